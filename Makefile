@@ -1,0 +1,41 @@
+# Everything runs in .venv, which the first target that needs it makes; nothing outside the repository is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint bench verify clean
+
+demo: $(INSTALLED)
+	$(BIN)/graphacct report gpt2-xl --depth 3
+	$(BIN)/graphacct draw gpt2-xl -o gpt2-xl.svg
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+
+verify: .venv-verify/.installed
+	.venv-verify/bin/python -m pytest tests/verify
+
+$(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graphacct needs Python 3.11 or later: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e plugins/graphacct-vision
+	touch $@
+
+# torch is asked for first and alone: a plain request for it would fetch several GB of CUDA libraries.
+.venv-verify/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-verify
+	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,verify]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-verify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

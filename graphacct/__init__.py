@@ -1,0 +1,64 @@
+"""graphacct: a ledger for the cost of a model.
+
+Everything a user or a plugin needs is here; the modules behind it are where the documentation of each thing stands.
+"""
+
+from graphacct.account import account, build
+from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
+from graphacct.architecture import Architecture, Workload
+from graphacct.builder import Builder
+from graphacct.conventions import Convention
+from graphacct.costs import Cost, Work
+from graphacct.dims import Dim, ceil_div, exact_div, floor_div, maximum, minimum, prod, same
+from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorError, ShapeError
+from graphacct.graph import Block, Graph, Node, Parameter, Value
+from graphacct.hookspecs import hookimpl
+from graphacct.operators import Operator, Saved, operator
+from graphacct.quantities import Quantity
+from graphacct.readers import Reader
+from graphacct.report import Report
+from graphacct.rollup import rollup
+from graphacct.tensors import TensorSpec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AnnotatedGraph",
+    "Architecture",
+    "Block",
+    "Builder",
+    "ConfigError",
+    "Convention",
+    "Cost",
+    "Dim",
+    "Graph",
+    "GraphError",
+    "GraphacctError",
+    "Node",
+    "NodeCost",
+    "Operator",
+    "OperatorError",
+    "Parameter",
+    "Quantity",
+    "Reader",
+    "Report",
+    "Saved",
+    "ShapeError",
+    "TensorSpec",
+    "Value",
+    "Work",
+    "Workload",
+    "account",
+    "annotate",
+    "build",
+    "ceil_div",
+    "exact_div",
+    "floor_div",
+    "hookimpl",
+    "maximum",
+    "minimum",
+    "operator",
+    "prod",
+    "rollup",
+    "same",
+]

@@ -1,0 +1,147 @@
+"""The public verbs: from a model's name, a file or a graph to its report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graphacct.annotate import annotate
+from graphacct.architecture import Architecture, Workload
+from graphacct.conventions import Convention
+from graphacct.errors import ConfigError, ReadError, unknown
+from graphacct.graph import Graph
+from graphacct.plugins import Plugins, default
+from graphacct.report import Report
+from graphacct.rollup import rollup
+from graphacct.tensors import dtype_name
+
+
+def build(
+    model: str | os.PathLike[str] | Graph,
+    *,
+    batch: Any = None,
+    seq_len: Any = None,
+    image_size: Any = None,
+    attention: str | None = None,
+    dtype: str = "",
+    set: Mapping[str, Any] | None = None,
+    plugins: Plugins | None = None,
+) -> Graph:
+    """The graph of a model.
+
+    Args:
+        model: A preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function`
+            (a function that returns a Graph), or a Graph, which is returned as it is.
+        batch: Sequences or images at a time; 1 unless given.
+        seq_len: Tokens per sequence; the configuration's context length unless given.
+        image_size: Height and width in pixels, or one number for both; the configuration's unless given.
+        attention: `eager` (the default) or `fused`.
+        dtype: The parameters' dtype; float32 unless given.
+        set: Configuration keys to override.
+
+    Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
+    file that cannot be read.
+    """
+    plugins = plugins or default()
+    sizes = {"batch": batch, "seq_len": seq_len, "image_size": image_size, "attention": attention}
+    given = {name: value for name, value in sizes.items() if value is not None}
+    if isinstance(model, Graph):
+        return _fixed(model, given, set, dtype)
+    name = os.fspath(model)
+    found = find(name, plugins)
+    if found is not None:
+        architecture, config = found
+        config = architecture.configure(config, set or {})
+        dtype = dtype_name(dtype) if dtype else "float32"
+        return architecture.graph(name, config, Workload(**given), plugins.operators, dtype)
+    path = Path(name)
+    if path.exists():
+        for reader in plugins.readers.values():
+            if reader.accepts(path):
+                return _fixed(reader.read(path), given, set, dtype)
+        raise ReadError(f"{name!r} is of no known format; known: {', '.join(plugins.readers)}")
+    module, colon, function = name.partition(":")
+    if colon and module.replace(".", "").isidentifier():
+        return _fixed(_call(module, function), given, set, dtype)
+    if os.sep in name or name.endswith(".json"):
+        raise ReadError(f"no such file: {name!r}")
+    raise unknown("model", name, presets(plugins), "graphacct list architectures shows all")
+
+
+def account(
+    model: str | os.PathLike[str] | Graph,
+    *,
+    convention: str | Convention = "exact",
+    unknown: str = "error",
+    plugins: Plugins | None = None,
+    **options: Any,
+) -> Report:
+    """The report of a model: build, annotate, roll up.
+
+    Args:
+        model: As for `build`, which takes the `options`.
+        convention: What is counted: a convention or its name.
+        unknown: What becomes of a node whose operator is not registered: `error`, or `report`, which leaves it out
+            of every sum and names it in the coverage.
+
+    >>> account("gpt2-xl", seq_len=1024).total["params"]
+    1557611200
+    """
+    plugins = plugins or default()
+    rule = find_convention(convention, plugins)
+    graph = build(model, plugins=plugins, **options)
+    return rollup(annotate(graph, rule, unknown=unknown, plugins=plugins), plugins)
+
+
+def find_convention(convention: str | Convention, plugins: Plugins) -> Convention:
+    """The convention of a name; UnknownNameError suggests the closest."""
+    if isinstance(convention, Convention):
+        return convention
+    rule = plugins.conventions.get(convention)
+    if rule is None:
+        raise unknown("convention", convention, plugins.conventions)
+    return rule
+
+
+def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
+    """Every name that a model can be asked for by, and its architecture."""
+    table: dict[str, Architecture] = {}
+    for architecture in (plugins or default()).architectures.values():
+        for name in (architecture.name, *architecture.presets):
+            table.setdefault(name, architecture)
+    return table
+
+
+def find(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
+    """The architecture and configuration of a preset, or of an architecture's own name (its default configuration)."""
+    for architecture in plugins.architectures.values():
+        if name in architecture.presets:
+            return architecture, architecture.presets[name]
+    architecture = plugins.architectures.get(name)
+    return None if architecture is None else (architecture, architecture.config())
+
+
+def _fixed(graph: Graph, sizes: Mapping[str, Any], overrides: Mapping[str, Any] | None, dtype: str) -> Graph:
+    """A graph whose sizes are in it already: options that would change them are refused, not ignored."""
+    given = [*sizes, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]
+    if given:
+        raise ConfigError(f"{graph.name!r} is a finished graph, whose sizes are fixed: it takes no {', '.join(given)}")
+    return graph
+
+
+def _call(module: str, function: str) -> Graph:
+    import importlib
+    import sys
+
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        maker = getattr(importlib.import_module(module), function)
+        graph = maker()
+    except Exception as error:
+        raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(graph, Graph):
+        raise ReadError(f"{module}:{function} returned {type(graph).__name__}, not a Graph")
+    return graph

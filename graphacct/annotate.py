@@ -1,0 +1,163 @@
+"""Annotation: a cost for every node, never silently zero."""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct.conventions import EXACT, Convention
+from graphacct.costs import Cost
+from graphacct.dims import Dim
+from graphacct.errors import GraphError, OperatorError, UnknownNameError, suggest
+from graphacct.graph import Block, Graph, Node, Parameter
+from graphacct.hookspecs import hookimpl
+from graphacct.operators import Operator, blame, check_outputs
+from graphacct.plugins import Plugins, default
+
+WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
+
+
+@attrs.frozen
+class NodeCost:
+    """A node and what it costs.
+
+    Attributes:
+        node: The node, named as in its graph (with `*` inside blocks).
+        cost: One pass through it; None when nothing is registered that can cost it.
+        repeats: How often each block around it repeats, outermost first.
+        times: Their product: how often the node runs.
+        owned: The parameters whose storage is attributed to this node: each storage of the graph has one owner.
+    """
+
+    node: Node
+    cost: Cost | None
+    repeats: tuple[Dim, ...] = ()
+    times: Dim = 1
+    owned: tuple[Parameter, ...] = ()
+
+
+@attrs.frozen
+class AnnotatedGraph:
+    """A graph with a cost for each node.
+
+    Attributes:
+        graph: The graph.
+        costs: One record a node, in schedule order; each block's body once.
+        convention: The convention of the costs.
+    """
+
+    graph: Graph
+    costs: tuple[NodeCost, ...]
+    convention: Convention
+
+    @property
+    def uncosted(self) -> tuple[Node, ...]:
+        """The nodes that no total contains, because nothing is registered that can cost them."""
+        return tuple(record.node for record in self.costs if record.cost is None)
+
+
+def annotate(
+    graph: Graph, convention: Convention = EXACT, *, unknown: str = "error", plugins: Plugins | None = None
+) -> AnnotatedGraph:
+    """The graph with the cost of every node.
+
+    `unknown` says what becomes of a node that nothing can cost: `error` raises UnknownNameError, which names it;
+    `report` leaves it out of every sum and records it.
+    Raises ShapeError where the operands do not fit the operator, OperatorError where its formula fails.
+    """
+    if unknown not in ("error", "report"):
+        raise UnknownNameError(f"unknown is 'error' or 'report', not {unknown!r}")
+    annotation = _Annotation(plugins or default(), convention, unknown == "report")
+    annotation.visit(graph, (), 1)
+    annotation.check_ties()
+    return AnnotatedGraph(graph, tuple(annotation.records), convention)
+
+
+class _Annotation:
+    """The state of one walk over a graph."""
+
+    def __init__(self, plugins: Plugins, convention: Convention, lenient: bool) -> None:
+        self.plugins = plugins
+        self.adjust = convention.adjust
+        self.lenient = lenient
+        self.records: list[NodeCost] = []
+        self.storages: dict[str, Parameter] = {}
+        self.tied: list[Parameter] = []
+
+    def visit(self, graph: Graph, repeats: tuple[Dim, ...], times: Dim) -> None:
+        ordinals: dict[str, int] = {}
+        operators = self.plugins.operators
+        direct = self.plugins.costs_nodes_itself
+        append = self.records.append
+        for node in graph.nodes:
+            if isinstance(node, Block):
+                self.visit(node.body, (*repeats, node.repeat), times * node.repeat)
+                continue
+            name = node.operator
+            operator = operators.get(name)
+            try:
+                cost = cost_of(node, operator) if direct else self._ask(node, operator)
+            except Exception as error:
+                raise blame(node.name, name, self.plugins.origin("operators", name), error) from error
+            if cost is None:
+                self._unknown(node)
+            elif self.adjust is not None:
+                ordinal = ordinals[name] = ordinals.get(name, -1) + 1
+                cost = self.adjust(node, cost, ordinal)
+            owned: tuple[Parameter, ...] = ()
+            for operand in node.inputs:
+                if type(operand) is Parameter and cost is not None:
+                    owned += self._own(operand, node)
+            append(NodeCost(node, cost, repeats, times, owned))
+
+    def _own(self, parameter: Parameter, node: Node) -> tuple[Parameter, ...]:
+        if parameter.tied_to:
+            self.tied.append(parameter)
+            return ()
+        known = self.storages.setdefault(parameter.name, parameter)
+        if known is parameter:
+            return (parameter,)
+        if known.spec != parameter.spec:
+            raise GraphError(
+                f"node {node.name!r}: parameter {parameter.name!r} is {parameter.spec} here but {known.spec} before"
+            )
+        return ()
+
+    def check_ties(self) -> None:
+        for parameter in self.tied:
+            target = self.storages.get(parameter.tied_to)
+            if target is None and not self.lenient:
+                raise GraphError(
+                    f"parameter {parameter.name!r} is tied to {parameter.tied_to!r}, which no node of the graph has"
+                    f"{suggest(parameter.tied_to, self.storages)}"
+                )
+
+    def _ask(self, node: Node, operator: Operator | None) -> Cost | None:
+        cost = self.plugins.manager.hook.graphacct_node_cost(node=node, operator=operator)
+        if cost is not None and not isinstance(cost, Cost):
+            raise OperatorError(f"a graphacct_node_cost hook returned {cost!r}, which is no Cost")
+        return cost
+
+    def _unknown(self, node: Node) -> None:
+        if not self.lenient:
+            close = suggest(node.operator, self.plugins.operators)
+            raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
+
+
+@hookimpl(trylast=True)
+def graphacct_node_cost(node: Node, operator: Operator | None) -> Cost | None:
+    """Ask the operator."""
+    return cost_of(node, operator)
+
+
+def cost_of(node: Node, operator: Operator | None) -> Cost | None:
+    """The exact cost of one pass through a node by its operator's formula; None when there is no operator.
+
+    Checks the operands against the signature and the node's outputs against what the operator makes of them.
+    """
+    if operator is None:
+        return None
+    application = node.application
+    if application is None:
+        application = operator.apply([operand.spec for operand in node.inputs], node.attributes)
+        check_outputs([value.spec for value in node.outputs], application.outputs)
+    return application.cost

@@ -1,0 +1,104 @@
+"""An architecture: a configuration class, presets, and the function that builds the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.builder import Builder
+from graphacct.dims import Dim, check_dim
+from graphacct.errors import ConfigError, suggest
+from graphacct.graph import Graph
+
+ATTENTION = ("eager", "fused")
+SIZES = ("seq_len", "image_size")
+
+
+@attrs.frozen
+class Workload:
+    """What one forward pass is run on.
+
+    Attributes:
+        batch: Sequences or images at a time.
+        seq_len: Tokens per sequence; None takes the architecture's default.
+        image_size: Height and width of the images in pixels; None takes the architecture's default.
+        attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention).
+    """
+
+    batch: Dim = 1
+    seq_len: Dim | None = None
+    image_size: tuple[Dim, Dim] | None = None
+    attention: str = "eager"
+
+
+@attrs.frozen(eq=False)
+class Architecture:
+    """A family of models.
+
+    Attributes:
+        name: What users call it.
+        config: The attrs class of its configuration.
+        build: Adds the model's nodes to a Builder and gives its outputs: `build(config, workload, builder)`.
+        presets: Published configurations by name.
+        sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration.
+        aliases: Other spellings of configuration keys (from older files), and the key each stands for.
+        model_types: The `model_type`s of config.json files that it reads.
+        doc: One sentence.
+        replaces: Whether it takes the place of an architecture of this name from another plugin.
+    """
+
+    name: str
+    config: type[Any]
+    build: Callable[[Any, Workload, Builder], Any]
+    presets: Mapping[str, Any]
+    sizes: Mapping[str, Callable[[Any], Any]]
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    model_types: tuple[str, ...] = ()
+    doc: str = ""
+    replaces: bool = False
+
+    def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
+        """`config` with some keys set; ConfigError names an unknown key and the closest known one."""
+        if not overrides:
+            return config
+        keys = {field.name for field in attrs.fields(self.config)}
+        changes = {}
+        for key, value in overrides.items():
+            name = self.aliases.get(key, key)
+            if name not in keys:
+                raise ConfigError(f"{self.name} has no configuration key {key!r}{suggest(key, keys)}")
+            changes[name] = value
+        return attrs.evolve(config, **changes)
+
+    def workload(self, config: Any, workload: Workload) -> Workload:
+        """`workload` with this architecture's defaults filled in and its sizes checked."""
+        full = {"batch": check_dim(workload.batch, "batch"), "attention": workload.attention}
+        for size in SIZES:
+            given = getattr(workload, size)
+            if size in self.sizes:
+                full[size] = _checked(self.sizes[size](config) if given is None else given, size)
+            elif given is not None:
+                takes = ", ".join(["batch", *self.sizes])
+                raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
+        if workload.attention not in ATTENTION:
+            raise ConfigError(f"attention is {' or '.join(ATTENTION)}, not {workload.attention!r}")
+        return Workload(**full)
+
+    def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
+        """The graph of one configuration on one workload."""
+        full = self.workload(config, workload)
+        sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
+        builder = Builder(name, operators, dtype, {**sizes, "attention": full.attention, "dtype": dtype})
+        outputs = self.build(config, full, builder)
+        return builder.graph(*(outputs if isinstance(outputs, tuple) else (outputs,)))
+
+
+def _checked(value: Any, what: str) -> Any:
+    if what == "image_size":
+        pair = value if isinstance(value, (tuple, list)) else (value, value)
+        if len(pair) != 2:
+            raise ConfigError(f"image_size is a height and a width, not {value!r}")
+        return tuple(check_dim(side, what) for side in pair)
+    return check_dim(value, what)

@@ -1,0 +1,128 @@
+"""GPT-2 as published: learned positions, LayerNorm before each sublayer, biases, tanh-GELU, a tied head.
+
+Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; names and order of operations as in the
+transformers library's GPT2LMHeadModel, whose measured figures are the oracle (tests/goldens/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import attrs
+
+from graphacct.architecture import Architecture, Workload
+from graphacct.architectures.layers import conv1d, embedding, layer_norm, linear, merge_heads, split_heads
+from graphacct.builder import Builder
+from graphacct.config import choice, flag, optional_size, probability, size
+from graphacct.dims import Dim, exact_div
+from graphacct.errors import ConfigError
+from graphacct.graph import Value
+from graphacct.hookspecs import hookimpl
+
+ACTIVATIONS = {
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu": "gelu",
+    "relu": "relu",
+    "silu": "silu",
+}
+
+
+@attrs.frozen
+class GPT2Config:
+    """The keys of the published config.json that the cost depends on, under their published names."""
+
+    vocab_size: Dim = size(50257)
+    n_positions: Dim = size(1024)
+    n_embd: Dim = size(768)
+    n_layer: Dim = size(12)
+    n_head: Dim = size(12)
+    n_inner: Dim | None = optional_size()
+    activation_function: str = choice("gelu_new", tuple(ACTIVATIONS))
+    resid_pdrop: float = probability(0.1)
+    embd_pdrop: float = probability(0.1)
+    attn_pdrop: float = probability(0.1)
+    tie_word_embeddings: bool = flag(True)
+
+
+def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
+    """The graph from token ids to logits."""
+    batch, seq, width = workload.batch, workload.seq_len, config.n_embd
+    if type(seq) is int and type(config.n_positions) is int and seq > config.n_positions:
+        raise ConfigError(
+            f"seq_len {seq} is beyond n_positions {config.n_positions}: the published model has learned no position "
+            f"there; add --set n_positions={seq}"
+        )
+    d_head = exact_div(width, config.n_head, "n_embd / n_head")
+    ids = b.input("input_ids", (batch, seq), "int64")
+    with b.scope("transformer"):
+        tokens = embedding(b, "wte", ids, config.vocab_size, width)
+        position_ids = b.apply("arange", name="position_ids", batch=1, n=seq)
+        positions = embedding(b, "wpe", position_ids, config.n_positions, width)
+        x = b.apply("add", tokens, positions, name="embed")
+        constants = (b.apply("causal_mask", name="causal_mask", seq=seq),) if workload.attention == "eager" else ()
+        x = b.repeat("h", config.n_layer, partial(block, config, d_head), x, constants=constants)
+        x = layer_norm(b, "ln_f", x)
+    tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
+    return linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
+
+
+def block(config: GPT2Config, d_head: Dim, b: Builder, x: Value, mask: Value | None = None) -> Value:
+    """One transformer block; `mask` is only there in eager attention."""
+    y = layer_norm(b, "ln_1", x)
+    with b.scope("attn"):
+        y = attention(config, d_head, b, y, mask)
+    x = b.apply("add", x, y, name="attn_residual")
+    y = layer_norm(b, "ln_2", x)
+    with b.scope("mlp"):
+        inner = 4 * config.n_embd if config.n_inner is None else config.n_inner
+        y = conv1d(b, "c_fc", y, inner)
+        y = b.apply(ACTIVATIONS[config.activation_function], y, name="act")
+        y = conv1d(b, "c_proj", y, config.n_embd)
+    return b.apply("add", x, y, name="mlp_residual")
+
+
+def attention(config: GPT2Config, d_head: Dim, b: Builder, x: Value, mask: Value | None) -> Value:
+    """Causal self-attention over all heads, written out (with a mask) or as one fused operator."""
+    joint = conv1d(b, "c_attn", x, 3 * config.n_embd)
+    parts = b.apply("split", joint, name="qkv", parts=3)
+    q, k, v = (split_heads(b, part, config.n_head, d_head, label) for part, label in zip(parts, "qkv", strict=True))
+    if mask is None:
+        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=True)
+    else:
+        k = b.apply("transpose", k, name="k_last", dims=(-2, -1))
+        scores = b.apply("matmul", q, k, name="scores")
+        scores = b.apply("scale", scores, name="scale")
+        scores = b.apply("add", scores, mask, name="mask")
+        y = b.apply("matmul", b.apply("softmax", scores, name="softmax"), v, name="values")
+    return conv1d(b, "c_proj", merge_heads(b, y), config.n_embd)
+
+
+PRESETS = {
+    "gpt2": GPT2Config(),
+    "gpt2-medium": GPT2Config(n_embd=1024, n_layer=24, n_head=16),
+    "gpt2-large": GPT2Config(n_embd=1280, n_layer=36, n_head=20),
+    "gpt2-xl": GPT2Config(n_embd=1600, n_layer=48, n_head=25),
+}
+
+GPT2 = Architecture(
+    "gpt2",
+    GPT2Config,
+    build,
+    PRESETS,
+    sizes={"seq_len": lambda config: config.n_positions},
+    aliases={
+        "hidden_size": "n_embd",
+        "num_hidden_layers": "n_layer",
+        "num_attention_heads": "n_head",
+        "n_ctx": "n_positions",
+    },
+    model_types=("gpt2",),
+    doc="GPT-2: learned positions, LayerNorm, biases, tanh-GELU, tied head.",
+)
+
+
+@hookimpl
+def graphacct_register_architectures() -> Iterable[Architecture]:
+    return [GPT2]

@@ -1,0 +1,54 @@
+"""The modules that transformer families are written with: each makes its parameters and its nodes.
+
+The functions are named after torch's modules. A module's node has the module's path as its name; what a module does
+without a module of its own (scores, softmax) has the module's path and a word.
+"""
+
+from __future__ import annotations
+
+from graphacct.builder import Builder
+from graphacct.dims import Dim
+from graphacct.graph import Value
+
+
+def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Value:
+    """A lookup table `name.weight` of `count` rows."""
+    return b.apply("embedding", ids, b.parameter(f"{name}.weight", (count, width)), name=name)
+
+
+def linear(b: Builder, name: str, x: Value, width: Dim, *, bias: bool = True, tied_to: str = "") -> Value:
+    """torch.nn.Linear: `name.weight` stored (out, in), and `name.bias`."""
+    weight = b.parameter(f"{name}.weight", (width, x.spec.shape[-1]), tied_to=tied_to)
+    rest = (b.parameter(f"{name}.bias", (width,)),) if bias else ()
+    return b.apply("linear", x, weight, *rest, name=name)
+
+
+def conv1d(b: Builder, name: str, x: Value, width: Dim) -> Value:
+    """The Conv1D of the published GPT-2: a linear layer whose `name.weight` is stored (in, out)."""
+    weight = b.parameter(f"{name}.weight", (x.spec.shape[-1], width))
+    return b.apply("linear_in_out", x, weight, b.parameter(f"{name}.bias", (width,)), name=name)
+
+
+def layer_norm(b: Builder, name: str, x: Value) -> Value:
+    """torch.nn.LayerNorm over the last dimension, with `name.weight` and `name.bias`."""
+    width = x.spec.shape[-1:]
+    return b.apply("layer_norm", x, b.parameter(f"{name}.weight", width), b.parameter(f"{name}.bias", width), name=name)
+
+
+def rms_norm(b: Builder, name: str, x: Value) -> Value:
+    """RMSNorm over the last dimension, with `name.weight`."""
+    return b.apply("rms_norm", x, b.parameter(f"{name}.weight", x.spec.shape[-1:]), name=name)
+
+
+def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Value:
+    """(batch, seq, heads * width) as (batch, heads, seq, width): two views."""
+    batch, seq = x.spec.shape[:2]
+    apart = b.apply("reshape", x, name=f"{label}_heads", shape=(batch, seq, heads, width))
+    return b.apply("transpose", apart, name=f"{label}_transposed", dims=(1, 2))
+
+
+def merge_heads(b: Builder, x: Value) -> Value:
+    """(batch, heads, seq, width) as (batch, seq, heads * width): a view, and a copy where the layout asks for one."""
+    batch, heads, seq, width = x.spec.shape
+    together = b.apply("transpose", x, name="merge_transposed", dims=(1, 2))
+    return b.apply("reshape", together, name="merge_heads", shape=(batch, seq, heads * width))

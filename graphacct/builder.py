@@ -1,0 +1,155 @@
+"""The builder: it makes an architecture file read like the model.
+
+with b.scope("attn"):
+    qkv = b.apply("linear", x, b.parameter("c_attn.weight", (3 * d, d)), name="c_attn")
+    ...
+x = b.repeat("h", n_layer, block, x, constants=(mask,))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from graphacct.dims import Dim, check_dim
+from graphacct.errors import GraphError, unknown
+from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
+from graphacct.operators import Operator, blame
+from graphacct.tensors import TensorSpec
+
+HOW_TO_ADD = "a plugin can register it, see docs/writing-a-plugin.md"
+
+
+class Builder:
+    """Collects nodes in the order in which they run; each `apply` checks shapes at once and names the node.
+
+    Attributes:
+        name: The graph's name.
+        operators: The operators it may apply, by name.
+        dtype: The dtype of parameters and float inputs that say no other.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        operators: Mapping[str, Operator],
+        dtype: str = "float32",
+        workload: Mapping[str, Any] | None = None,
+        _path: str = "",
+    ) -> None:
+        self.name = name
+        self.operators = operators
+        self.dtype = dtype
+        self._workload = workload or {}
+        self._path = _path
+        self._inputs: list[Value] = []
+        self._nodes: list[Node | Block] = []
+        self._names: set[str] = set()
+
+    def scope(self, name: str) -> _Scope:
+        """Prefix `name.` to the names of nodes and parameters made inside the `with`."""
+        return _Scope(self, name)
+
+    def input(self, name: str, shape: Sequence[Dim], dtype: str | None = None) -> Value:
+        """A value that comes from outside, named as it is (scopes do not apply)."""
+        checked = tuple(check_dim(dim, f"a dimension of input {name!r}") for dim in shape)
+        value = Value(self._claim(name), TensorSpec(checked, dtype or self.dtype))
+        self._inputs.append(value)
+        return value
+
+    def parameter(
+        self, name: str, shape: Sequence[Dim], dtype: str | None = None, *, tied_to: str = "", buffer: bool = False
+    ) -> Parameter:
+        """A parameter of the current scope; `tied_to` is the full name of the one whose storage it shares."""
+        return Parameter(self._path + name, TensorSpec(tuple(shape), dtype or self.dtype), tied_to, buffer)
+
+    def apply(self, operator: str, *operands: Operand, name: str = "", **attributes: Any) -> Any:
+        """A node that applies `operator`; gives its output, or the tuple of them when there are several.
+
+        The node's name is the scope's and `name`, or the operator's name, numbered when it is taken.
+        Raises UnknownNameError, or ShapeError and OperatorError that name the node.
+        """
+        path = self._claim(self._path + name) if name else self._number(self._path + operator)
+        rule = self.operators.get(operator)
+        if rule is None:
+            error = unknown("operator", operator, self.operators, HOW_TO_ADD)
+            raise type(error)(f"node {path!r}: {error}")
+        try:
+            application = rule.apply([operand.spec for operand in operands], attributes)
+        except Exception as error:
+            raise blame(path, operator, "", error) from error
+        specs = application.outputs
+        outputs: tuple[Value, ...]
+        if len(specs) == 1:
+            outputs = (Value(path, specs[0]),)
+        else:
+            outputs = tuple(map(Value, value_names(path, len(specs)), specs))
+        node = Node(path, operator, operands, outputs, attributes or NO_ATTRIBUTES)
+        self._nodes.append(node.applied(application))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def repeat(
+        self,
+        name: str,
+        times: Dim,
+        body: Callable[..., Any],
+        *carry: Value,
+        constants: Sequence[Value] = (),
+        start: int = 0,
+    ) -> Any:
+        """A Block named `name.*` that runs `body(builder, *carry, *constants)` `times` times.
+
+        The body returns the carried values (which go into its next run), then any values to stack up. Gives what the
+        body returns, after the last run: one value, or a tuple.
+        Raises GraphError when the body changes the shape or dtype of what it carries.
+        """
+        times = check_dim(times, f"the repeat of block {name!r}")
+        path = self._claim(f"{self._path}{name}.*")
+        inner = Builder(path, self.operators, self.dtype, _path=f"{path}.")
+        entering = carry + tuple(constants)
+        inside = [
+            inner.input(f"{path}.{'carry' if i < len(carry) else 'constant'}_{i}", value.spec.shape, value.spec.dtype)
+            for i, value in enumerate(entering)
+        ]
+        result = body(inner, *inside)
+        results = (result,) if isinstance(result, Value) else tuple(result)
+        for before, after in zip(inside, results, strict=False):
+            if before in inside[: len(carry)] and before.spec != after.spec:
+                raise GraphError(f"block {path!r} carries {before.spec} in but {after.spec} round: they must be equal")
+        specs = [value.spec for value in results[: len(carry)]]
+        specs += [TensorSpec((times, *value.spec.shape), value.spec.dtype) for value in results[len(carry) :]]
+        outputs = tuple(map(Value, value_names(path, len(specs)), specs))
+        self._nodes.append(Block(path, inner.graph(*results), times, carry, tuple(constants), outputs, start))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def graph(self, *outputs: Value) -> Graph:
+        """The finished graph, with these outputs."""
+        return Graph(self.name, tuple(self._inputs), tuple(self._nodes), outputs, self._workload)
+
+    def _claim(self, name: str) -> str:
+        if name in self._names:
+            raise GraphError(f"node {name!r} exists already: give this one another name")
+        self._names.add(name)
+        return name
+
+    def _number(self, name: str) -> str:
+        """`name`, with `_2`, `_3`, … when it is taken."""
+        free, count = name, 1
+        while free in self._names:
+            count += 1
+            free = f"{name}_{count}"
+        return self._claim(free)
+
+
+class _Scope:
+    """A `with` block that lengthens the builder's path (contextlib's takes several times as long)."""
+
+    def __init__(self, builder: Builder, name: str) -> None:
+        self.builder, self.name, self.outer = builder, name, ""
+
+    def __enter__(self) -> None:
+        self.outer = self.builder._path
+        self.builder._path = f"{self.outer}{self.name}."
+
+    def __exit__(self, *_: object) -> None:
+        self.builder._path = self.outer

@@ -1,0 +1,92 @@
+"""The cost record, and the conventions that stand behind its numbers.
+
+FLOPs. One multiply-add is 2 FLOPs; a multiply-add on its own is a MAC, and MACs are a separate quantity. A reduction
+over n elements counts n operations, not n - 1, as the usual 2mnk of a matrix product does (torch's counter, XLA).
+`matmul_flops` is the work of contractions (matrix products and convolutions): what tensor cores do, and what torch's
+FLOP counter counts. `vector_flops` is all other arithmetic, at the factor per element that the operator documents:
+one per add, subtract, multiply, divide, compare, square root, exponential and so on. `transcendentals` says how many
+of the `vector_flops` are exp, log, tanh, erf, sin, cos, sqrt or rsqrt (XLA's second column); they are part of it,
+not on top. Copies, casts, gathers and random numbers are bytes, not FLOPs.
+
+Bytes. `read_bytes` and `write_bytes` are the traffic of the node run alone: each operand once and each output once,
+nothing kept in a cache from the node before; a view moves nothing. `activation_bytes` is the storage that the node's
+outputs allocate: a view allocates none.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct.dims import Dim
+
+
+@attrs.frozen
+class Work:
+    """What an operator's formula returns: the arithmetic of one application, and the traffic where it is special.
+
+    Attributes:
+        matmul_flops: FLOPs in contractions, 2 per multiply-add.
+        vector_flops: All other FLOPs, transcendentals included.
+        transcendentals: How many of the vector FLOPs are exp, log, tanh, erf, sin, cos, sqrt or rsqrt.
+        read_bytes: Bytes read; None means every operand once.
+        write_bytes: Bytes written; None means every output once.
+    """
+
+    matmul_flops: Dim = 0
+    vector_flops: Dim = 0
+    transcendentals: Dim = 0
+    read_bytes: Dim | None = None
+    write_bytes: Dim | None = None
+
+
+@attrs.frozen
+class Cost:
+    """The full cost of one node, for one pass through it.
+
+    Attributes:
+        matmul_flops: FLOPs in contractions, 2 per multiply-add.
+        vector_flops: All other FLOPs, transcendentals included.
+        transcendentals: How many of the vector FLOPs are transcendental.
+        read_bytes: Bytes of the operands, each once (parameters included).
+        write_bytes: Bytes of the outputs, each once.
+        activation_bytes: Bytes of new storage that the outputs allocate; views allocate none.
+    """
+
+    matmul_flops: Dim = 0
+    vector_flops: Dim = 0
+    transcendentals: Dim = 0
+    read_bytes: Dim = 0
+    write_bytes: Dim = 0
+    activation_bytes: Dim = 0
+
+    @property
+    def flops(self) -> Dim:
+        """All FLOPs: contractions and the rest."""
+        return self.matmul_flops + self.vector_flops
+
+    @property
+    def macs(self) -> Dim:
+        """Multiply-adds of the contractions: half of `matmul_flops`, which is always even."""
+        return self.matmul_flops // 2 if type(self.matmul_flops) is int else self.matmul_flops / 2
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.matmul_flops + other.matmul_flops,
+            self.vector_flops + other.vector_flops,
+            self.transcendentals + other.transcendentals,
+            self.read_bytes + other.read_bytes,
+            self.write_bytes + other.write_bytes,
+            self.activation_bytes + other.activation_bytes,
+        )
+
+    def __mul__(self, times: Dim) -> Cost:
+        return Cost(
+            self.matmul_flops * times,
+            self.vector_flops * times,
+            self.transcendentals * times,
+            self.read_bytes * times,
+            self.write_bytes * times,
+            self.activation_bytes * times,
+        )
+
+    __rmul__ = __mul__

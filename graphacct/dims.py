@@ -1,0 +1,140 @@
+"""Dimensions are plain: an int, a sympy expression or a numpy array, with no wrapper class.
+
+This is the only file that knows there are three kinds. Formulas use `+ - * **` and the helpers below; checks fire
+only between ints, because a symbol or a sweep has no single value to check. sympy and numpy are never imported here:
+a value of theirs can only arrive when the caller has imported them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from graphacct.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy
+    import sympy
+
+    Dim: TypeAlias = int | sympy.Expr | numpy.ndarray[Any, Any]
+else:
+    Dim = Any
+
+MAX_DIM = 2**63 - 1
+"""The largest size a tensor dimension can have (a signed 64-bit index, as in torch and numpy)."""
+
+
+def is_symbol(value: object) -> bool:
+    """Whether `value` is a sympy expression (without importing sympy)."""
+    sympy = sys.modules.get("sympy")
+    return sympy is not None and isinstance(value, sympy.Basic)
+
+
+def is_array(value: object) -> bool:
+    """Whether `value` is a numpy array (without importing numpy)."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def check_dim(value: Any, what: str, minimum: int = 1) -> Dim:
+    """`value` as a dimension, or a ConfigError that names `what`.
+
+    Ints (and whatever has `__index__`, numpy scalars included) must lie in `minimum .. 2**63 - 1`. Arrays must be
+    float64, or Python ints (dtype object): int64 wraps silently, and most wrong products look plausible.
+    """
+    if type(value) is not int:
+        if is_symbol(value):
+            return value
+        if is_array(value):
+            if value.dtype.kind in "iu":
+                raise ConfigError(
+                    f"{what} is a {value.dtype} array, whose products wrap silently; "
+                    "use .astype(float) for a sweep or .astype(object) for exact ints"
+                )
+            return value
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise ConfigError(f"{what} must be an integer, not {value!r}")
+        value = value.__index__()
+    if not minimum <= value <= MAX_DIM:
+        raise ConfigError(f"{what} must be {_at_least(minimum)}, not {_brief(value)}")
+    return value
+
+
+def _at_least(minimum: int) -> str:
+    return "positive and below 2**63" if minimum == 1 else f"at least {minimum} and below 2**63"
+
+
+def _brief(value: int) -> str:
+    return str(value) if value.bit_length() <= 128 else f"a {value.bit_length()}-bit integer"
+
+
+def prod(dims: Iterable[Dim]) -> Dim:
+    """The product of `dims`; 1 for none."""
+    result: Dim = 1
+    for dim in dims:
+        result = result * dim
+    return result
+
+
+def same(a: Dim, b: Dim) -> bool:
+    """Whether two dimensions are known to be equal: ints by value, symbols by structure, arrays element by element."""
+    if a is b:
+        return True
+    if type(a) is int and type(b) is int:
+        return a == b
+    if is_array(a) or is_array(b):
+        return bool((a == b).all()) if getattr(a, "shape", None) == getattr(b, "shape", None) else False
+    return bool(a == b)
+
+
+def differ(a: Dim, b: Dim) -> bool:
+    """Whether two dimensions are known to differ: only ints can."""
+    return type(a) is int and type(b) is int and a != b
+
+
+def exact_div(a: Dim, b: Dim, what: str = "quotient") -> Dim:
+    """`a / b`, which must leave no rest: between ints that is checked, and the error names `what`."""
+    if type(a) is int and type(b) is int:
+        if b == 0 or a % b:
+            raise ConfigError(f"{what}: {a} is not divisible by {b}")
+        return a // b
+    return a / b
+
+
+def floor_div(a: Dim, b: Dim) -> Dim:
+    """`a / b` rounded down."""
+    return a // b
+
+
+def ceil_div(a: Dim, b: Dim) -> Dim:
+    """`a / b` rounded up."""
+    return -(-a // b)
+
+
+def maximum(a: Dim, b: Dim) -> Dim:
+    """The larger of the two, element by element for arrays, `Max(a, b)` for symbols."""
+    return _extreme(a, b, "Max", "maximum")
+
+
+def minimum(a: Dim, b: Dim) -> Dim:
+    """The smaller of the two, element by element for arrays, `Min(a, b)` for symbols."""
+    return _extreme(a, b, "Min", "minimum")
+
+
+def _extreme(a: Dim, b: Dim, symbolic: str, numeric: str) -> Dim:
+    if is_array(a) or is_array(b):
+        return getattr(sys.modules["numpy"], numeric)(a, b)
+    if is_symbol(a) or is_symbol(b):
+        return getattr(sys.modules["sympy"], symbolic)(a, b)
+    return max(a, b) if symbolic == "Max" else min(a, b)
+
+
+def text(dim: Dim) -> str:
+    """A dimension as it is printed in messages and pictures."""
+    return f"array{dim.shape}" if is_array(dim) else str(dim)
+
+
+def shape_text(shape: Iterable[Dim]) -> str:
+    """A shape as it is printed in messages and pictures: `[1, 1024, 1600]`."""
+    return f"[{', '.join(map(text, shape))}]"

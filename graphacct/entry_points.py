@@ -1,0 +1,92 @@
+"""Entry points, read straight from the installed distributions' `entry_points.txt`.
+
+`importlib.metadata` would do, but importing it costs more than a whole report (docs/decisions/entry-points.md). This
+reads the same files by the same rules; path entries that are no folders (zip files) are left to importlib.metadata.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class EntryPoint:
+    """One entry point.
+
+    Attributes:
+        name: Its name in the group.
+        target: `module` or `module:attribute`.
+        distribution: The distribution that declares it, with its version.
+    """
+
+    name: str
+    target: str
+    distribution: str
+
+    def load(self) -> Any:
+        """Import the module and get the attribute."""
+        module, _, attribute = self.target.partition(":")
+        result: Any = importlib.import_module(module.strip())
+        for part in filter(None, attribute.strip().split(".")):
+            result = getattr(result, part)
+        return result
+
+
+def entry_points(group: str) -> Iterator[EntryPoint]:
+    """The entry points of a group, of the first distribution of each name on `sys.path`."""
+    seen: set[str] = set()
+    for folder in sys.path:
+        if folder.endswith((".zip", ".whl")) and os.path.isfile(folder):
+            yield from _from_metadata(folder, group, seen)
+            continue
+        try:
+            names = sorted(os.listdir(folder or "."))
+        except OSError:
+            continue
+        for name in names:
+            if not name.endswith((".dist-info", ".egg-info")):
+                continue
+            project, _, version = name.rpartition(".")[0].partition("-")
+            key = project.lower().replace("-", "_").replace(".", "_")
+            if key in seen:
+                continue
+            seen.add(key)
+            text = _read(os.path.join(folder, name, "entry_points.txt"))
+            if group in text:
+                yield from _parse(text, group, f"{project.replace('_', '-')} {version}".strip())
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _parse(text: str, group: str, distribution: str) -> Iterator[EntryPoint]:
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            section = line.strip("[] ")
+        elif section == group and line and not line.startswith(("#", ";")):
+            name, _, target = line.partition("=")
+            yield EntryPoint(name.strip(), target.partition("[")[0].strip(), distribution)
+
+
+def _from_metadata(folder: str, group: str, seen: set[str]) -> Iterator[EntryPoint]:
+    from importlib.metadata import distributions
+
+    for distribution in distributions(path=[folder]):
+        key = distribution.metadata["Name"].lower().replace("-", "_").replace(".", "_")
+        if key not in seen:
+            seen.add(key)
+            title = f"{distribution.metadata['Name']} {distribution.version}"
+            for entry in distribution.entry_points.select(group=group):
+                yield EntryPoint(entry.name, entry.value, title)

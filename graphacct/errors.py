@@ -1,0 +1,71 @@
+"""The errors a user can meet; each says what is wrong, the value, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class GraphacctError(Exception):
+    """Base of every error that graphacct raises on purpose; the command line prints it in one or two lines."""
+
+
+class ConfigError(GraphacctError):
+    """A configuration or workload value that no model can have."""
+
+
+class GraphError(GraphacctError):
+    """A graph that is not a DAG of well-formed nodes."""
+
+
+class ShapeError(GraphError):
+    """Operands whose shapes do not fit the operator's signature."""
+
+
+class SignatureError(GraphacctError):
+    """A signature that cannot be parsed; raised where the operator is defined."""
+
+
+class OperatorError(GraphacctError):
+    """An operator whose formula failed or returned something that is not work."""
+
+
+class UnknownNameError(GraphacctError):
+    """A name that nothing is registered under."""
+
+
+class PluginError(GraphacctError):
+    """A plugin that cannot be loaded, or two that claim the same name."""
+
+
+class ReadError(GraphacctError):
+    """A file that cannot be read as what it was taken for."""
+
+
+class WriteError(GraphacctError):
+    """An output that cannot be written."""
+
+
+class RenderError(GraphacctError):
+    """A picture that cannot be rendered here; the message says what to install."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The tail of an "unknown name" message: the closest known name, or all of them when they are few.
+
+    Returns an empty string when nothing is close and the list is too long to print.
+    """
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    if names and len(names) <= 12:
+        return f"; known: {', '.join(names)}"
+    return ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], way_out: str = "") -> UnknownNameError:
+    """The error for a `name` that is not among the `known` ones of its `kind`."""
+    tail = f" ({way_out})" if way_out else ""
+    return UnknownNameError(f"unknown {kind} {name!r}{suggest(name, known)}{tail}")

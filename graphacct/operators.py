@@ -1,0 +1,371 @@
+"""Operators: a signature for the shapes, a formula for the work, and what the backward pass keeps.
+
+    @operator("x: ... n -> ... n", saves={"out": "the gradient is out * (g - sum(g * out))"})
+    def softmax(batch, n):
+        '''Softmax over the last dimension. 5 per element: max, subtract, exp, sum, divide.'''
+        return Work(vector_flops=5 * batch * n, transcendentals=batch * n)
+
+The formula asks for what it needs by name: a dimension of the signature, `batch` (the product of the dimensions that
+`...` stands for), an operand or an output (its TensorSpec, or None for an optional operand that is absent), or, after
+`*`, an attribute with its default. Its docstring states the factor per element and its source: `explain` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
+from typing import Any, TypeAlias
+
+import attrs
+
+from graphacct.costs import Cost, Work
+from graphacct.dims import Dim, check_dim, differ, prod, shape_text
+from graphacct.errors import GraphacctError, OperatorError, ShapeError, SignatureError, suggest
+from graphacct.signature import Signature, parse
+from graphacct.tensors import FLOATING, TensorSpec
+
+NOTHING = Work()
+MOST_REMEMBERED = 4096
+"""Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
+
+
+@attrs.frozen
+class Saved:
+    """A tensor that an operator's backward pass keeps.
+
+    Attributes:
+        name: An operand or output of the signature, or a name of its own for a statistic or a mask.
+        why: The reason, as `explain` prints it.
+        dims: For a tensor of its own: its dimensions, in the signature's names; empty for operands and outputs.
+        dtype: For a tensor of its own: its dtype; empty means that of the first output.
+    """
+
+    name: str
+    why: str
+    dims: str = ""
+    dtype: str = ""
+
+
+@attrs.frozen
+class Application:
+    """An operator applied to operands of certain specs.
+
+    Attributes:
+        dims: The sizes of the signature's dimensions, by name.
+        batch: The dimensions that `...` stands for, after broadcasting.
+        outputs: The outputs' specs.
+        view: Whether the outputs share the first operand's storage.
+        cost: What it costs, under the convention `exact`.
+    """
+
+    dims: dict[str, Dim]
+    batch: tuple[Dim, ...]
+    outputs: tuple[TensorSpec, ...]
+    view: bool
+    cost: Cost
+
+
+_Plan: TypeAlias = tuple[tuple[tuple[str, str, int], ...], tuple[str, ...]]
+
+
+@attrs.frozen(eq=False)
+class Operator:
+    """How one kind of node computes.
+
+    Attributes:
+        name: What graphs call it.
+        signature: The operands' and outputs' dimensions.
+        formula: The work of one application, from dimensions and attributes by name; None or a return value of None
+            where the contraction is all the work.
+        contracts: The operands whose product this is; their work is 2 FLOPs for each combination of all dimensions.
+        saves: What the backward pass keeps.
+        view: Whether the outputs share the first operand's storage, or a function of the formula's kind that says so.
+        infer: A function of the formula's kind that returns the outputs, where the signature cannot say them.
+        dtype: The outputs' dtype; empty means that of the first floating-point operand, or else of the first.
+        doc: The factor per element and its source.
+        replaces: Whether it takes the place of an operator of this name from another plugin.
+        attributes: Defaults of the attributes, by name; REQUIRED where there is none.
+    """
+
+    name: str
+    signature: Signature
+    formula: Callable[..., Work | None] | None = None
+    contracts: tuple[str, ...] = ()
+    saves: tuple[Saved, ...] = ()
+    view: bool | Callable[..., bool] = False
+    infer: Callable[..., Any] | None = None
+    dtype: str = ""
+    doc: str = ""
+    replaces: bool = False
+    attributes: Mapping[str, Any] = attrs.field(factory=dict)
+    _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
+    _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
+    _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
+    _batched: bool = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        terms = [term for term in self.signature.inputs if term.name in self.contracts]
+        dims = dict.fromkeys(dim for term in terms for dim in (*term.front, *term.back))
+        object.__setattr__(self, "_contracted", tuple(dims))
+        object.__setattr__(self, "_batched", any(term.ellipsis for term in terms))
+        for function in (self.formula, self.infer, self.view):
+            if callable(function):
+                self._plans[function] = self._plan(function)
+
+    def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
+        """What becomes of operands of these specs; worked out once for equal operands and attributes.
+
+        Raises ShapeError when the operands do not fit, OperatorError when an attribute is unknown or missing or the
+        formula gives what is no work.
+        """
+        try:
+            key = (*[(spec.shape, spec.dtype, spec.strides) for spec in specs], *attributes.items())
+            known = self._applications.get(key)
+        except (TypeError, ValueError):  # arrays and lists have no hash
+            return self._apply(specs, attributes)
+        if known is None:
+            known = self._apply(specs, attributes)
+            if len(self._applications) >= MOST_REMEMBERED:
+                self._applications.clear()
+            self._applications[key] = known
+        return known
+
+    def _apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
+        if attributes or self.attributes:
+            self.check_attributes(attributes)
+        dims, batch = self.signature.bind(specs)
+        dtype = self.dtype or _default_dtype(specs)
+        if self.infer is None:
+            if self.attributes:
+                dims.update(self._sized(dims, attributes))
+            outputs = tuple([TensorSpec(shape, dtype) for shape in self.signature.shapes(dims, batch)])
+        else:
+            outputs = _as_specs(self._call(self.infer, dims, batch, specs, (), attributes), dtype)
+        view = self.view
+        if callable(view):
+            view = bool(self._call(view, dims, batch, specs, outputs, attributes))
+        work = self._work(dims, batch, specs, outputs, attributes)
+        return Application(dims, batch, outputs, view, _full_cost(work, specs, outputs, view))
+
+    def _work(
+        self,
+        dims: Mapping[str, Dim],
+        batch: tuple[Dim, ...],
+        specs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        attributes: Mapping[str, Any],
+    ) -> Work:
+        """The formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions."""
+        work = NOTHING
+        if self.formula is not None:
+            result = self._call(self.formula, dims, batch, specs, outputs, attributes)
+            if isinstance(result, Work):
+                work = result
+            elif result is not None or not self.contracts:
+                raise OperatorError(f"its formula returned {result!r}; a formula returns Work(...)")
+        if not self.contracts:
+            return work
+        flops = 2 * prod([dims[dim] for dim in self._contracted]) * (prod(batch) if self._batched else 1)
+        return attrs.evolve(work, matmul_flops=work.matmul_flops + flops)
+
+    def _call(
+        self,
+        function: Callable[..., Any],
+        dims: Mapping[str, Dim],
+        batch: tuple[Dim, ...],
+        specs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        attributes: Mapping[str, Any],
+    ) -> Any:
+        """`function` with the arguments that it asks for by name."""
+        names, keywords = self._plans[function]
+        values: list[Any] = []
+        for name, kind, index in names:
+            if kind == "dim":
+                values.append(dims.get(name))
+            elif kind == "batch":
+                values.append(prod(batch))
+            elif kind == "operand":
+                values.append(specs[index] if index < len(specs) else None)
+            elif kind == "output":
+                values.append(outputs[index])
+            else:
+                values.append(tuple(specs[index:]))
+        if not attributes:
+            return function(*values)
+        return function(*values, **{name: attributes[name] for name in keywords if name in attributes})
+
+    def check_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Raise OperatorError for an attribute that the operator does not have, or one that it needs and lacks."""
+        for name in attributes:
+            if name not in self.attributes:
+                raise OperatorError(f"has no attribute {name!r}{suggest(name, self.attributes) or '; it has none'}")
+        for name, default in self.attributes.items():
+            if default is REQUIRED and name not in attributes:
+                raise OperatorError(f"needs the attribute {name!r}")
+
+    def _sized(self, dims: Mapping[str, Dim], attributes: Mapping[str, Any]) -> dict[str, Dim]:
+        """The output dimensions that attributes give."""
+        return {
+            name: check_dim(attributes.get(name, self.attributes[name]), f"attribute {name}")
+            for name in self.signature.unbound()
+            if name in self.attributes and name not in dims
+        }
+
+    def _plan(self, function: Callable[..., Any]) -> _Plan:
+        """Where each argument of a function comes from: its positional ones, and the names of the others."""
+        inputs, outputs = self.signature.inputs, self.signature.outputs
+        known: dict[str, tuple[str, str, int]] = {"batch": ("batch", "batch", 0)}
+        for index, term in enumerate(outputs):
+            known[term.name] = (term.name, "output", index)
+        for index, term in enumerate(inputs):
+            known[term.name] = (term.name, "rest" if term.variadic else "operand", index)
+        for term in (*inputs, *outputs):
+            known.update((dim, (dim, "dim", 0)) for dim in (*term.front, *term.back))
+        code: CodeType = function.__code__
+        names = code.co_varnames[: code.co_argcount]
+        for name in names:
+            if name not in known:
+                raise SignatureError(
+                    f"operator {self.name!r}: {function.__name__} asks for {name!r}, which is neither a dimension nor "
+                    f"an operand of {self.signature.text!r}{suggest(name, known)} (attributes stand after '*')"
+                )
+        return tuple(known[name] for name in names), tuple(_keywords(function))
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED = _Required()
+"""The default of an attribute that has none."""
+
+
+def operator(
+    signature: str,
+    *,
+    name: str = "",
+    contracts: Sequence[str] = (),
+    saves: Mapping[str, str] | Sequence[Saved] = (),
+    view: bool | Callable[..., bool] = False,
+    infer: Callable[..., Any] | None = None,
+    dtype: str = "",
+    replaces: bool = False,
+) -> Callable[[Callable[..., Work | None]], Operator]:
+    """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
+
+    `signature` is written in the language of `graphacct.signature`; the other arguments are the fields of Operator.
+    `saves` may be a mapping from operand or output to the reason.
+
+    Raises SignatureError when the signature cannot be read, or when it, `contracts`, `saves` and the functions'
+    arguments do not agree.
+    """
+    parsed = parse(signature)
+    kept = tuple(Saved(*item) for item in saves.items()) if isinstance(saves, Mapping) else tuple(saves)
+    terms = {term.name for term in parsed.inputs}
+    known = terms | {term.name for term in parsed.outputs}
+
+    def decorate(formula: Callable[..., Work | None]) -> Operator:
+        title = name or formula.__name__
+        for operand in contracts:
+            if operand not in terms:
+                raise SignatureError(f"operator {title!r} contracts {operand!r}, which {signature!r} does not have")
+        for item in kept:
+            if item.name not in known and not item.dims:
+                raise SignatureError(
+                    f"operator {title!r} saves {item.name!r}, which {signature!r} does not have; "
+                    "a tensor of its own needs Saved(name, why, dims)"
+                )
+        attributes: dict[str, Any] = {}
+        for function in (infer, view, formula):
+            if callable(function):
+                attributes.update(_keywords(function))
+        for dim in parsed.unbound():
+            if infer is None and dim not in attributes:
+                raise SignatureError(f"operator {title!r}: nothing gives the output's dimension {dim!r}")
+        return Operator(
+            title,
+            parsed,
+            formula,
+            tuple(contracts),
+            kept,
+            view,
+            infer,
+            dtype,
+            _dedent(formula.__doc__),
+            replaces,
+            attributes,
+        )
+
+    return decorate
+
+
+def _keywords(function: Callable[..., Any]) -> dict[str, Any]:
+    """The keyword-only arguments of a function and their defaults."""
+    code: CodeType = function.__code__
+    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    defaults = function.__kwdefaults__ or {}
+    return {name: defaults.get(name, REQUIRED) for name in names}
+
+
+def _dedent(doc: str | None) -> str:
+    return " ".join((doc or "").split())
+
+
+def _default_dtype(specs: Sequence[TensorSpec]) -> str:
+    for spec in specs:
+        if spec.dtype in FLOATING:
+            return spec.dtype
+    return specs[0].dtype if specs else "float32"
+
+
+def _as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:
+    """What an `infer` function returned, as specs: a TensorSpec, a shape, or a list of either."""
+    if type(result) is TensorSpec:
+        return (result,)
+    items = result if isinstance(result, list) else [result]
+    return tuple(item if isinstance(item, TensorSpec) else TensorSpec(tuple(item), dtype) for item in items)
+
+
+def _full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
+    """The work with its traffic filled in: every operand and output once, nothing for a view."""
+    new = 0 if view else sum(spec.bytes for spec in outputs)
+    read = work.read_bytes
+    if read is None:
+        read = 0 if view else sum(spec.bytes for spec in specs)
+    written = new if work.write_bytes is None else work.write_bytes
+    figures = (work.matmul_flops, work.vector_flops, work.transcendentals, read, written)
+    for value in figures:
+        if type(value) is int:
+            if value < 0:
+                raise OperatorError(f"its formula gave {value}")
+        elif isinstance(value, float) and all(type(dim) is int for spec in specs for dim in spec.shape):
+            raise OperatorError(f"its formula gave {value!r} for whole sizes; use exact_div or // instead of /")
+    return Cost(*figures, new)
+
+
+def check_outputs(declared: Sequence[TensorSpec], inferred: Sequence[TensorSpec]) -> None:
+    """Raise ShapeError when a node says its outputs are other than its operator makes them."""
+    if len(declared) != len(inferred):
+        raise ShapeError(f"gives {len(inferred)} outputs, not {len(declared)}")
+    for index, (ours, theirs) in enumerate(zip(declared, inferred, strict=True)):
+        if ours.shape is theirs.shape:
+            continue
+        if len(ours.shape) != len(theirs.shape) or any(map(differ, ours.shape, theirs.shape)):
+            raise ShapeError(
+                f"output {index} is {shape_text(theirs.shape)}, but the graph says {shape_text(ours.shape)}"
+            )
+
+
+def blame(node: str, operator_name: str, origin: str, error: Exception) -> GraphacctError:
+    """The one-line error for a node whose operator failed: it names the node, the operator and the plugin."""
+    where = f"node {node!r}, operator {operator_name!r}"
+    if isinstance(error, GraphacctError):
+        return type(error)(f"{where}: {error}")
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    line = f" at {traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback is not None else ""
+    plugin = f" of plugin {origin}" if origin else ""
+    return OperatorError(f"{where}{plugin} failed: {type(error).__name__}: {error}{line}")

@@ -1,0 +1,226 @@
+"""The plugin manager: what is loaded, in which order, and what each plugin registered.
+
+Order matters: pluggy runs hooks last-registered-first, so the core comes first, then graphacct-operators, then the
+other entry points by name, then files. Nothing is loaded at import; the default manager is made when it is first
+asked for, and every function that needs one takes another as an argument.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pluggy
+
+from graphacct import hookspecs
+from graphacct.entry_points import EntryPoint, entry_points
+from graphacct.errors import PluginError, suggest
+
+GROUP = "graphacct"
+FIRST = "graphacct-operators"
+BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
+FILES_VARIABLE = "GRAPHACCT_PLUGINS"
+CORE_MODULES = (
+    "graphacct.annotate",
+    "graphacct.conventions",
+    "graphacct.quantities",
+    "graphacct.readers",
+    "graphacct.architectures.gpt2",
+    "graphacct.architectures.transformer_lm",
+)
+
+
+@attrs.frozen(eq=False)
+class Plugin:
+    """A loaded plugin.
+
+    Attributes:
+        name: Its entry point's name, or its file's.
+        origin: Its distribution and version, its file, or `graphacct` for the core's own.
+        module: The object whose hooks are registered.
+    """
+
+    name: str
+    origin: str
+    module: Any
+
+
+class Plugins:
+    """What is loaded, and the tables of what was registered, each collected once, when first asked for.
+
+    Attributes:
+        manager: The pluggy manager; `manager.hook` calls hooks.
+        loaded: The plugins in the order in which they were registered.
+    """
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self.loaded: list[Plugin] = []
+
+    def register(self, module: Any, name: str, origin: str) -> None:
+        """Register one plugin; PluginError names it when its name is taken or a hook of it is misspelt."""
+        taken = next((plugin for plugin in self.loaded if plugin.name == name), None)
+        if taken is not None:
+            raise PluginError(f"two plugins are named {name!r}: one of {taken.origin}, one of {origin}; rename one")
+        _check_names(module, name, origin)
+        try:
+            self.manager.register(module, name)
+            self.manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            if self.manager.is_registered(module):
+                self.manager.unregister(module)
+            text = " ".join(str(error).split())
+            raise PluginError(f"plugin {name!r} ({origin}) does not fit the hooks: {text}") from error
+        self.loaded.append(Plugin(name, origin, module))
+        for table in ("operators", "architectures", "conventions", "quantities", "readers", "costs_nodes_itself"):
+            self.__dict__.pop(table, None)
+
+    def load_entry_point(self, entry: EntryPoint) -> None:
+        """Import and register one entry point; PluginError names it and its distribution when that fails."""
+        try:
+            module = entry.load()
+        except Exception as error:
+            raise PluginError(
+                f"plugin {entry.name!r} ({entry.distribution}) failed to import: {type(error).__name__}: {error}; "
+                f"uninstall it, or leave it out with {BLOCK_VARIABLE}={entry.name}"
+            ) from error
+        self.register(module, entry.name, entry.distribution)
+
+    def load_file(self, path: str | os.PathLike[str]) -> None:
+        """Load a plugin from a single Python file; PluginError names the file when that fails."""
+        file = Path(path)
+        if not file.is_file():
+            raise PluginError(f"plugin file {str(file)!r} does not exist")
+        module = ModuleType(f"graphacct_plugin_{file.stem}")
+        module.__file__ = str(file)
+        try:
+            exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)  # the user asked for this file
+        except Exception as error:
+            raise PluginError(f"plugin file {str(file)!r} failed to load: {type(error).__name__}: {error}") from error
+        self.register(module, file.stem, str(file))
+
+    @cached_property
+    def operators(self) -> dict[str, Any]:
+        """Operators by name."""
+        return self._table("operator", self.manager.hook.graphacct_register_operators)
+
+    @cached_property
+    def architectures(self) -> dict[str, Any]:
+        """Architectures by name."""
+        return self._table("architecture", self.manager.hook.graphacct_register_architectures)
+
+    @cached_property
+    def conventions(self) -> dict[str, Any]:
+        """Conventions by name."""
+        return self._table("convention", self.manager.hook.graphacct_register_conventions)
+
+    @cached_property
+    def quantities(self) -> dict[str, Any]:
+        """Quantities by name, in the order of a report's columns."""
+        return self._table("quantity", self.manager.hook.graphacct_register_quantities)
+
+    @cached_property
+    def readers(self) -> dict[str, Any]:
+        """Readers by name."""
+        return self._table("reader", self.manager.hook.graphacct_register_readers)
+
+    @cached_property
+    def costs_nodes_itself(self) -> bool:
+        """Whether the core's is the only implementation of `graphacct_node_cost`, so that it can be called directly."""
+        return len(self.manager.hook.graphacct_node_cost.get_hookimpls()) == 1
+
+    def origin(self, kind: str, name: str) -> str:
+        """The plugin that registered `name`, as `name (origin)`; empty when nobody did."""
+        for plugin, item in self._registered(getattr(self.manager.hook, f"graphacct_register_{kind}"), kind):
+            if item.name == name:
+                return f"{plugin.name} ({plugin.origin})"
+        return ""
+
+    def _table(self, kind: str, hook: pluggy.HookCaller) -> dict[str, Any]:
+        table: dict[str, Any] = {}
+        owners: dict[str, Plugin] = {}
+        for plugin, item in self._registered(hook, kind):
+            other = table.get(item.name)
+            if other is not None:
+                if other.replaces == item.replaces:
+                    raise PluginError(
+                        f"{kind} {item.name!r} is registered twice, by {_title(owners[item.name])} and by "
+                        f"{_title(plugin)}; exactly one may say replaces=True"
+                    )
+                if other.replaces:
+                    continue
+            table[item.name], owners[item.name] = item, plugin
+        return table
+
+    def _registered(self, hook: pluggy.HookCaller, kind: str) -> Iterator[tuple[Plugin, Any]]:
+        """Each registered item with its plugin, in the order of loading (pluggy's own call loses who said what)."""
+        functions: Mapping[str, Callable[[], Iterable[Any]]] = {
+            impl.plugin_name: impl.function for impl in hook.get_hookimpls()
+        }
+        for plugin in self.loaded:
+            if plugin.name not in functions:
+                continue
+            try:
+                items = list(functions[plugin.name]())
+                for item in items:
+                    item.name, item.replaces  # noqa: B018  a wrong object fails here, under its plugin's name
+            except Exception as error:
+                raise PluginError(
+                    f"plugin {_title(plugin)} failed in {hook.name}: {type(error).__name__}: {error}"
+                ) from error
+            for item in items:
+                yield plugin, item
+
+
+def load(block: Iterable[str] = (), files: Iterable[str] = ()) -> Plugins:
+    """A fresh set of plugins: the core, the entry points but those in `block`, then the `files`.
+
+    The environment variables GRAPHACCT_BLOCK and GRAPHACCT_PLUGINS add to the two (separated by `os.pathsep`).
+    """
+    plugins = Plugins()
+    for name in CORE_MODULES:
+        plugins.register(importlib.import_module(name), name, "graphacct")
+    blocked = {*block, *_listed(BLOCK_VARIABLE)}
+    for entry in sorted(entry_points(GROUP), key=lambda entry: (entry.name != FIRST, entry.name)):
+        if entry.name not in blocked:
+            plugins.load_entry_point(entry)
+    for file in (*_listed(FILES_VARIABLE), *files):
+        plugins.load_file(file)
+    return plugins
+
+
+@lru_cache(maxsize=1)
+def default() -> Plugins:
+    """The plugins that every function uses unless it is given others; loaded once, when first asked for."""
+    return load()
+
+
+def _listed(variable: str) -> list[str]:
+    return [item for item in os.environ.get(variable, "").split(os.pathsep) if item]
+
+
+def _title(plugin: Plugin) -> str:
+    return plugin.name if plugin.origin == plugin.name else f"{plugin.name} ({plugin.origin})"
+
+
+def _check_names(module: Any, name: str, origin: str) -> None:
+    """A misspelt hook passes pluggy silently when it is not marked, and with a long report when it is."""
+    known = [hook for hook in dir(hookspecs) if hook.startswith("graphacct_")]
+    for attribute in dir(module):
+        if not attribute.startswith("graphacct_") or not callable(getattr(module, attribute)):
+            continue
+        if attribute not in known:
+            raise PluginError(
+                f"plugin {name!r} ({origin}) has no such hook to implement: {attribute!r}{suggest(attribute, known)}"
+            )
+        if not hasattr(getattr(module, attribute), "graphacct_impl"):
+            raise PluginError(
+                f"plugin {name!r} ({origin}): {attribute} is not marked; put @graphacct.hookimpl above it"
+            )

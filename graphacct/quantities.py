@@ -1,0 +1,60 @@
+"""Quantities: what a report has a column for, and how each is combined over nodes and repetitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+import attrs
+
+from graphacct.hookspecs import hookimpl
+
+
+@attrs.frozen(eq=False)
+class Quantity:
+    """One column of every report.
+
+    Attributes:
+        name: Carries its unit, as in `read_bytes`.
+        unit: `FLOP`, `byte`, `parameter`, … Human units derive from it: bytes in GB or GiB, the others in SI.
+        of: The quantity of one NodeCost (`per="node"`) or of one Parameter (`per="parameter"`).
+        doc: One sentence.
+        per: `node`: evaluated once per node and multiplied by the repeats around it. `parameter`: evaluated once per
+            storage (tied once, buffers left out) and attributed to the node that owns it.
+        combine: `sum`, or `max`, for which repeats do not multiply.
+        replaces: Whether it takes the place of a quantity of this name from another plugin.
+    """
+
+    name: str
+    unit: str
+    of: Callable[[Any], Any]
+    doc: str = ""
+    per: str = attrs.field(default="node", validator=attrs.validators.in_(("node", "parameter")))
+    combine: str = attrs.field(default="sum", validator=attrs.validators.in_(("sum", "max")))
+    replaces: bool = False
+
+
+CORE = (
+    Quantity("params", "parameter", attrgetter("spec.elements"), "Parameters, tied ones once.", per="parameter"),
+    Quantity(
+        "param_bytes", "byte", attrgetter("spec.bytes"), "Bytes of the parameters, tied ones once.", per="parameter"
+    ),
+    Quantity("matmul_flops", "FLOP", attrgetter("cost.matmul_flops"), "Work in contractions, 2 per multiply-add."),
+    Quantity("vector_flops", "FLOP", attrgetter("cost.vector_flops"), "All other arithmetic."),
+    Quantity("flops", "FLOP", attrgetter("cost.flops"), "matmul_flops and vector_flops."),
+    Quantity(
+        "transcendentals", "op", attrgetter("cost.transcendentals"), "The vector FLOPs that are exp, tanh, rsqrt, …"
+    ),
+    Quantity("macs", "MAC", attrgetter("cost.macs"), "Multiply-adds: matmul_flops / 2."),
+    Quantity(
+        "activation_bytes", "byte", attrgetter("cost.activation_bytes"), "New storage of the outputs; views are none."
+    ),
+    Quantity("read_bytes", "byte", attrgetter("cost.read_bytes"), "Operands, each once per node."),
+    Quantity("write_bytes", "byte", attrgetter("cost.write_bytes"), "Outputs, each once per node."),
+)
+
+
+@hookimpl
+def graphacct_register_quantities() -> Iterable[Quantity]:
+    return CORE

@@ -1,0 +1,187 @@
+"""Rolling annotations up: totals, and the same by scope, by operator and by parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
+from operator import add, mul
+
+from graphacct.annotate import AnnotatedGraph, NodeCost
+from graphacct.dims import Dim, maximum
+from graphacct.graph import Parameter
+from graphacct.plugins import Plugins, default
+from graphacct.quantities import Quantity
+from graphacct.report import Coverage, ParameterRow, Report, Row
+
+SHARE_OF = "flops"
+"""The quantity whose share every row states."""
+
+
+def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
+    """The report of an annotated graph.
+
+    Sums multiply by the repeats around a node, maxima do not; parameters count once per storage. Nodes without a
+    cost are in no sum, and the coverage names them.
+    """
+    quantities = tuple((plugins or default()).quantities.values())
+    costed = [record for record in annotated.costs if record.cost is not None]
+    times = [record.times for record in costed]
+    columns = [_column(quantity, costed, times) for quantity in quantities]
+    totals = [_total(quantity, column) for quantity, column in zip(quantities, columns, strict=True)]
+    uncosted = (
+        tuple((node.name, node.operator) for node in annotated.uncosted) if len(costed) < len(annotated.costs) else ()
+    )
+    return Report(
+        annotated,
+        quantities,
+        dict(zip([quantity.name for quantity in quantities], totals, strict=True)),
+        Coverage(len(costed), len(annotated.costs), uncosted),
+        tuple(zip(*columns, strict=True)) if costed else (),
+    )
+
+
+def _column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]) -> list[Dim]:
+    """One quantity of every costed node, repeats included."""
+    if quantity.per == "parameter":
+        return [_over_parameters(quantity, record) if record.owned else 0 for record in records]
+    values = map(quantity.of, records)
+    return list(values if quantity.combine == "max" else map(mul, values, times))
+
+
+def _total(quantity: Quantity, column: Sequence[Dim]) -> Dim:
+    return reduce(maximum, column, 0) if quantity.combine == "max" else sum(column)
+
+
+def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
+    result: Dim = 0
+    for parameter in record.owned:
+        if parameter.buffer:
+            continue
+        value = quantity.of(parameter)
+        if quantity.combine == "max":
+            result = maximum(result, value)
+        else:
+            result = result + value * instances(parameter.name, record.repeats)
+    return result
+
+
+def instances(name: str, repeats: Sequence[Dim]) -> Dim:
+    """How many things a name inside blocks stands for: one `*`, one index, outermost block first."""
+    result: Dim = 1
+    for repeat in repeats[: name.count("*")]:
+        result = result * repeat
+    return result
+
+
+def _adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
+    """How two rows of values combine, element by element."""
+    if all(quantity.combine == "sum" for quantity in quantities):
+        return lambda a, b: tuple(map(add, a, b))
+    functions = [maximum if quantity.combine == "max" else add for quantity in quantities]
+    return lambda a, b: tuple(f(x, y) for f, x, y in zip(functions, a, b, strict=True))
+
+
+_INDEX = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.|$)")
+
+
+def pattern(name: str) -> str:
+    """A path with its indices written as `*`: `h.0.attn` and `h.*.attn` are the same row."""
+    return _INDEX.sub("*", name)
+
+
+def parent(path: str) -> str:
+    """The scope around a path; an index belongs to the name before it, so that `h.*` has no parent `h`."""
+    head, _, last = path.rpartition(".")
+    return head.rpartition(".")[0] if last == "*" or last.isdigit() else head
+
+
+def by_scope(report: Report) -> tuple[Row, ...]:
+    """A row for every scope and every node, parents before children, in the order of the model.
+
+    Paths are the checkpoint's module paths with `*` for an index. A row's quantities are sums over all modules that
+    its path matches, `repeat` says how many those are.
+    """
+    combine = _adder(report.quantities)
+    nothing = (0,) * len(report.quantities)
+    values = iter(report.values)
+    sums: dict[str, tuple[Dim, ...]] = {}
+    operators: dict[str, str] = {}
+    repeats: dict[str, Dim] = {}
+    children: dict[str, dict[str, None]] = {"": {}}
+    known: set[str] = set()
+    for record in report.annotated.costs:
+        name = record.node.name
+        row = pattern(name)
+        own = nothing if record.cost is None else next(values)
+        sums[row] = combine(sums[row], own) if row in sums else own
+        operators[row] = record.node.operator
+        path = name
+        while path and path not in known:
+            known.add(path)
+            repeats[row] = repeats.get(row, 0) + instances(path, record.repeats)
+            path = parent(path)
+            above = parent(row)
+            children.setdefault(above, {})[row] = None
+            row = above
+    order = _preorder(children)
+    for path in reversed(order):
+        above = parent(path)
+        if above:
+            sums[above] = combine(sums[above], sums[path]) if above in sums else sums[path]
+    return _rows(report, ((path, operators.get(path, ""), repeats[path], sums[path]) for path in order))
+
+
+def _rows(report: Report, items: Iterable[tuple[str, str, Dim, tuple[Dim, ...]]]) -> tuple[Row, ...]:
+    """Rows of (path, operator, repeat, figures), each with its share of the whole."""
+    names = tuple([quantity.name for quantity in report.quantities])
+    whole = report.total[SHARE_OF] if SHARE_OF in names else 0
+    share = names.index(SHARE_OF) if SHARE_OF in names else 0
+    nothing = type(whole) is int and whole == 0
+    return tuple(
+        [
+            Row(path, operator, repeat, 0.0 if nothing else figures[share] / whole, names, figures)
+            for path, operator, repeat, figures in items
+        ]
+    )
+
+
+def _preorder(children: Mapping[str, Iterable[str]]) -> list[str]:
+    """All paths, parents before their children, children as they come."""
+    order: list[str] = []
+    stack = list(children[""])[::-1]
+    while stack:
+        path = stack.pop()
+        order.append(path)
+        if path in children:
+            stack.extend(list(children[path])[::-1])
+    return order
+
+
+def by_operator(report: Report) -> tuple[Row, ...]:
+    """A row for every operator, the most FLOPs first; `repeat` says how often it runs."""
+    combine = _adder(report.quantities)
+    nothing = (0,) * len(report.quantities)
+    values = iter(report.values)
+    sums: dict[str, tuple[Dim, ...]] = {}
+    repeats: dict[str, Dim] = {}
+    for record in report.annotated.costs:
+        name = record.node.operator
+        own = nothing if record.cost is None else next(values)
+        sums[name] = combine(sums[name], own) if name in sums else own
+        repeats[name] = repeats.get(name, 0) + record.times
+    rows = _rows(report, ((name, name, repeats[name], row) for name, row in sums.items()))
+    if all(isinstance(row.share, float) for row in rows):
+        return tuple(sorted(rows, key=lambda row: -row.share))
+    return rows
+
+
+def by_parameter(report: Report) -> tuple[ParameterRow, ...]:
+    """The checkpoint's tensors in the order of the model, tied ones and buffers included and marked."""
+    rows: dict[str, ParameterRow] = {}
+    for record in report.annotated.costs:
+        for operand in record.node.inputs:
+            if isinstance(operand, Parameter):
+                row = ParameterRow(operand, record.repeats)
+                rows.setdefault(row.parameter.name, row)
+    return tuple(rows.values())

@@ -1,0 +1,95 @@
+"""Tensor shapes and dtypes: what a value is, without what it holds."""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct.dims import Dim, prod, shape_text
+from graphacct.errors import ConfigError, unknown
+
+DTYPE_BITS: dict[str, int] = {
+    "float64": 64,
+    "float32": 32,
+    "float16": 16,
+    "bfloat16": 16,
+    "float8_e4m3fn": 8,
+    "float8_e5m2": 8,
+    "float4_e2m1fn": 4,
+    "int64": 64,
+    "int32": 32,
+    "int16": 16,
+    "int8": 8,
+    "uint8": 8,
+    "int4": 4,
+    "uint4": 4,
+    "bool": 8,
+    "complex64": 64,
+    "complex128": 128,
+}
+"""Bits per element of each dtype (torch's names; a bool takes a byte, as in torch)."""
+
+DTYPE_ALIASES = {
+    "fp64": "float64",
+    "double": "float64",
+    "fp32": "float32",
+    "float": "float32",
+    "fp16": "float16",
+    "half": "float16",
+    "bf16": "bfloat16",
+    "fp8": "float8_e4m3fn",
+    "fp4": "float4_e2m1fn",
+}
+"""The short names that people type, and the dtype each stands for."""
+
+FLOATING = frozenset(name for name in DTYPE_BITS if "float" in name or "complex" in name)
+"""The dtypes that can carry a gradient."""
+
+MAX_RANK = 64
+"""The most dimensions a tensor can have (torch's limit)."""
+
+
+def dtype_name(name: object) -> str:
+    """The canonical dtype for a name, an alias (`bf16`) or torch's spelling (`torch.bfloat16`).
+
+    Raises UnknownNameError with the closest known name.
+    """
+    if not isinstance(name, str):
+        raise ConfigError(f"a dtype is a name such as 'float32', not {name!r}")
+    short = name.removeprefix("torch.").lower()
+    short = DTYPE_ALIASES.get(short, short)
+    if short not in DTYPE_BITS:
+        raise unknown("dtype", name, [*DTYPE_BITS, *DTYPE_ALIASES])
+    return short
+
+
+@attrs.frozen(hash=True)
+class TensorSpec:
+    """A tensor's shape, dtype and memory layout.
+
+    Attributes:
+        shape: The dimensions, outermost first; `()` is a scalar.
+        dtype: A key of `DTYPE_BITS`.
+        strides: Elements to step per dimension; None means row-major and contiguous, which is the usual case. Only
+            views (a transpose, a slice, an expansion) have strides, and they decide whether a reshape copies.
+    """
+
+    shape: tuple[Dim, ...]
+    dtype: str = "float32"
+    strides: tuple[Dim, ...] | None = None
+
+    @property
+    def elements(self) -> Dim:
+        """How many elements the tensor has."""
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> Dim:
+        """Bytes of the elements, packed; sub-byte dtypes round up to a whole byte per tensor."""
+        bits = DTYPE_BITS[self.dtype]
+        elements = prod(self.shape)
+        if bits >= 8:
+            return elements * (bits // 8)
+        return -(-elements * bits // 8)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}{shape_text(self.shape)}"

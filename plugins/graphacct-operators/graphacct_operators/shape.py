@@ -1,0 +1,231 @@
+"""Operators that move no arithmetic: views share their operand's storage, copies have their own.
+
+Which is which follows torch: a transpose, a slice and an expansion only change how storage is read (their outputs
+have strides), and a reshape copies just when no strides describe the new shape on the old storage.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphacct import ShapeError, TensorSpec, Work, operator, prod, same
+
+
+def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """The strides of a row-major tensor of this shape, in elements."""
+    strides: list[Any] = []
+    step: Any = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step = step * size
+    return tuple(reversed(strides))
+
+
+def strides_of(x: TensorSpec) -> tuple[Any, ...]:
+    """The tensor's strides, written out."""
+    return contiguous_strides(x.shape) if x.strides is None else x.strides
+
+
+def strided(shape: Sequence[Any], strides: Sequence[Any], dtype: str) -> TensorSpec:
+    """A spec with these strides, or without when they are the contiguous ones (a dimension of 1 has any stride)."""
+    step: Any = 1
+    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if not same(stride, step) and not _is(size, 1):
+            return TensorSpec(tuple(shape), dtype, tuple(strides))
+        step = step * size
+    return TensorSpec(tuple(shape), dtype)
+
+
+def view_strides(x: TensorSpec, shape: Sequence[Any]) -> tuple[Any, ...] | None:
+    """The strides that describe `shape` on the storage of `x`, or None when only a copy has that shape.
+
+    Old dimensions group into runs that are contiguous among themselves; each run must be split into whole new
+    dimensions (the rule of torch's view).
+    """
+    if x.strides is None:
+        return contiguous_strides(shape)
+    new = list(shape)
+    result: list[Any] = [0] * len(new)
+    position = len(new) - 1
+    dims = [(size, stride) for size, stride in zip(x.shape, x.strides, strict=True) if not _is(size, 1)]
+    index = len(dims) - 1
+    while index >= 0:
+        size, step = dims[index]
+        while index > 0 and same(dims[index - 1][1], dims[index][1] * dims[index][0]):
+            index -= 1
+            size = size * dims[index][0]
+        covered: Any = 1
+        stride = step
+        while position >= 0 and (not same(covered, size) or _is(new[position], 1)):
+            result[position] = stride
+            stride = stride * new[position]
+            covered = covered * new[position]
+            position -= 1
+        if not same(covered, size):
+            return None
+        index -= 1
+    while position >= 0:
+        result[position] = 1
+        position -= 1
+    return tuple(result)
+
+
+def _is(size: Any, value: int) -> bool:
+    return type(size) is int and size == value
+
+
+def _axis(dim: int, rank: int) -> int:
+    if not -rank <= dim < rank:
+        raise ShapeError(f"dimension {dim} is out of range for {rank} dimensions")
+    return dim % rank
+
+
+def _reshaped(x: TensorSpec, *, shape: Sequence[Any]) -> TensorSpec:
+    shape = tuple(shape)
+    if type(x.elements) is int and type(prod(shape)) is int and x.elements != prod(shape):
+        raise ShapeError(f"{list(x.shape)} has {x.elements} elements, {list(shape)} has {prod(shape)}")
+    strides = None if x.strides is None else view_strides(x, shape)
+    return TensorSpec(shape, x.dtype) if strides is None else strided(shape, strides, x.dtype)
+
+
+def _is_view(x: TensorSpec, out: TensorSpec) -> bool:
+    """Only a copy turns a strided operand into a contiguous output: a view keeps the order of its storage."""
+    return x.strides is None or out.strides is not None
+
+
+@operator("x: ... -> ...", infer=_reshaped, view=_is_view)
+def reshape(x: TensorSpec, out: TensorSpec) -> Work:
+    """The same elements in another shape: a view where strides allow it, else a copy. No arithmetic."""
+    return Work()
+
+
+def _transposed(x: TensorSpec, *, dims: Sequence[int]) -> TensorSpec:
+    first, second = (_axis(dim, len(x.shape)) for dim in dims)
+    shape, strides = list(x.shape), list(strides_of(x))
+    shape[first], shape[second] = shape[second], shape[first]
+    strides[first], strides[second] = strides[second], strides[first]
+    return strided(shape, strides, x.dtype)
+
+
+@operator("x: ... -> ...", infer=_transposed, view=True)
+def transpose() -> Work:
+    """Two dimensions swapped: a view. No arithmetic."""
+    return Work()
+
+
+def _permuted(x: TensorSpec, *, dims: Sequence[int]) -> TensorSpec:
+    axes = [_axis(dim, len(x.shape)) for dim in dims]
+    if sorted(axes) != list(range(len(x.shape))):
+        raise ShapeError(f"{list(dims)} is no order of {len(x.shape)} dimensions")
+    strides = strides_of(x)
+    return strided([x.shape[axis] for axis in axes], [strides[axis] for axis in axes], x.dtype)
+
+
+@operator("x: ... -> ...", infer=_permuted, view=True)
+def permute() -> Work:
+    """The dimensions in another order: a view. No arithmetic."""
+    return Work()
+
+
+def _split(x: TensorSpec, *, parts: int | None = None, sizes: Sequence[Any] = (), dim: int = -1) -> list[TensorSpec]:
+    axis = _axis(dim, len(x.shape))
+    whole = x.shape[axis]
+    if parts is not None:
+        if type(whole) is int and whole % parts:
+            raise ShapeError(f"dimension {axis} of size {whole} does not split into {parts} equal parts")
+        sizes = [whole // parts if type(whole) is int else whole / parts] * parts
+    elif type(whole) is int and sum(sizes) != whole:
+        raise ShapeError(f"the parts {list(sizes)} do not add up to dimension {axis} of size {whole}")
+    strides = strides_of(x)
+    return [strided((*x.shape[:axis], size, *x.shape[axis + 1 :]), strides, x.dtype) for size in sizes]
+
+
+@operator("x: ... -> parts", infer=_split, view=True)
+def split() -> Work:
+    """Equal `parts`, or parts of the given `sizes`, along one dimension: views. No arithmetic."""
+    return Work()
+
+
+def _selected(x: TensorSpec, *, dim: int, index: int = 0) -> TensorSpec:
+    axis = _axis(dim, len(x.shape))
+    strides = strides_of(x)
+    return strided(x.shape[:axis] + x.shape[axis + 1 :], strides[:axis] + strides[axis + 1 :], x.dtype)
+
+
+@operator("x: ... -> ...", infer=_selected, view=True)
+def select() -> Work:
+    """One index along one dimension, which goes away: a view. No arithmetic."""
+    return Work()
+
+
+def _sliced(x: TensorSpec, *, dim: int, length: Any, start: Any = 0) -> TensorSpec:
+    axis = _axis(dim, len(x.shape))
+    size = x.shape[axis]
+    if type(size) is int and type(length) is int and type(start) is int and not 0 <= start <= start + length <= size:
+        raise ShapeError(f"{start} to {start + length} is outside dimension {axis} of size {size}")
+    return strided((*x.shape[:axis], length, *x.shape[axis + 1 :]), strides_of(x), x.dtype)
+
+
+@operator("x: ... -> ...", name="slice", infer=_sliced, view=True)
+def slice_() -> Work:
+    """`length` indices from `start` along one dimension: a view. No arithmetic."""
+    return Work()
+
+
+def _expanded(x: TensorSpec, *, shape: Sequence[Any]) -> TensorSpec:
+    lead = len(shape) - len(x.shape)
+    if lead < 0:
+        raise ShapeError(f"{list(x.shape)} has more dimensions than {list(shape)}")
+    strides: list[Any] = [0] * lead
+    for old, new, stride in zip(x.shape, shape[lead:], strides_of(x), strict=True):
+        if type(old) is int and type(new) is int and old not in (1, new):
+            raise ShapeError(f"{list(x.shape)} does not expand to {list(shape)} ({old} against {new})")
+        strides.append(stride if same(old, new) else 0)
+    return TensorSpec(tuple(shape), x.dtype, tuple(strides))
+
+
+@operator("x: ... -> ...", infer=_expanded, view=True)
+def expand() -> Work:
+    """Dimensions of size 1 repeated without storage: a view with strides of 0. No arithmetic."""
+    return Work()
+
+
+def _joined(xs: tuple[TensorSpec, ...], *, dim: int = -1) -> TensorSpec:
+    first = xs[0]
+    axis = _axis(dim, len(first.shape))
+    total: Any = 0
+    for index, x in enumerate(xs):
+        rest = x.shape[:axis] + x.shape[axis + 1 :]
+        if len(x.shape) != len(first.shape) or not all(map(same, rest, first.shape[:axis] + first.shape[axis + 1 :])):
+            raise ShapeError(
+                f"operand {index} is {list(x.shape)}, which does not join {list(first.shape)} along {axis}"
+            )
+        total = total + x.shape[axis]
+    return TensorSpec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
+
+
+@operator("x0: ..., xs*: ... -> ...", infer=lambda x0, xs, *, dim=-1: _joined((x0, *xs), dim=dim))
+def concat() -> Work:
+    """The operands one after the other along one dimension: a copy. No arithmetic."""
+    return Work()
+
+
+def _stack(x0: TensorSpec, xs: tuple[TensorSpec, ...]) -> TensorSpec:
+    return TensorSpec((1 + len(xs), *x0.shape), x0.dtype)
+
+
+@operator("x0: ..., xs*: ... -> count ...", infer=_stack, view=True)
+def stack() -> Work:
+    """The results of a block's repetitions side by side: each is written in its row at once, so nothing moves."""
+    return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x: TensorSpec(x.shape, x.dtype))
+def contiguous() -> Work:
+    """A row-major copy. No arithmetic."""
+    return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x, *, dtype: TensorSpec(x.shape, dtype))
+def cast() -> Work:
+    """A copy in another dtype. Conversions are bytes, not FLOPs."""
+    return Work()
