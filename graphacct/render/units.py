@@ -1,0 +1,81 @@
+"""Human units, at the edge only: 3.52 TFLOP, 1.56 B parameters, 6.23 GB or 5.80 GiB.
+
+Three significant digits, rounded half to even; integers below 1,000 stand as they are. Everything is integer arithmetic
+until the last digit, so that totals of any size print. A symbol prints as itself, an array by its shape.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+from graphacct.dims import is_array, is_symbol, text
+
+SI = ("", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
+COUNTS = ("", "K", "M", "B", "T")
+BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
+
+
+def si(value: Any, unit: str = "") -> str:
+    """`value` with an SI prefix on its unit: `si(3520322342912, "FLOP")` is `3.52 TFLOP`."""
+    return _scaled(value, 1000, SI, unit)
+
+
+def params(value: Any) -> str:
+    """A count as model sizes are written, in thousands, millions and billions: `1.56 B`."""
+    return _scaled(value, 1000, COUNTS, "")
+
+
+def bytes_(value: Any, binary: bool = False) -> str:
+    """A number of bytes: `6.23 GB` (powers of 1,000), or `5.80 GiB` (powers of 1,024) when `binary`."""
+    return _scaled(value, 1024, BINARY, "B") if binary else _scaled(value, 1000, SI, "B")
+
+
+def human(value: Any, unit: str, binary: bool = False) -> str:
+    """A quantity's value in the human form of its unit (`Quantity.unit`)."""
+    if unit == "byte":
+        return bytes_(value, binary)
+    return params(value) if unit == "parameter" else si(value, unit)
+
+
+def percent(share: Any) -> str:
+    """A share from 0 to 1 as a percentage with two decimals: `65.92 %`; a symbol prints as itself."""
+    if is_symbol(share) or is_array(share):
+        return text(share)
+    return f"{share * 100:.2f} %" if share == 0 or share >= 0.00005 else "<0.01 %"
+
+
+def _scaled(value: Any, base: int, prefixes: tuple[str, ...], unit: str) -> str:
+    if is_symbol(value) or is_array(value):
+        return f"{text(value)} {unit}".strip()
+    if isinstance(value, float) and not isfinite(value):
+        return f"{value} {unit}".rstrip()
+    if value < 0:
+        return f"-{_scaled(-value, base, prefixes, unit)}"
+    if value < base and isinstance(value, int):
+        return f"{value} {unit}".rstrip()
+    exact = Fraction(value)
+    step = 0
+    while step < len(prefixes) - 1 and _digits(exact / base**step, base) is None:
+        step += 1
+    digits = _digits(exact / base**step, base)
+    return f"{_scientific(exact / base**step) if digits is None else digits} {prefixes[step]}{unit}".rstrip()
+
+
+def _digits(scaled: Fraction, base: int) -> str | None:
+    """Three significant digits of a number below `base` (four for 1,000 to 1,023); None when it rounds up to it."""
+    for decimals, limit in ((2, 10), (1, 100), (0, base)):
+        rounded = round(scaled * 10**decimals)
+        if rounded < limit * 10**decimals:
+            whole, rest = divmod(rounded, 10**decimals)
+            return f"{whole}.{rest:0{decimals}d}" if decimals else str(whole)
+    return None
+
+
+def _scientific(scaled: Fraction) -> str:
+    """A number past the last prefix, as 1.23e+45; `float` would overflow where this does not."""
+    exponent = max(scaled.numerator.bit_length() - scaled.denominator.bit_length(), 0) * 30103 // 100000
+    while scaled >= 10 ** (exponent + 1):
+        exponent += 1
+    return f"{_digits(scaled / 10**exponent, 10) or '10.0'}e+{exponent}"
