@@ -1,0 +1,29 @@
+"""What every test shares: the folder of measured figures, and the folders that have a make target of their own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+OWN_TARGETS = ("verify", "benchmarks")
+"""`make verify` needs torch and `make bench` a quiet machine: a run that does not name them leaves them out."""
+
+sys.path.insert(0, str(HERE))  # strategies.py is imported by name
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path.name not in OWN_TARGETS or collection_path.parent != HERE:
+        return None
+    asked = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    if any(path == collection_path or collection_path in path.parents for path in asked):
+        return None
+    return True
+
+
+@pytest.fixture(scope="session")
+def goldens() -> Path:
+    """The folder of measured figures (its README.md says how they were measured)."""
+    return HERE / "goldens"
