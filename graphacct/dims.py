@@ -99,7 +99,14 @@ def exact_div(a: Dim, b: Dim, what: str = "quotient") -> Dim:
         if b == 0 or a % b:
             raise ConfigError(f"{what}: {a} is not divisible by {b}")
         return a // b
+    if _whole(a) and _whole(b):
+        return a // b  # `/` would make floats of exact ints
     return a / b
+
+
+def _whole(value: Any) -> bool:
+    """Whether `value` is an int or an array of Python ints."""
+    return type(value) is int or (is_array(value) and value.dtype == object)
 
 
 def floor_div(a: Dim, b: Dim) -> Dim:

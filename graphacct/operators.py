@@ -36,14 +36,17 @@ class Saved:
     Attributes:
         name: An operand or output of the signature, or a name of its own for a statistic or a mask.
         why: The reason, as `explain` prints it.
-        dims: For a tensor of its own: its dimensions, in the signature's names; empty for operands and outputs.
+        dims: For a tensor of its own: its dimensions, as names of the signature or of attributes, `...`, or numbers;
+            empty is a scalar. None for operands and outputs.
         dtype: For a tensor of its own: its dtype; empty means that of the first output.
+        when: The attribute that must be set (not 0, None or False) for it to be kept; empty means always.
     """
 
     name: str
     why: str
-    dims: str = ""
+    dims: str | None = None
     dtype: str = ""
+    when: str = ""
 
 
 @attrs.frozen
@@ -107,7 +110,7 @@ class Operator:
         terms = [term for term in self.signature.inputs if term.name in self.contracts]
         dims = dict.fromkeys(dim for term in terms for dim in (*term.front, *term.back))
         object.__setattr__(self, "_contracted", tuple(dims))
-        object.__setattr__(self, "_batched", any(term.ellipsis for term in terms))
+        object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
         for function in (self.formula, self.infer, self.view):
             if callable(function):
                 self._plans[function] = self._plan(function)
@@ -144,10 +147,10 @@ class Operator:
         view = self.view
         if callable(view):
             view = bool(self._call(view, dims, batch, specs, outputs, attributes))
-        work = self._work(dims, batch, specs, outputs, attributes)
-        return Application(dims, batch, outputs, view, _full_cost(work, specs, outputs, view))
+        work = self.work(dims, batch, specs, outputs, attributes)
+        return Application(dims, batch, outputs, view, full_cost(work, specs, outputs, view))
 
-    def _work(
+    def work(
         self,
         dims: Mapping[str, Dim],
         batch: tuple[Dim, ...],
@@ -221,7 +224,7 @@ class Operator:
         for index, term in enumerate(inputs):
             known[term.name] = (term.name, "rest" if term.variadic else "operand", index)
         for term in (*inputs, *outputs):
-            known.update((dim, (dim, "dim", 0)) for dim in (*term.front, *term.back))
+            known.update((dim, (dim, "dim", 0)) for dim in term.names)
         code: CodeType = function.__code__
         names = code.co_varnames[: code.co_argcount]
         for name in names:
@@ -272,7 +275,7 @@ def operator(
             if operand not in terms:
                 raise SignatureError(f"operator {title!r} contracts {operand!r}, which {signature!r} does not have")
         for item in kept:
-            if item.name not in known and not item.dims:
+            if item.name not in known and item.dims is None:
                 raise SignatureError(
                     f"operator {title!r} saves {item.name!r}, which {signature!r} does not have; "
                     "a tensor of its own needs Saved(name, why, dims)"
@@ -328,7 +331,7 @@ def _as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:
     return tuple(item if isinstance(item, TensorSpec) else TensorSpec(tuple(item), dtype) for item in items)
 
 
-def _full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
+def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
     """The work with its traffic filled in: every operand and output once, nothing for a view."""
     new = 0 if view else sum(spec.bytes for spec in outputs)
     read = work.read_bytes

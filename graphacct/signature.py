@@ -6,13 +6,16 @@ Operands are separated by commas, dimensions by blanks. A dimension is a name (e
 `...`, which stands for any leading or inner dimensions and broadcasts between operands as in numpy. An operand may
 have a name (`x:`); `name?:` may be left out, and `name*:` is any number of operands. A dimension that only the outputs
 have is taken from the operator's attribute of that name. Nothing after the arrow is a scalar.
+
+`*name` stands for any number of dimensions as `...` does, but has a name of its own and broadcasts with nothing: a
+convolution is `x: b c *space, weight: o i *kernel`. A formula that asks for `space` gets the tuple of sizes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import attrs
@@ -22,7 +25,7 @@ from graphacct.errors import ShapeError, SignatureError
 from graphacct.tensors import TensorSpec
 
 _OPERAND = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)(?P<mark>[?*]?)\s*:)?(?P<dims>.*)", re.DOTALL)
-_DIM = re.compile(r"\.\.\.|[A-Za-z_]\w*")
+_DIM = re.compile(r"\.\.\.|\*?[A-Za-z_]\w*")
 ELLIPSIS = "..."
 DEFAULT_NAMES = "xyzw"
 
@@ -35,7 +38,7 @@ class Term:
         name: What messages, formulas and `saves` call it.
         front: The dimensions before the ellipsis, or all of them when there is none.
         back: The dimensions after the ellipsis.
-        ellipsis: Whether there is one.
+        ellipsis: Whether there is one, or the name in `*name`, an ellipsis of its own.
         optional: Whether the operand may be left out.
         variadic: Whether it stands for any number of operands.
     """
@@ -43,12 +46,19 @@ class Term:
     name: str
     front: tuple[str, ...]
     back: tuple[str, ...] = ()
-    ellipsis: bool = False
+    ellipsis: bool | str = False
     optional: bool = False
     variadic: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that it binds, in order."""
+        own = (self.ellipsis,) if isinstance(self.ellipsis, str) else ()
+        return (*self.front, *own, *self.back)
+
     def __str__(self) -> str:
-        dims = [*self.front, *([ELLIPSIS] if self.ellipsis else []), *self.back]
+        middle = f"*{self.ellipsis}" if isinstance(self.ellipsis, str) else ELLIPSIS
+        dims = [*self.front, *([middle] if self.ellipsis else []), *self.back]
         return f"{self.name}{'?' if self.optional else ''}{'*' if self.variadic else ''}: {' '.join(dims)}"
 
 
@@ -91,17 +101,26 @@ class Signature:
             if ellipsis:
                 stop = rank - len(back)
                 lead = shape[len(front) : stop]
-                batch = lead if batch is None or _equal(batch, lead) else self._broadcast(batch, lead, term, specs)
+                if ellipsis is not True:
+                    self._bind_all(ellipsis, lead, dims, term, specs)
+                elif batch is None or _equal(batch, lead):
+                    batch = lead
+                else:
+                    batch = self._broadcast(batch, lead, term, specs)
                 for name, size in zip(back, shape[stop:]):  # noqa: B905  of equal length by construction
                     known = dims.setdefault(name, size)
                     if known is not size:
                         self._check(name, size, dims, term, specs)
         return dims, batch or ()
 
-    def shapes(self, dims: Mapping[str, Dim], batch: tuple[Dim, ...]) -> list[tuple[Dim, ...]]:
+    def shapes(self, dims: Mapping[str, Any], batch: tuple[Dim, ...]) -> list[tuple[Dim, ...]]:
         """The outputs' shapes; KeyError names a dimension that nothing gives."""
         return [
-            (*[dims[dim] for dim in front], *batch, *[dims[dim] for dim in back])
+            (
+                *[dims[dim] for dim in front],
+                *(batch if ellipsis is True else dims[ellipsis]),
+                *[dims[dim] for dim in back],
+            )
             if ellipsis
             else tuple([dims[dim] for dim in front])
             for front, back, ellipsis in self._results
@@ -109,10 +128,8 @@ class Signature:
 
     def unbound(self) -> tuple[str, ...]:
         """The output dimensions that no operand has: attributes must give them."""
-        given = {dim for term in self.inputs for dim in (*term.front, *term.back)}
-        return tuple(
-            dict.fromkeys(dim for term in self.outputs for dim in (*term.front, *term.back) if dim not in given)
-        )
+        given = {dim for term in self.inputs for dim in term.names}
+        return tuple(dict.fromkeys(dim for term in self.outputs for dim in term.names if dim not in given))
 
     def _arity(self) -> str:
         most = "or more" if self.variadic else f"to {len(self.inputs)}"
@@ -123,6 +140,16 @@ class Signature:
         if differ(expected, size):
             where = next((t.name for t in self.inputs if name in t.front or name in t.back), term.name)
             raise self._mismatch(f"dimension {name} is {expected} in {where} but {size} in {term.name}", specs)
+
+    def _bind_all(
+        self, name: str, sizes: tuple[Dim, ...], dims: dict[str, Any], term: Term, specs: Sequence[TensorSpec]
+    ) -> None:
+        """Bind the dimensions that `*name` stands for, all of them or none."""
+        known = dims.setdefault(name, sizes)
+        if known is not sizes and (len(known) != len(sizes) or any(map(differ, known, sizes))):
+            where = next((t.name for t in self.inputs if t.ellipsis == name), term.name)
+            ours, theirs = shape_text(known), shape_text(sizes)
+            raise self._mismatch(f"dimensions {name} are {ours} in {where} but {theirs} in {term.name}", specs)
 
     def _broadcast(
         self, a: tuple[Dim, ...], b: tuple[Dim, ...], term: Term, specs: Sequence[TensorSpec]
@@ -154,7 +181,7 @@ def _equal(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
         return False
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(text: str) -> Signature:
     """The signature that `text` writes; SignatureError says what in it cannot be read."""
     if text.count("->") != 1:
@@ -187,15 +214,16 @@ def _term(text: str, whole: str, default: str) -> Term:
     words = match["dims"].split()
     for word in words:
         if not _DIM.fullmatch(word):
-            raise SignatureError(f"signature {whole!r}: {word!r} is neither a name nor '...'")
-    if words.count(ELLIPSIS) > 1:
-        raise SignatureError(f"signature {whole!r}: {text.strip()!r} has more than one '...'")
-    cut = words.index(ELLIPSIS) if ELLIPSIS in words else len(words)
+            raise SignatureError(f"signature {whole!r}: {word!r} is neither a name nor '...' nor '*name'")
+    loose = [index for index, word in enumerate(words) if word[0] in "*."]
+    if len(loose) > 1:
+        raise SignatureError(f"signature {whole!r}: {text.strip()!r} has more than one '...' or '*name'")
+    cut = loose[0] if loose else len(words)
     return Term(
         match["name"] or default,
         tuple(words[:cut]),
         tuple(words[cut + 1 :]),
-        ELLIPSIS in words,
+        bool(loose) and (words[cut] == ELLIPSIS or words[cut][1:]),
         match["mark"] == "?",
         match["mark"] == "*",
     )
