@@ -16,6 +16,7 @@ from graphacct.plugins import Plugins, default
 from graphacct.report import Report
 from graphacct.rollup import rollup
 from graphacct.tensors import dtype_name
+from graphacct.validate import validate
 
 
 def build(
@@ -48,6 +49,7 @@ def build(
     sizes = {"batch": batch, "seq_len": seq_len, "image_size": image_size, "attention": attention}
     given = {name: value for name, value in sizes.items() if value is not None}
     if isinstance(model, Graph):
+        validate(model)
         return _fixed(model, given, set, dtype)
     name = os.fspath(model)
     found = find(name, plugins)

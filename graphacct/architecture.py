@@ -74,7 +74,7 @@ class Architecture:
 
     def workload(self, config: Any, workload: Workload) -> Workload:
         """`workload` with this architecture's defaults filled in and its sizes checked."""
-        full = {"batch": check_dim(workload.batch, "batch"), "attention": workload.attention}
+        full: dict[str, Any] = {"batch": check_dim(workload.batch, "batch"), "attention": workload.attention}
         for size in SIZES:
             given = getattr(workload, size)
             if size in self.sizes:

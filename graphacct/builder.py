@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from graphacct.assemble import check_body
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import GraphError, unknown
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
@@ -53,7 +54,10 @@ class Builder:
     def input(self, name: str, shape: Sequence[Dim], dtype: str | None = None) -> Value:
         """A value that comes from outside, named as it is (scopes do not apply)."""
         checked = tuple(check_dim(dim, f"a dimension of input {name!r}") for dim in shape)
-        value = Value(self._claim(name), TensorSpec(checked, dtype or self.dtype))
+        return self._receive(name, TensorSpec(checked, dtype or self.dtype))
+
+    def _receive(self, name: str, spec: TensorSpec) -> Value:
+        value = Value(self._claim(name), spec)
         self._inputs.append(value)
         return value
 
@@ -108,18 +112,17 @@ class Builder:
         inner = Builder(path, self.operators, self.dtype, _path=f"{path}.")
         entering = carry + tuple(constants)
         inside = [
-            inner.input(f"{path}.{'carry' if i < len(carry) else 'constant'}_{i}", value.spec.shape, value.spec.dtype)
+            inner._receive(f"{path}.{'carry' if i < len(carry) else 'constant'}_{i}", value.spec)
             for i, value in enumerate(entering)
         ]
         result = body(inner, *inside)
         results = (result,) if isinstance(result, Value) else tuple(result)
-        for before, after in zip(inside, results, strict=False):
-            if before in inside[: len(carry)] and before.spec != after.spec:
-                raise GraphError(f"block {path!r} carries {before.spec} in but {after.spec} round: they must be equal")
-        specs = [value.spec for value in results[: len(carry)]]
+        body_graph = inner.graph(*results)
+        check_body(f"block {path!r}", body_graph, carry, constants)
+        specs = [value.spec for value in carry]
         specs += [TensorSpec((times, *value.spec.shape), value.spec.dtype) for value in results[len(carry) :]]
         outputs = tuple(map(Value, value_names(path, len(specs)), specs))
-        self._nodes.append(Block(path, inner.graph(*results), times, carry, tuple(constants), outputs, start))
+        self._nodes.append(Block(path, body_graph, times, carry, tuple(constants), outputs, start))
         return outputs[0] if len(outputs) == 1 else outputs
 
     def graph(self, *outputs: Value) -> Graph:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct.dims import Dim
+from graphacct.dims import Dim, is_symbol
 
 
 @attrs.frozen
@@ -67,7 +67,7 @@ class Cost:
     @property
     def macs(self) -> Dim:
         """Multiply-adds of the contractions: half of `matmul_flops`, which is always even."""
-        return self.matmul_flops // 2 if type(self.matmul_flops) is int else self.matmul_flops / 2
+        return self.matmul_flops / 2 if is_symbol(self.matmul_flops) else self.matmul_flops // 2
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(

@@ -84,8 +84,13 @@ def same(a: Dim, b: Dim) -> bool:
     if type(a) is int and type(b) is int:
         return a == b
     if is_array(a) or is_array(b):
-        return bool((a == b).all()) if getattr(a, "shape", None) == getattr(b, "shape", None) else False
+        return getattr(a, "shape", None) == getattr(b, "shape", None) and bool(numpy_all(a == b))
     return bool(a == b)
+
+
+def numpy_all(truths: Any) -> Any:
+    """Whether all of an array's elements are true."""
+    return truths.all()
 
 
 def differ(a: Dim, b: Dim) -> bool:
@@ -139,7 +144,7 @@ def _extreme(a: Dim, b: Dim, symbolic: str, numeric: str) -> Dim:
 
 def text(dim: Dim) -> str:
     """A dimension as it is printed in messages and pictures."""
-    return f"array{dim.shape}" if is_array(dim) else str(dim)
+    return f"array{getattr(dim, 'shape', ())}" if is_array(dim) else str(dim)
 
 
 def shape_text(shape: Iterable[Dim]) -> str:

@@ -161,9 +161,7 @@ class Plugins:
 
     def _registered(self, hook: pluggy.HookCaller, kind: str) -> Iterator[tuple[Plugin, Any]]:
         """Each registered item with its plugin, in the order of loading (pluggy's own call loses who said what)."""
-        functions: Mapping[str, Callable[[], Iterable[Any]]] = {
-            impl.plugin_name: impl.function for impl in hook.get_hookimpls()
-        }
+        functions: Mapping[str, Callable[..., Any]] = {impl.plugin_name: impl.function for impl in hook.get_hookimpls()}
         for plugin in self.loaded:
             if plugin.name not in functions:
                 continue

@@ -50,7 +50,8 @@ def _column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim
 
 
 def _total(quantity: Quantity, column: Sequence[Dim]) -> Dim:
-    return reduce(maximum, column, 0) if quantity.combine == "max" else sum(column)
+    start: Dim = 0
+    return reduce(maximum, column, start) if quantity.combine == "max" else sum(column)
 
 
 def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:

@@ -1,0 +1,229 @@
+"""Graphs as JSON: reading what `write` wrote, or what someone wrote by hand after docs/graph-json.md."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graphacct.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
+from graphacct.dims import check_dim
+from graphacct.errors import ConfigError, GraphacctError, GraphError, ReadError, suggest
+from graphacct.files import read_json
+from graphacct.files import write as write_file
+from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
+from graphacct.operators import Operator
+from graphacct.tensors import MAX_RANK, TensorSpec, dtype_name
+
+SCHEMA = "graphacct.graph/1"
+MOST_NESTED = 32
+"""How deep blocks may be nested in a file; a model needs two or three."""
+
+GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs"}
+VALUE_KEYS = {"name", "shape", "dtype"}
+NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes"}
+BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "body"}
+PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer"}
+
+
+def read(path: str | os.PathLike[str], operators: Mapping[str, Operator] | None = None) -> Graph:
+    """The graph in a JSON file.
+
+    Raises ReadError, which names the file, the node and what is wrong in it.
+    """
+    file = Path(path)
+    content = read_json(file)
+    try:
+        return from_dict(content, file.stem, operators)
+    except GraphacctError as error:
+        raise ReadError(f"{file}: {error}") from error
+
+
+def from_dict(content: Any, name: str = "", operators: Mapping[str, Operator] | None = None) -> Graph:
+    """The graph of the parsed JSON; `name` serves where the file gives none."""
+    if operators is None:
+        from graphacct.plugins import default
+
+        operators = default().operators
+    graph = _object(content, "the file", GRAPH_KEYS)
+    if graph.get("schema") != SCHEMA:
+        raise ReadError(f"its schema is {graph.get('schema')!r}, not {SCHEMA!r}: see docs/graph-json.md")
+    return assemble(_graph(graph, str(graph.get("name") or name), 0), operators)
+
+
+def _graph(content: Mapping[str, Any], name: str, depth: int) -> GraphRecord:
+    if depth > MOST_NESTED:
+        raise ReadError(f"{name!r}: blocks are nested more than {MOST_NESTED} deep")
+    where = f"graph {name!r}"
+    inputs = [_input(item, where) for item in _list(content, "inputs", where)]
+    records = [_record(item, where, depth) for item in _list(content, "nodes", where)]
+    outputs = [_text(item, f"an output of {where}") for item in _list(content, "outputs", where)]
+    workload = content.get("workload") or {}
+    if not isinstance(workload, dict):
+        raise ReadError(f"{where}: 'workload' is an object, not {_brief(workload)}")
+    return GraphRecord(name, inputs, records, outputs, {key: _frozen(value) for key, value in workload.items()})
+
+
+def _input(content: Any, where: str) -> Value:
+    item = _object(content, f"an input of {where}", VALUE_KEYS)
+    name = _text(item.get("name"), f"the name of an input of {where}")
+    return Value(name, _spec(item, f"input {name!r}"))
+
+
+def _record(content: Any, where: str, depth: int) -> Record:
+    if not isinstance(content, dict):
+        raise ReadError(f"a node of {where} is an object, not {_brief(content)}")
+    name = _text(content.get("name"), f"the name of a node of {where}")
+    if "body" in content:
+        return _block(content, name, depth)
+    item = _object(content, f"node {name!r}", NODE_KEYS)
+    title = f"node {name!r}"
+    operands = [_operand(operand, title) for operand in _list(item, "inputs", title)]
+    outputs = None
+    if "outputs" in item:
+        outputs = [_spec(_object(o, f"an output of {title}", VALUE_KEYS), title) for o in _list(item, "outputs", title)]
+        if not outputs:
+            raise ReadError(f"{title}: 'outputs' is empty; leave it out to have it inferred")
+    attributes = item.get("attributes") or NO_ATTRIBUTES
+    if not isinstance(attributes, Mapping):
+        raise ReadError(f"{title}: 'attributes' is an object, not {_brief(attributes)}")
+    frozen = {key: _frozen(value) for key, value in attributes.items()} if attributes else NO_ATTRIBUTES
+    return NodeRecord(name, _text(item.get("operator"), f"the operator of {title}"), operands, outputs, frozen)
+
+
+def _block(content: Mapping[str, Any], name: str, depth: int) -> BlockRecord:
+    title = f"block {name!r}"
+    item = _object(content, title, BLOCK_KEYS)
+    body = _graph(_object(item["body"], f"the body of {title}", GRAPH_KEYS), name, depth + 1)
+    return BlockRecord(
+        name,
+        body,
+        _dim(item.get("repeat"), f"{title}: 'repeat'"),
+        [_text(value, f"a carried value of {title}") for value in _list(item, "carry", title)],
+        [_text(value, f"a constant of {title}") for value in item.get("constants") or ()],
+        _dim(item.get("start", 0), f"{title}: 'start'", minimum=0),
+    )
+
+
+def _operand(content: Any, where: str) -> str | Parameter:
+    if isinstance(content, str):
+        return content
+    item = _object(content, f"an operand of {where}", PARAMETER_KEYS)
+    name = _text(item.get("parameter"), f"the name of a parameter of {where}")
+    return Parameter(
+        name, _spec(item, f"parameter {name!r}"), str(item.get("tied_to") or ""), bool(item.get("buffer", False))
+    )
+
+
+def _spec(item: Mapping[str, Any], where: str) -> TensorSpec:
+    shape = _list(item, "shape", where)
+    if len(shape) > MAX_RANK:
+        raise ReadError(f"{where} has {len(shape)} dimensions; {MAX_RANK} is the most")
+    dtype = item.get("dtype", "float32")
+    return TensorSpec(tuple([_dim(dim, f"{where}: a dimension") for dim in shape]), dtype_name(dtype))
+
+
+def _dim(value: Any, what: str, minimum: int = 1) -> int:
+    if type(value) is not int:
+        raise ReadError(f"{what} is a positive integer, not {_brief(value)}")
+    try:
+        return int(check_dim(value, what, minimum))
+    except ConfigError as error:
+        raise ReadError(str(error)) from error
+
+
+def _object(content: Any, what: str, keys: set[str]) -> Mapping[str, Any]:
+    if not isinstance(content, dict):
+        raise ReadError(f"{what} is an object, not {_brief(content)}")
+    if not keys.issuperset(content):
+        strange = next(key for key in content if key not in keys)
+        raise ReadError(f"{what} has no key {strange!r}{suggest(strange, keys)}")
+    return content
+
+
+def _list(item: Mapping[str, Any], key: str, where: str) -> Sequence[Any]:
+    value = item.get(key)
+    if not isinstance(value, list):
+        raise ReadError(f"{where}: {key!r} is a list, not {_brief(value)}" if key in item else f"{where}: no {key!r}")
+    return value
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ReadError(f"{what} is a text, not {_brief(value)}")
+    return value
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, so that equal attributes are found equal (and hash)."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _brief(value: Any) -> str:
+    text = "null" if value is None else json.dumps(value)[:41]
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def write(graph: Graph, path: str | os.PathLike[str]) -> None:
+    """Save a graph; GraphError names a dimension that is no number, WriteError a path that cannot be written."""
+    write_file(path, json.dumps(to_dict(graph), indent=1) + "\n")
+
+
+def to_dict(graph: Graph) -> dict[str, Any]:
+    """The graph as plain values, as docs/graph-json.md describes them."""
+    return {"schema": SCHEMA, **_graph_dict(graph), "workload": dict(graph.workload)}
+
+
+def _graph_dict(graph: Graph) -> dict[str, Any]:
+    return {
+        "name": graph.name,
+        "inputs": [{"name": value.name, **_spec_dict(value.spec, value.name)} for value in graph.inputs],
+        "nodes": [_block_dict(node) if isinstance(node, Block) else _node_dict(node) for node in graph.nodes],
+        "outputs": [value.name for value in graph.outputs],
+    }
+
+
+def _node_dict(node: Node) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "name": node.name,
+        "operator": node.operator,
+        "inputs": [_operand_dict(operand) for operand in node.inputs],
+        "outputs": [_spec_dict(value.spec, node.name) for value in node.outputs],
+    }
+    if node.attributes:
+        result["attributes"] = dict(node.attributes)
+    return result
+
+
+def _block_dict(block: Block) -> dict[str, Any]:
+    return {
+        "name": block.name,
+        "repeat": _number(block.repeat, block.name),
+        "start": block.start,
+        "carry": [value.name for value in block.carry],
+        "constants": [value.name for value in block.constants],
+        "body": _graph_dict(block.body),
+    }
+
+
+def _operand_dict(operand: Operand) -> str | dict[str, Any]:
+    if isinstance(operand, Value):
+        return operand.name
+    result: dict[str, Any] = {"parameter": operand.name, **_spec_dict(operand.spec, operand.name)}
+    if operand.tied_to:
+        result["tied_to"] = operand.tied_to
+    if operand.buffer:
+        result["buffer"] = True
+    return result
+
+
+def _spec_dict(spec: TensorSpec, where: str) -> dict[str, Any]:
+    return {"shape": [_number(dim, where) for dim in spec.shape], "dtype": spec.dtype}
+
+
+def _number(dim: Any, where: str) -> int:
+    if type(dim) is not int:
+        raise GraphError(f"{where!r} has the size {dim}, which is no number: build the model with numbers to save it")
+    return dim

@@ -1,0 +1,59 @@
+"""Validation of a graph that did not come from a builder or a reader."""
+
+from __future__ import annotations
+
+from graphacct.assemble import check_body
+from graphacct.errors import GraphError, suggest
+from graphacct.graph import Block, Graph, Parameter, Value
+
+
+def validate(graph: Graph) -> None:
+    """Check that a graph is a DAG of well-formed nodes, in an order in which they can run.
+
+    Raises GraphError, which names the node, for a name used twice, an operand that nothing before it produces or
+    that has another shape there, a block whose body does not fit, or one parameter name with two shapes. That
+    operands fit their operators is checked by `annotate`.
+    """
+    _validate(graph, {})
+
+
+def _validate(graph: Graph, parameters: dict[str, Parameter]) -> None:
+    values: dict[str, Value] = {}
+    names: set[str] = set()
+    for value in graph.inputs:
+        _add(values, value, f"input {value.name!r}")
+    for node in graph.nodes:
+        if node.name in names:
+            raise GraphError(f"two nodes are named {node.name!r}")
+        names.add(node.name)
+        for operand in node.values:
+            _known(operand, f"node {node.name!r}", values)
+        if isinstance(node, Block):
+            check_body(f"block {node.name!r}", node.body, node.carry, node.constants)
+            _validate(node.body, parameters)
+        else:
+            for parameter in node.parameters:
+                first = parameters.setdefault(parameter.name, parameter)
+                if first.spec != parameter.spec:
+                    raise GraphError(
+                        f"node {node.name!r}: parameter {parameter.name!r} is {parameter.spec} here "
+                        f"but {first.spec} before"
+                    )
+        for value in node.outputs:
+            _add(values, value, f"node {node.name!r}")
+    for value in graph.outputs:
+        _known(value, f"the outputs of {graph.name!r}", values)
+
+
+def _add(values: dict[str, Value], value: Value, where: str) -> None:
+    if value.name in values:
+        raise GraphError(f"{where}: the value {value.name!r} exists already")
+    values[value.name] = value
+
+
+def _known(value: Value, where: str, values: dict[str, Value]) -> None:
+    producer = values.get(value.name)
+    if producer is None:
+        raise GraphError(f"{where} takes {value.name!r}, which nothing before it produces{suggest(value.name, values)}")
+    if producer.spec != value.spec:
+        raise GraphError(f"{where} takes {value.name!r} as {value.spec}, but it is {producer.spec}")
