@@ -12,6 +12,7 @@ from graphacct.graph import Block, Graph, Node, Parameter
 from graphacct.hookspecs import hookimpl
 from graphacct.operators import Operator, blame, check_outputs
 from graphacct.plugins import Plugins, default
+from graphacct.tensors import conflict
 
 WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
 
@@ -84,7 +85,7 @@ class _Annotation:
         self.tied: list[Parameter] = []
 
     def visit(self, graph: Graph, repeats: tuple[Dim, ...], times: Dim) -> None:
-        ordinals: dict[str, int] = {}
+        ordinals: dict[tuple[str, str], int] = {}
         operators = self.plugins.operators
         direct = self.plugins.costs_nodes_itself
         append = self.records.append
@@ -101,7 +102,8 @@ class _Annotation:
             if cost is None:
                 self._unknown(node)
             elif self.adjust is not None:
-                ordinal = ordinals[name] = ordinals.get(name, -1) + 1
+                key = (repetition(node.name), name)
+                ordinal = ordinals[key] = ordinals.get(key, -1) + 1
                 cost = self.adjust(node, cost, ordinal)
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
@@ -116,7 +118,7 @@ class _Annotation:
         known = self.storages.setdefault(parameter.name, parameter)
         if known is parameter:
             return (parameter,)
-        if known.spec != parameter.spec:
+        if conflict(known.spec, parameter.spec):
             raise GraphError(
                 f"node {node.name!r}: parameter {parameter.name!r} is {parameter.spec} here but {known.spec} before"
             )
@@ -141,6 +143,17 @@ class _Annotation:
         if not self.lenient:
             close = suggest(node.operator, self.plugins.operators)
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
+
+
+def repetition(name: str) -> str:
+    """The path of a name up to its last index, which is the repetition that the node belongs to.
+
+    `layers.*.ln1` in a block and `layers.3.ln1` written out are alike the nodes of one repetition.
+    """
+    parts = name.split(".")
+    while parts and parts[-1] != "*" and not parts[-1].isdigit():
+        parts.pop()
+    return ".".join(parts)
 
 
 @hookimpl(trylast=True)

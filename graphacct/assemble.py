@@ -197,10 +197,6 @@ def check_body(where: str, body: Graph, carry: Sequence[Value], constants: Seque
             raise GraphError(f"{where}: the node {name!r} in its body needs a '*' where the repetition's index goes")
 
 
-def _same_tensor(a: TensorSpec, b: TensorSpec) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape
-
-
 def _find(name: str, where: str, values: Mapping[str, Value]) -> Value:
     value = values.get(name)
     if value is None:

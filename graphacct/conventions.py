@@ -1,7 +1,8 @@
 """Conventions: what is counted. Every report states the one it used.
 
 A convention adjusts the exact cost of one node. It is told the node's ordinal, its position among the nodes of the
-same operator in the same body, because published conventions count some things "once per layer".
+same operator in the same repetition, because published conventions count some things "once per layer". A repetition
+is told by the path up to its last index (`layers.*`, or `layers.3` in an unrolled graph).
 """
 
 from __future__ import annotations

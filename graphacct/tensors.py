@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct.dims import Dim, prod, shape_text
+from graphacct.dims import Dim, differ, prod, shape_text
 from graphacct.errors import ConfigError, unknown
 
 DTYPE_BITS: dict[str, int] = {
@@ -92,4 +92,14 @@ class TensorSpec:
         return -(-elements * bits // 8)
 
     def __str__(self) -> str:
-        return f"{self.dtype}{shape_text(self.shape)}"
+        layout = "" if self.strides is None else f" with strides {shape_text(self.strides)}"
+        return f"{self.dtype}{shape_text(self.shape)}{layout}"
+
+
+def conflict(a: TensorSpec, b: TensorSpec) -> bool:
+    """Whether two specs are known to differ: sizes that are symbols or arrays have no single value to compare."""
+    if a.dtype != b.dtype or len(a.shape) != len(b.shape) or any(map(differ, a.shape, b.shape)):
+        return True
+    if a.strides is None or b.strides is None:
+        return a.strides is not b.strides and all(type(size) is int for size in a.shape)
+    return any(map(differ, a.strides, b.strides))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from graphacct.errors import GraphError
-from graphacct.graph import Block, Graph, Node, Operand, Parameter, Value
+from graphacct.graph import Block, Graph, Node, Operand, Value
 from graphacct.tensors import TensorSpec
 
 STACK = "stack"
@@ -68,8 +68,9 @@ def _repetitions(block: Block, values: dict[str, Value], indices: tuple[int, ...
         for stack, result in zip(stacks, results[len(carried) :], strict=True):
             stack.append(result)
     values.update(zip((value.name for value in block.outputs), carried, strict=False))
-    for value, stack in zip(block.outputs[len(carried) :], stacks, strict=True):
-        output = Value(f"{indexed(value.name, indices)}.{STACK}", _stacked(stack))
+    for position, (value, stack) in enumerate(zip(block.outputs[len(carried) :], stacks, strict=True)):
+        name = f"{indexed(block.name, indices).removesuffix('.*')}_{STACK}_{position}"  # beside the layers' scope
+        output = Value(name, _stacked(stack))
         yield Node(output.name, STACK, tuple(stack), (output,))
         values[value.name] = output
 
@@ -77,11 +78,3 @@ def _repetitions(block: Block, values: dict[str, Value], indices: tuple[int, ...
 def _stacked(values: list[Value]) -> TensorSpec:
     first = values[0].spec
     return TensorSpec((len(values), *first.shape), first.dtype)
-
-
-def parameter_instances(parameter: Parameter, repeats: tuple[int, ...]) -> int:
-    """How many storages a parameter inside blocks that repeat `repeats` times stands for: one `*`, one index."""
-    instances = 1
-    for repeat in repeats[: parameter.name.count("*")]:
-        instances = instances * repeat
-    return instances

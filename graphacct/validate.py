@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphacct.assemble import check_body
 from graphacct.errors import GraphError, suggest
 from graphacct.graph import Block, Graph, Parameter, Value
+from graphacct.tensors import conflict
 
 
 def validate(graph: Graph) -> None:
@@ -34,7 +35,7 @@ def _validate(graph: Graph, parameters: dict[str, Parameter]) -> None:
         else:
             for parameter in node.parameters:
                 first = parameters.setdefault(parameter.name, parameter)
-                if first.spec != parameter.spec:
+                if conflict(first.spec, parameter.spec):
                     raise GraphError(
                         f"node {node.name!r}: parameter {parameter.name!r} is {parameter.spec} here "
                         f"but {first.spec} before"
@@ -55,5 +56,5 @@ def _known(value: Value, where: str, values: dict[str, Value]) -> None:
     producer = values.get(value.name)
     if producer is None:
         raise GraphError(f"{where} takes {value.name!r}, which nothing before it produces{suggest(value.name, values)}")
-    if producer.spec != value.spec:
+    if conflict(producer.spec, value.spec):
         raise GraphError(f"{where} takes {value.name!r} as {value.spec}, but it is {producer.spec}")
