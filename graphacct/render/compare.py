@@ -1,0 +1,253 @@
+"""Several models side by side: one quantity of each scope or operator, and its share, a model a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from graphacct.errors import ConfigError, unknown
+from graphacct.render.json import heading
+from graphacct.render.json import text as json_text
+from graphacct.render.plain import plain
+from graphacct.render.records import count, quantities, records, uncosted_paths
+from graphacct.render.sheet import (
+    TITLES,
+    UNCOSTED,
+    Column,
+    Line,
+    Sheet,
+    is_zero,
+    levels,
+    partial,
+    warning,
+    workload_text,
+)
+from graphacct.render.units import human, percent
+from graphacct.rollup import parent
+
+if TYPE_CHECKING:
+    from graphacct.report import Report
+
+SCHEMA = "graphacct.compare/1"
+
+
+@attrs.frozen
+class Comparison:
+    """Several reports, row by row.
+
+    Attributes:
+        reports: The reports, a column each.
+        quantity: The quantity compared.
+        by: `scope` or `operator`.
+        paths: The rows' paths or operators, in the order of the models: those of the first, with the others' own
+            put in where they stand.
+        values: For each path and report: the quantity, or None where the model has no such row.
+        shares: The same of the part of the model's total of this quantity, 0 to 1.
+        uncosted: The same of how many nodes without a cost the row holds.
+    """
+
+    reports: tuple[Report, ...]
+    quantity: str
+    by: str
+    paths: tuple[str, ...]
+    values: tuple[tuple[Any, ...], ...]
+    shares: tuple[tuple[Any, ...], ...]
+    uncosted: tuple[tuple[int, ...], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain values: see docs/json.md."""
+        rows = []
+        for path, values, shares, uncosted in self._rows():
+            cells = [
+                None if value is None else {"value": value, "share": share} | ({"uncosted": lack} if lack else {})
+                for value, share, lack in zip(values, shares, uncosted, strict=True)
+            ]
+            rows.append({"path" if self.by == "scope" else "operator": path, "models": cells})
+        models = [{**heading(report), "total": quantities(report.total)} for report in self.reports]
+        return {"schema": SCHEMA, "quantity": self.quantity, "by": self.by, "models": models, "rows": rows}
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dictionary a row and model, for pandas or polars (and CSV): the long form."""
+        return [
+            {
+                "model": report.model,
+                "convention": report.convention,
+                "nodes_costed": report.coverage.costed,
+                "nodes_total": report.coverage.total,
+                "path" if self.by == "scope" else "operator": path,
+                self.quantity: value,
+                "share": share,
+                "uncosted": lack,
+            }
+            for path, values, shares, uncosted in self._rows()
+            for report, value, share, lack in zip(self.reports, values, shares, uncosted, strict=True)
+            if value is not None
+        ]
+
+    def json(self) -> str:
+        """`to_dict` as text."""
+        return json_text(self.to_dict())
+
+    def csv(self) -> str:
+        """`records` as CSV."""
+        from graphacct.render.csv import table
+
+        return table(self.records())
+
+    def markdown(self) -> str:
+        """The comparison as a Markdown table."""
+        from graphacct.render.markdown import drawn
+
+        return drawn(self.sheet())
+
+    def sheet(self, binary: bool = False) -> Sheet:
+        """The comparison as a table's lines; bytes in GiB instead of GB when `binary`.
+
+        Rows in which every model has 0 are left out, and a note says how many those are.
+        """
+        unit = next(quantity.unit for quantity in self.reports[0].quantities if quantity.name == self.quantity)
+        columns = [Column("Scope" if self.by == "scope" else "Operator")]
+        for report in self.reports:
+            columns += [Column(plain(report.model), True), Column("Share", True)]
+        totals = [
+            text
+            for report in self.reports
+            for text in (
+                human(report.total[self.quantity], unit, binary) + partial(report),
+                "" if is_zero(report.total[self.quantity]) else percent(1.0),
+            )
+        ]
+        missing = [f"{plain(report.model)}: {warning(report)}" for report in self.reports if warning(report)]
+        rows = [
+            row for row in self._rows() if any(row[3]) or not all(value is None or is_zero(value) for value in row[1])
+        ]
+        empty = len(self.paths) - len(rows)
+        left_out = f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"
+        return Sheet(
+            TITLES.get(self.quantity, plain(self.quantity)),
+            "",
+            tuple(columns),
+            tuple(self._line(*row, unit, binary) for row in rows),
+            Line(("Total", *totals)),
+            (*([left_out] if empty else []), *self._workloads(), self._terms()),
+            "; ".join(missing),
+        )
+
+    def _line(
+        self, path: str, values: Iterable[Any], shares: Iterable[Any], uncosted: Iterable[int], unit: str, binary: bool
+    ) -> Line:
+        above = parent(path) if self.by == "scope" else ""
+        label = path[len(above) + 1 :] if above in self.paths else path
+        cells = []
+        for value, share, lack in zip(values, shares, uncosted, strict=True):
+            more = " + ?" if lack else ""
+            if value is None:
+                cells += ["–", ""]
+            elif is_zero(value):
+                cells += [UNCOSTED if lack else "0", ""]
+            else:
+                cells += [human(value, unit, binary) + more, percent(share) + more]
+        indent = sum(part != "*" for part in path.split(".")) - 1 if self.by == "scope" else 0
+        return Line((plain(label), *cells), plain(path), indent)
+
+    def _rows(self) -> Iterable[tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]]:
+        return zip(self.paths, self.values, self.shares, self.uncosted, strict=True)
+
+    def _workloads(self) -> list[str]:
+        """The workload, once when it is everyone's."""
+        texts = [workload_text(report) for report in self.reports]
+        if len(set(texts)) == 1:
+            return [texts[0]] if texts[0] else []
+        return [f"{plain(report.model)}: {text}" for report, text in zip(self.reports, texts, strict=True)]
+
+    def _terms(self) -> str:
+        nodes = ", ".join(f"{report.coverage.costed} of {report.coverage.total}" for report in self.reports)
+        return f"convention {plain(self.reports[0].convention)}; nodes costed: {nodes}"
+
+    def __str__(self) -> str:
+        from graphacct.render.table import drawn
+
+        return drawn(self.sheet())
+
+    def _repr_html_(self) -> str:
+        from graphacct.render.html import drawn
+
+        return drawn(self.sheet())
+
+
+def compare(
+    reports: Sequence[Report], quantity: str = "flops", by: str = "scope", depth: int | None = None
+) -> Comparison:
+    """Put reports side by side.
+
+    Args:
+        reports: One or more, all under one convention: figures under two conventions do not compare.
+        quantity: What to compare.
+        by: `scope` or `operator`.
+        depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+
+    Raises UnknownNameError for an unknown quantity or grouping, ConfigError for a depth below 1, for no reports and
+    for reports under different conventions.
+    """
+    if not reports:
+        raise ConfigError("there is nothing to compare: give at least one report")
+    conventions = {report.convention for report in reports}
+    if len(conventions) > 1:
+        raise ConfigError(f"the reports are under several conventions ({', '.join(sorted(conventions))}): use one")
+    known = [item.name for item in reports[0].quantities]
+    if quantity not in known:
+        raise unknown("quantity", quantity, known)
+    if by not in ("scope", "operator"):
+        raise unknown("grouping", by, ("scope", "operator"))
+    depth = levels(reports, depth)
+    columns = [_column(report, quantity, by, depth) for report in reports]
+    paths = merged([list(column) for column in columns])
+    missing = [_missing(report, by) for report in reports]
+    return Comparison(
+        tuple(reports),
+        quantity,
+        by,
+        tuple(paths),
+        tuple(tuple(column.get(path) for column in columns) for path in paths),
+        tuple(
+            tuple(
+                _share(column.get(path), report.total[quantity])
+                for column, report in zip(columns, reports, strict=True)
+            )
+            for path in paths
+        ),
+        tuple(tuple(lacking.get(path, 0) for lacking in missing) for path in paths),
+    )
+
+
+def merged(orders: Iterable[Sequence[str]]) -> list[str]:
+    """All names: those of the first order, and each other order's own after the name they follow there."""
+    result: list[str] = []
+    for order in orders:
+        known = set(result)
+        place = 0
+        for name in order:
+            if name in known:
+                place = result.index(name) + 1
+            else:
+                result.insert(place, name)
+                place += 1
+    return result
+
+
+def _column(report: Report, quantity: str, by: str, depth: int) -> dict[str, Any]:
+    shown = {row.path for row in report.by_scope if row.depth < depth} if by == "scope" else None
+    key = "path" if by == "scope" else "operator"
+    return {row[key]: row[quantity] for row in records(report, by) if shown is None or row[key] in shown}
+
+
+def _missing(report: Report, by: str) -> dict[str, int]:
+    return uncosted_paths(report) if by == "scope" else count(operator for _, operator in report.coverage.uncosted)
+
+
+def _share(value: Any, whole: Any) -> Any:
+    if value is None:
+        return None
+    return 0.0 if isinstance(whole, int) and whole == 0 else value / whole

@@ -1,0 +1,63 @@
+"""CSV: raw integers, one row a scope, operator, parameter or node, for spreadsheets and scripts.
+
+Every row ends with the same columns, so that files of several models can be put together and no figure travels without
+its terms: model, convention, nodes_costed, nodes_total, workload. What cannot be printed in a name is written as its
+escape, and a name that a spreadsheet would run as a formula starts with an apostrophe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from csv import DictWriter
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from graphacct.render.plain import plain
+from graphacct.render.records import records
+
+if TYPE_CHECKING:
+    from graphacct.report import Report
+
+_FORMULA = re.compile(r"[=+\-@]")
+
+
+def csv(report: Report, by: str = "scope") -> str:
+    """The report as CSV, with a first line of column names."""
+    terms = {
+        "model": report.model,
+        "convention": report.convention,
+        "nodes_costed": report.coverage.costed,
+        "nodes_total": report.coverage.total,
+        "workload": " ".join(f"{name}={_joined(value)}" for name, value in report.workload.items()),
+    }
+    rows = records(report, by)
+    if report.coverage.uncosted and by in ("scope", "operator"):
+        rows = [{**row, "uncosted": row.get("uncosted", 0)} for row in rows]
+    return table({**row, **terms} for row in rows)
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """Rows as CSV under the columns of the first row (or those given); None is an empty field, a list `1x1024`."""
+    cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
+    file = StringIO()
+    writer = DictWriter(file, columns or list(cells[0] if cells else ()), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(cells)
+    return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        text = plain(value)
+        return f"'{text}" if _FORMULA.match(text) else text
+    return _joined(value) if isinstance(value, (list, tuple)) else value
+
+
+def _joined(value: Any) -> str:
+    """A shape as `1x1024`; several shapes with `;` between."""
+    if not isinstance(value, (list, tuple)):
+        return plain(value)
+    return (";" if any(isinstance(item, (list, tuple)) for item in value) else "x").join(map(_joined, value))

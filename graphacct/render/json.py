@@ -1,0 +1,69 @@
+"""The JSON contract (docs/json.md): a report as plain values, and as text.
+
+It stands on its own, without the tables' machinery: a whole `graphacct report --format json` costs less than importing
+networkx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from json import dumps as _dumps
+from typing import TYPE_CHECKING, Any
+
+from graphacct.render.records import quantities, records
+
+if TYPE_CHECKING:
+    from graphacct.report import Coverage, Report
+
+SCHEMA = "graphacct.report/1"
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report as plain Python values, in the contract's shape and order."""
+    return {
+        "schema": SCHEMA,
+        **heading(report),
+        "total": quantities(report.total),
+        "by_scope": records(report, "scope"),
+        "by_operator": records(report, "operator"),
+        "by_parameter": records(report, "parameter"),
+    }
+
+
+def heading(report: Report) -> dict[str, Any]:
+    """What every output states first: the model, the convention, the coverage and the workload."""
+    return {
+        "model": report.model,
+        "convention": report.convention,
+        "coverage": coverage(report.coverage),
+        "workload": {name: _plain(value) for name, value in report.workload.items()},
+    }
+
+
+def coverage(value: Coverage) -> dict[str, Any]:
+    """The coverage: how many nodes have a cost, of how many, and which have none."""
+    uncosted = [{"name": name, "operator": operator} for name, operator in value.uncosted]
+    return {"costed": value.costed, "total": value.total, "uncosted": uncosted}
+
+
+def json(report: Report) -> str:
+    """The contract as text, one row a line."""
+    return text(to_dict(report))
+
+
+def text(values: Mapping[str, Any]) -> str:
+    """A dictionary as JSON, each key on a line of its own and each row of a list too. Never NaN, only ASCII."""
+    lines = [f"  {_dumps(key)}: {_lines(value)}" for key, value in values.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n    " + ",\n    ".join([_dumps(row, allow_nan=False) for row in value]) + "\n  ]"
+    return _dumps(value, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)

@@ -1,0 +1,56 @@
+"""Markdown (GitHub's tables), for a README or an issue: human units, with the terms in a line below."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from graphacct.render.sheet import Sheet, sheet
+
+if TYPE_CHECKING:
+    from graphacct.report import Report
+
+_TAME = re.compile(r"[\w.*:/() ,=@+~-]*")
+_SPECIAL = re.compile(r"[^\w .,:;/()=@+×%?-]|__+")
+_NAMED = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+def markdown(
+    report: Report,
+    by: str = "scope",
+    depth: int | None = None,
+    columns: Sequence[str] | None = None,
+    binary: bool = False,
+) -> str:
+    """The report as a Markdown table; the arguments are those of `graphacct.render.sheet.sheet`."""
+    return drawn(sheet(report, by, depth, columns, binary))
+
+
+def drawn(sheet: Sheet) -> str:
+    """A sheet in Markdown. Names stand in full, whatever the tree."""
+    rows = [
+        "| " + " | ".join(escaped(column.title) for column in sheet.columns) + " |",
+        "|" + "|".join(" ---: " if column.number else " --- " for column in sheet.columns) + "|",
+    ]
+    for line in sheet.lines:
+        mark = line.cells[0].rpartition(" ×")
+        label = code(line.name or line.cells[0]) + (f" ×{mark[2]}" if line.name and mark[1] else "")
+        rows.append("| " + " | ".join((label, *map(escaped, line.cells[1:]))) + " |")
+    if sheet.total:
+        rows.append("| " + " | ".join(f"**{escaped(cell)}**" if cell else "" for cell in sheet.total.cells) + " |")
+    heading = f"**{escaped(sheet.title)}**" + (f": {escaped(sheet.subtitle)}" if sheet.subtitle else "")
+    notes = [escaped(note) for note in sheet.notes]
+    if sheet.warning:
+        notes.append(f"**{escaped(sheet.warning)}**")
+    return "\n\n".join([heading, "\n".join(rows), *notes]) + "\n"
+
+
+def code(name: str) -> str:
+    """A name as code, or escaped where it holds what could end the code or the cell."""
+    return f"`{name}`" if name.strip() and _TAME.fullmatch(name) else escaped(name)
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown and HTML show as it is: every character with a meaning becomes an entity."""
+    return _SPECIAL.sub(lambda found: "".join(_NAMED.get(char, f"&#{ord(char)};") for char in found[0]), text)

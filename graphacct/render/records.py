@@ -1,0 +1,134 @@
+"""A report as plain records: dictionaries with integers, one a row, for pandas, polars, JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from graphacct.dims import is_array
+from graphacct.errors import OperatorError, unknown
+from graphacct.rollup import parent, pattern
+
+if TYPE_CHECKING:
+    from graphacct.report import Report, Row
+
+GROUPINGS = ("scope", "operator", "parameter", "node")
+
+
+def records(report: Report, by: str = "scope") -> list[dict[str, Any]]:
+    """One dictionary a row: by scope, by operator, by parameter (the checkpoint's tensors), or by node.
+
+    Nodes come in schedule order, with their output shapes; scopes contain their nodes, so only nodes, operators and
+    parameters add up to the total. A row that holds nodes without a cost says how many, as `uncosted`; its sums do
+    not contain them. Raises UnknownNameError for another grouping.
+    """
+    if by == "scope":
+        missing = uncosted_paths(report)
+        return [_row("path", row.path, row, missing.get(row.path, 0)) for row in report.by_scope]
+    if by == "operator":
+        missing = count(operator for _, operator in report.coverage.uncosted)
+        return [_row("operator", row.path, row, missing.get(row.path, 0)) for row in report.by_operator]
+    if by == "parameter":
+        return parameters(report)
+    if by == "node":
+        return nodes(report)
+    raise unknown("grouping", by, GROUPINGS)
+
+
+def parameters(report: Report) -> list[dict[str, Any]]:
+    """The checkpoint's tensors. `params` adds up to the total: 0 for tied tensors, buffers and uncosted nodes."""
+    owned = {parameter.name for record in report.annotated.costs for parameter in record.owned}
+    rows = []
+    for row in report.by_parameter:
+        parameter, spec, tensors = row.parameter, row.parameter.spec, row.count
+        counts = parameter.name in owned and not parameter.buffer
+        rows.append(
+            {
+                "name": parameter.name,
+                "shape": [_value(dim, "shape") for dim in spec.shape],
+                "dtype": spec.dtype,
+                "tied_to": parameter.tied_to or None,
+                "buffer": parameter.buffer,
+                "count": _value(tensors, "count"),
+                "params": _value(spec.elements * tensors, "params") if counts else 0,
+            }
+        )
+    return rows
+
+
+def nodes(report: Report) -> list[dict[str, Any]]:
+    """Every node with its operator, output shapes, repeats and quantities (all of them None without a cost)."""
+    values = iter(report.values)
+    names = [quantity.name for quantity in report.quantities]
+    whole = report.total.get("flops", 0)
+    rows = []
+    for record in report.annotated.costs:
+        figures = None if record.cost is None else dict(zip(names, next(values), strict=True))
+        row = {
+            "name": record.node.name,
+            "operator": record.node.operator,
+            "shapes": [[_value(dim, "shape") for dim in value.spec.shape] for value in record.node.outputs],
+            "repeat": _value(record.times, "repeat"),
+            "share": _share(figures.get("flops", 0), whole) if figures else None,
+        }
+        rows.append(row | (quantities(figures) if figures else dict.fromkeys(names)))
+    return rows
+
+
+def quantities(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Quantities as plain values: integers as they are, symbols as text, arrays as lists.
+
+    Raises OperatorError for a quantity that is not a number, which JSON cannot hold.
+    """
+    return {name: value if type(value) is int else _value(value, name) for name, value in values.items()}
+
+
+def uncosted_paths(report: Report) -> dict[str, int]:
+    """How many nodes without a cost each scope and node of the report holds."""
+    return count(path for name, _ in report.coverage.uncosted for path in _around(pattern(name)))
+
+
+def count(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs."""
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _around(path: str) -> Iterable[str]:
+    while path:
+        yield path
+        path = parent(path)
+
+
+def _row(key: str, name: str, row: Row, uncosted: int) -> dict[str, Any]:
+    head: dict[str, Any] = {key: name}
+    if key == "path":
+        head["operator"] = row.operator
+    head["repeat"] = _value(row.repeat, "repeat")
+    head["share"] = _value(row.share, "share")
+    if uncosted:
+        head["uncosted"] = uncosted
+    for quantity, value in zip(row.names, row.figures, strict=True):
+        head[quantity] = value if type(value) is int else _value(value, quantity)
+    return head
+
+
+def _share(part: Any, whole: Any) -> Any:
+    return 0.0 if type(whole) is int and whole == 0 else _value(part / whole, "share")
+
+
+def _value(value: Any, name: str) -> Any:
+    """A plain value: int, finite float, list, or the text of a symbol."""
+    if type(value) is int:
+        return value
+    if is_array(value):
+        return value.tolist()
+    if hasattr(value, "__index__"):
+        return value.__index__()
+    if isinstance(value, float):
+        if value - value != 0:
+            raise OperatorError(f"quantity {name!r} came out as {value}, which is no number")
+        return float(value)
+    return str(value)

@@ -1,0 +1,290 @@
+"""The sheet: what a table shows, worked out once and drawn by the terminal, Markdown and HTML alike.
+
+Cells are text already, in human units, and safe to print on one line; each output escapes them for its own syntax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from graphacct.dims import shape_text
+from graphacct.errors import ConfigError, unknown
+from graphacct.quantities import CORE
+from graphacct.render.plain import plain
+from graphacct.render.records import count, uncosted_paths
+from graphacct.render.units import human, params, percent
+from graphacct.rollup import parent
+
+if TYPE_CHECKING:
+    from graphacct.quantities import Quantity
+    from graphacct.report import ParameterRow, Report, Row
+
+DEPTH = 3
+LINES = 30
+"""A table shows up to three levels of scopes unless told otherwise, as many as fit in 30 lines: GPT-2 XL takes 15."""
+SHARE = "share"
+COLUMNS = ("params", "flops", SHARE, "activation_bytes")
+TITLES = {
+    "params": "Params",
+    "param_bytes": "Weights",
+    "matmul_flops": "Matmul FLOPs",
+    "vector_flops": "Vector FLOPs",
+    "flops": "FLOPs",
+    SHARE: "Share",
+    "transcendentals": "Transcendentals",
+    "macs": "MACs",
+    "activation_bytes": "Activations",
+    "read_bytes": "Read",
+    "write_bytes": "Written",
+}
+IN_WORDS = {
+    "params": "parameters",
+    "param_bytes": "weights",
+    "matmul_flops": "matmul",
+    "vector_flops": "vector",
+    "flops": "all work",
+    "transcendentals": "transcendentals",
+    "macs": "multiply-adds",
+    "activation_bytes": "activations",
+    "read_bytes": "read",
+    "write_bytes": "written",
+}
+"""How the totals without a column of their own are called in the line below the table."""
+UNCOSTED = "uncosted"
+
+
+@attrs.frozen
+class Column:
+    """A column's title, and whether its cells are numbers, which stand to the right."""
+
+    title: str
+    number: bool = False
+
+
+@attrs.frozen
+class Line:
+    """One line of a sheet.
+
+    Attributes:
+        cells: Text, one a column; the first is the label.
+        name: The full name, where the label is only its end.
+        indent: How deep the line lies in its tree.
+        share: Its part of the whole, 0 to 1, or None where that has no meaning.
+    """
+
+    cells: tuple[str, ...]
+    name: str = ""
+    indent: int = 0
+    share: Any = None
+
+
+@attrs.frozen
+class Sheet:
+    """A table with its terms.
+
+    Attributes:
+        title: What it is of.
+        subtitle: What it was computed for.
+        columns: The columns, the label's first.
+        lines: The lines.
+        total: The last line, or None.
+        notes: What to know when reading it: the convention, the coverage.
+        warning: What is missing from every total; empty when nothing is.
+        bars: Whether the lines' shares are to be drawn.
+    """
+
+    title: str
+    subtitle: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    total: Line | None = None
+    notes: tuple[str, ...] = ()
+    warning: str = ""
+    bars: bool = False
+
+
+def sheet(
+    report: Report,
+    by: str = "scope",
+    depth: int | None = None,
+    columns: Sequence[str] | None = None,
+    binary: bool = False,
+) -> Sheet:
+    """The sheet of a report.
+
+    Args:
+        report: The report.
+        by: `scope` (a tree), `operator` or `parameter`.
+        depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+        columns: Quantities, and `share`; params, flops, share, activation_bytes and plugins' own unless given.
+        binary: Bytes in GiB instead of GB.
+
+    Raises UnknownNameError for an unknown grouping or column, ConfigError for a depth below 1.
+    """
+    if by == "parameter":
+        return _parameters(report, binary)
+    if by not in ("scope", "operator"):
+        raise unknown("grouping", by, ("scope", "operator", "parameter"))
+    depth = levels([report], depth)
+    names = tuple(columns) if columns else default_columns(report)
+    quantities = {quantity.name: quantity for quantity in report.quantities}
+    for name in names:
+        if name != SHARE and name not in quantities:
+            raise unknown("column", name, [*quantities, SHARE])
+    if by == "operator":
+        missing = count(operator for _, operator in report.coverage.uncosted)
+        lines = [_line(row, row.path, 0, "", names, quantities, missing, binary) for row in report.by_operator]
+    else:
+        lines = _tree(report, depth, names, quantities, binary)
+    whole = {**report.total, SHARE: 1.0 if report.coverage.costed else 0.0}
+    totals = [_cell(whole[name], name, quantities, binary) for name in names]
+    label = "Operator" if by == "operator" else "Scope"
+    second = () if by == "operator" else ("",)
+    return Sheet(
+        plain(report.model),
+        workload_text(report),
+        (Column(label), *[Column("Operator")] * len(second), *[Column(TITLES.get(n, plain(n)), True) for n in names]),
+        tuple(lines),
+        Line((_total_label(report), *second, *totals)),
+        (*_rest(report, names, binary), terms(report)),
+        warning(report),
+        bars=SHARE in names,
+    )
+
+
+def levels(reports: Iterable[Report], depth: int | None) -> int:
+    """The levels of scopes to show: `depth`, or up to 3, as many as fit in 30 lines for each report."""
+    if depth is not None:
+        if depth < 1:
+            raise ConfigError(f"depth must be at least 1, not {depth}")
+        return depth
+    depths = [[row.depth for row in report.by_scope] for report in reports]
+    fitting = [level for level in range(1, DEPTH + 1) if all(sum(d < level for d in each) <= LINES for each in depths)]
+    return max(fitting, default=1)
+
+
+def default_columns(report: Report) -> tuple[str, ...]:
+    """The columns of a table: the core's few, and every quantity that a plugin added."""
+    core = {quantity.name for quantity in CORE}
+    known = {quantity.name for quantity in report.quantities}
+    own = [quantity.name for quantity in report.quantities if quantity.name not in core]
+    return (*[name for name in COLUMNS if name in known or name == SHARE], *own)
+
+
+def workload_text(report: Report) -> str:
+    """The workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
+    return ", ".join(f"{plain(name)} {_size(value)}" for name, value in report.workload.items())
+
+
+def terms(report: Report) -> str:
+    """The convention and the coverage, without which no figure means anything."""
+    coverage = report.coverage
+    return f"convention {plain(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
+
+
+def warning(report: Report) -> str:
+    """What no total contains; empty when the coverage is full."""
+    return f"incomplete: {plain(report.coverage)}" if report.coverage.uncosted else ""
+
+
+def partial(report: Report) -> str:
+    """What stands beside every total when the coverage is not full."""
+    coverage = report.coverage
+    return f" ({coverage.costed} of {coverage.total} nodes)" if coverage.uncosted else ""
+
+
+def _total_label(report: Report) -> str:
+    return f"Total{partial(report)}"
+
+
+def _rest(report: Report, shown: Iterable[str], binary: bool) -> list[str]:
+    """The totals that have no column, on one line."""
+    texts = [
+        f"{IN_WORDS.get(quantity.name, plain(quantity.name))} "
+        f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"
+        for quantity in report.quantities
+        if quantity.name not in shown and not is_zero(report.total[quantity.name])
+    ]
+    return [", ".join(texts)] if texts else []
+
+
+def _tree(
+    report: Report, depth: int, names: Sequence[str], quantities: dict[str, Quantity], binary: bool
+) -> list[Line]:
+    missing = uncosted_paths(report)
+    repeats = {row.path: row.repeat for row in report.by_scope}
+    lines = []
+    for row in report.by_scope:
+        if row.depth < depth:
+            above = parent(row.path)
+            around = repeats.get(above, 1)
+            label = row.path[len(above) + 1 :] if above else row.path
+            if row.repeat is not around and row.repeat != around:
+                label = f"{label.removesuffix('.*')} ×{row.repeat}"
+            lines.append(_line(row, label, row.depth, row.operator, names, quantities, missing, binary))
+    return lines
+
+
+def _line(
+    row: Row,
+    label: str,
+    indent: int,
+    operator: str,
+    names: Sequence[str],
+    quantities: dict[str, Quantity],
+    missing: dict[str, int],
+    binary: bool,
+) -> Line:
+    """A row's line; a node without a cost says so instead of 0, and what holds one says that there is more."""
+    values = {**row.values, SHARE: row.share}
+    lacking = missing.get(row.path, 0)
+    alone = lacking and (operator or not any(type(value) is not int or value for value in row.figures))
+    cells = [UNCOSTED if alone else _cell(values[name], name, quantities, binary) for name in names]
+    if lacking and not alone:
+        cells = [f"{cell} + ?" for cell in cells]
+    shown = (plain(label),) if row.path == row.operator else (plain(label), plain(operator))
+    return Line((*shown, *cells), plain(row.path), indent, None if alone else row.share)
+
+
+def _cell(value: Any, name: str, quantities: dict[str, Quantity], binary: bool) -> str:
+    if is_zero(value):
+        return ""
+    return percent(value) if name == SHARE else human(value, quantities[name].unit, binary)
+
+
+def _parameters(report: Report, binary: bool) -> Sheet:
+    units = {quantity.name: quantity.unit for quantity in report.quantities}
+    total = [
+        human(report.total[name], units[name], binary) + partial(report)
+        for name in ("params", "param_bytes")
+        if name in report.total
+    ]
+    return Sheet(
+        plain(report.model),
+        workload_text(report),
+        (Column("Tensor"), Column("Shape"), Column("Dtype"), Column("Count", True), Column("Params", True), Column("")),
+        tuple(_parameter(row) for row in report.by_parameter),
+        None,
+        (f"total {', '.join(total)}", terms(report)),
+        warning(report),
+    )
+
+
+def _parameter(row: ParameterRow) -> Line:
+    parameter = row.parameter
+    name = plain(parameter.name)
+    tie = f"tied to {plain(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
+    own = "" if tie else params(parameter.spec.elements * row.count)
+    return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, plain(row.count), own, tie), name)
+
+
+def is_zero(value: Any) -> bool:
+    """Whether a value is the number 0: what has none of a quantity shows an empty cell."""
+    return isinstance(value, (int, float)) and value == 0
+
+
+def _size(value: Any) -> str:
+    return "×".join(map(plain, value)) if isinstance(value, (list, tuple)) else plain(value)

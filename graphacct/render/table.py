@@ -1,0 +1,109 @@
+"""Tables for a terminal, through rich: a tree by scope, with shares as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from graphacct.render.sheet import Line, Sheet, sheet
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from graphacct.report import Report
+
+WIDTH = 120
+"""Characters a line may have where there is no terminal to ask."""
+NARROW = 72
+"""Characters below which a second column that is no number (the operators) is left out."""
+BAR = 12
+"""Characters of a full bar, of one for 100 %."""
+LABEL = 40
+"""Characters of the longest label that is kept on one line where the table is too wide."""
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def text(
+    report: Report,
+    by: str = "scope",
+    depth: int | None = None,
+    columns: Sequence[str] | None = None,
+    binary: bool = False,
+    width: int = WIDTH,
+) -> str:
+    """The report as a table in plain characters; the arguments are those of `graphacct.render.sheet.sheet`."""
+    return drawn(sheet(report, by, depth, columns, binary), width)
+
+
+def drawn(sheet: Sheet, width: int = WIDTH) -> str:
+    """A sheet in plain characters."""
+    from rich.console import Console
+
+    file = StringIO()
+    show(sheet, Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def show(sheet: Sheet, console: Console) -> None:
+    """Print a sheet on a rich console. Nothing in it is taken for markup."""
+    from rich.text import Text
+
+    def say(text: str, style: str = "") -> None:
+        console.print(Text(text, style), markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+    if sheet.title:
+        heading = Text(sheet.title, "bold")
+        heading.append(f"  {sheet.subtitle}" if sheet.subtitle else "", "dim")
+        console.print(heading)
+    console.print(_table(sheet, console))
+    for note in sheet.notes:
+        say(note, "dim")
+    if sheet.warning:
+        say(sheet.warning, "bold red")
+
+
+def _table(sheet: Sheet, console: Console) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    bars = sheet.bars and console.width >= 96 and not console.options.ascii_only
+    table = Table(box=box.SIMPLE_HEAD, show_footer=sheet.total is not None, pad_edge=False, header_style="bold")
+    footer = sheet.total.cells if sheet.total else ("",) * len(sheet.columns)
+    hidden = {1} if console.width < NARROW and len(footer) > 1 and not sheet.columns[1].number else set()
+    for position, (column, cell) in enumerate(zip(sheet.columns, footer, strict=True)):
+        if position in hidden:
+            continue
+        longest = max(
+            [len(cell), *(len(line.cells[position]) + 2 * line.indent * (not position) for line in sheet.lines)]
+        )
+        table.add_column(
+            Text(column.title),
+            Text(cell, "bold red" if sheet.warning else "bold"),
+            justify="right" if column.number else "left",
+            overflow="fold",
+            min_width=min(longest, LABEL) if column.number or not position else None,
+        )
+    if bars:
+        table.add_column(Text(""), width=BAR)
+    for line in sheet.lines:
+        cells = [Text("  " * line.indent + line.cells[0]), *map(Text, line.cells[1:])]
+        if len(cells) > 1 and not sheet.columns[1].number:
+            cells[1].stylize("cyan")
+        cells = [cell for position, cell in enumerate(cells) if position not in hidden]
+        table.add_row(*cells, *([_bar(line)] if bars else []))
+    return table
+
+
+def _bar(line: Line) -> Text:
+    from rich.text import Text
+
+    share: Any = line.share
+    if not isinstance(share, (int, float)):
+        return Text("")
+    style = "red" if share >= 0.25 else "yellow" if share >= 0.05 else "green"
+    full, eighths = divmod(round(share * BAR * 8), 8)
+    return Text("█" * full + EIGHTHS[eighths].strip(), style)
