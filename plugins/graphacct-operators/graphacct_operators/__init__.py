@@ -4,16 +4,36 @@ from collections.abc import Iterable
 
 from graphacct import Operator, hookimpl
 from graphacct_operators import (
+    activation,
+    attention,
+    convolution,
     creation,
     elementwise,
     embedding,
+    indexing,
+    loss,
     matmul,
     normalization,
+    reduction,
     shape,
     softmax,
 )
 
-FAMILIES = (matmul, elementwise, softmax, embedding, normalization, shape, creation)
+FAMILIES = (
+    matmul,
+    elementwise,
+    activation,
+    softmax,
+    embedding,
+    normalization,
+    attention,
+    convolution,
+    reduction,
+    indexing,
+    loss,
+    shape,
+    creation,
+)
 
 
 @hookimpl

@@ -1,7 +1,5 @@
 """Table lookups."""
 
-from typing import Any
-
 from graphacct import TensorSpec, Work, operator
 
 

@@ -1,4 +1,4 @@
-"""Matrix products: linear layers with their weights, and batched products of two activations.
+"""Matrix products: linear layers with their weights, batched products of two activations, einsum.
 
 2 FLOPs per multiply-add, so 2mnk for (m, k) by (k, n): the convention of torch's counter, XLA and the literature
 (the exact count of additions is k - 1 per output; nobody uses it).
@@ -6,7 +6,7 @@
 
 from typing import Any
 
-from graphacct import Work, operator
+from graphacct import ShapeError, TensorSpec, Work, operator, prod
 
 LINEAR_SAVES = {"x": "the weight's gradient is gᵀ x", "weight": "the input's gradient is g weight"}
 
@@ -36,3 +36,59 @@ def linear_in_out(batch: Any, n: Any, bias: Any) -> Work:
 )
 def matmul() -> None:
     """The batched matrix product of two activations. 2 FLOPs per multiply-add."""
+
+
+def _labels(equation: str) -> tuple[list[str], list[str], list[str]]:
+    """The labels of both operands and of the output: words, or single letters when no term has blanks in it."""
+    sides = [part.strip() for part in equation.replace("->", ",").split(",")]
+    if equation.count("->") != 1 or len(sides) != 3 or "." in equation:
+        raise ShapeError(f"equation {equation!r} is not of the kind 'b h s d, b h t d -> b h s t'")
+    words = any(" " in side for side in sides)
+    first, second, result = ([*side.split()] if words else [*side] for side in sides)
+    for side in (first, second, result):
+        if len(set(side)) < len(side):
+            raise ShapeError(f"equation {equation!r} has a label twice in one term; take the diagonal first")
+    for label in result:
+        if label not in first and label not in second:
+            raise ShapeError(f"equation {equation!r}: no operand has the output's label {label!r}")
+    for label in {*first} ^ {*second}:
+        if label not in result:
+            raise ShapeError(f"equation {equation!r}: only one operand has {label!r}; sum over it first")
+    return first, second, result
+
+
+def _sizes(x: TensorSpec, y: TensorSpec, equation: str) -> dict[str, Any]:
+    """The size of each label; ShapeError where the operands do not fit."""
+    first, second, _ = _labels(equation)
+    sizes: dict[str, Any] = {}
+    for name, labels, spec in (("x", first, x), ("y", second, y)):
+        if len(labels) != len(spec.shape):
+            raise ShapeError(f"{name} has {len(spec.shape)} dimensions, {equation!r} names {len(labels)}")
+        for label, size in zip(labels, spec.shape, strict=True):
+            known = sizes.setdefault(label, size)
+            if type(known) is int and type(size) is int and known != size:
+                raise ShapeError(f"dimension {label} is {known} in x but {size} in y: {equation!r}")
+    return sizes
+
+
+def _einsum_shape(x: TensorSpec, y: TensorSpec, *, equation: str) -> tuple[Any, ...]:
+    sizes = _sizes(x, y, equation)
+    return tuple(sizes[label] for label in _labels(equation)[2])
+
+
+@operator(
+    "x: *first, y: *second -> *result",
+    infer=_einsum_shape,
+    saves={"x": "the gradient of y contracts it with g", "y": "the gradient of x contracts it with g"},
+)
+def einsum(x: TensorSpec, y: TensorSpec, *, equation: str) -> Work:
+    """The contraction of two operands that the equation writes: "b h s d, b h t d -> b h s t", or in single letters.
+
+    2 FLOPs per multiply-add, so 2 × the product of all labels, batch and contracted ones once. Where nothing is
+    contracted it is an element-wise product, 1 per output element (torch runs it as one).
+    """
+    sizes = _sizes(x, y, equation)
+    everything = prod(sizes.values())
+    if len(sizes) == len(_labels(equation)[2]):
+        return Work(vector_flops=everything)
+    return Work(matmul_flops=2 * everything)

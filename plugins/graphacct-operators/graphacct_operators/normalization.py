@@ -1,18 +1,20 @@
-"""Normalizations over the last dimension. A reduction over n elements counts n."""
+"""Normalizations over the last dimension, or over groups of channels. A reduction over n elements counts n."""
 
 from typing import Any
 
-from graphacct import Saved, Work, operator
+from graphacct import Saved, ShapeError, Work, operator
 
 NORM_INPUT = "the gradient needs the normalised input, recomputed from x and the statistics"
-STATISTIC = "one per row, kept so that backward need not reduce again"
+SCALED = "the input's gradient is scaled by it"
+STATISTIC = "one per row or group, kept so that backward need not reduce again"
 
 
 @operator(
     "x: ... n, weight?: n, bias?: n -> ... n",
     saves=(
         Saved("x", NORM_INPUT),
-        Saved("weight", "the input's gradient is scaled by it"),
+        Saved("weight", SCALED),
+        Saved("bias", "torch refers to it beside the weight"),
         Saved("mean", STATISTIC, "... 1", "float32"),
         Saved("rstd", STATISTIC, "... 1", "float32"),
     ),
@@ -32,7 +34,7 @@ def layer_norm(batch: Any, n: Any, weight: Any, bias: Any) -> Work:
     "x: ... n, weight?: n -> ... n",
     saves=(
         Saved("x", NORM_INPUT),
-        Saved("weight", "the input's gradient is scaled by it"),
+        Saved("weight", SCALED),
         Saved("rstd", STATISTIC, "... 1", "float32"),
     ),
 )
@@ -43,3 +45,23 @@ def rms_norm(batch: Any, n: Any, weight: Any) -> Work:
     n, plus eps, rsqrt.
     """
     return Work(vector_flops=(4 if weight else 3) * batch * n + 3 * batch, transcendentals=batch)
+
+
+@operator(
+    "x: b c ..., weight?: c, bias?: c -> b c ...",
+    saves=(
+        Saved("x", NORM_INPUT),
+        Saved("weight", SCALED),
+        Saved("mean", STATISTIC, "b groups"),
+        Saved("rstd", STATISTIC, "b groups"),
+    ),
+)
+def group_norm(batch: Any, b: Any, c: Any, weight: Any, bias: Any, *, groups: Any) -> Work:
+    """layer_norm over each group of channels and all positions; weight and bias one per channel (Wu and He, 2018).
+
+    5 per element and one more each for weight and bias, 4 per group, as layer_norm.
+    """
+    if type(c) is int and type(groups) is int and (groups < 1 or c % groups):
+        raise ShapeError(f"dimension c is {c}, which does not divide into groups={groups}")
+    affine = (1 if weight else 0) + (1 if bias else 0)
+    return Work(vector_flops=(5 + affine) * b * c * batch + 4 * b * groups, transcendentals=b * groups)

@@ -7,7 +7,7 @@ have strides), and a reshape copies just when no strides describe the new shape 
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, operator, prod, same
+from graphacct import ShapeError, TensorSpec, Work, exact_div, operator, prod, same
 
 
 def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
@@ -79,8 +79,21 @@ def _axis(dim: int, rank: int) -> int:
     return dim % rank
 
 
+def _filled(x: TensorSpec, shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The shape with its -1, if it has one, replaced by what the other dimensions leave."""
+    open_axes = [axis for axis, size in enumerate(shape) if _is(size, -1)]
+    if not open_axes:
+        return shape
+    rest = prod([size for size in shape if not _is(size, -1)])
+    if len(open_axes) > 1 or _is(rest, 0):
+        raise ShapeError(f"{list(shape)} leaves more than one dimension open: at most one is -1, and none is 0")
+    if type(x.elements) is int and type(rest) is int and x.elements % rest:
+        raise ShapeError(f"{list(x.shape)} has {x.elements} elements, which {list(shape)} does not divide into")
+    return tuple(exact_div(x.elements, rest) if _is(size, -1) else size for size in shape)
+
+
 def _reshaped(x: TensorSpec, *, shape: Sequence[Any]) -> TensorSpec:
-    shape = tuple(shape)
+    shape = _filled(x, tuple(shape))
     if type(x.elements) is int and type(prod(shape)) is int and x.elements != prod(shape):
         raise ShapeError(f"{list(x.shape)} has {x.elements} elements, {list(shape)} has {prod(shape)}")
     strides = None if x.strides is None else view_strides(x, shape)
@@ -130,9 +143,9 @@ def _split(x: TensorSpec, *, parts: int | None = None, sizes: Sequence[Any] = ()
     axis = _axis(dim, len(x.shape))
     whole = x.shape[axis]
     if parts is not None:
-        if type(whole) is int and whole % parts:
+        if parts < 1 or (type(whole) is int and whole % parts):
             raise ShapeError(f"dimension {axis} of size {whole} does not split into {parts} equal parts")
-        sizes = [whole // parts if type(whole) is int else whole / parts] * parts
+        sizes = [exact_div(whole, parts)] * parts
     elif type(whole) is int and sum(sizes) != whole:
         raise ShapeError(f"the parts {list(sizes)} do not add up to dimension {axis} of size {whole}")
     strides = strides_of(x)
@@ -147,6 +160,9 @@ def split() -> Work:
 
 def _selected(x: TensorSpec, *, dim: int, index: int = 0) -> TensorSpec:
     axis = _axis(dim, len(x.shape))
+    size = x.shape[axis]
+    if type(size) is int and type(index) is int and not -size <= index < size:
+        raise ShapeError(f"index {index} is outside dimension {axis} of size {size}")
     strides = strides_of(x)
     return strided(x.shape[:axis] + x.shape[axis + 1 :], strides[:axis] + strides[axis + 1 :], x.dtype)
 
@@ -219,13 +235,50 @@ def stack() -> Work:
     return Work()
 
 
-@operator("x: ... -> ...", infer=lambda x: TensorSpec(x.shape, x.dtype))
+@operator("x: ... -> ...", infer=lambda x: TensorSpec(x.shape, x.dtype), view=lambda x: x.strides is None)
 def contiguous() -> Work:
-    """A row-major copy. No arithmetic."""
+    """A row-major copy, or x itself when it is row-major. No arithmetic."""
     return Work()
 
 
-@operator("x: ... -> ...", infer=lambda x, *, dtype: TensorSpec(x.shape, dtype))
+def _cast(x: TensorSpec, *, dtype: str) -> TensorSpec:
+    return x if x.dtype == dtype else TensorSpec(x.shape, dtype)
+
+
+@operator("x: ... -> ...", infer=_cast, view=lambda x, out: x.dtype == out.dtype)
 def cast() -> Work:
-    """A copy in another dtype. Conversions are bytes, not FLOPs."""
+    """A copy in another dtype, or x itself when it has that dtype. Conversions are bytes, not FLOPs."""
+    return Work()
+
+
+def _padded(x: TensorSpec, *, padding: Sequence[Sequence[Any]]) -> TensorSpec:
+    if len(padding) > len(x.shape):
+        raise ShapeError(f"padding has {len(padding)} pairs, x has {len(x.shape)} dimensions")
+    lead = len(x.shape) - len(padding)
+    return TensorSpec(
+        (*x.shape[:lead], *(size + sum(pair) for size, pair in zip(x.shape[lead:], padding, strict=True))), x.dtype
+    )
+
+
+@operator("x: ... -> ...", infer=_padded)
+def pad() -> Work:
+    """Elements added at the ends: a pair (before, after) for each of the last dimensions. A copy; no arithmetic."""
+    return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x: TensorSpec(x.shape, x.dtype))
+def roll() -> Work:
+    """The elements moved round along some dimensions, as shifted windows do. A copy; no arithmetic."""
+    return Work()
+
+
+def _tiled(x: TensorSpec, *, times: Sequence[Any]) -> TensorSpec:
+    if len(times) != len(x.shape):
+        raise ShapeError(f"times {list(times)} has {len(times)} values, x has {len(x.shape)} dimensions")
+    return TensorSpec(tuple(size * count for size, count in zip(x.shape, times, strict=True)), x.dtype)
+
+
+@operator("x: ... -> ...", infer=_tiled)
+def repeat() -> Work:
+    """Each dimension so many times over. A copy (`expand` is the view); no arithmetic."""
     return Work()

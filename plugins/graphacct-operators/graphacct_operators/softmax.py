@@ -2,10 +2,15 @@
 
 from typing import Any
 
-from graphacct import Work, operator
+from graphacct import TensorSpec, Work, operator
 
 
-@operator("x: ... n -> ... n", saves={"out": "the gradient is out * (g - sum(g * out))"})
+def _in_dtype(x: TensorSpec, *, dtype: str = "") -> TensorSpec:
+    """The output: in the dtype asked for (torch computes in it and keeps it so), or that of x."""
+    return TensorSpec(x.shape, dtype or x.dtype)
+
+
+@operator("x: ... n -> ... n", infer=_in_dtype, saves={"out": "the gradient is out * (g - sum(g * out))"})
 def softmax(batch: Any, n: Any) -> Work:
     """exp(x - max) / sum. 5 per element: max, subtract, exp, sum, divide; one of them, exp, is transcendental.
 
@@ -14,7 +19,7 @@ def softmax(batch: Any, n: Any) -> Work:
     return Work(vector_flops=5 * batch * n, transcendentals=batch * n)
 
 
-@operator("x: ... n -> ... n", saves={"out": "the gradient is g - exp(out) * sum(g)"})
+@operator("x: ... n -> ... n", infer=_in_dtype, saves={"out": "the gradient is g - exp(out) * sum(g)"})
 def log_softmax(batch: Any, n: Any) -> Work:
     """x - max - log(sum(exp(x - max))). 5 per element: max, subtract, exp, sum, subtract; and one log per row."""
     return Work(vector_flops=5 * batch * n + batch, transcendentals=batch * n + batch)

@@ -1,0 +1,69 @@
+"""Attention as one fused operator.
+
+The same arithmetic written out is a matmul, a scale, an add or a masked_fill, a softmax and a matmul; only the bytes
+differ, because the fused kernel never stores the scores.
+"""
+
+from typing import Any
+
+from graphacct import Saved, ShapeError, TensorSpec, Work, operator
+
+EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
+
+
+def _attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask: TensorSpec | None) -> TensorSpec:
+    """The output, after the checks that the signature cannot say; torch's kernels lay it out as (b, s, h, e)."""
+    if type(h) is int and type(g) is int and h % g:
+        raise ShapeError(f"dimension h is {h} in q but g is {g} in k and v: query heads are a multiple of key heads")
+    if mask is not None:
+        scores = (b, h, s, t)
+        if len(mask.shape) > len(scores):
+            raise ShapeError(f"mask has {len(mask.shape)} dimensions, the scores have 4 (b h s t)")
+        for name, size, own in zip("thsb", reversed(scores), reversed(mask.shape), strict=False):
+            if type(size) is int and type(own) is int and own not in (1, size):
+                raise ShapeError(f"dimension {name} is {size} in the scores but {own} in mask")
+    one_head = type(h) is int and h == 1
+    return TensorSpec((b, h, s, e), q.dtype, None if one_head else (s * h * e, e, h * e, 1))
+
+
+@operator(
+    "q: b h s d, k: b g t d, v: b g t e, mask?: ... -> b h s e",
+    infer=_attended,
+    saves=(
+        Saved("q", EITHER_SIDE),
+        Saved("k", EITHER_SIDE),
+        Saved("v", EITHER_SIDE),
+        Saved("mask", "it is added again when the scores are computed again"),
+        Saved("out", "the softmax's gradient needs sum(g * out) of each row"),
+        Saved("logsumexp", "one per row of scores, to compute the softmax again in one pass", "b h s", "float32"),
+        Saved("rng_state", "the seed of the dropout mask, kept whether or not there is dropout", "2", "int64"),
+        Saved("rng_offset", "its place in the random stream", "", "int64"),
+    ),
+)
+def scaled_dot_product_attention(
+    b: Any,
+    h: Any,
+    s: Any,
+    t: Any,
+    d: Any,
+    e: Any,
+    mask: TensorSpec | None,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
+) -> Work:
+    """softmax(q kᵀ · scale + mask) v, fused (Dao et al., 2022); k and v may have fewer heads than q (grouped queries).
+
+    2 FLOPs per multiply-add, so 2 b h s t d for the scores and 2 b h s t e for the values, in full for every pair of
+    positions whether or not a mask hides it, as torch's counter has it. Per score, as the operators of the written-out
+    chain: 1 for the scale (none when `scale` is 1; None stands for 1/√d), 1 for the mask, given or causal (one that is
+    both counts once, as one table), 5 for the softmax with one exp, 2 for dropout.
+
+    Reads q, k, v and the mask, writes the output; the scores are never stored. The output lies in memory as
+    (b, s, h, e), so that merging the heads is a view. What is kept is what torch's flash
+    kernel keeps; its memory-efficient one, which serves float32 and masks, pads logsumexp to a multiple of 32 rows.
+    """
+    scores = b * h * s * t
+    steps = 5 + (scale != 1) + (causal or mask is not None) + (2 if dropout_p else 0)
+    return Work(matmul_flops=2 * scores * d + 2 * scores * e, vector_flops=steps * scores, transcendentals=scores)

@@ -1,0 +1,68 @@
+"""Reading by index and by rank. A gather is bytes, not FLOPs: it reads the indices and what they point at."""
+
+from typing import Any
+
+from graphacct import ShapeError, TensorSpec, Work, operator
+
+
+def _axis_of(x: TensorSpec, dim: int) -> int:
+    rank = len(x.shape)
+    if not -rank <= dim < rank:
+        raise ShapeError(f"dimension {dim} is out of range for {rank} dimensions")
+    return dim % rank
+
+
+def _gathered(x: TensorSpec, index: TensorSpec, *, dim: int) -> TensorSpec:
+    axis = _axis_of(x, dim)
+    if len(index.shape) != len(x.shape):
+        raise ShapeError(f"x has {len(x.shape)} dimensions but index has {len(index.shape)}: gather needs as many")
+    for other, (size, own) in enumerate(zip(x.shape, index.shape, strict=True)):
+        if other != axis and type(size) is int and type(own) is int and own > size:
+            raise ShapeError(f"dimension {other} is {size} in x but {own} in index, which may not be larger")
+    return TensorSpec(index.shape, x.dtype)
+
+
+@operator(
+    "x: *shape, index: *picked -> *picked",
+    infer=_gathered,
+    saves={"x": "its shape: torch refers to it whole", "index": "the gradient is scattered to where it was read"},
+)
+def gather(index: TensorSpec, out: TensorSpec) -> Work:
+    """The element of x at each index along one dimension. No arithmetic; reads the indices and one element for each."""
+    return Work(read_bytes=index.bytes + out.bytes)
+
+
+def _taken(x: TensorSpec, index: TensorSpec, *, dim: int = 0) -> TensorSpec:
+    axis = _axis_of(x, dim)
+    return TensorSpec((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]), x.dtype)
+
+
+@operator(
+    "x: *shape, index: n -> *taken",
+    infer=_taken,
+    saves={"index": "the gradient is scattered to the slices that were read"},
+)
+def index_select(index: TensorSpec, out: TensorSpec) -> Work:
+    """The slices of x at the indices along one dimension. No arithmetic; reads the indices and those slices."""
+    return Work(read_bytes=index.bytes + out.bytes)
+
+
+def _largest(x: TensorSpec, n: Any, *, k: Any) -> list[TensorSpec]:
+    if type(k) is int and type(n) is int and not 0 < k <= n:
+        raise ShapeError(f"k is {k}, but dimension n of x has {n}")
+    shape = (*x.shape[:-1], k)
+    return [TensorSpec(shape, x.dtype), TensorSpec(shape, "int64")]
+
+
+@operator(
+    "x: ... n -> values: ... k, indices: ... k",
+    infer=_largest,
+    saves={"indices": "the gradient is scattered to where the largest were"},
+)
+def topk(x: TensorSpec) -> Work:
+    """The k largest along the last dimension, and where they are.
+
+    1 per element: one comparison with the smallest of those found, the least that any selection needs (XLA counts 1
+    per comparison; kernels that sort or pass several times do more).
+    """
+    return Work(vector_flops=x.elements)

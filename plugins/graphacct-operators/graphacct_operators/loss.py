@@ -1,0 +1,54 @@
+"""Losses: from a model's outputs and the targets to a scalar."""
+
+from typing import Any
+
+from graphacct import OperatorError, Saved, TensorSpec, Work, operator, prod
+
+
+def _reduced(shape: tuple[Any, ...], reduction: str) -> tuple[Any, ...]:
+    if reduction not in ("mean", "sum", "none"):
+        raise OperatorError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+    return shape if reduction == "none" else ()
+
+
+def _entropy(logits: TensorSpec, *, reduction: str = "mean") -> tuple[Any, ...]:
+    return _reduced(logits.shape[:-1], reduction)
+
+
+@operator(
+    "logits: ... v, targets: ... -> loss: ...",
+    infer=_entropy,
+    saves=(
+        Saved("log_probabilities", "the gradient is exp of them, less 1 at the target; both halves share it", "... v"),
+        Saved("targets", "the gradient is taken at them"),
+        Saved("total_weight", "the mean's gradient is divided by it", ""),
+    ),
+)
+def cross_entropy(logits: TensorSpec, *, reduction: str = "mean") -> Work:
+    """-log_softmax(logits)[target] of each row, with the classes in the last dimension; then the mean, the sum or none.
+
+    5 per logit and 1 log per row, as log_softmax; 1 per row to negate; 1 per row for the sum and 1 for the mean's
+    division. Transcendentals: one exp per logit, one log per row. Picking the target's entry is bytes.
+    """
+    rows = prod(logits.shape[:-1])
+    elements = prod(logits.shape)
+    return Work(vector_flops=5 * elements + 2 * rows + _reduction(rows, reduction), transcendentals=elements + rows)
+
+
+def _reduction(count: Any, reduction: str) -> Any:
+    """1 per element for the sum, and a division for the mean."""
+    return {"none": 0, "sum": count, "mean": count + 1}[reduction]
+
+
+@operator(
+    "x: *shape, y: *shape -> loss: *shape",
+    infer=lambda x, *, reduction="mean": _reduced(x.shape, reduction),
+    saves={"x": "the gradient is 2 (x - y)", "y": "the gradient is 2 (x - y)"},
+)
+def mse_loss(x: TensorSpec, *, reduction: str = "mean") -> Work:
+    """(x - y)², then the mean, the sum or none.
+
+    2 per element: subtract, square; 1 per element for the sum and 1 for the mean's division.
+    """
+    elements = prod(x.shape)
+    return Work(vector_flops=2 * elements + _reduction(elements, reduction))

@@ -1,0 +1,44 @@
+"""Sums and their kin over some dimensions. A reduction over n elements counts n (torch's 2mnk counts so too)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphacct import ShapeError, TensorSpec, Work, operator
+
+
+def _kept(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> tuple[Any, ...]:
+    rank = len(x.shape)
+    dims = range(rank) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    for axis in dims:
+        if not -rank <= axis < rank:
+            raise ShapeError(f"dimension {axis} is out of range for {rank} dimensions")
+    gone = {axis % rank for axis in dims}
+    return tuple(1 if axis in gone else size for axis, size in enumerate(x.shape) if keepdim or axis not in gone)
+
+
+@operator("x: *shape -> *kept", name="sum", infer=_kept)
+def sum_(x: TensorSpec) -> Work:
+    """The sum over the given dimensions, or all of them. 1 per element of x."""
+    return Work(vector_flops=x.elements)
+
+
+@operator("x: *shape -> *kept", infer=_kept)
+def mean(x: TensorSpec, out: TensorSpec) -> Work:
+    """The mean over the given dimensions, or all of them. 1 per element of x for the sum, 1 division per output."""
+    return Work(vector_flops=x.elements + out.elements)
+
+
+@operator(
+    "x: *shape -> *kept",
+    infer=_kept,
+    saves={"x": "the gradient goes where x equals the largest", "out": "the gradient goes where x equals the largest"},
+)
+def amax(x: TensorSpec) -> Work:
+    """The largest over the given dimensions, or all of them. 1 comparison per element of x."""
+    return Work(vector_flops=x.elements)
+
+
+@operator("x: ... -> ...")
+def cumsum(batch: Any, *, dim: int = -1) -> Work:
+    """Running sums along one dimension. 1 addition per element."""
+    return Work(vector_flops=batch)
