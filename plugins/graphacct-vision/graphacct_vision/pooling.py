@@ -1,0 +1,141 @@
+"""Pooling over 1 to 3 spatial dimensions: windows of fixed size, of adapted size, or the whole image.
+
+A reduction over a window of n positions counts n, positions in the padding included, as convolutions count them.
+`kernel`, `stride`, `padding`, `dilation` and `size` are one number for all spatial dimensions, or one for each.
+"""
+
+from collections.abc import Sequence
+from math import gcd
+from typing import Any
+
+from graphacct import OperatorError, Saved, ShapeError, TensorSpec, Work, ceil_div, floor_div, minimum, operator, prod
+
+MOST_SPATIAL = 3
+SHAPE = "torch keeps the input for its shape"
+
+
+def check_rank(space: tuple[Any, ...]) -> int:
+    """How many spatial dimensions there are; ShapeError unless 1 to 3."""
+    if not 1 <= len(space) <= MOST_SPATIAL:
+        raise ShapeError(f"pools 1 to {MOST_SPATIAL} spatial dimensions; after batch and channels x has {list(space)}")
+    return len(space)
+
+
+def per_axis(value: Any, rank: int, what: str, least: int = 1) -> tuple[Any, ...]:
+    """An attribute written out for each of `rank` spatial dimensions; OperatorError when it does not fit."""
+    given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * rank
+    if len(given) != rank:
+        raise OperatorError(f"{what} {list(given)} has {len(given)} numbers for {rank} spatial dimensions")
+    for number in given:
+        if isinstance(number, (str, float, bool)) or number is None or (isinstance(number, int) and number < least):
+            raise OperatorError(f"{what} must be a whole number of at least {least}, not {number!r}")
+    return given
+
+
+def windows(
+    space: tuple[Any, ...], kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[Any, ...]:
+    """How many windows fit along each spatial dimension (torch's rule).
+
+    Raises ShapeError when no window fits, or when the padding is more than half the kernel, where a window would see
+    nothing but padding.
+    """
+    rank = check_rank(space)
+    sizes = zip(
+        space,
+        per_axis(kernel, rank, "kernel"),
+        per_axis(kernel if stride is None else stride, rank, "stride"),
+        per_axis(padding, rank, "padding", 0),
+        per_axis(dilation, rank, "dilation"),
+        strict=True,
+    )
+    return tuple(_along(axis, *figures, ceil_mode) for axis, figures in enumerate(sizes))
+
+
+def _along(axis: int, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
+    if type(kernel) is int and type(padding) is int and 2 * padding > kernel:
+        raise ShapeError(f"padding {padding} is more than half of kernel {kernel} in spatial dimension {axis}")
+    span = dilation * (kernel - 1) + 1
+    room = size + 2 * padding - span
+    if type(room) is int and room < 0:
+        raise ShapeError(
+            f"spatial dimension {axis} of size {size} with padding {padding} is smaller than the window, which spans "
+            f"{span}: use a larger image or a smaller kernel"
+        )
+    if not ceil_mode:
+        return floor_div(room, stride) + 1
+    # A window that overhangs the end counts, unless it would start in the padding there.
+    return minimum(ceil_div(room, stride) + 1, ceil_div(size + padding, stride))
+
+
+def _max_pooled(
+    b: Any,
+    c: Any,
+    space: tuple[Any, ...],
+    *,
+    kernel: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> tuple[Any, ...]:
+    return (b, c, *windows(space, kernel, stride, padding, dilation, ceil_mode))
+
+
+@operator(
+    "x: b c *space -> b c *windows",
+    infer=_max_pooled,
+    saves=(
+        Saved("x", SHAPE),
+        Saved("indices", "the gradient goes to the largest position of each window", "b c *windows", "int64"),
+    ),
+)
+def max_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
+    """The largest of each window. One comparison per window position and output, the first included: a reduction
+    over n counts n."""
+    return Work(vector_flops=out.elements * prod(per_axis(kernel, len(space), "kernel")))
+
+
+def _avg_pooled(
+    b: Any,
+    c: Any,
+    space: tuple[Any, ...],
+    *,
+    kernel: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+) -> tuple[Any, ...]:
+    return (b, c, *windows(space, kernel, stride, padding, 1, ceil_mode))
+
+
+@operator("x: b c *space -> b c *windows", infer=_avg_pooled, saves={"x": SHAPE})
+def avg_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
+    """The mean of each window. Per output one addition per window position, and one division by their number."""
+    return Work(vector_flops=out.elements * (prod(per_axis(kernel, len(space), "kernel")) + 1))
+
+
+def _adapted(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
+    sizes = per_axis(size, check_rank(space), "size")
+    if any(type(number) is not int for number in sizes):
+        raise OperatorError(f"size must be whole numbers, not {size!r}: only the input's dimensions can be symbols")
+    if prod(sizes) == 1:
+        dims = tuple(range(2, 2 + len(space)))
+        raise OperatorError(f"size 1 is a plain mean, whose backward keeps nothing: use mean, dim={dims}, keepdim=True")
+    return (b, c, *sizes)
+
+
+def covered(size: Any, windows: Any) -> Any:
+    """Positions that all adapted windows along one axis see together; window i is [⌊i size / windows⌋,
+    ⌈(i + 1) size / windows⌉), so that each boundary that falls inside a position is seen twice."""
+    if type(size) is int:
+        return size + windows - gcd(size, windows)
+    return sum(ceil_div((i + 1) * size, windows) - floor_div(i * size, windows) for i in range(windows))
+
+
+@operator("x: b c *space -> b c *size", infer=_adapted, saves={"x": SHAPE})
+def adaptive_avg_pool(b: Any, c: Any, space: tuple[Any, ...], out: TensorSpec) -> Work:
+    """The mean of each of `size` windows that cover the image. One addition per position of each window (neighbours
+    overlap by one where `size` does not divide), and one division per output. torch computes size 1 as a mean."""
+    positions = prod(map(covered, space, out.shape[2:]))
+    return Work(vector_flops=b * c * positions + out.elements)

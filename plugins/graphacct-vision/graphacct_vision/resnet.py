@@ -1,0 +1,178 @@
+"""The ResNet family as torchvision builds it: v1.5, with the stride on the 3x3 convolution.
+
+He et al., "Deep Residual Learning for Image Recognition", 2015; Xie et al., "Aggregated Residual Transformations",
+2016; Zagoruyko and Komodakis, "Wide Residual Networks", 2016. Parameter names are those of torchvision's checkpoints.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, exact_div, same
+from graphacct.config import choice, flag, size
+
+STAGES = 4
+PLANES = 64
+"""The planes that `width_per_group` is stated for."""
+
+Body: TypeAlias = Callable[..., Value]
+
+
+def stage_depths(value: Any) -> tuple[Dim, ...]:
+    """The blocks of each stage; ConfigError unless they are four positive counts."""
+    if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != STAGES:
+        raise ConfigError(f"depths are {STAGES} counts, one per stage, not {value!r}")
+    for depth in value:
+        if isinstance(depth, (bool, float, str)) or depth is None or (isinstance(depth, int) and depth < 1):
+            raise ConfigError(f"depths must be positive whole numbers, not {depth!r}")
+    return tuple(value)
+
+
+@attrs.frozen
+class ResNetConfig:
+    """The sizes of one model.
+
+    Attributes:
+        block: `basic` (two 3x3 convolutions) or `bottleneck` (1x1, 3x3, 1x1; four times as wide outside).
+        depths: Blocks in each of the four stages.
+        width: Channels of the stem, and planes of the first stage; each further stage has twice as many.
+        groups: Groups of the 3x3 convolution in a bottleneck (ResNeXt).
+        width_per_group: Channels per group for 64 planes.
+        num_channels: Channels of the image.
+        num_classes: Outputs.
+        training: Whether batch normalisation takes the batch's statistics and updates its own.
+    """
+
+    block: str = choice("bottleneck", ("basic", "bottleneck"))
+    depths: tuple[Dim, ...] = attrs.field(default=(3, 4, 6, 3), converter=stage_depths)
+    width: Dim = size(64)
+    groups: Dim = size(1)
+    width_per_group: Dim = size(64)
+    num_channels: Dim = size(3)
+    num_classes: Dim = size(1000)
+    training: bool = flag(False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.block == "basic" and not (same(self.groups, 1) and same(self.width_per_group, PLANES)):
+            raise ConfigError(
+                f"basic blocks take groups 1 and width_per_group {PLANES}, not {self.groups} and "
+                f"{self.width_per_group}: use block=bottleneck"
+            )
+
+
+def build(config: ResNetConfig, workload: Workload, b: Builder) -> Value:
+    """The graph from pixels to logits."""
+    assert workload.image_size is not None  # the architecture declares its default
+    x = b.input("images", (workload.batch, config.num_channels, *workload.image_size))
+    x = convolution(b, "conv1", x, config.width, kernel=7, stride=2)
+    x = b.apply("relu", batch_norm(config, b, "bn1", x), name="relu")
+    x = b.apply("max_pool", x, name="maxpool", kernel=3, stride=2, padding=1)
+    for index, depth in enumerate(config.depths):
+        planes = config.width * 2**index
+        x = stage(config, f"layer{index + 1}", depth, planes, 1 if index == 0 else 2, b, x)
+    x = b.apply("mean", x, name="avgpool", dim=(2, 3), keepdim=True)
+    batch, channels = x.spec.shape[:2]
+    x = b.apply("reshape", x, name="flatten", shape=(batch, channels))
+    weight = b.parameter("fc.weight", (config.num_classes, channels))
+    return b.apply("linear", x, weight, b.parameter("fc.bias", (config.num_classes,)), name="fc")
+
+
+def stage(config: ResNetConfig, name: str, depth: Dim, planes: Dim, stride: int, b: Builder, x: Value) -> Value:
+    """`depth` blocks: the first where it changes the shape, then the equal ones as one repeat."""
+    body, expansion = BLOCKS[config.block]
+    start = 0
+    if stride != 1 or not same(x.spec.shape[1], planes * expansion):
+        with b.scope(f"{name}.0"):
+            x = body(config, planes, stride, b, x)
+        start = 1
+    rest = depth - start
+    if type(rest) is int and rest == 0:
+        return x
+    return b.repeat(name, rest, partial(body, config, planes, 1), x, start=start)
+
+
+def basic(config: ResNetConfig, planes: Dim, stride: int, b: Builder, x: Value) -> Value:
+    """Two 3x3 convolutions around a residual connection."""
+    y = convolution(b, "conv1", x, planes, kernel=3, stride=stride)
+    y = b.apply("relu", batch_norm(config, b, "bn1", y))
+    y = convolution(b, "conv2", y, planes, kernel=3)
+    return residual(config, stride, b, x, batch_norm(config, b, "bn2", y))
+
+
+def bottleneck(config: ResNetConfig, planes: Dim, stride: int, b: Builder, x: Value) -> Value:
+    """1x1 down, 3x3, 1x1 up around a residual connection."""
+    inner = exact_div(planes * config.width_per_group, PLANES, f"planes * width_per_group / {PLANES}") * config.groups
+    y = convolution(b, "conv1", x, inner)
+    y = b.apply("relu", batch_norm(config, b, "bn1", y))
+    y = convolution(b, "conv2", y, inner, kernel=3, stride=stride, groups=config.groups)
+    y = b.apply("relu", batch_norm(config, b, "bn2", y))
+    y = convolution(b, "conv3", y, 4 * planes)
+    return residual(config, stride, b, x, batch_norm(config, b, "bn3", y))
+
+
+def residual(config: ResNetConfig, stride: int, b: Builder, x: Value, y: Value) -> Value:
+    """relu(y + x), x brought to y's shape by a 1x1 convolution where they differ."""
+    channels = y.spec.shape[1]
+    if stride != 1 or not same(x.spec.shape[1], channels):
+        with b.scope("downsample"):
+            x = convolution(b, "0", x, channels, stride=stride)
+            x = batch_norm(config, b, "1", x)
+    return b.apply("relu", b.apply("add", y, x, name="residual"))
+
+
+BLOCKS: dict[str, tuple[Body, int]] = {"basic": (basic, 1), "bottleneck": (bottleneck, 4)}
+"""Each kind of block, and how much wider than its planes its output is."""
+
+
+def convolution(
+    b: Builder, name: str, x: Value, channels: Dim, *, kernel: int = 1, stride: int = 1, groups: Dim = 1
+) -> Value:
+    """torch.nn.Conv2d without bias, padded so that stride 1 keeps the image's size."""
+    taken = exact_div(x.spec.shape[1], groups, f"channels of {name} / groups")
+    weight = b.parameter(f"{name}.weight", (channels, taken, kernel, kernel))
+    return b.apply("convolution", x, weight, name=name, stride=stride, padding=kernel // 2, groups=groups)
+
+
+def batch_norm(config: ResNetConfig, b: Builder, name: str, x: Value) -> Value:
+    """torch.nn.BatchNorm2d: two parameters, and the buffers of its running statistics."""
+    channels = x.spec.shape[1:2]
+    return b.apply(
+        "batch_norm",
+        x,
+        b.parameter(f"{name}.weight", channels),
+        b.parameter(f"{name}.bias", channels),
+        b.parameter(f"{name}.running_mean", channels, buffer=True),
+        b.parameter(f"{name}.running_var", channels, buffer=True),
+        b.parameter(f"{name}.num_batches_tracked", (), "int64", buffer=True),
+        name=name,
+        training=config.training,
+    )
+
+
+def published(*depths: int, block: str = "bottleneck", groups: int = 1, width_per_group: int = 64) -> ResNetConfig:
+    return ResNetConfig(block=block, depths=depths, groups=groups, width_per_group=width_per_group)
+
+
+PRESETS = {
+    "resnet18": published(2, 2, 2, 2, block="basic"),
+    "resnet34": published(3, 4, 6, 3, block="basic"),
+    "resnet50": published(3, 4, 6, 3),
+    "resnet101": published(3, 4, 23, 3),
+    "resnet152": published(3, 8, 36, 3),
+    "resnext50_32x4d": published(3, 4, 6, 3, groups=32, width_per_group=4),
+    "resnext101_32x8d": published(3, 4, 23, 3, groups=32, width_per_group=8),
+    "resnext101_64x4d": published(3, 4, 23, 3, groups=64, width_per_group=4),
+    "wide_resnet50_2": published(3, 4, 6, 3, width_per_group=128),
+    "wide_resnet101_2": published(3, 4, 23, 3, width_per_group=128),
+}
+
+RESNET = Architecture(
+    "resnet",
+    ResNetConfig,
+    build,
+    PRESETS,
+    sizes={"image_size": lambda config: (224, 224)},
+    doc="ResNet v1.5 as in torchvision: stride on the 3x3; basic or bottleneck blocks, groups and width settable.",
+)
