@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from graphacct.annotate import annotate
@@ -16,7 +15,6 @@ from graphacct.plugins import Plugins, default
 from graphacct.report import Report
 from graphacct.rollup import rollup
 from graphacct.tensors import dtype_name
-from graphacct.validate import validate
 
 
 def build(
@@ -49,6 +47,8 @@ def build(
     sizes = {"batch": batch, "seq_len": seq_len, "image_size": image_size, "attention": attention}
     given = {name: value for name, value in sizes.items() if value is not None}
     if isinstance(model, Graph):
+        from graphacct.validate import validate
+
         validate(model)
         return _fixed(model, given, set, dtype)
     name = os.fspath(model)
@@ -58,11 +58,10 @@ def build(
         config = architecture.configure(config, set or {})
         dtype = dtype_name(dtype) if dtype else "float32"
         return architecture.graph(name, config, Workload(**given), plugins.operators, dtype)
-    path = Path(name)
-    if path.exists():
+    if os.path.exists(name):
         for reader in plugins.readers.values():
-            if reader.accepts(path):
-                return _fixed(reader.read(path), given, set, dtype)
+            if reader.accepts(name):
+                return _fixed(reader.read(name), given, set, dtype)
         raise ReadError(f"{name!r} is of no known format; known: {', '.join(plugins.readers)}")
     module, colon, function = name.partition(":")
     if colon and module.replace(".", "").isidentifier():

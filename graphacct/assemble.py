@@ -15,7 +15,8 @@ from graphacct.dims import Dim
 from graphacct.errors import GraphError, suggest
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.operators import Operator, blame, check_outputs
-from graphacct.tensors import TensorSpec, conflict
+from graphacct.tensors import TensorSpec
+from graphacct.validate import check_body
 
 
 @attrs.frozen
@@ -177,24 +178,6 @@ def _laid_out(body: GraphRecord, entering: Sequence[Value]) -> GraphRecord:
         for inside, outside in zip(body.inputs, entering, strict=False)
     ]
     return attrs.evolve(body, inputs=[*inputs, *body.inputs[len(inputs) :]])
-
-
-def check_body(where: str, body: Graph, carry: Sequence[Value], constants: Sequence[Value]) -> None:
-    """Raise GraphError unless a block's body takes what the block gives it and carries round what it takes."""
-    entering = (*carry, *constants)
-    if len(body.inputs) != len(entering):
-        raise GraphError(f"{where}: the body takes {len(body.inputs)} values, the block gives {len(entering)}")
-    for inside, outside in zip(body.inputs, entering, strict=True):
-        if conflict(inside.spec, outside.spec):
-            raise GraphError(f"{where}: the body's {inside.name!r} is {inside.spec}, the block gives {outside.spec}")
-    if len(body.outputs) < len(carry):
-        raise GraphError(f"{where}: carries {len(carry)} values, but the body returns {len(body.outputs)}")
-    for inside, after in zip(body.inputs, body.outputs[: len(carry)], strict=False):
-        if conflict(inside.spec, after.spec):
-            raise GraphError(f"{where}: carries {inside.spec} in but {after.spec} round: they must be equal")
-    for name in (node.name for node in body.nodes):
-        if "*" not in name:
-            raise GraphError(f"{where}: the node {name!r} in its body needs a '*' where the repetition's index goes")
 
 
 def _find(name: str, where: str, values: Mapping[str, Value]) -> Value:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from graphacct.assemble import check_body
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import GraphError, unknown
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.operators import Operator, blame
 from graphacct.tensors import TensorSpec
+from graphacct.validate import check_body
 
 HOW_TO_ADD = "a plugin can register it, see docs/writing-a-plugin.md"
 

@@ -142,8 +142,8 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
     application = node.application
     sizes: list[str] = []
     if operator is not None and application is not None:
-        sizes = [f"{name} = {number(dim)}" for name, dim in application.dims.items()]
-        if len(application.batch) > 0 and operator.infer is None:
+        sizes = [f"{name} = {_size(dim)}" for name, dim in application.dims.items()]
+        if any(term.ellipsis is True for term in operator.signature.inputs) and application.batch:
             product = " · ".join(map(number, application.batch))
             equals = f" = {number(prod(application.batch))}" if len(application.batch) > 1 else ""
             sizes.append(f"batch = {product}{equals} (the dimensions of '...')")
@@ -168,6 +168,10 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
         operator.doc if operator is not None else "no operator of this name is registered: the node is in no total",
         operator.saves if operator is not None else (),
     )
+
+
+def _size(dim: Dim | tuple[Dim, ...]) -> str:
+    return " × ".join(map(number, dim)) if isinstance(dim, tuple) else number(dim)
 
 
 def _line(

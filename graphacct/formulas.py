@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.costs import Cost
 from graphacct.dims import Dim, prod
+from graphacct.errors import GraphacctError
 from graphacct.operators import Operator, full_cost
 from graphacct.signature import Term
 from graphacct.tensors import TensorSpec
@@ -26,74 +27,89 @@ def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]
     (because the formula decides by sizes) are left out."""
     if record.cost is None:
         return {}
-    try:
-        dims, batch, specs, outputs, values = _symbolic(operator, record)
-        work = operator.work(dims, batch, specs, outputs, record.node.attributes)
-        application = record.node.application
-        cost = full_cost(work, specs, outputs, bool(application and application.view))
-    except TypeError:  # a comparison of symbols has no truth value
-        return {}
-    result = {}
     exact = exact_cost(operator, record)
-    for name in PER_NODE:
-        expression = getattr(cost, name)
-        if _evaluate(expression, values) != getattr(exact, name):
+    found: dict[str, tuple[str, str]] = {}
+    for collapse in (True, False):
+        symbols = _Symbols(operator, record, collapse)
+        try:
+            cost = symbols.cost()
+            for name in PER_NODE:
+                expression = getattr(cost, name)
+                if name not in found and _evaluate(expression, symbols.values) == getattr(exact, name):
+                    text = _pretty(expression)
+                    found[name] = (text, _substitute(text, symbols.values))
+        except (TypeError, LookupError, GraphacctError):  # a formula that looks at sizes or ranks has no closed form
             continue
-        text = _pretty(expression)
-        result[name] = (text, _substitute(text, values))
-    return result
+        if len(found) == len(PER_NODE):
+            break
+    return found
 
 
 def exact_cost(operator: Operator, record: NodeCost) -> Cost:
+    """What one pass through the node costs, before any convention."""
     return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes).cost
 
 
-def _symbolic(operator: Operator, record: NodeCost) -> Any:
-    """The operator's dimensions and specs as symbols, and what each symbol stands for."""
-    node = record.node
-    specs = [operand.spec for operand in node.inputs]
-    signature = operator.signature
-    application = operator.apply(specs, node.attributes)
-    values: dict[str, Dim] = dict(application.dims)
-    if operator.infer is None:
-        values["batch"] = prod(application.batch)
-        dims = {name: _symbol(name) for name in application.dims}
-        batch: tuple[Any, ...] = (_symbol("batch"),)
-        symbolic = [
-            spec if _broadcasts(term, spec, application.batch) else _spec(term, spec, dims, batch)
-            for term, spec in zip(signature.inputs, specs, strict=False)
+class _Symbols:
+    """An operator's application with a symbol for every dimension, and what each symbol stands for.
+
+    With `collapse`, the dimensions of `...` are one symbol, `batch`, their product; else each has its own.
+    """
+
+    def __init__(self, operator: Operator, record: NodeCost, collapse: bool) -> None:
+        self.operator, self.attributes = operator, record.node.attributes
+        specs = [operand.spec for operand in record.node.inputs]
+        self.application = operator.apply(specs, self.attributes)
+        self.values: dict[str, Dim] = {}
+        self.collapse = collapse
+        self.dims: dict[str, Any] = {}
+        for name, size in self.application.dims.items():
+            self.dims[name] = self._all(name, size) if isinstance(size, tuple) else self._one(name, size)
+        self.batch = (self._one("batch", prod(self.application.batch)),)
+        signature = operator.signature
+        inputs = [signature.inputs[min(index, len(signature.inputs) - 1)] for index in range(len(specs))]
+        count = len(signature.outputs)
+        outputs = [signature.outputs[min(index, count - 1)] for index in range(len(self.application.outputs))]
+        self.specs = [self._spec(term, spec, i) for i, (term, spec) in enumerate(zip(inputs, specs, strict=True))]
+        self.outputs = [
+            self._spec(term, spec, i)
+            for i, (term, spec) in enumerate(zip(outputs, self.application.outputs, strict=True))
         ]
-        shapes = signature.shapes(dims, batch)
-        outputs = [TensorSpec(shape, spec.dtype) for shape, spec in zip(shapes, application.outputs, strict=True)]
-        return dims, batch, symbolic, outputs, values
-    names = [term.name for term in signature.inputs]
-    labels = [names[min(i, len(names) - 1)] + (str(i) if i >= len(names) else "") for i in range(len(specs))]
-    outs = [term.name for term in signature.outputs]
-    out_labels = outs if len(outs) == len(application.outputs) else [f"out{i}" for i in range(len(application.outputs))]
-    symbolic = [_labelled(label, spec, values) for label, spec in zip(labels, specs, strict=True)]
-    outputs = [_labelled(label, spec, values) for label, spec in zip(out_labels, application.outputs, strict=True)]
-    dims = {name: _symbol(name) for name in application.dims}
-    return dims, tuple(application.batch), symbolic, outputs, values
+
+    def cost(self) -> Cost:
+        """The cost in symbols."""
+        work = self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes)
+        return full_cost(work, self.specs, self.outputs, self.application.view)
+
+    def _spec(self, term: Term, spec: TensorSpec, index: int) -> TensorSpec:
+        front, back = len(term.front), len(term.back)
+        lead = spec.shape[front : len(spec.shape) - back]
+        label = f"{term.name}{index}" if term.variadic else term.name
+        if isinstance(term.ellipsis, str):
+            middle = self.dims.get(term.ellipsis) or self._all(term.ellipsis, lead)
+        elif term.ellipsis and self.collapse and _same_product(lead, self.application.batch):
+            middle = self.batch
+        else:
+            middle = self._all(label, lead)
+        first = [self._named(name, size) for name, size in zip(term.front, spec.shape, strict=False)]
+        last = [
+            self._named(name, size) for name, size in zip(term.back, spec.shape[len(spec.shape) - back :], strict=True)
+        ]
+        return TensorSpec((*first, *middle, *last), spec.dtype)
+
+    def _named(self, name: str, size: Dim) -> Any:
+        return self.dims[name] if name in self.dims else self._one(name, size)
+
+    def _one(self, name: str, size: Dim) -> Any:
+        self.values[name] = size
+        return _symbol(name)
+
+    def _all(self, name: str, sizes: tuple[Dim, ...]) -> tuple[Any, ...]:
+        return tuple(self._one(f"{name}_{index}", size) for index, size in enumerate(sizes))
 
 
-def _broadcasts(term: Term, spec: TensorSpec, batch: tuple[Dim, ...]) -> bool:
-    """Whether an operand's own leading dimensions are fewer than the product that `batch` stands for."""
-    lead = spec.shape[len(term.front) : len(spec.shape) - len(term.back)] if term.ellipsis else ()
-    return bool(term.ellipsis and prod(lead) != prod(batch))
-
-
-def _spec(term: Term, spec: TensorSpec, dims: Mapping[str, Any], batch: tuple[Any, ...]) -> TensorSpec:
-    shape = (*(dims[d] for d in term.front), *(batch if term.ellipsis else ()), *(dims[d] for d in term.back))
-    return TensorSpec(shape, spec.dtype)
-
-
-def _labelled(label: str, spec: TensorSpec, values: dict[str, Dim]) -> TensorSpec:
-    shape = []
-    for index, size in enumerate(spec.shape):
-        name = f"{label}_{index}"
-        values[name] = size
-        shape.append(_symbol(name))
-    return TensorSpec(tuple(shape), spec.dtype, spec.strides)
+def _same_product(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
+    return bool(prod(a) == prod(b))
 
 
 def _symbol(name: str) -> Any:

@@ -11,7 +11,6 @@ import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -95,16 +94,18 @@ class Plugins:
 
     def load_file(self, path: str | os.PathLike[str]) -> None:
         """Load a plugin from a single Python file; PluginError names the file when that fails."""
-        file = Path(path)
-        if not file.is_file():
-            raise PluginError(f"plugin file {str(file)!r} does not exist")
-        module = ModuleType(f"graphacct_plugin_{file.stem}")
-        module.__file__ = str(file)
+        file = os.fspath(path)
+        if not os.path.isfile(file):
+            raise PluginError(f"plugin file {file!r} does not exist")
+        name = os.path.splitext(os.path.basename(file))[0]
+        module = ModuleType(f"graphacct_plugin_{name}")
+        module.__file__ = file
         try:
-            exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)  # the user asked for this file
+            with open(file, "rb") as source:
+                exec(compile(source.read(), file, "exec"), module.__dict__)  # the user asked for this file
         except Exception as error:
-            raise PluginError(f"plugin file {str(file)!r} failed to load: {type(error).__name__}: {error}") from error
-        self.register(module, file.stem, str(file))
+            raise PluginError(f"plugin file {file!r} failed to load: {type(error).__name__}: {error}") from error
+        self.register(module, name, file)
 
     @cached_property
     def operators(self) -> dict[str, Any]:

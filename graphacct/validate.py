@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from graphacct.assemble import check_body
+from collections.abc import Sequence
+
 from graphacct.errors import GraphError, suggest
 from graphacct.graph import Block, Graph, Parameter, Value
 from graphacct.tensors import conflict
@@ -58,3 +59,21 @@ def _known(value: Value, where: str, values: dict[str, Value]) -> None:
         raise GraphError(f"{where} takes {value.name!r}, which nothing before it produces{suggest(value.name, values)}")
     if conflict(producer.spec, value.spec):
         raise GraphError(f"{where} takes {value.name!r} as {value.spec}, but it is {producer.spec}")
+
+
+def check_body(where: str, body: Graph, carry: Sequence[Value], constants: Sequence[Value]) -> None:
+    """Raise GraphError unless a block's body takes what the block gives it and carries round what it takes."""
+    entering = (*carry, *constants)
+    if len(body.inputs) != len(entering):
+        raise GraphError(f"{where}: the body takes {len(body.inputs)} values, the block gives {len(entering)}")
+    for inside, outside in zip(body.inputs, entering, strict=True):
+        if conflict(inside.spec, outside.spec):
+            raise GraphError(f"{where}: the body's {inside.name!r} is {inside.spec}, the block gives {outside.spec}")
+    if len(body.outputs) < len(carry):
+        raise GraphError(f"{where}: carries {len(carry)} values, but the body returns {len(body.outputs)}")
+    for inside, after in zip(body.inputs, body.outputs[: len(carry)], strict=False):
+        if conflict(inside.spec, after.spec):
+            raise GraphError(f"{where}: carries {inside.spec} in but {after.spec} round: they must be equal")
+    for name in (node.name for node in body.nodes):
+        if "*" not in name:
+            raise GraphError(f"{where}: the node {name!r} in its body needs a '*' where the repetition's index goes")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import attrs
 
@@ -25,12 +25,12 @@ class Reader:
 
     name: str
     doc: str
-    accepts: Callable[[Path], bool]
-    read: Callable[[Path], Graph]
+    accepts: Callable[[str], bool]
+    read: Callable[[str], Graph]
     replaces: bool = False
 
 
-def _read_graph(path: Path) -> Graph:
+def _read_graph(path: str) -> Graph:
     from graphacct.readers.graph_json import read
 
     return read(path)
@@ -39,7 +39,7 @@ def _read_graph(path: Path) -> Graph:
 GRAPH_JSON = Reader(
     "graph-json",
     "A graph saved by graphacct (docs/graph-json.md).",
-    lambda path: path.is_file() and path.suffix == ".json",
+    lambda path: path.endswith(".json") and os.path.isfile(path),
     _read_graph,
 )
 
