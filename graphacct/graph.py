@@ -4,9 +4,12 @@ A Graph is a DAG of nodes in an order in which they can run. A node's operands a
 themselves, so that a node can be read, checked and costed without its graph. Layers that repeat are one Block: a body
 graph and a count, with carried values and constants as in `jax.lax.scan`.
 
-Names are paths, as in the published checkpoint: `transformer.h.*.attn.c_attn`. Inside a block's body the first `*`
-stands for the index of the repetition (the second for that of a block inside the block, and so on); a parameter in a
-body whose name has no `*` is one storage, shared by all repetitions.
+Names are paths, as in the published checkpoint: `transformer.h.*.attn.c_attn`. In the body of a block, `*` stands for
+the index of a repetition: the first for that of the outermost block, the second for that of the block inside it, and so
+on. A node in a body has one `*` for each block around it. A parameter may have fewer: one without the last is one
+storage for all repetitions of the innermost block, one without any is one storage for all. Its `tied_to` follows the
+same rule, and the indices are those of the node that uses it. Outside every block no name has a `*`, but a block's own,
+which ends in `.*`.
 """
 
 from __future__ import annotations

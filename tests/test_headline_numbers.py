@@ -30,7 +30,7 @@ def sheet(d: int, layers: int, s: int) -> int:
     return matmuls(d, layers, s) + layers * (3 * s * d + 2 * s * d) + 2 * s * d
 
 
-def total(model: str, quantity: str = "flops", **options: Any) -> int:
+def total(model: str, quantity: str = "flops", **options: Any) -> Any:
     return graphacct.account(model, **options).total[quantity]
 
 
@@ -47,7 +47,7 @@ def total(model: str, quantity: str = "flops", **options: Any) -> int:
 )
 def test_worksheet_totals(model: str, seq_len: int, n_layer: int, expected: int) -> None:
     """Under the convention `worksheet`, the totals are the sheet's, to the unit, and the formula's."""
-    options = {"convention": "worksheet", "seq_len": seq_len, "set": {"n_layer": n_layer}}
+    options: dict[str, Any] = {"convention": "worksheet", "seq_len": seq_len, "set": {"n_layer": n_layer}}
     assert total(model, **options) == expected == sheet(SIZES[model][0], n_layer, seq_len)
 
 

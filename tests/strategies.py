@@ -1,0 +1,140 @@
+"""Hypothesis strategies: random graphs with blocks, and what each of them is made of.
+
+A graph carries one kind of value, (batch, seq, width), so that any operator below may follow any other. Blocks nest,
+carry one to three values, see constants and stack results up; parameters are one per repetition, one per outer
+repetition, shared by all (no `*` in the name) or tied to another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from graphacct import Builder, Graph, Parameter, TensorSpec, Value
+from graphacct.plugins import default
+
+MOST_NESTED = 3
+STEPS = (*["linear"] * 5, "biased", "add", "mul", "softmax", "gelu", "norm", "heads", "split", "product", "mask")
+
+
+class _Random:
+    """The choices of one random graph, and the names of the parameters that it has so far."""
+
+    def __init__(self, draw: Callable[..., Any], shape: tuple[int, int, int]) -> None:
+        self.draw, self.shape = draw, shape
+        self.weights: list[list[str]] = [[]]  # for each body around the current one, the square weights made in it
+
+    def pick(self, items: Sequence[Any]) -> Any:
+        return self.draw(st.sampled_from(items))
+
+    def number(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+    def count(self) -> int:
+        return sum(map(len, self.weights))
+
+
+def _weight(random: _Random, b: Builder) -> Parameter:
+    """A (width, width) parameter: of this node alone, shared with others by its name, or tied to another."""
+    width = random.shape[2]
+    spec = TensorSpec((width, width))
+    known = [name for level in random.weights for name in level]
+    kind = random.pick(("own", "global", "again", "tied") if known else ("own", "global"))
+    if kind == "again":
+        return Parameter(random.pick(known), spec)
+    if kind == "global":
+        name = f"shared_{random.number(0, 2)}.weight"
+        random.weights[0].append(name)
+        return Parameter(name, spec)
+    parameter = b.parameter(
+        f"weight_{random.count()}_{len(random.weights)}",
+        spec.shape,
+        tied_to=random.pick(known) if kind == "tied" else "",
+    )
+    if kind == "own":
+        random.weights[-1].append(parameter.name)
+    else:
+        random.weights[-1].append(parameter.tied_to)  # only so that the next name is another
+    return parameter
+
+
+def _step(random: _Random, b: Builder, x: Value, y: Value) -> Value:
+    """One to three nodes that make a value of the same shape, contiguous in memory."""
+    batch, seq, width = random.shape
+    kind = random.pick(STEPS)
+    if kind == "linear":
+        return b.apply("linear", x, _weight(random, b))
+    if kind == "biased":
+        return b.apply("linear_in_out", x, _weight(random, b), b.parameter(f"bias_{random.number(0, 9)}", (width,)))
+    if kind in ("add", "mul"):
+        return b.apply(kind, x, y)
+    if kind in ("softmax", "gelu"):
+        return b.apply(kind, x)
+    if kind == "norm":
+        return b.apply("rms_norm", x, b.parameter(f"gain_{random.number(0, 9)}", (width,)))
+    if kind == "heads":  # a view, and a copy out of it
+        turned = b.apply("transpose", x, dims=(0, 1))
+        return b.apply("add", b.apply("reshape", turned, shape=(batch, seq, width)), y)
+    if kind == "split":
+        parts = b.apply("split", b.apply("concat", x, y), parts=2)
+        return b.apply("mul", *parts)
+    if kind == "product":
+        return b.apply("matmul", b.apply("matmul", x, b.apply("transpose", y, dims=(-2, -1))), y)
+    return b.apply("masked_fill", x, b.apply("constant", shape=(seq, 1), dtype="bool"))
+
+
+def _body(random: _Random, b: Builder, values: Sequence[Value], depth: int) -> list[Value]:
+    """Some steps and blocks; the values that can be used after them, each contiguous."""
+    known = list(values)
+    for index in range(random.number(2, 5)):
+        x, y = random.pick(known), random.pick(known)
+        if depth < MOST_NESTED and random.number(0, 3) == 0:
+            known.extend(_block(random, b, f"block_{index}", known, depth))
+        else:
+            known.append(_step(random, b, x, y))
+    return known
+
+
+def _block(random: _Random, b: Builder, name: str, known: Sequence[Value], depth: int) -> list[Value]:
+    """A block over some of the known values; what it carries out, and a sum over what it stacked up."""
+    carry = [random.pick(known) for _ in range(random.number(1, 3))]
+    constants = [random.pick(known) for _ in range(random.number(0, 2))]
+    stacked = random.number(0, 2)
+    turned = random.number(0, 1)  # whether a view is among the constants, which a reshape in the body copies
+    if turned:
+        constants.append(b.apply("transpose", random.pick(known), dims=(0, 1)))
+
+    def body(inner: Builder, *inside: Value) -> list[Value]:
+        random.weights.append([])
+        if turned:
+            copy = inner.apply("reshape", inside[-1], shape=random.shape)
+            inside = (*inside[:-1], inner.apply("add", copy, inside[0]))
+        values = _body(random, inner, inside, depth + 1)
+        random.weights.pop()
+        return [random.pick(values) for _ in range(len(carry) + stacked)]
+
+    with b.scope(random.pick(("enc", "dec"))):
+        result = b.repeat(name, random.number(1, 3), body, *carry, constants=constants, start=random.number(0, 2))
+        results = (result,) if isinstance(result, Value) else result
+        out = list(results[: len(carry)])
+        for stack in results[len(carry) :]:  # (repeat, batch, seq, width): each use of one broadcasts back
+            first = b.apply("select", stack, dim=0)
+            out.append(b.apply("contiguous", b.apply("gelu", first)))
+    return out
+
+
+@st.composite
+def graphs(draw: Callable[..., Any]) -> Graph:
+    """A random graph of the operators that every model needs."""
+    random = _Random(draw, (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4))))
+    b = Builder("random", default().operators)
+    inputs = [b.input(f"input_{index}", random.shape) for index in range(random.number(1, 2))]
+    return b.graph(*_body(random, b, inputs, 0)[-2:])
+
+
+def sizes(low: int = 2, high: int = 64) -> st.SearchStrategy[int]:
+    """A dimension. From 2: a symbol or a sweep stands for sizes above 1 (a size of 1 broadcasts, and has any stride,
+    so that a reshape that copies in general is a view there)."""
+    return st.integers(low, high)
