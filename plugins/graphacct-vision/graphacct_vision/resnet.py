@@ -4,7 +4,7 @@ He et al., "Deep Residual Learning for Image Recognition", 2015; Xie et al., "Ag
 2016; Zagoruyko and Komodakis, "Wide Residual Networks", 2016. Parameter names are those of torchvision's checkpoints.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -21,13 +21,19 @@ Body: TypeAlias = Callable[..., Value]
 
 
 def stage_depths(value: Any) -> tuple[Dim, ...]:
-    """The blocks of each stage; ConfigError unless they are four positive counts."""
-    if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != STAGES:
-        raise ConfigError(f"depths are {STAGES} counts, one per stage, not {value!r}")
-    for depth in value:
+    """The blocks of each stage, as a sequence or as the command line gives it, `3,4,6,3`.
+
+    Raises ConfigError unless they are four positive counts.
+    """
+    parts = value
+    if isinstance(value, str):
+        parts = [int(part) if part.strip().isdecimal() and len(part) < 10 else part for part in value.split(",")]
+    if not isinstance(parts, Sequence) or len(parts) != STAGES:
+        raise ConfigError(f"depths are {STAGES} counts, one per stage (such as 3,4,6,3), not {value!r}")
+    for depth in parts:
         if isinstance(depth, (bool, float, str)) or depth is None or (isinstance(depth, int) and depth < 1):
             raise ConfigError(f"depths must be positive whole numbers, not {depth!r}")
-    return tuple(value)
+    return tuple(parts)
 
 
 @attrs.frozen

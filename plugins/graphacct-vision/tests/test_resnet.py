@@ -126,6 +126,11 @@ def test_a_stage_of_one_block_has_no_repeat() -> None:
     assert not [node.name for node in graph.nodes if "*" in node.name]
 
 
+def test_depths_may_be_written_as_text() -> None:
+    """The command line's --set gives text: 3,4,23,3 is ResNet-101."""
+    assert graphacct.account("resnet50", set={"depths": "3,4,23,3"}).total["params"] == 44_549_160
+
+
 def test_sizes_may_be_symbols() -> None:
     """Batch, classes and a stage's depth as symbols give the formula whose value is the count."""
     batch, classes, depth = sympy.symbols("batch classes depth", integer=True, positive=True)
@@ -164,6 +169,8 @@ def test_training_takes_the_batchs_statistics() -> None:
     [
         ({"block": "botleneck"}, "did you mean 'bottleneck'"),
         ({"depths": (3, 4, 6)}, "depths are 4 counts"),
+        ({"depths": "3,4,six,3"}, "depths must be positive whole numbers, not 'six'"),
+        ({"depths": 4}, "depths are 4 counts"),
         ({"depths": (3, 4, 0, 3)}, "depths must be positive whole numbers, not 0"),
         ({"width": 0}, "width must be positive"),
         ({"block": "basic", "groups": 2}, "basic blocks take groups 1"),
