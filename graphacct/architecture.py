@@ -12,7 +12,6 @@ from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, suggest
 from graphacct.graph import Graph
 
-ATTENTION = ("eager", "fused")
 SIZES = ("seq_len", "image_size")
 
 
@@ -24,13 +23,14 @@ class Workload:
         batch: Sequences or images at a time.
         seq_len: Tokens per sequence; None takes the architecture's default.
         image_size: Height and width of the images in pixels; None takes the architecture's default.
-        attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention).
+        attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention); None
+            takes the architecture's first.
     """
 
     batch: Dim = 1
     seq_len: Dim | None = None
     image_size: tuple[Dim, Dim] | None = None
-    attention: str = "eager"
+    attention: str | None = None
 
 
 @attrs.frozen(eq=False)
@@ -43,6 +43,7 @@ class Architecture:
         build: Adds the model's nodes to a Builder and gives its outputs: `build(config, workload, builder)`.
         presets: Published configurations by name.
         sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration.
+        attention: The kinds of attention that it can be built with, the default first; empty for a model without.
         aliases: Other spellings of configuration keys (from older files), and the key each stands for.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
@@ -54,6 +55,7 @@ class Architecture:
     build: Callable[[Any, Workload, Builder], Any]
     presets: Mapping[str, Any]
     sizes: Mapping[str, Callable[[Any], Any]]
+    attention: tuple[str, ...] = ()
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     model_types: tuple[str, ...] = ()
     doc: str = ""
@@ -74,7 +76,10 @@ class Architecture:
 
     def workload(self, config: Any, workload: Workload) -> Workload:
         """`workload` with this architecture's defaults filled in and its sizes checked."""
-        full: dict[str, Any] = {"batch": check_dim(workload.batch, "batch"), "attention": workload.attention}
+        full: dict[str, Any] = {
+            "batch": check_dim(workload.batch, "batch"),
+            "attention": self._attention(workload.attention),
+        }
         for size in SIZES:
             given = getattr(workload, size)
             if size in self.sizes:
@@ -82,15 +87,23 @@ class Architecture:
             elif given is not None:
                 takes = ", ".join(["batch", *self.sizes])
                 raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
-        if workload.attention not in ATTENTION:
-            raise ConfigError(f"attention is {' or '.join(ATTENTION)}, not {workload.attention!r}")
         return Workload(**full)
+
+    def _attention(self, wanted: str | None) -> str | None:
+        if wanted is None:
+            return self.attention[0] if self.attention else None
+        if wanted not in self.attention:
+            kinds = " or ".join(self.attention)
+            has = f"attention is {kinds}, not {wanted!r}" if kinds else f"has no attention to be {wanted!r}"
+            raise ConfigError(f"{self.name}: {has}")
+        return wanted
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """The graph of one configuration on one workload."""
         full = self.workload(config, workload)
         sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
-        builder = Builder(name, operators, dtype, {**sizes, "attention": full.attention, "dtype": dtype})
+        kind = {"attention": full.attention} if full.attention else {}
+        builder = Builder(name, operators, dtype, {**sizes, **kind, "dtype": dtype})
         outputs = self.build(config, full, builder)
         return builder.graph(*(outputs if isinstance(outputs, tuple) else (outputs,)))
 

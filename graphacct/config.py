@@ -20,6 +20,27 @@ def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
     return _field(default, check)
 
 
+def counts(default: Sequence[int], length: int) -> Any:
+    """A fixed number of counts: a sequence, or a text with commas between, as the command line gives it (`3,4,6,3`)."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, Sequence) or len(parts) != length:
+            raise ConfigError(f"{field.name} are {length} counts with commas between, not {value!r}")
+        whole = [
+            int(part) if isinstance(part, str) and part.strip().isdecimal() and len(part) < 20 else part
+            for part in parts
+        ]
+        return tuple(check_dim(part, field.name) for part in whole)
+
+    return _field(tuple(default), check)
+
+
+def _whole(part: Any) -> Any:
+    """The integer that a text of up to 19 digits writes; anything else as it is."""
+    return int(part) if isinstance(part, str) and part.strip().isdecimal() and len(part) < 20 else part
+
+
 def optional_size(default: Any = None) -> Any:
     """A dimension that may be left out (None)."""
 

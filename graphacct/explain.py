@@ -166,7 +166,16 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
         _times(report, record),
         f"{convention.name}: {convention.doc}",
         operator.doc if operator is not None else "no operator of this name is registered: the node is in no total",
-        operator.saves if operator is not None else (),
+        _kept(operator, record) if operator is not None else (),
+    )
+
+
+def _kept(operator: Operator, record: NodeCost) -> tuple[Saved, ...]:
+    """What the backward pass keeps of this node: the operands that it has, and what its attributes call for."""
+    attributes = {**operator.attributes, **record.node.attributes}
+    absent = {term.name for term in operator.signature.inputs[len(record.node.inputs) :]}
+    return tuple(
+        item for item in operator.saves if item.name not in absent and (not item.when or attributes.get(item.when))
     )
 
 

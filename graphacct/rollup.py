@@ -116,7 +116,8 @@ def by_scope(report: Report) -> tuple[Row, ...]:
         row = pattern(name)
         own = nothing if record.cost is None else next(values)
         sums[row] = combine(sums[row], own) if row in sums else own
-        operators[row] = record.node.operator
+        kind = record.node.operator
+        operators[row] = kind if operators.get(row, kind) == kind else ""
         path = name
         while path and path not in known:
             known.add(path)

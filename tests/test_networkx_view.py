@@ -107,7 +107,10 @@ BAD = [
     (lambda g: g.nodes["x"].update(shape=(2, 0)), "a dimension of 'x' must be positive"),
     (lambda g: g.nodes["x"].update(shape=5), "a shape is a sequence of sizes, not 5"),
     (lambda g: g.nodes["act"].update(operator="rleu"), "no operator 'rleu' is registered; did you mean 'relu'"),
-    (lambda g: (g.add_node(1, shape=(1,)), g.add_node("1", shape=(1,))), "two nodes of the networkx graph have the same name as text"),
+    (
+        lambda g: (g.add_node(1, shape=(1,)), g.add_node("1", shape=(1,))),
+        "two nodes of the networkx graph have the same name as text",
+    ),
 ]
 
 

@@ -112,6 +112,7 @@ GPT2 = Architecture(
     build,
     PRESETS,
     sizes={"seq_len": lambda config: config.n_positions},
+    attention=("eager", "fused"),
     aliases={
         "hidden_size": "n_embd",
         "num_hidden_layers": "n_layer",

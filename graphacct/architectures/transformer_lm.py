@@ -96,6 +96,7 @@ TRANSFORMER_LM = Architecture(
     build,
     PRESETS,
     sizes={"seq_len": lambda config: config.context_length},
+    attention=("eager", "fused"),
     aliases={"num_layers": "n_layer", "num_heads": "n_head"},
     model_types=("transformer-lm",),
     doc="The worksheet's model: RMSNorm, RoPE, SwiGLU, untied head, no biases.",

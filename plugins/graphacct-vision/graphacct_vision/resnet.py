@@ -4,36 +4,20 @@ He et al., "Deep Residual Learning for Image Recognition", 2015; Xie et al., "Ag
 2016; Zagoruyko and Komodakis, "Wide Residual Networks", 2016. Parameter names are those of torchvision's checkpoints.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, exact_div, same
-from graphacct.config import choice, flag, size
+from graphacct.config import choice, counts, flag, size
 
 STAGES = 4
 PLANES = 64
 """The planes that `width_per_group` is stated for."""
 
 Body: TypeAlias = Callable[..., Value]
-
-
-def stage_depths(value: Any) -> tuple[Dim, ...]:
-    """The blocks of each stage, as a sequence or as the command line gives it, `3,4,6,3`.
-
-    Raises ConfigError unless they are four positive counts.
-    """
-    parts = value
-    if isinstance(value, str):
-        parts = [int(part) if part.strip().isdecimal() and len(part) < 10 else part for part in value.split(",")]
-    if not isinstance(parts, Sequence) or len(parts) != STAGES:
-        raise ConfigError(f"depths are {STAGES} counts, one per stage (such as 3,4,6,3), not {value!r}")
-    for depth in parts:
-        if isinstance(depth, (bool, float, str)) or depth is None or (isinstance(depth, int) and depth < 1):
-            raise ConfigError(f"depths must be positive whole numbers, not {depth!r}")
-    return tuple(parts)
 
 
 @attrs.frozen
@@ -52,7 +36,7 @@ class ResNetConfig:
     """
 
     block: str = choice("bottleneck", ("basic", "bottleneck"))
-    depths: tuple[Dim, ...] = attrs.field(default=(3, 4, 6, 3), converter=stage_depths)
+    depths: tuple[Dim, ...] = counts((3, 4, 6, 3), STAGES)
     width: Dim = size(64)
     groups: Dim = size(1)
     width_per_group: Dim = size(64)
