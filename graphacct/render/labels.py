@@ -1,0 +1,110 @@
+"""What stands in and on the boxes: text made safe, then put together as Graphviz's HTML-like labels.
+
+Names come from files. In a label they are escaped for HTML; in a tooltip (an `escString`, where a backslash and an
+ampersand mean something) for that. Characters that XML cannot hold, or that would turn the text's direction, are
+written as their code points.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import graphviz  # type: ignore[import-untyped]
+
+from graphacct.dims import is_array, is_symbol, shape_text
+from graphacct.tensors import TensorSpec
+
+LONGEST_NAME = 44
+LONGEST_SHAPE = 60
+LONGEST_TOOLTIP = 2000
+NAME_SIZE = 11
+TEXT_SIZE = 9.5
+SMALL_SIZE = 9
+WIDTH = 225
+"""Points that a box is wide at least, so that the main path is a column."""
+
+
+def clean(text: str, longest: int = LONGEST_TOOLTIP) -> str:
+    """`text` in one line of printable characters, its middle left out where it is too long."""
+    if len(text) > longest:
+        half = (longest - 1) // 2
+        text = f"{text[:half]}…{text[len(text) - half :]}"
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if character == " " or unicodedata.category(character) not in _HIDDEN:
+        return character
+    return f"\\u{ord(character):04x}"
+
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
+
+
+def escape(text: str, longest: int = LONGEST_NAME) -> str:
+    """`text` for an HTML-like label."""
+    return html.escape(clean(text, longest)) or " "
+
+
+def tooltip(lines: Iterable[str]) -> Any:
+    """Lines of text as an escString: literal, whatever is in them."""
+    safe = (clean(line).replace("\\", "\\\\").replace("&", "&amp;") for line in lines if line)
+    return graphviz.nohtml("\\n".join(safe))
+
+
+def last(path: str) -> str:
+    """The part of a path that names it in its scope; an index keeps the name before it: `h.*`."""
+    head, _, tail = path.rpartition(".")
+    if head and (tail == "*" or tail.isdigit()):
+        return f"{head.rpartition('.')[2]}.{tail}"
+    return tail or path
+
+
+def shape(spec: TensorSpec) -> str:
+    """A shape as it is printed in the picture, with its dtype where that is not a float's."""
+    text = shape_text(spec.shape)
+    return text if "float" in spec.dtype else f"{spec.dtype} {text}"
+
+
+def font(text: str, size: float = SMALL_SIZE, colour: str = "", bold: bool = False) -> str:
+    """Escaped text in a font."""
+    inner = f"<B>{text}</B>" if bold else text
+    tint = f' COLOR="{colour}"' if colour else ""
+    return f'<FONT POINT-SIZE="{size:g}"{tint}>{inner}</FONT>'
+
+
+def table(rows: Iterable[str], attributes: str = 'CELLSPACING="0" CELLPADDING="0"') -> str:
+    """Rows as a borderless table, ready to be a label."""
+    return f'<TABLE BORDER="0" CELLBORDER="0" {attributes}>{"".join(rows)}</TABLE>'
+
+
+def row(*cells: str) -> str:
+    """Cells as a row."""
+    return f"<TR>{''.join(cells)}</TR>"
+
+
+def cell(content: str, attributes: str = 'ALIGN="LEFT"') -> str:
+    """A cell."""
+    return f"<TD {attributes}>{content}</TD>" if attributes else f"<TD>{content}</TD>"
+
+
+def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = True) -> str:
+    """A box's label: name and kind, figures, and the share at the right; in two lines, or in one when not `tall`."""
+    size = NAME_SIZE if tall else TEXT_SIZE
+    words = font(name, size, ink, bold=True) + (font(f"  {kind}", SMALL_SIZE if tall else size, ink) if kind else "")
+    numbers = font(figures or " ", TEXT_SIZE, ink)
+    right = font(share or " ", size, ink, bold=tall)
+    wide, narrow = f'ALIGN="LEFT" WIDTH="{WIDTH - 44}"', 'ALIGN="RIGHT" WIDTH="44"'
+    if tall:
+        rows = [row(cell(words, wide), cell(right, f'ROWSPAN="2" {narrow}')), row(cell(numbers))]
+    else:
+        rows = [row(cell(f"{words}   {numbers}", wide), cell(right, narrow))]
+    return f"<{table(rows)}>"
+
+
+def numeric(value: Any) -> bool:
+    """Whether a figure is one number, so that it has a colour and a share."""
+    return not (is_symbol(value) or is_array(value))

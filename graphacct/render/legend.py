@@ -1,0 +1,120 @@
+"""What stands above and below the picture: the model and its totals; the legend and the caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graphacct.dims import is_array, text
+from graphacct.quantities import Quantity
+from graphacct.render.labels import SMALL_SIZE, TEXT_SIZE, cell, clean, escape, font, numeric, row, table
+from graphacct.render.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
+from graphacct.render.scene import Scene
+from graphacct.render.units import human, params
+from graphacct.report import Report
+
+STEPS = 24
+TITLE_SIZE = 16
+LONGEST_LINE = 120
+
+
+def title(report: Report, quantity: Quantity) -> str:
+    """The model's name and its totals, as a label."""
+    total = report.total
+    parts = []
+    if "params" in total:
+        parts.append(f"{params(total['params'])} parameters")
+    for name in dict.fromkeys(("flops", quantity.name)):
+        if name in total and name != "params":
+            noun = "" if name == "flops" else f" {name}"
+            parts.append(f"{human(total[name], _unit(report, name))}{noun}")
+    if report.coverage.uncosted:
+        parts.append(f"{len(report.coverage.uncosted)} nodes in no total")
+    name = font(escape(report.model, 80), TITLE_SIZE, INK, bold=True)
+    line = font(escape(" · ".join(parts), 400), TEXT_SIZE + 1.5, INK)
+    return f"<{table([row(cell(f'{name}    {line}', ''))])}>"
+
+
+def _unit(report: Report, name: str) -> str:
+    return next(item.unit for item in report.quantities if item.name == name)
+
+
+def caption(report: Report, quantity: Quantity, scene: Scene, largest: float | None) -> str:
+    """The heat scale and the kinds of lines that the picture has, the convention, the coverage and the workload."""
+    rows = [row(cell(_legend(report, quantity, scene, largest), "")), row(cell(font(" ", 3), ""))]
+    for line in facts(report, scene):
+        colour = ALARM if line.startswith("Not counted") else MUTED
+        rows += [row(cell(font(escape(part, 400), SMALL_SIZE, colour), "")) for part in _wrapped(line)]
+    return f"<{table(rows)}>"
+
+
+def facts(report: Report, scene: Scene) -> list[str]:
+    """The caption in words."""
+    workload = ", ".join(f"{key} {_value(value)}" for key, value in report.workload.items())
+    coverage = report.coverage
+    parts = [f"convention {report.convention}", f"{coverage.costed} of {coverage.total} nodes costed", workload]
+    if any(not _is_one(item.repeat) for item in (*scene.scopes.values(), *scene.boxes)):
+        parts.append("repetitions summed")
+    lines = [" · ".join(filter(None, parts))]
+    if coverage.uncosted:
+        named = ", ".join(f"{clean(name, 60)} ({clean(operator, 60)})" for name, operator in coverage.uncosted[:3])
+        more = f" and {len(coverage.uncosted) - 3} more" if len(coverage.uncosted) > 3 else ""
+        lines.append(f"Not counted, in no total: {named}{more}")
+    return lines
+
+
+def _value(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return "×".join(map(_value, value))
+    return text(value) if is_array(value) else clean(str(value), 60)
+
+
+def _is_one(value: object) -> bool:
+    return type(value) is int and value == 1
+
+
+def _wrapped(line: str) -> Iterable[str]:
+    import textwrap
+
+    return textwrap.wrap(line, LONGEST_LINE) or [" "]
+
+
+def _legend(report: Report, quantity: Quantity, scene: Scene, largest: float | None) -> str:
+    cells: list[str] = []
+    if largest is not None:
+        total = report.total[quantity.name]
+        share = f" ({largest / total * 100:.1f} %)" if numeric(total) and total else ""
+        cells += [
+            cell(font(f"{escape(quantity.name)}:  0  ", SMALL_SIZE, INK), ""),
+            cell(_scale(), ""),
+            cell(font(f"  {escape(human(_whole(largest), quantity.unit) + share)}", SMALL_SIZE, INK), ""),
+        ]
+    kinds = {edge.kind for edge in scene.edges}
+    for kind, colour, pattern, words in (
+        ("residual", RESIDUAL, (24,), "residual"),
+        ("loop", RESIDUAL, (2, 3) * 5, "next repetition"),
+        ("tied", TIED, (6, 4, 6, 4, 6), "tied weights"),
+    ):
+        if kind in kinds:
+            cells += [cell(" ", 'WIDTH="22"'), cell(_line(colour, pattern)), cell(font(f"  {words}", SMALL_SIZE, INK))]
+    return table([row(*cells)]) if cells else " "
+
+
+def _whole(value: float) -> float:
+    return int(value) if float(value).is_integer() else value
+
+
+def _scale() -> str:
+    """The colours from nothing to the largest value."""
+    colours = [heat(step / (STEPS - 1)) for step in range(STEPS)]
+    steps = [cell("", f'BGCOLOR="{colour}" FIXEDSIZE="TRUE" WIDTH="5" HEIGHT="10"') for colour in colours]
+    return table([row(*steps)])
+
+
+def _line(colour: str, pattern: Iterable[int]) -> str:
+    """A sample of a line: drawn and blank lengths in turn."""
+    fills = (f'BGCOLOR="{colour}" ', "")
+    parts = [
+        cell("", f'{fills[index % 2]}FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="2"')
+        for index, width in enumerate(pattern)
+    ]
+    return table([row(*parts)])

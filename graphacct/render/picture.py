@@ -1,0 +1,100 @@
+"""The picture as a file: SVG, PNG, PDF or DOT.
+
+Graphviz's `dot` lays it out where it is installed; elsewhere the executable of the package graphviz-pure, which is a
+dependency, does it for SVG and PNG.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from graphacct.errors import RenderError, suggest
+from graphacct.files import write
+from graphacct.report import Report
+
+FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
+PURE = "graphviz-pure"
+PURE_FORMATS = ("svg", "png")
+PIXELS_PER_INCH = 150
+"""Of PNG: sharp in a slide."""
+TIMEOUT = 600
+"""Seconds after which laying out is given up."""
+
+
+def svg(report: Report, **options: Any) -> str:
+    """The picture as SVG text; `options` are those of `graphacct.render.dot.draw`.
+
+    Raises RenderError when no layout program is found, or when it fails.
+    """
+    from graphacct.render.dot import draw
+
+    return layout(draw(report, **options).source, "svg").decode("utf-8")
+
+
+def render(report: Report, path: str | os.PathLike[str], **options: Any) -> Path:
+    """Write the picture to a file whose suffix says the format, and give its path.
+
+    The file appears complete or not at all. Raises RenderError for an unknown suffix or when it cannot be laid out,
+    WriteError when it cannot be written; and whatever `draw` raises.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in FORMATS:
+        raise RenderError(
+            f"{str(target)!r}: the suffix says the format, and {suffix or 'none'!r} is not known"
+            f"{suggest(suffix, FORMATS) or '; known: ' + ', '.join(FORMATS)}"
+        )
+    from graphacct.render.dot import draw
+
+    form = FORMATS[suffix]
+    source = draw(report, **options).source
+    write(target, source.encode("utf-8") if form == "dot" else layout(source, form))
+    return target
+
+
+def layout(source: str, form: str) -> bytes:
+    """DOT source laid out and drawn as `svg`, `png` or `pdf`.
+
+    Raises RenderError, which says what to install, when no program here can; and when it fails or takes too long.
+    """
+    program = _program(form)
+    command = [program, f"-T{form}"]
+    if form == "png":
+        command.append(f"-Gdpi={PIXELS_PER_INCH}")
+    try:
+        done = subprocess.run(command, input=source.encode("utf-8"), capture_output=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired as error:
+        text = f"laying the picture out took more than {TIMEOUT} s; collapse scopes with --depth 1"
+        raise RenderError(text) from error
+    except OSError as error:
+        raise RenderError(f"{program} cannot be run: {error.strerror or error}") from error
+    if done.returncode or not done.stdout:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        last = said[-1] if said else f"exit status {done.returncode}"
+        raise RenderError(f"{program} cannot draw this picture: {last}; write a .dot file to see its source")
+    return done.stdout
+
+
+def _program(form: str) -> str:
+    """The layout program for a format: `dot`, or graphviz-pure beside this interpreter or on the path."""
+    dot = shutil.which("dot")
+    if dot is not None:
+        return dot
+    if form not in PURE_FORMATS:
+        raise RenderError(
+            f"{form.upper()} needs Graphviz's dot, which is not installed: install graphviz (apt-get install graphviz, "
+            f"brew install graphviz, winget install graphviz), or write .svg or .png"
+        )
+    beside = shutil.which(PURE, path=str(Path(sys.executable).parent))
+    pure = beside or shutil.which(PURE)
+    if pure is None:
+        raise RenderError(
+            "no program to lay the picture out: install graphviz-pure (pip install graphviz-pure) or Graphviz's dot, "
+            "or write a .dot file"
+        )
+    return pure

@@ -1,0 +1,58 @@
+"""Which edges are residual: a value that goes round other boxes and joins what they made of it.
+
+The structure says it, not an operator's name: everything that enters the box has the shape of what leaves it (they
+merge element by element), and the edge's end can also be reached from its start through other boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from graphacct.dims import same
+from graphacct.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from graphacct.render.scene import Box, Edge
+
+
+def residual(boxes: Iterable[Box], edges: Sequence[Edge]) -> set[int]:
+    """The positions of the residual ones among the `edges`; the boxes come in the order in which they run."""
+    box_of = {box.id: box for box in boxes}
+    order = {name: index for index, name in enumerate(box_of)}
+    entering: dict[str, list[tuple[int, Edge]]] = {}
+    leaving: dict[str, list[str]] = {}
+    for index, edge in enumerate(edges):
+        if edge.kind == "data" and order[edge.tail] < order[edge.head]:
+            entering.setdefault(edge.head, []).append((index, edge))
+            leaving.setdefault(edge.tail, []).append(edge.head)
+    found: set[int] = set()
+    for head, candidates in entering.items():
+        shown = box_of[head].shown
+        if box_of[head].kind != "node" or shown is None or len(candidates) < 2:
+            continue
+        if not all(edge.spec is not None and _equal(edge.spec, shown) for _, edge in candidates):
+            continue
+        found.update(
+            index for index, edge in candidates if not edge.views and _goes_round(edge, leaving, order)
+        )
+    return found
+
+
+def _equal(one: TensorSpec, other: TensorSpec) -> bool:
+    return len(one.shape) == len(other.shape) and all(map(same, one.shape, other.shape))
+
+
+def _goes_round(edge: Edge, leaving: dict[str, list[str]], order: dict[str, int]) -> bool:
+    """Whether another way, through boxes in between, leads from the edge's start to its end."""
+    last = order[edge.head]
+    ahead = [name for name in leaving[edge.tail] if name != edge.head]
+    seen = set(ahead)
+    while ahead:
+        for name in leaving.get(ahead.pop(), ()):
+            if name == edge.head:
+                return True
+            if name not in seen and order[name] < last:
+                seen.add(name)
+                ahead.append(name)
+    return False
