@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +22,8 @@ from graphacct.entry_points import EntryPoint, entry_points
 from graphacct.errors import PluginError, suggest
 
 GROUP = "graphacct"
+PREFIX = "graphacct_"
+MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = "graphacct-operators"
 BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
@@ -50,6 +52,15 @@ class Plugin:
     module: Any
 
 
+class _Manager(pluggy.PluginManager):
+    """pluggy inspects every name of a module for a hook's mark; most show at a glance that they have none."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        if isinstance(plugin, ModuleType) and not hasattr(plugin.__dict__.get(name), MARK):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 class Plugins:
     """What is loaded, and the tables of what was registered, each collected once, when first asked for.
 
@@ -59,7 +70,7 @@ class Plugins:
     """
 
     def __init__(self) -> None:
-        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager = _Manager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.loaded: list[Plugin] = []
 
@@ -137,6 +148,12 @@ class Plugins:
         """Whether the core's is the only implementation of `graphacct_node_cost`, so that it can be called directly."""
         return len(self.manager.hook.graphacct_node_cost.get_hookimpls()) == 1
 
+    def registered(self, kind: str) -> list[tuple[Plugin, Any]]:
+        """What counts of a kind (`operators`, `architectures`, …), with the plugin that each comes from."""
+        table = getattr(self, kind)
+        hook = getattr(self.manager.hook, f"{PREFIX}register_{kind}")
+        return [(plugin, item) for plugin, item in self._registered(hook, kind) if table.get(item.name) is item]
+
     def origin(self, kind: str, name: str) -> str:
         """The plugin that registered `name`, as `name (origin)`; empty when nobody did."""
         for plugin, item in self._registered(getattr(self.manager.hook, f"graphacct_register_{kind}"), kind):
@@ -178,20 +195,39 @@ class Plugins:
                 yield plugin, item
 
 
-def load(block: Iterable[str] = (), files: Iterable[str] = ()) -> Plugins:
+def load(
+    block: Iterable[str] = (), files: Iterable[str] = (), failed: list[tuple[str, str, PluginError]] | None = None
+) -> Plugins:
     """A fresh set of plugins: the core, the entry points but those in `block`, then the `files`.
 
     The environment variables GRAPHACCT_BLOCK and GRAPHACCT_PLUGINS add to the two (separated by `os.pathsep`).
+    A plugin that cannot be loaded is an error, unless a list is given for it to go to: as name, origin and error.
     """
     plugins = Plugins()
     for name in CORE_MODULES:
         plugins.register(importlib.import_module(name), name, "graphacct")
+    entries = sorted(entry_points(GROUP), key=lambda entry: (entry.name != FIRST, entry.name))
+    installed = [entry.name for entry in entries]
+    for name in block:
+        if name not in installed:
+            raise PluginError(
+                f"no installed plugin is named {name!r}, so it cannot be left out{suggest(name, installed)}"
+            )
     blocked = {*block, *_listed(BLOCK_VARIABLE)}
-    for entry in sorted(entry_points(GROUP), key=lambda entry: (entry.name != FIRST, entry.name)):
-        if entry.name not in blocked:
-            plugins.load_entry_point(entry)
+    steps: list[tuple[str, str, Callable[[], None]]] = [
+        (entry.name, entry.distribution, partial(plugins.load_entry_point, entry))
+        for entry in entries
+        if entry.name not in blocked
+    ]
     for file in (*_listed(FILES_VARIABLE), *files):
-        plugins.load_file(file)
+        steps.append((os.path.splitext(os.path.basename(file))[0], str(file), partial(plugins.load_file, file)))
+    for name, origin, step in steps:
+        try:
+            step()
+        except PluginError as error:
+            if failed is None:
+                raise
+            failed.append((name, origin, error))
     return plugins
 
 
@@ -211,15 +247,15 @@ def _title(plugin: Plugin) -> str:
 
 def _check_names(module: Any, name: str, origin: str) -> None:
     """A misspelt hook passes pluggy silently when it is not marked, and with a long report when it is."""
-    known = [hook for hook in dir(hookspecs) if hook.startswith("graphacct_")]
+    known = [hook for hook in dir(hookspecs) if hook.startswith(PREFIX)]
     for attribute in dir(module):
-        if not attribute.startswith("graphacct_") or not callable(getattr(module, attribute)):
+        if not attribute.startswith(PREFIX) or not callable(getattr(module, attribute)):
             continue
         if attribute not in known:
             raise PluginError(
                 f"plugin {name!r} ({origin}) has no such hook to implement: {attribute!r}{suggest(attribute, known)}"
             )
-        if not hasattr(getattr(module, attribute), "graphacct_impl"):
+        if not hasattr(getattr(module, attribute), MARK):
             raise PluginError(
                 f"plugin {name!r} ({origin}): {attribute} is not marked; put @graphacct.hookimpl above it"
             )

@@ -53,6 +53,7 @@ IN_WORDS = {
     "write_bytes": "written",
 }
 """How the totals without a column of their own are called in the line below the table."""
+OPERATOR = "Operator"
 UNCOSTED = "uncosted"
 
 
@@ -141,12 +142,12 @@ def sheet(
         lines = _tree(report, depth, names, quantities, binary)
     whole = {**report.total, SHARE: 1.0 if report.coverage.costed else 0.0}
     totals = [_cell(whole[name], name, quantities, binary) for name in names]
-    label = "Operator" if by == "operator" else "Scope"
+    label = OPERATOR if by == "operator" else "Scope"
     second = () if by == "operator" else ("",)
     return Sheet(
         plain(report.model),
         workload_text(report),
-        (Column(label), *[Column("Operator")] * len(second), *[Column(TITLES.get(n, plain(n)), True) for n in names]),
+        (Column(label), *[Column(OPERATOR)] * len(second), *[Column(TITLES.get(n, plain(n)), True) for n in names]),
         tuple(lines),
         Line((_total_label(report), *second, *totals)),
         (*_rest(report, names, binary), terms(report)),
@@ -245,7 +246,7 @@ def _line(
     cells = [UNCOSTED if alone else _cell(values[name], name, quantities, binary) for name in names]
     if lacking and not alone:
         cells = [f"{cell} + ?" for cell in cells]
-    shown = (plain(label),) if row.path == row.operator else (plain(label), plain(operator))
+    shown = (plain(label),) if row.path == row.operator and not operator else (plain(label), plain(operator))
     return Line((*shown, *cells), plain(row.path), indent, None if alone else row.share)
 
 
@@ -258,8 +259,8 @@ def _cell(value: Any, name: str, quantities: dict[str, Quantity], binary: bool) 
 def _parameters(report: Report, binary: bool) -> Sheet:
     units = {quantity.name: quantity.unit for quantity in report.quantities}
     total = [
-        human(report.total[name], units[name], binary) + partial(report)
-        for name in ("params", "param_bytes")
+        human(report.total[name], units[name], binary) + word + partial(report)
+        for name, word in (("params", " parameters"), ("param_bytes", ""))
         if name in report.total
     ]
     return Sheet(

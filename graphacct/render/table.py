@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.sheet import Line, Sheet, sheet
+from graphacct.render.sheet import OPERATOR, Line, Sheet, sheet
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH = 120
 """Characters a line may have where there is no terminal to ask."""
 NARROW = 72
-"""Characters below which a second column that is no number (the operators) is left out."""
+"""Characters below which a tree's column of operators is left out."""
 BAR = 12
 """Characters of a full bar, of one for 100 %."""
 LABEL = 40
@@ -49,6 +49,7 @@ def drawn(sheet: Sheet, width: int = WIDTH) -> str:
 
 def show(sheet: Sheet, console: Console) -> None:
     """Print a sheet on a rich console. Nothing in it is taken for markup."""
+    from rich.measure import Measurement
     from rich.text import Text
 
     def say(text: str, style: str = "") -> None:
@@ -58,7 +59,9 @@ def show(sheet: Sheet, console: Console) -> None:
         heading = Text(sheet.title, "bold")
         heading.append(f"  {sheet.subtitle}" if sheet.subtitle else "", "dim")
         console.print(heading)
-    console.print(_table(sheet, console))
+    table = _table(sheet, console)
+    needed = Measurement.get(console, console.options, table).minimum
+    console.print(table, width=max(console.width, needed), crop=False)  # a wrapped line is better than half a figure
     for note in sheet.notes:
         say(note, "dim")
     if sheet.warning:
@@ -73,7 +76,11 @@ def _table(sheet: Sheet, console: Console) -> Table:
     bars = sheet.bars and console.width >= 96 and not console.options.ascii_only
     table = Table(box=box.SIMPLE_HEAD, show_footer=sheet.total is not None, pad_edge=False, header_style="bold")
     footer = sheet.total.cells if sheet.total else ("",) * len(sheet.columns)
-    hidden = {1} if console.width < NARROW and len(footer) > 1 and not sheet.columns[1].number else set()
+    hidden = {
+        position
+        for position, column in enumerate(sheet.columns)
+        if column.title == OPERATOR and position and console.width < NARROW
+    }
     for position, (column, cell) in enumerate(zip(sheet.columns, footer, strict=True)):
         if position in hidden:
             continue

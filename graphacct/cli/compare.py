@@ -1,0 +1,46 @@
+"""graphacct compare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments, format_option
+from graphacct.cli.output import format_of, give, give_sheet
+
+
+@click.command("compare", short_help="Several models side by side, with shares.")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@account_options
+@click.option("--quantity", default="flops", metavar="NAME", help="What to compare.  [default: flops]")
+@click.option("--by", type=OneOf(("scope", "operator")), default="scope", help="[default: scope]")
+@DEPTH
+@BYTES
+@format_option("table", "json", "csv", "markdown")
+@OUTPUT
+def command(
+    models: tuple[str, ...],
+    quantity: str,
+    by: str,
+    depth: int | None,
+    bytes_: str,
+    format_: str | None,
+    output: str | None,
+    **options: Any,
+) -> None:
+    """Several models side by side: one quantity of each scope or operator, and its share of the model's total."""
+    from graphacct.account import account
+    from graphacct.render.compare import compare
+
+    form = format_of(format_, output)
+    given = arguments(options)
+    comparison = compare([account(model, **given) for model in models], quantity, by, depth)
+    if form == "table":
+        give_sheet(comparison.sheet(bytes_ == "binary"), output)
+    elif form == "markdown":
+        from graphacct.render.markdown import drawn
+
+        give(drawn(comparison.sheet(bytes_ == "binary")), output)
+    else:
+        give(comparison.json() if form == "json" else comparison.csv(), output)

@@ -1,0 +1,40 @@
+"""graphacct draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from graphacct.cli.options import SIZE, account_options, arguments
+
+
+@click.command("draw", short_help="A picture of a model: SVG, PNG, PDF or DOT.")
+@click.argument("model")
+@account_options
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="Where to; .svg, .png, .pdf or .dot gives the format."
+)
+@click.option("--color-by", default="flops", metavar="QUANTITY", help="What the heat shows.  [default: flops]")
+@click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes to open.  [default: what fits a screen]")
+@click.option("--unroll", is_flag=True, help="Draw every repetition of a block.")
+@click.option("--views", is_flag=True, help="Draw views too (reshapes, transposes), which cost nothing.")
+def command(
+    model: str, output: str, color_by: str, depth: int | None, unroll: bool, views: bool, **options: Any
+) -> None:
+    """A picture of MODEL: its scopes as nested clusters, repeated blocks once, coloured by where the cost is."""
+    import warnings
+
+    from graphacct.account import account
+    from graphacct.cli.errors import say
+    from graphacct.render.picture import render
+
+    given = arguments(options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+        report = account(model, **given)
+        path = render(
+            report, output, color_by=color_by, depth=depth, unroll=unroll, views=views, plugins=given["plugins"]
+        )
+    click.echo(f"{report.model}: {path}", err=True)

@@ -1,0 +1,83 @@
+"""How a command ends when it cannot do what it was asked: a line or two on standard error, and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+import click
+
+from graphacct.errors import GraphacctError
+from graphacct.render.plain import plain
+
+TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
+LINE = 600
+"""Characters of a message's line; more would hide what is wrong."""
+
+
+def end(error: BaseException) -> int:
+    """Say what went wrong, and give the exit status."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return 130
+    if isinstance(error, BrokenPipeError):
+        # Whoever read the output has gone; the interpreter's own flush at exit must not complain about it either.
+        _discard_output()
+        return 1
+    if os.environ.get(TRACEBACK_VARIABLE):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, click.UsageError):
+        return _usage(error)
+    if isinstance(error, GraphacctError):
+        say(str(error))
+        return 1
+    if isinstance(error, click.ClickException):
+        say(error.format_message())
+        return 1
+    if isinstance(error, OSError):
+        say(f"cannot write the output: {error.strerror or error}")
+        _discard_output()
+        return 1
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    say(f"internal error: {what} (set {TRACEBACK_VARIABLE}=1 to see where)")
+    return 1
+
+
+def say(message: str) -> None:
+    """Print a message on standard error in at most two lines; names in it cannot add lines or control characters."""
+    lines = [line.strip() for line in message.split("\n") if line.strip()]
+    shown = [*lines[:1], *([" ".join(lines[1:])] if lines[1:] else [])]
+    click.echo("graphacct: " + "\n".join(map(_short, shown)), err=True)
+
+
+def _usage(error: click.UsageError) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return 2
+    path = error.ctx.command_path if error.ctx else "graphacct"
+    message = " ".join(error.format_message().split())
+    say(f"{message[:1].lower()}{message[1:]}\nsee {path} --help")
+    return 2
+
+
+def _short(line: str) -> str:
+    line = plain(line)
+    return line if len(line) <= LINE else f"{line[: LINE - 100]} … {line[-90:]}"
+
+
+def _discard_output() -> None:
+    with open(os.devnull, "wb") as nowhere:
+        try:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        except (OSError, ValueError):  # not a real file: a test's, or an embedding program's
+            return
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Print warnings, a line each."""
+    for message in messages:
+        say(f"warning: {message}")

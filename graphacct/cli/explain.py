@@ -1,0 +1,41 @@
+"""graphacct explain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
+from graphacct.cli.output import format_of, give
+
+
+@click.command("explain", short_help="Where the numbers of one node come from.")
+@click.argument("model")
+@click.argument("node")
+@account_options
+@click.option("--quantity", metavar="NAME", help="The one to explain.  [default: all]")
+@format_option("text", "json")
+@OUTPUT
+def command(
+    model: str, node: str, quantity: str | None, format_: str | None, output: str | None, **options: Any
+) -> None:
+    """Where the numbers of NODE of MODEL come from: the formula, the values put in, the convention and the source.
+
+    NODE is a path as the reports show it, in quotes where it has a star ('transformer.h.*.attn.c_attn'), one with an
+    index for the star, or the end of one that only one node has (mlp.c_fc).
+    """
+    from graphacct.account import account
+    from graphacct.explain import explain
+
+    form = format_of(format_, output, ("text", "json"))
+    given = arguments(options)
+    explanation = explain(account(model, **given), node, quantity, given["plugins"])
+    if form == "json":
+        from graphacct.render.json import text
+
+        give(text({"schema": "graphacct.explanation/1", **explanation.to_dict()}), output)
+        return
+    from graphacct.render.plain import plain
+
+    give("\n".join(map(plain, str(explanation).split("\n"))), output)

@@ -1,0 +1,177 @@
+"""The options that commands share: one vocabulary wherever a model is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from graphacct.errors import suggest
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+LONGEST = 1000
+"""Digits of the longest integer that is read; no size has more than 19."""
+_CONSTANTS = {"true": True, "false": False, "null": None}
+
+
+class Integer(click.ParamType):  # type: ignore[type-arg]
+    """An integer; its range is checked where it is used, which knows what it is for."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = value.replace("_", "").replace(",", "")
+        if not _is_integer(text):
+            self.fail(f"{brief(value)} is no integer", param, ctx)
+        if len(text) > LONGEST:
+            self.fail(f"{brief(value)} is an integer of {len(text):,} characters, and no size is as large", param, ctx)
+        return int(text)
+
+
+class ImageSize(Integer):
+    """Pixels: one number for both sides, or HEIGHTxWIDTH."""
+
+    name = "N|HxW"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, (int, tuple)):
+            return value
+        sides = value.lower().replace("×", "x").split("x")
+        if len(sides) > 2:
+            self.fail(f"{brief(value)} is no image size: write 224 or 224x192 (height x width)", param, ctx)
+        pair = [super(ImageSize, self).convert(side, param, ctx) for side in sides]
+        return (pair[0], pair[-1])
+
+
+class OneOf(click.Choice):  # type: ignore[type-arg]
+    """One of a few words; a wrong one is answered with the closest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in self.choices:
+            self.fail(f"{brief(value)} is not possible{suggest(str(value), self.choices)}", param, ctx)
+        return value
+
+
+class Setting(click.ParamType):  # type: ignore[type-arg]
+    """key=value; the value is a JSON number, true, false or null, or else a word."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = value.partition("=")
+        if not equals or not key.strip():
+            self.fail(f"{brief(value)} is not of the form key=value", param, ctx)
+        text = text.strip()
+        if text in _CONSTANTS:
+            return key.strip(), _CONSTANTS[text]
+        if _is_integer(text):
+            if len(text) > LONGEST:
+                self.fail(f"{key.strip()} is an integer of {len(text):,} digits, and no size is as large", param, ctx)
+            return key.strip(), int(text)
+        return key.strip(), _number(text)
+
+
+def _is_integer(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit()
+
+
+def _number(text: str) -> float | str:
+    """A JSON number as a float, or else the word that it is (NaN and Infinity are words here, as in JSON)."""
+    if len(text) >= LONGEST or not text.isascii() or not text.removeprefix("-")[:1].isdigit() or "_" in text:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def brief(value: str) -> str:
+    """A value as messages quote it: its beginning, when it is long."""
+    return repr(value) if len(value) <= 60 else f"{value[:40]!r}… ({len(value):,} characters)"
+
+
+SIZE = Integer()
+PLUGINS = (
+    click.option("--plugin", multiple=True, metavar="FILE", help="Load a plugin from a Python file. Repeatable."),
+    click.option("--block", multiple=True, metavar="NAME", help="Leave an installed plugin out. Repeatable."),
+)
+MODEL = (
+    click.option("--batch", type=SIZE, metavar="N", help="Sequences or images at a time.  [default: 1]"),
+    click.option("--seq-len", type=SIZE, metavar="N", help="Tokens per sequence.  [default: the model's context]"),
+    click.option("--image-size", type=ImageSize(), metavar="N|HxW", help="Pixels.  [default: the model's own]"),
+    click.option("--attention", metavar="NAME", help="eager (written out) or fused (one operator)."),
+    click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: float32]"),
+    click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
+    *PLUGINS,
+)
+ACCOUNT = (
+    *MODEL,
+    click.option("--convention", default="exact", metavar="NAME", help="What is counted.  [default: exact]"),
+    click.option(
+        "--unknown",
+        type=OneOf(("error", "report")),
+        default="error",
+        help="Operators without a cost are an error, or left out of every sum and named.  [default: error]",
+    ),
+)
+OUTPUT = click.option("-o", "--output", metavar="FILE", help="Write to a file; its ending gives the format.")
+BYTES = click.option(
+    "--bytes",
+    "bytes_",
+    type=OneOf(("si", "binary")),
+    default="si",
+    help="Bytes in tables as GB (1000³) or GiB (1024³).  [default: si]",
+)
+DEPTH = click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes.  [default: up to 3, in 30 lines]")
+
+
+def plugin_options(function: Function) -> Function:
+    """Give a command --plugin and --block."""
+    return _decorated(function, PLUGINS)
+
+
+def model_options(function: Function) -> Function:
+    """Give a command the options that build a model."""
+    return _decorated(function, MODEL)
+
+
+def account_options(function: Function) -> Function:
+    """Give a command the options that build a model and account it."""
+    return _decorated(function, ACCOUNT)
+
+
+def format_option(*formats: str) -> Callable[[Function], Function]:
+    """Give a command --format; without it the output file's ending decides, or else the first format."""
+    return click.option("--format", "format_", type=OneOf(formats), help=f"[default: {formats[0]}]")
+
+
+def arguments(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared options as keyword arguments of `graphacct.build` or `graphacct.account`."""
+    given = {name: value for name, value in options.items() if name not in ("plugin", "block", "set")}
+    settings: Sequence[tuple[str, Any]] = options["set"]
+    keys = [key for key, _ in settings]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise click.UsageError(f"--set {twice} is given twice", click.get_current_context(silent=True))
+    return {**given, "set": dict(settings), "plugins": plugins(options)}
+
+
+def plugins(options: Mapping[str, Any]) -> Any:
+    """The plugins that --plugin and --block ask for."""
+    from graphacct.plugins import default, load
+
+    if options["plugin"] or options["block"]:
+        return load(options["block"], options["plugin"])
+    return default()
+
+
+def _decorated(function: Function, options: Sequence[Callable[[Any], Any]]) -> Function:
+    for option in reversed(options):
+        function = option(function)
+    return function

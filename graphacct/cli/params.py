@@ -1,0 +1,49 @@
+"""graphacct params."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from graphacct.cli.options import BYTES, OUTPUT, arguments, format_option, model_options
+from graphacct.cli.output import format_of, give, give_sheet
+
+
+@click.command("params", short_help="The checkpoint's tensors: names, shapes, dtypes.")
+@click.argument("model")
+@model_options
+@click.option("--expand", is_flag=True, help="Write the * of repeated blocks out as indices.")
+@BYTES
+@format_option("table", "json", "csv", "markdown")
+@OUTPUT
+def command(model: str, expand: bool, bytes_: str, format_: str | None, output: str | None, **options: Any) -> None:
+    """The tensors of MODEL's checkpoint, named as in its state_dict; tied ones and buffers are marked."""
+    from graphacct.account import account
+
+    form = format_of(format_, output)
+    given = arguments(options)
+    report = account(model, unknown="report", **given)
+    if expand:
+        from graphacct.render.tensors import expanded
+
+        report = expanded(report, given["plugins"])
+    if form == "json":
+        from graphacct.render.json import text
+        from graphacct.render.tensors import to_dict
+
+        give(text(to_dict(report)), output)
+    elif form == "csv":
+        from graphacct.render.csv import csv
+
+        give(csv(report, "parameter"), output)
+    else:
+        from graphacct.render.sheet import sheet
+
+        table = sheet(report, "parameter", binary=bytes_ == "binary")
+        if form == "table":
+            give_sheet(table, output)
+        else:
+            from graphacct.render.markdown import drawn
+
+            give(drawn(table), output)

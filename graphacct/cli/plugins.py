@@ -1,0 +1,37 @@
+"""graphacct plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from graphacct.cli.options import OUTPUT, format_option, plugin_options
+from graphacct.cli.output import format_of
+
+
+@click.command("plugins", short_help="What is loaded, from where, and what it registers.")
+@plugin_options
+@format_option("table", "json", "csv", "markdown")
+@OUTPUT
+def command(format_: str | None, output: str | None, **options: Any) -> None:
+    """Each plugin, where it comes from and what it registers; a broken one is listed with its error."""
+    show(format_of(format_, output), output, options)
+
+
+def show(form: str, output: str | None, options: Mapping[str, Any]) -> None:
+    """Print or write the plugins; exit status 1 when one of them is broken."""
+    from graphacct.catalogue import catalogue, conflicts, failures
+    from graphacct.cli.list_ import give_rows
+    from graphacct.errors import PluginError
+    from graphacct.plugins import load
+
+    failed: list[tuple[str, str, PluginError]] = []
+    loaded = load(options["block"], options["plugin"], failed)
+    rows = catalogue("plugins", loaded) + failures(failed)
+    broken = [row["name"] for row in rows if row["error"]]
+    problems = [] if broken else conflicts(loaded)
+    give_rows("plugins", rows, form, output, problems)
+    if broken or problems:
+        raise PluginError("; ".join(problems) or f"broken: {', '.join(broken)}")

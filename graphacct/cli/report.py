@@ -1,0 +1,58 @@
+"""graphacct report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments, format_option
+from graphacct.cli.output import format_of, give, give_sheet
+
+
+@click.command("report", short_help="What a model costs, by scope, operator or parameter.")
+@click.argument("model")
+@account_options
+@click.option("--by", type=OneOf(("scope", "operator", "parameter")), default="scope", help="[default: scope]")
+@DEPTH
+@click.option("--columns", metavar="NAMES", help="Quantities of the table, with commas between; share is one too.")
+@BYTES
+@format_option("table", "json", "csv", "markdown")
+@OUTPUT
+def command(
+    model: str,
+    by: str,
+    depth: int | None,
+    columns: str | None,
+    bytes_: str,
+    format_: str | None,
+    output: str | None,
+    **options: Any,
+) -> None:
+    """What MODEL costs: parameters, FLOPs, bytes and activations, with the convention and the coverage.
+
+    JSON holds everything (by scope, by operator and by parameter, at every depth) as integers; CSV has integers too.
+    """
+    from graphacct.account import account
+
+    form = format_of(format_, output)
+    report = account(model, **arguments(options))
+    if form == "json":
+        from graphacct.render.json import json
+
+        give(json(report), output)
+    elif form == "csv":
+        from graphacct.render.csv import csv
+
+        give(csv(report, by), output)
+    else:
+        from graphacct.render.sheet import sheet
+
+        names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
+        table = sheet(report, by, depth, names, bytes_ == "binary")
+        if form == "table":
+            give_sheet(table, output)
+        else:
+            from graphacct.render.markdown import drawn
+
+            give(drawn(table), output)

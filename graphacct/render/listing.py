@@ -1,0 +1,68 @@
+"""The catalogue as sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from graphacct.render.plain import plain
+from graphacct.render.sheet import Column, Line, Sheet
+
+COLUMNS = {
+    "architectures": ("name", "architecture", "takes", "doc", "plugin"),
+    "operators": ("name", "signature", "doc", "plugin"),
+    "conventions": ("name", "doc", "plugin"),
+    "quantities": ("name", "unit", "doc", "plugin"),
+    "readers": ("name", "doc", "plugin"),
+    "plugins": ("name", "origin", "registers", "error"),
+}
+TITLES = {"name": "Name", "doc": "What it is", "plugin": "From"}
+FEW = 4
+
+
+def sheet(kind: str, rows: Iterable[Mapping[str, Any]], problems: Sequence[str] = ()) -> Sheet:
+    """The sheet of one kind of the catalogue; `problems` are shown below it."""
+    rows = list(rows)
+    if kind == "architectures":
+        rows = _once(rows)
+    names = [name for name in COLUMNS[kind] if name != "error" or any(row["error"] for row in rows)]
+    return Sheet(
+        f"{kind}: {len(rows)}",
+        "",
+        tuple(Column(TITLES.get(name, name.capitalize())) for name in names),
+        tuple(Line(tuple(_cell(row[name]) for name in names), plain(row["name"])) for row in rows),
+        warning="; ".join(map(plain, problems)),
+    )
+
+
+def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Architectures say what they are on their first line only."""
+    seen: set[str] = set()
+    shown = []
+    for row in rows:
+        shown.append({**row, "doc": ""} if row["architecture"] in seen else row)
+        seen.add(row["architecture"])
+    return shown
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return "; ".join(_registered(kind, names) for kind, names in value.items()) or "nothing"
+    if isinstance(value, list):
+        return ", ".join(map(plain, value))
+    return plain(_first_sentence(str(value)))
+
+
+def _registered(kind: str, names: Sequence[str]) -> str:
+    if not names:
+        return plain(kind)
+    more = ", …" if len(names) > FEW else ""
+    counted = f"{len(names)} {kind}" if len(names) > 1 else f"{kind}"
+    return f"{counted} ({', '.join(map(plain, names[:FEW]))}{more})"
+
+
+def _first_sentence(text: str) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join(text.strip().split("\n\n")[0].split())
