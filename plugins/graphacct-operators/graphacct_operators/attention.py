@@ -7,6 +7,7 @@ differ, because the fused kernel never stores the scores.
 from typing import Any
 
 from graphacct import Saved, ShapeError, TensorSpec, Work, operator
+from graphacct_operators.shape import strided
 
 EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
 
@@ -22,8 +23,7 @@ def _attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mas
         for name, size, own in zip("thsb", reversed(scores), reversed(mask.shape), strict=False):
             if type(size) is int and type(own) is int and own not in (1, size):
                 raise ShapeError(f"dimension {name} is {size} in the scores but {own} in mask")
-    one_head = type(h) is int and h == 1
-    return TensorSpec((b, h, s, e), q.dtype, None if one_head else (s * h * e, e, h * e, 1))
+    return strided((b, h, s, e), (s * h * e, e, h * e, 1), q.dtype)
 
 
 @operator(

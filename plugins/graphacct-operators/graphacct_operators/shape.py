@@ -231,7 +231,9 @@ def _stack(x0: TensorSpec, xs: tuple[TensorSpec, ...]) -> TensorSpec:
 
 @operator("x0: ..., xs*: ... -> count ...", infer=_stack, view=True)
 def stack() -> Work:
-    """The results of a block's repetitions side by side: each is written in its row at once, so nothing moves."""
+    """The results of a block's repetitions side by side: each is written in its row at once, so nothing moves.
+
+    No arithmetic."""
     return Work()
 
 

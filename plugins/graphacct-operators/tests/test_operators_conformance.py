@@ -1,0 +1,85 @@
+"""What holds for every operator of the package, whichever it is."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import graphacct_operators
+import pytest
+from graphacct_operators import activation, elementwise
+
+import graphacct
+from graphacct import TensorSpec
+
+PACKAGE = Path(graphacct_operators.__file__).parent
+README = Path(__file__).parents[1] / "README.md"
+OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+STATES_A_FACTOR = re.compile(
+    r"\d+ (FLOPs|per|addition|comparison|product|for)\b|[Nn]o arithmetic|not (counted as )?FLOPs|no work"
+)
+PER_ELEMENT = re.compile(r"\b(\d+) (?:comparison |addition )?per (?:output )?element")
+
+
+def test_every_family_registers_its_operators_once():
+    """Names are unique, so that none hides another."""
+    names = [op.name for op in graphacct_operators.graphacct_register_operators()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_docstring_states_a_factor(name):
+    """Each operator's docstring says what is counted per element or per row, or that nothing is."""
+    assert STATES_A_FACTOR.search(OPERATORS[name].doc), OPERATORS[name].doc
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        op
+        for family in (elementwise, activation)
+        for op in vars(family).values()
+        if isinstance(op, graphacct.Operator) and op.name not in ("pow", "rotary_embedding")
+    ],
+    ids=lambda op: op.name,
+)
+def test_documented_factor_is_the_one_counted(op):
+    """On 7 · 11 = 77 elements an element-wise operator counts 77 times the first factor that its docstring names."""
+    specs = [TensorSpec((7, 11)) for _ in op.signature.inputs]
+    attributes = {"p": 0.1} if "p" in op.attributes else {}
+    stated = PER_ELEMENT.search(op.doc)
+    assert stated is not None, op.doc
+    assert op.apply(specs, attributes).cost.vector_flops == 77 * int(stated[1])
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_saved_tensor_has_a_reason(name):
+    """A tensor that backward keeps comes with the reason that `explain` prints."""
+    for item in OPERATORS[name].saves:
+        assert len(item.why.split()) >= 3, item
+
+
+def test_readme_names_every_operator():
+    """The table of the README is complete, and names no operator that is gone."""
+    rows = [line for line in README.read_text().splitlines() if line.startswith("| `")]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])}
+    assert names == set(OPERATORS)
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
+def test_imports_public_names_only(file):
+    """The package is written as a stranger would write it: graphacct's public names, itself, the standard library."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            modules, names = [alias.name for alias in node.names], []
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write the package's name out"
+            modules, names = [node.module], [alias.name for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            top = module.partition(".")[0]
+            assert top in {"graphacct", "graphacct_operators"} or top in sys.stdlib_module_names, module
+            if top == "graphacct":
+                assert module == "graphacct", f"{module} is not public"
+                assert set(names) <= set(graphacct.__all__)

@@ -1,0 +1,166 @@
+"""One formula, three worlds: ints, sympy symbols and numpy arrays agree for every operator, whatever the sizes."""
+
+import functools
+import inspect
+
+import graphacct_operators
+import numpy
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphacct import TensorSpec
+
+OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+QUANTITIES = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
+SIZES = ("b", "s", "t", "d", "e", "g", "k")
+
+
+def f(*shape):
+    return TensorSpec(shape)
+
+
+def i(*shape):
+    return TensorSpec(shape, "int64")
+
+
+def m(*shape):
+    return TensorSpec(shape, "bool")
+
+
+def turned(b, s, d):
+    """The transpose of a (b, s, d) tensor: a strided operand."""
+    return TensorSpec((b, d, s), "float32", (s * d, 1, d))
+
+
+def unary(**attributes):
+    return lambda b, s, d: ([f(b, s, d)], attributes)
+
+
+def binary(b, s, d):
+    """The second operand broadcasts."""
+    return [f(b, s, d), f(s, d)], {}
+
+
+def gated(b, s, d):
+    return [f(b, s, d), f(b, s, d)], {}
+
+
+CASES = {
+    "linear": lambda b, s, d, e: ([f(b, s, d), f(e, d), f(e)], {}),
+    "linear_in_out": lambda b, s, d, e: ([f(b, s, d), f(d, e), f(e)], {}),
+    "matmul": lambda b, s, d, e: ([f(b, s, d), f(b, d, e)], {}),
+    "einsum": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {"equation": "bsd,btd->bst"}),
+    **dict.fromkeys(["add", "sub", "mul", "div", "maximum", "minimum"], binary),
+    **dict.fromkeys(
+        ["scale", "shift", "neg", "abs", "clamp", "square", "reciprocal", "exp", "log", "sqrt", "rsqrt", "sin", "cos"],
+        unary(),
+    ),
+    **dict.fromkeys(["relu", "leaky_relu", "relu6", "elu", "sigmoid", "hardsigmoid", "tanh", "gelu"], unary()),
+    **dict.fromkeys(["gelu_tanh", "gelu_new", "quick_gelu", "silu", "hardswish", "softplus", "mish"], unary()),
+    **dict.fromkeys(["swiglu", "geglu", "geglu_tanh"], gated),
+    "pow": unary(exponent=3),
+    "masked_fill": lambda b, s, d: ([f(b, s, d), m(s, d)], {}),
+    "where": lambda b, s, d: ([m(s, d), f(b, s, d), f(b, s, d)], {}),
+    "rotary_embedding": lambda b, g, s, d, e: ([f(b, g, s, d), f(s, e), f(s, e)], {}),
+    "dropout": unary(p=0.1),
+    "softmax": unary(),
+    "log_softmax": unary(),
+    "embedding": lambda b, s, t, d: ([i(b, s), f(t, d)], {}),
+    "layer_norm": lambda b, s, d: ([f(b, s, d), f(d), f(d)], {}),
+    "rms_norm": lambda b, s, d: ([f(b, s, d), f(d)], {}),
+    "group_norm": lambda b, g, k, s, t: ([f(b, g * k, s, t), f(g * k), f(g * k)], {"groups": g}),
+    "scaled_dot_product_attention": lambda b, g, k, s, t, d, e: (
+        [f(b, g * k, s, d), f(b, g, t, d), f(b, g, t, e), f(b, 1, s, t)],
+        {"dropout_p": 0.1},
+    ),
+    "convolution": lambda b, g, k, s, t, e: (
+        [f(b, g * k, s + 3, t + 3), f(g * e, k, 3, 3), f(g * e)],
+        {"groups": g, "stride": 2, "padding": 1},
+    ),
+    "convolution_transposed": lambda b, g, k, s, t, e: (
+        [f(b, g * k, s + 1, t + 1), f(g * k, e, 3, 3), f(g * e)],
+        {"groups": g, "stride": 2, "padding": 1, "output_padding": 1},
+    ),
+    "sum": unary(dim=-1),
+    "mean": unary(dim=(0, 2), keepdim=True),
+    "amax": unary(),
+    "cumsum": unary(dim=1),
+    "gather": lambda b, s, t, d: ([f(b, s, d), i(b, t, d)], {"dim": 1}),
+    "index_select": lambda b, s, t, d: ([f(b, s, d), i(t)], {"dim": 1}),
+    "topk": lambda b, k, d: ([f(b, k + d)], {"k": k}),
+    "cross_entropy": lambda b, s, d: ([f(b, s, d), i(b, s)], {}),
+    "mse_loss": gated,
+    "reshape": lambda b, s, d: ([turned(b, s, d)], {"shape": (b, -1)}),
+    "transpose": unary(dims=(0, 1)),
+    "permute": unary(dims=(2, 0, 1)),
+    "split": lambda b, d: ([f(b, 3 * d)], {"parts": 3}),
+    "select": unary(dim=1),
+    "slice": lambda b, s, t: ([f(b, s + t)], {"dim": 1, "start": s, "length": t}),
+    "expand": lambda b, s, d: ([f(b, 1, d)], {"shape": (b, s, d)}),
+    "concat": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {"dim": 1}),
+    "stack": lambda b, d: ([f(b, d), f(b, d), f(b, d)], {}),
+    "contiguous": lambda b, s, d: ([turned(b, s, d)], {}),
+    "cast": unary(dtype="bfloat16"),
+    "pad": lambda b, s, t, d: ([f(b, s, d)], {"padding": [(t, t), (0, 1)]}),
+    "roll": unary(),
+    "repeat": lambda b, s, t, d: ([f(b, s, d)], {"times": (1, t, 1)}),
+    "arange": lambda b, s: ([], {"batch": b, "n": s}),
+    "causal_mask": lambda s: ([], {"seq": s}),
+    "constant": lambda s, d: ([], {"shape": (s, d)}),
+}
+"""Operands and attributes of each operator, from sizes in any of the three worlds."""
+
+# From 2: a dimension of 1 can make a transposed tensor contiguous, and then a reshape of it is a view and no copy.
+several_sizes = st.lists(st.tuples(*[st.integers(2, 40)] * len(SIZES)), min_size=2, max_size=3)
+large_sizes = st.lists(st.tuples(*[st.integers(2, 2**24)] * len(SIZES)), min_size=2, max_size=2)
+
+
+def result(name, sizes):
+    """The quantities, then the dimensions of the outputs, of one operator at these sizes."""
+    case = CASES[name]
+    specs, attributes = case(**{size: sizes[size] for size in inspect.signature(case).parameters})
+    application = OPERATORS[name].apply(specs, attributes)
+    figures = [getattr(application.cost, quantity) for quantity in QUANTITIES]
+    return figures + [dim for output in application.outputs for dim in output.shape]
+
+
+@functools.cache
+def symbolic(name):
+    """The quantities as one function of the sizes, made from their symbolic formulas."""
+    symbols = {size: sympy.Symbol(size, integer=True, positive=True) for size in SIZES}
+    return sympy.lambdify([*symbols.values()], result(name, symbols), "sympy")
+
+
+def test_every_operator_has_a_case():
+    """An operator that is added needs a case here, or the properties below would not hold for it unnoticed."""
+    assert set(CASES) == set(OPERATORS)
+
+
+@pytest.mark.parametrize("name", CASES)
+@settings(max_examples=12, deadline=None)
+@given(points=several_sizes)
+def test_symbols_and_arrays_agree_with_ints(name, points):
+    """The formula with sizes put in, and each element of a sweep in float64, equal the ints, and ints stay ints."""
+    arrays = {size: numpy.array([point[at] for point in points], float) for at, size in enumerate(SIZES)}
+    swept = [numpy.broadcast_to(figure, len(points)) for figure in result(name, arrays)]
+    for index, point in enumerate(points):
+        sizes = dict(zip(SIZES, point, strict=True))
+        exact = result(name, sizes)
+        assert all(type(figure) is int for figure in exact)
+        assert symbolic(name)(*map(sympy.Integer, point)) == exact
+        assert [figures[index] for figures in swept] == exact
+
+
+@pytest.mark.parametrize("name", CASES)
+@settings(max_examples=8, deadline=None)
+@given(points=large_sizes)
+def test_object_arrays_are_exact(name, points):
+    """A sweep over Python ints gives the very ints, beyond what float64 or int64 can hold."""
+    arrays = {size: numpy.array([point[at] for point in points], object) for at, size in enumerate(SIZES)}
+    swept = [numpy.broadcast_to(numpy.asarray(figure, object), len(points)) for figure in result(name, arrays)]
+    for index, point in enumerate(points):
+        ours = [figures[index] for figures in swept]
+        assert all(type(figure) is int for figure in ours)
+        assert ours == result(name, dict(zip(SIZES, point, strict=True)))
