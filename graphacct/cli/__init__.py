@@ -50,7 +50,8 @@ class Commands(click.Group):
         try:
             extra["standalone_mode"] = False
             status = super().main(args, prog_name or "graphacct", **extra)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:
             from graphacct.cli.errors import end
 

@@ -6,14 +6,19 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import SIZE, account_options, arguments
+from graphacct.cli.options import SIZE, Output, account_options, arguments
 
 
 @click.command("draw", short_help="A picture of a model: SVG, PNG, PDF or DOT.")
 @click.argument("model")
 @account_options
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", help="Where to; .svg, .png, .pdf or .dot gives the format."
+    "-o",
+    "--output",
+    type=Output(),
+    required=True,
+    metavar="FILE",
+    help="Where to; .svg, .png, .pdf or .dot gives the format.",
 )
 @click.option("--color-by", default="flops", metavar="QUANTITY", help="What the heat shows.  [default: flops]")
 @click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes to open.  [default: what fits a screen]")

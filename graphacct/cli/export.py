@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import arguments, model_options
+from graphacct.cli.options import Output, arguments, model_options
 
 
 @click.command("export", short_help="Save a model's graph as JSON, for other tools or to edit.")
 @click.argument("model")
 @model_options
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where to.")
+@click.option("-o", "--output", type=Output(), required=True, metavar="FILE", help="Where to.")
 def command(model: str, output: str, **options: Any) -> None:
     """Save the graph of MODEL as JSON (docs/graph-json.md); every command takes the file for a MODEL."""
     from graphacct.account import build

@@ -46,12 +46,23 @@ class ImageSize(Integer):
         return (pair[0], pair[-1])
 
 
+class Output(click.ParamType):  # type: ignore[type-arg]
+    """A file to write, or `-` for standard output."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.strip():
+            self.fail(f"{value!r} names no file", param, ctx)
+        return str(value)
+
+
 class OneOf(click.Choice):  # type: ignore[type-arg]
     """One of a few words; a wrong one is answered with the closest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value not in self.choices:
-            self.fail(f"{brief(value)} is not possible{suggest(str(value), self.choices)}", param, ctx)
+            self.fail(f"{brief(value)} is no choice{suggest(str(value), self.choices)}", param, ctx)
         return value
 
 
@@ -120,7 +131,9 @@ ACCOUNT = (
         help="Operators without a cost are an error, or left out of every sum and named.  [default: error]",
     ),
 )
-OUTPUT = click.option("-o", "--output", metavar="FILE", help="Write to a file; its ending gives the format.")
+OUTPUT = click.option(
+    "-o", "--output", type=Output(), metavar="FILE", help="Write to a file; its ending gives the format."
+)
 BYTES = click.option(
     "--bytes",
     "bytes_",

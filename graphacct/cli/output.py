@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from graphacct.errors import suggest
+from graphacct.errors import WriteError, suggest
 
 if TYPE_CHECKING:
     from graphacct.render.sheet import Sheet
 
+_PLAIN = str.maketrans(dict(zip("─×–█▏▎▍▌▋▊▉", "-x-#       ", strict=True)))
 ENDINGS = {"json": "json", "csv": "csv", "md": "markdown", "markdown": "markdown", "txt": "table", "text": "table"}
 
 
@@ -19,7 +20,7 @@ def format_of(
     asked: str | None, output: str | None, formats: tuple[str, ...] = ("table", "json", "csv", "markdown")
 ) -> str:
     """The format asked for, or else the one that the output file's ending stands for, or else the first."""
-    if asked or not output or output == "-":
+    if asked or output is None or output == "-":
         return asked or formats[0]
     if "text" in formats:
         return "json" if output.lower().endswith(".json") else "text"
@@ -36,27 +37,34 @@ def format_of(
 
 def give(text: str, output: str | None) -> None:
     """Print a text, or write it to a file."""
-    if output and output != "-":
+    if output is not None and output != "-":
         from graphacct.files import write
 
         write(output, text if text.endswith("\n") else f"{text}\n")
         return
-    stream = sys.stdout
-    stream.write(text if text.endswith("\n") else f"{text}\n")
+    _stdout().write(_encodable(text if text.endswith("\n") else f"{text}\n"))
 
 
 def give_sheet(sheet: Sheet, output: str | None) -> None:
     """Print a sheet, in colour on a terminal, or write it to a file in plain characters."""
     from graphacct.render.table import WIDTH, drawn, show
 
-    if output and output != "-":
+    if output is not None and output != "-":
         give(drawn(sheet), output)
-    elif not sys.stdout.isatty():
-        give(_encodable(drawn(sheet, _columns() or WIDTH)), None)
+    elif not _stdout().isatty():
+        give(drawn(sheet, _columns() or WIDTH), None)
     else:
         from rich.console import Console
 
         show(sheet, Console())
+
+
+def _stdout() -> TextIO:
+    """Standard output, unless whoever started the command closed it."""
+    stream: TextIO | None = sys.stdout
+    if stream is None or stream.closed:
+        raise WriteError("cannot write the output: standard output is closed; -o FILE writes to a file")
+    return stream
 
 
 def _columns() -> int:
@@ -72,6 +80,6 @@ def _encodable(text: str) -> str:
     encoding = sys.stdout.encoding or "utf-8"
     try:
         text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return text.replace("─", "-").replace("×", "x").replace("–", "-").encode("ascii", "replace").decode("ascii")
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
     return text

@@ -30,7 +30,7 @@ def sheet(kind: str, rows: Iterable[Mapping[str, Any]], problems: Sequence[str] 
         f"{kind}: {len(rows)}",
         "",
         tuple(Column(TITLES.get(name, name.capitalize())) for name in names),
-        tuple(Line(tuple(_cell(row[name]) for name in names), plain(row["name"])) for row in rows),
+        tuple(Line(tuple(_cell(_shown(row, name)) for name in names), plain(row["name"])) for row in rows),
         warning="; ".join(map(plain, problems)),
     )
 
@@ -43,6 +43,11 @@ def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         shown.append({**row, "doc": ""} if row["architecture"] in seen else row)
         seen.add(row["architecture"])
     return shown
+
+
+def _shown(row: Mapping[str, Any], name: str) -> Any:
+    """A row's value; what is the core's own comes from `graphacct`, whichever of its modules registers it."""
+    return row["origin"] if name == "plugin" and row["origin"] == "graphacct" else row[name]
 
 
 def _cell(value: Any) -> str:
