@@ -32,7 +32,7 @@ WIDTH = "100"
 
 FLAGS = doctest.ELLIPSIS
 _FILE = re.compile(r"# ([\w./-]+\.(?:py|toml))\n")
-_COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
+_COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^graphacct: ", re.MULTILINE)
 _PYTHON = PythonEvaluator()
 

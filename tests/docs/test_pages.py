@@ -11,7 +11,7 @@ from sybil import Document
 
 sys.path.insert(0, str(Path(__file__).parent))  # pages.py is imported by name
 
-from pages import ROOT, pages, parse, run_page  # noqa: E402
+from pages import ROOT, pages, parse, run_page
 
 IDS = [str(page.relative_to(ROOT)) for page in pages()]
 RUN = ("README.md", "tutorial.md", "worksheet.md", "conventions.md", "writing-a-plugin.md", "python.md")
