@@ -61,7 +61,7 @@ def build(
     if os.path.exists(name):
         for reader in plugins.readers.values():
             if reader.accepts(name):
-                return _fixed(reader.read(name), given, set, dtype)
+                return _fixed(reader.read(name, plugins.operators), given, set, dtype)
         raise ReadError(f"{name!r} is of no known format; known: {', '.join(plugins.readers)}")
     module, colon, function = name.partition(":")
     if colon and module.replace(".", "").isidentifier():

@@ -26,7 +26,7 @@ from graphacct.tensors import TensorSpec
 if TYPE_CHECKING:
     import networkx
 
-    from graphacct.operators import Application
+    from graphacct.operators import Application, Operator
 
 
 @attrs.frozen
@@ -168,12 +168,12 @@ class Graph:
         return to_networkx(self)
 
     @classmethod
-    def from_nx(cls, graph: networkx.Graph, name: str = "") -> Graph:
+    def from_nx(cls, graph: networkx.Graph, name: str = "", operators: Mapping[str, Operator] | None = None) -> Graph:
         """The Graph of a networkx graph: one that `Graph.nx` gave, or a plain DiGraph whose nodes carry operator
         names and shapes (see `graphacct.networkx_view.from_networkx` for the attributes)."""
         from graphacct.networkx_view import from_networkx
 
-        return from_networkx(graph, name)
+        return from_networkx(graph, name, operators)
 
     def walk(self) -> Iterator[Node]:
         """The operator nodes in schedule order, each block's body once."""

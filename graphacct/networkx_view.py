@@ -17,6 +17,8 @@ from graphacct.tensors import TensorSpec, dtype_name
 if TYPE_CHECKING:
     import networkx
 
+    from graphacct.operators import Operator
+
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph:
     """The networkx MultiDiGraph of a graph.
@@ -40,7 +42,7 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph:
     return result
 
 
-def from_networkx(graph: networkx.Graph, name: str = "") -> Graph:
+def from_networkx(graph: networkx.Graph, name: str = "", operators: Mapping[str, Operator] | None = None) -> Graph:
     """The Graph of a directed networkx graph.
 
     A graph that `Graph.nx` gave (each node has the attribute `node`) becomes what it was; edges that were added or
@@ -54,6 +56,7 @@ def from_networkx(graph: networkx.Graph, name: str = "") -> Graph:
 
     and an edge may carry `operand`, the position (or a tuple of positions) at which the value enters, and `output`,
     which of the producer's outputs it is. Without `operand` the edges enter in the order in which they were added.
+    `operators` are those of the plugins that are loaded unless others are given.
 
     Raises GraphError, which names the node.
     """
@@ -63,9 +66,11 @@ def from_networkx(graph: networkx.Graph, name: str = "") -> Graph:
     marked = [isinstance(data.get("node"), (Node, Block)) for _, data in graph.nodes(data=True)]
     if marked and all(marked):
         return _restored(graph, title)
-    from graphacct.plugins import default
+    if operators is None:
+        from graphacct.plugins import default
 
-    return assemble(_plain(graph, title), default().operators)
+        operators = default().operators
+    return assemble(_plain(graph, title), operators)
 
 
 def _restored(graph: networkx.Graph, name: str) -> Graph:

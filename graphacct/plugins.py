@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache, partial
 from types import ModuleType
@@ -111,6 +112,7 @@ class Plugins:
         name = os.path.splitext(os.path.basename(file))[0]
         module = ModuleType(f"graphacct_plugin_{name}")
         module.__file__ = file
+        sys.modules[module.__name__] = module  # dataclasses look their module up by name
         try:
             with open(file, "rb") as source:
                 exec(compile(source.read(), file, "exec"), module.__dict__)  # the user asked for this file

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
 from graphacct.graph import Graph
 from graphacct.hookspecs import hookimpl
+from graphacct.operators import Operator
 
 
 @attrs.frozen(eq=False)
@@ -19,21 +20,22 @@ class Reader:
         name: What `graphacct list readers` calls it.
         doc: One sentence.
         accepts: Whether an existing path looks like this format; it may read the file's beginning, no more.
-        read: The graph; ReadError names the file and what is wrong in it.
+        read: The graph, from the path and the registered operators by name; ReadError names the file and what is
+            wrong in it.
         replaces: Whether it takes the place of a reader of this name from another plugin.
     """
 
     name: str
     doc: str
     accepts: Callable[[str], bool]
-    read: Callable[[str], Graph]
+    read: Callable[[str, Mapping[str, Operator]], Graph]
     replaces: bool = False
 
 
-def _read_graph(path: str) -> Graph:
+def _read_graph(path: str, operators: Mapping[str, Operator]) -> Graph:
     from graphacct.readers.graph_json import read
 
-    return read(path)
+    return read(path, operators)
 
 
 GRAPH_JSON = Reader(
