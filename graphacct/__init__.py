@@ -9,11 +9,12 @@ from graphacct.architecture import Architecture, Workload
 from graphacct.builder import Builder
 from graphacct.conventions import Convention
 from graphacct.costs import Cost, Work
+from graphacct.decorator import operator
 from graphacct.dims import Dim, ceil_div, exact_div, floor_div, maximum, minimum, prod, same
 from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorError, ShapeError
 from graphacct.graph import Block, Graph, Node, Parameter, Value
 from graphacct.hookspecs import hookimpl
-from graphacct.operators import Operator, Saved, operator
+from graphacct.operators import Operator, Saved
 from graphacct.quantities import Quantity
 from graphacct.readers import Reader
 from graphacct.report import Report

@@ -7,10 +7,10 @@ import attrs
 from graphacct.conventions import EXACT, Convention
 from graphacct.costs import Cost
 from graphacct.dims import Dim
-from graphacct.errors import GraphError, OperatorError, UnknownNameError, suggest
+from graphacct.errors import GraphError, OperatorError, UnknownNameError, blame, suggest
 from graphacct.graph import Block, Graph, Node, Parameter
 from graphacct.hookspecs import hookimpl
-from graphacct.operators import Operator, blame, check_outputs
+from graphacct.operators import Operator, check_outputs
 from graphacct.plugins import Plugins, default
 from graphacct.tensors import conflict
 

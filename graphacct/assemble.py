@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.errors import GraphError, suggest
+from graphacct.errors import GraphError, blame, suggest
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
-from graphacct.operators import Operator, blame, check_outputs
+from graphacct.operators import Operator, check_outputs
 from graphacct.tensors import TensorSpec
 from graphacct.validate import check_body
 

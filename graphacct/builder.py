@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphacct.dims import Dim, check_dim
-from graphacct.errors import GraphError, unknown
+from graphacct.errors import GraphError, blame, unknown
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
-from graphacct.operators import Operator, blame
+from graphacct.operators import Operator
 from graphacct.tensors import TensorSpec
 from graphacct.validate import check_body
 

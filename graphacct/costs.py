@@ -15,9 +15,13 @@ outputs allocate: a view allocates none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from graphacct.dims import Dim, is_symbol
+from graphacct.errors import OperatorError
+from graphacct.tensors import TensorSpec
 
 
 @attrs.frozen
@@ -90,3 +94,20 @@ class Cost:
         )
 
     __rmul__ = __mul__
+
+
+def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
+    """The work with its traffic filled in: every operand and output once, nothing for a view."""
+    new = 0 if view else sum(spec.bytes for spec in outputs)
+    read = work.read_bytes
+    if read is None:
+        read = 0 if view else sum(spec.bytes for spec in specs)
+    written = new if work.write_bytes is None else work.write_bytes
+    figures = (work.matmul_flops, work.vector_flops, work.transcendentals, read, written)
+    for value in figures:
+        if type(value) is int:
+            if value < 0:
+                raise OperatorError(f"its formula gave {value}")
+        elif isinstance(value, float) and all(type(dim) is int for spec in specs for dim in spec.shape):
+            raise OperatorError(f"its formula gave {value!r} for whole sizes; use exact_div or // instead of /")
+    return Cost(*figures, new)

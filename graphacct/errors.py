@@ -69,3 +69,16 @@ def unknown(kind: str, name: str, known: Iterable[str], way_out: str = "") -> Un
     """The error for a `name` that is not among the `known` ones of its `kind`."""
     tail = f" ({way_out})" if way_out else ""
     return UnknownNameError(f"unknown {kind} {name!r}{suggest(name, known)}{tail}")
+
+
+def blame(node: str, operator_name: str, origin: str, error: Exception) -> GraphacctError:
+    """The one-line error for a node whose operator failed: it names the node, the operator and the plugin."""
+    where = f"node {node!r}, operator {operator_name!r}"
+    if isinstance(error, GraphacctError):
+        return type(error)(f"{where}: {error}")
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    line = f" at {traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback is not None else ""
+    plugin = f" of plugin {origin}" if origin else ""
+    return OperatorError(f"{where}{plugin} failed: {type(error).__name__}: {error}{line}")

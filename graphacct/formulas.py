@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphacct.costs import Cost
+from graphacct.costs import Cost, full_cost
 from graphacct.dims import Dim, prod
 from graphacct.errors import GraphacctError
-from graphacct.operators import Operator, full_cost
+from graphacct.operators import Operator
 from graphacct.signature import Term
 from graphacct.tensors import TensorSpec
 

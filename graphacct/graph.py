@@ -157,7 +157,7 @@ class Graph:
     workload: Mapping[str, Any] = attrs.field(factory=dict)
 
     @cached_property
-    def nx(self) -> networkx.MultiDiGraph:
+    def nx(self) -> networkx.MultiDiGraph[str]:
         """This graph as a networkx MultiDiGraph, built when first asked for.
 
         Each node has one attribute, `node` (the Node or Block); each edge's key is the operand's position and its
@@ -168,7 +168,9 @@ class Graph:
         return to_networkx(self)
 
     @classmethod
-    def from_nx(cls, graph: networkx.Graph, name: str = "", operators: Mapping[str, Operator] | None = None) -> Graph:
+    def from_nx(
+        cls, graph: networkx.Graph[Any], name: str = "", operators: Mapping[str, Operator] | None = None
+    ) -> Graph:
         """The Graph of a networkx graph: one that `Graph.nx` gave, or a plain DiGraph whose nodes carry operator
         names and shapes (see `graphacct.networkx_view.from_networkx` for the attributes)."""
         from graphacct.networkx_view import from_networkx

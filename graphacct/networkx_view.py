@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graphacct.operators import Operator
 
 
-def to_networkx(graph: Graph) -> networkx.MultiDiGraph:
+def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
     """The networkx MultiDiGraph of a graph.
 
     Node attribute: `node`, the Node or Block. Edge key: the operand's position; edge attribute: `value`. Graph
@@ -28,7 +28,7 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph:
     """
     import networkx
 
-    result = networkx.MultiDiGraph(
+    result: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(
         name=graph.name, inputs=graph.inputs, outputs=graph.outputs, workload=dict(graph.workload)
     )
     producers: dict[str, str] = {}
@@ -42,7 +42,7 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph:
     return result
 
 
-def from_networkx(graph: networkx.Graph, name: str = "", operators: Mapping[str, Operator] | None = None) -> Graph:
+def from_networkx(graph: networkx.Graph[Any], name: str = "", operators: Mapping[str, Operator] | None = None) -> Graph:
     """The Graph of a directed networkx graph.
 
     A graph that `Graph.nx` gave (each node has the attribute `node`) becomes what it was; edges that were added or
@@ -60,7 +60,9 @@ def from_networkx(graph: networkx.Graph, name: str = "", operators: Mapping[str,
 
     Raises GraphError, which names the node.
     """
-    if not graph.is_directed():
+    import networkx
+
+    if not isinstance(graph, networkx.DiGraph):
         raise GraphError("the networkx graph is undirected: use a DiGraph or MultiDiGraph")
     title = name or str(graph.graph.get("name") or "graph")
     marked = [isinstance(data.get("node"), (Node, Block)) for _, data in graph.nodes(data=True)]
@@ -73,7 +75,7 @@ def from_networkx(graph: networkx.Graph, name: str = "", operators: Mapping[str,
     return assemble(_plain(graph, title), operators)
 
 
-def _restored(graph: networkx.Graph, name: str) -> Graph:
+def _restored(graph: networkx.DiGraph[Any], name: str) -> Graph:
     import networkx
 
     from graphacct.validate import validate
@@ -104,14 +106,14 @@ def _restored(graph: networkx.Graph, name: str) -> Graph:
     return result
 
 
-def _cycle(graph: networkx.Graph) -> str:
+def _cycle(graph: networkx.DiGraph[Any]) -> str:
     import networkx
 
     edges = networkx.find_cycle(graph)
     return " -> ".join(repr(str(edge[0])) for edge in (*edges, edges[0]))
 
 
-def _plain(graph: networkx.Graph, title: str) -> GraphRecord:
+def _plain(graph: networkx.DiGraph[Any], title: str) -> GraphRecord:
     names = {key: str(key) for key in graph}
     if len(set(names.values())) < len(names):
         raise GraphError("two nodes of the networkx graph have the same name as text")
@@ -147,7 +149,9 @@ def _plain(graph: networkx.Graph, title: str) -> GraphRecord:
     return GraphRecord(title, inputs, records, outputs, dict(graph.graph.get("workload") or {}))
 
 
-def _operands(graph: networkx.Graph, key: Hashable, names: Mapping[Hashable, str], several: set[Hashable]) -> list[str]:
+def _operands(
+    graph: networkx.DiGraph[Any], key: Hashable, names: Mapping[Hashable, str], several: set[Hashable]
+) -> list[str]:
     """The names of the values that flow into a node, in the operator's order."""
     entering: list[tuple[int, str]] = []
     for source, _, data in graph.in_edges(key, data=True):

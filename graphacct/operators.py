@@ -18,10 +18,10 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct.costs import Cost, Work
+from graphacct.costs import Cost, Work, full_cost
 from graphacct.dims import Dim, check_dim, differ, prod, shape_text
-from graphacct.errors import GraphacctError, OperatorError, ShapeError, SignatureError, suggest
-from graphacct.signature import Signature, parse
+from graphacct.errors import OperatorError, ShapeError, SignatureError, suggest
+from graphacct.signature import Signature
 from graphacct.tensors import FLOATING, TensorSpec
 
 NOTHING = Work()
@@ -233,7 +233,7 @@ class Operator:
                     f"operator {self.name!r}: {function.__name__} asks for {name!r}, which is neither a dimension nor "
                     f"an operand of {self.signature.text!r}{suggest(name, known)} (attributes stand after '*')"
                 )
-        return tuple(known[name] for name in names), tuple(_keywords(function))
+        return tuple(known[name] for name in names), tuple(keywords_of(function))
 
 
 class _Required:
@@ -245,75 +245,12 @@ REQUIRED = _Required()
 """The default of an attribute that has none."""
 
 
-def operator(
-    signature: str,
-    *,
-    name: str = "",
-    contracts: Sequence[str] = (),
-    saves: Mapping[str, str] | Sequence[Saved] = (),
-    view: bool | Callable[..., bool] = False,
-    infer: Callable[..., Any] | None = None,
-    dtype: str = "",
-    replaces: bool = False,
-) -> Callable[[Callable[..., Work | None]], Operator]:
-    """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
-
-    `signature` is written in the language of `graphacct.signature`; the other arguments are the fields of Operator.
-    `saves` may be a mapping from operand or output to the reason.
-
-    Raises SignatureError when the signature cannot be read, or when it, `contracts`, `saves` and the functions'
-    arguments do not agree.
-    """
-    parsed = parse(signature)
-    kept = tuple(Saved(*item) for item in saves.items()) if isinstance(saves, Mapping) else tuple(saves)
-    terms = {term.name for term in parsed.inputs}
-    known = terms | {term.name for term in parsed.outputs}
-
-    def decorate(formula: Callable[..., Work | None]) -> Operator:
-        title = name or formula.__name__
-        for operand in contracts:
-            if operand not in terms:
-                raise SignatureError(f"operator {title!r} contracts {operand!r}, which {signature!r} does not have")
-        for item in kept:
-            if item.name not in known and item.dims is None:
-                raise SignatureError(
-                    f"operator {title!r} saves {item.name!r}, which {signature!r} does not have; "
-                    "a tensor of its own needs Saved(name, why, dims)"
-                )
-        attributes: dict[str, Any] = {}
-        for function in (infer, view, formula):
-            if callable(function):
-                attributes.update(_keywords(function))
-        for dim in parsed.unbound():
-            if infer is None and dim not in attributes:
-                raise SignatureError(f"operator {title!r}: nothing gives the output's dimension {dim!r}")
-        return Operator(
-            title,
-            parsed,
-            formula,
-            tuple(contracts),
-            kept,
-            view,
-            infer,
-            dtype,
-            _dedent(formula.__doc__),
-            replaces,
-            attributes,
-        )
-
-    return decorate
-
-
-def _keywords(function: Callable[..., Any]) -> dict[str, Any]:
+def keywords_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The keyword-only arguments of a function and their defaults."""
     code: CodeType = function.__code__
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     defaults = function.__kwdefaults__ or {}
     return {name: defaults.get(name, REQUIRED) for name in names}
-
-
-def _dedent(doc: str | None) -> str:
-    return " ".join((doc or "").split())
 
 
 def _default_dtype(specs: Sequence[TensorSpec]) -> str:
@@ -331,23 +268,6 @@ def _as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:
     return tuple(item if isinstance(item, TensorSpec) else TensorSpec(tuple(item), dtype) for item in items)
 
 
-def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
-    """The work with its traffic filled in: every operand and output once, nothing for a view."""
-    new = 0 if view else sum(spec.bytes for spec in outputs)
-    read = work.read_bytes
-    if read is None:
-        read = 0 if view else sum(spec.bytes for spec in specs)
-    written = new if work.write_bytes is None else work.write_bytes
-    figures = (work.matmul_flops, work.vector_flops, work.transcendentals, read, written)
-    for value in figures:
-        if type(value) is int:
-            if value < 0:
-                raise OperatorError(f"its formula gave {value}")
-        elif isinstance(value, float) and all(type(dim) is int for spec in specs for dim in spec.shape):
-            raise OperatorError(f"its formula gave {value!r} for whole sizes; use exact_div or // instead of /")
-    return Cost(*figures, new)
-
-
 def check_outputs(declared: Sequence[TensorSpec], inferred: Sequence[TensorSpec]) -> None:
     """Raise ShapeError when a node says its outputs are other than its operator makes them."""
     if len(declared) != len(inferred):
@@ -359,16 +279,3 @@ def check_outputs(declared: Sequence[TensorSpec], inferred: Sequence[TensorSpec]
             raise ShapeError(
                 f"output {index} is {shape_text(theirs.shape)}, but the graph says {shape_text(ours.shape)}"
             )
-
-
-def blame(node: str, operator_name: str, origin: str, error: Exception) -> GraphacctError:
-    """The one-line error for a node whose operator failed: it names the node, the operator and the plugin."""
-    where = f"node {node!r}, operator {operator_name!r}"
-    if isinstance(error, GraphacctError):
-        return type(error)(f"{where}: {error}")
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    line = f" at {traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback is not None else ""
-    plugin = f" of plugin {origin}" if origin else ""
-    return OperatorError(f"{where}{plugin} failed: {type(error).__name__}: {error}{line}")

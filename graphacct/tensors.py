@@ -85,7 +85,9 @@ class TensorSpec:
     @property
     def bytes(self) -> Dim:
         """Bytes of the elements, packed; sub-byte dtypes round up to a whole byte per tensor."""
-        bits = DTYPE_BITS[self.dtype]
+        bits = DTYPE_BITS.get(self.dtype)
+        if bits is None:
+            raise unknown("dtype", self.dtype, DTYPE_BITS)
         elements = prod(self.shape)
         if bits >= 8:
             return elements * (bits // 8)

@@ -21,7 +21,7 @@ from graphacct.graph import Value
 from graphacct.hookspecs import hookimpl
 
 ACTIVATIONS = {
-    "gelu_new": "gelu_tanh",
+    "gelu_new": "gelu_new",
     "gelu_pytorch_tanh": "gelu_tanh",
     "gelu": "gelu",
     "relu": "relu",

@@ -171,7 +171,7 @@ def test_training_takes_the_batchs_statistics() -> None:
         ({"depths": (3, 4, 6)}, "depths are 4 counts"),
         ({"depths": "3,4,six,3"}, "depths must be an integer, not 'six'"),
         ({"depths": 4}, "depths are 4 counts"),
-        ({"depths": (3, 4, 0, 3)}, "depths must be positive and below 2\*\*63, not 0"),
+        ({"depths": (3, 4, 0, 3)}, r"depths must be positive and below 2\*\*63, not 0"),
         ({"width": 0}, "width must be positive"),
         ({"block": "basic", "groups": 2}, "basic blocks take groups 1"),
         ({"width": 10, "width_per_group": 5}, "planes . width_per_group / 64: 50 is not divisible by 64"),
