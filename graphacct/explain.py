@@ -128,7 +128,9 @@ def resolve(report: Report, node: str) -> str:
     if ends:
         shown = ", ".join(ends[:6]) + (", …" if len(ends) > 6 else "")
         raise UnknownNameError(f"{node!r} is the end of {len(ends)} paths of {report.model}: {shown}; give more of one")
-    raise unknown("node", node, paths, f"graphacct report {report.model} --depth 9 shows all")
+    parts = wanted.count(".") + 1
+    known = {*paths, *(".".join(path.split(".")[-parts:]) for path in paths)}
+    raise unknown("node", node, known, f"graphacct report {report.model} --depth 9 shows all")
 
 
 def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugins) -> Explanation:

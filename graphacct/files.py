@@ -48,7 +48,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     Raises WriteError, which names the path, when that cannot be done.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = target.parent / f".{target.name}.{os.getpid()}.partial"
     data = content.encode() if isinstance(content, str) else content
     try:
         if target.is_dir():

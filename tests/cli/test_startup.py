@@ -1,0 +1,53 @@
+"""What a plain report must not load: the graph's networkx view, pictures and tables cost several times the report."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+HEAVY = (
+    "cattrs",
+    "graphviz",
+    "importlib.metadata",
+    "matplotlib",
+    "networkx",
+    "numpy",
+    "rich",
+    "sympy",
+    "torch",
+)
+CODE = """
+import sys
+sys.argv = ["graphacct", *{arguments!r}]
+from graphacct.cli import main
+try:
+    main()
+finally:
+    print(*[name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
+"""
+
+
+def loaded(process: Callable[..., subprocess.CompletedProcess[str]], *arguments: str) -> list[str]:
+    """The heavy modules that a command loaded."""
+    done = process(CODE.format(arguments=arguments, heavy=HEAVY))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    return done.stderr.split()
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "markdown"])
+def test_a_report_loads_nothing_heavy(process: Callable[..., subprocess.CompletedProcess[str]], form: str) -> None:
+    """A report in text loads no graph library, no table library and no framework."""
+    assert loaded(process, "report", "gpt2-xl", "--format", form) == []
+
+
+def test_a_table_loads_rich_alone(process: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """A table needs rich, and the list of what is heavy is not empty by a misspelling."""
+    assert loaded(process, "report", "gpt2") == ["rich"]
+
+
+def test_help_loads_nothing_heavy(process: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """Asking for help, which loads every command's file, loads none of what the commands need."""
+    assert loaded(process, "--help") == []
