@@ -4,7 +4,8 @@
   is a comment with a file's name (`# my_ops.py`) is written to that file instead.
 - ```console: each `$ command` is run by the shell, and what it prints must be what stands below it; `...` stands for
   anything. The command must succeed, unless what it prints is an error of graphacct.
-- ```toml with a file's name: written to that file. ```json must parse. ```text is not run.
+- ```toml with a file's name: written to that file. ```json must parse; below a line that ends in "`model.json`:" it is
+  written to that file. ```text is not run.
 - ```sh: the commands that set a clone up; they are only checked to name targets of the Makefile.
 """
 
@@ -32,6 +33,7 @@ WIDTH = "100"
 
 FLAGS = doctest.ELLIPSIS
 _FILE = re.compile(r"# ([\w./-]+\.(?:py|toml))\n")
+_NAMED = re.compile(r"`([\w-]+\.json)`:\s*\Z")
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^graphacct: ", re.MULTILINE)
 _PYTHON = PythonEvaluator()
@@ -133,11 +135,14 @@ def setup(example: Example) -> str | None:
 
 
 def parses(example: Example) -> str | None:
-    """JSON must parse."""
+    """JSON must parse, and is written to the file that the line above it names."""
     try:
         json.loads(example.parsed)
     except ValueError as error:
         return str(error)
+    above = _NAMED.search(example.document.text[: example.region.start])
+    if above:
+        Path(above[1]).write_text(example.parsed, encoding="utf-8")
     return None
 
 
