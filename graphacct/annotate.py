@@ -7,7 +7,16 @@ import attrs
 from graphacct.conventions import EXACT, Convention
 from graphacct.costs import Cost
 from graphacct.dims import Dim
-from graphacct.errors import GraphError, OperatorError, UnknownNameError, blame, suggest
+from graphacct.errors import (
+    GraphacctError,
+    GraphError,
+    OperatorError,
+    PluginError,
+    UnknownNameError,
+    blame,
+    failure,
+    suggest,
+)
 from graphacct.graph import Block, Graph, Node, Parameter
 from graphacct.hookspecs import hookimpl
 from graphacct.operators import Operator, check_outputs
@@ -78,6 +87,7 @@ class _Annotation:
 
     def __init__(self, plugins: Plugins, convention: Convention, lenient: bool) -> None:
         self.plugins = plugins
+        self.convention = convention
         self.adjust = convention.adjust
         self.lenient = lenient
         self.records: list[NodeCost] = []
@@ -98,13 +108,13 @@ class _Annotation:
             try:
                 cost = cost_of(node, operator) if direct else self._ask(node, operator)
             except Exception as error:
-                raise blame(node.name, name, self.plugins.origin("operators", name), error) from error
+                raise self._blame(node, error) from error
             if cost is None:
                 self._unknown(node)
             elif self.adjust is not None:
                 key = (repetition(node.name), name)
                 ordinal = ordinals[key] = ordinals.get(key, -1) + 1
-                cost = self.adjust(node, cost, ordinal)
+                cost = self._adjusted(node, cost, ordinal)
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
                 if type(operand) is Parameter and cost is not None:
@@ -138,6 +148,24 @@ class _Annotation:
         if cost is not None and not isinstance(cost, Cost):
             raise OperatorError(f"a graphacct_node_cost hook returned {cost!r}, which is no Cost")
         return cost
+
+    def _adjusted(self, node: Node, cost: Cost, ordinal: int) -> Cost:
+        assert self.adjust is not None
+        who = f"convention {self.convention.name!r} on node {node.name!r}, operator {node.operator!r},"
+        try:
+            result: object = self.adjust(node, cost, ordinal)
+        except Exception as error:
+            raise PluginError(failure(who, error)) from error
+        if not isinstance(result, Cost):
+            raise PluginError(f"{who} returned {result!r}, which is no Cost")
+        return result
+
+    def _blame(self, node: Node, error: Exception) -> GraphacctError:
+        culprit = self.plugins.raised_by("graphacct_node_cost", error)
+        if not culprit:
+            return blame(node.name, node.operator, self.plugins.operators, error)
+        who = f"node {node.name!r}, operator {node.operator!r}: graphacct_node_cost of plugin {culprit}"
+        return PluginError(failure(who, error))
 
     def _unknown(self, node: Node) -> None:
         if not self.lenient:

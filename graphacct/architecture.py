@@ -9,7 +9,7 @@ import attrs
 
 from graphacct.builder import Builder
 from graphacct.dims import Dim, check_dim
-from graphacct.errors import ConfigError, suggest
+from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph import Graph
 
 SIZES = ("seq_len", "image_size")
@@ -104,7 +104,12 @@ class Architecture:
         sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
         kind = {"attention": full.attention} if full.attention else {}
         builder = Builder(name, operators, dtype, {**sizes, **kind, "dtype": dtype})
-        outputs = self.build(config, full, builder)
+        try:
+            outputs = self.build(config, full, builder)
+        except GraphacctError:
+            raise
+        except Exception as error:
+            raise PluginError(failure(f"architecture {self.name!r}", error)) from error
         return builder.graph(*(outputs if isinstance(outputs, tuple) else (outputs,)))
 
 

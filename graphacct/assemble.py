@@ -148,7 +148,7 @@ def _node(record: NodeRecord, values: Mapping[str, Value], operators: Mapping[st
             if declared is not None:
                 check_outputs(declared, application.outputs)
         except Exception as error:
-            raise blame(record.name, record.operator, "", error) from error
+            raise blame(record.name, record.operator, operators, error) from error
         specs = application.outputs
     outputs = (
         (Value(record.name, specs[0]),)

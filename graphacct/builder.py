@@ -81,7 +81,7 @@ class Builder:
         try:
             application = rule.apply([operand.spec for operand in operands], attributes)
         except Exception as error:
-            raise blame(path, operator, "", error) from error
+            raise blame(path, operator, self.operators, error) from error
         specs = application.outputs
         outputs: tuple[Value, ...]
         if len(specs) == 1:

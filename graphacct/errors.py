@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class GraphacctError(Exception):
@@ -71,14 +71,23 @@ def unknown(kind: str, name: str, known: Iterable[str], way_out: str = "") -> Un
     return UnknownNameError(f"unknown {kind} {name!r}{suggest(name, known)}{tail}")
 
 
-def blame(node: str, operator_name: str, origin: str, error: Exception) -> GraphacctError:
-    """The one-line error for a node whose operator failed: it names the node, the operator and the plugin."""
+def blame(node: str, operator_name: str, operators: Mapping[str, object], error: Exception) -> GraphacctError:
+    """The one-line error for a node whose operator failed: it names the node and the operator, and its plugin where
+    the operator is at fault. `operators` is the table that the operator is from."""
     where = f"node {node!r}, operator {operator_name!r}"
+    origin = getattr(operators, "origins", {}).get(operator_name)
+    plugin = f" of plugin {origin}" if origin else ""
+    if isinstance(error, OperatorError):
+        return OperatorError(f"{where}{plugin}: {error}")
     if isinstance(error, GraphacctError):
         return type(error)(f"{where}: {error}")
+    return OperatorError(failure(f"{where}{plugin}", error))
+
+
+def failure(who: str, error: Exception) -> str:
+    """One line for an exception that `who` (a plugin's code) let out: its type, its text, and where it was raised."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     line = f" at {traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback is not None else ""
-    plugin = f" of plugin {origin}" if origin else ""
-    return OperatorError(f"{where}{plugin} failed: {type(error).__name__}: {error}{line}")
+    return f"{who} failed: {type(error).__name__}: {error}{line}"

@@ -53,6 +53,18 @@ class Plugin:
     module: Any
 
 
+class Table(dict[str, Any]):
+    """What is registered, by name.
+
+    Attributes:
+        origins: The plugin that each comes from, as `name (origin)`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.origins: dict[str, str] = {}
+
+
 class _Manager(pluggy.PluginManager):
     """pluggy inspects every name of a module for a hook's mark; most show at a glance that they have none."""
 
@@ -121,27 +133,27 @@ class Plugins:
         self.register(module, name, file)
 
     @cached_property
-    def operators(self) -> dict[str, Any]:
+    def operators(self) -> Table:
         """Operators by name."""
         return self._table("operator", self.manager.hook.graphacct_register_operators)
 
     @cached_property
-    def architectures(self) -> dict[str, Any]:
+    def architectures(self) -> Table:
         """Architectures by name."""
         return self._table("architecture", self.manager.hook.graphacct_register_architectures)
 
     @cached_property
-    def conventions(self) -> dict[str, Any]:
+    def conventions(self) -> Table:
         """Conventions by name."""
         return self._table("convention", self.manager.hook.graphacct_register_conventions)
 
     @cached_property
-    def quantities(self) -> dict[str, Any]:
+    def quantities(self) -> Table:
         """Quantities by name, in the order of a report's columns."""
         return self._table("quantity", self.manager.hook.graphacct_register_quantities)
 
     @cached_property
-    def readers(self) -> dict[str, Any]:
+    def readers(self) -> Table:
         """Readers by name."""
         return self._table("reader", self.manager.hook.graphacct_register_readers)
 
@@ -158,25 +170,35 @@ class Plugins:
 
     def origin(self, kind: str, name: str) -> str:
         """The plugin that registered `name`, as `name (origin)`; empty when nobody did."""
-        for plugin, item in self._registered(getattr(self.manager.hook, f"graphacct_register_{kind}"), kind):
-            if item.name == name:
-                return f"{plugin.name} ({plugin.origin})"
-        return ""
+        table: Table = getattr(self, kind)
+        return table.origins.get(name, "")
 
-    def _table(self, kind: str, hook: pluggy.HookCaller) -> dict[str, Any]:
-        table: dict[str, Any] = {}
-        owners: dict[str, Plugin] = {}
+    def raised_by(self, hook: str, error: BaseException) -> str:
+        """The plugin whose implementation of `hook` an error comes from, as `name (origin)`; empty for the core's."""
+        names = {
+            getattr(impl.function, "__code__", None): impl.plugin_name
+            for impl in getattr(self.manager.hook, hook).get_hookimpls()
+        }
+        traceback, found = error.__traceback__, ""
+        while traceback is not None:
+            found = names.get(traceback.tb_frame.f_code, found)
+            traceback = traceback.tb_next
+        plugin = next((plugin for plugin in self.loaded if plugin.name == found), None)
+        return "" if plugin is None or plugin.name in CORE_MODULES else _title(plugin)
+
+    def _table(self, kind: str, hook: pluggy.HookCaller) -> Table:
+        table = Table()
         for plugin, item in self._registered(hook, kind):
             other = table.get(item.name)
             if other is not None:
                 if other.replaces == item.replaces:
                     raise PluginError(
-                        f"{kind} {item.name!r} is registered twice, by {_title(owners[item.name])} and by "
+                        f"{kind} {item.name!r} is registered twice, by {table.origins[item.name]} and by "
                         f"{_title(plugin)}; exactly one may say replaces=True"
                     )
                 if other.replaces:
                     continue
-            table[item.name], owners[item.name] = item, plugin
+            table[item.name], table.origins[item.name] = item, _title(plugin)
         return table
 
     def _registered(self, hook: pluggy.HookCaller, kind: str) -> Iterator[tuple[Plugin, Any]]:

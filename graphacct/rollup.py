@@ -9,6 +9,7 @@ from operator import add, mul
 
 from graphacct.annotate import AnnotatedGraph, NodeCost
 from graphacct.dims import Dim, maximum
+from graphacct.errors import PluginError, failure
 from graphacct.graph import Parameter
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
@@ -24,11 +25,19 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
     Sums multiply by the repeats around a node, maxima do not; parameters count once per storage. Nodes without a
     cost are in no sum, and the coverage names them.
     """
-    quantities = tuple((plugins or default()).quantities.values())
+    plugins = plugins or default()
+    quantities = tuple(plugins.quantities.values())
     costed = [record for record in annotated.costs if record.cost is not None]
     times = [record.times for record in costed]
-    columns = [_column(quantity, costed, times) for quantity in quantities]
-    totals = [_total(quantity, column) for quantity, column in zip(quantities, columns, strict=True)]
+    columns: list[list[Dim]] = []
+    totals: list[Dim] = []
+    for quantity in quantities:
+        try:
+            columns.append(_column(quantity, costed, times))
+            totals.append(_total(quantity, columns[-1]))
+        except Exception as error:
+            who = f"quantity {quantity.name!r} of plugin {plugins.origin('quantities', quantity.name)}"
+            raise PluginError(failure(who, error)) from error
     uncosted = (
         tuple((node.name, node.operator) for node in annotated.uncosted) if len(costed) < len(annotated.costs) else ()
     )
