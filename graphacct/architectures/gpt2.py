@@ -61,7 +61,11 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
         position_ids = b.apply("arange", name="position_ids", batch=1, n=seq)
         positions = embedding(b, "wpe", position_ids, config.n_positions, width)
         x = b.apply("add", tokens, positions, name="embed")
-        constants = (b.apply("causal_mask", name="causal_mask", seq=seq),) if workload.attention == "eager" else ()
+        constants = (
+            (b.apply("causal_mask", name="causal_mask", seq=seq, dtype=b.dtype),)
+            if workload.attention == "eager"
+            else ()
+        )
         x = b.repeat("h", config.n_layer, partial(block, config, d_head), x, constants=constants)
         x = layer_norm(b, "ln_f", x)
     tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
