@@ -1,4 +1,4 @@
-"""The picture as Graphviz source: how the boxes, scopes and edges of a scene look.
+"""The picture as Graphviz source: how a scene looks, edge by edge and box by box.
 
 The same report gives the same bytes. Identifiers are counted, so that no name from a file is ever one.
 """
@@ -6,29 +6,28 @@ The same report gives the same bytes. Identifiers are counted, so that no name f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-import graphviz  # type: ignore[import-untyped]
+import graphviz
 
 from graphacct.annotate import NodeCost, annotate
-from graphacct.dims import Dim, same
+from graphacct.dims import same
 from graphacct.errors import OperatorError, unknown
-from graphacct.graph import Node
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
-from graphacct.render import labels, legend, palette
-from graphacct.render.labels import numeric
-from graphacct.render.scene import Box, Chain, Edge, Scene, Scope, scene
-from graphacct.render.units import human, params, percent
+from graphacct.render import boxes, labels, legend, palette, tooltips
+from graphacct.render.amounts import Amounts
+from graphacct.render.scene import STRAIGHT, Box, Chain, Edge, Scene, scene
+from graphacct.render.tooltips import Formula
 from graphacct.report import Report
 from graphacct.rollup import rollup
+from graphacct.tensors import TensorSpec
 
 TOO_MANY = 300
 """Boxes above which a picture takes long to lay out, and nobody reads it."""
 
-MINOR = 0.01
-"""The share below which a node takes one line instead of two."""
 FONT = "Helvetica"
 GRAPH = {
     "rankdir": "TB",
@@ -44,16 +43,16 @@ NODE = {
     "shape": "box",
     "style": "rounded,filled",
     "fontname": FONT,
-    "fontsize": f"{labels.TEXT_SIZE:g}",
+    "fontsize": f"{labels.TEXT_SIZE}",
     "margin": "0.08,0.03",
-    "height": "0.2",
+    "height": "0.16",
     "penwidth": "0.9",
     "color": palette.LINE,
     "fillcolor": palette.PAPER,
 }
 EDGE = {
     "fontname": FONT,
-    "fontsize": f"{labels.SMALL_SIZE:g}",
+    "fontsize": f"{labels.TEXT_SIZE}",
     "fontcolor": palette.MUTED,
     "color": palette.LINE,
     "arrowsize": "0.6",
@@ -62,14 +61,9 @@ EDGE = {
 EDGES: Mapping[str, Mapping[str, str]] = {
     "data": {},
     "side": {"color": palette.FAINT},
-    "residual": {
-        "color": palette.RESIDUAL,
-        "fontcolor": palette.RESIDUAL,
-        "penwidth": "2.2",
-    },
+    "residual": {"color": palette.RESIDUAL, "fontcolor": palette.RESIDUAL, "penwidth": "2.2"},
     "loop": {
         "color": palette.RESIDUAL,
-        "fontcolor": palette.RESIDUAL,
         "style": "dotted",
         "penwidth": "1.6",
         "dir": "back",
@@ -77,9 +71,9 @@ EDGES: Mapping[str, Mapping[str, str]] = {
         "headport": "e",
     },
     "tied": {
-        "style": "dashed",
         "color": palette.TIED,
         "fontcolor": palette.TIED,
+        "style": "dashed",
         "dir": "none",
         "xlabel": "tied",
     },
@@ -98,7 +92,7 @@ def draw(
     unroll: bool = False,
     views: bool = False,
     plugins: Plugins | None = None,
-    formula: Callable[[NodeCost], str] | None = None,
+    formula: Formula | None = None,
 ) -> graphviz.Digraph:
     """The picture of a report.
 
@@ -109,11 +103,13 @@ def draw(
             deepest at which the picture fits a laptop's screen.
         unroll: Whether to draw each repetition of a block.
         views: Whether to draw views that cost nothing, which otherwise fold into edges.
-        plugins: Whose `graphacct_node_style` and quantities count.
-        formula: What the tooltip of a node says about its cost; the operator's own documentation unless given.
+        plugins: Whose `graphacct_node_style`, operators and quantities count.
+        formula: The lines of a node's tooltip that say where its figures come from; the operator's own formula
+            unless given.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for a depth below 1, GraphError when a block that
-    repeats a symbolic number of times is to be unrolled. Warns with PictureWarning above TOO_MANY boxes.
+    repeats a symbolic number of times is to be unrolled, OperatorError when a style hook returns no attributes.
+    Warns with PictureWarning above TOO_MANY boxes.
     """
     plugins = plugins or default()
     quantity = next((item for item in report.quantities if item.name == color_by), None)
@@ -125,20 +121,21 @@ def draw(
         picture = scene(report, plugins, picture.depth, views)
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
-    return _Painter(report, quantity, picture, plugins, formula).paint()
+    return _Painter(report, quantity, picture, plugins, formula or tooltips.formulas_of(plugins)).paint()
 
 
 def _unrolled(report: Report, plugins: Plugins) -> Report:
     annotated = report.annotated
-    return rollup(annotate(annotated.graph.unroll(), annotated.convention, unknown="report", plugins=plugins), plugins)
+    flat = annotate(annotated.graph.unroll(), annotated.convention, unknown="report", plugins=plugins)
+    return rollup(flat, plugins)
 
 
 def _warn(picture: Scene, unroll: bool) -> None:
     ways = [f"collapse scopes with --depth {picture.depth - 1}"] if picture.depth > 1 else []
     ways += ["draw repeated blocks once, without --unroll"] if unroll else []
-    way_out = f"; {' or '.join(ways)}" if ways else ""
+    way_out = f"; {', or '.join(ways)}" if ways else ""
     warnings.warn(
-        f"this picture has {len(picture.boxes)} boxes, and laying out more than {TOO_MANY} takes long{way_out}",
+        f"this picture has {len(picture.boxes):,} boxes, and laying out more than {TOO_MANY} takes long{way_out}",
         PictureWarning,
         stacklevel=3,
     )
@@ -147,41 +144,55 @@ def _warn(picture: Scene, unroll: bool) -> None:
 class _Painter:
     """The state of writing one picture."""
 
-    def __init__(
-        self,
-        report: Report,
-        quantity: Quantity,
-        picture: Scene,
-        plugins: Plugins,
-        formula: Callable[[NodeCost], str] | None,
-    ) -> None:
+    def __init__(self, report: Report, quantity: Quantity, picture: Scene, plugins: Plugins, formula: Formula) -> None:
         self.report = report
-        self.quantity = quantity
         self.scene = picture
         self.plugins = plugins
-        self.formula = formula or self._documentation
+        self.formula = formula
+        self.amounts = Amounts(report, quantity, picture)
         self.spine = set(picture.spine())
-        self._kind_of = {box.id: box.kind for box in picture.boxes}
-        self.names = [item.name for item in report.quantities]
-        self.column = self.names.index(quantity.name)
-        values = [box.figures[self.column] for box in picture.boxes]
-        known = [float(value) for value in values if numeric(value)]
-        self.largest = max(known) if known and len(known) == len(values) and max(known) > 0 else None
+        self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
+        self.kinds = {box.id: box.kind for box in picture.boxes}
+        self.arrows = Counter(edge.head for edge in picture.edges if edge.kind not in ("loop", "tied"))
+        self.entering: dict[str, list[TensorSpec]] = {}
+        for edge in picture.edges:
+            if edge.spec is not None:
+                self.entering.setdefault(edge.head, []).append(edge.spec)
 
     def paint(self) -> graphviz.Digraph:
         dot = graphviz.Digraph("graphacct", graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
-        dot.attr(label=legend.title(self.report, self.quantity))
-        dot.attr(tooltip=labels.tooltip([self.report.model]))
+        dot.attr(label=legend.title(self.report, self.amounts.quantity), tooltip=labels.tooltip([self.report.model]))
         with dot.subgraph(name="cluster_picture") as frame:
-            frame.attr(label=legend.caption(self.report, self.quantity, self.scene, self.largest))
+            frame.attr(label=legend.caption(self.report, self.amounts, self.scene))
             frame.attr(labelloc="b", peripheries="0", margin="4")
-            self._scope((), frame)
-        weights = self.scene.weights()
-        for edge, weight in zip(self.scene.edges, weights, strict=True):
+            self._fill(frame)
+        for edge, weight in zip(self.scene.edges, self.scene.weights(), strict=True):
             self._edge(edge, weight, dot)
         for above, below in self._inputs_first():
             dot.edge(above, below, style="invis", weight="0")
         return dot
+
+    def _fill(self, frame: graphviz.Digraph) -> None:
+        """The boxes, each in the cluster of its scope; a cluster stands where its first box comes."""
+        content: dict[Chain, list[Box | Chain]] = {(): []}
+        for box in self.scene.boxes:
+            for level in range(1, len(box.scopes) + 1):
+                chain = box.scopes[:level]
+                if chain not in content:
+                    content[chain] = []
+                    content[chain[:-1]].append(chain)
+            content[box.scopes].append(box)
+
+        def fill(chain: Chain, into: graphviz.Digraph) -> None:
+            for item in content[chain]:
+                if isinstance(item, Box):
+                    into.node(item.id, **self._box(item))
+                    continue
+                with into.subgraph(name=self.clusters[item]) as cluster:
+                    cluster.attr(**boxes.frame(self.scene.scopes[item], self.report, self.amounts))
+                    fill(item, cluster)
+
+        fill((), frame)
 
     def _inputs_first(self) -> list[tuple[str, str]]:
         """Pairs that keep the graph's inputs above all other boxes that nothing flows into."""
@@ -190,161 +201,19 @@ class _Painter:
         others = [box.id for box in self.scene.boxes if box.kind == "node" and box.id not in fed]
         return [(inputs[0], other) for other in others] if inputs else []
 
-    def _scope(self, chain: Chain, into: graphviz.Digraph) -> None:
-        """The boxes of a scope and the clusters in it, each where its first box comes."""
-        done: set[Chain] = set()
-        for box in self.scene.boxes:
-            if box.scopes == chain:
-                self._box(box, into)
-            elif box.scopes[: len(chain)] == chain:
-                inner = box.scopes[: len(chain) + 1]
-                if inner not in done:
-                    done.add(inner)
-                    number = list(self.scene.scopes).index(inner)
-                    with into.subgraph(name=f"cluster_{number}") as cluster:
-                        self._frame(self.scene.scopes[inner], cluster)
-                        self._scope(inner, cluster)
-
-    def _frame(self, scope: Scope, cluster: graphviz.Digraph) -> None:
-        path = scope.chain[-1]
-        repeated = _repeated(scope.repeat)
-        head = labels.font(labels.escape(labels.last(path)), labels.NAME_SIZE, palette.INK, bold=True)
-        if repeated:
-            times = labels.escape(f"  {repeated}")
-            head += labels.font(times, labels.NAME_SIZE + 4, palette.RESIDUAL, bold=True)
-        head += labels.font(labels.escape(f"   {self._share(scope.figures)}"), labels.TEXT_SIZE, palette.INK)
-        figures = labels.escape(self._figures(scope.figures, scope.uncosted), 120)
-        rows = [labels.row(labels.cell(head))]
-        rows.append(labels.row(labels.cell(labels.font(figures, labels.SMALL_SIZE, palette.MUTED))))
-        cluster.attr(
-            label=f"<{labels.table(rows)}>",
-            labeljust="l",
-            labelloc="t",
-            style="rounded,filled",
-            fillcolor=palette.CLUSTERS[(len(scope.chain) - 1) % len(palette.CLUSTERS)],
-            color=palette.LINE if repeated else palette.FAINT,
-            penwidth="2" if repeated else "0.9",
-            peripheries="1",
-            margin="7",
-            tooltip=self._tooltip(path, f"scope {repeated}".strip(), scope.figures, scope.uncosted),
-        )
-
-    def _box(self, box: Box, into: graphviz.Digraph) -> None:
+    def _box(self, box: Box) -> dict[str, Any]:
         column = {"group": "spine"} if box.id in self.spine else {}
         if box.kind in ("input", "output"):
-            attributes = self._terminal(box)
-        elif box.kind == "entry":
-            attributes = self._entry(box)
-        else:
-            attributes = self._operator(box)
-            if box.record is not None:
-                attributes.update(self._style(box.record))
-        into.node(box.id, **column, **attributes)
-
-    def _terminal(self, box: Box) -> dict[str, Any]:
-        """A graph's input, or its output."""
-        word = labels.escape(box.path) if box.kind == "input" else "output"
-        text = labels.font(word, labels.NAME_SIZE, palette.INK, bold=True)
-        if box.shown is not None:
-            text += labels.font(labels.escape(f"  {labels.shape(box.shown)}", labels.LONGEST_SHAPE), labels.SMALL_SIZE)
-        tip = labels.tooltip([box.path, box.kind, str(box.shown)])
-        return {
-            "label": f"<{text}>",
-            "shape": "box",
-            "style": "rounded",
-            "color": "none",
-            "height": "0.22",
-            "tooltip": tip,
-        }
-
-    def _entry(self, box: Box) -> dict[str, Any]:
-        """Where the carried value enters a block."""
-        tip = labels.tooltip([f"{box.scopes[-1]}: carried from one repetition to the next", str(box.shown)])
-        return {
-            "label": "",
-            "shape": "circle",
-            "style": "filled",
-            "width": "0.09",
-            "height": "0.09",
-            "fixedsize": "true",
-            "fillcolor": palette.RESIDUAL,
-            "color": palette.RESIDUAL,
-            "tooltip": tip,
-        }
-
-    def _operator(self, box: Box) -> dict[str, Any]:
-        """A node, or a collapsed scope."""
-        record = box.record
-        if record is not None:
-            operator = record.node.operator
-            kind = "" if operator == labels.last(box.path) else labels.escape(operator)
-        else:
-            kind = labels.escape(" ".join(filter(None, (_repeated(box.repeat), f"{box.members} nodes"))))
-        given = labels.shape(box.shown) if box.shown is not None else ""
-        name = labels.escape(labels.last(box.path))
-        tip = self._tooltip(box.path, kind, box.figures, box.uncosted, record)
-        style = {"tooltip": tip}
-        if box.uncosted and box.uncosted == box.members:
-            text = labels.escape(" · ".join(filter(None, (given, "no cost"))), 100)
-            label = labels.box(name, kind, text, "", palette.ALARM)
-            return {**style, "label": label, "style": "rounded,dashed", "color": palette.ALARM, "penwidth": "1.4"}
-        if self._is_small(box):
-            text = labels.font(name, labels.TEXT_SIZE, palette.INK) + labels.font(f"  {kind}", labels.SMALL_SIZE)
-            text += labels.font(labels.escape(f"  {given}", labels.LONGEST_SHAPE), labels.SMALL_SIZE, palette.MUTED)
-            return {**style, "label": f"<{text}>", "height": "0.16", "color": palette.FAINT, "margin": "0.06,0.01"}
-        fill, ink = self._heat(box.figures[self.column])
-        figures = " · ".join(filter(None, (given, self._figures(box.figures, box.uncosted))))
-        tall = record is None or not self._is_minor(box)
-        share = labels.escape(self._share(box.figures))
-        label = labels.box(name, kind, labels.escape(figures, 160), share, ink, tall)
-        if box.uncosted:
-            style.update(style="rounded,filled,dashed", color=palette.ALARM, penwidth="1.4")
-        elif record is None:
-            style.update(peripheries="2" if _repeated(box.repeat) else "1", penwidth="1.6")
-        return {**style, "label": label, "fillcolor": fill}
-
-    def _is_small(self, box: Box) -> bool:
-        """Whether a node costs nothing worth a figure: no parameters, no FLOPs, nothing of the chosen quantity."""
+            return {**column, **boxes.terminal(box)}
+        if box.kind == "entry":
+            return {**column, **boxes.entry(box)}
+        share = self.amounts.share(box.figures)
         if box.record is None:
-            return False
-        shown = [box.figures[self.column]]
-        shown += [box.figures[self.names.index(name)] for name in ("params", "flops") if name in self.names]
-        return all(numeric(value) and value == 0 for value in shown)
-
-    def _is_minor(self, box: Box) -> bool:
-        """Whether one line is enough for a node: it has less than MINOR of the chosen quantity."""
-        total, value = self.report.total[self.quantity.name], box.figures[self.column]
-        return numeric(total) and numeric(value) and value < MINOR * total
-
-    def _figures(self, figures: Sequence[Dim], uncosted: int) -> str:
-        """Parameters, FLOPs and the chosen quantity, those that are there."""
-        parts = []
-        for name in dict.fromkeys(("params", "flops", self.quantity.name)):
-            if name not in self.names:
-                continue
-            value = figures[self.names.index(name)]
-            if numeric(value) and value == 0:
-                continue
-            unit = self.report.quantities[self.names.index(name)].unit
-            if name == "params":
-                parts.append(f"{params(value)} params")
-            else:
-                parts.append(human(value, unit) + ("" if name == "flops" else f" {name}"))
-        if uncosted:
-            parts.append(f"{uncosted} without cost")
-        return " · ".join(parts)
-
-    def _share(self, figures: Sequence[Dim]) -> str:
-        total, value = self.report.total[self.quantity.name], figures[self.column]
-        if not (numeric(total) and numeric(value)) or not total:
-            return ""
-        return "0 %" if value == 0 else percent(value / total)
-
-    def _heat(self, value: Dim) -> tuple[str, str]:
-        if self.largest is None or not numeric(value):
-            return palette.PAPER, palette.INK
-        fill = palette.heat(float(value) / self.largest)
-        return fill, palette.ink(fill)
+            words = " ".join(filter(None, (boxes.repeated(box.repeat), f"{box.members} nodes")))
+            tip = tooltips.scope(self.report, box.path, words, box.figures, share, box.uncosted)
+            return {**column, **boxes.collapsed(box, self.amounts, tip)}
+        tip = tooltips.node(self.report, box.record, box.figures, share, self.formula)
+        return {**column, **boxes.node(box, self.amounts, tip), **self._style(box.record)}
 
     def _style(self, record: NodeCost) -> dict[str, str]:
         """What plugins say; the one that was registered last wins."""
@@ -361,65 +230,28 @@ class _Painter:
             merged.update(item)
         return merged
 
-    def _tooltip(
-        self, path: str, kind: str, figures: Sequence[Dim], uncosted: int, record: NodeCost | None = None
-    ) -> Any:
-        lines = [path, kind]
-        if record is not None:
-            lines += _tensors(record.node)
-            lines.append(self.formula(record) if record.cost is not None else "no cost: its operator is not registered")
-        for item, value in zip(self.report.quantities, figures, strict=True):
-            if not (numeric(value) and value == 0):
-                exact = f"{value:,}" if isinstance(value, int) else human(value, item.unit)
-                lines.append(f"{item.name} {exact}")
-        share = self._share(figures)
-        if share:
-            lines.append(f"{share} of {self.quantity.name}")
-        if uncosted:
-            lines.append(f"{uncosted} of its nodes have no cost" if record is None else "")
-        return labels.tooltip(lines)
-
-    def _documentation(self, record: NodeCost) -> str:
-        operator = self.plugins.operators.get(record.node.operator)
-        return "" if operator is None else str(operator.doc)
-
     def _edge(self, edge: Edge, weight: int, dot: graphviz.Digraph) -> None:
         attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind]}
-        tip = {"tied": "one weight, used twice", "loop": "into the next repetition"}.get(edge.kind, "")
-        attributes["tooltip"] = labels.tooltip(
-            [tip, "" if edge.spec is None else str(edge.spec), f"through {', '.join(edge.views)}" if edge.views else ""]
-        )
-        attributes["labeltooltip"] = attributes["tooltip"]
-        tail, head = edge.tail, edge.head
-        if edge.kind == "loop":  # drawn from where it arrives, so that it runs down beside the body like any edge
-            tail, head = head, tail
-        if edge.spec is not None and edge.kind != "loop" and self._says_something(edge):
+        attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
+        if edge.spec is not None and self._is_news(edge, edge.spec):
             text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
             attributes["label"] = graphviz.escape(f" {text}")
-        dot.edge(tail, head, **attributes)
+            if weight == STRAIGHT and self.arrows[edge.head] == 1:
+                attributes["labelfloat"] = "true"  # or else the label would bend the column; nothing else is near
+        ends = (edge.tail, edge.head)
+        if edge.kind == "loop":  # drawn from where it arrives, so that it runs down beside the body like any edge
+            ends = (edge.head, edge.tail)
+        dot.edge(*ends, **attributes)
 
-    def _says_something(self, edge: Edge) -> bool:
-        """Whether the shape on an edge is news: not what its box states, or what entered that box already."""
-        return self._kind_of[edge.head] != "output" and (bool(edge.views) or self._changes(edge))
-
-    def _changes(self, edge: Edge) -> bool:
-        entering = [item.spec for item in self.scene.edges if item.head == edge.tail and item.kind != "tied"]
-        spec = edge.spec
-        assert spec is not None
-        return bool(entering) and not any(
-            item is not None and len(item.shape) == len(spec.shape) and all(map(same, item.shape, spec.shape))
-            for item in entering
-        )
-
-
-def _repeated(repeat: Dim) -> str:
-    """`×48`; empty for what is there once."""
-    return "" if type(repeat) is int and repeat == 1 else labels.clean(f"×{repeat}", 30)
+    def _is_news(self, edge: Edge, spec: TensorSpec) -> bool:
+        """Whether the shape on an edge says more than the box that it leaves, or the box that it enters."""
+        if edge.kind == "loop" or "output" in (self.kinds[edge.tail], self.kinds[edge.head]):
+            return False
+        if edge.views:
+            return True
+        entering = self.entering.get(edge.tail, [])
+        return bool(entering) and not any(_equal(spec, other) for other in entering)
 
 
-def _tensors(node: Node) -> list[str]:
-    """Operands and outputs with their shapes."""
-    lines = [f"{item.name} {item.spec}" for item in node.inputs[:12]]
-    if len(node.inputs) > 12:
-        lines.append(f"and {len(node.inputs) - 12} more operands")
-    return lines + [f"gives {value.spec}" for value in node.outputs[:12]]
+def _equal(one: TensorSpec, other: TensorSpec) -> bool:
+    return len(one.shape) == len(other.shape) and all(map(same, one.shape, other.shape))

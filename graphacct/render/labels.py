@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-import graphviz  # type: ignore[import-untyped]
+import graphviz
 
 from graphacct.dims import is_array, is_symbol, shape_text
 from graphacct.tensors import TensorSpec
@@ -21,8 +21,8 @@ LONGEST_NAME = 44
 LONGEST_SHAPE = 60
 LONGEST_TOOLTIP = 2000
 NAME_SIZE = 11
-TEXT_SIZE = 9.5
-SMALL_SIZE = 9
+TEXT_SIZE = 9
+"""Whole points: graphviz-pure cuts a fraction off."""
 WIDTH = 225
 """Points that a box is wide at least, so that the main path is a column."""
 
@@ -69,11 +69,11 @@ def shape(spec: TensorSpec) -> str:
     return text if "float" in spec.dtype else f"{spec.dtype} {text}"
 
 
-def font(text: str, size: float = SMALL_SIZE, colour: str = "", bold: bool = False) -> str:
+def font(text: str, size: int = TEXT_SIZE, colour: str = "", bold: bool = False) -> str:
     """Escaped text in a font."""
     inner = f"<B>{text}</B>" if bold else text
     tint = f' COLOR="{colour}"' if colour else ""
-    return f'<FONT POINT-SIZE="{size:g}"{tint}>{inner}</FONT>'
+    return f'<FONT POINT-SIZE="{size}"{tint}>{inner}</FONT>'
 
 
 def table(rows: Iterable[str], attributes: str = 'CELLSPACING="0" CELLPADDING="0"') -> str:
@@ -94,14 +94,15 @@ def cell(content: str, attributes: str = 'ALIGN="LEFT"') -> str:
 def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = True) -> str:
     """A box's label: name and kind, figures, and the share at the right; in two lines, or in one when not `tall`."""
     size = NAME_SIZE if tall else TEXT_SIZE
-    words = font(name, size, ink, bold=True) + (font(f"  {kind}", SMALL_SIZE if tall else size, ink) if kind else "")
-    numbers = font(figures or " ", TEXT_SIZE, ink)
-    right = font(share or " ", size, ink, bold=tall)
-    wide, narrow = f'ALIGN="LEFT" WIDTH="{WIDTH - 44}"', 'ALIGN="RIGHT" WIDTH="44"'
+    gap = font(" ", TEXT_SIZE)  # text alone in its cell would stand lower than its neighbours
+    words = font(name, size, ink, bold=True) + (font("  ", TEXT_SIZE) + font(kind, TEXT_SIZE, ink) if kind else "")
+    numbers = (font(figures, TEXT_SIZE, ink) if figures else "") + gap
+    right = (font(share, size, ink, bold=tall) if share else "") + gap
+    wide, narrow = f'ALIGN="LEFT" WIDTH="{WIDTH - 50}"', 'ALIGN="RIGHT" WIDTH="50"'
     if tall:
         rows = [row(cell(words, wide), cell(right, f'ROWSPAN="2" {narrow}')), row(cell(numbers))]
     else:
-        rows = [row(cell(f"{words}   {numbers}", wide), cell(right, narrow))]
+        rows = [row(cell(f"{words}{font('   ', TEXT_SIZE)}{numbers}", wide), cell(right, narrow))]
     return f"<{table(rows)}>"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from graphacct.dims import is_array, text
 from graphacct.quantities import Quantity
-from graphacct.render.labels import SMALL_SIZE, TEXT_SIZE, cell, clean, escape, font, numeric, row, table
+from graphacct.render.amounts import Amounts
+from graphacct.render.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
 from graphacct.render.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
 from graphacct.render.scene import Scene
 from graphacct.render.units import human, params
@@ -30,7 +31,7 @@ def title(report: Report, quantity: Quantity) -> str:
     if report.coverage.uncosted:
         parts.append(f"{len(report.coverage.uncosted)} nodes in no total")
     name = font(escape(report.model, 80), TITLE_SIZE, INK, bold=True)
-    line = font(escape(" · ".join(parts), 400), TEXT_SIZE + 1.5, INK)
+    line = font(escape(" · ".join(parts), 400), TEXT_SIZE + 2, INK)
     return f"<{table([row(cell(f'{name}    {line}', ''))])}>"
 
 
@@ -38,12 +39,12 @@ def _unit(report: Report, name: str) -> str:
     return next(item.unit for item in report.quantities if item.name == name)
 
 
-def caption(report: Report, quantity: Quantity, scene: Scene, largest: float | None) -> str:
+def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
     """The heat scale and the kinds of lines that the picture has, the convention, the coverage and the workload."""
-    rows = [row(cell(_legend(report, quantity, scene, largest), "")), row(cell(font(" ", 3), ""))]
+    rows = [row(cell(_legend(report, amounts, scene), "")), row(cell(font(" ", 3), ""))]
     for line in facts(report, scene):
         colour = ALARM if line.startswith("Not counted") else MUTED
-        rows += [row(cell(font(escape(part, 400), SMALL_SIZE, colour), "")) for part in _wrapped(line)]
+        rows += [row(cell(font(escape(part, 400), TEXT_SIZE, colour), "")) for part in _wrapped(line)]
     return f"<{table(rows)}>"
 
 
@@ -52,7 +53,8 @@ def facts(report: Report, scene: Scene) -> list[str]:
     workload = ", ".join(f"{key} {_value(value)}" for key, value in report.workload.items())
     coverage = report.coverage
     parts = [f"convention {report.convention}", f"{coverage.costed} of {coverage.total} nodes costed", workload]
-    if any(not _is_one(item.repeat) for item in (*scene.scopes.values(), *scene.boxes)):
+    repeats = [item.repeat for item in scene.scopes.values()] + [box.repeat for box in scene.boxes]
+    if not all(map(_is_one, repeats)):
         parts.append("repetitions summed")
     lines = [" · ".join(filter(None, parts))]
     if coverage.uncosted:
@@ -78,15 +80,16 @@ def _wrapped(line: str) -> Iterable[str]:
     return textwrap.wrap(line, LONGEST_LINE) or [" "]
 
 
-def _legend(report: Report, quantity: Quantity, scene: Scene, largest: float | None) -> str:
+def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
+    quantity, largest = amounts.quantity, amounts.largest
     cells: list[str] = []
     if largest is not None:
         total = report.total[quantity.name]
         share = f" ({largest / total * 100:.1f} %)" if numeric(total) and total else ""
         cells += [
-            cell(font(f"{escape(quantity.name)}:  0  ", SMALL_SIZE, INK), ""),
+            cell(font(f"{escape(quantity.name)}:  0  ", TEXT_SIZE, INK), ""),
             cell(_scale(), ""),
-            cell(font(f"  {escape(human(_whole(largest), quantity.unit) + share)}", SMALL_SIZE, INK), ""),
+            cell(font(f"  {escape(human(_whole(largest), quantity.unit) + share)}", TEXT_SIZE, INK), ""),
         ]
     kinds = {edge.kind for edge in scene.edges}
     for kind, colour, pattern, words in (
@@ -95,7 +98,7 @@ def _legend(report: Report, quantity: Quantity, scene: Scene, largest: float | N
         ("tied", TIED, (6, 4, 6, 4, 6), "tied weights"),
     ):
         if kind in kinds:
-            cells += [cell(" ", 'WIDTH="22"'), cell(_line(colour, pattern)), cell(font(f"  {words}", SMALL_SIZE, INK))]
+            cells += [cell(" ", 'WIDTH="22"'), cell(_line(colour, pattern)), cell(font(f"  {words}", TEXT_SIZE, INK))]
     return table([row(*cells)]) if cells else " "
 
 
@@ -107,14 +110,20 @@ def _scale() -> str:
     """The colours from nothing to the largest value."""
     colours = [heat(step / (STEPS - 1)) for step in range(STEPS)]
     steps = [cell("", f'BGCOLOR="{colour}" FIXEDSIZE="TRUE" WIDTH="5" HEIGHT="10"') for colour in colours]
-    return table([row(*steps)])
+    return _fixed(steps, 5 * STEPS, 10)
 
 
-def _line(colour: str, pattern: Iterable[int]) -> str:
+def _line(colour: str, pattern: Sequence[int]) -> str:
     """A sample of a line: drawn and blank lengths in turn."""
     fills = (f'BGCOLOR="{colour}" ', "")
     parts = [
         cell("", f'{fills[index % 2]}FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="2"')
         for index, width in enumerate(pattern)
     ]
-    return table([row(*parts)])
+    return _fixed(parts, sum(pattern), 2)
+
+
+def _fixed(cells: Sequence[str], width: int, height: int) -> str:
+    """Cells in a table that does not stretch with the caption."""
+    size = f'FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"'
+    return table([row(*cells)], f'CELLSPACING="0" CELLPADDING="0" {size}')

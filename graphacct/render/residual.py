@@ -33,9 +33,7 @@ def residual(boxes: Iterable[Box], edges: Sequence[Edge]) -> set[int]:
             continue
         if not all(edge.spec is not None and _equal(edge.spec, shown) for _, edge in candidates):
             continue
-        found.update(
-            index for index, edge in candidates if not edge.views and _goes_round(edge, leaving, order)
-        )
+        found.update(index for index, edge in candidates if not edge.views and _goes_round(edge, leaving, order))
     return found
 
 

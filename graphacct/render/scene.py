@@ -9,6 +9,7 @@ picture add up to its total.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import TypeAlias
 
 import attrs
@@ -141,7 +142,7 @@ class Scene:
     def weights(self) -> list[int]:
         """How straight and short each edge should be: the spine above all, then a box's only input."""
         way = self.spine()
-        straight = set(zip(way, way[1:], strict=False))
+        straight = set(pairwise(way))
         order = {box.id: index for index, box in enumerate(self.boxes)}
         entering: dict[str, int] = {}
         for edge in self._forward(order):
@@ -153,7 +154,7 @@ class Scene:
             elif edge.kind != "data":
                 result.append(1)
             elif (edge.tail, edge.head) in straight:
-                result.append(100)
+                result.append(STRAIGHT)
             else:
                 result.append(10 if entering.get(edge.head) == 1 else 3)
         return result
@@ -162,6 +163,8 @@ class Scene:
         return [e for e in self.edges if e.kind not in ("loop", "tied") and order[e.tail] < order[e.head]]
 
 
+STRAIGHT = 100
+"""The weight of an edge that should be straight."""
 LONGEST = 13
 MOST = 40
 """A picture of at most so many boxes one after the other, and in all, is readable on a laptop's screen."""

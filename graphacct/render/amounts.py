@@ -1,0 +1,85 @@
+"""The figures of one picture: how they read, what share they are, and which colour that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphacct.dims import Dim
+from graphacct.quantities import Quantity
+from graphacct.render import palette
+from graphacct.render.labels import numeric
+from graphacct.render.scene import Scene
+from graphacct.render.units import human, params, percent
+from graphacct.report import Report
+
+MINOR = 0.01
+"""The share below which a node takes one line instead of two."""
+
+
+class Amounts:
+    """What to say about the figures of a box, in a picture coloured by one quantity.
+
+    Attributes:
+        quantity: That quantity.
+        largest: The largest of its values in a box of the picture, which has the darkest colour; None where there is
+            no such number (symbols, sweeps, nothing but zeros): then nothing is coloured.
+    """
+
+    def __init__(self, report: Report, quantity: Quantity, scene: Scene) -> None:
+        self.quantity = quantity
+        self._quantities = {item.name: (index, item) for index, item in enumerate(report.quantities)}
+        self._column = self._quantities[quantity.name][0]
+        self._total = report.total[quantity.name]
+        values = [self.value(box.figures) for box in scene.boxes]
+        numbers = [float(value) for value in values if numeric(value)]
+        largest = max(numbers, default=0.0)
+        self.largest = largest if len(numbers) == len(values) and largest > 0 else None
+
+    def value(self, figures: Sequence[Dim]) -> Dim:
+        """The chosen quantity."""
+        return figures[self._column]
+
+    def text(self, figures: Sequence[Dim], uncosted: int = 0) -> str:
+        """Parameters, FLOPs and the chosen quantity, those that are there."""
+        parts = []
+        for name in dict.fromkeys(("params", "flops", self.quantity.name)):
+            if name not in self._quantities:
+                continue
+            index, quantity = self._quantities[name]
+            value = figures[index]
+            if numeric(value) and value == 0:
+                continue
+            if name == "params":
+                parts.append(f"{params(value)} params")
+            else:
+                named = name != "flops" and quantity.unit != "byte"  # the legend says which bytes
+                parts.append(human(value, quantity.unit) + (f" {name}" if named else ""))
+        if uncosted:
+            parts.append(f"{uncosted} without cost")
+        return " · ".join(parts)
+
+    def share(self, figures: Sequence[Dim]) -> str:
+        """The chosen quantity as a part of the model's; empty for symbols and where the model has none."""
+        value = self.value(figures)
+        if not (numeric(self._total) and numeric(value)) or not self._total:
+            return ""
+        return "0 %" if value == 0 else percent(value / self._total)
+
+    def colours(self, figures: Sequence[Dim]) -> tuple[str, str]:
+        """The fill for the chosen quantity, and the colour of text on it."""
+        value = self.value(figures)
+        if self.largest is None or not numeric(value):
+            return palette.PAPER, palette.INK
+        fill = palette.heat(float(value) / self.largest)
+        return fill, palette.ink(fill)
+
+    def minor(self, figures: Sequence[Dim]) -> bool:
+        """Whether they are less than MINOR of the whole, so that one line is enough."""
+        value = self.value(figures)
+        return bool(numeric(self._total) and numeric(value) and value < MINOR * self._total)
+
+    def nothing(self, figures: Sequence[Dim]) -> bool:
+        """Whether there is nothing to say: no parameters, no FLOPs, none of the chosen quantity."""
+        shown = {name: figures[index] for name, (index, _) in self._quantities.items()}
+        told = [shown[name] for name in ("params", "flops", self.quantity.name) if name in shown]
+        return all(numeric(value) and value == 0 for value in told)

@@ -1,0 +1,96 @@
+"""What a picture says when one points at it: the whole path, the exact figures, and the formula behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from graphacct.annotate import NodeCost
+from graphacct.dims import Dim
+from graphacct.graph import Node
+from graphacct.plugins import Plugins
+from graphacct.render.labels import numeric, tooltip
+from graphacct.render.scene import Edge
+from graphacct.render.units import human
+from graphacct.report import Report
+
+Formula: TypeAlias = Callable[[NodeCost], Iterable[str]]
+"""Lines about where a node's figures come from."""
+
+EXPLAINED = ("matmul_flops", "vector_flops")
+MOST_TENSORS = 12
+EDGES = {"tied": "one weight, used twice", "loop": "into the next repetition", "residual": "residual"}
+
+
+def node(report: Report, record: NodeCost, figures: Sequence[Dim], share: str, formula: Formula) -> Any:
+    """Of a node: its tensors, its formulas, its exact figures."""
+    lines = [record.node.name, record.node.operator, *_tensors(record.node)]
+    if record.cost is None:
+        lines.append("no cost: nothing registered can cost this operator; it is in no total")
+    else:
+        lines += formula(record)
+        lines += _exact(report, figures, share)
+    return tooltip(lines)
+
+
+def scope(report: Report, path: str, words: str, figures: Sequence[Dim], share: str, uncosted: int) -> Any:
+    """Of a scope, open or collapsed: its exact figures."""
+    missing = f"{uncosted} of its nodes have no cost" if uncosted else ""
+    return tooltip([path, words, *_exact(report, figures, share), missing])
+
+
+def edge(item: Edge) -> Any:
+    """Of an edge: what flows, and the views that it passes through."""
+    through = f"through {', '.join(item.views)}" if item.views else ""
+    return tooltip([EDGES.get(item.kind, ""), "" if item.spec is None else str(item.spec), through])
+
+
+def formulas_of(plugins: Plugins) -> Formula:
+    """The default formula: the operator's own, in symbols and with the values put in, and what it counts."""
+    known: dict[Any, list[str]] = {}
+
+    def lines(record: NodeCost) -> list[str]:
+        operator = plugins.operators.get(record.node.operator)
+        if operator is None:
+            return []
+        key = (operator.name, str([item.spec for item in record.node.inputs]), str(record.node.attributes))
+        if key not in known:
+            known[key] = [*_formulas(operator, record), operator.doc]
+        return known[key]
+
+    return lines
+
+
+def _formulas(operator: Any, record: NodeCost) -> Iterable[str]:
+    from graphacct.formulas import exact_cost, formulas
+
+    if not all(numeric(dim) for item in record.node.inputs for dim in item.spec.shape):
+        return
+    found = formulas(operator, record)
+    exact = exact_cost(operator, record)
+    for name in EXPLAINED:
+        value = getattr(record.cost, name)
+        if name in found and value == getattr(exact, name) and value != 0:
+            steps = dict.fromkeys((name, *found[name], f"{value:,}"))
+            yield " = ".join(steps) + (" (one pass)" if not _once(record.times) else "")
+
+
+def _once(times: Dim) -> bool:
+    return type(times) is int and times == 1
+
+
+def _exact(report: Report, figures: Sequence[Dim], share: str) -> Iterable[str]:
+    for quantity, value in zip(report.quantities, figures, strict=True):
+        if not (numeric(value) and value == 0):
+            yield f"{quantity.name} {f'{value:,}' if isinstance(value, int) else human(value, quantity.unit)}"
+    if share:
+        yield f"share {share}"
+
+
+def _tensors(item: Node) -> Iterable[str]:
+    for operand in item.inputs[:MOST_TENSORS]:
+        yield f"{operand.name} {operand.spec}"
+    if len(item.inputs) > MOST_TENSORS:
+        yield f"and {len(item.inputs) - MOST_TENSORS} more operands"
+    for value in item.outputs[:MOST_TENSORS]:
+        yield f"gives {value.spec}"
