@@ -14,7 +14,7 @@ COLUMNS = {
     "conventions": ("name", "doc", "plugin"),
     "quantities": ("name", "unit", "doc", "plugin"),
     "readers": ("name", "doc", "plugin"),
-    "plugins": ("name", "origin", "registers", "error"),
+    "plugins": ("name", "origin", "registers"),
 }
 TITLES = {"name": "Name", "doc": "What it is", "plugin": "From"}
 FEW = 4
@@ -25,7 +25,8 @@ def sheet(kind: str, rows: Iterable[Mapping[str, Any]], problems: Sequence[str] 
     rows = list(rows)
     if kind == "architectures":
         rows = _once(rows)
-    names = [name for name in COLUMNS[kind] if name != "error" or any(row["error"] for row in rows)]
+    names = COLUMNS[kind]
+    problems = [*(f"{row['name']}: {row['error']}" for row in rows if row.get("error")), *problems]
     return Sheet(
         f"{kind}: {len(rows)}",
         "",
@@ -54,7 +55,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return "; ".join(_registered(kind, names) for kind, names in value.items()) or "nothing"
+        return "; ".join(_registered(kind, names) for kind, names in value.items()) or "–"
     if isinstance(value, list):
         return ", ".join(map(plain, value))
     return plain(_first_sentence(str(value)))

@@ -1,0 +1,46 @@
+"""Tables in a terminal."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import hostile
+import pytest
+from rich.console import Console
+from syrupy.assertion import SnapshotAssertion
+
+from graphacct import account
+from graphacct.render.sheet import sheet
+from graphacct.render.table import show, text
+
+
+def test_a_table_as_it_is_printed(snapshot: SnapshotAssertion) -> None:
+    """gpt2-xl at 1,024 tokens: a tree with repeated blocks once, shares as bars, totals and terms."""
+    assert text(account("gpt2-xl", seq_len=1024), width=100) == snapshot
+
+
+def test_str_of_a_report_is_its_table() -> None:
+    """print(report) shows the table."""
+    report = account("gpt2")
+    assert str(report) == text(report)
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 120, 200])
+def test_no_figure_is_cut(width: int) -> None:
+    """However narrow the terminal, each figure stands whole on one line."""
+    drawn = text(account("gpt2-xl"), width=width)
+    for figure in ("1.56 B", "3.52 TFLOP", "100.00 %", "26.3 GB"):
+        assert figure in drawn
+
+
+def test_names_are_shown_and_not_obeyed() -> None:
+    """Escape sequences, newlines and rich's markup in names stay characters, in colour too."""
+    report = hostile.report()
+    drawn = text(report)
+    assert hostile.harmless(drawn)
+    assert "[red]no[/red] \\x1b[31m\\n" in drawn
+    file = StringIO()
+    show(sheet(report), Console(file=file, force_terminal=True, width=200, color_system="standard"))
+    assert "[red]no[/red]" in file.getvalue()
+    assert "\x1b[2J" not in file.getvalue()
+    assert "\u202e" not in file.getvalue()
