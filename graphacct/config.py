@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from graphacct.dims import Dim, check_dim
-from graphacct.errors import ConfigError, suggest
+from graphacct.errors import ConfigError, brief, suggest
 
 
 def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
@@ -26,7 +26,7 @@ def counts(default: Sequence[int], length: int) -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, ...]:
         parts = value.split(",") if isinstance(value, str) else value
         if not isinstance(parts, Sequence) or len(parts) != length:
-            raise ConfigError(f"{field.name} are {length} counts with commas between, not {value!r}")
+            raise ConfigError(f"{field.name} are {length} counts with commas between, not {brief(value)}")
         whole = [
             int(part) if isinstance(part, str) and part.strip().isdecimal() and len(part) < 20 else part
             for part in parts
@@ -55,7 +55,7 @@ def probability(default: float) -> Any:
 
     def check(value: Any, field: attrs.Attribute[Any]) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-            raise ConfigError(f"{field.name} is a probability from 0 up to (not including) 1, not {value!r}")
+            raise ConfigError(f"{field.name} is a probability from 0 up to (not including) 1, not {brief(value)}")
         return value
 
     return _field(default, check)
@@ -66,7 +66,7 @@ def flag(default: bool) -> Any:
 
     def check(value: Any, field: attrs.Attribute[Any]) -> bool:
         if not isinstance(value, bool):
-            raise ConfigError(f"{field.name} is true or false, not {value!r}")
+            raise ConfigError(f"{field.name} is true or false, not {brief(value)}")
         return value
 
     return _field(default, check)
@@ -77,7 +77,7 @@ def choice(default: str, options: Sequence[str]) -> Any:
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         if value not in options:
-            raise ConfigError(f"{field.name} cannot be {value!r}{suggest(str(value), options)}")
+            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), options)}")
         return value
 
     return _field(default, check)

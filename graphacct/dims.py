@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphacct.errors import ConfigError
+from graphacct.errors import ConfigError, brief
 
 if TYPE_CHECKING:
     import numpy
@@ -54,19 +54,15 @@ def check_dim(value: Any, what: str, minimum: int = 1) -> Dim:
                 )
             return value
         if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise ConfigError(f"{what} must be an integer, not {value!r}")
+            raise ConfigError(f"{what} must be an integer, not {brief(value)}")
         value = value.__index__()
     if not minimum <= value <= MAX_DIM:
-        raise ConfigError(f"{what} must be {_at_least(minimum)}, not {_brief(value)}")
+        raise ConfigError(f"{what} must be {_at_least(minimum)}, not {brief(value)}")
     return value
 
 
 def _at_least(minimum: int) -> str:
     return "positive and below 2**63" if minimum == 1 else f"at least {minimum} and below 2**63"
-
-
-def _brief(value: int) -> str:
-    return str(value) if value.bit_length() <= 128 else f"a {value.bit_length()}-bit integer"
 
 
 def prod(dims: Iterable[Dim]) -> Dim:

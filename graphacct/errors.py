@@ -49,6 +49,14 @@ class RenderError(GraphacctError):
     """A picture that cannot be rendered here; the message says what to install."""
 
 
+def brief(value: object, most: int = 60) -> str:
+    """A value as it stands in a message: its repr, cut where it is long."""
+    if isinstance(value, int) and value.bit_length() > 4 * most:
+        return f"a {value.bit_length()}-bit integer"
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """The tail of an "unknown name" message: the closest known name, or all of them when they are few.
 
@@ -68,7 +76,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def unknown(kind: str, name: str, known: Iterable[str], way_out: str = "") -> UnknownNameError:
     """The error for a `name` that is not among the `known` ones of its `kind`."""
     tail = f" ({way_out})" if way_out else ""
-    return UnknownNameError(f"unknown {kind} {name!r}{suggest(name, known)}{tail}")
+    return UnknownNameError(f"unknown {kind} {brief(name)}{suggest(name, known)}{tail}")
 
 
 def blame(node: str, operator_name: str, operators: Mapping[str, object], error: Exception) -> GraphacctError:

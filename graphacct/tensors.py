@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct.dims import Dim, differ, prod, shape_text
-from graphacct.errors import ConfigError, unknown
+from graphacct.errors import ConfigError, brief, unknown
 
 DTYPE_BITS: dict[str, int] = {
     "float64": 64,
@@ -54,7 +54,7 @@ def dtype_name(name: object) -> str:
     Raises UnknownNameError with the closest known name.
     """
     if not isinstance(name, str):
-        raise ConfigError(f"a dtype is a name such as 'float32', not {name!r}")
+        raise ConfigError(f"a dtype is a name such as 'float32', not {brief(name)}")
     short = name.removeprefix("torch.").lower()
     short = DTYPE_ALIASES.get(short, short)
     if short not in DTYPE_BITS:
