@@ -125,8 +125,9 @@ class _Annotation:
         if parameter.tied_to:
             self.tied.append(parameter)
             return ()
-        known = self.storages.setdefault(parameter.name, parameter)
-        if known is parameter:
+        known = self.storages.get(parameter.name)
+        if known is None:
+            self.storages[parameter.name] = parameter
             return (parameter,)
         if conflict(known.spec, parameter.spec):
             raise GraphError(

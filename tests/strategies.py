@@ -23,8 +23,8 @@ class _Random:
     """The choices of one random graph, and the names of the parameters that it has so far."""
 
     def __init__(self, draw: Callable[..., Any], shape: tuple[int, int, int]) -> None:
-        self.draw, self.shape = draw, shape
-        self.weights: list[list[str]] = [[]]  # for each body around the current one, the square weights made in it
+        self.draw, self.shape, self.made = draw, shape, 0
+        self.weights: list[list[Parameter]] = [[]]  # for each body around the current one, the square weights so far
 
     def pick(self, items: Sequence[Any]) -> Any:
         return self.draw(st.sampled_from(items))
@@ -32,31 +32,27 @@ class _Random:
     def number(self, low: int, high: int) -> int:
         return self.draw(st.integers(low, high))
 
-    def count(self) -> int:
-        return sum(map(len, self.weights))
-
 
 def _weight(random: _Random, b: Builder) -> Parameter:
     """A (width, width) parameter: of this node alone, shared with others by its name, or tied to another."""
     width = random.shape[2]
     spec = TensorSpec((width, width))
-    known = [name for level in random.weights for name in level]
-    kind = random.pick(("own", "global", "again", "tied") if known else ("own", "global"))
+    known = [parameter for level in random.weights for parameter in level]
+    kind = random.pick(("own", "global", "again", "equal", "tied") if known else ("own", "global"))
     if kind == "again":
-        return Parameter(random.pick(known), spec)
+        return random.pick(known)
+    if kind == "equal":
+        return Parameter(random.pick(known).name, spec)
     if kind == "global":
-        name = f"shared_{random.number(0, 2)}.weight"
-        random.weights[0].append(name)
-        return Parameter(name, spec)
-    parameter = b.parameter(
-        f"weight_{random.count()}_{len(random.weights)}",
-        spec.shape,
-        tied_to=random.pick(known) if kind == "tied" else "",
-    )
-    if kind == "own":
-        random.weights[-1].append(parameter.name)
-    else:
-        random.weights[-1].append(parameter.tied_to)  # only so that the next name is another
+        parameter = Parameter(f"shared_{random.number(0, 2)}.weight", spec)
+        random.weights[0].append(parameter)
+        return parameter
+    random.made += 1
+    name = f"weight_{random.made}"
+    if kind == "tied":
+        return b.parameter(name, spec.shape, tied_to=random.pick(known).name)
+    parameter = b.parameter(name, spec.shape)
+    random.weights[-1].append(parameter)
     return parameter
 
 
