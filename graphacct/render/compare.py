@@ -227,13 +227,14 @@ def merged(orders: Iterable[Sequence[str]]) -> list[str]:
     result: list[str] = []
     for order in orders:
         known = set(result)
-        place = 0
+        new: dict[str, list[str]] = {}
+        last = ""
         for name in order:
             if name in known:
-                place = result.index(name) + 1
+                last = name
             else:
-                result.insert(place, name)
-                place += 1
+                new.setdefault(last, []).append(name)
+        result = [*new.get("", ()), *(item for name in result for item in (name, *new.get(name, ())))]
     return result
 
 

@@ -21,6 +21,8 @@ NARROW = 72
 """Characters below which a tree's column of operators is left out."""
 BAR = 12
 """Characters of a full bar, of one for 100 %."""
+MOST = 2000
+"""Lines that a terminal's table shows; more take minutes to lay out, and CSV has them all."""
 LABEL = 40
 """Characters of the longest label that is kept on one line where the table is too wide."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -62,6 +64,8 @@ def show(sheet: Sheet, console: Console) -> None:
     table = _table(sheet, console)
     needed = Measurement.get(console, console.options, table).minimum
     console.print(table, width=max(console.width, needed), crop=False)  # a wrapped line is better than half a figure
+    if len(sheet.lines) > MOST:
+        say(f"{len(sheet.lines) - MOST:,} more lines are not shown: use --depth, or the format csv or json", "bold")
     for note in sheet.notes:
         say(note, "dim")
     if sheet.warning:
@@ -85,7 +89,7 @@ def _table(sheet: Sheet, console: Console) -> Table:
         if position in hidden:
             continue
         longest = max(
-            [len(cell), *(len(line.cells[position]) + 2 * line.indent * (not position) for line in sheet.lines)]
+            [len(cell), *(len(line.cells[position]) + 2 * line.indent * (not position) for line in sheet.lines[:MOST])]
         )
         table.add_column(
             Text(column.title),
@@ -96,7 +100,7 @@ def _table(sheet: Sheet, console: Console) -> Table:
         )
     if bars:
         table.add_column(Text(""), width=BAR)
-    for line in sheet.lines:
+    for line in sheet.lines[:MOST]:
         cells = [Text("  " * line.indent + line.cells[0]), *map(Text, line.cells[1:])]
         if len(cells) > 1 and not sheet.columns[1].number:
             cells[1].stylize("cyan")

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
-from graphacct import account
+from graphacct import Builder, account
+from graphacct.plugins import default
 from graphacct.render.sheet import sheet
 from graphacct.render.table import show, text
 
@@ -31,6 +32,19 @@ def test_no_figure_is_cut(width: int) -> None:
     drawn = text(account("gpt2-xl"), width=width)
     for figure in ("1.56 B", "3.52 TFLOP", "100.00 %", "26.3 GB"):
         assert figure in drawn
+
+
+def test_a_table_of_many_lines_says_what_it_leaves_out() -> None:
+    """A terminal shows 2,000 lines and says how many more there are; the totals are those of all."""
+    builder = Builder("long", default().operators)
+    x = builder.input("x", (1, 8))
+    for index in range(2500):
+        x = builder.apply("relu", x, name=f"act_{index}")
+    drawn = text(account(builder.graph(x)), by="scope")
+    assert "500 more lines are not shown: use --depth, or the format csv or json" in drawn
+    assert "act_1999 " in drawn
+    assert "act_2000 " not in drawn
+    assert "20.0 kFLOP" in drawn  # 2,500 nodes of 8 elements, 1 each
 
 
 def test_names_are_shown_and_not_obeyed() -> None:
