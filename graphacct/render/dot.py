@@ -19,7 +19,8 @@ from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
 from graphacct.render import boxes, labels, legend, palette, tooltips
 from graphacct.render.amounts import Amounts
-from graphacct.render.scene import STRAIGHT, Box, Chain, Edge, Scene, scene
+from graphacct.render.scene import STRAIGHT, Box, Chain, Edge, Scene
+from graphacct.render.stage import scene
 from graphacct.render.tooltips import Formula
 from graphacct.report import Report
 from graphacct.rollup import rollup
@@ -35,8 +36,8 @@ GRAPH = {
     "bgcolor": "white",
     "labelloc": "t",
     "nodesep": "0.3",
-    "ranksep": "0.125",
-    "pad": "0.1",
+    "ranksep": "0.115",
+    "pad": "0.06",
     "newrank": "true",
 }
 NODE = {

@@ -109,3 +109,8 @@ def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = T
 def numeric(value: Any) -> bool:
     """Whether a figure is one number, so that it has a colour and a share."""
     return not (is_symbol(value) or is_array(value))
+
+
+def zero(value: Any) -> bool:
+    """Whether a figure is certainly nothing, a symbolic 0 included."""
+    return not is_array(value) and bool(value == 0)

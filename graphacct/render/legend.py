@@ -15,7 +15,7 @@ from graphacct.report import Report
 
 STEPS = 24
 TITLE_SIZE = 16
-LONGEST_LINE = 120
+LONGEST_LINE = 130
 
 
 def title(report: Report, quantity: Quantity) -> str:
@@ -29,7 +29,8 @@ def title(report: Report, quantity: Quantity) -> str:
             noun = "" if name == "flops" else f" {name}"
             parts.append(f"{human(total[name], _unit(report, name))}{noun}")
     if report.coverage.uncosted:
-        parts.append(f"{len(report.coverage.uncosted)} nodes in no total")
+        count = len(report.coverage.uncosted)
+        parts.append(f"{count} node{'s' if count > 1 else ''} in no total")
     name = font(escape(report.model, 80), TITLE_SIZE, INK, bold=True)
     line = font(escape(" · ".join(parts), 400), TEXT_SIZE + 2, INK)
     return f"<{table([row(cell(f'{name}    {line}', ''))])}>"

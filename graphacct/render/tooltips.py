@@ -9,7 +9,7 @@ from graphacct.annotate import NodeCost
 from graphacct.dims import Dim
 from graphacct.graph import Node
 from graphacct.plugins import Plugins
-from graphacct.render.labels import numeric, tooltip
+from graphacct.render.labels import numeric, tooltip, zero
 from graphacct.render.scene import Edge
 from graphacct.render.units import human
 from graphacct.report import Report
@@ -81,7 +81,7 @@ def _once(times: Dim) -> bool:
 
 def _exact(report: Report, figures: Sequence[Dim], share: str) -> Iterable[str]:
     for quantity, value in zip(report.quantities, figures, strict=True):
-        if not (numeric(value) and value == 0):
+        if not zero(value):
             yield f"{quantity.name} {f'{value:,}' if isinstance(value, int) else human(value, quantity.unit)}"
     if share:
         yield f"share {share}"

@@ -1,0 +1,305 @@
+"""Setting the scene: from a report to what its picture shows.
+
+Scopes deeper than `depth` become one box with their rolled-up cost. Views that cost nothing fold into the edges that
+pass through them. A block appears once: its body between an entry, where the carried value comes in, and the edge
+that takes it round. All figures are sums over the repetitions, as in the report's rows, so that the parts of the
+picture add up to its total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import attrs
+
+from graphacct.annotate import NodeCost
+from graphacct.dims import Dim, maximum
+from graphacct.errors import ConfigError, GraphacctError
+from graphacct.graph import Block, Graph, Node, Parameter
+from graphacct.plugins import Plugins
+from graphacct.render.labels import zero
+from graphacct.render.residual import residual
+from graphacct.render.scene import Box, Chain, Edge, Figures, Scene, Scope
+from graphacct.report import Report
+from graphacct.rollup import parent
+from graphacct.tensors import TensorSpec
+
+LONGEST = 13
+MOST = 40
+"""A picture of at most so many boxes one after the other, and in all, is readable on a laptop's screen."""
+
+
+def scene(report: Report, plugins: Plugins, depth: int | None = None, views: bool = False) -> Scene:
+    """What the picture of a report shows.
+
+    `depth` None takes the deepest at which the picture fits a screen (LONGEST, MOST), at least 1.
+    Raises ConfigError when `depth` is below 1.
+    """
+    if depth is not None and depth < 1:
+        raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
+    content = _Content(report)
+    if depth is not None:
+        return _Stage(report, plugins, content, depth, views).scene()
+    best = _Stage(report, plugins, content, 1, views).scene()
+    for deeper in range(2, content.levels + 1):
+        trial = _Stage(report, plugins, content, deeper, views).scene()
+        if len(trial.boxes) > MOST or trial.length > LONGEST:
+            break
+        best = trial
+    return best
+
+
+def path_chain(name: str, within: Chain = ()) -> Chain:
+    """The chain of a name inside the scopes `within`: an index belongs to the name before it."""
+    own = []
+    path = name
+    while path:
+        own.append(path)
+        path = parent(path)
+    return within + tuple(path for path in reversed(own) if path not in within or path == name)
+
+
+class _Content:
+    """The parts of a report that are the same at every depth: chains, figures, sums by scope."""
+
+    def __init__(self, report: Report) -> None:
+        self.records = report.annotated.costs
+        nothing: Figures = (0,) * len(report.quantities)
+        values = iter(report.values)
+        self.figures = [nothing if record.cost is None else next(values) for record in self.records]
+        self.nothing = nothing
+        self.combine = [maximum if quantity.combine == "max" else None for quantity in report.quantities]
+        self.chains: list[Chain] = []
+        self.blocks: dict[Chain, Block] = {}
+        self._walk(report.annotated.graph, ())
+        inner = {chain[:level] for chain in self.chains for level in range(1, len(chain))}
+        # A node may have the name of a scope (a graph from outside may have `a` and `a.b`): it stands inside it.
+        self.chains = [(*chain, chain[-1]) if chain in inner else chain for chain in self.chains]
+        self.levels = max((len(chain) for chain in self.chains), default=1)
+        self.sums: dict[Chain, Figures] = {}
+        self.members: dict[Chain, int] = {}
+        self.uncosted: dict[Chain, int] = {}
+        for chain, record, figures in zip(self.chains, self.records, self.figures, strict=True):
+            for level in range(1, len(chain)):
+                scope = chain[:level]
+                known = self.sums.get(scope)
+                self.sums[scope] = figures if known is None else self.add(known, figures)
+                self.members[scope] = self.members.get(scope, 0) + 1
+                self.uncosted[scope] = self.uncosted.get(scope, 0) + (record.cost is None)
+
+    def _walk(self, graph: Graph, within: Chain) -> None:
+        for node in graph.nodes:
+            chain = path_chain(node.name, within)
+            if isinstance(node, Block):
+                self.blocks[chain] = node
+                self._walk(node.body, chain)
+            else:
+                self.chains.append(chain)
+
+    def add(self, one: Figures, other: Figures) -> Figures:
+        return tuple(
+            a + b if function is None else function(a, b)
+            for function, a, b in zip(self.combine, one, other, strict=True)
+        )
+
+
+@attrs.frozen
+class _Source:
+    """Where a value comes from in the picture."""
+
+    box: str
+    name: str
+    spec: TensorSpec
+    views: tuple[str, ...] = ()
+
+
+_Sources: TypeAlias = dict[str, tuple[_Source, ...]]
+
+
+class _Stage:
+    """The state of setting one scene."""
+
+    def __init__(self, report: Report, plugins: Plugins, content: _Content, depth: int, views: bool) -> None:
+        self.graph = report.annotated.graph
+        self.operators = plugins.operators
+        self.content = content
+        self.depth = depth
+        self.views = views
+        self.boxes: dict[str, Box] = {}
+        self.collapsed: dict[Chain, str] = {}
+        self.edges: list[Edge] = []
+        self.seen: set[tuple[str, str, str]] = set()
+        self.owners: dict[str, str] = {}
+        self.uses: list[tuple[str, str]] = []
+        self.index = 0
+
+    def scene(self) -> Scene:
+        sources: _Sources = {}
+        for value in self.graph.inputs:
+            box = self._new("input", value.name, (), shown=value.spec)
+            sources[value.name] = (_Source(box, value.name, value.spec),)
+        self._visit(self.graph, (), sources)
+        for value in {value.name: value for value in self.graph.outputs}.values():
+            box = self._new("output", value.name, (), shown=value.spec)
+            for source in sources[value.name]:
+                self._connect(source, box, value.spec, single=True)
+        boxes = self._used()
+        edges = self._kinds(boxes)
+        return Scene(boxes, (*edges, *self._ties()), self._scopes(boxes), self.depth, self.content.levels)
+
+    def _visit(self, graph: Graph, within: Chain, sources: _Sources) -> None:
+        for node in graph.nodes:
+            if isinstance(node, Block):
+                self._block(node, path_chain(node.name, within), sources)
+                continue
+            chain, record = self.content.chains[self.index], self.content.records[self.index]
+            figures = self.content.figures[self.index]
+            self.index += 1
+            arriving = [(value, source) for value in node.values for source in sources[value.name]]
+            if arriving and not self.views and self._is_free_view(node, record, figures):
+                passed = {(source.box, source.name): source for _, source in arriving}.values()
+                for value in node.outputs:
+                    sources[value.name] = tuple(
+                        attrs.evolve(source, spec=value.spec, views=(*source.views, node.name)) for source in passed
+                    )
+                continue
+            if len(chain) > self.depth:
+                box = self._scope(chain[: self.depth])
+            else:
+                shown = node.outputs[0].spec if node.outputs else None
+                box = self._new("node", node.name, chain[:-1], figures, record, shown, 1, int(record.cost is None))
+            for value, source in arriving:
+                self._connect(source, box, source.spec if source.views else value.spec, len(chain) > self.depth)
+            for value in node.outputs:
+                sources[value.name] = (_Source(box, value.name, value.spec),)
+            self._note_parameters(node, record, box)
+
+    def _block(self, block: Block, chain: Chain, sources: _Sources) -> None:
+        """The body between its entries and the edges that take the carried values round."""
+        open_ = len(chain) < self.depth
+        inner: _Sources = {}
+        entries: list[str] = []
+        count = len(block.carry)
+        for value, outer in zip(block.body.inputs, block.values, strict=True):
+            if open_ and len(entries) < count:
+                entry = self._new("entry", value.name, chain, shown=value.spec)
+                entries.append(entry)
+                for source in sources[outer.name]:
+                    self._connect(source, entry, outer.spec)
+                inner[value.name] = (_Source(entry, value.name, value.spec),)
+            else:
+                inner[value.name] = sources[outer.name]
+        self._visit(block.body, chain, inner)
+        for index, (value, inside) in enumerate(zip(block.outputs, block.body.outputs, strict=True)):
+            results = inner[inside.name]
+            if index < len(entries):
+                for source in results:
+                    if source.box != entries[index]:
+                        self.edges.append(
+                            Edge(source.box, entries[index], "loop", value.spec, source.views, block.repeat)
+                        )
+            sources[value.name] = tuple(attrs.evolve(source, spec=value.spec) for source in results)
+
+    def _is_free_view(self, node: Node, record: NodeCost, figures: Figures) -> bool:
+        if record.cost is None or not all(map(zero, figures)):
+            return False
+        application = node.application
+        if application is None:
+            try:
+                application = self.operators[node.operator].apply([item.spec for item in node.inputs], node.attributes)
+            except (KeyError, GraphacctError):  # a plugin costs it without an operator
+                return False
+        return application.view
+
+    def _new(
+        self,
+        kind: str,
+        path: str,
+        scopes: Chain,
+        figures: Figures | None = None,
+        record: NodeCost | None = None,
+        shown: TensorSpec | None = None,
+        members: int = 1,
+        uncosted: int = 0,
+        repeat: Dim = 1,
+    ) -> str:
+        name = f"n{len(self.boxes)}"
+        figures = self.content.nothing if figures is None else figures
+        self.boxes[name] = Box(name, kind, path, scopes, figures, record, shown, members, uncosted, repeat)
+        return name
+
+    def _scope(self, chain: Chain) -> str:
+        if chain not in self.collapsed:
+            content = self.content
+            block = content.blocks.get(chain)
+            self.collapsed[chain] = self._new(
+                "scope",
+                chain[-1],
+                chain[:-1],
+                content.sums[chain],
+                members=content.members[chain],
+                uncosted=content.uncosted[chain],
+                repeat=1 if block is None else block.repeat,
+            )
+        return self.collapsed[chain]
+
+    def _connect(self, source: _Source, box: str, spec: TensorSpec, single: bool = False) -> None:
+        """An edge; into a `single` box each value goes once, however many of its nodes use it."""
+        key = (source.box, source.name, box)
+        if source.box == box or (single and key in self.seen):
+            return
+        self.seen.add(key)
+        self.edges.append(Edge(source.box, box, "data", spec, source.views))
+
+    def _note_parameters(self, node: Node, record: NodeCost, box: str) -> None:
+        for parameter in record.owned:
+            self.owners.setdefault(parameter.name, box)
+        for operand in node.inputs:
+            if isinstance(operand, Parameter) and not any(operand is item for item in record.owned):
+                self.uses.append((operand.tied_to or operand.name, box))
+
+    def _used(self) -> tuple[Box, ...]:
+        """The boxes without the entries that nothing comes out of."""
+        tails = {edge.tail for edge in self.edges}
+        unused = {box.id for box in self.boxes.values() if box.kind == "entry" and box.id not in tails}
+        self.edges = [edge for edge in self.edges if edge.head not in unused]
+        given = {edge.tail: edge.spec for edge in reversed(self.edges) if edge.kind == "data" and not edge.views}
+        return tuple(
+            attrs.evolve(box, shown=given.get(box.id)) if box.kind == "scope" else box
+            for box in self.boxes.values()
+            if box.id not in unused
+        )
+
+    def _kinds(self, boxes: Iterable[Box]) -> Iterator[Edge]:
+        """The edges, with residual and side ones told apart."""
+        known = {box.id: box for box in boxes}
+        fed = {edge.head for edge in self.edges}
+        around = residual(known.values(), self.edges)
+        for index, edge in enumerate(self.edges):
+            if edge.kind != "data":
+                yield edge
+            elif index in around:
+                yield attrs.evolve(edge, kind="residual")
+            elif edge.tail not in fed and known[edge.tail].kind == "node" and known[edge.head].kind != "entry":
+                yield attrs.evolve(edge, kind="side")
+            else:
+                yield edge
+
+    def _ties(self) -> Iterator[Edge]:
+        pairs = {(self.owners[name], box): None for name, box in self.uses if name in self.owners}
+        for owner, box in pairs:
+            if owner != box:
+                yield Edge(owner, box, "tied")
+
+    def _scopes(self, boxes: Iterable[Box]) -> dict[Chain, Scope]:
+        scopes: dict[Chain, Scope] = {}
+        content = self.content
+        for box in boxes:
+            for level in range(1, len(box.scopes) + 1):
+                chain = box.scopes[:level]
+                if chain not in scopes:
+                    block = content.blocks.get(chain)
+                    repeat = 1 if block is None else block.repeat
+                    scopes[chain] = Scope(chain, content.sums[chain], content.uncosted[chain], repeat)
+        return scopes
