@@ -120,7 +120,8 @@ def test_a_misspelt_hook() -> None:
         "plugin 'extra' (extra-package 1.0) has no such hook to implement: 'graphacct_register_operator'; "
         "did you mean 'graphacct_register_operators'?"
     )
-    for function in (hookimpl(lambda: []), lambda: []):
+    functions: list[Any] = [hookimpl(lambda: []), lambda: []]
+    for function in functions:
         with pytest.raises(PluginError, match=exactly(message)):
             loaded(extra=SimpleNamespace(graphacct_register_operator=function))
 

@@ -182,5 +182,6 @@ def test_a_quantity_that_fails() -> None:
 @pytest.mark.parametrize("field", ["per", "combine"])
 def test_a_quantity_says_how_it_combines(field: str) -> None:
     """`per` and `combine` have two values each; another is an error where the quantity is made."""
+    options: dict[str, Any] = {field: "mean"}
     with pytest.raises(ValueError, match=field):
-        Quantity("odd", "byte", lambda record: 0, **{field: "mean"})
+        Quantity("odd", "byte", lambda record: 0, **options)
