@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 
 import click
 
@@ -75,9 +74,3 @@ def _discard_output() -> None:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         except (OSError, ValueError):  # not a real file: a test's, or an embedding program's
             return
-
-
-def warn(messages: Iterable[str]) -> None:
-    """Print warnings, a line each."""
-    for message in messages:
-        say(f"warning: {message}")

@@ -11,7 +11,7 @@ from graphacct.errors import ConfigError, unknown
 from graphacct.render.json import heading
 from graphacct.render.json import text as json_text
 from graphacct.render.plain import plain
-from graphacct.render.records import count, quantities, records, uncosted_paths
+from graphacct.render.records import count, plain_value, quantities, uncosted_paths
 from graphacct.render.sheet import (
     TITLES,
     UNCOSTED,
@@ -59,7 +59,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values: see docs/json.md."""
         rows = []
-        for path, values, shares, uncosted in self._rows():
+        for path, values, shares, uncosted in self._plain_rows():
             cells = [
                 None if value is None else {"value": value, "share": share} | ({"uncosted": lack} if lack else {})
                 for value, share, lack in zip(values, shares, uncosted, strict=True)
@@ -81,7 +81,7 @@ class Comparison:
                 "share": share,
                 "uncosted": lack,
             }
-            for path, values, shares, uncosted in self._rows()
+            for path, values, shares, uncosted in self._plain_rows()
             for report, value, share, lack in zip(self.reports, values, shares, uncosted, strict=True)
             if value is not None
         ]
@@ -151,6 +151,10 @@ class Comparison:
                 cells += [human(value, unit, binary) + more, percent(share) + more]
         indent = sum(part != "*" for part in path.split(".")) - 1 if self.by == "scope" else 0
         return Line((plain(label), *cells), plain(path), indent)
+
+    def _plain_rows(self) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
+        for path, values, shares, uncosted in self._rows():
+            yield path, _plain(values, self.quantity), _plain(shares, "share"), uncosted
 
     def _rows(self) -> Iterable[tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]]:
         return zip(self.paths, self.values, self.shares, self.uncosted, strict=True)
@@ -239,13 +243,16 @@ def merged(orders: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _column(report: Report, quantity: str, by: str, depth: int) -> dict[str, Any]:
-    shown = {row.path for row in report.by_scope if row.depth < depth} if by == "scope" else None
-    key = "path" if by == "scope" else "operator"
-    return {row[key]: row[quantity] for row in records(report, by) if shown is None or row[key] in shown}
+    rows = report.by_scope if by == "scope" else report.by_operator
+    return {row.path: row.values[quantity] for row in rows if by == "operator" or row.depth < depth}
 
 
 def _missing(report: Report, by: str) -> dict[str, int]:
     return uncosted_paths(report) if by == "scope" else count(operator for _, operator in report.coverage.uncosted)
+
+
+def _plain(values: Iterable[Any], name: str) -> list[Any]:
+    return [None if value is None else plain_value(value, name) for value in values]
 
 
 def _share(value: Any, whole: Any) -> Any:

@@ -57,7 +57,9 @@ def _cell(value: Any) -> Any:
 
 
 def _joined(value: Any) -> str:
-    """A shape as `1x1024`; several shapes with `;` between."""
+    """A shape as `1x1024`; several shapes with `;` between; other lists with blanks."""
     if not isinstance(value, (list, tuple)):
         return plain(value)
-    return (";" if any(isinstance(item, (list, tuple)) for item in value) else "x").join(map(_joined, value))
+    nested = any(isinstance(item, (list, tuple)) for item in value)
+    sizes = all(isinstance(item, int) for item in value)
+    return (";" if nested else "x" if sizes else " ").join(map(_joined, value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphacct.dims import is_array
+from graphacct.dims import is_array, is_symbol
 from graphacct.errors import OperatorError, unknown
 from graphacct.rollup import parent, pattern
 
@@ -45,12 +45,12 @@ def parameters(report: Report) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": parameter.name,
-                "shape": [_value(dim, "shape") for dim in spec.shape],
+                "shape": [plain_value(dim, "shape") for dim in spec.shape],
                 "dtype": spec.dtype,
                 "tied_to": parameter.tied_to or None,
                 "buffer": parameter.buffer,
-                "count": _value(tensors, "count"),
-                "params": _value(spec.elements * tensors, "params") if counts else 0,
+                "count": plain_value(tensors, "count"),
+                "params": plain_value(spec.elements * tensors, "params") if counts else 0,
             }
         )
     return rows
@@ -67,8 +67,8 @@ def nodes(report: Report) -> list[dict[str, Any]]:
         row = {
             "name": record.node.name,
             "operator": record.node.operator,
-            "shapes": [[_value(dim, "shape") for dim in value.spec.shape] for value in record.node.outputs],
-            "repeat": _value(record.times, "repeat"),
+            "shapes": [[plain_value(dim, "shape") for dim in value.spec.shape] for value in record.node.outputs],
+            "repeat": plain_value(record.times, "repeat"),
             "share": _share(figures.get("flops", 0), whole) if figures else None,
         }
         rows.append(row | (quantities(figures) if figures else dict.fromkeys(names)))
@@ -80,7 +80,7 @@ def quantities(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises OperatorError for a quantity that is not a number, which JSON cannot hold.
     """
-    return {name: value if type(value) is int else _value(value, name) for name, value in values.items()}
+    return {name: value if type(value) is int else plain_value(value, name) for name, value in values.items()}
 
 
 def uncosted_paths(report: Report) -> dict[str, int]:
@@ -106,29 +106,30 @@ def _row(key: str, name: str, row: Row, uncosted: int) -> dict[str, Any]:
     head: dict[str, Any] = {key: name}
     if key == "path":
         head["operator"] = row.operator
-    head["repeat"] = _value(row.repeat, "repeat")
-    head["share"] = _value(row.share, "share")
+    head["repeat"] = plain_value(row.repeat, "repeat")
+    head["share"] = plain_value(row.share, "share")
     if uncosted:
         head["uncosted"] = uncosted
     for quantity, value in zip(row.names, row.figures, strict=True):
-        head[quantity] = value if type(value) is int else _value(value, quantity)
+        head[quantity] = value if type(value) is int else plain_value(value, quantity)
     return head
 
 
 def _share(part: Any, whole: Any) -> Any:
-    return 0.0 if type(whole) is int and whole == 0 else _value(part / whole, "share")
+    return 0.0 if type(whole) is int and whole == 0 else plain_value(part / whole, "share")
 
 
-def _value(value: Any, name: str) -> Any:
-    """A plain value: int, finite float, list, or the text of a symbol."""
+def plain_value(value: Any, name: str) -> Any:
+    """A quantity as a plain value: int, finite float, list, or the text of a symbol."""
     if type(value) is int:
         return value
     if is_array(value):
         return value.tolist()
-    if hasattr(value, "__index__"):
+    if hasattr(value, "__index__") and not (is_symbol(value) and not value.is_integer):
         return value.__index__()
-    if isinstance(value, float):
+    if isinstance(value, float) or (is_symbol(value) and value.is_number):
+        value = float(value)
         if value - value != 0:
             raise OperatorError(f"quantity {name!r} came out as {value}, which is no number")
-        return float(value)
+        return value
     return str(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.dims import shape_text
+from graphacct.dims import is_symbol, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.quantities import CORE
 from graphacct.render.plain import plain
@@ -284,7 +284,7 @@ def _parameter(row: ParameterRow) -> Line:
 
 def is_zero(value: Any) -> bool:
     """Whether a value is the number 0: what has none of a quantity shows an empty cell."""
-    return isinstance(value, (int, float)) and value == 0
+    return bool(value == 0) if isinstance(value, (int, float)) or is_symbol(value) else False
 
 
 def _size(value: Any) -> str:

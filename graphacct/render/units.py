@@ -1,7 +1,7 @@
 """Human units, at the edge only: 3.52 TFLOP, 1.56 B parameters, 6.23 GB or 5.80 GiB.
 
 Three significant digits, rounded half to even; integers below 1,000 stand as they are. Everything is integer arithmetic
-until the last digit, so that totals of any size print. A symbol prints as itself, an array by its shape.
+until the last digit, so that totals of any size print. A formula prints as itself, an array by its shape.
 """
 
 from __future__ import annotations
@@ -41,12 +41,16 @@ def human(value: Any, unit: str, binary: bool = False) -> str:
 
 def percent(share: Any) -> str:
     """A share from 0 to 1 as a percentage with two decimals: `65.92 %`; a symbol prints as itself."""
+    if is_symbol(share) and share.is_number:
+        share = float(share)
     if is_symbol(share) or is_array(share):
         return text(share)
     return f"{share * 100:.2f} %" if share == 0 or share >= 0.00005 else "<0.01 %"
 
 
 def _scaled(value: Any, base: int, prefixes: tuple[str, ...], unit: str) -> str:
+    if is_symbol(value) and value.is_number:
+        value = int(value) if value.is_integer else float(value)
     if is_symbol(value) or is_array(value):
         return f"{text(value)} {unit}".strip()
     if isinstance(value, float) and not isfinite(value):

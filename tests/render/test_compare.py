@@ -8,6 +8,7 @@ from io import StringIO
 
 import partial
 import pytest
+import sympy
 
 from graphacct import ConfigError, account
 from graphacct.errors import UnknownNameError
@@ -70,6 +71,15 @@ def test_json_and_csv_hold_the_same_figures() -> None:
     assert parsed["schema"] == "graphacct.compare/1"
     cells = [cell["value"] for row in parsed["rows"] for cell in row["models"] if cell is not None]
     assert [int(row["flops"]) for row in csv.DictReader(StringIO(comparison.csv()))] == cells
+
+
+def test_symbols_compare() -> None:
+    """A model built for n sequences has formulas for values, and the shares that any n gives."""
+    n = sympy.Symbol("n", positive=True, integer=True)
+    rows = compare([account("gpt2", batch=n), account("gpt2")], by="operator").to_dict()["rows"]
+    cell, numbers = next(row["models"] for row in rows if row["operator"] == "matmul")
+    assert cell["value"] == f"{numbers['value']}*n"
+    assert cell["share"] == pytest.approx(numbers["share"], rel=1e-15)
 
 
 def test_only_one_convention_compares() -> None:

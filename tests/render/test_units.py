@@ -48,8 +48,10 @@ def test_bytes_come_in_both_systems_and_say_which() -> None:
 
 
 def test_a_symbol_prints_as_itself() -> None:
-    """A formula has no prefix."""
+    """A formula has no prefix; a sympy number is a number."""
     assert si(2 * sympy.Symbol("n"), "FLOP") == "2*n FLOP"
+    assert si(sympy.Integer(2_000), "FLOP") == "2.00 kFLOP"
+    assert percent(sympy.Rational(1, 3)) == "33.33 %"
 
 
 @pytest.mark.parametrize(
