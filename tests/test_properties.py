@@ -135,7 +135,7 @@ def test_large_sweeps_do_not_wrap() -> None:
 def test_integer_arrays_are_refused(dtype: str) -> None:
     """An int64 array would wrap silently: it is refused, and the message says what to use."""
     array = numpy.array([128, 129]).astype(dtype)
-    way_out = rf"is a {dtype} array, .* use \.astype\(float\) for a sweep or \.astype\(object\) for exact ints"
+    way_out = rf"is an array of {dtype}, .* use \.astype\(float\) for a sweep or \.astype\(object\) for exact ints"
     with pytest.raises(ConfigError, match=f"seq_len {way_out}"):
         graphacct.account("gpt2", seq_len=array)
     with pytest.raises(ConfigError, match=f"n_layer {way_out}"):
