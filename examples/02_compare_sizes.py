@@ -1,11 +1,10 @@
 """Four sizes of one model side by side: attention's share rises, the head's falls."""
 
 import graphacct
-from graphacct.render.compare import compare
 
 names = [f"transformer-lm-{size}" for size in ("small", "medium", "large", "xl")]
 reports = [graphacct.account(name, convention="worksheet") for name in names]
-print(compare(reports, depth=2))
+print(graphacct.compare(*reports, depth=2))
 
 attention = [report["layers.*.attn"].share for report in reports]
 head = [report["lm_head"].share for report in reports]

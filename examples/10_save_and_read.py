@@ -4,11 +4,10 @@ import tempfile
 from pathlib import Path
 
 import graphacct
-from graphacct.readers import graph_json
 
 graph = graphacct.build("gpt2", seq_len=256)
 path = Path(tempfile.mkdtemp()) / "gpt2.json"
-graph_json.write(graph, path)
+graphacct.save(graph, path)
 print(f"{path}: {path.stat().st_size:,} bytes")
 
 again = graphacct.account(path)

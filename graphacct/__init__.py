@@ -20,6 +20,7 @@ from graphacct.readers import Reader
 from graphacct.report import Report
 from graphacct.rollup import rollup
 from graphacct.tensors import TensorSpec
+from graphacct.verbs import compare, draw, explain, load, save
 
 __version__ = "0.1.0"
 
@@ -53,13 +54,18 @@ __all__ = [
     "annotate",
     "build",
     "ceil_div",
+    "compare",
+    "draw",
     "exact_div",
+    "explain",
     "floor_div",
     "hookimpl",
+    "load",
     "maximum",
     "minimum",
     "operator",
     "prod",
     "rollup",
     "same",
+    "save",
 ]

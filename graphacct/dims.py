@@ -49,7 +49,7 @@ def check_dim(value: Any, what: str, minimum: int = 1) -> Dim:
         if is_array(value):
             if value.dtype.kind in "iu":
                 raise ConfigError(
-                    f"{what} is a {value.dtype} array, whose products wrap silently; "
+                    f"{what} is an array of {value.dtype}, whose products wrap silently; "
                     "use .astype(float) for a sweep or .astype(object) for exact ints"
                 )
             return value

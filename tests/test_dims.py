@@ -67,7 +67,7 @@ def test_a_lower_bound_of_zero() -> None:
 def test_integer_arrays_are_refused(dtype: str) -> None:
     """Fixed-width ints wrap silently, so a sweep over them is refused with both ways out."""
     message = (
-        f"seq_len is a {dtype} array, whose products wrap silently; "
+        f"seq_len is an array of {dtype}, whose products wrap silently; "
         "use .astype(float) for a sweep or .astype(object) for exact ints"
     )
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):

@@ -4,7 +4,7 @@ import pytest
 
 import graphacct
 from graphacct.errors import UnknownNameError
-from graphacct.explain import explain, resolve
+from graphacct.explanation import explain, resolve
 from graphacct.formulas import formulas
 
 

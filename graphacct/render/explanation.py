@@ -9,7 +9,7 @@ from graphacct.dims import Dim
 from graphacct.formulas import number
 
 if TYPE_CHECKING:
-    from graphacct.explain import Explanation, Line
+    from graphacct.explanation import Explanation, Line
 
 
 def text(explanation: Explanation) -> Sequence[str]:

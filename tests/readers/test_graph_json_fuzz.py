@@ -53,10 +53,17 @@ def test_a_damaged_file_is_read_or_refused(damage):
             continue  # an earlier change took the place away
     json.dumps(content)
     for unknown in ("error", "report"):
-        try:
-            report = graphacct.account(from_dict(content), unknown=unknown)
-            assert all(isinstance(value, int) for value in report.total.values())
-            assert len(report.by_scope) >= 1 or not report.annotated.costs
-        except GraphacctError as error:
-            assert 0 < len(str(error)) < 2000
-            assert str(error).count("\n") <= 1
+        message = outcome(content, unknown)
+        assert len(message) < 2000
+        assert message.count("\n") <= 1
+
+
+def outcome(content, unknown):
+    """The error's message, or nothing for a graph that was accounted for in whole numbers."""
+    try:
+        report = graphacct.account(from_dict(content), unknown=unknown)
+    except GraphacctError as error:
+        return str(error)
+    assert all(isinstance(value, int) for value in report.total.values())
+    assert len(report.by_scope) >= 1 or not report.annotated.costs
+    return ""
