@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from graphacct.errors import RenderError, suggest
+from graphacct.errors import RenderError
 from graphacct.files import write
 from graphacct.report import Report
 
@@ -45,10 +45,8 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> Path
     target = Path(path)
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
-        raise RenderError(
-            f"{str(target)!r}: the suffix says the format, and {suffix or 'none'!r} is not known"
-            f"{suggest(suffix, FORMATS) or '; known: ' + ', '.join(FORMATS)}"
-        )
+        said = f"{suffix!r} is not known" if suffix else "there is none"
+        raise RenderError(f"{str(target)!r}: the suffix says the format, and {said}; known: {', '.join(FORMATS)}")
     from graphacct.render.dot import draw
 
     form = FORMATS[suffix]

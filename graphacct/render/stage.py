@@ -30,6 +30,10 @@ MOST = 40
 """A picture of at most so many boxes one after the other, and in all, is readable on a laptop's screen."""
 
 
+DEEPEST = 50
+"""Levels of scopes that can be open; what lies deeper is collapsed, whatever is asked for."""
+
+
 def scene(report: Report, plugins: Plugins, depth: int | None = None, views: bool = False) -> Scene:
     """What the picture of a report shows.
 
@@ -40,9 +44,9 @@ def scene(report: Report, plugins: Plugins, depth: int | None = None, views: boo
         raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
     content = _Content(report)
     if depth is not None:
-        return _Stage(report, plugins, content, depth, views).scene()
+        return _Stage(report, plugins, content, min(depth, DEEPEST), views).scene()
     best = _Stage(report, plugins, content, 1, views).scene()
-    for deeper in range(2, content.levels + 1):
+    for deeper in range(2, min(content.levels, DEEPEST) + 1):
         trial = _Stage(report, plugins, content, deeper, views).scene()
         if len(trial.boxes) > MOST or trial.length > LONGEST:
             break

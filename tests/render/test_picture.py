@@ -1,0 +1,238 @@
+"""The picture as a file."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import hostile
+import pytest
+
+from graphacct import GraphacctError, Report, account
+from graphacct.errors import RenderError, WriteError
+from graphacct.render import picture
+from graphacct.render.picture import render, svg
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def gpt2() -> Report:
+    return account("gpt2")
+
+
+@pytest.fixture
+def no_dot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without Graphviz: the executable of graphviz-pure beside the interpreter is all there is."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    """An executable that runs a line of shell."""
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    file.chmod(0o755)
+
+
+@pytest.mark.usefixtures("no_dot")
+def test_svg_needs_no_graphviz(gpt2: Report, tmp_path: Path) -> None:
+    """Where no dot is installed the dependency graphviz-pure draws, and the text is there to be searched."""
+    path = render(gpt2, tmp_path / "gpt2.svg")
+    tree = ElementTree.parse(path)
+    words = {text.text for text in tree.iter(f"{SVG}text")}
+    assert {"gpt2", "lm_head", "  ×12"} <= {(word or "").replace("\xa0", " ") for word in words}
+
+
+@pytest.mark.usefixtures("no_dot")
+def test_png_needs_no_graphviz(gpt2: Report, tmp_path: Path) -> None:
+    """A PNG has its signature."""
+    assert render(gpt2, tmp_path / "gpt2.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.usefixtures("no_dot")
+def test_pdf_without_graphviz_says_what_to_install(gpt2: Report, tmp_path: Path) -> None:
+    """graphviz-pure writes no PDF; the message says what does, and nothing is left behind."""
+    with pytest.raises(RenderError, match=r"PDF needs Graphviz's dot.*apt-get install graphviz.*\.svg or \.png"):
+        render(gpt2, tmp_path / "gpt2.pdf")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+@pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
+def test_an_installed_graphviz_draws(gpt2: Report, tmp_path: Path, suffix: str, start: bytes) -> None:
+    """Graphviz's own dot takes the same source."""
+    assert render(gpt2, tmp_path / f"gpt2{suffix}").read_bytes().startswith(start)
+
+
+def test_an_installed_graphviz_goes_first(gpt2: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dot on the path is asked before the dependency."""
+    program(tmp_path / "bin", "dot", "echo drawn by dot")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
+    assert svg(gpt2) == "drawn by dot\n"
+
+
+@pytest.mark.parametrize("suffix", [".dot", ".gv", ".GV"])
+def test_the_source_needs_no_layout(gpt2: Report, tmp_path: Path, suffix: str) -> None:
+    """DOT is written as it is."""
+    assert render(gpt2, tmp_path / f"gpt2{suffix}").read_text(encoding="utf-8").startswith("digraph graphacct {")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.svgz", "'.svgz' is not known; known: .svg, .png, .pdf, .dot, .gv"),
+        ("a.jpeg", "'.jpeg' is not known; known: .svg, .png, .pdf, .dot, .gv"),
+        ("a", "the suffix says the format, and there is none; known: .svg, .png, .pdf, .dot, .gv"),
+    ],
+)
+def test_an_unknown_suffix_is_an_error_that_lists_the_known_ones(gpt2: Report, name: str, said: str) -> None:
+    """Before anything is drawn."""
+    with pytest.raises(RenderError, match=re.escape(said)):
+        render(gpt2, name)
+
+
+@pytest.mark.usefixtures("no_dot")
+def test_no_program_at_all_says_what_to_install(gpt2: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither dot nor graphviz-pure."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "empty" / "python"))
+    with pytest.raises(RenderError, match=r"install graphviz-pure .* or write a \.dot file"):
+        svg(gpt2)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"), [("echo boom >&2; exit 1", "boom"), ("exit 3", "exit status 3"), ("true", "exit status 0")]
+)
+def test_a_failed_layout_leaves_no_file(
+    gpt2: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    """The message has the program's last line; what stood at the path stays as it was."""
+    program(tmp_path / "bin", "dot", f"cat >/dev/null; {script}")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
+    target = tmp_path / "gpt2.svg"
+    target.write_text("before", encoding="utf-8")
+    with pytest.raises(RenderError, match=said):
+        render(gpt2, target)
+    assert target.read_text(encoding="utf-8") == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "gpt2.svg"]
+
+
+def test_a_layout_that_takes_too_long_is_given_up(
+    gpt2: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message says how to collapse."""
+    program(tmp_path / "bin", "dot", "exec sleep 20")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
+    monkeypatch.setattr(picture, "TIMEOUT", 0.2)
+    with pytest.raises(RenderError, match=r"took more than 0.2 s; collapse scopes with --depth 1"):
+        svg(gpt2)
+
+
+def test_an_unwritable_output_is_an_error_and_leaves_nothing(gpt2: Report, tmp_path: Path) -> None:
+    """A folder that does not exist, and a folder in the file's place."""
+    with pytest.raises(WriteError, match=r"cannot write .*missing"):
+        render(gpt2, tmp_path / "missing" / "gpt2.svg")
+    (tmp_path / "taken.dot").mkdir()
+    with pytest.raises(WriteError, match="is a folder"):
+        render(gpt2, tmp_path / "taken.dot")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.dot"]
+
+
+def test_a_graph_shows_as_its_picture_in_a_notebook(gpt2: Report) -> None:
+    """`_repr_svg_` is the default picture."""
+    assert ElementTree.fromstring(gpt2.annotated.graph._repr_svg_()).tag == f"{SVG}svg"
+
+
+@pytest.mark.parametrize("options", [{}, {"depth": 1}, {"views": True, "color_by": "read_bytes"}])
+@pytest.mark.parametrize("layout", ["dot", "graphviz-pure"])
+def test_hostile_names_do_no_harm(
+    layout: str, options: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tags, quotes, backslashes and control characters in names come out as text: no element, no link, no attribute."""
+    if layout == "graphviz-pure":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    elif shutil.which("dot") is None:
+        pytest.skip("Graphviz is not installed")
+    tree = ElementTree.fromstring(svg(hostile.report(), **options))
+    allowed = {"svg", "g", "title", "polygon", "polyline", "path", "text", "a", "ellipse"}
+    assert {element.tag.removeprefix(SVG) for element in tree.iter()} <= allowed
+    for element in tree.iter():
+        assert not [name for name in element.attrib if name.startswith("on") or name.endswith("href")]
+    words = "".join(text.text or "" for text in tree.iter(f"{SVG}text")).replace("\xa0", " ")
+    assert "alert(" in words
+    titles = [value for element in tree.iter() for name, value in element.attrib.items() if name.endswith("title")]
+    assert any("<script>alert(\"x\")</script> & 'q' | [red]no[/red] \\u001b[31m\\u000a`*_#" in t for t in titles)
+
+
+@pytest.mark.usefixtures("no_dot")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<",
+        "&amp;",
+        "&",
+        '"',
+        "'",
+        "|{x}|",
+        "\\",
+        "\\N",
+        "\\n",
+        "a\\",
+        "<b>",
+        "<<B>x</B>>",
+        "]]>",
+        "-->",
+        "\x00\x1b",
+        "×é漢",
+    ],
+)
+def test_each_name_comes_out_as_it_went_in(name: str) -> None:
+    """In the label and in the tooltip; characters that XML cannot hold are written as code points."""
+    from graphacct import Builder
+    from graphacct.plugins import default
+
+    builder = Builder(name, default().operators)
+    out = builder.apply("relu", builder.input("x", (4,)), name=name)
+    tree = ElementTree.fromstring(svg(account(builder.graph(out))))
+    shown = "\\u0000\\u001b" if name == "\x00\x1b" else name
+    assert shown in {(text.text or "").replace("\xa0", " ") for text in tree.iter(f"{SVG}text")}
+    titles = [value for item in tree.iter() for key, value in item.attrib.items() if key.endswith("title")]
+    assert any(title.split("\n")[0] == shown for title in titles)
+
+
+def test_a_long_name_is_shortened_in_the_middle() -> None:
+    """A label stays readable; the tooltip has the name in full, up to a limit."""
+    from graphacct import Builder
+    from graphacct.plugins import default
+
+    name = "a" * 300 + "z" * 300
+    builder = Builder("long", default().operators)
+    tree = ElementTree.fromstring(
+        svg(account(builder.graph(builder.apply("relu", builder.input("x", (4,)), name=name))))
+    )
+    texts = [text.text or "" for text in tree.iter(f"{SVG}text")]
+    assert "a" * 21 + "…" + "z" * 21 in texts
+    titles = [value for item in tree.iter() for key, value in item.attrib.items() if key.endswith("title")]
+    assert any(name in title for title in titles)
+
+
+def test_the_picture_in_the_documentation_is_the_one_that_is_drawn(
+    gpt2: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/gpt2.svg is what `graphacct draw gpt2 -o docs/gpt2.svg` writes with graphviz-pure."""
+    file = Path(__file__).parents[2] / "docs" / "gpt2.svg"
+    kept = {text.text for text in ElementTree.parse(file).iter(f"{SVG}text")}
+    monkeypatch.setenv("PATH", "")
+    drawn = {text.text for text in ElementTree.fromstring(svg(gpt2)).iter(f"{SVG}text")}
+    assert kept == drawn
+
+
+def test_errors_of_the_picture_are_errors_of_the_program(gpt2: Report) -> None:
+    """The command line prints them in a line."""
+    with pytest.raises(GraphacctError):
+        render(gpt2, "x.bmp")

@@ -1,0 +1,162 @@
+"""Setting the scene: what a picture shows at each depth."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphacct import Builder, Graph, Report, account
+from graphacct.graph import Node, Value
+from graphacct.plugins import default
+from graphacct.render.dot import draw
+from graphacct.render.scene import Scene
+from graphacct.render.stage import DEEPEST, LONGEST, MOST, scene
+from graphacct.tensors import TensorSpec
+
+MODELS = ("gpt2-xl", "transformer-lm-xl")
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def report(request: pytest.FixtureRequest) -> Report:
+    return account(request.param)
+
+
+def paths(picture: Scene) -> list[str]:
+    return [box.path for box in picture.boxes if box.kind in ("node", "scope")]
+
+
+def chain(*names: str) -> Report:
+    """ReLUs one after the other, under these names."""
+    value = Value("x", TensorSpec((4,)))
+    nodes = []
+    for name in names:
+        out = Value(name, TensorSpec((4,)))
+        nodes.append(Node(name, "relu", (value,), (out,)))
+        value = out
+    return account(Graph("chain", (Value("x", TensorSpec((4,))),), tuple(nodes), (value,)))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 9])
+def test_boxes_and_scopes_have_the_figures_of_the_report(report: Report, depth: int) -> None:
+    """What a box or a cluster states is its row of the report, at every depth."""
+    picture = scene(report, default(), depth)
+    for box in picture.boxes:
+        if box.kind in ("node", "scope"):
+            assert box.figures == report[box.path].figures
+    for scope in picture.scopes.values():
+        assert scope.figures == report[scope.chain[-1]].figures
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("views", [False, True])
+def test_the_boxes_add_up_to_the_total(report: Report, depth: int, views: bool) -> None:
+    """Folding and collapsing lose nothing."""
+    picture = scene(report, default(), depth, views)
+    for index, quantity in enumerate(report.quantities):
+        if quantity.combine == "sum":
+            assert sum(box.figures[index] for box in picture.boxes) == report.total[quantity.name]
+
+
+def test_depth_one_is_the_top_level() -> None:
+    """GPT-2 is a transformer and a head; an index is no level of its own."""
+    report = account("gpt2")
+    assert paths(scene(report, default(), 1)) == ["transformer", "lm_head"]
+    assert paths(scene(report, default(), 2)) == [
+        "transformer.wte",
+        "transformer.position_ids",
+        "transformer.wpe",
+        "transformer.embed",
+        "transformer.causal_mask",
+        "transformer.h.*",
+        "transformer.ln_f",
+        "lm_head",
+    ]
+
+
+def test_the_default_depth_fits_a_screen(report: Report) -> None:
+    """Not more boxes than a screen takes, and one level deeper would be too many."""
+    picture = scene(report, default())
+    assert picture.length <= LONGEST
+    assert len(picture.boxes) <= MOST
+    deeper = scene(report, default(), picture.depth + 1)
+    assert deeper.length > LONGEST or len(deeper.boxes) > MOST
+
+
+def test_a_residual_connection_is_told_by_its_structure(report: Report) -> None:
+    """The two of a block, and not the values that go round the scores to the second product."""
+    for depth in (3, 9):
+        picture = scene(report, default(), depth)
+        named = {box.id: box for box in picture.boxes}
+        found = [(named[edge.tail], named[edge.head]) for edge in picture.edges if edge.kind == "residual"]
+        if len(found) == 0:
+            assert picture.depth < picture.levels
+            continue
+        assert [head.path.rpartition(".")[2] for _, head in found] in (
+            ["attn_residual", "mlp_residual"],
+            ["attn_residual", "ffn_residual"],
+        )
+        assert found[0][0].kind == "entry"
+
+
+def test_unrolled_residuals_are_found_too() -> None:
+    """Twelve layers with two each."""
+    flat = account(account("gpt2").annotated.graph.unroll())
+    picture = scene(flat, default(), 4)
+    assert sum(edge.kind == "residual" for edge in picture.edges) == 24
+    assert not [edge for edge in picture.edges if edge.kind == "loop"]
+
+
+def test_each_value_enters_a_collapsed_scope_once() -> None:
+    """The normalised input feeds three projections inside attn, and attn shows one arrow."""
+    picture = scene(account("transformer-lm-small"), default(), 2)
+    attn = next(box.id for box in picture.boxes if box.path == "layers.*.attn")
+    tails = [edge.tail for edge in picture.edges if edge.head == attn]
+    assert len(tails) == len(set(tails)) == 3  # the stream, cosine and sine
+
+
+def test_a_value_used_twice_by_one_node_has_two_arrows() -> None:
+    """x + x is legal and looks so."""
+    builder = Builder("double", default().operators)
+    x = builder.input("x", (4,))
+    picture = scene(account(builder.graph(builder.apply("add", x, x, name="sum"))), default())
+    assert len([edge for edge in picture.edges if edge.head == picture.boxes[1].id]) == 2
+
+
+def test_a_node_may_have_the_name_of_a_scope() -> None:
+    """In a graph from outside `a` and `a.b` can both be nodes: the box of the collapsed scope has both."""
+    report = chain("a", "a.b", "c")
+    assert paths(scene(report, default(), 1)) == ["a", "c"]
+    collapsed = scene(report, default(), 1).boxes[1]
+    assert (collapsed.kind, collapsed.members) == ("scope", 2)
+    assert collapsed.figures == report["a"].figures
+    assert paths(scene(report, default(), 2)) == ["a", "a.b", "c"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "a..b", ".a", "a.", "*", "a.*.*", "0.1.2", " "])
+def test_odd_names_are_paths_like_any_other(name: str) -> None:
+    """Empty parts and bare indices neither hang nor fail."""
+    for depth in (1, 2, 9):
+        picture = scene(chain(name, "z"), default(), depth)
+        assert sum(box.members for box in picture.boxes if box.kind in ("node", "scope")) == 2
+
+
+def test_a_graph_of_nothing_has_an_empty_picture() -> None:
+    """An input that is also the output."""
+    value = Value("x", TensorSpec((4,)))
+    picture = scene(account(Graph("identity", (value,), (), (value,))), default())
+    assert [box.kind for box in picture.boxes] == ["input", "output"]
+    assert len(picture.edges) == 1
+
+
+def test_a_long_chain_is_set_in_linear_time() -> None:
+    """20,000 nodes in a row: nothing recurses per node."""
+    picture = scene(chain(*(f"n{index}" for index in range(20_000))), default())
+    assert len(picture.boxes) == 20_002
+    assert picture.length == 20_002
+
+
+@pytest.mark.parametrize("depth", [None, 5000])
+def test_scopes_that_are_nested_too_deep_are_collapsed(depth: int | None) -> None:
+    """A name of 1,000 parts is no reason to fail: Graphviz could not nest as many clusters."""
+    report = chain(".".join("a" * 1000), "z")
+    assert scene(report, default(), depth).depth == DEEPEST
+    assert draw(report, depth=depth).source.count("subgraph") == DEEPEST  # one of them the picture's own
