@@ -36,6 +36,7 @@ class NodeCost:
         repeats: How often each block around it repeats, outermost first.
         times: Their product: how often the node runs.
         owned: The parameters whose storage is attributed to this node: each storage of the graph has one owner.
+        starts: The first index of each block around it, outermost first.
     """
 
     node: Node
@@ -43,6 +44,7 @@ class NodeCost:
     repeats: tuple[Dim, ...] = ()
     times: Dim = 1
     owned: tuple[Parameter, ...] = ()
+    starts: tuple[int, ...] = ()
 
 
 @attrs.frozen
@@ -77,7 +79,7 @@ def annotate(
     if unknown not in ("error", "report"):
         raise UnknownNameError(f"unknown is 'error' or 'report', not {unknown!r}")
     annotation = _Annotation(plugins or default(), convention, unknown == "report")
-    annotation.visit(graph, (), 1)
+    annotation.visit(graph, (), 1, ())
     annotation.check_ties()
     return AnnotatedGraph(graph, tuple(annotation.records), convention)
 
@@ -91,17 +93,18 @@ class _Annotation:
         self.adjust = convention.adjust
         self.lenient = lenient
         self.records: list[NodeCost] = []
-        self.storages: dict[str, Parameter] = {}
+        self.storages: dict[tuple[str, tuple[int, ...]], Parameter] = {}
+        self.names: dict[str, Parameter] = {}
         self.tied: list[Parameter] = []
 
-    def visit(self, graph: Graph, repeats: tuple[Dim, ...], times: Dim) -> None:
+    def visit(self, graph: Graph, repeats: tuple[Dim, ...], times: Dim, starts: tuple[int, ...]) -> None:
         ordinals: dict[tuple[str, str], int] = {}
         operators = self.plugins.operators
         direct = self.plugins.costs_nodes_itself
         append = self.records.append
         for node in graph.nodes:
             if isinstance(node, Block):
-                self.visit(node.body, (*repeats, node.repeat), times * node.repeat)
+                self.visit(node.body, (*repeats, node.repeat), times * node.repeat, (*starts, node.start))
                 continue
             name = node.operator
             operator = operators.get(name)
@@ -118,16 +121,19 @@ class _Annotation:
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
                 if type(operand) is Parameter and cost is not None:
-                    owned += self._own(operand, node)
-            append(NodeCost(node, cost, repeats, times, owned))
+                    owned += self._own(operand, node, starts)
+            append(NodeCost(node, cost, repeats, times, owned, starts))
 
-    def _own(self, parameter: Parameter, node: Node) -> tuple[Parameter, ...]:
+    def _own(self, parameter: Parameter, node: Node, starts: tuple[int, ...]) -> tuple[Parameter, ...]:
+        """The parameter, if its storage is new: a name with `*` is another storage in a block that starts elsewhere."""
         if parameter.tied_to:
             self.tied.append(parameter)
             return ()
-        known = self.storages.get(parameter.name)
+        name = parameter.name
+        key = (name, starts[: name.count("*")] if starts else ())
+        known = self.storages.get(key)
         if known is None:
-            self.storages[parameter.name] = parameter
+            self.storages[key] = self.names[name] = parameter
             return (parameter,)
         if conflict(known.spec, parameter.spec):
             raise GraphError(
@@ -137,12 +143,14 @@ class _Annotation:
 
     def check_ties(self) -> None:
         for parameter in self.tied:
-            target = self.storages.get(parameter.tied_to)
-            if target is None and not self.lenient:
-                raise GraphError(
-                    f"parameter {parameter.name!r} is tied to {parameter.tied_to!r}, which no node of the graph has"
-                    f"{suggest(parameter.tied_to, self.storages)}"
-                )
+            target = self.names.get(parameter.tied_to)
+            who = f"parameter {parameter.name!r} is tied to {parameter.tied_to!r}"
+            if target is None:
+                if self.lenient:
+                    continue  # it may belong to a node that is left out
+                raise GraphError(f"{who}, which no node of the graph has{suggest(parameter.tied_to, self.names)}")
+            if conflict(target.spec, parameter.spec):
+                raise GraphError(f"{who}, but is {parameter.spec} where that is {target.spec}")
 
     def _ask(self, node: Node, operator: Operator | None) -> Cost | None:
         cost = self.plugins.manager.hook.graphacct_node_cost(node=node, operator=operator)

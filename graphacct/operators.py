@@ -169,7 +169,11 @@ class Operator:
         if not self.contracts:
             return work
         flops = 2 * prod([dims[dim] for dim in self._contracted]) * (prod(batch) if self._batched else 1)
-        return attrs.evolve(work, matmul_flops=work.matmul_flops + flops)
+        if work is NOTHING:
+            return Work(flops)
+        return Work(
+            work.matmul_flops + flops, work.vector_flops, work.transcendentals, work.read_bytes, work.write_bytes
+        )
 
     def _call(
         self,

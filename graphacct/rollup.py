@@ -119,7 +119,7 @@ def by_scope(report: Report) -> tuple[Row, ...]:
     operators: dict[str, str] = {}
     repeats: dict[str, Dim] = {}
     children: dict[str, dict[str, None]] = {"": {}}
-    known: set[str] = set()
+    known: set[tuple[str, tuple[int, ...]]] = set()
     for record in report.annotated.costs:
         name = record.node.name
         row = pattern(name)
@@ -128,8 +128,8 @@ def by_scope(report: Report) -> tuple[Row, ...]:
         kind = record.node.operator
         operators[row] = kind if operators.get(row, kind) == kind else ""
         path = name
-        while path and path not in known:
-            known.add(path)
+        while path and (key := (path, record.starts[: path.count("*")])) not in known:
+            known.add(key)
             repeats[row] = repeats.get(row, 0) + instances(path, record.repeats)
             path = parent(path)
             above = parent(row)
