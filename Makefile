@@ -28,6 +28,7 @@ $(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graphacct needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e plugins/graphacct-vision
+	$(BIN)/python -m compileall -q graphacct plugins
 	touch $@
 
 # torch is asked for first and alone: a plain request for it would fetch several GB of CUDA libraries.
