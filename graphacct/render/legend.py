@@ -16,6 +16,7 @@ from graphacct.report import Report
 STEPS = 24
 TITLE_SIZE = 16
 LONGEST_LINE = 130
+BLANK = 8
 
 
 def title(report: Report, quantity: Quantity) -> str:
@@ -88,9 +89,9 @@ def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
         total = report.total[quantity.name]
         share = f" ({largest / total * 100:.1f} %)" if numeric(total) and total else ""
         cells += [
-            cell(font(f"{escape(quantity.name)}:  0  ", TEXT_SIZE, INK), ""),
-            cell(_scale(), ""),
-            cell(font(f"  {escape(human(_whole(largest), quantity.unit) + share)}", TEXT_SIZE, INK), ""),
+            cell(font(f"{escape(quantity.name)}:  0  ", TEXT_SIZE, INK), 'ALIGN="RIGHT"'),
+            cell(_scale(), f'WIDTH="{5 * STEPS}" FIXEDSIZE="TRUE" HEIGHT="12"'),
+            cell(font(f"  {escape(human(_whole(largest), quantity.unit) + share)}", TEXT_SIZE, INK), 'ALIGN="LEFT"'),
         ]
     kinds = {edge.kind for edge in scene.edges}
     for kind, colour, pattern, words in (
@@ -100,7 +101,9 @@ def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
     ):
         if kind in kinds:
             cells += [cell(" ", 'WIDTH="22"'), cell(_line(colour, pattern)), cell(font(f"  {words}", TEXT_SIZE, INK))]
-    return table([row(*cells)]) if cells else " "
+    # Columns share the caption's spare width: with blank ones at its ends a short legend stays together.
+    blank = [cell("", 'CELLPADDING="2"')] * (BLANK if len(cells) == len(("from", "scale", "to")) else 0)
+    return table([row(*blank, *cells, *blank)]) if cells else " "
 
 
 def _whole(value: float) -> float:
