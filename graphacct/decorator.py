@@ -21,6 +21,7 @@ def operator(
     infer: Callable[..., Any] | None = None,
     dtype: str = "",
     replaces: bool = False,
+    gradients: Mapping[str, Callable[..., Work]] | None = None,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
 
@@ -47,7 +48,12 @@ def operator(
                     "a tensor of its own needs Saved(name, why, dims)"
                 )
         attributes: dict[str, Any] = {}
-        for function in (infer, view, formula):
+        for operand in gradients or ():
+            if operand != "*" and operand not in terms:
+                raise SignatureError(
+                    f"operator {title!r} has a gradient of {operand!r}, which {signature!r} does not have"
+                )
+        for function in (infer, view, *(gradients or {}).values(), formula):
             if callable(function):
                 attributes.update(keywords_of(function))
         for dim in parsed.unbound():
@@ -64,6 +70,7 @@ def operator(
             dtype,
             _dedent(formula.__doc__),
             replaces,
+            gradients or {},
             attributes,
         )
 

@@ -87,6 +87,9 @@ class Operator:
         dtype: The outputs' dtype; empty means that of the first floating-point operand, or else of the first.
         doc: The factor per element and its source.
         replaces: Whether it takes the place of an operator of this name from another plugin.
+        gradients: The work of each operand's gradient: a function of the formula's kind by operand, `*` for one that
+            serves all operands at once. The gradient of a contracted operand is a contraction of the same size, which
+            is added; views and operands that carry no gradient need none.
         attributes: Defaults of the attributes, by name; REQUIRED where there is none.
     """
 
@@ -100,6 +103,7 @@ class Operator:
     dtype: str = ""
     doc: str = ""
     replaces: bool = False
+    gradients: Mapping[str, Callable[..., Work]] = attrs.field(factory=dict)
     attributes: Mapping[str, Any] = attrs.field(factory=dict)
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
@@ -111,7 +115,7 @@ class Operator:
         dims = dict.fromkeys(dim for term in terms for dim in (*term.front, *term.back))
         object.__setattr__(self, "_contracted", tuple(dims))
         object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
-        for function in (self.formula, self.infer, self.view):
+        for function in (self.formula, self.infer, self.view, *self.gradients.values()):
             if callable(function):
                 self._plans[function] = self._plan(function)
 
@@ -143,10 +147,10 @@ class Operator:
                 dims.update(self._sized(dims, attributes))
             outputs = tuple([TensorSpec(shape, dtype) for shape in self.signature.shapes(dims, batch)])
         else:
-            outputs = _as_specs(self._call(self.infer, dims, batch, specs, (), attributes), dtype)
+            outputs = _as_specs(self.call(self.infer, dims, batch, specs, (), attributes), dtype)
         view = self.view
         if callable(view):
-            view = bool(self._call(view, dims, batch, specs, outputs, attributes))
+            view = bool(self.call(view, dims, batch, specs, outputs, attributes))
         work = self.work(dims, batch, specs, outputs, attributes)
         return Application(dims, batch, outputs, view, full_cost(work, specs, outputs, view))
 
@@ -161,21 +165,25 @@ class Operator:
         """The formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions."""
         work = NOTHING
         if self.formula is not None:
-            result = self._call(self.formula, dims, batch, specs, outputs, attributes)
+            result = self.call(self.formula, dims, batch, specs, outputs, attributes)
             if isinstance(result, Work):
                 work = result
             elif result is not None or not self.contracts:
                 raise OperatorError(f"its formula returned {result!r}; a formula returns Work(...)")
         if not self.contracts:
             return work
-        flops = 2 * prod([dims[dim] for dim in self._contracted]) * (prod(batch) if self._batched else 1)
+        flops = self.contraction(dims, batch)
         if work is NOTHING:
             return Work(flops)
         return Work(
             work.matmul_flops + flops, work.vector_flops, work.transcendentals, work.read_bytes, work.write_bytes
         )
 
-    def _call(
+    def contraction(self, dims: Mapping[str, Dim], batch: tuple[Dim, ...]) -> Dim:
+        """2 FLOPs for each combination of the contracted operands' dimensions, batch and contracted ones once."""
+        return 2 * prod([dims[dim] for dim in self._contracted]) * (prod(batch) if self._batched else 1)
+
+    def call(
         self,
         function: Callable[..., Any],
         dims: Mapping[str, Dim],
