@@ -40,6 +40,8 @@ class Saved:
             empty is a scalar. None for operands and outputs.
         dtype: For a tensor of its own: its dtype; empty means that of the first output.
         when: The attribute that must be set (not 0, None or False) for it to be kept; empty means always.
+        serves: The operands whose gradient needs it, as names with blanks between; empty means any: torch keeps a
+            factor of a product only when the other factor's gradient will be computed.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Saved:
     dims: str | None = None
     dtype: str = ""
     when: str = ""
+    serves: str = ""
 
 
 @attrs.frozen
