@@ -27,11 +27,7 @@ def counts(default: Sequence[int], length: int) -> Any:
         parts = value.split(",") if isinstance(value, str) else value
         if not isinstance(parts, Sequence) or len(parts) != length:
             raise ConfigError(f"{field.name} are {length} counts with commas between, not {brief(value)}")
-        whole = [
-            int(part) if isinstance(part, str) and part.strip().isdecimal() and len(part) < 20 else part
-            for part in parts
-        ]
-        return tuple(check_dim(part, field.name) for part in whole)
+        return tuple(check_dim(_whole(part), field.name) for part in parts)
 
     return _field(tuple(default), check)
 

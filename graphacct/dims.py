@@ -8,7 +8,7 @@ a value of theirs can only arrive when the caller has imported them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphacct.errors import ConfigError, brief
@@ -80,13 +80,16 @@ def same(a: Dim, b: Dim) -> bool:
     if type(a) is int and type(b) is int:
         return a == b
     if is_array(a) or is_array(b):
-        return getattr(a, "shape", None) == getattr(b, "shape", None) and bool(numpy_all(a == b))
+        if getattr(a, "shape", None) != getattr(b, "shape", None):
+            return False
+        equal: Any = a == b
+        return bool(equal.all())
     return bool(a == b)
 
 
-def numpy_all(truths: Any) -> Any:
-    """Whether all of an array's elements are true."""
-    return truths.all()
+def same_shape(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
+    """Whether two shapes are known to be equal."""
+    return len(a) == len(b) and all(map(same, a, b))
 
 
 def differ(a: Dim, b: Dim) -> bool:

@@ -54,7 +54,9 @@ def brief(value: object, most: int = 60) -> str:
     if isinstance(value, int) and value.bit_length() > 4 * most:
         return f"a {value.bit_length()}-bit integer"
     text = repr(value)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    if len(text) <= most:
+        return text
+    return f"{text[: most - 1]}…" + (f" ({len(value):,} characters)" if isinstance(value, str) else "")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.dims import Dim, prod
+from graphacct.dims import Dim, prod, same
 from graphacct.errors import UnknownNameError, unknown
 from graphacct.formulas import exact_cost, formulas, number
 from graphacct.operators import Operator, Saved
@@ -83,7 +83,7 @@ class Explanation:
     def __str__(self) -> str:
         from graphacct.render.explanation import text
 
-        return "\n".join(text(self))
+        return text(self)
 
 
 def explain(report: Report, node: str, quantity: str | None = None, plugins: Plugins | None = None) -> Explanation:
@@ -261,7 +261,7 @@ def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
     lines = []
     for name, total in row.values.items():
         if quantity is None or name == quantity:
-            nonzero = [part for part in parts if not (type(part.values[name]) is int and part.values[name] == 0)]
+            nonzero = [part for part in parts if not same(part.values[name], 0)]
             formula = " + ".join(part.path[len(path) + 1 :] for part in nonzero) or "0"
             numbers = " + ".join(number(part.values[name]) for part in nonzero) or "0"
             lines.append(Line(name, formula, numbers, total, total, total))
@@ -275,7 +275,7 @@ def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
         tuple(f"{part.path} ({part.operator or 'scope'})" for part in parts),
         (),
         tuple(lines),
-        f"{number(row.repeat)} times" if not (type(row.repeat) is int and row.repeat == 1) else "once",
+        "once" if same(row.repeat, 1) else f"{number(row.repeat)} times",
         f"{convention.name}: {convention.doc}",
         "the sum of its parts, repeats included",
         (),

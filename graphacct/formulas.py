@@ -134,4 +134,5 @@ def _substitute(text: str, values: Mapping[str, Dim]) -> str:
 
 
 def number(value: Dim) -> str:
+    """A size or figure as explanations print it: an int with commas, a symbol as itself."""
     return f"{value:,}" if type(value) is int else str(value)

@@ -1,6 +1,6 @@
 """Graphs to networkx and back.
 
-This is the only file that imports networkx, and only its two functions do so when they are called.
+This is the only file that imports networkx, and only when one of its functions is called.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from graphacct.errors import suggest
+from graphacct.errors import brief, suggest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 LONGEST = 1000
@@ -100,11 +100,6 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def brief(value: str) -> str:
-    """A value as messages quote it: its beginning, when it is long."""
-    return repr(value) if len(value) <= 60 else f"{value[:40]!r}… ({len(value):,} characters)"
 
 
 SIZE = Integer()

@@ -162,7 +162,8 @@ def _frozen(value: Any) -> Any:
 
 
 def _brief(value: Any) -> str:
-    text = "null" if value is None else json.dumps(value)[:41]
+    """A value as the file has it, cut where it is long."""
+    text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphacct.dims import Dim
+from graphacct.dims import Dim, same
 from graphacct.quantities import Quantity
 from graphacct.render import palette
-from graphacct.render.labels import numeric, zero
+from graphacct.render.labels import numeric
 from graphacct.render.scene import Scene
 from graphacct.render.units import human, params, percent
 from graphacct.report import Report
@@ -47,7 +47,7 @@ class Amounts:
                 continue
             index, quantity = self._quantities[name]
             value = figures[index]
-            if zero(value):
+            if same(value, 0):
                 continue
             if name == "params":
                 parts.append(f"{params(value)} params")
@@ -82,4 +82,4 @@ class Amounts:
         """Whether there is nothing to say: no parameters, no FLOPs, none of the chosen quantity."""
         shown = {name: figures[index] for name, (index, _) in self._quantities.items()}
         told = [shown[name] for name in ("params", "flops", self.quantity.name) if name in shown]
-        return all(map(zero, told))
+        return all(same(value, 0) for value in told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphacct.dims import Dim
+from graphacct.dims import Dim, same
 from graphacct.render import labels, palette, tooltips
 from graphacct.render.amounts import Amounts
 from graphacct.render.scene import Box, Scope
@@ -62,7 +62,7 @@ def node(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
 def collapsed(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
     """A scope as one box, with its rolled-up figures."""
     fill, ink = amounts.colours(box.figures)
-    kind = labels.escape(_joined(f"{box.members} nodes" if box.members > 1 else "1 node", between=" "))
+    kind = labels.escape(f"{box.members} nodes" if box.members > 1 else "1 node")
     if repeated(box.repeat):
         kind = labels.font(f"{labels.escape(repeated(box.repeat))}  ", labels.NAME_SIZE + 2, ink, bold=True) + kind
     given = labels.shape(box.shown) if box.shown is not None else ""
@@ -104,8 +104,8 @@ def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
 
 def repeated(repeat: Dim) -> str:
     """`×48`; empty for what is there once."""
-    return "" if type(repeat) is int and repeat == 1 else labels.clean(f"×{repeat}", 30)
+    return "" if same(repeat, 1) else labels.clean(f"×{repeat}", 30)
 
 
-def _joined(*parts: str, between: str = " · ") -> str:
-    return between.join(part for part in parts if part)
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
 from graphacct.render.json import heading
 from graphacct.render.json import text as json_text
@@ -18,7 +19,6 @@ from graphacct.render.sheet import (
     Column,
     Line,
     Sheet,
-    is_zero,
     levels,
     partial,
     warning,
@@ -116,12 +116,12 @@ class Comparison:
             for report in self.reports
             for text in (
                 human(report.total[self.quantity], unit, binary) + partial(report),
-                "" if is_zero(report.total[self.quantity]) else percent(1.0),
+                "" if same(report.total[self.quantity], 0) else percent(1.0),
             )
         ]
         missing = [f"{plain(report.model)}: {warning(report)}" for report in self.reports if warning(report)]
         rows = [
-            row for row in self._rows() if any(row[3]) or not all(value is None or is_zero(value) for value in row[1])
+            row for row in self._rows() if any(row[3]) or not all(value is None or same(value, 0) for value in row[1])
         ]
         empty = len(self.paths) - len(rows)
         left_out = f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"
@@ -145,7 +145,7 @@ class Comparison:
             more = " + ?" if lack else ""
             if value is None:
                 cells += ["–", ""]
-            elif is_zero(value):
+            elif same(value, 0):
                 cells += [UNCOSTED if lack else "0", ""]
             else:
                 cells += [human(value, unit, binary) + more, percent(share) + more]

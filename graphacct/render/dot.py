@@ -13,7 +13,7 @@ from typing import Any
 import graphviz
 
 from graphacct.annotate import NodeCost, annotate
-from graphacct.dims import same
+from graphacct.dims import same_shape
 from graphacct.errors import OperatorError, unknown
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
@@ -251,8 +251,4 @@ class _Painter:
         if edge.views:
             return True
         entering = self.entering.get(edge.tail, [])
-        return bool(entering) and not any(_equal(spec, other) for other in entering)
-
-
-def _equal(one: TensorSpec, other: TensorSpec) -> bool:
-    return len(one.shape) == len(other.shape) and all(map(same, one.shape, other.shape))
+        return bool(entering) and not any(same_shape(spec.shape, other.shape) for other in entering)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graphacct.dims import Dim
+from graphacct.dims import same
 from graphacct.formulas import number
 
 if TYPE_CHECKING:
     from graphacct.explanation import Explanation, Line
 
 
-def text(explanation: Explanation) -> Sequence[str]:
+def text(explanation: Explanation) -> str:
+    """An explanation in lines of plain text: the operands, the values, each quantity's formula, the source."""
     scope = not explanation.operator
     lines = [f"{explanation.node} of {explanation.model}: {explanation.operator or 'a scope'}"]
     if explanation.origin:
@@ -32,7 +32,7 @@ def text(explanation: Explanation) -> Sequence[str]:
     for item in explanation.saved:
         own = f" ({item.dims or 'scalar'}{', ' + item.dtype if item.dtype else ''})" if item.dims else ""
         lines.append(f"  keeps       {item.name}{own} for its backward pass: {item.why}")
-    return lines
+    return "\n".join(lines)
 
 
 def _line_text(line: Line, scope: bool) -> list[str]:
@@ -42,17 +42,13 @@ def _line_text(line: Line, scope: bool) -> list[str]:
     result = number(line.exact)
     if line.formula and not line.substituted:
         text = f"{head} = {result} ({line.formula})"
-    elif not line.formula or _equal(line.exact, 0):
+    elif not line.formula or same(line.exact, 0):
         text = f"{head} = {result}"
     else:
         text = " = ".join(dict.fromkeys((head, line.formula, line.substituted, result)))
     lines = [text]
-    if not _equal(line.value, line.exact):
+    if not same(line.value, line.exact):
         lines.append(f"      the convention counts {number(line.value)} of it")
-    if not _equal(line.total, line.value):
+    if not same(line.total, line.value):
         lines.append(f"      in the whole model {number(line.total)}")
     return lines
-
-
-def _equal(a: Dim, b: Dim) -> bool:
-    return a is b or bool(a == b)

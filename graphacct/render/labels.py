@@ -1,20 +1,20 @@
 """What stands in and on the boxes: text made safe, then put together as Graphviz's HTML-like labels.
 
 Names come from files. In a label they are escaped for HTML; in a tooltip (an `escString`, where a backslash and an
-ampersand mean something) for that. Characters that XML cannot hold, or that would turn the text's direction, are
-written as their code points.
+ampersand mean something) for that. Characters that cannot be printed, which XML could not hold or which would turn the
+text's direction, are written as escapes.
 """
 
 from __future__ import annotations
 
 import html
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
 import graphviz
 
 from graphacct.dims import is_array, is_symbol, shape_text
+from graphacct.render.plain import plain
 from graphacct.tensors import TensorSpec
 
 LONGEST_NAME = 44
@@ -32,16 +32,7 @@ def clean(text: str, longest: int = LONGEST_TOOLTIP) -> str:
     if len(text) > longest:
         half = (longest - 1) // 2
         text = f"{text[:half]}…{text[len(text) - half :]}"
-    return "".join(_visible(character) for character in text)
-
-
-def _visible(character: str) -> str:
-    if character == " " or unicodedata.category(character) not in _HIDDEN:
-        return character
-    return f"\\u{ord(character):04x}"
-
-
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
+    return plain(text)
 
 
 def escape(text: str, longest: int = LONGEST_NAME) -> str:
@@ -109,8 +100,3 @@ def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = T
 def numeric(value: Any) -> bool:
     """Whether a figure is one number, so that it has a colour and a share."""
     return not (is_symbol(value) or is_array(value))
-
-
-def zero(value: Any) -> bool:
-    """Whether a figure is certainly nothing, a symbolic 0 included."""
-    return not is_array(value) and bool(value == 0)

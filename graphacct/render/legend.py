@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphacct.dims import is_array, text
+from graphacct.dims import is_array, same, text
 from graphacct.quantities import Quantity
 from graphacct.render.amounts import Amounts
 from graphacct.render.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
@@ -56,7 +56,7 @@ def facts(report: Report, scene: Scene) -> list[str]:
     coverage = report.coverage
     parts = [f"convention {report.convention}", f"{coverage.costed} of {coverage.total} nodes costed", workload]
     repeats = [item.repeat for item in scene.scopes.values()] + [box.repeat for box in scene.boxes]
-    if not all(map(_is_one, repeats)):
+    if not all(same(repeat, 1) for repeat in repeats):
         parts.append("repetitions summed")
     lines = [" · ".join(filter(None, parts))]
     if coverage.uncosted:
@@ -70,10 +70,6 @@ def _value(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return "×".join(map(_value, value))
     return text(value) if is_array(value) else clean(str(value), 60)
-
-
-def _is_one(value: object) -> bool:
-    return type(value) is int and value == 1
 
 
 def _wrapped(line: str) -> Iterable[str]:

@@ -58,7 +58,7 @@ def _cell(value: Any) -> str:
         return "; ".join(_registered(kind, names) for kind, names in value.items()) or "–"
     if isinstance(value, list):
         return ", ".join(map(plain, value))
-    return plain(_first_sentence(str(value)))
+    return plain(_first_paragraph(str(value)))
 
 
 def _registered(kind: str, names: Sequence[str]) -> str:
@@ -69,6 +69,6 @@ def _registered(kind: str, names: Sequence[str]) -> str:
     return f"{counted} ({', '.join(map(plain, names[:FEW]))}{more})"
 
 
-def _first_sentence(text: str) -> str:
+def _first_paragraph(text: str) -> str:
     """The first paragraph of a docstring, on one line."""
     return " ".join(text.strip().split("\n\n")[0].split())

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from graphacct.dims import same
-from graphacct.tensors import TensorSpec
+from graphacct.dims import same_shape
 
 if TYPE_CHECKING:
     from graphacct.render.scene import Box, Edge
@@ -31,14 +30,10 @@ def residual(boxes: Iterable[Box], edges: Sequence[Edge]) -> set[int]:
         shown = box_of[head].shown
         if box_of[head].kind != "node" or shown is None or len(candidates) < 2:
             continue
-        if not all(edge.spec is not None and _equal(edge.spec, shown) for _, edge in candidates):
+        if not all(edge.spec is not None and same_shape(edge.spec.shape, shown.shape) for _, edge in candidates):
             continue
         found.update(index for index, edge in candidates if not edge.views and _goes_round(edge, leaving, order))
     return found
-
-
-def _equal(one: TensorSpec, other: TensorSpec) -> bool:
-    return len(one.shape) == len(other.shape) and all(map(same, one.shape, other.shape))
 
 
 def _goes_round(edge: Edge, leaving: dict[str, list[str]], order: dict[str, int]) -> bool:

@@ -62,7 +62,6 @@ class Edge:
             nothing flows into, such as a mask); `loop` (carried into the next repetition); `tied` (one weight).
         spec: What flows, as it arrives; None for tied weights.
         views: The names of the views that are folded into it.
-        repeat: For a loop, how often the block repeats; else 1.
     """
 
     tail: str
@@ -70,7 +69,6 @@ class Edge:
     kind: str
     spec: TensorSpec | None = None
     views: tuple[str, ...] = ()
-    repeat: Dim = 1
 
 
 @attrs.frozen

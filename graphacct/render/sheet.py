@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.dims import is_symbol, shape_text
+from graphacct.dims import same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.quantities import CORE
 from graphacct.render.plain import plain
@@ -207,7 +207,7 @@ def _rest(report: Report, shown: Iterable[str], binary: bool) -> list[str]:
         f"{IN_WORDS.get(quantity.name, plain(quantity.name))} "
         f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"
         for quantity in report.quantities
-        if quantity.name not in shown and not is_zero(report.total[quantity.name])
+        if quantity.name not in shown and not same(report.total[quantity.name], 0)
     ]
     return [", ".join(texts)] if texts else []
 
@@ -223,7 +223,7 @@ def _tree(
             above = parent(row.path)
             around = repeats.get(above, 1)
             label = row.path[len(above) + 1 :] if above else row.path
-            if row.repeat is not around and row.repeat != around:
+            if not same(row.repeat, around):
                 label = f"{label.removesuffix('.*')} ×{row.repeat}"
             lines.append(_line(row, label, row.depth, row.operator, names, quantities, missing, binary))
     return lines
@@ -242,7 +242,7 @@ def _line(
     """A row's line; a node without a cost says so instead of 0, and what holds one says that there is more."""
     values = {**row.values, SHARE: row.share}
     lacking = missing.get(row.path, 0)
-    alone = lacking and (operator or not any(type(value) is not int or value for value in row.figures))
+    alone = lacking and (operator or all(same(value, 0) for value in row.figures))
     cells = [UNCOSTED if alone else _cell(values[name], name, quantities, binary) for name in names]
     if lacking and not alone:
         cells = [f"{cell} + ?" for cell in cells]
@@ -251,7 +251,7 @@ def _line(
 
 
 def _cell(value: Any, name: str, quantities: dict[str, Quantity], binary: bool) -> str:
-    if is_zero(value):
+    if same(value, 0):
         return ""
     return percent(value) if name == SHARE else human(value, quantities[name].unit, binary)
 
@@ -280,11 +280,6 @@ def _parameter(row: ParameterRow) -> Line:
     tie = f"tied to {plain(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
     own = "" if tie else params(parameter.spec.elements * row.count)
     return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, plain(row.count), own, tie), name)
-
-
-def is_zero(value: Any) -> bool:
-    """Whether a value is the number 0: what has none of a quantity shows an empty cell."""
-    return bool(value == 0) if isinstance(value, (int, float)) or is_symbol(value) else False
 
 
 def _size(value: Any) -> str:

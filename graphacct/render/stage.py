@@ -14,11 +14,10 @@ from typing import TypeAlias
 import attrs
 
 from graphacct.annotate import NodeCost
-from graphacct.dims import Dim, maximum
+from graphacct.dims import Dim, maximum, same
 from graphacct.errors import ConfigError, GraphacctError
 from graphacct.graph import Block, Graph, Node, Parameter
 from graphacct.plugins import Plugins
-from graphacct.render.labels import zero
 from graphacct.render.residual import residual
 from graphacct.render.scene import Box, Chain, Edge, Figures, Scene, Scope
 from graphacct.report import Report
@@ -28,7 +27,6 @@ from graphacct.tensors import TensorSpec
 LONGEST = 13
 MOST = 40
 """A picture of at most so many boxes one after the other, and in all, is readable on a laptop's screen."""
-
 
 DEEPEST = 50
 """Levels of scopes that can be open; what lies deeper is collapsed, whatever is asked for."""
@@ -200,13 +198,11 @@ class _Stage:
             if index < len(entries):
                 for source in results:
                     if source.box != entries[index]:
-                        self.edges.append(
-                            Edge(source.box, entries[index], "loop", value.spec, source.views, block.repeat)
-                        )
+                        self.edges.append(Edge(source.box, entries[index], "loop", value.spec, source.views))
             sources[value.name] = tuple(attrs.evolve(source, spec=value.spec) for source in results)
 
     def _is_free_view(self, node: Node, record: NodeCost, figures: Figures) -> bool:
-        if record.cost is None or not all(map(zero, figures)):
+        if record.cost is None or not all(same(value, 0) for value in figures):
             return False
         application = node.application
         if application is None:

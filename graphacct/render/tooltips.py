@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from graphacct.annotate import NodeCost
-from graphacct.dims import Dim
+from graphacct.dims import Dim, same
 from graphacct.graph import Node
 from graphacct.plugins import Plugins
-from graphacct.render.labels import numeric, tooltip, zero
+from graphacct.render.labels import numeric, tooltip
 from graphacct.render.scene import Edge
 from graphacct.render.units import human
 from graphacct.report import Report
@@ -72,16 +72,12 @@ def _formulas(operator: Any, record: NodeCost) -> Iterable[str]:
         value = getattr(record.cost, name)
         if name in found and value == getattr(exact, name) and value != 0:
             steps = dict.fromkeys((name, *found[name], f"{value:,}"))
-            yield " = ".join(steps) + (" (one pass)" if not _once(record.times) else "")
-
-
-def _once(times: Dim) -> bool:
-    return type(times) is int and times == 1
+            yield " = ".join(steps) + ("" if same(record.times, 1) else " (one pass)")
 
 
 def _exact(report: Report, figures: Sequence[Dim], share: str) -> Iterable[str]:
     for quantity, value in zip(report.quantities, figures, strict=True):
-        if not zero(value):
+        if not same(value, 0):
             yield f"{quantity.name} {f'{value:,}' if isinstance(value, int) else human(value, quantity.unit)}"
     if share:
         yield f"share {share}"
