@@ -47,17 +47,30 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
 
     Raises WriteError, which names the path, when that cannot be done.
     """
-    target = Path(path)
-    partial = target.parent / f".{target.name}.{os.getpid()}.partial"
+    shown = os.fspath(path)
     data = content.encode() if isinstance(content, str) else content
     try:
+        target = Path(os.path.realpath(shown))  # a link stays a link: what it points to is written
         if target.is_dir():
-            raise WriteError(f"cannot write {str(target)!r}: it is a folder")
-        if target.exists() and not target.is_file():  # a device or a pipe, such as /dev/stdout
-            target.write_bytes(data)
+            raise WriteError(f"cannot write {shown!r}: it is a folder")
+        if _is_stream(shown, target):
+            with open(shown, "ab") as stream:  # appended, for >> may have opened what /dev/stdout stands for
+                stream.write(data)
             return
-        partial.write_bytes(data)
-        os.replace(partial, target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise WriteError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+        partial = target.parent / f".{target.name[:50]}.{os.getpid()}.partial"
+        try:
+            partial.write_bytes(data)
+            os.replace(partial, target)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise WriteError(f"cannot write {shown!r}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _is_stream(path: str, target: Path) -> bool:
+    """Whether a path is a device or a pipe, or stands for whatever is open (/dev/stdout, /dev/fd/3), be it a file."""
+    opened = os.path.abspath(path)
+    if opened in ("/dev/stdout", "/dev/stderr") or opened.startswith(("/dev/fd/", "/proc/")):
+        return True
+    return target.exists() and not target.is_file()

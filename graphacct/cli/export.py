@@ -16,7 +16,7 @@ from graphacct.cli.options import Output, arguments, model_options
 def command(model: str, output: str, **options: Any) -> None:
     """Save the graph of MODEL as JSON (docs/graph-json.md); every command takes the file for a MODEL."""
     from graphacct.account import build
-    from graphacct.readers.graph_json import write
+    from graphacct.cli.output import give
+    from graphacct.readers.graph_json import text
 
-    graph = build(model, **arguments(options))
-    write(graph, "/dev/stdout" if output == "-" else output)
+    give(text(build(model, **arguments(options))), output)

@@ -169,7 +169,12 @@ def _brief(value: Any) -> str:
 
 def write(graph: Graph, path: str | os.PathLike[str]) -> None:
     """Save a graph; GraphError names a dimension that is no number, WriteError a path that cannot be written."""
-    write_file(path, json.dumps(to_dict(graph), indent=1) + "\n")
+    write_file(path, text(graph))
+
+
+def text(graph: Graph) -> str:
+    """The graph as JSON text; GraphError names a dimension that is no number."""
+    return json.dumps(to_dict(graph), indent=1) + "\n"
 
 
 def to_dict(graph: Graph) -> dict[str, Any]:
