@@ -20,6 +20,7 @@ from graphacct.errors import (
 from graphacct.graph import Block, Graph, Node, Parameter
 from graphacct.hookspecs import hookimpl
 from graphacct.operators import Operator, check_outputs
+from graphacct.paths import repetition
 from graphacct.plugins import Plugins, default
 from graphacct.tensors import conflict
 
@@ -180,17 +181,6 @@ class _Annotation:
         if not self.lenient:
             close = suggest(node.operator, self.plugins.operators)
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
-
-
-def repetition(name: str) -> str:
-    """The path of a name up to its last index, which is the repetition that the node belongs to.
-
-    `layers.*.ln1` in a block and `layers.3.ln1` written out are alike the nodes of one repetition.
-    """
-    parts = name.split(".")
-    while parts and parts[-1] != "*" and not parts[-1].isdigit():
-        parts.pop()
-    return ".".join(parts)
 
 
 @hookimpl(trylast=True)

@@ -15,8 +15,8 @@ from graphacct.dims import Dim, prod, same
 from graphacct.errors import UnknownNameError, unknown
 from graphacct.formulas import exact_cost, formulas, number
 from graphacct.operators import Operator, Saved
+from graphacct.paths import outward, parent, pattern
 from graphacct.plugins import Plugins, default
-from graphacct.rollup import parent, pattern
 
 if TYPE_CHECKING:
     from graphacct.annotate import NodeCost
@@ -241,12 +241,7 @@ def _parameters(name: str, total: Dim, record: NodeCost) -> Line:
 def _times(report: Report, record: NodeCost) -> str:
     if not record.repeats:
         return "once"
-    names = []
-    path = record.node.name
-    while path:
-        if path.endswith(".*"):
-            names.append(path)
-        path = parent(path)
+    names = [path for path in outward(record.node.name) if path.endswith(".*")]
     around = " in ".join(
         f"{name} ×{number(times)}" for name, times in zip(names, reversed(record.repeats), strict=False)
     )

@@ -10,6 +10,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.graph import Parameter
+from graphacct.paths import depth, instances
 
 if TYPE_CHECKING:
     from graphacct.annotate import AnnotatedGraph
@@ -67,7 +68,7 @@ class Row:
     @property
     def depth(self) -> int:
         """How many scopes stand around it; an index does not count."""
-        return sum(part != "*" for part in self.path.split(".")) - 1
+        return depth(self.path)
 
 
 @attrs.frozen
@@ -85,8 +86,6 @@ class ParameterRow:
     @property
     def count(self) -> Dim:
         """How many tensors the name stands for."""
-        from graphacct.rollup import instances
-
         return instances(self.parameter.name, self.repeats)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import add, mul
@@ -11,6 +10,7 @@ from graphacct.annotate import AnnotatedGraph, NodeCost
 from graphacct.dims import Dim, maximum
 from graphacct.errors import PluginError, failure
 from graphacct.graph import Parameter
+from graphacct.paths import instances, parent, pattern
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
 from graphacct.report import Coverage, ParameterRow, Report, Row
@@ -76,34 +76,12 @@ def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
     return result
 
 
-def instances(name: str, repeats: Sequence[Dim]) -> Dim:
-    """How many things a name inside blocks stands for: one `*`, one index, outermost block first."""
-    result: Dim = 1
-    for repeat in repeats[: name.count("*")]:
-        result = result * repeat
-    return result
-
-
 def _adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
     """How two rows of values combine, element by element."""
     if all(quantity.combine == "sum" for quantity in quantities):
         return lambda a, b: tuple(map(add, a, b))
     functions = [maximum if quantity.combine == "max" else add for quantity in quantities]
     return lambda a, b: tuple(f(x, y) for f, x, y in zip(functions, a, b, strict=True))
-
-
-_INDEX = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.|$)")
-
-
-def pattern(name: str) -> str:
-    """A path with its indices written as `*`: `h.0.attn` and `h.*.attn` are the same row."""
-    return _INDEX.sub("*", name)
-
-
-def parent(path: str) -> str:
-    """The scope around a path; an index belongs to the name before it, so that `h.*` has no parent `h`."""
-    head, _, last = path.rpartition(".")
-    return head.rpartition(".")[0] if last == "*" or last.isdigit() else head
 
 
 def by_scope(report: Report) -> tuple[Row, ...]:

@@ -8,6 +8,7 @@ import attrs
 
 from graphacct.errors import GraphError
 from graphacct.graph import Block, Graph, Node, Operand, Value
+from graphacct.paths import indexed
 from graphacct.tensors import TensorSpec
 
 STACK = "stack"
@@ -23,13 +24,6 @@ def unroll(graph: Graph) -> Graph:
     nodes = tuple(_expand(graph.nodes, values, ()))
     outputs = tuple(values[value.name] for value in graph.outputs)
     return attrs.evolve(graph, nodes=nodes, outputs=outputs)
-
-
-def indexed(name: str, indices: Iterable[int]) -> str:
-    """`name` with its leading `*`s replaced by the indices, outermost first."""
-    for index in indices:
-        name = name.replace("*", str(index), 1)
-    return name
 
 
 def _expand(nodes: Iterable[Node | Block], values: dict[str, Value], indices: tuple[int, ...]) -> Iterator[Node]:

@@ -24,7 +24,7 @@ from graphacct import (
     Work,
     hookimpl,
 )
-from graphacct.annotate import annotate, repetition
+from graphacct.annotate import annotate
 from graphacct.errors import GraphacctError, OperatorError, PluginError, ShapeError, UnknownNameError
 from graphacct.plugins import Plugins, default, load
 
@@ -262,14 +262,6 @@ def test_a_cost_hook_gives_costs() -> None:
     plugins = with_plugin(Costs(lambda node, operator: 42))
     with pytest.raises(GraphacctError, match="a graphacct_node_cost hook returned 42, which is no Cost"):
         annotate(graph(node("act", "relu")), plugins=plugins)
-
-
-def test_repetitions() -> None:
-    """The repetition that a node belongs to is its path up to the last index."""
-    assert repetition("layers.*.ln1") == "layers.*"
-    assert repetition("layers.3.attn.q") == "layers.3"
-    assert repetition("h.*.experts.*.fc") == "h.*.experts.*"
-    assert repetition("ln_final") == ""
 
 
 def test_hand_made_nodes_cost_what_built_ones_do() -> None:

@@ -12,7 +12,7 @@ import pytest
 import sympy
 
 from graphacct import ConfigError, ceil_div, exact_div, floor_div, maximum, minimum, prod, same
-from graphacct.dims import MAX_DIM, check_dim, differ, is_array, is_symbol, shape_text
+from graphacct.dims import MAX_DIM, check_dim, differ, is_array, is_symbol, same_shape, shape_text
 
 n, m = sympy.symbols("n m", positive=True, integer=True)
 FLOATS = numpy.array([2.0, 8.0])
@@ -122,6 +122,10 @@ def test_same_and_differ() -> None:
     assert not same(FLOATS, FLOATS + 1)
     assert not same(FLOATS, 2)
     assert not same(FLOATS, numpy.array([2.0]))
+    assert not same(FLOATS, numpy.array([2.0, 8.0, 4.0]))
+    assert same_shape((1, n, 3), (1, n, 3))
+    assert not same_shape((1, n, 3), (1, 4, 3))
+    assert not same_shape((1, 3), (1, 3, 1))
     assert differ(3, 4)
     assert not differ(3, 3)
     assert not differ(n, 4)

@@ -165,7 +165,7 @@ def written_out(report: Report) -> list[tuple[str, Any]]:
 
     import attrs
 
-    from graphacct.unroll import indexed
+    from graphacct.paths import indexed
 
     starts = block_starts(report.annotated.graph)
     result = []

@@ -11,7 +11,6 @@ import graphacct
 from graphacct import Builder, Graph, Parameter, Quantity, Report, TensorSpec, Value, hookimpl
 from graphacct.errors import PluginError, UnknownNameError
 from graphacct.plugins import Plugins, default, load
-from graphacct.rollup import instances, parent, pattern
 
 
 def model() -> Graph:
@@ -125,21 +124,6 @@ def test_a_path_finds_its_row() -> None:
     message = r"^unknown path 'transformer\.h\.\*\.atn'; did you mean 'transformer\.h\.\*\.attn'\?$"
     with pytest.raises(UnknownNameError, match=message):
         report["transformer.h.*.atn"]
-
-
-def test_paths() -> None:
-    """Indices become stars, and belong to the name before them."""
-    assert pattern("h.0.attn.12.c_attn") == "h.*.attn.*.c_attn"
-    assert pattern("layer1.0.conv1") == "layer1.*.conv1"
-    assert pattern("0.weight") == "*.weight"
-    assert (parent("transformer.h.*"), parent("transformer.h.3.attn"), parent("lm_head")) == (
-        "transformer",
-        "transformer.h.3",
-        "",
-    )
-    assert instances("h.*.w", (3, 2)) == 3
-    assert instances("h.*.experts.*.w", (3, 2)) == 6
-    assert instances("w", (3, 2)) == 1
 
 
 @attrs.frozen

@@ -7,7 +7,6 @@ import sympy
 
 from graphacct import Block, Builder, Graph, GraphError, Node, Parameter, TensorSpec, Value, build
 from graphacct.plugins import default
-from graphacct.unroll import indexed
 from graphacct.validate import validate
 
 
@@ -101,10 +100,3 @@ def test_only_a_number_unrolls() -> None:
     n = sympy.Symbol("n", positive=True, integer=True)
     with pytest.raises(GraphError, match=r"^block 'h\.\*' repeats n times: give a number to unroll it$"):
         model(n).unroll()
-
-
-def test_indexed() -> None:
-    """Indices replace the leading stars; the others stay."""
-    assert indexed("h.*.experts.*.w", (3,)) == "h.3.experts.*.w"
-    assert indexed("h.*.experts.*.w", (3, 5)) == "h.3.experts.5.w"
-    assert indexed("wte.weight", (3, 5)) == "wte.weight"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphacct.dims import Dim, same
+from graphacct.paths import last
 from graphacct.render import labels, palette, tooltips
 from graphacct.render.amounts import Amounts
 from graphacct.render.scene import Box, Scope
@@ -41,8 +42,8 @@ def node(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
     """A node: two lines where it costs something, one where it costs little, dashed where nothing can cost it."""
     assert box.record is not None
     operator = box.record.node.operator
-    name = labels.escape(labels.last(box.path))
-    kind = "" if operator == labels.last(box.path) else labels.escape(operator)
+    name = labels.escape(last(box.path))
+    kind = "" if operator == last(box.path) else labels.escape(operator)
     given = labels.shape(box.shown) if box.shown is not None else ""
     if box.uncosted:
         text = labels.escape(_joined(given, "no cost"), 100)
@@ -67,7 +68,7 @@ def collapsed(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
         kind = labels.font(f"{labels.escape(repeated(box.repeat))}  ", labels.NAME_SIZE + 2, ink, bold=True) + kind
     given = labels.shape(box.shown) if box.shown is not None else ""
     figures = labels.escape(_joined(given, amounts.text(box.figures, box.uncosted)), 160)
-    name = labels.escape(labels.last(box.path))
+    name = labels.escape(last(box.path))
     label = labels.box(name, kind, figures, labels.escape(amounts.share(box.figures)), ink)
     attributes = {"label": label, "fillcolor": fill, "tooltip": tip, "penwidth": "1.6"}
     if repeated(box.repeat):
@@ -80,7 +81,7 @@ def collapsed(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
 def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
     """The cluster of an open scope."""
     path, times, share = scope.chain[-1], repeated(scope.repeat), amounts.share(scope.figures)
-    head = labels.font(labels.escape(labels.last(path)), labels.NAME_SIZE, palette.INK, bold=True)
+    head = labels.font(labels.escape(last(path)), labels.NAME_SIZE, palette.INK, bold=True)
     if times:
         head += labels.font(labels.escape(f"  {times}"), labels.NAME_SIZE + 4, palette.RESIDUAL, bold=True)
     lines = [head + labels.font(" ")]

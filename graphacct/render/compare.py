@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
+from graphacct.paths import depth, last, parent
 from graphacct.render.json import heading
 from graphacct.render.json import text as json_text
 from graphacct.render.plain import plain
@@ -25,7 +26,6 @@ from graphacct.render.sheet import (
     workload_text,
 )
 from graphacct.render.units import human, percent
-from graphacct.rollup import parent
 
 if TYPE_CHECKING:
     from graphacct.report import Report
@@ -138,8 +138,8 @@ class Comparison:
     def _line(
         self, path: str, values: Iterable[Any], shares: Iterable[Any], uncosted: Iterable[int], unit: str, binary: bool
     ) -> Line:
-        above = parent(path) if self.by == "scope" else ""
-        label = path[len(above) + 1 :] if above in self.paths else path
+        tree = self.by == "scope"
+        label = last(path) if tree and parent(path) in self.paths else path
         cells = []
         for value, share, lack in zip(values, shares, uncosted, strict=True):
             more = " + ?" if lack else ""
@@ -149,8 +149,7 @@ class Comparison:
                 cells += [UNCOSTED if lack else "0", ""]
             else:
                 cells += [human(value, unit, binary) + more, percent(share) + more]
-        indent = sum(part != "*" for part in path.split(".")) - 1 if self.by == "scope" else 0
-        return Line((plain(label), *cells), plain(path), indent)
+        return Line((plain(label), *cells), plain(path), depth(path) if tree else 0)
 
     def _plain_rows(self) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
         for path, values, shares, uncosted in self._rows():

@@ -46,14 +46,6 @@ def tooltip(lines: Iterable[str]) -> Any:
     return graphviz.nohtml("\\n".join(safe))
 
 
-def last(path: str) -> str:
-    """The part of a path that names it in its scope; an index keeps the name before it: `h.*`."""
-    head, _, tail = path.rpartition(".")
-    if head and (tail == "*" or tail.isdigit()):
-        return f"{head.rpartition('.')[2]}.{tail}"
-    return tail or path
-
-
 def shape(spec: TensorSpec) -> str:
     """A shape as it is printed in the picture, with its dtype where that is not a float's."""
     text = shape_text(spec.shape)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import is_array, is_symbol
 from graphacct.errors import OperatorError, unknown
-from graphacct.rollup import parent, pattern
+from graphacct.paths import outward, pattern
 
 if TYPE_CHECKING:
     from graphacct.report import Report, Row
@@ -85,7 +85,7 @@ def quantities(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def uncosted_paths(report: Report) -> dict[str, int]:
     """How many nodes without a cost each scope and node of the report holds."""
-    return count(path for name, _ in report.coverage.uncosted for path in _around(pattern(name)))
+    return count(path for name, _ in report.coverage.uncosted for path in outward(pattern(name)))
 
 
 def count(names: Iterable[str]) -> dict[str, int]:
@@ -94,12 +94,6 @@ def count(names: Iterable[str]) -> dict[str, int]:
     for name in names:
         counts[name] = counts.get(name, 0) + 1
     return counts
-
-
-def _around(path: str) -> Iterable[str]:
-    while path:
-        yield path
-        path = parent(path)
 
 
 def _row(key: str, name: str, row: Row, uncosted: int) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import attrs
 
 from graphacct.dims import same, shape_text
 from graphacct.errors import ConfigError, unknown
+from graphacct.paths import last, parent
 from graphacct.quantities import CORE
 from graphacct.render.plain import plain
 from graphacct.render.records import count, uncosted_paths
 from graphacct.render.units import human, params, percent
-from graphacct.rollup import parent
 
 if TYPE_CHECKING:
     from graphacct.quantities import Quantity
@@ -220,10 +220,8 @@ def _tree(
     lines = []
     for row in report.by_scope:
         if row.depth < depth:
-            above = parent(row.path)
-            around = repeats.get(above, 1)
-            label = row.path[len(above) + 1 :] if above else row.path
-            if not same(row.repeat, around):
+            label = last(row.path)
+            if not same(row.repeat, repeats.get(parent(row.path), 1)):
                 label = f"{label.removesuffix('.*')} ×{row.repeat}"
             lines.append(_line(row, label, row.depth, row.operator, names, quantities, missing, binary))
     return lines

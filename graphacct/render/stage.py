@@ -17,11 +17,11 @@ from graphacct.annotate import NodeCost
 from graphacct.dims import Dim, maximum, same
 from graphacct.errors import ConfigError, GraphacctError
 from graphacct.graph import Block, Graph, Node, Parameter
+from graphacct.paths import outward
 from graphacct.plugins import Plugins
 from graphacct.render.residual import residual
 from graphacct.render.scene import Box, Chain, Edge, Figures, Scene, Scope
 from graphacct.report import Report
-from graphacct.rollup import parent
 from graphacct.tensors import TensorSpec
 
 LONGEST = 13
@@ -54,12 +54,7 @@ def scene(report: Report, plugins: Plugins, depth: int | None = None, views: boo
 
 def path_chain(name: str, within: Chain = ()) -> Chain:
     """The chain of a name inside the scopes `within`: an index belongs to the name before it."""
-    own = []
-    path = name
-    while path:
-        own.append(path)
-        path = parent(path)
-    return within + tuple(path for path in reversed(own) if path not in within or path == name)
+    return within + tuple(path for path in (*outward(name),)[::-1] if path not in within or path == name)
 
 
 class _Content:
