@@ -13,10 +13,10 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.errors import GraphError, blame, suggest
+from graphacct.fold import fold
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.operators import Operator, check_outputs
 from graphacct.tensors import TensorSpec
-from graphacct.validate import check_body
 
 
 @attrs.frozen
@@ -164,11 +164,7 @@ def _block(record: BlockRecord, values: Mapping[str, Value], operators: Mapping[
     carry = tuple(_find(name, where, values) for name in record.carry)
     constants = tuple(_find(name, where, values) for name in record.constants)
     body = assemble(_laid_out(record.body, (*carry, *constants)), operators)
-    check_body(where, body, carry, constants)
-    specs = [value.spec for value in carry]
-    specs += [TensorSpec((record.repeat, *value.spec.shape), value.spec.dtype) for value in body.outputs[len(carry) :]]
-    outputs = tuple(map(Value, value_names(record.name, len(specs)), specs))
-    return Block(record.name, body, record.repeat, carry, constants, outputs, record.start)
+    return fold(record.name, body, record.repeat, carry, constants, record.start)
 
 
 def _laid_out(body: GraphRecord, entering: Sequence[Value]) -> GraphRecord:

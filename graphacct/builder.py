@@ -13,10 +13,10 @@ from typing import Any
 
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import GraphError, blame, unknown
+from graphacct.fold import fold
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.operators import Operator
 from graphacct.tensors import TensorSpec
-from graphacct.validate import check_body
 
 HOW_TO_ADD = "a plugin can register it, see docs/writing-a-plugin.md"
 
@@ -117,13 +117,9 @@ class Builder:
         ]
         result = body(inner, *inside)
         results = (result,) if isinstance(result, Value) else tuple(result)
-        body_graph = inner.graph(*results)
-        check_body(f"block {path!r}", body_graph, carry, constants)
-        specs = [value.spec for value in carry]
-        specs += [TensorSpec((times, *value.spec.shape), value.spec.dtype) for value in results[len(carry) :]]
-        outputs = tuple(map(Value, value_names(path, len(specs)), specs))
-        self._nodes.append(Block(path, body_graph, times, carry, tuple(constants), outputs, start))
-        return outputs[0] if len(outputs) == 1 else outputs
+        block = fold(path, inner.graph(*results), times, carry, constants, start)
+        self._nodes.append(block)
+        return block.outputs[0] if len(block.outputs) == 1 else block.outputs
 
     def graph(self, *outputs: Value) -> Graph:
         """The finished graph, with these outputs."""

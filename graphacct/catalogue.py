@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.errors import GraphacctError, PluginError, unknown
 from graphacct.plugins import PREFIX, Plugin, Plugins, default
+from graphacct.render.records import plain_value
 
 KINDS = ("architectures", "operators", "conventions", "quantities", "readers", "plugins")
 
@@ -65,7 +66,7 @@ def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
                 "name": name,
                 "architecture": architecture.name,
                 "takes": ["batch", *architecture.sizes],
-                "config": {field.name: _plain(getattr(config, field.name)) for field in attrs.fields(type(config))},
+                "config": {key: plain_value(value, key) for key, value in attrs.asdict(config, recurse=False).items()},
                 "doc": architecture.doc,
                 "plugin": plugin.name,
                 "origin": plugin.origin,
@@ -87,9 +88,3 @@ def _plugin(plugin: Plugin, plugins: Plugins) -> dict[str, Any]:
         except Exception as problem:
             error = f"{hook.name} failed: {type(problem).__name__}: {problem}"
     return {"name": plugin.name, "origin": plugin.origin, "registers": registers, "error": error}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)

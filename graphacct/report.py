@@ -33,11 +33,14 @@ class Coverage:
 
     def __str__(self) -> str:
         text = f"{self.costed} of {self.total} nodes costed"
-        if not self.uncosted:
-            return text
+        return f"{text}; no total contains {self.missing}" if self.uncosted else text
+
+    @property
+    def missing(self) -> str:
+        """The first nodes without a cost, and how many more there are; empty when there is none."""
         named = [f"{name} ({operator})" for name, operator in self.uncosted[:3]]
         more = f" and {len(self.uncosted) - 3} more" if len(self.uncosted) > 3 else ""
-        return f"{text}; no total contains {', '.join(named)}{more}"
+        return ", ".join(named) + more
 
 
 @attrs.frozen

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import add, mul
+from typing import Any
 
-from graphacct.annotate import AnnotatedGraph, NodeCost
-from graphacct.dims import Dim, maximum
+from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
+from graphacct.dims import Dim, maximum, same
 from graphacct.errors import PluginError, failure
 from graphacct.graph import Parameter
 from graphacct.paths import instances, parent, pattern
@@ -48,6 +49,21 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
         Coverage(len(costed), len(annotated.costs), uncosted),
         tuple(zip(*columns, strict=True)) if costed else (),
     )
+
+
+def unrolled(report: Report, plugins: Plugins | None = None) -> Report:
+    """The report of the same model with every repetition of its blocks written out, under the same convention.
+
+    Raises GraphError when a block repeats a symbolic number of times.
+    """
+    annotated = report.annotated
+    flat = annotate(annotated.graph.unroll(), annotated.convention, unknown="report", plugins=plugins)
+    return rollup(flat, plugins)
+
+
+def share(part: Dim, whole: Dim) -> Any:
+    """A part of a whole, 0 to 1: a float, or a symbol or an array where they are; 0 where there is no whole."""
+    return 0.0 if same(whole, 0) else part / whole
 
 
 def _column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]) -> list[Dim]:
@@ -125,11 +141,10 @@ def _rows(report: Report, items: Iterable[tuple[str, str, Dim, tuple[Dim, ...]]]
     """Rows of (path, operator, repeat, figures), each with its share of the whole."""
     names = tuple([quantity.name for quantity in report.quantities])
     whole = report.total[SHARE_OF] if SHARE_OF in names else 0
-    share = names.index(SHARE_OF) if SHARE_OF in names else 0
-    nothing = type(whole) is int and whole == 0
+    column = names.index(SHARE_OF) if SHARE_OF in names else 0
     return tuple(
         [
-            Row(path, operator, repeat, 0.0 if nothing else figures[share] / whole, names, figures)
+            Row(path, operator, repeat, share(figures[column], whole), names, figures)
             for path, operator, repeat, figures in items
         ]
     )

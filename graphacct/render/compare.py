@@ -26,6 +26,7 @@ from graphacct.render.sheet import (
     workload_text,
 )
 from graphacct.render.units import human, percent
+from graphacct.rollup import share
 
 if TYPE_CHECKING:
     from graphacct.report import Report
@@ -141,14 +142,14 @@ class Comparison:
         tree = self.by == "scope"
         label = last(path) if tree and parent(path) in self.paths else path
         cells = []
-        for value, share, lack in zip(values, shares, uncosted, strict=True):
+        for value, part, lack in zip(values, shares, uncosted, strict=True):
             more = " + ?" if lack else ""
             if value is None:
                 cells += ["–", ""]
             elif same(value, 0):
                 cells += [UNCOSTED if lack else "0", ""]
             else:
-                cells += [human(value, unit, binary) + more, percent(share) + more]
+                cells += [human(value, unit, binary) + more, percent(part) + more]
         return Line((plain(label), *cells), plain(path), depth(path) if tree else 0)
 
     def _plain_rows(self) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
@@ -251,10 +252,8 @@ def _missing(report: Report, by: str) -> dict[str, int]:
 
 
 def _plain(values: Iterable[Any], name: str) -> list[Any]:
-    return [None if value is None else plain_value(value, name) for value in values]
+    return [plain_value(value, name) for value in values]
 
 
 def _share(value: Any, whole: Any) -> Any:
-    if value is None:
-        return None
-    return 0.0 if isinstance(whole, int) and whole == 0 else value / whole
+    return None if value is None else share(value, whole)

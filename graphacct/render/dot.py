@@ -12,7 +12,7 @@ from typing import Any
 
 import graphviz
 
-from graphacct.annotate import NodeCost, annotate
+from graphacct.annotate import NodeCost
 from graphacct.dims import same_shape
 from graphacct.errors import OperatorError, unknown
 from graphacct.plugins import Plugins, default
@@ -23,7 +23,7 @@ from graphacct.render.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.stage import scene
 from graphacct.render.tooltips import Formula
 from graphacct.report import Report
-from graphacct.rollup import rollup
+from graphacct.rollup import unrolled
 from graphacct.tensors import TensorSpec
 
 TOO_MANY = 300
@@ -118,17 +118,11 @@ def draw(
         raise unknown("quantity", color_by, [item.name for item in report.quantities])
     picture = scene(report, plugins, depth, views)
     if unroll:
-        report = _unrolled(report, plugins)
+        report = unrolled(report, plugins)
         picture = scene(report, plugins, picture.depth, views)
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
     return _Painter(report, quantity, picture, plugins, formula or tooltips.formulas_of(plugins)).paint()
-
-
-def _unrolled(report: Report, plugins: Plugins) -> Report:
-    annotated = report.annotated
-    flat = annotate(annotated.graph.unroll(), annotated.convention, unknown="report", plugins=plugins)
-    return rollup(flat, plugins)
 
 
 def _warn(picture: Scene, unroll: bool) -> None:

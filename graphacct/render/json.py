@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.records import quantities, records
+from graphacct.render.records import plain_value, quantities, records
 
 if TYPE_CHECKING:
     from graphacct.report import Coverage, Report
@@ -36,7 +36,7 @@ def heading(report: Report) -> dict[str, Any]:
         "model": report.model,
         "convention": report.convention,
         "coverage": coverage(report.coverage),
-        "workload": {name: _plain(value) for name, value in report.workload.items()},
+        "workload": {name: plain_value(value, name) for name, value in report.workload.items()},
     }
 
 
@@ -61,9 +61,3 @@ def _lines(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "[\n    " + ",\n    ".join([_dumps(row, allow_nan=False) for row in value]) + "\n  ]"
     return _dumps(value, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)

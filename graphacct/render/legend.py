@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphacct.dims import is_array, same, text
+from graphacct.dims import same
 from graphacct.quantities import Quantity
 from graphacct.render.amounts import Amounts
 from graphacct.render.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
 from graphacct.render.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
 from graphacct.render.scene import Scene
+from graphacct.render.sheet import workload_text
 from graphacct.render.units import human, params
 from graphacct.report import Report
 
@@ -52,24 +53,16 @@ def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
 
 def facts(report: Report, scene: Scene) -> list[str]:
     """The caption in words."""
-    workload = ", ".join(f"{key} {_value(value)}" for key, value in report.workload.items())
     coverage = report.coverage
-    parts = [f"convention {report.convention}", f"{coverage.costed} of {coverage.total} nodes costed", workload]
+    costed = f"{coverage.costed} of {coverage.total} nodes costed"
+    parts = [f"convention {report.convention}", costed, workload_text(report)]
     repeats = [item.repeat for item in scene.scopes.values()] + [box.repeat for box in scene.boxes]
     if not all(same(repeat, 1) for repeat in repeats):
         parts.append("repetitions summed")
     lines = [" · ".join(filter(None, parts))]
     if coverage.uncosted:
-        named = ", ".join(f"{clean(name, 60)} ({clean(operator, 60)})" for name, operator in coverage.uncosted[:3])
-        more = f" and {len(coverage.uncosted) - 3} more" if len(coverage.uncosted) > 3 else ""
-        lines.append(f"Not counted, in no total: {named}{more}")
+        lines.append(f"Not counted, in no total: {clean(coverage.missing, 400)}")
     return lines
-
-
-def _value(value: object) -> str:
-    if isinstance(value, (tuple, list)):
-        return "×".join(map(_value, value))
-    return text(value) if is_array(value) else clean(str(value), 60)
 
 
 def _wrapped(line: str) -> Iterable[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct.dims import is_array, is_symbol
 from graphacct.errors import OperatorError, unknown
 from graphacct.paths import outward, pattern
+from graphacct.rollup import share
 
 if TYPE_CHECKING:
     from graphacct.report import Report, Row
@@ -69,7 +70,7 @@ def nodes(report: Report) -> list[dict[str, Any]]:
             "operator": record.node.operator,
             "shapes": [[plain_value(dim, "shape") for dim in value.spec.shape] for value in record.node.outputs],
             "repeat": plain_value(record.times, "repeat"),
-            "share": _share(figures.get("flops", 0), whole) if figures else None,
+            "share": plain_value(share(figures.get("flops", 0), whole), "share") if figures else None,
         }
         rows.append(row | (quantities(figures) if figures else dict.fromkeys(names)))
     return rows
@@ -109,14 +110,15 @@ def _row(key: str, name: str, row: Row, uncosted: int) -> dict[str, Any]:
     return head
 
 
-def _share(part: Any, whole: Any) -> Any:
-    return 0.0 if type(whole) is int and whole == 0 else plain_value(part / whole, "share")
-
-
 def plain_value(value: Any, name: str) -> Any:
-    """A quantity as a plain value: int, finite float, list, or the text of a symbol."""
-    if type(value) is int:
+    """A figure or a setting as JSON holds it: int, finite float, list, text, or the text of a symbol.
+
+    Raises OperatorError, which names it, for a number that JSON cannot hold (NaN, infinity).
+    """
+    if value is None or isinstance(value, (int, str)):
         return value
+    if isinstance(value, (list, tuple)):
+        return [plain_value(item, name) for item in value]
     if is_array(value):
         return value.tolist()
     if hasattr(value, "__index__") and not (is_symbol(value) and not value.is_integer):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.dims import same, shape_text
+from graphacct.dims import same, shape_text, text
 from graphacct.errors import ConfigError, unknown
 from graphacct.paths import last, parent
 from graphacct.quantities import CORE
@@ -281,4 +281,4 @@ def _parameter(row: ParameterRow) -> Line:
 
 
 def _size(value: Any) -> str:
-    return "×".join(map(plain, value)) if isinstance(value, (list, tuple)) else plain(value)
+    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else plain(text(value))

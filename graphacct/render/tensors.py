@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graphacct.annotate import annotate
 from graphacct.errors import ConfigError
 from graphacct.render.records import parameters
-from graphacct.rollup import rollup
+from graphacct.rollup import unrolled
 
 if TYPE_CHECKING:
     from graphacct.plugins import Plugins
@@ -29,9 +28,7 @@ def expanded(report: Report, plugins: Plugins | None = None) -> Report:
         raise ConfigError(f"{report.model!r} has a block that repeats a symbolic number of times: give a number")
     if sum(counts) + len(report.annotated.costs) > MOST:
         raise ConfigError(f"{sum(counts):,} tensors are too many to write out (at most {MOST:,}): leave --expand out")
-    annotated = report.annotated
-    flat = annotate(annotated.graph.unroll(), annotated.convention, unknown="report", plugins=plugins)
-    return rollup(flat, plugins)
+    return unrolled(report, plugins)
 
 
 def to_dict(report: Report) -> dict[str, Any]:
