@@ -6,7 +6,7 @@ are among them. The union over a graph is another verb's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -39,9 +39,14 @@ class SavedTensor:
 
 
 def saved_tensors(
-    operator: Operator, specs: Sequence[TensorSpec], attributes: Mapping[str, Any] | None = None
+    operator: Operator,
+    specs: Sequence[TensorSpec],
+    attributes: Mapping[str, Any] | None = None,
+    wanted: Collection[str] | None = None,
 ) -> list[SavedTensor]:
     """What the operator keeps when it is applied to operands of these specs; an absent optional operand is left out.
+
+    `wanted` names the operands whose gradient will be computed; None means all of them.
 
     Raises ShapeError and OperatorError as `Operator.apply` does, and OperatorError for a saved tensor whose dimensions
     nothing gives.
@@ -51,6 +56,8 @@ def saved_tensors(
     kept: list[SavedTensor] = []
     for item in operator.saves:
         if item.when and not given.get(item.when):
+            continue
+        if item.serves and wanted is not None and not set(item.serves.split()) & set(wanted):
             continue
         if item.dims is not None:
             spec = TensorSpec(_shape(operator, item, application, given), item.dtype or application.outputs[0].dtype)

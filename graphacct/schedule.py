@@ -1,0 +1,226 @@
+"""The schedule: a graph as the sequence of kernels that run, with the storage of every tensor.
+
+A view has its source's storage, any other output storage of its own. A block is written out for its first and last
+repetitions and one in the middle that stands for all the others (its weight), so that a schedule is short however deep
+the model is: repetitions differ only at the ends, where the carried values come from outside or leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from graphacct.dims import Dim
+from graphacct.errors import blame, unknown
+from graphacct.graph import Block, Graph, Node, Operand, Parameter, Value
+from graphacct.operators import Application, Operator
+from graphacct.profiles import DECLARED, Profile
+from graphacct.tensors import FLOATING, TensorSpec
+
+ACTIVATION, INPUT, PARAMETER, TABLE = "activation", "input", "parameter", "table"
+
+
+@attrs.frozen(eq=False)
+class Storage:
+    """A piece of memory that tensors share.
+
+    Attributes:
+        bytes: Its size.
+        kind: `activation` (a kernel's output, or what only a backward pass uses), `input` (from outside), `parameter`
+            (buffers too), or `table` (a constant that was made with the model).
+        owner: The node whose kernel made it, or the name of the input or parameter.
+        weight: How many storages of this kind it stands for.
+        dtype: The dtype of its elements.
+    """
+
+    bytes: Dim
+    kind: str
+    owner: str
+    weight: Dim
+    dtype: str
+
+
+@attrs.frozen(eq=False)
+class Tensor:
+    """A tensor of the schedule.
+
+    Attributes:
+        spec: Its shape, dtype and strides.
+        storage: Where it is.
+        needs_grad: Whether a training step computes its gradient.
+    """
+
+    spec: TensorSpec
+    storage: Storage
+    needs_grad: bool
+
+
+@attrs.frozen(eq=False)
+class Step:
+    """One kernel.
+
+    Attributes:
+        node: The node that it belongs to, as the graph names it.
+        operator: The kernel's operator.
+        operands: What it reads.
+        outputs: What it makes.
+        attributes: The operator's arguments that are not tensors.
+        application: The operator applied to them; None for an operator that is not registered.
+        weight: How many runs it stands for.
+    """
+
+    node: Node
+    operator: Operator | None
+    operands: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    attributes: Mapping[str, Any]
+    application: Application | None
+    weight: Dim
+
+
+@attrs.frozen
+class Schedule:
+    """The kernels of a forward pass, in order.
+
+    Attributes:
+        steps: The kernels.
+        outputs: The tensors that leave the graph.
+    """
+
+    steps: tuple[Step, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def schedule(
+    graph: Graph,
+    operators: Mapping[str, Operator],
+    profile: Profile = DECLARED,
+    trained: Callable[[Parameter], bool] = lambda parameter: not parameter.buffer,
+) -> Schedule:
+    """The kernels that a graph runs as under a profile; `trained` says which parameters need a gradient."""
+    trace = Trace(profile.operators(operators), profile, trained)
+    tensors = {
+        value.name: Tensor(value.spec, Storage(value.spec.bytes, INPUT, value.name, 1, value.spec.dtype), False)
+        for value in graph.inputs
+    }
+    trace.run(graph, tensors, 1)
+    return Schedule(tuple(trace.steps), tuple(tensors[value.name] for value in graph.outputs))
+
+
+class Trace:
+    """A walk over a graph that records kernels; profiles' expansions call its `apply`."""
+
+    def __init__(
+        self, operators: Mapping[str, Operator], profile: Profile, trained: Callable[[Parameter], bool]
+    ) -> None:
+        self.operators = operators
+        self.profile = profile
+        self.trained = trained
+        self.steps: list[Step] = []
+        self._parameters: dict[str, Storage] = {}
+        self._node: Node | None = None
+        self._weight: Dim = 1
+
+    def run(self, graph: Graph, tensors: dict[str, Tensor], weight: Dim) -> None:
+        """Record a graph's kernels; `tensors` has its inputs by name and receives every value."""
+        for node in graph.nodes:
+            if isinstance(node, Block):
+                self._block(node, tensors, weight)
+                continue
+            self._node, self._weight = node, weight
+            operands = [self._operand(operand, tensors) for operand in node.inputs]
+            expansion = self.profile.expand.get(node.operator)
+            try:
+                if node.operator not in self.operators:
+                    outputs = self._opaque(node, operands)
+                elif expansion is None:
+                    outputs = self._apply(self.operators[node.operator], operands, node.attributes)
+                else:
+                    result = expansion(self, *operands, **node.attributes)
+                    outputs = result if isinstance(result, tuple) else (result,)
+            except Exception as error:
+                raise blame(node.name, node.operator, self.operators, error) from error
+            tensors.update(zip((value.name for value in node.outputs), outputs, strict=True))
+
+    def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Any:
+        """Record one kernel; gives its output, or the tuple of them when there are several."""
+        rule = self.operators.get(operator)
+        if rule is None:
+            raise unknown("operator", operator, self.operators)
+        outputs = self._apply(rule, operands, attributes)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _apply(
+        self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any]
+    ) -> tuple[Tensor, ...]:
+        assert self._node is not None
+        application = operator.apply([operand.spec for operand in operands], attributes)
+        flows = any(operand.needs_grad for operand in operands)
+        outputs = []
+        for spec in application.outputs:
+            if application.view:
+                storage = operands[0].storage if operands else self._storage(spec, TABLE)
+            else:
+                storage = self._storage(spec, ACTIVATION)
+            outputs.append(Tensor(spec, storage, flows and spec.dtype in FLOATING))
+        made = tuple(outputs)
+        self.steps.append(Step(self._node, operator, tuple(operands), made, attributes, application, self._weight))
+        return made
+
+    def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        flows = any(operand.needs_grad for operand in operands)
+        made = tuple(
+            Tensor(value.spec, self._storage(value.spec, ACTIVATION), flows and value.spec.dtype in FLOATING)
+            for value in node.outputs
+        )
+        self.steps.append(Step(node, None, tuple(operands), made, node.attributes, None, self._weight))
+        return made
+
+    def _storage(self, spec: TensorSpec, kind: str) -> Storage:
+        assert self._node is not None
+        return Storage(spec.bytes, kind, self._node.name, self._weight, spec.dtype)
+
+    def _operand(self, operand: Operand, tensors: Mapping[str, Tensor]) -> Tensor:
+        if isinstance(operand, Value):
+            return tensors[operand.name]
+        name = operand.tied_to or operand.name
+        storage = self._parameters.get(name)
+        if storage is None:
+            storage = Storage(operand.spec.bytes, PARAMETER, name, 1, operand.spec.dtype)
+            self._parameters[name] = storage
+        return Tensor(operand.spec, storage, operand.spec.dtype in FLOATING and self.trained(operand))
+
+    def _block(self, block: Block, tensors: dict[str, Tensor], weight: Dim) -> None:
+        carried = [tensors[value.name] for value in block.carry]
+        constants = [tensors[value.name] for value in block.constants]
+        stacks: list[Tensor] = []
+        for times in repetitions(block.repeat, len(carried)):
+            names = (value.name for value in block.body.inputs)
+            inner = dict(zip(names, carried + constants, strict=True))
+            self.run(block.body, inner, weight * times)
+            results = [inner[value.name] for value in block.body.outputs]
+            carried, stacks = results[: len(carried)], results[len(carried) :]
+        for value, tensor in zip(block.outputs, carried + stacks, strict=True):
+            tensors[value.name] = tensor
+
+
+def repetitions(repeat: Dim, carried: int) -> Iterator[Dim]:
+    """The weights of the repetitions to write out: each of the first and last, one for all in the middle.
+
+    Values are carried on by at most as many repetitions as there are of them before they are computed anew, so that
+    many at each end may differ from the rest.
+    """
+    ends = carried + 1
+    if type(repeat) is int and repeat <= 2 * ends + 1:
+        yield from [1] * repeat
+        return
+    yield from [1] * ends
+    yield repeat - 2 * ends
+    yield from [1] * ends
+
+
+def storages(tensors: Iterable[Tensor]) -> list[Storage]:
+    """The storages of tensors, each once."""
+    return list({id(tensor.storage): tensor.storage for tensor in tensors}.values())
