@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphacct.errors import GraphError, suggest
-from graphacct.graph import Block, Graph, Parameter, Value
+from graphacct.graph import Block, Graph, Value
 from graphacct.tensors import conflict
 
 
@@ -13,13 +13,9 @@ def validate(graph: Graph) -> None:
     """Check that a graph is a DAG of well-formed nodes, in an order in which they can run.
 
     Raises GraphError, which names the node, for a name used twice, an operand that nothing before it produces or
-    that has another shape there, a block whose body does not fit, or one parameter name with two shapes. That
-    operands fit their operators is checked by `annotate`.
+    that has another shape there, or a block whose body does not fit. That operands fit their operators, and that a
+    parameter has one shape wherever it is used, is checked by `annotate`.
     """
-    _validate(graph, {})
-
-
-def _validate(graph: Graph, parameters: dict[str, Parameter]) -> None:
     values: dict[str, Value] = {}
     names: set[str] = set()
     for value in graph.inputs:
@@ -32,15 +28,7 @@ def _validate(graph: Graph, parameters: dict[str, Parameter]) -> None:
             _known(operand, f"node {node.name!r}", values)
         if isinstance(node, Block):
             check_body(f"block {node.name!r}", node.body, node.carry, node.constants)
-            _validate(node.body, parameters)
-        else:
-            for parameter in node.parameters:
-                first = parameters.setdefault(parameter.name, parameter)
-                if conflict(first.spec, parameter.spec):
-                    raise GraphError(
-                        f"node {node.name!r}: parameter {parameter.name!r} is {parameter.spec} here "
-                        f"but {first.spec} before"
-                    )
+            validate(node.body)
         for value in node.outputs:
             _add(values, value, f"node {node.name!r}")
     for value in graph.outputs:

@@ -5,6 +5,7 @@ import pytest
 
 import graphacct
 from graphacct import Block, Graph, GraphError, Node, Parameter, ShapeError, TensorSpec, Value
+from graphacct.plugins import default
 from graphacct.validate import validate
 
 X = Value("x", TensorSpec((2, 3)))
@@ -62,7 +63,23 @@ def test_one_parameter_has_one_shape():
     with pytest.raises(
         GraphError, match=r"node 'fc1': parameter 'w' is float32\[4, 3\] here but float32\[3, 3\] before"
     ):
-        validate(Graph("g", (X,), tuple(nodes), (value,)))
+        graphacct.account(Graph("g", (X,), tuple(nodes), (value,)))
+
+
+def test_blocks_that_start_elsewhere_have_parameters_of_their_own():
+    """`h.*.w` in layers 0 and 1 is other storage than in layers 2 and 3, and may have another shape."""
+    b = graphacct.Builder("two", default().operators)
+    x = b.input("x", (2, 4))
+
+    def square(b, x):
+        return b.apply("linear", x, Parameter("h.*.w", TensorSpec((4, 4))), name="up")
+
+    def wide(b, x):
+        x = b.apply("linear", x, Parameter("h.*.w", TensorSpec((8, 4))), name="up")
+        return b.apply("linear", x, Parameter("h.*.v", TensorSpec((4, 8))), name="down")
+
+    graph = b.graph(b.repeat("wide", 2, wide, b.repeat("square", 2, square, x), start=2))
+    assert graphacct.account(graph).total["params"] == 2 * 4 * 4 + 2 * (8 * 4 + 4 * 8)
 
 
 def test_shapes_that_the_operator_does_not_make_are_refused():
