@@ -31,9 +31,7 @@ def draw(report: Report, path: str | os.PathLike[str] | None = None, **options: 
     from graphacct.render.dot import draw as drawn
     from graphacct.render.picture import render
 
-    if path is not None:
-        render(report, path, **options)
-    return drawn(report, **options)
+    return drawn(report, **options) if path is None else render(report, path, **options)
 
 
 def compare(*reports: Report, **options: Any) -> Comparison:

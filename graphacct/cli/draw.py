@@ -39,7 +39,5 @@ def command(
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_: say(f"warning: {message}")
         report = account(model, **given)
-        path = render(
-            report, output, color_by=color_by, depth=depth, unroll=unroll, views=views, plugins=given["plugins"]
-        )
-    click.echo(f"{report.model}: {path}", err=True)
+        render(report, output, color_by=color_by, depth=depth, unroll=unroll, views=views, plugins=given["plugins"])
+    click.echo(f"{report.model}: {output}", err=True)

@@ -11,11 +11,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import RenderError
 from graphacct.files import write
 from graphacct.report import Report
+
+if TYPE_CHECKING:
+    import graphviz
 
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 PURE = "graphviz-pure"
@@ -36,8 +39,8 @@ def svg(report: Report, **options: Any) -> str:
     return layout(draw(report, **options).source, "svg").decode("utf-8")
 
 
-def render(report: Report, path: str | os.PathLike[str], **options: Any) -> Path:
-    """Write the picture to a file whose suffix says the format, and give its path.
+def render(report: Report, path: str | os.PathLike[str], **options: Any) -> graphviz.Digraph:
+    """Write the picture to a file whose suffix says the format, and give it.
 
     The file appears complete or not at all. Raises RenderError for an unknown suffix or when it cannot be laid out,
     WriteError when it cannot be written; and whatever `draw` raises.
@@ -50,9 +53,9 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> Path
     from graphacct.render.dot import draw
 
     form = FORMATS[suffix]
-    source = draw(report, **options).source
-    write(target, source.encode("utf-8") if form == "dot" else layout(source, form))
-    return target
+    picture = draw(report, **options)
+    write(target, picture.source if form == "dot" else layout(picture.source, form))
+    return picture
 
 
 def layout(source: str, form: str) -> bytes:

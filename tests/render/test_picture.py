@@ -32,6 +32,12 @@ def no_dot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
 
 
+def drawn(report: Report, path: Path) -> Path:
+    """The file with the picture, written."""
+    render(report, path)
+    return path
+
+
 def program(folder: Path, name: str, script: str) -> None:
     """An executable that runs a line of shell."""
     folder.mkdir(exist_ok=True)
@@ -43,7 +49,7 @@ def program(folder: Path, name: str, script: str) -> None:
 @pytest.mark.usefixtures("no_dot")
 def test_svg_needs_no_graphviz(gpt2: Report, tmp_path: Path) -> None:
     """Where no dot is installed the dependency graphviz-pure draws, and the text is there to be searched."""
-    path = render(gpt2, tmp_path / "gpt2.svg")
+    path = drawn(gpt2, tmp_path / "gpt2.svg")
     tree = ElementTree.parse(path)
     words = {text.text for text in tree.iter(f"{SVG}text")}
     assert {"gpt2", "lm_head", "  ×12"} <= {(word or "").replace("\xa0", " ") for word in words}
@@ -52,7 +58,7 @@ def test_svg_needs_no_graphviz(gpt2: Report, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_dot")
 def test_png_needs_no_graphviz(gpt2: Report, tmp_path: Path) -> None:
     """A PNG has its signature."""
-    assert render(gpt2, tmp_path / "gpt2.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert drawn(gpt2, tmp_path / "gpt2.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.usefixtures("no_dot")
@@ -67,7 +73,7 @@ def test_pdf_without_graphviz_says_what_to_install(gpt2: Report, tmp_path: Path)
 @pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
 def test_an_installed_graphviz_draws(gpt2: Report, tmp_path: Path, suffix: str, start: bytes) -> None:
     """Graphviz's own dot takes the same source."""
-    assert render(gpt2, tmp_path / f"gpt2{suffix}").read_bytes().startswith(start)
+    assert drawn(gpt2, tmp_path / f"gpt2{suffix}").read_bytes().startswith(start)
 
 
 def test_an_installed_graphviz_goes_first(gpt2: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,8 +85,10 @@ def test_an_installed_graphviz_goes_first(gpt2: Report, tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("suffix", [".dot", ".gv", ".GV"])
 def test_the_source_needs_no_layout(gpt2: Report, tmp_path: Path, suffix: str) -> None:
-    """DOT is written as it is."""
-    assert render(gpt2, tmp_path / f"gpt2{suffix}").read_text(encoding="utf-8").startswith("digraph graphacct {")
+    """DOT is written as it is: the source of the Digraph that one gets."""
+    source = render(gpt2, tmp_path / f"gpt2{suffix}").source
+    assert source.startswith("digraph graphacct {")
+    assert (tmp_path / f"gpt2{suffix}").read_text(encoding="utf-8") == source
 
 
 @pytest.mark.parametrize(
