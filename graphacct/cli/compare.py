@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments, format_option
-from graphacct.cli.output import format_of, give, give_sheet
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
 @click.command("compare", short_help="Several models side by side, with shares.")
@@ -17,7 +17,7 @@ from graphacct.cli.output import format_of, give, give_sheet
 @click.option("--by", type=OneOf(("scope", "operator")), default="scope", help="[default: scope]")
 @DEPTH
 @BYTES
-@format_option("table", "json", "csv", "markdown")
+@format_option(*FORMATS)
 @OUTPUT
 def command(
     models: tuple[str, ...],
@@ -36,11 +36,7 @@ def command(
     form = format_of(format_, output)
     given = arguments(options)
     comparison = compare([account(model, **given) for model in models], quantity, by, depth)
-    if form == "table":
-        give_sheet(comparison.sheet(bytes_ == "binary"), output)
-    elif form == "markdown":
-        from graphacct.render.markdown import drawn
-
-        give(drawn(comparison.sheet(bytes_ == "binary")), output)
-    else:
+    if form in ("json", "csv"):
         give(comparison.json() if form == "json" else comparison.csv(), output)
+    else:
+        give_sheet(comparison.sheet(bytes_ == "binary"), form, output)

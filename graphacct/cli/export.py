@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import Output, arguments, model_options
+from graphacct.cli.output import give
 
 
 @click.command("export", short_help="Save a model's graph as JSON, for other tools or to edit.")
@@ -16,7 +17,6 @@ from graphacct.cli.options import Output, arguments, model_options
 def command(model: str, output: str, **options: Any) -> None:
     """Save the graph of MODEL as JSON (docs/graph-json.md); every command takes the file for a MODEL."""
     from graphacct.account import build
-    from graphacct.cli.output import give
     from graphacct.readers.graph_json import text
 
     give(text(build(model, **arguments(options))), output)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
     from graphacct.render.sheet import Sheet
 
 _PLAIN = str.maketrans(dict(zip("─×–█▏▎▍▌▋▊▉", "-x-#       ", strict=True)))
+FORMATS = ("table", "json", "csv", "markdown")
 ENDINGS = {"json": "json", "csv": "csv", "md": "markdown", "markdown": "markdown", "txt": "table", "text": "table"}
 
 
-def format_of(
-    asked: str | None, output: str | None, formats: tuple[str, ...] = ("table", "json", "csv", "markdown")
-) -> str:
+def format_of(asked: str | None, output: str | None, formats: tuple[str, ...] = FORMATS) -> str:
     """The format asked for, or else the one that the output file's ending stands for, or else the first."""
     if asked or output is None or output == "-":
         return asked or formats[0]
@@ -45,8 +45,13 @@ def give(text: str, output: str | None) -> None:
     _stdout().write(_encodable(text if text.endswith("\n") else f"{text}\n"))
 
 
-def give_sheet(sheet: Sheet, output: str | None) -> None:
-    """Print a sheet, in colour on a terminal, or write it to a file in plain characters."""
+def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
+    """Print a sheet as Markdown, or as a table: in colour on a terminal, or into a file in plain characters."""
+    if form == "markdown":
+        from graphacct.render.markdown import drawn as as_markdown
+
+        give(as_markdown(sheet), output)
+        return
     from graphacct.render.table import WIDTH, drawn, show
 
     if output is not None and output != "-":
@@ -57,6 +62,24 @@ def give_sheet(sheet: Sheet, output: str | None) -> None:
         from rich.console import Console
 
         show(sheet, Console())
+
+
+def give_rows(
+    kind: str, rows: list[dict[str, Any]], form: str, output: str | None, problems: Sequence[str] = ()
+) -> None:
+    """Print or write the catalogue's rows of a kind, and what is wrong with them together."""
+    if form == "json":
+        from graphacct.render.json import text
+
+        give(text({"schema": "graphacct.list/1", "kind": kind, "items": rows}), output)
+    elif form == "csv":
+        from graphacct.render.csv import table
+
+        give(table(rows), output)
+    else:
+        from graphacct.render.listing import sheet
+
+        give_sheet(sheet(kind, rows, problems), form, output)
 
 
 def _stdout() -> TextIO:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import BYTES, OUTPUT, arguments, format_option, model_options
-from graphacct.cli.output import format_of, give, give_sheet
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
 @click.command("params", short_help="The checkpoint's tensors: names, shapes, dtypes.")
@@ -15,7 +15,7 @@ from graphacct.cli.output import format_of, give, give_sheet
 @model_options
 @click.option("--expand", is_flag=True, help="Write the * of repeated blocks out as indices.")
 @BYTES
-@format_option("table", "json", "csv", "markdown")
+@format_option(*FORMATS)
 @OUTPUT
 def command(model: str, expand: bool, bytes_: str, format_: str | None, output: str | None, **options: Any) -> None:
     """The tensors of MODEL's checkpoint, named as in its state_dict; tied ones and buffers are marked."""
@@ -40,10 +40,4 @@ def command(model: str, expand: bool, bytes_: str, format_: str | None, output: 
     else:
         from graphacct.render.sheet import sheet
 
-        table = sheet(report, "parameter", binary=bytes_ == "binary")
-        if form == "table":
-            give_sheet(table, output)
-        else:
-            from graphacct.render.markdown import drawn
-
-            give(drawn(table), output)
+        give_sheet(sheet(report, "parameter", binary=bytes_ == "binary"), form, output)

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from graphacct.cli.options import OUTPUT, format_option, plugin_options
-from graphacct.cli.output import format_of
+from graphacct.cli.output import FORMATS, format_of, give_rows
 
 
 @click.command("plugins", short_help="What is loaded, from where, and what it registers.")
 @plugin_options
-@format_option("table", "json", "csv", "markdown")
+@format_option(*FORMATS)
 @OUTPUT
 def command(format_: str | None, output: str | None, **options: Any) -> None:
     """Each plugin, where it comes from and what it registers; a broken one is listed with its error."""
@@ -23,7 +23,6 @@ def command(format_: str | None, output: str | None, **options: Any) -> None:
 def show(form: str, output: str | None, options: Mapping[str, Any]) -> None:
     """Print or write the plugins; exit status 1 when one of them is broken."""
     from graphacct.catalogue import catalogue, conflicts, failures
-    from graphacct.cli.list_ import give_rows
     from graphacct.errors import PluginError
     from graphacct.plugins import load
 

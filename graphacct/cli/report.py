@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments, format_option
-from graphacct.cli.output import format_of, give, give_sheet
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
 @click.command("report", short_help="What a model costs, by scope, operator or parameter.")
@@ -17,7 +17,7 @@ from graphacct.cli.output import format_of, give, give_sheet
 @DEPTH
 @click.option("--columns", metavar="NAMES", help="Quantities of the table, with commas between; share is one too.")
 @BYTES
-@format_option("table", "json", "csv", "markdown")
+@format_option(*FORMATS)
 @OUTPUT
 def command(
     model: str,
@@ -49,10 +49,4 @@ def command(
         from graphacct.render.sheet import sheet
 
         names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
-        table = sheet(report, by, depth, names, bytes_ == "binary")
-        if form == "table":
-            give_sheet(table, output)
-        else:
-            from graphacct.render.markdown import drawn
-
-            give(drawn(table), output)
+        give_sheet(sheet(report, by, depth, names, bytes_ == "binary"), form, output)
