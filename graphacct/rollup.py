@@ -92,7 +92,7 @@ def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
     return result
 
 
-def _adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
+def adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
     """How two rows of values combine, element by element."""
     if all(quantity.combine == "sum" for quantity in quantities):
         return lambda a, b: tuple(map(add, a, b))
@@ -106,7 +106,7 @@ def by_scope(report: Report) -> tuple[Row, ...]:
     Paths are the checkpoint's module paths with `*` for an index. A row's quantities are sums over all modules that
     its path matches, `repeat` says how many those are.
     """
-    combine = _adder(report.quantities)
+    combine = adder(report.quantities)
     nothing = (0,) * len(report.quantities)
     values = iter(report.values)
     sums: dict[str, tuple[Dim, ...]] = {}
@@ -164,7 +164,7 @@ def _preorder(children: Mapping[str, Iterable[str]]) -> list[str]:
 
 def by_operator(report: Report) -> tuple[Row, ...]:
     """A row for every operator, the most FLOPs first; `repeat` says how often it runs."""
-    combine = _adder(report.quantities)
+    combine = adder(report.quantities)
     nothing = (0,) * len(report.quantities)
     values = iter(report.values)
     sums: dict[str, tuple[Dim, ...]] = {}

@@ -25,11 +25,11 @@ def explain(report: Report, node: str, quantity: str | None = None, **options: A
 def draw(report: Report, path: str | os.PathLike[str] | None = None, **options: Any) -> graphviz.Digraph:
     """The picture of a report as a graphviz.Digraph, written to `path` too when one is given.
 
-    The options are those of `graphacct.render.dot.draw` (color_by, depth, unroll, views); the path's suffix is .svg,
-    .png, .pdf or .dot. Raises RenderError or WriteError when it cannot be written.
+    The options are those of `graphacct.render.picture.dot.draw` (color_by, depth, unroll, views); the path's suffix is
+    .svg, .png, .pdf or .dot. Raises RenderError or WriteError when it cannot be written.
     """
-    from graphacct.render.dot import draw as drawn
     from graphacct.render.picture import render
+    from graphacct.render.picture.dot import draw as drawn
 
     return drawn(report, **options) if path is None else render(report, path, **options)
 

@@ -25,12 +25,12 @@ def command(model: str, expand: bool, bytes_: str, format_: str | None, output: 
     given = arguments(options)
     report = account(model, unknown="report", **given)
     if expand:
-        from graphacct.render.tensors import expanded
+        from graphacct.render.checkpoint import expanded
 
         report = expanded(report, given["plugins"])
     if form == "json":
+        from graphacct.render.checkpoint import to_dict
         from graphacct.render.json import text
-        from graphacct.render.tensors import to_dict
 
         give(text(to_dict(report)), output)
     elif form == "csv":

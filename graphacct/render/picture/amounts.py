@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from graphacct.dims import Dim, same
 from graphacct.quantities import Quantity
-from graphacct.render import palette
-from graphacct.render.labels import numeric
-from graphacct.render.scene import Scene
+from graphacct.render.picture import palette
+from graphacct.render.picture.labels import numeric
+from graphacct.render.picture.scene import Scene
 from graphacct.render.units import human, params, percent
 from graphacct.report import Report
 

@@ -9,8 +9,8 @@ from graphacct.annotate import NodeCost
 from graphacct.dims import Dim, same
 from graphacct.graph import Node
 from graphacct.plugins import Plugins
-from graphacct.render.labels import numeric, tooltip
-from graphacct.render.scene import Edge
+from graphacct.render.picture.labels import numeric, tooltip
+from graphacct.render.picture.scene import Edge
 from graphacct.render.units import human
 from graphacct.report import Report
 

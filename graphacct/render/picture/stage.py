@@ -14,13 +14,13 @@ from typing import TypeAlias
 import attrs
 
 from graphacct.annotate import NodeCost
-from graphacct.dims import Dim, maximum, same
+from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError, GraphacctError
 from graphacct.graph import Block, Graph, Node, Parameter
-from graphacct.paths import outward
 from graphacct.plugins import Plugins
-from graphacct.render.residual import residual
-from graphacct.render.scene import Box, Chain, Edge, Figures, Scene, Scope
+from graphacct.render.picture.content import Content, path_chain
+from graphacct.render.picture.residual import residual
+from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Scope
 from graphacct.report import Report
 from graphacct.tensors import TensorSpec
 
@@ -40,7 +40,7 @@ def scene(report: Report, plugins: Plugins, depth: int | None = None, views: boo
     """
     if depth is not None and depth < 1:
         raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
-    content = _Content(report)
+    content = Content(report)
     if depth is not None:
         return _Stage(report, plugins, content, min(depth, DEEPEST), views).scene()
     best = _Stage(report, plugins, content, 1, views).scene()
@@ -50,55 +50,6 @@ def scene(report: Report, plugins: Plugins, depth: int | None = None, views: boo
             break
         best = trial
     return best
-
-
-def path_chain(name: str, within: Chain = ()) -> Chain:
-    """The chain of a name inside the scopes `within`: an index belongs to the name before it."""
-    return within + tuple(path for path in (*outward(name),)[::-1] if path not in within or path == name)
-
-
-class _Content:
-    """The parts of a report that are the same at every depth: chains, figures, sums by scope."""
-
-    def __init__(self, report: Report) -> None:
-        self.records = report.annotated.costs
-        nothing: Figures = (0,) * len(report.quantities)
-        values = iter(report.values)
-        self.figures = [nothing if record.cost is None else next(values) for record in self.records]
-        self.nothing = nothing
-        self.combine = [maximum if quantity.combine == "max" else None for quantity in report.quantities]
-        self.chains: list[Chain] = []
-        self.blocks: dict[Chain, Block] = {}
-        self._walk(report.annotated.graph, ())
-        inner = {chain[:level] for chain in self.chains for level in range(1, len(chain))}
-        # A node may have the name of a scope (a graph from outside may have `a` and `a.b`): it stands inside it.
-        self.chains = [(*chain, chain[-1]) if chain in inner else chain for chain in self.chains]
-        self.levels = max((len(chain) for chain in self.chains), default=1)
-        self.sums: dict[Chain, Figures] = {}
-        self.members: dict[Chain, int] = {}
-        self.uncosted: dict[Chain, int] = {}
-        for chain, record, figures in zip(self.chains, self.records, self.figures, strict=True):
-            for level in range(1, len(chain)):
-                scope = chain[:level]
-                known = self.sums.get(scope)
-                self.sums[scope] = figures if known is None else self.add(known, figures)
-                self.members[scope] = self.members.get(scope, 0) + 1
-                self.uncosted[scope] = self.uncosted.get(scope, 0) + (record.cost is None)
-
-    def _walk(self, graph: Graph, within: Chain) -> None:
-        for node in graph.nodes:
-            chain = path_chain(node.name, within)
-            if isinstance(node, Block):
-                self.blocks[chain] = node
-                self._walk(node.body, chain)
-            else:
-                self.chains.append(chain)
-
-    def add(self, one: Figures, other: Figures) -> Figures:
-        return tuple(
-            a + b if function is None else function(a, b)
-            for function, a, b in zip(self.combine, one, other, strict=True)
-        )
 
 
 @attrs.frozen
@@ -117,7 +68,7 @@ _Sources: TypeAlias = dict[str, tuple[_Source, ...]]
 class _Stage:
     """The state of setting one scene."""
 
-    def __init__(self, report: Report, plugins: Plugins, content: _Content, depth: int, views: bool) -> None:
+    def __init__(self, report: Report, plugins: Plugins, content: Content, depth: int, views: bool) -> None:
         self.graph = report.annotated.graph
         self.operators = plugins.operators
         self.content = content

@@ -233,7 +233,7 @@ def test_the_picture_in_the_documentation_is_the_one_that_is_drawn(
     gpt2: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """docs/gpt2.svg is what `graphacct draw gpt2 -o docs/gpt2.svg` writes with graphviz-pure."""
-    file = Path(__file__).parents[2] / "docs" / "gpt2.svg"
+    file = Path(__file__).parents[3] / "docs" / "gpt2.svg"
     kept = {text.text for text in ElementTree.parse(file).iter(f"{SVG}text")}
     monkeypatch.setenv("PATH", "")
     drawn = {text.text for text in ElementTree.fromstring(svg(gpt2)).iter(f"{SVG}text")}

@@ -11,8 +11,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from graphacct import Builder, Graph, GraphacctError, NodeCost, Report, Value, account, hookimpl
 from graphacct.plugins import Plugins, default, load
-from graphacct.render.dot import PictureWarning, draw
-from graphacct.render.palette import RESIDUAL, TIED
+from graphacct.render.picture.dot import PictureWarning, draw
+from graphacct.render.picture.palette import RESIDUAL, TIED
 
 
 @pytest.fixture(scope="module")

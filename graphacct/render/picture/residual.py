@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from graphacct.dims import same_shape
 
 if TYPE_CHECKING:
-    from graphacct.render.scene import Box, Edge
+    from graphacct.render.picture.scene import Box, Edge
 
 
 def residual(boxes: Iterable[Box], edges: Sequence[Edge]) -> set[int]:

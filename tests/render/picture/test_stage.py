@@ -7,9 +7,9 @@ import pytest
 from graphacct import Builder, Graph, Report, account
 from graphacct.graph import Node, Value
 from graphacct.plugins import default
-from graphacct.render.dot import draw
-from graphacct.render.scene import Scene
-from graphacct.render.stage import DEEPEST, LONGEST, MOST, scene
+from graphacct.render.picture.dot import draw
+from graphacct.render.picture.scene import Scene
+from graphacct.render.picture.stage import DEEPEST, LONGEST, MOST, scene
 from graphacct.tensors import TensorSpec
 
 MODELS = ("gpt2-xl", "transformer-lm-xl")

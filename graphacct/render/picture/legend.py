@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from graphacct.dims import same
 from graphacct.quantities import Quantity
-from graphacct.render.amounts import Amounts
-from graphacct.render.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
-from graphacct.render.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
-from graphacct.render.scene import Scene
+from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
+from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
+from graphacct.render.picture.scene import Scene
 from graphacct.render.sheet import workload_text
 from graphacct.render.units import human, params
 from graphacct.report import Report

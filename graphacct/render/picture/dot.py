@@ -17,11 +17,11 @@ from graphacct.dims import same_shape
 from graphacct.errors import OperatorError, unknown
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
-from graphacct.render import boxes, labels, legend, palette, tooltips
-from graphacct.render.amounts import Amounts
-from graphacct.render.scene import STRAIGHT, Box, Chain, Edge, Scene
-from graphacct.render.stage import scene
-from graphacct.render.tooltips import Formula
+from graphacct.render.picture import boxes, labels, legend, palette, tooltips
+from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
+from graphacct.render.picture.stage import scene
+from graphacct.render.picture.tooltips import Formula
 from graphacct.report import Report
 from graphacct.rollup import unrolled
 from graphacct.tensors import TensorSpec

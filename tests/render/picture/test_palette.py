@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphacct.render.palette import PAPER, _luminance, contrast, heat, ink
+from graphacct.render.picture.palette import PAPER, _luminance, contrast, heat, ink
 
 STEPS = [step / 100 for step in range(101)]
 

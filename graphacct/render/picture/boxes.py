@@ -6,9 +6,9 @@ from typing import Any
 
 from graphacct.dims import Dim, same
 from graphacct.paths import last
-from graphacct.render import labels, palette, tooltips
-from graphacct.render.amounts import Amounts
-from graphacct.render.scene import Box, Scope
+from graphacct.render.picture import labels, palette, tooltips
+from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture.scene import Box, Scope
 from graphacct.report import Report
 
 

@@ -30,11 +30,11 @@ TIMEOUT = 600
 
 
 def svg(report: Report, **options: Any) -> str:
-    """The picture as SVG text; `options` are those of `graphacct.render.dot.draw`.
+    """The picture as SVG text; `options` are those of `graphacct.render.picture.dot.draw`.
 
     Raises RenderError when no layout program is found, or when it fails.
     """
-    from graphacct.render.dot import draw
+    from graphacct.render.picture.dot import draw
 
     return layout(draw(report, **options).source, "svg").decode("utf-8")
 
@@ -50,7 +50,7 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> grap
     if suffix not in FORMATS:
         said = f"{suffix!r} is not known" if suffix else "there is none"
         raise RenderError(f"{str(target)!r}: the suffix says the format, and {said}; known: {', '.join(FORMATS)}")
-    from graphacct.render.dot import draw
+    from graphacct.render.picture.dot import draw
 
     form = FORMATS[suffix]
     picture = draw(report, **options)

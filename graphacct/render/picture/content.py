@@ -1,0 +1,64 @@
+"""The parts of a report that are the same at every depth of its picture: where each node stands, and sums by scope."""
+
+from __future__ import annotations
+
+from graphacct.graph import Block, Graph
+from graphacct.paths import outward
+from graphacct.render.picture.scene import Chain, Figures
+from graphacct.report import Report
+from graphacct.rollup import adder
+
+
+def path_chain(name: str, within: Chain = ()) -> Chain:
+    """The chain of a name inside the scopes `within`: an index belongs to the name before it."""
+    return within + tuple(path for path in (*outward(name),)[::-1] if path not in within or path == name)
+
+
+class Content:
+    """What stands where in a report, and the sums by scope.
+
+    Attributes:
+        records: The nodes and their costs, in the order in which they run.
+        chains: The chain of each.
+        figures: The quantities of each, repeats included; zeros without a cost.
+        nothing: A row of zeros.
+        blocks: The blocks by chain.
+        levels: The length of the longest chain, which is the depth at which nothing is collapsed.
+        sums: The quantities of each scope.
+        members: How many nodes each scope holds.
+        uncosted: How many of those have no cost.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.records = report.annotated.costs
+        nothing: Figures = (0,) * len(report.quantities)
+        values = iter(report.values)
+        self.figures = [nothing if record.cost is None else next(values) for record in self.records]
+        self.nothing = nothing
+        add = adder(report.quantities)
+        self.chains: list[Chain] = []
+        self.blocks: dict[Chain, Block] = {}
+        self._walk(report.annotated.graph, ())
+        inner = {chain[:level] for chain in self.chains for level in range(1, len(chain))}
+        # A node may have the name of a scope (a graph from outside may have `a` and `a.b`): it stands inside it.
+        self.chains = [(*chain, chain[-1]) if chain in inner else chain for chain in self.chains]
+        self.levels = max((len(chain) for chain in self.chains), default=1)
+        self.sums: dict[Chain, Figures] = {}
+        self.members: dict[Chain, int] = {}
+        self.uncosted: dict[Chain, int] = {}
+        for chain, record, figures in zip(self.chains, self.records, self.figures, strict=True):
+            for level in range(1, len(chain)):
+                scope = chain[:level]
+                known = self.sums.get(scope)
+                self.sums[scope] = figures if known is None else add(known, figures)
+                self.members[scope] = self.members.get(scope, 0) + 1
+                self.uncosted[scope] = self.uncosted.get(scope, 0) + (record.cost is None)
+
+    def _walk(self, graph: Graph, within: Chain) -> None:
+        for node in graph.nodes:
+            chain = path_chain(node.name, within)
+            if isinstance(node, Block):
+                self.blocks[chain] = node
+                self._walk(node.body, chain)
+            else:
+                self.chains.append(chain)
