@@ -15,6 +15,7 @@ from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorEr
 from graphacct.graph import Block, Graph, Node, Parameter, Value
 from graphacct.hookspecs import hookimpl
 from graphacct.operators import Operator, Saved
+from graphacct.profiles import Profile
 from graphacct.quantities import Quantity
 from graphacct.readers import Reader
 from graphacct.report import Report
@@ -41,6 +42,7 @@ __all__ = [
     "Operator",
     "OperatorError",
     "Parameter",
+    "Profile",
     "Quantity",
     "Reader",
     "Report",

@@ -24,6 +24,8 @@ def build(
     seq_len: Any = None,
     image_size: Any = None,
     attention: str | None = None,
+    phase: str | None = None,
+    loss: str | None = None,
     dtype: str = "",
     set: Mapping[str, Any] | None = None,
     plugins: Plugins | None = None,
@@ -37,6 +39,8 @@ def build(
         seq_len: Tokens per sequence; the configuration's context length unless given.
         image_size: Height and width in pixels, or one number for both; the configuration's unless given.
         attention: `eager` (the default) or `fused`.
+        phase: `forward` (the default) or `train`: a training step, with dropout as the configuration says and a loss.
+        loss: In training, `sum` of the outputs (the default) or `cross_entropy`.
         dtype: The parameters' dtype; float32 unless given.
         set: Configuration keys to override.
 
@@ -45,6 +49,7 @@ def build(
     """
     plugins = plugins or default()
     sizes = {"batch": batch, "seq_len": seq_len, "image_size": image_size, "attention": attention}
+    sizes |= {"phase": phase, "loss": loss}
     given = {name: value for name, value in sizes.items() if value is not None}
     if isinstance(model, Graph):
         from graphacct.validate import validate

@@ -8,11 +8,13 @@ from typing import Any
 import attrs
 
 from graphacct.builder import Builder
-from graphacct.dims import Dim, check_dim
+from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
-from graphacct.graph import Graph
+from graphacct.graph import Graph, Value
 
 SIZES = ("seq_len", "image_size")
+PHASES = ("forward", "train")
+LOSSES = ("sum", "cross_entropy")
 
 
 @attrs.frozen
@@ -25,12 +27,25 @@ class Workload:
         image_size: Height and width of the images in pixels; None takes the architecture's default.
         attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention); None
             takes the architecture's first.
+        phase: `forward` (nothing is dropped, nothing kept) or `train` (a training step).
+        loss: In training: `sum` of the outputs, or `cross_entropy` against targets.
     """
 
     batch: Dim = 1
     seq_len: Dim | None = None
     image_size: tuple[Dim, Dim] | None = None
     attention: str | None = None
+    phase: str = "forward"
+    loss: str = "sum"
+
+
+def plain_loss(kind: str, output: Value, b: Builder) -> Value:
+    """The sum of the output, or its cross-entropy against one target per row of logits."""
+    if kind == "sum":
+        return b.apply("sum", output, name="loss")
+    rows = b.apply("reshape", output, name="loss_rows", shape=(prod(output.spec.shape[:-1]), output.spec.shape[-1]))
+    targets = b.input("targets", rows.spec.shape[:1], "int64")
+    return b.apply("cross_entropy", rows, targets, name="loss")
 
 
 @attrs.frozen(eq=False)
@@ -45,6 +60,7 @@ class Architecture:
         sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without.
         aliases: Other spellings of configuration keys (from older files), and the key each stands for.
+        loss: Adds the loss to a training step: `loss(kind, output, builder)`.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it takes the place of an architecture of this name from another plugin.
@@ -57,6 +73,7 @@ class Architecture:
     sizes: Mapping[str, Callable[[Any], Any]]
     attention: tuple[str, ...] = ()
     aliases: Mapping[str, str] = attrs.field(factory=dict)
+    loss: Callable[[str, Value, Builder], Value] = plain_loss
     model_types: tuple[str, ...] = ()
     doc: str = ""
     replaces: bool = False
@@ -87,6 +104,10 @@ class Architecture:
             elif given is not None:
                 takes = ", ".join(["batch", *self.sizes])
                 raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
+        for name, known in (("phase", PHASES), ("loss", LOSSES)):
+            full[name] = getattr(workload, name)
+            if full[name] not in known:
+                raise ConfigError(f"{name} is {' or '.join(known)}, not {full[name]!r}{suggest(full[name], known)}")
         return Workload(**full)
 
     def _attention(self, wanted: str | None) -> str | None:
@@ -103,14 +124,18 @@ class Architecture:
         full = self.workload(config, workload)
         sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
         kind = {"attention": full.attention} if full.attention else {}
-        builder = Builder(name, operators, dtype, {**sizes, **kind, "dtype": dtype})
+        step = {"phase": full.phase, "loss": full.loss} if full.phase == "train" else {}
+        builder = Builder(name, operators, dtype, {**sizes, **kind, **step, "dtype": dtype})
         try:
-            outputs = self.build(config, full, builder)
+            result = self.build(config, full, builder)
+            outputs = result if isinstance(result, tuple) else (result,)
+            if full.phase == "train":
+                outputs = (self.loss(full.loss, outputs[0], builder), *outputs)
         except GraphacctError:
             raise
         except Exception as error:
             raise PluginError(failure(f"architecture {self.name!r}", error)) from error
-        return builder.graph(*(outputs if isinstance(outputs, tuple) else (outputs,)))
+        return builder.graph(*outputs)
 
 
 def _checked(value: Any, what: str) -> Any:

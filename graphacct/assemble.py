@@ -66,6 +66,7 @@ class GraphRecord:
     records: Sequence[Record]
     outputs: Sequence[str]
     workload: Mapping[str, Any] = NO_ATTRIBUTES
+    held: Mapping[str, str] = NO_ATTRIBUTES
 
 
 def assemble(record: GraphRecord, operators: Mapping[str, Operator]) -> Graph:
@@ -88,7 +89,9 @@ def assemble(record: GraphRecord, operators: Mapping[str, Operator]) -> Graph:
         if len(node.outputs) == 1:
             values[f"{node.name}:0"] = node.outputs[0]
     outputs = tuple(_find(name, f"the outputs of {record.name!r}", values) for name in record.outputs)
-    return Graph(record.name, tuple(record.inputs), tuple(nodes), outputs, dict(record.workload))
+    for name in record.held:
+        _find(name, f"the held values of {record.name!r}", values)
+    return Graph(record.name, tuple(record.inputs), tuple(nodes), outputs, dict(record.workload), dict(record.held))
 
 
 def _ordered(record: GraphRecord, inputs: Mapping[str, Value]) -> Iterable[Record]:

@@ -46,6 +46,7 @@ class Builder:
         self._inputs: list[Value] = []
         self._nodes: list[Node | Block] = []
         self._names: set[str] = set()
+        self._held: dict[str, str] = {}
 
     def scope(self, name: str) -> _Scope:
         """Prefix `name.` to the names of nodes and parameters made inside the `with`."""
@@ -66,6 +67,11 @@ class Builder:
     ) -> Parameter:
         """A parameter of the current scope; `tied_to` is the full name of the one whose storage it shares."""
         return Parameter(self._path + name, TensorSpec(tuple(shape), dtype or self.dtype), tied_to, buffer)
+
+    def hold(self, *values: Value) -> None:
+        """Keep values alive until the current scope's last node has run, as a variable of a module's function does."""
+        for value in values:
+            self._held[value.name] = self._path.removesuffix(".")
 
     def apply(self, operator: str, *operands: Operand, name: str = "", **attributes: Any) -> Any:
         """A node that applies `operator`; gives its output, or the tuple of them when there are several.
@@ -123,7 +129,7 @@ class Builder:
 
     def graph(self, *outputs: Value) -> Graph:
         """The finished graph, with these outputs."""
-        return Graph(self.name, tuple(self._inputs), tuple(self._nodes), outputs, self._workload)
+        return Graph(self.name, tuple(self._inputs), tuple(self._nodes), outputs, self._workload, self._held)
 
     def _claim(self, name: str) -> str:
         if name in self._names:

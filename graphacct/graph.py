@@ -148,6 +148,8 @@ class Graph:
         nodes: Nodes and blocks, each after the ones it depends on.
         outputs: The values that leave the graph; they stay alive to the end of the schedule.
         workload: The sizes the graph was built for, by name; reports print them, no cost depends on them.
+        held: Values that stay alive until the last node of a scope has run, and that scope, by name: what eager code
+            keeps in a variable until the module's function returns. Only peaks of memory depend on it.
     """
 
     name: str
@@ -155,6 +157,7 @@ class Graph:
     nodes: tuple[Node | Block, ...]
     outputs: tuple[Value, ...]
     workload: Mapping[str, Any] = attrs.field(factory=dict)
+    held: Mapping[str, str] = attrs.field(factory=dict)
 
     @cached_property
     def nx(self) -> networkx.MultiDiGraph[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from graphacct.costs import Cost
     from graphacct.graph import Node
     from graphacct.operators import Operator
+    from graphacct.profiles import Profile
     from graphacct.quantities import Quantity
     from graphacct.readers import Reader
 
@@ -54,6 +55,12 @@ def graphacct_register_readers() -> Iterable[Reader]:
 @hookspec
 def graphacct_register_conventions() -> Iterable[Convention]:
     """Conventions: a name, one sentence, and a function that adjusts the exact cost of one node."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_profiles() -> Iterable[Profile]:
+    """Execution profiles: as which kernels operators run on a device, and what those keep for the backward pass."""
     raise NotImplementedError
 
 

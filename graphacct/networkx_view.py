@@ -24,12 +24,17 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
     """The networkx MultiDiGraph of a graph.
 
     Node attribute: `node`, the Node or Block. Edge key: the operand's position; edge attribute: `value`. Graph
-    attributes: `name`, `inputs`, `outputs`, `workload`. A block is one node; `Graph.unroll()` first for a flat one.
+    attributes: `name`, `inputs`, `outputs`, `workload`, `held`. A block is one node; `Graph.unroll()` first for a flat
+    one.
     """
     import networkx
 
     result: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(
-        name=graph.name, inputs=graph.inputs, outputs=graph.outputs, workload=dict(graph.workload)
+        name=graph.name,
+        inputs=graph.inputs,
+        outputs=graph.outputs,
+        workload=dict(graph.workload),
+        held=dict(graph.held),
     )
     producers: dict[str, str] = {}
     for node in graph.nodes:
@@ -101,7 +106,8 @@ def _restored(graph: networkx.DiGraph[Any], name: str) -> Graph:
     outputs = graph.graph.get("outputs")
     if outputs is None:
         outputs = tuple(value for key in keys if not graph.out_degree(key) for value in nodes[key].outputs)
-    result = Graph(name, tuple(inputs), ordered, tuple(outputs), dict(graph.graph.get("workload") or {}))
+    extras = [dict(graph.graph.get(key) or {}) for key in ("workload", "held")]
+    result = Graph(name, tuple(inputs), ordered, tuple(outputs), *extras)
     validate(result)
     return result
 

@@ -57,11 +57,13 @@ class Table(dict[str, Any]):
     """What is registered, by name.
 
     Attributes:
-        origins: The plugin that each comes from, as `name (origin)`.
+        plugins: The plugin that each comes from.
+        origins: The same as text, `name (origin)`.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.plugins: dict[str, Plugin] = {}
         self.origins: dict[str, str] = {}
 
 
@@ -102,7 +104,7 @@ class Plugins:
             text = " ".join(str(error).split())
             raise PluginError(f"plugin {name!r} ({origin}) does not fit the hooks: {text}") from error
         self.loaded.append(Plugin(name, origin, module))
-        for table in ("operators", "architectures", "conventions", "quantities", "readers", "costs_nodes_itself"):
+        for table in ("operators", "architectures", "conventions", "quantities", "profiles", "readers", "costs_nodes_itself"):
             self.__dict__.pop(table, None)
 
     def load_entry_point(self, entry: EntryPoint) -> None:
@@ -148,6 +150,11 @@ class Plugins:
         return self._table("convention", self.manager.hook.graphacct_register_conventions)
 
     @cached_property
+    def profiles(self) -> Table:
+        """Execution profiles by name, the default first."""
+        return self._table("profile", self.manager.hook.graphacct_register_profiles)
+
+    @cached_property
     def quantities(self) -> Table:
         """Quantities by name, in the order of a report's columns."""
         return self._table("quantity", self.manager.hook.graphacct_register_quantities)
@@ -164,9 +171,8 @@ class Plugins:
 
     def registered(self, kind: str) -> list[tuple[Plugin, Any]]:
         """What counts of a kind (`operators`, `architectures`, …), with the plugin that each comes from."""
-        table = getattr(self, kind)
-        hook = getattr(self.manager.hook, f"{PREFIX}register_{kind}")
-        return [(plugin, item) for plugin, item in self._registered(hook, kind) if table.get(item.name) is item]
+        table: Table = getattr(self, kind)
+        return [(table.plugins[name], item) for name, item in table.items()]
 
     def origin(self, kind: str, name: str) -> str:
         """The plugin that registered `name`, as `name (origin)`; empty when nobody did."""
@@ -188,7 +194,7 @@ class Plugins:
 
     def _table(self, kind: str, hook: pluggy.HookCaller) -> Table:
         table = Table()
-        for plugin, item in self._registered(hook, kind):
+        for plugin, item in self._registered(hook):
             other = table.get(item.name)
             if other is not None:
                 if other.replaces == item.replaces:
@@ -198,10 +204,10 @@ class Plugins:
                     )
                 if other.replaces:
                     continue
-            table[item.name], table.origins[item.name] = item, _title(plugin)
+            table[item.name], table.plugins[item.name], table.origins[item.name] = item, plugin, _title(plugin)
         return table
 
-    def _registered(self, hook: pluggy.HookCaller, kind: str) -> Iterator[tuple[Plugin, Any]]:
+    def _registered(self, hook: pluggy.HookCaller) -> Iterator[tuple[Plugin, Any]]:
         """Each registered item with its plugin, in the order of loading (pluggy's own call loses who said what)."""
         functions: Mapping[str, Callable[..., Any]] = {impl.plugin_name: impl.function for impl in hook.get_hookimpls()}
         for plugin in self.loaded:

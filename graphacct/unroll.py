@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import attrs
 
@@ -21,16 +21,17 @@ def unroll(graph: Graph) -> Graph:
     Raises GraphError when a block repeats a symbolic number of times.
     """
     values = {value.name: value for value in graph.inputs}
-    nodes = tuple(_expand(graph.nodes, values, ()))
+    held: dict[str, str] = {}
+    nodes = tuple(_expand(graph, values, (), held))
     outputs = tuple(values[value.name] for value in graph.outputs)
-    return attrs.evolve(graph, nodes=nodes, outputs=outputs)
+    return attrs.evolve(graph, nodes=nodes, outputs=outputs, held=held)
 
 
-def _expand(nodes: Iterable[Node | Block], values: dict[str, Value], indices: tuple[int, ...]) -> Iterator[Node]:
+def _expand(graph: Graph, values: dict[str, Value], indices: tuple[int, ...], held: dict[str, str]) -> Iterator[Node]:
     """Yield the nodes at one nesting level; `values` maps the level's value names to values of the flat graph."""
-    for node in nodes:
+    for node in graph.nodes:
         if isinstance(node, Block):
-            yield from _repetitions(node, values, indices)
+            yield from _repetitions(node, values, indices, held)
             continue
         flat = attrs.evolve(
             node,
@@ -40,6 +41,7 @@ def _expand(nodes: Iterable[Node | Block], values: dict[str, Value], indices: tu
         )
         values.update(zip((value.name for value in node.outputs), flat.outputs, strict=True))
         yield flat
+    held.update((values[name].name, indexed(scope, indices)) for name, scope in graph.held.items())
 
 
 def _operand(operand: Operand, values: dict[str, Value], indices: tuple[int, ...]) -> Operand:
@@ -48,7 +50,9 @@ def _operand(operand: Operand, values: dict[str, Value], indices: tuple[int, ...
     return attrs.evolve(operand, name=indexed(operand.name, indices), tied_to=indexed(operand.tied_to, indices))
 
 
-def _repetitions(block: Block, values: dict[str, Value], indices: tuple[int, ...]) -> Iterator[Node]:
+def _repetitions(
+    block: Block, values: dict[str, Value], indices: tuple[int, ...], held: dict[str, str]
+) -> Iterator[Node]:
     if not isinstance(block.repeat, int):
         raise GraphError(f"block {block.name!r} repeats {block.repeat} times: give a number to unroll it")
     carried = [values[value.name] for value in block.carry]
@@ -56,7 +60,7 @@ def _repetitions(block: Block, values: dict[str, Value], indices: tuple[int, ...
     stacks: list[list[Value]] = [[] for _ in block.outputs[len(carried) :]]
     for index in range(block.start, block.start + block.repeat):
         inner = {value.name: flat for value, flat in zip(block.body.inputs, carried + constants, strict=True)}
-        yield from _expand(block.body.nodes, inner, (*indices, index))
+        yield from _expand(block.body, inner, (*indices, index), held)
         results = [inner[value.name] for value in block.body.outputs]
         carried = results[: len(carried)]
         for stack, result in zip(stacks, results[len(carried) :], strict=True):

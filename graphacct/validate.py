@@ -31,6 +31,9 @@ def validate(graph: Graph) -> None:
             validate(node.body)
         for value in node.outputs:
             _add(values, value, f"node {node.name!r}")
+    for name in graph.held:
+        if name not in values:
+            raise GraphError(f"{graph.name!r} holds {name!r}, which is none of its values{suggest(name, values)}")
     for value in graph.outputs:
         _known(value, f"the outputs of {graph.name!r}", values)
 

@@ -12,7 +12,16 @@ from functools import partial
 import attrs
 
 from graphacct.architecture import Architecture, Workload
-from graphacct.architectures.layers import conv1d, embedding, layer_norm, linear, merge_heads, split_heads
+from graphacct.architectures.layers import (
+    conv1d,
+    dropped,
+    embedding,
+    layer_norm,
+    linear,
+    merge_heads,
+    next_token_loss,
+    split_heads,
+)
 from graphacct.builder import Builder
 from graphacct.config import choice, flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
@@ -60,23 +69,25 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
         tokens = embedding(b, "wte", ids, config.vocab_size, width)
         position_ids = b.apply("arange", name="position_ids", batch=1, n=seq)
         positions = embedding(b, "wpe", position_ids, config.n_positions, width)
-        x = b.apply("add", tokens, positions, name="embed")
+        x = dropped(b, "drop", b.apply("add", tokens, positions, name="embed"), config.embd_pdrop, workload)
         constants = (
             (b.apply("causal_mask", name="causal_mask", seq=seq, dtype=b.dtype),)
             if workload.attention == "eager"
             else ()
         )
-        x = b.repeat("h", config.n_layer, partial(block, config, d_head), x, constants=constants)
+        x = b.repeat("h", config.n_layer, partial(block, config, d_head, workload), x, constants=constants)
         x = layer_norm(b, "ln_f", x)
     tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
     return linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
 
 
-def block(config: GPT2Config, d_head: Dim, b: Builder, x: Value, mask: Value | None = None) -> Value:
+def block(
+    config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None = None
+) -> Value:
     """One transformer block; `mask` is only there in eager attention."""
     y = layer_norm(b, "ln_1", x)
     with b.scope("attn"):
-        y = attention(config, d_head, b, y, mask)
+        y = attention(config, d_head, workload, b, y, mask)
     x = b.apply("add", x, y, name="attn_residual")
     y = layer_norm(b, "ln_2", x)
     with b.scope("mlp"):
@@ -84,23 +95,28 @@ def block(config: GPT2Config, d_head: Dim, b: Builder, x: Value, mask: Value | N
         y = conv1d(b, "c_fc", y, inner)
         y = b.apply(ACTIVATIONS[config.activation_function], y, name="act")
         y = conv1d(b, "c_proj", y, config.n_embd)
+        y = dropped(b, "dropout", y, config.resid_pdrop, workload)
     return b.apply("add", x, y, name="mlp_residual")
 
 
-def attention(config: GPT2Config, d_head: Dim, b: Builder, x: Value, mask: Value | None) -> Value:
+def attention(config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None) -> Value:
     """Causal self-attention over all heads, written out (with a mask) or as one fused operator."""
     joint = conv1d(b, "c_attn", x, 3 * config.n_embd)
     parts = b.apply("split", joint, name="qkv", parts=3)
     q, k, v = (split_heads(b, part, config.n_head, d_head, label) for part, label in zip(parts, "qkv", strict=True))
     if mask is None:
-        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=True)
+        drop = {"dropout_p": config.attn_pdrop} if workload.phase == "train" and config.attn_pdrop else {}
+        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=True, **drop)
     else:
         k = b.apply("transpose", k, name="k_last", dims=(-2, -1))
         scores = b.apply("matmul", q, k, name="scores")
         scores = b.apply("scale", scores, name="scale")
         scores = b.apply("add", scores, mask, name="mask")
-        y = b.apply("matmul", b.apply("softmax", scores, name="softmax"), v, name="values")
-    return conv1d(b, "c_proj", merge_heads(b, y), config.n_embd)
+        weights = b.apply("softmax", scores, name="softmax")
+        weights = dropped(b, "attn_dropout", weights, config.attn_pdrop, workload)
+        y = b.apply("matmul", weights, v, name="values")
+    y = conv1d(b, "c_proj", merge_heads(b, y), config.n_embd)
+    return dropped(b, "resid_dropout", y, config.resid_pdrop, workload)
 
 
 PRESETS = {
@@ -117,6 +133,7 @@ GPT2 = Architecture(
     PRESETS,
     sizes={"seq_len": lambda config: config.n_positions},
     attention=("eager", "fused"),
+    loss=next_token_loss,
     aliases={
         "hidden_size": "n_embd",
         "num_hidden_layers": "n_layer",

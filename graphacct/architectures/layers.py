@@ -6,6 +6,7 @@ without a module of its own (scores, softmax) has the module's path and a word.
 
 from __future__ import annotations
 
+from graphacct.architecture import Workload, plain_loss
 from graphacct.builder import Builder
 from graphacct.dims import Dim
 from graphacct.graph import Value
@@ -52,3 +53,24 @@ def merge_heads(b: Builder, x: Value) -> Value:
     batch, heads, seq, width = x.spec.shape
     together = b.apply("transpose", x, name="merge_transposed", dims=(1, 2))
     return b.apply("reshape", together, name="merge_heads", shape=(batch, seq, heads * width))
+
+
+def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Value:
+    """torch.nn.Dropout: x itself outside training and where nothing is dropped, as torch returns it."""
+    return b.apply("dropout", x, name=name, p=p) if p and workload.phase == "train" else x
+
+
+def next_token_loss(kind: str, logits: Value, b: Builder) -> Value:
+    """The transformers library's loss of a causal language model: each position's target is the next token.
+
+    The labels are padded by one and the first is left out, so that no position of the logits has to be.
+    """
+    if kind == "sum":
+        return plain_loss(kind, logits, b)
+    batch, seq, vocabulary = logits.spec.shape
+    labels = b.input("labels", (batch, seq), "int64")
+    padded = b.apply("pad", labels, name="loss_labels_padded", padding=((0, 1),))
+    shifted = b.apply("slice", padded, name="loss_labels_shifted", dim=-1, start=1, length=seq)
+    targets = b.apply("reshape", shifted, name="loss_targets", shape=(batch * seq,))
+    rows = b.apply("reshape", logits, name="loss_rows", shape=(batch * seq, vocabulary))
+    return b.apply("cross_entropy", rows, targets, name="loss")

@@ -21,7 +21,7 @@ SCHEMA = "graphacct.graph/1"
 MOST_NESTED = 32
 """How deep blocks may be nested in a file; a model needs two or three."""
 
-GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs"}
+GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs", "held"}
 VALUE_KEYS = {"name", "shape", "dtype"}
 NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes"}
 BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "body"}
@@ -63,7 +63,11 @@ def _graph(content: Mapping[str, Any], name: str, depth: int) -> GraphRecord:
     workload = content.get("workload") or {}
     if not isinstance(workload, dict):
         raise ReadError(f"{where}: 'workload' is an object, not {_brief(workload)}")
-    return GraphRecord(name, inputs, records, outputs, {key: _frozen(value) for key, value in workload.items()})
+    held = content.get("held") or {}
+    if not isinstance(held, dict) or not all(isinstance(scope, str) for scope in held.values()):
+        raise ReadError(f"{where}: 'held' is an object of scopes by value, not {_brief(held)}")
+    frozen = {key: _frozen(value) for key, value in workload.items()}
+    return GraphRecord(name, inputs, records, outputs, frozen, held)
 
 
 def _input(content: Any, where: str) -> Value:
@@ -183,12 +187,15 @@ def to_dict(graph: Graph) -> dict[str, Any]:
 
 
 def _graph_dict(graph: Graph) -> dict[str, Any]:
-    return {
+    result: dict[str, Any] = {
         "name": graph.name,
         "inputs": [{"name": value.name, **_spec_dict(value.spec, value.name)} for value in graph.inputs],
         "nodes": [_block_dict(node) if isinstance(node, Block) else _node_dict(node) for node in graph.nodes],
         "outputs": [value.name for value in graph.outputs],
     }
+    if graph.held:
+        result["held"] = dict(graph.held)
+    return result
 
 
 def _node_dict(node: Node) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from graphacct import Operator, hookimpl
+from graphacct import Operator, Profile, hookimpl
 from graphacct_operators import (
     activation,
     attention,
@@ -39,3 +39,10 @@ FAMILIES = (
 @hookimpl
 def graphacct_register_operators() -> Iterable[Operator]:
     return [item for family in FAMILIES for item in vars(family).values() if isinstance(item, Operator)]
+
+
+@hookimpl
+def graphacct_register_profiles() -> Iterable[Profile]:
+    from graphacct_operators import torch_eager  # imported when memory is asked for
+
+    return [torch_eager.CUDA, torch_eager.CPU]

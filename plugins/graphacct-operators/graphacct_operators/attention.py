@@ -6,14 +6,15 @@ differ, because the fused kernel never stores the scores.
 
 from typing import Any
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, operator
+from graphacct import Saved, ShapeError, TensorSpec, Work, operator, same
 from graphacct_operators.shape import strided
 
 EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
 
 
 def _attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask: TensorSpec | None) -> TensorSpec:
-    """The output, after the checks that the signature cannot say; torch's kernels lay it out as (b, s, h, e)."""
+    """The output, after the checks that the signature cannot say: torch's kernels lay it out in the order of q, which
+    is (b, s, h, e) for the transposed view of a projection."""
     if type(h) is int and type(g) is int and h % g:
         raise ShapeError(f"dimension h is {h} in q but g is {g} in k and v: query heads are a multiple of key heads")
     if mask is not None:
@@ -23,12 +24,52 @@ def _attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mas
         for name, size, own in zip("thsb", reversed(scores), reversed(mask.shape), strict=False):
             if type(size) is int and type(own) is int and own not in (1, size):
                 raise ShapeError(f"dimension {name} is {size} in the scores but {own} in mask")
+    if q.strides is None or _known_less(q.strides[2], q.strides[1]):
+        return TensorSpec((b, h, s, e), q.dtype)
     return strided((b, h, s, e), (s * h * e, e, h * e, 1), q.dtype)
+
+
+def _known_less(a: Any, b: Any) -> bool:
+    """Whether one stride is known to be less than another."""
+    return type(a) is int and type(b) is int and a < b
+
+
+def recomputed_matmul_flops(b: Any, h: Any, s: Any, t: Any, d: Any) -> Any:
+    """Of the backward pass's matmul FLOPs, those that compute the scores again: one of its five products, which the
+    hardware does and the model does not ask for."""
+    return 2 * b * h * s * t * d
+
+
+def _all_operands(
+    b: Any,
+    h: Any,
+    g: Any,
+    s: Any,
+    t: Any,
+    d: Any,
+    e: Any,
+    mask: TensorSpec | None,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
+) -> Work:
+    """The kernel computes the gradients of q, k and v together, whichever are wanted."""
+    scores = b * h * s * t
+    products = 4 * scores * d + 4 * scores * e
+    steps = 5 + 2 * (scale != 1) + (causal or mask is not None) + (4 if dropout_p else 0)
+    shared = 0 if same(g, h) else b * h * t * (d + e)
+    return Work(
+        matmul_flops=recomputed_matmul_flops(b, h, s, t, d) + products,
+        vector_flops=steps * scores + 2 * b * h * s * e + shared,
+        transcendentals=scores,
+    )
 
 
 @operator(
     "q: b h s d, k: b g t d, v: b g t e, mask?: ... -> b h s e",
     infer=_attended,
+    gradients={"*": _all_operands},
     saves=(
         Saved("q", EITHER_SIDE),
         Saved("k", EITHER_SIDE),
@@ -60,9 +101,16 @@ def scaled_dot_product_attention(
     chain: 1 for the scale (none when `scale` is 1; None stands for 1/√d), 1 for the mask, given or causal (one that is
     both counts once, as one table), 5 for the softmax with one exp, 2 for dropout.
 
-    Reads q, k, v and the mask, writes the output; the scores are never stored. The output lies in memory as
-    (b, s, h, e), so that merging the heads is a view. What is kept is what torch's flash
+    Reads q, k, v and the mask, writes the output; the scores are never stored. The output lies in memory in
+    the order of q: as (b, s, h, e) for the transposed view of a projection, so that merging the heads is a view. What is kept is what torch's flash
     kernel keeps; its memory-efficient one, which serves float32 and masks, pads logsumexp to a multiple of 32 rows.
+
+    Backward, of q, k and v together: 5 products as torch's counter has it, 2 b h s t d each for the scores again, the
+    gradients of q and of k, 2 b h s t e each for those of the softmax and of v. Without the scores again it is 4, twice
+    the forward pass: the model's own FLOPs; `recomputed_matmul_flops` is the difference. Per score: the softmax again
+    from the logsumexp (subtract, exp), 1 each for scale and mask, its gradient (subtract, multiply), 1 for the scale, 4
+    for dropout. 2 per element of the output for sum(g * out); where heads share k and v, 1 per query head to sum
+    their gradients. Of a mask that is trained, the sum over what it was broadcast to is not counted.
     """
     scores = b * h * s * t
     steps = 5 + (scale != 1) + (causal or mask is not None) + (2 if dropout_p else 0)

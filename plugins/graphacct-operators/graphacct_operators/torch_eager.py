@@ -5,7 +5,7 @@ Measured on torch 2.13 (tests/goldens/): each expansion has the kernels in torch
 
 from typing import Any
 
-from graphacct import prod
+from graphacct import Profile, Saved, prod
 
 
 def rows(trace: Any, x: Any) -> Any:
@@ -50,4 +50,66 @@ def rms_norm(trace: Any, x: Any, *weight: Any) -> Any:
     return trace.apply("mul", normalised, *weight) if weight else normalised
 
 
-EXPANSIONS = {"linear": linear, "linear_in_out": linear_in_out, "matmul": matmul, "rms_norm": rms_norm}
+def gelu_new(trace: Any, x: Any) -> Any:
+    """0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) in the order in which the transformers library evaluates it."""
+    half = trace.apply("scale", x)
+    inner = trace.apply("add", x, trace.apply("scale", trace.apply("pow", x, exponent=3)))
+    return trace.apply("mul", half, trace.apply("shift", trace.apply("tanh", trace.apply("scale", inner))))
+
+
+def attention_math(
+    trace: Any, q: Any, k: Any, v: Any, *mask: Any, causal: bool = False, scale: Any = None, dropout_p: float = 0.0
+) -> Any:
+    """Fused attention where no fused kernel serves: q and k each times the root of the scale, then written out."""
+    q, k = trace.apply("scale", q), trace.apply("scale", k)
+    scores = matmul(trace, q, trace.apply("transpose", k, dims=(-2, -1)))
+    if causal:
+        mask = (trace.apply("causal_mask", seq=q.spec.shape[-2], dtype=q.spec.dtype),)
+    if mask:
+        scores = trace.apply("add", scores, *mask)
+    weights = trace.apply("softmax", scores)
+    if dropout_p:
+        weights = trace.apply("dropout", weights, p=dropout_p)
+    return matmul(trace, weights, v)
+
+
+def attention_on_cpu(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
+    """The CPU's flash kernel, which knows no dropout."""
+    if attributes.get("dropout_p"):
+        return attention_math(trace, q, k, v, *mask, **attributes)
+    return trace.apply(ATTENTION, q, k, v, *mask, **attributes)
+
+
+ATTENTION = "scaled_dot_product_attention"
+COMMON = {"linear": linear, "linear_in_out": linear_in_out, "matmul": matmul, "gelu_new": gelu_new}
+ONE_PER_ROW = "one per row, kept so that backward need not reduce again"
+
+CPU = Profile(
+    "torch-eager-cpu",
+    "torch on a CPU, eager: RMSNorm in several kernels, statistics and dropout masks in the input's dtype.",
+    expand={**COMMON, "rms_norm": rms_norm, ATTENTION: attention_on_cpu},
+    saves={
+        "dropout": (Saved("mask", "the gradient is g times the mask, a tensor of the input's dtype", "...", when="p"),),
+        "layer_norm": (
+            Saved("x", "the gradient needs the normalised input, recomputed from x and the statistics"),
+            Saved("weight", "the input's gradient is scaled by it"),
+            Saved("bias", "torch keeps it with the weight"),
+            Saved("mean", ONE_PER_ROW, "... 1"),
+            Saved("rstd", ONE_PER_ROW, "... 1"),
+        ),
+        ATTENTION: (
+            Saved("q", "the scores are computed again"),
+            Saved("k", "the scores are computed again"),
+            Saved("v", "the weights' gradient is g vᵀ"),
+            Saved("mask", "it is added again when the scores are computed again"),
+            Saved("out", "the softmax's gradient needs sum(g * out) of each row"),
+            Saved("logsumexp", "one per row of scores, to compute the softmax again in one pass", "b h s", "float32"),
+        ),
+    },
+)
+
+CUDA = Profile(
+    "torch-eager-cuda",
+    "torch on an NVIDIA GPU, eager: RMSNorm and attention fused, statistics in float32, dropout masks as bools.",
+    expand=COMMON,
+)

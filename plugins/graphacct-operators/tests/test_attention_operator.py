@@ -85,12 +85,16 @@ def test_grouped_queries_save_bytes_not_flops():
 
 
 def test_merging_the_heads_of_the_output_is_a_view():
-    """The kernel writes (b, s, h, e), so the transpose back is contiguous and the reshape copies nothing."""
-    q = f(2, 4, 8, 16)
+    """For the transposed view of a projection the kernel writes (b, s, h, e), as it is laid out: the transpose back is
+    contiguous and the reshape copies nothing. For a q of its own layout (after a rotary embedding, say) it copies."""
+    q = transpose.apply([f(2, 8, 4, 16)], {"dims": (1, 2)}).outputs[0]
     out = sdpa.apply([q, q, q], {}).outputs[0]
     turned = transpose.apply([out], {"dims": (1, 2)}).outputs[0]
     assert turned == f(2, 8, 4, 16)
     assert reshape.apply([turned], {"shape": (2, 8, 64)}).view
+    own = sdpa.apply([f(2, 4, 8, 16)] * 3, {}).outputs[0]
+    turned = transpose.apply([own], {"dims": (1, 2)}).outputs[0]
+    assert not reshape.apply([turned], {"shape": (2, 8, 64)}).view
     for q in (f(2, 1, 8, 16), f(2, 4, 1, 16)):  # with one head, or one position, it is contiguous as it is
         assert sdpa.apply([q] * 3, {}).outputs == (q,)
 
