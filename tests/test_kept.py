@@ -15,6 +15,7 @@ TINY = {
     "gpt2": {"vocab_size": 512, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 4},
     "transformer-lm": {"vocab_size": 512, "context_length": 128, "d_model": 64, "n_layer": 2, "n_head": 4, "d_ff": 128},
 }
+BLOCK = {**TINY["gpt2"], "activation_function": "gelu"}
 PROBABILITIES = ("attn_pdrop", "resid_pdrop", "embd_pdrop")
 
 

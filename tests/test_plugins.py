@@ -14,6 +14,7 @@ import pytest
 
 import graphacct
 from graphacct import Operator, Work, hookimpl, operator
+from graphacct.catalogue import catalogue
 from graphacct.errors import PluginError
 from graphacct.plugins import CORE_MODULES, Plugins, load
 
@@ -75,6 +76,24 @@ def test_tables_are_collected_once_and_again_after_a_registration() -> None:
     assert "wobble" in plugins.operators
     assert plugins.origin("operators", "wobble") == "extra (extra-package 1.0)"
     assert plugins.origin("operators", "nothing") == ""
+
+
+def test_what_a_hook_makes_is_listed_with_its_plugin() -> None:
+    """A hook is called once; what it made then is what counts, though another call would make another."""
+    calls = []
+
+    class Maker:
+        @hookimpl
+        def graphacct_register_operators(self) -> Iterable[Operator]:
+            calls.append(1)
+            return [rule("wobble")]
+
+    plugins = loaded(maker=Maker())
+    source, item = plugins.registered("operators")[-1]
+    assert source.name == "maker"
+    assert item is plugins.operators["wobble"]
+    assert [row["plugin"] for row in catalogue("operators", plugins) if row["name"] == "wobble"] == ["maker"]
+    assert len(calls) == 1
 
 
 def test_a_name_registered_twice() -> None:

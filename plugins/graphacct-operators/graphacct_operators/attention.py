@@ -101,9 +101,10 @@ def scaled_dot_product_attention(
     chain: 1 for the scale (none when `scale` is 1; None stands for 1/√d), 1 for the mask, given or causal (one that is
     both counts once, as one table), 5 for the softmax with one exp, 2 for dropout.
 
-    Reads q, k, v and the mask, writes the output; the scores are never stored. The output lies in memory in
-    the order of q: as (b, s, h, e) for the transposed view of a projection, so that merging the heads is a view. What is kept is what torch's flash
-    kernel keeps; its memory-efficient one, which serves float32 and masks, pads logsumexp to a multiple of 32 rows.
+    Reads q, k, v and the mask, writes the output; the scores are never stored. The output lies in memory in the order
+    of q: as (b, s, h, e) for the transposed view of a projection, so that merging the heads is a view. What is kept
+    is what torch's flash kernel keeps; its memory-efficient one, which serves float32 and masks, pads logsumexp to a
+    multiple of 32 rows.
 
     Backward, of q, k and v together: 5 products as torch's counter has it, 2 b h s t d each for the scores again, the
     gradients of q and of k, 2 b h s t e each for those of the softmax and of v. Without the scores again it is 4, twice

@@ -3,6 +3,7 @@
 Measured on torch 2.13 (tests/goldens/): each expansion has the kernels in torch's order.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from graphacct import Profile, Saved, prod
@@ -81,7 +82,12 @@ def attention_on_cpu(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attribute
 
 
 ATTENTION = "scaled_dot_product_attention"
-COMMON = {"linear": linear, "linear_in_out": linear_in_out, "matmul": matmul, "gelu_new": gelu_new}
+COMMON: dict[str, Callable[..., Any]] = {
+    "linear": linear,
+    "linear_in_out": linear_in_out,
+    "matmul": matmul,
+    "gelu_new": gelu_new,
+}
 ONE_PER_ROW = "one per row, kept so that backward need not reduce again"
 
 CPU = Profile(
@@ -89,7 +95,7 @@ CPU = Profile(
     "torch on a CPU, eager: RMSNorm in several kernels, statistics and dropout masks in the input's dtype.",
     expand={**COMMON, "rms_norm": rms_norm, ATTENTION: attention_on_cpu},
     saves={
-        "dropout": (Saved("mask", "the gradient is g times the mask, a tensor of the input's dtype", "...", when="p"),),
+        "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", when="p"),),
         "layer_norm": (
             Saved("x", "the gradient needs the normalised input, recomputed from x and the statistics"),
             Saved("weight", "the input's gradient is scaled by it"),
