@@ -53,13 +53,18 @@ def entry_points(group: str) -> Iterator[EntryPoint]:
             if not name.endswith((".dist-info", ".egg-info")):
                 continue
             project, _, version = name.rpartition(".")[0].partition("-")
-            key = project.lower().replace("-", "_").replace(".", "_")
+            key = _key(project)
             if key in seen:
                 continue
             seen.add(key)
             text = _read(os.path.join(folder, name, "entry_points.txt"))
             if group in text:
                 yield from _parse(text, group, f"{project.replace('_', '-')} {version}".strip())
+
+
+def _key(project: str) -> str:
+    """A distribution's name as it is compared: case and the kind of separator do not matter."""
+    return project.lower().replace("-", "_").replace(".", "_")
 
 
 def _read(path: str) -> str:
@@ -84,7 +89,7 @@ def _from_metadata(folder: str, group: str, seen: set[str]) -> Iterator[EntryPoi
     from importlib.metadata import distributions
 
     for distribution in distributions(path=[folder]):
-        key = distribution.metadata["Name"].lower().replace("-", "_").replace(".", "_")
+        key = _key(distribution.metadata["Name"])
         if key not in seen:
             seen.add(key)
             title = f"{distribution.metadata['Name']} {distribution.version}"
