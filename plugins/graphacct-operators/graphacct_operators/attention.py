@@ -57,7 +57,7 @@ def _all_operands(
     """The kernel computes the gradients of q, k and v together, whichever are wanted."""
     scores = b * h * s * t
     products = 4 * scores * d + 4 * scores * e
-    steps = 5 + 2 * (scale != 1) + (causal or mask is not None) + (4 if dropout_p else 0)
+    steps = 4 + 2 * (scale != 1) + (causal or mask is not None) + (4 if dropout_p else 0)
     shared = 0 if same(g, h) else b * h * t * (d + e)
     return Work(
         matmul_flops=recomputed_matmul_flops(b, h, s, t, d) + products,
@@ -109,7 +109,7 @@ def scaled_dot_product_attention(
     Backward, of q, k and v together: 5 products as torch's counter has it, 2 b h s t d each for the scores again, the
     gradients of q and of k, 2 b h s t e each for those of the softmax and of v. Without the scores again it is 4, twice
     the forward pass: the model's own FLOPs; `recomputed_matmul_flops` is the difference. Per score: the softmax again
-    from the logsumexp (subtract, exp), 1 each for scale and mask, its gradient (subtract, multiply), 1 for the scale, 4
+    from the logsumexp (subtract, exp), 1 each for scale and mask, its gradient (subtract, multiply), 1 for the scale; 4
     for dropout. 2 per element of the output for sum(g * out); where heads share k and v, 1 per query head to sum
     their gradients. Of a mask that is trained, the sum over what it was broadcast to is not counted.
     """

@@ -93,13 +93,28 @@ def _positions(axis: int, size: Any, taps: Any, step: Any, padding: Any, gap: An
     return (free if type(step) is int and step == 1 else free // step) + 1
 
 
-@operator("x: b c *space, weight: o i *kernel, bias?: o -> b o *positions", infer=_convolved, saves=SAVES)
+def _correlated(weight: TensorSpec, out: TensorSpec) -> Work:
+    return Work(matmul_flops=2 * out.elements * prod(weight.shape[1:]))
+
+
+def _sum_of_g(out: TensorSpec) -> Work:
+    return Work(vector_flops=out.elements)
+
+
+@operator(
+    "x: b c *space, weight: o i *kernel, bias?: o -> b o *positions",
+    infer=_convolved,
+    saves=SAVES,
+    gradients={"x": _correlated, "weight": _correlated, "bias": _sum_of_g},
+)
 def convolution(weight: TensorSpec, bias: TensorSpec | None, out: TensorSpec) -> Work:
     """Each output is the kernel's taps on one neighbourhood of x, over the c / groups channels of its group.
 
     The weight is (o, c / groups, *kernel), as torch stores it. 2 FLOPs per multiply-add: 2 × output elements ×
     c / groups × taps, taps on padding included (torch's counter); 1 per output element for the bias. `stride`,
     `padding` (on both sides, or "same" or "valid") and `dilation` are one integer or one per axis.
+
+    Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
     elements = prod(out.shape)
     return Work(matmul_flops=2 * elements * prod(weight.shape[1:]), vector_flops=elements if bias else 0)
@@ -154,13 +169,24 @@ def _spread(
     return (b, channels, *positions)
 
 
-@operator("x: b c *space, weight: c i *kernel, bias?: o -> b channels *positions", infer=_spread, saves=SAVES)
+def _spread_again(x: TensorSpec, weight: TensorSpec) -> Work:
+    return Work(matmul_flops=2 * x.elements * prod(weight.shape[1:]))
+
+
+@operator(
+    "x: b c *space, weight: c i *kernel, bias?: o -> b channels *positions",
+    infer=_spread,
+    saves=SAVES,
+    gradients={"x": _spread_again, "weight": _spread_again, "bias": _sum_of_g},
+)
 def convolution_transposed(x: TensorSpec, weight: TensorSpec, bias: TensorSpec | None, out: TensorSpec) -> Work:
     """The gradient of a convolution with respect to its input, as a layer: each element of x spreads the kernel.
 
     The weight is (c, o / groups, *kernel), as torch stores it. 2 FLOPs per multiply-add: 2 × elements of x ×
     o / groups × taps, those that padding then crops included (torch's counter): as many as the convolution whose
     gradient it is. 1 per output element for the bias.
+
+    Backward: as convolution.
     """
     flops = 2 * prod(x.shape) * prod(weight.shape[1:])
     return Work(matmul_flops=flops, vector_flops=prod(out.shape) if bias else 0)

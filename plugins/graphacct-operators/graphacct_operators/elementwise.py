@@ -3,167 +3,272 @@
 from typing import Any
 
 from graphacct import Saved, Work, operator
+from graphacct_operators.gradient import nothing, of_x, of_y, per_element
 
 UNARY = "x: ... -> ..."
 BINARY = "x: ..., y: ... -> ..."
 AT_X = {"x": "the derivative is evaluated at x"}
+TURNED_BACK = "the gradient is g turned back"
 WHICH = {"x": "the gradient goes to the operand that was taken", "y": "the gradient goes to the operand that was taken"}
 
 
-@operator(BINARY)
+@operator(BINARY, gradients={"x": of_x(0), "y": of_y(0)})
 def add(batch: Any) -> Work:
-    """x + y. 1 per output element; a residual connection, a bias, an additive mask."""
+    """x + y. 1 per output element; a residual connection, a bias, an additive mask.
+
+    Backward: g itself, for both; where an operand was broadcast, 1 per output element to sum its gradient.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(BINARY)
+@operator(BINARY, gradients={"x": of_x(0), "y": of_y(1)})
 def sub(batch: Any) -> Work:
-    """x - y. 1 per output element."""
+    """x - y. 1 per output element.
+
+    Backward: g itself for x, 1 per element for y: negated. 1 more to sum the gradient of what was broadcast.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, saves={"x": "the gradient of y is g * x", "y": "the gradient of x is g * y"})
+@operator(
+    BINARY,
+    saves=(Saved("x", "the gradient of y is g * x", serves="y"), Saved("y", "the gradient of x is g * y", serves="x")),
+    gradients={"x": of_x(1), "y": of_y(1)},
+)
 def mul(batch: Any) -> Work:
-    """x * y. 1 per output element."""
+    """x * y. 1 per output element.
+
+    Backward: 1 per element for each: times the other. 1 more to sum the gradient of what was broadcast.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, saves={"x": "the gradient of y is -g * x / y²", "y": "the gradient of x is g / y"})
+@operator(
+    BINARY,
+    saves=(Saved("x", "the gradient of y is -g * x / y²", serves="y"), Saved("y", "both gradients divide by it")),
+    gradients={"x": of_x(1), "y": of_y(4)},
+)
 def div(batch: Any) -> Work:
-    """x / y. 1 per output element."""
+    """x / y. 1 per output element.
+
+    Backward: 1 per element for x, g / y; 4 for y, -g * ((x / y) / y), as torch has it. 1 more to sum the gradient of
+    what was broadcast.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, saves=WHICH)
+@operator(BINARY, saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)})
 def maximum(batch: Any) -> Work:
-    """The larger of x and y. 1 comparison per output element."""
+    """The larger of x and y. 1 comparison per output element.
+
+    Backward: 3 per element for each: halved where they are equal, none where it was not taken (two selections). 1 more
+    to sum the gradient of what was broadcast.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, saves=WHICH)
+@operator(BINARY, saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)})
 def minimum(batch: Any) -> Work:
-    """The smaller of x and y. 1 comparison per output element."""
+    """The smaller of x and y. 1 comparison per output element.
+
+    Backward: 3 per element for each, as maximum.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(UNARY)
+@operator(UNARY, gradients={"x": per_element(1)})
 def scale(batch: Any) -> Work:
-    """x times (or divided by) a constant. 1 per element."""
+    """x times (or divided by) a constant. 1 per element.
+
+    Backward: 1 per element: times the constant.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(UNARY)
+@operator(UNARY, gradients={"x": nothing})
 def shift(batch: Any) -> Work:
-    """x plus (or minus) a constant. 1 per element."""
+    """x plus (or minus) a constant. 1 per element.
+
+    Backward: g itself.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(UNARY)
+@operator(UNARY, gradients={"x": per_element(1)})
 def neg(batch: Any) -> Work:
-    """-x. 1 per element."""
+    """-x. 1 per element.
+
+    Backward: 1 per element: negated.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, name="abs", saves={"x": "the gradient has the sign of x"})
+@operator(UNARY, name="abs", saves={"x": "the gradient has the sign of x"}, gradients={"x": per_element(2)})
 def absolute(batch: Any) -> Work:
-    """|x|. 1 per element."""
+    """|x|. 1 per element.
+
+    Backward: 2 per element: the sign of x, times g.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves={"x": "the gradient is zero where x was cut"})
+@operator(UNARY, saves={"x": "the gradient is zero where x was cut"}, gradients={"x": per_element(2)})
 def clamp(batch: Any) -> Work:
-    """x cut to a lower and an upper bound. 2 per element: two comparisons."""
+    """x cut to a lower and an upper bound. 2 per element: two comparisons.
+
+    Backward: 2 per element: two selections.
+    """
     return Work(vector_flops=2 * batch)
 
 
-@operator(UNARY, saves=AT_X)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)})
 def square(batch: Any) -> Work:
-    """x². 1 per element: one product."""
+    """x². 1 per element: one product.
+
+    Backward: 2 per element: x twice, times g.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, name="pow", saves=AT_X)
+def _power_gradient(batch: Any, *, exponent: float) -> Work:
+    if exponent in (2, 3, 4):
+        return Work(vector_flops=int(exponent) * batch)
+    return Work(vector_flops=3 * batch, transcendentals=batch)
+
+
+@operator(UNARY, name="pow", saves=AT_X, gradients={"x": _power_gradient})
 def power(batch: Any, *, exponent: float) -> Work:
-    """x to a constant power. Per element 1 product for a square, 2 for a cube, and otherwise 1 transcendental (XLA)."""
+    """x to a constant power. Per element 1 product for a square, 2 for a cube, and otherwise 1 transcendental (XLA).
+
+    Backward: per element x to the exponent less 1 (nothing for a square, 1 product for a cube, 2 for a fourth power,
+    otherwise 1 transcendental), times the exponent, times g.
+    """
     if exponent in (2, 3):
         return Work(vector_flops=(int(exponent) - 1) * batch)
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is -g * out²"})
+@operator(UNARY, saves={"out": "the gradient is -g * out²"}, gradients={"x": per_element(3)})
 def reciprocal(batch: Any) -> Work:
-    """1 / x. 1 per element."""
+    """1 / x. 1 per element.
+
+    Backward: 3 per element: -g * out * out.
+    """
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is g * out"})
+@operator(UNARY, saves={"out": "the gradient is g * out"}, gradients={"x": per_element(1)})
 def exp(batch: Any) -> Work:
-    """exp x. 1 per element, transcendental."""
+    """exp x. 1 per element, transcendental.
+
+    Backward: 1 per element: g * out.
+    """
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(1)})
 def log(batch: Any) -> Work:
-    """The natural logarithm of x. 1 per element, transcendental."""
+    """The natural logarithm of x. 1 per element, transcendental.
+
+    Backward: 1 per element: g / x.
+    """
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is g / (2 * out)"})
+@operator(UNARY, saves={"out": "the gradient is g / (2 * out)"}, gradients={"x": per_element(2)})
 def sqrt(batch: Any) -> Work:
-    """√x. 1 per element, transcendental (XLA counts it so)."""
+    """√x. 1 per element, transcendental (XLA counts it so).
+
+    Backward: 2 per element: g / (2 * out).
+    """
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is -g * out³ / 2"})
+@operator(UNARY, saves={"out": "the gradient is -g * out³ / 2"}, gradients={"x": per_element(4)})
 def rsqrt(batch: Any) -> Work:
-    """1 / √x. 1 per element, transcendental (XLA counts it so)."""
+    """1 / √x. 1 per element, transcendental (XLA counts it so).
+
+    Backward: 4 per element: out³ in two products, times g, times -0.5.
+    """
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2, 1)})
 def sin(batch: Any) -> Work:
-    """sin x. 1 per element, transcendental."""
+    """sin x. 1 per element, transcendental.
+
+    Backward: 2 per element: cos x, times g; cos is transcendental.
+    """
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(3, 1)})
 def cos(batch: Any) -> Work:
-    """cos x. 1 per element, transcendental."""
+    """cos x. 1 per element, transcendental.
+
+    Backward: 3 per element: sin x, times g, negated; sin is transcendental.
+    """
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator("x: ..., mask: ... -> ...", saves={"mask": "the gradient is zero where the mask is set"})
+@operator(
+    "x: ..., mask: ... -> ...", saves={"mask": "the gradient is zero where the mask is set"}, gradients={"x": of_x(1)}
+)
 def masked_fill(batch: Any) -> Work:
-    """A constant where the bool mask is set, else x. 1 per element: the selection (XLA counts a select as 1)."""
+    """A constant where the bool mask is set, else x. 1 per element: the selection (XLA counts a select as 1).
+
+    Backward: 1 per element: the selection. 1 more to sum the gradient where x was broadcast.
+    """
     return Work(vector_flops=batch)
 
 
 @operator(
     "condition: ..., x: ..., y: ... -> ...",
     saves={"condition": "the gradient goes to the operand that was taken"},
+    gradients={"x": of_x(1), "y": of_y(1)},
 )
 def where(batch: Any) -> Work:
-    """x where the bool condition is set, else y. 1 per element: the selection (XLA counts a select as 1)."""
+    """x where the bool condition is set, else y. 1 per element: the selection (XLA counts a select as 1).
+
+    Backward: 1 per element for each: the selection. 1 more to sum the gradient of what was broadcast.
+    """
     return Work(vector_flops=batch)
+
+
+def _turned_back(batch: Any, s: Any, d: Any) -> Work:
+    return Work(vector_flops=3 * batch * s * d)
 
 
 @operator(
     "x: ... s d, cos: s r, sin: s r -> ... s d",
-    saves={"cos": "the gradient is g turned back", "sin": "the gradient is g turned back"},
+    saves=(Saved("cos", TURNED_BACK, serves="x"), Saved("sin", TURNED_BACK, serves="x")),
+    gradients={"x": _turned_back},
 )
 def rotary_embedding(batch: Any, s: Any, d: Any) -> Work:
     """Each pair of x turned by its position's angle: x * cos + rotated(x) * sin (Su et al., 2021).
 
     3 per element: two products and a sum, as the worksheet counts one application. Tables of half the width serve
     both halves.
+
+    Backward: 3 per element for x, which is turned back. The tables are constants: no gradient of theirs is stated.
     """
     return Work(vector_flops=3 * batch * s * d)
 
 
-@operator(UNARY, saves=(Saved("mask", "the gradient is zero where the element was dropped", "...", "bool", "p"),))
+def _undropped(batch: Any, *, p: float) -> Work:
+    return Work(vector_flops=2 * batch if p else 0)
+
+
+@operator(
+    UNARY,
+    saves=(Saved("mask", "the gradient is zero where the element was dropped", "...", "bool", "p"),),
+    gradients={"x": _undropped},
+)
 def dropout(batch: Any, *, p: float) -> Work:
     """x * mask / (1 - p) in training. 2 per element: times the mask, times the scale; random numbers are not FLOPs.
 
     With p = 0 there is nothing to do, and nothing is kept.
+
+    Backward: 2 per element: times the mask, times the scale.
     """
     return Work(vector_flops=2 * batch if p else 0)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from graphacct import ShapeError, TensorSpec, Work, operator
+from graphacct_operators.gradient import nothing
 
 
 def _axis_of(x: TensorSpec, dim: int) -> int:
@@ -22,13 +23,21 @@ def _gathered(x: TensorSpec, index: TensorSpec, *, dim: int) -> TensorSpec:
     return TensorSpec(index.shape, x.dtype)
 
 
+def _scattered(out: TensorSpec) -> Work:
+    return Work(vector_flops=out.elements)
+
+
 @operator(
     "x: *shape, index: *picked -> *picked",
     infer=_gathered,
     saves={"x": "its shape: torch refers to it whole", "index": "the gradient is scattered to where it was read"},
+    gradients={"x": _scattered},
 )
 def gather(index: TensorSpec, out: TensorSpec) -> Work:
-    """The element of x at each index along one dimension. No arithmetic; reads the indices and one element for each."""
+    """The element of x at each index along one dimension. No arithmetic; reads the indices and one element for each.
+
+    Backward: 1 per element of g, which is added where it was read.
+    """
     return Work(read_bytes=index.bytes + out.bytes)
 
 
@@ -41,9 +50,13 @@ def _taken(x: TensorSpec, index: TensorSpec, *, dim: int = 0) -> TensorSpec:
     "x: *shape, index: n -> *taken",
     infer=_taken,
     saves={"index": "the gradient is scattered to the slices that were read"},
+    gradients={"x": _scattered},
 )
 def index_select(index: TensorSpec, out: TensorSpec) -> Work:
-    """The slices of x at the indices along one dimension. No arithmetic; reads the indices and those slices."""
+    """The slices of x at the indices along one dimension. No arithmetic; reads the indices and those slices.
+
+    Backward: 1 per element of g, which is added where it was read.
+    """
     return Work(read_bytes=index.bytes + out.bytes)
 
 
@@ -58,11 +71,14 @@ def _largest(x: TensorSpec, n: Any, *, k: Any) -> list[TensorSpec]:
     "x: ... n -> values: ... k, indices: ... k",
     infer=_largest,
     saves={"indices": "the gradient is scattered to where the largest were"},
+    gradients={"x": nothing},
 )
 def topk(x: TensorSpec) -> Work:
     """The k largest along the last dimension, and where they are.
 
     1 per element: one comparison with the smallest of those found, the least that any selection needs (XLA counts 1
     per comparison; kernels that sort or pass several times do more).
+
+    Backward: g is copied to where the largest were: no arithmetic.
     """
     return Work(vector_flops=x.elements)

@@ -6,36 +6,76 @@
 
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, operator, prod
+from graphacct import Saved, ShapeError, TensorSpec, Work, operator, prod
+from graphacct_operators.gradient import widened
 
-LINEAR_SAVES = {"x": "the weight's gradient is gᵀ x", "weight": "the input's gradient is g weight"}
+LINEAR_SAVES = (
+    Saved("x", "the weight's gradient is gᵀ x", serves="weight"),
+    Saved("weight", "the input's gradient is g weight", serves="x"),
+)
 
 
-@operator("x: ... k, weight: n k, bias?: n -> ... n", contracts=("x", "weight"), saves=LINEAR_SAVES)
+def _sum_of_g(batch: Any, n: Any) -> Work:
+    return Work(vector_flops=batch * n)
+
+
+@operator(
+    "x: ... k, weight: n k, bias?: n -> ... n",
+    contracts=("x", "weight"),
+    saves=LINEAR_SAVES,
+    gradients={"bias": _sum_of_g},
+)
 def linear(batch: Any, n: Any, bias: Any) -> Work:
     """y = x weightᵀ + bias, the weight stored (out, in) as torch.nn.Linear does.
 
     2 FLOPs per multiply-add; one addition per output element for the bias.
-    """
-    return Work(vector_flops=batch * n if bias else 0)
 
-
-@operator("x: ... k, weight: k n, bias?: n -> ... n", contracts=("x", "weight"), saves=LINEAR_SAVES)
-def linear_in_out(batch: Any, n: Any, bias: Any) -> Work:
-    """y = x weight + bias, the weight stored (in, out) as the published GPT-2's Conv1D does.
-
-    2 FLOPs per multiply-add; one addition per output element for the bias.
+    Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
     return Work(vector_flops=batch * n if bias else 0)
 
 
 @operator(
+    "x: ... k, weight: k n, bias?: n -> ... n",
+    contracts=("x", "weight"),
+    saves=LINEAR_SAVES,
+    gradients={"bias": _sum_of_g},
+)
+def linear_in_out(batch: Any, n: Any, bias: Any) -> Work:
+    """y = x weight + bias, the weight stored (in, out) as the published GPT-2's Conv1D does.
+
+    2 FLOPs per multiply-add; one addition per output element for the bias.
+
+    Backward: as linear.
+    """
+    return Work(vector_flops=batch * n if bias else 0)
+
+
+def _of_x(x: TensorSpec, out: TensorSpec, m: Any, k: Any, batch: Any) -> Work:
+    return Work(vector_flops=batch * m * k if _summed(x, out) else 0)
+
+
+def _of_y(y: TensorSpec, out: TensorSpec, k: Any, n: Any, batch: Any) -> Work:
+    return Work(vector_flops=batch * k * n if _summed(y, out) else 0)
+
+
+def _summed(operand: TensorSpec, out: TensorSpec) -> bool:
+    """Whether its gradients are summed afterwards: a single matrix is contracted over the batch at once."""
+    return len(operand.shape) > 2 and widened(operand, out)
+
+
+@operator(
     "x: ... m k, y: ... k n -> ... m n",
     contracts=("x", "y"),
-    saves={"x": "the gradient of y is xᵀ g", "y": "the gradient of x is g yᵀ"},
+    saves=(Saved("x", "the gradient of y is xᵀ g", serves="y"), Saved("y", "the gradient of x is g yᵀ", serves="x")),
+    gradients={"x": _of_x, "y": _of_y},
 )
 def matmul() -> None:
-    """The batched matrix product of two activations. 2 FLOPs per multiply-add."""
+    """The batched matrix product of two activations. 2 FLOPs per multiply-add.
+
+    Backward: as many FLOPs again for each operand. One that was broadcast along the batch has its gradients summed, 1
+    per element; a single matrix is contracted over the whole batch at once, as torch folds it, with nothing to sum.
+    """
 
 
 def _labels(equation: str) -> tuple[list[str], list[str], list[str]]:
@@ -76,16 +116,39 @@ def _einsum_shape(x: TensorSpec, y: TensorSpec, *, equation: str) -> tuple[Any, 
     return tuple(sizes[label] for label in _labels(equation)[2])
 
 
+def _einsum_x(x: TensorSpec, y: TensorSpec, *, equation: str) -> Work:
+    return _einsum_gradient(x, y, equation, 0)
+
+
+def _einsum_y(x: TensorSpec, y: TensorSpec, *, equation: str) -> Work:
+    return _einsum_gradient(x, y, equation, 1)
+
+
+def _einsum_gradient(x: TensorSpec, y: TensorSpec, equation: str, which: int) -> Work:
+    sizes, labels = _sizes(x, y, equation), _labels(equation)
+    everything = prod(sizes.values())
+    if len(sizes) == len(labels[2]):
+        return Work(vector_flops=(1 + (len(labels[which]) < len(sizes))) * everything)
+    return Work(matmul_flops=2 * everything)
+
+
 @operator(
     "x: *first, y: *second -> *result",
     infer=_einsum_shape,
-    saves={"x": "the gradient of y contracts it with g", "y": "the gradient of x contracts it with g"},
+    saves=(
+        Saved("x", "the gradient of y contracts it with g", serves="y"),
+        Saved("y", "the gradient of x contracts it with g", serves="x"),
+    ),
+    gradients={"x": _einsum_x, "y": _einsum_y},
 )
 def einsum(x: TensorSpec, y: TensorSpec, *, equation: str) -> Work:
     """The contraction of two operands that the equation writes: "b h s d, b h t d -> b h s t", or in single letters.
 
     2 FLOPs per multiply-add, so 2 × the product of all labels, batch and contracted ones once. Where nothing is
     contracted it is an element-wise product, 1 per output element (torch runs it as one).
+
+    Backward: as many FLOPs again for each operand; where nothing is contracted 1 per output element, and 1 more to sum
+    the gradient of an operand that lacks a label.
     """
     sizes = _sizes(x, y, equation)
     everything = prod(sizes.values())

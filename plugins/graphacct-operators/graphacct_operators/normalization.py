@@ -9,6 +9,18 @@ SCALED = "the input's gradient is scaled by it"
 STATISTIC = "one per row or group, kept so that backward need not reduce again"
 
 
+def _layer_norm_x(batch: Any, n: Any, weight: Any) -> Work:
+    return Work(vector_flops=(10 if weight else 9) * batch * n + 2 * batch)
+
+
+def _scale_gradient(batch: Any, n: Any) -> Work:
+    return Work(vector_flops=4 * batch * n)
+
+
+def _sum_of_g(batch: Any, n: Any) -> Work:
+    return Work(vector_flops=batch * n)
+
+
 @operator(
     "x: ... n, weight?: n, bias?: n -> ... n",
     saves=(
@@ -18,6 +30,7 @@ STATISTIC = "one per row or group, kept so that backward need not reduce again"
         Saved("mean", STATISTIC, "... 1", "float32"),
         Saved("rstd", STATISTIC, "... 1", "float32"),
     ),
+    gradients={"x": _layer_norm_x, "weight": _scale_gradient, "bias": _sum_of_g},
 )
 def layer_norm(batch: Any, n: Any, weight: Any, bias: Any) -> Work:
     """(x - mean) * rsqrt(var + eps) * weight + bias.
@@ -25,9 +38,22 @@ def layer_norm(batch: Any, n: Any, weight: Any, bias: Any) -> Work:
     5 per element without the affine part: the mean's sum, subtract, square, the variance's sum, multiply by rstd; one
     more each for weight and bias. 4 per row: two divisions by n, plus eps, rsqrt. With both, 7 per element, as
     LLM-Viewer counts it.
+
+    Backward: 10 per element for x: the normalised input x̂ again (2), g times the weight (1; none without), sums of
+    that and of its product with x̂ (3), then subtract the one mean and x̂ times the other, times rstd (4); 2 per row,
+    the means' divisions. 4 per element for the weight: x̂ again (2), times g, summed; torch's kernels for x and for
+    the weight each make x̂. 1 per element for the bias: the sum of g.
     """
     affine = (1 if weight else 0) + (1 if bias else 0)
     return Work(vector_flops=(5 + affine) * batch * n + 4 * batch, transcendentals=batch)
+
+
+def _rms_norm_x(batch: Any, n: Any, weight: Any) -> Work:
+    return Work(vector_flops=(7 if weight else 6) * batch * n + batch)
+
+
+def _rms_scale_gradient(batch: Any, n: Any) -> Work:
+    return Work(vector_flops=3 * batch * n)
 
 
 @operator(
@@ -37,14 +63,31 @@ def layer_norm(batch: Any, n: Any, weight: Any, bias: Any) -> Work:
         Saved("weight", SCALED),
         Saved("rstd", STATISTIC, "... 1", "float32"),
     ),
+    gradients={"x": _rms_norm_x, "weight": _rms_scale_gradient},
 )
 def rms_norm(batch: Any, n: Any, weight: Any) -> Work:
     """x * rsqrt(mean(x²) + eps) * weight (Zhang and Sennrich, 2019).
 
     3 per element without the weight: square, the mean's sum, multiply; one more for the weight. 3 per row: divide by
     n, plus eps, rsqrt.
+
+    Backward: 7 per element for x: the normalised input x̂ again (1), g times the weight (1; none without), the sum of
+    its product with x̂ (2), then subtract x̂ times that mean, times rstd (3); 1 per row, the mean's division. 3 per
+    element for the weight: x̂ again, times g, summed.
     """
     return Work(vector_flops=(4 if weight else 3) * batch * n + 3 * batch, transcendentals=batch)
+
+
+def _group_norm_x(batch: Any, b: Any, c: Any, weight: Any, *, groups: Any) -> Work:
+    return Work(vector_flops=(10 if weight else 9) * b * c * batch + 2 * b * groups)
+
+
+def _channel_scale_gradient(batch: Any, b: Any, c: Any) -> Work:
+    return Work(vector_flops=4 * b * c * batch)
+
+
+def _channel_sum_of_g(batch: Any, b: Any, c: Any) -> Work:
+    return Work(vector_flops=b * c * batch)
 
 
 @operator(
@@ -55,11 +98,15 @@ def rms_norm(batch: Any, n: Any, weight: Any) -> Work:
         Saved("mean", STATISTIC, "b groups"),
         Saved("rstd", STATISTIC, "b groups"),
     ),
+    gradients={"x": _group_norm_x, "weight": _channel_scale_gradient, "bias": _channel_sum_of_g},
 )
 def group_norm(batch: Any, b: Any, c: Any, weight: Any, bias: Any, *, groups: Any) -> Work:
     """layer_norm over each group of channels and all positions; weight and bias one per channel (Wu and He, 2018).
 
     5 per element and one more each for weight and bias, 4 per group, as layer_norm.
+
+    Backward: 10 per element for x, 1 less without weight, and 2 per group; 4 per element for the weight, 1 for the
+    bias: as layer_norm.
     """
     if type(c) is int and type(groups) is int and (groups < 1 or c % groups):
         raise ShapeError(f"dimension c is {c}, which does not divide into groups={groups}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphacct import ShapeError, TensorSpec, Work, operator
+from graphacct_operators.gradient import nothing, per_element
 
 
 def _kept(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> tuple[Any, ...]:
@@ -16,15 +17,21 @@ def _kept(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: boo
     return tuple(1 if axis in gone else size for axis, size in enumerate(x.shape) if keepdim or axis not in gone)
 
 
-@operator("x: *shape -> *kept", name="sum", infer=_kept)
+@operator("x: *shape -> *kept", name="sum", infer=_kept, gradients={"x": nothing})
 def sum_(x: TensorSpec) -> Work:
-    """The sum over the given dimensions, or all of them. 1 per element of x."""
+    """The sum over the given dimensions, or all of them. 1 per element of x.
+
+    Backward: g itself, expanded.
+    """
     return Work(vector_flops=x.elements)
 
 
-@operator("x: *shape -> *kept", infer=_kept)
+@operator("x: *shape -> *kept", infer=_kept, gradients={"x": lambda x: Work(vector_flops=x.elements)})
 def mean(x: TensorSpec, out: TensorSpec) -> Work:
-    """The mean over the given dimensions, or all of them. 1 per element of x for the sum, 1 division per output."""
+    """The mean over the given dimensions, or all of them. 1 per element of x for the sum, 1 division per output.
+
+    Backward: 1 per element of x: g, expanded, divided by their number (as torch does).
+    """
     return Work(vector_flops=x.elements + out.elements)
 
 
@@ -32,13 +39,21 @@ def mean(x: TensorSpec, out: TensorSpec) -> Work:
     "x: *shape -> *kept",
     infer=_kept,
     saves={"x": "the gradient goes where x equals the largest", "out": "the gradient goes where x equals the largest"},
+    gradients={"x": lambda x: Work(vector_flops=4 * x.elements)},
 )
 def amax(x: TensorSpec) -> Work:
-    """The largest over the given dimensions, or all of them. 1 comparison per element of x."""
+    """The largest over the given dimensions, or all of them. 1 comparison per element of x.
+
+    Backward: 4 per element of x: compare with the largest, count those equal, g times the comparison, divided by the
+    count (torch shares g among equals).
+    """
     return Work(vector_flops=x.elements)
 
 
-@operator("x: ... -> ...")
+@operator("x: ... -> ...", gradients={"x": per_element(1)})
 def cumsum(batch: Any, *, dim: int = -1) -> Work:
-    """Running sums along one dimension. 1 addition per element."""
+    """Running sums along one dimension. 1 addition per element.
+
+    Backward: 1 per element: running sums of g from the end.
+    """
     return Work(vector_flops=batch)

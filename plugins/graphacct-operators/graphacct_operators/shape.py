@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphacct import ShapeError, TensorSpec, Work, exact_div, operator, prod, same
+from graphacct_operators.gradient import nothing, summed
 
 
 def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
@@ -105,9 +106,12 @@ def _is_view(x: TensorSpec, out: TensorSpec) -> bool:
     return x.strides is None or out.strides is not None
 
 
-@operator("x: ... -> ...", infer=_reshaped, view=_is_view)
+@operator("x: ... -> ...", infer=_reshaped, view=_is_view, gradients={"x": nothing})
 def reshape(x: TensorSpec, out: TensorSpec) -> Work:
-    """The same elements in another shape: a view where strides allow it, else a copy. No arithmetic."""
+    """The same elements in another shape: a view where strides allow it, else a copy. No arithmetic.
+
+    Backward: none but a view or a copy.
+    """
     return Work()
 
 
@@ -199,9 +203,12 @@ def _expanded(x: TensorSpec, *, shape: Sequence[Any]) -> TensorSpec:
     return TensorSpec(tuple(shape), x.dtype, tuple(strides))
 
 
-@operator("x: ... -> ...", infer=_expanded, view=True)
+@operator("x: ... -> ...", infer=_expanded, view=True, gradients={"x": lambda x, out: summed(x, out, 0)})
 def expand() -> Work:
-    """Dimensions of size 1 repeated without storage: a view with strides of 0. No arithmetic."""
+    """Dimensions of size 1 repeated without storage: a view with strides of 0. No arithmetic.
+
+    Backward: 1 per output element, the sum of g over what was repeated.
+    """
     return Work()
 
 
@@ -219,9 +226,16 @@ def _joined(xs: tuple[TensorSpec, ...], *, dim: int = -1) -> TensorSpec:
     return TensorSpec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
 
 
-@operator("x0: ..., xs*: ... -> ...", infer=lambda x0, xs, *, dim=-1: _joined((x0, *xs), dim=dim))
+@operator(
+    "x0: ..., xs*: ... -> ...",
+    infer=lambda x0, xs, *, dim=-1: _joined((x0, *xs), dim=dim),
+    gradients={"x0": nothing, "xs": nothing},
+)
 def concat() -> Work:
-    """The operands one after the other along one dimension: a copy. No arithmetic."""
+    """The operands one after the other along one dimension: a copy. No arithmetic.
+
+    Backward: g is split: no arithmetic.
+    """
     return Work()
 
 
@@ -237,9 +251,17 @@ def stack() -> Work:
     return Work()
 
 
-@operator("x: ... -> ...", infer=lambda x: TensorSpec(x.shape, x.dtype), view=lambda x: x.strides is None)
+@operator(
+    "x: ... -> ...",
+    infer=lambda x: TensorSpec(x.shape, x.dtype),
+    view=lambda x: x.strides is None,
+    gradients={"x": nothing},
+)
 def contiguous() -> Work:
-    """A row-major copy, or x itself when it is row-major. No arithmetic."""
+    """A row-major copy, or x itself when it is row-major. No arithmetic.
+
+    Backward: g itself.
+    """
     return Work()
 
 
@@ -247,9 +269,12 @@ def _cast(x: TensorSpec, *, dtype: str) -> TensorSpec:
     return x if x.dtype == dtype else TensorSpec(x.shape, dtype)
 
 
-@operator("x: ... -> ...", infer=_cast, view=lambda x, out: x.dtype == out.dtype)
+@operator("x: ... -> ...", infer=_cast, view=lambda x, out: x.dtype == out.dtype, gradients={"x": nothing})
 def cast() -> Work:
-    """A copy in another dtype, or x itself when it has that dtype. Conversions are bytes, not FLOPs."""
+    """A copy in another dtype, or x itself when it has that dtype. Conversions are bytes, not FLOPs.
+
+    Backward: g is cast back: no arithmetic.
+    """
     return Work()
 
 
@@ -262,15 +287,21 @@ def _padded(x: TensorSpec, *, padding: Sequence[Sequence[Any]]) -> TensorSpec:
     )
 
 
-@operator("x: ... -> ...", infer=_padded)
+@operator("x: ... -> ...", infer=_padded, gradients={"x": nothing})
 def pad() -> Work:
-    """Elements added at the ends: a pair (before, after) for each of the last dimensions. A copy; no arithmetic."""
+    """Elements added at the ends: a pair (before, after) for each of the last dimensions. A copy; no arithmetic.
+
+    Backward: a slice of g: no arithmetic.
+    """
     return Work()
 
 
-@operator("x: ... -> ...", infer=lambda x: TensorSpec(x.shape, x.dtype))
+@operator("x: ... -> ...", infer=lambda x: TensorSpec(x.shape, x.dtype), gradients={"x": nothing})
 def roll() -> Work:
-    """The elements moved round along some dimensions, as shifted windows do. A copy; no arithmetic."""
+    """The elements moved round along some dimensions, as shifted windows do. A copy; no arithmetic.
+
+    Backward: g is moved back: no arithmetic.
+    """
     return Work()
 
 
@@ -280,7 +311,14 @@ def _tiled(x: TensorSpec, *, times: Sequence[Any]) -> TensorSpec:
     return TensorSpec(tuple(size * count for size, count in zip(x.shape, times, strict=True)), x.dtype)
 
 
-@operator("x: ... -> ...", infer=_tiled)
+def _folded(out: TensorSpec, *, times: Sequence[Any]) -> Work:
+    return Work(vector_flops=0 if all(_is(count, 1) for count in times) else out.elements)
+
+
+@operator("x: ... -> ...", infer=_tiled, gradients={"x": _folded})
 def repeat() -> Work:
-    """Each dimension so many times over. A copy (`expand` is the view); no arithmetic."""
+    """Each dimension so many times over. A copy (`expand` is the view); no arithmetic.
+
+    Backward: 1 per output element, the sum of g over what was repeated.
+    """
     return Work()

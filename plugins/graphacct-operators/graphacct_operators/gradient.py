@@ -1,0 +1,63 @@
+"""The work of gradients, in the few shapes that recur. g is the incoming gradient, which has the output's shape.
+
+The factors are those of the kernels' own formulas (torch's derivatives.yaml and its backward kernels), counted as the
+forward pass is: each operation 1, a reduction over n elements n, a selection 1 with the comparison that it rests on,
+a copy nothing. What backward does not keep is worked out again, and counts again. Where an operand was broadcast, its
+gradient is summed over what it was broadcast to: 1 more per output element.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from graphacct import TensorSpec, Work
+
+Gradient: TypeAlias = Callable[..., Work]
+
+
+def nothing() -> Work:
+    """g itself, moved at most: no arithmetic."""
+    return Work()
+
+
+def per_element(flops: int, transcendentals: int = 0) -> Gradient:
+    """So many for each element that `...` stands for; for operators without other dimensions."""
+
+    def gradient(batch: Any) -> Work:
+        return Work(vector_flops=flops * batch, transcendentals=transcendentals * batch)
+
+    return gradient
+
+
+def of_x(flops: int) -> Gradient:
+    """So many for each element of the output, and the sum where x was broadcast."""
+
+    def gradient(x: TensorSpec, out: TensorSpec) -> Work:
+        return summed(x, out, flops)
+
+    return gradient
+
+
+def of_y(flops: int) -> Gradient:
+    """So many for each element of the output, and the sum where y was broadcast."""
+
+    def gradient(y: TensorSpec, out: TensorSpec) -> Work:
+        return summed(y, out, flops)
+
+    return gradient
+
+
+def summed(operand: TensorSpec, out: TensorSpec, flops: int, transcendentals: int = 0) -> Work:
+    """So many for each element of the output, and one more where the operand was broadcast to it."""
+    total = flops + widened(operand, out)
+    return Work(vector_flops=total * out.elements, transcendentals=transcendentals * out.elements)
+
+
+def widened(operand: TensorSpec, out: TensorSpec) -> bool:
+    """Whether the operand was broadcast: a dimension was put in front, or one of 1 made larger."""
+    if len(operand.shape) != len(out.shape):
+        return True
+    return any(_is_one(ours) and not _is_one(theirs) for ours, theirs in zip(operand.shape, out.shape, strict=True))
+
+
+def _is_one(size: Any) -> bool:
+    return type(size) is int and size == 1
