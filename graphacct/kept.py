@@ -22,12 +22,14 @@ class Kept:
         node: The node whose backward pass keeps it: the first one, where several do.
         name: The operand, output or own tensor that it is there.
         why: The reason, as the operator states it.
+        position: The position in the schedule of the kernel that saves it.
     """
 
     storage: Storage
     node: str
     name: str
     why: str
+    position: int
 
     @property
     def bytes(self) -> Dim:
@@ -41,11 +43,11 @@ def kept(schedule: Schedule) -> list[Kept]:
     Of every kind; those of kind `activation` are what training needs on top of the model and its inputs.
     """
     result: dict[int, Kept] = {}
-    for step in schedule.steps:
+    for position, step in enumerate(schedule.steps):
         if step.operator is None or not any(output.needs_grad for output in step.outputs):
             continue
         for storage, name, why in _saved(step):
-            result.setdefault(id(storage), Kept(storage, step.node.name, name, why))
+            result.setdefault(id(storage), Kept(storage, step.node.name, name, why, position))
     return list(result.values())
 
 

@@ -104,7 +104,15 @@ class Plugins:
             text = " ".join(str(error).split())
             raise PluginError(f"plugin {name!r} ({origin}) does not fit the hooks: {text}") from error
         self.loaded.append(Plugin(name, origin, module))
-        for table in ("operators", "architectures", "conventions", "quantities", "profiles", "readers", "costs_nodes_itself"):
+        for table in (
+            "operators",
+            "architectures",
+            "conventions",
+            "quantities",
+            "profiles",
+            "readers",
+            "costs_nodes_itself",
+        ):
             self.__dict__.pop(table, None)
 
     def load_entry_point(self, entry: EntryPoint) -> None:

@@ -87,10 +87,29 @@ class Schedule:
     Attributes:
         steps: The kernels.
         outputs: The tensors that leave the graph.
+        holds: Storages that stay alive until a step has run although nothing needs them, and its position.
+        groups: The repetitions that stand for several, inner ones before the ones around them.
     """
 
     steps: tuple[Step, ...]
     outputs: tuple[Tensor, ...]
+    holds: tuple[tuple[Storage, int], ...] = ()
+    groups: tuple[Group, ...] = ()
+
+
+@attrs.frozen
+class Group:
+    """A repetition that stands for several.
+
+    Attributes:
+        start: The position of its first step.
+        stop: The position after its last step.
+        times: How many repetitions it stands for, without those of blocks around it.
+    """
+
+    start: int
+    stop: int
+    times: Dim
 
 
 def schedule(
@@ -106,7 +125,8 @@ def schedule(
         for value in graph.inputs
     }
     trace.run(graph, tensors, 1)
-    return Schedule(tuple(trace.steps), tuple(tensors[value.name] for value in graph.outputs))
+    outputs = tuple(tensors[value.name] for value in graph.outputs)
+    return Schedule(tuple(trace.steps), outputs, tuple(trace.holds), tuple(trace.groups))
 
 
 class Trace:
@@ -119,12 +139,15 @@ class Trace:
         self.profile = profile
         self.trained = trained
         self.steps: list[Step] = []
+        self.holds: list[tuple[Storage, int]] = []
+        self.groups: list[Group] = []
         self._parameters: dict[str, Storage] = {}
         self._node: Node | None = None
         self._weight: Dim = 1
 
     def run(self, graph: Graph, tensors: dict[str, Tensor], weight: Dim) -> None:
         """Record a graph's kernels; `tensors` has its inputs by name and receives every value."""
+        start = len(self.steps)
         for node in graph.nodes:
             if isinstance(node, Block):
                 self._block(node, tensors, weight)
@@ -143,6 +166,11 @@ class Trace:
             except Exception as error:
                 raise blame(node.name, node.operator, self.operators, error) from error
             tensors.update(zip((value.name for value in node.outputs), outputs, strict=True))
+        for name, scope in graph.held.items():
+            prefix = f"{scope}." if scope else ""
+            inside = [i for i in range(start, len(self.steps)) if self.steps[i].node.name.startswith(prefix)]
+            if inside:
+                self.holds.append((tensors[name].storage, inside[-1]))
 
     def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Any:
         """Record one kernel; gives its output, or the tuple of them when there are several."""
@@ -199,7 +227,10 @@ class Trace:
         for times in repetitions(block.repeat, len(carried)):
             names = (value.name for value in block.body.inputs)
             inner = dict(zip(names, carried + constants, strict=True))
+            start = len(self.steps)
             self.run(block.body, inner, weight * times)
+            if not (type(times) is int and times == 1):
+                self.groups.append(Group(start, len(self.steps), times))
             results = [inner[value.name] for value in block.body.outputs]
             carried, stacks = results[: len(carried)], results[len(carried) :]
         for value, tensor in zip(block.outputs, carried + stacks, strict=True):

@@ -117,7 +117,7 @@ def test_a_gpt2_block_on_a_gpu_keeps_the_published_bytes(width):
 
 
 def test_fused_attention_without_dropout_on_a_gpu():
-    """32 s b h + 4 a s b + 16 s b + 24 in bf16: no scores, the logsumexp in float32, the state of the random numbers."""
+    """32 s b h + 4 a s b + 16 s b + 24 in bf16: no scores, the logsumexp in float32, the random state."""
     s, b, h, a = 32, 3, 64, 4
 
     def layers(count):

@@ -69,9 +69,10 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
         tokens = embedding(b, "wte", ids, config.vocab_size, width)
         position_ids = b.apply("arange", name="position_ids", batch=1, n=seq)
         positions = embedding(b, "wpe", position_ids, config.n_positions, width)
+        b.hold(tokens, position_ids, positions)
         x = dropped(b, "drop", b.apply("add", tokens, positions, name="embed"), config.embd_pdrop, workload)
         constants = (
-            (b.apply("causal_mask", name="causal_mask", seq=seq, dtype=b.dtype),)
+            (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype),)
             if workload.attention == "eager"
             else ()
         )
@@ -85,12 +86,16 @@ def block(
     config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None = None
 ) -> Value:
     """One transformer block; `mask` is only there in eager attention."""
+    b.hold(x)  # the loop over the layers still has it
     y = layer_norm(b, "ln_1", x)
     with b.scope("attn"):
-        y = attention(config, d_head, workload, b, y, mask)
+        b.hold(y)
+        y, weights = attention(config, d_head, workload, b, y, mask)
+    b.hold(y, *weights)
     x = b.apply("add", x, y, name="attn_residual")
     y = layer_norm(b, "ln_2", x)
     with b.scope("mlp"):
+        b.hold(y)
         inner = 4 * config.n_embd if config.n_inner is None else config.n_inner
         y = conv1d(b, "c_fc", y, inner)
         y = b.apply(ACTIVATIONS[config.activation_function], y, name="act")
@@ -99,11 +104,18 @@ def block(
     return b.apply("add", x, y, name="mlp_residual")
 
 
-def attention(config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None) -> Value:
-    """Causal self-attention over all heads, written out (with a mask) or as one fused operator."""
+def attention(
+    config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None
+) -> tuple[Value, tuple[Value, ...]]:
+    """Causal self-attention over all heads, written out (with a mask) or as one fused operator.
+
+    Gives the output, and the weights where they are written out: the published module returns both.
+    """
     joint = conv1d(b, "c_attn", x, 3 * config.n_embd)
     parts = b.apply("split", joint, name="qkv", parts=3)
     q, k, v = (split_heads(b, part, config.n_head, d_head, label) for part, label in zip(parts, "qkv", strict=True))
+    b.hold(joint)
+    weights: tuple[Value, ...] = ()
     if mask is None:
         drop = {"dropout_p": config.attn_pdrop} if workload.phase == "train" and config.attn_pdrop else {}
         y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=True, **drop)
@@ -112,11 +124,11 @@ def attention(config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x
         scores = b.apply("matmul", q, k, name="scores")
         scores = b.apply("scale", scores, name="scale")
         scores = b.apply("add", scores, mask, name="mask")
-        weights = b.apply("softmax", scores, name="softmax")
-        weights = dropped(b, "attn_dropout", weights, config.attn_pdrop, workload)
-        y = b.apply("matmul", weights, v, name="values")
+        soft = b.apply("softmax", scores, name="softmax")
+        weights = (dropped(b, "attn_dropout", soft, config.attn_pdrop, workload),)
+        y = b.apply("matmul", *weights, v, name="values")
     y = conv1d(b, "c_proj", merge_heads(b, y), config.n_embd)
-    return dropped(b, "resid_dropout", y, config.resid_pdrop, workload)
+    return dropped(b, "resid_dropout", y, config.resid_pdrop, workload), weights
 
 
 PRESETS = {

@@ -70,6 +70,7 @@ def next_token_loss(kind: str, logits: Value, b: Builder) -> Value:
     batch, seq, vocabulary = logits.spec.shape
     labels = b.input("labels", (batch, seq), "int64")
     padded = b.apply("pad", labels, name="loss_labels_padded", padding=((0, 1),))
+    b.hold(padded)
     shifted = b.apply("slice", padded, name="loss_labels_shifted", dim=-1, start=1, length=seq)
     targets = b.apply("reshape", shifted, name="loss_targets", shape=(batch * seq,))
     rows = b.apply("reshape", logits, name="loss_rows", shape=(batch * seq, vocabulary))

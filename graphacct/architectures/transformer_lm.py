@@ -44,18 +44,22 @@ def build(config: TransformerLMConfig, workload: Workload, b: Builder) -> Value:
         sin = b.apply("constant", name="sin", shape=(seq, half), dtype=b.dtype)
     fused = workload.attention == "fused"
     x = b.repeat("layers", config.n_layer, partial(block, config, d_head, fused), x, constants=(cos, sin))
+    b.hold(x)
     x = rms_norm(b, "ln_final", x)
     return linear(b, "lm_head", x, config.vocab_size, bias=False)
 
 
 def block(config: TransformerLMConfig, d_head: Dim, fused: bool, b: Builder, x: Value, cos: Value, sin: Value) -> Value:
     """One transformer block."""
+    b.hold(x)  # the loop over the layers still has it
     y = rms_norm(b, "ln1", x)
     with b.scope("attn"):
+        b.hold(y)
         y = attention(config, d_head, fused, b, y, cos, sin)
     x = b.apply("add", x, y, name="attn_residual")
     y = rms_norm(b, "ln2", x)
     with b.scope("ffn"):
+        b.hold(y)
         gate = b.apply("silu", linear(b, "w1", y, config.d_ff, bias=False), name="silu")
         gated = b.apply("mul", gate, linear(b, "w3", y, config.d_ff, bias=False), name="gate")
         y = linear(b, "w2", gated, config.d_model, bias=False)
@@ -72,6 +76,7 @@ def attention(
     )
     q = b.apply("rotary_embedding", q, cos, sin, name="q_rope")
     k = b.apply("rotary_embedding", k, cos, sin, name="k_rope")
+    b.hold(q, k, v)
     if fused:
         y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=True)
     else:
@@ -79,6 +84,7 @@ def attention(
         scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
         scores = b.apply("scale", scores, name="scale")
         scores = b.apply("masked_fill", scores, mask, name="masked")
+        b.hold(mask, scores)
         y = b.apply("matmul", b.apply("softmax", scores, name="softmax"), v, name="values")
     return linear(b, "output_proj", merge_heads(b, y), config.d_model, bias=False)
 

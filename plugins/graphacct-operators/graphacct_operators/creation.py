@@ -11,15 +11,15 @@ def arange() -> Work:
     return Work()
 
 
-def _mask_spec(*, seq: Any, dtype: str = "float32") -> TensorSpec:
-    shape = (seq, seq) if dtype == "bool" else (1, 1, seq, seq)
+def _mask_spec(*, seq: Any, batch: Any = 1, dtype: str = "float32") -> TensorSpec:
+    shape = (seq, seq) if dtype == "bool" else (batch, 1, seq, seq)
     return TensorSpec(shape, dtype)
 
 
 @operator("-> rows columns", infer=_mask_spec)
 def causal_mask() -> Work:
     """Which key each query may see. A bool mask is (seq, seq); a float mask, 0 or the dtype's lowest value, is
-    (1, 1, seq, seq), as the transformers library makes it. Comparisons of indices are not counted as FLOPs."""
+    (batch, 1, seq, seq), as the transformers library makes it. Comparisons of indices are not counted as FLOPs."""
     return Work()
 
 
