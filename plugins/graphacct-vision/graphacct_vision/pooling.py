@@ -85,6 +85,7 @@ def _max_pooled(
 @operator(
     "x: b c *space -> b c *windows",
     infer=_max_pooled,
+    gradients={"x": lambda out: Work(vector_flops=out.elements)},
     saves=(
         Saved("x", SHAPE),
         Saved("indices", "the gradient goes to the largest position of each window", "b c *windows", "int64"),
@@ -92,7 +93,10 @@ def _max_pooled(
 )
 def max_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
     """The largest of each window. One comparison per window position and output, the first included: a reduction
-    over n counts n."""
+    over n counts n.
+
+    Backward: 1 per output element: g is added at the position that was largest (windows may overlap).
+    """
     return Work(vector_flops=out.elements * prod(per_axis(kernel, len(space), "kernel")))
 
 
@@ -109,9 +113,16 @@ def _avg_pooled(
     return (b, c, *windows(space, kernel, stride, padding, 1, ceil_mode))
 
 
-@operator("x: b c *space -> b c *windows", infer=_avg_pooled, saves={"x": SHAPE})
+def _averages_back(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
+    return Work(vector_flops=out.elements * (prod(per_axis(kernel, len(space), "kernel")) + 1))
+
+
+@operator("x: b c *space -> b c *windows", infer=_avg_pooled, saves={"x": SHAPE}, gradients={"x": _averages_back})
 def avg_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
-    """The mean of each window. Per output one addition per window position, and one division by their number."""
+    """The mean of each window. Per output one addition per window position, and one division by their number.
+
+    Backward, per output: g is divided once, and added at each window position.
+    """
     return Work(vector_flops=out.elements * (prod(per_axis(kernel, len(space), "kernel")) + 1))
 
 
@@ -133,9 +144,16 @@ def covered(size: Any, windows: Any) -> Any:
     return sum(ceil_div((i + 1) * size, windows) - floor_div(i * size, windows) for i in range(windows))
 
 
-@operator("x: b c *space -> b c *size", infer=_adapted, saves={"x": SHAPE})
+def _adapted_back(b: Any, c: Any, space: tuple[Any, ...], out: TensorSpec) -> Work:
+    return Work(vector_flops=b * c * prod(map(covered, space, out.shape[2:])) + out.elements)
+
+
+@operator("x: b c *space -> b c *size", infer=_adapted, saves={"x": SHAPE}, gradients={"x": _adapted_back})
 def adaptive_avg_pool(b: Any, c: Any, space: tuple[Any, ...], out: TensorSpec) -> Work:
     """The mean of each of `size` windows that cover the image. One addition per position of each window (neighbours
-    overlap by one where `size` does not divide), and one division per output. torch computes size 1 as a mean."""
+    overlap by one where `size` does not divide), and one division per output. torch computes size 1 as a mean.
+
+    Backward: one division per output, one addition per position of each window.
+    """
     positions = prod(map(covered, space, out.shape[2:]))
     return Work(vector_flops=b * c * positions + out.elements)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from graphacct_vision.normalization import batch_norm
 
-from graphacct import Cost, OperatorError, ShapeError, TensorSpec
+from graphacct import Cost, Node, OperatorError, ShapeError, TensorSpec, Value, Work
+from graphacct.backward import gradients_of
 
 X = TensorSpec((8, 16, 14, 14))
 ELEMENTS = 8 * 16 * 14 * 14
@@ -88,3 +89,32 @@ def test_backward_keeps_input_and_statistics_as_torch_does() -> None:
     assert list(kept) == ["x", "weight", "running_mean", "running_var", "mean", "rstd"]
     assert kept["mean"] == kept["rstd"] == ("c", "float32", "training")
     assert {kept[name] for name in ("x", "weight", "running_mean", "running_var")} == {(None, "", "")}
+
+
+def gradient(of: int, operands: tuple[TensorSpec, ...] = FULL, **attributes: Any) -> Work:
+    """The work of one operand's gradient, the operands being values."""
+    values = tuple(Value(f"v{place}", spec) for place, spec in enumerate(operands))
+    node = Node("bn", "batch_norm", values, (Value("bn", operands[0]),), attributes)
+    found = gradients_of(batch_norm, node, [place == of for place in range(len(operands))])
+    assert found is not None
+    return found.input_grad
+
+
+def test_backward_in_training_takes_two_passes() -> None:
+    """9 per element and 5 per channel for x (4 without weight); weight and bias are made of its sums."""
+    assert gradient(0, training=True) == Work(vector_flops=9 * ELEMENTS + 5 * 16)
+    assert gradient(0, (X,), training=True) == Work(vector_flops=9 * ELEMENTS + 4 * 16)
+    assert gradient(1, training=True) == Work(vector_flops=16)
+    assert gradient(2, training=True) == Work()
+
+
+def test_backward_in_inference_has_constant_statistics() -> None:
+    """1 per element and 3 per channel for x; 3 and 3 for the weight; 1 per element for the bias, the sum of g."""
+    assert gradient(0) == Work(vector_flops=ELEMENTS + 3 * 16, transcendentals=16)
+    assert gradient(1) == Work(vector_flops=3 * ELEMENTS + 3 * 16, transcendentals=16)
+    assert gradient(2) == Work(vector_flops=ELEMENTS)
+
+
+def test_running_statistics_have_no_gradient() -> None:
+    """They are buffers; a graph that trains them is told that nothing is stated."""
+    assert set(batch_norm.gradients) == {"x", "weight", "bias"}

@@ -9,7 +9,8 @@ from graphacct_vision.pooling import adaptive_avg_pool, avg_pool, covered, max_p
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphacct import Operator, OperatorError, ShapeError, TensorSpec
+from graphacct import Node, Operator, OperatorError, ShapeError, TensorSpec, Value, Work
+from graphacct.backward import Gradients, gradients_of
 
 
 def shape(operator: Operator, dims: tuple[Any, ...], **attributes: Any) -> tuple[Any, ...]:
@@ -111,6 +112,22 @@ def test_what_backward_keeps() -> None:
         ("indices", "b c *windows", "int64"),
     ]
     assert [saved.name for saved in avg_pool.saves] == [saved.name for saved in adaptive_avg_pool.saves] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "dims", "attributes", "expected"),
+    [
+        (max_pool, (2, 4, 8, 8), {"kernel": 3, "stride": 2, "padding": 1}, 2 * 4 * 16),
+        (avg_pool, (2, 4, 8, 8), {"kernel": 2}, 2 * 4 * 16 * (4 + 1)),
+        (adaptive_avg_pool, (2, 4, 7, 7), {"size": 3}, 2 * 4 * (9 * 9 + 9)),
+    ],
+)
+def test_backward(operator: Operator, dims: tuple[int, ...], attributes: dict[str, Any], expected: int) -> None:
+    """The largest takes 1 addition per output; averages divide g once and add it at each position of the window."""
+    value = Value("x", TensorSpec(dims))
+    out = Value("pool", operator.apply([value.spec], attributes).outputs[0])
+    found = gradients_of(operator, Node("pool", operator.name, (value,), (out,), attributes), [True])
+    assert found == Gradients(input_grad=Work(vector_flops=expected))
 
 
 @pytest.mark.parametrize(
