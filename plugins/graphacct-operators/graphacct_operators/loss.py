@@ -17,7 +17,9 @@ def _entropy(logits: TensorSpec, *, reduction: str = "mean") -> tuple[Any, ...]:
 
 def _entropy_gradient(logits: TensorSpec, *, reduction: str = "mean") -> Work:
     rows = prod(logits.shape[:-1])
-    return Work(vector_flops=4 * logits.elements + rows + (reduction == "mean"), transcendentals=logits.elements)
+    return Work(
+        vector_flops=4 * logits.elements + rows + (1 if reduction == "mean" else 0), transcendentals=logits.elements
+    )
 
 
 @operator(
@@ -49,7 +51,7 @@ def _reduction(count: Any, reduction: str) -> Any:
 
 
 def _difference_gradient(x: TensorSpec, *, reduction: str = "mean") -> Work:
-    return Work(vector_flops=3 * x.elements + (reduction == "mean"))
+    return Work(vector_flops=3 * x.elements + (1 if reduction == "mean" else 0))
 
 
 @operator(

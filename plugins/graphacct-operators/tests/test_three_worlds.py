@@ -10,7 +10,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphacct import TensorSpec
+from graphacct import Node, TensorSpec, Value
+from graphacct.backward import gradients_of
 
 OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
 QUANTITIES = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
@@ -118,12 +119,27 @@ large_sizes = st.lists(st.tuples(*[st.integers(2, 2**24)] * len(SIZES)), min_siz
 
 
 def result(name, sizes):
-    """The quantities, then the dimensions of the outputs, of one operator at these sizes."""
+    """The quantities, the dimensions of the outputs and the gradients of one operator at these sizes."""
     case = CASES[name]
     specs, attributes = case(**{size: sizes[size] for size in inspect.signature(case).parameters})
     application = OPERATORS[name].apply(specs, attributes)
     figures = [getattr(application.cost, quantity) for quantity in QUANTITIES]
-    return figures + [dim for output in application.outputs for dim in output.shape]
+    figures += [dim for output in application.outputs for dim in output.shape]
+    for work in gradients(OPERATORS[name], specs, attributes):
+        figures += [work.matmul_flops, work.vector_flops, work.transcendentals]
+    return figures
+
+
+def gradients(operator, specs, attributes):
+    """The work of each gradient that the operator states, one operand at a time."""
+    values = [Value(f"v{place}", spec) for place, spec in enumerate(specs)]
+    outputs = operator.apply(specs, attributes).outputs
+    node = Node("n", operator.name, values, [Value("out", spec) for spec in outputs], attributes)
+    for place, spec in enumerate(specs):
+        if spec.dtype == "float32":
+            found = gradients_of(operator, node, [place == other for other in range(len(specs))])
+            if found is not None:
+                yield found.input_grad
 
 
 @functools.cache
