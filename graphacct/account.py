@@ -9,9 +9,10 @@ from typing import Any
 from graphacct.annotate import annotate
 from graphacct.architecture import Architecture, Workload
 from graphacct.conventions import Convention
-from graphacct.errors import ConfigError, ReadError, unknown
+from graphacct.errors import ConfigError, GraphacctError, PluginError, ReadError, brief, failure, unknown
 from graphacct.graph import Graph
 from graphacct.plugins import Plugins, default
+from graphacct.readers import Reader
 from graphacct.report import Report
 from graphacct.rollup import rollup
 from graphacct.tensors import dtype_name
@@ -65,8 +66,9 @@ def build(
         return architecture.graph(name, config, Workload(**given), plugins.operators, dtype)
     if os.path.exists(name):
         for reader in plugins.readers.values():
-            if reader.accepts(name):
-                return _fixed(reader.read(name, plugins.operators), given, set, dtype)
+            graph = _read(reader, name, plugins)
+            if graph is not None:
+                return _fixed(graph, given, set, dtype)
         raise ReadError(f"{name!r} is of no known format; known: {', '.join(plugins.readers)}")
     module, colon, function = name.partition(":")
     if colon and module.replace(".", "").isidentifier():
@@ -134,6 +136,20 @@ def _fixed(graph: Graph, sizes: Mapping[str, Any], overrides: Mapping[str, Any] 
     given = [*sizes, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]
     if given:
         raise ConfigError(f"{graph.name!r} is a finished graph, whose sizes are fixed: it takes no {', '.join(given)}")
+    return graph
+
+
+def _read(reader: Reader, name: str, plugins: Plugins) -> Graph | None:
+    """The graph in a file, or None when the reader does not accept it; PluginError names a reader that fails."""
+    who = f"reader {reader.name!r} of plugin {plugins.origin('readers', reader.name)} on {name!r}"
+    try:
+        graph: object = reader.read(name, plugins.operators) if reader.accepts(name) else None
+    except GraphacctError:
+        raise
+    except Exception as error:
+        raise PluginError(failure(who, error)) from error
+    if graph is not None and not isinstance(graph, Graph):
+        raise PluginError(f"{who} returned {brief(graph)}, which is no Graph")
     return graph
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct.conventions import EXACT, Convention
-from graphacct.costs import Cost
+from graphacct.costs import Cost, sound
 from graphacct.dims import Dim
 from graphacct.errors import (
     GraphacctError,
@@ -14,6 +14,7 @@ from graphacct.errors import (
     PluginError,
     UnknownNameError,
     blame,
+    brief,
     failure,
     suggest,
 )
@@ -155,9 +156,12 @@ class _Annotation:
 
     def _ask(self, node: Node, operator: Operator | None) -> Cost | None:
         cost = self.plugins.manager.hook.graphacct_node_cost(node=node, operator=operator)
-        if cost is not None and not isinstance(cost, Cost):
-            raise OperatorError(f"a graphacct_node_cost hook returned {cost!r}, which is no Cost")
-        return cost
+        if cost is None:
+            return None
+        who = f"graphacct_node_cost (of {self.plugins.who_has('graphacct_node_cost')}) returned"
+        if not isinstance(cost, Cost):
+            raise PluginError(f"{who} {brief(cost)}, which is no Cost")
+        return _sound(node, cost, f"{who} a Cost with")
 
     def _adjusted(self, node: Node, cost: Cost, ordinal: int) -> Cost:
         assert self.adjust is not None
@@ -167,8 +171,8 @@ class _Annotation:
         except Exception as error:
             raise PluginError(failure(who, error)) from error
         if not isinstance(result, Cost):
-            raise PluginError(f"{who} returned {result!r}, which is no Cost")
-        return result
+            raise PluginError(f"{who} returned {brief(result)}, which is no Cost")
+        return _sound(node, result, f"{who} returned a Cost with")
 
     def _blame(self, node: Node, error: Exception) -> GraphacctError:
         culprit = self.plugins.raised_by("graphacct_node_cost", error)
@@ -181,6 +185,14 @@ class _Annotation:
         if not self.lenient:
             close = suggest(node.operator, self.plugins.operators)
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
+
+
+def _sound(node: Node, cost: Cost, who: str) -> Cost:
+    """A cost that a plugin made, with each figure a count; PluginError begins with `who`."""
+    try:
+        return sound(cost, (item.spec for item in (*node.inputs, *node.outputs)), who)
+    except OperatorError as error:
+        raise PluginError(str(error)) from error
 
 
 @hookimpl(trylast=True)

@@ -15,12 +15,14 @@ outputs allocate: a view allocates none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import index
+from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, is_symbol
-from graphacct.errors import OperatorError
+from graphacct.dims import Dim, is_array, is_symbol
+from graphacct.errors import OperatorError, brief
 from graphacct.tensors import TensorSpec
 
 
@@ -103,11 +105,46 @@ def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorS
     if read is None:
         read = 0 if view else sum(spec.bytes for spec in specs)
     written = new if work.write_bytes is None else work.write_bytes
-    figures = (work.matmul_flops, work.vector_flops, work.transcendentals, read, written)
+    flops = work.matmul_flops
+    if type(flops) is int and flops % 2:
+        raise OperatorError(f"its formula gave {flops} matmul_flops, an odd number: a multiply-add is 2")
+    return sound(Cost(flops, work.vector_flops, work.transcendentals, read, written, new), specs, "its formula gave")
+
+
+def sound(cost: Cost, specs: Iterable[TensorSpec], who: str) -> Cost:
+    """The cost with each figure a count: whole numbers as plain ints where all sizes of the `specs` are whole.
+
+    Raises OperatorError, whose message begins with `who`, for a figure that is negative or no count.
+    """
+    figures = (
+        cost.matmul_flops,
+        cost.vector_flops,
+        cost.transcendentals,
+        cost.read_bytes,
+        cost.write_bytes,
+        cost.activation_bytes,
+    )
     for value in figures:
-        if type(value) is int:
-            if value < 0:
-                raise OperatorError(f"its formula gave {value}")
-        elif isinstance(value, float) and all(type(dim) is int for spec in specs for dim in spec.shape):
-            raise OperatorError(f"its formula gave {value!r} for whole sizes; use exact_div or // instead of /")
-    return Cost(*figures, new)
+        if type(value) is not int or value < 0:
+            break
+    else:
+        return cost
+    whole = all(type(dim) is int for spec in specs for dim in spec.shape)
+    return Cost(*[_count(value, whole, who) for value in figures])
+
+
+def _count(value: Any, whole: bool, who: str) -> Dim:
+    """One figure; `whole` says that it comes of whole sizes alone."""
+    if is_array(value) or (is_symbol(value) and not (whole and value.is_number)):
+        return value
+    if isinstance(value, float):
+        if whole:
+            raise OperatorError(f"{who} {value!r} for whole sizes; use exact_div or // instead of /")
+        return value  # numpy's, of a sweep
+    try:
+        count = index(value)  # numpy's and sympy's integers too: a report has plain ones
+    except TypeError:
+        raise OperatorError(f"{who} {brief(value)}, which is no integer") from None
+    if count < 0:
+        raise OperatorError(f"{who} {brief(count)}")
+    return count

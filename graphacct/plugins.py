@@ -119,7 +119,7 @@ class Plugins:
         """Import and register one entry point; PluginError names it and its distribution when that fails."""
         try:
             module = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"plugin {entry.name!r} ({entry.distribution}) failed to import: {type(error).__name__}: {error}; "
                 f"uninstall it, or leave it out with {BLOCK_VARIABLE}={entry.name}"
@@ -130,7 +130,8 @@ class Plugins:
         """Load a plugin from a single Python file; PluginError names the file when that fails."""
         file = os.fspath(path)
         if not os.path.isfile(file):
-            raise PluginError(f"plugin file {file!r} does not exist")
+            what = "is a folder: give the file in it" if os.path.isdir(file) else "does not exist"
+            raise PluginError(f"plugin file {file!r} {what}")
         name = os.path.splitext(os.path.basename(file))[0]
         module = ModuleType(f"graphacct_plugin_{name}")
         module.__file__ = file
@@ -138,7 +139,7 @@ class Plugins:
         try:
             with open(file, "rb") as source:
                 exec(compile(source.read(), file, "exec"), module.__dict__)  # the user asked for this file
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"plugin file {file!r} failed to load: {type(error).__name__}: {error}") from error
         self.register(module, name, file)
 
@@ -200,6 +201,13 @@ class Plugins:
         plugin = next((plugin for plugin in self.loaded if plugin.name == found), None)
         return "" if plugin is None or plugin.name in CORE_MODULES else _title(plugin)
 
+    def who_has(self, hook: str) -> str:
+        """The plugins that implement a hook, the core's left out, as `name (origin)` with commas between."""
+        names = {impl.plugin_name for impl in getattr(self.manager.hook, hook).get_hookimpls()}
+        return ", ".join(
+            _title(plugin) for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
+        )
+
     def _table(self, kind: str, hook: pluggy.HookCaller) -> Table:
         table = Table()
         for plugin, item in self._registered(hook):
@@ -225,7 +233,7 @@ class Plugins:
                 items = list(functions[plugin.name]())
                 for item in items:
                     item.name, item.replaces  # noqa: B018  a wrong object fails here, under its plugin's name
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise PluginError(
                     f"plugin {_title(plugin)} failed in {hook.name}: {type(error).__name__}: {error}"
                 ) from error
@@ -287,7 +295,7 @@ def _check_names(module: Any, name: str, origin: str) -> None:
     """A misspelt hook passes pluggy silently when it is not marked, and with a long report when it is."""
     known = [hook for hook in dir(hookspecs) if hook.startswith(PREFIX)]
     for attribute in dir(module):
-        if not attribute.startswith(PREFIX) or not callable(getattr(module, attribute)):
+        if not attribute.startswith(PREFIX) or not (attribute in known or callable(getattr(module, attribute))):
             continue
         if attribute not in known:
             raise PluginError(

@@ -260,7 +260,7 @@ def test_a_wrapper_is_not_blamed_for_what_it_wraps() -> None:
 def test_a_cost_hook_gives_costs() -> None:
     """A hook that returns something else is an error that shows it."""
     plugins = with_plugin(Costs(lambda node, operator: 42))
-    with pytest.raises(GraphacctError, match="a graphacct_node_cost hook returned 42, which is no Cost"):
+    with pytest.raises(GraphacctError, match=r"graphacct_node_cost \(of extra .*\) returned 42, which is no Cost"):
         annotate(graph(node("act", "relu")), plugins=plugins)
 
 

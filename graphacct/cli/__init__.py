@@ -45,6 +45,14 @@ class Commands(click.Group):
             ctx.fail(f"no such command {args[0]!r}{suggest(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a plugin, or the model's own code, cannot end the program in its place."""
+        try:
+            return super().invoke(ctx)
+        except SystemExit as error:
+            text = f"a plugin or the model's own code ended the program: SystemExit({error.code!r})"
+            raise click.ClickException(text) from error
+
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run, and exit: 0 done, 1 the request cannot be answered, 2 usage, 130 interrupted."""
         try:

@@ -192,3 +192,20 @@ def test_names_in_messages_cannot_control_the_terminal(run: Any, tmp_path: Path)
     assert result.exit_code == 1
     assert "\x1b" not in result.stderr
     check_message(result.stderr, ["lm_head"])
+
+
+def test_an_operator_that_ends_the_program_is_an_error(run: Any, tmp_path: Path) -> None:
+    """Its exit status 0 is not the command's, which has nothing to show."""
+    plugin = tmp_path / "quitter.py"
+    plugin.write_text(
+        "import graphacct\n"
+        "@graphacct.operator('x: ... n -> ... n', replaces=True)\n"
+        "def softmax(batch, n):\n"
+        "    raise SystemExit(0)\n"
+        "@graphacct.hookimpl\n"
+        "def graphacct_register_operators():\n"
+        "    return [softmax]\n"
+    )
+    result = run("report", "gpt2", "--plugin", str(plugin))
+    assert result.exit_code == 1
+    assert "ended the program: SystemExit(0)" in result.stderr

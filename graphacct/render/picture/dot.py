@@ -14,7 +14,7 @@ import graphviz
 
 from graphacct.annotate import NodeCost
 from graphacct.dims import same_shape
-from graphacct.errors import OperatorError, unknown
+from graphacct.errors import PluginError, brief, failure, unknown
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
@@ -109,7 +109,7 @@ def draw(
             unless given.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for a depth below 1, GraphError when a block that
-    repeats a symbolic number of times is to be unrolled, OperatorError when a style hook returns no attributes.
+    repeats a symbolic number of times is to be unrolled, PluginError when a style hook fails or returns no attributes.
     Warns with PictureWarning above TOO_MANY boxes.
     """
     plugins = plugins or default()
@@ -212,14 +212,20 @@ class _Painter:
 
     def _style(self, record: NodeCost) -> dict[str, str]:
         """What plugins say; the one that was registered last wins."""
-        given = self.plugins.manager.hook.graphacct_node_style(
-            node=record.node, cost=None if record.cost is None else record
-        )
+        try:
+            given = self.plugins.manager.hook.graphacct_node_style(
+                node=record.node, cost=None if record.cost is None else record
+            )
+        except Exception as error:
+            culprit = self.plugins.raised_by("graphacct_node_style", error)
+            who = f"node {record.node.name!r}: graphacct_node_style of plugin {culprit}"
+            raise PluginError(failure(who, error)) from error
         merged: dict[str, str] = {}
         for item in reversed(given):
             if not isinstance(item, dict) or not all(isinstance(text, str) for text in (*item, *item.values())):
-                raise OperatorError(
-                    f"node {record.node.name!r}: a graphacct_node_style hook returned {item!r}; "
+                culprits = self.plugins.who_has("graphacct_node_style")
+                raise PluginError(
+                    f"node {record.node.name!r}: graphacct_node_style returned {brief(item)} (of {culprits}); "
                     "it returns a dictionary of Graphviz attributes, names and values as text"
                 )
             merged.update(item)
