@@ -2,8 +2,8 @@
 
 A gradient is computed where something needs it: an operand's, if it is a parameter that is trained or a value that one
 leads to. Token ids, pixels, masks and frozen parameters need none, so that the first layer's input gradient is never
-computed (the step of a 50-layer convolutional net is 2.971 times its forward pass, not 3). The gradient with respect to a
-value is an input gradient, the one with respect to a parameter a weight gradient.
+computed (the step of a 50-layer convolutional net is 2.971 times its forward pass, not 3). The gradient with respect to
+a value is an input gradient, the one with respect to a parameter a weight gradient.
 """
 
 from __future__ import annotations
