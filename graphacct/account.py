@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from graphacct.annotate import annotate
 from graphacct.architecture import Architecture, Workload
@@ -16,6 +16,9 @@ from graphacct.readers import Reader
 from graphacct.report import Report
 from graphacct.rollup import rollup
 from graphacct.tensors import dtype_name
+
+if TYPE_CHECKING:
+    from graphacct.profiles import Profile
 
 
 def build(
@@ -83,6 +86,8 @@ def account(
     *,
     convention: str | Convention = "exact",
     unknown: str = "error",
+    profile: str = "",
+    freeze: Sequence[str] = (),
     plugins: Plugins | None = None,
     **options: Any,
 ) -> Report:
@@ -93,6 +98,8 @@ def account(
         convention: What is counted: a convention or its name.
         unknown: What becomes of a node whose operator is not registered: `error`, or `report`, which leaves it out
             of every sum and names it in the coverage.
+        profile: In training, the execution profile; the first that is registered unless given (torch-eager-cuda).
+        freeze: In training, globs of the parameters that are not trained.
 
     >>> account("gpt2-xl", seq_len=1024).total["params"]
     1557611200
@@ -100,7 +107,24 @@ def account(
     plugins = plugins or default()
     rule = find_convention(convention, plugins)
     graph = build(model, plugins=plugins, **options)
-    return rollup(annotate(graph, rule, unknown=unknown, plugins=plugins), plugins)
+    annotated = annotate(graph, rule, unknown=unknown, plugins=plugins)
+    if graph.workload.get("phase") == "train":
+        from graphacct.training import train
+
+        annotated = train(annotated, find_profile(profile, plugins), freeze, plugins, unknown)
+    elif profile or freeze:
+        raise ConfigError('a profile and what is frozen matter in training alone: add phase="train" (--phase train)')
+    return rollup(annotated, plugins)
+
+
+def find_profile(profile: str, plugins: Plugins) -> Profile:
+    """The execution profile of a name; the first that is registered for an empty one."""
+    table = plugins.profiles
+    if not table:
+        raise ConfigError("no plugin registers an execution profile: graphacct-operators is left out or not installed")
+    if profile and profile not in table:
+        raise unknown("profile", profile, table)
+    return table[profile or next(iter(table))]
 
 
 def find_convention(convention: str | Convention, plugins: Plugins) -> Convention:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
 from graphacct.conventions import EXACT, Convention
@@ -25,7 +27,26 @@ from graphacct.paths import repetition
 from graphacct.plugins import Plugins, default
 from graphacct.tensors import conflict
 
+if TYPE_CHECKING:
+    from graphacct.profiles import Profile
+
 WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
+
+
+NOTHING = Cost()
+
+
+@attrs.frozen
+class Training:
+    """How a training step runs.
+
+    Attributes:
+        profile: As which kernels.
+        freeze: Globs of the parameters that are not trained.
+    """
+
+    profile: Profile
+    freeze: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -39,6 +60,10 @@ class NodeCost:
         times: Their product: how often the node runs.
         owned: The parameters whose storage is attributed to this node: each storage of the graph has one owner.
         starts: The first index of each block around it, outermost first.
+        input_grad: In training, the work of all its gradients with respect to values, repetitions included.
+        weight_grad: The same with respect to parameters.
+        saved_bytes: In training, the activations that it is the first to keep, repetitions included.
+        peak_bytes: In training, the most activation bytes alive while it runs, in the forward pass.
     """
 
     node: Node
@@ -47,6 +72,10 @@ class NodeCost:
     times: Dim = 1
     owned: tuple[Parameter, ...] = ()
     starts: tuple[int, ...] = ()
+    input_grad: Cost = NOTHING
+    weight_grad: Cost = NOTHING
+    saved_bytes: Dim = 0
+    peak_bytes: Dim = 0
 
 
 @attrs.frozen
@@ -57,11 +86,13 @@ class AnnotatedGraph:
         graph: The graph.
         costs: One record a node, in schedule order; each block's body once.
         convention: The convention of the costs.
+        training: How the training step runs; None for a forward pass.
     """
 
     graph: Graph
     costs: tuple[NodeCost, ...]
     convention: Convention
+    training: Training | None = None
 
     @property
     def uncosted(self) -> tuple[Node, ...]:

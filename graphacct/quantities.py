@@ -20,9 +20,11 @@ class Quantity:
         unit: `FLOP`, `byte`, `parameter`, … Human units derive from it: bytes in GB or GiB, the others in SI.
         of: The quantity of one NodeCost (`per="node"`) or of one Parameter (`per="parameter"`).
         doc: One sentence.
-        per: `node`: evaluated once per node and multiplied by the repeats around it. `parameter`: evaluated once per
+        per: `node`: evaluated once per node and multiplied by the repeats around it. `total`: evaluated once per node,
+            repeats included already. `parameter`: evaluated once per
             storage (tied once, buffers left out) and attributed to the node that owns it.
         combine: `sum`, or `max`, for which repeats do not multiply.
+        phase: The phase whose reports have it; empty means all.
         replaces: Whether it takes the place of a quantity of this name from another plugin.
     """
 
@@ -30,8 +32,9 @@ class Quantity:
     unit: str
     of: Callable[[Any], Any]
     doc: str = ""
-    per: str = attrs.field(default="node", validator=attrs.validators.in_(("node", "parameter")))
+    per: str = attrs.field(default="node", validator=attrs.validators.in_(("node", "total", "parameter")))
     combine: str = attrs.field(default="sum", validator=attrs.validators.in_(("sum", "max")))
+    phase: str = ""
     replaces: bool = False
 
 
@@ -55,6 +58,32 @@ CORE = (
 )
 
 
+def _training(name: str, unit: str, of: Callable[[Any], Any], doc: str, combine: str = "sum") -> Quantity:
+    return Quantity(name, unit, of, doc, per="total", combine=combine, phase="train")
+
+
+def _step(kind: str) -> Iterable[Quantity]:
+    """The columns of a training step for one kind of FLOPs."""
+    forward, inputs, weights = (attrgetter(f"{part}.{kind}") for part in ("cost", "input_grad", "weight_grad"))
+    yield _training(f"forward_{kind}", "FLOP", lambda r: forward(r) * r.times, "The forward pass.")
+    yield _training(f"input_grad_{kind}", "FLOP", inputs, "The gradients with respect to values.")
+    yield _training(f"weight_grad_{kind}", "FLOP", weights, "The gradients with respect to parameters.")
+    yield _training(
+        f"step_{kind}",
+        "FLOP",
+        lambda r: forward(r) * r.times + inputs(r) + weights(r),
+        "Forward and backward; the optimizer's own work is not in it.",
+    )
+
+
+TRAINING = (
+    *_step("matmul_flops"),
+    *_step("flops"),
+    _training("saved_bytes", "byte", attrgetter("saved_bytes"), "Activations kept for the backward pass, each once."),
+    _training("peak_bytes", "byte", attrgetter("peak_bytes"), "The most alive at once in the forward pass.", "max"),
+)
+
+
 @hookimpl
 def graphacct_register_quantities() -> Iterable[Quantity]:
-    return CORE
+    return (*CORE, *TRAINING)

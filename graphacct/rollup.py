@@ -27,7 +27,8 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
     cost are in no sum, and the coverage names them.
     """
     plugins = plugins or default()
-    quantities = tuple(plugins.quantities.values())
+    phase = "train" if annotated.training else "forward"
+    quantities = tuple([item for item in plugins.quantities.values() if item.phase in ("", phase)])
     costed = [record for record in annotated.costs if record.cost is not None]
     times = [record.times for record in costed]
     columns: list[list[Dim]] = []
@@ -58,6 +59,11 @@ def unrolled(report: Report, plugins: Plugins | None = None) -> Report:
     """
     annotated = report.annotated
     flat = annotate(annotated.graph.unroll(), annotated.convention, unknown="report", plugins=plugins)
+    if annotated.training:
+        from graphacct.training import train
+
+        training = annotated.training
+        flat = train(flat, training.profile, training.freeze, plugins or default(), "report")
     return rollup(flat, plugins)
 
 
@@ -71,7 +77,7 @@ def _column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim
     if quantity.per == "parameter":
         return [_over_parameters(quantity, record) if record.owned else 0 for record in records]
     values = map(quantity.of, records)
-    return list(values if quantity.combine == "max" else map(mul, values, times))
+    return list(values if quantity.combine == "max" or quantity.per == "total" else map(mul, values, times))
 
 
 def _total(quantity: Quantity, column: Sequence[Dim]) -> Dim:

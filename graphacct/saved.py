@@ -82,21 +82,35 @@ def _places(
 
 def _shape(operator: Operator, item: Saved, application: Application, attributes: Mapping[str, Any]) -> tuple[Dim, ...]:
     shape: list[Dim] = []
+    sizes: dict[str, Any] = {**_output_dims(operator, application), **application.dims}
     for word in (item.dims or "").split():
         name = word.removeprefix("*")
         if word == "...":
             shape.extend(application.batch)
         elif word.isdigit():
             shape.append(int(word))
-        elif name in application.dims:
-            size: Any = application.dims[name]
+        elif name in sizes:
+            size = sizes[name]
             shape.extend(size if isinstance(size, tuple) else (size,))
         elif name in attributes:
             shape.append(attributes[name])
         else:
-            known = (*application.dims, *attributes)
+            known = (*sizes, *attributes)
             raise OperatorError(
                 f"operator {operator.name!r} saves {item.name!r} of dimensions {item.dims!r}, but nothing gives "
                 f"{name!r}{suggest(name, known)}"
             )
     return tuple(shape)
+
+
+def _output_dims(operator: Operator, application: Application) -> dict[str, Any]:
+    """The sizes of the dimensions that the outputs' terms name, from the outputs as they are."""
+    sizes: dict[str, Any] = {}
+    for term, spec in zip(operator.signature.outputs, application.outputs, strict=False):
+        front, back = len(term.front), len(term.back)
+        stop = len(spec.shape) - back
+        sizes.update(zip(term.front, spec.shape, strict=False))
+        sizes.update(zip(term.back, spec.shape[stop:], strict=True))
+        if isinstance(term.ellipsis, str):
+            sizes[term.ellipsis] = spec.shape[front:stop]
+    return sizes

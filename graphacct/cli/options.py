@@ -112,12 +112,22 @@ MODEL = (
     click.option("--seq-len", type=SIZE, metavar="N", help="Tokens per sequence.  [default: the model's context]"),
     click.option("--image-size", type=ImageSize(), metavar="N|HxW", help="Pixels.  [default: the model's own]"),
     click.option("--attention", metavar="NAME", help="eager (written out) or fused (one operator)."),
+    click.option(
+        "--phase", type=OneOf(("forward", "train")), help="A forward pass, or a training step.  [default: forward]"
+    ),
+    click.option("--loss", type=OneOf(("sum", "cross_entropy")), help="In training.  [default: sum]"),
     click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: float32]"),
     click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
     *PLUGINS,
 )
 ACCOUNT = (
     *MODEL,
+    click.option(
+        "--profile", default="", metavar="NAME", help="In training: as which kernels.  [default: torch-eager-cuda]"
+    ),
+    click.option(
+        "--freeze", multiple=True, metavar="GLOB", help="In training: parameters left as they are. Repeatable."
+    ),
     click.option("--convention", default="exact", metavar="NAME", help="What is counted.  [default: exact]"),
     click.option(
         "--unknown",

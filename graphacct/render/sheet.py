@@ -13,7 +13,7 @@ import attrs
 from graphacct.dims import same, shape_text, text
 from graphacct.errors import ConfigError, unknown
 from graphacct.paths import last, parent
-from graphacct.quantities import CORE
+from graphacct.quantities import CORE, TRAINING
 from graphacct.render.plain import plain
 from graphacct.render.records import count, uncosted_paths
 from graphacct.render.units import human, params, percent
@@ -27,6 +27,16 @@ LINES = 30
 """A table shows up to three levels of scopes unless told otherwise, as many as fit in 30 lines: GPT-2 XL takes 15."""
 SHARE = "share"
 COLUMNS = ("params", "flops", SHARE, "activation_bytes")
+TRAINING_COLUMNS = (
+    "params",
+    "flops",
+    SHARE,
+    "input_grad_flops",
+    "weight_grad_flops",
+    "step_flops",
+    "saved_bytes",
+    "peak_bytes",
+)
 TITLES = {
     "params": "Params",
     "param_bytes": "Weights",
@@ -39,6 +49,11 @@ TITLES = {
     "activation_bytes": "Activations",
     "read_bytes": "Read",
     "write_bytes": "Written",
+    "input_grad_flops": "Input grad",
+    "weight_grad_flops": "Weight grad",
+    "step_flops": "Step",
+    "saved_bytes": "Saved",
+    "peak_bytes": "Peak",
 }
 IN_WORDS = {
     "params": "parameters",
@@ -169,10 +184,11 @@ def levels(reports: Iterable[Report], depth: int | None) -> int:
 
 def default_columns(report: Report) -> tuple[str, ...]:
     """The columns of a table: the core's few, and every quantity that a plugin added."""
-    core = {quantity.name for quantity in CORE}
+    core = {quantity.name for quantity in (*CORE, *TRAINING)}
     known = {quantity.name for quantity in report.quantities}
+    columns = TRAINING_COLUMNS if report.annotated.training else COLUMNS
     own = [quantity.name for quantity in report.quantities if quantity.name not in core]
-    return (*[name for name in COLUMNS if name in known or name == SHARE], *own)
+    return (*[name for name in columns if name in known or name == SHARE], *own)
 
 
 def workload_text(report: Report) -> str:
