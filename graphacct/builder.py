@@ -8,11 +8,11 @@ x = b.repeat("h", n_layer, block, x, constants=(mask,))
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphacct.dims import Dim, check_dim
-from graphacct.errors import GraphError, blame, unknown
+from graphacct.errors import GraphError, blame, brief, unknown
 from graphacct.fold import fold
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.operators import Operator
@@ -46,6 +46,7 @@ class Builder:
         self._inputs: list[Value] = []
         self._nodes: list[Node | Block] = []
         self._names: set[str] = set()
+        self._values: set[str] = set()
         self._held: dict[str, str] = {}
 
     def scope(self, name: str) -> _Scope:
@@ -60,6 +61,7 @@ class Builder:
     def _receive(self, name: str, spec: TensorSpec) -> Value:
         value = Value(self._claim(name), spec)
         self._inputs.append(value)
+        self._values.add(name)
         return value
 
     def parameter(
@@ -85,6 +87,7 @@ class Builder:
             error = unknown("operator", operator, self.operators, HOW_TO_ADD)
             raise type(error)(f"node {path!r}: {error}")
         try:
+            self._check(operands, parameters=True)
             application = rule.apply([operand.spec for operand in operands], attributes)
         except Exception as error:
             raise blame(path, operator, self.operators, error) from error
@@ -92,8 +95,10 @@ class Builder:
         outputs: tuple[Value, ...]
         if len(specs) == 1:
             outputs = (Value(path, specs[0]),)
+            self._values.add(path)
         else:
             outputs = tuple(map(Value, value_names(path, len(specs)), specs))
+            self._values.update([value.name for value in outputs])
         node = Node(path, operator, operands, outputs, attributes or NO_ATTRIBUTES)
         self._nodes.append(node.applied(application))
         return outputs[0] if len(outputs) == 1 else outputs
@@ -117,19 +122,40 @@ class Builder:
         path = self._claim(f"{self._path}{name}.*")
         inner = Builder(path, self.operators, self.dtype, _path=f"{path}.")
         entering = carry + tuple(constants)
+        try:
+            self._check(entering)
+        except GraphError as error:
+            raise GraphError(f"block {path!r}: {error}") from error
         inside = [
             inner._receive(f"{path}.{'carry' if i < len(carry) else 'constant'}_{i}", value.spec)
             for i, value in enumerate(entering)
         ]
         result = body(inner, *inside)
-        results = (result,) if isinstance(result, Value) else tuple(result)
+        results = (result,) if isinstance(result, Value) else result
+        if not isinstance(results, (tuple, list)):
+            raise GraphError(f"block {path!r}: its body returned {brief(result)}, which is no Value")
         block = fold(path, inner.graph(*results), times, carry, constants, start)
         self._nodes.append(block)
+        self._values.update([value.name for value in block.outputs])
         return block.outputs[0] if len(block.outputs) == 1 else block.outputs
 
     def graph(self, *outputs: Value) -> Graph:
-        """The finished graph, with these outputs."""
+        """The finished graph, with these outputs; GraphError when one is no value of it."""
+        try:
+            self._check(outputs)
+        except GraphError as error:
+            raise GraphError(f"the outputs of {self.name!r}: {error}") from error
         return Graph(self.name, tuple(self._inputs), tuple(self._nodes), outputs, self._workload, self._held)
+
+    def _check(self, operands: Iterable[object], parameters: bool = False) -> None:
+        """Raise GraphError for what is no operand, or a value that nothing in this graph (or body) has made."""
+        for operand in operands:
+            if type(operand) is Value:
+                if operand.name not in self._values:
+                    inside = "; a block's body is given outer values as constants=" if "*" in self._path else ""
+                    raise GraphError(f"takes {operand.name!r}, which nothing before it produces{inside}")
+            elif not (parameters and type(operand) is Parameter):
+                raise GraphError(f"takes {brief(operand)}, which is no Value{' or Parameter' if parameters else ''}")
 
     def _claim(self, name: str) -> str:
         if name in self._names:

@@ -19,10 +19,10 @@ from typing import Any, TypeAlias
 import attrs
 
 from graphacct.costs import Cost, Work, full_cost
-from graphacct.dims import Dim, check_dim, differ, prod, shape_text
-from graphacct.errors import OperatorError, ShapeError, SignatureError, suggest
+from graphacct.dims import MAX_DIM, Dim, check_dim, differ, is_symbol, prod, shape_text
+from graphacct.errors import OperatorError, ShapeError, SignatureError, brief, suggest
 from graphacct.signature import Signature
-from graphacct.tensors import FLOATING, TensorSpec
+from graphacct.tensors import FLOATING, TensorSpec, dtype_name
 
 NOTHING = Work()
 MOST_REMEMBERED = 4096
@@ -151,6 +151,7 @@ class Operator:
             outputs = tuple([TensorSpec(shape, dtype) for shape in self.signature.shapes(dims, batch)])
         else:
             outputs = _as_specs(self.call(self.infer, dims, batch, specs, (), attributes), dtype)
+            _check_specs(outputs)
         view = self.view
         if callable(view):
             view = bool(self.call(view, dims, batch, specs, outputs, attributes))
@@ -281,6 +282,18 @@ def _as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:
         return (result,)
     items = result if isinstance(result, list) else [result]
     return tuple(item if isinstance(item, TensorSpec) else TensorSpec(tuple(item), dtype) for item in items)
+
+
+def _check_specs(specs: Sequence[TensorSpec]) -> None:
+    """Raise ShapeError for an output that no tensor can be: its operator's attributes have asked for it."""
+    for spec in specs:
+        dtype_name(spec.dtype)
+        for dim in spec.shape:
+            if type(dim) is int:
+                if not 0 <= dim <= MAX_DIM:
+                    raise ShapeError(f"gives {shape_text(spec.shape)}: a dimension is {brief(dim)}")
+            elif not (is_symbol(dim) or hasattr(dim, "dtype")):  # a sweep's are numpy's, scalars among them
+                raise ShapeError(f"gives a dimension of {brief(dim)}, which is no integer")
 
 
 def check_outputs(declared: Sequence[TensorSpec], inferred: Sequence[TensorSpec]) -> None:

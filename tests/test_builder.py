@@ -215,3 +215,32 @@ def test_ties_and_buffers(b: Builder) -> None:
         buffer = b.parameter("mean", (4,), buffer=True)
     assert tied == Parameter("head.weight", TensorSpec((4, 4)), "wte.weight")
     assert buffer.buffer
+
+
+def test_a_value_that_nothing_has_made_is_refused() -> None:
+    """A body that reaches for a value outside it would make an edge that dangles, which unrolling cannot follow."""
+    b = Builder("m", default().operators)
+    x = b.input("x", (2,))
+    y = b.apply("relu", x, name="y")
+    with pytest.raises(GraphError, match=r"node 'h.\*.add', operator 'add': takes 'y', .* outer values as constants="):
+        b.repeat("h", 2, lambda inner, carried: inner.apply("add", carried, y), x)
+    ghost = Value("ghost", x.spec)
+    with pytest.raises(GraphError, match="node 'relu', operator 'relu': takes 'ghost', which nothing before it"):
+        b.apply("relu", ghost)
+    with pytest.raises(GraphError, match=r"block 'g.\*': takes 'ghost'"):
+        b.repeat("g", 2, lambda inner, carried: inner.apply("relu", carried), ghost)
+    with pytest.raises(GraphError, match="the outputs of 'm': takes 'ghost'"):
+        b.graph(ghost)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "x", (1, 2)])
+def test_what_is_no_value_is_refused(wrong: Any) -> None:
+    """A forgotten `return`, or the tuple of a split, is named where it arrives."""
+    b = Builder("m", default().operators)
+    x = b.input("x", (2,))
+    with pytest.raises(GraphError, match=r"node 'relu', operator 'relu': takes .*, which is no Value or Parameter"):
+        b.apply("relu", wrong)
+    with pytest.raises(GraphError, match=r"block 'h.\*': its body returned|the outputs of 'h.\*'"):
+        b.repeat("h", 2, lambda inner, carried: wrong, x)
+    with pytest.raises(GraphError, match=r"the outputs of 'm': takes .*, which is no Value$"):
+        b.graph(wrong)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from graphacct import Cost, OperatorError, Saved, ShapeError, TensorSpec, Work, operator
+from graphacct import Builder, Cost, OperatorError, Saved, ShapeError, TensorSpec, Work, operator
 from graphacct.errors import ConfigError, SignatureError
+from graphacct.plugins import default
 
 F32 = "float32"
 
@@ -227,3 +228,23 @@ def test_shapes_are_checked() -> None:
     message = "dimension k is 3 in x but 4 in y: x[2, 3], y[4, 5] against 'x: ... m k, y: ... k n -> ... m n'"
     with pytest.raises(ShapeError, match=exactly(message)):
         applied(product, (2, 3), (4, 5))
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes", "says"),
+    [
+        ("reshape", {"shape": (-2, -2)}, r"gives \[-2, -2\]: a dimension is -2"),
+        ("reshape", {"shape": (4.0,)}, "gives a dimension of 4.0, which is no integer"),
+        ("slice", {"dim": 0, "length": 1.5}, "gives a dimension of 1.5"),
+        ("split", {"sizes": (-1, 3)}, r"gives \[2, -1\]: a dimension is -1"),
+        ("expand", {"shape": (2**63, 2, 2)}, r"gives \[9223372036854775808, 2, 2\]: a dimension"),
+        ("pad", {"padding": ((-5, -5),)}, r"gives \[2, -8\]: a dimension is -8"),
+    ],
+)
+def test_attributes_cannot_ask_for_a_tensor_that_cannot_be(
+    operator: str, attributes: dict[str, object], says: str
+) -> None:
+    """Attributes come from files; what an operator makes of them is checked as sizes are."""
+    b = Builder("m", default().operators)
+    with pytest.raises(ShapeError, match=f"node 'n', operator '{operator}': {says}"):
+        b.apply(operator, b.input("x", (2, 2)), name="n", **attributes)

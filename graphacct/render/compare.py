@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -124,23 +124,31 @@ class Comparison:
         rows = [
             row for row in self._rows() if any(row[3]) or not all(value is None or same(value, 0) for value in row[1])
         ]
+        known = frozenset(self.paths)
         empty = len(self.paths) - len(rows)
         left_out = f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"
         return Sheet(
             TITLES.get(self.quantity, plain(self.quantity)),
             "",
             tuple(columns),
-            tuple(self._line(*row, unit, binary) for row in rows),
+            tuple(self._line(*row, unit, binary, known) for row in rows),
             Line(("Total", *totals)),
             (*([left_out] if empty else []), *self._workloads(), self._terms()),
             "; ".join(missing),
         )
 
     def _line(
-        self, path: str, values: Iterable[Any], shares: Iterable[Any], uncosted: Iterable[int], unit: str, binary: bool
+        self,
+        path: str,
+        values: Iterable[Any],
+        shares: Iterable[Any],
+        uncosted: Iterable[int],
+        unit: str,
+        binary: bool,
+        known: Container[str],
     ) -> Line:
         tree = self.by == "scope"
-        label = last(path) if tree and parent(path) in self.paths else path
+        label = last(path) if tree and parent(path) in known else path
         cells = []
         for value, part, lack in zip(values, shares, uncosted, strict=True):
             more = " + ?" if lack else ""

@@ -88,3 +88,10 @@ def test_a_bug_ends_in_one_line(process: Process) -> None:
     assert done.returncode == 1
     assert done.stderr == ("graphacct: internal error: KeyError: 'a bug' (set GRAPHACCT_TRACEBACK=1 to see where)\n")
     assert "Traceback" in process("import os; os.environ['GRAPHACCT_TRACEBACK'] = '1'\n" + BUG).stderr
+
+
+def test_the_package_runs_as_the_command() -> None:
+    """`python -m graphacct` is the command line, where the script is not on the path."""
+    command = [sys.executable, "-m", "graphacct", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("graphacct ")

@@ -14,7 +14,7 @@ import graphviz
 
 from graphacct.annotate import NodeCost
 from graphacct.dims import same_shape
-from graphacct.errors import PluginError, brief, failure, unknown
+from graphacct.errors import PluginError, RenderError, brief, failure, unknown
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
@@ -26,8 +26,10 @@ from graphacct.report import Report
 from graphacct.rollup import unrolled
 from graphacct.tensors import TensorSpec
 
-TOO_MANY = 300
+TOO_MANY = 200
 """Boxes above which a picture takes long to lay out, and nobody reads it."""
+MOST_UNROLLED = 100_000
+"""Operators above which nothing is unrolled to be drawn: Graphviz would not come to an end."""
 
 FONT = "Helvetica"
 GRAPH = {
@@ -109,7 +111,8 @@ def draw(
             unless given.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for a depth below 1, GraphError when a block that
-    repeats a symbolic number of times is to be unrolled, PluginError when a style hook fails or returns no attributes.
+    repeats a symbolic number of times is to be unrolled, RenderError when one is that repeats too often to be drawn,
+    PluginError when a style hook fails or returns no attributes.
     Warns with PictureWarning above TOO_MANY boxes.
     """
     plugins = plugins or default()
@@ -118,11 +121,22 @@ def draw(
         raise unknown("quantity", color_by, [item.name for item in report.quantities])
     picture = scene(report, plugins, depth, views)
     if unroll:
+        _check_unrolled(report)
         report = unrolled(report, plugins)
         picture = scene(report, plugins, picture.depth, views)
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
     return _Painter(report, quantity, picture, plugins, formula or tooltips.formulas_of(plugins)).paint()
+
+
+def _check_unrolled(report: Report) -> None:
+    """Raise RenderError for more operators than can be drawn."""
+    count = sum(record.times for record in report.annotated.costs)
+    if isinstance(count, int) and count > MOST_UNROLLED:
+        raise RenderError(
+            f"{report.model} unrolled has {count:,} operators, and at most {MOST_UNROLLED:,} are drawn; "
+            "draw repeated blocks once, without --unroll"
+        )
 
 
 def _warn(picture: Scene, unroll: bool) -> None:

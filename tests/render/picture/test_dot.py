@@ -10,6 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from graphacct import Builder, Graph, GraphacctError, NodeCost, Report, Value, account, hookimpl
+from graphacct.errors import RenderError
 from graphacct.plugins import Plugins, default, load
 from graphacct.render.picture.dot import PictureWarning, draw
 from graphacct.render.picture.palette import RESIDUAL, TIED
@@ -221,13 +222,24 @@ def test_unrolled_every_layer_is_drawn(gpt2: Report) -> None:
 
 
 def test_too_many_boxes_warn_and_say_how_to_collapse() -> None:
-    """GPT-2 XL unrolled has 48 · 15 operators and more: above 300 boxes laying out takes minutes."""
+    """GPT-2 XL unrolled has 48 · 15 operators and more: laying them out takes minutes.
+
+    Depth 2 draws 48 · 6 boxes and more, which take half a minute.
+    """
     report = account("gpt2-xl")
     with pytest.warns(PictureWarning, match=r"729 boxes.*--depth 3.*without --unroll"):
         draw(report, depth=4, unroll=True)
+    with pytest.warns(PictureWarning, match="without --unroll"):
+        draw(report, unroll=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         draw(report, depth=4)
+
+
+def test_more_than_graphviz_could_ever_draw_is_refused_at_once() -> None:
+    """A million layers of GPT-2: 24 operators in each, and 7 around them."""
+    with pytest.raises(RenderError, match="unrolled has 24,000,007 operators, and at most 100,000 are drawn"):
+        draw(account("gpt2", set={"n_layer": 1_000_000}), unroll=True)
 
 
 def styled(**hooks: Any) -> Plugins:
