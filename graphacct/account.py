@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphacct.annotate import annotate
+from graphacct.annotate import Training, annotate
 from graphacct.architecture import Architecture, Workload
 from graphacct.conventions import Convention
 from graphacct.errors import ConfigError, GraphacctError, PluginError, ReadError, brief, failure, unknown
@@ -88,6 +88,7 @@ def account(
     unknown: str = "error",
     profile: str = "",
     freeze: Sequence[str] = (),
+    recompute: str = "none",
     plugins: Plugins | None = None,
     **options: Any,
 ) -> Report:
@@ -100,6 +101,8 @@ def account(
             of every sum and names it in the coverage.
         profile: In training, the execution profile; the first that is registered unless given (torch-eager-cuda).
         freeze: In training, globs of the parameters that are not trained.
+        recompute: In training, what is run again in the backward pass, to keep less: `none`, `full` (each repetition of
+            a block from its inputs), `selective` (the attention core), or a glob of nodes.
 
     >>> account("gpt2-xl", seq_len=1024).total["params"]
     1557611200
@@ -111,9 +114,10 @@ def account(
     if graph.workload.get("phase") == "train":
         from graphacct.training import train
 
-        annotated = train(annotated, find_profile(profile, plugins), freeze, plugins, unknown)
-    elif profile or freeze:
-        raise ConfigError('a profile and what is frozen matter in training alone: add phase="train" (--phase train)')
+        training = Training(find_profile(profile, plugins), tuple(freeze), recompute)
+        annotated = train(annotated, training, plugins, unknown)
+    elif profile or freeze or recompute != "none":
+        raise ConfigError('profile, freeze and recompute matter in training alone: add phase="train" (--phase train)')
     return rollup(annotated, plugins)
 
 

@@ -43,10 +43,12 @@ class Training:
     Attributes:
         profile: As which kernels.
         freeze: Globs of the parameters that are not trained.
+        recompute: What is run again in the backward pass: `none`, `full`, `selective` or a glob of nodes.
     """
 
     profile: Profile
     freeze: tuple[str, ...] = ()
+    recompute: str = "none"
 
 
 @attrs.frozen
@@ -64,6 +66,7 @@ class NodeCost:
         weight_grad: The same with respect to parameters.
         saved_bytes: In training, the activations that it is the first to keep, repetitions included.
         peak_bytes: In training, the most activation bytes alive while it runs, in the forward pass.
+        recomputed: In training, whether it is run again in the backward pass, to keep less.
     """
 
     node: Node
@@ -76,6 +79,7 @@ class NodeCost:
     weight_grad: Cost = NOTHING
     saved_bytes: Dim = 0
     peak_bytes: Dim = 0
+    recomputed: bool = False
 
 
 @attrs.frozen

@@ -6,6 +6,8 @@ a view keeps its source's storage, and parameters, inputs and tables are there a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from graphacct.dims import Dim
@@ -43,10 +45,13 @@ def kept(schedule: Schedule) -> list[Kept]:
     Of every kind; those of kind `activation` are what training needs on top of the model and its inputs.
     """
     result: dict[int, Kept] = {}
+    regions: dict[int, int] = {}
     for position, step in enumerate(schedule.steps):
+        if step.region:
+            regions.update((id(output.storage), step.region) for output in step.outputs)
         if step.operator is None or not any(output.needs_grad for output in step.outputs):
             continue
-        for storage, name, why in _saved(step):
+        for storage, name, why in _saved(step) if not step.region else _entering(step, regions):
             result.setdefault(id(storage), Kept(storage, step.node.name, name, why, position))
     return list(result.values())
 
@@ -58,6 +63,12 @@ def saved_bytes(schedule: Schedule) -> Dim:
         if item.storage.kind == ACTIVATION:
             total = total + item.bytes
     return total
+
+
+def _entering(step: Step, regions: Mapping[int, int]) -> list[tuple[Storage, str, str]]:
+    """What a recomputed kernel gets from outside its region."""
+    outside = [operand.storage for operand in step.operands if regions.get(id(operand.storage)) != step.region]
+    return [(storage, "operand", "the recomputation starts from it") for storage in outside]
 
 
 def _saved(step: Step) -> list[tuple[Storage, str, str]]:

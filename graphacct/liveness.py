@@ -63,7 +63,7 @@ def _accumulate(schedule: Schedule, changes: list[Dim], birth: int, storage: Sto
 
 def _scratch(step: Step, births: dict[int, tuple[int, Storage]]) -> Dim:
     """The bytes that a kernel puts out beside its outputs (statistics, masks) and that nothing keeps."""
-    if step.operator is None or any(output.needs_grad for output in step.outputs):
+    if step.operator is None or (not step.region and any(output.needs_grad for output in step.outputs)):
         return 0
     specs = [operand.spec for operand in step.operands]
     own = [item for item in saved_tensors(step.operator, specs, step.attributes) if item.kind == OWN]

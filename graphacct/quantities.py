@@ -76,9 +76,27 @@ def _step(kind: str) -> Iterable[Quantity]:
     )
 
 
+def _again(kind: str) -> Iterable[Quantity]:
+    """The columns of what is run again in the backward pass, and of all that the hardware does."""
+    forward, inputs, weights = (attrgetter(f"{part}.{kind}") for part in ("cost", "input_grad", "weight_grad"))
+
+    def again(record: Any) -> Any:
+        return forward(record) * record.times if record.recomputed else 0
+
+    yield _training(f"recompute_{kind}", "FLOP", again, "The forward pass of what is run again.")
+    yield _training(
+        f"hardware_{kind}",
+        "FLOP",
+        lambda r: forward(r) * r.times + inputs(r) + weights(r) + again(r),
+        "The step and what is run again: what the hardware does, where the step is what the model asks for.",
+    )
+
+
 TRAINING = (
     *_step("matmul_flops"),
     *_step("flops"),
+    *_again("matmul_flops"),
+    *_again("flops"),
     _training("saved_bytes", "byte", attrgetter("saved_bytes"), "Activations kept for the backward pass, each once."),
     _training("peak_bytes", "byte", attrgetter("peak_bytes"), "The most alive at once in the forward pass.", "max"),
 )

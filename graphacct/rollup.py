@@ -63,7 +63,7 @@ def unrolled(report: Report, plugins: Plugins | None = None) -> Report:
         from graphacct.training import train
 
         training = annotated.training
-        flat = train(flat, training.profile, training.freeze, plugins or default(), "report")
+        flat = train(flat, training, plugins or default(), "report")
     return rollup(flat, plugins)
 
 

@@ -69,6 +69,7 @@ class Step:
         attributes: The operator's arguments that are not tensors.
         application: The operator applied to them; None for an operator that is not registered.
         weight: How many runs it stands for.
+        region: The recomputed region that it is in; 0 for a kernel that is not run again in the backward pass.
     """
 
     node: Node
@@ -78,6 +79,7 @@ class Step:
     attributes: Mapping[str, Any]
     application: Application | None
     weight: Dim
+    region: int = 0
 
 
 @attrs.frozen
@@ -117,9 +119,14 @@ def schedule(
     operators: Mapping[str, Operator],
     profile: Profile = DECLARED,
     trained: Callable[[Parameter], bool] = lambda parameter: not parameter.buffer,
+    recompute: Callable[[Node], bool] = lambda node: False,
 ) -> Schedule:
-    """The kernels that a graph runs as under a profile; `trained` says which parameters need a gradient."""
-    trace = Trace(profile.operators(operators), profile, trained)
+    """The kernels that a graph runs as under a profile.
+
+    `trained` says which parameters need a gradient, `recompute` which nodes are run again in the backward pass. Those
+    of one repetition of a block are one region: it starts again from what it got from outside.
+    """
+    trace = Trace(profile.operators(operators), profile, trained, recompute)
     tensors = {
         value.name: Tensor(value.spec, Storage(value.spec.bytes, INPUT, value.name, 1, value.spec.dtype), False)
         for value in graph.inputs
@@ -133,17 +140,24 @@ class Trace:
     """A walk over a graph that records kernels; profiles' expansions call its `apply`."""
 
     def __init__(
-        self, operators: Mapping[str, Operator], profile: Profile, trained: Callable[[Parameter], bool]
+        self,
+        operators: Mapping[str, Operator],
+        profile: Profile,
+        trained: Callable[[Parameter], bool],
+        recompute: Callable[[Node], bool],
     ) -> None:
         self.operators = operators
         self.profile = profile
         self.trained = trained
+        self.recompute = recompute
         self.steps: list[Step] = []
         self.holds: list[tuple[Storage, int]] = []
         self.groups: list[Group] = []
         self._parameters: dict[str, Storage] = {}
         self._node: Node | None = None
         self._weight: Dim = 1
+        self._repetition = 1
+        self._held: list[Storage] = []
 
     def run(self, graph: Graph, tensors: dict[str, Tensor], weight: Dim) -> None:
         """Record a graph's kernels; `tensors` has its inputs by name and receives every value."""
@@ -161,7 +175,9 @@ class Trace:
                 elif expansion is None:
                     outputs = self._apply(self.operators[node.operator], operands, node.attributes)
                 else:
+                    self._held = []
                     result = expansion(self, *operands, **node.attributes)
+                    self.holds.extend((storage, len(self.steps) - 1) for storage in self._held)
                     outputs = result if isinstance(result, tuple) else (result,)
             except Exception as error:
                 raise blame(node.name, node.operator, self.operators, error) from error
@@ -180,6 +196,10 @@ class Trace:
         outputs = self._apply(rule, operands, attributes)
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def hold(self, *tensors: Tensor) -> None:
+        """Keep tensors alive until the node's last kernel has run, as a variable of its function does."""
+        self._held.extend(tensor.storage for tensor in tensors)
+
     def _apply(
         self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any]
     ) -> tuple[Tensor, ...]:
@@ -194,7 +214,9 @@ class Trace:
                 storage = self._storage(spec, ACTIVATION)
             outputs.append(Tensor(spec, storage, flows and spec.dtype in FLOATING))
         made = tuple(outputs)
-        self.steps.append(Step(self._node, operator, tuple(operands), made, attributes, application, self._weight))
+        self.steps.append(
+            Step(self._node, operator, tuple(operands), made, attributes, application, self._weight, self._region())
+        )
         return made
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -203,8 +225,12 @@ class Trace:
             Tensor(value.spec, self._storage(value.spec, ACTIVATION), flows and value.spec.dtype in FLOATING)
             for value in node.outputs
         )
-        self.steps.append(Step(node, None, tuple(operands), made, node.attributes, None, self._weight))
+        self.steps.append(Step(node, None, tuple(operands), made, node.attributes, None, self._weight, self._region()))
         return made
+
+    def _region(self) -> int:
+        assert self._node is not None
+        return self._repetition if self.recompute(self._node) else 0
 
     def _storage(self, spec: TensorSpec, kind: str) -> Storage:
         assert self._node is not None
@@ -227,6 +253,7 @@ class Trace:
         for times in repetitions(block.repeat, len(carried)):
             names = (value.name for value in block.body.inputs)
             inner = dict(zip(names, carried + constants, strict=True))
+            self._repetition += 1
             start = len(self.steps)
             self.run(block.body, inner, weight * times)
             if not (type(times) is int and times == 1):

@@ -13,24 +13,22 @@ from graphacct.conventions import Convention
 from graphacct.costs import Cost, Work
 from graphacct.dims import Dim, maximum
 from graphacct.errors import ConfigError, OperatorError, suggest
-from graphacct.graph import Graph, Parameter
+from graphacct.graph import Block, Graph, Parameter
 from graphacct.kept import kept
 from graphacct.liveness import live_bytes
 from graphacct.plugins import Plugins
-from graphacct.profiles import Profile
-from graphacct.schedule import ACTIVATION, schedule
+from graphacct.schedule import ACTIVATION, Schedule, schedule
 
 
-def train(
-    annotated: AnnotatedGraph, profile: Profile, freeze: Sequence[str], plugins: Plugins, unknown: str = "error"
-) -> AnnotatedGraph:
+def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unknown: str = "error") -> AnnotatedGraph:
     """The annotated graph with what a training step adds to each node.
 
-    `freeze` has globs of parameters that are not trained. Raises ConfigError for a glob that matches nothing, and
+    Raises ConfigError for a glob of parameters or nodes that matches nothing, and
     OperatorError, unless `unknown` is `report`, for an operator that states no gradient of an operand that needs one;
     such a node is then left out of every sum and named in the coverage.
     """
-    graph, trained = _frozen(annotated.graph, freeze)
+    graph, trained = _frozen(annotated.graph, training.freeze)
+    again = recomputed(graph, training.recompute)
     if graph is not annotated.graph:
         annotated = annotate(graph, annotated.convention, unknown=unknown, plugins=plugins)
     operators = plugins.operators
@@ -53,15 +51,18 @@ def train(
             _more(inputs, gradients.input_grad, record.times),
             _more(weights, gradients.weight_grad, record.times),
         )
-    saved, peaks = _memory(graph, trained, profile, plugins)
+    steps = schedule(graph, operators, training.profile, trained, lambda node: node.name in again)
+    saved, peaks = _memory(steps)
     costs = tuple(
         attrs.evolve(record, cost=None, owned=())
         if record.node.name in lacking
-        else _record(record, work, saved, peaks, annotated.convention)
+        else attrs.evolve(
+            _record(record, work, saved, peaks, annotated.convention), recomputed=record.node.name in again
+        )
         for record in annotated.costs
     )
-    named = attrs.evolve(graph, workload={**graph.workload, "profile": profile.name})
-    return attrs.evolve(annotated, graph=named, costs=costs, training=Training(profile, tuple(freeze)))
+    named = attrs.evolve(graph, workload={**graph.workload, "profile": training.profile.name})
+    return attrs.evolve(annotated, graph=named, costs=costs, training=training)
 
 
 def _record(
@@ -97,11 +98,8 @@ def _cost(work: Work, convention: Convention) -> Cost:
     return Cost(work.matmul_flops)
 
 
-def _memory(
-    graph: Graph, trained: Callable[[Parameter], bool], profile: Profile, plugins: Plugins
-) -> tuple[dict[str, Dim], dict[str, Dim]]:
+def _memory(steps: Schedule) -> tuple[dict[str, Dim], dict[str, Dim]]:
     """By node: the bytes that it is the first to keep, and the most that is alive while it runs."""
-    steps = schedule(graph, plugins.operators, profile, trained)
     keeping = kept(steps)
     saved: dict[str, Dim] = {}
     for item in keeping:
@@ -112,6 +110,33 @@ def _memory(
     for step, live in zip(steps.steps, alive, strict=True):
         peaks[step.node.name] = maximum(peaks.get(step.node.name, 0), live)
     return saved, peaks
+
+
+SELECTIVE = tuple(
+    f"*.{name}" for name in ("scores", "scale", "mask", "masked", "softmax", "attn_dropout", "values", "sdpa")
+)
+"""The attention core, by the names that architectures give its nodes (Korthikanti et al., 2022): much memory, little
+work."""
+
+
+def recomputed(graph: Graph, what: str) -> frozenset[str]:
+    """The names of the nodes that are run again in the backward pass.
+
+    Raises ConfigError, which suggests the closest name, for a glob that matches no node.
+    """
+    if what == "none":
+        return frozenset()
+    names = [node.name for node in graph.walk()]
+    if what == "full":
+        inside = frozenset(node.name for block in graph.nodes if isinstance(block, Block) for node in block.body.walk())
+        if not inside:
+            raise ConfigError("--recompute full runs blocks again, and the graph has none: give a glob of nodes")
+        return inside
+    globs = SELECTIVE if what == "selective" else (what,)
+    found = frozenset(name for glob in globs for name in _matching(glob, names))
+    if not found:
+        raise ConfigError(f"--recompute {what!r} matches no node{suggest(what, (*names, 'none', 'full', 'selective'))}")
+    return found
 
 
 def _frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Parameter], bool]]:

@@ -9,6 +9,7 @@ import graphacct
 from graphacct.kept import kept, saved_bytes
 from graphacct.plugins import default
 from graphacct.schedule import ACTIVATION, schedule
+from graphacct.training import recomputed
 
 GOLDENS = Path(__file__).parent / "goldens"
 TINY = {
@@ -20,21 +21,21 @@ PROBABILITIES = ("attn_pdrop", "resid_pdrop", "embd_pdrop")
 
 
 def runs(family):
-    """The measured runs without checkpointing, each with a name."""
+    """The measured runs, each with a name; checkpointing is the recomputation of every block."""
     content = json.loads((GOLDENS / f"act-{family}" / "truth.json").read_text())
     for run in content["runs"]:
-        if not run["checkpointing"]:
-            name = f"{family}-{run['attn']}-{run['dropout']}-{run['batch']}x{run['seq']}"
-            yield pytest.param(family, run, id=name)
+        name = f"{family}-{run['attn']}-{run['dropout']}-{run['batch']}x{run['seq']}"
+        yield pytest.param(family, run, id=name + ("-checkpointing" if run["checkpointing"] else ""))
 
 
 RUNS = [*runs("gpt2"), *runs("transformer-lm")]
 
 
-def scheduled(model, profile="torch-eager-cpu", **options):
+def scheduled(model, profile="torch-eager-cpu", recompute="none", **options):
     plugins = default()
     graph = graphacct.build(model, phase="train", **options)
-    return schedule(graph, plugins.operators, plugins.profiles[profile])
+    again = recomputed(graph, recompute)
+    return schedule(graph, plugins.operators, plugins.profiles[profile], recompute=lambda node: node.name in again)
 
 
 def tiny(family, run, loss):
@@ -42,7 +43,9 @@ def tiny(family, run, loss):
     if family == "gpt2":
         overrides |= dict.fromkeys(PROBABILITIES, run["dropout"])
     attention = "eager" if run["attn"] == "eager" else "fused"
-    return scheduled(family, batch=run["batch"], seq_len=run["seq"], attention=attention, loss=loss, set=overrides)
+    recompute = "full" if run["checkpointing"] else "none"
+    sizes = {"batch": run["batch"], "seq_len": run["seq"]}
+    return scheduled(family, recompute=recompute, attention=attention, loss=loss, set=overrides, **sizes)
 
 
 @pytest.mark.parametrize(("family", "run"), RUNS)
@@ -90,7 +93,7 @@ def test_full_size_models_keep_what_torch_keeps(model, row):
 def test_the_worksheets_model_by_hand():
     """The union of storages is the whole secret: 23 tensors of tokens × d_model (8,192 bytes), 10 of 16,384 (per layer
     the softmax output and gate, silu, up, product), 2 masks of 1,024 and 5 rsqrt columns of 128."""
-    run = {"batch": 1, "seq": 32, "attn": "eager", "dropout": 0.0}
+    run = {"batch": 1, "seq": 32, "attn": "eager", "dropout": 0.0, "checkpointing": False}
     sizes = sorted(item.bytes for item in kept(tiny("transformer-lm", run, "sum")) if item.storage.kind == ACTIVATION)
     assert sizes == sorted(23 * [32 * 64 * 4] + 10 * [32 * 128 * 4] + 2 * [32 * 32] + 5 * [32 * 4])
     assert sum(sizes) == 23 * 8_192 + 10 * 16_384 + 2 * 1_024 + 5 * 128 == 354_944

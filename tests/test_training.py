@@ -114,6 +114,22 @@ def test_saved_and_peak_bytes_are_in_the_report():
     assert report.workload["profile"] == "torch-eager-cpu"
 
 
+def test_recomputation_keeps_less_and_works_more():
+    """Running every block again keeps the blocks' inputs alone and costs their forward pass once more; the attention
+    core keeps no scores; the step, which is what the model asks for, stays."""
+    reports = {what: tiny(recompute=what) for what in ("none", "selective", "full", "*.mlp.act")}
+    saved = {what: report.total["saved_bytes"] for what, report in reports.items()}
+    assert saved["full"] < saved["selective"] < saved["none"]
+    assert saved["none"] - saved["*.mlp.act"] == 3 * 3 * 16 * 256 * 4  # of GELU's four tensors, its input stays
+    blocks = reports["none"]["transformer.h.*"].values["matmul_flops"]
+    core = sum(reports["none"][f"transformer.h.*.attn.{name}"].values["matmul_flops"] for name in ("scores", "values"))
+    again = {what: report.total["recompute_matmul_flops"] for what, report in reports.items()}
+    assert again == {"none": 0, "selective": core, "full": blocks, "*.mlp.act": 0}
+    for what, report in reports.items():
+        assert report.total["step_matmul_flops"] == reports["none"].total["step_matmul_flops"]
+        assert report.total["hardware_matmul_flops"] == report.total["step_matmul_flops"] + again[what]
+
+
 def test_what_cannot_be_is_refused_by_name():
     """A glob without a match, an unknown profile, training options without training."""
     with pytest.raises(ConfigError, match=r"--freeze 'transfomer\.\*' matches no parameter; did you mean"):
@@ -122,6 +138,8 @@ def test_what_cannot_be_is_refused_by_name():
         tiny(profile="torch-eager-cud")
     with pytest.raises(ConfigError, match="matter in training alone"):
         graphacct.account("gpt2", freeze=["*"])
+    with pytest.raises(ConfigError, match="--recompute 'fill' matches no node; did you mean 'full'"):
+        tiny(recompute="fill")
     with pytest.raises(ConfigError, match="phase is forward or train, not 'training'; did you mean 'train'"):
         graphacct.account("gpt2", phase="training")
 

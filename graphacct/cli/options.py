@@ -125,6 +125,7 @@ ACCOUNT = (
     click.option(
         "--profile", default="", metavar="NAME", help="In training: as which kernels.  [default: torch-eager-cuda]"
     ),
+    click.option("--recompute", default="none", metavar="WHAT", help="In training: none, full, selective or a glob."),
     click.option(
         "--freeze", multiple=True, metavar="GLOB", help="In training: parameters left as they are. Repeatable."
     ),

@@ -66,6 +66,7 @@ def attention_math(
     scores = matmul(trace, q, trace.apply("transpose", k, dims=(-2, -1)))
     if causal:
         mask = (trace.apply("causal_mask", seq=q.spec.shape[-2], dtype=q.spec.dtype),)
+    trace.hold(q, *mask)
     if mask:
         scores = trace.apply("add", scores, *mask)
     weights = trace.apply("softmax", scores)
