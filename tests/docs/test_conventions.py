@@ -11,7 +11,8 @@ from typing import Any
 import graphacct_operators
 import pytest
 
-from graphacct import Operator, TensorSpec
+from graphacct import Node, Operator, TensorSpec, Value, Work
+from graphacct.backward import gradients_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
 OPERATORS = {operator.name: operator for operator in graphacct_operators.graphacct_register_operators()}
@@ -25,6 +26,8 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "convolution": ([(2, 6, 11, 13), (4, 3, 3, 5), (4,)], {"groups": 2, "padding": 1}),
     "convolution_transposed": ([(2, 6, 11, 13), (6, 2, 3, 5), (4,)], {"groups": 2}),
     "scaled_dot_product_attention": ([(2, 6, 3, 5), (2, 3, 7, 5), (2, 3, 7, 11), (3, 7)], {}),
+    "concat": ([(2, 3, 5), (2, 3, 5)], {}),
+    "stack": ([(2, 3, 5), (2, 3, 5)], {}),
     "pow": ([(2, 3, 5)], {"exponent": 0.5}),
     "dropout": ([(2, 3, 5)], {"p": 0.1}),
     "rotary_embedding": ([(2, 3, 5, 8), (5, 4), (5, 4)], {}),
@@ -70,6 +73,23 @@ REDUCTIONS = [
     (name, cells) for names, cells in rows("with weight and bias where they can have them:") for name in names
 ]
 BYTES = [name for names, _ in rows("Bytes only:") for name in names]
+
+GRADIENTS_ELEMENTWISE = "Gradients per element of the output:"
+GRADIENTS = "Gradients of contractions, norms, losses, reductions and lookups:"
+GRADIENTS_WITHOUT_ARITHMETIC = "Gradients without arithmetic, g passed on, moved or copied:"
+TOGETHER = {("scaled_dot_product_attention", operand) for operand in "qkv"}
+"""The operands whose gradients one function states."""
+
+
+def gradient_rows(heading: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Operator, operand and the expressions, of each pair in a table of gradients."""
+    table = PAGE.partition(heading)[2].lstrip("\n").partition("\n\n")[0]
+    for line in table.splitlines()[2:]:
+        operators, operands, *cells = line.strip("| ").split(" | ")
+        expressions = [re.findall("`([^`]+)`", cell)[0] for cell in cells]
+        for name in re.findall(r"`(\w+)`", operators):
+            for operand in re.findall(r"`(\w+)`", operands):
+                yield name, operand, expressions
 
 
 def sample(operator: Operator) -> tuple[list[TensorSpec], dict[str, Any]]:
@@ -120,6 +140,52 @@ def test_bytes_only(name: str) -> None:
     """What the page lists under bytes counts no FLOPs."""
     specs, attributes = sample(OPERATORS[name])
     assert OPERATORS[name].apply(specs, attributes).cost.flops == 0
+
+
+def gradient(operator: Operator, operand: str) -> list[int]:
+    """What the gradient of one operand costs for the sample: matmul FLOPs, vector FLOPs, transcendentals."""
+    specs, attributes = sample(operator)
+    outputs = operator.apply(specs, attributes).outputs
+    values = tuple(Value(f"v{index}", spec) for index, spec in enumerate(specs))
+    results = tuple(Value(f"out:{index}", spec) for index, spec in enumerate(outputs))
+    place = [term.name for term in operator.signature.inputs].index(operand)
+    node = Node("n", operator.name, values, results, attributes)
+    found = gradients_of(operator, node, [index == place for index in range(len(values))])
+    assert found is not None
+    assert found.weight_grad == Work()
+    work = found.input_grad
+    return [work.matmul_flops, work.vector_flops, work.transcendentals]
+
+
+@pytest.mark.parametrize(("name", "operand", "cells"), list(gradient_rows(GRADIENTS)))
+def test_gradient_of_the_page(name: str, operand: str, cells: list[str]) -> None:
+    """The expressions, evaluated for a sample, are what the operator's gradient counts for it."""
+    operator = OPERATORS[name]
+    assert [evaluated(cell, operator) for cell in cells] == gradient(operator, operand)
+
+
+@pytest.mark.parametrize(("name", "operand", "cells"), list(gradient_rows(GRADIENTS_ELEMENTWISE)))
+def test_gradient_factor_of_the_page(name: str, operand: str, cells: list[str]) -> None:
+    """The factors, times the elements of the output, are what the operator's gradient counts."""
+    operator = OPERATORS[name]
+    elements = operator.apply(*sample(operator)).outputs[0].elements
+    assert [0, *(int(cell) * elements for cell in cells)] == gradient(operator, operand)
+
+
+@pytest.mark.parametrize(("name", "operand", "cells"), list(gradient_rows(GRADIENTS_WITHOUT_ARITHMETIC)))
+def test_gradient_without_arithmetic(name: str, operand: str, cells: list[str]) -> None:
+    """What the page lists there counts no FLOPs."""
+    assert gradient(OPERATORS[name], operand) == [0, 0, 0]
+
+
+def test_every_gradient_is_listed_once() -> None:
+    """A gradient that is stated, contracted or passed through a view has a line in docs/conventions.md."""
+    tables = (GRADIENTS_ELEMENTWISE, GRADIENTS, GRADIENTS_WITHOUT_ARITHMETIC)
+    listed = [(name, operand) for table in tables for name, operand, _ in gradient_rows(table)]
+    stated = {(name, operand) for name, op in OPERATORS.items() for operand in (*op.gradients, *op.contracts)}
+    views = {(name, term.name) for name, op in OPERATORS.items() if op.view is True for term in op.signature.inputs}
+    expected = {pair for pair in stated if pair[1] != "*"} | views | TOGETHER
+    assert sorted(listed) == sorted(expected)
 
 
 def test_every_operator_is_listed_once() -> None:

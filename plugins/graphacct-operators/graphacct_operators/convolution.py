@@ -186,7 +186,7 @@ def convolution_transposed(x: TensorSpec, weight: TensorSpec, bias: TensorSpec |
     o / groups × taps, those that padding then crops included (torch's counter): as many as the convolution whose
     gradient it is. 1 per output element for the bias.
 
-    Backward: as convolution.
+    Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
     flops = 2 * prod(x.shape) * prod(weight.shape[1:])
     return Work(matmul_flops=flops, vector_flops=prod(out.shape) if bias else 0)

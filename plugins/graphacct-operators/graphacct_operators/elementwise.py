@@ -71,7 +71,8 @@ def maximum(batch: Any) -> Work:
 def minimum(batch: Any) -> Work:
     """The smaller of x and y. 1 comparison per output element.
 
-    Backward: 3 per element for each, as maximum.
+    Backward: 3 per element for each: halved where they are equal, none where it was not taken (two selections). 1 more
+    to sum the gradient of what was broadcast.
     """
     return Work(vector_flops=batch)
 

@@ -46,7 +46,7 @@ def linear_in_out(batch: Any, n: Any, bias: Any) -> Work:
 
     2 FLOPs per multiply-add; one addition per output element for the bias.
 
-    Backward: as linear.
+    Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
     return Work(vector_flops=batch * n if bias else 0)
 
