@@ -6,17 +6,18 @@ number that it explains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from graphacct.dims import Dim, prod, same
-from graphacct.errors import UnknownNameError, unknown
+from graphacct.errors import unknown
 from graphacct.formulas import exact_cost, formulas, number
 from graphacct.operators import Operator, Saved
 from graphacct.paths import outward, parent, pattern
 from graphacct.plugins import Plugins, default
+from graphacct.resolve import check_indices, matches, resolve
 
 if TYPE_CHECKING:
     from graphacct.annotate import NodeCost
@@ -102,35 +103,15 @@ def explain(report: Report, node: str, quantity: str | None = None, plugins: Plu
     records = {record.node.name: record for record in report.annotated.costs}
     if node not in records:
         path = resolve(report, node)
+        check_indices(report, path, node)
         named = [record for record in records.values() if pattern(record.node.name) == path]
         if not named:
             return _scope(report, path, quantity)
-        node = next((record.node.name for record in named if _matches(record.node.name, node)), named[0].node.name)
+        meant = [record for record in named if matches(record.node.name, node, record)]
+        if len(meant or named) > 1:
+            return _several(report, path, named, quantity)
+        node = (meant or named)[0].node.name
     return _node(report, records[node], quantity, plugins or default())
-
-
-def _matches(path: str, wanted: str) -> bool:
-    """Whether a node's path with `*` stands for a path with an index, or for the end of one."""
-    ours, theirs = path.split("."), wanted.split(".")
-    pairs = zip(reversed(ours), reversed(theirs), strict=False)
-    return all(a == b or (a == "*" and b.isdigit()) for a, b in pairs)
-
-
-def resolve(report: Report, node: str) -> str:
-    """The path of a row that `node` names: exactly, with an index for `*`, or by its end."""
-    paths = [row.path for row in report.by_scope]
-    wanted = pattern(node)
-    if wanted in paths:
-        return wanted
-    ends = [path for path in paths if path.endswith("." + wanted)]
-    if len(ends) == 1:
-        return ends[0]
-    if ends:
-        shown = ", ".join(ends[:6]) + (", …" if len(ends) > 6 else "")
-        raise UnknownNameError(f"{node!r} is the end of {len(ends)} paths of {report.model}: {shown}; give more of one")
-    parts = wanted.count(".") + 1
-    known = {*paths, *(".".join(path.split(".")[-parts:]) for path in paths)}
-    raise unknown("node", node, known, f"graphacct report {report.model} --depth 9 shows all")
 
 
 def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugins) -> Explanation:
@@ -239,26 +220,44 @@ def _parameters(name: str, total: Dim, record: NodeCost) -> Line:
 
 
 def _times(report: Report, record: NodeCost) -> str:
+    others = [
+        other.node.name
+        for other in report.annotated.costs
+        if other is not record and pattern(other.node.name) == record.node.name
+    ]
+    more = f"; the report's row {record.node.name} holds {', '.join(others)} too" if others else ""
     if not record.repeats:
-        return "once"
+        return f"once{more}"
     names = [path for path in outward(record.node.name) if path.endswith(".*")]
     around = " in ".join(
         f"{name} ×{number(times)}" for name, times in zip(names, reversed(record.repeats), strict=False)
     )
-    return f"{number(record.times)} times ({around})"
+    return f"{number(record.times)} times ({around}){more}"
+
+
+def _several(report: Report, path: str, records: Sequence[NodeCost], quantity: str | None) -> Explanation:
+    """A row of several nodes, whose paths differ in their indices alone, is their sum."""
+    parts = [(record.node.name, record.node.operator, _totals(report, record)) for record in records]
+    return _sum(report, path, parts, quantity)
 
 
 def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
     """A scope is the sum of its parts."""
-    rows = report.by_scope
+    parts = [(row.path, row.operator or "scope", row.values) for row in report.by_scope if parent(row.path) == path]
+    return _sum(report, path, parts, quantity)
+
+
+def _sum(
+    report: Report, path: str, parts: Sequence[tuple[str, str, Mapping[str, Dim]]], quantity: str | None
+) -> Explanation:
+    """What a row of the report is the sum of: each part's path, operator and figures."""
     row = report[path]
-    parts = [part for part in rows if parent(part.path) == path]
     lines = []
     for name, total in row.values.items():
         if quantity is None or name == quantity:
-            nonzero = [part for part in parts if not same(part.values[name], 0)]
-            formula = " + ".join(part.path[len(path) + 1 :] for part in nonzero) or "0"
-            numbers = " + ".join(number(part.values[name]) for part in nonzero) or "0"
+            nonzero = [(part.removeprefix(f"{path}."), of[name]) for part, _, of in parts if not same(of[name], 0)]
+            formula = " + ".join(part for part, _ in nonzero) or "0"
+            numbers = " + ".join(number(value) for _, value in nonzero) or "0"
             lines.append(Line(name, formula, numbers, total, total, total))
     convention = report.annotated.convention
     return Explanation(
@@ -267,7 +266,7 @@ def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
         "",
         "",
         "",
-        tuple(f"{part.path} ({part.operator or 'scope'})" for part in parts),
+        tuple(f"{part} ({operator})" for part, operator, _ in parts),
         (),
         tuple(lines),
         "once" if same(row.repeat, 1) else f"{number(row.repeat)} times",

@@ -4,8 +4,10 @@ import pytest
 
 import graphacct
 from graphacct.errors import UnknownNameError
-from graphacct.explanation import explain, resolve
+from graphacct.explanation import explain
 from graphacct.formulas import formulas
+from graphacct.plugins import default
+from graphacct.resolve import resolve
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +110,30 @@ def test_what_is_ambiguous_or_unknown_is_said(report):
         explain(report, "lm_haed")
     with pytest.raises(UnknownNameError, match="unknown quantity 'flop'; did you mean 'flops'"):
         explain(report, "lm_head", "flop")
+
+
+def test_an_index_that_no_repetition_has_is_unknown(report):
+    """GPT-2 XL's layers are 0 to 47."""
+    assert explain(report, "transformer.h.47.mlp.c_fc").node == "transformer.h.*.mlp.c_fc"
+    for wanted in ("transformer.h.48.mlp.c_fc", "h.48.mlp", "transformer.h.48"):
+        with pytest.raises(UnknownNameError, match=rf"gpt2-xl has no '{wanted}': .* is there 48 times"):
+            explain(report, wanted)
+
+
+def test_a_row_of_several_nodes_is_explained_as_their_sum():
+    """Layer 0 is written out, layers 1 and 2 are a block: one row of the report, 3 · 2 elements."""
+    b = graphacct.Builder("m", default().operators)
+    x = b.apply("relu", b.input("x", (2,)), name="h.0.act")
+    x = b.repeat("h", 2, lambda inner, carried: inner.apply("relu", carried, name="act"), x, start=1)
+    found = graphacct.account(b.graph(x))
+    unrolled = graphacct.account(b.graph(x).unroll())
+    for path in ("h.0.act", "h.1.act", "h.2.act"):
+        assert line(explain(unrolled, path), "flops").total == 2
+    whole = line(explain(unrolled, "h.*.act"), "flops")
+    assert (whole.formula, whole.substituted, whole.total) == ("h.0.act + h.1.act + h.2.act", "2 + 2 + 2", 6)
+    assert line(explain(found, "h.0.act"), "flops").total == 2
+    block = explain(found, "h.2.act")
+    assert block.node == "h.*.act"
+    assert block.times == "2 times (h.* ×2); the report's row h.*.act holds h.0.act too"
+    with pytest.raises(UnknownNameError, match="is there 3 times"):
+        explain(found, "h.3.act")
