@@ -98,6 +98,9 @@ class AnnotatedGraph:
     convention: Convention
     training: Training | None = None
 
+    def __repr__(self) -> str:
+        return f"<AnnotatedGraph {self.graph.name}: {len(self.costs)} nodes, convention {self.convention.name}>"
+
     @property
     def uncosted(self) -> tuple[Node, ...]:
         """The nodes that no total contains, because nothing is registered that can cost them."""

@@ -194,6 +194,9 @@ class Graph:
 
         return unroll(self)
 
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {sum(1 for _ in self.walk())} nodes>"
+
     def _repr_svg_(self) -> str:
         from graphacct.account import account
         from graphacct.render.picture import svg

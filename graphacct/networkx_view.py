@@ -5,12 +5,12 @@ This is the only file that imports networkx, and only when one of its functions 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphacct.assemble import GraphRecord, NodeRecord, assemble
 from graphacct.dims import check_dim
-from graphacct.errors import GraphError
+from graphacct.errors import GraphacctError, GraphError, brief
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Parameter, Value
 from graphacct.tensors import TensorSpec, dtype_name
 
@@ -120,10 +120,14 @@ def _cycle(graph: networkx.DiGraph[Any]) -> str:
 
 
 def _plain(graph: networkx.DiGraph[Any], title: str) -> GraphRecord:
+    workload = _typed(graph.graph.get("workload") or {}, Mapping, "the networkx graph: 'workload' is a mapping")
     names = {key: str(key) for key in graph}
     if len(set(names.values())) < len(names):
         raise GraphError("two nodes of the networkx graph have the same name as text")
     inputs, records = [], []
+    for key, data in graph.nodes(data=True):
+        _typed(data.get("shapes") or (), Sequence, f"node {names[key]!r}: 'shapes' is a list of shapes")
+        _typed(data.get("attributes") or {}, Mapping, f"node {names[key]!r}: 'attributes' is a mapping")
     several = {key for key, data in graph.nodes(data=True) if len(data.get("shapes") or ()) > 1}
     for key, data in graph.nodes(data=True):
         node = names[key]
@@ -152,7 +156,7 @@ def _plain(graph: networkx.DiGraph[Any], title: str) -> GraphRecord:
         if not graph.out_degree(key) and "operator" in data
         for index in range(len(data.get("shapes") or (0,)))
     ]
-    return GraphRecord(title, inputs, records, outputs, dict(graph.graph.get("workload") or {}))
+    return GraphRecord(title, inputs, records, outputs, dict(workload))
 
 
 def _operands(
@@ -165,17 +169,21 @@ def _operands(
         value = f"{names[source]}:{output or 0}" if output is not None or source in several else names[source]
         positions = data.get("operand", len(entering))
         for position in positions if isinstance(positions, (tuple, list)) else (positions,):
+            _typed(position, int, f"node {names[key]!r}: an edge's 'operand' is a position or a tuple of them")
             entering.append((position, value))
     places = [position for position, _ in entering]
     if len(set(places)) < len(places):
         raise GraphError(f"node {names[key]!r}: two edges enter at the same operand: {sorted(places)}")
+    if places and sorted(places) != list(range(len(places))):
+        raise GraphError(
+            f"node {names[key]!r}: its edges enter at the operands {sorted(places)}, not at 0 to {len(places) - 1}"
+        )
     return [value for _, value in sorted(entering)]
 
 
 def _parameters(data: Mapping[str, Any], node: str) -> list[Parameter]:
     params = data.get("params") or {}
-    if not isinstance(params, Mapping):
-        raise GraphError(f"node {node!r}: 'params' is a mapping from name to shape, not {params!r}")
+    _typed(params, Mapping, f"node {node!r}: 'params' is a mapping from name to shape")
     dtype = data.get("dtype", "float32")
     return [Parameter(f"{node}.{name}", _spec(shape, dtype, node)) for name, shape in params.items()]
 
@@ -192,4 +200,15 @@ def _spec(shape: Any, dtype: str, node: str) -> TensorSpec:
         dims = tuple(shape)
     except TypeError as error:
         raise GraphError(f"node {node!r}: a shape is a sequence of sizes, not {shape!r}") from error
-    return TensorSpec(tuple(check_dim(dim, f"a dimension of {node!r}") for dim in dims), dtype_name(dtype))
+    try:
+        name = dtype_name(dtype)
+    except GraphacctError as error:
+        raise type(error)(f"node {node!r}: {error}") from error
+    return TensorSpec(tuple(check_dim(dim, f"a dimension of {node!r}") for dim in dims), name)
+
+
+def _typed(value: Any, kind: type, what: str) -> Any:
+    """The value, or a GraphError that says `what` it should be."""
+    if not isinstance(value, kind) or isinstance(value, (str, bool)):
+        raise GraphError(f"{what}, not {brief(value)}")
+    return value

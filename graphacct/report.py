@@ -175,6 +175,9 @@ class Report:
 
         return text(self)
 
+    def __repr__(self) -> str:
+        return f"<Report {self.model}: convention {self.convention}, {self.coverage}>"
+
     def _repr_html_(self) -> str:
         from graphacct.render.html import html
 

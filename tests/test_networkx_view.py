@@ -105,6 +105,12 @@ BAD = [
     (lambda g: g.nodes["fc"].update(params={"weight": (16, 9)}), "dimension k is 8 in x but 9 in weight"),
     (lambda g: g.nodes["fc"].update(params=[16]), "'params' is a mapping from name to shape"),
     (lambda g: g.nodes["x"].update(shape=(2, 0)), "a dimension of 'x' must be positive"),
+    (lambda g: g.nodes["x"].update(dtype="fp33"), "node 'x': unknown dtype 'fp33'; did you mean 'fp32'"),
+    (lambda g: g.nodes["x"].update(shapes=5), "node 'x': 'shapes' is a list of shapes, not 5"),
+    (lambda g: g.nodes["fc"].update(attributes=[1]), r"node 'fc': 'attributes' is a mapping, not \[1\]"),
+    (lambda g: g.graph.update(workload=5), "'workload' is a mapping, not 5"),
+    (lambda g: g.edges["x", "fc"].update(operand="a"), "node 'fc': an edge's 'operand' is a position .*, not 'a'"),
+    (lambda g: g.edges["x", "fc"].update(operand=3), r"its edges enter at the operands \[3\], not at 0 to 0"),
     (lambda g: g.nodes["x"].update(shape=5), "a shape is a sequence of sizes, not 5"),
     (lambda g: g.nodes["act"].update(operator="rleu"), "no operator 'rleu' is registered; did you mean 'relu'"),
     (

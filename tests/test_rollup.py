@@ -117,6 +117,14 @@ def test_an_empty_graph() -> None:
     assert str(report.coverage) == "0 of 0 nodes costed"
 
 
+def test_the_representation_is_one_line() -> None:
+    """At a prompt a report of any size is a line; `print` gives the table, a notebook shows it."""
+    report = graphacct.account("gpt2")
+    assert repr(report) == "<Report gpt2: convention exact, 31 of 31 nodes costed>"
+    assert repr(report.annotated) == "<AnnotatedGraph gpt2: 31 nodes, convention exact>"
+    assert repr(report.annotated.graph) == "<Graph gpt2: 31 nodes>"
+
+
 def test_a_path_finds_its_row() -> None:
     """A report is indexed by path; an unknown one suggests the closest."""
     report = graphacct.account("gpt2")
