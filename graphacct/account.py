@@ -29,6 +29,7 @@ def build(
     image_size: Any = None,
     attention: str | None = None,
     phase: str | None = None,
+    cache_len: Any = None,
     loss: str | None = None,
     dtype: str = "",
     set: Mapping[str, Any] | None = None,
@@ -43,7 +44,9 @@ def build(
         seq_len: Tokens per sequence; the configuration's context length unless given.
         image_size: Height and width in pixels, or one number for both; the configuration's unless given.
         attention: `eager` (the default) or `fused`.
-        phase: `forward` (the default) or `train`: a training step, with dropout as the configuration says and a loss.
+        phase: `forward` (the default), `train` (a training step, with dropout as the configuration says and a loss), or
+            `decode` (one new token per sequence on a cache of earlier ones).
+        cache_len: In decoding, the tokens in the cache; one less than the context length unless given.
         loss: In training, `sum` of the outputs (the default) or `cross_entropy`.
         dtype: The parameters' dtype; float32 unless given.
         set: Configuration keys to override.
@@ -53,7 +56,7 @@ def build(
     """
     plugins = plugins or default()
     sizes = {"batch": batch, "seq_len": seq_len, "image_size": image_size, "attention": attention}
-    sizes |= {"phase": phase, "loss": loss}
+    sizes |= {"phase": phase, "cache_len": cache_len, "loss": loss}
     given = {name: value for name, value in sizes.items() if value is not None}
     if isinstance(model, Graph):
         from graphacct.validate import validate

@@ -13,7 +13,7 @@ from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, 
 from graphacct.graph import Graph, Value
 
 SIZES = ("seq_len", "image_size")
-PHASES = ("forward", "train")
+PHASES = ("forward", "train", "decode")
 LOSSES = ("sum", "cross_entropy")
 
 
@@ -27,7 +27,9 @@ class Workload:
         image_size: Height and width of the images in pixels; None takes the architecture's default.
         attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention); None
             takes the architecture's first.
-        phase: `forward` (nothing is dropped, nothing kept) or `train` (a training step).
+        phase: `forward` (nothing is dropped, nothing kept), `train` (a training step), or `decode`: one new token per
+            sequence on a cache of earlier ones.
+        cache_len: In decoding, the tokens in the cache; None takes the sequence's default, less the new one.
         loss: In training: `sum` of the outputs, or `cross_entropy` against targets.
     """
 
@@ -36,7 +38,14 @@ class Workload:
     image_size: tuple[Dim, Dim] | None = None
     attention: str | None = None
     phase: str = "forward"
+    cache_len: Dim | None = None
     loss: str = "sum"
+
+    @property
+    def positions(self) -> Dim:
+        """How many positions attention sees: the cached ones and the new ones."""
+        new: Dim = 0 if self.seq_len is None else self.seq_len
+        return new if self.cache_len is None else self.cache_len + new
 
 
 def plain_loss(kind: str, output: Value, b: Builder) -> Value:
@@ -59,6 +68,7 @@ class Architecture:
         presets: Published configurations by name.
         sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without.
+        phases: The phases that it can be built for.
         aliases: Other spellings of configuration keys (from older files), and the key each stands for.
         loss: Adds the loss to a training step: `loss(kind, output, builder)`.
         model_types: The `model_type`s of config.json files that it reads.
@@ -72,6 +82,7 @@ class Architecture:
     presets: Mapping[str, Any]
     sizes: Mapping[str, Callable[[Any], Any]]
     attention: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ("forward", "train")
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     loss: Callable[[str, Value, Builder], Value] = plain_loss
     model_types: tuple[str, ...] = ()
@@ -108,7 +119,19 @@ class Architecture:
             full[name] = getattr(workload, name)
             if full[name] not in known:
                 raise ConfigError(f"{name} is {' or '.join(known)}, not {full[name]!r}{suggest(full[name], known)}")
+        self._decoding(config, workload, full)
         return Workload(**full)
+
+    def _decoding(self, config: Any, workload: Workload, full: dict[str, Any]) -> None:
+        """Fill in the sizes of a decoding step."""
+        if full["phase"] != "decode":
+            if workload.cache_len is not None:
+                raise ConfigError('cache_len is the size of a decoding step: add phase="decode" (--phase decode)')
+            return
+        if "decode" not in self.phases:
+            raise ConfigError(f"{self.name} has no decoding step")
+        length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
+        full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len")}
 
     def _attention(self, wanted: str | None) -> str | None:
         if wanted is None:
@@ -124,7 +147,9 @@ class Architecture:
         full = self.workload(config, workload)
         sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
         kind = {"attention": full.attention} if full.attention else {}
-        step = {"phase": full.phase, "loss": full.loss} if full.phase == "train" else {}
+        step: dict[str, Any] = {"phase": full.phase, "loss": full.loss} if full.phase == "train" else {}
+        if full.phase == "decode":
+            step = {"phase": full.phase, "cache_len": full.cache_len}
         builder = Builder(name, operators, dtype, {**sizes, **kind, **step, "dtype": dtype})
         try:
             result = self.build(config, full, builder)

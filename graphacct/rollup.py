@@ -27,7 +27,7 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
     cost are in no sum, and the coverage names them.
     """
     plugins = plugins or default()
-    phase = "train" if annotated.training else "forward"
+    phase = "train" if annotated.training else annotated.graph.workload.get("phase", "forward")
     quantities = tuple([item for item in plugins.quantities.values() if item.phase in ("", phase)])
     costed = [record for record in annotated.costs if record.cost is not None]
     times = [record.times for record in costed]

@@ -21,6 +21,7 @@ from graphacct.architectures.layers import (
     merge_heads,
     next_token_loss,
     split_heads,
+    with_cache,
 )
 from graphacct.builder import Builder
 from graphacct.config import choice, flag, optional_size, probability, size
@@ -58,10 +59,11 @@ class GPT2Config:
 def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
     """The graph from token ids to logits."""
     batch, seq, width = workload.batch, workload.seq_len, config.n_embd
-    if type(seq) is int and type(config.n_positions) is int and seq > config.n_positions:
+    length = workload.positions
+    if type(length) is int and type(config.n_positions) is int and length > config.n_positions:
         raise ConfigError(
-            f"seq_len {seq} is beyond n_positions {config.n_positions}: the published model has learned no position "
-            f"there; add --set n_positions={seq}"
+            f"seq_len {length} is beyond n_positions {config.n_positions}: the published model has learned no position "
+            f"there; add --set n_positions={length}"
         )
     d_head = exact_div(width, config.n_head, "n_embd / n_head")
     ids = b.input("input_ids", (batch, seq), "int64")
@@ -72,7 +74,7 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
         b.hold(tokens, position_ids, positions)
         x = dropped(b, "drop", b.apply("add", tokens, positions, name="embed"), config.embd_pdrop, workload)
         constants = (
-            (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype),)
+            (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, keys=length, dtype=b.dtype),)
             if workload.attention == "eager"
             else ()
         )
@@ -116,9 +118,10 @@ def attention(
     q, k, v = (split_heads(b, part, config.n_head, d_head, label) for part, label in zip(parts, "qkv", strict=True))
     b.hold(joint)
     weights: tuple[Value, ...] = ()
+    k, v = with_cache(b, k, "k", workload), with_cache(b, v, "v", workload)
     if mask is None:
         drop = {"dropout_p": config.attn_pdrop} if workload.phase == "train" and config.attn_pdrop else {}
-        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=True, **drop)
+        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=workload.phase != "decode", **drop)
     else:
         k = b.apply("transpose", k, name="k_last", dims=(-2, -1))
         scores = b.apply("matmul", q, k, name="scores")
@@ -145,6 +148,7 @@ GPT2 = Architecture(
     PRESETS,
     sizes={"seq_len": lambda config: config.n_positions},
     attention=("eager", "fused"),
+    phases=("forward", "train", "decode"),
     loss=next_token_loss,
     aliases={
         "hidden_size": "n_embd",

@@ -48,6 +48,16 @@ def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Val
     return b.apply("transpose", apart, name=f"{label}_transposed", dims=(1, 2))
 
 
+def with_cache(b: Builder, new: Value, label: str, workload: Workload) -> Value:
+    """In decoding, the cached keys or values with the new token's behind them, a copy; else `new` itself."""
+    if workload.phase != "decode":
+        return new
+    batch, heads, _, width = new.spec.shape
+    shape = (batch, heads, workload.cache_len, width)
+    cache = b.apply("kv_cache", name=f"{label}_cache", shape=shape, dtype=new.spec.dtype)
+    return b.apply("concat", cache, new, name=f"{label}_cached", dim=-2)
+
+
 def merge_heads(b: Builder, x: Value) -> Value:
     """(batch, heads, seq, width) as (batch, seq, heads * width): a view, and a copy where the layout asks for one."""
     batch, heads, seq, width = x.spec.shape

@@ -12,7 +12,7 @@ from functools import partial
 import attrs
 
 from graphacct.architecture import Architecture, Workload
-from graphacct.architectures.layers import embedding, linear, merge_heads, rms_norm, split_heads
+from graphacct.architectures.layers import embedding, linear, merge_heads, rms_norm, split_heads, with_cache
 from graphacct.builder import Builder
 from graphacct.config import size
 from graphacct.dims import Dim, exact_div
@@ -42,20 +42,21 @@ def build(config: TransformerLMConfig, workload: Workload, b: Builder) -> Value:
     with b.scope("rope"):
         cos = b.apply("constant", name="cos", shape=(seq, half), dtype=b.dtype)
         sin = b.apply("constant", name="sin", shape=(seq, half), dtype=b.dtype)
-    fused = workload.attention == "fused"
-    x = b.repeat("layers", config.n_layer, partial(block, config, d_head, fused), x, constants=(cos, sin))
+    x = b.repeat("layers", config.n_layer, partial(block, config, d_head, workload), x, constants=(cos, sin))
     b.hold(x)
     x = rms_norm(b, "ln_final", x)
     return linear(b, "lm_head", x, config.vocab_size, bias=False)
 
 
-def block(config: TransformerLMConfig, d_head: Dim, fused: bool, b: Builder, x: Value, cos: Value, sin: Value) -> Value:
+def block(
+    config: TransformerLMConfig, d_head: Dim, workload: Workload, b: Builder, x: Value, cos: Value, sin: Value
+) -> Value:
     """One transformer block."""
     b.hold(x)  # the loop over the layers still has it
     y = rms_norm(b, "ln1", x)
     with b.scope("attn"):
         b.hold(y)
-        y = attention(config, d_head, fused, b, y, cos, sin)
+        y = attention(config, d_head, workload, b, y, cos, sin)
     x = b.apply("add", x, y, name="attn_residual")
     y = rms_norm(b, "ln2", x)
     with b.scope("ffn"):
@@ -67,7 +68,7 @@ def block(config: TransformerLMConfig, d_head: Dim, fused: bool, b: Builder, x: 
 
 
 def attention(
-    config: TransformerLMConfig, d_head: Dim, fused: bool, b: Builder, x: Value, cos: Value, sin: Value
+    config: TransformerLMConfig, d_head: Dim, workload: Workload, b: Builder, x: Value, cos: Value, sin: Value
 ) -> Value:
     """Causal self-attention with rotary positions, written out or as one fused operator."""
     q, k, v = (
@@ -76,11 +77,13 @@ def attention(
     )
     q = b.apply("rotary_embedding", q, cos, sin, name="q_rope")
     k = b.apply("rotary_embedding", k, cos, sin, name="k_rope")
+    k, v = with_cache(b, k, "k", workload), with_cache(b, v, "v", workload)
     b.hold(q, k, v)
-    if fused:
-        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=True)
+    if workload.attention == "fused":
+        causal = workload.phase != "decode"
+        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=causal)
     else:
-        mask = b.apply("causal_mask", name="mask", seq=x.spec.shape[1], dtype="bool")
+        mask = b.apply("causal_mask", name="mask", seq=x.spec.shape[1], keys=k.spec.shape[-2], dtype="bool")
         scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
         scores = b.apply("scale", scores, name="scale")
         scores = b.apply("masked_fill", scores, mask, name="masked")
@@ -103,6 +106,7 @@ TRANSFORMER_LM = Architecture(
     PRESETS,
     sizes={"seq_len": lambda config: config.context_length},
     attention=("eager", "fused"),
+    phases=("forward", "train", "decode"),
     aliases={"num_layers": "n_layer", "num_heads": "n_head"},
     model_types=("transformer-lm",),
     doc="The worksheet's model: RMSNorm, RoPE, SwiGLU, untied head, no biases.",

@@ -113,8 +113,9 @@ MODEL = (
     click.option("--image-size", type=ImageSize(), metavar="N|HxW", help="Pixels.  [default: the model's own]"),
     click.option("--attention", metavar="NAME", help="eager (written out) or fused (one operator)."),
     click.option(
-        "--phase", type=OneOf(("forward", "train")), help="A forward pass, or a training step.  [default: forward]"
+        "--phase", type=OneOf(("forward", "train", "decode")), help="forward, train or decode.  [default: forward]"
     ),
+    click.option("--cache-len", type=SIZE, metavar="N", help="In decoding: tokens in the cache."),
     click.option("--loss", type=OneOf(("sum", "cross_entropy")), help="In training.  [default: sum]"),
     click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: float32]"),
     click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from graphacct import Operator, Profile, hookimpl
+from graphacct import Operator, Profile, Quantity, hookimpl
 from graphacct_operators import (
     activation,
     attention,
@@ -46,3 +46,16 @@ def graphacct_register_profiles() -> Iterable[Profile]:
     from graphacct_operators import torch_eager  # imported when memory is asked for
 
     return [torch_eager.CUDA, torch_eager.CPU]
+
+
+@hookimpl
+def graphacct_register_quantities() -> Iterable[Quantity]:
+    return [
+        Quantity(
+            "kv_cache_bytes",
+            "byte",
+            lambda record: record.node.outputs[0].spec.bytes if record.node.operator == "kv_cache" else 0,
+            "The cache of earlier tokens' keys and values that a decoding step reads.",
+            phase="decode",
+        )
+    ]

@@ -11,15 +11,24 @@ def arange() -> Work:
     return Work()
 
 
-def _mask_spec(*, seq: Any, batch: Any = 1, dtype: str = "float32") -> TensorSpec:
-    shape = (seq, seq) if dtype == "bool" else (batch, 1, seq, seq)
+def _mask_spec(*, seq: Any, keys: Any = None, batch: Any = 1, dtype: str = "float32") -> TensorSpec:
+    keys = seq if keys is None else keys
+    shape = (seq, keys) if dtype == "bool" else (batch, 1, seq, keys)
     return TensorSpec(shape, dtype)
 
 
 @operator("-> rows columns", infer=_mask_spec)
 def causal_mask() -> Work:
-    """Which key each query may see. A bool mask is (seq, seq); a float mask, 0 or the dtype's lowest value, is
-    (batch, 1, seq, seq), as the transformers library makes it. Comparisons of indices are not counted as FLOPs."""
+    """Which key each query may see. A bool mask is (seq, keys), as many keys as queries unless said; a float mask, 0
+    or the dtype's lowest value, is (batch, 1, seq, keys), as the transformers library makes it. Comparisons of
+    indices are not counted as FLOPs."""
+    return Work()
+
+
+@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True)
+def kv_cache() -> Work:
+    """The keys or values of earlier tokens, (batch, heads, tokens, width), as the last step left them: no work, no new
+    storage."""
     return Work()
 
 
