@@ -53,6 +53,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "arange": ([], {"n": 5}),
     "causal_mask": ([], {"seq": 5}),
     "constant": ([], {"shape": (3, 5)}),
+    "kv_cache": ([], {"shape": (1, 2, 3, 5)}),
 }
 
 

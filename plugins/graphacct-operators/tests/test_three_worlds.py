@@ -110,6 +110,7 @@ CASES = {
     "arange": lambda b, s: ([], {"batch": b, "n": s}),
     "causal_mask": lambda s: ([], {"seq": s}),
     "constant": lambda s, d: ([], {"shape": (s, d)}),
+    "kv_cache": lambda s, d: ([], {"shape": (1, 2, s, d)}),
 }
 """Operands and attributes of each operator, from sizes in any of the three worlds."""
 
