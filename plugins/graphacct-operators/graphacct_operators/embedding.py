@@ -3,8 +3,14 @@
 from graphacct import TensorSpec, Work, operator
 
 
+def _rows(ids: TensorSpec, weight: TensorSpec) -> TensorSpec:
+    """The rows are as the table is, whose dtype may be an integer of 8 bits; the ids only say which."""
+    return TensorSpec((*ids.shape, weight.shape[-1]), weight.dtype)
+
+
 @operator(
     "ids: ..., weight: v d -> ... d",
+    infer=_rows,
     saves={"ids": "the gradient is scattered to the rows that were read"},
     gradients={"weight": lambda out: Work(vector_flops=out.elements)},
 )
