@@ -7,7 +7,7 @@ Parameters, inputs and tables are there all the time and are not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from graphacct.dims import Dim
 from graphacct.saved import OWN, saved_tensors
@@ -20,10 +20,32 @@ def live_bytes(schedule: Schedule, kept: Iterable[tuple[Storage, int]] = ()) -> 
     Each of those comes with the position of the step that saves it, which makes the ones that no step puts out. A
     repetition that stands for several counts what it leaves behind as often.
     """
-    steps = schedule.steps
+    deltas: list[Dim] = [0] * (len(schedule.steps) + 1)
+    for position, storage, count in _changes(schedule, kept):
+        deltas[position] += storage.bytes * count
+    total: Dim = 0
+    alive = []
+    for position, step in enumerate(schedule.steps):
+        total = total + deltas[position]
+        alive.append(total + sum(storage.bytes for storage in _scratch(step)))
+    return alive
+
+
+def alive_at(schedule: Schedule, position: int, kept: Iterable[tuple[Storage, int]] = ()) -> list[tuple[Storage, Dim]]:
+    """The storages that `live_bytes` counts after the step at a position, and how many there are of each."""
+    found: dict[int, tuple[Storage, Dim]] = {}
+    for when, storage, count in _changes(schedule, kept):
+        if when <= position:
+            found[id(storage)] = (storage, found.get(id(storage), (storage, 0))[1] + count)
+    living = [(storage, count) for storage, count in found.values() if type(count) is not int or count]
+    return living + [(storage, 1) for storage in _scratch(schedule.steps[position])]
+
+
+def _changes(schedule: Schedule, kept: Iterable[tuple[Storage, int]]) -> Iterator[tuple[int, Storage, Dim]]:
+    """How many more of a storage are alive from the step at a position on, fewer where the count is negative."""
     births: dict[int, tuple[int, Storage]] = {}
     deaths: dict[int, int] = {}
-    for position, step in enumerate(steps):
+    for position, step in enumerate(schedule.steps):
         for tensor in (*step.outputs, *step.operands):
             if tensor.storage.kind == ACTIVATION:
                 births.setdefault(id(tensor.storage), (position, tensor.storage))
@@ -36,35 +58,28 @@ def live_bytes(schedule: Schedule, kept: Iterable[tuple[Storage, int]] = ()) -> 
         if storage.kind == ACTIVATION:
             births.setdefault(id(storage), (position, storage))
             lasting.add(id(storage))
-    changes: list[Dim] = [0] * (len(steps) + 1)
     for key, (birth, storage) in births.items():
-        changes[birth] += storage.bytes
+        yield birth, storage, 1
         if key in lasting:
-            _accumulate(schedule, changes, birth, storage)
+            yield from _accumulated(schedule, birth, storage)
         else:
-            changes[deaths[key] + 1] -= storage.bytes
-    total: Dim = 0
-    alive = []
-    for position, step in enumerate(steps):
-        total = total + changes[position]
-        alive.append(total + _scratch(step, births))
-    return alive
+            yield deaths[key] + 1, storage, -1
 
 
-def _accumulate(schedule: Schedule, changes: list[Dim], birth: int, storage: Storage) -> None:
-    """Count what earlier repetitions left behind: all but the last one of each group around the storage's birth, from
-    the group's first step on."""
+def _accumulated(schedule: Schedule, birth: int, storage: Storage) -> Iterator[tuple[int, Storage, Dim]]:
+    """What earlier repetitions left behind: all but the last one of each group around the storage's birth, from the
+    group's first step on."""
     inside: Dim = 1
     for group in schedule.groups:  # inner ones come before the ones around them
         if group.start <= birth < group.stop:
-            changes[group.start] += storage.bytes * inside * (group.times - 1)
+            yield group.start, storage, inside * (group.times - 1)
             inside = inside * group.times
 
 
-def _scratch(step: Step, births: dict[int, tuple[int, Storage]]) -> Dim:
-    """The bytes that a kernel puts out beside its outputs (statistics, masks) and that nothing keeps."""
+def _scratch(step: Step) -> list[Storage]:
+    """What a kernel puts out beside its outputs (statistics, masks) and nothing keeps."""
     if step.operator is None or (not step.region and any(output.needs_grad for output in step.outputs)):
-        return 0
+        return []
     specs = [operand.spec for operand in step.operands]
-    own = [item for item in saved_tensors(step.operator, specs, step.attributes) if item.kind == OWN]
-    return sum(item.spec.bytes for item in own)
+    own = [item.spec for item in saved_tensors(step.operator, specs, step.attributes) if item.kind == OWN]
+    return [Storage(spec.bytes, ACTIVATION, step.node.name, step.weight, spec.dtype) for spec in own]

@@ -27,7 +27,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
     OperatorError, unless `unknown` is `report`, for an operator that states no gradient of an operand that needs one;
     such a node is then left out of every sum and named in the coverage.
     """
-    graph, trained = _frozen(annotated.graph, training.freeze)
+    graph, trained = frozen(annotated.graph, training.freeze)
     again = recomputed(graph, training.recompute)
     if graph is not annotated.graph:
         annotated = annotate(graph, annotated.convention, unknown=unknown, plugins=plugins)
@@ -139,7 +139,7 @@ def recomputed(graph: Graph, what: str) -> frozenset[str]:
     return found
 
 
-def _frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Parameter], bool]]:
+def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Parameter], bool]]:
     """The graph, written out where a glob names single layers, and which parameters are trained.
 
     Parameters that share storage are frozen together.

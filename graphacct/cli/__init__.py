@@ -15,6 +15,7 @@ COMMANDS = {
     "draw": "graphacct.cli.draw",
     "explain": "graphacct.cli.explain",
     "compare": "graphacct.cli.compare",
+    "memory": "graphacct.cli.memory",
     "params": "graphacct.cli.params",
     "list": "graphacct.cli.list_",
     "plugins": "graphacct.cli.plugins",

@@ -1,0 +1,118 @@
+"""graphacct memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphacct.cli.options import BYTES, OUTPUT, SIZE, OneOf, arguments, format_option, model_options
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet
+
+if TYPE_CHECKING:
+    from graphacct.memory import Memory
+
+
+@click.command("memory", short_help="The memory of a training step, part by part, and whether it fits.")
+@click.argument("model")
+@model_options
+@click.option(
+    "--optimizer", metavar="NAME", help="adamw, sgd-momentum, sgd, adamw-8bit, adafactor, muon.  [default: adamw]"
+)
+@click.option(
+    "--master", default="", metavar="fp32|none", help="A float32 copy of the parameters.  [default: of 16 bits]"
+)
+@click.option(
+    "--dp", type=SIZE, default=1, metavar="N", help="Data-parallel ranks, of which this is one.  [default: 1]"
+)
+@click.option("--zero", type=SIZE, default=0, metavar="0|1|2|3", help="The ZeRO stage over --dp.  [default: 0]")
+@click.option("--profile", default="", metavar="NAME", help="As which kernels.  [default: torch-eager-cuda]")
+@click.option("--recompute", default="none", metavar="WHAT", help="In training: none, full, selective or a glob.")
+@click.option("--freeze", multiple=True, metavar="GLOB", help="In training: parameters left as they are. Repeatable.")
+@click.option("--unknown", type=OneOf(("error", "report")), default="error", help="As for report.  [default: error]")
+@click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB.")
+@click.option("--max-batch", is_flag=True, help="The largest batch that fits in --fits.")
+@click.option("--max-seq-len", is_flag=True, help="The longest sequence that fits in --fits.")
+@click.option(
+    "--timeline", is_flag=True, help="What is alive after each kernel, in place of the parts (CSV always is)."
+)
+@BYTES
+@format_option(*FORMATS)
+@OUTPUT
+def command(
+    model: str,
+    fits: str | None,
+    max_batch: bool,
+    max_seq_len: bool,
+    timeline: bool,
+    bytes_: str,
+    format_: str | None,
+    output: str | None,
+    **options: Any,
+) -> None:
+    """The memory of a training step of MODEL (or, with --phase forward, of a forward pass) on one rank.
+
+    Parameters, gradients, the optimizer's state, and the activations where the most of them are alive at once.
+    """
+    from graphacct.render.memory import sheet, timeline_sheet, to_dict
+
+    form = format_of(format_, output)
+    search = "batch" if max_batch else "seq_len" if max_seq_len else ""
+    _check(fits, max_batch, max_seq_len, search, options)
+    found, extra, notes = _measured(model, fits, search, arguments(options))
+    if form == "json":
+        from graphacct.render.json import text
+
+        give(text(to_dict(found, extra)), output)
+    elif form == "csv":
+        from graphacct.render.csv import table
+        from graphacct.render.memory import timeline as rows
+
+        give(table(rows(found)), output)
+    else:
+        binary = bytes_ == "binary"
+        give_sheet(timeline_sheet(found, binary) if timeline else sheet(found, binary, notes), form, output)
+
+
+def _check(fits: str | None, max_batch: bool, max_seq_len: bool, search: str, options: dict[str, Any]) -> None:
+    flag = f"--max-{search.replace('_', '-')}"
+    problem = ""
+    if max_batch and max_seq_len:
+        problem = "--max-batch and --max-seq-len exclude each other: give one of the two sizes"
+    elif search and fits is None:
+        problem = f"{flag} needs the memory to fit in: --fits 24GiB"
+    elif search and options[search] is not None:
+        problem = f"{flag} looks for what --{search.replace('_', '-')} gives: leave one of them out"
+    if problem:
+        raise click.UsageError(problem, click.get_current_context(silent=True))
+
+
+def _measured(
+    model: str, fits: str | None, search: str, given: dict[str, Any]
+) -> tuple[Memory, dict[str, Any], tuple[str, ...]]:
+    """The memory, and what --fits and the searches add to the JSON and to the table."""
+    from graphacct.memory import memory
+
+    if fits is None:
+        return memory(model, **given), {}, ()
+    from graphacct.fits import fit, largest, parse_bytes
+    from graphacct.render.memory import answer
+    from graphacct.render.units import bytes_
+
+    budget = parse_bytes(fits)
+    extra: dict[str, Any] = {}
+    notes: list[str] = []
+    if search:
+        best = largest(lambda size: memory(model, **{**given, search: size}), budget, search)
+        found = best.memory
+        extra = {f"max_{search}": best.size, "limit": best.limit or None}
+        notes.append(f"the largest {search} that fits is {best.size:,}" + (f" ({best.limit})" if best.limit else ""))
+    else:
+        found = memory(model, **given)
+    result = fit(found, budget)
+    binary = "i" in fits.lower()
+    room = bytes_(abs(result.headroom), binary)
+    notes.append(
+        f"fits {fits.strip()}: yes, {room} left" if result.fits else f"fits {fits.strip()}: no, {room} too many"
+    )
+    return found, {"fits": answer(result), **extra}, tuple(notes)

@@ -1,0 +1,266 @@
+"""The memory of a training step or of a forward pass, part by part, in bytes.
+
+The schedule is that of the forward pass: the peak is the most that is alive while it runs, with what the backward pass
+will need. What the backward pass itself adds for a while is not modelled yet, nor are the allocator's rounding and
+fragmentation, the CUDA context and the workspaces of libraries (docs/memory.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import attrs
+
+from graphacct.account import build, find, find_profile
+from graphacct.annotate import AnnotatedGraph, annotate
+from graphacct.dims import Dim, maximum
+from graphacct.errors import ConfigError
+from graphacct.graph import Graph, Parameter
+from graphacct.kept import Kept, kept
+from graphacct.liveness import alive_at, live_bytes
+from graphacct.optimizers import Optimizer, find_optimizer, has_master, state_bytes
+from graphacct.paths import instances
+from graphacct.plugins import Plugins, default
+from graphacct.report import Coverage
+from graphacct.schedule import ACTIVATION, TABLE, Schedule, schedule, storages
+from graphacct.sharding import shard
+from graphacct.tensors import FLOATING
+from graphacct.training import frozen, recomputed
+
+FORWARD, TRAIN = "forward", "train"
+
+
+@attrs.frozen
+class Moment:
+    """One kernel of the schedule.
+
+    Attributes:
+        node: The node that it belongs to, with `*` inside blocks.
+        operator: The kernel's operator; a node that runs as several kernels has a moment for each.
+        repeat: How many runs it stands for: a block's repetitions are written out at its ends, the others are one.
+        live_bytes: Bytes of activations alive after it, of the last of the runs.
+    """
+
+    node: str
+    operator: str
+    repeat: Dim
+    live_bytes: Dim
+
+
+@attrs.frozen
+class Resident:
+    """What is alive at the peak.
+
+    Attributes:
+        node: The node that made it.
+        count: How many tensors of this size there are, over all repetitions.
+        bytes: Bytes of all of them.
+        kept_by: The node whose backward pass keeps it; empty for what will be gone by then.
+        why: Why it is there, in that node's words where it is kept.
+    """
+
+    node: str
+    count: Dim
+    bytes: Dim
+    kept_by: str
+    why: str
+
+
+@attrs.frozen
+class Memory:
+    """The memory of a model on one rank, in bytes.
+
+    Attributes:
+        model: The model's name.
+        workload: The sizes that it was worked out for; the batch is a rank's own.
+        phase: `train`, or a phase without gradients, such as `forward`.
+        profile: The execution profile's name.
+        optimizer: Its name; empty for a forward pass.
+        master: `fp32` where parameters have a float32 copy, or `none`.
+        dp: Data-parallel ranks.
+        zero: The ZeRO stage.
+        parameters: Of the parameters, each storage once.
+        buffers: Of what is saved or made with the model and not trained: running statistics, rotary tables.
+        inputs: Of what enters the graph: token ids, pixels, targets.
+        gradients: Of the gradients, in the parameters' dtype.
+        optimizer_state: Of the optimizer's state, with master copies.
+        saved_activations: Of what the backward pass needs of the forward pass, at its end.
+        peak: The most bytes of activations alive during the forward pass, what is kept among them.
+        total: The sum of all but saved_activations, which are part of the peak.
+        peak_at: The node where the peak stands; empty where sizes are symbols.
+        live_at_peak: What is alive there, the largest first; empty where sizes are symbols.
+        timeline: The kernels in order, with what is alive after each.
+        coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
+    """
+
+    model: str
+    workload: Mapping[str, Any]
+    phase: str
+    profile: str
+    optimizer: str
+    master: str
+    dp: int
+    zero: int
+    parameters: Dim
+    buffers: Dim
+    inputs: Dim
+    gradients: Dim
+    optimizer_state: Dim
+    saved_activations: Dim
+    peak: Dim
+    total: Dim
+    peak_at: str
+    live_at_peak: tuple[Resident, ...]
+    timeline: tuple[Moment, ...]
+    coverage: Coverage
+
+    def __str__(self) -> str:
+        from graphacct.render.memory import text
+
+        return text(self)
+
+
+def memory(
+    model: str | os.PathLike[str] | Graph,
+    *,
+    phase: str | None = None,
+    optimizer: str | None = None,
+    master: str = "",
+    dp: int = 1,
+    zero: int = 0,
+    profile: str = "",
+    freeze: Sequence[str] = (),
+    recompute: str = "none",
+    unknown: str = "error",
+    plugins: Plugins | None = None,
+    **options: Any,
+) -> Memory:
+    """The memory of a model on one rank.
+
+    Args:
+        model: As for `build`, which takes the `options`. A finished graph is taken as it is.
+        phase: `train` (the default); any other, such as `forward`, keeps nothing and has no gradients.
+        optimizer: A key of `graphacct.optimizers.OPTIMIZERS`; adamw unless given.
+        master: `fp32` or `none`: whether parameters have a float32 copy; unless given, those of 16 bits have.
+        dp: Data-parallel ranks; the batch is that of one rank.
+        zero: The ZeRO stage, 0 to 3.
+        profile: The execution profile; the first that is registered unless given (torch-eager-cuda).
+        freeze: Globs of the parameters that are not trained: they have no gradient and no state.
+        recompute: What is run again in the backward pass: `none`, `full`, `selective` or a glob of nodes.
+        unknown: What becomes of a node whose operator is not registered: `error`, or `report`: its outputs are
+            counted, its parameters and what it keeps are not, and the coverage names it.
+
+    Raises UnknownNameError for a name that is not known, ConfigError for a value that no run can have.
+    """
+    plugins = plugins or default()
+    phase = phase or TRAIN
+    training = phase == TRAIN
+    if not training and (optimizer or master or freeze or recompute != "none"):
+        raise ConfigError("optimizer, master, freeze and recompute matter in training alone: leave them out")
+    rule = find_optimizer(optimizer or "adamw")
+    kernels = find_profile(profile, plugins)
+    graph, trained = frozen(_graph(model, phase, plugins, options), freeze)
+    again = recomputed(graph, recompute)
+    annotated = annotate(graph, unknown=unknown, plugins=plugins)
+    parameters, gradients, state, buffers, copies = _weights(annotated, rule, master, trained if training else _nothing)
+    part = shard(parameters, gradients, state, dp, zero)
+
+    operators = plugins.operators
+    steps = schedule(graph, operators, kernels, trained if training else _nothing, lambda node: node.name in again)
+    keeping = [item for item in kept(steps) if item.storage.kind == ACTIVATION]
+    alive = live_bytes(steps, [(item.storage, item.position) for item in keeping])
+    saved = sum(item.bytes for item in keeping)
+    start: Dim = 0
+    peak = reduce(maximum, alive, start)
+    at = alive.index(peak) if alive and all(type(value) is int for value in alive) else None
+    buffers = buffers + _tables(steps)
+    inputs = sum(value.spec.bytes for value in graph.inputs)
+    uncosted = tuple((node.name, node.operator) for node in annotated.uncosted)
+    return Memory(
+        graph.name,
+        graph.workload,
+        phase,
+        kernels.name,
+        rule.name if training else "",
+        "fp32" if copies else "none",
+        dp,
+        zero,
+        part.parameters,
+        buffers,
+        inputs,
+        part.gradients,
+        part.optimizer_state,
+        saved,
+        peak,
+        part.parameters + buffers + inputs + part.gradients + part.optimizer_state + peak,
+        "" if at is None else steps.steps[at].node.name,
+        () if at is None else _residents(steps, at, keeping),
+        tuple(
+            Moment(step.node.name, step.operator.name if step.operator else step.node.operator, step.weight, live)
+            for step, live in zip(steps.steps, alive, strict=True)
+        ),
+        Coverage(len(annotated.costs) - len(uncosted), len(annotated.costs), uncosted),
+    )
+
+
+def _graph(model: str | os.PathLike[str] | Graph, phase: str, plugins: Plugins, options: Mapping[str, Any]) -> Graph:
+    """The model's graph for the phase; one that is finished is taken as it is."""
+    finished = isinstance(model, Graph) or find(os.fspath(model), plugins) is None
+    if not finished or phase not in (FORWARD, TRAIN):
+        return build(model, plugins=plugins, phase=phase, **options)
+    graph = build(model, plugins=plugins, **options)
+    if phase == FORWARD and graph.workload.get("phase") == TRAIN:
+        raise ConfigError(f"{graph.name!r} is the finished graph of a training step, which has no forward phase")
+    return graph
+
+
+def _nothing(parameter: Parameter) -> bool:
+    """Without gradients no parameter is trained."""
+    return False
+
+
+def _weights(
+    annotated: AnnotatedGraph, rule: Optimizer, master: str, trained: Callable[[Parameter], bool]
+) -> tuple[Dim, Dim, Dim, Dim, bool]:
+    """Bytes of the parameters, their gradients, the optimizer's state and the buffers, each storage once; and whether
+    any parameter has a master copy."""
+    parameters: Dim = 0
+    gradients: Dim = 0
+    state: Dim = 0
+    buffers: Dim = 0
+    copies = False
+    for record in annotated.costs:
+        for item in record.owned:
+            count = instances(item.name, record.repeats)
+            size = item.spec.bytes * count
+            if item.buffer:
+                buffers = buffers + size
+                continue
+            parameters = parameters + size
+            if trained(item) and item.spec.dtype in FLOATING:
+                gradients = gradients + size
+                state = state + state_bytes(rule, item, master) * count
+                copies = copies or has_master(item.spec, master)
+    return parameters, gradients, state, buffers, copies
+
+
+def _tables(steps: Schedule) -> Dim:
+    """Bytes of the constants that are made with the model."""
+    tensors = (tensor for step in steps.steps for tensor in step.outputs)
+    return sum(storage.bytes * storage.weight for storage in storages(tensors) if storage.kind == TABLE)
+
+
+def _residents(steps: Schedule, position: int, keeping: Sequence[Kept]) -> tuple[Resident, ...]:
+    """What is alive after a step, alike tensors together, the largest first."""
+    reasons = {id(item.storage): (item.node, item.why) for item in keeping}
+    lasting = {id(tensor.storage) for tensor in steps.outputs}
+    counts: dict[tuple[str, Dim, str, str], Dim] = {}
+    for storage, count in alive_at(steps, position, [(item.storage, item.position) for item in keeping]):
+        other = ("", "an output of the model" if id(storage) in lasting else "in use")
+        key = (storage.owner, storage.bytes, *reasons.get(id(storage), other))
+        counts[key] = counts.get(key, 0) + count
+    found = [Resident(node, count, size * count, *reason) for (node, size, *reason), count in counts.items()]
+    return tuple(sorted(found, key=lambda item: -item.bytes))

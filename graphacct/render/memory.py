@@ -1,0 +1,163 @@
+"""A model's memory as plain values, as a table, and its timeline as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphacct.dims import same
+from graphacct.fits import Fit
+from graphacct.memory import Memory, Resident
+from graphacct.paths import last
+from graphacct.render.json import coverage
+from graphacct.render.plain import plain
+from graphacct.render.records import plain_value
+from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.units import bytes_, percent
+from graphacct.rollup import share
+
+SCHEMA = "graphacct.memory/1"
+PARTS = ("parameters", "buffers", "inputs", "gradients", "optimizer_state", "saved_activations", "peak", "total")
+RESIDENTS = 8
+"""Tensors at the peak that a table shows; JSON has them all."""
+
+
+def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The memory as plain Python values, all sizes in bytes; `extra` keys stand before the lists."""
+    return {
+        "schema": SCHEMA,
+        "model": memory.model,
+        "phase": memory.phase,
+        "profile": memory.profile,
+        "optimizer": memory.optimizer or None,
+        "master": memory.master,
+        "dp": memory.dp,
+        "zero": memory.zero,
+        "workload": {name: plain_value(value, name) for name, value in memory.workload.items()},
+        "coverage": coverage(memory.coverage),
+        **{name: plain_value(getattr(memory, name), name) for name in PARTS},
+        **(extra or {}),
+        "peak_at": memory.peak_at or None,
+        "live_at_peak": [
+            {
+                "node": item.node,
+                "count": plain_value(item.count, "count"),
+                "bytes": plain_value(item.bytes, "bytes"),
+                "kept_by": item.kept_by or None,
+                "why": item.why,
+            }
+            for item in memory.live_at_peak
+        ],
+        "timeline": timeline(memory),
+    }
+
+
+def timeline(memory: Memory) -> list[dict[str, Any]]:
+    """The kernels in order, one a row."""
+    return [
+        {
+            "step": step,
+            "node": moment.node,
+            "operator": moment.operator,
+            "repeat": plain_value(moment.repeat, "repeat"),
+            "live_bytes": plain_value(moment.live_bytes, "live_bytes"),
+        }
+        for step, moment in enumerate(memory.timeline)
+    ]
+
+
+def answer(fit: Fit) -> dict[str, Any]:
+    """Whether it fits, as plain values."""
+    return {"budget": fit.budget, "fits": fit.fits, "headroom": fit.headroom}
+
+
+def text(memory: Memory) -> str:
+    """The table in plain characters."""
+    from graphacct.render.table import drawn
+
+    return drawn(sheet(memory))
+
+
+def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> Sheet:
+    """The memory part by part, and what is alive at the peak."""
+    training = memory.phase == "train"
+    state = f"{memory.optimizer}, with a float32 copy" if memory.master == "fp32" else memory.optimizer
+    parts = [
+        ("parameters", memory.parameters, ""),
+        ("buffers", memory.buffers, "running statistics, tables made with the model"),
+        ("inputs", memory.inputs, ""),
+        ("gradients", memory.gradients, ""),
+        ("optimizer state", memory.optimizer_state, state),
+        ("activations", memory.peak, _peak(memory)),
+    ]
+    lines = [
+        _line(name, size, note, memory, binary)
+        for name, size, note in parts
+        if not same(size, 0) or name == "activations"
+    ]
+    if training:
+        lines.append(_line("kept for backward", memory.saved_activations, "at the end", memory, binary, 1))
+    for item in memory.live_at_peak[:RESIDENTS]:
+        label = plain(item.node) if same(item.count, 1) else f"{plain(item.node)} ×{item.count}"
+        lines.append(_line(label, item.bytes, _reason(item), memory, binary, 1))
+    if len(memory.live_at_peak) > RESIDENTS:
+        rest = memory.live_at_peak[RESIDENTS:]
+        lines.append(_line(f"{len(rest)} more", sum(item.bytes for item in rest), "", memory, binary, 1))
+    missing = memory.coverage.uncosted
+    return Sheet(
+        plain(memory.model),
+        _terms(memory),
+        (Column("Memory"), Column("Bytes", True), Column("Share", True), Column("What it is")),
+        tuple(lines),
+        Line(("Total", bytes_(memory.total, binary), "", "")),
+        (*notes, UNMODELLED),
+        f"incomplete: {plain(memory.coverage)}" if missing else "",
+    )
+
+
+UNMODELLED = "not in it: what the backward pass adds for a while, the allocator, the CUDA context, workspaces"
+
+
+def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
+    """The timeline as a table."""
+    lines = [
+        Line(
+            (
+                str(row["step"]),
+                plain(row["node"]),
+                plain(row["operator"]),
+                _runs(row["repeat"]),
+                bytes_(moment.live_bytes, binary),
+            )
+        )
+        for row, moment in zip(timeline(memory), memory.timeline, strict=True)
+    ]
+    columns = (Column("Step", True), Column("Node"), Column("Operator"), Column("Runs", True), Column("Alive", True))
+    total = Line(
+        ("", f"peak at {plain(memory.peak_at)}" if memory.peak_at else "peak", "", "", bytes_(memory.peak, binary))
+    )
+    return Sheet(plain(memory.model), _terms(memory), columns, tuple(lines), total)
+
+
+def _runs(repeat: Any) -> str:
+    return "" if repeat == 1 else f"×{repeat}"
+
+
+def _reason(item: Resident) -> str:
+    """Why a tensor is there; the node that keeps it by its own name alone."""
+    return plain(f"{last(item.kept_by)} keeps it: {item.why}" if item.kept_by else item.why)
+
+
+def _peak(memory: Memory) -> str:
+    return f"the most at once, at {plain(memory.peak_at)}" if memory.peak_at else "the most at once"
+
+
+def _terms(memory: Memory) -> str:
+    sizes = [f"{plain(name)} {plain(value)}" for name, value in memory.workload.items()]
+    ranks = [f"dp {memory.dp}, zero {memory.zero}"] if memory.dp != 1 or memory.zero else []
+    return ", ".join([*sizes, f"profile {plain(memory.profile)}", *ranks])
+
+
+def _line(label: str, size: Any, note: str, memory: Memory, binary: bool, indent: int = 0) -> Line:
+    part = share(size, memory.total)
+    return Line((label, bytes_(size, binary), percent(part), note), "", indent, part)

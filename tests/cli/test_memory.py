@@ -1,0 +1,147 @@
+"""graphacct memory: what it prints is what `graphacct.memory.memory` gives, and it says whether that fits."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphacct.memory import memory
+from graphacct.render.memory import text, to_dict
+
+SMALL = ["gpt2", "--seq-len", "16", "--set", "n_layer=3"]
+OPTIONS: dict[str, Any] = {"seq_len": 16, "set": {"n_layer": 3}}
+PARTS = ("parameters", "buffers", "inputs", "gradients", "optimizer_state", "peak")
+
+
+def test_json_holds_every_part_in_bytes(run: Any) -> None:
+    """The options are the arguments of `memory`; the parts add up to the total."""
+    asked = ["--optimizer", "muon", "--dp", "2", "--zero", "1", "--dtype", "bf16", "--profile", "torch-eager-cpu"]
+    result = run("memory", *SMALL, *asked, "--loss", "cross_entropy", "--format", "json")
+    found = memory(
+        "gpt2", optimizer="muon", dp=2, zero=1, dtype="bf16", profile="torch-eager-cpu", loss="cross_entropy", **OPTIONS
+    )
+    values = json.loads(result.stdout)
+    assert values == to_dict(found)
+    assert values["schema"] == "graphacct.memory/1"
+    assert values["total"] == sum(values[part] for part in PARTS)
+    assert max(row["live_bytes"] for row in values["timeline"]) == values["peak"]
+    assert sum(row["bytes"] for row in values["live_at_peak"]) == values["peak"]
+
+
+def test_csv_is_the_timeline(run: Any) -> None:
+    """One kernel a row."""
+    rows = list(csv.DictReader(StringIO(run("memory", *SMALL, "--format", "csv").stdout)))
+    assert [int(row["live_bytes"]) for row in rows] == [m.live_bytes for m in memory("gpt2", **OPTIONS).timeline]
+    assert rows[0] == {
+        "step": "0",
+        "node": "transformer.wte",
+        "operator": "embedding",
+        "repeat": "1",
+        "live_bytes": str(16 * 768 * 4),
+    }
+
+
+def test_the_table_has_human_units(run: Any) -> None:
+    """GB by default, GiB when asked; each part with its share of the total."""
+    table = run("memory", *SMALL).stdout
+    assert table == text(memory("gpt2", **OPTIONS)) + "\n"
+    assert "adamw" in table
+    assert "kept for backward" in table
+    assert "GiB" not in table
+    assert "MiB" in run("memory", *SMALL, "--bytes", "binary").stdout
+
+
+def test_the_timeline_as_a_table(run: Any) -> None:
+    """A line for each kernel, and the peak below them."""
+    table = run("memory", *SMALL, "--timeline").stdout
+    found = memory("gpt2", **OPTIONS)
+    assert len([line for line in table.splitlines() if line.split()[:1] and line.split()[0].isdigit()]) == len(
+        found.timeline
+    )
+    assert f"peak at {found.peak_at}" in table
+
+
+def test_a_forward_pass(run: Any) -> None:
+    """Without gradients there is no optimizer and nothing kept."""
+    table = run("memory", *SMALL, "--phase", "forward").stdout
+    assert "gradients" not in table
+    assert "optimizer" not in table
+    assert "kept" not in table
+
+
+@pytest.mark.parametrize(
+    ("size", "budget", "fits", "words"), [("8GB", 8 * 10**9, True, "yes"), ("900MB", 9 * 10**8, False, "no")]
+)
+def test_fits_answers_yes_or_no(run: Any, size: str, budget: int, fits: bool, words: str) -> None:
+    """Either answer is an answer: the exit status is 0, and the room left or lacking stands beside it."""
+    total = memory("gpt2", **OPTIONS).total
+    table = run("memory", *SMALL, "--fits", size)
+    assert table.exit_code == 0
+    assert f"fits {size}: {words}, " in table.stdout
+    answer = json.loads(run("memory", *SMALL, "--fits", size, "--format", "json").stdout)["fits"]
+    assert answer == {"budget": budget, "fits": fits, "headroom": budget - total}
+
+
+def test_the_largest_batch(run: Any) -> None:
+    """Its memory is shown, and one more does not fit."""
+    values = json.loads(run("memory", *SMALL, "--fits", "2GB", "--max-batch", "--format", "json").stdout)
+    size = values["max_batch"]
+    assert values["workload"]["batch"] == size > 1
+    assert values["limit"] is None
+    assert memory("gpt2", batch=size, **OPTIONS).total == values["total"] <= 2 * 10**9
+    assert memory("gpt2", batch=size + 1, **OPTIONS).total > 2 * 10**9
+
+
+def test_the_longest_sequence(run: Any) -> None:
+    """GPT-2 ends at 1,024 tokens, however much memory there is, and the table says why."""
+    table = run("memory", "gpt2", "--set", "n_layer=2", "--fits", "100TB", "--max-seq-len").stdout
+    assert "the largest seq_len that fits is 1,024 (seq_len 1025 is beyond n_positions 1024" in table
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--optimizer", "adamv"], 1, ["unknown optimizer 'adamv'; did you mean 'adamw'?"]),
+        (["--profile", "torch-eager-cuba"], 1, ["unknown profile", "did you mean 'torch-eager-cuda'?"]),
+        (["--fits", "24"], 1, ["'24' has no unit: write 24GiB", "or 24GB"]),
+        (["--fits", "lots"], 1, ["'lots' is no size of a memory", "24GiB"]),
+        (["--dp", "0"], 1, ["dp is a number of data-parallel ranks, at least 1, not 0"]),
+        (["--zero", "4"], 1, ["zero is a ZeRO stage, 0 to 3, not 4"]),
+        (["--master", "fp8"], 1, ["master is fp32 or none, not 'fp8'"]),
+        (["--phase", "forward", "--optimizer", "sgd"], 1, ["matter in training alone"]),
+        (["--fits", "1MB", "--max-batch"], 1, ["not even batch 1 of 'gpt2' fits: it needs ", "of 1,000,000"]),
+        (["--max-batch"], 2, ["--max-batch needs the memory to fit in: --fits 24GiB"]),
+        (["--fits", "1GB", "--max-batch", "--batch", "2"], 2, ["--max-batch", "--batch", "leave one of them out"]),
+        (["--fits", "1GB", "--max-batch", "--max-seq-len"], 2, ["exclude each other"]),
+    ],
+)
+def test_bad_input_ends_in_a_line(run: Any, options: list[str], status: int, words: list[str]) -> None:
+    """What is wrong, the value, and the way out, in a line or two and without a traceback."""
+    result = run("memory", *SMALL, *options)
+    assert (result.exit_code, result.stdout) == (status, "")
+    assert result.stderr.startswith("graphacct: ")
+    assert len(result.stderr.splitlines()) <= 2
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize("name", ["memory.json", "memory.csv", "memory.md"])
+def test_it_writes_a_file(run: Any, tmp_path: Path, name: str) -> None:
+    """The ending gives the format."""
+    path = tmp_path / name
+    result = run("memory", *SMALL, "-o", str(path))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert path.stat().st_size > 100
+
+
+def test_a_finished_graph(run: Any, tmp_path: Path) -> None:
+    """A saved graph is taken as the step that it is."""
+    path = tmp_path / "graph.json"
+    assert run("export", *SMALL, "--phase", "train", "-o", str(path)).exit_code == 0
+    values = json.loads(run("memory", str(path), "--format", "json").stdout)
+    assert values["total"] == memory("gpt2", **OPTIONS).total
