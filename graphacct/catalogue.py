@@ -1,4 +1,4 @@
-"""What is there to use: models, operators, conventions, quantities, readers and plugins, as plain records."""
+"""What is there to use: models, operators, conventions, quantities, profiles, readers and plugins, as plain records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphacct.errors import GraphacctError, PluginError, unknown
 from graphacct.plugins import PREFIX, Plugin, Plugins, default
 from graphacct.render.records import plain_value
 
-KINDS = ("architectures", "operators", "conventions", "quantities", "readers", "plugins")
+KINDS = ("architectures", "operators", "conventions", "quantities", "profiles", "readers", "plugins")
 
 
 def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]:
