@@ -96,7 +96,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         if not same(size, 0) or name == "activations"
     ]
     if training:
-        lines.append(_line("kept for backward", memory.saved_activations, "at the end", memory, binary, 1))
+        lines.append(_line("of which kept for backward", memory.saved_activations, "at the end", memory, binary, 1))
     for item in memory.live_at_peak[:RESIDENTS]:
         label = plain(item.node) if same(item.count, 1) else f"{plain(item.node)} ×{item.count}"
         lines.append(_line(label, item.bytes, _reason(item), memory, binary, 1))
