@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphacct.cli.options import BYTES, OUTPUT, SIZE, OneOf, arguments, format_option, model_options
+from graphacct.cli.options import BYTES, OUTPUT, SIZE, OneOf, Output, arguments, format_option, model_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timeline", is_flag=True, help="What is alive after each kernel, in place of the parts (CSV always is)."
 )
+@click.option("--plot", type=Output(), metavar="FILE", help="Draw the timeline too: .png, .svg or .pdf (extra plot).")
 @BYTES
 @format_option(*FORMATS)
 @OUTPUT
@@ -45,6 +46,7 @@ def command(
     max_batch: bool,
     max_seq_len: bool,
     timeline: bool,
+    plot: str | None,
     bytes_: str,
     format_: str | None,
     output: str | None,
@@ -60,6 +62,10 @@ def command(
     search = "batch" if max_batch else "seq_len" if max_seq_len else ""
     _check(fits, max_batch, max_seq_len, search, options)
     found, extra, notes = _measured(model, fits, search, arguments(options))
+    if plot is not None:
+        from graphacct.render.memory_plot import plot as drawn
+
+        drawn(found, plot, bytes_ == "binary")
     if form == "json":
         from graphacct.render.json import text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from graphacct.memory import memory
 from graphacct.render.memory import text, to_dict
+from graphacct.render.units import bytes_
 
 SMALL = ["gpt2", "--seq-len", "16", "--set", "n_layer=3"]
 OPTIONS: dict[str, Any] = {"seq_len": 16, "set": {"n_layer": 3}}
@@ -145,3 +147,42 @@ def test_a_finished_graph(run: Any, tmp_path: Path) -> None:
     assert run("export", *SMALL, "--phase", "train", "-o", str(path)).exit_code == 0
     values = json.loads(run("memory", str(path), "--format", "json").stdout)
     assert values["total"] == memory("gpt2", **OPTIONS).total
+
+
+@pytest.mark.parametrize(("name", "start"), [("m.png", b"\x89PNG"), ("m.svg", b"<?xml"), ("m.pdf", b"%PDF")])
+def test_a_plot_of_the_timeline(run: Any, tmp_path: Path, name: str, start: bytes) -> None:
+    """A picture in the format of its ending, beside what is printed."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path / name
+    result = run("memory", *SMALL, "--plot", str(path))
+    assert result.exit_code == 0
+    assert "Total" in result.stdout
+    assert path.read_bytes().startswith(start)
+
+
+def test_a_plot_says_where_the_peak_is(run: Any, tmp_path: Path) -> None:
+    """The peak's node and its bytes stand beside the mark."""
+    matplotlib = pytest.importorskip("matplotlib")
+    path = tmp_path / "m.svg"
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        assert run("memory", *SMALL, "--plot", str(path)).exit_code == 0
+    found = memory("gpt2", **OPTIONS)
+    assert f"{found.peak_at}: {bytes_(found.peak)}" in path.read_text(encoding="utf-8")
+
+
+def test_without_matplotlib_the_extra_is_named(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says what to install, and nothing is printed as if it had worked."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = run("memory", *SMALL, "--plot", str(tmp_path / "m.png"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "pip install 'graphacct[plot]'" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plot_in_another_format(run: Any) -> None:
+    """The endings are named."""
+    result = run("memory", *SMALL, "--plot", "m.jpg")
+    assert result.exit_code == 1
+    assert "a plot is a .png, .svg or .pdf, not 'm.jpg'" in result.stderr

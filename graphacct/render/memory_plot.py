@@ -1,0 +1,61 @@
+"""A memory's timeline as a picture, through matplotlib (the extra `plot`)."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+
+from graphacct.errors import RenderError, suggest
+from graphacct.files import write
+from graphacct.memory import Memory
+from graphacct.render.plain import plain
+from graphacct.render.units import bytes_
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> None:
+    """Write the live bytes over the kernels of the schedule to a .png, .svg or .pdf, the peak marked.
+
+    Raises RenderError where matplotlib is not installed, for another ending, and where sizes are symbols; WriteError
+    where the file cannot be written.
+    """
+    ending = os.fspath(path).rpartition(".")[2].lower()
+    if ending not in FORMATS:
+        raise RenderError(f"a plot is a .png, .svg or .pdf, not {os.fspath(path)!r}{suggest(ending, FORMATS)}")
+    if not memory.peak_at:
+        raise RenderError(f"the timeline of {memory.model!r} has symbols or arrays in it: a plot needs numbers")
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import FuncFormatter
+    except ImportError as error:
+        raise RenderError(f"a plot needs matplotlib ({error}): pip install 'graphacct[plot]'") from error
+    alive = [int(moment.live_bytes) for moment in memory.timeline]
+    peak = max(alive)
+    at = alive.index(peak)
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.fill_between(range(len(alive)), alive, step="post", alpha=0.35)
+    axes.step(range(len(alive)), alive, where="post", linewidth=1)
+    axes.plot([at], [peak], "o", color="black", markersize=4)
+    axes.annotate(
+        f"{_literal(memory.peak_at)}: {bytes_(peak, binary)}",
+        (at, peak),
+        xytext=(-6, 6),
+        textcoords="offset points",
+        ha="right" if at > len(alive) / 2 else "left",
+    )
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: bytes_(round(value), binary)))
+    axes.set_ylim(0, max(peak, 1) * 1.15)
+    axes.set_xlim(0, max(len(alive) - 1, 1))
+    axes.set_xlabel("kernel (a block's middle repetitions are one)")
+    axes.set_ylabel("activations alive")
+    axes.set_title(f"{_literal(memory.model)}, {memory.phase}, {_literal(memory.profile)}")
+    content = BytesIO()
+    figure.savefig(content, format=ending, dpi=144)
+    write(path, content.getvalue())
+
+
+def _literal(name: str) -> str:
+    """A name that matplotlib does not take for a formula."""
+    return plain(name).replace("$", r"\$")
