@@ -78,6 +78,7 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
             if workload.attention == "eager"
             else ()
         )
+        b.hold(*constants)
         x = b.repeat("h", config.n_layer, partial(block, config, d_head, workload), x, constants=constants)
         x = layer_norm(b, "ln_f", x)
     tied = "transformer.wte.weight" if config.tie_word_embeddings else ""

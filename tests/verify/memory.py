@@ -1,0 +1,71 @@
+"""Measuring a torch model on the CPU: what its backward pass keeps, and what is alive while it runs forward."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+def known(model: torch.nn.Module, ids: torch.Tensor) -> set[int]:
+    """The storages that are there before the model runs: parameters, buffers and inputs."""
+    return {tensor.untyped_storage()._cdata for tensor in (*model.parameters(), *model.buffers(), ids)}
+
+
+def saved_bytes(model: torch.nn.Module, ids: torch.Tensor, logits: Callable[[Any], torch.Tensor]) -> int:
+    """The bytes of the storages that autograd keeps from a forward pass, each once, and of new ones alone."""
+    before = known(model, ids)
+    found: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in before:
+            found[storage._cdata] = storage
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = logits(model(ids))
+    total = sum(storage.nbytes() for storage in found.values())
+    del result
+    return total
+
+
+class Live(TorchDispatchMode):
+    """Follows the storages that operators put out while it is on; `peak` is the most that were alive after one."""
+
+    def __init__(self, before: set[int]) -> None:
+        super().__init__()
+        self.before = before
+        self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                if storage._cdata not in self.before:
+                    self.alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
+                del storage
+        self.alive = {key: item for key, item in self.alive.items() if not item[0].expired()}
+        self.peak = max(self.peak, sum(size for _, size in self.alive.values()))
+        return result
+
+
+def forward_peak(
+    model: torch.nn.Module, ids: torch.Tensor, logits: Callable[[Any], torch.Tensor], training: bool
+) -> int:
+    """The most bytes alive after an operator of the forward pass; in training up to the sum of the logits."""
+    gc.collect()
+    live = Live(known(model, ids))
+    with torch.set_grad_enabled(training), live:
+        output = model(ids)
+        result = logits(output).sum() if training else output
+    del output, result
+    return live.peak
