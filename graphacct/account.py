@@ -78,7 +78,7 @@ def build(
         raise ReadError(f"{name!r} is of no known format; known: {', '.join(plugins.readers)}")
     module, colon, function = name.partition(":")
     if colon and module.replace(".", "").isidentifier():
-        return _fixed(_call(module, function), given, set, dtype)
+        return _fixed(_call(module, function, plugins.operators), given, set, dtype)
     if os.sep in name or name.endswith(".json"):
         raise ReadError(f"no such file: {name!r}")
     raise unknown("model", name, presets(plugins), "graphacct list architectures shows all")
@@ -184,7 +184,8 @@ def _read(reader: Reader, name: str, plugins: Plugins) -> Graph | None:
     return graph
 
 
-def _call(module: str, function: str) -> Graph:
+def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:
+    """The graph that a function makes; one that has an argument `operators` gets those of the plugins in use."""
     import importlib
     import sys
 
@@ -192,7 +193,9 @@ def _call(module: str, function: str) -> Graph:
         sys.path.insert(0, os.getcwd())
     try:
         maker = getattr(importlib.import_module(module), function)
-        graph = maker()
+        code = getattr(maker, "__code__", None)
+        asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        graph = maker(operators=operators) if asks else maker()
     except Exception as error:
         raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
     if not isinstance(graph, Graph):

@@ -26,20 +26,20 @@ class Builder:
 
     Attributes:
         name: The graph's name.
-        operators: The operators it may apply, by name.
+        operators: The operators it may apply, by name; those of all installed plugins unless given.
         dtype: The dtype of parameters and float inputs that say no other.
     """
 
     def __init__(
         self,
         name: str,
-        operators: Mapping[str, Operator],
+        operators: Mapping[str, Operator] | None = None,
         dtype: str = "float32",
         workload: Mapping[str, Any] | None = None,
         _path: str = "",
     ) -> None:
         self.name = name
-        self.operators = operators
+        self.operators = _default_operators() if operators is None else operators
         self.dtype = dtype
         self._workload = workload or {}
         self._path = _path
@@ -170,6 +170,12 @@ class Builder:
             count += 1
             free = f"{name}_{count}"
         return self._claim(free)
+
+
+def _default_operators() -> Mapping[str, Operator]:
+    from graphacct.plugins import default
+
+    return default().operators
 
 
 class _Scope:
