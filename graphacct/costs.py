@@ -100,10 +100,10 @@ class Cost:
 
 def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
     """The work with its traffic filled in: every operand and output once, nothing for a view."""
-    new = 0 if view else sum(spec.bytes for spec in outputs)
+    new = 0 if view else sum([spec.bytes for spec in outputs])
     read = work.read_bytes
     if read is None:
-        read = 0 if view else sum(spec.bytes for spec in specs)
+        read = 0 if view else sum([spec.bytes for spec in specs])
     written = new if work.write_bytes is None else work.write_bytes
     flops = work.matmul_flops
     if type(flops) is int and flops % 2:

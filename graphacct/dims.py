@@ -7,6 +7,7 @@ a value of theirs can only arrive when the caller has imported them.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -67,10 +68,7 @@ def _at_least(minimum: int) -> str:
 
 def prod(dims: Iterable[Dim]) -> Dim:
     """The product of `dims`; 1 for none."""
-    result: Dim = 1
-    for dim in dims:
-        result = result * dim
-    return result
+    return math.prod(dims)  # it multiplies symbols and arrays as well
 
 
 def same(a: Dim, b: Dim) -> bool:

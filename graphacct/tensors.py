@@ -28,6 +28,9 @@ DTYPE_BITS: dict[str, int] = {
 }
 """Bits per element of each dtype (torch's names; a bool takes a byte, as in torch)."""
 
+WHOLE_BYTES = {name: bits // 8 for name, bits in DTYPE_BITS.items() if bits >= 8}
+"""Bytes per element of the dtypes that have whole ones."""
+
 DTYPE_ALIASES = {
     "fp64": "float64",
     "double": "float64",
@@ -85,13 +88,12 @@ class TensorSpec:
     @property
     def bytes(self) -> Dim:
         """Bytes of the elements, packed; sub-byte dtypes round up to a whole byte per tensor."""
-        bits = DTYPE_BITS.get(self.dtype)
-        if bits is None:
+        width = WHOLE_BYTES.get(self.dtype)
+        if width is not None:
+            return prod(self.shape) * width
+        if self.dtype not in DTYPE_BITS:
             raise unknown("dtype", self.dtype, DTYPE_BITS)
-        elements = prod(self.shape)
-        if bits >= 8:
-            return elements * (bits // 8)
-        return -(-elements * bits // 8)
+        return -(-prod(self.shape) * DTYPE_BITS[self.dtype] // 8)
 
     def __str__(self) -> str:
         layout = "" if self.strides is None else f" with strides {shape_text(self.strides)}"
