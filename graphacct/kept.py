@@ -12,7 +12,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.saved import OPERAND, OWN, saved_tensors
-from graphacct.schedule import ACTIVATION, Schedule, Step, Storage
+from graphacct.schedule import ACTIVATION, Schedule, Step, Storage, storages
 
 
 @attrs.frozen
@@ -48,7 +48,7 @@ def kept(schedule: Schedule) -> list[Kept]:
     regions: dict[int, int] = {}
     for position, step in enumerate(schedule.steps):
         if step.region:
-            regions.update((id(output.storage), step.region) for output in step.outputs)
+            regions.update((id(storage), step.region) for storage in storages(step.outputs))
         if step.operator is None or not any(output.needs_grad for output in step.outputs):
             continue
         for storage, name, why in _saved(step) if not step.region else _entering(step, regions):
@@ -67,7 +67,7 @@ def saved_bytes(schedule: Schedule) -> Dim:
 
 def _entering(step: Step, regions: Mapping[int, int]) -> list[tuple[Storage, str, str]]:
     """What a recomputed kernel gets from outside its region."""
-    outside = [operand.storage for operand in step.operands if regions.get(id(operand.storage)) != step.region]
+    outside = [storage for storage in storages(step.operands) if regions.get(id(storage)) != step.region]
     return [(storage, "operand", "the recomputation starts from it") for storage in outside]
 
 
@@ -79,11 +79,12 @@ def _saved(step: Step) -> list[tuple[Storage, str, str]]:
         terms[min(index, len(terms) - 1)].name for index, operand in enumerate(step.operands) if operand.needs_grad
     }
     specs = [operand.spec for operand in step.operands]
-    storages: list[tuple[Storage, str, str]] = []
+    found: list[tuple[Storage, str, str]] = []
     for item in saved_tensors(step.operator, specs, step.attributes, wanted):
         if item.kind == OWN:
-            storage = Storage(item.spec.bytes, ACTIVATION, step.node.name, step.weight, item.spec.dtype)
+            own = Storage(item.spec.bytes, ACTIVATION, step.node.name, step.weight, item.spec.dtype)
+            found.append((own, item.name, item.why))
         else:
-            storage = (step.operands if item.kind == OPERAND else step.outputs)[item.index].storage
-        storages.append((storage, item.name, item.why))
-    return storages
+            tensor = (step.operands if item.kind == OPERAND else step.outputs)[item.index]
+            found.extend((storage, item.name, item.why) for storage in tensor.storages)
+    return found

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from graphacct.dims import Dim
 from graphacct.saved import OWN, saved_tensors
-from graphacct.schedule import ACTIVATION, Schedule, Step, Storage
+from graphacct.schedule import ACTIVATION, Schedule, Step, Storage, storages
 
 
 def live_bytes(schedule: Schedule, kept: Iterable[tuple[Storage, int]] = ()) -> list[Dim]:
@@ -46,33 +46,36 @@ def _changes(schedule: Schedule, kept: Iterable[tuple[Storage, int]]) -> Iterato
     births: dict[int, tuple[int, Storage]] = {}
     deaths: dict[int, int] = {}
     for position, step in enumerate(schedule.steps):
-        for tensor in (*step.outputs, *step.operands):
-            if tensor.storage.kind == ACTIVATION:
-                births.setdefault(id(tensor.storage), (position, tensor.storage))
-                deaths[id(tensor.storage)] = position
+        for storage in storages((*step.outputs, *step.operands)):
+            if storage.kind == ACTIVATION:
+                births.setdefault(id(storage), (position, storage))
+                deaths[id(storage)] = position
     for storage, position in schedule.holds:
         if id(storage) in deaths:
             deaths[id(storage)] = max(deaths[id(storage)], position)
-    lasting = {id(tensor.storage) for tensor in schedule.outputs}
+    lasting = {id(storage) for storage in storages(schedule.outputs)}
     for storage, position in kept:
         if storage.kind == ACTIVATION:
             births.setdefault(id(storage), (position, storage))
             lasting.add(id(storage))
     for key, (birth, storage) in births.items():
         yield birth, storage, 1
-        if key in lasting:
-            yield from _accumulated(schedule, birth, storage)
-        else:
-            yield deaths[key] + 1, storage, -1
+        dying: Dim = 1
+        for position, earlier in _earlier(schedule, birth, storage, key in lasting):
+            yield position, storage, earlier
+            dying = dying + earlier
+        if key not in lasting:
+            yield deaths[key] + 1, storage, -dying
 
 
-def _accumulated(schedule: Schedule, birth: int, storage: Storage) -> Iterator[tuple[int, Storage, Dim]]:
-    """What earlier repetitions left behind: all but the last one of each group around the storage's birth, from the
-    group's first step on."""
+def _earlier(schedule: Schedule, birth: int, storage: Storage, lasting: bool) -> Iterator[tuple[int, Dim]]:
+    """How many of a storage earlier repetitions left behind, and from which step on: all but the last one of each
+    group around its birth, when it lasts or is stacked up there."""
     inside: Dim = 1
     for group in schedule.groups:  # inner ones come before the ones around them
-        if group.start <= birth < group.stop:
-            yield group.start, storage, inside * (group.times - 1)
+        left_behind = lasting or (id(storage), group.start) in schedule.gathered
+        if group.start <= birth < group.stop and left_behind:
+            yield group.start, inside * (group.times - 1)
             inside = inside * group.times
 
 

@@ -256,7 +256,7 @@ def _tables(steps: Schedule) -> Dim:
 def _residents(steps: Schedule, position: int, keeping: Sequence[Kept]) -> tuple[Resident, ...]:
     """What is alive after a step, alike tensors together, the largest first."""
     reasons = {id(item.storage): (item.node, item.why) for item in keeping}
-    lasting = {id(tensor.storage) for tensor in steps.outputs}
+    lasting = {id(storage) for storage in storages(steps.outputs)}
     counts: dict[tuple[str, Dim, str, str], Dim] = {}
     for storage, count in alive_at(steps, position, [(item.storage, item.position) for item in keeping]):
         other = ("", "an output of the model" if id(storage) in lasting else "in use")

@@ -50,11 +50,18 @@ class Tensor:
         spec: Its shape, dtype and strides.
         storage: Where it is.
         needs_grad: Whether a training step computes its gradient.
+        others: The other storages that it is in, when it gathers the results of a block's repetitions.
     """
 
     spec: TensorSpec
     storage: Storage
     needs_grad: bool
+    others: tuple[Storage, ...] = ()
+
+    @property
+    def storages(self) -> tuple[Storage, ...]:
+        """All storages that it is in."""
+        return (self.storage, *self.others)
 
 
 @attrs.frozen(eq=False)
@@ -91,12 +98,15 @@ class Schedule:
         outputs: The tensors that leave the graph.
         holds: Storages that stay alive until a step has run although nothing needs them, and its position.
         groups: The repetitions that stand for several, inner ones before the ones around them.
+        gathered: Pairs of a storage's id and the start of a group whose every repetition leaves such a storage behind,
+            as one of the results that the block stacks up.
     """
 
     steps: tuple[Step, ...]
     outputs: tuple[Tensor, ...]
     holds: tuple[tuple[Storage, int], ...] = ()
     groups: tuple[Group, ...] = ()
+    gathered: frozenset[tuple[int, int]] = frozenset()
 
 
 @attrs.frozen
@@ -133,7 +143,7 @@ def schedule(
     }
     trace.run(graph, tensors, 1)
     outputs = tuple(tensors[value.name] for value in graph.outputs)
-    return Schedule(tuple(trace.steps), outputs, tuple(trace.holds), tuple(trace.groups))
+    return Schedule(tuple(trace.steps), outputs, tuple(trace.holds), tuple(trace.groups), frozenset(trace.gathered))
 
 
 class Trace:
@@ -153,6 +163,7 @@ class Trace:
         self.steps: list[Step] = []
         self.holds: list[tuple[Storage, int]] = []
         self.groups: list[Group] = []
+        self.gathered: set[tuple[int, int]] = set()
         self._parameters: dict[str, Storage] = {}
         self._node: Node | None = None
         self._weight: Dim = 1
@@ -186,7 +197,7 @@ class Trace:
             prefix = f"{scope}." if scope else ""
             inside = [i for i in range(start, len(self.steps)) if self.steps[i].node.name.startswith(prefix)]
             if inside:
-                self.holds.append((tensors[name].storage, inside[-1]))
+                self.holds.extend((storage, inside[-1]) for storage in tensors[name].storages)
 
     def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Any:
         """Record one kernel; gives its output, or the tuple of them when there are several."""
@@ -198,7 +209,7 @@ class Trace:
 
     def hold(self, *tensors: Tensor) -> None:
         """Keep tensors alive until the node's last kernel has run, as a variable of its function does."""
-        self._held.extend(tensor.storage for tensor in tensors)
+        self._held.extend(storage for tensor in tensors for storage in tensor.storages)
 
     def _apply(
         self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any]
@@ -208,11 +219,11 @@ class Trace:
         flows = any(operand.needs_grad for operand in operands)
         outputs = []
         for spec in application.outputs:
-            if application.view:
-                storage = operands[0].storage if operands else self._storage(spec, TABLE)
+            if application.view and operands:
+                found = storages(operands)
             else:
-                storage = self._storage(spec, ACTIVATION)
-            outputs.append(Tensor(spec, storage, flows and spec.dtype in FLOATING))
+                found = [self._storage(spec, TABLE if application.view else ACTIVATION)]
+            outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
         self.steps.append(
             Step(self._node, operator, tuple(operands), made, attributes, application, self._weight, self._region())
@@ -249,7 +260,8 @@ class Trace:
     def _block(self, block: Block, tensors: dict[str, Tensor], weight: Dim) -> None:
         carried = [tensors[value.name] for value in block.carry]
         constants = [tensors[value.name] for value in block.constants]
-        stacks: list[Tensor] = []
+        stacks: list[list[Tensor]] = [[] for _ in block.outputs[len(carried) :]]
+        first = len(self.groups)
         for times in repetitions(block.repeat, len(carried)):
             names = (value.name for value in block.body.inputs)
             inner = dict(zip(names, carried + constants, strict=True))
@@ -259,9 +271,22 @@ class Trace:
             if not (type(times) is int and times == 1):
                 self.groups.append(Group(start, len(self.steps), times))
             results = [inner[value.name] for value in block.body.outputs]
-            carried, stacks = results[: len(carried)], results[len(carried) :]
-        for value, tensor in zip(block.outputs, carried + stacks, strict=True):
+            for stack, result in zip(stacks, results[len(carried) :], strict=True):
+                stack.append(result)
+            carried = results[: len(carried)]
+        gathered = [self._gather(block.repeat, stack, self.groups[first:]) for stack in stacks]
+        for value, tensor in zip(block.outputs, carried + gathered, strict=True):
             tensors[value.name] = tensor
+
+    def _gather(self, repeat: Dim, results: Sequence[Tensor], groups: Sequence[Group]) -> Tensor:
+        """The results of a block's repetitions side by side, each where it was made."""
+        found = storages(results)
+        self.holds.extend((storage, len(self.steps) - 1) for storage in found if self.steps)
+        for group in groups:
+            inside = {id(s) for step in self.steps[group.start : group.stop] for t in step.outputs for s in t.storages}
+            self.gathered.update((id(storage), group.start) for storage in found if id(storage) in inside)
+        spec = TensorSpec((repeat, *results[0].spec.shape), results[0].spec.dtype)
+        return Tensor(spec, found[0], any(result.needs_grad for result in results), tuple(found[1:]))
 
 
 def repetitions(repeat: Dim, carried: int) -> Iterator[Dim]:
@@ -281,4 +306,4 @@ def repetitions(repeat: Dim, carried: int) -> Iterator[Dim]:
 
 def storages(tensors: Iterable[Tensor]) -> list[Storage]:
     """The storages of tensors, each once."""
-    return list({id(tensor.storage): tensor.storage for tensor in tensors}.values())
+    return list({id(storage): storage for tensor in tensors for storage in tensor.storages}.values())

@@ -3,13 +3,14 @@
 import itertools
 
 import pytest
-from hypothesis import given
+import strategies
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_kept import RUNS, TINY, scheduled, tiny
 
 import graphacct
 from graphacct import Builder
-from graphacct.kept import kept
+from graphacct.kept import kept, saved_bytes
 from graphacct.liveness import live_bytes
 from graphacct.plugins import default
 from graphacct.schedule import ACTIVATION, schedule
@@ -99,6 +100,18 @@ def test_a_simulator_agrees_on_random_graphs(graph, train):
     steps = schedule(graph, default().operators, trained=lambda parameter: train)
     keeping = kept(steps) if train else []
     assert live_bytes(steps, [(item.storage, item.position) for item in keeping]) == simulate(steps, keeping)
+
+
+@settings(max_examples=60)
+@given(strategies.graphs(), st.booleans())
+def test_folded_equals_unrolled_for_any_graph(graph, train):
+    """Saved and peak bytes of random graphs: nested blocks, constants, several carries, results stacked up."""
+    plugins = default()
+    found = []
+    for form in (graph, graph.unroll()):
+        steps = schedule(form, plugins.operators, plugins.profiles["torch-eager-cpu"], lambda parameter: train)
+        found.append((saved_bytes(steps), max(training(steps), default=0)))
+    assert found[0] == found[1]
 
 
 def test_symbols_give_a_formula():
