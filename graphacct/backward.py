@@ -14,7 +14,7 @@ import attrs
 
 from graphacct.costs import Work
 from graphacct.dims import Dim
-from graphacct.errors import OperatorError, blame
+from graphacct.errors import GraphError, OperatorError, blame
 from graphacct.graph import Block, Graph, Node, Parameter, Value
 from graphacct.operators import Application, Operator
 from graphacct.tensors import FLOATING
@@ -94,17 +94,26 @@ class _Backward:
         carried = [needs[value.name] for value in block.carry]
         constants = [needs[value.name] for value in block.constants]
         left = block.repeat
+        stacked: list[bool] = []
+        seen = [carried]
         while True:
             entering = carried + constants
             before = len(self.records)
             inner = dict(zip((value.name for value in block.body.inputs), entering, strict=True))
             results = self.visit(block.body, inner, times)
-            after = results[: len(carried)]
+            after, stack = results[: len(carried)], results[len(carried) :]
+            stacked = [a or b for a, b in zip(stacked or stack, stack, strict=True)]
             if after == carried or (type(left) is int and left == 1):
                 self.records[before:] = [attrs.evolve(r, times=r.times * left) for r in self.records[before:]]
                 break
+            if after in seen and type(left) is not int:
+                raise GraphError(
+                    f"block {block.name!r} carries values round whose gradients come and go by turns, {block.repeat} "
+                    "times: give a number"
+                )
+            seen.append(after)
             carried, left = after, left - 1
-        for value, need in zip(block.outputs, results, strict=True):
+        for value, need in zip(block.outputs, after + stacked, strict=True):
             needs[value.name] = need
 
     def _wanted(self, operand: Value | Parameter, needs: Mapping[str, bool]) -> bool:

@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import attrs
 import pytest
+import strategies
+from hypothesis import given, settings
 
 import graphacct
-from graphacct.errors import ConfigError, OperatorError, UnknownNameError
+from graphacct.errors import ConfigError, GraphError, OperatorError, UnknownNameError
 
 GOLDENS = Path(__file__).parent / "goldens"
 CASES = {
@@ -68,6 +71,32 @@ def test_folded_equals_unrolled():
     """Every quantity of a step, peaks included, is that of the model written out."""
     graph = graphacct.build("gpt2", phase="train", seq_len=16, batch=2, set={**TINY, "n_layer": 7})
     assert graphacct.account(graph).total == graphacct.account(graph.unroll()).total
+
+
+@settings(max_examples=25)
+@given(strategies.graphs())
+def test_gradients_of_any_graph_are_those_of_it_written_out(graph):
+    """Gradient work of random graphs: what needs a gradient may change from one repetition to the next."""
+    step = attrs.evolve(graph, workload={"phase": "train"})
+    folded, flat = (graphacct.account(form).total for form in (step, step.unroll()))
+    assert folded == flat
+
+
+def test_gradients_that_come_and_go_need_a_number():
+    """Two carried values that change places, one of which needs a gradient: repetitions differ by turns, so that a
+    symbolic count has no formula; a number has."""
+    sympy = pytest.importorskip("sympy")
+
+    def swapped(times):
+        builder = graphacct.Builder("swapped", workload={"phase": "train"})
+        x = builder.input("x", (2, 3))
+        y = builder.apply("linear", x, builder.parameter("weight", (3, 3)), name="fc")
+        body = lambda b, left, right: (right, b.apply("relu", left, name="act"))  # noqa: E731
+        return builder.graph(*builder.repeat("h", times, body, x, y))
+
+    assert graphacct.account(swapped(5)).total == graphacct.account(swapped(5).unroll()).total
+    with pytest.raises(GraphError, match=r"block 'h\.\*' carries values round whose gradients come and go by turns"):
+        graphacct.account(swapped(sympy.Symbol("L", integer=True, positive=True)))
 
 
 def test_a_frozen_embedding_spares_the_first_layers_input_gradient():
