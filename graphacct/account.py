@@ -43,12 +43,12 @@ def build(
         batch: Sequences or images at a time; 1 unless given.
         seq_len: Tokens per sequence; the configuration's context length unless given.
         image_size: Height and width in pixels, or one number for both; the configuration's unless given.
-        attention: `eager` (the default) or `fused`.
+        attention: `fused` (one operator, the default) or `eager` (written out).
         phase: `forward` (the default), `train` (a training step, with dropout as the configuration says and a loss), or
             `decode` (one new token per sequence on a cache of earlier ones).
         cache_len: In decoding, the tokens in the cache; one less than the context length unless given.
         loss: In training, `sum` of the outputs (the default) or `cross_entropy`.
-        dtype: The parameters' dtype; float32 unless given.
+        dtype: The parameters' dtype; the architecture's own unless given.
         set: Configuration keys to override.
 
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
@@ -68,7 +68,7 @@ def build(
     if found is not None:
         architecture, config = found
         config = architecture.configure(config, set or {})
-        dtype = dtype_name(dtype) if dtype else "float32"
+        dtype = dtype_name(dtype or architecture.dtype)
         return architecture.graph(name, config, Workload(**given), plugins.operators, dtype)
     if os.path.exists(name):
         for reader in plugins.readers.values():
@@ -92,6 +92,10 @@ def account(
     profile: str = "",
     freeze: Sequence[str] = (),
     recompute: str = "none",
+    optimizer: str = "",
+    master: str = "",
+    dp: int = 1,
+    zero: int = 0,
     plugins: Plugins | None = None,
     **options: Any,
 ) -> Report:
@@ -106,21 +110,30 @@ def account(
         freeze: In training, globs of the parameters that are not trained.
         recompute: In training, what is run again in the backward pass, to keep less: `none`, `full` (each repetition of
             a block from its inputs), `selective` (the attention core), or a glob of nodes.
+        optimizer: In training, a key of `graphacct.optimizers.OPTIMIZERS`; adamw unless given.
+        master: In training, `fp32` or `none`: whether parameters have a float32 copy; unless given, those of 16 bits.
+        dp: In training, data-parallel ranks; the batch is that of one rank.
+        zero: In training, the ZeRO stage, 0 to 3: what the ranks divide among them.
 
     >>> account("gpt2-xl", seq_len=1024).total["params"]
     1557611200
     """
     plugins = plugins or default()
-    rule = find_convention(convention, plugins)
     graph = build(model, plugins=plugins, **options)
-    annotated = annotate(graph, rule, unknown=unknown, plugins=plugins)
+    annotated = annotate(graph, find_convention(convention, plugins), unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":
+        from graphacct.optimizers import find_optimizer
         from graphacct.training import train
 
-        training = Training(find_profile(profile, plugins), tuple(freeze), recompute)
-        annotated = train(annotated, training, plugins, unknown)
-    elif profile or freeze or recompute != "none":
-        raise ConfigError('profile, freeze and recompute matter in training alone: add phase="train" (--phase train)')
+        rule = find_optimizer(optimizer or "adamw")
+        how = Training(find_profile(profile, plugins), tuple(freeze), recompute, rule, master, dp, zero)
+        annotated = train(annotated, how, plugins, unknown)
+    else:
+        given = {"profile": profile, "freeze": freeze, "recompute": recompute != "none", "optimizer": optimizer}
+        given |= {"master": master, "dp": dp != 1, "zero": zero}
+        named = ", ".join(name for name, value in given.items() if value)
+        if named:
+            raise ConfigError(f'{named}: of a training step alone; add phase="train" (--phase train)')
     return rollup(annotated, plugins)
 
 

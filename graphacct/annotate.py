@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from graphacct.conventions import EXACT, Convention
-from graphacct.costs import Cost, sound
+from graphacct.conventions import EXACT, Convention, Ordinals, adjusted, checked
+from graphacct.costs import Cost
 from graphacct.dims import Dim
 from graphacct.errors import (
     GraphacctError,
     GraphError,
-    OperatorError,
     PluginError,
     UnknownNameError,
     blame,
@@ -22,12 +21,13 @@ from graphacct.errors import (
 )
 from graphacct.graph import Block, Graph, Node, Parameter
 from graphacct.hookspecs import hookimpl
-from graphacct.operators import Operator, check_outputs
-from graphacct.paths import repetition
+from graphacct.operators import Operator
+from graphacct.outputs import check_outputs
 from graphacct.plugins import Plugins, default
 from graphacct.tensors import conflict
 
 if TYPE_CHECKING:
+    from graphacct.optimizers import Optimizer
     from graphacct.profiles import Profile
 
 WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
@@ -44,11 +44,19 @@ class Training:
         profile: As which kernels.
         freeze: Globs of the parameters that are not trained.
         recompute: What is run again in the backward pass: `none`, `full`, `selective` or a glob of nodes.
+        optimizer: How parameters are updated; None leaves the update out.
+        master: `fp32` or `none`: whether parameters have a float32 copy; empty for those of 16 bits.
+        dp: Data-parallel ranks, of which this is one.
+        zero: The ZeRO stage over them.
     """
 
     profile: Profile
     freeze: tuple[str, ...] = ()
     recompute: str = "none"
+    optimizer: Optimizer | None = None
+    master: str = ""
+    dp: int = 1
+    zero: int = 0
 
 
 @attrs.frozen
@@ -66,7 +74,11 @@ class NodeCost:
         weight_grad: The same with respect to parameters.
         saved_bytes: In training, the activations that it is the first to keep, repetitions included.
         peak_bytes: In training, the most activation bytes alive while it runs, in the forward pass.
-        recomputed: In training, whether it is run again in the backward pass, to keep less.
+        again: In training, the work of the forward pass that is done once more in the backward pass: all of it where
+            the node is recomputed to keep less, and what its kernel computes again. Repetitions included.
+        gradient_bytes: In training, the gradients of the parameters that it owns, on one rank.
+        optimizer_state_bytes: In training, what the optimizer keeps for them, on one rank.
+        optimizer: In training, the work of their update, on one rank.
     """
 
     node: Node
@@ -79,7 +91,10 @@ class NodeCost:
     weight_grad: Cost = NOTHING
     saved_bytes: Dim = 0
     peak_bytes: Dim = 0
-    recomputed: bool = False
+    again: Cost = NOTHING
+    gradient_bytes: Dim = 0
+    optimizer_state_bytes: Dim = 0
+    optimizer: Cost = NOTHING
 
 
 @attrs.frozen
@@ -130,7 +145,7 @@ class _Annotation:
     def __init__(self, plugins: Plugins, convention: Convention, lenient: bool) -> None:
         self.plugins = plugins
         self.convention = convention
-        self.adjust = convention.adjust
+        self.ordinals = Ordinals()
         self.lenient = lenient
         self.records: list[NodeCost] = []
         self.storages: dict[tuple[str, tuple[int, ...]], Parameter] = {}
@@ -138,7 +153,7 @@ class _Annotation:
         self.tied: list[Parameter] = []
 
     def visit(self, graph: Graph, repeats: tuple[Dim, ...], times: Dim, starts: tuple[int, ...]) -> None:
-        ordinals: dict[tuple[str, str], int] = {}
+        adjusts = self.convention.adjust is not None
         operators = self.plugins.operators
         direct = self.plugins.costs_nodes_itself
         append = self.records.append
@@ -154,10 +169,8 @@ class _Annotation:
                 raise self._blame(node, error) from error
             if cost is None:
                 self._unknown(node)
-            elif self.adjust is not None:
-                key = (repetition(node.name), name)
-                ordinal = ordinals[key] = ordinals.get(key, -1) + 1
-                cost = self._adjusted(node, cost, ordinal)
+            elif adjusts:
+                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, starts))
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
                 if type(operand) is Parameter and cost is not None:
@@ -199,18 +212,7 @@ class _Annotation:
         who = f"graphacct_node_cost (of {self.plugins.who_has('graphacct_node_cost')}) returned"
         if not isinstance(cost, Cost):
             raise PluginError(f"{who} {brief(cost)}, which is no Cost")
-        return _sound(node, cost, f"{who} a Cost with")
-
-    def _adjusted(self, node: Node, cost: Cost, ordinal: int) -> Cost:
-        assert self.adjust is not None
-        who = f"convention {self.convention.name!r} on node {node.name!r}, operator {node.operator!r},"
-        try:
-            result: object = self.adjust(node, cost, ordinal)
-        except Exception as error:
-            raise PluginError(failure(who, error)) from error
-        if not isinstance(result, Cost):
-            raise PluginError(f"{who} returned {brief(result)}, which is no Cost")
-        return _sound(node, result, f"{who} returned a Cost with")
+        return checked(node, cost, f"{who} a Cost with")
 
     def _blame(self, node: Node, error: Exception) -> GraphacctError:
         culprit = self.plugins.raised_by("graphacct_node_cost", error)
@@ -223,14 +225,6 @@ class _Annotation:
         if not self.lenient:
             close = suggest(node.operator, self.plugins.operators)
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
-
-
-def _sound(node: Node, cost: Cost, who: str) -> Cost:
-    """A cost that a plugin made, with each figure a count; PluginError begins with `who`."""
-    try:
-        return sound(cost, (item.spec for item in (*node.inputs, *node.outputs)), who)
-    except OperatorError as error:
-        raise PluginError(str(error)) from error
 
 
 @hookimpl(trylast=True)

@@ -69,6 +69,8 @@ class Architecture:
         sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without.
         phases: The phases that it can be built for.
+        dtype: The parameters' dtype unless another is asked for: that of the published weights, or else bfloat16, in
+            which models are run today.
         aliases: Other spellings of configuration keys (from older files), and the key each stands for.
         loss: Adds the loss to a training step: `loss(kind, output, builder)`.
         model_types: The `model_type`s of config.json files that it reads.
@@ -83,6 +85,7 @@ class Architecture:
     sizes: Mapping[str, Callable[[Any], Any]]
     attention: tuple[str, ...] = ()
     phases: tuple[str, ...] = ("forward", "train")
+    dtype: str = "bfloat16"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     loss: Callable[[str, Value, Builder], Value] = plain_loss
     model_types: tuple[str, ...] = ()

@@ -15,7 +15,8 @@ from graphacct.dims import Dim
 from graphacct.errors import GraphError, blame, suggest
 from graphacct.fold import fold
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
-from graphacct.operators import Operator, check_outputs
+from graphacct.operators import Operator
+from graphacct.outputs import check_outputs
 from graphacct.tensors import TensorSpec
 
 

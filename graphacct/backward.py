@@ -30,10 +30,20 @@ class Gradients:
     Attributes:
         input_grad: The gradients with respect to values.
         weight_grad: The gradients with respect to parameters.
+        again: What the kernel computes once more of its forward pass, which is part of no gradient.
     """
 
     input_grad: Work = NOTHING
     weight_grad: Work = NOTHING
+    again: Work = NOTHING
+
+    def plus(self, other: Gradients, times: Dim) -> Gradients:
+        """These and the other's, so many times."""
+        return Gradients(
+            self.input_grad.plus(other.input_grad, times),
+            self.weight_grad.plus(other.weight_grad, times),
+            self.again.plus(other.again, times),
+        )
 
 
 @attrs.frozen
@@ -135,12 +145,14 @@ def gradients_of(operator: Operator, node: Node, wanted: Sequence[bool]) -> Grad
     """The work of the gradients of a node's operands that are wanted; None when the operator states one of them not."""
     specs = [operand.spec for operand in node.inputs]
     application = node.application or operator.apply(specs, node.attributes)
-    inputs, weights = NOTHING, NOTHING
+    inputs, weights, again = NOTHING, NOTHING, NOTHING
+    if operator.recomputes is not None:
+        again = _evaluated(operator, operator.recomputes, application, node)
     joint = operator.gradients.get(EVERYTHING)
     if joint is not None:
         work = _evaluated(operator, joint, application, node)
         only_weights = all(isinstance(o, Parameter) for o, want in zip(node.inputs, wanted, strict=True) if want)
-        return Gradients(weight_grad=work) if only_weights else Gradients(input_grad=work)
+        return Gradients(weight_grad=work, again=again) if only_weights else Gradients(input_grad=work, again=again)
     for index, (operand, want) in enumerate(zip(node.inputs, wanted, strict=True)):
         if not want:
             continue
@@ -155,10 +167,10 @@ def gradients_of(operator: Operator, node: Node, wanted: Sequence[bool]) -> Grad
             flops = operator.contraction(application.dims, application.batch)
             work = attrs.evolve(work, matmul_flops=work.matmul_flops + flops)
         if isinstance(operand, Parameter):
-            weights = _sum(weights, work)
+            weights = weights.plus(work)
         else:
-            inputs = _sum(inputs, work)
-    return Gradients(inputs, weights)
+            inputs = inputs.plus(work)
+    return Gradients(inputs, weights, again)
 
 
 def _evaluated(operator: Operator, function: Callable[..., Work], application: Application, node: Node) -> Work:
@@ -167,7 +179,3 @@ def _evaluated(operator: Operator, function: Callable[..., Work], application: A
     if not isinstance(work, Work):
         raise OperatorError(f"its gradient returned {work!r}; a gradient returns Work(...)")
     return work
-
-
-def _sum(a: Work, b: Work) -> Work:
-    return Work(a.matmul_flops + b.matmul_flops, a.vector_flops + b.vector_flops, a.transcendentals + b.transcendentals)

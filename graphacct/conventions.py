@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from graphacct.costs import Cost
+from graphacct.costs import Cost, sound
+from graphacct.errors import OperatorError, PluginError, brief, failure
 from graphacct.graph import Node
 from graphacct.hookspecs import hookimpl
+from graphacct.paths import repetition
 
 
 @attrs.frozen(eq=False)
@@ -24,13 +26,56 @@ class Convention:
         name: What reports call it.
         doc: One sentence: what it counts, and whose it is.
         adjust: `adjust(node, cost, ordinal) -> Cost`; None leaves every cost as it is.
+        backward: The same for the work that training adds to a node: each of its gradients, what is computed again
+            for them, the optimizer's update of its parameters. None adjusts them as the forward cost.
         replaces: Whether it takes the place of a convention of this name from another plugin.
     """
 
     name: str
     doc: str
     adjust: Callable[[Node, Cost, int], Cost] | None = None
+    backward: Callable[[Node, Cost, int], Cost] | None = None
     replaces: bool = False
+
+
+def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backward: bool = False) -> Cost:
+    """The cost of one node that a convention counts; `backward` says that it is work of the backward pass.
+
+    Raises PluginError, which names the convention and the node, where its function fails or gives no cost.
+    """
+    adjust = (convention.backward or convention.adjust) if backward else convention.adjust
+    if adjust is None:
+        return cost
+    who = f"convention {convention.name!r} on node {node.name!r}, operator {node.operator!r},"
+    try:
+        result: object = adjust(node, cost, ordinal)
+    except Exception as error:
+        raise PluginError(failure(who, error)) from error
+    if not isinstance(result, Cost):
+        raise PluginError(f"{who} returned {brief(result)}, which is no Cost")
+    return checked(node, result, f"{who} returned a Cost with")
+
+
+def checked(node: Node, cost: Cost, who: str) -> Cost:
+    """A cost that a plugin made, with each figure a count; PluginError begins with `who`."""
+    try:
+        return sound(cost, (item.spec for item in (*node.inputs, *node.outputs)), who)
+    except OperatorError as error:
+        raise PluginError(str(error)) from error
+
+
+class Ordinals:
+    """The ordinals of nodes that come in schedule order."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str, tuple[int, ...]], int] = {}
+
+    def of(self, node: Node, starts: tuple[int, ...] = ()) -> int:
+        """How many nodes of the same operator came before this one in its repetition; `starts` are the first indices
+        of the blocks around it."""
+        key = (repetition(node.name), node.operator, starts)
+        ordinal = self._last[key] = self._last.get(key, -1) + 1
+        return ordinal
 
 
 def matmul_only(node: Node, cost: Cost, ordinal: int) -> Cost:
@@ -61,6 +106,7 @@ WORKSHEET = Convention(
     "Contractions, and of each block one RMSNorm (2 per element) and one rotary embedding (3 per element): "
     "the worksheet that the project grew from, slips included.",
     worksheet_sheet,
+    backward=matmul_only,
 )
 
 

@@ -44,6 +44,14 @@ class Work:
     read_bytes: Dim | None = None
     write_bytes: Dim | None = None
 
+    def plus(self, other: Work, times: Dim = 1) -> Work:
+        """The arithmetic of both, the other's done so many times; their traffic is not added up."""
+        return Work(
+            self.matmul_flops + other.matmul_flops * times,
+            self.vector_flops + other.vector_flops * times,
+            self.transcendentals + other.transcendentals * times,
+        )
+
 
 @attrs.frozen
 class Cost:

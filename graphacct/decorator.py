@@ -22,6 +22,7 @@ def operator(
     dtype: str = "",
     replaces: bool = False,
     gradients: Mapping[str, Callable[..., Work]] | None = None,
+    recomputes: Callable[..., Work] | None = None,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
 
@@ -53,7 +54,7 @@ def operator(
                 raise SignatureError(
                     f"operator {title!r} has a gradient of {operand!r}, which {signature!r} does not have"
                 )
-        for function in (infer, view, *(gradients or {}).values(), formula):
+        for function in (infer, view, recomputes, *(gradients or {}).values(), formula):
             if callable(function):
                 attributes.update(keywords_of(function))
         for dim in parsed.unbound():
@@ -71,6 +72,7 @@ def operator(
             _dedent(formula.__doc__),
             replaces,
             gradients or {},
+            recomputes,
             attributes,
         )
 

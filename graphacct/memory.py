@@ -127,7 +127,7 @@ def memory(
     model: str | os.PathLike[str] | Graph,
     *,
     phase: str | None = None,
-    optimizer: str | None = None,
+    optimizer: str = "",
     master: str = "",
     dp: int = 1,
     zero: int = 0,
@@ -159,7 +159,7 @@ def memory(
     phase = phase or TRAIN
     training = phase == TRAIN
     if not training and (optimizer or master or freeze or recompute != "none"):
-        raise ConfigError("optimizer, master, freeze and recompute matter in training alone: leave them out")
+        raise ConfigError("optimizer, master, freeze and recompute are of a training step alone: leave them out")
     rule = find_optimizer(optimizer or "adamw")
     kernels = find_profile(profile, plugins)
     graph, trained = frozen(_graph(model, phase, plugins, options), freeze)

@@ -19,10 +19,11 @@ from typing import Any, TypeAlias
 import attrs
 
 from graphacct.costs import Cost, Work, full_cost
-from graphacct.dims import MAX_DIM, Dim, check_dim, differ, is_symbol, prod, shape_text
-from graphacct.errors import OperatorError, ShapeError, SignatureError, brief, suggest
+from graphacct.dims import Dim, check_dim, prod
+from graphacct.errors import OperatorError, SignatureError, suggest
+from graphacct.outputs import as_specs, check_specs, default_dtype
 from graphacct.signature import Signature
-from graphacct.tensors import FLOATING, TensorSpec, dtype_name
+from graphacct.tensors import TensorSpec
 
 NOTHING = Work()
 MOST_REMEMBERED = 4096
@@ -93,6 +94,9 @@ class Operator:
         gradients: The work of each operand's gradient: a function of the formula's kind by operand, `*` for one that
             serves all operands at once. The gradient of a contracted operand is a contraction of the same size, which
             is added; views and operands that carry no gradient need none.
+        recomputes: The work of its forward pass that its backward kernel does once more because it kept too little: no
+            part of any gradient, so that the hardware does it and the model does not ask for it. A function of the
+            formula's kind.
         attributes: Defaults of the attributes, by name; REQUIRED where there is none.
     """
 
@@ -107,6 +111,7 @@ class Operator:
     doc: str = ""
     replaces: bool = False
     gradients: Mapping[str, Callable[..., Work]] = attrs.field(factory=dict)
+    recomputes: Callable[..., Work] | None = None
     attributes: Mapping[str, Any] = attrs.field(factory=dict)
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
@@ -118,7 +123,7 @@ class Operator:
         dims = dict.fromkeys(dim for term in terms for dim in (*term.front, *term.back))
         object.__setattr__(self, "_contracted", tuple(dims))
         object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
-        for function in (self.formula, self.infer, self.view, *self.gradients.values()):
+        for function in (self.formula, self.infer, self.view, self.recomputes, *self.gradients.values()):
             if callable(function):
                 self._plans[function] = self._plan(function)
 
@@ -144,14 +149,14 @@ class Operator:
         if attributes or self.attributes:
             self.check_attributes(attributes)
         dims, batch = self.signature.bind(specs)
-        dtype = self.dtype or _default_dtype(specs)
+        dtype = self.dtype or default_dtype(specs)
         if self.infer is None:
             if self.attributes:
                 dims.update(self._sized(dims, attributes))
             outputs = tuple([TensorSpec(shape, dtype) for shape in self.signature.shapes(dims, batch)])
         else:
-            outputs = _as_specs(self.call(self.infer, dims, batch, specs, (), attributes), dtype)
-            _check_specs(outputs)
+            outputs = as_specs(self.call(self.infer, dims, batch, specs, (), attributes), dtype)
+            check_specs(outputs)
         view = self.view
         if callable(view):
             view = bool(self.call(view, dims, batch, specs, outputs, attributes))
@@ -267,43 +272,3 @@ def keywords_of(function: Callable[..., Any]) -> dict[str, Any]:
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     defaults = function.__kwdefaults__ or {}
     return {name: defaults.get(name, REQUIRED) for name in names}
-
-
-def _default_dtype(specs: Sequence[TensorSpec]) -> str:
-    for spec in specs:
-        if spec.dtype in FLOATING:
-            return spec.dtype
-    return specs[0].dtype if specs else "float32"
-
-
-def _as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:
-    """What an `infer` function returned, as specs: a TensorSpec, a shape, or a list of either."""
-    if type(result) is TensorSpec:
-        return (result,)
-    items = result if isinstance(result, list) else [result]
-    return tuple(item if isinstance(item, TensorSpec) else TensorSpec(tuple(item), dtype) for item in items)
-
-
-def _check_specs(specs: Sequence[TensorSpec]) -> None:
-    """Raise ShapeError for an output that no tensor can be: its operator's attributes have asked for it."""
-    for spec in specs:
-        dtype_name(spec.dtype)
-        for dim in spec.shape:
-            if type(dim) is int:
-                if not 0 <= dim <= MAX_DIM:
-                    raise ShapeError(f"gives {shape_text(spec.shape)}: a dimension is {brief(dim)}")
-            elif not (is_symbol(dim) or hasattr(dim, "dtype")):  # a sweep's are numpy's, scalars among them
-                raise ShapeError(f"gives a dimension of {brief(dim)}, which is no integer")
-
-
-def check_outputs(declared: Sequence[TensorSpec], inferred: Sequence[TensorSpec]) -> None:
-    """Raise ShapeError when a node says its outputs are other than its operator makes them."""
-    if len(declared) != len(inferred):
-        raise ShapeError(f"gives {len(inferred)} outputs, not {len(declared)}")
-    for index, (ours, theirs) in enumerate(zip(declared, inferred, strict=True)):
-        if ours.shape is theirs.shape:
-            continue
-        if len(ours.shape) != len(theirs.shape) or any(map(differ, ours.shape, theirs.shape)):
-            raise ShapeError(
-                f"output {index} is {shape_text(theirs.shape)}, but the graph says {shape_text(ours.shape)}"
-            )

@@ -76,27 +76,39 @@ def _step(kind: str) -> Iterable[Quantity]:
     )
 
 
-def _again(kind: str) -> Iterable[Quantity]:
-    """The columns of what is run again in the backward pass, and of all that the hardware does."""
-    forward, inputs, weights = (attrgetter(f"{part}.{kind}") for part in ("cost", "input_grad", "weight_grad"))
-
-    def again(record: Any) -> Any:
-        return forward(record) * record.times if record.recomputed else 0
-
-    yield _training(f"recompute_{kind}", "FLOP", again, "The forward pass of what is run again.")
+def _hardware(kind: str) -> Iterable[Quantity]:
+    """The columns of what is done again in the backward pass, of all that the hardware does, and of the update."""
+    parts = [attrgetter(f"{part}.{kind}") for part in ("cost", "input_grad", "weight_grad", "again")]
+    forward, inputs, weights, again = parts
+    yield _training(
+        f"recompute_{kind}",
+        "FLOP",
+        again,
+        "Work of the forward pass that is done once more: recomputed nodes, and the scores of fused attention.",
+    )
     yield _training(
         f"hardware_{kind}",
         "FLOP",
         lambda r: forward(r) * r.times + inputs(r) + weights(r) + again(r),
-        "The step and what is run again: what the hardware does, where the step is what the model asks for.",
+        "The step and what is done again: what the hardware does, where the step is what the model asks for.",
+    )
+    yield _training(
+        f"optimizer_{kind}", "FLOP", attrgetter(f"optimizer.{kind}"), "The update of the parameters, on one rank."
     )
 
 
 TRAINING = (
     *_step("matmul_flops"),
     *_step("flops"),
-    *_again("matmul_flops"),
-    *_again("flops"),
+    *_hardware("matmul_flops"),
+    *_hardware("flops"),
+    _training("gradient_bytes", "byte", attrgetter("gradient_bytes"), "Gradients of the parameters, on one rank."),
+    _training(
+        "optimizer_state_bytes",
+        "byte",
+        attrgetter("optimizer_state_bytes"),
+        "What the optimizer keeps for the parameters, float32 copies with it, on one rank.",
+    ),
     _training("saved_bytes", "byte", attrgetter("saved_bytes"), "Activations kept for the backward pass, each once."),
     _training("peak_bytes", "byte", attrgetter("peak_bytes"), "The most alive at once in the forward pass.", "max"),
 )

@@ -29,18 +29,32 @@ class Sharded:
     optimizer_state: Dim
 
 
+OPTIMIZER_STATE, GRADIENTS, PARAMETERS = 1, 2, 3
+"""The first stage that divides each."""
+
+
 def shard(parameters: Dim, gradients: Dim, optimizer_state: Dim, dp: int = 1, zero: int = 0) -> Sharded:
     """The bytes on the fullest of `dp` ranks under a ZeRO stage, each kind laid out flat and divided evenly.
 
     A share that is no whole number of bytes is rounded up once; the padding of a framework's buckets is not modelled.
     Raises ConfigError for fewer than one rank or another stage.
     """
+    check_ranks(dp, zero)
+    return Sharded(
+        share(parameters, PARAMETERS, dp, zero),
+        share(gradients, GRADIENTS, dp, zero),
+        share(optimizer_state, OPTIMIZER_STATE, dp, zero),
+    )
+
+
+def share(amount: Dim, divided_from: int, dp: int, zero: int) -> Dim:
+    """A rank's share of what is divided from a stage on, rounded up to a whole."""
+    return amount if dp == 1 or zero < divided_from else ceil_div(amount, dp)
+
+
+def check_ranks(dp: int, zero: int) -> None:
+    """Raise ConfigError for fewer than one data-parallel rank, or for a stage that ZeRO does not have."""
     if type(dp) is not int or dp < 1:
         raise ConfigError(f"dp is a number of data-parallel ranks, at least 1, not {brief(dp)}")
     if type(zero) is not int or zero not in STAGES:
         raise ConfigError(f"zero is a ZeRO stage, 0 to 3, not {brief(zero)}")
-    return Sharded(
-        ceil_div(parameters, dp) if zero >= 3 else parameters,
-        ceil_div(gradients, dp) if zero >= 2 else gradients,
-        ceil_div(optimizer_state, dp) if zero >= 1 else optimizer_state,
-    )

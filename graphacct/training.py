@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import attrs
 
 from graphacct.annotate import AnnotatedGraph, NodeCost, Training, annotate
-from graphacct.backward import NOTHING, backward
-from graphacct.conventions import Convention
+from graphacct.backward import Gradients, backward
+from graphacct.conventions import Convention, Ordinals, adjusted
 from graphacct.costs import Cost, Work
 from graphacct.dims import Dim, maximum
 from graphacct.errors import ConfigError, OperatorError, suggest
@@ -18,6 +19,8 @@ from graphacct.kept import kept
 from graphacct.liveness import live_bytes
 from graphacct.plugins import Plugins
 from graphacct.schedule import ACTIVATION, Schedule, schedule
+from graphacct.sharding import check_ranks
+from graphacct.updates import update
 
 
 def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unknown: str = "error") -> AnnotatedGraph:
@@ -31,8 +34,9 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
     again = recomputed(graph, training.recompute)
     if graph is not annotated.graph:
         annotated = annotate(graph, annotated.convention, unknown=unknown, plugins=plugins)
+    check_ranks(training.dp, training.zero)
     operators = plugins.operators
-    work: dict[str, tuple[Work, Work]] = {}
+    work: dict[str, Gradients] = {}
     lacking: set[str] = set()
     for record in backward(graph, operators, trained):
         name = record.node.name
@@ -45,57 +49,64 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
                 )
             lacking.add(name)
             continue
-        inputs, weights = work.get(name, (NOTHING, NOTHING))
-        gradients = record.gradients
-        work[name] = (
-            _more(inputs, gradients.input_grad, record.times),
-            _more(weights, gradients.weight_grad, record.times),
-        )
+        work[name] = work.get(name, Gradients()).plus(record.gradients, record.times)
     steps = schedule(graph, operators, training.profile, trained, lambda node: node.name in again)
     saved, peaks = _memory(steps)
-    costs = tuple(
-        attrs.evolve(record, cost=None, owned=())
-        if record.node.name in lacking
-        else attrs.evolve(
-            _record(record, work, saved, peaks, annotated.convention), recomputed=record.node.name in again
+    counted = _Counted(annotated.convention)
+    costs = []
+    for item in annotated.costs:
+        name = item.node.name
+        gradients = work.get(name, Gradients())
+        updated = update(item, training, trained)
+        parts = (gradients.input_grad, gradients.weight_grad, gradients.again, updated.work)
+        input_grad, weight_grad, anew, optimizer = counted.of(item, parts)
+        if item.cost is None or name in lacking:
+            costs.append(attrs.evolve(item, cost=None, owned=()))
+            continue
+        if name in again:
+            anew = anew + item.cost * item.times
+        costs.append(
+            attrs.evolve(
+                item,
+                input_grad=input_grad,
+                weight_grad=weight_grad,
+                again=anew,
+                optimizer=optimizer,
+                gradient_bytes=updated.gradient_bytes,
+                optimizer_state_bytes=updated.optimizer_state_bytes,
+                saved_bytes=saved.get(name, 0),
+                peak_bytes=peaks.get(name, 0),
+            )
         )
-        for record in annotated.costs
-    )
-    named = attrs.evolve(graph, workload={**graph.workload, "profile": training.profile.name})
-    return attrs.evolve(annotated, graph=named, costs=costs, training=training)
+    named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
+    return attrs.evolve(annotated, graph=named, costs=tuple(costs), training=training)
 
 
-def _record(
-    record: NodeCost,
-    work: dict[str, tuple[Work, Work]],
-    saved: dict[str, Dim],
-    peaks: dict[str, Dim],
-    convention: Convention,
-) -> NodeCost:
-    name = record.node.name
-    inputs, weights = work.get(name, (NOTHING, NOTHING))
-    return attrs.evolve(
-        record,
-        input_grad=_cost(inputs, convention),
-        weight_grad=_cost(weights, convention),
-        saved_bytes=saved.get(name, 0),
-        peak_bytes=peaks.get(name, 0),
-    )
+def _terms(training: Training) -> dict[str, Any]:
+    """How the step runs, as reports state it: what differs from the plainest step."""
+    terms: dict[str, Any] = {"profile": training.profile.name}
+    if training.optimizer is not None:
+        terms["optimizer"] = training.optimizer.name
+    if training.master:
+        terms["master"] = training.master
+    if training.dp > 1:
+        terms |= {"dp": training.dp, "zero": training.zero}
+    if training.recompute != "none":
+        terms["recompute"] = training.recompute
+    return terms
 
 
-def _more(total: Work, work: Work, times: Dim) -> Work:
-    return Work(
-        total.matmul_flops + work.matmul_flops * times,
-        total.vector_flops + work.vector_flops * times,
-        total.transcendentals + work.transcendentals * times,
-    )
+class _Counted:
+    """What a convention counts of the work that training adds to nodes, which come in schedule order."""
 
+    def __init__(self, convention: Convention) -> None:
+        self.convention = convention
+        self.ordinals = Ordinals()
 
-def _cost(work: Work, convention: Convention) -> Cost:
-    """The gradient work that a convention counts: all of it, or the contractions alone."""
-    if convention.adjust is None:
-        return Cost(work.matmul_flops, work.vector_flops, work.transcendentals)
-    return Cost(work.matmul_flops)
+    def of(self, record: NodeCost, parts: Iterable[Work]) -> list[Cost]:
+        ordinal = self.ordinals.of(record.node, record.starts)
+        costs = (Cost(part.matmul_flops, part.vector_flops, part.transcendentals) for part in parts)
+        return [adjusted(self.convention, record.node, cost, ordinal, backward=True) for cost in costs]
 
 
 def _memory(steps: Schedule) -> tuple[dict[str, Dim], dict[str, Dim]]:

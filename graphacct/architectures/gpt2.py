@@ -148,7 +148,8 @@ GPT2 = Architecture(
     build,
     PRESETS,
     sizes={"seq_len": lambda config: config.n_positions},
-    attention=("eager", "fused"),
+    attention=("fused", "eager"),
+    dtype="float32",
     phases=("forward", "train", "decode"),
     loss=next_token_loss,
     aliases={

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphacct.cli.options import BYTES, OUTPUT, SIZE, OneOf, Output, arguments, format_option, model_options
+from graphacct.cli.options import BYTES, OUTPUT, Output, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 if TYPE_CHECKING:
@@ -15,21 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("memory", short_help="The memory of a training step, part by part, and whether it fits.")
 @click.argument("model")
-@model_options
-@click.option(
-    "--optimizer", metavar="NAME", help="adamw, sgd-momentum, sgd, adamw-8bit, adafactor, muon.  [default: adamw]"
-)
-@click.option(
-    "--master", default="", metavar="fp32|none", help="A float32 copy of the parameters.  [default: of 16 bits]"
-)
-@click.option(
-    "--dp", type=SIZE, default=1, metavar="N", help="Data-parallel ranks, of which this is one.  [default: 1]"
-)
-@click.option("--zero", type=SIZE, default=0, metavar="0|1|2|3", help="The ZeRO stage over --dp.  [default: 0]")
-@click.option("--profile", default="", metavar="NAME", help="As which kernels.  [default: torch-eager-cuda]")
-@click.option("--recompute", default="none", metavar="WHAT", help="In training: none, full, selective or a glob.")
-@click.option("--freeze", multiple=True, metavar="GLOB", help="In training: parameters left as they are. Repeatable.")
-@click.option("--unknown", type=OneOf(("error", "report")), default="error", help="As for report.  [default: error]")
+@memory_options
 @click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB.")
 @click.option("--max-batch", is_flag=True, help="The largest batch that fits in --fits.")
 @click.option("--max-seq-len", is_flag=True, help="The longest sequence that fits in --fits.")

@@ -111,18 +111,17 @@ MODEL = (
     click.option("--batch", type=SIZE, metavar="N", help="Sequences or images at a time.  [default: 1]"),
     click.option("--seq-len", type=SIZE, metavar="N", help="Tokens per sequence.  [default: the model's context]"),
     click.option("--image-size", type=ImageSize(), metavar="N|HxW", help="Pixels.  [default: the model's own]"),
-    click.option("--attention", metavar="NAME", help="eager (written out) or fused (one operator)."),
+    click.option("--attention", metavar="NAME", help="fused (one operator) or eager (written out).  [default: fused]"),
     click.option(
         "--phase", type=OneOf(("forward", "train", "decode")), help="forward, train or decode.  [default: forward]"
     ),
     click.option("--cache-len", type=SIZE, metavar="N", help="In decoding: tokens in the cache."),
     click.option("--loss", type=OneOf(("sum", "cross_entropy")), help="In training.  [default: sum]"),
-    click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: float32]"),
+    click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: the model's own]"),
     click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
     *PLUGINS,
 )
-ACCOUNT = (
-    *MODEL,
+TRAINING = (
     click.option(
         "--profile", default="", metavar="NAME", help="In training: as which kernels.  [default: torch-eager-cuda]"
     ),
@@ -130,14 +129,34 @@ ACCOUNT = (
     click.option(
         "--freeze", multiple=True, metavar="GLOB", help="In training: parameters left as they are. Repeatable."
     ),
-    click.option("--convention", default="exact", metavar="NAME", help="What is counted.  [default: exact]"),
     click.option(
-        "--unknown",
-        type=OneOf(("error", "report")),
-        default="error",
-        help="Operators without a cost are an error, or left out of every sum and named.  [default: error]",
+        "--optimizer",
+        default="",
+        metavar="NAME",
+        help="In training: adamw, sgd-momentum, sgd, adamw-8bit, adafactor, muon.  [default: adamw]",
     ),
+    click.option(
+        "--master",
+        default="",
+        metavar="fp32|none",
+        help="In training: a float32 copy of the parameters.  [default: of 16 bits]",
+    ),
+    click.option("--dp", type=SIZE, default=1, metavar="N", help="Data-parallel ranks, of which this is one."),
+    click.option("--zero", type=SIZE, default=0, metavar="0|1|2|3", help="The ZeRO stage over --dp.  [default: 0]"),
 )
+UNKNOWN = click.option(
+    "--unknown",
+    type=OneOf(("error", "report")),
+    default="error",
+    help="Operators without a cost are an error, or left out of every sum and named.  [default: error]",
+)
+ACCOUNT = (
+    *MODEL,
+    *TRAINING,
+    click.option("--convention", default="exact", metavar="NAME", help="What is counted.  [default: exact]"),
+    UNKNOWN,
+)
+MEMORY = (*MODEL, *TRAINING, UNKNOWN)
 OUTPUT = click.option(
     "-o", "--output", type=Output(), metavar="FILE", help="Write to a file; its ending gives the format."
 )
@@ -164,6 +183,11 @@ def model_options(function: Function) -> Function:
 def account_options(function: Function) -> Function:
     """Give a command the options that build a model and account it."""
     return _decorated(function, ACCOUNT)
+
+
+def memory_options(function: Function) -> Function:
+    """Give a command the options that build a model and say how it is trained."""
+    return _decorated(function, MEMORY)
 
 
 def format_option(*formats: str) -> Callable[[Function], Function]:

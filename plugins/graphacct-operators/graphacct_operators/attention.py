@@ -34,12 +34,6 @@ def _known_less(a: Any, b: Any) -> bool:
     return type(a) is int and type(b) is int and a < b
 
 
-def recomputed_matmul_flops(b: Any, h: Any, s: Any, t: Any, d: Any) -> Any:
-    """Of the backward pass's matmul FLOPs, those that compute the scores again: one of its five products, which the
-    hardware does and the model does not ask for."""
-    return 2 * b * h * s * t * d
-
-
 def _all_operands(
     b: Any,
     h: Any,
@@ -48,28 +42,40 @@ def _all_operands(
     t: Any,
     d: Any,
     e: Any,
+    *,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
+) -> Work:
+    """The kernel computes the gradients of q, k and v together, whichever are wanted."""
+    scores = b * h * s * t
+    steps = 2 + (scale != 1) + (2 if dropout_p else 0)
+    shared = 0 if same(g, h) else b * h * t * (d + e)
+    return Work(matmul_flops=4 * scores * d + 4 * scores * e, vector_flops=steps * scores + 2 * b * h * s * e + shared)
+
+
+def _scores_again(
+    b: Any,
+    h: Any,
+    s: Any,
+    t: Any,
+    d: Any,
     mask: TensorSpec | None,
     *,
     causal: bool = False,
     scale: float | None = None,
     dropout_p: float = 0.0,
 ) -> Work:
-    """The kernel computes the gradients of q, k and v together, whichever are wanted."""
+    """The scores, and from them and the logsumexp the weights, which the forward kernel never stored."""
     scores = b * h * s * t
-    products = 4 * scores * d + 4 * scores * e
-    steps = 4 + 2 * (scale != 1) + (causal or mask is not None) + (4 if dropout_p else 0)
-    shared = 0 if same(g, h) else b * h * t * (d + e)
-    return Work(
-        matmul_flops=recomputed_matmul_flops(b, h, s, t, d) + products,
-        vector_flops=steps * scores + 2 * b * h * s * e + shared,
-        transcendentals=scores,
-    )
+    steps = 2 + (scale != 1) + (causal or mask is not None) + (2 if dropout_p else 0)
+    return Work(matmul_flops=2 * scores * d, vector_flops=steps * scores, transcendentals=scores)
 
 
 @operator(
     "q: b h s d, k: b g t d, v: b g t e, mask?: ... -> b h s e",
     infer=_attended,
     gradients={"*": _all_operands},
+    recomputes=_scores_again,
     saves=(
         Saved("q", EITHER_SIDE),
         Saved("k", EITHER_SIDE),
@@ -106,12 +112,14 @@ def scaled_dot_product_attention(
     is what torch's flash kernel keeps; its memory-efficient one, which serves float32 and masks, pads logsumexp to a
     multiple of 32 rows.
 
-    Backward, of q, k and v together: 5 products as torch's counter has it, 2 b h s t d each for the scores again, the
-    gradients of q and of k, 2 b h s t e each for those of the softmax and of v. Without the scores again it is 4, twice
-    the forward pass: the model's own FLOPs; `recomputed_matmul_flops` is the difference. Per score: the softmax again
-    from the logsumexp (subtract, exp), 1 each for scale and mask, its gradient (subtract, multiply), 1 for the scale; 4
-    for dropout. 2 per element of the output for sum(g * out); where heads share k and v, 1 per query head to sum
-    their gradients. Of a mask that is trained, the sum over what it was broadcast to is not counted.
+    Backward, of q, k and v together: 4 products, 2 b h s t d each for the gradients of q and of k, 2 b h s t e each for
+    those of the softmax and of v: twice the forward pass. Per score: the softmax's gradient (subtract, multiply), 1 for
+    the scale, 2 for dropout; 2 per element of the output for sum(g * out); where heads share k and v, 1 per query head
+    to sum their gradients. Of a mask that is trained, the sum over what it was broadcast to is not counted.
+
+    Computed again on top, because the forward kernel stored no scores: a fifth product, 2 b h s t d, and per score 2
+    for the weights from the logsumexp (subtract, exp), 1 each for scale and mask, 2 for dropout. The hardware does that
+    and the model does not ask for it; torch's counter has all 5 products.
     """
     scores = b * h * s * t
     steps = 5 + (scale != 1) + (causal or mask is not None) + (2 if dropout_p else 0)

@@ -164,5 +164,6 @@ RESNET = Architecture(
     build,
     PRESETS,
     sizes={"image_size": lambda config: (224, 224)},
+    dtype="float32",
     doc="ResNet v1.5 as in torchvision: stride on the 3x3; basic or bottleneck blocks, groups and width settable.",
 )
