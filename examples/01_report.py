@@ -2,7 +2,7 @@
 
 import graphacct
 
-report = graphacct.account("gpt2-xl", seq_len=1024)
+report = graphacct.account("gpt2-xl", seq_len=1024, attention="eager")
 print(report)
 
 # The published checkpoint: token and position embeddings, 48 layers of 12 d² + 13 d, the last norm; the head is tied.

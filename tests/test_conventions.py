@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct import Builder, Convention, Cost, Graph, Node, Value
+from graphacct import Builder, Convention, Cost, Graph, Node, Report, Value
 from graphacct.conventions import EXACT, MATMUL, WORKSHEET
 from graphacct.errors import PluginError, UnknownNameError
 from graphacct.plugins import default
@@ -127,3 +127,22 @@ def test_a_convention_that_fails() -> None:
     message = "convention 'empty' on node .*, operator 'rms_norm', returned None, which is no Cost"
     with pytest.raises(PluginError, match=message):
         graphacct.account(layers(), convention=empty)
+
+
+def test_a_convention_holds_for_training_too() -> None:
+    """Without a function of its own for it, what training adds goes through the same one: all but the head is without
+    the head's gradients and update; with one, that counts."""
+
+    def without_head(node: Node, cost: Cost, ordinal: int) -> Cost:
+        return Cost() if node.name == "lm_head" else cost
+
+    def trained(convention: str | Convention) -> Report:
+        sizes = {"n_layer": 2, "n_embd": 64, "n_head": 4, "tie_word_embeddings": False}
+        return graphacct.account("gpt2", phase="train", seq_len=16, set=sizes, convention=convention)
+
+    exact, partly = trained("exact"), trained(Convention("no-head", "All but the head.", without_head))
+    for quantity in ("step_flops", "hardware_flops", "optimizer_flops", "input_grad_flops", "weight_grad_flops"):
+        assert exact.total[quantity] - partly.total[quantity] == exact["lm_head"].values[quantity] > 0
+    own = Convention("forward", "No gradients.", backward=lambda node, cost, ordinal: Cost())
+    total = trained(own).total
+    assert total["step_flops"] == total["forward_flops"] == exact.total["flops"]

@@ -12,7 +12,7 @@ from graphacct.resolve import resolve
 
 @pytest.fixture(scope="module")
 def report():
-    return graphacct.account("gpt2-xl")
+    return graphacct.account("gpt2-xl", attention="eager")
 
 
 def line(explanation, quantity):
@@ -49,7 +49,7 @@ def test_a_tied_parameter_says_who_counts_it(report):
 
 def test_a_convention_that_leaves_work_out_is_shown():
     """Under `worksheet` an RMSNorm counts 2 of its 4 per element: the exact figure and the counted one both show."""
-    report = graphacct.account("transformer-lm-xl", convention="worksheet")
+    report = graphacct.account("transformer-lm-xl", attention="eager", convention="worksheet")
     text = str(explain(report, "layers.*.ln1", "flops"))
     assert f"the convention counts {2 * 1024 * 1600:,} of it" in text
     assert f"in the whole model {48 * 2 * 1024 * 1600:,}" in text

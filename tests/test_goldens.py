@@ -154,7 +154,7 @@ def test_logits_shape(case: str, row: dict[str, Any]) -> None:
 def test_nanogpt_sizing() -> None:
     """nanoGPT's notebook prints the same figures for GPT-2 124M at 1,024 tokens, component by component."""
     published = json.loads((GOLDENS / "published" / "nanogpt_gpt2_sizing.json").read_text())
-    ours = graphacct.account("gpt2", convention="matmul", seq_len=1024)
+    ours = graphacct.account("gpt2", attention="eager", convention="matmul", seq_len=1024)
     paths = {
         "attention_kqv": "attn.c_attn",
         "attention_scores": "attn.scores",

@@ -85,7 +85,7 @@ def full_size():
 def test_full_size_models_keep_what_torch_keeps(model, row):
     """GPT-2 up to XL: the schedule writes out a few layers and weighs the others, and the sum is exact all the same."""
     overrides = dict.fromkeys(PROBABILITIES, 0.0) if row["dropout"] == "0" else {}
-    steps = scheduled(model, batch=row["batch"], seq_len=row["size"], set=overrides)
+    steps = scheduled(model, attention="eager", batch=row["batch"], seq_len=row["size"], set=overrides)
     assert saved_bytes(steps) == row["bytes"]
     assert len(steps.steps) < 500
 
@@ -104,7 +104,7 @@ def test_a_gpt2_block_on_a_gpu_keeps_the_published_bytes(width):
     """(16B + 2) s b h + (2B + 1) a s² b + 16 s b with dropout and attention written out, for gelu in one kernel
     (Korthikanti et al., 2022, and the LayerNorm statistics that they leave out): the difference of one layer more."""
     s, b, h, a = 32, 3, 64, 4
-    options = {"batch": b, "seq_len": s, "dtype": {2: "bf16", 4: "fp32"}[width]}
+    options = {"batch": b, "seq_len": s, "attention": "eager", "dtype": {2: "bf16", 4: "fp32"}[width]}
 
     def layers(count):
         overrides = {
@@ -141,7 +141,9 @@ def test_folded_equals_unrolled():
     """The weighed middle repetition stands for all that it replaces, whatever the depth."""
     plugins = default()
     for depth in (1, 2, 3, 4, 5, 6, 11):
-        graph = graphacct.build("gpt2", phase="train", seq_len=16, batch=2, set={**TINY["gpt2"], "n_layer": depth})
+        graph = graphacct.build(
+            "gpt2", attention="eager", phase="train", seq_len=16, batch=2, set={**TINY["gpt2"], "n_layer": depth}
+        )
         totals = [
             saved_bytes(schedule(form, plugins.operators, plugins.profiles["torch-eager-cpu"]))
             for form in (graph, graph.unroll())
@@ -152,5 +154,5 @@ def test_folded_equals_unrolled():
 def test_a_frozen_model_keeps_nothing():
     """Without a parameter to train no gradient flows, and nothing is kept."""
     plugins = default()
-    graph = graphacct.build("gpt2", phase="train", seq_len=16, set=TINY["gpt2"])
+    graph = graphacct.build("gpt2", attention="eager", phase="train", seq_len=16, set=TINY["gpt2"])
     assert kept(schedule(graph, plugins.operators, trained=lambda parameter: False)) == []

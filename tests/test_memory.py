@@ -179,7 +179,7 @@ def test_symbols_give_a_formula() -> None:
     ("options", "message"),
     [
         ({"phase": "trane"}, "phase is .*'trane'"),
-        ({"phase": "forward", "optimizer": "sgd"}, "matter in training alone"),
+        ({"phase": "forward", "optimizer": "sgd"}, "of a training step alone"),
         ({"dp": 0}, "dp is a number of data-parallel ranks, at least 1, not 0"),
         ({"zero": 4}, "zero is a ZeRO stage, 0 to 3, not 4"),
         ({"master": "fp64"}, "master is fp32 or none, not 'fp64'"),

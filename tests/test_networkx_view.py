@@ -20,7 +20,7 @@ def mlp():
 
 def test_the_view_has_the_nodes_and_their_edges():
     """Each networkx node carries the Node, each edge the Value and the operand's position."""
-    graph = graphacct.build("gpt2", seq_len=8)
+    graph = graphacct.build("gpt2", attention="eager", seq_len=8)
     view = graph.nx
     assert view is graph.nx
     assert isinstance(view.nodes["transformer.embed"]["node"], Node)
@@ -38,7 +38,7 @@ def test_the_view_has_the_nodes_and_their_edges():
 
 def test_any_networkx_algorithm_runs_on_it():
     """The unrolled GPT-2 is one DAG, whose longest path runs through all twelve layers."""
-    view = graphacct.build("gpt2", seq_len=8).unroll().nx
+    view = graphacct.build("gpt2", attention="eager", seq_len=8).unroll().nx
     assert networkx.is_directed_acyclic_graph(view)
     longest = networkx.dag_longest_path(view)
     assert [name for name in longest if name.endswith("mlp.act")] == [f"transformer.h.{i}.mlp.act" for i in range(12)]
@@ -47,7 +47,10 @@ def test_any_networkx_algorithm_runs_on_it():
 
 def test_the_view_of_a_graph_becomes_that_graph():
     """There and back gives an equal graph, folded or flat."""
-    for graph in (graphacct.build("gpt2", seq_len=8), graphacct.build("gpt2", seq_len=8).unroll()):
+    for graph in (
+        graphacct.build("gpt2", attention="eager", seq_len=8),
+        graphacct.build("gpt2", attention="eager", seq_len=8).unroll(),
+    ):
         assert Graph.from_nx(graph.nx) == graph
 
 
@@ -132,7 +135,7 @@ def test_an_undirected_graph_and_a_changed_edge_are_refused():
     """Edges must have a direction, and agree with the operands of the nodes they join."""
     with pytest.raises(GraphError, match="is undirected"):
         Graph.from_nx(networkx.Graph())
-    view = graphacct.build("gpt2", seq_len=8).nx.copy()
+    view = graphacct.build("gpt2", attention="eager", seq_len=8).nx.copy()
     view.remove_edge("transformer.wpe", "transformer.embed")
     with pytest.raises(GraphError, match=r"node 'transformer\.embed': its edges and its operands disagree about"):
         Graph.from_nx(view)

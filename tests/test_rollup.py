@@ -119,7 +119,7 @@ def test_an_empty_graph() -> None:
 
 def test_the_representation_is_one_line() -> None:
     """At a prompt a report of any size is a line; `print` gives the table, a notebook shows it."""
-    report = graphacct.account("gpt2")
+    report = graphacct.account("gpt2", attention="eager")
     assert repr(report) == "<Report gpt2: convention exact, 31 of 31 nodes costed>"
     assert repr(report.annotated) == "<AnnotatedGraph gpt2: 31 nodes, convention exact>"
     assert repr(report.annotated.graph) == "<Graph gpt2: 31 nodes>"
@@ -127,7 +127,7 @@ def test_the_representation_is_one_line() -> None:
 
 def test_a_path_finds_its_row() -> None:
     """A report is indexed by path; an unknown one suggests the closest."""
-    report = graphacct.account("gpt2")
+    report = graphacct.account("gpt2", attention="eager")
     assert report["transformer.h.*.attn"].path == "transformer.h.*.attn"
     message = r"^unknown path 'transformer\.h\.\*\.atn'; did you mean 'transformer\.h\.\*\.attn'\?$"
     with pytest.raises(UnknownNameError, match=message):

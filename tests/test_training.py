@@ -47,7 +47,7 @@ def test_a_step_is_what_torchs_counter_measures(model, row):
 
 def test_forward_input_and_weight_gradients_are_told_apart():
     """A linear layer's three products are of one size; attention's two have two input gradients each and no weight."""
-    report = tiny()
+    report = tiny(attention="eager")
     linear = 2 * 16 * 64 * 192  # c_attn: tokens × width × 3 width, 2 per multiply-add
     for quantity in ("forward", "input_grad", "weight_grad"):
         assert report["transformer.h.*.attn.c_attn"].values[f"{quantity}_matmul_flops"] == 3 * linear
@@ -146,7 +146,7 @@ def test_saved_and_peak_bytes_are_in_the_report():
 def test_recomputation_keeps_less_and_works_more():
     """Running every block again keeps the blocks' inputs alone and costs their forward pass once more; the attention
     core keeps no scores; the step, which is what the model asks for, stays."""
-    reports = {what: tiny(recompute=what) for what in ("none", "selective", "full", "*.mlp.act")}
+    reports = {what: tiny(recompute=what, attention="eager") for what in ("none", "selective", "full", "*.mlp.act")}
     saved = {what: report.total["saved_bytes"] for what, report in reports.items()}
     assert saved["full"] < saved["selective"] < saved["none"]
     assert saved["none"] - saved["*.mlp.act"] == 3 * 3 * 16 * 256 * 4  # of GELU's four tensors, its input stays
@@ -159,13 +159,56 @@ def test_recomputation_keeps_less_and_works_more():
         assert report.total["hardware_matmul_flops"] == report.total["step_matmul_flops"] + again[what]
 
 
+def test_what_fused_attention_computes_again_is_the_hardwares():
+    """The step is the same in both kinds of attention, twice the forward products in the backward pass; the fused
+    kernel's scores, 2 b h s t d in each of 3 layers, are computed once more, and twice more where blocks are rerun."""
+    eager, fused = (trained(seq_len=16, set=TINY, attention=kind, convention="matmul") for kind in ("eager", "fused"))
+    assert fused.total["step_matmul_flops"] == eager.total["step_matmul_flops"]
+    scores = 3 * 2 * 16 * 16 * 64
+    assert (eager.total["recompute_matmul_flops"], fused.total["recompute_matmul_flops"]) == (0, scores)
+    assert fused.total["hardware_matmul_flops"] - fused.total["step_matmul_flops"] == scores
+    full = trained(seq_len=16, set=TINY, attention="fused", convention="matmul", recompute="full").total
+    blocks = fused["transformer.h.*"].values["matmul_flops"]
+    assert full["recompute_matmul_flops"] == blocks + scores
+
+
+def test_the_update_of_the_parameters():
+    """AdamW is 14 per trained parameter, wherever it is, with 8 bytes of state; a tied head adds nothing, what is
+    frozen nothing, and ranks divide it under ZeRO: the state and the update from stage 1 on, gradients from stage 2."""
+    report = trained(seq_len=16, set=TINY)
+    params = report.total["params"]
+    assert report.total["optimizer_flops"] == 14 * params
+    assert report.total["optimizer_state_bytes"] == 8 * params
+    assert report.total["gradient_bytes"] == 4 * params
+    assert report["lm_head"].values["optimizer_flops"] == 0
+    frozen = trained(seq_len=16, set=TINY, freeze=["*.mlp.*"])
+    mlp = report["transformer.h.*.mlp"].values["params"]
+    assert frozen.total["optimizer_flops"] == 14 * (params - mlp)
+    for stage, gradients, state in ((0, 1, 1), (1, 1, 4), (2, 4, 4), (3, 4, 4)):
+        total = trained(seq_len=16, set=TINY, dp=4, zero=stage).total
+        assert total["gradient_bytes"] == 4 * params // gradients
+        assert total["optimizer_state_bytes"] == 8 * params // state
+        assert total["optimizer_flops"] == 14 * params // state
+    sgd = trained(seq_len=16, set=TINY, optimizer="sgd")
+    assert (sgd.total["optimizer_flops"], sgd.total["optimizer_state_bytes"]) == (2 * params, 0)
+    assert sgd.workload["optimizer"] == "sgd"
+
+
+def test_muons_products_are_matmul_flops():
+    """Under `matmul` the update is the products of Newton-Schulz alone, of the hidden matrices: five steps of
+    4 m² n + 2 m³ with m ≤ n the sides; of 3 layers' matrices of 64 × 192, 64 × 64 and twice 64 × 256."""
+    report = trained(seq_len=16, set=TINY, optimizer="muon", convention="matmul")
+    products = sum(5 * (4 * m * m * n + 2 * m**3) for m, n in ((64, 192), (64, 64), (64, 256), (64, 256)))
+    assert report.total["optimizer_flops"] == report.total["optimizer_matmul_flops"] == 3 * products
+
+
 def test_what_cannot_be_is_refused_by_name():
     """A glob without a match, an unknown profile, training options without training."""
     with pytest.raises(ConfigError, match=r"--freeze 'transfomer\.\*' matches no parameter; did you mean"):
         tiny(freeze=["transfomer.*"])
     with pytest.raises(UnknownNameError, match="unknown profile 'torch-eager-cud'; did you mean 'torch-eager-cuda'"):
         tiny(profile="torch-eager-cud")
-    with pytest.raises(ConfigError, match="matter in training alone"):
+    with pytest.raises(ConfigError, match="freeze: of a training step alone"):
         graphacct.account("gpt2", freeze=["*"])
     with pytest.raises(ConfigError, match="--recompute 'fill' matches no node; did you mean 'full'"):
         tiny(recompute="fill")

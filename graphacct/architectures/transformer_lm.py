@@ -105,7 +105,7 @@ TRANSFORMER_LM = Architecture(
     build,
     PRESETS,
     sizes={"seq_len": lambda config: config.context_length},
-    attention=("fused", "eager"),
+    attention=("eager", "fused"),
     dtype="float32",
     phases=("forward", "train", "decode"),
     aliases={"num_layers": "n_layer", "num_heads": "n_head"},

@@ -34,6 +34,7 @@ TRAINING_COLUMNS = (
     "input_grad_flops",
     "weight_grad_flops",
     "step_flops",
+    "optimizer_flops",
     "saved_bytes",
     "peak_bytes",
 )
@@ -52,6 +53,11 @@ TITLES = {
     "input_grad_flops": "Input grad",
     "weight_grad_flops": "Weight grad",
     "step_flops": "Step",
+    "optimizer_flops": "Update",
+    "recompute_flops": "Again",
+    "hardware_flops": "Hardware",
+    "gradient_bytes": "Gradients",
+    "optimizer_state_bytes": "State",
     "saved_bytes": "Saved",
     "peak_bytes": "Peak",
 }
@@ -66,6 +72,11 @@ IN_WORDS = {
     "activation_bytes": "activations",
     "read_bytes": "read",
     "write_bytes": "written",
+    "recompute_flops": "computed again",
+    "hardware_flops": "all that the hardware does",
+    "optimizer_flops": "update",
+    "gradient_bytes": "gradients",
+    "optimizer_state_bytes": "optimizer state",
 }
 """How the totals without a column of their own are called in the line below the table."""
 OPERATOR = "Operator"

@@ -49,7 +49,7 @@ REQUESTS: list[tuple[str, list[str], int, list[str]]] = [
     ("image of three sides", ["report", "gpt2", "--image-size", "3x3x3"], 2, ["'3x3x3'", "224x192"]),
     ("image for a language model", ["report", "gpt2", "--image-size", "8"], 1, ["gpt2 has no image_size", "seq_len"]),
     ("unknown dtype", ["report", "gpt2", "--dtype", "f32"], 1, ["dtype", "'f32'", "did you mean 'fp32'"]),
-    ("unknown attention", ["report", "gpt2", "--attention", "flash"], 1, ["'flash'", "eager or fused"]),
+    ("unknown attention", ["report", "gpt2", "--attention", "flash"], 1, ["'flash'", "fused or eager"]),
     ("unknown convention", ["report", "gpt2", "--convention", "exct"], 1, ["'exct'", "did you mean 'exact'"]),
     ("unknown format", ["report", "gpt2", "--format", "jsn"], 2, ["'jsn'", "did you mean 'json'"]),
     ("unknown grouping", ["report", "gpt2", "--by", "scop"], 2, ["'scop'", "did you mean 'scope'"]),
@@ -142,7 +142,7 @@ def test_an_unknown_operator_is_an_error_unless_asked_for(run: Any, tmp_path: Pa
     check_message(result.stderr, ["'lm_head'", "'linaer'", "did you mean 'linear'", "--unknown report"])
     result = run("report", str(path), "--unknown", "report")
     assert result.exit_code == 0
-    assert "30 of 31 nodes" in result.stdout
+    assert "24 of 25 nodes" in result.stdout
     assert "lm_head (linaer)" in result.stdout
 
 
@@ -206,6 +206,6 @@ def test_an_operator_that_ends_the_program_is_an_error(run: Any, tmp_path: Path)
         "def graphacct_register_operators():\n"
         "    return [softmax]\n"
     )
-    result = run("report", "gpt2", "--plugin", str(plugin))
+    result = run("report", "gpt2", "--attention", "eager", "--plugin", str(plugin))
     assert result.exit_code == 1
     assert "ended the program: SystemExit(0)" in result.stderr

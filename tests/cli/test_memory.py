@@ -115,7 +115,7 @@ def test_the_longest_sequence(run: Any) -> None:
         (["--dp", "0"], 1, ["dp is a number of data-parallel ranks, at least 1, not 0"]),
         (["--zero", "4"], 1, ["zero is a ZeRO stage, 0 to 3, not 4"]),
         (["--master", "fp8"], 1, ["master is fp32 or none, not 'fp8'"]),
-        (["--phase", "forward", "--optimizer", "sgd"], 1, ["matter in training alone"]),
+        (["--phase", "forward", "--optimizer", "sgd"], 1, ["of a training step alone"]),
         (["--fits", "1MB", "--max-batch"], 1, ["not even batch 1 of 'gpt2' fits: it needs ", "of 1,000,000"]),
         (["--max-batch"], 2, ["--max-batch needs the memory to fit in: --fits 24GiB"]),
         (["--fits", "1GB", "--max-batch", "--batch", "2"], 2, ["--max-batch", "--batch", "leave one of them out"]),

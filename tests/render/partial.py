@@ -12,7 +12,7 @@ UNKNOWN = {"softmax": "mystery", "act": "riddle"}
 
 def report() -> Report:
     """GPT-2 whose softmax and GELU have no cost: 29 of its 31 nodes have one."""
-    return account(strange(build("gpt2")), unknown="report")
+    return account(strange(build("gpt2", attention="eager")), unknown="report")
 
 
 def strange(graph: Graph) -> Graph:

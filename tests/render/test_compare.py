@@ -33,7 +33,9 @@ def test_the_worksheets_table() -> None:
 
 def test_models_with_other_scopes_keep_their_rows() -> None:
     """A row that a model does not have is empty there, not 0."""
-    comparison = compare([account("gpt2"), account("transformer-lm-small")], depth=1)
+    comparison = compare(
+        [account("gpt2", attention="eager"), account("transformer-lm-small", attention="eager")], depth=1
+    )
     values = dict(zip(comparison.paths, comparison.values, strict=True))
     assert values["transformer"][1] is None
     assert values["layers.*"][0] is None
@@ -42,14 +44,14 @@ def test_models_with_other_scopes_keep_their_rows() -> None:
 
 def test_shares_are_of_the_compared_quantity() -> None:
     """The token embedding has 50,257 · 768 of gpt2's 124,439,808 parameters, and no FLOPs."""
-    comparison = compare([account("gpt2")], "params", depth=2)
+    comparison = compare([account("gpt2", attention="eager")], "params", depth=2)
     shares = dict(zip(comparison.paths, comparison.shares, strict=True))
     assert shares["transformer.wte"] == (50257 * 768 / 124_439_808,)
 
 
 def test_rows_of_nothing_are_left_out_of_the_table_and_counted() -> None:
     """The table leaves rows of 0 out and says how many; JSON has them."""
-    comparison = compare([account("gpt2")], by="operator")
+    comparison = compare([account("gpt2", attention="eager")], by="operator")
     rows = comparison.to_dict()["rows"]
     empty = [row for row in rows if row["models"][0]["value"] == 0]
     assert len(comparison.sheet().lines) == len(rows) - len(empty)
@@ -58,7 +60,7 @@ def test_rows_of_nothing_are_left_out_of_the_table_and_counted() -> None:
 
 def test_incomplete_totals_say_so() -> None:
     """The model whose coverage is not full is named, beside its total and below."""
-    text = str(compare([partial.report(), account("gpt2-medium")], by="operator"))
+    text = str(compare([partial.report(), account("gpt2-medium", attention="eager")], by="operator"))
     assert "(29 of 31 nodes)" in text
     assert "uncosted" in text
     assert "gpt2: incomplete: 29 of 31" in text
@@ -66,7 +68,7 @@ def test_incomplete_totals_say_so() -> None:
 
 def test_json_and_csv_hold_the_same_figures() -> None:
     """One CSV row for each cell of the JSON that is not null."""
-    comparison = compare([account("gpt2"), account("gpt2-medium")])
+    comparison = compare([account("gpt2", attention="eager"), account("gpt2-medium", attention="eager")])
     parsed = json.loads(comparison.json())
     assert parsed["schema"] == "graphacct.compare/1"
     cells = [cell["value"] for row in parsed["rows"] for cell in row["models"] if cell is not None]
@@ -76,7 +78,9 @@ def test_json_and_csv_hold_the_same_figures() -> None:
 def test_symbols_compare() -> None:
     """A model built for n sequences has formulas for values, and the shares that any n gives."""
     n = sympy.Symbol("n", positive=True, integer=True)
-    rows = compare([account("gpt2", batch=n), account("gpt2")], by="operator").to_dict()["rows"]
+    rows = compare(
+        [account("gpt2", attention="eager", batch=n), account("gpt2", attention="eager")], by="operator"
+    ).to_dict()["rows"]
     cell, numbers = next(row["models"] for row in rows if row["operator"] == "matmul")
     assert cell["value"] == f"{numbers['value']}*n"
     assert cell["share"] == pytest.approx(numbers["share"], rel=1e-15)
@@ -85,11 +89,11 @@ def test_symbols_compare() -> None:
 def test_only_one_convention_compares() -> None:
     """Figures under two conventions do not compare, and nothing does not compare at all."""
     with pytest.raises(ConfigError, match="several conventions \\(exact, matmul\\)"):
-        compare([account("gpt2"), account("gpt2", convention="matmul")])
+        compare([account("gpt2", attention="eager"), account("gpt2", attention="eager", convention="matmul")])
     with pytest.raises(ConfigError, match="nothing to compare"):
         compare([])
     with pytest.raises(UnknownNameError, match="'flop'"):
-        compare([account("gpt2")], "flop")
+        compare([account("gpt2", attention="eager")], "flop")
 
 
 def test_orders_are_merged() -> None:

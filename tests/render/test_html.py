@@ -31,7 +31,7 @@ class _Reader(HTMLParser):
 
 def test_a_report_shows_as_a_table() -> None:
     """The table has the scopes, the totals and the terms."""
-    reader = _Reader(account("gpt2-xl", seq_len=1024))
+    reader = _Reader(account("gpt2-xl", attention="eager", seq_len=1024))
     assert {"gpt2-xl", "h ×48", "3.52 TFLOP", "convention exact; 31 of 31 nodes costed"} <= set(reader.texts)
 
 
@@ -44,7 +44,7 @@ def test_an_incomplete_report_says_so() -> None:
 
 def test_names_cannot_become_tags() -> None:
     """A hostile name gives the tags and attributes that a tame one gives, and is shown as it is."""
-    tame, wild = _Reader(account("gpt2")), _Reader(hostile.report())
+    tame, wild = _Reader(account("gpt2", attention="eager")), _Reader(hostile.report())
     assert (wild.tags, wild.attributes) == (tame.tags, tame.attributes)
     assert "-cmd|' /C calc'!A0" in wild.texts
     assert any(text.startswith('<script>alert("x")</script>') for text in wild.texts)

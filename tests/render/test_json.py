@@ -36,7 +36,9 @@ SCOPE_KEYS = ["path", "operator", "repeat", "share", *QUANTITIES]
 @pytest.fixture(scope="module")
 def xl() -> dict[str, Any]:
     """The parsed JSON of gpt2-xl."""
-    parsed: dict[str, Any] = json.loads(text(account("gpt2-xl", seq_len=1024)), parse_constant=pytest.fail)
+    parsed: dict[str, Any] = json.loads(
+        text(account("gpt2-xl", attention="eager", seq_len=1024)), parse_constant=pytest.fail
+    )
     return parsed
 
 
@@ -123,7 +125,7 @@ def test_a_plugins_quantity_is_in_every_row() -> None:
     """A quantity that a plugin registers is in the totals and the rows, under its name."""
     plugins = load()
     plugins.register(_extra(lambda record: 7), "extra", "a test")
-    parsed = account("gpt2", plugins=plugins).to_dict()
+    parsed = account("gpt2", attention="eager", plugins=plugins).to_dict()
     # 31 nodes of which 24 stand in the block that runs 12 times: 7 * (7 + 24 * 12)
     assert parsed["total"]["extra_ops"] == 7 * (7 + 24 * 12)
     assert all("extra_ops" in row for row in parsed["by_scope"] + parsed["by_operator"])
@@ -134,7 +136,7 @@ def test_a_quantity_that_is_no_number_is_refused() -> None:
     plugins = load()
     plugins.register(_extra(lambda record: float("nan")), "extra", "a test")
     with pytest.raises(OperatorError, match="'extra_ops' came out as nan"):
-        account("gpt2", plugins=plugins).to_dict()
+        account("gpt2", attention="eager", plugins=plugins).to_dict()
 
 
 def test_hostile_names_stay_inside_their_strings() -> None:
@@ -148,7 +150,7 @@ def test_hostile_names_stay_inside_their_strings() -> None:
 def test_a_tiny_model_in_full(snapshot: SnapshotAssertion) -> None:
     """The whole text for one layer of width 8; transformer-lm has 1 head of 8 and a feed-forward width of 16 here."""
     sizes = {"vocab_size": 11, "context_length": 4, "d_model": 8, "n_layer": 1, "n_head": 1, "d_ff": 16}
-    report = account("transformer-lm", set=sizes)
+    report = account("transformer-lm", attention="eager", set=sizes)
     # two embeddings, attention 4 d², SwiGLU 3 d d_ff, three norms
     assert report.total["params"] == 2 * 11 * 8 + 4 * 8 * 8 + 3 * 8 * 16 + 3 * 8
     assert text(report) == snapshot

@@ -13,7 +13,7 @@ from graphacct.render.sheet import Sheet, sheet
 @pytest.fixture(scope="module")
 def xl() -> Report:
     """gpt2-xl at 1,024 tokens."""
-    return account("gpt2-xl", seq_len=1024)
+    return account("gpt2-xl", attention="eager", seq_len=1024)
 
 
 def labels(sheet: Sheet) -> list[str]:

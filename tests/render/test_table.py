@@ -17,19 +17,19 @@ from graphacct.render.table import show, text
 
 def test_a_table_as_it_is_printed(snapshot: SnapshotAssertion) -> None:
     """gpt2-xl at 1,024 tokens: a tree with repeated blocks once, shares as bars, totals and terms."""
-    assert text(account("gpt2-xl", seq_len=1024), width=100) == snapshot
+    assert text(account("gpt2-xl", attention="eager", seq_len=1024), width=100) == snapshot
 
 
 def test_str_of_a_report_is_its_table() -> None:
     """print(report) shows the table."""
-    report = account("gpt2")
+    report = account("gpt2", attention="eager")
     assert str(report) == text(report)
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 120, 200])
 def test_no_figure_is_cut(width: int) -> None:
     """However narrow the terminal, each figure stands whole on one line."""
-    drawn = text(account("gpt2-xl"), width=width)
+    drawn = text(account("gpt2-xl", attention="eager"), width=width)
     for figure in ("1.56 B", "3.52 TFLOP", "100.00 %", "26.3 GB"):
         assert figure in drawn
 

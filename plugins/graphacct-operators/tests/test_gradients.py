@@ -5,7 +5,6 @@ import re
 import graphacct_operators
 import pytest
 from graphacct_operators import activation, elementwise
-from graphacct_operators.attention import recomputed_matmul_flops
 
 from graphacct import Node, Operator, Parameter, TensorSpec, Value, Work
 from graphacct.backward import Gradients, gradients_of
@@ -35,7 +34,15 @@ def gradient(name, operands, of, **attributes):
         op, Node("n", name, values, outputs, attributes), [place == of for place in range(len(values))]
     )
     assert found.weight_grad == Work()
+    assert found.again == Work() or op.recomputes
     return found.input_grad
+
+
+def again(name, operands, **attributes):
+    """What the backward kernel computes once more of the forward pass."""
+    values = [Value(f"v{place}", spec) for place, spec in enumerate(operands)]
+    outputs = [Value("out", spec) for spec in OPERATORS[name].apply(operands, attributes).outputs]
+    return gradients_of(OPERATORS[name], Node("n", name, values, outputs, attributes), [True] * len(values)).again
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -157,28 +164,30 @@ def test_transposed_convolution_costs_as_much_for_x_and_for_the_weight():
         assert gradient("convolution_transposed", operands, of) == Work(matmul_flops=2 * 60 * 4 * 3)
 
 
-def test_fused_attention_is_five_products_of_which_one_is_repeated():
-    """b = 2, h = 4, s = 3, t = 5, d = 6, e = 7: scores, q and k at 2 b h s t d, softmax and v at 2 b h s t e; without
-    the scores again twice the forward pass."""
+def test_fused_attention_is_four_products_and_one_again():
+    """b = 2, h = 4, s = 3, t = 5, d = 6, e = 7: q's and k's gradients at 2 b h s t d, the softmax's and v's at
+    2 b h s t e, twice the forward pass; the scores once more at 2 b h s t d."""
     operands = [f(2, 4, 3, 6), f(2, 4, 5, 6), f(2, 4, 5, 7)]
     forward = OPERATORS["scaled_dot_product_attention"].apply(operands, {}).cost.matmul_flops
+    scores = 2 * 4 * 3 * 5
+    # 3 per score: the softmax's subtraction and product, the scale. 2 per element of the output.
     work = gradient("scaled_dot_product_attention", operands, 0)
-    assert work.matmul_flops == 2 * 2 * 4 * 3 * 5 * (3 * 6 + 2 * 7)
-    assert work.matmul_flops - recomputed_matmul_flops(2, 4, 3, 5, 6) == 2 * forward
-    # 6 per score: scale, subtract, exp; subtract, multiply, scale. 2 per element of the output.
-    assert work.vector_flops == 6 * (2 * 4 * 3 * 5) + 2 * (2 * 4 * 3 * 7)
-    assert work.transcendentals == 2 * 4 * 3 * 5
+    assert work == Work(2 * forward, 3 * scores + 2 * (2 * 4 * 3 * 7))
+    # 3 per score: the scale, the subtraction of the logsumexp, exp.
+    assert again("scaled_dot_product_attention", operands) == Work(2 * scores * 6, 3 * scores, scores)
 
 
 def test_fused_attention_with_everything():
-    """A causal mask is 1 more per score, dropout 4; two query heads to a key sum b h t (d + e) of gradients."""
+    """Dropout is 2 more per score, and 2 again; a causal mask 1 again; two query heads to a key sum b h t (d + e)."""
     operands = [f(2, 4, 3, 6), f(2, 2, 5, 6), f(2, 2, 5, 7)]
+    scores = 2 * 4 * 3 * 5
     plain = gradient("scaled_dot_product_attention", [f(2, 4, 3, 6), f(2, 4, 5, 6), f(2, 4, 5, 7)], 0)
     work = gradient("scaled_dot_product_attention", operands, 0, causal=True, dropout_p=0.1)
-    scores = 2 * 4 * 3 * 5
-    assert work.vector_flops - plain.vector_flops == (1 + 4) * scores + 2 * 4 * 5 * (6 + 7)
+    assert work.vector_flops - plain.vector_flops == 2 * scores + 2 * 4 * 5 * (6 + 7)
     unscaled = gradient("scaled_dot_product_attention", operands, 0, scale=1, causal=True, dropout_p=0.1)
-    assert work.vector_flops - unscaled.vector_flops == 2 * scores
+    assert work.vector_flops - unscaled.vector_flops == scores
+    more = again("scaled_dot_product_attention", operands, causal=True, dropout_p=0.1)
+    assert more.vector_flops - again("scaled_dot_product_attention", operands).vector_flops == (1 + 2) * scores
 
 
 def test_what_was_repeated_is_summed():

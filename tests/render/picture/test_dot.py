@@ -18,7 +18,7 @@ from graphacct.render.picture.palette import RESIDUAL, TIED
 
 @pytest.fixture(scope="module")
 def gpt2() -> Report:
-    return account("gpt2")
+    return account("gpt2", attention="eager")
 
 
 def tiny() -> Graph:
@@ -52,7 +52,7 @@ def test_the_source_of_a_small_model(snapshot: SnapshotAssertion) -> None:
 
 def test_the_same_report_gives_the_same_bytes(gpt2: Report) -> None:
     """Nothing in the source depends on the order of a set or on an address."""
-    again = account("gpt2")
+    again = account("gpt2", attention="eager")
     assert draw(gpt2, depth=4).source == draw(again, depth=4).source
 
 
@@ -69,7 +69,7 @@ def test_scopes_are_nested_clusters(gpt2: Report) -> None:
 
 def test_a_repeated_block_is_drawn_once_and_says_how_often_it_runs() -> None:
     """GPT-2 XL has 48 layers: one ln_1, and the block's cluster is labelled so."""
-    source = draw(account("gpt2-xl")).source
+    source = draw(account("gpt2-xl", attention="eager")).source
     assert source.count("<B>ln_1</B>") == 1
     label = next(line for line in source.splitlines() if "<B>h.*</B>" in line)
     assert "<B>  ×48</B>" in label
@@ -91,7 +91,7 @@ def test_the_title_states_the_totals(gpt2: Report) -> None:
 
 def test_the_caption_states_convention_coverage_and_workload() -> None:
     """What the figures count and for which sizes stands in the picture itself."""
-    source = draw(account("gpt2", convention="matmul", seq_len=512)).source
+    source = draw(account("gpt2", attention="eager", convention="matmul", seq_len=512)).source
     assert "convention matmul · 31 of 31 nodes costed · batch 1, seq_len 512, attention eager, dtype float32" in source
 
 
@@ -101,7 +101,7 @@ def test_the_legend_explains_the_colours_and_the_lines(gpt2: Report) -> None:
     assert "flops:  0" in source
     for words in ("residual", "next repetition", "tied weights"):
         assert f">  {words}<" in source
-    flat = draw(account("transformer-lm-small"), depth=1).source
+    flat = draw(account("transformer-lm-small", attention="eager"), depth=1).source
     assert ">  tied weights<" not in flat
     assert ">  next repetition<" not in flat
 
@@ -170,7 +170,7 @@ def test_tied_weights_are_joined_by_a_dashed_line(gpt2: Report) -> None:
     assert "style=dashed" in found[2]
     assert "dir=none" in found[2]
     assert "tied" in found[2]
-    assert "style=dashed" not in draw(account("transformer-lm-small")).source
+    assert "style=dashed" not in draw(account("transformer-lm-small", attention="eager")).source
 
 
 def test_views_are_drawn_on_request(gpt2: Report) -> None:
@@ -189,7 +189,11 @@ def test_the_tooltip_states_the_formula_and_the_exact_figures(gpt2: Report) -> N
 
 def test_the_tooltip_leaves_out_a_formula_that_the_convention_does_not_follow() -> None:
     """Under `matmul` a GELU costs nothing, and its tooltip shows no product that would say otherwise."""
-    box = next(t for t in nodes(draw(account("gpt2", convention="matmul"), depth=4).source).values() if ".act" in t)
+    box = next(
+        t
+        for t in nodes(draw(account("gpt2", attention="eager", convention="matmul"), depth=4).source).values()
+        if ".act" in t
+    )
     assert "vector_flops =" not in box
 
 
@@ -226,7 +230,7 @@ def test_too_many_boxes_warn_and_say_how_to_collapse() -> None:
 
     Depth 2 draws 48 · 6 boxes and more, which take half a minute.
     """
-    report = account("gpt2-xl")
+    report = account("gpt2-xl", attention="eager")
     with pytest.warns(PictureWarning, match=r"729 boxes.*--depth 3.*without --unroll"):
         draw(report, depth=4, unroll=True)
     with pytest.warns(PictureWarning, match="without --unroll"):
@@ -239,7 +243,7 @@ def test_too_many_boxes_warn_and_say_how_to_collapse() -> None:
 def test_more_than_graphviz_could_ever_draw_is_refused_at_once() -> None:
     """A million layers of GPT-2: 24 operators in each, and 7 around them."""
     with pytest.raises(RenderError, match="unrolled has 24,000,007 operators, and at most 100,000 are drawn"):
-        draw(account("gpt2", set={"n_layer": 1_000_000}), unroll=True)
+        draw(account("gpt2", attention="eager", set={"n_layer": 1_000_000}), unroll=True)
 
 
 def styled(**hooks: Any) -> Plugins:
@@ -257,7 +261,9 @@ def test_a_plugin_styles_nodes() -> None:
         assert cost is not None
         return {"shape": "hexagon"} if node.operator == "softmax" else None
 
-    source = draw(account("gpt2"), depth=4, plugins=styled(graphacct_node_style=graphacct_node_style)).source
+    source = draw(
+        account("gpt2", attention="eager"), depth=4, plugins=styled(graphacct_node_style=graphacct_node_style)
+    ).source
     assert [text for text in nodes(source).values() if "shape=hexagon" in text and "<B>softmax</B>" in text]
     assert source.count("shape=hexagon") == 1
 
@@ -271,13 +277,15 @@ def test_a_style_that_is_no_dictionary_of_text_is_an_error() -> None:
 
     plugins = styled(graphacct_node_style=graphacct_node_style)
     with pytest.raises(GraphacctError, match=r"node 'transformer.wte'.*graphacct_node_style.*penwidth"):
-        draw(account("gpt2"), plugins=plugins)
+        draw(account("gpt2", attention="eager"), plugins=plugins)
 
 
 def test_symbols_are_drawn_without_colours() -> None:
     """A size that is a symbol prints as itself, and there is no scale to colour by."""
     import sympy
 
-    source = draw(account("transformer-lm-small", seq_len=sympy.Symbol("s", positive=True, integer=True))).source
+    source = draw(
+        account("transformer-lm-small", attention="eager", seq_len=sympy.Symbol("s", positive=True, integer=True))
+    ).source
     assert "[1, s, 768]" in source
     assert "flops:  0" not in source

@@ -22,7 +22,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def gpt2() -> Report:
-    return account("gpt2")
+    return account("gpt2", attention="eager")
 
 
 @pytest.fixture

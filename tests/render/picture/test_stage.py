@@ -58,7 +58,7 @@ def test_the_boxes_add_up_to_the_total(report: Report, depth: int, views: bool) 
 
 def test_depth_one_is_the_top_level() -> None:
     """GPT-2 is a transformer and a head; an index is no level of its own."""
-    report = account("gpt2")
+    report = account("gpt2", attention="eager")
     assert paths(scene(report, default(), 1)) == ["transformer", "lm_head"]
     assert paths(scene(report, default(), 2)) == [
         "transformer.wte",
@@ -99,7 +99,7 @@ def test_a_residual_connection_is_told_by_its_structure(report: Report) -> None:
 
 def test_unrolled_residuals_are_found_too() -> None:
     """Twelve layers with two each."""
-    flat = account(account("gpt2").annotated.graph.unroll())
+    flat = account(account("gpt2", attention="eager").annotated.graph.unroll())
     picture = scene(flat, default(), 4)
     assert sum(edge.kind == "residual" for edge in picture.edges) == 24
     assert not [edge for edge in picture.edges if edge.kind == "loop"]
@@ -107,7 +107,7 @@ def test_unrolled_residuals_are_found_too() -> None:
 
 def test_each_value_enters_a_collapsed_scope_once() -> None:
     """The normalised input feeds three projections inside attn, and attn shows one arrow."""
-    picture = scene(account("transformer-lm-small"), default(), 2)
+    picture = scene(account("transformer-lm-small", attention="eager"), default(), 2)
     attn = next(box.id for box in picture.boxes if box.path == "layers.*.attn")
     tails = [edge.tail for edge in picture.edges if edge.head == attn]
     assert len(tails) == len(set(tails)) == 3  # the stream, cosine and sine

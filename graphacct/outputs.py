@@ -1,0 +1,51 @@
+"""The outputs of an operator: what its `infer` function returned, as specs, and the checks that they can be tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphacct.dims import MAX_DIM, differ, is_symbol, shape_text
+from graphacct.errors import ShapeError, brief
+from graphacct.tensors import FLOATING, TensorSpec, dtype_name
+
+
+def default_dtype(specs: Sequence[TensorSpec]) -> str:
+    """The dtype of the first floating-point operand, or else of the first."""
+    for spec in specs:
+        if spec.dtype in FLOATING:
+            return spec.dtype
+    return specs[0].dtype if specs else "float32"
+
+
+def as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:
+    """What an `infer` function returned, as specs: a TensorSpec, a shape, or a list of either."""
+    if type(result) is TensorSpec:
+        return (result,)
+    items = result if isinstance(result, list) else [result]
+    return tuple(item if isinstance(item, TensorSpec) else TensorSpec(tuple(item), dtype) for item in items)
+
+
+def check_specs(specs: Sequence[TensorSpec]) -> None:
+    """Raise ShapeError for an output that no tensor can be: its operator's attributes have asked for it."""
+    for spec in specs:
+        dtype_name(spec.dtype)
+        for dim in spec.shape:
+            if type(dim) is int:
+                if not 0 <= dim <= MAX_DIM:
+                    raise ShapeError(f"gives {shape_text(spec.shape)}: a dimension is {brief(dim)}")
+            elif not (is_symbol(dim) or hasattr(dim, "dtype")):  # a sweep's are numpy's, scalars among them
+                raise ShapeError(f"gives a dimension of {brief(dim)}, which is no integer")
+
+
+def check_outputs(declared: Sequence[TensorSpec], inferred: Sequence[TensorSpec]) -> None:
+    """Raise ShapeError when a node says its outputs are other than its operator makes them."""
+    if len(declared) != len(inferred):
+        raise ShapeError(f"gives {len(inferred)} outputs, not {len(declared)}")
+    for index, (ours, theirs) in enumerate(zip(declared, inferred, strict=True)):
+        if ours.shape is theirs.shape:
+            continue
+        if len(ours.shape) != len(theirs.shape) or any(map(differ, ours.shape, theirs.shape)):
+            raise ShapeError(
+                f"output {index} is {shape_text(theirs.shape)}, but the graph says {shape_text(ours.shape)}"
+            )
