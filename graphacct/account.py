@@ -44,9 +44,11 @@ def build(
         seq_len: Tokens per sequence; the configuration's context length unless given.
         image_size: Height and width in pixels, or one number for both; the configuration's unless given.
         attention: `fused` (one operator, the default) or `eager` (written out).
-        phase: `forward` (the default), `train` (a training step, with dropout as the configuration says and a loss), or
-            `decode` (one new token per sequence on a cache of earlier ones).
-        cache_len: In decoding, the tokens in the cache; one less than the context length unless given.
+        phase: `forward` (the default), `train` (a training step, with dropout as the configuration says and a loss),
+            `prefill` (a forward pass that fills a cache of keys and values), or `decode` (one new token per sequence on
+            a cache of earlier ones).
+        cache_len: In decoding, the tokens in the cache that the step finds; one less than the context length unless
+            given.
         loss: In training, `sum` of the outputs (the default) or `cross_entropy`.
         dtype: The parameters' dtype; the architecture's own unless given.
         set: Configuration keys to override.

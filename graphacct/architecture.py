@@ -13,7 +13,7 @@ from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, 
 from graphacct.graph import Graph, Value
 
 SIZES = ("seq_len", "image_size")
-PHASES = ("forward", "train", "decode")
+PHASES = ("forward", "train", "prefill", "decode")
 LOSSES = ("sum", "cross_entropy")
 
 
@@ -27,9 +27,10 @@ class Workload:
         image_size: Height and width of the images in pixels; None takes the architecture's default.
         attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention); None
             takes the architecture's first.
-        phase: `forward` (nothing is dropped, nothing kept), `train` (a training step), or `decode`: one new token per
-            sequence on a cache of earlier ones.
-        cache_len: In decoding, the tokens in the cache; None takes the sequence's default, less the new one.
+        phase: `forward` (nothing is dropped, nothing kept), `train` (a training step), `prefill` (a forward pass whose
+            keys and values stay in a cache), or `decode`: one new token per sequence on a cache of earlier ones.
+        cache_len: In decoding, the tokens in the cache that the step finds; None takes the sequence's default, less the
+            new one.
         loss: In training: `sum` of the outputs, or `cross_entropy` against targets.
     """
 
@@ -122,17 +123,17 @@ class Architecture:
             full[name] = getattr(workload, name)
             if full[name] not in known:
                 raise ConfigError(f"{name} is {' or '.join(known)}, not {full[name]!r}{suggest(full[name], known)}")
-        self._decoding(config, workload, full)
+        if full["phase"] not in self.phases:
+            raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
+        self._decoding(workload, full)
         return Workload(**full)
 
-    def _decoding(self, config: Any, workload: Workload, full: dict[str, Any]) -> None:
+    def _decoding(self, workload: Workload, full: dict[str, Any]) -> None:
         """Fill in the sizes of a decoding step."""
         if full["phase"] != "decode":
             if workload.cache_len is not None:
                 raise ConfigError('cache_len is the size of a decoding step: add phase="decode" (--phase decode)')
             return
-        if "decode" not in self.phases:
-            raise ConfigError(f"{self.name} has no decoding step")
         length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
         full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len")}
 
@@ -151,7 +152,9 @@ class Architecture:
         sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
         kind = {"attention": full.attention} if full.attention else {}
         step: dict[str, Any] = {"phase": full.phase, "loss": full.loss} if full.phase == "train" else {}
-        if full.phase == "decode":
+        if full.phase == "prefill":
+            step = {"phase": full.phase}
+        elif full.phase == "decode":
             step = {"phase": full.phase, "cache_len": full.cache_len}
         builder = Builder(name, operators, dtype, {**sizes, **kind, **step, "dtype": dtype})
         try:

@@ -48,6 +48,7 @@ class Builder:
         self._names: set[str] = set()
         self._values: set[str] = set()
         self._held: dict[str, str] = {}
+        self._emitted: list[Value] = []
 
     def scope(self, name: str) -> _Scope:
         """Prefix `name.` to the names of nodes and parameters made inside the `with`."""
@@ -74,6 +75,11 @@ class Builder:
         """Keep values alive until the current scope's last node has run, as a variable of a module's function does."""
         for value in values:
             self._held[value.name] = self._path.removesuffix(".")
+
+    def emit(self, *values: Value) -> None:
+        """Let values leave the graph, behind the outputs that `graph` is given: what a step hands to the next, such as
+        a cache. Those of a block's body are stacked up over its repetitions and leave the graph around it."""
+        self._emitted.extend(values)
 
     def apply(self, operator: str, *operands: Operand, name: str = "", **attributes: Any) -> Any:
         """A node that applies `operator`; gives its output, or the tuple of them when there are several.
@@ -137,10 +143,13 @@ class Builder:
         block = fold(path, inner.graph(*results), times, carry, constants, start)
         self._nodes.append(block)
         self._values.update([value.name for value in block.outputs])
-        return block.outputs[0] if len(block.outputs) == 1 else block.outputs
+        self._emitted.extend(block.outputs[len(results) :])
+        outputs = block.outputs[: len(results)]
+        return outputs[0] if len(outputs) == 1 else outputs
 
     def graph(self, *outputs: Value) -> Graph:
-        """The finished graph, with these outputs; GraphError when one is no value of it."""
+        """The finished graph, with these outputs and what is emitted; GraphError when one is no value of it."""
+        outputs = (*outputs, *self._emitted)
         try:
             self._check(outputs)
         except GraphError as error:

@@ -23,6 +23,7 @@ def operator(
     replaces: bool = False,
     gradients: Mapping[str, Callable[..., Work]] | None = None,
     recomputes: Callable[..., Work] | None = None,
+    given: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
 
@@ -74,6 +75,7 @@ def operator(
             gradients or {},
             recomputes,
             attributes,
+            given,
         )
 
     return decorate

@@ -2,7 +2,8 @@
 
 A storage is alive from the kernel that makes it to the last one that reads it or a view of it, until its scope ends
 where eager code holds it in a variable, and to the end where it is kept for the backward pass or leaves the graph.
-Parameters, inputs and tables are there all the time and are not counted.
+What an earlier step left is alive from the start. Parameters, inputs and tables are there all the time and are not
+counted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from graphacct.dims import Dim
 from graphacct.saved import OWN, saved_tensors
-from graphacct.schedule import ACTIVATION, Schedule, Step, Storage, storages
+from graphacct.schedule import ACTIVATION, GIVEN, Schedule, Step, Storage, storages
 
 
 def live_bytes(schedule: Schedule, kept: Iterable[tuple[Storage, int]] = ()) -> list[Dim]:
@@ -47,7 +48,7 @@ def _changes(schedule: Schedule, kept: Iterable[tuple[Storage, int]]) -> Iterato
     deaths: dict[int, int] = {}
     for position, step in enumerate(schedule.steps):
         for storage in storages((*step.outputs, *step.operands)):
-            if storage.kind == ACTIVATION:
+            if storage.kind in (ACTIVATION, GIVEN):
                 births.setdefault(id(storage), (position, storage))
                 deaths[id(storage)] = position
     for storage, position in schedule.holds:
@@ -59,24 +60,28 @@ def _changes(schedule: Schedule, kept: Iterable[tuple[Storage, int]]) -> Iterato
             births.setdefault(id(storage), (position, storage))
             lasting.add(id(storage))
     for key, (birth, storage) in births.items():
-        yield birth, storage, 1
-        dying: Dim = 1
-        for position, earlier in _earlier(schedule, birth, storage, key in lasting):
-            yield position, storage, earlier
-            dying = dying + earlier
+        made: Dim = 1
+        staying: Dim = 1
+        for position, others, left in _earlier(schedule, birth, storage, key in lasting):
+            yield position, storage, left - others if storage.kind == GIVEN else left
+            made = made + others
+            staying = staying + left
+        yield (0, storage, made) if storage.kind == GIVEN else (birth, storage, 1)
         if key not in lasting:
-            yield deaths[key] + 1, storage, -dying
+            yield deaths[key] + 1, storage, -staying
 
 
-def _earlier(schedule: Schedule, birth: int, storage: Storage, lasting: bool) -> Iterator[tuple[int, Dim]]:
-    """How many of a storage earlier repetitions left behind, and from which step on: all but the last one of each
-    group around its birth, when it lasts or is stacked up there."""
-    inside: Dim = 1
+def _earlier(schedule: Schedule, birth: int, storage: Storage, lasting: bool) -> Iterator[tuple[int, Dim, Dim]]:
+    """For each group around a storage's birth: its start, how many such storages all repetitions but the last one have,
+    and how many of those they leave behind: all when it lasts or is stacked up there, or else none."""
+    made: Dim = 1
+    staying: Dim = 1
     for group in schedule.groups:  # inner ones come before the ones around them
-        left_behind = lasting or (id(storage), group.start) in schedule.gathered
-        if group.start <= birth < group.stop and left_behind:
-            yield group.start, inside * (group.times - 1)
-            inside = inside * group.times
+        if group.start <= birth < group.stop:
+            left_behind = lasting or (id(storage), group.start) in schedule.gathered
+            yield group.start, made * (group.times - 1), staying * (group.times - 1) if left_behind else 0
+            made = made * group.times
+            staying = staying * group.times if left_behind else staying
 
 
 def _scratch(step: Step) -> list[Storage]:

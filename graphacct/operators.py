@@ -98,6 +98,8 @@ class Operator:
             part of any gradient, so that the hardware does it and the model does not ask for it. A function of the
             formula's kind.
         attributes: Defaults of the attributes, by name; REQUIRED where there is none.
+        given: Whether its outputs are there before the graph runs and go after their last use: what an earlier step
+            left, such as a cache. (A view of no operand that is not given is a table that stays.)
     """
 
     name: str
@@ -113,6 +115,7 @@ class Operator:
     gradients: Mapping[str, Callable[..., Work]] = attrs.field(factory=dict)
     recomputes: Callable[..., Work] | None = None
     attributes: Mapping[str, Any] = attrs.field(factory=dict)
+    given: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)

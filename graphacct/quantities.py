@@ -24,7 +24,7 @@ class Quantity:
             repeats included already. `parameter`: evaluated once per
             storage (tied once, buffers left out) and attributed to the node that owns it.
         combine: `sum`, or `max`, for which repeats do not multiply.
-        phase: The phase whose reports have it (`train`, `decode`); empty means all.
+        phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
         replaces: Whether it takes the place of a quantity of this name from another plugin.
     """
 

@@ -28,7 +28,7 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
     """
     plugins = plugins or default()
     phase = "train" if annotated.training else annotated.graph.workload.get("phase", "forward")
-    quantities = tuple([item for item in plugins.quantities.values() if item.phase in ("", phase)])
+    quantities = tuple([item for item in plugins.quantities.values() if not item.phase or phase in item.phase.split()])
     costed = [record for record in annotated.costs if record.cost is not None]
     times = [record.times for record in costed]
     columns: list[list[Dim]] = []

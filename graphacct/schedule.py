@@ -19,7 +19,7 @@ from graphacct.operators import Application, Operator
 from graphacct.profiles import DECLARED, Profile
 from graphacct.tensors import FLOATING, TensorSpec
 
-ACTIVATION, INPUT, PARAMETER, TABLE = "activation", "input", "parameter", "table"
+ACTIVATION, GIVEN, INPUT, PARAMETER, TABLE = "activation", "given", "input", "parameter", "table"
 
 
 @attrs.frozen(eq=False)
@@ -29,7 +29,8 @@ class Storage:
     Attributes:
         bytes: Its size.
         kind: `activation` (a kernel's output, or what only a backward pass uses), `input` (from outside), `parameter`
-            (buffers too), or `table` (a constant that was made with the model).
+            (buffers too), `table` (a constant that was made with the model), or `given` (what an earlier step left and
+            this one gives up after its last use).
         owner: The node whose kernel made it, or the name of the input or parameter.
         weight: How many storages of this kind it stands for.
         dtype: The dtype of its elements.
@@ -222,7 +223,8 @@ class Trace:
             if application.view and operands:
                 found = storages(operands)
             else:
-                found = [self._storage(spec, TABLE if application.view else ACTIVATION)]
+                kind = GIVEN if operator.given else TABLE if application.view else ACTIVATION
+                found = [self._storage(spec, kind)]
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
         self.steps.append(

@@ -150,7 +150,7 @@ GPT2 = Architecture(
     sizes={"seq_len": lambda config: config.n_positions},
     attention=("fused", "eager"),
     dtype="float32",
-    phases=("forward", "train", "decode"),
+    phases=("forward", "train", "prefill", "decode"),
     loss=next_token_loss,
     aliases={
         "hidden_size": "n_embd",

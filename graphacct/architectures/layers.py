@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from graphacct.architecture import Workload, plain_loss
 from graphacct.builder import Builder
-from graphacct.dims import Dim
+from graphacct.dims import Dim, minimum, same
 from graphacct.graph import Value
 
 
@@ -48,14 +48,35 @@ def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Val
     return b.apply("transpose", apart, name=f"{label}_transposed", dims=(1, 2))
 
 
-def with_cache(b: Builder, new: Value, label: str, workload: Workload) -> Value:
-    """In decoding, the cached keys or values with the new token's behind them, a copy; else `new` itself."""
-    if workload.phase != "decode":
+def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: Dim | None = None) -> Value:
+    """The keys or values that attention sees: `new`, and in decoding the cached ones before it.
+
+    `new` is (batch, heads, tokens, width) with as many heads as have keys and values of their own, or (batch, tokens,
+    width). With a cache the result is a copy, as the transformers library's DynamicCache makes one, and what the cache
+    holds from then on leaves the graph: all tokens, or the last `window` of them. A decoding step finds the last
+    `window` of its `cache_len` earlier tokens there and sees those of them that are in the new token's window, which
+    counts the new token itself; in a prefill attention sees all, and its mask has the window. Layers with and without a
+    window are blocks of their own, each with its own.
+    """
+    if workload.phase not in ("prefill", "decode"):
         return new
-    batch, heads, _, width = new.spec.shape
-    shape = (batch, heads, workload.cache_len, width)
-    cache = b.apply("kv_cache", name=f"{label}_cache", shape=shape, dtype=new.spec.dtype)
-    return b.apply("concat", cache, new, name=f"{label}_cached", dim=-2)
+    *lead, tokens, width = new.spec.shape
+    parts: tuple[Value, ...] = (new,)
+    if workload.phase == "decode":
+        assert workload.cache_len is not None
+        held = workload.cache_len if window is None else minimum(workload.cache_len, window)
+        cache = b.apply("kv_cache", name=f"{label}_cache", shape=(*lead, held, width), dtype=new.spec.dtype)
+        if window is not None:
+            seen = minimum(held, window - 1)
+            if not same(seen, held):  # the oldest token is out of the new one's window
+                name = f"{label}_cache_seen"
+                cache = b.apply("slice", cache, name=name, dim=-2, start=held - seen, length=seen)
+        parts = (cache, new)
+    known = b.apply("concat", *parts, name=f"{label}_cached", dim=-2)
+    length = None if window is None else minimum(known.spec.shape[-2], window)
+    kept = b.apply("kv_keep", known, name=f"{label}_kept", **({} if length is None else {"length": length}))
+    b.emit(kept)
+    return known
 
 
 def merge_heads(b: Builder, x: Value) -> Value:

@@ -113,7 +113,9 @@ MODEL = (
     click.option("--image-size", type=ImageSize(), metavar="N|HxW", help="Pixels.  [default: the model's own]"),
     click.option("--attention", metavar="NAME", help="fused (one operator) or eager (written out).  [default: fused]"),
     click.option(
-        "--phase", type=OneOf(("forward", "train", "decode")), help="forward, train or decode.  [default: forward]"
+        "--phase",
+        type=OneOf(("forward", "train", "prefill", "decode")),
+        help="forward, train, prefill or decode.  [default: forward]",
     ),
     click.option("--cache-len", type=SIZE, metavar="N", help="In decoding: tokens in the cache."),
     click.option("--loss", type=OneOf(("sum", "cross_entropy")), help="In training.  [default: sum]"),

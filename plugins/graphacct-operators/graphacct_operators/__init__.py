@@ -6,6 +6,7 @@ from graphacct import Operator, Profile, Quantity, hookimpl
 from graphacct_operators import (
     activation,
     attention,
+    cache,
     convolution,
     creation,
     elementwise,
@@ -27,6 +28,7 @@ FAMILIES = (
     embedding,
     normalization,
     attention,
+    cache,
     convolution,
     reduction,
     indexing,
@@ -54,8 +56,15 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
         Quantity(
             "kv_cache_bytes",
             "byte",
-            lambda record: record.node.outputs[0].spec.bytes if record.node.operator == "kv_cache" else 0,
-            "The cache of earlier tokens' keys and values that a decoding step reads.",
-            phase="decode",
-        )
+            cache.kv_cache_bytes,
+            "The keys and values in the cache when the phase ends, of all layers and sequences.",
+            phase="prefill decode",
+        ),
+        Quantity(
+            "kv_bytes_per_token",
+            "byte",
+            cache.kv_bytes_per_token,
+            "What one more token of one sequence adds to the cache, all layers, while no window is full.",
+            phase="prefill decode",
+        ),
     ]

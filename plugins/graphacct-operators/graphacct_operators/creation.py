@@ -26,13 +26,6 @@ def causal_mask() -> Work:
 
 
 @operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True)
-def kv_cache() -> Work:
-    """The keys or values of earlier tokens, (batch, heads, tokens, width), as the last step left them: no work, no new
-    storage."""
-    return Work()
-
-
-@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True)
 def constant() -> Work:
     """A table that was computed when the model was made (a buffer that is not saved): no work, no new storage."""
     return Work()

@@ -1,0 +1,49 @@
+"""The cache of keys and values: what an earlier step left, and what is left for the next one.
+
+The tensors are (batch, …, tokens, width): (batch, heads, tokens, width) for keys and values of as many heads as have
+their own, (batch, tokens, width) for what all heads share.
+"""
+
+from typing import Any
+
+from graphacct import ShapeError, TensorSpec, Work, operator, prod
+from graphacct_operators.shape import strided, strides_of
+
+
+@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, given=True)
+def kv_cache() -> Work:
+    """The keys or values of earlier tokens, (batch, heads, tokens, width), as the last step left them: no work, no new
+    storage."""
+    return Work()
+
+
+def _last(x: TensorSpec, *, length: Any = None) -> TensorSpec:
+    """The last `length` tokens of x, all of them unless said."""
+    if len(x.shape) < 3:
+        raise ShapeError(f"a cache is (batch, ..., tokens, width), not {list(x.shape)}")
+    if length is None:
+        return x
+    tokens = x.shape[-2]
+    if type(tokens) is int and type(length) is int and not 0 < length <= tokens:
+        raise ShapeError(f"the cache keeps {length} of {tokens} tokens: at least 1, at most all")
+    return strided((*x.shape[:-2], length, x.shape[-1]), strides_of(x), x.dtype)
+
+
+@operator("x: ... -> ...", infer=_last, view=True)
+def kv_keep() -> Work:
+    """What the cache holds from now on, of the keys or values so far: the last `length` tokens, a view. No
+    arithmetic."""
+    return Work()
+
+
+def kv_cache_bytes(record: Any) -> Any:
+    """Bytes that a node leaves in the cache."""
+    return record.node.outputs[0].spec.bytes if record.node.operator == kv_keep.name else 0
+
+
+def kv_bytes_per_token(record: Any) -> Any:
+    """Bytes of one token of one sequence in what a node leaves in the cache."""
+    if record.node.operator != kv_keep.name:
+        return 0
+    kept = record.node.outputs[0].spec
+    return TensorSpec((prod(kept.shape[1:-2]), kept.shape[-1]), kept.dtype).bytes
