@@ -25,12 +25,14 @@ from graphacct.optimizers import Optimizer, find_optimizer, has_master, state_by
 from graphacct.paths import instances
 from graphacct.plugins import Plugins, default
 from graphacct.report import Coverage
+from graphacct.rollup import total_of
 from graphacct.schedule import ACTIVATION, TABLE, Schedule, schedule, storages
 from graphacct.sharding import shard
 from graphacct.tensors import FLOATING
 from graphacct.training import frozen, recomputed
 
-FORWARD, TRAIN = "forward", "train"
+FORWARD, TRAIN, PREFILL, DECODE = "forward", "train", "prefill", "decode"
+CACHING = (PREFILL, DECODE)
 
 
 @attrs.frozen
@@ -88,7 +90,12 @@ class Memory:
         gradients: Of the gradients, in the parameters' dtype.
         optimizer_state: Of the optimizer's state, with master copies.
         saved_activations: Of what the backward pass needs of the forward pass, at its end.
-        peak: The most bytes of activations alive during the forward pass, what is kept among them.
+        peak: The most bytes of activations alive during the forward pass, what is kept among them, and the cache.
+        kv_cache_bytes: Of the cache's keys and values when the phase ends, of all sequences, part of the peak; 0
+            without a cache.
+        kv_bytes_per_token: What one more token of one sequence adds to the cache, while no window is full; in a phase
+            without a cache, what it would add in one with. None where that is not known: the architecture has no
+            prefill, or the graph is a finished one.
         total: The sum of all but saved_activations, which are part of the peak.
         peak_at: The node where the peak stands; empty where sizes are symbols.
         live_at_peak: What is alive there, the largest first; empty where sizes are symbols.
@@ -111,6 +118,8 @@ class Memory:
     optimizer_state: Dim
     saved_activations: Dim
     peak: Dim
+    kv_cache_bytes: Dim
+    kv_bytes_per_token: Dim | None
     total: Dim
     peak_at: str
     live_at_peak: tuple[Resident, ...]
@@ -156,7 +165,7 @@ def memory(
     Raises UnknownNameError for a name that is not known, ConfigError for a value that no run can have.
     """
     plugins = plugins or default()
-    phase = phase or TRAIN
+    phase = phase or _own_phase(model)
     training = phase == TRAIN
     if not training and (optimizer or master or freeze or recompute != "none"):
         raise ConfigError("optimizer, master, freeze and recompute are of a training step alone: leave them out")
@@ -195,6 +204,8 @@ def memory(
         part.optimizer_state,
         saved,
         peak,
+        total_of("kv_cache_bytes", annotated, plugins),
+        _per_token(annotated, model, plugins, options),
         part.parameters + buffers + inputs + part.gradients + part.optimizer_state + peak,
         "" if at is None else steps.steps[at].node.name,
         () if at is None else _residents(steps, at, keeping),
@@ -206,15 +217,36 @@ def memory(
     )
 
 
+def _own_phase(model: str | os.PathLike[str] | Graph) -> str:
+    """The phase unless another is given: a training step, or that of a finished graph with a cache."""
+    own = model.workload.get("phase") if isinstance(model, Graph) else None
+    return own if own in CACHING else TRAIN
+
+
 def _graph(model: str | os.PathLike[str] | Graph, phase: str, plugins: Plugins, options: Mapping[str, Any]) -> Graph:
     """The model's graph for the phase; one that is finished is taken as it is."""
     finished = isinstance(model, Graph) or find(os.fspath(model), plugins) is None
-    if not finished or phase not in (FORWARD, TRAIN):
+    if not finished:
         return build(model, plugins=plugins, phase=phase, **options)
     graph = build(model, plugins=plugins, **options)
-    if phase == FORWARD and graph.workload.get("phase") == TRAIN:
-        raise ConfigError(f"{graph.name!r} is the finished graph of a training step, which has no forward phase")
+    own = graph.workload.get("phase", FORWARD)
+    if phase != own and (phase, own) != (TRAIN, FORWARD):
+        raise ConfigError(f"{graph.name!r} is a finished graph of the phase {own!r}, which has no phase {phase!r}")
     return graph
+
+
+def _per_token(
+    annotated: AnnotatedGraph, model: str | os.PathLike[str] | Graph, plugins: Plugins, options: Mapping[str, Any]
+) -> Dim | None:
+    """What one more token of one sequence adds to the cache; of a model without one here, in a prefill of one token."""
+    if annotated.graph.workload.get("phase") in CACHING:
+        return total_of("kv_bytes_per_token", annotated, plugins)
+    found = None if isinstance(model, Graph) else find(os.fspath(model), plugins)
+    if found is None or PREFILL not in found[0].phases:
+        return None
+    same = {name: options[name] for name in ("set", "dtype") if name in options}
+    graph = build(model, plugins=plugins, phase=PREFILL, seq_len=1, **same)
+    return total_of("kv_bytes_per_token", annotate(graph, plugins=plugins), plugins)
 
 
 def _nothing(parameter: Parameter) -> bool:

@@ -98,6 +98,15 @@ def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
     return result
 
 
+def total_of(name: str, annotated: AnnotatedGraph, plugins: Plugins) -> Dim:
+    """The total of one quantity per node, whatever its phase; 0 when no plugin registers it."""
+    quantity = plugins.quantities.get(name)
+    if quantity is None:
+        return 0
+    costed = [record for record in annotated.costs if record.cost is not None]
+    return _total(quantity, _column(quantity, costed, [record.times for record in costed]))
+
+
 def adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
     """How two rows of values combine, element by element."""
     if all(quantity.combine == "sum" for quantity in quantities):

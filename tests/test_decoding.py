@@ -32,9 +32,9 @@ def test_a_step_is_what_torchs_counter_measures(model, row, attention):
 
 
 def test_the_cache_has_two_tensors_a_layer():
-    """Keys and values of every earlier token: 2 · layers · tokens · width · 2 bytes in bf16."""
+    """Keys and values of 1,000 earlier tokens and the new one: 2 · layers · tokens · width · 2 bytes in bf16."""
     report = graphacct.account("gpt2-xl", phase="decode", cache_len=1000, dtype="bf16")
-    assert report.total["kv_cache_bytes"] == 2 * 48 * 1000 * 1600 * 2
+    assert report.total["kv_cache_bytes"] == 2 * 48 * 1001 * 1600 * 2
     assert "kv_cache_bytes" not in graphacct.account("gpt2").total
 
 
@@ -56,7 +56,7 @@ def test_sizes_that_do_not_fit_are_refused():
     """A cache without decoding, a model without a cache, positions that were not learned."""
     with pytest.raises(ConfigError, match="cache_len is the size of a decoding step"):
         graphacct.account("gpt2", cache_len=10)
-    with pytest.raises(ConfigError, match="resnet has no decoding step"):
+    with pytest.raises(ConfigError, match="resnet has no phase 'decode': it has forward, train"):
         graphacct.account("resnet18", phase="decode")
     with pytest.raises(ConfigError, match="seq_len 1025 is beyond n_positions 1024"):
         graphacct.account("gpt2", phase="decode", cache_len=1024)

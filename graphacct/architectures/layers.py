@@ -60,7 +60,7 @@ def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: D
     """
     if workload.phase not in ("prefill", "decode"):
         return new
-    *lead, tokens, width = new.spec.shape
+    *lead, _, width = new.spec.shape
     parts: tuple[Value, ...] = (new,)
     if workload.phase == "decode":
         assert workload.cache_len is not None

@@ -18,6 +18,7 @@ from graphacct.rollup import share
 
 SCHEMA = "graphacct.memory/1"
 PARTS = ("parameters", "buffers", "inputs", "gradients", "optimizer_state", "saved_activations", "peak", "total")
+CACHE = ("kv_cache_bytes", "kv_bytes_per_token")
 RESIDENTS = 8
 """Tensors at the peak that a table shows; JSON has them all."""
 
@@ -36,6 +37,7 @@ def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str,
         "workload": {name: plain_value(value, name) for name, value in memory.workload.items()},
         "coverage": coverage(memory.coverage),
         **{name: plain_value(getattr(memory, name), name) for name in PARTS},
+        **{name: _known(getattr(memory, name), name) for name in CACHE},
         **(extra or {}),
         "peak_at": memory.peak_at or None,
         "live_at_peak": [
@@ -50,6 +52,10 @@ def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str,
         ],
         "timeline": timeline(memory),
     }
+
+
+def _known(value: Any, name: str) -> Any:
+    return None if value is None else plain_value(value, name)
 
 
 def timeline(memory: Memory) -> list[dict[str, Any]]:
@@ -97,6 +103,9 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
     ]
     if training:
         lines.append(_line("of which kept for backward", memory.saved_activations, "at the end", memory, binary, 1))
+    if not same(memory.kv_cache_bytes, 0):
+        token = f"at the end; {bytes_(memory.kv_bytes_per_token, binary)} a token of each sequence"
+        lines.append(_line("of which the cache", memory.kv_cache_bytes, token, memory, binary, 1))
     for item in memory.live_at_peak[:RESIDENTS]:
         label = plain(item.node) if same(item.count, 1) else f"{plain(item.node)} ×{item.count}"
         lines.append(_line(label, item.bytes, _reason(item), memory, binary, 1))

@@ -60,6 +60,7 @@ TITLES = {
     "optimizer_state_bytes": "State",
     "saved_bytes": "Saved",
     "peak_bytes": "Peak",
+    "kv_cache_bytes": "KV cache",
 }
 IN_WORDS = {
     "params": "parameters",
@@ -77,6 +78,7 @@ IN_WORDS = {
     "optimizer_flops": "update",
     "gradient_bytes": "gradients",
     "optimizer_state_bytes": "optimizer state",
+    "kv_bytes_per_token": "each further token of a sequence in the cache",
 }
 """How the totals without a column of their own are called in the line below the table."""
 OPERATOR = "Operator"
@@ -198,7 +200,7 @@ def default_columns(report: Report) -> tuple[str, ...]:
     core = {quantity.name for quantity in (*CORE, *TRAINING)}
     known = {quantity.name for quantity in report.quantities}
     columns = TRAINING_COLUMNS if report.annotated.training else COLUMNS
-    own = [quantity.name for quantity in report.quantities if quantity.name not in core]
+    own = [name for name in (item.name for item in report.quantities) if name not in core and name not in IN_WORDS]
     return (*[name for name in columns if name in known or name == SHARE], *own)
 
 

@@ -54,6 +54,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "causal_mask": ([], {"seq": 5}),
     "constant": ([], {"shape": (3, 5)}),
     "kv_cache": ([], {"shape": (1, 2, 3, 5)}),
+    "kv_keep": ([(1, 2, 3, 5)], {"length": 2}),
 }
 
 

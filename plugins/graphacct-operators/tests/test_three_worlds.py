@@ -111,6 +111,7 @@ CASES = {
     "causal_mask": lambda s: ([], {"seq": s}),
     "constant": lambda s, d: ([], {"shape": (s, d)}),
     "kv_cache": lambda s, d: ([], {"shape": (1, 2, s, d)}),
+    "kv_keep": lambda b, s, d: ([TensorSpec((b, 2, s + 1, d))], {"length": s}),
 }
 """Operands and attributes of each operator, from sizes in any of the three worlds."""
 

@@ -1,0 +1,327 @@
+"""A prefill that fills a cache and a decoding step that lengthens it, against torch to the byte and by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import graphacct
+from graphacct import Builder, ConfigError
+from graphacct.architecture import Workload
+from graphacct.architectures.layers import with_cache
+from graphacct.liveness import alive_at, live_bytes
+from graphacct.memory import memory
+from graphacct.plugins import default
+from graphacct.schedule import GIVEN, schedule
+
+TRUTH = json.loads((Path(__file__).parent / "goldens" / "inference-gpt2" / "truth.json").read_text())
+RUNS = [pytest.param(run, id="{phase}-{attn}-{layers}-{batch}x{tokens}".format(**run)) for run in TRUTH["runs"]]
+TINY = {"vocab_size": 512, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 4}
+LM = {"vocab_size": 512, "context_length": 128, "d_model": 64, "n_layer": 3, "n_head": 4, "d_ff": 128}
+
+
+def options(run):
+    """The options that a measured run stands for."""
+    size = "seq_len" if run["phase"] == "prefill" else "cache_len"
+    attention = "eager" if run["attn"] == "eager" else "fused"
+    sizes = {**TRUTH["config"], "n_layer": run["layers"]}
+    return {"phase": run["phase"], "batch": run["batch"], size: run["tokens"], "attention": attention, "set": sizes}
+
+
+def inference(graph):
+    """The schedule of a graph on a CPU, without gradients."""
+    plugins = default()
+    return schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"], trained=lambda parameter: False)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_peaks_are_torchs(run):
+    """Float32 on a CPU, to the byte: a layer's old cache dies as its tokens are copied in front of the new one, those
+    of later layers are there from the start, the new ones to the end."""
+    found = memory("gpt2", profile="torch-eager-cpu", **options(run))
+    assert found.peak == run["peak_bytes"]
+    assert sum(item.bytes for item in found.live_at_peak) == found.peak
+    assert found.timeline[-1].live_bytes == run["live_bytes_at_end"]
+    logits = run["batch"] * (run["tokens"] if run["phase"] == "prefill" else 1) * 512 * 4
+    assert found.kv_cache_bytes == run["live_bytes_at_end"] - logits
+    assert found.total == found.parameters + found.buffers + found.inputs + found.peak
+
+
+@pytest.mark.parametrize("run", [item for item in RUNS if item.values[0]["phase"] == "decode"])
+def test_the_old_cache_is_there_from_the_start(run):
+    """Before the first kernel's output (the token embeddings) nothing but the cache is alive."""
+    sizes = options(run)
+    graph = graphacct.build("gpt2", **sizes)
+    embedded = run["batch"] * 64 * 4
+    assert live_bytes(inference(graph))[0] == run["cache_bytes_at_start"] + embedded
+
+
+@pytest.mark.parametrize("run", [item for item in RUNS if item.values[0]["phase"] == "prefill"])
+def test_the_cache_is_on_top_of_a_forward_pass(run):
+    """The peak without a cache stays what it was, and the cache makes it larger by its bytes or fewer."""
+    sizes = {**options(run), "phase": "forward"}
+    plain = memory("gpt2", profile="torch-eager-cpu", **sizes)
+    assert plain.peak == run["peak_bytes_without_cache"]
+    assert 0 < run["peak_bytes"] - plain.peak <= run["cache_bytes_at_end"]
+
+
+@pytest.mark.parametrize("attention", ["eager", "fused"])
+@pytest.mark.parametrize(("model", "sizes"), [("gpt2", TINY), ("transformer-lm", LM)])
+def test_a_prefill_works_as_a_forward_pass(model, sizes, attention):
+    """The same FLOPs of every kind; the copies of keys and values are its only new storage, each written once."""
+    given_ = {"batch": 2, "seq_len": 24, "attention": attention, "set": sizes}
+    plain, filled = (graphacct.account(model, phase=phase, **given_) for phase in ("forward", "prefill"))
+    for name in ("params", "matmul_flops", "vector_flops", "flops", "transcendentals", "macs"):
+        assert filled.total[name] == plain.total[name], name
+    copies = filled.total["kv_cache_bytes"]
+    assert copies == 2 * sizes["n_layer"] * 2 * 24 * 64 * 4
+    by_operator = {row.path: row.values["activation_bytes"] for row in filled.by_operator}
+    assert by_operator["concat"] == copies
+    assert "kv_cache_bytes" not in plain.total
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4, 5, 6, 11])
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+@pytest.mark.parametrize("model", ["gpt2", "transformer-lm"])
+def test_folded_equals_unrolled(model, phase, layers):
+    """Totals and peaks of a model written out; the tensors alive after each kernel add up."""
+    sizes = {**(TINY if model == "gpt2" else LM), "n_layer": layers}
+    length = {"seq_len": 16} if phase == "prefill" else {"cache_len": 16}
+    graph = graphacct.build(model, phase=phase, batch=2, set=sizes, **length)
+    flat = graph.unroll()
+    assert graphacct.account(graph).total == graphacct.account(flat).total
+    one, other = memory(graph), memory(flat)
+    assert (one.phase, one.peak, one.kv_cache_bytes, one.total) == (
+        phase,
+        other.peak,
+        other.kv_cache_bytes,
+        other.total,
+    )
+    assert one.kv_bytes_per_token == other.kv_bytes_per_token == 2 * layers * 64 * 4
+    steps = inference(graph)
+    for position, live in enumerate(live_bytes(steps)):
+        assert sum(storage.bytes * count for storage, count in alive_at(steps, position)) == live
+
+
+@given(
+    st.lists(st.sampled_from(["keep", "drop", "copy"]), min_size=1, max_size=3), st.integers(1, 9), st.integers(1, 8)
+)
+def test_what_an_earlier_step_left_folded_and_unrolled(uses, inner, outer):
+    """In nested blocks, whose bodies give up, hand on or hand out what they found: peak and end are those of the graph
+    written out, and what is there at the start is all of it."""
+
+    def body(b, x):
+        for index, use in enumerate(uses):
+            held = b.apply("kv_cache", name=f"c{index}", shape=(1, 3, 1 + index))
+            value = b.apply("relu", held, name=f"r{index}")
+            if use != "drop":
+                b.emit(held if use == "keep" else value)
+        return b.apply("relu", x, name="x")
+
+    def around(b, x):
+        return b.repeat("in", inner, body, x)
+
+    builder = Builder("found", default().operators)
+    x = builder.repeat("out", outer, around, builder.input("x", (5, 2)))
+    graph = builder.graph(builder.apply("relu", x, name="last"))
+    ends = []
+    for form in (graph, graph.unroll()):
+        alive = live_bytes(inference(form))
+        ends.append((alive[0], max(alive), alive[-1]))
+    assert ends[0] == ends[1]
+    sizes = [inner * outer * 3 * (1 + index) * 4 for index in range(len(uses))]
+    assert ends[0][0] == sum(sizes), "all that was left"
+    stays = sum(size for size, use in zip(sizes, uses, strict=True) if use != "drop")
+    assert ends[0][2] == stays + 2 * 5 * 2 * 4, "what was handed out, and the last kernel's operand and output"
+
+
+def layer(workload, heads, groups, width, window=None, fused=True):
+    """A layer's attention with `groups` heads of keys and values for `heads` of queries, repeated `layers` times."""
+
+    def body(b, x):
+        batch, tokens = x.spec.shape[0], x.spec.shape[2]
+        q = b.apply("relu", x, name="q")
+        new = b.apply("slice", x, name="kv", dim=1, start=0, length=groups)
+        k, v = (with_cache(b, new, label, workload, window) for label in "kv")
+        causal = workload.phase == "prefill"
+        if fused:
+            return b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=causal)
+        seen = k.spec.shape[-2]
+        k, v = (
+            b.apply(
+                "reshape",
+                b.apply(
+                    "expand",
+                    b.apply("reshape", value, name=f"{label}_grouped", shape=(batch, groups, 1, seen, width)),
+                    name=f"{label}_expanded",
+                    shape=(batch, groups, heads // groups, seen, width),
+                ),
+                name=f"{label}_repeated",
+                shape=(batch, heads, seen, width),
+            )
+            for label, value in (("k", k), ("v", v))
+        )
+        scores = b.apply("matmul", q, b.apply("transpose", k, name="kt", dims=(-2, -1)), name="scores")
+        assert scores.spec.shape == (batch, heads, tokens, seen)
+        return b.apply("matmul", b.apply("softmax", scores, name="softmax"), v, name="values")
+
+    return body
+
+
+def stack(phase, parts, heads=8, width=16, tokens=10, batch=2, dtype="float32", fused=True):
+    """The report of blocks (layers, heads with keys and values, window), on a prompt or a cache of `tokens`."""
+    sizes = {"seq_len": tokens} if phase == "prefill" else {"seq_len": 1, "cache_len": tokens}
+    workload = Workload(batch=batch, phase=phase, **sizes)
+    b = Builder("stack", default().operators, dtype, {"phase": phase})
+    x = b.input("x", (batch, heads, sizes["seq_len"], width))
+    for index, (layers, groups, window) in enumerate(parts):
+        x = b.repeat(f"part_{index}", layers, layer(workload, heads, groups, width, window, fused), x)
+    graph = b.graph(x)
+    flat, report = graphacct.account(graph.unroll()), graphacct.account(graph)
+    assert flat.total == report.total
+    assert memory(graph).peak == memory(graph.unroll()).peak
+    return report
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("groups", [8, 2, 1])
+@pytest.mark.parametrize(("phase", "held"), [("prefill", 10), ("decode", 11)])
+def test_heads_of_the_cache_are_those_of_the_keys(phase, held, groups, fused):
+    """Multi-head, grouped and multi-query: 2 · layers · heads with keys · width · 4 bytes a token, however many heads
+    queries have; repeating the heads for attention is none of the cache's."""
+    report = stack(phase, [(5, groups, None)], fused=fused)
+    assert report.total["kv_bytes_per_token"] == 2 * 5 * groups * 16 * 4
+    assert report.total["kv_cache_bytes"] == 2 * held * 2 * 5 * groups * 16 * 4, "batch 2"
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(
+    ("tokens", "window", "before", "after"),
+    [(10, 4, 4, 4), (4, 4, 4, 4), (3, 4, 3, 4), (2, 4, 2, 3), (10, 1, 1, 1), (10, 11, 10, 11), (10, 10, 10, 10)],
+)
+def test_a_window_in_decoding(tokens, window, before, after, fused):
+    """The step finds min(tokens, window), and attention sees, the new token among them, min(tokens + 1, window): 2
+    products of 2 · batch 2 · 8 heads · 16 · seen FLOPs a layer. So many stay."""
+    report = stack("decode", [(3, 2, window)], tokens=tokens, fused=fused)
+    caches = [node for node in report.annotated.graph.walk() if node.operator == "kv_cache"]
+    assert {node.outputs[0].spec.shape for node in caches} == {(2, 2, before, 16)}
+    assert report.total["kv_cache_bytes"] == 2 * after * 2 * 3 * 2 * 16 * 4
+    assert report.total["kv_bytes_per_token"] == 2 * 3 * 2 * 16 * 4, "as while the window is not full"
+    assert report.total["matmul_flops"] == 3 * 2 * (2 * 2 * 8 * 16 * after)
+
+
+@pytest.mark.parametrize(("tokens", "window", "kept"), [(10, 4, 4), (4, 4, 4), (3, 4, 3)])
+def test_a_window_in_a_prefill(tokens, window, kept):
+    """Attention runs over the whole prompt, and the last `window` tokens are kept; the storage behind them is that of
+    the prompt until the next step, as the library's cache keeps a view."""
+    report = stack("prefill", [(3, 2, window)], tokens=tokens)
+    assert report.total["kv_cache_bytes"] == 2 * kept * 2 * 3 * 2 * 16 * 4
+    assert report.total["matmul_flops"] == 3 * 2 * (2 * 2 * 8 * 16 * tokens * tokens)
+    at_end = live_bytes(inference(report.annotated.graph))[-1]
+    queries = output = 2 * 8 * tokens * 16 * 4
+    logsumexps = 2 * 8 * tokens * 4
+    assert at_end == 2 * tokens * 2 * 3 * 2 * 16 * 4 + queries + output + logsumexps, (
+        "caches, and the last kernel's own"
+    )
+
+
+def test_layers_with_and_without_a_window():
+    """Gemma's kind of stack: each layer holds its own number of tokens, 11 of 10 + 1 without a window, 4 with one of 4;
+    a further token adds to all while no window is full."""
+    report = stack("decode", [(2, 2, 4), (1, 2, None), (2, 1, 4)], tokens=10)
+    token = 16 * 4
+    assert report.total["kv_cache_bytes"] == 2 * 2 * token * (2 * 2 * 4 + 1 * 2 * 11 + 2 * 1 * 4)
+    assert report.total["kv_bytes_per_token"] == 2 * token * (2 * 2 + 1 * 2 + 2 * 1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "heads", "groups", "width", "published"),
+    [(126, 128, 8, 128, 516_096), (80, 64, 8, 128, 327_680)],
+    ids=["Llama-3.1-405B", "Qwen2.5-72B"],
+)
+def test_published_sizes(layers, heads, groups, width, published):
+    """2 · layers · 8 · 128 · 2 bytes a token in bf16, from the layers and heads of the published configurations."""
+    report = stack("decode", [(layers, groups, None)], heads, width, tokens=99, batch=3, dtype="bfloat16")
+    assert report.total["kv_bytes_per_token"] == 2 * layers * groups * width * 2 == published
+    assert report.total["kv_cache_bytes"] == 3 * (99 + 1) * published
+
+
+def test_a_latent_for_all_heads():
+    """(batch, tokens, width): a token is one row of the width, as multi-head latent attention caches it."""
+    workload = Workload(batch=2, seq_len=1, phase="decode", cache_len=7)
+    b = Builder("latent", default().operators, "bfloat16", {"phase": "decode"})
+    latent = with_cache(b, b.input("latent", (2, 1, 576)), "latent", workload)
+    report = graphacct.account(b.graph(latent))
+    assert latent.spec.shape == (2, 8, 576)
+    assert (report.total["kv_bytes_per_token"], report.total["kv_cache_bytes"]) == (576 * 2, 2 * 8 * 576 * 2)
+
+
+def test_quantities_without_a_window_grow_by_the_token():
+    """Of one more token in the prompt and in the cache: kv_bytes_per_token for each sequence."""
+    for phase, size in (("prefill", "seq_len"), ("decode", "cache_len")):
+        short, long = (memory("gpt2", phase=phase, batch=3, set=TINY, **{size: n}) for n in (20, 21))
+        assert long.kv_cache_bytes - short.kv_cache_bytes == 3 * short.kv_bytes_per_token
+        assert short.kv_bytes_per_token == 2 * 2 * 64 * 4
+
+
+def test_phases_without_a_cache_know_what_a_token_would_take():
+    """2 · 12 layers · 768 · 2 bytes in bf16 for GPT-2; null where the architecture has no prefill or the graph is
+    finished."""
+    for phase in ("forward", "train"):
+        found = memory("gpt2", phase=phase, dtype="bf16", seq_len=8)
+        assert (found.kv_cache_bytes, found.kv_bytes_per_token) == (0, 2 * 12 * 768 * 2)
+    assert memory("resnet18", phase="forward").kv_bytes_per_token is None
+    assert memory(graphacct.build("gpt2", seq_len=8), phase="forward").kv_bytes_per_token is None
+
+
+def test_the_cache_is_in_no_other_part():
+    """The old cache is no buffer: GPT-2 has none, and the worksheet's model its rotary tables of one position alone."""
+    assert memory("gpt2", phase="decode", cache_len=99).buffers == 0
+    assert memory("transformer-lm", phase="decode", cache_len=99, set=LM).buffers == 2 * 8 * 4
+    graph = graphacct.build("gpt2", phase="decode", cache_len=99)
+    kinds = [tensor.storage.kind for step in inference(graph).steps for tensor in step.outputs]
+    assert GIVEN in kinds
+
+
+def test_finished_graphs_have_the_phase_that_they_were_built_for():
+    """A graph with a cache is taken as one; another phase of it is refused, and so is a phase that a model lacks."""
+    graph = graphacct.build("gpt2", phase="decode", cache_len=20, set=TINY)
+    assert memory(graph).phase == memory(graph, phase="decode").phase == "decode"
+    with pytest.raises(
+        ConfigError, match="'gpt2' is a finished graph of the phase 'decode', which has no phase 'prefill'"
+    ):
+        memory(graph, phase="prefill")
+    with pytest.raises(ConfigError, match="resnet has no phase 'prefill': it has forward, train"):
+        memory("resnet18", phase="prefill")
+    with pytest.raises(ConfigError, match="cache_len is the size of a decoding step"):
+        memory("gpt2", phase="prefill", cache_len=4)
+
+
+def test_symbols_give_a_formula():
+    """With symbols for layers, tokens and the window, at numbers the formula is what these numbers give."""
+    sympy = pytest.importorskip("sympy")
+    layers, tokens = (sympy.Symbol(name, integer=True, positive=True) for name in ("L", "n"))
+    found = memory("gpt2", phase="decode", cache_len=tokens, attention="fused", set={**TINY, "n_layer": layers})
+    at = memory("gpt2", phase="decode", cache_len=77, attention="fused", set={**TINY, "n_layer": 8})
+    numbers = {layers: 8, tokens: 77}
+    assert found.kv_cache_bytes.subs(numbers) == at.kv_cache_bytes
+    assert found.peak.subs(numbers) == at.peak
+    assert found.total.subs(numbers) == at.total
+
+    window = sympy.Symbol("w", integer=True, positive=True)
+    workload = Workload(batch=1, seq_len=1, phase="decode", cache_len=tokens)
+    b = Builder("windowed", default().operators)
+    with_cache(b, b.input("k", (1, 2, 1, 16)), "k", workload, window)
+    report = graphacct.account(attrs_phase(b.graph(), "decode"))
+    formula = report.total["kv_cache_bytes"]
+    for held, wide, kept in ((10, 4, 4), (3, 4, 4), (2, 4, 3)):
+        assert formula.subs({tokens: held, window: wide}) == kept * 2 * 16 * 4
+
+
+def attrs_phase(graph, phase):
+    """The graph, built for a phase."""
+    import attrs
+
+    return attrs.evolve(graph, workload={"phase": phase})
