@@ -55,11 +55,35 @@ class NodeGradients:
         gradients: One pass through it; None when its operator states no gradient.
         times: How often it runs with just these gradients; a node of a block may have two records, where its first
             repetition needs fewer than the others.
+        wanted: Which of its operands need a gradient.
     """
 
     node: Node
     gradients: Gradients | None
     times: Dim
+    wanted: tuple[bool, ...] = ()
+
+
+INPUT, WEIGHT, AGAIN = "input_grad", "weight_grad", "again"
+
+
+@attrs.frozen
+class Addend:
+    """One part of what a node computes in the backward pass.
+
+    Attributes:
+        kind: The field of Gradients that it is a part of.
+        operands: The operands whose gradient it is, by their names in the signature; empty for what is no gradient.
+        contracted: Whether it holds a contraction of the size of the forward one.
+        stated: The operator's own function of the rest; None where there is no rest.
+        work: One pass.
+    """
+
+    kind: str
+    operands: tuple[str, ...]
+    contracted: bool
+    stated: Callable[..., Work] | None
+    work: Work
 
 
 def backward(
@@ -96,7 +120,7 @@ class _Backward:
                 needs[value.name] = flows and value.spec.dtype in FLOATING
             if flows and any(needs[value.name] for value in node.outputs):
                 gradients = self._gradients(node, wanted)
-                self.records.append(NodeGradients(node, gradients, times))
+                self.records.append(NodeGradients(node, gradients, times, tuple(wanted)))
         return [needs[value.name] for value in graph.outputs]
 
     def _block(self, block: Block, needs: dict[str, bool], times: Dim) -> None:
@@ -143,34 +167,51 @@ class _Backward:
 
 def gradients_of(operator: Operator, node: Node, wanted: Sequence[bool]) -> Gradients | None:
     """The work of the gradients of a node's operands that are wanted; None when the operator states one of them not."""
+    addends = addends_of(operator, node, wanted)
+    if addends is None:
+        return None
+    sums = dict.fromkeys((INPUT, WEIGHT, AGAIN), NOTHING)
+    for addend in addends:
+        sums[addend.kind] = sums[addend.kind].plus(addend.work)
+    return Gradients(**sums)
+
+
+def addends_of(operator: Operator, node: Node, wanted: Sequence[bool]) -> list[Addend] | None:
+    """The parts of what a node computes, operand by operand; None when the operator states one of them not."""
     specs = [operand.spec for operand in node.inputs]
     application = node.application or operator.apply(specs, node.attributes)
-    inputs, weights, again = NOTHING, NOTHING, NOTHING
+    found: list[Addend] = []
     if operator.recomputes is not None:
-        again = _evaluated(operator, operator.recomputes, application, node)
+        work = _evaluated(operator, operator.recomputes, application, node)
+        found.append(Addend(AGAIN, (), False, operator.recomputes, work))
+    needing = [index for index, want in enumerate(wanted) if want]
     joint = operator.gradients.get(EVERYTHING)
     if joint is not None:
         work = _evaluated(operator, joint, application, node)
-        only_weights = all(isinstance(o, Parameter) for o, want in zip(node.inputs, wanted, strict=True) if want)
-        return Gradients(weight_grad=work, again=again) if only_weights else Gradients(input_grad=work, again=again)
-    for index, (operand, want) in enumerate(zip(node.inputs, wanted, strict=True)):
-        if not want:
-            continue
+        only_weights = all(isinstance(node.inputs[index], Parameter) for index in needing)
+        names = tuple(operand_name(operator, index) for index in needing)
+        return [*found, Addend(WEIGHT if only_weights else INPUT, names, False, joint, work)]
+    for index in needing:
         term = operator.signature.inputs[min(index, len(operator.signature.inputs) - 1)]
         stated = operator.gradients.get(term.name)
+        contracted = term.name in operator.contracts
         work = NOTHING
         if stated is not None:
             work = _evaluated(operator, stated, application, node)
-        elif term.name not in operator.contracts and not application.view:
+        elif not contracted and not application.view:
             return None
-        if term.name in operator.contracts:
-            flops = operator.contraction(application.dims, application.batch)
-            work = attrs.evolve(work, matmul_flops=work.matmul_flops + flops)
-        if isinstance(operand, Parameter):
-            weights = weights.plus(work)
-        else:
-            inputs = inputs.plus(work)
-    return Gradients(inputs, weights, again)
+        if contracted:
+            work = work.plus(Work(operator.contraction(application.dims, application.batch)))
+        kind = WEIGHT if isinstance(node.inputs[index], Parameter) else INPUT
+        found.append(Addend(kind, (operand_name(operator, index),), contracted, stated, work))
+    return found
+
+
+def operand_name(operator: Operator, index: int) -> str:
+    """An operand's name in the signature, numbered where one name stands for several."""
+    terms = operator.signature.inputs
+    term = terms[min(index, len(terms) - 1)]
+    return f"{term.name}{index - len(terms) + 1}" if term.variadic else term.name
 
 
 def _evaluated(operator: Operator, function: Callable[..., Work], application: Application, node: Node) -> Work:

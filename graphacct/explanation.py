@@ -6,43 +6,30 @@ number that it explains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from graphacct.dims import Dim, prod, same
 from graphacct.errors import unknown
-from graphacct.formulas import exact_cost, formulas, number
-from graphacct.operators import Operator, Saved
+from graphacct.formulas import formulas, number
+from graphacct.graph import Node
+from graphacct.lines import Line, forward_line, training_line
+from graphacct.operators import Operator
 from graphacct.paths import outward, parent, pattern
 from graphacct.plugins import Plugins, default
 from graphacct.resolve import check_indices, matches, resolve
 
 if TYPE_CHECKING:
     from graphacct.annotate import NodeCost
+    from graphacct.keepings import Keeping
     from graphacct.report import Report
+    from graphacct.residents import Resident
 
-
-@attrs.frozen
-class Line:
-    """One quantity of a node, explained.
-
-    Attributes:
-        quantity: Its name.
-        formula: The formula in the names of the operator's signature; empty when it has no closed form.
-        substituted: The formula with the values put in.
-        exact: What the formula gives, for one pass through the node.
-        value: What the report's convention makes of it; differs from `exact` where the convention leaves work out.
-        total: The value times how often the node runs.
-    """
-
-    quantity: str
-    formula: str
-    substituted: str
-    exact: Dim
-    value: Dim
-    total: Dim
+SUMS = "the sum of its parts, repeats included"
+GRADIENTS_OF = ("input_grad", "weight_grad", "step", "hardware")
+"""How the quantities begin that a word about operands without a gradient belongs to."""
 
 
 @attrs.frozen
@@ -61,7 +48,10 @@ class Explanation:
         times: How often the node runs, and why, as text.
         convention: Name and sentence of the report's convention.
         source: The factor per element and its source, from the operator's docstring.
-        saved: What its backward pass keeps, and why.
+        gradient_source: The same of its gradients; empty outside training.
+        notes: In training, the operands without a gradient, and why.
+        saved: In training, what its backward pass needs, where that is and which of it counts here.
+        alive: In training, what is alive while it runs, at most.
     """
 
     model: str
@@ -75,7 +65,10 @@ class Explanation:
     times: str
     convention: str
     source: str
-    saved: tuple[Saved, ...]
+    gradient_source: str = ""
+    notes: tuple[str, ...] = ()
+    saved: tuple[Keeping, ...] = ()
+    alive: tuple[Resident, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -118,73 +111,90 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
     node = record.node
     operator = plugins.operators.get(node.operator)
     texts = formulas(operator, record) if operator is not None else {}
+    training = report.annotated.training
+    backward = None
+    if training is not None:
+        from graphacct.addends import addends
+
+        backward = addends(report.annotated.graph, record, training, plugins)
     lines = []
-    for name, total in _totals(report, record).items():
+    figures = _totals(report, record)
+    for name, total in figures.items():
         if quantity is None or name == quantity:
-            lines.append(_line(name, total, record, texts, operator))
-    application = node.application
-    sizes: list[str] = []
-    if operator is not None and application is not None:
-        sizes = [f"{name} = {_size(dim)}" for name, dim in application.dims.items()]
-        if any(term.ellipsis is True for term in operator.signature.inputs) and application.batch:
-            product = " · ".join(map(number, application.batch))
-            equals = f" = {number(prod(application.batch))}" if len(application.batch) > 1 else ""
-            sizes.append(f"batch = {product}{equals} (the dimensions of '...')")
-    terms = operator.signature.inputs if operator is not None else ()
-    operands = []
-    for index, operand in enumerate(node.inputs):
-        label = f"{terms[min(index, len(terms) - 1)].name}: " if terms else ""
-        operands.append(f"{label}{operand.name} {operand.spec}")
-    operands += [f"-> {value.name} {value.spec}" for value in node.outputs]
+            step = None if backward is None else training_line(name, figures, record, operator, backward)
+            lines.append(step or forward_line(name, total, record, texts, operator))
+    named = {line.quantity for line in lines}
     convention = report.annotated.convention
+    doc = operator.doc if operator is not None else "no operator of this name is registered: the node is in no total"
+    source, gradient_source = sources(doc)
+    saved, alive = _memory(report, node.name, named, plugins)
+    worked = any(name.startswith(GRADIENTS_OF) for name in named)
     return Explanation(
         report.model,
         node.name,
         node.operator,
         plugins.origin("operators", node.operator),
         operator.signature.text if operator is not None else "",
-        tuple(operands),
-        tuple(sizes),
+        _operands(node, operator),
+        _sizes(node, operator),
         tuple(lines),
         _times(report, record),
         f"{convention.name}: {convention.doc}",
-        operator.doc if operator is not None else "no operator of this name is registered: the node is in no total",
-        _kept(operator, record) if operator is not None else (),
+        source,
+        gradient_source if worked and training is not None else "",
+        backward.notes if backward is not None and worked else (),
+        saved,
+        alive,
     )
 
 
-def _kept(operator: Operator, record: NodeCost) -> tuple[Saved, ...]:
-    """What the backward pass keeps of this node: the operands that it has, and what its attributes call for."""
-    attributes = {**operator.attributes, **record.node.attributes}
-    absent = {term.name for term in operator.signature.inputs[len(record.node.inputs) :]}
-    return tuple(
-        item for item in operator.saves if item.name not in absent and (not item.when or attributes.get(item.when))
+def sources(doc: str) -> tuple[str, str]:
+    """An operator's docstring: what is said of the forward pass, and from the sentence on that begins with `Backward`
+    what is said of the gradients."""
+    forward, word, backward = doc.partition(" Backward" if not doc.startswith("Backward") else "Backward")
+    return forward, f"{word.strip()}{backward}"
+
+
+def _memory(
+    report: Report, node: str, named: Collection[str], plugins: Plugins
+) -> tuple[tuple[Keeping, ...], tuple[Resident, ...]]:
+    """What a node's backward pass needs and what is alive while it runs, as far as that is asked for."""
+    training = report.annotated.training
+    if training is None or not named & {"saved_bytes", "peak_bytes"}:
+        return (), ()
+    from graphacct.keepings import alive, keepings
+    from graphacct.training import kernels
+
+    steps = kernels(report.annotated.graph, training, plugins.operators)
+    return (
+        keepings(steps, node) if "saved_bytes" in named else (),
+        alive(steps, node) if "peak_bytes" in named else (),
     )
+
+
+def _operands(node: Node, operator: Operator | None) -> tuple[str, ...]:
+    terms = operator.signature.inputs if operator is not None else ()
+    operands = []
+    for index, operand in enumerate(node.inputs):
+        label = f"{terms[min(index, len(terms) - 1)].name}: " if terms else ""
+        operands.append(f"{label}{operand.name} {operand.spec}")
+    return (*operands, *(f"-> {value.name} {value.spec}" for value in node.outputs))
+
+
+def _sizes(node: Node, operator: Operator | None) -> tuple[str, ...]:
+    application = node.application
+    if operator is None or application is None:
+        return ()
+    sizes = [f"{name} = {_size(dim)}" for name, dim in application.dims.items()]
+    if any(term.ellipsis is True for term in operator.signature.inputs) and application.batch:
+        product = " · ".join(map(number, application.batch))
+        equals = f" = {number(prod(application.batch))}" if len(application.batch) > 1 else ""
+        sizes.append(f"batch = {product}{equals} (the dimensions of '...')")
+    return tuple(sizes)
 
 
 def _size(dim: Dim | tuple[Dim, ...]) -> str:
     return " × ".join(map(number, dim)) if isinstance(dim, tuple) else number(dim)
-
-
-def _line(
-    name: str, total: Dim, record: NodeCost, texts: Mapping[str, tuple[str, str]], operator: Operator | None
-) -> Line:
-    if name in ("params", "param_bytes"):
-        return _parameters(name, total, record)
-    if record.cost is None or operator is None:
-        return Line(name, "", "", 0, 0, total)
-    exact = exact_cost(operator, record)
-    known = getattr(exact, name, None)
-    if known is None:
-        return Line(name, "", "", total, total, total)
-    value = getattr(record.cost, name)
-    if name == "flops":
-        parts = f"{number(exact.matmul_flops)} + {number(exact.vector_flops)}"
-        return Line(name, "matmul_flops + vector_flops", parts, known, value, total)
-    if name == "macs":
-        return Line(name, "matmul_flops / 2", f"{number(exact.matmul_flops)} / 2", known, value, total)
-    formula, substituted = texts.get(name, ("", ""))
-    return Line(name, formula, substituted, known, value, total)
 
 
 def _totals(report: Report, record: NodeCost) -> Mapping[str, Dim]:
@@ -194,29 +204,6 @@ def _totals(report: Report, record: NodeCost) -> Mapping[str, Dim]:
     if record.cost is None:
         return dict.fromkeys(names, 0)
     return dict(zip(names, report.values[costed.index(record)], strict=True))
-
-
-def _parameters(name: str, total: Dim, record: NodeCost) -> Line:
-    """The parameters that the node owns, and why it does not own the others."""
-    owned = [parameter for parameter in record.owned if not parameter.buffer]
-    each: Dim = 0
-    products = []
-    for parameter in owned:
-        spec = parameter.spec
-        width = "" if name == "params" else f" · {number(spec.bytes // spec.elements)}"
-        products.append(" · ".join(map(number, spec.shape)) + width)
-        each = each + (spec.elements if name == "params" else spec.bytes)
-    others = [
-        f"{parameter.name} is tied to {parameter.tied_to}, which counts it"
-        if parameter.tied_to
-        else f"{parameter.name} is a buffer"
-        if parameter.buffer
-        else f"{parameter.name} is counted where it is first used"
-        for parameter in record.node.parameters
-        if parameter not in owned
-    ]
-    formula = " + ".join(parameter.name.rpartition(".")[2] for parameter in owned)
-    return Line(name, formula or "; ".join(others), " + ".join(products), each, each, total)
 
 
 def _times(report: Report, record: NodeCost) -> str:
@@ -252,12 +239,14 @@ def _sum(
 ) -> Explanation:
     """What a row of the report is the sum of: each part's path, operator and figures."""
     row = report[path]
+    combine = {item.name: item.combine for item in report.quantities}
     lines = []
     for name, total in row.values.items():
         if quantity is None or name == quantity:
             nonzero = [(part.removeprefix(f"{path}."), of[name]) for part, _, of in parts if not same(of[name], 0)]
-            formula = " + ".join(part for part, _ in nonzero) or "0"
-            numbers = " + ".join(number(value) for _, value in nonzero) or "0"
+            largest = combine[name] == "max"
+            formula = _combined([part for part, _ in nonzero], largest)
+            numbers = _combined([number(value) for _, value in nonzero], largest)
             lines.append(Line(name, formula, numbers, total, total, total))
     convention = report.annotated.convention
     return Explanation(
@@ -271,6 +260,12 @@ def _sum(
         tuple(lines),
         "once" if same(row.repeat, 1) else f"{number(row.repeat)} times",
         f"{convention.name}: {convention.doc}",
-        "the sum of its parts, repeats included",
-        (),
+        SUMS if not any(of == "max" for of in combine.values()) else f"{SUMS}; of peaks, the largest",
     )
+
+
+def _combined(terms: Sequence[str], largest: bool) -> str:
+    """Terms as a sum, or as the largest of them."""
+    if largest and len(terms) > 1:
+        return f"the largest of {'; '.join(terms)}"
+    return " + ".join(terms) or "0"

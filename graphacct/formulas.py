@@ -6,10 +6,10 @@ Nothing is written a second time, so a formula that is shown cannot differ from 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphacct.costs import Cost, full_cost
+from graphacct.costs import Cost, Work, full_cost
 from graphacct.dims import Dim, prod
 from graphacct.errors import GraphacctError
 from graphacct.operators import Operator
@@ -18,7 +18,9 @@ from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from graphacct.annotate import NodeCost
+    from graphacct.backward import Addend
 
+WORK = ("matmul_flops", "vector_flops")
 PER_NODE = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
 
 
@@ -27,20 +29,31 @@ def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]
     (because the formula decides by sizes) are left out."""
     if record.cost is None:
         return {}
-    exact = exact_cost(operator, record)
+    return _closed(operator, record, PER_NODE, _Symbols.cost, exact_cost(operator, record))
+
+
+def gradient_formulas(operator: Operator, record: NodeCost, addend: Addend) -> dict[str, tuple[str, str]]:
+    """The same of one part of the backward pass: of its `matmul_flops` and its `vector_flops`."""
+    return _closed(operator, record, WORK, lambda symbols: symbols.gradient(addend), addend.work)
+
+
+def _closed(
+    operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[_Symbols], Any], exact: Any
+) -> dict[str, tuple[str, str]]:
+    """Formula and substituted formula of each figure that has a closed form, which gives the exact one."""
     found: dict[str, tuple[str, str]] = {}
     for collapse in (True, False):
         symbols = _Symbols(operator, record, collapse)
         try:
-            cost = symbols.cost()
-            for name in PER_NODE:
-                expression = getattr(cost, name)
+            figures = evaluated(symbols)
+            for name in names:
+                expression = getattr(figures, name)
                 if name not in found and _evaluate(expression, symbols.values) == getattr(exact, name):
                     text = _pretty(expression)
                     found[name] = (text, _substitute(text, symbols.values))
         except (TypeError, LookupError, GraphacctError):  # a formula that looks at sizes or ranks has no closed form
             continue
-        if len(found) == len(PER_NODE):
+        if len(found) == len(names):
             break
     return found
 
@@ -80,6 +93,13 @@ class _Symbols:
         """The cost in symbols."""
         work = self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes)
         return full_cost(work, self.specs, self.outputs, self.application.view)
+
+    def gradient(self, addend: Addend) -> Work:
+        """One part of the backward pass in symbols."""
+        work = Work()
+        if addend.stated is not None:
+            work = self.operator.call(addend.stated, self.dims, self.batch, self.specs, self.outputs, self.attributes)
+        return work.plus(Work(self.operator.contraction(self.dims, self.batch))) if addend.contracted else work
 
     def _spec(self, term: Term, spec: TensorSpec, index: int) -> TensorSpec:
         front, back = len(term.front), len(term.back)

@@ -6,13 +6,14 @@ a view keeps its source's storage, and parameters, inputs and tables are there a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 
 from graphacct.dims import Dim
 from graphacct.saved import OPERAND, OWN, saved_tensors
-from graphacct.schedule import ACTIVATION, Schedule, Step, Storage, storages
+from graphacct.schedule import ACTIVATION, Schedule, Step, Storage, Tensor, storages
+from graphacct.tensors import TensorSpec
 
 
 @attrs.frozen
@@ -39,21 +40,48 @@ class Kept:
         return self.storage.bytes * self.storage.weight
 
 
+@attrs.frozen
+class Saving:
+    """A storage that a kernel saves, whether or not another one has saved it before.
+
+    Attributes:
+        storage: The storage.
+        tensor: The tensor that lies in it; None for one of the kernel's own.
+        spec: The tensor's shape and dtype.
+        name: The operand, output or own tensor that it is there.
+        why: The reason, as the operator states it.
+        position: The kernel's position in the schedule.
+    """
+
+    storage: Storage
+    tensor: Tensor | None
+    spec: TensorSpec
+    name: str
+    why: str
+    position: int
+
+
 def kept(schedule: Schedule) -> list[Kept]:
     """The storages that the backward pass of a schedule keeps, each once, in the order in which they are saved.
 
     Of every kind; those of kind `activation` are what training needs on top of the model and its inputs.
     """
     result: dict[int, Kept] = {}
+    for item in savings(schedule):
+        node = schedule.steps[item.position].node.name
+        result.setdefault(id(item.storage), Kept(item.storage, node, item.name, item.why, item.position))
+    return list(result.values())
+
+
+def savings(schedule: Schedule) -> Iterator[Saving]:
+    """What each kernel of a schedule saves, in order, the same storage as often as it is saved."""
     regions: dict[int, int] = {}
     for position, step in enumerate(schedule.steps):
         if step.region:
             regions.update((id(storage), step.region) for storage in storages(step.outputs))
         if step.operator is None or not any(output.needs_grad for output in step.outputs):
             continue
-        for storage, name, why in _saved(step) if not step.region else _entering(step, regions):
-            result.setdefault(id(storage), Kept(storage, step.node.name, name, why, position))
-    return list(result.values())
+        yield from _saved(step, position) if not step.region else _entering(step, position, regions)
 
 
 def saved_bytes(schedule: Schedule) -> Dim:
@@ -65,13 +93,16 @@ def saved_bytes(schedule: Schedule) -> Dim:
     return total
 
 
-def _entering(step: Step, regions: Mapping[int, int]) -> list[tuple[Storage, str, str]]:
+def _entering(step: Step, position: int, regions: Mapping[int, int]) -> Iterator[Saving]:
     """What a recomputed kernel gets from outside its region."""
-    outside = [storage for storage in storages(step.operands) if regions.get(id(storage)) != step.region]
-    return [(storage, "operand", "the recomputation starts from it") for storage in outside]
+    for tensor in step.operands:
+        for storage in tensor.storages:
+            if regions.get(id(storage)) != step.region:
+                why = "the recomputation starts from it"
+                yield Saving(storage, tensor, tensor.spec, "operand", why, position)
 
 
-def _saved(step: Step) -> list[tuple[Storage, str, str]]:
+def _saved(step: Step, position: int) -> Iterator[Saving]:
     """The storages that one kernel saves."""
     assert step.operator is not None
     terms = step.operator.signature.inputs
@@ -79,12 +110,11 @@ def _saved(step: Step) -> list[tuple[Storage, str, str]]:
         terms[min(index, len(terms) - 1)].name for index, operand in enumerate(step.operands) if operand.needs_grad
     }
     specs = [operand.spec for operand in step.operands]
-    found: list[tuple[Storage, str, str]] = []
     for item in saved_tensors(step.operator, specs, step.attributes, wanted):
         if item.kind == OWN:
             own = Storage(item.spec.bytes, ACTIVATION, step.node.name, step.weight, item.spec.dtype)
-            found.append((own, item.name, item.why))
+            yield Saving(own, None, item.spec, item.name, item.why, position)
         else:
             tensor = (step.operands if item.kind == OPERAND else step.outputs)[item.index]
-            found.extend((storage, item.name, item.why) for storage in tensor.storages)
-    return found
+            for storage in tensor.storages:
+                yield Saving(storage, tensor, tensor.spec, item.name, item.why, position)

@@ -19,12 +19,13 @@ from graphacct.annotate import AnnotatedGraph, annotate
 from graphacct.dims import Dim, maximum
 from graphacct.errors import ConfigError
 from graphacct.graph import Graph, Parameter
-from graphacct.kept import Kept, kept
-from graphacct.liveness import alive_at, live_bytes
+from graphacct.kept import kept
+from graphacct.liveness import live_bytes
 from graphacct.optimizers import Optimizer, find_optimizer, has_master, state_bytes
 from graphacct.paths import instances
 from graphacct.plugins import Plugins, default
 from graphacct.report import Coverage
+from graphacct.residents import Resident, residents
 from graphacct.rollup import total_of
 from graphacct.schedule import ACTIVATION, TABLE, Schedule, schedule, storages
 from graphacct.sharding import shard
@@ -50,25 +51,6 @@ class Moment:
     operator: str
     repeat: Dim
     live_bytes: Dim
-
-
-@attrs.frozen
-class Resident:
-    """What is alive at the peak.
-
-    Attributes:
-        node: The node that made it.
-        count: How many tensors of this size there are, over all repetitions.
-        bytes: Bytes of all of them.
-        kept_by: The node whose backward pass keeps it; empty for what will be gone by then.
-        why: Why it is there, in that node's words where it is kept.
-    """
-
-    node: str
-    count: Dim
-    bytes: Dim
-    kept_by: str
-    why: str
 
 
 @attrs.frozen
@@ -208,7 +190,7 @@ def memory(
         _per_token(annotated, model, plugins, options),
         part.parameters + buffers + inputs + part.gradients + part.optimizer_state + peak,
         "" if at is None else steps.steps[at].node.name,
-        () if at is None else _residents(steps, at, keeping),
+        () if at is None else residents(steps, at, keeping),
         tuple(
             Moment(step.node.name, step.operator.name if step.operator else step.node.operator, step.weight, live)
             for step, live in zip(steps.steps, alive, strict=True)
@@ -283,16 +265,3 @@ def _tables(steps: Schedule) -> Dim:
     """Bytes of the constants that are made with the model."""
     tensors = (tensor for step in steps.steps for tensor in step.outputs)
     return sum(storage.bytes * storage.weight for storage in storages(tensors) if storage.kind == TABLE)
-
-
-def _residents(steps: Schedule, position: int, keeping: Sequence[Kept]) -> tuple[Resident, ...]:
-    """What is alive after a step, alike tensors together, the largest first."""
-    reasons = {id(item.storage): (item.node, item.why) for item in keeping}
-    lasting = {id(storage) for storage in storages(steps.outputs)}
-    counts: dict[tuple[str, Dim, str, str], Dim] = {}
-    for storage, count in alive_at(steps, position, [(item.storage, item.position) for item in keeping]):
-        other = ("", "an output of the model" if id(storage) in lasting else "in use")
-        key = (storage.owner, storage.bytes, *reasons.get(id(storage), other))
-        counts[key] = counts.get(key, 0) + count
-    found = [Resident(node, count, size * count, *reason) for (node, size, *reason), count in counts.items()]
-    return tuple(sorted(found, key=lambda item: -item.bytes))

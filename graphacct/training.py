@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,6 +17,7 @@ from graphacct.errors import ConfigError, OperatorError, suggest
 from graphacct.graph import Block, Graph, Parameter
 from graphacct.kept import kept
 from graphacct.liveness import live_bytes
+from graphacct.operators import Operator
 from graphacct.plugins import Plugins
 from graphacct.schedule import ACTIVATION, Schedule, schedule
 from graphacct.sharding import check_ranks
@@ -50,7 +51,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
             lacking.add(name)
             continue
         work[name] = work.get(name, Gradients()).plus(record.gradients, record.times)
-    steps = schedule(graph, operators, training.profile, trained, lambda node: node.name in again)
+    steps = kernels(graph, training, operators)
     saved, peaks = _memory(steps)
     counted = _Counted(annotated.convention)
     costs = []
@@ -80,6 +81,13 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
         )
     named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
     return attrs.evolve(annotated, graph=named, costs=tuple(costs), training=training)
+
+
+def kernels(graph: Graph, training: Training, operators: Mapping[str, Operator]) -> Schedule:
+    """The kernels that the forward pass of a training step runs as."""
+    graph, trained = frozen(graph, training.freeze)
+    again = recomputed(graph, training.recompute)
+    return schedule(graph, operators, training.profile, trained, lambda node: node.name in again)
 
 
 def _terms(training: Training) -> dict[str, Any]:
@@ -164,8 +172,14 @@ def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Paramet
     for glob in globs:
         if not _matching(glob, names):
             raise ConfigError(f"--freeze {glob!r} matches no parameter{suggest(glob, names)}")
-    frozen = {names[name] for glob in globs for name in _matching(glob, names)}
+    frozen = freezing(graph, globs)
     return graph, lambda parameter: not parameter.buffer and (parameter.tied_to or parameter.name) not in frozen
+
+
+def freezing(graph: Graph, globs: Sequence[str]) -> dict[str, str]:
+    """The storages of parameters that globs freeze, and by which glob."""
+    names = _storages(graph) if globs else {}
+    return {names[name]: glob for glob in reversed(globs) for name in _matching(glob, names)}
 
 
 def _storages(graph: Graph) -> dict[str, str]:

@@ -8,7 +8,15 @@ from graphacct.dims import same
 from graphacct.formulas import number
 
 if TYPE_CHECKING:
-    from graphacct.explanation import Explanation, Line
+    from collections.abc import Iterator
+
+    from graphacct.addends import Addend
+    from graphacct.explanation import Explanation
+    from graphacct.keepings import Keeping
+    from graphacct.lines import Line
+    from graphacct.residents import Resident
+
+MOST_ALIVE = 8
 
 
 def text(explanation: Explanation) -> str:
@@ -23,15 +31,19 @@ def text(explanation: Explanation) -> str:
     lines += [f"  {'gives':<11} {item[3:]}" for item in explanation.operands if item[:2] == "->"]
     lines += [f"  {'where':<11} {item}" for item in explanation.values]
     lines.append(f"  runs        {explanation.times}")
+    lines += [f"  {'gradients':<11} {item}" for item in explanation.notes]
     lines.append("")
     for line in explanation.lines:
         lines += _line_text(line, scope)
+        if line.quantity == "saved_bytes":
+            lines += [f"      {_keeping(item, explanation.node)}" for item in explanation.saved]
+        if line.quantity == "peak_bytes":
+            lines += [f"      {item}" for item in _alive(explanation.alive)]
     lines.append("")
     lines.append(f"  convention  {explanation.convention}")
     lines.append(f"  source      {explanation.source}")
-    for item in explanation.saved:
-        own = f" ({item.dims or 'scalar'}{', ' + item.dtype if item.dtype else ''})" if item.dims else ""
-        lines.append(f"  keeps       {item.name}{own} for its backward pass: {item.why}")
+    if explanation.gradient_source:
+        lines.append(f"  gradients   {explanation.gradient_source}")
     return "\n".join(lines)
 
 
@@ -46,9 +58,38 @@ def _line_text(line: Line, scope: bool) -> list[str]:
         text = f"{head} = {result}"
     else:
         text = " = ".join(dict.fromkeys((head, line.formula, line.substituted, result)))
-    lines = [text]
+    lines = [text, *(f"      {_addend(part)}" for part in line.parts)]
     if not same(line.value, line.exact):
         lines.append(f"      the convention counts {number(line.value)} of it")
     if not same(line.total, line.value):
         lines.append(f"      in the whole model {number(line.total)}")
     return lines
+
+
+def _addend(part: Addend) -> str:
+    steps = dict.fromkeys(filter(None, (part.formula, part.substituted, number(part.each))))
+    return f"{part.name}: {' = '.join(steps)}{_times(part.times, part.total)}"
+
+
+def _times(times: object, total: object) -> str:
+    return "" if same(times, 1) else f", {number(times)} times: {number(total)}"
+
+
+def _keeping(item: Keeping, node: str) -> str:
+    source = f", a view of {item.made_by}" if item.view else f" of {item.made_by}" if item.made_by != node else ""
+    reason = f"needed by {item.kernel}'s backward: {item.why}"
+    if item.counted:
+        return f"{item.name} {item.tensor}{source}: {item.counted} ({reason})"
+    size = f"{number(item.bytes)} bytes{_times(item.times, item.total)}"
+    return f"{item.name} {item.tensor}{source}: {size}; kept because it is {reason}"
+
+
+def _alive(residents: tuple[Resident, ...]) -> Iterator[str]:
+    for item in residents[:MOST_ALIVE]:
+        count = "" if same(item.count, 1) else f" ×{number(item.count)}"
+        own = "itself" if item.kept_by == item.node else item.kept_by
+        why = f"kept for {own}" if own else item.why
+        yield f"{number(item.bytes)} bytes: {item.node}{count}, {why}"
+    rest = residents[MOST_ALIVE:]
+    if rest:
+        yield f"{number(sum(item.bytes for item in rest))} bytes: {len(rest)} more"

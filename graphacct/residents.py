@@ -1,0 +1,44 @@
+"""Residents: what is alive after a kernel, alike tensors together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from graphacct.dims import Dim
+from graphacct.kept import Kept
+from graphacct.liveness import alive_at
+from graphacct.schedule import Schedule, storages
+
+
+@attrs.frozen
+class Resident:
+    """What is alive after a kernel.
+
+    Attributes:
+        node: The node that made it.
+        count: How many tensors of this size there are, over all repetitions.
+        bytes: Bytes of all of them.
+        kept_by: The node whose backward pass keeps it; empty for what will be gone by then.
+        why: Why it is there, in that node's words where it is kept.
+    """
+
+    node: str
+    count: Dim
+    bytes: Dim
+    kept_by: str
+    why: str
+
+
+def residents(steps: Schedule, position: int, keeping: Sequence[Kept]) -> tuple[Resident, ...]:
+    """What is alive after a step, alike tensors together, the largest first."""
+    reasons = {id(item.storage): (item.node, item.why) for item in keeping}
+    lasting = {id(storage) for storage in storages(steps.outputs)}
+    counts: dict[tuple[str, Dim, str, str], Dim] = {}
+    for storage, count in alive_at(steps, position, [(item.storage, item.position) for item in keeping]):
+        other = ("", "an output of the model" if id(storage) in lasting else "in use")
+        key = (storage.owner, storage.bytes, *reasons.get(id(storage), other))
+        counts[key] = counts.get(key, 0) + count
+    found = [Resident(node, count, size * count, *reason) for (node, size, *reason), count in counts.items()]
+    return tuple(sorted(found, key=lambda item: -item.bytes))
