@@ -6,7 +6,7 @@ number that it explains.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -156,7 +156,7 @@ def sources(doc: str) -> tuple[str, str]:
 
 
 def _memory(
-    report: Report, node: str, named: Collection[str], plugins: Plugins
+    report: Report, node: str, named: Set[str], plugins: Plugins
 ) -> tuple[tuple[Keeping, ...], tuple[Resident, ...]]:
     """What a node's backward pass needs and what is alive while it runs, as far as that is asked for."""
     training = report.annotated.training

@@ -6,7 +6,8 @@ Nothing is written a second time, so a formula that is shown cannot differ from 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from graphacct.costs import Cost, Work, full_cost
@@ -42,9 +43,9 @@ def _closed(
 ) -> dict[str, tuple[str, str]]:
     """Formula and substituted formula of each figure that has a closed form, which gives the exact one."""
     found: dict[str, tuple[str, str]] = {}
-    for collapse in (True, False):
-        symbols = _Symbols(operator, record, collapse)
+    for collapse, alike in _readings(operator, record):
         try:
+            symbols = _Symbols(operator, record, collapse, alike)
             figures = evaluated(symbols)
             for name in names:
                 expression = getattr(figures, name)
@@ -58,6 +59,19 @@ def _closed(
     return found
 
 
+def _readings(operator: Operator, record: NodeCost) -> Iterator[tuple[bool, tuple[str, str]]]:
+    """The ways to put symbols for sizes, the plainest first: the dimensions of `...` as one or each for itself, then
+    with two dimensions of one size taken for the same, for formulas that ask whether they are."""
+    yield True, ("", "")
+    yield False, ("", "")
+    specs = [operand.spec for operand in record.node.inputs]
+    dims = operator.apply(specs, record.node.attributes).dims
+    sizes = [(name, size) for name, size in dims.items() if type(size) is int]
+    for (first, size), (second, other) in combinations(sizes, 2):
+        if size == other:
+            yield True, (first, second)
+
+
 def exact_cost(operator: Operator, record: NodeCost) -> Cost:
     """What one pass through the node costs, before any convention."""
     return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes).cost
@@ -66,10 +80,11 @@ def exact_cost(operator: Operator, record: NodeCost) -> Cost:
 class _Symbols:
     """An operator's application with a symbol for every dimension, and what each symbol stands for.
 
-    With `collapse`, the dimensions of `...` are one symbol, `batch`, their product; else each has its own.
+    With `collapse`, the dimensions of `...` are one symbol, `batch`, their product; else each has its own. The two
+    dimensions that are `alike` have the first one's symbol.
     """
 
-    def __init__(self, operator: Operator, record: NodeCost, collapse: bool) -> None:
+    def __init__(self, operator: Operator, record: NodeCost, collapse: bool, alike: tuple[str, str] = ("", "")) -> None:
         self.operator, self.attributes = operator, record.node.attributes
         specs = [operand.spec for operand in record.node.inputs]
         self.application = operator.apply(specs, self.attributes)
@@ -78,6 +93,8 @@ class _Symbols:
         self.dims: dict[str, Any] = {}
         for name, size in self.application.dims.items():
             self.dims[name] = self._all(name, size) if isinstance(size, tuple) else self._one(name, size)
+        if alike[1]:
+            self.dims[alike[1]] = self.dims[alike[0]]
         self.batch = (self._one("batch", prod(self.application.batch)),)
         signature = operator.signature
         inputs = [signature.inputs[min(index, len(signature.inputs) - 1)] for index in range(len(specs))]

@@ -77,11 +77,13 @@ def _times(times: object, total: object) -> str:
 
 def _keeping(item: Keeping, node: str) -> str:
     source = f", a view of {item.made_by}" if item.view else f" of {item.made_by}" if item.made_by != node else ""
-    reason = f"needed by {item.kernel}'s backward: {item.why}"
+    reason = f"{item.kernel}'s backward needs it: {item.why}"
+    if item.counted.startswith("not"):
+        return f"{item.name} {item.tensor}, {item.counted} ({reason})"
     if item.counted:
-        return f"{item.name} {item.tensor}{source}: {item.counted} ({reason})"
+        return f"{item.name} {item.tensor}{source}, {item.counted} ({reason})"
     size = f"{number(item.bytes)} bytes{_times(item.times, item.total)}"
-    return f"{item.name} {item.tensor}{source}: {size}; kept because it is {reason}"
+    return f"{item.name} {item.tensor}{source}: {size}; kept because {reason}"
 
 
 def _alive(residents: tuple[Resident, ...]) -> Iterator[str]:

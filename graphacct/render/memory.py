@@ -7,13 +7,14 @@ from typing import Any
 
 from graphacct.dims import same
 from graphacct.fits import Fit
-from graphacct.memory import Memory, Resident
+from graphacct.memory import Memory
 from graphacct.paths import last
 from graphacct.render.json import coverage
 from graphacct.render.plain import plain
 from graphacct.render.records import plain_value
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_, percent
+from graphacct.residents import Resident
 from graphacct.rollup import share
 
 SCHEMA = "graphacct.memory/1"

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from graphacct.annotate import NodeCost
 from graphacct.dims import Dim, same
+from graphacct.explanation import sources
 from graphacct.graph import Node
 from graphacct.plugins import Plugins
 from graphacct.render.picture.labels import numeric, tooltip
@@ -55,7 +56,7 @@ def formulas_of(plugins: Plugins) -> Formula:
             return []
         key = (operator.name, str([item.spec for item in record.node.inputs]), str(record.node.attributes))
         if key not in known:
-            known[key] = [*_formulas(operator, record), operator.doc]
+            known[key] = [*_formulas(operator, record), sources(operator.doc)[0]]
         return known[key]
 
     return lines
