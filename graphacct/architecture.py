@@ -29,8 +29,8 @@ class Workload:
             takes the architecture's first.
         phase: `forward` (nothing is dropped, nothing kept), `train` (a training step), `prefill` (a forward pass whose
             keys and values stay in a cache), or `decode`: one new token per sequence on a cache of earlier ones.
-        cache_len: In decoding, the tokens in the cache that the step finds; None takes the sequence's default, less the
-            new one.
+        cache_len: In decoding, the tokens in the cache that the step finds; None takes the sequence's tokens, less
+            the new one; 0 is an empty cache.
         loss: In training: `sum` of the outputs, or `cross_entropy` against targets.
     """
 
@@ -134,8 +134,14 @@ class Architecture:
             if workload.cache_len is not None:
                 raise ConfigError('cache_len is the size of a decoding step: add phase="decode" (--phase decode)')
             return
+        given = workload.seq_len
+        if workload.cache_len is not None and type(given) is int and given != 1:
+            raise ConfigError(
+                f"a decoding step has one new token, and seq_len {given} and cache_len {workload.cache_len} both say "
+                "how many are before it: leave seq_len out (or cache_len: then seq_len counts those and the new one)"
+            )
         length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
-        full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len")}
+        full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len", 0)}
 
     def _attention(self, wanted: str | None) -> str | None:
         if wanted is None:

@@ -56,7 +56,7 @@ def _changes(schedule: Schedule, kept: Iterable[tuple[Storage, int]]) -> Iterato
             deaths[id(storage)] = max(deaths[id(storage)], position)
     lasting = {id(storage) for storage in storages(schedule.outputs)}
     for storage, position in kept:
-        if storage.kind == ACTIVATION:
+        if storage.kind in (ACTIVATION, GIVEN):
             births.setdefault(id(storage), (position, storage))
             lasting.add(id(storage))
     for key, (birth, storage) in births.items():

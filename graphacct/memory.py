@@ -1,4 +1,4 @@
-"""The memory of a training step or of a forward pass, part by part, in bytes.
+"""The memory of a training step or of inference, part by part, in bytes.
 
 The schedule is that of the forward pass: the peak is the most that is alive while it runs, with what the backward pass
 will need. What the backward pass itself adds for a while is not modelled yet, nor are the allocator's rounding and
@@ -16,7 +16,7 @@ import attrs
 
 from graphacct.account import build, find, find_profile
 from graphacct.annotate import AnnotatedGraph, annotate
-from graphacct.dims import Dim, maximum
+from graphacct.dims import Dim, maximum, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Graph, Parameter
 from graphacct.kept import kept
@@ -26,7 +26,7 @@ from graphacct.paths import instances
 from graphacct.plugins import Plugins, default
 from graphacct.report import Coverage
 from graphacct.residents import Resident, residents
-from graphacct.rollup import total_of
+from graphacct.rollup import per_node
 from graphacct.schedule import ACTIVATION, TABLE, Schedule, schedule, storages
 from graphacct.sharding import shard
 from graphacct.tensors import FLOATING
@@ -60,7 +60,7 @@ class Memory:
     Attributes:
         model: The model's name.
         workload: The sizes that it was worked out for; the batch is a rank's own.
-        phase: `train`, or a phase without gradients, such as `forward`.
+        phase: `train`, or a phase without gradients: `forward`, `prefill`, `decode`.
         profile: The execution profile's name.
         optimizer: Its name; empty for a forward pass.
         master: `fp32` where parameters have a float32 copy, or `none`.
@@ -133,7 +133,8 @@ def memory(
 
     Args:
         model: As for `build`, which takes the `options`. A finished graph is taken as it is.
-        phase: `train` (the default); any other, such as `forward`, keeps nothing and has no gradients.
+        phase: `train` (the default, but for a finished graph with a cache); `forward`, `prefill` and `decode` keep
+            nothing for a backward pass and have no gradients.
         optimizer: A key of `graphacct.optimizers.OPTIMIZERS`; adamw unless given.
         master: `fp32` or `none`: whether parameters have a float32 copy; unless given, those of 16 bits have.
         dp: Data-parallel ranks; the batch is that of one rank.
@@ -147,13 +148,13 @@ def memory(
     Raises UnknownNameError for a name that is not known, ConfigError for a value that no run can have.
     """
     plugins = plugins or default()
-    phase = phase or _own_phase(model)
+    built, phase = _graph(model, phase, plugins, options)
     training = phase == TRAIN
     if not training and (optimizer or master or freeze or recompute != "none"):
         raise ConfigError("optimizer, master, freeze and recompute are of a training step alone: leave them out")
     rule = find_optimizer(optimizer or "adamw")
     kernels = find_profile(profile, plugins)
-    graph, trained = frozen(_graph(model, phase, plugins, options), freeze)
+    graph, trained = frozen(built, freeze)
     again = recomputed(graph, recompute)
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     parameters, gradients, state, buffers, copies = _weights(annotated, rule, master, trained if training else _nothing)
@@ -169,6 +170,8 @@ def memory(
     at = alive.index(peak) if alive and all(type(value) is int for value in alive) else None
     buffers = buffers + _tables(steps)
     inputs = sum(value.spec.bytes for value in graph.inputs)
+    cached = per_node("kv_cache_bytes", annotated, plugins)
+    caching = {name for name, size in cached.items() if not same(size, 0)}
     uncosted = tuple((node.name, node.operator) for node in annotated.uncosted)
     return Memory(
         graph.name,
@@ -186,11 +189,11 @@ def memory(
         part.optimizer_state,
         saved,
         peak,
-        total_of("kv_cache_bytes", annotated, plugins),
+        sum(cached.values()),
         _per_token(annotated, model, plugins, options),
         part.parameters + buffers + inputs + part.gradients + part.optimizer_state + peak,
         "" if at is None else steps.steps[at].node.name,
-        () if at is None else residents(steps, at, keeping),
+        () if at is None else residents(steps, at, keeping, caching),
         tuple(
             Moment(step.node.name, step.operator.name if step.operator else step.node.operator, step.weight, live)
             for step, live in zip(steps.steps, alive, strict=True)
@@ -199,22 +202,19 @@ def memory(
     )
 
 
-def _own_phase(model: str | os.PathLike[str] | Graph) -> str:
-    """The phase unless another is given: a training step, or that of a finished graph with a cache."""
-    own = model.workload.get("phase") if isinstance(model, Graph) else None
-    return own if own in CACHING else TRAIN
-
-
-def _graph(model: str | os.PathLike[str] | Graph, phase: str, plugins: Plugins, options: Mapping[str, Any]) -> Graph:
-    """The model's graph for the phase; one that is finished is taken as it is."""
-    finished = isinstance(model, Graph) or find(os.fspath(model), plugins) is None
-    if not finished:
-        return build(model, plugins=plugins, phase=phase, **options)
+def _graph(
+    model: str | os.PathLike[str] | Graph, phase: str | None, plugins: Plugins, options: Mapping[str, Any]
+) -> tuple[Graph, str]:
+    """The model's graph for the phase, a training step unless said; one that is finished is taken as it is."""
+    if not isinstance(model, Graph) and find(os.fspath(model), plugins) is not None:
+        phase = phase or TRAIN
+        return build(model, plugins=plugins, phase=phase, **options), phase
     graph = build(model, plugins=plugins, **options)
     own = graph.workload.get("phase", FORWARD)
+    phase = phase or (own if own in CACHING else TRAIN)
     if phase != own and (phase, own) != (TRAIN, FORWARD):
         raise ConfigError(f"{graph.name!r} is a finished graph of the phase {own!r}, which has no phase {phase!r}")
-    return graph
+    return graph, phase
 
 
 def _per_token(
@@ -222,13 +222,13 @@ def _per_token(
 ) -> Dim | None:
     """What one more token of one sequence adds to the cache; of a model without one here, in a prefill of one token."""
     if annotated.graph.workload.get("phase") in CACHING:
-        return total_of("kv_bytes_per_token", annotated, plugins)
+        return sum(per_node("kv_bytes_per_token", annotated, plugins).values())
     found = None if isinstance(model, Graph) else find(os.fspath(model), plugins)
     if found is None or PREFILL not in found[0].phases:
         return None
-    same = {name: options[name] for name in ("set", "dtype") if name in options}
-    graph = build(model, plugins=plugins, phase=PREFILL, seq_len=1, **same)
-    return total_of("kv_bytes_per_token", annotate(graph, plugins=plugins), plugins)
+    sizes = {name: options[name] for name in ("set", "dtype") if name in options}
+    graph = build(model, plugins=plugins, phase=PREFILL, seq_len=1, **sizes)
+    return sum(per_node("kv_bytes_per_token", annotate(graph, unknown="report", plugins=plugins), plugins).values())
 
 
 def _nothing(parameter: Parameter) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import attrs
 
 from graphacct.dims import Dim
 from graphacct.kept import Kept
 from graphacct.liveness import alive_at
-from graphacct.schedule import Schedule, storages
+from graphacct.schedule import GIVEN, Schedule, storages
 
 
 @attrs.frozen
@@ -31,13 +31,18 @@ class Resident:
     why: str
 
 
-def residents(steps: Schedule, position: int, keeping: Sequence[Kept]) -> tuple[Resident, ...]:
-    """What is alive after a step, alike tensors together, the largest first."""
+def residents(
+    steps: Schedule, position: int, keeping: Sequence[Kept], caching: Collection[str] = ()
+) -> tuple[Resident, ...]:
+    """What is alive after a step, alike tensors together, the largest first; `caching` names the nodes whose outputs
+    are left in a cache."""
     reasons = {id(item.storage): (item.node, item.why) for item in keeping}
-    lasting = {id(storage) for storage in storages(steps.outputs)}
+    caches = [output for step in steps.steps if step.node.name in caching for output in step.outputs]
+    for tensors, why in ((caches, "the cache, from now on"), (steps.outputs, "an output of the model")):
+        reasons.update((id(storage), ("", why)) for storage in storages(tensors) if id(storage) not in reasons)
     counts: dict[tuple[str, Dim, str, str], Dim] = {}
     for storage, count in alive_at(steps, position, [(item.storage, item.position) for item in keeping]):
-        other = ("", "an output of the model" if id(storage) in lasting else "in use")
+        other = ("", "the cache as it was, in use" if storage.kind == GIVEN else "in use")
         key = (storage.owner, storage.bytes, *reasons.get(id(storage), other))
         counts[key] = counts.get(key, 0) + count
     found = [Resident(node, count, size * count, *reason) for (node, size, *reason), count in counts.items()]

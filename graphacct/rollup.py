@@ -98,13 +98,15 @@ def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
     return result
 
 
-def total_of(name: str, annotated: AnnotatedGraph, plugins: Plugins) -> Dim:
-    """The total of one quantity per node, whatever its phase; 0 when no plugin registers it."""
+def per_node(name: str, annotated: AnnotatedGraph, plugins: Plugins) -> dict[str, Dim]:
+    """One quantity of every costed node by name, repeats included, whatever its phase; empty when no plugin registers
+    it."""
     quantity = plugins.quantities.get(name)
     if quantity is None:
-        return 0
+        return {}
     costed = [record for record in annotated.costs if record.cost is not None]
-    return _total(quantity, _column(quantity, costed, [record.times for record in costed]))
+    values = _column(quantity, costed, [record.times for record in costed])
+    return {record.node.name: value for record, value in zip(costed, values, strict=True)}
 
 
 def adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:

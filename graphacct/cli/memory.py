@@ -38,7 +38,7 @@ def command(
     output: str | None,
     **options: Any,
 ) -> None:
-    """The memory of a training step of MODEL (or, with --phase forward, of a forward pass) on one rank.
+    """The memory of a training step of MODEL (or, with --phase forward, prefill or decode, of inference) on one rank.
 
     Parameters, gradients, the optimizer's state, and the activations where the most of them are alive at once.
     """
@@ -75,6 +75,8 @@ def _check(fits: str | None, max_batch: bool, max_seq_len: bool, search: str, op
         problem = f"{flag} needs the memory to fit in: --fits 24GiB"
     elif search and options[search] is not None:
         problem = f"{flag} looks for what --{search.replace('_', '-')} gives: leave one of them out"
+    elif search == "seq_len" and options["cache_len"] is not None:
+        problem = f"{flag} looks for what --cache-len gives (and one more): leave one of them out"
     if problem:
         raise click.UsageError(problem, click.get_current_context(silent=True))
 

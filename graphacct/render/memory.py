@@ -120,12 +120,13 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         (Column("Memory"), Column("Bytes", True), Column("Share", True), Column("What it is")),
         tuple(lines),
         Line(("Total", bytes_(memory.total, binary), "", "")),
-        (*notes, UNMODELLED),
+        (*notes, UNMODELLED if training else UNMODELLED_IN_INFERENCE),
         f"incomplete: {plain(memory.coverage)}" if missing else "",
     )
 
 
 UNMODELLED = "not in it: what the backward pass adds for a while, the allocator, the CUDA context, workspaces"
+UNMODELLED_IN_INFERENCE = "not in it: the allocator, the CUDA context, workspaces"
 
 
 def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:

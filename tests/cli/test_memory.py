@@ -105,9 +105,50 @@ def test_the_longest_sequence(run: Any) -> None:
     assert "the largest seq_len that fits is 1,024 (seq_len 1025 is beyond n_positions 1024" in table
 
 
+@pytest.mark.parametrize(("phase", "size"), [("prefill", "--seq-len"), ("decode", "--cache-len")])
+def test_inference(run: Any, tmp_path: Path, phase: str, size: str) -> None:
+    """The cache has a line of its own in the table, two keys in the JSON, and is part of the peak alone; a saved graph
+    is taken as the phase that it is."""
+    asked = ["gpt2", "--set", "n_layer=3", "--phase", phase, size, "20", "--batch", "2"]
+    table = run("memory", *asked).stdout
+    assert "of which the cache" in table
+    assert "backward" not in table
+    values = json.loads(run("memory", *asked, "--format", "json").stdout)
+    token = 2 * 3 * 768 * 4
+    assert values["kv_bytes_per_token"] == token
+    assert values["kv_cache_bytes"] == 2 * token * (20 if phase == "prefill" else 21)
+    assert values["total"] == values["parameters"] + values["buffers"] + values["inputs"] + values["peak"]
+    path = tmp_path / "graph.json"
+    assert run("export", *asked, "-o", str(path)).exit_code == 0
+    again = json.loads(run("memory", str(path), "--format", "json").stdout)
+    assert {**again, "model": "gpt2"} == {**values, "model": "gpt2"}
+    report = json.loads(run("report", *asked, "--format", "json").stdout)
+    for key in ("kv_cache_bytes", "kv_bytes_per_token"):
+        assert report["total"][key] == values[key]
+
+
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_the_largest_in_inference(run: Any, phase: str) -> None:
+    """Of either size, the next larger does not fit; in decoding the sequence is the cached tokens and the new one."""
+    model = ["gpt2", "--set", "n_layer=3", "--phase", phase]
+    options: dict[str, Any] = {"phase": phase, "set": {"n_layer": 3}}
+    budget = 320 * 10**6
+    search = ["--fits", "320MB", "--format", "json"]
+    size = json.loads(run("memory", *model, "--seq-len", "100", "--max-batch", *search).stdout)["max_batch"]
+    totals = [memory("gpt2", batch=batch, seq_len=100, **options).total for batch in (size, size + 1)]
+    assert totals[0] <= budget < totals[1]
+    size = json.loads(run("memory", *model, "--batch", "16", "--max-seq-len", *search).stdout)["max_seq_len"]
+    totals = [memory("gpt2", batch=16, seq_len=tokens, **options).total for tokens in (size, size + 1)]
+    assert totals[0] <= budget < totals[1]
+
+
 @pytest.mark.parametrize(
     ("options", "status", "words"),
     [
+        (["--cache-len", "4"], 1, ["cache_len is the size of a decoding step", "--phase decode"]),
+        (["--phase", "prefil"], 2, ["'prefil' is no choice; did you mean 'prefill'?"]),
+        (["--phase", "prefill", "--zero", "1", "--optimizer", "sgd"], 1, ["of a training step alone"]),
+        (["--phase", "decode", "--cache-len", "4"], 1, ["seq_len 16 and cache_len 4 both say", "leave seq_len out"]),
         (["--optimizer", "adamv"], 1, ["unknown optimizer 'adamv'; did you mean 'adamw'?"]),
         (["--profile", "torch-eager-cuba"], 1, ["unknown profile", "did you mean 'torch-eager-cuda'?"]),
         (["--fits", "24"], 1, ["'24' has no unit: write 24GiB", "or 24GB"]),
@@ -120,6 +161,7 @@ def test_the_longest_sequence(run: Any) -> None:
         (["--max-batch"], 2, ["--max-batch needs the memory to fit in: --fits 24GiB"]),
         (["--fits", "1GB", "--max-batch", "--batch", "2"], 2, ["--max-batch", "--batch", "leave one of them out"]),
         (["--fits", "1GB", "--max-batch", "--max-seq-len"], 2, ["exclude each other"]),
+        (["--fits", "1GB", "--max-seq-len", "--cache-len", "4"], 2, ["--max-seq-len", "leave one of them out"]),
     ],
 )
 def test_bad_input_ends_in_a_line(run: Any, options: list[str], status: int, words: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -37,22 +37,27 @@ def saved_bytes(model: torch.nn.Module, ids: torch.Tensor, logits: Callable[[Any
 
 
 class Live(TorchDispatchMode):
-    """Follows the storages that operators put out while it is on; `peak` is the most that were alive after one."""
+    """Follows the storages that operators put out while it is on, and those of the tensors in `alive`; `peak` is the
+    most bytes of them that were alive after an operator."""
 
-    def __init__(self, before: set[int]) -> None:
+    def __init__(self, before: set[int], alive: Iterable[torch.Tensor] = ()) -> None:
         super().__init__()
         self.before = before
         self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
         self.peak = 0
+        for tensor in alive:
+            self.follow(tensor)
+
+    def follow(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self.before:
+            self.alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, torch.Tensor):
-                storage = tensor.untyped_storage()
-                if storage._cdata not in self.before:
-                    self.alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
-                del storage
+                self.follow(tensor)
         self.alive = {key: item for key, item in self.alive.items() if not item[0].expired()}
         self.peak = max(self.peak, sum(size for _, size in self.alive.values()))
         return result
@@ -69,3 +74,29 @@ def forward_peak(
         result = logits(output).sum() if training else output
     del output, result
     return live.peak
+
+
+def prefill_peak(model: torch.nn.Module, ids: torch.Tensor) -> tuple[int, int]:
+    """The most bytes alive after an operator of a forward pass that fills a cache, and the cache's bytes."""
+    gc.collect()
+    live = Live(known(model, ids))
+    with torch.no_grad(), live:
+        output = model(ids, use_cache=True)
+    return live.peak, sum(tensor.untyped_storage().nbytes() for tensor in cached(output.past_key_values))
+
+
+def decode_peak(model: torch.nn.Module, ids: torch.Tensor) -> tuple[int, int]:
+    """The same of the step that appends the last of the tokens to a cache of all before it, that cache alive."""
+    new = ids[:, -1:].clone()
+    with torch.no_grad():
+        cache = model(ids[:, :-1], use_cache=True).past_key_values
+    gc.collect()
+    live = Live(known(model, new), cached(cache))
+    with torch.no_grad(), live:
+        output = model(new, past_key_values=cache, use_cache=True)
+    return live.peak, sum(tensor.untyped_storage().nbytes() for tensor in cached(output.past_key_values))
+
+
+def cached(cache: Any) -> list[torch.Tensor]:
+    """The keys and values of all layers."""
+    return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
