@@ -33,6 +33,8 @@ def build(
     loss: str | None = None,
     dtype: str = "",
     set: Mapping[str, Any] | None = None,
+    lora: Sequence[str] = (),
+    lora_dropout: float = 0.0,
     plugins: Plugins | None = None,
 ) -> Graph:
     """The graph of a model.
@@ -52,6 +54,9 @@ def build(
         loss: In training, `sum` of the outputs (the default) or `cross_entropy`.
         dtype: The parameters' dtype; the architecture's own unless given.
         set: Configuration keys to override.
+        lora: Low-rank adapters, each `RANK:GLOB`: beside which matrices, by the names of nodes or weights. Every other
+            parameter is frozen. A finished graph takes them too.
+        lora_dropout: In training, the dropout in front of the adapters.
 
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
@@ -60,6 +65,24 @@ def build(
     sizes = {"batch": batch, "seq_len": seq_len, "image_size": image_size, "attention": attention}
     sizes |= {"phase": phase, "cache_len": cache_len, "loss": loss}
     given = {name: value for name, value in sizes.items() if value is not None}
+    graph = _built(model, given, set, dtype, plugins)
+    if lora:
+        from graphacct.lora import adapted
+
+        return adapted(graph, lora, plugins.operators, lora_dropout)
+    if lora_dropout:
+        raise ConfigError("lora_dropout is that of adapters: add lora= (--lora RANK:GLOB)")
+    return graph
+
+
+def _built(
+    model: str | os.PathLike[str] | Graph,
+    given: Mapping[str, Any],
+    set: Mapping[str, Any] | None,
+    dtype: str,
+    plugins: Plugins,
+) -> Graph:
+    """The graph of a model, without adapters."""
     if isinstance(model, Graph):
         from graphacct.validate import validate
 

@@ -17,8 +17,8 @@ from graphacct.formulas import exact_cost, gradient_formulas, number
 from graphacct.graph import Graph, Parameter, Value
 from graphacct.operators import Operator
 from graphacct.plugins import Plugins
+from graphacct.selection import freezing, frozen, recomputed
 from graphacct.tensors import FLOATING
-from graphacct.training import freezing, frozen, recomputed
 from graphacct.updates import update
 
 RECOMPUTE, OPTIMIZER = "recompute", "optimizer"
@@ -146,7 +146,12 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
             why = f"its dtype, {dtype}, carries none"
         elif isinstance(operand, Parameter):
             glob = globs.get(operand.tied_to or operand.name)
-            why = "it is a buffer" if operand.buffer else f"frozen by --freeze {glob}" if glob else _flat(node.outputs)
+            if operand.buffer:
+                why = "it is a buffer"
+            elif operand.frozen:
+                why = "frozen by --lora, which trains adapters alone"
+            else:
+                why = f"frozen by --freeze {glob}" if glob else _flat(node.outputs)
         elif operand.name in given:
             why = "it is an input of the model"
         elif passes or not _flat(node.outputs):

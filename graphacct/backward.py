@@ -89,7 +89,7 @@ class Addend:
 def backward(
     graph: Graph,
     operators: Mapping[str, Operator],
-    trained: Callable[[Parameter], bool] = lambda parameter: not parameter.buffer,
+    trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable,
 ) -> list[NodeGradients]:
     """What each node of a graph computes in the backward pass of a training step, in schedule order.
 

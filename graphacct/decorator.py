@@ -10,6 +10,8 @@ from graphacct.errors import SignatureError
 from graphacct.operators import Operator, Saved, keywords_of
 from graphacct.signature import parse
 
+PARTS = ("", "weights", "whole")
+
 
 def operator(
     signature: str,
@@ -24,6 +26,7 @@ def operator(
     gradients: Mapping[str, Callable[..., Work]] | None = None,
     recomputes: Callable[..., Work] | None = None,
     given: bool = False,
+    attention: str = "",
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
 
@@ -34,6 +37,8 @@ def operator(
     arguments do not agree.
     """
     parsed = parse(signature)
+    if attention not in PARTS:
+        raise SignatureError(f"an operator's part in attention is 'weights' or 'whole', not {attention!r}")
     kept = tuple(Saved(*item) for item in saves.items()) if isinstance(saves, Mapping) else tuple(saves)
     terms = {term.name for term in parsed.inputs}
     known = terms | {term.name for term in parsed.outputs}
@@ -76,6 +81,7 @@ def operator(
             recomputes,
             attributes,
             given,
+            attention,
         )
 
     return decorate

@@ -52,12 +52,19 @@ class Parameter:
         tied_to: The name of the parameter whose storage this one shares; empty when it has its own.
         buffer: True for state that is saved but not trained (running statistics): it is no parameter and counts
             in no parameter total.
+        frozen: True for a parameter that the model itself leaves as it is: one that has adapters in its place.
     """
 
     name: str
     spec: TensorSpec
     tied_to: str = ""
     buffer: bool = False
+    frozen: bool = False
+
+    @property
+    def trainable(self) -> bool:
+        """Whether a training step computes its gradient, unless it is told otherwise."""
+        return not self.buffer and not self.frozen
 
 
 Operand: TypeAlias = Value | Parameter

@@ -28,9 +28,9 @@ from graphacct.report import Coverage
 from graphacct.residents import Resident, residents
 from graphacct.rollup import per_node
 from graphacct.schedule import ACTIVATION, TABLE, Schedule, schedule, storages
+from graphacct.selection import frozen, recomputed
 from graphacct.sharding import shard
 from graphacct.tensors import FLOATING
-from graphacct.training import frozen, recomputed
 
 FORWARD, TRAIN, PREFILL, DECODE = "forward", "train", "prefill", "decode"
 CACHING = (PREFILL, DECODE)
@@ -155,7 +155,7 @@ def memory(
     rule = find_optimizer(optimizer or "adamw")
     kernels = find_profile(profile, plugins)
     graph, trained = frozen(built, freeze)
-    again = recomputed(graph, recompute)
+    again = recomputed(graph, recompute, plugins.operators)
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     parameters, gradients, state, buffers, copies = _weights(annotated, rule, master, trained if training else _nothing)
     part = shard(parameters, gradients, state, dp, zero)

@@ -100,6 +100,8 @@ class Operator:
         attributes: Defaults of the attributes, by name; REQUIRED where there is none.
         given: Whether its outputs are there before the graph runs and go after their last use: what an earlier step
             left, such as a cache. (A view of no operand that is not given is a table that stays.)
+        attention: Its part in attention: `weights` for what makes weights of scores (a softmax), `whole` for a scores'
+            product, their weights and the weighted sum in one. Selective recomputation looks for both.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Operator:
     recomputes: Callable[..., Work] | None = None
     attributes: Mapping[str, Any] = attrs.field(factory=dict)
     given: bool = False
+    attention: str = ""
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)

@@ -129,7 +129,7 @@ def schedule(
     graph: Graph,
     operators: Mapping[str, Operator],
     profile: Profile = DECLARED,
-    trained: Callable[[Parameter], bool] = lambda parameter: not parameter.buffer,
+    trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable,
     recompute: Callable[[Node], bool] = lambda node: False,
 ) -> Schedule:
     """The kernels that a graph runs as under a profile.

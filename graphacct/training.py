@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -13,13 +12,14 @@ from graphacct.backward import Gradients, backward
 from graphacct.conventions import Convention, Ordinals, adjusted
 from graphacct.costs import Cost, Work
 from graphacct.dims import Dim, maximum
-from graphacct.errors import ConfigError, OperatorError, suggest
-from graphacct.graph import Block, Graph, Parameter
+from graphacct.errors import OperatorError
+from graphacct.graph import Graph
 from graphacct.kept import kept
 from graphacct.liveness import live_bytes
 from graphacct.operators import Operator
 from graphacct.plugins import Plugins
 from graphacct.schedule import ACTIVATION, Schedule, schedule
+from graphacct.selection import frozen, recomputed
 from graphacct.sharding import check_ranks
 from graphacct.updates import update
 
@@ -32,7 +32,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
     such a node is then left out of every sum and named in the coverage.
     """
     graph, trained = frozen(annotated.graph, training.freeze)
-    again = recomputed(graph, training.recompute)
+    again = recomputed(graph, training.recompute, plugins.operators)
     if graph is not annotated.graph:
         annotated = annotate(graph, annotated.convention, unknown=unknown, plugins=plugins)
     check_ranks(training.dp, training.zero)
@@ -86,7 +86,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
 def kernels(graph: Graph, training: Training, operators: Mapping[str, Operator]) -> Schedule:
     """The kernels that the forward pass of a training step runs as."""
     graph, trained = frozen(graph, training.freeze)
-    again = recomputed(graph, training.recompute)
+    again = recomputed(graph, training.recompute, operators)
     return schedule(graph, operators, training.profile, trained, lambda node: node.name in again)
 
 
@@ -129,64 +129,3 @@ def _memory(steps: Schedule) -> tuple[dict[str, Dim], dict[str, Dim]]:
     for step, live in zip(steps.steps, alive, strict=True):
         peaks[step.node.name] = maximum(peaks.get(step.node.name, 0), live)
     return saved, peaks
-
-
-SELECTIVE = tuple(
-    f"*.{name}" for name in ("scores", "scale", "mask", "masked", "softmax", "attn_dropout", "values", "sdpa")
-)
-"""The attention core, by the names that architectures give its nodes (Korthikanti et al., 2022): much memory, little
-work."""
-
-
-def recomputed(graph: Graph, what: str) -> frozenset[str]:
-    """The names of the nodes that are run again in the backward pass.
-
-    Raises ConfigError, which suggests the closest name, for a glob that matches no node.
-    """
-    if what == "none":
-        return frozenset()
-    names = [node.name for node in graph.walk()]
-    if what == "full":
-        inside = frozenset(node.name for block in graph.nodes if isinstance(block, Block) for node in block.body.walk())
-        if not inside:
-            raise ConfigError("--recompute full runs blocks again, and the graph has none: give a glob of nodes")
-        return inside
-    globs = SELECTIVE if what == "selective" else (what,)
-    found = frozenset(name for glob in globs for name in _matching(glob, names))
-    if not found:
-        raise ConfigError(f"--recompute {what!r} matches no node{suggest(what, (*names, 'none', 'full', 'selective'))}")
-    return found
-
-
-def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Parameter], bool]]:
-    """The graph, written out where a glob names single layers, and which parameters are trained.
-
-    Parameters that share storage are frozen together.
-    """
-    if not globs:
-        return graph, lambda parameter: not parameter.buffer
-    names = _storages(graph)
-    if any(not _matching(glob, names) for glob in globs):
-        graph = graph.unroll()
-        names = _storages(graph)
-    for glob in globs:
-        if not _matching(glob, names):
-            raise ConfigError(f"--freeze {glob!r} matches no parameter{suggest(glob, names)}")
-    frozen = freezing(graph, globs)
-    return graph, lambda parameter: not parameter.buffer and (parameter.tied_to or parameter.name) not in frozen
-
-
-def freezing(graph: Graph, globs: Sequence[str]) -> dict[str, str]:
-    """The storages of parameters that globs freeze, and by which glob."""
-    names = _storages(graph) if globs else {}
-    return {names[name]: glob for glob in reversed(globs) for name in _matching(glob, names)}
-
-
-def _storages(graph: Graph) -> dict[str, str]:
-    """The storage of each parameter, by name."""
-    parameters = [parameter for node in graph.walk() for parameter in node.parameters]
-    return {parameter.name: parameter.tied_to or parameter.name for parameter in parameters}
-
-
-def _matching(glob: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if fnmatchcase(name, glob)]

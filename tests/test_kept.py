@@ -9,7 +9,7 @@ import graphacct
 from graphacct.kept import kept, saved_bytes
 from graphacct.plugins import default
 from graphacct.schedule import ACTIVATION, schedule
-from graphacct.training import recomputed
+from graphacct.selection import recomputed
 
 GOLDENS = Path(__file__).parent / "goldens"
 TINY = {

@@ -204,13 +204,17 @@ def test_muons_products_are_matmul_flops():
 
 def test_what_cannot_be_is_refused_by_name():
     """A glob without a match, an unknown profile, training options without training."""
-    with pytest.raises(ConfigError, match=r"--freeze 'transfomer\.\*' matches no parameter; did you mean"):
+    with pytest.raises(
+        ConfigError, match=r"--freeze 'transfomer\.\*' \(in Python, freeze=\) matches no parameter; did you mean"
+    ):
         tiny(freeze=["transfomer.*"])
     with pytest.raises(UnknownNameError, match="unknown profile 'torch-eager-cud'; did you mean 'torch-eager-cuda'"):
         tiny(profile="torch-eager-cud")
     with pytest.raises(ConfigError, match="freeze: of a training step alone"):
         graphacct.account("gpt2", freeze=["*"])
-    with pytest.raises(ConfigError, match="--recompute 'fill' matches no node; did you mean 'full'"):
+    with pytest.raises(
+        ConfigError, match=r"--recompute 'fill' \(in Python, recompute=\) matches no node; did you mean 'full'"
+    ):
         tiny(recompute="fill")
     with pytest.raises(ConfigError, match=r"phase is forward .* or decode, not 'training'; did you mean 'train'"):
         graphacct.account("gpt2", phase="training")

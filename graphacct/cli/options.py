@@ -120,6 +120,10 @@ MODEL = (
     click.option("--cache-len", type=SIZE, metavar="N", help="In decoding: tokens in the cache."),
     click.option("--loss", type=OneOf(("sum", "cross_entropy")), help="In training.  [default: sum]"),
     click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: the model's own]"),
+    click.option(
+        "--lora", multiple=True, metavar="RANK:GLOB", help="Low-rank adapters beside matrices of a name. Repeatable."
+    ),
+    click.option("--lora-dropout", type=float, default=0.0, metavar="P", help="In training.  [default: 0]"),
     click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
     *PLUGINS,
 )

@@ -25,7 +25,7 @@ GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs", "held"
 VALUE_KEYS = {"name", "shape", "dtype"}
 NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes"}
 BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "body"}
-PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer"}
+PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen"}
 
 
 def read(path: str | os.PathLike[str], operators: Mapping[str, Operator] | None = None) -> Graph:
@@ -117,7 +117,11 @@ def _operand(content: Any, where: str) -> str | Parameter:
     item = _object(content, f"an operand of {where}", PARAMETER_KEYS)
     name = _text(item.get("parameter"), f"the name of a parameter of {where}")
     return Parameter(
-        name, _spec(item, f"parameter {name!r}"), str(item.get("tied_to") or ""), bool(item.get("buffer", False))
+        name,
+        _spec(item, f"parameter {name!r}"),
+        str(item.get("tied_to") or ""),
+        bool(item.get("buffer", False)),
+        bool(item.get("frozen", False)),
     )
 
 
@@ -229,6 +233,8 @@ def _operand_dict(operand: Operand) -> str | dict[str, Any]:
         result["tied_to"] = operand.tied_to
     if operand.buffer:
         result["buffer"] = True
+    if operand.frozen:
+        result["frozen"] = True
     return result
 
 

@@ -76,6 +76,7 @@ def _scores_again(
     infer=_attended,
     gradients={"*": _all_operands},
     recomputes=_scores_again,
+    attention="whole",
     saves=(
         Saved("q", EITHER_SIDE),
         Saved("k", EITHER_SIDE),

@@ -19,6 +19,7 @@ def _softmax_gradient(batch: Any, n: Any) -> Work:
     infer=_in_dtype,
     saves={"out": "the gradient is out * (g - sum(g * out))"},
     gradients={"x": _softmax_gradient},
+    attention="weights",
 )
 def softmax(batch: Any, n: Any) -> Work:
     """exp(x - max) / sum. 5 per element: max, subtract, exp, sum, divide; one of them, exp, is transcendental.
