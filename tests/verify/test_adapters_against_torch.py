@@ -1,4 +1,4 @@
-"""Adapters and frozen parameters, measured again, now: real torch, the recorded truth and graphacct agree to the unit."""
+"""Adapters and frozen parameters, measured again, now: torch, the recorded truth and graphacct agree to the unit."""
 
 from __future__ import annotations
 
