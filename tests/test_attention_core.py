@@ -111,8 +111,8 @@ def test_a_model_without_attention_has_no_core() -> None:
     )
     message = (
         r"--recompute selective \(in Python, recompute='selective'\) runs the attention core again, and 'mlp' has "
-        r"none \(a product of two activations, a softmax and another such product, or fused attention\): give a glob of "
-        "nodes"
+        r"none \(a product of two activations, a softmax and another such product, or fused attention\): give a glob "
+        "of nodes"
     )
     with pytest.raises(ConfigError, match=message):
         graphacct.account(graph, recompute="selective")
