@@ -94,7 +94,8 @@ def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins
     free = dict.fromkeys(part.name for part in gradients if part.name not in costly)
     notes = [*_idle(operator, record, passes, graph, training)]
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
-    again = list(_again(operator, record)) if record.node.name in recomputed(graph, training.recompute) else []
+    repeated = recomputed(graph, training.recompute, plugins.operators)
+    again = list(_again(operator, record)) if record.node.name in repeated else []
     parts = (*gradients, *again, *_updates(record, training, trained))
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
 
