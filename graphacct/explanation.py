@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.dims import Dim, prod, same
-from graphacct.errors import unknown
 from graphacct.formulas import formulas, number
 from graphacct.graph import Node
 from graphacct.lines import Line, forward_line, training_line
 from graphacct.operators import Operator
 from graphacct.paths import outward, parent, pattern
 from graphacct.plugins import Plugins, default
+from graphacct.quantities import not_there
 from graphacct.resolve import check_indices, matches, resolve
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ def explain(report: Report, node: str, quantity: str | None = None, plugins: Plu
             one node has (`mlp.c_fc`).
         quantity: The one quantity to explain; all of them unless given.
 
-    Raises UnknownNameError for a node or quantity that the report does not have, with the closest one.
+    Raises UnknownNameError for a node or quantity that the report does not have, with the closest one, and ConfigError
+    for a quantity of another phase.
     """
     names = [item.name for item in report.quantities]
     if quantity is not None and quantity not in names:
-        raise unknown("quantity", quantity, names)
+        raise not_there(quantity, names)
     records = {record.node.name: record for record in report.annotated.costs}
     if node not in records:
         path = resolve(report, node)
@@ -167,7 +168,7 @@ def _memory(
 
     steps = kernels(report.annotated.graph, training, plugins.operators)
     return (
-        keepings(steps, node) if "saved_bytes" in named else (),
+        keepings(steps).get(node, ()) if "saved_bytes" in named else (),
         alive(steps, node) if "peak_bytes" in named else (),
     )
 

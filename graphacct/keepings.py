@@ -5,6 +5,8 @@ A storage counts at the node that is the first to keep it; parameters, inputs an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 
 from graphacct.dims import Dim, text
@@ -49,10 +51,10 @@ class Keeping:
     total: Dim
 
 
-def keepings(schedule: Schedule, node: str) -> tuple[Keeping, ...]:
-    """What a node's backward pass needs: first what counts here, the largest first, then the rest.
+def keepings(schedule: Schedule) -> dict[str, tuple[Keeping, ...]]:
+    """What each node's backward pass needs: first what counts there, the largest first, then the rest.
 
-    The totals add up to the node's `saved_bytes`.
+    The totals of a node's add up to its `saved_bytes`.
     """
     views = {
         id(tensor)
@@ -64,36 +66,38 @@ def keepings(schedule: Schedule, node: str) -> tuple[Keeping, ...]:
     first: dict[int, Saving] = {}
     for saving in every:
         first.setdefault(id(saving.storage), saving)
-    found: dict[tuple[str, ...], Keeping] = {}
+    nodes: dict[str, dict[tuple[str, ...], Keeping]] = {}
     for saving in every:
-        step = schedule.steps[saving.position]
-        if step.node.name != node:
-            continue
-        storage, keeper = saving.storage, first[id(saving.storage)]
-        counted = _counted(saving, keeper, schedule)
-        view = storage.kind == ACTIVATION and (id(saving.tensor) in views or _gathered(saving))
+        step, storage = schedule.steps[saving.position], saving.storage
+        counted = _counted(saving, first[id(storage)], schedule)
         times = step.weight if counted else storage.weight
         item = Keeping(
             saving.name,
             "" if step.operator is None else step.operator.name,
             str(saving.spec),
             storage.owner,
-            view,
+            storage.kind == ACTIVATION and (id(saving.tensor) in views or _gathered(saving)),
             saving.why,
             counted,
             storage.bytes,
             times,
             0 if counted else storage.bytes * times,
         )
-        key = (item.name, item.kernel, item.tensor, item.made_by, str(view), item.why, counted, text(item.bytes))
+        found = nodes.setdefault(step.node.name, {})
+        key = (item.name, item.kernel, item.tensor, item.made_by, str(item.view), item.why, counted, text(item.bytes))
         known = found.get(key)
         if known is not None:
             item = attrs.evolve(known, times=known.times + item.times, total=known.total + item.total)
         found[key] = item
-    here = [item for item in found.values() if not item.counted]
+    return {node: _ordered(found.values()) for node, found in nodes.items()}
+
+
+def _ordered(found: Iterable[Keeping]) -> tuple[Keeping, ...]:
+    items = list(found)
+    here = [item for item in items if not item.counted]
     if all(type(item.total) is int for item in here):
         here.sort(key=lambda item: -item.total)
-    return (*here, *(item for item in found.values() if item.counted))
+    return (*here, *(item for item in items if item.counted))
 
 
 def _counted(saving: Saving, keeper: Saving, schedule: Schedule) -> str:

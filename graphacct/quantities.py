@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.errors import ConfigError, GraphacctError, unknown
 from graphacct.hookspecs import hookimpl
 
 
@@ -112,6 +113,19 @@ TRAINING = (
     _training("saved_bytes", "byte", attrgetter("saved_bytes"), "Activations kept for the backward pass, each once."),
     _training("peak_bytes", "byte", attrgetter("peak_bytes"), "The most alive at once in the forward pass.", "max"),
 )
+
+
+def not_there(name: str, known: Iterable[str], kind: str = "quantity") -> GraphacctError:
+    """The error for a quantity that a report does not have: of another phase, or of none."""
+    from graphacct.plugins import default
+
+    quantity = default().quantities.get(name)
+    if quantity is None or not quantity.phase:
+        return unknown(kind, name, known)
+    phases = quantity.phase.split()
+    way_out = " or ".join(f"--phase {phase}" for phase in phases)
+    named = " or ".join(f"phase={phase!r}" for phase in phases)
+    return ConfigError(f"{name} is there in phase {' or '.join(phases)} alone: add {way_out} (in Python {named})")
 
 
 @hookimpl

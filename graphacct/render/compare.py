@@ -10,6 +10,7 @@ import attrs
 from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
 from graphacct.paths import depth, last, parent
+from graphacct.quantities import Quantity, not_there
 from graphacct.render.json import heading
 from graphacct.render.json import text as json_text
 from graphacct.render.plain import plain
@@ -45,7 +46,8 @@ class Comparison:
         paths: The rows' paths or operators, in the order of the models: those of the first, with the others' own
             put in where they stand.
         values: For each path and report: the quantity, or None where the model has no such row.
-        shares: The same of the part of the model's total of this quantity, 0 to 1.
+        shares: The same of the part of the model's total of this quantity, 0 to 1; None where the total is no sum but
+            a largest value, which has no parts.
         uncosted: The same of how many nodes without a cost the row holds.
     """
 
@@ -108,18 +110,15 @@ class Comparison:
 
         Rows in which every model has 0 are left out, and a note says how many those are.
         """
-        unit = next(quantity.unit for quantity in self.reports[0].quantities if quantity.name == self.quantity)
+        quantity = _quantity(self.reports[0], self.quantity)
+        unit, sums = quantity.unit, quantity.combine == "sum"
         columns = [Column("Scope" if self.by == "scope" else "Operator")]
+        totals = []
         for report in self.reports:
-            columns += [Column(plain(report.model), True), Column("Share", True)]
-        totals = [
-            text
-            for report in self.reports
-            for text in (
-                human(report.total[self.quantity], unit, binary) + partial(report),
-                "" if same(report.total[self.quantity], 0) else percent(1.0),
-            )
-        ]
+            columns += [Column(plain(report.model), True), *([Column("Share", True)] if sums else [])]
+            total = report.total[self.quantity]
+            whole = "" if same(total, 0) else percent(1.0)
+            totals += [human(total, unit, binary) + partial(report), *([whole] if sums else [])]
         missing = [f"{plain(report.model)}: {warning(report)}" for report in self.reports if warning(report)]
         rows = [
             row for row in self._rows() if any(row[3]) or not all(value is None or same(value, 0) for value in row[1])
@@ -131,8 +130,8 @@ class Comparison:
             TITLES.get(self.quantity, plain(self.quantity)),
             "",
             tuple(columns),
-            tuple(self._line(*row, unit, binary, known) for row in rows),
-            Line(("Total", *totals)),
+            tuple(self._line(*row, quantity, binary, known) for row in rows),
+            Line(("Total" if sums else "Largest", *totals)),
             (*([left_out] if empty else []), *self._workloads(), self._terms()),
             "; ".join(missing),
         )
@@ -143,7 +142,7 @@ class Comparison:
         values: Iterable[Any],
         shares: Iterable[Any],
         uncosted: Iterable[int],
-        unit: str,
+        quantity: Quantity,
         binary: bool,
         known: Container[str],
     ) -> Line:
@@ -152,12 +151,16 @@ class Comparison:
         cells = []
         for value, part, lack in zip(values, shares, uncosted, strict=True):
             more = " + ?" if lack else ""
+            beside = ""
             if value is None:
-                cells += ["–", ""]
+                cells.append("–")
             elif same(value, 0):
-                cells += [UNCOSTED if lack else "0", ""]
+                cells.append(UNCOSTED if lack else "0")
             else:
-                cells += [human(value, unit, binary) + more, percent(part) + more]
+                cells.append(human(value, quantity.unit, binary) + more)
+                beside = "" if part is None else percent(part) + more
+            if quantity.combine == "sum":
+                cells.append(beside)
         return Line((plain(label), *cells), plain(path), depth(path) if tree else 0)
 
     def _plain_rows(self) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
@@ -200,8 +203,8 @@ def compare(
         by: `scope` or `operator`.
         depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
 
-    Raises UnknownNameError for an unknown quantity or grouping, ConfigError for a depth below 1, for no reports and
-    for reports under different conventions.
+    Raises UnknownNameError for an unknown quantity or grouping, ConfigError for a quantity of another phase, a depth
+    below 1, for no reports and for reports under different conventions.
     """
     if not reports:
         raise ConfigError("there is nothing to compare: give at least one report")
@@ -210,10 +213,11 @@ def compare(
         raise ConfigError(f"the reports are under several conventions ({', '.join(sorted(conventions))}): use one")
     known = [item.name for item in reports[0].quantities]
     if quantity not in known:
-        raise unknown("quantity", quantity, known)
+        raise not_there(quantity, known)
     if by not in ("scope", "operator"):
         raise unknown("grouping", by, ("scope", "operator"))
     depth = levels(reports, depth)
+    sums = _quantity(reports[0], quantity).combine == "sum"
     columns = [_column(report, quantity, by, depth) for report in reports]
     paths = merged([list(column) for column in columns])
     missing = [_missing(report, by) for report in reports]
@@ -225,7 +229,7 @@ def compare(
         tuple(tuple(column.get(path) for column in columns) for path in paths),
         tuple(
             tuple(
-                _share(column.get(path), report.total[quantity])
+                _share(column.get(path), report.total[quantity]) if sums else None
                 for column, report in zip(columns, reports, strict=True)
             )
             for path in paths
@@ -253,6 +257,10 @@ def merged(orders: Iterable[Sequence[str]]) -> list[str]:
 def _column(report: Report, quantity: str, by: str, depth: int) -> dict[str, Any]:
     rows = report.by_scope if by == "scope" else report.by_operator
     return {row.path: row.values[quantity] for row in rows if by == "operator" or row.depth < depth}
+
+
+def _quantity(report: Report, name: str) -> Quantity:
+    return next(quantity for quantity in report.quantities if quantity.name == name)
 
 
 def _missing(report: Report, by: str) -> dict[str, int]:

@@ -5,7 +5,7 @@ Cells are text already, in human units, and safe to print on one line; each outp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,7 +13,7 @@ import attrs
 from graphacct.dims import same, shape_text, text
 from graphacct.errors import ConfigError, unknown
 from graphacct.paths import last, parent
-from graphacct.quantities import CORE, TRAINING
+from graphacct.quantities import CORE, TRAINING, not_there
 from graphacct.render.plain import plain
 from graphacct.render.records import count, uncosted_paths
 from graphacct.render.units import human, params, percent
@@ -29,8 +29,7 @@ SHARE = "share"
 COLUMNS = ("params", "flops", SHARE, "activation_bytes")
 TRAINING_COLUMNS = (
     "params",
-    "flops",
-    SHARE,
+    "forward_flops",
     "input_grad_flops",
     "weight_grad_flops",
     "step_flops",
@@ -50,6 +49,7 @@ TITLES = {
     "activation_bytes": "Activations",
     "read_bytes": "Read",
     "write_bytes": "Written",
+    "forward_flops": "Forward",
     "input_grad_flops": "Input grad",
     "weight_grad_flops": "Weight grad",
     "step_flops": "Step",
@@ -73,6 +73,18 @@ IN_WORDS = {
     "activation_bytes": "activations",
     "read_bytes": "read",
     "write_bytes": "written",
+    "forward_flops": "forward",
+    "input_grad_flops": "input gradients",
+    "weight_grad_flops": "weight gradients",
+    "step_flops": "step",
+    "input_grad_matmul_flops": "input gradients' matmul",
+    "weight_grad_matmul_flops": "weight gradients' matmul",
+    "step_matmul_flops": "the step's matmul",
+    "recompute_matmul_flops": "matmul computed again",
+    "hardware_matmul_flops": "the hardware's matmul",
+    "optimizer_matmul_flops": "the update's matmul",
+    "saved_bytes": "kept for the backward pass",
+    "peak_bytes": "peak of activations",
     "recompute_flops": "computed again",
     "hardware_flops": "all that the hardware does",
     "optimizer_flops": "update",
@@ -81,6 +93,8 @@ IN_WORDS = {
     "kv_bytes_per_token": "each further token of a sequence in the cache",
 }
 """How the totals without a column of their own are called in the line below the table."""
+SAID_ALREADY = {"flops": "forward_flops", "forward_matmul_flops": "matmul_flops"}
+"""Quantities that equal another one wherever both are, and that one."""
 OPERATOR = "Operator"
 UNCOSTED = "uncosted"
 
@@ -162,7 +176,7 @@ def sheet(
     quantities = {quantity.name: quantity for quantity in report.quantities}
     for name in names:
         if name != SHARE and name not in quantities:
-            raise unknown("column", name, [*quantities, SHARE])
+            raise not_there(name, [*quantities, SHARE], "column")
     if by == "operator":
         missing = count(operator for _, operator in report.coverage.uncosted)
         lines = [_line(row, row.path, 0, "", names, quantities, missing, binary) for row in report.by_operator]
@@ -230,13 +244,15 @@ def _total_label(report: Report) -> str:
     return f"Total{partial(report)}"
 
 
-def _rest(report: Report, shown: Iterable[str], binary: bool) -> list[str]:
-    """The totals that have no column, on one line."""
+def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
+    """The totals that have no column, on one line; one that two quantities give stands there once."""
+    said = {name for pair in SAID_ALREADY.items() for name in pair if set(pair) & set(shown)}
+    said |= {name for name, other in SAID_ALREADY.items() if other in report.total}
     texts = [
         f"{IN_WORDS.get(quantity.name, plain(quantity.name))} "
         f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"
         for quantity in report.quantities
-        if quantity.name not in shown and not same(report.total[quantity.name], 0)
+        if quantity.name not in shown and quantity.name not in said and not same(report.total[quantity.name], 0)
     ]
     return [", ".join(texts)] if texts else []
 

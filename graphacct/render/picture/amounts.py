@@ -59,9 +59,10 @@ class Amounts:
         return " · ".join(parts)
 
     def share(self, figures: Sequence[Dim]) -> str:
-        """The chosen quantity as a part of the model's; empty for symbols and where the model has none."""
+        """The chosen quantity as a part of the model's; empty for symbols, where the model has none, and for one whose
+        total is no sum."""
         value = self.value(figures)
-        if not (numeric(self._total) and numeric(value)) or not self._total:
+        if self.quantity.combine == "max" or not (numeric(self._total) and numeric(value)) or not self._total:
             return ""
         return "0 %" if value == 0 else percent(value / self._total)
 

@@ -14,9 +14,9 @@ import graphviz
 
 from graphacct.annotate import NodeCost
 from graphacct.dims import same_shape
-from graphacct.errors import PluginError, RenderError, brief, failure, unknown
+from graphacct.errors import PluginError, RenderError, brief, failure
 from graphacct.plugins import Plugins, default
-from graphacct.quantities import Quantity
+from graphacct.quantities import Quantity, not_there
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
@@ -110,15 +110,15 @@ def draw(
         formula: The lines of a node's tooltip that say where its figures come from; the operator's own formula
             unless given.
 
-    Raises UnknownNameError for an unknown quantity, ConfigError for a depth below 1, GraphError when a block that
-    repeats a symbolic number of times is to be unrolled, RenderError when one is that repeats too often to be drawn,
-    PluginError when a style hook fails or returns no attributes.
+    Raises UnknownNameError for an unknown quantity, ConfigError for one of another phase and for a depth below 1,
+    GraphError when a block that repeats a symbolic number of times is to be unrolled, RenderError when one is that
+    repeats too often to be drawn, PluginError when a style hook fails or returns no attributes.
     Warns with PictureWarning above TOO_MANY boxes.
     """
     plugins = plugins or default()
     quantity = next((item for item in report.quantities if item.name == color_by), None)
     if quantity is None:
-        raise unknown("quantity", color_by, [item.name for item in report.quantities])
+        raise not_there(color_by, [item.name for item in report.quantities])
     picture = scene(report, plugins, depth, views)
     if unroll:
         _check_unrolled(report)
@@ -126,7 +126,7 @@ def draw(
         picture = scene(report, plugins, picture.depth, views)
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
-    return _Painter(report, quantity, picture, plugins, formula or tooltips.formulas_of(plugins)).paint()
+    return _Painter(report, quantity, picture, plugins, formula or tooltips.formulas_of(plugins, report)).paint()
 
 
 def _check_unrolled(report: Report) -> None:

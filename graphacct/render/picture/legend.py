@@ -45,20 +45,21 @@ def _unit(report: Report, name: str) -> str:
 def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
     """The heat scale and the kinds of lines that the picture has, the convention, the coverage and the workload."""
     rows = [row(cell(_legend(report, amounts, scene), "")), row(cell(font(" ", 3), ""))]
-    for line in facts(report, scene):
+    for line in facts(report, scene, amounts.quantity):
         colour = ALARM if line.startswith("Not counted") else MUTED
         rows += [row(cell(font(escape(part, 400), TEXT_SIZE, colour), "")) for part in _wrapped(line)]
     return f"<{table(rows)}>"
 
 
-def facts(report: Report, scene: Scene) -> list[str]:
+def facts(report: Report, scene: Scene, quantity: Quantity) -> list[str]:
     """The caption in words."""
     coverage = report.coverage
     costed = f"{coverage.costed} of {coverage.total} nodes costed"
     parts = [f"convention {report.convention}", costed, workload_text(report)]
     repeats = [item.repeat for item in scene.scopes.values()] + [box.repeat for box in scene.boxes]
     if not all(same(repeat, 1) for repeat in repeats):
-        parts.append("repetitions summed")
+        largest = quantity.combine == "max"
+        parts.append(f"repetitions summed{f', of {quantity.name} the largest' if largest else ''}")
     lines = [" · ".join(filter(None, parts))]
     if coverage.uncosted:
         lines.append(f"Not counted, in no total: {clean(coverage.missing, 400)}")
@@ -76,7 +77,8 @@ def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
     cells: list[str] = []
     if largest is not None:
         total = report.total[quantity.name]
-        share = f" ({largest / total * 100:.1f} %)" if numeric(total) and total else ""
+        sums = quantity.combine == "sum"  # the largest value is no part of itself
+        share = f" ({largest / total * 100:.1f} %)" if sums and numeric(total) and total else ""
         cells += [
             cell(font(f"{escape(quantity.name)}:  0  ", TEXT_SIZE, INK), 'ALIGN="RIGHT"'),
             cell(_scale(), f'WIDTH="{5 * STEPS}" FIXEDSIZE="TRUE" HEIGHT="12"'),

@@ -24,7 +24,7 @@ from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Sco
 from graphacct.report import Report
 from graphacct.tensors import TensorSpec
 
-LONGEST = 13
+LONGEST = 14
 MOST = 40
 """A picture of at most so many boxes one after the other, and in all, is readable on a laptop's screen."""
 
@@ -71,6 +71,7 @@ class _Stage:
     def __init__(self, report: Report, plugins: Plugins, content: Content, depth: int, views: bool) -> None:
         self.graph = report.annotated.graph
         self.operators = plugins.operators
+        self.summed = [index for index, item in enumerate(report.quantities) if item.combine == "sum"]
         self.content = content
         self.depth = depth
         self.views = views
@@ -148,7 +149,7 @@ class _Stage:
             sources[value.name] = tuple(attrs.evolve(source, spec=value.spec) for source in results)
 
     def _is_free_view(self, node: Node, record: NodeCost, figures: Figures) -> bool:
-        if record.cost is None or not all(same(value, 0) for value in figures):
+        if record.cost is None or not all(same(figures[index], 0) for index in self.summed):
             return False
         application = node.application
         if application is None:

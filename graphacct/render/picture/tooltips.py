@@ -46,20 +46,37 @@ def edge(item: Edge) -> Any:
     return tooltip([EDGES.get(item.kind, ""), "" if item.spec is None else str(item.spec), through])
 
 
-def formulas_of(plugins: Plugins) -> Formula:
-    """The default formula: the operator's own, in symbols and with the values put in, and what it counts."""
+def formulas_of(plugins: Plugins, report: Report) -> Formula:
+    """The default formula: the operator's own, in symbols and with the values put in, and what it counts; in training
+    what its backward pass keeps, and why."""
     known: dict[Any, list[str]] = {}
+    kept = _kept(report, plugins)
 
     def lines(record: NodeCost) -> list[str]:
         operator = plugins.operators.get(record.node.operator)
         if operator is None:
             return []
+        reasons = kept.get(record.node.name, [])
         key = (operator.name, str([item.spec for item in record.node.inputs]), str(record.node.attributes))
         if key not in known:
             known[key] = [*_formulas(operator, record), sources(operator.doc)[0]]
-        return known[key]
+        return [*known[key], *reasons]
 
     return lines
+
+
+def _kept(report: Report, plugins: Plugins) -> dict[str, list[str]]:
+    """Lines about what counts as kept at each node."""
+    if report.annotated.training is None:
+        return {}
+    from graphacct.keepings import keepings
+    from graphacct.training import kernels
+
+    steps = kernels(report.annotated.graph, report.annotated.training, plugins.operators)
+    return {
+        node: [f"keeps {item.name} {item.tensor}: {item.why}" for item in found if not item.counted]
+        for node, found in keepings(steps).items()
+    }
 
 
 def _formulas(operator: Any, record: NodeCost) -> Iterable[str]:
