@@ -16,6 +16,7 @@ from graphacct.errors import GraphError, blame, brief, unknown
 from graphacct.fold import fold
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.operators import Operator
+from graphacct.paths import star
 from graphacct.tensors import TensorSpec
 
 HOW_TO_ADD = "a plugin can register it, see docs/writing-a-plugin.md"
@@ -113,7 +114,7 @@ class Builder:
         self,
         name: str,
         times: Dim,
-        body: Callable[..., Any],
+        body: Callable[..., Any] | Sequence[Callable[..., Any]],
         *carry: Value,
         constants: Sequence[Value] = (),
         start: int = 0,
@@ -121,11 +122,17 @@ class Builder:
         """A Block named `name.*` that runs `body(builder, *carry, *constants)` `times` times.
 
         The body returns the carried values (which go into its next run), then any values to stack up. Gives what the
-        body returns, after the last run: one value, or a tuple.
+        body returns, after the last run: one value, or a tuple. Several bodies are layers that alternate: they run one
+        after the other, `times` times, and only carry. `start` is the index of the first layer.
         Raises GraphError when the body changes the shape or dtype of what it carries.
         """
         times = check_dim(times, f"the repeat of block {name!r}")
-        path = self._claim(f"{self._path}{name}.*")
+        bodies = [body] if callable(body) else list(body)
+        paths = [f"{self._path}{name}.*"]
+        if len(bodies) > 1 or paths[0] in self._names:  # the `*` of some of the layers, which says which
+            paths = [f"{self._path}{name}.{star(len(bodies), start + place)}" for place in range(len(bodies))]
+            start = 0
+        path = self._claim(paths[0])
         inner = Builder(path, self.operators, self.dtype, _path=f"{path}.")
         entering = carry + tuple(constants)
         try:
@@ -136,10 +143,13 @@ class Builder:
             inner._receive(f"{path}.{'carry' if i < len(carry) else 'constant'}_{i}", value.spec)
             for i, value in enumerate(entering)
         ]
-        result = body(inner, *inside)
-        results = (result,) if isinstance(result, Value) else result
-        if not isinstance(results, (tuple, list)):
-            raise GraphError(f"block {path!r}: its body returned {brief(result)}, which is no Value")
+        results: Sequence[Value] = inside
+        for place, one in zip(paths, bodies, strict=True):
+            inner._path = f"{place}."
+            result = one(inner, *results[: len(carry)], *inside[len(carry) :])
+            results = (result,) if isinstance(result, Value) else result
+            if not isinstance(results, (tuple, list)):
+                raise GraphError(f"block {path!r}: its body returned {brief(result)}, which is no Value")
         block = fold(path, inner.graph(*results), times, carry, constants, start)
         self._nodes.append(block)
         self._values.update([value.name for value in block.outputs])

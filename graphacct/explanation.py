@@ -16,7 +16,7 @@ from graphacct.formulas import formulas, number
 from graphacct.graph import Node
 from graphacct.lines import Line, forward_line, training_line
 from graphacct.operators import Operator
-from graphacct.paths import outward, parent, pattern
+from graphacct.paths import last, outward, parent, pattern
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import not_there
 from graphacct.resolve import check_indices, matches, resolve
@@ -216,7 +216,7 @@ def _times(report: Report, record: NodeCost) -> str:
     more = f"; the report's row {record.node.name} holds {', '.join(others)} too" if others else ""
     if not record.repeats:
         return f"once{more}"
-    names = [path for path in outward(record.node.name) if path.endswith(".*")]
+    names = [path for path in outward(record.node.name) if "*" in last(path)]
     around = " in ".join(
         f"{name} ×{number(times)}" for name, times in zip(names, reversed(record.repeats), strict=False)
     )

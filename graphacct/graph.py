@@ -9,7 +9,8 @@ the index of a repetition: the first for that of the outermost block, the second
 on. A node in a body has one `*` for each block around it. A parameter may have fewer: one without the last is one
 storage for all repetitions of the innermost block, one without any is one storage for all. Its `tied_to` follows the
 same rule, and the indices are those of the node that uses it. Outside every block no name has a `*`, but a block's own,
-which ends in `.*`.
+which ends in one. Layers that differ are several blocks, and the `*` of each says which of the layers it has
+(`graphacct.paths`): `layers.*` and `layers.*+3`, or `layers.2*` and `layers.2*+1` in one block whose layers alternate.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 A path's parts stand between dots: `transformer.h.*.attn.c_attn`. An index, a number or the `*` that stands for one,
 belongs to the part before it: `transformer.h.*` is one scope, in `transformer`.
+
+Where a block's repetitions are not all of the layers, the `*` says which: `*+3` is the fourth layer and those after it,
+`6*+5` every sixth from index 5 on. In repetition i it stands for 6 i + 5.
 """
 
 from __future__ import annotations
@@ -11,7 +14,25 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from graphacct.dims import Dim
 
-_INDEX = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.|$)")
+_STAR = re.compile(r"(\d*)\*(?:\+(\d+))?")
+_INDEX = re.compile(r"(?:(?<=\.)|^)(?:\d+|\d*\*\+\d+|\d+\*)(?=\.|$)")
+
+
+def star(step: int = 1, offset: int = 0) -> str:
+    """The `*` of the layers with the indices offset, offset + step, offset + 2 step, …"""
+    return f"{step if step != 1 else ''}*{f'+{offset}' if offset else ''}"
+
+
+def is_index(part: str) -> bool:
+    """Whether a part of a path is an index, or a `*` that stands for some."""
+    return part == "*" or part.isdigit() or ("*" in part and _STAR.fullmatch(part) is not None)
+
+
+def index_of(part: str, repetition: int) -> int:
+    """The index that a `*` stands for in a repetition."""
+    match = _STAR.fullmatch(part)
+    assert match is not None
+    return int(match[1] or 1) * repetition + int(match[2] or 0)
 
 
 def pattern(path: str) -> str:
@@ -20,22 +41,26 @@ def pattern(path: str) -> str:
 
 
 def indexed(path: str, indices: Iterable[int]) -> str:
-    """A path with its leading `*`s replaced by the indices, outermost first."""
-    for index in indices:
-        path = path.replace("*", str(index), 1)
-    return path
+    """A path with its leading `*`s replaced by what they stand for in repetitions, outermost first."""
+    left = iter(indices)
+
+    def written(match: re.Match[str]) -> str:
+        repetition = next(left, None)
+        return match[0] if repetition is None else str(index_of(match[0], repetition))
+
+    return _STAR.sub(written, path) if "*" in path else path
 
 
 def parent(path: str) -> str:
     """The scope around a path, empty for none: of `h.*.attn` it is `h.*`."""
     head, _, last = path.rpartition(".")
-    return head.rpartition(".")[0] if last == "*" or last.isdigit() else head
+    return head.rpartition(".")[0] if is_index(last) else head
 
 
 def last(path: str) -> str:
     """The end of a path that names it in its scope: of `transformer.h.*` it is `h.*`."""
     head, _, tail = path.rpartition(".")
-    if head and (tail == "*" or tail.isdigit()):
+    if head and is_index(tail):
         return f"{head.rpartition('.')[2]}.{tail}"
     return tail or path
 
@@ -58,7 +83,7 @@ def repetition(path: str) -> str:
     `layers.*.ln1` in a block and `layers.3.ln1` written out are alike the nodes of one repetition.
     """
     parts = path.split(".")
-    while parts and parts[-1] != "*" and not parts[-1].isdigit():
+    while parts and not is_index(parts[-1]):
         parts.pop()
     return ".".join(parts)
 

@@ -10,7 +10,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.graph import Parameter
-from graphacct.paths import depth, instances
+from graphacct.paths import depth
 
 if TYPE_CHECKING:
     from graphacct.annotate import AnnotatedGraph
@@ -80,16 +80,11 @@ class ParameterRow:
 
     Attributes:
         parameter: Its name, shape, dtype and tie.
-        repeats: How often each block around it repeats, outermost first.
+        count: How many tensors the name stands for.
     """
 
     parameter: Parameter
-    repeats: tuple[Dim, ...]
-
-    @property
-    def count(self) -> Dim:
-        """How many tensors the name stands for."""
-        return instances(self.parameter.name, self.repeats)
+    count: Dim
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from graphacct.errors import UnknownNameError, unknown
 from graphacct.formulas import number
-from graphacct.paths import outward, pattern
+from graphacct.paths import index_of, is_index, outward, pattern
 
 if TYPE_CHECKING:
     from graphacct.annotate import NodeCost
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 def matches(path: str, wanted: str, record: NodeCost) -> bool:
     """Whether a path around a node, with `*`, stands for a path with an index that it has, or for the end of one."""
     ours, theirs = path.split("."), wanted.split(".")
-    blocks = iter(list(zip(record.starts, record.repeats, strict=True))[: ours.count("*")][::-1])
+    blocks = iter(list(zip(record.starts, record.repeats, strict=True))[: path.count("*")][::-1])
     for a, b in zip(reversed(ours), reversed(theirs), strict=False):
-        if a == "*":
+        if "*" in a and is_index(a):
             start, repeat = next(blocks, (0, None))
-            if b.isdigit() and type(repeat) is int and not start <= int(b) < start + repeat:
+            if not is_index(b):
                 return False
-            if not (b == "*" or b.isdigit()):
-                return False
+            if b.isdigit() and type(repeat) is int:
+                first, last, step = (index_of(a, start + i) for i in (0, repeat - 1, 1))
+                if int(b) not in range(first, last + 1, step - first):
+                    return False
         elif a != b:
             return False
     return True

@@ -7,6 +7,8 @@ from functools import reduce
 from operator import add, mul
 from typing import Any
 
+import attrs
+
 from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.dims import Dim, maximum, same
 from graphacct.errors import PluginError, failure
@@ -15,6 +17,7 @@ from graphacct.paths import instances, parent, pattern
 from graphacct.plugins import Plugins, default
 from graphacct.quantities import Quantity
 from graphacct.report import Coverage, ParameterRow, Report, Row
+from graphacct.tensors import conflict
 
 SHARE_OF = "flops"
 """The quantity whose share every row states."""
@@ -198,11 +201,30 @@ def by_operator(report: Report) -> tuple[Row, ...]:
 
 
 def by_parameter(report: Report) -> tuple[ParameterRow, ...]:
-    """The checkpoint's tensors in the order of the model, tied ones and buffers included and marked."""
-    rows: dict[str, ParameterRow] = {}
+    """The checkpoint's tensors in the order of the model, tied ones and buffers included and marked.
+
+    Layers of several blocks that have alike tensors share a row: `layers.*` and `layers.*+3`.
+    """
+    rows: list[ParameterRow] = []
+    places: dict[tuple[str, str], list[int]] = {}
+    known: set[tuple[str, tuple[int, ...]]] = set()
     for record in report.annotated.costs:
         for operand in record.node.inputs:
-            if isinstance(operand, Parameter):
-                row = ParameterRow(operand, record.repeats)
-                rows.setdefault(row.parameter.name, row)
-    return tuple(rows.values())
+            if not isinstance(operand, Parameter):
+                continue
+            name = operand.name
+            key = (name, record.starts[: name.count("*")])
+            if key in known:
+                continue
+            known.add(key)
+            folded = "*" in name
+            row = attrs.evolve(operand, name=pattern(name), tied_to=pattern(operand.tied_to)) if folded else operand
+            count = instances(name, record.repeats)
+            alike = places.setdefault((row.name, row.tied_to), [])
+            place = next((at for at in alike if not conflict(rows[at].parameter.spec, row.spec)), None)
+            if place is None:
+                alike.append(len(rows))
+                rows.append(ParameterRow(row, count))
+            else:
+                rows[place] = attrs.evolve(rows[place], count=rows[place].count + count)
+    return tuple(rows)

@@ -112,7 +112,10 @@ def _block(random: _Random, b: Builder, name: str, known: Sequence[Value], depth
         return [random.pick(values) for _ in range(len(carry) + stacked)]
 
     with b.scope(random.pick(("enc", "dec"))):
-        result = b.repeat(name, random.number(1, 3), body, *carry, constants=constants, start=random.number(0, 2))
+        alternating = [body] * random.number(1, 2) if not stacked else body
+        start = random.number(0, 2) + 10 * len(b._nodes)  # where the name is taken, layers of other indices
+        times = random.number(1, 3)
+        result = b.repeat(name, times, alternating, *carry, constants=constants, start=start)
         results = (result,) if isinstance(result, Value) else result
         out = list(results[: len(carry)])
         for stack in results[len(carry) :]:  # (repeat, batch, seq, width): each use of one broadcasts back

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+import graphacct
 from graphacct import Block, Builder, ConfigError, GraphError, OperatorError, Parameter, ShapeError, TensorSpec, Value
 from graphacct.errors import UnknownNameError
 from graphacct.plugins import default
@@ -244,3 +246,33 @@ def test_what_is_no_value_is_refused(wrong: Any) -> None:
         b.repeat("h", 2, lambda inner, carried: wrong, x)
     with pytest.raises(GraphError, match=r"the outputs of 'm': takes .*, which is no Value$"):
         b.graph(wrong)
+
+
+def test_layers_that_differ_are_several_blocks_of_one_name() -> None:
+    """Three narrow layers, then narrow and wide by turns, then wide ones: three blocks whose names say which layers
+    they are; the report has one row for all, the checkpoint its own names, written out the same model."""
+
+    def layer(width: int) -> Callable[[Builder, Value], Value]:
+        return lambda b, x: b.apply("linear", x, b.parameter("fc.weight", (width, width)), name="fc")
+
+    b = Builder("stack", default().operators)
+    x = b.input("x", (2, 4))
+    with b.scope("model"):
+        x = b.repeat("layers", 3, layer(4), x)
+        x = b.repeat("layers", 2, [layer(4), layer(4)], x, start=3)
+        graph = b.graph(b.repeat("layers", 2, layer(4), x, start=7))
+    assert [block.name for block in graph.nodes] == ["model.layers.*", "model.layers.2*+3", "model.layers.*+7"]
+    report = graphacct.account(graph)
+    assert [(row.path, row.repeat) for row in report.by_scope] == [
+        ("model", 1),
+        ("model.layers.*", 9),
+        ("model.layers.*.fc", 9),
+    ]
+    assert [(row.parameter.name, row.count) for row in report.by_parameter] == [("model.layers.*.fc.weight", 9)]
+    flat = graphacct.account(graph.unroll())
+    assert [row.parameter.name for row in flat.by_parameter] == [f"model.layers.{i}.fc.weight" for i in range(9)]
+    assert flat.total == report.total
+    for index in range(9):
+        assert graphacct.explain(report, f"model.layers.{index}.fc").operator == "linear"
+    with pytest.raises(UnknownNameError, match="is there 9 times"):
+        graphacct.explain(report, "model.layers.9.fc")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from graphacct.paths import depth, indexed, instances, last, outward, parent, pattern, repetition
+from graphacct.paths import depth, indexed, instances, last, outward, parent, pattern, repetition, star
 
 
 def test_indices_become_stars() -> None:
@@ -48,3 +48,15 @@ def test_how_many_things_a_path_stands_for() -> None:
     assert instances("h.*.experts.*.w", (3, 2)) == 6
     assert instances("h.*.experts.*.w", (n, 2)) == 2 * n
     assert instances("w", (3, 2)) == 1
+
+
+def test_a_star_says_which_layers_it_stands_for() -> None:
+    """`*+3` is the fourth layer and those after it, `6*+5` every sixth from index 5 on; all are one row of a report."""
+    assert [star(1, 0), star(1, 3), star(6, 0), star(6, 5)] == ["*", "*+3", "6*", "6*+5"]
+    assert [indexed("layers.6*+5.mlp", [i]) for i in (0, 1, 2)] == ["layers.5.mlp", "layers.11.mlp", "layers.17.mlp"]
+    assert indexed("a.*+2.b.2*.c", [1, 4]) == "a.3.b.8.c"
+    assert indexed("a.*+2.b.2*.c", [1]) == "a.3.b.2*.c"
+    assert {pattern(f"layers.{part}.mlp") for part in ("*", "*+3", "6*", "6*+5", "17")} == {"layers.*.mlp"}
+    assert parent("layers.6*+5.mlp") == "layers.6*+5"
+    assert (parent("layers.6*+5"), last("model.layers.*+3")) == ("", "layers.*+3")
+    assert repetition("layers.6*+5.mlp.up") == "layers.6*+5"

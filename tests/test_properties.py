@@ -167,28 +167,15 @@ def written_out(report: Report) -> list[tuple[str, Any]]:
 
     from graphacct.paths import indexed
 
-    starts = block_starts(report.annotated.graph)
-    result = []
-    for line in report.by_parameter:
-        name = line.parameter.name
-        levels = [range(first, first + times) for first, times in starts.get(line.parameter.name, ())]
-        for indices in itertools.product(*levels[: name.count("*")]):
-            tied_to = indexed(line.parameter.tied_to, indices)
-            parameter = attrs.evolve(line.parameter, name=indexed(name, indices), tied_to=tied_to)
-            result.append((parameter.name, parameter))
-    return result
-
-
-def block_starts(graph: Graph, around: tuple[tuple[int, Any], ...] = ()) -> dict[str, tuple[tuple[int, Any], ...]]:
-    """For each parameter, first index and repeat of the blocks around the node that uses it first."""
-    result: dict[str, tuple[tuple[int, Any], ...]] = {}
-    for node in graph.nodes:
-        if isinstance(node, graphacct.Block):
-            inside = block_starts(node.body, (*around, (node.start, node.repeat)))
-            result = inside | result
-        else:
-            result = {parameter.name: around for parameter in node.parameters} | result
-    return result
+    result = {}
+    for record in report.annotated.costs:
+        levels = [range(first, first + n) for first, n in zip(record.starts, record.repeats, strict=True)]
+        for parameter in record.node.parameters:
+            for indices in itertools.product(*levels[: parameter.name.count("*")]):
+                name, tied_to = indexed(parameter.name, indices), indexed(parameter.tied_to, indices)
+                result.setdefault(name, attrs.evolve(parameter, name=name, tied_to=tied_to))
+    assert sum(line.count for line in report.by_parameter) == len(result)
+    return list(result.items())
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
