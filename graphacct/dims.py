@@ -95,6 +95,14 @@ def differ(a: Dim, b: Dim) -> bool:
     return type(a) is int and type(b) is int and a != b
 
 
+def some_below(dim: Dim, bound: int) -> bool:
+    """Whether a dimension is known to be below a bound: an int, or one of a sweep's; of a symbol nothing is known."""
+    if is_array(dim):
+        below: Any = dim < bound
+        return bool(below.any())
+    return type(dim) is int and dim < bound
+
+
 def exact_div(a: Dim, b: Dim, what: str = "quotient") -> Dim:
     """`a / b`, which must leave no rest: between ints that is checked, and the error names `what`."""
     if type(a) is int and type(b) is int:

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import MAX_DIM, Dim
+from graphacct.dims import MAX_DIM, Dim, minimum, some_below, text
 from graphacct.errors import ConfigError, blame, brief, unknown
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
 from graphacct.operators import Operator
@@ -25,7 +25,6 @@ from graphacct.tensors import FLOATING, TensorSpec
 LINEAR, SCALE, ADD, DROPOUT = "linear", "scale", "add", "dropout"
 """What an adapter is made of, as peft makes it of torch's functions; without a plugin that has them there are none."""
 FORM = "RANK:GLOB, such as 8:*.attn.c_attn"
-ASKED = "--lora {!r} (in Python, lora=)"
 
 
 @attrs.frozen
@@ -39,7 +38,7 @@ class Adapters:
     @property
     def who(self) -> str:
         """How messages call it."""
-        return ASKED.format(self.text)
+        return _asked(self.text)
 
 
 @attrs.frozen
@@ -62,15 +61,19 @@ class Matrix:
 def parse(text: object) -> Adapters:
     """The rank and the glob that `RANK:GLOB` writes; ConfigError says what is wrong with it."""
     if not isinstance(text, str):
-        raise ConfigError(f"{ASKED.format(text)} is no text of the form {FORM}")
+        raise ConfigError(f"{_asked(text)} is no text of the form {FORM}")
     rank, colon, glob = (part.strip() for part in text.partition(":"))
     if not colon or not rank or not glob:
-        raise ConfigError(f"{ASKED.format(text)} is not of the form {FORM}")
+        raise ConfigError(f"{_asked(text)} is not of the form {FORM}")
     digits = rank.isascii() and rank.isdecimal() and len(rank) < 20
     if not digits or not 0 < int(rank) <= MAX_DIM:
-        turned = f"; did you mean '{glob}:{rank}'?" if glob.isdecimal() else ""
-        raise ConfigError(f"{ASKED.format(text)}: the rank is a positive integer, not {brief(rank)}{turned}")
+        turned = f"; did you mean {brief(f'{glob}:{rank}')}?" if glob.isdecimal() else ""
+        raise ConfigError(f"{_asked(text)}: the rank is a positive integer, not {brief(rank)}{turned}")
     return Adapters(int(rank), glob, text)
+
+
+def _asked(text: object) -> str:
+    return f"--lora {brief(text)} (in Python, lora=)"
 
 
 def adapted(graph: Graph, lora: Sequence[str], operators: Mapping[str, Operator], dropout: float = 0.0) -> Graph:
@@ -127,14 +130,14 @@ def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:
     """Raise ConfigError for a rank above the matrix, and for a matrix that has an adapter."""
     if other is not None:
         raise ConfigError(
-            f"{item.who} matches {found.parameter.name!r}, which --lora {other.text!r} has matched: a matrix has one "
-            "adapter; narrow one of the globs"
+            f"{item.who} matches {found.parameter.name!r}, which --lora {brief(other.text)} has matched: a matrix has "
+            "one adapter; narrow one of the globs"
         )
-    sizes = [dim for dim in (found.inside, found.outside) if type(dim) is int]
-    if sizes and item.rank > min(sizes):
+    if some_below(found.inside, item.rank) or some_below(found.outside, item.rank):
         raise ConfigError(
-            f"{item.who}: node {found.node!r} multiplies by a matrix of {found.inside} in and {found.outside} out, so "
-            f"that rank {item.rank} is above it; the largest that fits is {min(sizes)}"
+            f"{item.who}: node {found.node!r} multiplies by a matrix of {text(found.inside)} in and "
+            f"{text(found.outside)} out, so that rank {item.rank} is above it; the largest that fits is "
+            f"{text(minimum(found.inside, found.outside))}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from graphacct.attention_core import attention_core
 from graphacct.dims import Dim
-from graphacct.errors import ConfigError, suggest
+from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph import Block, Graph, Node, Parameter
 from graphacct.operators import Operator
 from graphacct.paths import indexed
@@ -107,7 +107,7 @@ def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Paramet
     known = names(graph, _parameters)
     for glob in globs:
         if not matching(glob, known):
-            raise ConfigError(f"--freeze {glob!r} (in Python, freeze=) matches no parameter{closest(glob, known)}")
+            raise ConfigError(f"--freeze {brief(glob)} (in Python, freeze=) matches no parameter{closest(glob, known)}")
     found = freezing(graph, globs)
     return graph, lambda parameter: parameter.trainable and (parameter.tied_to or parameter.name) not in found
 
@@ -156,5 +156,5 @@ def recomputed(graph: Graph, what: str, operators: Mapping[str, Operator] | None
     found = frozenset(name for name in known if fnmatchcase(name, what))
     if not found:
         hint = closest(what, (*known, "none", "full", "selective"))
-        raise ConfigError(f"--recompute {what!r} (in Python, recompute=) matches no node{hint}")
+        raise ConfigError(f"--recompute {brief(what)} (in Python, recompute=) matches no node{hint}")
     return found

@@ -185,6 +185,14 @@ def test_rewritten_graphs_are_sound() -> None:
     assert names == ["base_layer", "lora_dropout", "lora_A", "lora_B", "lora_scale", "lora_add"]
 
 
+def test_a_sweep_with_a_matrix_too_small_is_refused() -> None:
+    """A rank fits every point of a sweep, or none is given."""
+    numpy = pytest.importorskip("numpy")
+    sweep = {**TINY, "n_head": 2, "n_embd": numpy.array([8.0, 64.0])}
+    with pytest.raises(ConfigError, match="so that rank 16 is above it"):
+        tiny(lora=["16:*.attn.c_attn"], set=sweep)
+
+
 def test_symbolic_depth_folds() -> None:
     """The body is rewritten once, so that the depth may be a symbol; single layers need a number."""
     sympy = pytest.importorskip("sympy")

@@ -202,6 +202,20 @@ def test_export_saves_a_graph_that_reports_the_same(run: Any, tmp_path: Path) ->
     assert parsed["total"] == graphacct.account("gpt2", seq_len=16).total
 
 
+def test_adapters_are_an_option_wherever_a_model_is_built(run: Any, tmp_path: Path) -> None:
+    """A saved graph with adapters reports what the option gives; params lists them, the table says what was asked."""
+    given = ["--lora", "8:*.attn.c_attn", "--lora", "4:*.mlp.c_fc"]
+    path = tmp_path / "adapted.json"
+    assert run("export", "gpt2", *given, "--phase", "train", "-o", str(path)).exit_code == 0
+    saved = json.loads(run("report", str(path), "--format", "json").stdout)
+    direct = json.loads(run("report", "gpt2", *given, "--phase", "train", "--format", "json").stdout)
+    assert saved["total"] == direct["total"]
+    assert saved["workload"] == direct["workload"]
+    assert direct["workload"]["lora"] == "8:*.attn.c_attn, 4:*.mlp.c_fc"
+    assert "lora 8:*.attn.c_attn, 4:*.mlp.c_fc" in " ".join(run("report", "gpt2", *given).stdout.split())
+    assert "transformer.h.*.mlp.c_fc.lora_B.default.weight" in run("params", "gpt2", *given, "--format", "csv").stdout
+
+
 def test_draw_writes_the_picture(run: Any, tmp_path: Path) -> None:
     """DOT needs no layout: the file appears and its name is said on standard error."""
     path = tmp_path / "gpt2.dot"
