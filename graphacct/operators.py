@@ -39,7 +39,8 @@ class Saved:
         why: The reason, as `explain` prints it.
         dims: For a tensor of its own: its dimensions, as names of the signature or of attributes, `...`, or numbers;
             empty is a scalar. None for operands and outputs.
-        dtype: For a tensor of its own: its dtype; empty means that of the first output.
+        dtype: For a tensor of its own: its dtype, or the operand whose dtype it has (that of the first output where the
+            operand was left out); empty means that of the first output.
         when: The attribute that must be set (not 0, None or False) for it to be kept; empty means always.
         serves: The operands whose gradient needs it, as names with blanks between; empty means any: torch keeps a
             factor of a product only when the other factor's gradient will be computed.
@@ -88,7 +89,8 @@ class Operator:
         saves: What the backward pass keeps.
         view: Whether the outputs share the first operand's storage, or a function of the formula's kind that says so.
         infer: A function of the formula's kind that returns the outputs, where the signature cannot say them.
-        dtype: The outputs' dtype; empty means that of the first floating-point operand, or else of the first.
+        dtype: The outputs' dtype, or `widest` for that of the widest floating-point operand, as torch promotes; empty
+            means that of the first floating-point operand, or else of the first.
         doc: The factor per element and its source.
         replaces: Whether it takes the place of an operator of this name from another plugin.
         gradients: The work of each operand's gradient: a function of the formula's kind by operand, `*` for one that

@@ -60,7 +60,8 @@ def saved_tensors(
         if item.serves and wanted is not None and not set(item.serves.split()) & set(wanted):
             continue
         if item.dims is not None:
-            spec = TensorSpec(_shape(operator, item, application, given), item.dtype or application.outputs[0].dtype)
+            shape = _shape(operator, item, application, given)
+            spec = TensorSpec(shape, _dtype(operator, item.dtype, specs, application.outputs))
             kept.append(SavedTensor(item.name, spec, OWN, 0, item.why))
             continue
         for kind, index, spec in _places(operator, item.name, specs, application.outputs):
@@ -78,6 +79,14 @@ def _places(
             return [(OPERAND, place, spec) for place, spec in enumerate(specs[:stop]) if place >= index]
     names = [term.name for term in operator.signature.outputs]
     return [(OUTPUT, names.index(name), outputs[names.index(name)])]
+
+
+def _dtype(operator: Operator, dtype: str, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
+    """The dtype of a tensor of its own: the one said, that of the operand said, or that of the first output."""
+    for index, term in enumerate(operator.signature.inputs):
+        if term.name == dtype:
+            return specs[index].dtype if index < len(specs) else outputs[0].dtype
+    return dtype or outputs[0].dtype
 
 
 def _shape(operator: Operator, item: Saved, application: Application, attributes: Mapping[str, Any]) -> tuple[Dim, ...]:

@@ -95,8 +95,8 @@ def _channel_sum_of_g(batch: Any, b: Any, c: Any) -> Work:
     saves=(
         Saved("x", NORM_INPUT),
         Saved("weight", SCALED),
-        Saved("mean", STATISTIC, "b groups"),
-        Saved("rstd", STATISTIC, "b groups"),
+        Saved("mean", STATISTIC, "b groups", "weight"),
+        Saved("rstd", STATISTIC, "b groups", "weight"),
     ),
     gradients={"x": _group_norm_x, "weight": _channel_scale_gradient, "bias": _channel_sum_of_g},
 )
