@@ -97,7 +97,8 @@ def _entering(step: Step, position: int, regions: Mapping[int, int]) -> Iterator
     """What a recomputed kernel gets from outside its region."""
     for tensor in step.operands:
         for storage in tensor.storages:
-            if regions.get(id(storage)) != step.region:
+            # the copy of a parameter is made again
+            if regions.get(id(storage)) != step.region and not storage.copy_of:
                 why = "the recomputation starts from it"
                 yield Saving(storage, tensor, tensor.spec, "operand", why, position)
 

@@ -21,7 +21,7 @@ import attrs
 from graphacct.costs import Cost, Work, full_cost
 from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import OperatorError, SignatureError, suggest
-from graphacct.outputs import as_specs, check_specs, default_dtype
+from graphacct.outputs import WIDEST, as_specs, check_specs, default_dtype, widest
 from graphacct.signature import Signature
 from graphacct.tensors import TensorSpec
 
@@ -157,7 +157,7 @@ class Operator:
         if attributes or self.attributes:
             self.check_attributes(attributes)
         dims, batch = self.signature.bind(specs)
-        dtype = self.dtype or default_dtype(specs)
+        dtype = widest(specs) if self.dtype == WIDEST else self.dtype or default_dtype(specs)
         if self.infer is None:
             if self.attributes:
                 dims.update(self._sized(dims, attributes))

@@ -7,7 +7,10 @@ from typing import Any
 
 from graphacct.dims import MAX_DIM, differ, is_symbol, shape_text
 from graphacct.errors import ShapeError, brief
-from graphacct.tensors import FLOATING, TensorSpec, dtype_name
+from graphacct.tensors import FLOATING, TensorSpec, dtype_name, promoted
+
+WIDEST = "widest"
+"""In the place of a dtype: that which operands of several dtypes are promoted to."""
 
 
 def default_dtype(specs: Sequence[TensorSpec]) -> str:
@@ -16,6 +19,16 @@ def default_dtype(specs: Sequence[TensorSpec]) -> str:
         if spec.dtype in FLOATING:
             return spec.dtype
     return specs[0].dtype if specs else "float32"
+
+
+def widest(specs: Sequence[TensorSpec]) -> str:
+    """The dtype that operands of several floating-point dtypes are computed in; without any, that of the first.
+
+    A scalar is no reason to widen the others, as in torch.
+    """
+    floating = [spec for spec in specs if spec.dtype in FLOATING]
+    dtypes = [spec.dtype for spec in floating if spec.shape] or [spec.dtype for spec in floating]
+    return promoted(dtypes) if dtypes else default_dtype(specs)
 
 
 def as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:

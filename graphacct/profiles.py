@@ -24,6 +24,11 @@ class Profile:
         doc: One sentence: the framework, the device, and what is fused.
         expand: For an operator that runs as several kernels: a function `(trace, *operands, **attributes)` that
             applies them with `trace.apply(operator, *operands, **attributes)` and gives the outputs.
+        kernels: Operators that are no node of a graph: what `expand` may apply beside those that are registered.
+        casts: The dtype that an operator's floating-point operands are cast to before it runs (`widest`: that which
+            they are promoted to); nothing that it expands to is cast again. Copies of parameters are made once and
+            live to the end of the pass, as those of torch's autocast do.
+        cast: The operator that casts, with an attribute `dtype`.
         saves: For an operator that keeps other tensors than it declares: what it keeps here.
         replaces: Whether it takes the place of a profile of this name from another plugin.
     """
@@ -32,11 +37,14 @@ class Profile:
     doc: str
     expand: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
     saves: Mapping[str, tuple[Saved, ...]] = attrs.field(factory=dict)
+    kernels: Mapping[str, Operator] = attrs.field(factory=dict)
+    casts: Mapping[str, str] = attrs.field(factory=dict)
+    cast: str = "cast"
     replaces: bool = False
 
     def operators(self, operators: Mapping[str, Operator]) -> dict[str, Operator]:
-        """The operators, with what they keep under this profile."""
-        table = dict(operators)
+        """The operators, with what they keep under this profile, and its own kernels."""
+        table = {**operators, **self.kernels}
         for name, saves in self.saves.items():
             if name in table:
                 table[name] = attrs.evolve(table[name], saves=saves)

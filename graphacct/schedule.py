@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.casting import cast, trains
 from graphacct.dims import Dim
 from graphacct.errors import blame, unknown
 from graphacct.graph import Block, Graph, Node, Operand, Parameter, Value
@@ -34,6 +35,7 @@ class Storage:
         owner: The node whose kernel made it, or the name of the input or parameter.
         weight: How many storages of this kind it stands for.
         dtype: The dtype of its elements.
+        copy_of: The parameter that it is a copy of in another dtype; empty for all else.
     """
 
     bytes: Dim
@@ -41,6 +43,7 @@ class Storage:
     owner: str
     weight: Dim
     dtype: str
+    copy_of: str = ""
 
 
 @attrs.frozen(eq=False)
@@ -142,7 +145,9 @@ def schedule(
         value.name: Tensor(value.spec, Storage(value.spec.bytes, INPUT, value.name, 1, value.spec.dtype), False)
         for value in graph.inputs
     }
+    trace.inference = bool(profile.casts) and not trains(graph, trained)
     trace.run(graph, tensors, 1)
+    trace.release()
     outputs = tuple(tensors[value.name] for value in graph.outputs)
     return Schedule(tuple(trace.steps), outputs, tuple(trace.holds), tuple(trace.groups), frozenset(trace.gathered))
 
@@ -161,6 +166,7 @@ class Trace:
         self.profile = profile
         self.trained = trained
         self.recompute = recompute
+        self.inference = False
         self.steps: list[Step] = []
         self.holds: list[tuple[Storage, int]] = []
         self.groups: list[Group] = []
@@ -170,6 +176,11 @@ class Trace:
         self._weight: Dim = 1
         self._repetition = 1
         self._held: list[Storage] = []
+        self._cast = False
+        self._copies: dict[tuple[Any, ...], Tensor] = {}
+        self._cacheable: set[str] = set()
+        self._lasting: list[tuple[Storage, int]] = []
+        self._repetitions: list[int] = []
 
     def run(self, graph: Graph, tensors: dict[str, Tensor], weight: Dim) -> None:
         """Record a graph's kernels; `tensors` has its inputs by name and receives every value."""
@@ -180,8 +191,12 @@ class Trace:
                 continue
             self._node, self._weight = node, weight
             operands = [self._operand(operand, tensors) for operand in node.inputs]
+            dtype = self.profile.casts.get(node.operator, "")
             expansion = self.profile.expand.get(node.operator)
             try:
+                if dtype:
+                    operands = cast(self, operands, dtype)
+                self._cast = bool(dtype)
                 if node.operator not in self.operators:
                     outputs = self._opaque(node, operands)
                 elif expansion is None:
@@ -205,15 +220,39 @@ class Trace:
         rule = self.operators.get(operator)
         if rule is None:
             raise unknown("operator", operator, self.operators)
-        outputs = self._apply(rule, operands, attributes)
+        dtype = "" if self._cast else self.profile.casts.get(operator, "")
+        outputs = self._apply(rule, cast(self, operands, dtype) if dtype else operands, attributes)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def in_dtype(self, tensor: Tensor, dtype: str) -> Tensor:
+        """A tensor in another dtype: a copy, of a whole parameter one for all its uses."""
+        if tensor.spec.dtype == dtype:
+            return tensor
+        whole = tensor.storage.kind == PARAMETER and tensor.spec.bytes == tensor.storage.bytes
+        name = tensor.storage.owner
+        key = (name, dtype, *self._repetitions[: name.count("*")])
+        if whole and key in self._copies:
+            return self._copies[key]
+        (copy,) = self._apply(self.operators[self.profile.cast], (tensor,), {"dtype": dtype}, name if whole else "")
+        if whole and name in self._cacheable:
+            self._copies[key] = copy
+            self._lasting.append((copy.storage, len(self.steps) - 1))
+        return copy
+
+    def release(self) -> None:
+        """The pass is over: the copies of parameters, of every repetition, were alive up to here."""
+        for storage, birth in self._lasting:
+            self.holds.append((storage, len(self.steps) - 1))
+            self.gathered.update(
+                (id(storage), group.start) for group in self.groups if group.start <= birth < group.stop
+            )
 
     def hold(self, *tensors: Tensor) -> None:
         """Keep tensors alive until the node's last kernel has run, as a variable of its function does."""
         self._held.extend(storage for tensor in tensors for storage in tensor.storages)
 
     def _apply(
-        self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any]
+        self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any], copy_of: str = ""
     ) -> tuple[Tensor, ...]:
         assert self._node is not None
         application = operator.apply([operand.spec for operand in operands], attributes)
@@ -224,7 +263,7 @@ class Trace:
                 found = storages(operands)
             else:
                 kind = GIVEN if operator.given else TABLE if application.view else ACTIVATION
-                found = [self._storage(spec, kind)]
+                found = [self._storage(spec, kind, copy_of)]
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
         self.steps.append(
@@ -245,9 +284,9 @@ class Trace:
         assert self._node is not None
         return self._repetition if self.recompute(self._node) else 0
 
-    def _storage(self, spec: TensorSpec, kind: str) -> Storage:
+    def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None
-        return Storage(spec.bytes, kind, self._node.name, self._weight, spec.dtype)
+        return Storage(spec.bytes, kind, copy_of or self._node.name, self._weight, spec.dtype, copy_of)
 
     def _operand(self, operand: Operand, tensors: Mapping[str, Tensor]) -> Tensor:
         if isinstance(operand, Value):
@@ -257,6 +296,8 @@ class Trace:
         if storage is None:
             storage = Storage(operand.spec.bytes, PARAMETER, name, 1, operand.spec.dtype)
             self._parameters[name] = storage
+            if not operand.buffer and (self.trained(operand) or self.inference):
+                self._cacheable.add(name)
         return Tensor(operand.spec, storage, operand.spec.dtype in FLOATING and self.trained(operand))
 
     def _block(self, block: Block, tensors: dict[str, Tensor], weight: Dim) -> None:
@@ -269,7 +310,9 @@ class Trace:
             inner = dict(zip(names, carried + constants, strict=True))
             self._repetition += 1
             start = len(self.steps)
+            self._repetitions.append(self._repetition)
             self.run(block.body, inner, weight * times)
+            self._repetitions.pop()
             if not (type(times) is int and times == 1):
                 self.groups.append(Group(start, len(self.steps), times))
             results = [inner[value.name] for value in block.body.outputs]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from graphacct.dims import Dim, differ, prod, shape_text
@@ -46,6 +48,18 @@ DTYPE_ALIASES = {
 
 FLOATING = frozenset(name for name in DTYPE_BITS if "float" in name or "complex" in name)
 """The dtypes that can carry a gradient."""
+
+
+def promoted(dtypes: Sequence[str]) -> str:
+    """The floating-point dtype that holds all of these: the widest, float32 for two different ones of 16 bits."""
+    best = dtypes[0]
+    for dtype in dtypes[1:]:
+        if DTYPE_BITS[dtype] > DTYPE_BITS[best]:
+            best = dtype
+        elif dtype != best and DTYPE_BITS[dtype] == DTYPE_BITS[best] == 16:
+            best = "float32"
+    return best
+
 
 MAX_RANK = 64
 """The most dimensions a tensor can have (torch's limit)."""

@@ -45,9 +45,15 @@ def graphacct_register_operators() -> Iterable[Operator]:
 
 @hookimpl
 def graphacct_register_profiles() -> Iterable[Profile]:
-    from graphacct_operators import torch_eager  # imported when memory is asked for
+    from graphacct_operators import torch_autocast, torch_eager  # imported when memory is asked for
 
-    return [torch_eager.CUDA, torch_eager.CPU]
+    return [
+        torch_eager.CUDA,
+        torch_eager.CPU,
+        torch_eager.CUDA_COMPOSED_NORMS,
+        torch_autocast.AUTOCAST_CUDA,
+        torch_autocast.AUTOCAST_CPU,
+    ]
 
 
 @hookimpl

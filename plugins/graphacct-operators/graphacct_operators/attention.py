@@ -12,7 +12,7 @@ from graphacct_operators.shape import strided
 EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
 
 
-def _attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask: TensorSpec | None) -> TensorSpec:
+def attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask: TensorSpec | None) -> TensorSpec:
     """The output, after the checks that the signature cannot say: torch's kernels lay it out in the order of q, which
     is (b, s, h, e) for the transposed view of a projection."""
     if type(h) is int and type(g) is int and h % g:
@@ -73,7 +73,7 @@ def _scores_again(
 
 @operator(
     "q: b h s d, k: b g t d, v: b g t e, mask?: ... -> b h s e",
-    infer=_attended,
+    infer=attended,
     gradients={"*": _all_operands},
     recomputes=_scores_again,
     attention="whole",

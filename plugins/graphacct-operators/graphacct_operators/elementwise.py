@@ -12,7 +12,7 @@ TURNED_BACK = "the gradient is g turned back"
 WHICH = {"x": "the gradient goes to the operand that was taken", "y": "the gradient goes to the operand that was taken"}
 
 
-@operator(BINARY, gradients={"x": of_x(0), "y": of_y(0)})
+@operator(BINARY, dtype="widest", gradients={"x": of_x(0), "y": of_y(0)})
 def add(batch: Any) -> Work:
     """x + y. 1 per output element; a residual connection, a bias, an additive mask.
 
@@ -21,7 +21,7 @@ def add(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, gradients={"x": of_x(0), "y": of_y(1)})
+@operator(BINARY, dtype="widest", gradients={"x": of_x(0), "y": of_y(1)})
 def sub(batch: Any) -> Work:
     """x - y. 1 per output element.
 
@@ -32,6 +32,7 @@ def sub(batch: Any) -> Work:
 
 @operator(
     BINARY,
+    dtype="widest",
     saves=(Saved("x", "the gradient of y is g * x", serves="y"), Saved("y", "the gradient of x is g * y", serves="x")),
     gradients={"x": of_x(1), "y": of_y(1)},
 )
@@ -45,6 +46,7 @@ def mul(batch: Any) -> Work:
 
 @operator(
     BINARY,
+    dtype="widest",
     saves=(Saved("x", "the gradient of y is -g * x / y²", serves="y"), Saved("y", "both gradients divide by it")),
     gradients={"x": of_x(1), "y": of_y(4)},
 )
@@ -57,7 +59,7 @@ def div(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)})
+@operator(BINARY, dtype="widest", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)})
 def maximum(batch: Any) -> Work:
     """The larger of x and y. 1 comparison per output element.
 
@@ -67,7 +69,7 @@ def maximum(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)})
+@operator(BINARY, dtype="widest", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)})
 def minimum(batch: Any) -> Work:
     """The smaller of x and y. 1 comparison per output element.
 
@@ -225,6 +227,7 @@ def masked_fill(batch: Any) -> Work:
 
 @operator(
     "condition: ..., x: ..., y: ... -> ...",
+    dtype="widest",
     saves={"condition": "the gradient goes to the operand that was taken"},
     gradients={"x": of_x(1), "y": of_y(1)},
 )
@@ -242,6 +245,7 @@ def _turned_back(batch: Any, s: Any, d: Any) -> Work:
 
 @operator(
     "x: ... s d, cos: s r, sin: s r -> ... s d",
+    dtype="widest",
     saves=(Saved("cos", TURNED_BACK, serves="x"), Saved("sin", TURNED_BACK, serves="x")),
     gradients={"x": _turned_back},
 )

@@ -265,13 +265,25 @@ def contiguous() -> Work:
     return Work()
 
 
+def dense_strides(x: TensorSpec) -> tuple[Any, ...]:
+    """The strides of a copy of x that lies in memory in the order of x, without its gaps."""
+    strides = strides_of(x)
+    if not all(type(stride) is int for stride in strides):
+        return contiguous_strides(x.shape)
+    order = sorted(range(len(strides)), key=lambda axis: -strides[axis])
+    packed = dict(zip(order, contiguous_strides([x.shape[axis] for axis in order]), strict=True))
+    return tuple(packed[axis] for axis in range(len(strides)))
+
+
 def _cast(x: TensorSpec, *, dtype: str) -> TensorSpec:
-    return x if x.dtype == dtype else TensorSpec(x.shape, dtype)
+    return x if x.dtype == dtype else strided(x.shape, dense_strides(x), dtype)
 
 
 @operator("x: ... -> ...", infer=_cast, view=lambda x, out: x.dtype == out.dtype, gradients={"x": nothing})
 def cast() -> Work:
     """A copy in another dtype, or x itself when it has that dtype. Conversions are bytes, not FLOPs.
+
+    The copy lies in memory in the order of x (torch preserves it).
 
     Backward: g is cast back: no arithmetic.
     """

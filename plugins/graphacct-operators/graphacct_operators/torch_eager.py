@@ -7,6 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from graphacct import Profile, Saved, prod
+from graphacct_operators.torch_attention import (
+    ATTENTION,
+    EFFICIENT,
+    FLASH_CPU_SAVES,
+    HALF,
+    efficient_attention,
+    matmul,
+    on_cpu,
+    on_cuda,
+)
 
 
 def rows(trace: Any, x: Any) -> Any:
@@ -27,28 +37,36 @@ def linear_in_out(trace: Any, x: Any, weight: Any, *bias: Any) -> Any:
     return linear(trace, x, weight, *bias, operator="linear_in_out")
 
 
-def matmul(trace: Any, x: Any, y: Any) -> Any:
-    """bmm on the two with their batch dimensions as one: views, or copies where the layout asks for one."""
-    if len(x.spec.shape) < 3 and len(y.spec.shape) < 3:
-        return trace.apply("matmul", x, y)
-    lead = x.spec.shape[:-2] if len(x.spec.shape) >= len(y.spec.shape) else y.spec.shape[:-2]
-    x3, y3 = (batched(trace, operand, lead) for operand in (x, y))
-    flat = trace.apply("matmul", x3, y3)
-    return trace.apply("reshape", flat, shape=(*lead, *flat.spec.shape[-2:]))
-
-
-def batched(trace: Any, x: Any, lead: tuple[Any, ...]) -> Any:
-    """x with these batch dimensions as one."""
-    if x.spec.shape[:-2] != lead:
-        x = trace.apply("expand", x, shape=(*lead, *x.spec.shape[-2:]))
-    return trace.apply("reshape", x, shape=(prod(lead), *x.spec.shape[-2:]))
-
-
 def rms_norm(trace: Any, x: Any, *weight: Any) -> Any:
-    """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own (F.rms_norm is one kernel on CUDA alone)."""
-    mean = trace.apply("mean", trace.apply("square", x), dim=-1, keepdim=True)
-    normalised = trace.apply("mul", x, trace.apply("rsqrt", trace.apply("shift", mean)))
-    return trace.apply("mul", normalised, *weight) if weight else normalised
+    """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own, in float32 where x has 16 bits.
+
+    torch's own where it has no fused kernel: the weight is multiplied before the result is cast back.
+    """
+    dtype = x.spec.dtype
+    if dtype in HALF:
+        x = trace.apply("cast", x, dtype="float32")
+    result = normalised(trace, x)
+    if weight:
+        result = trace.apply("mul", result, *weight)
+    return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
+
+
+def composed_rms_norm(trace: Any, x: Any, *weight: Any) -> Any:
+    """RMSNorm as the transformers library writes it: in float32, cast back, then times the weight."""
+    dtype = x.spec.dtype
+    if dtype in HALF:
+        x = trace.apply("cast", x, dtype="float32")
+        trace.hold(x)
+    result = normalised(trace, x)
+    if dtype in HALF:
+        result = trace.apply("cast", result, dtype=dtype)
+    return trace.apply("mul", *weight, result) if weight else result
+
+
+def normalised(trace: Any, x: Any) -> Any:
+    """x * rsqrt(mean(x²) + eps)."""
+    mean = trace.apply("mean", trace.apply("pow", x, exponent=2), dim=-1, keepdim=True)
+    return trace.apply("mul", x, trace.apply("rsqrt", trace.apply("shift", mean)))
 
 
 def gelu_new(trace: Any, x: Any) -> Any:
@@ -58,31 +76,6 @@ def gelu_new(trace: Any, x: Any) -> Any:
     return trace.apply("mul", half, trace.apply("shift", trace.apply("tanh", trace.apply("scale", inner))))
 
 
-def attention_math(
-    trace: Any, q: Any, k: Any, v: Any, *mask: Any, causal: bool = False, scale: Any = None, dropout_p: float = 0.0
-) -> Any:
-    """Fused attention where no fused kernel serves: q and k each times the root of the scale, then written out."""
-    q, k = trace.apply("scale", q), trace.apply("scale", k)
-    scores = matmul(trace, q, trace.apply("transpose", k, dims=(-2, -1)))
-    if causal:
-        mask = (trace.apply("causal_mask", seq=q.spec.shape[-2], dtype=q.spec.dtype),)
-    trace.hold(q, *mask)
-    if mask:
-        scores = trace.apply("add", scores, *mask)
-    weights = trace.apply("softmax", scores)
-    if dropout_p:
-        weights = trace.apply("dropout", weights, p=dropout_p)
-    return matmul(trace, weights, v)
-
-
-def attention_on_cpu(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
-    """The CPU's flash kernel, which knows no dropout."""
-    if attributes.get("dropout_p"):
-        return attention_math(trace, q, k, v, *mask, **attributes)
-    return trace.apply(ATTENTION, q, k, v, *mask, **attributes)
-
-
-ATTENTION = "scaled_dot_product_attention"
 COMMON: dict[str, Callable[..., Any]] = {
     "linear": linear,
     "linear_in_out": linear_in_out,
@@ -90,33 +83,61 @@ COMMON: dict[str, Callable[..., Any]] = {
     "gelu_new": gelu_new,
 }
 ONE_PER_ROW = "one per row, kept so that backward need not reduce again"
+NORM_INPUT = "the gradient needs the normalised input, recomputed from x and the statistics"
+SCALED = "the input's gradient is scaled by it"
+
+CPU_EXPAND = {**COMMON, "rms_norm": rms_norm, ATTENTION: on_cpu}
+CPU_SAVES = {
+    "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", when="p"),),
+    "layer_norm": (
+        Saved("x", NORM_INPUT),
+        Saved("weight", SCALED),
+        Saved("bias", "torch keeps it with the weight"),
+        Saved("mean", ONE_PER_ROW, "... 1", "weight"),
+        Saved("rstd", ONE_PER_ROW, "... 1", "weight"),
+    ),
+    "batch_norm": (
+        Saved("x", NORM_INPUT),
+        Saved("weight", SCALED),
+        Saved("running_mean", "torch keeps a reference; a buffer, so no activation"),
+        Saved("running_var", "torch keeps a reference; a buffer, so no activation"),
+        Saved(
+            "mean",
+            "one per channel, of the batch, kept so that backward need not reduce again",
+            "c",
+            "weight",
+            "training",
+        ),
+        Saved(
+            "rstd",
+            "one per channel, of the batch, kept so that backward need not reduce again",
+            "c",
+            "weight",
+            "training",
+        ),
+    ),
+    ATTENTION: FLASH_CPU_SAVES,
+}
+CUDA_EXPAND = {**COMMON, ATTENTION: on_cuda}
+CUDA_KERNELS = {EFFICIENT: efficient_attention}
 
 CPU = Profile(
     "torch-eager-cpu",
-    "torch on a CPU, eager: RMSNorm in several kernels, statistics and dropout masks in the input's dtype.",
-    expand={**COMMON, "rms_norm": rms_norm, ATTENTION: attention_on_cpu},
-    saves={
-        "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", when="p"),),
-        "layer_norm": (
-            Saved("x", "the gradient needs the normalised input, recomputed from x and the statistics"),
-            Saved("weight", "the input's gradient is scaled by it"),
-            Saved("bias", "torch keeps it with the weight"),
-            Saved("mean", ONE_PER_ROW, "... 1"),
-            Saved("rstd", ONE_PER_ROW, "... 1"),
-        ),
-        ATTENTION: (
-            Saved("q", "the scores are computed again"),
-            Saved("k", "the scores are computed again"),
-            Saved("v", "the weights' gradient is g vᵀ"),
-            Saved("mask", "it is added again when the scores are computed again"),
-            Saved("out", "the softmax's gradient needs sum(g * out) of each row"),
-            Saved("logsumexp", "one per row of scores, to compute the softmax again in one pass", "b h s", "float32"),
-        ),
-    },
+    "torch on a CPU, eager: RMSNorm in several kernels, dropout masks in the input's dtype.",
+    expand=CPU_EXPAND,
+    saves=CPU_SAVES,
 )
 
 CUDA = Profile(
     "torch-eager-cuda",
     "torch on an NVIDIA GPU, eager: RMSNorm and attention fused, statistics in float32, dropout masks as bools.",
-    expand=COMMON,
+    expand=CUDA_EXPAND,
+    kernels=CUDA_KERNELS,
+)
+
+CUDA_COMPOSED_NORMS = Profile(
+    "torch-eager-cuda-composed-norms",
+    "As torch-eager-cuda, but RMSNorm in several kernels, as the transformers library writes it.",
+    expand={**CUDA_EXPAND, "rms_norm": composed_rms_norm},
+    kernels=CUDA_KERNELS,
 )

@@ -1,0 +1,155 @@
+"""Which kernels torch's scaled_dot_product_attention runs as: flash, memory-efficient, or written out.
+
+The choice is torch's own (aten/src/ATen/native/transformers): by dtype, mask, dropout, heads and widths. Sizes that are
+symbols are taken to be those that the kernels support.
+"""
+
+from typing import Any
+
+from graphacct import Saved, Work, ceil_div, exact_div, operator, prod, same
+from graphacct_operators.attention import attended
+
+ATTENTION = "scaled_dot_product_attention"
+EFFICIENT = "efficient_attention"
+HALF = ("float16", "bfloat16")
+LOGSUMEXP = "one per row of scores, to compute the softmax again in one pass"
+
+FLASH_CPU_SAVES = (
+    Saved("q", "the scores are computed again"),
+    Saved("k", "the scores are computed again"),
+    Saved("v", "the weights' gradient is g vᵀ"),
+    Saved("mask", "it is added again when the scores are computed again"),
+    Saved("out", "the softmax's gradient needs sum(g * out) of each row"),
+    Saved("logsumexp", LOGSUMEXP, "b h s", "float32"),
+)
+
+
+@operator(
+    "q: b h s d, k: b g t d, v: b g t e, mask?: ... -> b h s e",
+    name=EFFICIENT,
+    infer=attended,
+    saves=(
+        *FLASH_CPU_SAVES[:-1],
+        Saved("logsumexp", f"{LOGSUMEXP}; rows padded to a multiple of 32", "b h padded_rows", "float32"),
+        Saved("rng_seed", "the seed of the dropout mask, kept whether or not there is dropout", "", "int64"),
+        Saved("rng_offset", "its place in the random stream", "", "int64"),
+    ),
+)
+def efficient_attention(*, padded_rows: Any, causal: bool = False, scale: Any = None, dropout_p: float = 0.0) -> Work:
+    """torch's memory-efficient kernel: what scaled_dot_product_attention runs as. No work: that is the node's."""
+    return Work()
+
+
+def batched(trace: Any, x: Any, lead: tuple[Any, ...]) -> Any:
+    """x with these batch dimensions as one."""
+    if x.spec.shape[:-2] != lead:
+        x = trace.apply("expand", x, shape=(*lead, *x.spec.shape[-2:]))
+    return trace.apply("reshape", x, shape=(prod(lead), *x.spec.shape[-2:]))
+
+
+def matmul(trace: Any, x: Any, y: Any) -> Any:
+    """bmm on the two with their batch dimensions as one: views, or copies where the layout asks for one."""
+    if len(x.spec.shape) < 3 and len(y.spec.shape) < 3:
+        return trace.apply("matmul", x, y)
+    lead = x.spec.shape[:-2] if len(x.spec.shape) >= len(y.spec.shape) else y.spec.shape[:-2]
+    x3, y3 = (batched(trace, operand, lead) for operand in (x, y))
+    flat = trace.apply("matmul", x3, y3)
+    return trace.apply("reshape", flat, shape=(*lead, *flat.spec.shape[-2:]))
+
+
+def as_added(trace: Any, q: Any, mask: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The mask as something to add: a bool one becomes 0 and -inf in the dtype of q, in its own shape."""
+    made = tuple(trace.apply("cast", item, dtype=q.spec.dtype) if item.spec.dtype == "bool" else item for item in mask)
+    trace.hold(*made)
+    return made
+
+
+def for_each_head(trace: Any, x: Any, heads: Any) -> Any:
+    """Keys or values for every query head: a copy where several share them."""
+    b, g, t, d = x.spec.shape
+    if same(g, heads):
+        return x
+    apart = trace.apply("reshape", x, shape=(b, g, 1, t, d))
+    wide = trace.apply("expand", apart, shape=(b, g, exact_div(heads, g), t, d))
+    return trace.apply("reshape", wide, shape=(b, heads, t, d))
+
+
+def written_out(
+    trace: Any, q: Any, k: Any, v: Any, *mask: Any, causal: bool = False, scale: Any = None, dropout_p: float = 0.0
+) -> Any:
+    """Where no fused kernel serves: in float32 where the operands have 16 bits, q and k each times the root of the
+    scale. The function's variables live until it returns."""
+    dtype = q.spec.dtype
+    mask = as_added(trace, q, mask)
+    if dtype in HALF:
+        q, k, v = (trace.apply("cast", x, dtype="float32") for x in (q, k, v))
+        trace.hold(q, k, v)
+    q = trace.apply("scale", q)
+    if causal:
+        mask = (trace.apply("causal_mask", seq=q.spec.shape[-2], keys=k.spec.shape[-2], dtype=q.spec.dtype),)
+    k, v = (for_each_head(trace, x, q.spec.shape[1]) for x in (k, v))
+    trace.hold(q, k, v, *mask)
+    scores = matmul(trace, q, trace.apply("transpose", trace.apply("scale", k), dims=(-2, -1)))
+    if mask:
+        scores = trace.apply("add", scores, *mask)
+    weights = trace.apply("softmax", scores)
+    if dropout_p:
+        weights = trace.apply("dropout", weights, p=dropout_p)
+    if dtype not in HALF:
+        return matmul(trace, weights, v)
+    trace.hold(trace.apply("cast", weights, dtype=dtype))  # the weights are an output of the function too
+    return trace.apply("cast", matmul(trace, weights, v), dtype=dtype)
+
+
+def on_cpu(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
+    """The CPU's flash kernel, unless there is dropout, a mask that is trained or not of 2 or 4 dimensions, or keys and
+    values differ in width."""
+    trained = any(item.needs_grad or len(item.spec.shape) not in (2, 4) for item in mask)
+    if attributes.get("dropout_p") or trained or not same(q.spec.shape[-1], v.spec.shape[-1]):
+        return written_out(trace, q, k, v, *mask, **attributes)
+    return trace.apply(ATTENTION, q, k, v, *as_added(trace, q, mask), **attributes)
+
+
+def on_cuda(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
+    """The flash kernel in 16 bits without a mask; the memory-efficient one in float32 or with a mask, where keys and
+    values have as many heads as queries; else written out."""
+    (_, h, s, d), (_, g, t, e) = q.spec.shape, v.spec.shape
+    half = q.spec.dtype in HALF
+    square = not attributes.get("causal") or same(s, t)
+    if half and not mask and same(d, e) and square and not _known(d > 256):
+        return flash(trace, q, k, v, **attributes)
+    aligned = not any(_known(width % (8 if half else 4) != 0) for width in (d, e))
+    if same(h, g) and aligned and q.spec.dtype != "float64":
+        padded = 32 * ceil_div(s, 32)
+        return trace.apply(
+            EFFICIENT, q, k, v, *_aligned(trace, as_added(trace, q, mask)), padded_rows=padded, **attributes
+        )
+    return written_out(trace, q, k, v, *mask, **attributes)
+
+
+def flash(trace: Any, q: Any, k: Any, v: Any, **attributes: Any) -> Any:
+    """The flash kernel, on heads that are padded to a multiple of 8 where they are not one."""
+    d = q.spec.shape[-1]
+    short = -d % 8 if type(d) is int else 0
+    if not short:
+        return trace.apply(ATTENTION, q, k, v, **attributes)
+    q, k, v = (trace.apply("pad", x, padding=((0, short),)) for x in (q, k, v))
+    out = trace.apply(ATTENTION, q, k, v, **attributes)
+    return trace.apply("slice", out, dim=-1, start=0, length=d)
+
+
+def _aligned(trace: Any, mask: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The mask with rows that the memory-efficient kernel can load: padded to a multiple of 8, then cut again."""
+    made = []
+    for item in mask:
+        t = item.spec.shape[-1]
+        if type(t) is int and t % 8:
+            wide = trace.apply("pad", item, padding=((0, -t % 8),))
+            item = trace.apply("slice", wide, dim=-1, start=0, length=t)
+        made.append(item)
+    return tuple(made)
+
+
+def _known(condition: Any) -> bool:
+    """Whether a condition is known to hold: one of symbols is not."""
+    return condition is True

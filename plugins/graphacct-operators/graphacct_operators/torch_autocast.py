@@ -1,0 +1,45 @@
+"""torch's autocast: a float32 model whose products run in bfloat16, cast by cast.
+
+Which operators are cast is torch's own list for each device (aten/src/ATen/autocast_mode.h for CUDA, autocast_mode.cpp
+for the CPU, torch 2.13); operators that are on no list run in the dtype that their operands have, promoted where they
+differ. The copies of parameters are made once and live to the end of the region.
+"""
+
+from graphacct import Profile
+from graphacct_operators.torch_attention import ATTENTION
+from graphacct_operators.torch_eager import CPU_EXPAND, CPU_SAVES, CUDA_EXPAND, CUDA_KERNELS
+
+PRODUCTS = ("linear", "linear_in_out", "matmul", "einsum", "convolution", "convolution_transposed", ATTENTION)
+JOINED = ("concat", "stack")
+IN_FLOAT32_ON_CPU = ("cross_entropy", "mse_loss")
+IN_FLOAT32_ON_CUDA = (
+    *("exp", "log", "reciprocal", "rsqrt", "pow", "square", "softplus"),
+    *("layer_norm", "rms_norm", "group_norm"),
+    *("softmax", "log_softmax", "cumsum", "cross_entropy", "mse_loss"),
+)
+
+
+def casts(float32: tuple[str, ...]) -> dict[str, str]:
+    """The dtype that each operator's operands are cast to."""
+    return {
+        **dict.fromkeys(PRODUCTS, "bfloat16"),
+        **dict.fromkeys(JOINED, "widest"),
+        **dict.fromkeys(float32, "float32"),
+    }
+
+
+AUTOCAST_CUDA = Profile(
+    "torch-autocast-cuda",
+    "float32 on an NVIDIA GPU under autocast to bfloat16: products in bfloat16, norms, softmax and loss in float32.",
+    expand=CUDA_EXPAND,
+    kernels=CUDA_KERNELS,
+    casts=casts(IN_FLOAT32_ON_CUDA),
+)
+
+AUTOCAST_CPU = Profile(
+    "torch-autocast-cpu",
+    "float32 on a CPU under autocast to bfloat16: products in bfloat16, the loss in float32.",
+    expand=CPU_EXPAND,
+    saves=CPU_SAVES,
+    casts=casts(IN_FLOAT32_ON_CPU),
+)
