@@ -92,7 +92,7 @@ def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Va
 
 
 def next_token_loss(kind: str, logits: Value, b: Builder) -> Value:
-    """The transformers library's loss of a causal language model: each position's target is the next token.
+    """The transformers library's loss of a causal language model, in float32: each position's target is the next token.
 
     The labels are padded by one and the first is left out, so that no position of the logits has to be.
     """
@@ -104,5 +104,6 @@ def next_token_loss(kind: str, logits: Value, b: Builder) -> Value:
     b.hold(padded)
     shifted = b.apply("slice", padded, name="loss_labels_shifted", dim=-1, start=1, length=seq)
     targets = b.apply("reshape", shifted, name="loss_targets", shape=(batch * seq,))
-    rows = b.apply("reshape", logits, name="loss_rows", shape=(batch * seq, vocabulary))
+    wide = b.apply("cast", logits, name="loss_logits", dtype="float32")
+    rows = b.apply("reshape", wide, name="loss_rows", shape=(batch * seq, vocabulary))
     return b.apply("cross_entropy", rows, targets, name="loss")

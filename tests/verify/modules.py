@@ -6,7 +6,7 @@ gives a fused one 0 on the CPU.
 
 from __future__ import annotations
 
-from torch import Tensor, arange, finfo, nn, ones, outer
+from torch import Tensor, arange, inf, nn, ones, outer
 from torch.nn.functional import silu
 
 
@@ -16,7 +16,8 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (x.square().mean(dim=-1, keepdim=True) + 1e-5).rsqrt() * self.weight
+        wide = x.float()
+        return (wide * (wide.square().mean(dim=-1, keepdim=True) + 1e-5).rsqrt() * self.weight).to(x.dtype)
 
 
 class Rotary(nn.Module):
@@ -53,7 +54,7 @@ class Attention(nn.Module):
         )
         scores = rope(q) @ rope(k).transpose(-2, -1) * (width // self.heads) ** -0.5
         future = ones(length, length, dtype=bool, device=x.device).triu(1)
-        weights = scores.masked_fill(future, finfo(x.dtype).min).softmax(dim=-1)
+        weights = scores.masked_fill(future, -inf).softmax(dim=-1)
         return self.output_proj((weights @ v).transpose(1, 2).reshape(batch, length, width))
 
 

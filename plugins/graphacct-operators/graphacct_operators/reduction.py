@@ -17,9 +17,15 @@ def _kept(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: boo
     return tuple(1 if axis in gone else size for axis, size in enumerate(x.shape) if keepdim or axis not in gone)
 
 
-@operator("x: *shape -> *kept", name="sum", infer=_kept, gradients={"x": nothing})
+def _kept_in(
+    x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False, dtype: str = ""
+) -> TensorSpec:
+    return TensorSpec(_kept(x, dim=dim, keepdim=keepdim), dtype or x.dtype)
+
+
+@operator("x: *shape -> *kept", name="sum", infer=_kept_in, gradients={"x": nothing})
 def sum_(x: TensorSpec) -> Work:
-    """The sum over the given dimensions, or all of them. 1 per element of x.
+    """The sum over the given dimensions, or all of them, in another dtype where one is given. 1 per element of x.
 
     Backward: g itself, expanded.
     """

@@ -290,6 +290,13 @@ def cast() -> Work:
     return Work()
 
 
+@operator("x: ... -> ...", infer=lambda x: x, view=True)
+def as_product() -> Work:
+    """x in the dtype that products run in: x itself, but a cast where a profile has them run in another dtype than x,
+    as autocast does. No arithmetic."""
+    return Work()
+
+
 def _padded(x: TensorSpec, *, padding: Sequence[Sequence[Any]]) -> TensorSpec:
     if len(padding) > len(x.shape):
         raise ShapeError(f"padding has {len(padding)} pairs, x has {len(x.shape)} dimensions")

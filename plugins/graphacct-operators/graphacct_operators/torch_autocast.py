@@ -5,10 +5,13 @@ for the CPU, torch 2.13); operators that are on no list run in the dtype that th
 differ. The copies of parameters are made once and live to the end of the region.
 """
 
+from typing import Any
+
 from graphacct import Profile
 from graphacct_operators.torch_attention import ATTENTION
 from graphacct_operators.torch_eager import CPU_EXPAND, CPU_SAVES, CUDA_EXPAND, CUDA_KERNELS
 
+PRODUCT = "bfloat16"
 PRODUCTS = ("linear", "linear_in_out", "matmul", "einsum", "convolution", "convolution_transposed", ATTENTION)
 JOINED = ("concat", "stack")
 IN_FLOAT32_ON_CPU = ("cross_entropy", "mse_loss")
@@ -22,16 +25,26 @@ IN_FLOAT32_ON_CUDA = (
 def casts(float32: tuple[str, ...]) -> dict[str, str]:
     """The dtype that each operator's operands are cast to."""
     return {
-        **dict.fromkeys(PRODUCTS, "bfloat16"),
+        **dict.fromkeys(PRODUCTS, PRODUCT),
         **dict.fromkeys(JOINED, "widest"),
         **dict.fromkeys(float32, "float32"),
     }
 
 
+def as_product(trace: Any, x: Any) -> Any:
+    """x in the products' dtype."""
+    return trace.apply("cast", x, dtype=PRODUCT)
+
+
+def sum_in_float32(trace: Any, x: Any, **attributes: Any) -> Any:
+    """The sum of x in float32, without a copy of x."""
+    return trace.apply("sum", x, **attributes, dtype="float32")
+
+
 AUTOCAST_CUDA = Profile(
     "torch-autocast-cuda",
     "float32 on an NVIDIA GPU under autocast to bfloat16: products in bfloat16, norms, softmax and loss in float32.",
-    expand=CUDA_EXPAND,
+    expand={**CUDA_EXPAND, "as_product": as_product, "sum": sum_in_float32},
     kernels=CUDA_KERNELS,
     casts=casts(IN_FLOAT32_ON_CUDA),
 )
@@ -39,7 +52,7 @@ AUTOCAST_CUDA = Profile(
 AUTOCAST_CPU = Profile(
     "torch-autocast-cpu",
     "float32 on a CPU under autocast to bfloat16: products in bfloat16, the loss in float32.",
-    expand=CPU_EXPAND,
+    expand={**CPU_EXPAND, "as_product": as_product},
     saves=CPU_SAVES,
     casts=casts(IN_FLOAT32_ON_CPU),
 )
