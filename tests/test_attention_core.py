@@ -14,7 +14,7 @@ from graphacct.selection import recomputed
 
 OPERATORS = default().operators
 CORES = {
-    ("gpt2", "eager"): {"scores", "scale", "mask", "softmax", "attn_dropout", "values"},
+    ("gpt2", "eager"): {"scores", "scale", "mask", "softmax", "softmax_cast", "attn_dropout", "values"},
     ("gpt2", "fused"): {"sdpa"},
     ("transformer-lm", "eager"): {"mask", "scores", "scale", "masked", "softmax", "values"},
     ("transformer-lm", "fused"): {"sdpa"},

@@ -104,6 +104,7 @@ CASES = {
     "stack": lambda b, d: ([f(b, d), f(b, d), f(b, d)], {}),
     "contiguous": lambda b, s, d: ([turned(b, s, d)], {}),
     "cast": unary(dtype="bfloat16"),
+    "as_product": unary(),
     "pad": lambda b, s, t, d: ([f(b, s, d)], {"padding": [(t, t), (0, 1)]}),
     "roll": unary(),
     "repeat": lambda b, s, t, d: ([f(b, s, d)], {"times": (1, t, 1)}),
