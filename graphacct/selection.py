@@ -16,15 +16,15 @@ from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph import Block, Graph, Node, Parameter
 from graphacct.operators import Operator
-from graphacct.paths import indexed
+from graphacct.paths import indexed, is_index
 
 Levels: TypeAlias = tuple[tuple[int, Dim], ...]
 """The first index and the repeat of each block around a node, outermost first."""
 Names: TypeAlias = Mapping[str, set[Levels]]
 """Names of a graph, each with the blocks that it stands in: the same name may be in several."""
 
-INDEX_MATTERS = frozenset("0123456789?[")
-"""What a glob must contain to tell one index from another."""
+INDEX_MATTERS = frozenset("0123456789?[+")
+"""What a glob must contain to tell one index, or what stands for some (`2*+1`), from another."""
 
 
 def names(graph: Graph, of: Callable[[Node], Iterable[str]]) -> Names:
@@ -66,7 +66,7 @@ def closest(glob: str, known: Iterable[str]) -> str:
 
 def _matches(glob: str, name: str, places: Iterable[Levels]) -> set[bool]:
     """Whether a glob matches a name, for each index that `*` stands for."""
-    if "*" not in name or INDEX_MATTERS.isdisjoint(glob):
+    if "*" not in name or INDEX_MATTERS.isdisjoint(glob) or _quotes(glob, name):
         return {fnmatchcase(name, glob)}
     found: set[bool] = set()
     for levels in places:
@@ -79,6 +79,11 @@ def _matches(glob: str, name: str, places: Iterable[Levels]) -> set[bool]:
             if len(found) == 2:
                 return found
     return found
+
+
+def _quotes(glob: str, name: str) -> bool:
+    """Whether a glob has a `*` of some of the layers as the name writes it."""
+    return any(part != "*" and "*" in part and is_index(part) for part in {*name.split(".")} & {*glob.split(".")})
 
 
 def written_out(graph: Graph, globs: Iterable[str], of: Callable[[Node], Iterable[str]]) -> Graph:
@@ -152,8 +157,13 @@ def recomputed(graph: Graph, what: str, operators: Mapping[str, Operator] | None
                 "softmax and another such product, or fused attention): give a glob of nodes"
             )
         return core
-    known = [node.name for node in graph.walk()]
-    found = frozenset(name for name in known if fnmatchcase(name, what))
+    known = names(graph, lambda node: [node.name])
+    if names_single(what, known):
+        raise ConfigError(
+            f"--recompute {brief(what)} (in Python, recompute=) names single layers of a block, whose layers are all "
+            "run again or none: write * for the index, or give the graph written out (Graph.unroll)"
+        )
+    found = frozenset(matching(what, known))
     if not found:
         hint = closest(what, (*known, "none", "full", "selective"))
         raise ConfigError(f"--recompute {brief(what)} (in Python, recompute=) matches no node{hint}")
