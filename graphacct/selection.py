@@ -20,7 +20,7 @@ from graphacct.paths import indexed, is_index
 
 Levels: TypeAlias = tuple[tuple[int, Dim], ...]
 """The first index and the repeat of each block around a node, outermost first."""
-Names: TypeAlias = Mapping[str, set[Levels]]
+Names: TypeAlias = Mapping[str, list[Levels]]
 """Names of a graph, each with the blocks that it stands in: the same name may be in several."""
 
 INDEX_MATTERS = frozenset("0123456789?[+")
@@ -29,10 +29,12 @@ INDEX_MATTERS = frozenset("0123456789?[+")
 
 def names(graph: Graph, of: Callable[[Node], Iterable[str]]) -> Names:
     """The names that `of` gives for the nodes of a graph, and the blocks around them."""
-    found: dict[str, set[Levels]] = {}
+    found: dict[str, list[Levels]] = {}
     for node, levels in walk(graph):
         for name in of(node):
-            found.setdefault(name, set()).add(levels[: name.count("*")])
+            places, here = found.setdefault(name, []), levels[: name.count("*")]
+            if all(here is not other for other in places):  # a repeat may be an array, which has no single truth
+                places.append(here)
     return found
 
 

@@ -193,6 +193,19 @@ def test_a_sweep_with_a_matrix_too_small_is_refused() -> None:
         tiny(lora=["16:*.attn.c_attn"], set=sweep)
 
 
+def test_a_sweep_over_depths() -> None:
+    """Adapters of every depth at once; frozen parameters likewise."""
+    numpy = pytest.importorskip("numpy")
+    depths = [1, 3, 8]
+    sweep = {**TINY, "n_layer": numpy.array(depths, dtype=object)}
+    swept: Any = tiny(lora=["8:*.attn.c_attn"], phase="train", freeze=["*.lora_A.*"], set=sweep).total
+    for index, depth in enumerate(depths):
+        one = {**TINY, "n_layer": depth}
+        total = tiny(lora=["8:*.attn.c_attn"], phase="train", freeze=["*.lora_A.*"], set=one).total
+        assert swept["params"][index] == total["params"]
+        assert swept["forward_matmul_flops"][index] == total["forward_matmul_flops"]
+
+
 def test_symbolic_depth_folds() -> None:
     """The body is rewritten once, so that the depth may be a symbol; single layers need a number."""
     sympy = pytest.importorskip("sympy")
