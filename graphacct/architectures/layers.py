@@ -41,6 +41,14 @@ def rms_norm(b: Builder, name: str, x: Value) -> Value:
     return b.apply("rms_norm", x, b.parameter(f"{name}.weight", x.spec.shape[-1:]), name=name)
 
 
+def norm(b: Builder, name: str, x: Value, kind: str, *, weight: bool = True, bias: bool = False) -> Value:
+    """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them."""
+    width = x.spec.shape[-1:]
+    parameters = [b.parameter(f"{name}.weight", width)] if weight else []
+    parameters += [b.parameter(f"{name}.bias", width)] if bias else []
+    return b.apply(kind, x, *parameters, name=name)
+
+
 def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Value:
     """(batch, seq, heads * width) as (batch, heads, seq, width): two views."""
     batch, seq = x.spec.shape[:2]

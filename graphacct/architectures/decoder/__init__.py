@@ -1,0 +1,189 @@
+"""Decoder-only language models from one description: a family fills it in, and no family repeats a cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from graphacct.architecture import Workload
+from graphacct.architectures.decoder.attention import attention, capped, mask_name, normed_by
+from graphacct.architectures.decoder.description import (
+    LAYER_NORM,
+    RMS,
+    Attention,
+    Decoder,
+    Experts,
+    Layer,
+    Mlp,
+    Norm,
+    Positions,
+)
+from graphacct.architectures.decoder.feed_forward import experts, mlp
+from graphacct.architectures.decoder.stack import stack
+from graphacct.architectures.layers import dropped, embedding, linear
+from graphacct.builder import Builder
+from graphacct.dims import Dim, exact_div, minimum, same
+from graphacct.errors import ConfigError
+from graphacct.graph import Value
+
+__all__ = [
+    "LAYER_NORM",
+    "RMS",
+    "Attention",
+    "Decoder",
+    "Experts",
+    "Layer",
+    "Mlp",
+    "Norm",
+    "Positions",
+    "decode",
+]
+
+
+def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
+    """The graph of a decoder from token ids to logits."""
+    batch, seq = workload.batch, workload.seq_len
+    assert seq is not None
+    ids = b.input("input_ids", (batch, seq), "int64")
+    with b.scope(d.module):
+        x = embedding(b, d.embedding, ids, d.vocab_size, d.width)
+        if d.embedding_scaled:
+            x = b.apply("scale", x, name="embedding_scaled")
+        if d.positions is not None:
+            x = with_positions(d.positions, workload, b, x)
+        if d.embedding_norm:
+            x = normed_by(b, d.embedding_norm, x, d.norm_kind)
+        x = dropped(b, "drop", x, d.embedding_dropout, workload)
+        tables = {**masks(d, workload, b), **rotary_tables(d, workload, b)}
+        b.hold(*tables.values())
+        x = stack(b, d.stack, d.layers, partial(layer, workload, tuple(tables)), x, tuple(tables.values()))
+        if d.norm:
+            x = normed_by(b, d.norm, x, d.norm_kind)
+    tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
+    x = linear(b, d.head, x, d.vocab_size, bias=d.head_bias, tied_to=tied)
+    if d.logits_scaled:
+        x = b.apply("scale", x, name="logits_scaled")
+    return capped(b, x, "logits") if d.logits_softcap else x
+
+
+def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> Value:
+    """x with a learned position added to each token."""
+    length = workload.positions
+    if type(length) is int and type(p.usable) is int and length > p.usable:
+        raise ConfigError(f"seq_len {length} is beyond the {p.usable} positions that the model has learned")
+    ids = b.apply("arange", name="position_ids", batch=1, n=workload.seq_len)
+    return b.apply("add", x, embedding(b, p.name, ids, p.count, x.spec.shape[-1]), name="embed")
+
+
+def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
+    """The additive masks that the layers need, by name: one of each kind for the whole model.
+
+    Fused attention needs one only where it is more than causal: a window that the sequence exceeds, slopes.
+    """
+    seq, length = workload.seq_len, workload.positions
+    found: dict[str, Value] = {}
+    for a in dict.fromkeys(layer.attention for layer in d.layers):
+        name = mask_name(a)
+        keys = length
+        if workload.phase == "decode" and a.window is not None:
+            keys = minimum(length, a.window)
+        plain = not a.alibi and (a.window is None or workload.phase == "decode" or fits(length, a.window))
+        if name in found or (workload.attention == "fused" and plain):
+            continue
+        kind = {"batch": workload.batch, "seq": seq, "keys": keys, "dtype": b.dtype}
+        mask = b.apply("causal_mask", name=name, **kind)
+        found[name] = sloped(a, b, mask) if a.alibi else mask
+    return found
+
+
+def fits(length: Dim, window: Dim) -> bool:
+    """Whether a length is known to be within a window."""
+    return type(length) is int and type(window) is int and length <= window
+
+
+def sloped(a: Attention, b: Builder, mask: Value) -> Value:
+    """The mask with a slope of each head times the distance of key and query."""
+    batch, _, _, keys = mask.spec.shape
+    slopes = b.apply("constant", name="alibi_slopes", shape=(a.heads, 1, 1), dtype=b.dtype)
+    places = b.apply("constant", name="alibi_places", shape=(1, 1, keys), dtype=b.dtype)
+    biases = b.apply("mul", slopes, places, name="alibi_biases")
+    return b.apply("add", mask, biases, name="alibi_mask")
+
+
+def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
+    """Cosine and sine of each position's angles, made in float32 once for the whole model."""
+    found: dict[str, Value] = {}
+    for name, width in d.rotary_tables:
+        if same(width, 0):
+            continue
+        half = exact_div(width, 2, "dimensions turned / 2")
+        with b.scope(name):
+            places = b.apply("arange", name="positions", batch=1, n=workload.seq_len)
+            places = b.apply("reshape", places, name="column", shape=(workload.seq_len, 1))
+            places = b.apply("cast", places, name="places", dtype="float32")
+            rates = b.apply("constant", name="inv_freq", shape=(1, half), dtype="float32")
+            angles = b.apply("mul", places, rates, name="freqs")
+            angles = b.apply("concat", angles, angles, name="emb", dim=-1)
+            for function in ("cos", "sin"):
+                table = b.apply("scale", b.apply(function, angles, name=function), name=f"{function}_scaled")
+                if b.dtype != "float32":
+                    table = b.apply("cast", table, name=f"{function}_table", dtype=b.dtype)
+                found[f"{name}.{function}"] = table
+    return found
+
+
+def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[..., Value]:
+    """The body of one kind of layer; its constants come in the order of `names`."""
+
+    def body(b: Builder, x: Value, *constants: Value) -> Value:
+        tables = dict(zip(names, constants, strict=True))
+        b.hold(x)
+        return parallel(kind, workload, b, x, tables) if kind.parallel else serial(kind, workload, b, x, tables)
+
+    return body
+
+
+def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
+    """Attention, then the feed-forward network, each on what the one before it made of the stream."""
+    y = attended(kind, workload, b, prepared(kind.attention_norm, kind, b, x), tables)
+    x = added(kind, workload, b, x, prepared(kind.attention_post_norm, kind, b, y), "attn")
+    y = fed(kind, b, prepared(kind.mlp_norm, kind, b, x))
+    return added(kind, workload, b, x, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
+
+
+def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
+    """Attention and the feed-forward network on the same stream, added together."""
+    first = prepared(kind.attention_norm, kind, b, x)
+    second = prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first
+    y = attended(kind, workload, b, first, tables)
+    z = fed(kind, b, second)
+    x = added(kind, workload, b, x, y, "attn")
+    return added(kind, workload, b, x, z, "mlp")
+
+
+def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
+    """x normalized, where the layer has a norm there."""
+    return normed_by(b, name, x, kind.norm) if name else x
+
+
+def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
+    """The attention module's output."""
+    with b.scope(kind.attention.module):
+        return attention(kind.attention, kind.norm, workload, b, x, tables)
+
+
+def fed(kind: Layer, b: Builder, x: Value) -> Value:
+    """The feed-forward module's output."""
+    part = kind.feed_forward
+    if isinstance(part, Mlp) and not part.module:
+        return mlp(part, b, x)
+    with b.scope(part.module):
+        return mlp(part, b, x) if isinstance(part, Mlp) else experts(part, b, x)
+
+
+def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
+    """The stream with a module's output added."""
+    y = dropped(b, f"{label}_dropout", y, kind.dropout, workload)
+    if kind.residual_scaled:
+        y = b.apply("scale", y, name=f"{label}_scaled")
+    return b.apply("add", x, y, name=f"{label}_residual")

@@ -1,0 +1,138 @@
+"""Self-attention as a decoder's layers have it: projections, positions, scores, values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from graphacct.architecture import Workload
+from graphacct.architectures.decoder.description import Attention, Norm
+from graphacct.architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
+from graphacct.builder import Builder
+from graphacct.dims import Dim, same
+from graphacct.graph import Value
+
+
+def attention(
+    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> Value:
+    """Attention over x (batch, seq, width), whose scope the builder is in. `tables` has the masks and rotary tables."""
+    width = x.spec.shape[-1]
+    q, k, v = projections(a, kind, b, x)
+    if not same(a.rotary, 0):
+        cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
+        q, k = (turned(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
+    k, v = (with_cache(b, part, label, workload, a.window) for part, label in ((k, "k"), (v, "v")))
+    y = fused(a, workload, b, q, k, v, tables) if workload.attention == "fused" else eager(a, workload, b, q, k, v, tables)
+    return linear(b, a.out, merge_heads(b, y), width, bias=a.out_bias)
+
+
+def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, Value, Value]:
+    """Queries, keys and values, each (batch, heads, seq, d_head)."""
+    counts = (a.heads, a.kv_heads, a.kv_heads)
+    if a.joint:
+        total = (a.heads + 2 * a.kv_heads) * a.d_head
+        flat = linear(b, a.joint, x, total, bias=a.bias)
+        parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
+    else:
+        names = (a.q, a.k, a.v)
+        parts = tuple(linear(b, name, x, n * a.d_head, bias=a.bias) for name, n in zip(names, counts, strict=True))
+    normed = list(parts)
+    if a.qk_norm == "width":
+        normed[:2] = [normed_by(b, name, part, kind) for name, part in zip(a.qk_norm_names, parts, strict=False)]
+    heads = []
+    for part, count, label in zip(normed, counts, "qkv", strict=True):
+        if a.qk_norm == "head" and label != "v":
+            batch, seq = part.spec.shape[:2]
+            part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
+            part = normed_by(b, a.qk_norm_names["qk".index(label)], part, kind)
+            heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
+        else:
+            heads.append(split_heads(b, part, count, a.d_head, label))
+    q, k, v = heads
+    return q, k, v
+
+
+def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
+    """x normalized over its last dimension."""
+    return norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias)
+
+
+def turned(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
+    """x with the first `rotary` dimensions of each head turned by its position."""
+    if same(a.rotary, a.d_head):
+        return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope")
+    sizes = (a.rotary, a.d_head - a.rotary)
+    front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes)
+    front = b.apply("rotary_embedding", front, cos, sin, name=f"{label}_rope")
+    return b.apply("concat", front, rest, name=f"{label}_turned", dim=-1)
+
+
+def fused(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> Value:
+    """One operator; a mask is only given where it is more than causal."""
+    causal = workload.phase != "decode"
+    drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
+    mask = tables.get(mask_name(a))
+    rest = () if mask is None else (mask,)
+    unscaled = {} if a.scaled else {"scale": 1}
+    return b.apply(
+        "scaled_dot_product_attention", q, k, v, *rest, name="sdpa", causal=causal and not rest, **drop, **unscaled
+    )
+
+
+def eager(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> Value:
+    """Scores, mask, softmax in float32 and values, written out."""
+    k, v = (shared(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+    scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+    if a.scaled:
+        scores = b.apply("scale", scores, name="scale")
+    if a.softcap:
+        scores = capped(b, scores, "scores")
+    scores = b.apply("add", scores, tables[mask_name(a)], name="mask")
+    if a.sinks:
+        scores = with_sinks(a, b, scores)
+    wide = {} if b.dtype == "float32" else {"dtype": "float32"}
+    weights = b.apply("softmax", scores, name="softmax", **wide)
+    if wide:
+        weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
+    if a.sinks:
+        length = weights.spec.shape[-1] - 1
+        weights = b.apply("slice", weights, name="without_sinks", dim=-1, start=0, length=length)
+    weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
+    return b.apply("matmul", weights, v, name="values")
+
+
+def shared(a: Attention, b: Builder, x: Value, label: str) -> Value:
+    """Keys or values with a copy for each query head that shares them."""
+    if same(a.heads, a.kv_heads):
+        return x
+    batch, heads, seq, width = x.spec.shape
+    times = a.heads // a.kv_heads
+    apart = b.apply("reshape", x, name=f"{label}_apart", shape=(batch, heads, 1, seq, width))
+    wide = b.apply("expand", apart, name=f"{label}_expanded", shape=(batch, heads, times, seq, width))
+    return b.apply("reshape", wide, name=f"{label}_repeated", shape=(batch, a.heads, seq, width))
+
+
+def with_sinks(a: Attention, b: Builder, scores: Value) -> Value:
+    """The scores with a column of learned ones, less the largest of each row."""
+    batch, heads, seq, _ = scores.spec.shape
+    sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1, 1))
+    sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
+    scores = b.apply("concat", scores, sinks, name="with_sinks", dim=-1)
+    largest = b.apply("amax", scores, name="largest", dim=-1, keepdim=True)
+    return b.apply("sub", scores, largest, name="less_largest")
+
+
+def capped(b: Builder, x: Value, label: str) -> Value:
+    """cap · tanh(x / cap)."""
+    x = b.apply("scale", x, name=f"{label}_over_cap")
+    return b.apply("scale", b.apply("tanh", x, name=f"{label}_tanh"), name=f"{label}_capped")
+
+
+def mask_name(a: Attention) -> str:
+    """Which of the tables is this attention's mask."""
+    kind = "alibi" if a.alibi else "causal_mask"
+    return kind if a.window is None else f"{kind}_{a.window}"

@@ -1,0 +1,238 @@
+"""The description of a decoder: what its layers are made of, as plain values that a family fills in.
+
+Names are those of the published checkpoint's modules. What is empty or None is not there.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from graphacct.dims import Dim
+
+RMS, LAYER_NORM = "rms_norm", "layer_norm"
+
+
+@attrs.frozen
+class Norm:
+    """A kind of normalization.
+
+    Attributes:
+        kind: `rms_norm` or `layer_norm`.
+        weight: Whether it has a gain (OLMo's first models have none).
+        bias: Whether it has a bias.
+    """
+
+    kind: str = RMS
+    weight: bool = True
+    bias: bool = False
+
+
+@attrs.frozen
+class Attention:
+    """Self-attention with heads of keys and values that query heads may share.
+
+    Attributes:
+        heads: Query heads.
+        kv_heads: Heads of keys and values; one is multi-query attention.
+        d_head: Width of a head of queries and keys, and of values.
+        module: The module's name.
+        q, k, v, out: The projections' names.
+        joint: The name of one projection for q, k and v together; empty where they are three.
+        bias: Whether the projections of q, k and v have biases.
+        out_bias: Whether the output projection has one.
+        rotary: How many dimensions of a head are turned by its position; 0 for none.
+        rotary_tables: Which of the decoder's rotary tables it reads.
+        alibi: Whether a slope times the distance is added to the scores.
+        window: How many positions back it sees, its own included; None for all.
+        qk_norm: `head` for a norm of each head of q and k, `width` for one of all heads together.
+        qk_norm_names: The norms' names.
+        scaled: Whether the scores are divided by a constant.
+        softcap: Whether the scores are capped by a tanh.
+        sinks: Whether each head has a learned score for nothing at all.
+        dropout: The probability with which weights are dropped in training.
+    """
+
+    heads: Dim
+    kv_heads: Dim
+    d_head: Dim
+    module: str = "self_attn"
+    q: str = "q_proj"
+    k: str = "k_proj"
+    v: str = "v_proj"
+    out: str = "o_proj"
+    joint: str = ""
+    bias: bool = False
+    out_bias: bool = False
+    rotary: Dim = 0
+    rotary_tables: str = "rotary_emb"
+    alibi: bool = False
+    window: Dim | None = None
+    qk_norm: str = ""
+    qk_norm_names: tuple[str, str] = ("q_norm", "k_norm")
+    scaled: bool = True
+    softcap: bool = False
+    sinks: bool = False
+    dropout: float = 0.0
+
+
+@attrs.frozen
+class Mlp:
+    """A feed-forward network of one hidden layer.
+
+    Attributes:
+        width: The hidden layer's width.
+        activation: Its operator.
+        gated: Whether the activation of one projection is multiplied with another.
+        module: The module's name; empty where its projections are the layer's own.
+        gate, up, down: The projections' names.
+        joint: The name of one projection for gate and up together; empty where they are two.
+        bias: Whether the projections have biases.
+    """
+
+    width: Dim
+    activation: str
+    gated: bool = True
+    module: str = "mlp"
+    gate: str = "gate_proj"
+    up: str = "up_proj"
+    down: str = "down_proj"
+    joint: str = ""
+    bias: bool = False
+
+
+@attrs.frozen
+class Experts:
+    """Feed-forward networks of which each token runs through a few, chosen by a router.
+
+    Attributes:
+        count: How many there are.
+        per_token: How many a token runs through.
+        width: The hidden layer's width of one.
+        activation: Its operator.
+        module: The module's name.
+        router: The router's name.
+        bias: Whether the experts' projections have biases.
+        router_bias: Whether the router has one.
+        in_out: Whether the experts' weights are stored (in, out).
+        scoring: The router's scores: `softmax` over all experts or `top_softmax` over the chosen ones, or `sigmoid`.
+        normalised: Whether the chosen weights are made to sum to 1.
+        correction: Whether the choice is corrected by a buffer of one score per expert.
+        scaled: Whether they are multiplied by a constant.
+        groups: How many groups of experts the choice is first made among.
+        chosen_groups: How many of them are taken.
+        clamped: Whether gate and projection are cut to a range, as gpt-oss has it.
+        shared: The network that every token runs through; None for none.
+        shared_gate: The name of a gate on it; empty for none.
+    """
+
+    count: Dim
+    per_token: Dim
+    width: Dim
+    activation: str
+    module: str = "mlp"
+    router: str = "gate"
+    bias: bool = False
+    router_bias: bool = False
+    in_out: bool = False
+    scoring: str = "softmax"
+    normalised: bool = False
+    correction: bool = False
+    scaled: bool = False
+    groups: Dim = 1
+    chosen_groups: Dim = 1
+    clamped: bool = False
+    shared: Mlp | None = None
+    shared_gate: str = ""
+
+
+FeedForward: TypeAlias = Mlp | Experts
+
+
+@attrs.frozen
+class Layer:
+    """One layer: attention and a feed-forward network, each added to the stream.
+
+    Attributes:
+        attention: Its attention.
+        feed_forward: Its feed-forward network.
+        norm: Its norms' kind.
+        attention_norm, attention_post_norm: The norms' names before and after attention.
+        mlp_norm, mlp_post_norm: The same around the network; in a parallel layer an empty `mlp_norm` means that both
+            read the same normalized stream.
+        parallel: Whether attention and network read the same stream and are added together.
+        residual_scaled: Whether each is multiplied by a constant before it is added.
+        dropout: The probability with which either's output is dropped in training.
+    """
+
+    attention: Attention
+    feed_forward: FeedForward
+    norm: Norm = Norm()
+    attention_norm: str = "input_layernorm"
+    attention_post_norm: str = ""
+    mlp_norm: str = "post_attention_layernorm"
+    mlp_post_norm: str = ""
+    parallel: bool = False
+    residual_scaled: bool = False
+    dropout: float = 0.0
+
+
+@attrs.frozen
+class Positions:
+    """A table of learned positions.
+
+    Attributes:
+        name: The table's name.
+        count: Its rows.
+        usable: How many of them are positions; the others are spare.
+    """
+
+    name: str
+    count: Dim
+    usable: Dim
+
+
+@attrs.frozen
+class Decoder:
+    """A decoder-only language model.
+
+    Attributes:
+        vocab_size: Rows of the embedding.
+        width: Of the stream.
+        layers: Its layers, first to last; those that repeat are folded.
+        module: The name of the module around everything but the head.
+        embedding: The token embedding's name.
+        embedding_scaled: Whether its rows are multiplied by a constant.
+        embedding_norm: The name of a norm of the embedding; empty for none.
+        positions: A table of learned positions, or None.
+        stack: The layers' name.
+        norm: The last norm's name; empty for none.
+        norm_kind: Its kind.
+        head: The head's name.
+        head_bias: Whether it has a bias.
+        tied: Whether it shares the embedding's storage.
+        logits_scaled: Whether the logits are multiplied by a constant.
+        logits_softcap: Whether they are capped by a tanh.
+        rotary_tables: The names of the modules that make rotary tables, with how many dimensions they turn.
+        embedding_dropout: The probability with which the embedding is dropped in training.
+    """
+
+    vocab_size: Dim
+    width: Dim
+    layers: tuple[Layer, ...]
+    module: str = "model"
+    embedding: str = "embed_tokens"
+    embedding_scaled: bool = False
+    embedding_norm: str = ""
+    positions: Positions | None = None
+    stack: str = "layers"
+    norm: str = "norm"
+    norm_kind: Norm = Norm()
+    head: str = "lm_head"
+    head_bias: bool = False
+    tied: bool = False
+    logits_scaled: bool = False
+    logits_softcap: bool = False
+    rotary_tables: tuple[tuple[str, Dim], ...] = ()
+    embedding_dropout: float = 0.0

@@ -1,0 +1,122 @@
+"""Feed-forward networks: one hidden layer, gated or not, or experts that a router chooses among."""
+
+from __future__ import annotations
+
+from graphacct.architectures.decoder.description import Experts, Mlp
+from graphacct.architectures.layers import linear
+from graphacct.builder import Builder
+from graphacct.dims import prod, same
+from graphacct.graph import Value
+
+
+def mlp(m: Mlp, b: Builder, x: Value) -> Value:
+    """A network whose scope the builder is in."""
+    width = x.spec.shape[-1]
+    if not m.gated:
+        y = b.apply(m.activation, linear(b, m.up, x, m.width, bias=m.bias), name="act")
+    else:
+        if m.joint:
+            both = linear(b, m.joint, x, 2 * m.width, bias=m.bias)
+            gate, up = b.apply("split", both, name="gate_and_up", parts=2)
+            gate = b.apply(m.activation, gate, name="act")
+        else:
+            gate = b.apply(m.activation, linear(b, m.gate, x, m.width, bias=m.bias), name="act")
+            up = linear(b, m.up, x, m.width, bias=m.bias)
+        y = b.apply("mul", gate, up, name="gated")
+    return linear(b, m.down, y, width, bias=m.bias)
+
+
+def experts(e: Experts, b: Builder, x: Value) -> Value:
+    """The chosen experts' outputs, weighted and added up, and the shared network's; the builder is in their scope."""
+    batch, seq, width = x.spec.shape
+    rows = b.apply("reshape", x, name="tokens", shape=(batch * seq, width))
+    ids, weights = routed(e, b, rows)
+    y = chosen(e, b, rows, ids, weights)
+    y = b.apply("reshape", y, name="sequences", shape=(batch, seq, width))
+    if e.shared is not None:
+        with b.scope(e.shared.module):
+            common = mlp(e.shared, b, x)
+        if e.shared_gate:
+            gate = b.apply("sigmoid", linear(b, e.shared_gate, x, 1, bias=False), name="shared_gate")
+            common = b.apply("mul", gate, common, name="shared_gated")
+        y = b.apply("add", y, common, name="with_shared")
+    return y
+
+
+def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
+    """The chosen experts of each row and their weights, both (rows, experts per token)."""
+    scores = linear(b, e.router, rows, e.count, bias=e.router_bias)
+    with b.scope(e.router):
+        wide = {} if b.dtype == "float32" else {"dtype": "float32"}
+        if e.scoring == "top_softmax":
+            best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
+            return ids, b.apply("softmax", best, name="softmax")
+        if wide:
+            scores = b.apply("cast", scores, name="scores", dtype="float32")
+        scores = b.apply("softmax" if e.scoring == "softmax" else "sigmoid", scores, name=e.scoring)
+        choice = scores
+        if e.correction:
+            bias = b.parameter("e_score_correction_bias", (e.count,), "float32", buffer=True)
+            choice = b.apply("add", scores, bias, name="corrected")
+        if not same(e.groups, 1):
+            choice = grouped(e, b, choice)
+        best, ids = b.apply("topk", choice, name="topk", k=e.per_token)
+        if choice is not scores:
+            best = b.apply("gather", scores, ids, name="weights", dim=-1)
+        if e.normalised:
+            total = b.apply("sum", best, name="total", dim=-1, keepdim=True)
+            best = b.apply("div", best, total, name="normalised")
+        if e.scaled:
+            best = b.apply("scale", best, name="scaled")
+        return ids, best
+
+
+def grouped(e: Experts, b: Builder, choice: Value) -> Value:
+    """The scores with those outside the best groups masked; a group is as good as its best experts."""
+    rows = choice.spec.shape[0]
+    apart = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, e.count // e.groups))
+    if e.correction:
+        best, _ = b.apply("topk", apart, name="best_of_groups", k=2)
+        score = b.apply("sum", best, name="group_scores", dim=-1)
+    else:
+        score = b.apply("amax", apart, name="group_scores", dim=-1)
+    b.apply("topk", score, name="best_groups", k=e.chosen_groups)
+    mask = b.apply("constant", name="outside", shape=(rows, e.count), dtype="bool")
+    return b.apply("masked_fill", choice, mask, name="within_groups")
+
+
+def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> Value:
+    """What the chosen experts make of each row, weighted and added up."""
+    tokens, width = rows.spec.shape
+    pairs = prod(ids.spec.shape)
+    operator = "grouped_linear_in_out" if e.in_out else "grouped_linear"
+
+    def project(name: str, x: Value, n: object, k: object) -> Value:
+        shape = (e.count, k, n) if e.in_out else (e.count, n, k)
+        bias = (b.parameter(f"{name}_bias", (e.count, n)),) if e.bias else ()
+        return b.apply(operator, x, b.parameter(name, shape), flat, *bias, name=name)
+
+    with b.scope("experts"):
+        flat = b.apply("reshape", ids, name="ids", shape=(pairs,))
+        x = b.apply("repeat", rows, name="rows", times=(e.per_token, 1))
+        x = project("gate_up_proj", x, 2 * e.width, width)
+        x = project("down_proj", activated(e, b, x), width, e.width)
+        factors = b.apply("reshape", weights, name="weights", shape=(pairs, 1))
+        if factors.spec.dtype != b.dtype:
+            factors = b.apply("cast", factors, name="factors", dtype=b.dtype)
+        x = b.apply("mul", x, factors, name="weighted")
+        apart = b.apply("reshape", x, name="by_token", shape=(tokens, e.per_token, width))
+        return b.apply("sum", apart, name="summed", dim=1)
+
+
+def activated(e: Experts, b: Builder, both: Value) -> Value:
+    """The experts' hidden layer: the activation of the gate, times the other projection."""
+    gate, up = b.apply("split", both, name="gate_and_up", parts=2)
+    if e.clamped:  # gate · σ(α gate), and one more than the other, both cut
+        gate = b.apply("clamp", gate, name="gate_cut")
+        up = b.apply("shift", b.apply("clamp", up, name="up_cut"), name="up_and_one")
+        sigmoid = b.apply("sigmoid", b.apply("scale", gate, name="gate_scaled"), name="act")
+        gate = b.apply("mul", gate, sigmoid, name="glu")
+    else:
+        gate = b.apply(e.activation, gate, name="act")
+    return b.apply("mul", gate, up, name="gated")
