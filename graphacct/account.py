@@ -91,12 +91,12 @@ def _built(
     name = os.fspath(model)
     found = find(name, plugins)
     if found is not None:
-        architecture, config = found
-        config = architecture.configure(config, set or {})
-        dtype = dtype_name(dtype or architecture.dtype)
-        return architecture.graph(name, config, Workload(**given), plugins.operators, dtype)
+        return _configured(name, *found, given, set or {}, dtype, plugins)
     if os.path.exists(name):
         for reader in plugins.readers.values():
+            described = _described(reader, name, plugins)
+            if described is not None:
+                return _configured(*described, given, set or {}, dtype, plugins)
             graph = _read(reader, name, plugins)
             if graph is not None:
                 return _fixed(graph, given, set, dtype)
@@ -193,11 +193,43 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
 
 def find(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
     """The architecture and configuration of a preset, or of an architecture's own name (its default configuration)."""
-    for architecture in plugins.architectures.values():
-        if name in architecture.presets:
+    for item in plugins.architectures.values():
+        if name in item.presets:
+            architecture = item.load()
             return architecture, architecture.presets[name]
-    architecture = plugins.architectures.get(name)
-    return None if architecture is None else (architecture, architecture.config())
+    item = plugins.architectures.get(name)
+    if item is None:
+        return None
+    architecture = item.load()
+    return architecture, architecture.config()
+
+
+def _configured(
+    name: str,
+    architecture: Architecture,
+    config: Any,
+    sizes: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    dtype: str,
+    plugins: Plugins,
+) -> Graph:
+    """The graph of a configuration on a workload."""
+    config = architecture.configure(config, overrides)
+    dtype = dtype_name(dtype or getattr(config, "dtype", None) or architecture.dtype)
+    return architecture.graph(name, config, Workload(**sizes), plugins.operators, dtype)
+
+
+def _described(reader: Reader, name: str, plugins: Plugins) -> tuple[str, Architecture, Any] | None:
+    """The model that a file describes, or None when the reader does not accept it or reads graphs."""
+    if reader.find is None:
+        return None
+    who = f"reader {reader.name!r} of plugin {plugins.origin('readers', reader.name)} on {name!r}"
+    try:
+        return reader.find(name, plugins) if reader.accepts(name) else None
+    except GraphacctError:
+        raise
+    except Exception as error:
+        raise PluginError(failure(who, error)) from error
 
 
 def _fixed(graph: Graph, sizes: Mapping[str, Any], overrides: Mapping[str, Any] | None, dtype: str) -> Graph:
@@ -212,7 +244,7 @@ def _read(reader: Reader, name: str, plugins: Plugins) -> Graph | None:
     """The graph in a file, or None when the reader does not accept it; PluginError names a reader that fails."""
     who = f"reader {reader.name!r} of plugin {plugins.origin('readers', reader.name)} on {name!r}"
     try:
-        graph: object = reader.read(name, plugins.operators) if reader.accepts(name) else None
+        graph: object = reader.read(name, plugins.operators) if reader.read and reader.accepts(name) else None
     except GraphacctError:
         raise
     except Exception as error:

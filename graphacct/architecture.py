@@ -93,6 +93,10 @@ class Architecture:
     doc: str = ""
     replaces: bool = False
 
+    def load(self) -> Architecture:
+        """This architecture; one that is deferred imports its module here."""
+        return self
+
     def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
         """`config` with some keys set; ConfigError names an unknown key and the closest known one."""
         if not overrides:

@@ -57,7 +57,8 @@ def _facts(kind: str, item: Any) -> dict[str, Any]:
 
 
 def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
-    for plugin, architecture in plugins.registered("architectures"):
+    for plugin, item in plugins.registered("architectures"):
+        architecture = item.load()
         presets = dict(architecture.presets)
         if architecture.name not in presets:
             presets = {architecture.name: architecture.config(), **presets}

@@ -13,7 +13,7 @@ MOST_BYTES = 512 * 2**20
 """The largest JSON file that is read; a graph of a million nodes has about 300 MB."""
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
     """The value in a JSON file.
 
     Raises ReadError, which names the file and the place, for a file that is missing, too large, no JSON, nested too
@@ -21,8 +21,8 @@ def read_json(path: Path) -> Any:
     """
     try:
         size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise ReadError(f"{path}: {size:,} bytes is more than the {MOST_BYTES:,} that are read")
+        if size > most_bytes:
+            raise ReadError(f"{path}: {size:,} bytes is more than the {most_bytes:,} that are read")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -35,6 +35,7 @@ CORE_MODULES = (
     "graphacct.readers",
     "graphacct.architectures.gpt2",
     "graphacct.architectures.transformer_lm",
+    "graphacct.architectures",
 )
 
 

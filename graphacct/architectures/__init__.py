@@ -1,1 +1,33 @@
-"""The architectures that come with graphacct, one family a file; each registers through the hooks."""
+"""Architectures: one family a file. Those in this list are imported when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graphacct.deferred import Deferred
+from graphacct.hookspecs import hookimpl
+
+FAMILIES: tuple[Deferred, ...] = (
+    Deferred(
+        "llama",
+        "graphacct.architectures.llama",
+        (
+            "llama-2-7b",
+            "llama-2-13b",
+            "llama-2-70b",
+            "llama-3-8b",
+            "llama-3-70b",
+            "llama-3.1-8b",
+            "llama-3.1-70b",
+            "llama-3.1-405b",
+            "llama-3.2-1b",
+            "llama-3.2-3b",
+        ),
+        ("llama",),
+    ),
+)
+
+
+@hookimpl
+def graphacct_register_architectures() -> Iterable[Deferred]:
+    return FAMILIES

@@ -56,7 +56,12 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
         x = dropped(b, "drop", x, d.embedding_dropout, workload)
         tables = {**masks(d, workload, b), **rotary_tables(d, workload, b)}
         b.hold(*tables.values())
-        x = stack(b, d.stack, d.layers, partial(layer, workload, tuple(tables)), x, tuple(tables.values()))
+        body = partial(layer, workload, tuple(tables))
+        constants = tuple(tables.values())
+        if isinstance(d.layer, Layer):
+            x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
+        else:
+            x = stack(b, d.stack, d.layer, body, x, constants)
         if d.norm:
             x = normed_by(b, d.norm, x, d.norm_kind)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
@@ -82,7 +87,7 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     """
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
-    for a in dict.fromkeys(layer.attention for layer in d.layers):
+    for a in dict.fromkeys(kind.attention for kind in d.kinds):
         name = mask_name(a)
         keys = length
         if workload.phase == "decode" and a.window is not None:
@@ -103,7 +108,7 @@ def fits(length: Dim, window: Dim) -> bool:
 
 def sloped(a: Attention, b: Builder, mask: Value) -> Value:
     """The mask with a slope of each head times the distance of key and query."""
-    batch, _, _, keys = mask.spec.shape
+    keys = mask.spec.shape[-1]
     slopes = b.apply("constant", name="alibi_slopes", shape=(a.heads, 1, 1), dtype=b.dtype)
     places = b.apply("constant", name="alibi_places", shape=(1, 1, keys), dtype=b.dtype)
     biases = b.apply("mul", slopes, places, name="alibi_biases")

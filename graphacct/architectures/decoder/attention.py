@@ -8,13 +8,11 @@ from graphacct.architecture import Workload
 from graphacct.architectures.decoder.description import Attention, Norm
 from graphacct.architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
 from graphacct.builder import Builder
-from graphacct.dims import Dim, same
+from graphacct.dims import same
 from graphacct.graph import Value
 
 
-def attention(
-    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
-) -> Value:
+def attention(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Attention over x (batch, seq, width), whose scope the builder is in. `tables` has the masks and rotary tables."""
     width = x.spec.shape[-1]
     q, k, v = projections(a, kind, b, x)
@@ -22,7 +20,11 @@ def attention(
         cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
         q, k = (turned(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
     k, v = (with_cache(b, part, label, workload, a.window) for part, label in ((k, "k"), (v, "v")))
-    y = fused(a, workload, b, q, k, v, tables) if workload.attention == "fused" else eager(a, workload, b, q, k, v, tables)
+    y = (
+        fused(a, workload, b, q, k, v, tables)
+        if workload.attention == "fused"
+        else eager(a, workload, b, q, k, v, tables)
+    )
     return linear(b, a.out, merge_heads(b, y), width, bias=a.out_bias)
 
 

@@ -200,7 +200,8 @@ class Decoder:
     Attributes:
         vocab_size: Rows of the embedding.
         width: Of the stream.
-        layers: Its layers, first to last; those that repeat are folded.
+        layer: Its layers, first to last, which are folded where they repeat; or the one kind that all of them are.
+        count: How many layers there are, where all are of one kind.
         module: The name of the module around everything but the head.
         embedding: The token embedding's name.
         embedding_scaled: Whether its rows are multiplied by a constant.
@@ -220,7 +221,8 @@ class Decoder:
 
     vocab_size: Dim
     width: Dim
-    layers: tuple[Layer, ...]
+    layer: Layer | tuple[Layer, ...]
+    count: Dim = 0
     module: str = "model"
     embedding: str = "embed_tokens"
     embedding_scaled: bool = False
@@ -236,3 +238,8 @@ class Decoder:
     logits_softcap: bool = False
     rotary_tables: tuple[tuple[str, Dim], ...] = ()
     embedding_dropout: float = 0.0
+
+    @property
+    def kinds(self) -> tuple[Layer, ...]:
+        """The kinds of its layers, each once."""
+        return (self.layer,) if isinstance(self.layer, Layer) else tuple(dict.fromkeys(self.layer))

@@ -16,6 +16,7 @@ from graphacct_operators import (
     matmul,
     normalization,
     reduction,
+    routing,
     shape,
     softmax,
 )
@@ -32,6 +33,7 @@ FAMILIES = (
     convolution,
     reduction,
     indexing,
+    routing,
     loss,
     shape,
     creation,

@@ -1,0 +1,186 @@
+"""What families of decoders share: the fields of their configurations, and the Architecture around a description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.architecture import Architecture, Workload
+from graphacct.architectures.decoder import Decoder, decode
+from graphacct.architectures.layers import next_token_loss
+from graphacct.builder import Builder
+from graphacct.config import flag, optional_size, probability, size
+from graphacct.dims import Dim, exact_div
+from graphacct.errors import ConfigError, brief, suggest
+from graphacct.graph import Value
+from graphacct.tensors import dtype_name
+
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_fast": "gelu_tanh",
+    "gelu_new": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "relu2": "relu_squared",
+    "silu": "silu",
+    "swish": "silu",
+}
+"""The transformers library's names of activations, and the operators that they are."""
+FULL, SLIDING = "full_attention", "sliding_attention"
+
+
+def activation(default: str) -> Any:
+    """A key that names an activation; ConfigError suggests the closest."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str:
+        if not isinstance(value, str) or value not in ACTIVATIONS:
+            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
+        return value
+
+    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+
+
+def rope_parameters() -> Any:
+    """The rotary positions' settings, of which only the fraction of each head that is turned changes a cost."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
+        return value
+
+    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))
+
+
+def fraction(default: float) -> Any:
+    """A key from 0 to 1."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ConfigError(f"{field.name} is a fraction from 0 to 1, not {brief(value)}")
+        return value
+
+    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+
+
+def number(default: float | None) -> Any:
+    """A number that may be left out (None): a cap, a multiplier."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> float | None:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise ConfigError(f"{field.name} is a number, not {brief(value)}")
+        return value
+
+    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+
+
+def layer_types() -> Any:
+    """The kind of attention of each layer, or None."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{field.name} is a list of kinds of attention, not {brief(value)}")
+        for item in value:
+            if item not in (FULL, SLIDING):
+                raise ConfigError(f"{field.name} has {brief(item)}: the kinds are {FULL} and {SLIDING}")
+        return tuple(value)
+
+    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))
+
+
+def dtype(default: str | None = None) -> Any:
+    """The dtype that the weights were published in, or None."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
+        if value is None or value == "auto":
+            return None
+        if not isinstance(value, str):
+            raise ConfigError(f"{field.name} is the name of a dtype, not {brief(value)}")
+        return dtype_name(value.removeprefix("torch."))
+
+    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+
+
+@attrs.frozen(kw_only=True)
+class DecoderConfig:
+    """The keys that most decoders have, under the names of today, with the defaults of Llama's class."""
+
+    vocab_size: Dim = size(32000)
+    hidden_size: Dim = size(4096)
+    intermediate_size: Dim = size(11008)
+    num_hidden_layers: Dim = size(32)
+    num_attention_heads: Dim = size(32)
+    num_key_value_heads: Dim | None = optional_size()
+    head_dim: Dim | None = optional_size()
+    hidden_act: str = activation("silu")
+    max_position_embeddings: Dim = size(2048)
+    tie_word_embeddings: bool = flag(False)
+    attention_dropout: float = probability(0.0)
+    rope_parameters: Mapping[str, Any] = rope_parameters()
+    dtype: str | None = dtype()
+
+    @property
+    def d_head(self) -> Dim:
+        """The width of a head: stated, or the model's width over the heads."""
+        if self.head_dim is not None:
+            return self.head_dim
+        return exact_div(self.hidden_size, self.num_attention_heads, "hidden_size / num_attention_heads")
+
+    @property
+    def kv_heads(self) -> Dim:
+        """Heads of keys and values, as many as of queries unless said."""
+        heads, shared = self.num_attention_heads, self.num_key_value_heads
+        if shared is None:
+            return heads
+        exact_div(heads, shared, "num_attention_heads / num_key_value_heads")
+        return shared
+
+
+ALIASES = {"torch_dtype": "dtype", "rope_scaling": "rope_parameters"}
+"""Older spellings of keys that every family has."""
+
+
+def decoder(
+    name: str,
+    config: type[Any],
+    describe: Callable[[Any], Decoder],
+    presets: Mapping[str, Any],
+    *,
+    doc: str,
+    aliases: Mapping[str, str] | None = None,
+    model_types: tuple[str, ...] = (),
+    context: Callable[[Any], Dim] = lambda config: config.max_position_embeddings,
+    attention: tuple[str, ...] = ("fused", "eager"),
+    dtype: str = "bfloat16",
+) -> Architecture:
+    """The Architecture of a family of decoders: `describe` gives a configuration's description."""
+
+    def build(config: Any, workload: Workload, b: Builder) -> Value:
+        return decode(describe(config), workload, b)
+
+    return Architecture(
+        name,
+        config,
+        build,
+        presets,
+        sizes={"seq_len": context},
+        attention=attention,
+        phases=("forward", "train", "prefill", "decode"),
+        dtype=dtype,
+        aliases={**ALIASES, **(aliases or {})},
+        loss=next_token_loss,
+        model_types=model_types or (name,),
+        doc=doc,
+    )
+
+
+def whole(count: Dim, key: str) -> int:
+    """A number of layers that has to be known, because layers differ; ConfigError names its key."""
+    if type(count) is not int:
+        raise ConfigError(f"{key} is {count}: give a number")
+    return count

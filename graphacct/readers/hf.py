@@ -1,0 +1,138 @@
+"""Hugging Face's config.json: the configuration of a model that somebody has on disk.
+
+A file says only what differs from its class's defaults, under the keys of its day. What changes the cost and is not
+understood is an error; every other key is ignored, code that a file names (`auto_map`) is never run, and nothing is
+fetched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from graphacct.errors import ConfigError, ReadError, brief, suggest
+from graphacct.files import read_json
+
+if TYPE_CHECKING:
+    from graphacct.architecture import Architecture
+    from graphacct.plugins import Plugins
+
+FILE = "config.json"
+MOST_BYTES = 16 * 2**20
+"""The largest config.json that is read; published ones have some kB."""
+PEEK = 2**16
+OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
+"""Values of a key that leave a model as it is without it."""
+COSTLY = frozenset(
+    [
+        "alibi",
+        "attention_bias",
+        "attn_logit_softcapping",
+        "cross_attention_hidden_size",
+        "decoder_layers",
+        "encoder_layers",
+        "final_logit_softcapping",
+        "first_k_dense_replace",
+        "is_encoder_decoder",
+        "kv_lora_rank",
+        "layer_types",
+        "mlp_bias",
+        "mlp_only_layers",
+        "moe_intermediate_size",
+        "moe_layer_freq",
+        "multi_query",
+        "n_routed_experts",
+        "n_shared_experts",
+        "new_decoder_architecture",
+        "num_experts",
+        "num_experts_per_tok",
+        "num_local_experts",
+        "num_kv_heads",
+        "num_key_value_heads",
+        "parallel_attn",
+        "q_lora_rank",
+        "qk_layernorm",
+        "quantization_config",
+        "shared_expert_intermediate_size",
+        "sliding_window",
+        "use_parallel_residual",
+        "use_sliding_window",
+        "use_qk_norm",
+    ]
+)
+"""Keys that change the cost of the families that know them: to a family that does not, they are an error."""
+
+
+def accepts(path: str) -> bool:
+    """Whether a path is a config.json, another file with a `model_type`, or a folder with a config.json."""
+    if os.path.isdir(path):
+        return os.path.isfile(os.path.join(path, FILE))
+    if os.path.basename(path) == FILE:
+        return True
+    if not path.endswith(".json"):
+        return False
+    with open(path, "rb") as file:
+        start = file.read(PEEK)
+    return b'"model_type"' in start and b"graphacct.graph/" not in start
+
+
+def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
+    """The model's name, its architecture and its configuration.
+
+    Raises ReadError, which names the file, the key, the value and what was expected.
+    """
+    file = Path(path) / FILE if os.path.isdir(path) else Path(path)
+    content = read_json(file, MOST_BYTES)
+    try:
+        if not isinstance(content, dict):
+            raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
+        architecture = _architecture(content, plugins)
+        return _name(file), architecture, configured(architecture, content)
+    except (ConfigError, ReadError) as error:
+        raise ReadError(f"{file}: {error}") from error
+
+
+def configured(architecture: Architecture, content: Mapping[str, Any]) -> Any:
+    """The configuration that a file's keys describe."""
+    fields = {field.name: field for field in attrs.fields(architecture.config)}
+    given: dict[str, Any] = {}
+    spelt: dict[str, str] = {}
+    for key, value in content.items():
+        name = architecture.aliases.get(key, key)
+        if name not in fields:
+            if key in COSTLY and not any(value is off or value == off for off in OFF):
+                raise ReadError(
+                    f"{key} is {brief(value)}, which {architecture.name} does not know and which changes the cost"
+                )
+            continue
+        if value is None and fields[name].default is not None:
+            continue
+        if name in given and name != key:
+            continue  # the key of today counts where a file has both
+        given[name], spelt[name] = value, key
+    return architecture.config(**given)
+
+
+def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
+    kind = content.get("model_type")
+    if not isinstance(kind, str):
+        raise ReadError(f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'")
+    known = {name: item for item in plugins.architectures.values() for name in item.model_types}
+    if kind not in known:
+        raise ReadError(
+            f"no architecture reads model_type {brief(kind)}{suggest(kind, known)}\n"
+            "a plugin can register one (docs/writing-a-plugin.md); graphacct list architectures shows all"
+        )
+    found: Architecture = known[kind].load()
+    return found
+
+
+def _name(file: Path) -> str:
+    """What to call the model: its folder, or the file itself where its name says more."""
+    if file.name != FILE:
+        return file.stem
+    return file.resolve().parent.name or file.stem
