@@ -1,0 +1,118 @@
+"""Families read from a config.json, equal to the unit with what torch measured on the real models."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphacct
+from graphacct.account import find, presets
+from graphacct.plugins import default
+from graphacct.readers.hf import find as described
+
+FAMILIES = Path(__file__).parent / "goldens" / "families"
+CASES = sorted(path.name for path in FAMILIES.iterdir())
+PRESETS = {"llama-2-7b": "llama-2-7b", "llama-3-8b": "llama-3-8b"}
+"""Measured models, and the preset that is the same."""
+HUB_DIFFERS: dict[str, str] = {}
+"""Cases whose older published config.json leads to other numbers, and the key at fault."""
+
+
+@cache
+def truth(case: str) -> dict[str, Any]:
+    return json.loads((FAMILIES / case / "truth.json").read_text())
+
+
+@cache
+def report(case: str, **options: Any) -> graphacct.Report:
+    return graphacct.account(FAMILIES / case, convention="matmul", **{"attention": "eager", **options})
+
+
+def rows(section: str) -> list[Any]:
+    return [
+        pytest.param(case, row, id=f"{case}-{row['batch']}x{row.get('seq', row.get('cached_tokens'))}")
+        for case in CASES
+        for row in truth(case).get(section, ())
+    ]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_parameters(case: str) -> None:
+    """Every name, shape and count of the state_dict; tied ones once in the total and marked by name."""
+    expected = truth(case)["params"]
+    found = report(case, seq_len=128)
+    own = [row for row in found.by_parameter if not row.parameter.tied_to and not row.parameter.buffer]
+    ours = {
+        row.parameter.name: {
+            "params": row.parameter.spec.elements * row.count,
+            "tensors": row.count,
+            "shape": list(row.parameter.spec.shape),
+        }
+        for row in own
+    }
+    assert ours == expected["by_parameter_pattern"]
+    assert found.total["params"] == expected["total"]
+    assert sorted(row.parameter.name for row in found.by_parameter if row.parameter.tied_to) == expected["tied_names"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("forward"))
+def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
+    """The total and every module with FLOPs, and how many of each module there are."""
+    found = report(case, batch=row["batch"], seq_len=row["seq"])
+    assert found.total["matmul_flops"] == row["total"]
+    ours = {line.path: [line.values["matmul_flops"], line.repeat] for line in found.by_scope}
+    modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
+    assert {path: ours.get(path) for path in modules} == modules
+    fused = report(case, batch=row["batch"], seq_len=row["seq"], attention="fused")
+    assert fused.total["matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("train_step"))
+def test_a_training_step(case: str, row: dict[str, Any]) -> None:
+    """Forward, input gradients and weight gradients."""
+    found = report(case, batch=row["batch"], seq_len=row["seq"], phase="train")
+    assert found.total["step_matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("decode"))
+def test_a_decoding_step(case: str, row: dict[str, Any]) -> None:
+    """One new token on a cache."""
+    found = report(case, batch=row["batch"], phase="decode", cache_len=row["cached_tokens"])
+    assert found.total["matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_published_file_says_the_same(case: str) -> None:
+    """The older config.json of the hub describes the same model, or the key at fault is named in the table."""
+    new = described(str(FAMILIES / case), default())[2]
+    old = described(str(FAMILIES / case / "hub"), default())[2]
+    sizes = {"batch": 1, "seq_len": 64, "attention": "eager"}
+    same = report(case, **sizes).total == graphacct.account(FAMILIES / case / "hub", convention="matmul", **sizes).total
+    assert same == (case not in HUB_DIFFERS), (new, old)
+
+
+@pytest.mark.parametrize(("case", "preset"), PRESETS.items())
+def test_a_preset_is_the_published_configuration(case: str, preset: str) -> None:
+    """Presets are measured models, key by key."""
+    found = find(preset, default())
+    assert found is not None
+    config = described(str(FAMILIES / case), default())[2]
+    same = {key: getattr(config, key) == getattr(found[1], key) for key in config.__slots__ if key != "rope_parameters"}
+    assert all(same.values()), same
+    assert graphacct.account(preset, seq_len=64).total == graphacct.account(FAMILIES / case, seq_len=64).total
+
+
+def test_deferred_families_answer_to_their_names() -> None:
+    """What the list of families says, before their modules are imported, is what the modules have."""
+    for item in default().architectures.values():
+        loaded = item.load()
+        assert (item.name, set(item.presets), item.model_types) == (
+            loaded.name,
+            set(loaded.presets),
+            loaded.model_types,
+        )
+    assert "llama-3-8b" in presets()
