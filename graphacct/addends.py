@@ -6,10 +6,11 @@ the report's figure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
+from graphacct.accumulation import Additions, accumulation
 from graphacct.annotate import NodeCost, Training
 from graphacct.backward import AGAIN, INPUT, WEIGHT, addends_of, backward, operand_name
 from graphacct.dims import Dim, same
@@ -96,7 +97,8 @@ def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
     repeated = recomputed(graph, training.recompute, plugins.operators)
     again = list(_again(operator, record)) if record.node.name in repeated else []
-    parts = (*gradients, *again, *_updates(record, training, trained))
+    added = _additions(accumulation(graph, trained).get(record.node.name, ()))
+    parts = (*gradients, *added, *again, *_updates(record, training, trained))
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
 
 
@@ -110,6 +112,15 @@ def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator
             for of in (MATMUL, VECTOR):
                 each = getattr(part.work, of)
                 yield _addend(RECOMPUTE if again else part.kind, of, name, found.get(of, ("", "")), each, times)
+
+
+def _additions(items: Iterable[Additions]) -> Iterator[Addend]:
+    """The gradients of a value or parameter that is used more than once, added up."""
+    for item in items:
+        name = f"the gradients of {item.name} from its {number(item.uses)} uses, added up"
+        steps = (f"{number(item.count)} · elements", f"{number(item.count)} · {number(item.elements)}")
+        each = item.count * item.elements
+        yield _addend(WEIGHT if item.weight else INPUT, VECTOR, name, steps, each, item.times)
 
 
 def _again(operator: Operator, record: NodeCost) -> Iterator[Addend]:

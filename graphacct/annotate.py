@@ -197,7 +197,7 @@ class _Annotation:
     def check_ties(self) -> None:
         for parameter in self.tied:
             target = self.names.get(parameter.tied_to)
-            who = f"parameter {parameter.name!r} is tied to {parameter.tied_to!r}"
+            who = f"parameter {brief(parameter.name)} is tied to {brief(parameter.tied_to)}"
             if target is None:
                 if self.lenient:
                     continue  # it may belong to a node that is left out

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.accumulation import accumulation
 from graphacct.annotate import AnnotatedGraph, NodeCost, Training, annotate
 from graphacct.backward import Gradients, backward
 from graphacct.conventions import Convention, Ordinals, adjusted
@@ -51,6 +52,9 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
             lacking.add(name)
             continue
         work[name] = work.get(name, Gradients()).plus(record.gradients, record.times)
+    for name, items in accumulation(graph, trained).items():
+        added = {kind: Work(vector_flops=sum(i.flops for i in items if i.weight is kind)) for kind in (False, True)}
+        work[name] = work.get(name, Gradients()).plus(Gradients(added[False], added[True]), 1)
     steps = kernels(graph, training, operators)
     saved, peaks = _memory(steps)
     counted = _Counted(annotated.convention)

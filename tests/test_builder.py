@@ -152,6 +152,35 @@ def test_a_block_stacks_what_its_body_returns_beside_the_carry(b: Builder) -> No
     assert (stacked.name, stacked.spec.shape) == ("h.*:1", (3, 2, 4))
 
 
+def test_what_is_emitted_leaves_the_graph_from_any_depth(b: Builder) -> None:
+    """Behind the outputs, a dimension more for each block around it; the block's own results are what they were."""
+
+    def inner(b: Builder, x: Value) -> Value:
+        with b.scope("attn"):
+            b.emit(b.apply("relu", x, name="k"))
+        return b.apply("gelu", x)
+
+    def outer(b: Builder, x: Value) -> Value:
+        b.emit(x)
+        result = b.repeat("layers", 3, inner, x)
+        assert isinstance(result, Value)
+        return result
+
+    y = b.repeat("stages", 2, outer, b.input("x", (5, 4)))
+    graph = b.graph(y)
+    assert graph.outputs[0] == y
+    assert [value.spec.shape for value in graph.outputs] == [(5, 4), (2, 5, 4), (2, 3, 5, 4)]
+    assert [value.spec.shape for value in graph.unroll().outputs] == [(5, 4), (2, 5, 4), (2, 3, 5, 4)]
+
+
+def test_a_foreign_value_cannot_be_emitted(b: Builder) -> None:
+    """As an output that nothing has made."""
+    x = b.input("x", (2,))
+    b.emit(Value("elsewhere", TensorSpec((2,))))
+    with pytest.raises(GraphError, match="the outputs of 'model': takes 'elsewhere', which nothing before it produces"):
+        b.graph(x)
+
+
 def test_blocks_nest(b: Builder) -> None:
     """A block inside a block has a `*` for each."""
 
