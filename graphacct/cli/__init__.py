@@ -17,6 +17,7 @@ COMMANDS = {
     "compare": "graphacct.cli.compare",
     "memory": "graphacct.cli.memory",
     "params": "graphacct.cli.params",
+    "verify": "graphacct.cli.verify",
     "list": "graphacct.cli.list_",
     "plugins": "graphacct.cli.plugins",
     "export": "graphacct.cli.export",

@@ -1,0 +1,86 @@
+"""The header of a safetensors file: names, dtypes and shapes of a checkpoint's tensors, without its data.
+
+A file begins with the header's length, 8 bytes little-endian, and the header, a JSON object with a name for each tensor.
+A sharded checkpoint has an index that says in which file each tensor is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graphacct.errors import ReadError, brief
+from graphacct.files import read_json
+from graphacct.tensors import TensorSpec
+
+MOST_BYTES = 100 * 2**20
+"""The longest header that is read, as the format's own reader has it."""
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
+def tensors(path: str | os.PathLike[str]) -> dict[str, TensorSpec]:
+    """The tensors of a checkpoint by name: of one file, of the files that an index names, or of a folder with either.
+
+    Raises ReadError, which names the file, for what is no safetensors file, and for a shard that is not there.
+    """
+    file = Path(path)
+    if file.is_dir():
+        found = [file / name for name in (INDEX, SINGLE) if (file / name).is_file()]
+        if not found:
+            raise ReadError(f"{file}: has neither {INDEX} nor {SINGLE}")
+        file = found[0]
+    if file.suffix != ".json":
+        return _header(file)
+    index = read_json(file, MOST_BYTES)
+    shards = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+        raise ReadError(f"{file}: is no index of a sharded checkpoint: it has no weight_map from names to files")
+    headers = {name: _header(file.parent / os.path.basename(name)) for name in dict.fromkeys(shards.values())}
+    missing = [name for name, shard in shards.items() if name not in headers[shard]]
+    if missing:
+        raise ReadError(f"{file}: {missing[0]!r} is not in {shards[missing[0]]}")
+    return {name: headers[shard][name] for name, shard in shards.items()}
+
+
+def _header(file: Path) -> dict[str, TensorSpec]:
+    try:
+        with open(file, "rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if length > min(MOST_BYTES, os.path.getsize(file) - 8):
+                raise ReadError(f"{file}: is no safetensors file: it says that its header has {length:,} bytes")
+            text = stream.read(length)
+    except OSError as error:
+        raise ReadError(f"{file}: cannot be read: {error.strerror or error}") from error
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ReadError(f"{file}: is no safetensors file: its header is no JSON") from error
+    if not isinstance(content, dict):
+        raise ReadError(f"{file}: is no safetensors file: its header is {brief(content)}")
+    return {name: _spec(file, name, item) for name, item in content.items() if name != "__metadata__"}
+
+
+def _spec(file: Path, name: str, item: Any) -> TensorSpec:
+    shape = item.get("shape") if isinstance(item, Mapping) else None
+    whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    if not whole or item.get("dtype") not in DTYPES:
+        raise ReadError(f"{file}: tensor {name!r} is {brief(item)}, not a dtype and a shape")
+    return TensorSpec(tuple(shape), DTYPES[item["dtype"]])

@@ -1,0 +1,38 @@
+"""A comparison with a checkpoint as a sheet and as plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct.checkpoint import Verification
+from graphacct.render.plain import plain
+from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.units import params
+
+SCHEMA = "graphacct.verification/1"
+
+
+def sheet(found: Verification, checkpoint: str) -> Sheet:
+    """One line for each tensor that differs."""
+    size = f"{found.tensors:,} tensors, {params(found.params)} parameters in {plain(checkpoint)}"
+    verdict = "names and shapes are equal" if found.equal else f"{len(found.differences):,} tensors differ"
+    lines = [
+        Line((plain(item.name), item.kind, item.model or "–", item.checkpoint or "–"), plain(item.name))
+        for item in found.differences
+    ]
+    columns = (Column("Tensor"), Column("Differs"), Column("Model"), Column("Checkpoint"))
+    return Sheet(plain(found.model), size, columns, tuple(lines), notes=(verdict,))
+
+
+def to_dict(found: Verification) -> dict[str, Any]:
+    """The comparison as plain values: see docs/json.md."""
+    return {
+        "schema": SCHEMA,
+        "model": found.model,
+        "equal": found.equal,
+        "tensors": found.tensors,
+        "params": found.params,
+        "differences": [attrs.asdict(item) for item in found.differences],
+    }
