@@ -1,7 +1,7 @@
 """The header of a safetensors file: names, dtypes and shapes of a checkpoint's tensors, without its data.
 
-A file begins with the header's length, 8 bytes little-endian, and the header, a JSON object with a name for each tensor.
-A sharded checkpoint has an index that says in which file each tensor is.
+A file begins with the header's length, 8 bytes little-endian, and the header, a JSON object of the
+tensors by name. A sharded checkpoint has an index that says in which file each tensor is.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def _header(file: Path) -> dict[str, TensorSpec]:
 
 
 def _spec(file: Path, name: str, item: Any) -> TensorSpec:
-    shape = item.get("shape") if isinstance(item, Mapping) else None
+    shape, dtype = (item.get("shape"), item.get("dtype")) if isinstance(item, Mapping) else (None, None)
     whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
-    if not whole or item.get("dtype") not in DTYPES:
+    if shape is None or not whole or dtype not in DTYPES:
         raise ReadError(f"{file}: tensor {name!r} is {brief(item)}, not a dtype and a shape")
-    return TensorSpec(tuple(shape), DTYPES[item["dtype"]])
+    return TensorSpec(tuple(shape), DTYPES[dtype])
