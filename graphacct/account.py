@@ -96,7 +96,10 @@ def _built(
         for reader in plugins.readers.values():
             described = _described(reader, name, plugins)
             if described is not None:
-                return _configured(*described, given, set or {}, dtype, plugins)
+                try:
+                    return _configured(*described, given, set or {}, dtype, plugins)
+                except ConfigError as error:
+                    raise ConfigError(f"{name}: {error}") from error
             graph = _read(reader, name, plugins)
             if graph is not None:
                 return _fixed(graph, given, set, dtype)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import ConfigError, ReadError, brief, suggest
+from graphacct.errors import GraphacctError, ReadError, brief, suggest
 from graphacct.files import read_json
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
             raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
         architecture = _architecture(content, plugins)
         return _name(file), architecture, configured(architecture, content)
-    except (ConfigError, ReadError) as error:
+    except GraphacctError as error:
         raise ReadError(f"{file}: {error}") from error
 
 

@@ -28,6 +28,8 @@ ACTIVATIONS = {
     "swish": "silu",
 }
 """The transformers library's names of activations, and the operators that they are."""
+MOST_LAYERS = 10_000
+"""Layers that differ are looked at one by one; published models have up to some hundred."""
 FULL, SLIDING = "full_attention", "sliding_attention"
 
 
@@ -181,6 +183,6 @@ def decoder(
 
 def whole(count: Dim, key: str) -> int:
     """A number of layers that has to be known, because layers differ; ConfigError names its key."""
-    if type(count) is not int:
-        raise ConfigError(f"{key} is {count}: give a number")
+    if type(count) is not int or count > MOST_LAYERS:
+        raise ConfigError(f"{key} is {count}: give a number up to {MOST_LAYERS:,}, the layers of this model differ")
     return count
