@@ -11,9 +11,9 @@ import attrs
 
 from graphacct.dims import Dim, text
 from graphacct.kept import Saving, kept, savings
+from graphacct.kernels import ACTIVATION, INPUT, PARAMETER, TABLE, Schedule
 from graphacct.liveness import live_bytes
 from graphacct.residents import Resident, residents
-from graphacct.schedule import ACTIVATION, INPUT, PARAMETER, TABLE, Schedule
 
 ELSEWHERE = {
     PARAMETER: "not counted: a parameter",
