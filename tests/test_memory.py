@@ -162,13 +162,15 @@ def test_recomputing_keeps_less() -> None:
 
 
 def test_a_graph_of_ones_own() -> None:
-    """x (2·3 float32) times a weight (4·3): x is an input, the output is alive; nothing of it need be kept."""
+    """x (2·3 float32) times a weight (4·3): x is an input, the output is alive; nothing of it need be kept. Going
+    backward there are the output's gradient and the weight's, until it has been added."""
     builder = Builder("own", default().operators)
     x = builder.input("x", (2, 3))
     graph = builder.graph(builder.apply("linear", x, builder.parameter("weight", (4, 3)), name="fc"))
     found = memory(graph)
     assert (found.parameters, found.optimizer_state, found.inputs) == (4 * 12, 8 * 12, 4 * 6)
-    assert (found.saved_activations, found.peak, found.peak_at) == (0, 4 * 8, "fc")
+    assert (found.saved_activations, found.forward_peak, found.peak_at) == (0, 4 * 8, "fc")
+    assert (found.peak, found.peak_in) == (4 * 8 + 4 * 8 + 4 * 12, "backward")
     with pytest.raises(ConfigError, match=r"'own' is a finished graph.* takes no loss"):
         memory(graph, loss="sum")
 
