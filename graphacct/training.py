@@ -110,6 +110,8 @@ def _terms(training: Training) -> dict[str, Any]:
         terms |= {"dp": training.dp, "zero": training.zero}
     if training.recompute != "none":
         terms["recompute"] = training.recompute
+    if training.freeze:
+        terms["freeze"] = " ".join(training.freeze)
     return terms
 
 
