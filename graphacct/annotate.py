@@ -74,6 +74,7 @@ class NodeCost:
         weight_grad: The same with respect to parameters.
         saved_bytes: In training, the activations that it is the first to keep, repetitions included.
         peak_bytes: In training, the most activation bytes alive while it runs, in the forward pass.
+        backward_peak_bytes: The same in the backward pass, with gradients, and where it is run again.
         again: In training, the work of the forward pass that is done once more in the backward pass: all of it where
             the node is recomputed to keep less, and what its kernel computes again. Repetitions included.
         gradient_bytes: In training, the gradients of the parameters that it owns, on one rank.
@@ -91,6 +92,7 @@ class NodeCost:
     weight_grad: Cost = NOTHING
     saved_bytes: Dim = 0
     peak_bytes: Dim = 0
+    backward_peak_bytes: Dim = 0
     again: Cost = NOTHING
     gradient_bytes: Dim = 0
     optimizer_state_bytes: Dim = 0

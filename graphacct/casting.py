@@ -14,7 +14,8 @@ from graphacct.outputs import WIDEST
 from graphacct.tensors import FLOATING, promoted
 
 if TYPE_CHECKING:
-    from graphacct.schedule import Tensor, Trace
+    from graphacct.kernels import Tensor
+    from graphacct.schedule import Trace
 
 NEVER_CAST = ("float64", "complex64", "complex128")
 """Floating-point dtypes that autocast leaves alone."""

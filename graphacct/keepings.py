@@ -11,9 +11,9 @@ import attrs
 
 from graphacct.dims import Dim, text
 from graphacct.kept import Saving, kept, savings
+from graphacct.kernels import ACTIVATION, INPUT, PARAMETER, TABLE, Schedule
 from graphacct.liveness import live_bytes
 from graphacct.residents import Resident, residents
-from graphacct.schedule import ACTIVATION, INPUT, PARAMETER, TABLE, Schedule
 
 ELSEWHERE = {
     PARAMETER: "not counted: a parameter",
@@ -102,6 +102,11 @@ def _ordered(found: Iterable[Keeping]) -> tuple[Keeping, ...]:
 
 def _counted(saving: Saving, keeper: Saving, schedule: Schedule) -> str:
     """Where a storage counts that does not count for this kernel; empty when it does."""
+    if any(
+        item.buffer and saving.storage.owner in (item.name, item.tied_to)
+        for item in schedule.steps[saving.position].node.parameters
+    ):
+        return "not counted: a buffer"
     if saving.storage.kind != ACTIVATION:
         return ELSEWHERE.get(saving.storage.kind, f"not counted: {saving.storage.kind}")
     if keeper is saving:

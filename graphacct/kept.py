@@ -6,13 +6,13 @@ a view keeps its source's storage, and parameters, inputs and tables are there a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
 from graphacct.dims import Dim
+from graphacct.kernels import ACTIVATION, Schedule, Step, Storage, Tensor, storages
 from graphacct.saved import OPERAND, OWN, saved_tensors
-from graphacct.schedule import ACTIVATION, Schedule, Step, Storage, Tensor, storages
 from graphacct.tensors import TensorSpec
 
 
@@ -61,13 +61,14 @@ class Saving:
     position: int
 
 
-def kept(schedule: Schedule) -> list[Kept]:
+def kept(schedule: Schedule, saving: Iterable[Saving] | None = None) -> list[Kept]:
     """The storages that the backward pass of a schedule keeps, each once, in the order in which they are saved.
 
-    Of every kind; those of kind `activation` are what training needs on top of the model and its inputs.
+    Of every kind; those of kind `activation` are what training needs on top of the model and its inputs. `saving` is
+    what `savings` gives, where it is known already.
     """
     result: dict[int, Kept] = {}
-    for item in savings(schedule):
+    for item in savings(schedule) if saving is None else saving:
         node = schedule.steps[item.position].node.name
         result.setdefault(id(item.storage), Kept(item.storage, node, item.name, item.why, item.position))
     return list(result.values())
@@ -79,9 +80,7 @@ def savings(schedule: Schedule) -> Iterator[Saving]:
     for position, step in enumerate(schedule.steps):
         if step.region:
             regions.update((id(storage), step.region) for storage in storages(step.outputs))
-        if step.operator is None or not any(output.needs_grad for output in step.outputs):
-            continue
-        yield from _saved(step, position) if not step.region else _entering(step, position, regions)
+        yield from saved_by(step, position) if not step.region else _entering(step, position, regions)
 
 
 def saved_bytes(schedule: Schedule) -> Dim:
@@ -95,7 +94,7 @@ def saved_bytes(schedule: Schedule) -> Dim:
 
 def _entering(step: Step, position: int, regions: Mapping[int, int]) -> Iterator[Saving]:
     """What a recomputed kernel gets from outside its region."""
-    for tensor in step.operands:
+    for tensor in step.operands if _flows(step) else ():
         for storage in tensor.storages:
             # the copy of a parameter is made again
             if regions.get(id(storage)) != step.region and not storage.copy_of:
@@ -103,9 +102,15 @@ def _entering(step: Step, position: int, regions: Mapping[int, int]) -> Iterator
                 yield Saving(storage, tensor, tensor.spec, "operand", why, position)
 
 
-def _saved(step: Step, position: int) -> Iterator[Saving]:
-    """The storages that one kernel saves."""
-    assert step.operator is not None
+def _flows(step: Step) -> bool:
+    """Whether a gradient flows through a kernel whose operator is known."""
+    return step.operator is not None and any(output.needs_grad for output in step.outputs)
+
+
+def saved_by(step: Step, position: int) -> Iterator[Saving]:
+    """The storages that one kernel saves when it runs, be it for the first time or again."""
+    if step.operator is None or not _flows(step):
+        return
     terms = step.operator.signature.inputs
     wanted = {
         terms[min(index, len(terms) - 1)].name for index, operand in enumerate(step.operands) if operand.needs_grad

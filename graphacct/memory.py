@@ -1,56 +1,40 @@
 """The memory of a training step or of inference, part by part, in bytes.
 
-The schedule is that of the forward pass: the peak is the most that is alive while it runs, with what the backward pass
-will need. What the backward pass itself adds for a while is not modelled yet, nor are the allocator's rounding and
-fragmentation, the CUDA context and the workspaces of libraries (docs/memory.md).
+The peak is the most that is alive while the forward and the backward pass run, kernel by kernel. The allocator's
+rounding and fragmentation, the CUDA context and the workspaces of libraries are not modelled (docs/memory.md).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 import attrs
 
 from graphacct.account import build, find, find_profile
 from graphacct.annotate import AnnotatedGraph, annotate
+from graphacct.backward_pass import NO_BACKWARD_PASS, backward_pass
 from graphacct.dims import Dim, maximum, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Graph, Parameter
-from graphacct.kept import kept
-from graphacct.liveness import live_bytes
+from graphacct.kept import kept, savings
+from graphacct.kernels import ACTIVATION, TABLE, Schedule, storages
+from graphacct.liveness import step_bytes
 from graphacct.optimizers import Optimizer, find_optimizer, has_master, state_bytes
 from graphacct.paths import instances
 from graphacct.plugins import Plugins, default
 from graphacct.report import Coverage
 from graphacct.residents import Resident, residents
 from graphacct.rollup import per_node
-from graphacct.schedule import ACTIVATION, TABLE, Schedule, schedule, storages
+from graphacct.schedule import schedule
 from graphacct.selection import frozen, recomputed
 from graphacct.sharding import shard
 from graphacct.tensors import FLOATING
+from graphacct.timeline import Moment, largest, moments
 
 FORWARD, TRAIN, PREFILL, DECODE = "forward", "train", "prefill", "decode"
 CACHING = (PREFILL, DECODE)
-
-
-@attrs.frozen
-class Moment:
-    """One kernel of the schedule.
-
-    Attributes:
-        node: The node that it belongs to, with `*` inside blocks.
-        operator: The kernel's operator; a node that runs as several kernels has a moment for each.
-        repeat: How many runs it stands for: a block's repetitions are written out at its ends, the others are one.
-        live_bytes: Bytes of activations alive after it, of the last of the runs.
-    """
-
-    node: str
-    operator: str
-    repeat: Dim
-    live_bytes: Dim
 
 
 @attrs.frozen
@@ -72,14 +56,22 @@ class Memory:
         gradients: Of the gradients, in the parameters' dtype.
         optimizer_state: Of the optimizer's state, with master copies.
         saved_activations: Of what the backward pass needs of the forward pass, at its end.
-        peak: The most bytes of activations alive during the forward pass, what is kept among them, and the cache.
+        forward_peak: The most bytes of activations alive during the forward pass, what is kept among them, and the
+            cache.
+        backward_peak: The most during the backward pass: activations, their gradients, temporaries, and the new
+            gradient of a parameter until it has been added to the gradients, which have their own line; 0 without one.
+        peak: The larger of the two.
+        fresh_peak: The most bytes alive beside parameters, inputs and the optimizer's state in a step that starts
+            without gradients, where each parameter's is made in the backward pass and stays.
         kv_cache_bytes: Of the cache's keys and values when the phase ends, of all sequences, part of the peak; 0
             without a cache.
         kv_bytes_per_token: What one more token of one sequence adds to the cache, while no window is full; in a phase
             without a cache, what it would add in one with. None where that is not known: the architecture has no
             prefill, or the graph is a finished one.
-        total: The sum of all but saved_activations, which are part of the peak.
+        total: Parameters, buffers, inputs, gradients, optimizer's state and the peak: the most that is alive at once in
+            a step that adds to gradients which are there from the start, no less than in one that starts without.
         peak_at: The node where the peak stands; empty where sizes are symbols.
+        peak_in: Whether that is in the `forward` or the `backward` pass, or in a `recompute`.
         live_at_peak: What is alive there, the largest first; empty where sizes are symbols.
         timeline: The kernels in order, with what is alive after each.
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
@@ -99,11 +91,15 @@ class Memory:
     gradients: Dim
     optimizer_state: Dim
     saved_activations: Dim
+    forward_peak: Dim
+    backward_peak: Dim
     peak: Dim
+    fresh_peak: Dim
     kv_cache_bytes: Dim
     kv_bytes_per_token: Dim | None
     total: Dim
     peak_at: str
+    peak_in: str
     live_at_peak: tuple[Resident, ...]
     timeline: tuple[Moment, ...]
     coverage: Coverage
@@ -162,12 +158,17 @@ def memory(
 
     operators = plugins.operators
     steps = schedule(graph, operators, kernels, trained if training else _nothing, lambda node: node.name in again)
-    keeping = [item for item in kept(steps) if item.storage.kind == ACTIVATION]
-    alive = live_bytes(steps, [(item.storage, item.position) for item in keeping])
+    saving = list(savings(steps))
+    keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
+    back = backward_pass(steps, saving, operators, kernels) if training else NO_BACKWARD_PASS
+    alive = step_bytes(steps, keeping, back)
     saved = sum(item.bytes for item in keeping)
-    start: Dim = 0
-    peak = reduce(maximum, alive, start)
+    count = len(steps.steps)
+    forward_peak, backward_peak = largest(alive[:count]), largest(alive[count:])
+    peak = maximum(forward_peak, backward_peak)
+    fresh_peak = largest(step_bytes(steps, keeping, back, fresh=True)) if training else peak
     at = alive.index(peak) if alive and all(type(value) is int for value in alive) else None
+    timeline = moments(steps, back, alive)
     buffers = buffers + _tables(steps)
     inputs = sum(value.spec.bytes for value in graph.inputs)
     cached = per_node("kv_cache_bytes", annotated, plugins)
@@ -188,16 +189,17 @@ def memory(
         part.gradients,
         part.optimizer_state,
         saved,
+        forward_peak,
+        backward_peak,
         peak,
+        fresh_peak,
         sum(cached.values()),
         _per_token(annotated, model, plugins, options),
         part.parameters + buffers + inputs + part.gradients + part.optimizer_state + peak,
-        "" if at is None else steps.steps[at].node.name,
-        () if at is None else residents(steps, at, keeping, caching),
-        tuple(
-            Moment(step.node.name, step.operator.name if step.operator else step.node.operator, step.weight, live)
-            for step, live in zip(steps.steps, alive, strict=True)
-        ),
+        "" if at is None else timeline[at].node,
+        "" if at is None else timeline[at].run,
+        () if at is None else residents(steps, at, keeping, caching, back),
+        timeline,
         Coverage(len(annotated.costs) - len(uncosted), len(annotated.costs), uncosted),
     )
 

@@ -1,8 +1,9 @@
 """Execution profiles: how operators run in a framework on a device, which decides what is kept and for how long.
 
 A graph says what is computed; a profile says as which kernels. It is data: for an operator that runs as several
-kernels, a function that writes it out in others (the same shapes in and out), and for one whose backward pass keeps
-other tensors than its operator declares, those. Costs are the graph's own; memory is worked out on the kernels.
+kernels, a function that writes it out in others (the same shapes in and out), for one whose backward pass keeps other
+tensors than its operator declares, those, and what its backward pass makes. Costs are the graph's own; memory is
+worked out on the kernels.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ class Profile:
             live to the end of the pass, as those of torch's autocast do.
         cast: The operator that casts, with an attribute `dtype`.
         saves: For an operator that keeps other tensors than it declares: what it keeps here.
+        backward: What the backward pass of an operator makes: a function `(trace, g, *operands, **attributes)` that
+            records its kernels with `trace.apply(operator, *tensors)` and `trace.new(*like)` and gives the gradient of
+            each operand: a new tensor, a view of g or g itself, None for one that `trace.wanted` does not ask for. A
+            gradient of a broadcast operand may have the output's shape: its sum is the engine's. An operator without
+            one makes a new gradient of each operand in one kernel, or a view where it is a view itself.
         replaces: Whether it takes the place of a profile of this name from another plugin.
     """
 
@@ -40,6 +46,7 @@ class Profile:
     kernels: Mapping[str, Operator] = attrs.field(factory=dict)
     casts: Mapping[str, str] = attrs.field(factory=dict)
     cast: str = "cast"
+    backward: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
     replaces: bool = False
 
     def operators(self, operators: Mapping[str, Operator]) -> dict[str, Operator]:

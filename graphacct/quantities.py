@@ -112,6 +112,13 @@ TRAINING = (
     ),
     _training("saved_bytes", "byte", attrgetter("saved_bytes"), "Activations kept for the backward pass, each once."),
     _training("peak_bytes", "byte", attrgetter("peak_bytes"), "The most alive at once in the forward pass.", "max"),
+    _training(
+        "backward_peak_bytes",
+        "byte",
+        attrgetter("backward_peak_bytes"),
+        "The most alive at once in the backward pass: activations, their gradients, temporaries.",
+        "max",
+    ),
 )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 
 import attrs
 
+from graphacct.backward_pass import NO_BACKWARD_PASS, BackwardPass
 from graphacct.dims import Dim
 from graphacct.kept import Kept
-from graphacct.liveness import alive_at
-from graphacct.schedule import GIVEN, Schedule, storages
+from graphacct.kernels import GIVEN, Schedule, storages
+from graphacct.liveness import alive_in_step
 
 
 @attrs.frozen
@@ -32,16 +33,25 @@ class Resident:
 
 
 def residents(
-    steps: Schedule, position: int, keeping: Sequence[Kept], caching: Collection[str] = ()
+    steps: Schedule,
+    position: int,
+    keeping: Sequence[Kept],
+    caching: Collection[str] = (),
+    backward: BackwardPass = NO_BACKWARD_PASS,
 ) -> tuple[Resident, ...]:
-    """What is alive after a step, alike tensors together, the largest first; `caching` names the nodes whose outputs
-    are left in a cache."""
+    """What is alive after a kernel, of the forward pass or of the backward pass behind it, alike tensors together, the
+    largest first; `caching` names the nodes whose outputs are left in a cache."""
     reasons = {id(item.storage): (item.node, item.why) for item in keeping}
     caches = [output for step in steps.steps if step.node.name in caching for output in step.outputs]
     for tensors, why in ((caches, "the cache, from now on"), (steps.outputs, "an output of the model")):
         reasons.update((id(storage), ("", why)) for storage in storages(tensors) if id(storage) not in reasons)
+    for life in backward.lives:
+        again = backward.kernels[life.birth].again
+        reasons[id(life.storage)] = ("", "recomputed" if again else "of the backward pass, in use")
+    whole = [gradient.storage for gradient in backward.gradients]
+    reasons.update((id(storage), ("", "a parameter's new gradient")) for storage in whole)
     counts: dict[tuple[str, Dim, str, str], Dim] = {}
-    for storage, count in alive_at(steps, position, [(item.storage, item.position) for item in keeping]):
+    for storage, count in alive_in_step(steps, position, keeping, backward):
         other = ("", "the cache as it was, in use" if storage.kind == GIVEN else "in use")
         key = (storage.owner, storage.bytes, *reasons.get(id(storage), other))
         counts[key] = counts.get(key, 0) + count

@@ -7,125 +7,29 @@ the model is: repetitions differ only at the ends, where the carried values come
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-
-import attrs
 
 from graphacct.casting import cast, trains
 from graphacct.dims import Dim
 from graphacct.errors import blame, unknown
 from graphacct.graph import Block, Graph, Node, Operand, Parameter, Value
-from graphacct.operators import Application, Operator
+from graphacct.kernels import (
+    ACTIVATION,
+    GIVEN,
+    INPUT,
+    PARAMETER,
+    TABLE,
+    Group,
+    Schedule,
+    Step,
+    Storage,
+    Tensor,
+    storages,
+)
+from graphacct.operators import Operator
 from graphacct.profiles import DECLARED, Profile
 from graphacct.tensors import FLOATING, TensorSpec
-
-ACTIVATION, GIVEN, INPUT, PARAMETER, TABLE = "activation", "given", "input", "parameter", "table"
-
-
-@attrs.frozen(eq=False)
-class Storage:
-    """A piece of memory that tensors share.
-
-    Attributes:
-        bytes: Its size.
-        kind: `activation` (a kernel's output, or what only a backward pass uses), `input` (from outside), `parameter`
-            (buffers too), `table` (a constant that was made with the model), or `given` (what an earlier step left and
-            this one gives up after its last use).
-        owner: The node whose kernel made it, or the name of the input or parameter.
-        weight: How many storages of this kind it stands for.
-        dtype: The dtype of its elements.
-        copy_of: The parameter that it is a copy of in another dtype; empty for all else.
-    """
-
-    bytes: Dim
-    kind: str
-    owner: str
-    weight: Dim
-    dtype: str
-    copy_of: str = ""
-
-
-@attrs.frozen(eq=False)
-class Tensor:
-    """A tensor of the schedule.
-
-    Attributes:
-        spec: Its shape, dtype and strides.
-        storage: Where it is.
-        needs_grad: Whether a training step computes its gradient.
-        others: The other storages that it is in, when it gathers the results of a block's repetitions.
-    """
-
-    spec: TensorSpec
-    storage: Storage
-    needs_grad: bool
-    others: tuple[Storage, ...] = ()
-
-    @property
-    def storages(self) -> tuple[Storage, ...]:
-        """All storages that it is in."""
-        return (self.storage, *self.others)
-
-
-@attrs.frozen(eq=False)
-class Step:
-    """One kernel.
-
-    Attributes:
-        node: The node that it belongs to, as the graph names it.
-        operator: The kernel's operator.
-        operands: What it reads.
-        outputs: What it makes.
-        attributes: The operator's arguments that are not tensors.
-        application: The operator applied to them; None for an operator that is not registered.
-        weight: How many runs it stands for.
-        region: The recomputed region that it is in; 0 for a kernel that is not run again in the backward pass.
-    """
-
-    node: Node
-    operator: Operator | None
-    operands: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    attributes: Mapping[str, Any]
-    application: Application | None
-    weight: Dim
-    region: int = 0
-
-
-@attrs.frozen
-class Schedule:
-    """The kernels of a forward pass, in order.
-
-    Attributes:
-        steps: The kernels.
-        outputs: The tensors that leave the graph.
-        holds: Storages that stay alive until a step has run although nothing needs them, and its position.
-        groups: The repetitions that stand for several, inner ones before the ones around them.
-        gathered: Pairs of a storage's id and the start of a group whose every repetition leaves such a storage behind,
-            as one of the results that the block stacks up.
-    """
-
-    steps: tuple[Step, ...]
-    outputs: tuple[Tensor, ...]
-    holds: tuple[tuple[Storage, int], ...] = ()
-    groups: tuple[Group, ...] = ()
-    gathered: frozenset[tuple[int, int]] = frozenset()
-
-
-@attrs.frozen
-class Group:
-    """A repetition that stands for several.
-
-    Attributes:
-        start: The position of its first step.
-        stop: The position after its last step.
-        times: How many repetitions it stands for, without those of blocks around it.
-    """
-
-    start: int
-    stop: int
-    times: Dim
 
 
 def schedule(
@@ -149,7 +53,14 @@ def schedule(
     trace.run(graph, tensors, 1)
     trace.release()
     outputs = tuple(tensors[value.name] for value in graph.outputs)
-    return Schedule(tuple(trace.steps), outputs, tuple(trace.holds), tuple(trace.groups), frozenset(trace.gathered))
+    return Schedule(
+        tuple(trace.steps),
+        outputs,
+        tuple(trace.holds),
+        tuple(trace.groups),
+        frozenset(trace.gathered),
+        tuple(trace.gathers),
+    )
 
 
 class Trace:
@@ -171,7 +82,9 @@ class Trace:
         self.holds: list[tuple[Storage, int]] = []
         self.groups: list[Group] = []
         self.gathered: set[tuple[int, int]] = set()
-        self._parameters: dict[str, Storage] = {}
+        self.gathers: list[tuple[int, Tensor, tuple[Tensor, ...]]] = []
+        self._parameters: dict[tuple[str, tuple[tuple[int, int], ...]], Storage] = {}
+        self._indices: tuple[tuple[int, int], ...] = ()
         self._node: Node | None = None
         self._weight: Dim = 1
         self._repetition = 1
@@ -282,7 +195,9 @@ class Trace:
 
     def _region(self) -> int:
         assert self._node is not None
-        return self._repetition if self.recompute(self._node) else 0
+        if not self.recompute(self._node):
+            return 0
+        return self._repetitions[0] if self._repetitions else 1
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None
@@ -292,10 +207,11 @@ class Trace:
         if isinstance(operand, Value):
             return tensors[operand.name]
         name = operand.tied_to or operand.name
-        storage = self._parameters.get(name)
+        key = (name, self._indices[: name.count("*")])
+        storage = self._parameters.get(key)
         if storage is None:
             storage = Storage(operand.spec.bytes, PARAMETER, name, 1, operand.spec.dtype)
-            self._parameters[name] = storage
+            self._parameters[key] = storage
             if not operand.buffer and (self.trained(operand) or self.inference):
                 self._cacheable.add(name)
         return Tensor(operand.spec, storage, operand.spec.dtype in FLOATING and self.trained(operand))
@@ -304,21 +220,27 @@ class Trace:
         carried = [tensors[value.name] for value in block.carry]
         constants = [tensors[value.name] for value in block.constants]
         stacks: list[list[Tensor]] = [[] for _ in block.outputs[len(carried) :]]
-        first = len(self.groups)
-        for times in repetitions(block.repeat, len(carried)):
+        first, begin = len(self.groups), len(self.steps)
+        indices, middle = self._indices, []
+        for count, times in enumerate(repetitions(block.repeat, len(carried))):
             names = (value.name for value in block.body.inputs)
             inner = dict(zip(names, carried + constants, strict=True))
             self._repetition += 1
+            self._indices = (*indices, (block.start, count))
             start = len(self.steps)
             self._repetitions.append(self._repetition)
             self.run(block.body, inner, weight * times)
             self._repetitions.pop()
             if not (type(times) is int and times == 1):
-                self.groups.append(Group(start, len(self.steps), times))
+                middle.append((len(self.groups), start, len(self.steps), times))
+                self.groups.append(Group(start, len(self.steps), times, (begin, 0)))
             results = [inner[value.name] for value in block.body.outputs]
             for stack, result in zip(stacks, results[len(carried) :], strict=True):
                 stack.append(result)
             carried = results[: len(carried)]
+        self._indices = indices
+        for place, start, stop, times in middle:
+            self.groups[place] = Group(start, stop, times, (begin, len(self.steps)))
         gathered = [self._gather(block.repeat, stack, self.groups[first:]) for stack in stacks]
         for value, tensor in zip(block.outputs, carried + gathered, strict=True):
             tensors[value.name] = tensor
@@ -331,7 +253,9 @@ class Trace:
             inside = {id(s) for step in self.steps[group.start : group.stop] for t in step.outputs for s in t.storages}
             self.gathered.update((id(storage), group.start) for storage in found if id(storage) in inside)
         spec = TensorSpec((repeat, *results[0].spec.shape), results[0].spec.dtype)
-        return Tensor(spec, found[0], any(result.needs_grad for result in results), tuple(found[1:]))
+        stacked = Tensor(spec, found[0], any(result.needs_grad for result in results), tuple(found[1:]))
+        self.gathers.append((len(self.steps), stacked, tuple(results)))
+        return stacked
 
 
 def repetitions(repeat: Dim, carried: int) -> Iterator[Dim]:
@@ -347,8 +271,3 @@ def repetitions(repeat: Dim, carried: int) -> Iterator[Dim]:
     yield from [1] * ends
     yield repeat - 2 * ends
     yield from [1] * ends
-
-
-def storages(tensors: Iterable[Tensor]) -> list[Storage]:
-    """The storages of tensors, each once."""
-    return list({id(storage): storage for tensor in tensors for storage in tensor.storages}.values())

@@ -10,18 +10,22 @@ import attrs
 from graphacct.accumulation import accumulation
 from graphacct.annotate import AnnotatedGraph, NodeCost, Training, annotate
 from graphacct.backward import Gradients, backward
+from graphacct.backward_pass import backward_pass
 from graphacct.conventions import Convention, Ordinals, adjusted
 from graphacct.costs import Cost, Work
 from graphacct.dims import Dim, maximum
 from graphacct.errors import OperatorError
 from graphacct.graph import Graph
-from graphacct.kept import kept
-from graphacct.liveness import live_bytes
+from graphacct.kept import kept, savings
+from graphacct.kernels import ACTIVATION, Schedule
+from graphacct.liveness import step_bytes
 from graphacct.operators import Operator
 from graphacct.plugins import Plugins
-from graphacct.schedule import ACTIVATION, Schedule, schedule
+from graphacct.profiles import Profile
+from graphacct.schedule import schedule
 from graphacct.selection import frozen, recomputed
 from graphacct.sharding import check_ranks
+from graphacct.timeline import BACKWARD, FORWARD, moments
 from graphacct.updates import update
 
 
@@ -56,7 +60,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
         added = {kind: Work(vector_flops=sum(i.flops for i in items if i.weight is kind)) for kind in (False, True)}
         work[name] = work.get(name, Gradients()).plus(Gradients(added[False], added[True]), 1)
     steps = kernels(graph, training, operators)
-    saved, peaks = _memory(steps)
+    saved, forward, back = _memory(steps, operators, training.profile)
     counted = _Counted(annotated.convention)
     costs = []
     for item in annotated.costs:
@@ -80,7 +84,8 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
                 gradient_bytes=updated.gradient_bytes,
                 optimizer_state_bytes=updated.optimizer_state_bytes,
                 saved_bytes=saved.get(name, 0),
-                peak_bytes=peaks.get(name, 0),
+                peak_bytes=forward.get(name, 0),
+                backward_peak_bytes=back.get(name, 0),
             )
         )
     named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
@@ -105,6 +110,8 @@ def _terms(training: Training) -> dict[str, Any]:
         terms |= {"dp": training.dp, "zero": training.zero}
     if training.recompute != "none":
         terms["recompute"] = training.recompute
+    if training.freeze:
+        terms["freeze"] = " ".join(training.freeze)
     return terms
 
 
@@ -121,15 +128,17 @@ class _Counted:
         return [adjusted(self.convention, record.node, cost, ordinal, backward=True) for cost in costs]
 
 
-def _memory(steps: Schedule) -> tuple[dict[str, Dim], dict[str, Dim]]:
-    """By node: the bytes that it is the first to keep, and the most that is alive while it runs."""
-    keeping = kept(steps)
+def _memory(steps: Schedule, operators: Mapping[str, Operator], profile: Profile) -> list[dict[str, Dim]]:
+    """By node: the bytes that it is the first to keep, and the most that is alive while it runs, in the forward
+    and in the backward pass."""
+    saving = list(savings(steps))
+    keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
     saved: dict[str, Dim] = {}
     for item in keeping:
-        if item.storage.kind == ACTIVATION:
-            saved[item.node] = saved.get(item.node, 0) + item.bytes
-    peaks: dict[str, Dim] = {}
-    alive = live_bytes(steps, [(item.storage, item.position) for item in keeping])
-    for step, live in zip(steps.steps, alive, strict=True):
-        peaks[step.node.name] = maximum(peaks.get(step.node.name, 0), live)
-    return saved, peaks
+        saved[item.node] = saved.get(item.node, 0) + item.bytes
+    back = backward_pass(steps, saving, operators, profile)
+    peaks: dict[str, dict[str, Dim]] = {FORWARD: {}, BACKWARD: {}}
+    for moment in moments(steps, back, step_bytes(steps, keeping, back)):
+        found = peaks[FORWARD if moment.run == FORWARD else BACKWARD]
+        found[moment.node] = maximum(found.get(moment.node, 0), moment.live_bytes)
+    return [saved, peaks[FORWARD], peaks[BACKWARD]]

@@ -22,8 +22,8 @@ STEPS = (*["linear"] * 5, "biased", "add", "mul", "softmax", "gelu", "norm", "he
 class _Random:
     """The choices of one random graph, and the names of the parameters that it has so far."""
 
-    def __init__(self, draw: Callable[..., Any], shape: tuple[int, int, int]) -> None:
-        self.draw, self.shape, self.made = draw, shape, 0
+    def __init__(self, draw: Callable[..., Any], shape: tuple[int, int, int], repeats: int) -> None:
+        self.draw, self.shape, self.made, self.repeats = draw, shape, 0, repeats
         self.weights: list[list[Parameter]] = [[]]  # for each body around the current one, the square weights so far
 
     def pick(self, items: Sequence[Any]) -> Any:
@@ -114,7 +114,7 @@ def _block(random: _Random, b: Builder, name: str, known: Sequence[Value], depth
     with b.scope(random.pick(("enc", "dec"))):
         alternating = [body] * random.number(1, 2) if not stacked else body
         start = random.number(0, 2) + 10 * len(b._nodes)  # where the name is taken, layers of other indices
-        times = random.number(1, 3)
+        times = random.number(1, random.repeats)
         result = b.repeat(name, times, alternating, *carry, constants=constants, start=start)
         results = (result,) if isinstance(result, Value) else result
         out = list(results[: len(carry)])
@@ -125,9 +125,10 @@ def _block(random: _Random, b: Builder, name: str, known: Sequence[Value], depth
 
 
 @st.composite
-def graphs(draw: Callable[..., Any]) -> Graph:
-    """A random graph of the operators that every model needs."""
-    random = _Random(draw, (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4))))
+def graphs(draw: Callable[..., Any], repeats: int = 3) -> Graph:
+    """A random graph of the operators that every model needs; from 6 `repeats` on some of a block's repetitions are
+    written out in a schedule as one."""
+    random = _Random(draw, (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4))), repeats)
     b = Builder("random", default().operators)
     inputs = [b.input(f"input_{index}", random.shape) for index in range(random.number(1, 2))]
     return b.graph(*_body(random, b, inputs, 0)[-2:])

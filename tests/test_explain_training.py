@@ -95,6 +95,8 @@ def test_what_has_no_gradient_says_why():
     image = graphacct.account("resnet50", phase="train", image_size=64)
     assert explain(image, "conv1").notes == ("x: no gradient, it is an input of the model",)
     assert "running_mean: no gradient, it is a buffer" in explain(image, "bn1").notes
+    kept = {item.name: item.counted for item in explain(image, "bn1").saved}
+    assert (kept["weight"], kept["running_mean"]) == ("not counted: a parameter", "not counted: a buffer")
 
 
 def test_what_is_kept_says_why_and_where_it_counts():

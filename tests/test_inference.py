@@ -11,10 +11,11 @@ import graphacct
 from graphacct import Builder, ConfigError
 from graphacct.architecture import Workload
 from graphacct.architectures.layers import with_cache
+from graphacct.kernels import GIVEN
 from graphacct.liveness import alive_at, live_bytes
 from graphacct.memory import memory
 from graphacct.plugins import default
-from graphacct.schedule import GIVEN, schedule
+from graphacct.schedule import schedule
 
 TRUTH = json.loads((Path(__file__).parent / "goldens" / "inference-gpt2" / "truth.json").read_text())
 RUNS = [pytest.param(run, id="{phase}-{attn}-{layers}-{batch}x{tokens}".format(**run)) for run in TRUTH["runs"]]

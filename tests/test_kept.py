@@ -7,8 +7,9 @@ import pytest
 
 import graphacct
 from graphacct.kept import kept, saved_bytes
+from graphacct.kernels import ACTIVATION
 from graphacct.plugins import default
-from graphacct.schedule import ACTIVATION, schedule
+from graphacct.schedule import schedule
 from graphacct.selection import recomputed
 
 GOLDENS = Path(__file__).parent / "goldens"

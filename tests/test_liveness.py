@@ -9,9 +9,10 @@ from test_kept import RUNS, TINY, scheduled, tiny
 import graphacct
 from graphacct import Builder
 from graphacct.kept import kept, saved_bytes
+from graphacct.kernels import ACTIVATION, GIVEN
 from graphacct.liveness import live_bytes
 from graphacct.plugins import default
-from graphacct.schedule import ACTIVATION, GIVEN, schedule
+from graphacct.schedule import schedule
 
 
 def training(steps):

@@ -56,7 +56,8 @@ def test_activations_are_torchs(family: str, run: dict[str, Any]) -> None:
     """What is kept and the forward peak, float32 on a CPU, to the byte; the gradients are as large as the weights."""
     found = measured(family, run)
     assert found.saved_activations == run["saved_forward_to_logits"]["activation"]["bytes"]
-    assert found.peak == run["train_live_loss_sum"]["forward_peak_bytes"]
+    assert found.forward_peak == run["train_live_loss_sum"]["forward_peak_bytes"]
+    assert found.peak == max(found.forward_peak, found.backward_peak)
     assert found.gradients == found.parameters
     if "no_grad_forward" in run:
         assert measured(family, run, phase="forward").peak == run["no_grad_forward"]["peak_bytes"]
@@ -98,7 +99,8 @@ def test_the_peak_is_what_is_alive_there(attention: str, phase: str, layers: int
     found = memory("gpt2", seq_len=16, attention=attention, phase=phase, set=overrides)
     assert sum(item.bytes for item in found.live_at_peak) == found.peak
     assert max(moment.live_bytes for moment in found.timeline) == found.peak
-    assert found.peak_at in [moment.node for moment in found.timeline if moment.live_bytes == found.peak]
+    there = [(moment.node, moment.run) for moment in found.timeline if moment.live_bytes == found.peak]
+    assert (found.peak_at, found.peak_in) in there
     if phase == "train":
         kept_there = sum(item.bytes for item in found.live_at_peak if item.kept_by)
         assert kept_there <= found.saved_activations <= found.peak
@@ -123,7 +125,16 @@ def test_folded_equals_unrolled(layers: int) -> None:
     folded, flat = (
         memory(form, optimizer="muon", dp=3, zero=2, profile="torch-eager-cpu") for form in (graph, graph.unroll())
     )
-    for part in ("parameters", "gradients", "optimizer_state", "saved_activations", "peak", "total"):
+    for part in (
+        "parameters",
+        "gradients",
+        "optimizer_state",
+        "saved_activations",
+        "backward_peak",
+        "peak",
+        "fresh_peak",
+        "total",
+    ):
         assert getattr(folded, part) == getattr(flat, part), part
 
 
@@ -151,13 +162,15 @@ def test_recomputing_keeps_less() -> None:
 
 
 def test_a_graph_of_ones_own() -> None:
-    """x (2·3 float32) times a weight (4·3): x is an input, the output is alive; nothing of it need be kept."""
+    """x (2·3 float32) times a weight (4·3): x is an input, the output is alive; nothing of it need be kept. Going
+    backward there are the output's gradient and the weight's, until it has been added."""
     builder = Builder("own", default().operators)
     x = builder.input("x", (2, 3))
     graph = builder.graph(builder.apply("linear", x, builder.parameter("weight", (4, 3)), name="fc"))
     found = memory(graph)
     assert (found.parameters, found.optimizer_state, found.inputs) == (4 * 12, 8 * 12, 4 * 6)
-    assert (found.saved_activations, found.peak, found.peak_at) == (0, 4 * 8, "fc")
+    assert (found.saved_activations, found.forward_peak, found.peak_at) == (0, 4 * 8, "fc")
+    assert (found.peak, found.peak_in) == (4 * 8 + 4 * 8 + 4 * 12, "backward")
     with pytest.raises(ConfigError, match=r"'own' is a finished graph.* takes no loss"):
         memory(graph, loss="sum")
 

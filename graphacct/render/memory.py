@@ -18,7 +18,19 @@ from graphacct.residents import Resident
 from graphacct.rollup import share
 
 SCHEMA = "graphacct.memory/1"
-PARTS = ("parameters", "buffers", "inputs", "gradients", "optimizer_state", "saved_activations", "peak", "total")
+PARTS = (
+    "parameters",
+    "buffers",
+    "inputs",
+    "gradients",
+    "optimizer_state",
+    "saved_activations",
+    "forward_peak",
+    "backward_peak",
+    "peak",
+    "fresh_peak",
+    "total",
+)
 CACHE = ("kv_cache_bytes", "kv_bytes_per_token")
 RESIDENTS = 8
 """Tensors at the peak that a table shows; JSON has them all."""
@@ -41,6 +53,7 @@ def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str,
         **{name: _known(getattr(memory, name), name) for name in CACHE},
         **(extra or {}),
         "peak_at": memory.peak_at or None,
+        "peak_in": memory.peak_in or None,
         "live_at_peak": [
             {
                 "node": item.node,
@@ -64,6 +77,7 @@ def timeline(memory: Memory) -> list[dict[str, Any]]:
     return [
         {
             "step": step,
+            "pass": moment.run,
             "node": moment.node,
             "operator": moment.operator,
             "repeat": plain_value(moment.repeat, "repeat"),
@@ -103,7 +117,9 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         if not same(size, 0) or name == "activations"
     ]
     if training:
-        lines.append(_line("of which kept for backward", memory.saved_activations, "at the end", memory, binary, 1))
+        end = "when the forward pass ends; some of it may have gone at the peak"
+        note = "at the end of the forward pass" if memory.peak_in != "backward" else end
+        lines.append(_line("kept for the backward pass", memory.saved_activations, note, memory, binary, 1))
     if not same(memory.kv_cache_bytes, 0):
         token = f"at the end; {bytes_(memory.kv_bytes_per_token, binary)} a token of each sequence"
         lines.append(_line("of which the cache", memory.kv_cache_bytes, token, memory, binary, 1))
@@ -125,7 +141,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
     )
 
 
-UNMODELLED = "not in it: what the backward pass adds for a while, the allocator, the CUDA context, workspaces"
+UNMODELLED = "not in it: the optimizer's own temporaries, the allocator, the CUDA context, workspaces"
 UNMODELLED_IN_INFERENCE = "not in it: the allocator, the CUDA context, workspaces"
 
 
@@ -135,6 +151,7 @@ def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
         Line(
             (
                 str(row["step"]),
+                row["pass"],
                 plain(row["node"]),
                 plain(row["operator"]),
                 _runs(row["repeat"]),
@@ -143,10 +160,16 @@ def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
         )
         for row, moment in zip(timeline(memory), memory.timeline, strict=True)
     ]
-    columns = (Column("Step", True), Column("Node"), Column("Operator"), Column("Runs", True), Column("Alive", True))
-    total = Line(
-        ("", f"peak at {plain(memory.peak_at)}" if memory.peak_at else "peak", "", "", bytes_(memory.peak, binary))
+    columns = (
+        Column("Step", True),
+        Column("Pass"),
+        Column("Node"),
+        Column("Operator"),
+        Column("Runs", True),
+        Column("Alive", True),
     )
+    where = f"peak at {plain(memory.peak_at)}" if memory.peak_at else "peak"
+    total = Line(("", memory.peak_in, where, "", "", bytes_(memory.peak, binary)))
     return Sheet(plain(memory.model), _terms(memory), columns, tuple(lines), total)
 
 
@@ -160,7 +183,11 @@ def _reason(item: Resident) -> str:
 
 
 def _peak(memory: Memory) -> str:
-    return f"the most at once, at {plain(memory.peak_at)}" if memory.peak_at else "the most at once"
+    most = "the most at once" if memory.phase != "train" else "and their gradients, the most at once"
+    if not memory.peak_at:
+        return most
+    run = {"backward": " going backward", "recompute": " run again"}.get(memory.peak_in, "")
+    return f"{most}, at {plain(memory.peak_at)}{run}"
 
 
 def _terms(memory: Memory) -> str:

@@ -10,8 +10,11 @@ from graphacct.files import write
 from graphacct.memory import Memory
 from graphacct.render.plain import plain
 from graphacct.render.units import bytes_
+from graphacct.timeline import BACKWARD, FORWARD, RECOMPUTE
 
 FORMATS = ("png", "svg", "pdf")
+COLORS = {FORWARD: "tab:blue", BACKWARD: "tab:orange", RECOMPUTE: "tab:green"}
+"""Of each pass."""
 
 
 def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> None:
@@ -35,8 +38,14 @@ def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> 
     at = alive.index(peak)
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.add_subplot()
-    axes.fill_between(range(len(alive)), alive, step="post", alpha=0.35)
-    axes.step(range(len(alive)), alive, where="post", linewidth=1)
+    names = [moment.run for moment in memory.timeline]
+    for name, color in COLORS.items():
+        if name in names:
+            inside = [name in pair for pair in zip(names, ["", *names], strict=False)]  # up to where the next begins
+            axes.fill_between(range(len(alive)), alive, where=inside, step="post", alpha=0.4, color=color, label=name)
+    axes.step(range(len(alive)), alive, where="post", linewidth=1, color="black")
+    if len(set(names)) > 1:
+        axes.legend(loc="upper left", frameon=False)
     axes.plot([at], [peak], "o", color="black", markersize=4)
     axes.annotate(
         f"{_literal(memory.peak_at)}: {bytes_(peak, binary)}",
@@ -46,10 +55,10 @@ def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> 
         ha="right" if at > len(alive) / 2 else "left",
     )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: bytes_(round(value), binary)))
-    axes.set_ylim(0, max(peak, 1) * 1.15)
+    axes.set_ylim(0, max(peak, 1) * 1.25)
     axes.set_xlim(0, max(len(alive) - 1, 1))
     axes.set_xlabel("kernel (a block's middle repetitions are one)")
-    axes.set_ylabel("activations alive")
+    axes.set_ylabel("activations and their gradients alive" if BACKWARD in names else "activations alive")
     axes.set_title(f"{_literal(memory.model)}, {memory.phase}, {_literal(memory.profile)}")
     content = BytesIO()
     figure.savefig(content, format=ending, dpi=144)

@@ -60,6 +60,7 @@ TITLES = {
     "optimizer_state_bytes": "State",
     "saved_bytes": "Saved",
     "peak_bytes": "Peak",
+    "backward_peak_bytes": "Backward peak",
     "kv_cache_bytes": "KV cache",
 }
 IN_WORDS = {
@@ -85,6 +86,7 @@ IN_WORDS = {
     "optimizer_matmul_flops": "the update's matmul",
     "saved_bytes": "kept for the backward pass",
     "peak_bytes": "peak of activations",
+    "backward_peak_bytes": "peak of the backward pass",
     "recompute_flops": "computed again",
     "hardware_flops": "all that the hardware does",
     "optimizer_flops": "update",

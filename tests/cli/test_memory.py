@@ -41,6 +41,7 @@ def test_csv_is_the_timeline(run: Any) -> None:
     assert [int(row["live_bytes"]) for row in rows] == [m.live_bytes for m in memory("gpt2", **OPTIONS).timeline]
     assert rows[0] == {
         "step": "0",
+        "pass": "forward",
         "node": "transformer.wte",
         "operator": "embedding",
         "repeat": "1",
@@ -53,7 +54,7 @@ def test_the_table_has_human_units(run: Any) -> None:
     table = run("memory", *SMALL).stdout
     assert table == text(memory("gpt2", **OPTIONS)) + "\n"
     assert "adamw" in table
-    assert "kept for backward" in table
+    assert "kept for the backward pass" in table
     assert "GiB" not in table
     assert "MiB" in run("memory", *SMALL, "--bytes", "binary").stdout
 

@@ -12,9 +12,10 @@ from modules import WorksheetLM
 import graphacct
 from graphacct.kept import kept
 from graphacct.kept import saved_bytes as expected_bytes
+from graphacct.kernels import Schedule
 from graphacct.liveness import live_bytes
 from graphacct.plugins import default
-from graphacct.schedule import Schedule, schedule
+from graphacct.schedule import schedule
 
 GPT2 = {"vocab_size": 101, "n_positions": 64, "n_embd": 48, "n_layer": 3, "n_head": 6}
 WORKSHEET = {"vocab_size": 101, "context_length": 64, "d_model": 48, "n_layer": 3, "n_head": 6, "d_ff": 80}

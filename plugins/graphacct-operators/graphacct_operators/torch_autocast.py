@@ -9,6 +9,7 @@ from typing import Any
 
 from graphacct import Profile
 from graphacct_operators.torch_attention import ATTENTION
+from graphacct_operators.torch_backward import RULES
 from graphacct_operators.torch_eager import CPU_EXPAND, CPU_SAVES, CUDA_EXPAND, CUDA_KERNELS
 
 PRODUCT = "bfloat16"
@@ -47,6 +48,7 @@ AUTOCAST_CUDA = Profile(
     expand={**CUDA_EXPAND, "as_product": as_product, "sum": sum_in_float32},
     kernels=CUDA_KERNELS,
     casts=casts(IN_FLOAT32_ON_CUDA),
+    backward=RULES,
 )
 
 AUTOCAST_CPU = Profile(
@@ -55,4 +57,5 @@ AUTOCAST_CPU = Profile(
     expand={**CPU_EXPAND, "as_product": as_product},
     saves=CPU_SAVES,
     casts=casts(IN_FLOAT32_ON_CPU),
+    backward=RULES,
 )

@@ -17,6 +17,7 @@ from graphacct_operators.torch_attention import (
     on_cpu,
     on_cuda,
 )
+from graphacct_operators.torch_backward import RULES
 
 
 def rows(trace: Any, x: Any) -> Any:
@@ -126,6 +127,7 @@ CPU = Profile(
     "torch on a CPU, eager: RMSNorm in several kernels, dropout masks in the input's dtype.",
     expand=CPU_EXPAND,
     saves=CPU_SAVES,
+    backward=RULES,
 )
 
 CUDA = Profile(
@@ -133,6 +135,7 @@ CUDA = Profile(
     "torch on an NVIDIA GPU, eager: RMSNorm and attention fused, statistics in float32, dropout masks as bools.",
     expand=CUDA_EXPAND,
     kernels=CUDA_KERNELS,
+    backward=RULES,
 )
 
 CUDA_COMPOSED_NORMS = Profile(
@@ -140,4 +143,5 @@ CUDA_COMPOSED_NORMS = Profile(
     "As torch-eager-cuda, but RMSNorm in several kernels, as the transformers library writes it.",
     expand={**CUDA_EXPAND, "rms_norm": composed_rms_norm},
     kernels=CUDA_KERNELS,
+    backward=RULES,
 )

@@ -32,7 +32,8 @@ class ResNetConfig:
         width_per_group: Channels per group for 64 planes.
         num_channels: Channels of the image.
         num_classes: Outputs.
-        training: Whether batch normalisation takes the batch's statistics and updates its own.
+        training: Whether batch normalisation takes the batch's statistics and updates its own in every phase; in the
+            phase `train` it does.
     """
 
     block: str = choice("bottleneck", ("basic", "bottleneck"))
@@ -55,6 +56,7 @@ class ResNetConfig:
 def build(config: ResNetConfig, workload: Workload, b: Builder) -> Value:
     """The graph from pixels to logits."""
     assert workload.image_size is not None  # the architecture declares its default
+    config = attrs.evolve(config, training=config.training or workload.phase == "train")
     x = b.input("images", (workload.batch, config.num_channels, *workload.image_size))
     x = convolution(b, "conv1", x, config.width, kernel=7, stride=2)
     x = b.apply("relu", batch_norm(config, b, "bn1", x), name="relu")

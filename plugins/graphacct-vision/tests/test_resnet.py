@@ -162,6 +162,8 @@ def test_training_takes_the_batchs_statistics() -> None:
     more = trained.total["vector_flops"] - resnet50().total["vector_flops"]
     assert more == (7 - 2) * elements + (11 - 5) * 26_560
     assert trained.total["macs"] == resnet50().total["macs"]
+    step = graphacct.account("resnet50", phase="train")
+    assert step["bn1"].values["forward_flops"] == trained["bn1"].values["flops"]
 
 
 @pytest.mark.parametrize(
