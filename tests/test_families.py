@@ -16,7 +16,7 @@ from graphacct.readers.hf import find as described
 
 FAMILIES = Path(__file__).parent / "goldens" / "families"
 CASES = sorted(path.name for path in FAMILIES.iterdir())
-PRESETS = {"llama-2-7b": "llama-2-7b", "llama-3-8b": "llama-3-8b"}
+PRESETS = {"llama-2-7b": "llama-2-7b", "llama-3-8b": "llama-3-8b", "pythia-1.4b": "pythia-1.4b"}
 """Measured models, and the preset that is the same."""
 HUB_DIFFERS: dict[str, str] = {}
 """Cases whose older published config.json leads to other numbers, and the key at fault."""

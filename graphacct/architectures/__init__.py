@@ -25,6 +25,23 @@ FAMILIES: tuple[Deferred, ...] = (
         ),
         ("llama",),
     ),
+    Deferred(
+        "gpt_neox",
+        "graphacct.architectures.gpt_neox",
+        (
+            "pythia-14m",
+            "pythia-70m",
+            "pythia-160m",
+            "pythia-410m",
+            "pythia-1b",
+            "pythia-1.4b",
+            "pythia-2.8b",
+            "pythia-6.9b",
+            "pythia-12b",
+            "gpt-neox-20b",
+        ),
+        ("gpt_neox",),
+    ),
 )
 
 

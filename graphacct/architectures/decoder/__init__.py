@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from graphacct.architecture import Workload
-from graphacct.architectures.decoder.attention import attention, capped, mask_name, normed_by
+from graphacct.architectures.decoder.attention import ALIBI, attention, capped, mask_name, normed_by
 from graphacct.architectures.decoder.description import (
     LAYER_NORM,
     RMS,
@@ -44,11 +44,16 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
     """The graph of a decoder from token ids to logits."""
     batch, seq = workload.batch, workload.seq_len
     assert seq is not None
+    if d.most_positions is not None:
+        check_positions(workload.positions, *d.most_positions)
     ids = b.input("input_ids", (batch, seq), "int64")
     with b.scope(d.module):
-        x = embedding(b, d.embedding, ids, d.vocab_size, d.width)
+        narrow = d.embedding_width
+        x = embedding(b, d.embedding, ids, d.vocab_size, d.width if narrow is None else narrow)
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+        if narrow is not None:
+            x = linear(b, d.project_in, x, d.width, bias=False)
         if d.positions is not None:
             x = with_positions(d.positions, workload, b, x)
         if d.embedding_norm:
@@ -64,6 +69,8 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
             x = stack(b, d.stack, d.layer, body, x, constants)
         if d.norm:
             x = normed_by(b, d.norm, x, d.norm_kind)
+        if narrow is not None:
+            x = linear(b, d.project_out, x, narrow, bias=False)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
     x = linear(b, d.head, x, d.vocab_size, bias=d.head_bias, tied_to=tied)
     if d.logits_scaled:
@@ -71,11 +78,17 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
     return capped(b, x, "logits") if d.logits_softcap else x
 
 
+def check_positions(length: Dim, key: str, limit: Dim) -> None:
+    """ConfigError where the positions are more than the published model has a table for."""
+    if type(length) is int and type(limit) is int and length > limit:
+        raise ConfigError(
+            f"seq_len {length} is beyond {key} {limit}: the published model has no position there; "
+            f"add --set {key}={length}"
+        )
+
+
 def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> Value:
     """x with a learned position added to each token."""
-    length = workload.positions
-    if type(length) is int and type(p.usable) is int and length > p.usable:
-        raise ConfigError(f"seq_len {length} is beyond the {p.usable} positions that the model has learned")
     ids = b.apply("arange", name="position_ids", batch=1, n=workload.seq_len)
     return b.apply("add", x, embedding(b, p.name, ids, p.count, x.spec.shape[-1]), name="embed")
 
@@ -90,14 +103,20 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     for a in dict.fromkeys(kind.attention for kind in d.kinds):
         name = mask_name(a)
         keys = length
-        if workload.phase == "decode" and a.window is not None:
+        if workload.phase == "decode" and a.window is not None and a.window_cached:
             keys = minimum(length, a.window)
-        plain = not a.alibi and (a.window is None or workload.phase == "decode" or fits(length, a.window))
+        within = workload.phase == "decode" and a.window_cached
+        plain = not a.alibi and (a.window is None or within or fits(length, a.window))
         if name in found or (workload.attention == "fused" and plain):
             continue
         kind = {"batch": workload.batch, "seq": seq, "keys": keys, "dtype": b.dtype}
-        mask = b.apply("causal_mask", name=name, **kind)
-        found[name] = sloped(a, b, mask) if a.alibi else mask
+        found[name] = b.apply("causal_mask", name=name, **kind)
+        if a.alibi:
+            biases = slopes(a, b, keys)
+            if workload.attention == "fused":
+                found[name] = b.apply("add", found[name], biases, name="alibi_mask")
+            else:
+                found[ALIBI] = biases
     return found
 
 
@@ -106,13 +125,11 @@ def fits(length: Dim, window: Dim) -> bool:
     return type(length) is int and type(window) is int and length <= window
 
 
-def sloped(a: Attention, b: Builder, mask: Value) -> Value:
-    """The mask with a slope of each head times the distance of key and query."""
-    keys = mask.spec.shape[-1]
-    slopes = b.apply("constant", name="alibi_slopes", shape=(a.heads, 1, 1), dtype=b.dtype)
+def slopes(a: Attention, b: Builder, keys: Dim) -> Value:
+    """A slope of each head times the position of each key, (heads, 1, keys); softmax makes it the distance."""
+    rates = b.apply("constant", name="alibi_slopes", shape=(a.heads, 1, 1), dtype=b.dtype)
     places = b.apply("constant", name="alibi_places", shape=(1, 1, keys), dtype=b.dtype)
-    biases = b.apply("mul", slopes, places, name="alibi_biases")
-    return b.apply("add", mask, biases, name="alibi_mask")
+    return b.apply("mul", rates, places, name="alibi_biases")
 
 
 def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
@@ -122,6 +139,11 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
         if same(width, 0):
             continue
         half = exact_div(width, 2, "dimensions turned / 2")
+        if d.rotary_stored:
+            shape = (workload.seq_len, width)
+            for function in ("cos", "sin"):
+                found[f"{name}.{function}"] = b.apply("constant", name=f"{name}.{function}", shape=shape, dtype=b.dtype)
+            continue
         with b.scope(name):
             places = b.apply("arange", name="positions", batch=1, n=workload.seq_len)
             places = b.apply("reshape", places, name="column", shape=(workload.seq_len, 1))
@@ -150,10 +172,16 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
 
 def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Attention, then the feed-forward network, each on what the one before it made of the stream."""
-    y = attended(kind, workload, b, prepared(kind.attention_norm, kind, b, x), tables)
-    x = added(kind, workload, b, x, prepared(kind.attention_post_norm, kind, b, y), "attn")
-    y = fed(kind, b, prepared(kind.mlp_norm, kind, b, x))
-    return added(kind, workload, b, x, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
+    normed = prepared(kind.attention_norm, kind, b, x)
+    y = attended(kind, workload, b, normed, tables)
+    base = normed if kind.residual_normed else x
+    x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
+    x = prepared(kind.attention_stream_norm, kind, b, x)
+    normed = prepared(kind.mlp_norm, kind, b, x)
+    y = fed(kind, b, normed)
+    base = normed if kind.residual_normed else x
+    x = added(kind, workload, b, base, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
+    return prepared(kind.mlp_stream_norm, kind, b, x)
 
 
 def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:

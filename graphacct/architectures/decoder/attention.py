@@ -9,7 +9,11 @@ from graphacct.architectures.decoder.description import Attention, Norm
 from graphacct.architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
 from graphacct.builder import Builder
 from graphacct.dims import same
+from graphacct.errors import ConfigError
 from graphacct.graph import Value
+
+ALIBI = "alibi_biases"
+"""The name of the table of slopes times positions."""
 
 
 def attention(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
@@ -19,7 +23,8 @@ def attention(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value
     if not same(a.rotary, 0):
         cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
         q, k = (turned(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
-    k, v = (with_cache(b, part, label, workload, a.window) for part, label in ((k, "k"), (v, "v")))
+    window = a.window if a.window_cached else None
+    k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
     y = (
         fused(a, workload, b, q, k, v, tables)
         if workload.attention == "fused"
@@ -39,8 +44,11 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
         names = (a.q, a.k, a.v)
         parts = tuple(linear(b, name, x, n * a.d_head, bias=a.bias) for name, n in zip(names, counts, strict=True))
     normed = list(parts)
+    if a.query_scaled:
+        normed[0] = b.apply("scale", normed[0], name="q_scaled")
+    kind = a.qk_norm_kind or kind
     if a.qk_norm == "width":
-        normed[:2] = [normed_by(b, name, part, kind) for name, part in zip(a.qk_norm_names, parts, strict=False)]
+        normed[:2] = [normed_by(b, name, part, kind) for name, part in zip(a.qk_norm_names, normed, strict=False)]
     heads = []
     for part, count, label in zip(normed, counts, "qkv", strict=True):
         if a.qk_norm == "head" and label != "v":
@@ -50,6 +58,8 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
             heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
         else:
             heads.append(split_heads(b, part, count, a.d_head, label))
+            if a.qk_norm == "heads" and label != "v":
+                heads[-1] = each_normed(b, a.qk_norm_names["qk".index(label)], heads[-1], kind)
     q, k, v = heads
     return q, k, v
 
@@ -57,6 +67,16 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """x normalized over its last dimension."""
     return norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias)
+
+
+def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
+    """x (batch, heads, seq, width) with a norm of its own for each head: `name.norms.0` and so on."""
+    count = x.spec.shape[1]
+    if type(count) is not int:
+        raise ConfigError(f"the number of heads is {count}: each has a norm of its own, so give a number")
+    parts = b.apply("split", x, name=f"{name}.parts", parts=count, dim=1)
+    normed = [normed_by(b, f"{name}.norms.{i}", part, kind) for i, part in enumerate(parts)]
+    return b.apply("concat", *normed, name=name, dim=1)
 
 
 def turned(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
@@ -88,15 +108,19 @@ def eager(
 ) -> Value:
     """Scores, mask, softmax in float32 and values, written out."""
     k, v = (shared(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+    if a.wide == "scores" and b.dtype != "float32":
+        q, k = (b.apply("cast", part, name=f"{label}_wide", dtype="float32") for part, label in ((q, "q"), (k, "k")))
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
     if a.scaled:
         scores = b.apply("scale", scores, name="scale")
     if a.softcap:
         scores = capped(b, scores, "scores")
+    if a.alibi:
+        scores = b.apply("add", scores, tables[ALIBI], name="alibi")
     scores = b.apply("add", scores, tables[mask_name(a)], name="mask")
     if a.sinks:
         scores = with_sinks(a, b, scores)
-    wide = {} if b.dtype == "float32" else {"dtype": "float32"}
+    wide = {} if b.dtype == "float32" or not a.wide else {"dtype": "float32"}
     weights = b.apply("softmax", scores, name="softmax", **wide)
     if wide:
         weights = b.apply("cast", weights, name="weights", dtype=b.dtype)

@@ -46,9 +46,14 @@ class Attention:
         rotary_tables: Which of the decoder's rotary tables it reads.
         alibi: Whether a slope times the distance is added to the scores.
         window: How many positions back it sees, its own included; None for all.
-        qk_norm: `head` for a norm of each head of q and k, `width` for one of all heads together.
+        window_cached: Whether a cache holds no more than the window.
+        qk_norm: `head` for a norm that all heads of q or k share, `heads` for one of each head's own, `width` for one of
+            all heads together.
         qk_norm_names: The norms' names.
+        qk_norm_kind: Their kind; None for that of the layer's.
         scaled: Whether the scores are divided by a constant.
+        query_scaled: Whether the queries are.
+        wide: What is in float32 whatever the dtype: the `softmax`, the `scores` with it, or nothing.
         softcap: Whether the scores are capped by a tanh.
         sinks: Whether each head has a learned score for nothing at all.
         dropout: The probability with which weights are dropped in training.
@@ -69,9 +74,13 @@ class Attention:
     rotary_tables: str = "rotary_emb"
     alibi: bool = False
     window: Dim | None = None
+    window_cached: bool = True
     qk_norm: str = ""
     qk_norm_names: tuple[str, str] = ("q_norm", "k_norm")
+    qk_norm_kind: Norm | None = None
     scaled: bool = True
+    query_scaled: bool = False
+    wide: str = "softmax"
     softcap: bool = False
     sinks: bool = False
     dropout: float = 0.0
@@ -161,6 +170,8 @@ class Layer:
         attention_norm, attention_post_norm: The norms' names before and after attention.
         mlp_norm, mlp_post_norm: The same around the network; in a parallel layer an empty `mlp_norm` means that both
             read the same normalized stream.
+        attention_stream_norm, mlp_stream_norm: The names of norms of the stream itself, after each was added to it.
+        residual_normed: Whether what is added to is the normalized stream.
         parallel: Whether attention and network read the same stream and are added together.
         residual_scaled: Whether each is multiplied by a constant before it is added.
         dropout: The probability with which either's output is dropped in training.
@@ -173,6 +184,9 @@ class Layer:
     attention_post_norm: str = ""
     mlp_norm: str = "post_attention_layernorm"
     mlp_post_norm: str = ""
+    attention_stream_norm: str = ""
+    mlp_stream_norm: str = ""
+    residual_normed: bool = False
     parallel: bool = False
     residual_scaled: bool = False
     dropout: float = 0.0
@@ -184,13 +198,11 @@ class Positions:
 
     Attributes:
         name: The table's name.
-        count: Its rows.
-        usable: How many of them are positions; the others are spare.
+        count: Its rows, spare ones included.
     """
 
     name: str
     count: Dim
-    usable: Dim
 
 
 @attrs.frozen
@@ -204,6 +216,8 @@ class Decoder:
         count: How many layers there are, where all are of one kind.
         module: The name of the module around everything but the head.
         embedding: The token embedding's name.
+        embedding_width: Its rows' width, if other than the stream's: two projections lie between them and the stream.
+        project_in, project_out: Their names.
         embedding_scaled: Whether its rows are multiplied by a constant.
         embedding_norm: The name of a norm of the embedding; empty for none.
         positions: A table of learned positions, or None.
@@ -216,6 +230,8 @@ class Decoder:
         logits_scaled: Whether the logits are multiplied by a constant.
         logits_softcap: Whether they are capped by a tanh.
         rotary_tables: The names of the modules that make rotary tables, with how many dimensions they turn.
+        rotary_stored: Whether they were made once, with the model.
+        most_positions: The key of the configuration that limits the positions, and the limit; None for no limit.
         embedding_dropout: The probability with which the embedding is dropped in training.
     """
 
@@ -225,6 +241,9 @@ class Decoder:
     count: Dim = 0
     module: str = "model"
     embedding: str = "embed_tokens"
+    embedding_width: Dim | None = None
+    project_in: str = "project_in"
+    project_out: str = "project_out"
     embedding_scaled: bool = False
     embedding_norm: str = ""
     positions: Positions | None = None
@@ -237,6 +256,8 @@ class Decoder:
     logits_scaled: bool = False
     logits_softcap: bool = False
     rotary_tables: tuple[tuple[str, Dim], ...] = ()
+    rotary_stored: bool = False
+    most_positions: tuple[str, Dim] | None = None
     embedding_dropout: float = 0.0
 
     @property

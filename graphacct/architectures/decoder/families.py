@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -179,6 +180,21 @@ def decoder(
         model_types=model_types or (name,),
         doc=doc,
     )
+
+
+def part_turned(config: Any) -> Dim:
+    """How many dimensions of a head are turned: `partial_rotary_factor` of the rotary settings or else of the
+    configuration itself, rounded down as the transformers library does."""
+    factor = config.rope_parameters.get("partial_rotary_factor")
+    if factor is None:
+        factor = config.partial_rotary_factor
+    if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 <= factor <= 1:
+        raise ConfigError(f"rope_parameters.partial_rotary_factor is a fraction from 0 to 1, not {brief(factor)}")
+    width = config.d_head
+    if type(width) is int:
+        return int(width * factor)
+    ratio = Fraction(factor).limit_denominator(1024)
+    return exact_div(width * ratio.numerator, ratio.denominator, "dimensions of a head that are turned")
 
 
 def whole(count: Dim, key: str) -> int:
