@@ -50,7 +50,7 @@ class Workload:
 
 
 def plain_loss(kind: str, output: Value, b: Builder) -> Value:
-    """The sum of the output, or its cross-entropy against one target per row of logits, after the model has returned."""
+    """The sum of the model's output, or its cross-entropy against one target per row of logits."""
     b.returned()
     if kind == "sum":
         return b.apply("sum", output, name="loss")

@@ -83,7 +83,7 @@ class Builder:
         self._emitted.extend(values)
 
     def returned(self) -> None:
-        """The outermost function has returned with the last node: what it held is let go, and what follows is not its."""
+        """The outermost function has returned with the last node: what it held is let go."""
         last = self._nodes[-1].name
         self._held.update({name: last for name, scope in self._held.items() if not scope})
 

@@ -56,6 +56,7 @@ class Memory:
         gradients: Of the gradients, in the parameters' dtype.
         optimizer_state: Of the optimizer's state, with master copies.
         saved_activations: Of what the backward pass needs of the forward pass, at its end.
+        saved_weight_copies: Of those, the copies of parameters that a profile with casts makes in another dtype.
         forward_peak: The most bytes of activations alive during the forward pass, what is kept among them, and the
             cache.
         backward_peak: The most during the backward pass: activations, their gradients, temporaries, and the new
@@ -91,6 +92,7 @@ class Memory:
     gradients: Dim
     optimizer_state: Dim
     saved_activations: Dim
+    saved_weight_copies: Dim
     forward_peak: Dim
     backward_peak: Dim
     peak: Dim
@@ -189,6 +191,7 @@ def memory(
         part.gradients,
         part.optimizer_state,
         saved,
+        sum(item.bytes for item in keeping if item.storage.copy_of),
         forward_peak,
         backward_peak,
         peak,

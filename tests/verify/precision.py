@@ -22,6 +22,7 @@ WORKSHEET = {"vocab_size": 101, "context_length": 64, "d_model": 48, "n_layer": 
 DROPOUT = ("attn_pdrop", "resid_pdrop", "embd_pdrop")
 SIZES = ((1, 24), (2, 40))
 AUTOCAST = "autocast"
+NO_GRAD = "none"
 MODES = ("bfloat16", "float16", AUTOCAST)
 """The model in this dtype, or in float32 under torch.autocast("cpu", torch.bfloat16)."""
 
@@ -35,6 +36,7 @@ def runs() -> Iterator[dict[str, Any]]:
                 for p in (0.0, 0.1):
                     for loss in ("sum", "cross_entropy"):
                         yield {"model": "gpt2", **sizes, "attention": attention, "dropout": p, "loss": loss}
+                yield {"model": "gpt2", **sizes, "attention": attention, "dropout": 0.0, "loss": NO_GRAD}
             yield {"model": "transformer-lm", **sizes, "attention": "eager", "dropout": 0.0, "loss": "sum"}
 
 
@@ -56,7 +58,9 @@ def measure(run: dict[str, Any]) -> dict[str, int]:
 
     def step() -> Any:
         inside = torch.autocast("cpu", torch.bfloat16) if mode == AUTOCAST else contextlib.nullcontext()
-        with inside:
+        with inside, torch.set_grad_enabled(run["loss"] != NO_GRAD):
+            if run["loss"] == NO_GRAD:
+                return model.eval()(ids)
             if run["loss"] == "cross_entropy":
                 return model(ids, labels=ids).loss
             output = model(ids)
