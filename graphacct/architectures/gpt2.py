@@ -131,7 +131,8 @@ def attention(
         scores = b.apply("scale", scores, name="scale")
         scores = b.apply("add", scores, mask, name="mask")
         soft = b.apply("softmax", scores, name="softmax")
-        soft = b.apply("as_product", soft, name="softmax_cast")  # the published module casts them to the dtype of v
+        if workload.phase == "train" and config.attn_pdrop:  # the published module casts them to the dtype of v
+            soft = b.apply("as_product", soft, name="softmax_cast")
         weights = (dropped(b, "attn_dropout", soft, config.attn_pdrop, workload),)
         y = b.apply("matmul", *weights, v, name="values")
     y = conv1d(b, "c_proj", merge_heads(b, y), config.n_embd)
