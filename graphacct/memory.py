@@ -14,7 +14,8 @@ import attrs
 
 from graphacct.account import build, find, find_profile
 from graphacct.annotate import AnnotatedGraph, annotate
-from graphacct.backward_pass import NO_BACKWARD_PASS, backward_pass
+from graphacct.backward_kernels import NO_BACKWARD_PASS
+from graphacct.backward_pass import backward_pass
 from graphacct.dims import Dim, maximum, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Graph, Parameter
