@@ -50,7 +50,8 @@ class Workload:
 
 
 def plain_loss(kind: str, output: Value, b: Builder) -> Value:
-    """The sum of the output, or its cross-entropy against one target per row of logits."""
+    """The sum of the model's output, or its cross-entropy against one target per row of logits."""
+    b.returned()
     if kind == "sum":
         return b.apply("sum", output, name="loss")
     rows = b.apply("reshape", output, name="loss_rows", shape=(prod(output.spec.shape[:-1]), output.spec.shape[-1]))

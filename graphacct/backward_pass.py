@@ -11,90 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import attrs
-
-from graphacct.dims import Dim, same, same_shape
-from graphacct.errors import OperatorError, blame, unknown
+from graphacct.backward_kernels import CAST, START, SUM, BackwardPass, Life, WeightGradient
+from graphacct.backward_recorder import Recorder
+from graphacct.dims import same, same_shape
+from graphacct.errors import OperatorError, blame
 from graphacct.kept import Saving, saved_by
 from graphacct.kernels import ACTIVATION, PARAMETER, Schedule, Step, Storage, Tensor, storages
 from graphacct.operators import Operator
 from graphacct.profiles import Profile
 from graphacct.tensors import TensorSpec
-
-SUM, CAST, ADD, START = "sum", "cast", "add", "gradient"
-"""The engine's own kernels: the sum over what was broadcast, the gradient in the operand's dtype, the sum of gradients
-that meet, the loss's gradient of 1."""
-
-
-@attrs.frozen(eq=False)
-class BackwardKernel:
-    """One kernel of the backward pass.
-
-    Attributes:
-        step: The position in the schedule of the forward kernel that it belongs to.
-        name: What it does: an operator's name, or one of the engine's own.
-        again: Whether it is a forward kernel that is run again.
-    """
-
-    step: int
-    name: str
-    again: bool = False
-
-
-@attrs.frozen(eq=False)
-class Life:
-    """A storage that the backward pass makes.
-
-    Attributes:
-        storage: The storage.
-        birth: The kernel that makes it.
-        death: The last kernel with which it is alive.
-    """
-
-    storage: Storage
-    birth: int
-    death: int
-
-
-@attrs.frozen(eq=False)
-class WeightGradient:
-    """The gradient of a parameter, all its uses together.
-
-    Attributes:
-        storage: Where it is.
-        position: The kernel after which it is complete.
-        copied: Whether torch copies it to be the parameter's gradient, because others have this storage too.
-        bytes: Its own bytes.
-    """
-
-    storage: Storage
-    position: int
-    copied: bool
-    bytes: Dim
-
-
-@attrs.frozen
-class BackwardPass:
-    """The kernels of a backward pass in order, with the lives of storages in positions among them.
-
-    Attributes:
-        kernels: The kernels.
-        lives: The storages that they make.
-        releases: By the id of a storage that the forward pass keeps: the kernel after which it goes (-1: before all of
-            them) and the forward step whose node lets it go (-1: none, no gradient reaches those that saved it).
-        gradients: The parameters' gradients.
-        groups: For each of the schedule's groups the first of its kernels here, and the one after its last.
-    """
-
-    kernels: tuple[BackwardKernel, ...]
-    lives: tuple[Life, ...]
-    releases: Mapping[int, tuple[int, int]]
-    gradients: tuple[WeightGradient, ...]
-    groups: tuple[tuple[int, int], ...]
-
-
-NO_BACKWARD_PASS = BackwardPass((), (), {}, (), ())
-"""That of a phase without gradients."""
 
 
 def backward_pass(
@@ -107,124 +32,16 @@ def backward_pass(
     """The backward pass of a schedule, which `saving` says what it saves (`kept.savings`).
 
     It starts at the first output when that is a scalar, a loss, and at every output otherwise. Gradients that meet are
-    added into the first one where nobody else has it; `in_place=False` makes a new one always, as torch does while a
-    dispatch mode watches it.
+    added into the first one where nobody else has it and it is no view; `in_place=False` makes a new one always, as
+    torch does while a dispatch mode watches it.
     """
-    trace = BackwardTrace(schedule, saving, profile.operators(operators), profile, in_place)
-    trace.run()
-    return trace.finished()
+    engine = Engine(schedule, saving, profile.operators(operators), profile, in_place)
+    engine.run()
+    return engine.finished()
 
 
-class BackwardTrace:
-    """A walk over a schedule from its end; the rules of profiles record kernels through it.
-
-    Attributes:
-        wanted: For each operand of the current node, whether its gradient is computed.
-        outputs: What the node put out in the forward pass.
-    """
-
-    wanted: tuple[bool, ...] = ()
-    outputs: tuple[Tensor, ...] = ()
-
-    def __init__(
-        self,
-        schedule: Schedule,
-        saving: Iterable[Saving],
-        operators: Mapping[str, Operator],
-        profile: Profile,
-        in_place: bool,
-    ) -> None:
-        self.schedule, self.operators, self.profile = schedule, operators, profile
-        self.saving: dict[int, list[tuple[Storage, str]]] = {}
-        for item in saving:
-            self.saving.setdefault(item.position, []).append((item.storage, item.name))
-        self.in_place = in_place
-        self.kernels: list[BackwardKernel] = []
-        self._births: dict[int, tuple[Storage, int]] = {}
-        self._deaths: dict[int, int] = {}
-        self._releases: dict[int, tuple[int, int]] = {}
-        self._gradients: list[WeightGradient] = []
-        self._buffers: dict[int, Tensor] = {}
-        self._starts: list[Tensor] = []
-        self._made = {id(tensor) for step in schedule.steps for tensor in step.outputs}
-        self._made.update(id(stacked) for _, stacked, _ in schedule.gathers)
-        self._regions: dict[int, list[int]] = {}
-        for index, step in enumerate(schedule.steps):
-            if step.region:
-                self._regions.setdefault(step.region, []).append(index)
-        self._again: dict[int, dict[int, list[tuple[Storage, str]]]] = {}
-        self._uses: dict[int, int] = {}
-        self._step = len(schedule.steps) - 1
-        self._passed: list[Tensor] = []  # gradients that a node has given and nobody has got yet
-        self._held: list[Tensor] = []
-        self._freed: set[int] = set()
-        self._saved: list[tuple[Storage, str]] = []
-
-    # what rules call
-
-    def apply(self, operator: str, *tensors: Tensor, **attributes: Any) -> Any:
-        """Record one kernel, or none for a view; gives its output, or the tuple of them when there are several."""
-        rule = self.operators.get(operator)
-        if rule is None:
-            raise unknown("operator", operator, self.operators)
-        application = rule.apply([tensor.spec for tensor in tensors], attributes)
-        if not application.view or not tensors:
-            return self.new(*application.outputs, reads=tensors, name=operator)
-        found = storages(tensors)
-        outputs = tuple(Tensor(spec, found[0], False, tuple(found[1:])) for spec in application.outputs)
-        return outputs[0] if len(outputs) == 1 else outputs
-
-    def new(self, *like: TensorSpec | Tensor, reads: Sequence[Tensor] = (), name: str = "") -> Any:
-        """Record one kernel that makes tensors like these; gives it, or the tuple of them when there are several.
-
-        A tensor's likeness is contiguous, a spec is taken as it is. `reads` are the rule's own tensors that it reads.
-        """
-        specs = [TensorSpec(x.spec.shape, x.spec.dtype) if isinstance(x, Tensor) else x for x in like]
-        step = self.schedule.steps[self._step]
-        self._kernel(name or (step.operator.name if step.operator else step.node.operator))
-        made = tuple(Tensor(spec, self._storage(spec.bytes, spec.dtype), False) for spec in specs)
-        self._touch(*reads)
-        return made[0] if len(made) == 1 else made
-
-    def view(self, tensor: Tensor, spec: TensorSpec) -> Tensor:
-        """The tensor's storage under another spec."""
-        return attrs.evolve(tensor, spec=spec, needs_grad=False)
-
-    def expand(self, tensor: Tensor, like: Tensor) -> Tensor:
-        """The tensor repeated to the shape of another, without storage."""
-        shape = like.spec.shape
-        return self.view(tensor, TensorSpec(shape, tensor.spec.dtype, (0,) * len(shape)))
-
-    def add(self, old: Tensor, new: Tensor) -> Tensor:
-        """The sum of two gradients that meet, as the engine makes it: in place where nobody else has the first."""
-        alone = not any(
-            storage is other
-            for storage in old.storages
-            for tensor in (*self._buffers.values(), *self._starts, *self._passed, new)
-            for other in tensor.storages
-        )
-        if self.in_place and alone and _dense(old):
-            self._kernel(ADD)
-            self._touch(old, new)
-            return old
-        return self.new(old, reads=(old, new), name=ADD)
-
-    def hold(self, *tensors: Tensor) -> None:
-        """Keep tensors until the node's last kernel, as temporaries of one expression are."""
-        self._held.extend(tensors)
-
-    def release(self, *what: Tensor | str) -> None:
-        """Let gradients, or saved tensors by their names, go before the node's end: torch has several nodes here."""
-        for item in what:
-            if isinstance(item, Tensor):
-                self._freed.update(id(storage) for storage in item.storages)
-                self._touch(item)
-            else:
-                gone = [saved for saved in self._saved if saved[1] == item]
-                self._saved = [saved for saved in self._saved if saved[1] != item]
-                self._let_go(gone)
-
-    # the engine
+class Engine(Recorder):
+    """A walk over a schedule from its end, as torch's autograd engine makes it."""
 
     def run(self) -> None:
         """Record the whole pass."""
@@ -427,36 +244,8 @@ class BackwardTrace:
             if id(tensor) not in self._made and tensor.storage.kind == PARAMETER:
                 self._uses[key] = self._uses.get(key, 0) + 1
 
-    def _key(self, tensor: Tensor) -> int:
-        """What gradients are gathered by: the value, or the parameter's storage."""
-        return id(tensor) if id(tensor) in self._made else id(tensor.storage)
 
-    def _kernel(self, name: str, step: int | None = None, again: bool = False) -> None:
-        self.kernels.append(BackwardKernel(self._step if step is None else step, name, again))
-
-    def _storage(self, size: Dim, dtype: str, owner: str = "") -> Storage:
-        step = self.schedule.steps[self._step]
-        storage = Storage(size, ACTIVATION, owner or step.node.name, step.weight, dtype)
-        self._births[id(storage)] = (storage, len(self.kernels) - 1)
-        self._deaths[id(storage)] = len(self.kernels) - 1
-        return storage
-
-    def _touch(self, *tensors: Tensor) -> None:
-        """These are there until now, at least."""
-        for tensor in tensors:
-            for storage in tensor.storages:
-                if id(storage) in self._births:
-                    self._deaths[id(storage)] = len(self.kernels) - 1
-
-    def _let_go(self, saved: Sequence[tuple[Storage, str]]) -> None:
-        for storage, _ in saved:
-            if id(storage) in self._births:
-                self._deaths[id(storage)] = len(self.kernels) - 1
-            else:
-                self._releases[id(storage)] = (len(self.kernels) - 1, self._step)
-
-
-def plain(trace: BackwardTrace, g: Any, *operands: Tensor, **attributes: Any) -> Any:
+def plain(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> Any:
     """The rule of an operator that has none: one kernel that makes a new gradient of each operand, as large as it is;
     those of a view's operands are views where it has all their elements."""
     application = trace.schedule.steps[trace._step].application
@@ -475,11 +264,3 @@ def _name(step: Step) -> str:
 
 def _other_shape(operand: Tensor, gradient: Tensor) -> bool:
     return not same_shape(operand.spec.shape, gradient.spec.shape)
-
-
-def _dense(tensor: Tensor) -> bool:
-    """Whether a tensor's elements lie without gaps and each once."""
-    strides = tensor.spec.strides
-    if strides is None:
-        return True
-    return same(tensor.spec.bytes, tensor.storage.bytes) and not any(type(s) is int and s == 0 for s in strides)

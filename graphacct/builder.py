@@ -82,6 +82,11 @@ class Builder:
         a cache. Those of a block's body are stacked up over its repetitions and leave the graph around it."""
         self._emitted.extend(values)
 
+    def returned(self) -> None:
+        """The outermost function has returned with the last node: what it held is let go."""
+        last = self._nodes[-1].name
+        self._held.update({name: last for name, scope in self._held.items() if not scope})
+
     def apply(self, operator: str, *operands: Operand, name: str = "", **attributes: Any) -> Any:
         """A node that applies `operator`; gives its output, or the tuple of them when there are several.
 

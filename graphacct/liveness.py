@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from graphacct.backward_pass import BackwardPass
+from graphacct.backward_kernels import BackwardPass
 from graphacct.dims import Dim, maximum
 from graphacct.kept import Kept
 from graphacct.kernels import ACTIVATION, GIVEN, Schedule, Step, Storage, storages

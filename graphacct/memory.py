@@ -14,7 +14,8 @@ import attrs
 
 from graphacct.account import build, find, find_profile
 from graphacct.annotate import AnnotatedGraph, annotate
-from graphacct.backward_pass import NO_BACKWARD_PASS, backward_pass
+from graphacct.backward_kernels import NO_BACKWARD_PASS
+from graphacct.backward_pass import backward_pass
 from graphacct.dims import Dim, maximum, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Graph, Parameter
@@ -56,6 +57,7 @@ class Memory:
         gradients: Of the gradients, in the parameters' dtype.
         optimizer_state: Of the optimizer's state, with master copies.
         saved_activations: Of what the backward pass needs of the forward pass, at its end.
+        saved_weight_copies: Of those, the copies of parameters that a profile with casts makes in another dtype.
         forward_peak: The most bytes of activations alive during the forward pass, what is kept among them, and the
             cache.
         backward_peak: The most during the backward pass: activations, their gradients, temporaries, and the new
@@ -91,6 +93,7 @@ class Memory:
     gradients: Dim
     optimizer_state: Dim
     saved_activations: Dim
+    saved_weight_copies: Dim
     forward_peak: Dim
     backward_peak: Dim
     peak: Dim
@@ -189,6 +192,7 @@ def memory(
         part.gradients,
         part.optimizer_state,
         saved,
+        sum(item.bytes for item in keeping if item.storage.copy_of),
         forward_peak,
         backward_peak,
         peak,

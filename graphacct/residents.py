@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import attrs
 
-from graphacct.backward_pass import NO_BACKWARD_PASS, BackwardPass
+from graphacct.backward_kernels import NO_BACKWARD_PASS, BackwardPass
 from graphacct.dims import Dim
 from graphacct.kept import Kept
 from graphacct.kernels import GIVEN, Schedule, storages

@@ -106,6 +106,8 @@ class Trace:
             operands = [self._operand(operand, tensors) for operand in node.inputs]
             dtype = self.profile.casts.get(node.operator, "")
             expansion = self.profile.expand.get(node.operator)
+            self._held = []
+            caller, first = storages(operands), len(self.steps)
             try:
                 if dtype:
                     operands = cast(self, operands, dtype)
@@ -115,16 +117,18 @@ class Trace:
                 elif expansion is None:
                     outputs = self._apply(self.operators[node.operator], operands, node.attributes)
                 else:
-                    self._held = []
                     result = expansion(self, *operands, **node.attributes)
-                    self.holds.extend((storage, len(self.steps) - 1) for storage in self._held)
                     outputs = result if isinstance(result, tuple) else (result,)
             except Exception as error:
                 raise blame(node.name, node.operator, self.operators, error) from error
+            self.holds.extend((storage, len(self.steps) - 1) for storage in self._held)
+            working = [i for i in range(first, len(self.steps)) if not viewing(self.steps[i])]
+            self.holds.extend((storage, working[-1]) for storage in caller if working)  # the caller has them as well
             tensors.update(zip((value.name for value in node.outputs), outputs, strict=True))
         for name, scope in graph.held.items():
             prefix = f"{scope}." if scope else ""
-            inside = [i for i in range(start, len(self.steps)) if self.steps[i].node.name.startswith(prefix)]
+            names = ((i, self.steps[i].node.name) for i in range(start, len(self.steps)))
+            inside = [i for i, node in names if node.startswith(prefix) or node == scope]
             if inside:
                 self.holds.extend((storage, inside[-1]) for storage in tensors[name].storages)
 
@@ -256,6 +260,11 @@ class Trace:
         stacked = Tensor(spec, found[0], any(result.needs_grad for result in results), tuple(found[1:]))
         self.gathers.append((len(self.steps), stacked, tuple(results)))
         return stacked
+
+
+def viewing(step: Step) -> bool:
+    """Whether a kernel only makes views."""
+    return step.application is not None and step.application.view
 
 
 def repetitions(repeat: Dim, carried: int) -> Iterator[Dim]:

@@ -7,7 +7,7 @@ from functools import reduce
 
 import attrs
 
-from graphacct.backward_pass import BackwardPass
+from graphacct.backward_kernels import BackwardPass
 from graphacct.dims import Dim, maximum
 from graphacct.kernels import Schedule
 

@@ -81,6 +81,8 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
         b.hold(*constants)
         x = b.repeat("h", config.n_layer, partial(block, config, d_head, workload), x, constants=constants)
         x = layer_norm(b, "ln_f", x)
+    if workload.phase == "train":
+        b.hold(x)  # until the loss, which the model computes itself
     tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
     return linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
 
@@ -97,8 +99,8 @@ def block(
     b.hold(y, *weights)
     x = b.apply("add", x, y, name="attn_residual")
     y = layer_norm(b, "ln_2", x)
+    b.hold(y)
     with b.scope("mlp"):
-        b.hold(y)
         inner = 4 * config.n_embd if config.n_inner is None else config.n_inner
         y = conv1d(b, "c_fc", y, inner)
         y = b.apply(ACTIVATIONS[config.activation_function], y, name="act")

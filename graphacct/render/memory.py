@@ -25,6 +25,7 @@ PARTS = (
     "gradients",
     "optimizer_state",
     "saved_activations",
+    "saved_weight_copies",
     "forward_peak",
     "backward_peak",
     "peak",
@@ -120,6 +121,9 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         end = "when the forward pass ends; some of it may have gone at the peak"
         note = "at the end of the forward pass" if memory.peak_in != "backward" else end
         lines.append(_line("kept for the backward pass", memory.saved_activations, note, memory, binary, 1))
+    if not same(memory.saved_weight_copies, 0):
+        note = "in the dtype that products run in"
+        lines.append(_line("of which copies of weights", memory.saved_weight_copies, note, memory, binary, 1))
     if not same(memory.kv_cache_bytes, 0):
         token = f"at the end; {bytes_(memory.kv_bytes_per_token, binary)} a token of each sequence"
         lines.append(_line("of which the cache", memory.kv_cache_bytes, token, memory, binary, 1))

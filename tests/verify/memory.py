@@ -76,6 +76,32 @@ def forward_peak(
     return live.peak
 
 
+def step_peak(model: torch.nn.Module, ids: torch.Tensor, logits: Callable[[Any], torch.Tensor]) -> int:
+    """The most bytes alive after an operator of a whole step without gradients at its start: the forward pass up to the
+    sum of the logits, all but that given up, and the backward pass."""
+    model.zero_grad(set_to_none=True)
+    gc.collect()
+    live = Live(known(model, ids))
+    with live:
+        output = model(ids)
+        result = logits(output).sum()
+    del output
+    gc.collect()
+    with live:
+        result.backward()
+    return live.peak
+
+
+def sums(model: torch.nn.Module, ids: torch.Tensor, logits: Callable[[Any], torch.Tensor]) -> tuple[int, int]:
+    """How many additions into a new tensor and in place the backward pass runs when no mode watches it."""
+    model.zero_grad(set_to_none=True)
+    result = logits(model(ids)).sum()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        result.backward()
+    names = [event.name for event in profile.events()]
+    return names.count("aten::add"), names.count("aten::add_")
+
+
 def prefill_peak(model: torch.nn.Module, ids: torch.Tensor) -> tuple[int, int]:
     """The most bytes alive after an operator of a forward pass that fills a cache, and the cache's bytes."""
     gc.collect()

@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 import torch
-from memory import forward_peak, saved_bytes
+from memory import forward_peak, saved_bytes, step_peak, sums
 from modules import WorksheetLM
 
 import graphacct
-from graphacct.kept import kept
+from graphacct.backward_kernels import ADD, BackwardPass
+from graphacct.backward_pass import backward_pass
+from graphacct.kept import Kept, kept, savings
 from graphacct.kept import saved_bytes as expected_bytes
-from graphacct.kernels import Schedule
-from graphacct.liveness import live_bytes
+from graphacct.kernels import ACTIVATION, Schedule
+from graphacct.liveness import live_bytes, step_bytes
 from graphacct.plugins import default
 from graphacct.schedule import schedule
+from graphacct.selection import recomputed
 
 GPT2 = {"vocab_size": 101, "n_positions": 64, "n_embd": 48, "n_layer": 3, "n_head": 6}
 WORKSHEET = {"vocab_size": 101, "context_length": 64, "d_model": 48, "n_layer": 3, "n_head": 6, "d_ff": 80}
@@ -36,11 +39,18 @@ def gpt2(attention: str, p: float) -> torch.nn.Module:
     return GPT2LMHeadModel(config)
 
 
-def scheduled(model: str, overrides: dict[str, Any], training: bool, **options: Any) -> Schedule:
+def scheduled(model: str, overrides: dict[str, Any], training: bool, again: bool = False, **options: Any) -> Schedule:
     plugins = default()
     graph = graphacct.build(model, phase="train" if training else "forward", set=overrides, **options)
     profile = plugins.profiles["torch-eager-cpu"]
-    return schedule(graph, plugins.operators, profile, lambda parameter: training and not parameter.buffer)
+    rerun = recomputed(graph, "full" if again else "none", plugins.operators)
+    return schedule(
+        graph,
+        plugins.operators,
+        profile,
+        lambda parameter: training and not parameter.buffer,
+        lambda node: node.name in rerun,
+    )
 
 
 @pytest.mark.parametrize(("batch", "seq_len"), SIZES)
@@ -56,6 +66,45 @@ def test_gpt2_in_training(attention: str, p: float, batch: int, seq_len: int) ->
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output.logits) == expected_bytes(steps)
     peak = max(live_bytes(steps, [(item.storage, item.position) for item in kept(steps)]))
     assert forward_peak(model, ids(batch, seq_len), lambda output: output.logits, True) == peak
+
+
+def passed(steps: Schedule, in_place: bool) -> tuple[list[Kept], BackwardPass]:
+    saving = list(savings(steps))
+    keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
+    plugins = default()
+    return keeping, backward_pass(steps, saving, plugins.operators, plugins.profiles["torch-eager-cpu"], in_place)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(("batch", "seq_len"), SIZES)
+@pytest.mark.parametrize("p", [0.0, 0.1])
+@pytest.mark.parametrize("attention", ["eager", "fused"])
+def test_gpt2s_whole_step(attention: str, p: float, batch: int, seq_len: int, checkpointing: bool) -> None:
+    """The peak over forward and backward, the parameters' gradients as they are made, layers checkpointed or not.
+
+    Under the mode that watches them, gradients that meet are added into a new tensor.
+    """
+    model = gpt2(attention, p).train()
+    if checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    overrides = {**GPT2, **dict.fromkeys(DROPOUT, p)}
+    steps = scheduled("gpt2", overrides, True, again=checkpointing, batch=batch, seq_len=seq_len, attention=attention)
+    model(ids(batch, seq_len))
+    keeping, back = passed(steps, in_place=False)
+    peak = max(step_bytes(steps, keeping, back, fresh=True))
+    assert step_peak(model, ids(batch, seq_len), lambda output: output.logits) == peak
+
+
+@pytest.mark.parametrize("attention", ["eager", "fused"])
+def test_gradients_that_meet_are_added_in_place(attention: str) -> None:
+    """Where no mode watches, torch adds as often as graphacct says, into new tensors and in place: the head's gradient
+    is a view, to which the embedding's is added."""
+    overrides = {**GPT2, **dict.fromkeys(DROPOUT, 0.0)}
+    back = passed(scheduled("gpt2", overrides, True, batch=2, seq_len=24, attention=attention), in_place=True)[1]
+    made = {life.birth for life in back.lives}
+    added = [position in made for position, kernel in enumerate(back.kernels) if kernel.name == ADD]
+    model = gpt2(attention, 0.0).train()
+    assert sums(model, ids(2, 24), lambda output: output.logits) == (added.count(True), added.count(False)) == (1, 12)
 
 
 @pytest.mark.parametrize(("batch", "seq_len"), SIZES)
@@ -75,3 +124,6 @@ def test_the_worksheets_model_in_training(batch: int, seq_len: int) -> None:
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output) == expected_bytes(steps)
     peak = max(live_bytes(steps, [(item.storage, item.position) for item in kept(steps)]))
     assert forward_peak(model, ids(batch, seq_len), lambda output: output, True) == peak
+    keeping, back = passed(steps, in_place=False)
+    whole = max(step_bytes(steps, keeping, back, fresh=True))
+    assert step_peak(model, ids(batch, seq_len), lambda output: output) == whole

@@ -23,10 +23,16 @@ def elementwise(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
     return tuple(trace.new(g) if wanted else None for wanted in trace.wanted)
 
 
-def linear(trace: Any, g: Any, x: Any, weight: Any, *bias: Any) -> Any:
+def linear_in_out(trace: Any, g: Any, x: Any, weight: Any, *bias: Any) -> Any:
     """Two products; the bias's gradient is g, which the engine sums."""
     made = iter(_several(trace, [TensorSpec(y.spec.shape, y.spec.dtype) for y in _asked(trace, x, weight)]))
     return (*(next(made) if wanted else None for wanted in trace.wanted[:2]), *(g for _ in bias))
+
+
+def linear(trace: Any, g: Any, x: Any, weight: Any, *bias: Any) -> Any:
+    """As linear_in_out; the weight's gradient is the view of a product, for the weight is turned before it is used."""
+    of_x, of_weight, *of_bias = linear_in_out(trace, g, x, weight, *bias)
+    return (of_x, of_weight and trace.view(of_weight, of_weight.spec), *of_bias)
 
 
 def _asked(trace: Any, *operands: Any) -> list[Any]:
@@ -179,7 +185,7 @@ RULES: dict[str, Callable[..., Any]] = {
         *(trace.new(g) if wanted else None for wanted in trace.wanted[1:]),
     ),
     "linear": linear,
-    "linear_in_out": linear,
+    "linear_in_out": linear_in_out,
     "sub": sub,
     "div": div,
     "square": power,
