@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench verify clean
+.PHONY: demo test lint bench verify goldens certify clean
 
 demo: $(INSTALLED)
 	$(BIN)/graphacct report gpt2-xl --depth 3
@@ -23,6 +23,10 @@ bench: $(INSTALLED)
 
 verify: .venv-verify/.installed
 	.venv-verify/bin/python -m pytest tests/verify
+
+# What torch and transformers measure of the model in a folder with a config.json: make goldens CONFIG=path/to/folder
+goldens: .venv-verify/.installed
+	.venv-verify/bin/python tests/verify/truth.py $(CONFIG)
 
 $(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graphacct needs Python 3.11 or later: make PYTHON=python3.11 ...")'

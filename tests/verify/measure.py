@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ def parameters(model: torch.nn.Module) -> dict[str, Any]:
     rows: dict[str, dict[str, Any]] = {}
     for name, tensor in once.items():
         row = rows.setdefault(pattern(name), {"params": 0, "tensors": 0, "shape": list(tensor.shape)})
-        assert row["shape"] == list(tensor.shape), f"{name} has another shape than its siblings"
+        row["shape"] = row["shape"] if row["shape"] == list(tensor.shape) else "varies"
         row["params"] += tensor.numel()
         row["tensors"] += 1
     return {
@@ -37,8 +38,13 @@ def flops(model: torch.nn.Module, batch: int, seq_len: int) -> dict[str, Any]:
     ids = torch.zeros((batch, seq_len), dtype=torch.long, device="meta")
     # Without a mask transformers looks into the positions for packed sequences, and a meta tensor has no values.
     options = {"attention_mask": torch.ones_like(ids)} if hasattr(model, "config") else {}
+    return flops_of(model, lambda: model(ids, **options))
+
+
+def flops_of(model: torch.nn.Module, run: Callable[[], Any]) -> dict[str, Any]:
+    """The same of what a function runs on the model, without gradients."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(ids, **options)
+        run()
     counts = counter.get_flop_counts()
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     root = type(model).__name__

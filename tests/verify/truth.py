@@ -1,0 +1,148 @@
+"""Truth of any config.json: `python tests/verify/truth.py FOLDER...` (or `make goldens CONFIG=FOLDER`).
+
+Each folder has a config.json; the model that its `architectures` names is built by the transformers library on the meta
+device, without weights, and what is measured on it is written to truth.json beside it, as tests/goldens/README.md
+describes. Attention is written out and experts run as one product for each pair of token and expert, because torch's
+counter sees neither fused attention on a CPU nor grouped products.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from measure import flops_of, parameters, pattern
+from torch.utils.flop_counter import FlopCounterMode
+
+PAIRS = ((1, 128), (1, 1024), (4, 512))
+CACHED = 1024
+IMAGE_SIZE = 224
+
+
+def model_of(folder: Path) -> torch.nn.Module:
+    """The model that a folder's config.json describes, on the meta device, in the dtype that it says."""
+    transformers.masking_utils.find_packed_sequence_indices = lambda position_ids: (
+        None
+    )  # it reads values; meta has none
+    config = transformers.AutoConfig.from_pretrained(folder)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    dtype = config.dtype or torch.float32
+    options: dict[str, Any] = {"attn_implementation": "eager", "dtype": dtype}
+    kind = getattr(transformers, config.architectures[0])
+    with torch.device("meta"):
+        try:
+            model = kind._from_config(config, experts_implementation="batched_mm", **options)
+        except (TypeError, ValueError):
+            model = kind._from_config(config, **options)
+    return model.eval()
+
+
+def inputs(model: torch.nn.Module, batch: int, size: int) -> dict[str, Any]:
+    """What the model takes: token ids, pixels, features, for an encoder and a decoder both."""
+    config = model.config
+    ids = torch.zeros((batch, size), dtype=torch.long, device="meta")
+    if model.main_input_name == "input_features":
+        frames = 2 * config.max_source_positions
+        features = torch.zeros((batch, config.num_mel_bins, frames), device="meta", dtype=model.dtype)
+        return {"input_features": features, "decoder_input_ids": ids, "use_cache": False}
+    if model.main_input_name == "pixel_values":
+        pixels = torch.zeros((batch, config.num_channels, size, size), device="meta", dtype=model.dtype)
+        return {"pixel_values": pixels}
+    if config.model_type == "clip":
+        side = config.vision_config.image_size
+        pixels = torch.zeros((batch, 3, side, side), device="meta", dtype=model.dtype)
+        return {"input_ids": ids, "pixel_values": pixels}
+    if config.is_encoder_decoder:
+        return {"input_ids": ids, "decoder_input_ids": ids, "use_cache": False}
+    return {"input_ids": ids} | ({"use_cache": False} if getattr(config, "use_cache", False) else {})
+
+
+def main_outputs(out: Any) -> list[torch.Tensor]:
+    """The outputs that a loss would use: logits where there are any."""
+    for names in (("logits",), ("logits_per_image",), ("last_hidden_state", "pooler_output")):
+        found = [out[name] for name in names if name in out and out[name] is not None]
+        if found:
+            return found
+    raise ValueError(f"no outputs among {list(out)}")
+
+
+def forward(model: torch.nn.Module, given: Mapping[str, Any]) -> dict[str, Any]:
+    """FLOPs of a forward pass, in total, by kernel and by module."""
+    return flops_of(model, lambda: model(**given))
+
+
+def train_step(model: torch.nn.Module, given: Mapping[str, Any]) -> dict[str, Any]:
+    """FLOPs of a forward and a backward pass from the sum of the outputs; on parameters that are all trained."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    with FlopCounterMode(display=False) as counter:
+        sum(output.float().sum() for output in main_outputs(model(**given))).backward()
+    without = sorted({pattern(name) for name, tensor in model.named_parameters() if tensor.grad is None})
+    model.zero_grad(set_to_none=True)
+    model.eval()
+    return {"total": counter.get_total_flops(), "params_without_grad": without}
+
+
+def decode(model: torch.nn.Module, cached: int) -> dict[str, Any]:
+    """FLOPs of one new token on a cache of earlier ones."""
+    ids = torch.zeros((1, cached), dtype=torch.long, device="meta")
+    with torch.no_grad():
+        cache = model(input_ids=ids, use_cache=True).past_key_values
+        found = flops_of(model, lambda: model(input_ids=ids[:, :1], past_key_values=cache, use_cache=True))
+    return {"total": found["total"]}
+
+
+def length_of(config: Any) -> int:
+    """The longest sequence that is measured: the model's own, where it has one that is shorter."""
+    text = config.get_text_config(decoder=True)
+    names = ("max_position_embeddings", "n_positions", "max_target_positions")
+    return min([CACHED, *(getattr(text, name) for name in names if getattr(text, name, None))])
+
+
+def truth(folder: Path, pairs: tuple[tuple[int, int], ...] = PAIRS) -> dict[str, Any]:
+    """Everything that is measured on one configuration."""
+    model = model_of(folder)
+    config = model.config
+    image = model.main_input_name == "pixel_values"
+    longest = length_of(config)
+    if image:
+        pairs = tuple((batch, getattr(config, "image_size", None) or IMAGE_SIZE) for batch in (1, 4))
+    result: dict[str, Any] = {
+        "architecture": type(model).__name__,
+        "model_type": config.model_type,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        "params": parameters(model),
+        "forward": [],
+        "train_step": [],
+    }
+    for batch, size in pairs:
+        size = size if image else min(size, longest)
+        sizes = {"batch": batch, "image_size" if image else "seq": size}
+        given = inputs(model, batch, size)
+        result["forward"].append({**sizes, **forward(model, given)})
+        result["train_step"].append({**sizes, **train_step(model, given)})
+    if model.can_generate() and not config.is_encoder_decoder and "input_ids" in given:
+        cached = min(CACHED, longest - 1)
+        result["decode"] = [{"batch": 1, "cached_tokens": cached, **decode(model, cached)}]
+    return result
+
+
+def main(folders: list[str]) -> None:
+    for name in folders:
+        folder = Path(name)
+        found = truth(folder)
+        (folder / "truth.json").write_text(json.dumps(found, indent=1) + "\n")
+        print(f"{folder}: {found['params']['total']:,} parameters")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
