@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, brief, suggest
+
+OPTIONAL = {"optional": True}
+"""The metadata of a field whose None says something of its own, whatever the default: no window, no cap."""
 
 
 def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
@@ -43,7 +46,7 @@ def optional_size(default: Any = None) -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
         return None if value is None else check_dim(value, field.name)
 
-    return _field(default, check)
+    return _field(default, check, OPTIONAL)
 
 
 def probability(default: float) -> Any:
@@ -79,5 +82,5 @@ def choice(default: str, options: Sequence[str]) -> Any:
     return _field(default, check)
 
 
-def _field(default: Any, check: Any) -> Any:
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+def _field(default: Any, check: Any, metadata: Mapping[str, bool] | None = None) -> Any:
+    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata=metadata)

@@ -8,6 +8,9 @@ from graphacct.deferred import Deferred
 from graphacct.hookspecs import hookimpl
 
 FAMILIES: tuple[Deferred, ...] = (
+    Deferred("gemma", "graphacct.architectures.gemma", ("gemma-2b", "gemma-7b"), ("gemma",)),
+    Deferred("gemma2", "graphacct.architectures.gemma2", ("gemma-2-2b", "gemma-2-9b", "gemma-2-27b"), ("gemma2",)),
+    Deferred("gemma3_text", "graphacct.architectures.gemma3", ("gemma-3-1b",), ("gemma3_text",)),
     Deferred(
         "llama",
         "graphacct.architectures.llama",

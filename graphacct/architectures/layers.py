@@ -41,12 +41,26 @@ def rms_norm(b: Builder, name: str, x: Value) -> Value:
     return b.apply("rms_norm", x, b.parameter(f"{name}.weight", x.spec.shape[-1:]), name=name)
 
 
-def norm(b: Builder, name: str, x: Value, kind: str, *, weight: bool = True, bias: bool = False) -> Value:
-    """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them."""
+def norm(
+    b: Builder, name: str, x: Value, kind: str, *, weight: bool = True, bias: bool = False, centred: bool = False
+) -> Value:
+    """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them.
+
+    The gain is the weight, or one more than it where it is `centred` at 0.
+    """
     width = x.spec.shape[-1:]
-    parameters = [b.parameter(f"{name}.weight", width)] if weight else []
-    parameters += [b.parameter(f"{name}.bias", width)] if bias else []
-    return b.apply(kind, x, *parameters, name=name)
+    gains = [b.parameter(f"{name}.weight", width)] if weight else []
+    if centred:
+        gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
+    biases = [b.parameter(f"{name}.bias", width)] if bias else []
+    return b.apply(kind, x, *gains, *biases, name=name)
+
+
+def activation(b: Builder, operators: str, x: Value) -> Value:
+    """An activation of one operator or of several with spaces between, the first applied first."""
+    for count, operator in enumerate(operators.split()):
+        x = b.apply(operator, x, name="act" if count == 0 else f"act_{operator}")
+    return x
 
 
 def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Value:

@@ -60,6 +60,7 @@ COSTLY = frozenset(
         "shared_expert_intermediate_size",
         "sliding_window",
         "use_parallel_residual",
+        "use_bidirectional_attention",
         "use_sliding_window",
         "use_qk_norm",
     ]
@@ -109,7 +110,7 @@ def configured(architecture: Architecture, content: Mapping[str, Any]) -> Any:
                     f"{key} is {brief(value)}, which {architecture.name} does not know and which changes the cost"
                 )
             continue
-        if value is None and fields[name].default is not None:
+        if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
             continue
         if name in given and name != key:
             continue  # the key of today counts where a file has both

@@ -51,10 +51,11 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
         normed[:2] = [normed_by(b, name, part, kind) for name, part in zip(a.qk_norm_names, normed, strict=False)]
     heads = []
     for part, count, label in zip(normed, counts, "qkv", strict=True):
-        if a.qk_norm == "head" and label != "v":
+        if a.qk_norm in ("head", "gains") and label != "v":
             batch, seq = part.spec.shape[:2]
             part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
-            part = normed_by(b, a.qk_norm_names["qk".index(label)], part, kind)
+            name = a.qk_norm_names["qk".index(label)]
+            part = normed_by(b, name, part, kind) if a.qk_norm == "head" else normed_apart(b, name, part, kind)
             heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
         else:
             heads.append(split_heads(b, part, count, a.d_head, label))
@@ -66,7 +67,13 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """x normalized over its last dimension."""
-    return norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias)
+    return norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred)
+
+
+def normed_apart(b: Builder, name: str, x: Value, kind: Norm) -> Value:
+    """Heads (batch, seq, heads, width) normalized each, then multiplied by a gain of (heads, width)."""
+    y = b.apply(kind.kind, x, name=name)
+    return b.apply("mul", y, b.parameter(f"{name}.weight", x.spec.shape[-2:]), name=f"{name}_scaled")
 
 
 def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
@@ -98,9 +105,9 @@ def fused(
     mask = tables.get(mask_name(a))
     rest = () if mask is None else (mask,)
     unscaled = {} if a.scaled else {"scale": 1}
-    return b.apply(
-        "scaled_dot_product_attention", q, k, v, *rest, name="sdpa", causal=causal and not rest, **drop, **unscaled
-    )
+    capping = {"softcap": True} if a.softcap else {}
+    options = {"causal": causal and not rest, **drop, **unscaled, **capping}
+    return b.apply("scaled_dot_product_attention", q, k, v, *rest, name="sdpa", **options)
 
 
 def eager(

@@ -22,11 +22,13 @@ class Norm:
         kind: `rms_norm` or `layer_norm`.
         weight: Whether it has a gain (OLMo's first models have none).
         bias: Whether it has a bias.
+        centred: Whether the stored gain is one less than what is multiplied, so that its zero changes nothing.
     """
 
     kind: str = RMS
     weight: bool = True
     bias: bool = False
+    centred: bool = False
 
 
 @attrs.frozen
@@ -47,8 +49,8 @@ class Attention:
         alibi: Whether a slope times the distance is added to the scores.
         window: How many positions back it sees, its own included; None for all.
         window_cached: Whether a cache holds no more than the window.
-        qk_norm: `head` for a norm that all heads of q or k share, `heads` for one of each head's own, `width` for one of
-            all heads together.
+        qk_norm: `head` for a norm that all heads of q or k share, `gains` for one that has a gain for each head, `heads`
+            for one of each head's own, `width` for one of all heads together.
         qk_norm_names: The norms' names.
         qk_norm_kind: Their kind; None for that of the layer's.
         scaled: Whether the scores are divided by a constant.
@@ -92,7 +94,7 @@ class Mlp:
 
     Attributes:
         width: The hidden layer's width.
-        activation: Its operator.
+        activation: Its operator, or several with spaces between, the first applied first.
         gated: Whether the activation of one projection is multiplied with another.
         module: The module's name; empty where its projections are the layer's own.
         gate, up, down: The projections' names.
@@ -119,7 +121,7 @@ class Experts:
         count: How many there are.
         per_token: How many a token runs through.
         width: The hidden layer's width of one.
-        activation: Its operator.
+        activation: Its operator or operators, as in Mlp.
         module: The module's name.
         router: The router's name.
         bias: Whether the experts' projections have biases.

@@ -12,7 +12,7 @@ from graphacct.architecture import Architecture, Workload
 from graphacct.architectures.decoder import Decoder, decode
 from graphacct.architectures.layers import next_token_loss
 from graphacct.builder import Builder
-from graphacct.config import flag, optional_size, probability, size
+from graphacct.config import OPTIONAL, flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph import Value
@@ -24,11 +24,11 @@ ACTIVATIONS = {
     "gelu_new": "gelu_new",
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
-    "relu2": "relu_squared",
+    "relu2": "relu square",
     "silu": "silu",
     "swish": "silu",
 }
-"""The transformers library's names of activations, and the operators that they are."""
+"""The transformers library's names of activations, and the operators that they are, in order."""
 MOST_LAYERS = 10_000
 """Layers that differ are looked at one by one; published models have up to some hundred."""
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -77,7 +77,7 @@ def number(default: float | None) -> Any:
             raise ConfigError(f"{field.name} is a number, not {brief(value)}")
         return value
 
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata=OPTIONAL)
 
 
 def layer_types() -> Any:
@@ -195,6 +195,17 @@ def part_turned(config: Any) -> Dim:
         return int(width * factor)
     ratio = Fraction(factor).limit_denominator(1024)
     return exact_div(width * ratio.numerator, ratio.denominator, "dimensions of a head that are turned")
+
+
+def kinds_of_attention(config: Any, usual: Callable[[int], str]) -> tuple[str, ...]:
+    """The kind of each layer's attention: as `layer_types` says, or else what is `usual` for its index."""
+    count = whole(config.num_hidden_layers, "num_hidden_layers")
+    given = config.layer_types
+    if given is None:
+        return tuple(usual(index) for index in range(count))
+    if len(given) < count:
+        raise ConfigError(f"layer_types has {len(given)} entries for num_hidden_layers {count}")
+    return tuple(given[:count])
 
 
 def whole(count: Dim, key: str) -> int:

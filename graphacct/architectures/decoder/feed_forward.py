@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphacct.architectures.decoder.description import Experts, Mlp
-from graphacct.architectures.layers import linear
+from graphacct.architectures.layers import activation, linear
 from graphacct.builder import Builder
 from graphacct.dims import prod, same
 from graphacct.graph import Value
@@ -13,14 +13,14 @@ def mlp(m: Mlp, b: Builder, x: Value) -> Value:
     """A network whose scope the builder is in."""
     width = x.spec.shape[-1]
     if not m.gated:
-        y = b.apply(m.activation, linear(b, m.up, x, m.width, bias=m.bias), name="act")
+        y = activation(b, m.activation, linear(b, m.up, x, m.width, bias=m.bias))
     else:
         if m.joint:
             both = linear(b, m.joint, x, 2 * m.width, bias=m.bias)
             gate, up = b.apply("split", both, name="gate_and_up", parts=2)
-            gate = b.apply(m.activation, gate, name="act")
+            gate = activation(b, m.activation, gate)
         else:
-            gate = b.apply(m.activation, linear(b, m.gate, x, m.width, bias=m.bias), name="act")
+            gate = activation(b, m.activation, linear(b, m.gate, x, m.width, bias=m.bias))
             up = linear(b, m.up, x, m.width, bias=m.bias)
         y = b.apply("mul", gate, up, name="gated")
     return linear(b, m.down, y, width, bias=m.bias)
@@ -118,5 +118,5 @@ def activated(e: Experts, b: Builder, both: Value) -> Value:
         sigmoid = b.apply("sigmoid", b.apply("scale", gate, name="gate_scaled"), name="act")
         gate = b.apply("mul", gate, sigmoid, name="glu")
     else:
-        gate = b.apply(e.activation, gate, name="act")
+        gate = activation(b, e.activation, gate)
     return b.apply("mul", gate, up, name="gated")

@@ -44,11 +44,12 @@ def _all_operands(
     e: Any,
     *,
     scale: float | None = None,
+    softcap: bool = False,
     dropout_p: float = 0.0,
 ) -> Work:
     """The kernel computes the gradients of q, k and v together, whichever are wanted."""
     scores = b * h * s * t
-    steps = 2 + (scale != 1) + (2 if dropout_p else 0)
+    steps = 2 + (scale != 1) + (5 if softcap else 0) + (2 if dropout_p else 0)
     shared = 0 if same(g, h) else b * h * t * (d + e)
     return Work(matmul_flops=4 * scores * d + 4 * scores * e, vector_flops=steps * scores + 2 * b * h * s * e + shared)
 
@@ -63,12 +64,14 @@ def _scores_again(
     *,
     causal: bool = False,
     scale: float | None = None,
+    softcap: bool = False,
     dropout_p: float = 0.0,
 ) -> Work:
     """The scores, and from them and the logsumexp the weights, which the forward kernel never stored."""
     scores = b * h * s * t
-    steps = 2 + (scale != 1) + (causal or mask is not None) + (2 if dropout_p else 0)
-    return Work(matmul_flops=2 * scores * d, vector_flops=steps * scores, transcendentals=scores)
+    steps = 2 + (scale != 1) + (3 if softcap else 0) + (causal or mask is not None) + (2 if dropout_p else 0)
+    functions = 2 if softcap else 1
+    return Work(matmul_flops=2 * scores * d, vector_flops=steps * scores, transcendentals=functions * scores)
 
 
 @operator(
@@ -99,6 +102,7 @@ def scaled_dot_product_attention(
     *,
     causal: bool = False,
     scale: float | None = None,
+    softcap: bool = False,
     dropout_p: float = 0.0,
 ) -> Work:
     """softmax(q kᵀ · scale + mask) v, fused (Dao et al., 2022); k and v may have fewer heads than q (grouped queries).
@@ -106,7 +110,8 @@ def scaled_dot_product_attention(
     2 FLOPs per multiply-add, so 2 b h s t d for the scores and 2 b h s t e for the values, in full for every pair of
     positions whether or not a mask hides it, as torch's counter has it. Per score, as the operators of the written-out
     chain: 1 for the scale (none when `scale` is 1; None stands for 1/√d), 1 for the mask, given or causal (one that is
-    both counts once, as one table), 5 for the softmax with one exp, 2 for dropout.
+    both counts once, as one table), 5 for the softmax with one exp, 2 for dropout; with `softcap` 3 more, one of them a
+    tanh: cap · tanh(scores / cap) before the mask (Gemma 2, arXiv:2408.00118).
 
     Reads q, k, v and the mask, writes the output; the scores are never stored. The output lies in memory in the order
     of q: as (b, s, h, e) for the transposed view of a projection, so that merging the heads is a view. What is kept
@@ -115,13 +120,14 @@ def scaled_dot_product_attention(
 
     Backward, of q, k and v together: 4 products, 2 b h s t d each for the gradients of q and of k, 2 b h s t e each for
     those of the softmax and of v: twice the forward pass. Per score: the softmax's gradient (subtract, multiply), 1 for
-    the scale, 2 for dropout; 2 per element of the output for sum(g * out); where heads share k and v, 1 per query head
-    to sum their gradients. Of a mask that is trained, the sum over what it was broadcast to is not counted.
+    the scale, 2 for dropout, 5 for the softcap (tanh's 3, its two scales); 2 per element of the output for sum(g * out);
+    where heads share k and v, 1 per query head to sum their gradients. Of a mask that is trained, the sum over what it was broadcast to is not counted.
 
     Computed again on top, because the forward kernel stored no scores: a fifth product, 2 b h s t d, and per score 2
-    for the weights from the logsumexp (subtract, exp), 1 each for scale and mask, 2 for dropout. The hardware does that
+    for the weights from the logsumexp (subtract, exp), 1 each for scale and mask, 2 for dropout, 3 for the softcap. The hardware does that
     and the model does not ask for it; torch's counter has all 5 products.
     """
     scores = b * h * s * t
-    steps = 5 + (scale != 1) + (causal or mask is not None) + (2 if dropout_p else 0)
-    return Work(matmul_flops=2 * scores * d + 2 * scores * e, vector_flops=steps * scores, transcendentals=scores)
+    steps = 5 + (scale != 1) + (3 if softcap else 0) + (causal or mask is not None) + (2 if dropout_p else 0)
+    products, functions = 2 * scores * d + 2 * scores * e, 2 if softcap else 1
+    return Work(matmul_flops=products, vector_flops=steps * scores, transcendentals=functions * scores)

@@ -1,0 +1,58 @@
+"""Gemma 3, its language model: five layers with a window to one without, each kind with rotary positions of its own.
+
+Gemma Team, 2025 (arXiv:2503.19786).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct.architectures.decoder import Decoder
+from graphacct.architectures.decoder.families import FULL, SLIDING, decoder, kinds_of_attention, number
+from graphacct.architectures.gemma2 import Gemma2Config, sandwiched
+from graphacct.config import size
+from graphacct.dims import Dim
+from graphacct.errors import ConfigError
+
+
+@attrs.frozen(kw_only=True)
+class Gemma3Config(Gemma2Config):
+    """The keys of the published config.json that the cost depends on; every `sliding_window_pattern`th layer sees all."""
+
+    vocab_size: Dim = size(262208)
+    max_position_embeddings: Dim = size(131072)
+    sliding_window_pattern: Dim = size(6)
+    attn_logit_softcapping: float | None = number(None)
+    final_logit_softcapping: float | None = number(None)
+
+
+def describe(config: Gemma3Config) -> Decoder:
+    """Gemma 2's layers, with a norm of queries and keys."""
+    pattern = config.sliding_window_pattern
+    if type(pattern) is not int:
+        raise ConfigError(f"sliding_window_pattern is {pattern}: give a number")
+    kinds = kinds_of_attention(config, lambda index: SLIDING if (index + 1) % pattern else FULL)
+    tables = {kind: f"rotary_emb.{kind}" for kind in (FULL, SLIDING)}
+    return sandwiched(config, kinds, rotary_tables=tables, qk_norm="head")
+
+
+PRESETS = {
+    "gemma-3-1b": Gemma3Config(
+        vocab_size=262144,
+        hidden_size=1152,
+        intermediate_size=6912,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        max_position_embeddings=32768,
+        sliding_window=512,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "gemma3_text",
+    Gemma3Config,
+    describe,
+    PRESETS,
+    aliases={"hidden_act": "hidden_activation", "_sliding_window_pattern": "sliding_window_pattern"},
+    doc="Gemma 3's language model: a window in five of six layers, normed queries and keys, two rotary bases.",
+)
