@@ -72,5 +72,9 @@ TWO_B: Mapping[str, Any] = {
 }
 PRESETS = {"gemma-2b": GemmaConfig(**TWO_B, dtype="bfloat16"), "gemma-7b": GemmaConfig(dtype="bfloat16")}
 ARCHITECTURE = decoder(
-    "gemma", GemmaConfig, describe, PRESETS, doc="Gemma: centred RMSNorm, scaled embedding, GeGLU, wide heads, tied head."
+    "gemma",
+    GemmaConfig,
+    describe,
+    PRESETS,
+    doc="Gemma: centred RMSNorm, scaled embedding, GeGLU, wide heads, tied head.",
 )

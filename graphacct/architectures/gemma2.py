@@ -54,9 +54,7 @@ def describe(config: Gemma2Config) -> Decoder:
     return sandwiched(config, kinds, rotary_tables=dict.fromkeys((FULL, SLIDING), "rotary_emb"))
 
 
-def sandwiched(
-    config: Any, kinds: tuple[str, ...], *, rotary_tables: Mapping[str, str], qk_norm: str = ""
-) -> Decoder:
+def sandwiched(config: Any, kinds: tuple[str, ...], *, rotary_tables: Mapping[str, str], qk_norm: str = "") -> Decoder:
     """The decoder of Gemma 2, and of Gemma 3 with a norm of queries and keys and rotary tables for each kind."""
 
     def layer(kind: str) -> Layer:

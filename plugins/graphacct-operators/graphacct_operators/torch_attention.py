@@ -103,7 +103,9 @@ def written_out(
 
 def on_cpu(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
     """The CPU's flash kernel, unless there is dropout, a mask that is trained or not of 2 or 4 dimensions, or keys and
-    values differ in width."""
+    values differ in width; the kernel itself with a cap, as `capped`."""
+    if attributes.get("softcap"):
+        return capped(trace, q, k, v, *mask, **attributes)
     trained = any(item.needs_grad or len(item.spec.shape) not in (2, 4) for item in mask)
     if attributes.get("dropout_p") or trained or not same(q.spec.shape[-1], v.spec.shape[-1]):
         return written_out(trace, q, k, v, *mask, **attributes)
@@ -112,7 +114,9 @@ def on_cpu(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) ->
 
 def on_cuda(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
     """The flash kernel in 16 bits without a mask; the memory-efficient one in float32 or with a mask, where keys and
-    values have as many heads as queries; else written out."""
+    values have as many heads as queries; else written out. The kernel itself with a cap, as `capped`."""
+    if attributes.get("softcap"):
+        return capped(trace, q, k, v, *mask, **attributes)
     (_, h, s, d), (_, g, t, e) = q.spec.shape, v.spec.shape
     half = q.spec.dtype in HALF
     square = not attributes.get("causal") or same(s, t)
@@ -125,6 +129,12 @@ def on_cuda(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -
             EFFICIENT, q, k, v, *_aligned(trace, as_added(trace, q, mask)), padded_rows=padded, **attributes
         )
     return written_out(trace, q, k, v, *mask, **attributes)
+
+
+def capped(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
+    """With a softcap: torch's own function takes none, and the kernels that do (the flash-attention library's since
+    2.6) keep what the flash kernel keeps."""
+    return trace.apply(ATTENTION, q, k, v, *as_added(trace, q, mask), **attributes)
 
 
 def flash(trace: Any, q: Any, k: Any, v: Any, **attributes: Any) -> Any:

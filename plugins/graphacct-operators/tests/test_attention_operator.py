@@ -1,6 +1,7 @@
 """Fused attention costs what the written-out chain costs, less the traffic of the scores."""
 
 import pytest
+from graphacct_operators.activation import tanh
 from graphacct_operators.attention import scaled_dot_product_attention as sdpa
 from graphacct_operators.elementwise import add, dropout, masked_fill, scale
 from graphacct_operators.matmul import matmul
@@ -18,9 +19,19 @@ def f(*shape):
     return TensorSpec(shape)
 
 
-@given(b=size, h=size, s=size, t=size, d=size, e=size, mask=st.sampled_from([None, "float32", "bool"]), p=st.booleans())
-def test_work_is_that_of_the_written_out_chain(b, h, s, t, d, e, mask, p):
-    """scores, scale, mask, softmax, dropout, values: the same FLOPs and transcendentals, for any sizes."""
+@given(
+    b=size,
+    h=size,
+    s=size,
+    t=size,
+    d=size,
+    e=size,
+    mask=st.sampled_from([None, "float32", "bool"]),
+    p=st.booleans(),
+    cap=st.booleans(),
+)
+def test_work_is_that_of_the_written_out_chain(b, h, s, t, d, e, mask, p, cap):
+    """scores, scale, cap, mask, softmax, dropout, values: the same FLOPs and transcendentals, for any sizes."""
     q, k, v = f(b, h, s, d), f(b, h, t, d), f(b, h, t, e)
     scores = f(b, h, s, t)
     chain = [
@@ -34,7 +45,9 @@ def test_work_is_that_of_the_written_out_chain(b, h, s, t, d, e, mask, p):
     if mask:
         operands.append(TensorSpec((s, t), mask))
         chain.append((masked_fill if mask == "bool" else add).apply([scores, operands[3]], {}))
-    fused = sdpa.apply(operands, {"dropout_p": 0.1 * p})
+    if cap:
+        chain += [scale.apply([scores], {}), tanh.apply([scores], {}), scale.apply([scores], {})]
+    fused = sdpa.apply(operands, {"dropout_p": 0.1 * p, "softcap": cap})
     assert fused.outputs[0].shape == chain[4].outputs[0].shape
     for quantity in ("matmul_flops", "vector_flops", "transcendentals"):
         assert getattr(fused.cost, quantity) == sum(getattr(step.cost, quantity) for step in chain)

@@ -190,6 +190,16 @@ def test_fused_attention_with_everything():
     assert more.vector_flops - again("scaled_dot_product_attention", operands).vector_flops == (1 + 2) * scores
 
 
+def test_fused_attention_with_a_cap():
+    """The cap's gradient is 3 for the tanh and 1 for each of its scales; made again it is 3, one of them a tanh."""
+    operands = [f(2, 4, 3, 6), f(2, 4, 5, 6), f(2, 4, 5, 7)]
+    scores = 2 * 4 * 3 * 5
+    name = "scaled_dot_product_attention"
+    plain, capped = (gradient(name, operands, 0, softcap=cap) for cap in (False, True))
+    assert capped.vector_flops - plain.vector_flops == (3 + 1 + 1) * scores
+    assert again(name, operands, softcap=True) == Work(2 * scores * 6, (3 + 3) * scores, 2 * scores)
+
+
 def test_what_was_repeated_is_summed():
     """(2, 1, 5) expanded or repeated to (2, 3, 5): g's 30 elements are added up, though an expansion is a view."""
     assert gradient("expand", [f(2, 1, 5)], 0, shape=(2, 3, 5)) == Work(vector_flops=30)
