@@ -17,7 +17,10 @@ from graphacct.errors import ConfigError
 
 @attrs.frozen(kw_only=True)
 class Gemma3Config(Gemma2Config):
-    """The keys of the published config.json that the cost depends on; every `sliding_window_pattern`th layer sees all."""
+    """The keys of the published config.json that the cost depends on.
+
+    Each `sliding_window_pattern`th layer sees all.
+    """
 
     vocab_size: Dim = size(262208)
     max_position_embeddings: Dim = size(131072)

@@ -49,8 +49,8 @@ class Attention:
         alibi: Whether a slope times the distance is added to the scores.
         window: How many positions back it sees, its own included; None for all.
         window_cached: Whether a cache holds no more than the window.
-        qk_norm: `head` for a norm that all heads of q or k share, `gains` for one that has a gain for each head, `heads`
-            for one of each head's own, `width` for one of all heads together.
+        qk_norm: `head` for a norm that all heads of q or k share, `gains` for one with a gain for each head, `heads` for
+            one of each head's own, `width` for one of all heads together.
         qk_norm_names: The norms' names.
         qk_norm_kind: Their kind; None for that of the layer's.
         scaled: Whether the scores are divided by a constant.

@@ -120,12 +120,13 @@ def scaled_dot_product_attention(
 
     Backward, of q, k and v together: 4 products, 2 b h s t d each for the gradients of q and of k, 2 b h s t e each for
     those of the softmax and of v: twice the forward pass. Per score: the softmax's gradient (subtract, multiply), 1 for
-    the scale, 2 for dropout, 5 for the softcap (tanh's 3, its two scales); 2 per element of the output for sum(g * out);
-    where heads share k and v, 1 per query head to sum their gradients. Of a mask that is trained, the sum over what it was broadcast to is not counted.
+    the scale, 2 for dropout, 5 for the softcap (3 for tanh, its two scales); 2 per element of the output for
+    sum(g * out); where heads share k and v, 1 per query head to sum their gradients. Of a mask that is trained, the sum
+    over what it was broadcast to is not counted.
 
     Computed again on top, because the forward kernel stored no scores: a fifth product, 2 b h s t d, and per score 2
-    for the weights from the logsumexp (subtract, exp), 1 each for scale and mask, 2 for dropout, 3 for the softcap. The hardware does that
-    and the model does not ask for it; torch's counter has all 5 products.
+    for the weights from the logsumexp (subtract, exp), 1 each for scale and mask, 2 for dropout, 3 for the softcap. The
+    hardware does that and the model does not ask for it; torch's counter has all 5 products.
     """
     scores = b * h * s * t
     steps = 5 + (scale != 1) + (3 if softcap else 0) + (causal or mask is not None) + (2 if dropout_p else 0)
