@@ -41,12 +41,16 @@ def _whole(part: Any) -> Any:
 
 
 def optional_size(default: Any = None) -> Any:
-    """A dimension that may be left out (None)."""
+    """A dimension that may be left out (None), which a file says with null even where the default is a number."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
         return None if value is None else check_dim(value, field.name)
 
+<<<<<<< HEAD
     return _field(default, check, OPTIONAL)
+=======
+    return _field(default, check, null=True)
+>>>>>>> acd7c4a (Mistral, Qwen2 and Qwen3: windows on some layers, normalized heads; null in a file where the default is a number)
 
 
 def probability(default: float) -> Any:
@@ -82,5 +86,10 @@ def choice(default: str, options: Sequence[str]) -> Any:
     return _field(default, check)
 
 
+<<<<<<< HEAD
 def _field(default: Any, check: Any, metadata: Mapping[str, bool] | None = None) -> Any:
     return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata=metadata)
+=======
+def _field(default: Any, check: Any, *, null: bool = False) -> Any:
+    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata={"null": null})
+>>>>>>> acd7c4a (Mistral, Qwen2 and Qwen3: windows on some layers, normalized heads; null in a file where the default is a number)

@@ -17,10 +17,15 @@ from graphacct.readers.hf import find as described
 FAMILIES = Path(__file__).parent / "goldens" / "families"
 CASES = sorted(path.name for path in FAMILIES.iterdir())
 PRESETS = {
+PRESETS = {
     "gemma-2-9b": "gemma-2-9b",
     "llama-2-7b": "llama-2-7b",
     "llama-3-8b": "llama-3-8b",
     "pythia-1.4b": "pythia-1.4b",
+    "mistral-7b-v0.1": "mistral-7b",
+    "qwen2-7b": "qwen2-7b",
+    "qwen3-8b": "qwen3-8b",
+}
 }
 """Measured models, and the preset that is the same."""
 DERIVED = {"rope_parameters", "layer_types", "no_rope_layers"}
@@ -92,7 +97,7 @@ def test_a_decoding_step(case: str, row: dict[str, Any]) -> None:
     assert found.total["matmul_flops"] == row["total"]
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if (FAMILIES / case / "hub").exists()])
 def test_the_published_file_says_the_same(case: str) -> None:
     """The older config.json of the hub describes the same model, or the key at fault is named in the table."""
     new = described(str(FAMILIES / case), default())[2]

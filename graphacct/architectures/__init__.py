@@ -45,6 +45,45 @@ FAMILIES: tuple[Deferred, ...] = (
         ),
         ("gpt_neox",),
     ),
+    Deferred(
+        "mistral",
+        "graphacct.architectures.mistral",
+        (
+            "mistral-7b",
+            "mistral-7b-v0.3",
+            "mistral-nemo-12b",
+            "mistral-small-24b",
+        ),
+        ("mistral",),
+    ),
+    Deferred(
+        "qwen2",
+        "graphacct.architectures.qwen2",
+        (
+            "qwen2-7b",
+            "qwen2.5-0.5b",
+            "qwen2.5-1.5b",
+            "qwen2.5-3b",
+            "qwen2.5-7b",
+            "qwen2.5-14b",
+            "qwen2.5-32b",
+            "qwen2.5-72b",
+        ),
+        ("qwen2",),
+    ),
+    Deferred(
+        "qwen3",
+        "graphacct.architectures.qwen3",
+        (
+            "qwen3-0.6b",
+            "qwen3-1.7b",
+            "qwen3-4b",
+            "qwen3-8b",
+            "qwen3-14b",
+            "qwen3-32b",
+        ),
+        ("qwen3",),
+    ),
 )
 
 

@@ -110,8 +110,13 @@ def configured(architecture: Architecture, content: Mapping[str, Any]) -> Any:
                     f"{key} is {brief(value)}, which {architecture.name} does not know and which changes the cost"
                 )
             continue
+<<<<<<< HEAD
         if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
             continue
+=======
+        if value is None and fields[name].default is not None and not fields[name].metadata.get("null"):
+            continue  # as if the key were not there
+>>>>>>> acd7c4a (Mistral, Qwen2 and Qwen3: windows on some layers, normalized heads; null in a file where the default is a number)
         if name in given and name != key:
             continue  # the key of today counts where a file has both
         given[name], spelt[name] = value, key
