@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from graphacct.dims import Dim, check_dim
-from graphacct.errors import ConfigError, brief, suggest
+from graphacct.errors import ConfigError, ReadError, brief, suggest
 
 OPTIONAL = {"optional": True}
 """The metadata of a field whose None says something of its own, whatever the default: no window, no cap."""
@@ -46,11 +46,7 @@ def optional_size(default: Any = None) -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
         return None if value is None else check_dim(value, field.name)
 
-<<<<<<< HEAD
     return _field(default, check, OPTIONAL)
-=======
-    return _field(default, check, null=True)
->>>>>>> acd7c4a (Mistral, Qwen2 and Qwen3: windows on some layers, normalized heads; null in a file where the default is a number)
 
 
 def probability(default: float) -> Any:
@@ -86,10 +82,61 @@ def choice(default: str, options: Sequence[str]) -> Any:
     return _field(default, check)
 
 
-<<<<<<< HEAD
+def sides(default: int) -> Any:
+    """A height and a width in pixels: two numbers, or one for both."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, Dim]:
+        pair = value.split(",") if isinstance(value, str) else value
+        pair = pair if isinstance(pair, Sequence) else (value, value)
+        if len(pair) != 2:
+            raise ConfigError(f"{field.name} is a height and a width, or one number for both, not {brief(value)}")
+        height, width = (check_dim(_whole(side), field.name) for side in pair)
+        return height, width
+
+    return _field((default, default), check)
+
+
+def model_class(default: str, known: Sequence[str]) -> Any:
+    """The key `architectures`: the class that the weights are of, one of those that a family knows."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str:
+        names = [value] if isinstance(value, str) else value
+        if not names:
+            return default
+        if not isinstance(names, Sequence) or names[0] not in known:
+            found = brief(names[0] if isinstance(names, Sequence) else value)
+            raise ConfigError(f"{field.name} has {found}{suggest(str(found), known)}")
+        return str(names[0])
+
+    return _field(default, check)
+
+
+def label_count() -> Any:
+    """A number of classes, which config.json says as their names (`id2label`); 2 unless said."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Dim:
+        return len(value) if isinstance(value, Mapping) else check_dim(value, field.name, 0)
+
+    return _field(2, check)
+
+
+def nested(config: type[Any], owner: str) -> Any:
+    """A configuration within a configuration, such as that of a model's text tower; None where there is none."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Any:
+        if value is None or isinstance(value, config):
+            return value
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{field.name} is an object with the keys of a configuration, not {brief(value)}")
+        from graphacct.readers.hf import filled
+
+        try:
+            return filled(config, value, owner)
+        except (ConfigError, ReadError) as error:
+            raise type(error)(f"in {field.name}: {error}") from error
+
+    return _field(None, check)
+
+
 def _field(default: Any, check: Any, metadata: Mapping[str, bool] | None = None) -> Any:
     return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata=metadata)
-=======
-def _field(default: Any, check: Any, *, null: bool = False) -> Any:
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata={"null": null})
->>>>>>> acd7c4a (Mistral, Qwen2 and Qwen3: windows on some layers, normalized heads; null in a file where the default is a number)

@@ -17,7 +17,6 @@ from graphacct.readers.hf import find as described
 FAMILIES = Path(__file__).parent / "goldens" / "families"
 CASES = sorted(path.name for path in FAMILIES.iterdir())
 PRESETS = {
-PRESETS = {
     "gemma-2-9b": "gemma-2-9b",
     "llama-2-7b": "llama-2-7b",
     "llama-3-8b": "llama-3-8b",
@@ -25,7 +24,8 @@ PRESETS = {
     "mistral-7b-v0.1": "mistral-7b",
     "qwen2-7b": "qwen2-7b",
     "qwen3-8b": "qwen3-8b",
-}
+    "vit-base-patch16-224": "vit-base-patch16-224",
+    "clip-vit-base-patch32": "clip-vit-base-patch32",
 }
 """Measured models, and the preset that is the same."""
 DERIVED = {"rope_parameters", "layer_types", "no_rope_layers"}
@@ -44,19 +44,35 @@ def report(case: str, **options: Any) -> graphacct.Report:
     return graphacct.account(FAMILIES / case, convention="matmul", **{"attention": "eager", **options})
 
 
+WORKLOAD = ("batch", "seq", "cached_tokens", "image_size")
+
+
 def rows(section: str) -> list[Any]:
     return [
-        pytest.param(case, row, id=f"{case}-{row['batch']}x{row.get('seq', row.get('cached_tokens'))}")
+        pytest.param(
+            case, row, id=f"{case}-{row['batch']}x{row.get('seq', row.get('cached_tokens', row.get('image_size')))}"
+        )
         for case in CASES
         for row in truth(case).get(section, ())
     ]
+
+
+def sizes(row: dict[str, Any]) -> dict[str, int]:
+    """The workload of a measured row: a text's length, an image's size, or both."""
+    keys = {"batch": "batch", "seq": "seq_len", "image_size": "image_size"}
+    return {name: row[key] for key, name in keys.items() if key in row}
+
+
+def smallest(case: str) -> dict[str, int]:
+    """A workload that a case was measured on."""
+    return sizes(truth(case)["forward"][0])
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_parameters(case: str) -> None:
     """Every name, shape and count of the state_dict; tied ones once in the total and marked by name."""
     expected = truth(case)["params"]
-    found = report(case, seq_len=128)
+    found = report(case, **smallest(case))
     own = [row for row in found.by_parameter if not row.parameter.tied_to and not row.parameter.buffer]
     ours = {
         row.parameter.name: {
@@ -74,19 +90,19 @@ def test_parameters(case: str) -> None:
 @pytest.mark.parametrize(("case", "row"), rows("forward"))
 def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
     """The total and every module with FLOPs, and how many of each module there are."""
-    found = report(case, batch=row["batch"], seq_len=row["seq"])
+    found = report(case, **sizes(row))
     assert found.total["matmul_flops"] == row["total"]
     ours = {line.path: [line.values["matmul_flops"], line.repeat] for line in found.by_scope}
     modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
     assert {path: ours.get(path) for path in modules} == modules
-    fused = report(case, batch=row["batch"], seq_len=row["seq"], attention="fused")
+    fused = report(case, **sizes(row), attention="fused")
     assert fused.total["matmul_flops"] == row["total"]
 
 
 @pytest.mark.parametrize(("case", "row"), rows("train_step"))
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients."""
-    found = report(case, batch=row["batch"], seq_len=row["seq"], phase="train")
+    found = report(case, **sizes(row), phase="train")
     assert found.total["step_matmul_flops"] == row["total"]
 
 
@@ -102,8 +118,8 @@ def test_the_published_file_says_the_same(case: str) -> None:
     """The older config.json of the hub describes the same model, or the key at fault is named in the table."""
     new = described(str(FAMILIES / case), default())[2]
     old = described(str(FAMILIES / case / "hub"), default())[2]
-    sizes = {"batch": 1, "seq_len": 64, "attention": "eager"}
-    same = report(case, **sizes).total == graphacct.account(FAMILIES / case / "hub", convention="matmul", **sizes).total
+    given = {**smallest(case), "attention": "eager"}
+    same = report(case, **given).total == graphacct.account(FAMILIES / case / "hub", convention="matmul", **given).total
     assert same == (case not in HUB_DIFFERS), (new, old)
 
 
@@ -115,7 +131,9 @@ def test_a_preset_is_the_published_configuration(case: str, preset: str) -> None
     config = described(str(FAMILIES / case), default())[2]
     same = {key: getattr(config, key) == getattr(found[1], key) for key in config.__slots__ if key not in DERIVED}
     assert all(same.values()), same
-    assert graphacct.account(preset, seq_len=64).total == graphacct.account(FAMILIES / case, seq_len=64).total
+    assert (
+        graphacct.account(preset, **smallest(case)).total == graphacct.account(FAMILIES / case, **smallest(case)).total
+    )
 
 
 def test_deferred_families_answer_to_their_names() -> None:

@@ -84,6 +84,18 @@ FAMILIES: tuple[Deferred, ...] = (
         ),
         ("qwen3",),
     ),
+    Deferred(
+        "vit",
+        "graphacct.architectures.vit",
+        ("vit-base-patch16-224", "vit-large-patch16-224", "vit-huge-patch14-224-in21k"),
+        ("vit",),
+    ),
+    Deferred(
+        "clip",
+        "graphacct.architectures.clip",
+        ("clip-vit-base-patch32", "clip-vit-base-patch16", "clip-vit-large-patch14"),
+        ("clip",),
+    ),
 )
 
 

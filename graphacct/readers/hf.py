@@ -25,6 +25,7 @@ FILE = "config.json"
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
 PEEK = 2**16
+NONE: Mapping[str, str] = {}
 OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
 """Values of a key that leave a model as it is without it."""
 COSTLY = frozenset(
@@ -99,28 +100,25 @@ def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
 
 def configured(architecture: Architecture, content: Mapping[str, Any]) -> Any:
     """The configuration that a file's keys describe."""
-    fields = {field.name: field for field in attrs.fields(architecture.config)}
+    return filled(architecture.config, content, architecture.name, architecture.aliases)
+
+
+def filled(config: type[Any], content: Mapping[str, Any], owner: str, aliases: Mapping[str, str] = NONE) -> Any:
+    """A configuration with the keys that it knows; ReadError for an unknown one that changes the cost of `owner`."""
+    fields = {field.name: field for field in attrs.fields(config)}
     given: dict[str, Any] = {}
-    spelt: dict[str, str] = {}
     for key, value in content.items():
-        name = architecture.aliases.get(key, key)
+        name = aliases.get(key, key)
         if name not in fields:
             if key in COSTLY and not any(value is off or value == off for off in OFF):
-                raise ReadError(
-                    f"{key} is {brief(value)}, which {architecture.name} does not know and which changes the cost"
-                )
+                raise ReadError(f"{key} is {brief(value)}, which {owner} does not know and which changes the cost")
             continue
-<<<<<<< HEAD
         if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
             continue
-=======
-        if value is None and fields[name].default is not None and not fields[name].metadata.get("null"):
-            continue  # as if the key were not there
->>>>>>> acd7c4a (Mistral, Qwen2 and Qwen3: windows on some layers, normalized heads; null in a file where the default is a number)
         if name in given and name != key:
             continue  # the key of today counts where a file has both
-        given[name], spelt[name] = value, key
-    return architecture.config(**given)
+        given[name] = value
+    return config(**given)
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:

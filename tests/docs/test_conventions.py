@@ -40,6 +40,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "embedding": ([(2, 3), (7, 5)], {}),
     "gather": ([(2, 3, 5), (2, 3, 2)], {"dim": 2}),
     "index_select": ([(2, 3, 5), (2,)], {"dim": 1}),
+    "index_pairs": ([(2, 3, 5), (4,), (4,)], {}),
     "reshape": ([(2, 3, 5)], {"shape": (6, 5)}),
     "transpose": ([(2, 3, 5)], {"dims": (0, 1)}),
     "permute": ([(2, 3, 5)], {"dims": (2, 0, 1)}),

@@ -23,10 +23,12 @@ ACTIVATIONS = {
     "gelu_fast": "gelu_tanh",
     "gelu_new": "gelu_new",
     "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
     "relu": "relu",
     "relu2": "relu square",
     "silu": "silu",
     "swish": "silu",
+    "tanh": "tanh",
 }
 """The transformers library's names of activations, and the operators that they are, in order."""
 MOST_LAYERS = 10_000

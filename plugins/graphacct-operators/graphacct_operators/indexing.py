@@ -60,6 +60,32 @@ def index_select(index: TensorSpec, out: TensorSpec) -> Work:
     return Work(read_bytes=index.bytes + out.bytes)
 
 
+@operator(
+    "x: m n ..., rows: k, columns: k -> k ...",
+    saves={
+        "rows": "the gradient is scattered to where it was read",
+        "columns": "the gradient is scattered to where it was read",
+    },
+    gradients={"x": _scattered},
+)
+def index_pairs(rows: TensorSpec, columns: TensorSpec, out: TensorSpec) -> Work:
+    """x[rows, columns]: the vector of x at each pair of indices. No arithmetic; reads the indices and those vectors.
+
+    Backward: 1 per element of g, which is added where it was read.
+    """
+    return Work(read_bytes=rows.bytes + columns.bytes + out.bytes)
+
+
+@operator("x: ... n -> ...", infer=lambda x: TensorSpec(x.shape[:-1], "int64"), gradients={"x": nothing})
+def argmax(x: TensorSpec) -> Work:
+    """Where the largest along the last dimension is. 1 per element: a comparison, as amax; none for ids, whose
+    arithmetic is bytes and no FLOPs.
+
+    Backward: none; an index has no gradient.
+    """
+    return Work(vector_flops=0 if x.dtype.startswith("int") else x.elements)
+
+
 def _largest(x: TensorSpec, n: Any, *, k: Any) -> list[TensorSpec]:
     if type(k) is int and type(n) is int and not 0 < k <= n:
         raise ShapeError(f"k is {k}, but dimension n of x has {n}")

@@ -11,7 +11,7 @@ from graphacct.backward import Gradients, gradients_of
 from graphacct.tensors import FLOATING
 
 OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
-INTEGERS = {"ids", "index", "indices", "targets", "condition"}
+INTEGERS = {"ids", "index", "indices", "targets", "condition", "rows", "columns"}
 CONSTANT = {
     ("rotary_embedding", "cos"): "a table",
     ("rotary_embedding", "sin"): "a table",
@@ -246,6 +246,8 @@ def test_lookups_add_each_element_of_g():
     ids = TensorSpec((3,), "int64")
     assert gradient("embedding", [ids, f(9, 5)], 1) == Work(vector_flops=15)
     assert gradient("index_select", [f(9, 5), ids], 0, dim=0) == Work(vector_flops=15)
+    assert gradient("index_pairs", [f(9, 4, 5), ids, ids], 0) == Work(vector_flops=15)
+    assert gradient("argmax", [f(9, 5)], 0) == Work()
     assert gradient("topk", [f(9, 5)], 0, k=2) == Work()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from graphacct_operators.embedding import embedding
-from graphacct_operators.indexing import gather, index_select, topk
+from graphacct_operators.indexing import argmax, gather, index_pairs, index_select, topk
 from graphacct_operators.loss import cross_entropy, mse_loss
 from graphacct_operators.normalization import group_norm, layer_norm, rms_norm
 from graphacct_operators.reduction import amax, cumsum, mean, sum_
@@ -128,6 +128,17 @@ def test_reading_by_index_reads_what_it_needs():
     application = index_select.apply([f(7, 10), i(2)], {})
     assert application.outputs == (f(2, 10),)
     assert (application.cost.read_bytes, application.cost.flops) == (2 * 8 + 20 * 4, 0)
+    application = index_pairs.apply([f(7, 5, 10), i(2), i(2)], {})
+    assert application.outputs == (f(2, 10),)
+    assert (application.cost.read_bytes, application.cost.flops) == (2 * 2 * 8 + 20 * 4, 0)
+
+
+def test_argmax_compares_every_element():
+    """1 for each of 20 elements, none for ids; one index of 8 bytes for each row."""
+    application = argmax.apply([f(2, 10)], {})
+    assert application.outputs == (i(2),)
+    assert (application.cost.vector_flops, application.cost.write_bytes) == (20, 2 * 8)
+    assert argmax.apply([i(2, 10)], {}).cost.flops == 0
 
 
 @pytest.mark.parametrize(

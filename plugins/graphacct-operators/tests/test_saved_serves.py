@@ -77,7 +77,7 @@ MEASURED = {
 }
 NOT_MEASURED = {"rms_norm": "one kernel on CUDA alone: the CPU runs a chain"}
 ONE_GRADIENT = {
-    *("masked_fill", "embedding", "gather", "index_select", "cross_entropy"),
+    *("masked_fill", "embedding", "gather", "index_select", "index_pairs", "cross_entropy"),
 }
 """Of several operands only one can have a gradient: the others are masks, indices and targets."""
 

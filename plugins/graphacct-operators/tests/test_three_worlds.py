@@ -90,6 +90,8 @@ CASES = {
     "cumsum": unary(dim=1),
     "gather": lambda b, s, t, d: ([f(b, s, d), i(b, t, d)], {"dim": 1}),
     "index_select": lambda b, s, t, d: ([f(b, s, d), i(t)], {"dim": 1}),
+    "index_pairs": lambda b, s, t, d: ([f(b, s, d), i(t), i(t)], {}),
+    "argmax": unary(),
     "topk": lambda b, k, d: ([f(b, k + d)], {"k": k}),
     "cross_entropy": lambda b, s, d: ([f(b, s, d), i(b, s)], {}),
     "mse_loss": gated,

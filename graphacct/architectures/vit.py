@@ -1,0 +1,124 @@
+"""ViT: patches of an image as tokens, a class token in front, learned positions.
+
+Dosovitskiy et al., 2020 (arXiv:2010.11929).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.architecture import Architecture, Workload
+from graphacct.architectures.decoder import Mlp
+from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
+from graphacct.architectures.layers import dropped, layer_norm, linear
+from graphacct.architectures.tower import Tower, check_image, patch_count, patches, tower
+from graphacct.builder import Builder
+from graphacct.config import flag, label_count, model_class, optional_size, probability, sides, size
+from graphacct.dims import Dim, same
+from graphacct.graph import Value
+
+MODEL, CLASSIFIER = "ViTModel", "ViTForImageClassification"
+
+
+@attrs.frozen(kw_only=True)
+class ViTConfig:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = model_class(MODEL, (MODEL, CLASSIFIER))
+    hidden_size: Dim = size(768)
+    num_hidden_layers: Dim = size(12)
+    num_attention_heads: Dim = size(12)
+    intermediate_size: Dim = size(3072)
+    hidden_act: str = activation("gelu")
+    hidden_dropout_prob: float = probability(0.0)
+    attention_probs_dropout_prob: float = probability(0.0)
+    image_size: tuple[Dim, Dim] = sides(224)
+    patch_size: tuple[Dim, Dim] = sides(16)
+    num_channels: Dim = size(3)
+    qkv_bias: bool = flag(True)
+    pooler_output_size: Dim | None = optional_size()
+    pooler_act: str = activation("tanh")
+    num_labels: Dim = label_count()
+    dtype: str | None = dtype()
+
+
+def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph from pixels to logits, or to the last layer's output and the pooled one."""
+    image = check_image(workload.image_size, config.image_size)
+    pixels = b.input("pixel_values", (workload.batch, config.num_channels, *image))
+    if config.architectures == MODEL:
+        x = encoded(config, workload, b, pixels)
+        with b.scope("pooler"):
+            first = b.apply("select", x, name="first", dim=1)
+            width = config.hidden_size if config.pooler_output_size is None else config.pooler_output_size
+            pooled = linear(b, "dense", first, width)
+            return x, b.apply(ACTIVATIONS[config.pooler_act], pooled, name="activation")
+    with b.scope("vit"):
+        x = encoded(config, workload, b, pixels)
+    x = b.apply("select", x, name="first", dim=1)
+    return x if same(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
+
+
+def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) -> Value:
+    """The tokens of ViTModel, normalized."""
+    width = config.hidden_size
+    with b.scope("embeddings"):
+        with b.scope("patch_embeddings"):
+            x = patches(b, "projection", pixels, width, config.patch_size, bias=True)
+        token = b.apply("expand", b.parameter("cls_token", (1, 1, width)), name="cls", shape=(workload.batch, 1, width))
+        x = b.apply("concat", token, x, name="with_cls", dim=1)
+        count = patch_count(config.image_size, config.patch_size) + 1
+        x = b.apply("add", x, b.parameter("position_embeddings", (1, count, width)), name="with_positions")
+        x = dropped(b, "dropout", x, config.hidden_dropout_prob, workload)
+    feed_forward = Mlp(
+        config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
+    )
+    kind = Tower(
+        config.num_hidden_layers,
+        config.num_attention_heads,
+        feed_forward,
+        stack="layers",
+        attention="attention",
+        out="o_proj",
+        norms=("layernorm_before", "layernorm_after"),
+        bias=config.qkv_bias,
+        attention_dropout=config.attention_probs_dropout_prob,
+        dropout=config.hidden_dropout_prob,
+    )
+    return layer_norm(b, "layernorm", tower(kind, workload, b, x))
+
+
+LARGE = {"num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+HUGE: Mapping[str, Any] = {
+    "patch_size": (14, 14),
+    "hidden_size": 1280,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 16,
+    "intermediate_size": 5120,
+}
+
+
+def _classifier(width: int = 768, **sizes: Any) -> ViTConfig:
+    return ViTConfig(architectures=CLASSIFIER, hidden_size=width, num_labels=1000, pooler_output_size=width, **sizes)
+
+
+PRESETS: Mapping[str, ViTConfig] = {
+    "vit-base-patch16-224": _classifier(),
+    "vit-large-patch16-224": _classifier(1024, **LARGE),
+    "vit-huge-patch14-224-in21k": ViTConfig(**HUGE),
+}
+ARCHITECTURE = Architecture(
+    "vit",
+    ViTConfig,
+    build,
+    PRESETS,
+    sizes={"image_size": lambda config: config.image_size},
+    attention=("fused", "eager"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype", "id2label": "num_labels"},
+    model_types=("vit",),
+    doc="ViT: patches as tokens, a class token, learned positions, LayerNorm first; pooled or with a classifier.",
+)
