@@ -1,0 +1,99 @@
+"""Phi-1, Phi-1.5 and Phi-2: attention and network side by side on one norm, part of each head turned, biases.
+
+Gunasekar et al., 2023 (arXiv:2306.11644) and Li et al., 2023 (arXiv:2309.05463).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct.architectures.decoder.families import (
+    ACTIVATIONS,
+    DecoderConfig,
+    activation,
+    decoder,
+    fraction,
+    part_turned,
+)
+from graphacct.config import flag, probability, size
+from graphacct.dims import Dim
+
+NORM = Norm(LAYER_NORM, bias=True)
+
+
+@attrs.frozen(kw_only=True)
+class PhiConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = size(51200)
+    hidden_size: Dim = size(2048)
+    intermediate_size: Dim = size(8192)
+    num_hidden_layers: Dim = size(24)
+    hidden_act: str = activation("gelu_new")
+    resid_pdrop: float = probability(0.0)
+    embd_pdrop: float = probability(0.0)
+    qk_layernorm: bool = flag(False)
+    partial_rotary_factor: float = fraction(0.5)
+
+
+def describe(config: PhiConfig) -> Decoder:
+    """A stack of equal layers, and a head with a bias."""
+    turned = part_turned(config)
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.d_head,
+            out="dense",
+            bias=True,
+            out_bias=True,
+            rotary=turned,
+            qk_norm="head" if config.qk_layernorm else "",
+            qk_norm_names=("q_layernorm", "k_layernorm"),
+            dropout=config.attention_dropout,
+        ),
+        Mlp(
+            config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
+        ),
+        NORM,
+        mlp_norm="",
+        parallel=True,
+        dropout=config.resid_pdrop,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layer,
+        config.num_hidden_layers,
+        norm="final_layernorm",
+        norm_kind=NORM,
+        head_bias=True,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", turned),),
+        embedding_dropout=config.embd_pdrop,
+    )
+
+
+PRESETS: Mapping[str, PhiConfig] = {
+    "phi-1": PhiConfig(dtype="float32"),
+    "phi-1.5": PhiConfig(dtype="float16"),
+    "phi-2": PhiConfig(
+        hidden_size=2560,
+        intermediate_size=10240,
+        num_hidden_layers=32,
+        resid_pdrop=0.1,
+        partial_rotary_factor=0.4,
+        dtype="float16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "phi",
+    PhiConfig,
+    describe,
+    PRESETS,
+    dtype="float16",
+    doc="Phi-1, Phi-1.5, Phi-2: LayerNorm, parallel layers on one norm, part of each head turned, biases.",
+)

@@ -1,0 +1,98 @@
+"""StableLM: Llama with LayerNorm and a quarter of each head turned; in the 12B, parallel layers and a norm for each head.
+
+Bellagente et al., 2024 (arXiv:2402.17834).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, fraction, part_turned
+from graphacct.config import flag, probability, size
+from graphacct.dims import Dim
+
+NORM = Norm(LAYER_NORM, bias=True)
+HEAD_NORM = Norm(LAYER_NORM)
+
+
+@attrs.frozen(kw_only=True)
+class StableLmConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = size(50304)
+    hidden_size: Dim = size(2560)
+    intermediate_size: Dim = size(6912)
+    num_key_value_heads: Dim = size(32)
+    max_position_embeddings: Dim = size(4096)
+    use_qkv_bias: bool = flag(False)
+    qk_layernorm: bool = flag(False)
+    use_parallel_residual: bool = flag(False)
+    hidden_dropout: float = probability(0.0)
+    partial_rotary_factor: float = fraction(0.25)
+
+
+def describe(config: StableLmConfig) -> Decoder:
+    """A stack of equal layers; only the network's output is dropped in training."""
+    turned = part_turned(config)
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.d_head,
+            bias=config.use_qkv_bias,
+            rotary=turned,
+            qk_norm="heads" if config.qk_layernorm else "",
+            qk_norm_names=("q_layernorm", "k_layernorm"),
+            qk_norm_kind=HEAD_NORM,
+            dropout=config.attention_dropout,
+        ),
+        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act]),
+        NORM,
+        mlp_norm="" if config.use_parallel_residual else "post_attention_layernorm",
+        parallel=config.use_parallel_residual,
+        dropout=(0.0, config.hidden_dropout),
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layer,
+        config.num_hidden_layers,
+        norm_kind=NORM,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", turned),),
+    )
+
+
+PRESETS: Mapping[str, StableLmConfig] = {
+    "stablelm-3b-4e1t": StableLmConfig(dtype="bfloat16"),
+    "stablelm-2-1.6b": StableLmConfig(
+        vocab_size=100352,
+        hidden_size=2048,
+        intermediate_size=5632,
+        num_hidden_layers=24,
+        use_qkv_bias=True,
+        dtype="float16",
+    ),
+    "stablelm-2-12b": StableLmConfig(
+        vocab_size=100352,
+        hidden_size=5120,
+        intermediate_size=13824,
+        num_hidden_layers=40,
+        num_key_value_heads=8,
+        qk_layernorm=True,
+        use_parallel_residual=True,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "stablelm",
+    StableLmConfig,
+    describe,
+    PRESETS,
+    aliases={"rope_pct": "partial_rotary_factor"},
+    model_types=("stablelm", "stablelm_epoch"),
+    doc="StableLM: LayerNorm, SwiGLU, a quarter of each head turned; 12B with parallel layers and normalized heads.",
+)
