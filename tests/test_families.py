@@ -20,7 +20,13 @@ PRESETS = {
     "gemma-2-9b": "gemma-2-9b",
     "llama-2-7b": "llama-2-7b",
     "llama-3-8b": "llama-3-8b",
+    "bloom-7b1": "bloom-7b1",
+    "falcon-7b": "falcon-7b",
+    "gpt-j-6b": "gpt-j-6b",
+    "opt-1.3b": "opt-1.3b",
+    "phi-3-mini-4k": "phi-3-mini-4k",
     "pythia-1.4b": "pythia-1.4b",
+    "starcoder2-3b": "starcoder2-3b",
     "mistral-7b-v0.1": "mistral-7b",
     "qwen2-7b": "qwen2-7b",
     "qwen3-8b": "qwen3-8b",
@@ -28,7 +34,14 @@ PRESETS = {
     "clip-vit-base-patch32": "clip-vit-base-patch32",
 }
 """Measured models, and the preset that is the same."""
-DERIVED = {"rope_parameters", "layer_types", "no_rope_layers"}
+DERIVED = {
+    "ffn_hidden_size",
+    "layer_types",
+    "no_rope_layers",
+    "num_kv_heads",
+    "rope_parameters",
+    "word_embed_proj_dim",
+}
 """Keys that presets leave to their rule and newer files write out; what they lead to is compared."""
 HUB_DIFFERS: dict[str, str] = {}
 """Cases whose older published config.json leads to other numbers, and the key at fault."""

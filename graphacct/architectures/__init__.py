@@ -96,6 +96,66 @@ FAMILIES: tuple[Deferred, ...] = (
         ("clip-vit-base-patch32", "clip-vit-base-patch16", "clip-vit-large-patch14"),
         ("clip",),
     ),
+    Deferred(
+        "bloom",
+        "graphacct.architectures.bloom",
+        ("bloom-560m", "bloom-1b1", "bloom-1b7", "bloom-3b", "bloom-7b1", "bloom-176b"),
+        ("bloom",),
+    ),
+    Deferred(
+        "codegen",
+        "graphacct.architectures.codegen",
+        ("codegen-350m", "codegen-2b", "codegen-6b", "codegen-16b"),
+        ("codegen",),
+    ),
+    Deferred(
+        "falcon",
+        "graphacct.architectures.falcon",
+        ("falcon-7b", "falcon-40b", "falcon-180b", "falcon-rw-1b"),
+        ("falcon", "RefinedWeb", "RefinedWebModel"),
+    ),
+    Deferred(
+        "gpt_neo",
+        "graphacct.architectures.gpt_neo",
+        ("gpt-neo-125m", "gpt-neo-350m", "gpt-neo-1.3b", "gpt-neo-2.7b"),
+        ("gpt_neo",),
+    ),
+    Deferred(
+        "gptj",
+        "graphacct.architectures.gptj",
+        ("gpt-j-6b",),
+        ("gptj",),
+    ),
+    Deferred(
+        "opt",
+        "graphacct.architectures.opt",
+        ("opt-125m", "opt-350m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b", "opt-30b", "opt-66b"),
+        ("opt",),
+    ),
+    Deferred(
+        "phi",
+        "graphacct.architectures.phi",
+        ("phi-1", "phi-1.5", "phi-2"),
+        ("phi",),
+    ),
+    Deferred(
+        "phi3",
+        "graphacct.architectures.phi3",
+        ("phi-3-mini-4k", "phi-3-mini-128k", "phi-3-medium-4k", "phi-3-medium-128k", "phi-4", "phi-4-mini"),
+        ("phi3",),
+    ),
+    Deferred(
+        "stablelm",
+        "graphacct.architectures.stablelm",
+        ("stablelm-3b-4e1t", "stablelm-2-1.6b", "stablelm-2-12b"),
+        ("stablelm", "stablelm_epoch"),
+    ),
+    Deferred(
+        "starcoder2",
+        "graphacct.architectures.starcoder2",
+        ("starcoder2-3b", "starcoder2-7b", "starcoder2-15b"),
+        ("starcoder2",),
+    ),
 )
 
 

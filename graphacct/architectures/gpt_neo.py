@@ -31,7 +31,9 @@ def attention_types() -> Any:
         kinds: list[str] = []
         for item in value if isinstance(value, (list, tuple)) else [value]:
             if not isinstance(item, (list, tuple)) or len(item) != 2 or not isinstance(item[0], (list, tuple)):
-                raise ConfigError(f"{field.name} has {brief(item)}: it lists pairs such as [['{GLOBAL}', '{LOCAL}'], 12]")
+                raise ConfigError(
+                    f"{field.name} has {brief(item)}: it lists pairs such as [['{GLOBAL}', '{LOCAL}'], 12]"
+                )
             names, times = item
             if type(times) is not int or not 0 < times * max(1, len(names)) <= MOST_LAYERS:
                 raise ConfigError(f"{field.name} repeats {brief(names)} {brief(times)} times, not 1 to {MOST_LAYERS}")

@@ -55,9 +55,7 @@ def describe(config: PhiConfig) -> Decoder:
             qk_norm_names=("q_layernorm", "k_layernorm"),
             dropout=config.attention_dropout,
         ),
-        Mlp(
-            config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
-        ),
+        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True),
         NORM,
         mlp_norm="",
         parallel=True,

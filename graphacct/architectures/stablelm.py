@@ -1,4 +1,4 @@
-"""StableLM: Llama with LayerNorm and a quarter of each head turned; in the 12B, parallel layers and a norm for each head.
+"""StableLM: Llama with LayerNorm and a quarter of each head turned; the 12B has parallel layers and a norm per head.
 
 Bellagente et al., 2024 (arXiv:2402.17834).
 """
@@ -53,7 +53,8 @@ def describe(config: StableLmConfig) -> Decoder:
         NORM,
         mlp_norm="" if config.use_parallel_residual else "post_attention_layernorm",
         parallel=config.use_parallel_residual,
-        dropout=(0.0, config.hidden_dropout),
+        dropout=config.hidden_dropout,
+        attention_dropped=False,
     )
     return Decoder(
         config.vocab_size,

@@ -89,7 +89,8 @@ def check_positions(length: Dim, key: str, limit: Dim) -> None:
 
 def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> Value:
     """x with a learned position added to each token."""
-    ids = b.apply("arange", name="position_ids", batch=1, n=workload.seq_len)
+    batch = workload.batch if p.per_sequence else 1
+    ids = b.apply("arange", name="position_ids", batch=batch, n=workload.seq_len)
     return b.apply("add", x, embedding(b, p.name, ids, p.count, x.spec.shape[-1]), name="embed")
 
 
@@ -216,7 +217,8 @@ def fed(kind: Layer, b: Builder, x: Value) -> Value:
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
     """The stream with a module's output added."""
-    y = dropped(b, f"{label}_dropout", y, kind.dropout, workload)
+    if label == "mlp" or kind.attention_dropped:
+        y = dropped(b, f"{label}_dropout", y, kind.dropout, workload)
     if kind.residual_scaled:
         y = b.apply("scale", y, name=f"{label}_scaled")
     return b.apply("add", x, y, name=f"{label}_residual")

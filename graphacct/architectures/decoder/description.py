@@ -49,8 +49,8 @@ class Attention:
         alibi: Whether a slope times the distance is added to the scores.
         window: How many positions back it sees, its own included; None for all.
         window_cached: Whether a cache holds no more than the window.
-        qk_norm: `head` for a norm that all heads of q or k share, `gains` for one with a gain for each head, `heads` for
-            one of each head's own, `width` for one of all heads together.
+        qk_norm: `head` for a norm that all heads of q or k share, `gains` for one with a gain for each head, `heads`
+            for one of each head's own, `width` for one of all heads together.
         qk_norm_names: The norms' names.
         qk_norm_kind: Their kind; None for that of the layer's.
         scaled: Whether the scores are divided by a constant.
@@ -177,6 +177,7 @@ class Layer:
         parallel: Whether attention and network read the same stream and are added together.
         residual_scaled: Whether each is multiplied by a constant before it is added.
         dropout: The probability with which either's output is dropped in training.
+        attention_dropped: Whether attention's is, and not only the network's.
     """
 
     attention: Attention
@@ -192,6 +193,7 @@ class Layer:
     parallel: bool = False
     residual_scaled: bool = False
     dropout: float = 0.0
+    attention_dropped: bool = True
 
 
 @attrs.frozen
@@ -201,10 +203,12 @@ class Positions:
     Attributes:
         name: The table's name.
         count: Its rows, spare ones included.
+        per_sequence: Whether each sequence of a batch has ids of its own.
     """
 
     name: str
     count: Dim
+    per_sequence: bool = False
 
 
 @attrs.frozen
