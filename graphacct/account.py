@@ -26,11 +26,13 @@ def build(
     *,
     batch: Any = None,
     seq_len: Any = None,
+    encoder_seq_len: Any = None,
     image_size: Any = None,
     attention: str | None = None,
     phase: str | None = None,
     cache_len: Any = None,
     loss: str | None = None,
+    logits: str | None = None,
     dtype: str = "",
     set: Mapping[str, Any] | None = None,
     lora: Sequence[str] = (),
@@ -43,7 +45,9 @@ def build(
         model: A preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function`
             (a function that returns a Graph), or a Graph, which is returned as it is.
         batch: Sequences or images at a time; 1 unless given.
-        seq_len: Tokens per sequence; the configuration's context length unless given.
+        seq_len: Tokens per sequence; the configuration's context length unless given. Of a model with an encoder and a
+            decoder, those of the decoder.
+        encoder_seq_len: Tokens per sequence in its encoder; as many as in the decoder unless given.
         image_size: Height and width in pixels, or one number for both; the configuration's unless given.
         attention: `fused` (one operator, the default) or `eager` (written out).
         phase: `forward` (the default), `train` (a training step, with dropout as the configuration says and a loss),
@@ -52,6 +56,7 @@ def build(
         cache_len: In decoding, the tokens in the cache that the step finds; one less than the context length unless
             given.
         loss: In training, `sum` of the outputs (the default) or `cross_entropy`.
+        logits: Outside training, of which positions logits are computed: `all` (the default) or the `last`.
         dtype: The parameters' dtype; the architecture's own unless given.
         set: Configuration keys to override.
         lora: Low-rank adapters, each `RANK:GLOB`: beside which matrices, by the names of nodes or weights. Every other
@@ -62,8 +67,8 @@ def build(
     file that cannot be read.
     """
     plugins = plugins or default()
-    sizes = {"batch": batch, "seq_len": seq_len, "image_size": image_size, "attention": attention}
-    sizes |= {"phase": phase, "cache_len": cache_len, "loss": loss}
+    sizes = {"batch": batch, "seq_len": seq_len, "encoder_seq_len": encoder_seq_len, "image_size": image_size}
+    sizes |= {"attention": attention, "phase": phase, "cache_len": cache_len, "loss": loss, "logits": logits}
     given = {name: value for name, value in sizes.items() if value is not None}
     graph = _built(model, given, set, dtype, plugins)
     if lora:

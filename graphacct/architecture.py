@@ -12,9 +12,10 @@ from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph import Graph, Value
 
-SIZES = ("seq_len", "image_size")
+SIZES = ("seq_len", "encoder_seq_len", "image_size")
 PHASES = ("forward", "train", "prefill", "decode")
 LOSSES = ("sum", "cross_entropy")
+LOGITS = ("all", "last")
 
 
 @attrs.frozen
@@ -23,7 +24,9 @@ class Workload:
 
     Attributes:
         batch: Sequences or images at a time.
-        seq_len: Tokens per sequence; None takes the architecture's default.
+        seq_len: Tokens per sequence, of a model with an encoder those of the decoder; None takes the architecture's
+            default.
+        encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder's positions.
         image_size: Height and width of the images in pixels; None takes the architecture's default.
         attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention); None
             takes the architecture's first.
@@ -32,15 +35,19 @@ class Workload:
         cache_len: In decoding, the tokens in the cache that the step finds; None takes the sequence's tokens, less
             the new one; 0 is an empty cache.
         loss: In training: `sum` of the outputs, or `cross_entropy` against targets.
+        logits: Of which positions a language model computes the logits: `all`, or the `last` of each sequence, which is
+            all that a prefill needs.
     """
 
     batch: Dim = 1
     seq_len: Dim | None = None
+    encoder_seq_len: Dim | None = None
     image_size: tuple[Dim, Dim] | None = None
     attention: str | None = None
     phase: str = "forward"
     cache_len: Dim | None = None
     loss: str = "sum"
+    logits: str = "all"
 
     @property
     def positions(self) -> Dim:
@@ -68,9 +75,11 @@ class Architecture:
         config: The attrs class of its configuration.
         build: Adds the model's nodes to a Builder and gives its outputs: `build(config, workload, builder)`.
         presets: Published configurations by name.
-        sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration.
+        sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration (that of
+            `encoder_seq_len` may be None: as long as the decoder's).
         attention: The kinds of attention that it can be built with, the default first; empty for a model without.
         phases: The phases that it can be built for.
+        last_logits: Whether it can compute the logits of the last position alone.
         dtype: The parameters' dtype unless another is asked for: that of the published weights, or else bfloat16, in
             which models are run today.
         aliases: Other spellings of configuration keys (from older files), and the key each stands for.
@@ -87,6 +96,7 @@ class Architecture:
     sizes: Mapping[str, Callable[[Any], Any]]
     attention: tuple[str, ...] = ()
     phases: tuple[str, ...] = ("forward", "train")
+    last_logits: bool = False
     dtype: str = "bfloat16"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     loss: Callable[[str, Value, Builder], Value] = plain_loss
@@ -120,18 +130,31 @@ class Architecture:
         for size in SIZES:
             given = getattr(workload, size)
             if size in self.sizes:
-                full[size] = _checked(self.sizes[size](config) if given is None else given, size)
+                wanted = self.sizes[size](config) if given is None else given
+                full[size] = None if wanted is None else _checked(wanted, size)
             elif given is not None:
                 takes = ", ".join(["batch", *self.sizes])
                 raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
-        for name, known in (("phase", PHASES), ("loss", LOSSES)):
+        for name, known in (("phase", PHASES), ("loss", LOSSES), ("logits", LOGITS)):
             full[name] = getattr(workload, name)
             if full[name] not in known:
                 raise ConfigError(f"{name} is {' or '.join(known)}, not {full[name]!r}{suggest(full[name], known)}")
         if full["phase"] not in self.phases:
             raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
+        if full["logits"] == "last":
+            self._last_logits(full["phase"])
         self._decoding(workload, full)
-        return Workload(**full)
+        filled = Workload(**full)
+        if "encoder_seq_len" in self.sizes and filled.encoder_seq_len is None:
+            return attrs.evolve(filled, encoder_seq_len=filled.positions)
+        return filled
+
+    def _last_logits(self, phase: str) -> None:
+        """Raise ConfigError where the logits of the last position alone make no sense."""
+        if not self.last_logits:
+            raise ConfigError(f"{self.name} computes no logits of single positions: leave logits='last' out")
+        if phase == "train":
+            raise ConfigError("a training step needs the logits of all positions: leave logits='last' out")
 
     def _decoding(self, workload: Workload, full: dict[str, Any]) -> None:
         """Fill in the sizes of a decoding step."""
@@ -167,6 +190,8 @@ class Architecture:
             step = {"phase": full.phase}
         elif full.phase == "decode":
             step = {"phase": full.phase, "cache_len": full.cache_len}
+        if full.logits != "all":
+            step["logits"] = full.logits
         builder = Builder(name, operators, dtype, {**sizes, **kind, **step, "dtype": dtype})
         try:
             result = self.build(config, full, builder)

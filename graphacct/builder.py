@@ -52,7 +52,7 @@ class Builder:
         self._emitted: list[Value] = []
 
     def scope(self, name: str) -> _Scope:
-        """Prefix `name.` to the names of nodes and parameters made inside the `with`."""
+        """Prefix `name.` to the names of nodes and parameters made inside the `with`; an empty name prefixes none."""
         return _Scope(self, name)
 
     def input(self, name: str, shape: Sequence[Dim], dtype: str | None = None) -> Value:
@@ -67,10 +67,18 @@ class Builder:
         return value
 
     def parameter(
-        self, name: str, shape: Sequence[Dim], dtype: str | None = None, *, tied_to: str = "", buffer: bool = False
+        self,
+        name: str,
+        shape: Sequence[Dim],
+        dtype: str | None = None,
+        *,
+        tied_to: str = "",
+        buffer: bool = False,
+        frozen: bool = False,
     ) -> Parameter:
-        """A parameter of the current scope; `tied_to` is the full name of the one whose storage it shares."""
-        return Parameter(self._path + name, TensorSpec(tuple(shape), dtype or self.dtype), tied_to, buffer)
+        """A parameter of the current scope; `tied_to` is the full name of the one whose storage it shares, and `frozen`
+        says that the model itself does not train it."""
+        return Parameter(self._path + name, TensorSpec(tuple(shape), dtype or self.dtype), tied_to, buffer, frozen)
 
     def hold(self, *values: Value) -> None:
         """Keep values alive until the current scope's last node has run, as a variable of a module's function does."""
@@ -210,7 +218,8 @@ class _Scope:
 
     def __enter__(self) -> None:
         self.outer = self.builder._path
-        self.builder._path = f"{self.outer}{self.name}."
+        if self.name:
+            self.builder._path = f"{self.outer}{self.name}."
 
     def __exit__(self, *_: object) -> None:
         self.builder._path = self.outer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from graphacct.readers.hf import find as described
 FAMILIES = Path(__file__).parent / "goldens" / "families"
 CASES = sorted(path.name for path in FAMILIES.iterdir())
 PRESETS = {
+    "bart-large": "bart-large",
+    "flan-t5-base": "flan-t5-base",
+    "t5-base": "t5-base",
+    "whisper-small": "whisper-small",
     "gemma-2-9b": "gemma-2-9b",
     "llama-2-7b": "llama-2-7b",
     "llama-3-8b": "llama-3-8b",
@@ -57,22 +62,31 @@ def report(case: str, **options: Any) -> graphacct.Report:
     return graphacct.account(FAMILIES / case, convention="matmul", **{"attention": "eager", **options})
 
 
-WORKLOAD = ("batch", "seq", "cached_tokens", "image_size")
+WORKLOAD = ("batch", "seq", "encoder_seq", "decoder_seq", "cached_tokens", "image_size")
+
+
+def listed(rows: Any) -> list[dict[str, Any]]:
+    """The rows of a section, which is one row where one was measured."""
+    return [rows] if isinstance(rows, dict) else list(rows)
+
+
+def starred(path: str) -> str:
+    """A name as the goldens have it, with `*` for every index, that of a table which only the first layer has too."""
+    return re.sub(r"(?<=\.)\d+(?=\.|$)", "*", path)
 
 
 def rows(section: str) -> list[Any]:
     return [
-        pytest.param(
-            case, row, id=f"{case}-{row['batch']}x{row.get('seq', row.get('cached_tokens', row.get('image_size')))}"
-        )
+        pytest.param(case, row, id="-".join([case, *(str(row[key]) for key in WORKLOAD if key in row)]))
         for case in CASES
-        for row in truth(case).get(section, ())
+        for row in listed(truth(case).get(section, ()))
     ]
 
 
 def sizes(row: dict[str, Any]) -> dict[str, int]:
-    """The workload of a measured row: a text's length, an image's size, or both."""
+    """The workload of a measured row: a text's length, an image's size, or both; an encoder's and a decoder's length."""
     keys = {"batch": "batch", "seq": "seq_len", "image_size": "image_size"}
+    keys |= {"encoder_seq": "encoder_seq_len", "decoder_seq": "seq_len"}
     return {name: row[key] for key, name in keys.items() if key in row}
 
 
@@ -87,14 +101,12 @@ def test_parameters(case: str) -> None:
     expected = truth(case)["params"]
     found = report(case, **smallest(case))
     own = [row for row in found.by_parameter if not row.parameter.tied_to and not row.parameter.buffer]
-    ours = {
-        row.parameter.name: {
-            "params": row.parameter.spec.elements * row.count,
-            "tensors": row.count,
-            "shape": list(row.parameter.spec.shape),
-        }
-        for row in own
-    }
+    ours: dict[str, dict[str, Any]] = {}
+    for row in own:
+        alike = ours.setdefault(starred(row.parameter.name), {"params": 0, "tensors": 0})
+        alike["params"] += row.parameter.spec.elements * row.count
+        alike["tensors"] += row.count
+        assert alike.setdefault("shape", list(row.parameter.spec.shape)) == list(row.parameter.spec.shape)
     assert ours == expected["by_parameter_pattern"]
     assert found.total["params"] == expected["total"]
     assert sorted(row.parameter.name for row in found.by_parameter if row.parameter.tied_to) == expected["tied_names"]
@@ -117,6 +129,14 @@ def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients."""
     found = report(case, **sizes(row), phase="train")
     assert found.total["step_matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("prefill_last_logit"))
+def test_logits_of_the_last_position_alone(case: str, row: dict[str, Any]) -> None:
+    """A forward pass or a prefill whose head sees one position of each sequence."""
+    for phase in ("forward", "prefill"):
+        found = report(case, **sizes(row), phase=phase, logits="last")
+        assert found.total["matmul_flops"] == row["total"]
 
 
 @pytest.mark.parametrize(("case", "row"), rows("decode"))

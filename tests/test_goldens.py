@@ -152,6 +152,17 @@ def test_logits_shape(case: str, row: dict[str, Any]) -> None:
     assert [list(value.spec.shape) for value in graph.outputs] == [measured]
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if "prefill_last_logit" in truth(case)])
+@pytest.mark.parametrize("phase", ["forward", "prefill"])
+def test_logits_of_the_last_position_alone(case: str, phase: str) -> None:
+    """The head sees one position of each sequence."""
+    row = truth(case)["prefill_last_logit"]
+    sizes_ = {"batch": row["batch"], "seq_len": row["seq"], "attention": "eager", "set": sizes(case)}
+    found = graphacct.account(model(case), convention="matmul", phase=phase, logits="last", **sizes_)
+    assert found.total["matmul_flops"] == row["total"]
+    assert list(found.annotated.graph.outputs[0].spec.shape) == row["logits"]
+
+
 def test_nanogpt_sizing() -> None:
     """nanoGPT's notebook prints the same figures for GPT-2 124M at 1,024 tokens, component by component."""
     published = json.loads((GOLDENS / "published" / "nanogpt_gpt2_sizing.json").read_text())

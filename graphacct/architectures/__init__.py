@@ -156,6 +156,37 @@ FAMILIES: tuple[Deferred, ...] = (
         ("starcoder2-3b", "starcoder2-7b", "starcoder2-15b"),
         ("starcoder2",),
     ),
+    Deferred("bart", "graphacct.architectures.bart", ("bart-base", "bart-large", "bart-large-cnn"), ("bart",)),
+    Deferred(
+        "t5",
+        "graphacct.architectures.t5",
+        (
+            "t5-small",
+            "t5-base",
+            "t5-large",
+            "t5-3b",
+            "t5-11b",
+            "flan-t5-small",
+            "flan-t5-base",
+            "flan-t5-large",
+            "flan-t5-xl",
+            "flan-t5-xxl",
+        ),
+        ("t5",),
+    ),
+    Deferred(
+        "whisper",
+        "graphacct.architectures.whisper",
+        (
+            "whisper-tiny",
+            "whisper-base",
+            "whisper-small",
+            "whisper-medium",
+            "whisper-large-v2",
+            "whisper-large-v3",
+        ),
+        ("whisper",),
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from graphacct.architectures.layers import (
     conv1d,
     dropped,
     embedding,
+    for_logits,
     layer_norm,
     linear,
     merge_heads,
@@ -84,6 +85,7 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
     if workload.phase == "train":
         b.hold(x)  # until the loss, which the model computes itself
     tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
+    x = for_logits(b, x, workload)
     return linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
 
 
@@ -155,6 +157,7 @@ GPT2 = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     phases=("forward", "train", "prefill", "decode"),
+    last_logits=True,
     loss=next_token_loss,
     aliases={
         "hidden_size": "n_embd",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from graphacct.architecture import Workload, plain_loss
 from graphacct.builder import Builder
 from graphacct.dims import Dim, minimum, same
-from graphacct.graph import Value
+from graphacct.graph import Parameter, Value
 
 
 def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Value:
@@ -111,6 +111,22 @@ def merge_heads(b: Builder, x: Value) -> Value:
 def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Value:
     """torch.nn.Dropout: x itself outside training and where nothing is dropped, as torch returns it."""
     return b.apply("dropout", x, name=name, p=p) if p and workload.phase == "train" else x
+
+
+def resident(b: Builder, name: str, *parameters: Parameter) -> None:
+    """Parameters that are in memory and that nothing reads in this phase: the first under `name`, the others with their
+    own words behind it."""
+    for index, parameter in enumerate(parameters):
+        word = f"_{parameter.name.rpartition('.')[2]}" if index else ""
+        b.apply("resident", parameter, name=f"{name}{word}")
+
+
+def for_logits(b: Builder, x: Value, workload: Workload) -> Value:
+    """What the head sees of x (batch, seq, width): all positions, or the last of each sequence, a view."""
+    seq = x.spec.shape[1]
+    if workload.logits == "all" or same(seq, 1):
+        return x
+    return b.apply("slice", x, name="last_position", dim=1, start=seq - 1, length=1)
 
 
 def next_token_loss(kind: str, logits: Value, b: Builder) -> Value:

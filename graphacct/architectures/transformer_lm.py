@@ -12,7 +12,15 @@ from functools import partial
 import attrs
 
 from graphacct.architecture import Architecture, Workload
-from graphacct.architectures.layers import embedding, linear, merge_heads, rms_norm, split_heads, with_cache
+from graphacct.architectures.layers import (
+    embedding,
+    for_logits,
+    linear,
+    merge_heads,
+    rms_norm,
+    split_heads,
+    with_cache,
+)
 from graphacct.builder import Builder
 from graphacct.config import size
 from graphacct.dims import Dim, exact_div
@@ -45,6 +53,7 @@ def build(config: TransformerLMConfig, workload: Workload, b: Builder) -> Value:
     x = b.repeat("layers", config.n_layer, partial(block, config, d_head, workload), x, constants=(cos, sin))
     b.hold(x)
     x = rms_norm(b, "ln_final", x)
+    x = for_logits(b, x, workload)
     return linear(b, "lm_head", x, config.vocab_size, bias=False)
 
 
@@ -108,6 +117,7 @@ TRANSFORMER_LM = Architecture(
     attention=("eager", "fused"),
     dtype="float32",
     phases=("forward", "train", "prefill", "decode"),
+    last_logits=True,
     aliases={"num_layers": "n_layer", "num_heads": "n_head"},
     model_types=("transformer-lm",),
     doc="The worksheet's model: RMSNorm, RoPE, SwiGLU, untied head, no biases.",

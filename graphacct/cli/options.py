@@ -110,6 +110,7 @@ PLUGINS = (
 MODEL = (
     click.option("--batch", type=SIZE, metavar="N", help="Sequences or images at a time.  [default: 1]"),
     click.option("--seq-len", type=SIZE, metavar="N", help="Tokens per sequence.  [default: the model's context]"),
+    click.option("--encoder-seq-len", type=SIZE, metavar="N", help="Of an encoder.  [default: the decoder's]"),
     click.option("--image-size", type=ImageSize(), metavar="N|HxW", help="Pixels.  [default: the model's own]"),
     click.option("--attention", metavar="NAME", help="fused (one operator) or eager (written out).  [default: fused]"),
     click.option(
@@ -119,6 +120,7 @@ MODEL = (
     ),
     click.option("--cache-len", type=SIZE, metavar="N", help="In decoding: tokens in the cache."),
     click.option("--loss", type=OneOf(("sum", "cross_entropy")), help="In training.  [default: sum]"),
+    click.option("--logits", type=OneOf(("all", "last")), help="Of which positions.  [default: all]"),
     click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: the model's own]"),
     click.option(
         "--lora", multiple=True, metavar="RANK:GLOB", help="Low-rank adapters beside matrices of a name. Repeatable."

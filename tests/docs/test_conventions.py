@@ -54,6 +54,8 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "arange": ([], {"n": 5}),
     "causal_mask": ([], {"seq": 5}),
     "constant": ([], {"shape": (3, 5)}),
+    "full": ([], {"shape": (3, 5)}),
+    "relative_buckets": ([], {"queries": 3, "keys": 5}),
     "kv_cache": ([], {"shape": (1, 2, 3, 5)}),
     "kv_keep": ([(1, 2, 3, 5)], {"length": 2}),
 }

@@ -20,7 +20,7 @@ from graphacct.architectures.decoder.description import (
 )
 from graphacct.architectures.decoder.feed_forward import experts, mlp
 from graphacct.architectures.decoder.stack import stack
-from graphacct.architectures.layers import dropped, embedding, linear
+from graphacct.architectures.layers import dropped, embedding, for_logits, linear
 from graphacct.builder import Builder
 from graphacct.dims import Dim, exact_div, minimum, same
 from graphacct.errors import ConfigError
@@ -72,7 +72,7 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
         if narrow is not None:
             x = linear(b, d.project_out, x, narrow, bias=False)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
-    x = linear(b, d.head, x, d.vocab_size, bias=d.head_bias, tied_to=tied)
+    x = linear(b, d.head, for_logits(b, x, workload), d.vocab_size, bias=d.head_bias, tied_to=tied)
     if d.logits_scaled:
         x = b.apply("scale", x, name="logits_scaled")
     return capped(b, x, "logits") if d.logits_softcap else x

@@ -100,6 +100,7 @@ class Mlp:
         gate, up, down: The projections' names.
         joint: The name of one projection for gate and up together; empty where they are two.
         bias: Whether the projections have biases.
+        dropout: The probability with which the hidden layer is dropped in training.
     """
 
     width: Dim
@@ -111,6 +112,7 @@ class Mlp:
     down: str = "down_proj"
     joint: str = ""
     bias: bool = False
+    dropout: float = 0.0
 
 
 @attrs.frozen

@@ -176,6 +176,7 @@ def decoder(
         sizes={"seq_len": context},
         attention=attention,
         phases=("forward", "train", "prefill", "decode"),
+        last_logits=True,
         dtype=dtype,
         aliases={**ALIASES, **(aliases or {})},
         loss=next_token_loss,

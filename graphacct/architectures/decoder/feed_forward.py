@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from graphacct.architecture import Workload
 from graphacct.architectures.decoder.description import Experts, Mlp
-from graphacct.architectures.layers import activation, linear
+from graphacct.architectures.layers import activation, dropped, linear
 from graphacct.builder import Builder
 from graphacct.dims import prod, same
 from graphacct.graph import Value
 
 
-def mlp(m: Mlp, b: Builder, x: Value) -> Value:
-    """A network whose scope the builder is in."""
+def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value:
+    """A network whose scope the builder is in; the workload says whether its hidden layer is dropped."""
     width = x.spec.shape[-1]
     if not m.gated:
         y = activation(b, m.activation, linear(b, m.up, x, m.width, bias=m.bias))
@@ -23,6 +24,8 @@ def mlp(m: Mlp, b: Builder, x: Value) -> Value:
             gate = activation(b, m.activation, linear(b, m.gate, x, m.width, bias=m.bias))
             up = linear(b, m.up, x, m.width, bias=m.bias)
         y = b.apply("mul", gate, up, name="gated")
+    if workload is not None:
+        y = dropped(b, "act_dropout", y, m.dropout, workload)
     return linear(b, m.down, y, width, bias=m.bias)
 
 

@@ -17,7 +17,7 @@ def kv_cache() -> Work:
     return Work()
 
 
-def _last(x: TensorSpec, *, length: Any = None) -> TensorSpec:
+def _last(x: TensorSpec, *, length: Any = None, grows: bool = True) -> TensorSpec:
     """The last `length` tokens of x, all of them unless said."""
     if len(x.shape) < 3:
         raise ShapeError(f"a cache is (batch, ..., tokens, width), not {list(x.shape)}")
@@ -32,7 +32,7 @@ def _last(x: TensorSpec, *, length: Any = None) -> TensorSpec:
 @operator("x: ... -> ...", infer=_last, view=True)
 def kv_keep() -> Work:
     """What the cache holds from now on, of the keys or values so far: the last `length` tokens, a view. No
-    arithmetic."""
+    arithmetic. Of an encoder's keys and values, which later tokens add nothing to, `grows` is false."""
     return Work()
 
 
@@ -43,7 +43,7 @@ def kv_cache_bytes(record: Any) -> Any:
 
 def kv_bytes_per_token(record: Any) -> Any:
     """Bytes of one token of one sequence in what a node leaves in the cache."""
-    if record.node.operator != kv_keep.name:
+    if record.node.operator != kv_keep.name or not record.node.attributes.get("grows", True):
         return 0
     kept = record.node.outputs[0].spec
     return TensorSpec((prod(kept.shape[1:-2]), kept.shape[-1]), kept.dtype).bytes

@@ -29,3 +29,27 @@ def causal_mask() -> Work:
 def constant() -> Work:
     """A table that was computed when the model was made (a buffer that is not saved): no work, no new storage."""
     return Work()
+
+
+@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype))
+def full() -> Work:
+    """One value everywhere, made when the model runs. No arithmetic: the bytes are written."""
+    return Work()
+
+
+@operator("-> queries keys", infer=lambda *, queries, keys: (queries, keys), dtype="int64")
+def relative_buckets(out: TensorSpec) -> Work:
+    """The bucket of each query's distance to each key, as T5 has them (Raffel et al., 2020): near distances have one
+    each, far ones share by their logarithm.
+
+    4 per pair, one of them a log: the distance is divided, its log taken, divided and multiplied. Comparisons and
+    integer work are bytes, not FLOPs.
+    """
+    return Work(vector_flops=4 * out.elements, transcendentals=out.elements)
+
+
+@operator("weight: ... -> ...", infer=lambda weight: weight, view=True)
+def resident() -> Work:
+    """A parameter that the model has and that no node reads in this phase, such as those of an encoder that has run
+    before: it is in memory, and there is no work."""
+    return Work()

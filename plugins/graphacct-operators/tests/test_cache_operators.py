@@ -62,6 +62,13 @@ def test_bytes_in_all_and_of_a_token(shape, dtype, total, token):
     assert (kv_cache_bytes(record), kv_bytes_per_token(record)) == (total, token)
 
 
+def test_what_does_not_grow_has_no_bytes_of_a_token():
+    """An encoder's keys are in the cache, and the next token adds none."""
+    keys = TensorSpec((3, 8, 100, 64))
+    record = SimpleNamespace(node=Node("n", "kv_keep", (), (Value("n", keys),), {"grows": False}))
+    assert (kv_cache_bytes(record), kv_bytes_per_token(record)) == (3 * 8 * 100 * 64 * 4, 0)
+
+
 def test_other_nodes_leave_nothing():
     """A matmul's output is in no cache."""
     record = SimpleNamespace(node=Node("n", "matmul", (), (Value("n", TensorSpec((2, 3, 4, 5))),)))

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from graphacct_operators import shape
-from graphacct_operators.creation import arange, causal_mask, constant
+from graphacct_operators.creation import arange, causal_mask, constant, full, relative_buckets, resident
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,6 +136,22 @@ def test_created_values():
     assert (application.cost.flops, application.cost.write_bytes) == (0, 40)
     assert apply(causal_mask, seq=4)[0] == f(1, 1, 4, 4)
     assert apply(causal_mask, seq=4, dtype="bool")[0] == TensorSpec((4, 4), "bool")
+    out, application = apply(full, shape=(2, 3))
+    assert (out, application.cost.flops, application.cost.write_bytes) == (f(2, 3), 0, 2 * 3 * 4)
+
+
+def test_buckets_of_distances():
+    """One id for each query and key; divide, log, divide and multiply of each."""
+    out, application = apply(relative_buckets, queries=3, keys=5)
+    assert out == TensorSpec((3, 5), "int64")
+    assert (application.cost.vector_flops, application.cost.transcendentals) == (4 * 3 * 5, 3 * 5)
+
+
+def test_a_resident_parameter_is_no_work():
+    """It is there, and nothing reads or writes it."""
+    out, application = apply(resident, f(7, 5))
+    cost = application.cost
+    assert (out, cost.flops, cost.read_bytes, cost.write_bytes) == (f(7, 5), 0, 0, 0)
 
 
 def test_stacked_results_take_the_place_of_their_parts():

@@ -113,6 +113,9 @@ CASES = {
     "arange": lambda b, s: ([], {"batch": b, "n": s}),
     "causal_mask": lambda s: ([], {"seq": s}),
     "constant": lambda s, d: ([], {"shape": (s, d)}),
+    "full": lambda s, d: ([], {"shape": (s, d)}),
+    "relative_buckets": lambda s, t: ([], {"queries": s, "keys": t}),
+    "resident": lambda d, t: ([f(d, t)], {}),
     "kv_cache": lambda s, d: ([], {"shape": (1, 2, s, d)}),
     "kv_keep": lambda b, s, d: ([TensorSpec((b, 2, s + 1, d))], {"length": s}),
 }

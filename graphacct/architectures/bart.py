@@ -1,0 +1,129 @@
+"""BART: an encoder and a decoder with learned positions and LayerNorm after each part.
+
+Lewis et al., 2020 (arXiv:1910.13461).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
+from graphacct.architectures.encoder_decoder import (
+    LAYER_NORM,
+    Attention,
+    EncoderDecoder,
+    Head,
+    Mlp,
+    Norm,
+    Part,
+    Positions,
+    Stack,
+)
+from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class
+from graphacct.config import flag, probability, size
+from graphacct.dims import Dim, exact_div
+
+LM, MODEL = "BartForConditionalGeneration", "BartModel"
+SPARE = 2
+"""Rows of the tables of positions before the first that is used."""
+
+
+@attrs.frozen(kw_only=True)
+class BartConfig:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = model_class(LM, MODEL)
+    vocab_size: Dim = size(50265)
+    max_position_embeddings: Dim = size(1024)
+    d_model: Dim = size(1024)
+    encoder_layers: Dim = size(12)
+    encoder_ffn_dim: Dim = size(4096)
+    encoder_attention_heads: Dim = size(16)
+    decoder_layers: Dim = size(12)
+    decoder_ffn_dim: Dim = size(4096)
+    decoder_attention_heads: Dim = size(16)
+    activation_function: str = activation("gelu")
+    dropout: float = probability(0.1)
+    attention_dropout: float = probability(0.0)
+    activation_dropout: float = probability(0.0)
+    tie_word_embeddings: bool = flag(True)
+    dtype: str | None = dtype()
+
+
+def describe(config: BartConfig) -> EncoderDecoder:
+    """Equal layers in both stacks."""
+    width, count = config.d_model, config.max_position_embeddings
+
+    def attention(module: str, heads: Dim, cross: bool = False) -> Attention:
+        d_head = exact_div(width, heads, "d_model / attention heads")
+        return Attention(heads, d_head, module, cross, dropout=config.attention_dropout)
+
+    def network(inner: Dim) -> Part:
+        kind = ACTIVATIONS[config.activation_function]
+        drop = config.activation_dropout
+        module = Mlp(inner, kind, gated=False, module="", up="fc1", down="fc2", bias=True, dropout=drop)
+        return Part(module, "final_layer_norm")
+
+    def stack(module: str, layers: Dim, *parts: Part) -> Stack:
+        return Stack(
+            parts,
+            layers,
+            module,
+            table_scaled=True,  # by 1 where `scale_embedding` is false
+            positions=Positions("embed_positions", count + SPARE, count, per_sequence=module == "encoder"),
+            embedding_norm="layernorm_embedding",
+            norm_kind=Norm(LAYER_NORM, bias=True),
+            norm_first=False,
+        )
+
+    first, second = config.encoder_attention_heads, config.decoder_attention_heads
+    own = Part(attention("self_attn", first), "self_attn_layer_norm")
+    causal = Part(attention("self_attn", second), "self_attn_layer_norm")
+    other = Part(attention("encoder_attn", second, cross=True), "encoder_attn_layer_norm")
+    lm = config.architectures == LM
+    return EncoderDecoder(
+        config.vocab_size,
+        width,
+        stack("encoder", config.encoder_layers, own, network(config.encoder_ffn_dim)),
+        stack("decoder", config.decoder_layers, causal, other, network(config.decoder_ffn_dim)),
+        module="model" if lm else "",
+        head=Head(tied=config.tie_word_embeddings, bias="final_logits_bias") if lm else None,
+        dropout=config.dropout,
+    )
+
+
+def _base(**rest: Any) -> BartConfig:
+    return BartConfig(
+        d_model=768,
+        encoder_layers=6,
+        encoder_ffn_dim=3072,
+        encoder_attention_heads=12,
+        decoder_layers=6,
+        decoder_ffn_dim=3072,
+        decoder_attention_heads=12,
+        **rest,
+    )
+
+
+LIKE_PUBLISHED: dict[str, Any] = {"architectures": MODEL, "attention_dropout": 0.1, "activation_dropout": 0.1}
+PRESETS: Mapping[str, BartConfig] = {
+    "bart-base": _base(**LIKE_PUBLISHED),
+    "bart-large": BartConfig(**LIKE_PUBLISHED),
+    "bart-large-cnn": BartConfig(vocab_size=50264),
+}
+ARCHITECTURE = encoder_decoder(
+    "bart",
+    BartConfig,
+    describe,
+    PRESETS,
+    doc="BART: encoder and decoder, learned positions, LayerNorm after each part, GELU.",
+    context=lambda config: config.max_position_embeddings,
+    aliases={
+        "hidden_size": "d_model",
+        "num_attention_heads": "encoder_attention_heads",
+        "num_hidden_layers": "encoder_layers",
+    },
+)

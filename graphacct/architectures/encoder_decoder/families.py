@@ -1,0 +1,67 @@
+"""What families with an encoder share: the class that a file names, and the Architecture around a description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from graphacct.architecture import Architecture, Workload
+from graphacct.architectures.decoder.families import ALIASES
+from graphacct.architectures.encoder_decoder import EncoderDecoder, run
+from graphacct.builder import Builder
+from graphacct.dims import Dim
+from graphacct.errors import ConfigError, brief, suggest
+from graphacct.graph import Value
+
+
+def model_class(*known: str) -> Any:
+    """The class that the published model is of, the first unless said: a name, or a list as in config.json, of which
+    the first counts. ConfigError suggests the closest."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str:
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
+            raise ConfigError(f"{field.name} is a list of names of classes, not {brief(value)}")
+        if names[0] not in known:
+            raise ConfigError(f"{field.name} cannot be {brief(names[0])}{suggest(names[0], known)}")
+        return names[0]
+
+    return attrs.field(default=known[0], converter=attrs.Converter(check, takes_field=True))
+
+
+def encoder_decoder(
+    name: str,
+    config: type[Any],
+    describe: Callable[[Any], EncoderDecoder],
+    presets: Mapping[str, Any],
+    *,
+    doc: str,
+    context: Callable[[Any], Dim],
+    aliases: Mapping[str, str] | None = None,
+    encoder_seq_len: bool = True,
+) -> Architecture:
+    """The Architecture of a family: `describe` gives a configuration's description, and `encoder_seq_len` says whether
+    the workload may say how long the encoder's sequences are."""
+
+    def build(config: Any, workload: Workload, b: Builder) -> Value:
+        return run(describe(config), workload, b)
+
+    sizes: dict[str, Callable[[Any], Any]] = {"seq_len": context}
+    if encoder_seq_len:
+        sizes["encoder_seq_len"] = lambda config: None
+    return Architecture(
+        name,
+        config,
+        build,
+        presets,
+        sizes=sizes,
+        attention=("fused", "eager"),
+        phases=("forward", "train", "prefill", "decode"),
+        last_logits=True,
+        dtype="float32",
+        aliases={**ALIASES, **(aliases or {})},
+        model_types=(name,),
+        doc=doc,
+    )

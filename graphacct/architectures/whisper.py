@@ -1,0 +1,141 @@
+"""Whisper: an encoder of 30 seconds of speech, 3,000 frames whatever was said, and a decoder of its text.
+
+Radford et al., 2022 (arXiv:2212.04356).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
+from graphacct.architectures.encoder_decoder import (
+    LAYER_NORM,
+    Attention,
+    EncoderDecoder,
+    Frames,
+    Head,
+    Mlp,
+    Norm,
+    Part,
+    Positions,
+    Stack,
+)
+from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class
+from graphacct.config import flag, probability, size
+from graphacct.dims import Dim, exact_div
+
+LM, MODEL = "WhisperForConditionalGeneration", "WhisperModel"
+FRAMES_PER_POSITION = 2
+"""The second convolution's stride."""
+
+
+@attrs.frozen(kw_only=True)
+class WhisperConfig:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = model_class(LM, MODEL)
+    vocab_size: Dim = size(51865)
+    num_mel_bins: Dim = size(80)
+    d_model: Dim = size(384)
+    encoder_layers: Dim = size(4)
+    encoder_ffn_dim: Dim = size(1536)
+    encoder_attention_heads: Dim = size(6)
+    decoder_layers: Dim = size(4)
+    decoder_ffn_dim: Dim = size(1536)
+    decoder_attention_heads: Dim = size(6)
+    max_source_positions: Dim = size(1500)
+    max_target_positions: Dim = size(448)
+    activation_function: str = activation("gelu")
+    dropout: float = probability(0.0)
+    attention_dropout: float = probability(0.0)
+    activation_dropout: float = probability(0.0)
+    tie_word_embeddings: bool = flag(True)
+    dtype: str | None = dtype()
+
+
+def describe(config: WhisperConfig) -> EncoderDecoder:
+    """Equal layers in both stacks; keys have no bias."""
+    width, sources, targets = config.d_model, config.max_source_positions, config.max_target_positions
+
+    def attention(module: str, heads: Dim, cross: bool = False) -> Attention:
+        d_head = exact_div(width, heads, "d_model / attention heads")
+        scaling: dict[str, Any] = {"k_bias": False, "scaled": False, "query_scaled": True, "contiguous": True}
+        return Attention(heads, d_head, module, cross, dropout=config.attention_dropout, **scaling)
+
+    def network(inner: Dim) -> Part:
+        kind = ACTIVATIONS[config.activation_function]
+        drop = config.activation_dropout
+        module = Mlp(inner, kind, gated=False, module="", up="fc1", down="fc2", bias=True, dropout=drop)
+        return Part(module, "final_layer_norm")
+
+    first, second = config.encoder_attention_heads, config.decoder_attention_heads
+    own = Part(attention("self_attn", first), "self_attn_layer_norm")
+    causal = Part(attention("self_attn", second), "self_attn_layer_norm")
+    other = Part(attention("encoder_attn", second, cross=True), "encoder_attn_layer_norm")
+    common: dict[str, Any] = {"norm": "layer_norm", "norm_kind": Norm(LAYER_NORM, bias=True)}
+    encoder = Stack(
+        (own, network(config.encoder_ffn_dim)),
+        config.encoder_layers,
+        "encoder",
+        frames=Frames(config.num_mel_bins, FRAMES_PER_POSITION * sources),
+        positions=Positions("embed_positions", sources, sources, frozen=True),
+        **common,
+    )
+    decoder = Stack(
+        (causal, other, network(config.decoder_ffn_dim)),
+        config.decoder_layers,
+        "decoder",
+        positions=Positions("embed_positions", targets, targets, per_sequence=True),
+        **common,
+    )
+    return EncoderDecoder(
+        config.vocab_size,
+        width,
+        encoder,
+        decoder,
+        module="model" if config.architectures == LM else "",
+        shared="",
+        head=Head("proj_out", tied=config.tie_word_embeddings) if config.architectures == LM else None,
+        dropout=config.dropout,
+    )
+
+
+def _sizes(d_model: int, layers: int, heads: int, **rest: Any) -> WhisperConfig:
+    return WhisperConfig(
+        d_model=d_model,
+        encoder_layers=layers,
+        encoder_ffn_dim=4 * d_model,
+        encoder_attention_heads=heads,
+        decoder_layers=layers,
+        decoder_ffn_dim=4 * d_model,
+        decoder_attention_heads=heads,
+        **rest,
+    )
+
+
+PRESETS: Mapping[str, WhisperConfig] = {
+    "whisper-tiny": _sizes(384, 4, 6, dtype="float32"),
+    "whisper-base": _sizes(512, 6, 8, dtype="float32"),
+    "whisper-small": _sizes(768, 12, 12, dtype="float32"),
+    "whisper-medium": _sizes(1024, 24, 16, dtype="float32"),
+    "whisper-large-v2": _sizes(1280, 32, 20, dtype="float32"),
+    "whisper-large-v3": _sizes(1280, 32, 20, num_mel_bins=128, vocab_size=51866, dtype="float16"),
+}
+ARCHITECTURE = encoder_decoder(
+    "whisper",
+    WhisperConfig,
+    describe,
+    PRESETS,
+    doc="Whisper: convolutions and an encoder over 3,000 frames, a decoder with learned positions, GELU.",
+    context=lambda config: config.max_target_positions,
+    encoder_seq_len=False,
+    aliases={
+        "hidden_size": "d_model",
+        "num_attention_heads": "encoder_attention_heads",
+        "num_key_value_heads": "encoder_attention_heads",
+        "num_hidden_layers": "encoder_layers",
+    },
+)
