@@ -28,10 +28,10 @@ verify: .venv-verify/.installed
 goldens: .venv-verify/.installed
 	.venv-verify/bin/python tests/verify/truth.py $(CONFIG)
 
-$(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml
+$(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml plugins/graphacct-mamba/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graphacct needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e plugins/graphacct-vision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e plugins/graphacct-vision -e plugins/graphacct-mamba
 	$(BIN)/python -m compileall -q graphacct plugins
 	touch $@
 

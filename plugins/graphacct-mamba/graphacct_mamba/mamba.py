@@ -1,0 +1,106 @@
+"""Mamba: layers of a norm and a mixer, and nothing else (Gu and Dao, 2023, arXiv:2312.00752)."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+
+from graphacct import Architecture, Builder, Dim, Value, Workload, ceil_div
+from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
+from graphacct.architectures.layers import embedding, linear, next_token_loss, norm
+from graphacct.config import flag, size
+from graphacct_mamba.mixer import Mixer, mixer
+from graphacct_mamba.sizes import rank
+
+CONTEXT = 2048
+"""Tokens per sequence unless said: what the published models were trained on; a configuration has no limit."""
+
+
+@attrs.frozen(kw_only=True)
+class MambaConfig:
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = size(50280)
+    hidden_size: Dim = size(768)
+    state_size: Dim = size(16)
+    num_hidden_layers: Dim = size(32)
+    expand: Dim = size(2)
+    conv_kernel: Dim = size(4)
+    use_bias: bool = flag(False)
+    use_conv_bias: bool = flag(True)
+    hidden_act: str = activation("silu")
+    residual_in_fp32: bool = flag(True)
+    time_step_rank: Dim | None = rank()
+    tie_word_embeddings: bool = flag(True)
+    dtype: str | None = dtype()
+
+
+def described(config: MambaConfig) -> Mixer:
+    """The mixer of each layer."""
+    automatic = ceil_div(config.hidden_size, 16)
+    return Mixer(
+        config.expand * config.hidden_size,
+        config.state_size,
+        automatic if config.time_step_rank is None else config.time_step_rank,
+        config.conv_kernel,
+        ACTIVATIONS[config.hidden_act],
+        bias=config.use_bias,
+        conv_bias=config.use_conv_bias,
+    )
+
+
+def build(config: MambaConfig, workload: Workload, b: Builder) -> Value:
+    """The graph from token ids to logits."""
+    return stacked(config, partial(mixer, described(config), workload), workload, b)
+
+
+def stacked(config: Any, mix: Callable[[Builder, Value], Value], workload: Workload, b: Builder) -> Value:
+    """Embedding, layers of a norm and what `mix` makes, a norm and the head: as Mamba and Mamba-2 have them."""
+
+    def layer(b: Builder, x: Value) -> Value:
+        b.hold(x)
+        y = x if x.spec.dtype == b.dtype else b.apply("cast", x, name="narrow", dtype=b.dtype)
+        y = norm(b, "norm", y, "rms_norm")
+        with b.scope("mixer"):
+            y = mix(b, y)
+        return b.apply("add", x, y, name="residual")
+
+    ids = b.input("input_ids", (workload.batch, workload.seq_len), "int64")
+    with b.scope("backbone"):
+        x = embedding(b, "embeddings", ids, config.vocab_size, config.hidden_size)
+        if config.residual_in_fp32 and b.dtype != "float32":
+            x = b.apply("cast", x, name="stream", dtype="float32")
+        x = b.repeat("layers", config.num_hidden_layers, layer, x)
+        if x.spec.dtype != b.dtype:
+            x = b.apply("cast", x, name="narrow", dtype=b.dtype)
+        x = norm(b, "norm_f", x, "rms_norm")
+    tied = "backbone.embeddings.weight" if config.tie_word_embeddings else ""
+    x = linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
+    return x if b.dtype == "float32" else b.apply("cast", x, name="logits", dtype="float32")
+
+
+def _published(width: int, layers: int) -> MambaConfig:
+    return MambaConfig(hidden_size=width, num_hidden_layers=layers)
+
+
+PRESETS: Mapping[str, MambaConfig] = {
+    "mamba-130m": _published(768, 24),
+    "mamba-370m": _published(1024, 48),
+    "mamba-790m": _published(1536, 48),
+    "mamba-1.4b": _published(2048, 48),
+    "mamba-2.8b": _published(2560, 64),
+}
+ARCHITECTURE = Architecture(
+    "mamba",
+    MambaConfig,
+    build,
+    PRESETS,
+    sizes={"seq_len": lambda config: CONTEXT},
+    phases=("forward", "train", "prefill", "decode"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype", "d_model": "hidden_size", "n_layer": "num_hidden_layers"},
+    loss=next_token_loss,
+    model_types=("mamba",),
+    doc="Mamba: a selective scan behind a causal convolution in every layer, no attention.",
+)

@@ -1,0 +1,19 @@
+"""The one field that these families have and others have not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct import Dim
+from graphacct.dims import check_dim
+
+
+def rank() -> Any:
+    """A width that may be `auto` (None): a sixteenth of the model's, rounded up."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
+        return None if value is None or value == "auto" else check_dim(value, field.name)
+
+    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))

@@ -1,0 +1,20 @@
+"""What a recurrent layer hands from one step to the next: as much after a million tokens as after one."""
+
+from graphacct import Builder, TensorSpec, Value, Work, operator
+
+
+@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, given=True)
+def recurrent_state() -> Work:
+    """The state that the last step left: no work, no new storage."""
+    return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x: x, view=True)
+def state_keep() -> Work:
+    """What the next step finds: the tensor itself. No arithmetic."""
+    return Work()
+
+
+def keep(b: Builder, x: Value, label: str) -> None:
+    """Hand x to the next step."""
+    b.emit(b.apply("state_keep", x, name=f"{label}_state_kept"))

@@ -1,0 +1,139 @@
+"""Families read from a config.json, equal to the unit with what torch measured: tests/goldens/README.md."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphacct
+from graphacct.graph import Graph
+from graphacct.unroll import unroll
+
+GOLDENS = Path(__file__).parent / "goldens"
+CASES = sorted(path.parent.name for path in GOLDENS.glob("*/truth.json"))
+TINY = {
+    "mamba": {"model_type": "mamba", "hidden_size": 16, "num_hidden_layers": 1, "state_size": 5, "vocab_size": 30},
+}
+"""Configurations that are small enough to run."""
+SAVED_BYTES = {"mamba": 54232}
+"""What autograd keeps of 2 sequences of 7 tokens, in float32 on a CPU, up to the logits (torch 2.13.0, transformers
+5.23.0, paths in plain torch)."""
+
+
+@cache
+def truth(case: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((GOLDENS / case / "truth.json").read_text())
+    return found
+
+
+@cache
+def report(case: str, **options: Any) -> graphacct.Report:
+    return graphacct.account(GOLDENS / case, convention="matmul", **options)
+
+
+def tiny(folder: Path, family: str, **options: Any) -> graphacct.Report:
+    (folder / "config.json").write_text(json.dumps(TINY[family]))
+    return graphacct.account(folder, **options)
+
+
+def rows(section: str) -> list[Any]:
+    return [
+        pytest.param(case, row, id=f"{case}-{row['batch']}x{row.get('seq', row.get('cached_tokens'))}")
+        for case in CASES
+        for row in truth(case).get(section, ())
+    ]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_parameters(case: str) -> None:
+    """Every name, shape and count of the state_dict; tied ones once in the total and marked by name."""
+    expected = truth(case)["params"]
+    found = report(case, seq_len=128)
+    ours: dict[str, dict[str, Any]] = {}
+    for row in found.by_parameter:
+        if row.parameter.tied_to or row.parameter.buffer:
+            continue
+        name = ".".join("*" if part[0] in "*0123456789" else part for part in row.parameter.name.split("."))
+        entry = ours.setdefault(name, {"params": 0, "tensors": 0, "shape": list(row.parameter.spec.shape)})
+        entry["params"] += row.parameter.spec.elements * row.count
+        entry["tensors"] += row.count
+    assert ours == expected["by_parameter_pattern"]
+    assert found.total["params"] == expected["total"]
+    assert sorted(row.parameter.name for row in found.by_parameter if row.parameter.tied_to) == expected["tied_names"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("forward"))
+def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
+    """The total and every module with FLOPs, and how many of each module there are."""
+    found = report(case, batch=row["batch"], seq_len=row["seq"])
+    assert found.total["matmul_flops"] == row["total"]
+    ours: dict[str, list[int]] = {}
+    for line in found.by_scope:
+        path = ".".join("*" if part[:1] in "*0123456789" else part for part in line.path.split("."))
+        entry = ours.setdefault(path, [0, 0])
+        entry[0] += line.values["matmul_flops"]
+        entry[1] += line.repeat
+    modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
+    assert {path: ours.get(path) for path in modules} == modules
+
+
+@pytest.mark.parametrize(("case", "row"), rows("train_step_grouped_conv_corrected"))
+def test_a_training_step(case: str, row: dict[str, Any]) -> None:
+    """Forward, input gradients and weight gradients; torch's counter sees the weight gradient of a convolution in
+    groups as many times over as there are groups, which the figure is corrected for."""
+    found = report(case, batch=row["batch"], seq_len=row["size"], phase="train")
+    assert found.total["step_matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("decode"))
+def test_a_decoding_step(case: str, row: dict[str, Any]) -> None:
+    """One new token on a state."""
+    found = report(case, batch=row["batch"], phase="decode", cache_len=row["cached_tokens"])
+    assert found.total["matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_what_is_kept_is_what_torch_keeps(tmp_path: Path, family: str) -> None:
+    """Byte by byte, the scan's states among them."""
+    found = tiny(tmp_path, family, batch=2, seq_len=7, phase="train", profile="torch-eager-cpu")
+    assert found.total["saved_bytes"] == SAVED_BYTES[family]
+
+
+@pytest.mark.parametrize("phase", ["forward", "train", "prefill", "decode"])
+@pytest.mark.parametrize("family", TINY)
+def test_folded_equals_unrolled(tmp_path: Path, family: str, phase: str) -> None:
+    """Layers drawn once cost what they cost one by one."""
+    (tmp_path / "config.json").write_text(json.dumps(TINY[family]))
+    graph: Graph = graphacct.build(tmp_path, seq_len=9, phase=phase)
+    assert graphacct.account(unroll(graph)).total == graphacct.account(graph).total
+
+
+def test_a_hub_file_says_the_same() -> None:
+    """The older config.json, without the keys of today, describes the same model; so does the preset."""
+    given = {"seq_len": 64, "convention": "matmul"}
+    expected = graphacct.account(GOLDENS / "mamba-130m", **given).total
+    assert graphacct.account(GOLDENS / "mamba-130m" / "hub", **given).total == expected
+    assert graphacct.account("mamba-130m", **given).total == expected
+
+
+def test_a_step_costs_the_same_after_any_number_of_tokens() -> None:
+    """The state does not grow, which is the point of it."""
+    steps = [graphacct.account("mamba-130m", phase="decode", cache_len=length).total for length in (1, 1_000_000)]
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_act": "gleu"}, "hidden_act cannot be 'gleu'; did you mean 'gelu'"),
+        ({"time_step_rank": -1}, "time_step_rank must be"),
+        ({"state_size": "wide"}, "state_size must be"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    """The key and the value."""
+    (tmp_path / "config.json").write_text(json.dumps({**TINY["mamba"], **change}))
+    with pytest.raises(graphacct.GraphacctError, match=message):
+        graphacct.account(tmp_path)

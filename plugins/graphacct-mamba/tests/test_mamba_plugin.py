@@ -1,0 +1,62 @@
+"""The plugin as a plugin: found by its entry point, and the core knows nothing of it."""
+
+import ast
+from pathlib import Path
+
+import graphacct_mamba
+import pytest
+
+import graphacct
+from graphacct.plugins import default, load
+
+PACKAGE = Path(graphacct_mamba.__file__).parent
+BESIDE = {"graphacct.architectures", "graphacct.config", "graphacct.deferred", "graphacct.dims"}
+"""Modules that families of architectures are written with, besides the names of graphacct itself."""
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
+def test_a_file_imports_what_families_are_written_with(file: Path) -> None:
+    """Names of graphacct.__all__, or of the modules that the core's own families import."""
+    for statement in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "graphacct":
+            module = statement.module or ""
+            names = {alias.name for alias in statement.names}
+            if module == "graphacct":
+                assert names <= set(graphacct.__all__)
+            else:
+                assert any(f"{module}.".startswith(f"{known}.") for known in BESIDE), module
+                assert not any(name.startswith("_") for name in names)
+
+
+def test_it_is_found_by_its_entry_point() -> None:
+    """The installed distribution is loaded without being named, and says which distribution it is."""
+    plugin = next(plugin for plugin in default().loaded if plugin.name == "graphacct-mamba")
+    assert plugin.module is graphacct_mamba
+    assert plugin.origin == f"graphacct-mamba {graphacct.__version__}"
+
+
+def test_the_core_does_without_it() -> None:
+    """With the plugin left out, its operators and families are unknown and everything else is as before."""
+    without = load(block=["graphacct-mamba"])
+    added = default().operators.keys() - without.operators.keys()
+    assert added == {"selective_scan", "recurrent_state", "state_keep"}
+    assert default().architectures.keys() - without.architectures.keys() == {"mamba"}
+    with pytest.raises(graphacct.GraphacctError, match="unknown model 'mamba-130m'"):
+        graphacct.build("mamba-130m", plugins=without)
+
+
+def test_no_file_of_the_core_names_it() -> None:
+    """Nothing in the framework or in graphacct-operators is there for this plugin."""
+    core = Path(graphacct.__file__).parent
+    operators = core.parent / "plugins" / "graphacct-operators" / "graphacct_operators"
+    sources = [file.read_text(encoding="utf-8").lower() for root in (core, operators) for file in root.rglob("*.py")]
+    assert len(sources) > 10
+    assert not [text for text in sources if "mamba" in text or "selective_scan" in text]
+
+
+def test_deferred_families_answer_to_their_names() -> None:
+    """What the plugin says before a family's module is imported is what the module has."""
+    for item in graphacct_mamba.FAMILIES:
+        found = item.load()
+        assert (item.name, item.model_types) == (found.name, found.model_types)
+        assert set(item.presets) == set(found.presets)
