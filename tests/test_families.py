@@ -37,6 +37,8 @@ PRESETS = {
     "qwen3-8b": "qwen3-8b",
     "vit-base-patch16-224": "vit-base-patch16-224",
     "clip-vit-base-patch32": "clip-vit-base-patch32",
+    "olmo2-7b": "olmo-2-7b",
+    "smollm3-3b": "smollm3-3b",
 }
 """Measured models, and the preset that is the same."""
 DERIVED = {

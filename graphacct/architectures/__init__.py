@@ -8,6 +8,22 @@ from graphacct.deferred import Deferred
 from graphacct.hookspecs import hookimpl
 
 FAMILIES: tuple[Deferred, ...] = (
+    Deferred("cohere", "graphacct.architectures.cohere", ("command-r", "command-r-plus"), ("cohere",)),
+    Deferred("glm4", "graphacct.architectures.glm4", ("glm-4-9b",), ("glm4",)),
+    Deferred(
+        "granite",
+        "graphacct.architectures.granite",
+        ("granite-3.0-2b", "granite-3.0-8b", "granite-3.1-2b", "granite-3.1-8b"),
+        ("granite",),
+    ),
+    Deferred(
+        "nemotron",
+        "graphacct.architectures.nemotron",
+        ("nemotron-4-15b", "minitron-4b", "minitron-8b"),
+        ("nemotron",),
+    ),
+    Deferred("olmo2", "graphacct.architectures.olmo2", ("olmo-2-7b", "olmo-2-13b", "olmo-2-32b"), ("olmo2",)),
+    Deferred("smollm3", "graphacct.architectures.smollm3", ("smollm3-3b",), ("smollm3",)),
     Deferred("gemma", "graphacct.architectures.gemma", ("gemma-2b", "gemma-7b"), ("gemma",)),
     Deferred("gemma2", "graphacct.architectures.gemma2", ("gemma-2-2b", "gemma-2-9b", "gemma-2-27b"), ("gemma2",)),
     Deferred("gemma3_text", "graphacct.architectures.gemma3", ("gemma-3-1b",), ("gemma3_text",)),
