@@ -64,9 +64,7 @@ THIRTY_TWO_B: Mapping[str, Any] = {
 }
 PRESETS = {
     "olmo-2-7b": Olmo2Config(**COMMON, num_key_value_heads=32, dtype="float32"),
-    "olmo-2-13b": Olmo2Config(
-        **COMMON, **THIRTEEN_B, intermediate_size=13824, num_key_value_heads=40, dtype="float32"
-    ),
+    "olmo-2-13b": Olmo2Config(**COMMON, **THIRTEEN_B, intermediate_size=13824, num_key_value_heads=40, dtype="float32"),
     "olmo-2-32b": Olmo2Config(**COMMON, **THIRTY_TWO_B, dtype="float32"),
 }
 ARCHITECTURE = decoder(

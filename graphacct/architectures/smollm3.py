@@ -69,7 +69,9 @@ def describe(config: SmolLM3Config) -> Decoder:
         if given is None:
             return (index + 1) % config.no_rope_layer_interval != 0
         if index >= len(given):
-            raise ConfigError(f"no_rope_layers has {len(given)} entries for num_hidden_layers {config.num_hidden_layers}")
+            raise ConfigError(
+                f"no_rope_layers has {len(given)} entries for num_hidden_layers {config.num_hidden_layers}"
+            )
         return bool(given[index])
 
     windowed = config.use_sliding_window and config.sliding_window is not None
