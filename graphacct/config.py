@@ -23,13 +23,15 @@ def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
     return _field(default, check)
 
 
-def counts(default: Sequence[int], length: int) -> Any:
-    """A fixed number of counts: a sequence, or a text with commas between, as the command line gives it (`3,4,6,3`)."""
+def counts(default: Sequence[int], length: int | None = None) -> Any:
+    """Counts, `length` of them where it is given: a sequence, or a text with commas between, as the command line has it
+    (`3,4,6,3`)."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, ...]:
         parts = value.split(",") if isinstance(value, str) else value
-        if not isinstance(parts, Sequence) or len(parts) != length:
-            raise ConfigError(f"{field.name} are {length} counts with commas between, not {brief(value)}")
+        if not isinstance(parts, Sequence) or not parts or length not in (None, len(parts)):
+            number = "" if length is None else f"{length} "
+            raise ConfigError(f"{field.name} are {number}counts with commas between, not {brief(value)}")
         return tuple(check_dim(_whole(part), field.name) for part in parts)
 
     return _field(tuple(default), check)

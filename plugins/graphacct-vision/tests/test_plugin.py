@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.glob("*.py"))
 def test_a_file_imports_public_names_only(file: Path) -> None:
     """Every import from graphacct is a name of graphacct.__all__ or a field of graphacct.config."""
     fields = {name for name in vars(graphacct.config) if not name.startswith("_")}
-    public = {"graphacct": set(graphacct.__all__), "graphacct.config": fields}
+    public = {"graphacct": set(graphacct.__all__), "graphacct.config": fields, "graphacct.deferred": {"Deferred"}}
     for statement in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(statement, ast.ImportFrom):
             module = statement.module or ""
@@ -31,7 +31,14 @@ def test_a_file_imports_public_names_only(file: Path) -> None:
 
 def test_the_imports_are_looked_for_where_they_are() -> None:
     """The package has the files that the test above reads, and they do import graphacct."""
-    assert {file.name for file in FILES} >= {"__init__.py", "normalization.py", "pooling.py", "resnet.py"}
+    assert {file.name for file in FILES} >= {
+        "__init__.py",
+        "convnext.py",
+        "hf_resnet.py",
+        "normalization.py",
+        "pooling.py",
+        "resnet.py",
+    }
     assert sum("from graphacct import" in file.read_text(encoding="utf-8") for file in FILES) == len(FILES)
 
 
@@ -47,7 +54,7 @@ def test_the_core_does_without_it() -> None:
     without = load(block=["graphacct-vision"])
     added = default().operators.keys() - without.operators.keys()
     assert added == {"batch_norm", "max_pool", "avg_pool", "adaptive_avg_pool"}
-    assert default().architectures.keys() - without.architectures.keys() == {"resnet"}
+    assert default().architectures.keys() - without.architectures.keys() == {"resnet", "hf-resnet", "convnext"}
     with pytest.raises(graphacct.GraphacctError, match="unknown model 'resnet50'"):
         graphacct.build("resnet50", plugins=without)
 

@@ -1,0 +1,129 @@
+"""ConvNeXt: convolutions shaped like a Transformer (Liu et al., 2022, arXiv:2201.03545)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, same
+from graphacct.config import choice, counts, model_class, probability, size
+from graphacct_vision.stages import ACTIVATIONS, Staged, repeated
+
+MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"
+
+
+@attrs.frozen(kw_only=True)
+class ConvNextConfig(Staged):
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = model_class(MODEL, (MODEL, CLASSIFIER))
+    depths: tuple[Dim, ...] = counts((3, 3, 9, 3))
+    hidden_sizes: tuple[Dim, ...] = counts((96, 192, 384, 768))
+    hidden_act: str = choice("gelu", ACTIVATIONS)
+    patch_size: Dim = size(4)
+    layer_scale_init_value: float = attrs.field(default=1e-6)
+    drop_path_rate: float = probability(0.0)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        scale = self.layer_scale_init_value
+        if isinstance(scale, bool) or not isinstance(scale, (int, float)):
+            raise ConfigError(f"layer_scale_init_value is a number, not {scale!r}")
+
+
+def build(config: ConvNextConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph from pixels to logits, or to the last stage's output and the pooled one."""
+    if config.drop_path_rate and workload.phase == "train":
+        raise ConfigError(
+            f"drop_path_rate {config.drop_path_rate}: whole blocks that are dropped in training are not modelled; "
+            "add --set drop_path_rate=0"
+        )
+    assert workload.image_size is not None  # the architecture declares its default
+    pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
+    if config.architectures == MODEL:
+        return encoded(config, b, pixels)
+    with b.scope("convnext"):
+        _, x = encoded(config, b, pixels)
+    return x if same(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
+
+
+def encoded(config: ConvNextConfig, b: Builder, x: Value) -> tuple[Value, Value]:
+    """The last stage's output, and its mean over the image, normalized."""
+    with b.scope("embeddings"):
+        x = patched(b, "patch_embeddings", x, config.hidden_sizes[0], config.patch_size)
+        x = norm_of_channels(b, "layernorm", x)
+    with b.scope("encoder.stages"):
+        for index, (depth, channels) in enumerate(zip(config.depths, config.hidden_sizes, strict=True)):
+            if index:
+                with b.scope(f"{index}.downsampling_layer"):
+                    x = norm_of_channels(b, "0", x)
+                    x = patched(b, "1", x, channels, 2)
+            body = partial(block, config)
+            x = repeated(f"{index}.layers", depth, body, body, b, x)
+    return x, layer_norm(b, "layernorm", b.apply("mean", x, name="pooled", dim=(2, 3)))
+
+
+def block(config: ConvNextConfig, b: Builder, x: Value) -> Value:
+    """A convolution of each channel, a norm and two linear layers, scaled and added."""
+    channels = x.spec.shape[1]
+    b.hold(x)
+    weight = b.parameter("dwconv.weight", (channels, 1, 7, 7))
+    bias = b.parameter("dwconv.bias", (channels,))
+    y = b.apply("convolution", x, weight, bias, name="dwconv", padding=3, groups=channels)
+    y = layer_norm(b, "layernorm", b.apply("permute", y, name="channels_last", dims=(0, 2, 3, 1)))
+    y = b.apply(config.hidden_act, linear(b, "pwconv1", y, 4 * channels), name="act")
+    y = linear(b, "pwconv2", y, channels)
+    if config.layer_scale_init_value > 0:
+        y = b.apply("mul", b.parameter("layer_scale_parameter", (channels,)), y, name="layer_scale")
+    return b.apply("add", x, b.apply("permute", y, name="channels_first", dims=(0, 3, 1, 2)), name="residual")
+
+
+def patched(b: Builder, name: str, x: Value, channels: Dim, step: Dim) -> Value:
+    """A convolution whose stride is its kernel."""
+    weight = b.parameter(f"{name}.weight", (channels, x.spec.shape[1], step, step))
+    return b.apply("convolution", x, weight, b.parameter(f"{name}.bias", (channels,)), name=name, stride=step)
+
+
+def norm_of_channels(b: Builder, name: str, x: Value) -> Value:
+    """x (batch, channels, …) normalized over its channels."""
+    x = b.apply("permute", x, name=f"{name}_channels_last", dims=(0, 2, 3, 1))
+    return b.apply("permute", layer_norm(b, name, x), name=f"{name}_channels_first", dims=(0, 3, 1, 2))
+
+
+def layer_norm(b: Builder, name: str, x: Value) -> Value:
+    """torch.nn.LayerNorm over the last dimension."""
+    width = x.spec.shape[-1:]
+    return b.apply("layer_norm", x, b.parameter(f"{name}.weight", width), b.parameter(f"{name}.bias", width), name=name)
+
+
+def linear(b: Builder, name: str, x: Value, width: Dim) -> Value:
+    """torch.nn.Linear with a bias."""
+    weight = b.parameter(f"{name}.weight", (width, x.spec.shape[-1]))
+    return b.apply("linear", x, weight, b.parameter(f"{name}.bias", (width,)), name=name)
+
+
+def _published(width: int, *depths: int, **sizes: Any) -> ConvNextConfig:
+    widths = tuple(width * 2**stage for stage in range(len(depths)))
+    return ConvNextConfig(architectures=CLASSIFIER, depths=depths, hidden_sizes=widths, num_labels=1000, **sizes)
+
+
+PRESETS: Mapping[str, ConvNextConfig] = {
+    "convnext-tiny-224": _published(96, 3, 3, 9, 3),
+    "convnext-small-224": _published(96, 3, 3, 27, 3),
+    "convnext-base-224": _published(128, 3, 3, 27, 3),
+    "convnext-large-224": _published(192, 3, 3, 27, 3),
+}
+ARCHITECTURE = Architecture(
+    "convnext",
+    ConvNextConfig,
+    build,
+    PRESETS,
+    sizes={"image_size": lambda config: config.image_size},
+    dtype="float32",
+    aliases={"id2label": "num_labels"},
+    model_types=("convnext",),
+    doc="ConvNeXt: a 7x7 convolution of each channel, a norm and two linear layers a block.",
+)

@@ -1,0 +1,121 @@
+"""ResNet as the transformers library writes it (He et al., 2015, arXiv:1512.03385).
+
+The models are torchvision's; the parameters have other names, and a config.json says the sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+
+from graphacct import Architecture, Builder, Dim, Value, Workload, exact_div, same
+from graphacct.config import choice, flag, model_class, size
+from graphacct_vision.stages import Staged, repeated
+
+MODEL, CLASSIFIER = "ResNetModel", "ResNetForImageClassification"
+REDUCTION = 4
+"""How much narrower the middle of a bottleneck is."""
+
+
+@attrs.frozen(kw_only=True)
+class HFResNetConfig(Staged):
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = model_class(MODEL, (MODEL, CLASSIFIER))
+    embedding_size: Dim = size(64)
+    layer_type: str = choice("bottleneck", ("basic", "bottleneck"))
+    downsample_in_first_stage: bool = flag(False)
+    downsample_in_bottleneck: bool = flag(False)
+
+
+def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph from pixels to logits, or to the last stage's output and the pooled one."""
+    assert workload.image_size is not None  # the architecture declares its default
+    pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
+    if config.architectures == MODEL:
+        return encoded(config, workload, b, pixels)
+    with b.scope("resnet"):
+        _, x = encoded(config, workload, b, pixels)
+    batch, channels = x.spec.shape[:2]
+    x = b.apply("reshape", x, name="classifier.0", shape=(batch, channels))
+    if same(config.num_labels, 0):
+        return x
+    weight = b.parameter("classifier.1.weight", (config.num_labels, channels))
+    return b.apply("linear", x, weight, b.parameter("classifier.1.bias", (config.num_labels,)), name="classifier.1")
+
+
+def encoded(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) -> tuple[Value, Value]:
+    """The last stage's output, and its mean over the image."""
+    conv = partial(convolved, workload.phase == "train", config.hidden_act)
+    with b.scope("embedder"):
+        with b.scope("embedder"):
+            x = conv(b, x, config.embedding_size, kernel=7, stride=2)
+        x = b.apply("max_pool", x, name="pooler", kernel=3, stride=2, padding=1)
+    with b.scope("encoder.stages"):
+        for index, (depth, channels) in enumerate(zip(config.depths, config.hidden_sizes, strict=True)):
+            stride = 2 if index or config.downsample_in_first_stage else 1
+            first, other = (partial(block, config, workload, channels, step) for step in (stride, 1))
+            x = repeated(f"{index}.layers", depth, first, other, b, x)
+    return x, b.apply("mean", x, name="pooler", dim=(2, 3), keepdim=True)
+
+
+def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int, b: Builder, x: Value) -> Value:
+    """Convolutions around a residual connection: two 3x3, or 1x1, 3x3 and 1x1 with a narrow middle."""
+    training = workload.phase == "train"
+    steps: list[tuple[Dim, int, int, str]]
+    if config.layer_type == "basic":
+        steps = [(channels, 3, stride, "relu"), (channels, 3, 1, "")]
+    else:
+        inner = exact_div(channels, REDUCTION, f"hidden_sizes / {REDUCTION}")
+        early = stride if config.downsample_in_bottleneck else 1
+        steps = [(inner, 1, early, "relu"), (inner, 3, stride // early, "relu"), (channels, 1, 1, "")]
+    y = x
+    for index, (width, kernel, step, act) in enumerate(steps):
+        with b.scope(f"layer.{index}"):
+            y = convolved(training, act, b, y, width, kernel=kernel, stride=step)
+    if stride != 1 or not same(x.spec.shape[1], channels):
+        with b.scope("shortcut"):
+            x = convolved(training, "", b, x, channels, stride=stride)
+    return b.apply(config.hidden_act, b.apply("add", y, x, name="residual"), name="activation")
+
+
+def convolved(
+    training: bool, act: str, b: Builder, x: Value, channels: Dim, *, kernel: int = 1, stride: int = 1
+) -> Value:
+    """A convolution without bias, a batch norm and the activation, if there is one."""
+    weight = b.parameter("convolution.weight", (channels, x.spec.shape[1], kernel, kernel))
+    x = b.apply("convolution", x, weight, name="convolution", stride=stride, padding=kernel // 2)
+    name = "normalization"
+    parameters = [b.parameter(f"{name}.{part}", (channels,)) for part in ("weight", "bias")]
+    parameters += [b.parameter(f"{name}.{part}", (channels,), buffer=True) for part in ("running_mean", "running_var")]
+    parameters.append(b.parameter(f"{name}.num_batches_tracked", (), "int64", buffer=True))
+    x = b.apply("batch_norm", x, *parameters, name=name, training=training)
+    return b.apply(act, x, name="activation") if act else x
+
+
+def _published(*depths: int, **sizes: Any) -> HFResNetConfig:
+    return HFResNetConfig(architectures=CLASSIFIER, depths=depths, num_labels=1000, **sizes)
+
+
+BASIC = {"layer_type": "basic", "hidden_sizes": (64, 128, 256, 512)}
+PRESETS: Mapping[str, HFResNetConfig] = {
+    "hf-resnet-18": _published(2, 2, 2, 2, **BASIC),
+    "hf-resnet-34": _published(3, 4, 6, 3, **BASIC),
+    "hf-resnet-50": _published(3, 4, 6, 3),
+    "hf-resnet-101": _published(3, 4, 23, 3),
+    "hf-resnet-152": _published(3, 8, 36, 3),
+}
+ARCHITECTURE = Architecture(
+    "hf-resnet",
+    HFResNetConfig,
+    build,
+    PRESETS,
+    sizes={"image_size": lambda config: config.image_size},
+    dtype="float32",
+    aliases={"id2label": "num_labels"},
+    model_types=("resnet",),
+    doc="ResNet under the transformers library's names, from its config.json; torchvision's is `resnet`.",
+)

@@ -1,0 +1,41 @@
+"""What the transformers library's convolutional families share: configuration keys and stages of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from graphacct import Builder, ConfigError, Dim, Value
+from graphacct.config import choice, counts, label_count, sides, size
+
+ACTIVATIONS = ("relu", "gelu", "silu", "tanh")
+"""Those whose operator is named as the key says."""
+
+
+@attrs.frozen(kw_only=True)
+class Staged:
+    """The keys that the families share, of which the cost depends on these."""
+
+    num_channels: Dim = size(3)
+    depths: tuple[Dim, ...] = counts((3, 4, 6, 3))
+    hidden_sizes: tuple[Dim, ...] = counts((256, 512, 1024, 2048))
+    hidden_act: str = choice("relu", ACTIVATIONS)
+    num_labels: Dim = label_count()
+    image_size: tuple[Dim, Dim] = sides(224)
+
+    def __attrs_post_init__(self) -> None:
+        if len(self.depths) != len(self.hidden_sizes):
+            raise ConfigError(
+                f"depths has {len(self.depths)} stages, hidden_sizes {len(self.hidden_sizes)}: one count for each"
+            )
+
+
+def repeated(
+    name: str, depth: Dim, first: Callable[..., Value], other: Callable[..., Value], b: Builder, x: Value
+) -> Value:
+    """`depth` blocks: the first, which changes the shape, then the equal ones as one repeat."""
+    with b.scope(f"{name}.0"):
+        x = first(b, x)
+    rest = depth - 1
+    return x if type(rest) is int and rest == 0 else b.repeat(name, rest, other, x, start=1)
