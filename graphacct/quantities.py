@@ -19,11 +19,13 @@ class Quantity:
     Attributes:
         name: Carries its unit, as in `read_bytes`.
         unit: `FLOP`, `byte`, `parameter`, … Human units derive from it: bytes in GB or GiB, the others in SI.
-        of: The quantity of one NodeCost (`per="node"`) or of one Parameter (`per="parameter"`).
+        of: The quantity of one NodeCost (`per="node"`), of one Parameter (`per="parameter"`), or of a Parameter and the
+            Node that owns it (`per="owned"`).
         doc: One sentence.
         per: `node`: evaluated once per node and multiplied by the repeats around it. `total`: evaluated once per node,
             repeats included already. `parameter`: evaluated once per
-            storage (tied once, buffers left out) and attributed to the node that owns it.
+            storage (tied once, buffers left out) and attributed to the node that owns it. `owned`: the same, told by
+            which node as well.
         combine: `sum`, or `max`, for which repeats do not multiply.
         phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
         replaces: Whether it takes the place of a quantity of this name from another plugin.
@@ -31,9 +33,9 @@ class Quantity:
 
     name: str
     unit: str
-    of: Callable[[Any], Any]
+    of: Callable[..., Any]
     doc: str = ""
-    per: str = attrs.field(default="node", validator=attrs.validators.in_(("node", "total", "parameter")))
+    per: str = attrs.field(default="node", validator=attrs.validators.in_(("node", "total", "parameter", "owned")))
     combine: str = attrs.field(default="sum", validator=attrs.validators.in_(("sum", "max")))
     phase: str = ""
     replaces: bool = False

@@ -77,7 +77,7 @@ def share(part: Dim, whole: Dim) -> Any:
 
 def _column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]) -> list[Dim]:
     """One quantity of every costed node, repeats included."""
-    if quantity.per == "parameter":
+    if quantity.per in ("parameter", "owned"):
         return [_over_parameters(quantity, record) if record.owned else 0 for record in records]
     values = map(quantity.of, records)
     return list(values if quantity.combine == "max" or quantity.per == "total" else map(mul, values, times))
@@ -93,7 +93,7 @@ def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
     for parameter in record.owned:
         if parameter.buffer:
             continue
-        value = quantity.of(parameter)
+        value = quantity.of(parameter, record.node) if quantity.per == "owned" else quantity.of(parameter)
         if quantity.combine == "max":
             result = maximum(result, value)
         else:

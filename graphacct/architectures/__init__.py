@@ -203,6 +203,24 @@ FAMILIES: tuple[Deferred, ...] = (
         ),
         ("whisper",),
     ),
+    Deferred(
+        "mixtral",
+        "graphacct.architectures.mixtral",
+        ("mixtral-8x7b", "mixtral-8x22b"),
+        ("mixtral",),
+    ),
+    Deferred(
+        "qwen2_moe",
+        "graphacct.architectures.qwen2_moe",
+        ("qwen1.5-moe-a2.7b", "qwen2-57b-a14b"),
+        ("qwen2_moe",),
+    ),
+    Deferred(
+        "qwen3_moe",
+        "graphacct.architectures.qwen3_moe",
+        ("qwen3-30b-a3b", "qwen3-235b-a22b"),
+        ("qwen3_moe",),
+    ),
 )
 
 

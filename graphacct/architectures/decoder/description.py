@@ -129,9 +129,11 @@ class Experts:
         bias: Whether the experts' projections have biases.
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
+        router_wide: Whether the router's product is in float32 whatever the weights' dtype.
         scoring: The router's scores: `softmax` over all experts or `top_softmax` over the chosen ones, or `sigmoid`.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
+        narrowed: Whether they are cast to the stream's dtype before the experts' outputs are multiplied by them.
         scaled: Whether they are multiplied by a constant.
         groups: How many groups of experts the choice is first made among.
         chosen_groups: How many of them are taken.
@@ -149,9 +151,11 @@ class Experts:
     bias: bool = False
     router_bias: bool = False
     in_out: bool = False
+    router_wide: bool = False
     scoring: str = "softmax"
     normalised: bool = False
     correction: bool = False
+    narrowed: bool = False
     scaled: bool = False
     groups: Dim = 1
     chosen_groups: Dim = 1

@@ -6,7 +6,7 @@ from graphacct.architecture import Workload
 from graphacct.architectures.decoder.description import Experts, Mlp
 from graphacct.architectures.layers import activation, dropped, linear
 from graphacct.builder import Builder
-from graphacct.dims import prod, same
+from graphacct.dims import exact_div, prod, same
 from graphacct.graph import Value
 
 
@@ -48,36 +48,51 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
 
 def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
     """The chosen experts of each row and their weights, both (rows, experts per token)."""
-    scores = linear(b, e.router, rows, e.count, bias=e.router_bias)
+    wide = b.dtype != "float32"
+    scores = scored(e, b, rows)
     with b.scope(e.router):
-        wide = {} if b.dtype == "float32" else {"dtype": "float32"}
         if e.scoring == "top_softmax":
             best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
             return ids, b.apply("softmax", best, name="softmax")
-        if wide:
-            scores = b.apply("cast", scores, name="scores", dtype="float32")
-        scores = b.apply("softmax" if e.scoring == "softmax" else "sigmoid", scores, name=e.scoring)
+        if e.scoring == "sigmoid":
+            scores = b.apply("sigmoid", scores, name="sigmoid")
+        else:
+            scores = b.apply("softmax", scores, name="softmax", **({"dtype": "float32"} if wide else {}))
         choice = scores
         if e.correction:
             bias = b.parameter("e_score_correction_bias", (e.count,), "float32", buffer=True)
             choice = b.apply("add", scores, bias, name="corrected")
-        if not same(e.groups, 1):
+        if e.correction or not same(e.groups, 1):
             choice = grouped(e, b, choice)
         best, ids = b.apply("topk", choice, name="topk", k=e.per_token)
-        if choice is not scores:
+        if e.correction:
             best = b.apply("gather", scores, ids, name="weights", dim=-1)
         if e.normalised:
             total = b.apply("sum", best, name="total", dim=-1, keepdim=True)
             best = b.apply("div", best, total, name="normalised")
         if e.scaled:
             best = b.apply("scale", best, name="scaled")
+        if e.narrowed and wide:
+            best = b.apply("cast", best, name="narrowed", dtype=b.dtype)
         return ids, best
+
+
+def scored(e: Experts, b: Builder, rows: Value) -> Value:
+    """The router's product: one score for each row and expert."""
+    if not e.router_wide or b.dtype == "float32":
+        return linear(b, e.router, rows, e.count, bias=e.router_bias)
+    weight = b.parameter(f"{e.router}.weight", (e.count, rows.spec.shape[-1]))
+    with b.scope(e.router):
+        rows = b.apply("cast", rows, name="rows", dtype="float32")
+        weight = b.apply("cast", weight, name="wide", dtype="float32")
+    return b.apply("linear", rows, weight, name=e.router)
 
 
 def grouped(e: Experts, b: Builder, choice: Value) -> Value:
     """The scores with those outside the best groups masked; a group is as good as its best experts."""
     rows = choice.spec.shape[0]
-    apart = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, e.count // e.groups))
+    size = exact_div(e.count, e.groups, "experts / groups of them")
+    apart = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, size))
     if e.correction:
         best, _ = b.apply("topk", apart, name="best_of_groups", k=2)
         score = b.apply("sum", best, name="group_scores", dim=-1)
@@ -97,7 +112,7 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
     def project(name: str, x: Value, n: object, k: object) -> Value:
         shape = (e.count, k, n) if e.in_out else (e.count, n, k)
         bias = (b.parameter(f"{name}_bias", (e.count, n)),) if e.bias else ()
-        return b.apply(operator, x, b.parameter(name, shape), flat, *bias, name=name)
+        return b.apply(operator, x, b.parameter(name, shape), flat, *bias, name=name, per_token=e.per_token)
 
     with b.scope("experts"):
         flat = b.apply("reshape", ids, name="ids", shape=(pairs,))
@@ -105,11 +120,10 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         x = project("gate_up_proj", x, 2 * e.width, width)
         x = project("down_proj", activated(e, b, x), width, e.width)
         factors = b.apply("reshape", weights, name="weights", shape=(pairs, 1))
-        if factors.spec.dtype != b.dtype:
-            factors = b.apply("cast", factors, name="factors", dtype=b.dtype)
         x = b.apply("mul", x, factors, name="weighted")
         apart = b.apply("reshape", x, name="by_token", shape=(tokens, e.per_token, width))
-        return b.apply("sum", apart, name="summed", dim=1)
+        x = b.apply("sum", apart, name="summed", dim=1)
+        return x if x.spec.dtype == b.dtype else b.apply("cast", x, name="narrowed", dtype=b.dtype)
 
 
 def activated(e: Experts, b: Builder, both: Value) -> Value:

@@ -62,6 +62,13 @@ def graphacct_register_profiles() -> Iterable[Profile]:
 def graphacct_register_quantities() -> Iterable[Quantity]:
     return [
         Quantity(
+            "active_params",
+            "parameter",
+            routing.active_params,
+            "Parameters that one token uses, tied ones once: of experts the chosen ones.",
+            per="owned",
+        ),
+        Quantity(
             "kv_cache_bytes",
             "byte",
             cache.kv_cache_bytes,

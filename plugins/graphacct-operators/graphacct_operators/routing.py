@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import Saved, TensorSpec, Work, minimum, operator
+from graphacct import Dim, Node, Parameter, Saved, TensorSpec, Work, minimum, operator, prod
 
 SAVES = (
     Saved("x", "the weight's gradient is gᵀ x, of each expert's rows", serves="weight"),
@@ -19,13 +19,12 @@ def _sum_of_g(r: Any, n: Any) -> Work:
     return Work(vector_flops=r * n)
 
 
-def _applied(
-    r: Any, e: Any, n: Any, k: Any, x: TensorSpec, weight: TensorSpec, ids: TensorSpec, bias: TensorSpec | None
-) -> Work:
-    rows = minimum(e, r)
-    weights = rows * n * k * weight.bytes // (e * n * k)
-    biases = 0 if bias is None else rows * n * bias.bytes // (e * n)
-    return Work(2 * r * n * k, 0 if bias is None else r * n, read_bytes=x.bytes + ids.bytes + weights + biases)
+def _applied(r: Any, e: Any, n: Any, k: Any, x: TensorSpec, weight: TensorSpec, ids: TensorSpec, bias: Any) -> Work:
+    experts = minimum(e, r)
+    read = x.bytes + ids.bytes + experts * TensorSpec((n, k), weight.dtype).bytes
+    if bias is not None:
+        read += experts * TensorSpec((n,), bias.dtype).bytes
+    return Work(2 * r * n * k, 0 if bias is None else r * n, read_bytes=read)
 
 
 @operator(
@@ -34,13 +33,23 @@ def _applied(
     gradients={"x": _products, "weight": _products, "bias": _sum_of_g},
 )
 def grouped_linear(
-    r: Any, e: Any, n: Any, k: Any, x: TensorSpec, weight: TensorSpec, ids: TensorSpec, bias: TensorSpec | None
+    r: Any,
+    e: Any,
+    n: Any,
+    k: Any,
+    x: TensorSpec,
+    weight: TensorSpec,
+    ids: TensorSpec,
+    bias: TensorSpec | None,
+    *,
+    per_token: Any = 1,
 ) -> Work:
     """y = x weightᵀ + bias with the weight of the row's own expert, the weights stored (experts, out, in).
 
     2 FLOPs per multiply-add of each row with its one expert, so 2 r n k however many experts there are, as torch's
-    counter has the batched product; one addition per output element for the bias. Reads each expert that has a row at
-    most once: as many as there are rows, or all.
+    counter has the batched and the grouped product; one addition per output element for the bias. Reads each expert
+    that has a row once, taking as many to have one as can: as many as there are rows, or all. `per_token` is how many
+    rows a token has, for the parameters that it uses; it changes no cost.
 
     Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
@@ -53,7 +62,16 @@ def grouped_linear(
     gradients={"x": _products, "weight": _products, "bias": _sum_of_g},
 )
 def grouped_linear_in_out(
-    r: Any, e: Any, n: Any, k: Any, x: TensorSpec, weight: TensorSpec, ids: TensorSpec, bias: TensorSpec | None
+    r: Any,
+    e: Any,
+    n: Any,
+    k: Any,
+    x: TensorSpec,
+    weight: TensorSpec,
+    ids: TensorSpec,
+    bias: TensorSpec | None,
+    *,
+    per_token: Any = 1,
 ) -> Work:
     """As grouped_linear, with the weights stored (experts, in, out).
 
@@ -62,3 +80,13 @@ def grouped_linear_in_out(
     Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
     return _applied(r, e, n, k, x, weight, ids, bias)
+
+
+EXPERTS = (grouped_linear.name, grouped_linear_in_out.name)
+
+
+def active_params(parameter: Parameter, node: Node) -> Dim:
+    """The elements of a node's parameter that one token uses: of experts' weights those of the chosen experts."""
+    if node.operator not in EXPERTS:
+        return parameter.spec.elements
+    return prod(parameter.spec.shape[1:]) * node.attributes.get("per_token", 1)

@@ -75,7 +75,11 @@ MEASURED = {
     "concat": ([X, X], {"dim": 0}, {"x0": "", "xs": "", "x0 xs": ""}),
     "stack": ([X, X], {}, {"x0": "", "xs": "", "x0 xs": ""}),
 }
-NOT_MEASURED = {"rms_norm": "one kernel on CUDA alone: the CPU runs a chain"}
+NOT_MEASURED = {
+    "rms_norm": "one kernel on CUDA alone: the CPU runs a chain",
+    "grouped_linear": "torch's kernels take sorted rows; what each keeps is below",
+    "grouped_linear_in_out": "as grouped_linear",
+}
 ONE_GRADIENT = {
     *("masked_fill", "embedding", "gather", "index_select", "index_pairs", "cross_entropy"),
 }
@@ -111,3 +115,20 @@ def test_without_saying_whose_everything_is_kept():
     """No `wanted` means all: an operator alone does not know which operands need a gradient."""
     kept = saved_tensors(OPERATORS["linear"], [X, f(48, 16), f(48)])
     assert [tensor.name for tensor in kept] == ["x", "weight"]
+
+
+@pytest.mark.parametrize("name", ["grouped_linear", "grouped_linear_in_out"])
+def test_a_product_with_experts_keeps_what_a_linear_layer_does_and_whose_rows_they_are(name):
+    """x for the weight's gradient, the weight for x's, and the experts' indices for any."""
+    weight = f(4, 7, 5) if name == "grouped_linear" else f(4, 5, 7)
+    operands = [f(6, 5), weight, TensorSpec((6,), "int64"), f(4, 7)]
+    kept = {
+        wanted: sorted(tensor.name for tensor in saved_tensors(OPERATORS[name], operands, {}, wanted.split()))
+        for wanted in ("x", "weight", "bias", "x weight bias")
+    }
+    assert kept == {
+        "x": ["ids", "weight"],
+        "weight": ["ids", "x"],
+        "bias": ["ids"],
+        "x weight bias": ["ids", "weight", "x"],
+    }

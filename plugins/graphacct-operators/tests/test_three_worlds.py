@@ -51,6 +51,8 @@ def gated(b, s, d):
 CASES = {
     "linear": lambda b, s, d, e: ([f(b, s, d), f(e, d), f(e)], {}),
     "linear_in_out": lambda b, s, d, e: ([f(b, s, d), f(d, e), f(e)], {}),
+    "grouped_linear": lambda b, s, d, e: ([f(b, d), f(s, e, d), i(b), f(s, e)], {}),
+    "grouped_linear_in_out": lambda b, s, d, e: ([f(b, d), f(s, d, e), i(b), f(s, e)], {}),
     "matmul": lambda b, s, d, e: ([f(b, s, d), f(b, d, e)], {}),
     "einsum": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {"equation": "bsd,btd->bst"}),
     **dict.fromkeys(["add", "sub", "mul", "div", "maximum", "minimum"], binary),
