@@ -28,6 +28,7 @@ class Quantity:
             which node as well.
         combine: `sum`, or `max`, for which repeats do not multiply.
         phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
+        within: The quantity that it is a part of: tables and lines show it only where the two totals differ.
         replaces: Whether it takes the place of a quantity of this name from another plugin.
     """
 
@@ -38,6 +39,7 @@ class Quantity:
     per: str = attrs.field(default="node", validator=attrs.validators.in_(("node", "total", "parameter", "owned")))
     combine: str = attrs.field(default="sum", validator=attrs.validators.in_(("sum", "max")))
     phase: str = ""
+    within: str = ""
     replaces: bool = False
 
 

@@ -62,6 +62,7 @@ TITLES = {
     "peak_bytes": "Peak",
     "backward_peak_bytes": "Backward peak",
     "kv_cache_bytes": "KV cache",
+    "active_params": "Active",
 }
 IN_WORDS = {
     "params": "parameters",
@@ -216,8 +217,16 @@ def default_columns(report: Report) -> tuple[str, ...]:
     core = {quantity.name for quantity in (*CORE, *TRAINING)}
     known = {quantity.name for quantity in report.quantities}
     columns = TRAINING_COLUMNS if report.annotated.training else COLUMNS
-    own = [name for name in (item.name for item in report.quantities) if name not in core and name not in IN_WORDS]
+    own = [item.name for item in report.quantities if item.name not in core and item.name not in IN_WORDS]
+    own = [name for name in own if name not in _whole(report)]
     return (*[name for name in columns if name in known or name == SHARE], *own)
+
+
+def _whole(report: Report) -> set[str]:
+    """The quantities that are parts of another and, in this model, all of it."""
+    total = report.total
+    parts = [item for item in report.quantities if item.within in total]
+    return {item.name for item in parts if same(total[item.name], total[item.within])}
 
 
 def workload_text(report: Report) -> str:
@@ -249,7 +258,7 @@ def _total_label(report: Report) -> str:
 def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
     """The totals that have no column, on one line; one that two quantities give stands there once."""
     said = {name for pair in SAID_ALREADY.items() for name in pair if set(pair) & set(shown)}
-    said |= {name for name, other in SAID_ALREADY.items() if other in report.total}
+    said |= {name for name, other in SAID_ALREADY.items() if other in report.total} | _whole(report)
     texts = [
         f"{IN_WORDS.get(quantity.name, plain(quantity.name))} "
         f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"

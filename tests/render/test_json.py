@@ -29,6 +29,7 @@ QUANTITIES = [
     "activation_bytes",
     "read_bytes",
     "write_bytes",
+    "active_params",
 ]
 SCOPE_KEYS = ["path", "operator", "repeat", "share", *QUANTITIES]
 

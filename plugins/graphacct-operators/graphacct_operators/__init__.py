@@ -67,6 +67,7 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
             routing.active_params,
             "Parameters that one token uses, tied ones once: of experts the chosen ones.",
             per="owned",
+            within="params",
         ),
         Quantity(
             "kv_cache_bytes",
