@@ -221,6 +221,12 @@ FAMILIES: tuple[Deferred, ...] = (
         ("qwen3-30b-a3b", "qwen3-235b-a22b"),
         ("qwen3_moe",),
     ),
+    Deferred(
+        "gpt_oss",
+        "graphacct.architectures.gpt_oss",
+        ("gpt-oss-20b", "gpt-oss-120b"),
+        ("gpt_oss",),
+    ),
 )
 
 

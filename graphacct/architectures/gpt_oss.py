@@ -1,0 +1,111 @@
+"""gpt-oss: every second layer sees a window, each head has a learned score for nothing, experts with biases.
+
+OpenAI, 2025 (arXiv:2508.10925). Published with experts in MXFP4; counted as the model is after dequantization, in the
+dtype of the report: its parameters are those of the library's class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.architectures.decoder import Attention, Decoder, Experts, Layer
+from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, layer_types
+from graphacct.architectures.decoder.sparse import at_most
+from graphacct.architectures.decoder.windows import alternating
+from graphacct.config import flag, optional_size, size
+from graphacct.dims import Dim
+from graphacct.errors import ConfigError, brief
+
+MXFP4 = "mxfp4"
+
+
+def dequantized() -> Any:
+    """How the experts are stored: as published (`mxfp4`), which is counted dequantized, or not quantized at all."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any] | None:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or value.get("quant_method") != MXFP4:
+            raise ConfigError(f"{field.name} is an object whose quant_method is {MXFP4!r}, not {brief(value)}")
+        return value
+
+    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class GptOssConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = size(201088)
+    hidden_size: Dim = size(2880)
+    intermediate_size: Dim = size(2880)
+    num_hidden_layers: Dim = size(36)
+    num_attention_heads: Dim = size(64)
+    num_key_value_heads: Dim | None = optional_size(8)
+    head_dim: Dim | None = optional_size(64)
+    max_position_embeddings: Dim = size(131072)
+    sliding_window: Dim | None = optional_size(128)
+    layer_types: tuple[str, ...] | None = layer_types()
+    num_local_experts: Dim = size(128)
+    num_experts_per_tok: Dim = size(4)
+    attention_bias: bool = flag(True)
+    quantization_config: Mapping[str, Any] | None = dequantized()
+
+
+def describe(config: GptOssConfig) -> Decoder:
+    """Layers with and without a window by turns, unless the file names each one's kind."""
+    attention = Attention(
+        config.num_attention_heads,
+        config.kv_heads,
+        config.d_head,
+        bias=config.attention_bias,
+        out_bias=config.attention_bias,
+        rotary=config.d_head,
+        sinks=True,
+        dropout=config.attention_dropout,
+    )
+    experts = Experts(
+        config.num_local_experts,
+        at_most(config.num_experts_per_tok, config.num_local_experts, "num_experts_per_tok, num_local_experts"),
+        config.intermediate_size,
+        ACTIVATIONS[config.hidden_act],
+        router="router",
+        bias=True,
+        router_bias=True,
+        in_out=True,
+        scoring="top_softmax",
+        clamped=True,
+    )
+    layers = alternating(
+        Layer(attention, experts),
+        config.num_hidden_layers,
+        config.sliding_window,
+        config.layer_types,
+        lambda index: index % 2 == 0,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layers,
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+    )
+
+
+PRESETS: Mapping[str, GptOssConfig] = {
+    "gpt-oss-20b": GptOssConfig(num_hidden_layers=24, num_local_experts=32),
+    "gpt-oss-120b": GptOssConfig(),
+}
+ARCHITECTURE = decoder(
+    "gpt_oss",
+    GptOssConfig,
+    describe,
+    PRESETS,
+    aliases={"num_experts": "num_local_experts"},
+    attention=("eager",),
+    doc="gpt-oss: windows by turns, learned sinks (eager attention alone), experts with biases.",
+)
