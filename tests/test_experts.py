@@ -37,6 +37,8 @@ ACTIVE = {
     # less 120 of 128: 30,532,122,624 - 48 · 120 · 3 · 2048 · 768
     "qwen3-30b-a3b": (30_532_122_624, 3_353_032_704),
     "qwen3-235b-a22b": (235_093_634_560, 22_190_763_520),
+    # the published 5,132,849,472 leave the embedding out: + 201088 · 2880
+    "gpt-oss-120b": (116_829_156_672, 5_132_849_472 + 579_133_440),
     "llama-3-8b": (8_030_261_248, 8_030_261_248),
 }
 
@@ -62,6 +64,7 @@ def test_unrolled_layers_agree(case: str) -> None:
         ("mixtral", {"num_experts_per_tok": 9}, "a token cannot run through 9 of 8 experts"),
         ("qwen3_moe", {"num_experts": 4, "num_experts_per_tok": 8}, "num_experts_per_tok, num_experts: a token"),
         ("qwen2_moe", {"mlp_only_layers": "all"}, "mlp_only_layers is a list of layers' indices, not 'all'"),
+        ("gpt_oss", {"quantization_config": {"quant_method": "gptq"}}, "whose quant_method is 'mxfp4', not"),
         ("qwen2", {"layer_types": ["full_attention"]}, "layer_types names 1 layers, num_hidden_layers is 32"),
         (
             "qwen3",

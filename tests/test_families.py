@@ -12,6 +12,7 @@ import pytest
 
 import graphacct
 from graphacct.account import find, presets
+from graphacct.errors import ConfigError
 from graphacct.plugins import default
 from graphacct.readers.hf import find as described
 
@@ -45,6 +46,7 @@ PRESETS = {
 }
 """Measured models, and the preset that is the same."""
 DERIVED = {
+    "quantization_config",
     "ffn_hidden_size",
     "layer_types",
     "no_rope_layers",
@@ -125,6 +127,10 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
     ours = {line.path: [line.values["matmul_flops"], line.repeat] for line in found.by_scope}
     modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
     assert {path: ours.get(path) for path in modules} == modules
+    if "fused" not in default().architectures[truth(case)["model_type"]].load().attention:
+        with pytest.raises(ConfigError):
+            report(case, **sizes(row), attention="fused")
+        return
     fused = report(case, **sizes(row), attention="fused")
     assert fused.total["matmul_flops"] == row["total"]
 
