@@ -107,7 +107,7 @@ def model_class(default: str, known: Sequence[str]) -> Any:
             return default
         if not isinstance(names, Sequence) or names[0] not in known:
             found = brief(names[0] if isinstance(names, Sequence) else value)
-            raise ConfigError(f"{field.name} has {found}{suggest(str(found), known)}")
+            raise ConfigError(f"{field.name} has {found}{suggest(str(found), known)}; known are {', '.join(known)}")
         return str(names[0])
 
     return _field(default, check)

@@ -41,6 +41,8 @@ PRESETS = {
     "qwen3-8b": "qwen3-8b",
     "vit-base-patch16-224": "vit-base-patch16-224",
     "clip-vit-base-patch32": "clip-vit-base-patch32",
+    "bert-base-mlm": "bert-base-uncased",
+    "distilbert-base": "distilbert-base-uncased",
     "olmo2-7b": "olmo-2-7b",
     "smollm3-3b": "smollm3-3b",
 }

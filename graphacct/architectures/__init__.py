@@ -8,6 +8,20 @@ from graphacct.deferred import Deferred
 from graphacct.hookspecs import hookimpl
 
 FAMILIES: tuple[Deferred, ...] = (
+    Deferred(
+        "bert",
+        "graphacct.architectures.bert",
+        ("bert-base-uncased", "bert-large-uncased", "bert-base-cased", "bert-large-cased"),
+        ("bert",),
+    ),
+    Deferred("roberta", "graphacct.architectures.roberta", ("roberta-base", "roberta-large"), ("roberta",)),
+    Deferred("distilbert", "graphacct.architectures.distilbert", ("distilbert-base-uncased",), ("distilbert",)),
+    Deferred(
+        "electra",
+        "graphacct.architectures.electra",
+        ("electra-small-discriminator", "electra-base-discriminator", "electra-large-discriminator"),
+        ("electra",),
+    ),
     Deferred("cohere", "graphacct.architectures.cohere", ("command-r", "command-r-plus"), ("cohere",)),
     Deferred("glm4", "graphacct.architectures.glm4", ("glm-4-9b",), ("glm4",)),
     Deferred(

@@ -104,7 +104,8 @@ def length_of(config: Any) -> int:
     """The longest sequence that is measured: the model's own, where it has one that is shorter."""
     text = config.get_text_config(decoder=True)
     names = ("max_position_embeddings", "n_positions", "max_target_positions")
-    return min([CACHED, *(getattr(text, name) for name in names if getattr(text, name, None))])
+    spare = text.pad_token_id + 1 if text.model_type == "roberta" else 0  # its positions begin behind the padding's
+    return min([CACHED, *(getattr(text, name) - spare for name in names if getattr(text, name, None))])
 
 
 def truth(folder: Path, pairs: tuple[tuple[int, int], ...] = PAIRS) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""BERT: an encoder of 12 or 24 layers, norms after each part, learned positions and token types.
+
+Devlin et al., 2018 (arXiv:1810.04805).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct.architectures.decoder.families import ACTIVATIONS
+from graphacct.architectures.encoder import Encoder, Head, Names
+from graphacct.architectures.encoder.families import EncoderConfig, encoder
+from graphacct.config import model_class
+
+MODEL, MASKED = "BertModel", "BertForMaskedLM"
+
+
+@attrs.frozen(kw_only=True)
+class BertConfig(EncoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = model_class(MODEL, (MODEL, MASKED))
+
+
+def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
+    """An encoder of BERT's layers; `rest` is what differs."""
+    common = {
+        "positions": config.max_position_embeddings,
+        "usable": config.max_position_embeddings,
+        "counted": False,
+        "token_types": config.type_vocab_size,
+        "embedding_width": config.hidden_size,
+    }
+    return Encoder(
+        config.vocab_size,
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_attention_heads,
+        config.num_hidden_layers,
+        ACTIVATIONS[config.hidden_act],
+        module=module,
+        names=Names(),
+        dropout=config.hidden_dropout_prob,
+        attention_dropout=config.attention_probs_dropout_prob,
+        **{**common, **rest},
+    )
+
+
+def describe(config: BertConfig) -> Encoder:
+    """The encoder with its pooler, or with the head that predicts masked tokens."""
+    if config.architectures == MODEL:
+        return like_bert(config, "", pooled=True)
+    head = Head(
+        "cls.predictions.transform.dense",
+        config.hidden_size,
+        ACTIVATIONS[config.hidden_act],
+        "cls.predictions.transform.LayerNorm",
+        "cls.predictions.decoder",
+        config.vocab_size,
+        tied=config.tie_word_embeddings,
+        bias="cls.predictions.bias",
+    )
+    return like_bert(config, "bert", head=head)
+
+
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+PRESETS = {
+    "bert-base-uncased": BertConfig(architectures=MASKED),
+    "bert-large-uncased": BertConfig(architectures=MASKED, **LARGE),
+    "bert-base-cased": BertConfig(architectures=MASKED, vocab_size=28996),
+    "bert-large-cased": BertConfig(architectures=MASKED, vocab_size=28996, **LARGE),
+}
+ARCHITECTURE = encoder(
+    "bert", BertConfig, describe, PRESETS, doc="BERT: an encoder with its pooler or its masked-token head."
+)

@@ -1,0 +1,90 @@
+"""DistilBERT: half of BERT's layers, without token types and pooler.
+
+Sanh et al., 2019 (arXiv:1910.01108).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
+from graphacct.architectures.encoder import Encoder, Head, Names
+from graphacct.architectures.encoder.families import encoder
+from graphacct.config import flag, model_class, probability, size
+from graphacct.dims import Dim
+
+MODEL, MASKED = "DistilBertModel", "DistilBertForMaskedLM"
+NAMES = Names(
+    stack="transformer.layer",
+    attention="attention",
+    query="attention.q_lin",
+    key="attention.k_lin",
+    value="attention.v_lin",
+    out="attention.out_lin",
+    attention_norm="sa_layer_norm",
+    up="ffn.lin1",
+    act="ffn.activation",
+    down="ffn.lin2",
+    norm="output_layer_norm",
+)
+
+
+@attrs.frozen(kw_only=True)
+class DistilBertConfig:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = model_class(MODEL, (MODEL, MASKED))
+    vocab_size: Dim = size(30522)
+    max_position_embeddings: Dim = size(512)
+    n_layers: Dim = size(6)
+    n_heads: Dim = size(12)
+    dim: Dim = size(768)
+    hidden_dim: Dim = size(3072)
+    dropout: float = probability(0.1)
+    attention_dropout: float = probability(0.1)
+    activation: str = activation("gelu")
+    tie_word_embeddings: bool = flag(True)
+    dtype: str | None = dtype()
+
+
+def describe(config: DistilBertConfig) -> Encoder:
+    """The encoder alone, or with the head that predicts masked tokens."""
+    masked = config.architectures == MASKED
+    head = Head(
+        "vocab_transform",
+        config.dim,
+        ACTIVATIONS[config.activation],
+        "vocab_layer_norm",
+        "vocab_projector",
+        config.vocab_size,
+        tied=config.tie_word_embeddings,
+    )
+    return Encoder(
+        config.vocab_size,
+        config.dim,
+        config.hidden_dim,
+        config.n_heads,
+        config.n_layers,
+        ACTIVATIONS[config.activation],
+        positions=config.max_position_embeddings,
+        usable=config.max_position_embeddings,
+        counted=False,
+        token_types=0,
+        embedding_width=config.dim,
+        module="distilbert" if masked else "",
+        names=NAMES,
+        dropout=config.dropout,
+        attention_dropout=config.attention_dropout,
+        head=head if masked else None,
+    )
+
+
+PRESETS = {"distilbert-base-uncased": DistilBertConfig(architectures=MASKED)}
+ARCHITECTURE = encoder(
+    "distilbert",
+    DistilBertConfig,
+    describe,
+    PRESETS,
+    aliases={"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"},
+    doc="DistilBERT: half of BERT's layers, alone or with the masked-token head.",
+)

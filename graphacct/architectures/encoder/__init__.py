@@ -1,0 +1,116 @@
+"""Encoders of texts from one description: norms after each part, learned positions, no mask."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from graphacct.architecture import Workload
+from graphacct.architectures.encoder.description import Encoder, Head, Names
+from graphacct.architectures.layers import dropped, embedding, layer_norm, linear, merge_heads, split_heads
+from graphacct.builder import Builder
+from graphacct.dims import exact_div, same
+from graphacct.errors import ConfigError
+from graphacct.graph import Value
+
+__all__ = ["Encoder", "Head", "Names", "encode"]
+
+
+def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph from token ids to the last layer's output and the pooled one, or to a prediction for every token."""
+    with b.scope(e.module):
+        x = stream(e, workload, b)
+        if e.pooled:
+            with b.scope("pooler"):
+                first = b.apply("select", x, name="first", dim=1)
+                return x, b.apply("tanh", linear(b, "dense", first, e.width), name="activation")
+    return x if e.head is None else predicted(e, e.head, b, x)
+
+
+def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
+    """The last layer's output."""
+    x = embedded(e, workload, b)
+    if not same(e.embedding_width, e.width):
+        x = linear(b, "embeddings_project", x, e.width)
+    return b.repeat(e.names.stack, e.count, partial(layer, e, workload), x)
+
+
+def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
+    """Tokens, their types and their positions, added, normalized and dropped."""
+    batch, seq = workload.batch, workload.seq_len
+    if type(seq) is int and type(e.usable) is int and seq > e.usable:
+        raise ConfigError(f"seq_len {seq} is beyond the {e.usable} positions that the model has learned")
+    ids = b.input("input_ids", (batch, seq), "int64")
+    with b.scope("embeddings"):
+        if e.counted:
+            places = b.apply("arange", name="position_ids", batch=batch, n=seq)
+        else:
+            table = b.apply("constant", name="position_table", shape=(1, e.positions), dtype="int64")
+            places = b.apply("slice", table, name="position_ids", dim=1, start=0, length=seq)
+        types = None
+        if not same(e.token_types, 0):
+            types = b.apply("constant", name="token_type_table", shape=(1, e.positions), dtype="int64")
+            rows = places.spec.shape[0]
+            types = b.apply("expand", types, name="token_type_rows", shape=(rows, e.positions))
+            types = b.apply("gather", types, places, name="token_types", dim=1)
+            types = b.apply("expand", types, name="token_type_ids", shape=(batch, seq))
+        b.hold(places)
+        x = embedding(b, "word_embeddings", ids, e.vocab_size, e.embedding_width)
+        b.hold(x)
+        if types is not None:
+            kind = embedding(b, "token_type_embeddings", types, e.token_types, e.embedding_width)
+            b.hold(types, kind)
+            x = b.apply("add", x, kind, name="with_token_types")
+        place = embedding(b, "position_embeddings", places, e.positions, e.embedding_width)
+        b.hold(place)
+        x = b.apply("add", x, place, name="with_positions")
+        return dropped(b, "dropout", layer_norm(b, "LayerNorm", x), e.dropout, workload)
+
+
+def layer(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
+    """Attention, then the feed-forward network, each added to what it read and normalized."""
+    n = e.names
+    b.hold(x)
+    y = linear(b, n.out, attention(e, workload, b, x), e.width)
+    y = dropped(b, f"{n.out}_dropout", y, e.dropout, workload)
+    x = layer_norm(b, n.attention_norm, b.apply("add", y, x, name="attention_residual"))
+    b.hold(x)
+    y = b.apply(e.activation, linear(b, n.up, x, e.inner), name=n.act)
+    b.hold(y)
+    y = dropped(b, f"{n.down}_dropout", linear(b, n.down, y, e.width), e.dropout, workload)
+    return layer_norm(b, n.norm, b.apply("add", y, x, name="output_residual"))
+
+
+def attention(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
+    """What each token takes of all others, its heads side by side."""
+    n, d_head = e.names, exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
+    parts = [linear(b, name, x, e.width) for name in (n.query, n.key, n.value)]
+    with b.scope(n.attention):
+        q, k, v = (split_heads(b, part, e.heads, d_head, label) for part, label in zip(parts, "qkv", strict=True))
+        b.hold(q, k, v)
+        drop = e.attention_dropout if workload.phase == "train" else 0
+        if workload.attention == "fused":
+            options = {"dropout_p": drop} if drop else {}
+            y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)
+        else:
+            scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+            scores = b.apply("scale", scores, name="scale")
+            weights = b.apply("softmax", scores, name="softmax")
+            weights = dropped(b, "dropout", weights, drop, workload)
+            b.hold(weights)
+            y = b.apply("matmul", weights, v, name="values")
+        return merge_heads(b, y)
+
+
+def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
+    """The prediction for every token."""
+    b.hold(x)
+    y = b.apply(head.activation, linear(b, head.dense, x, head.width), name=f"{head.dense}_act")
+    if head.norm:
+        y = layer_norm(b, head.norm, y)
+    tied = f"{e.module}.embeddings.word_embeddings.weight" if head.tied else ""
+    weight = b.parameter(f"{head.decoder}.weight", (head.outputs, y.spec.shape[-1]), tied_to=tied)
+    if head.bias:  # stored under a name of its own beside that of the projection
+        b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))
+    bias = b.parameter(f"{head.decoder}.bias", (head.outputs,), tied_to=head.bias)
+    y = b.apply("linear", y, weight, bias, name=head.decoder)
+    return b.apply("select", y, name="logits", dim=-1) if same(head.outputs, 1) else y
