@@ -233,7 +233,10 @@ def _per_token(
     if found is None or PREFILL not in found[0].phases:
         return None
     sizes = {name: options[name] for name in ("set", "dtype") if name in options}
-    graph = build(model, plugins=plugins, phase=PREFILL, seq_len=1, **sizes)
+    try:
+        graph = build(model, plugins=plugins, phase=PREFILL, seq_len=1, **sizes)
+    except ConfigError:  # a family may have members without one, such as an encoder alone
+        return None
     return sum(per_node("kv_bytes_per_token", annotate(graph, unknown="report", plugins=plugins), plugins).values())
 
 

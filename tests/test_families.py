@@ -20,6 +20,7 @@ FAMILIES = Path(__file__).parent / "goldens" / "families"
 CASES = sorted(path.name for path in FAMILIES.iterdir())
 PRESETS = {
     "bart-large": "bart-large",
+    "bart-large-cnn": "bart-large-cnn",
     "flan-t5-base": "flan-t5-base",
     "t5-base": "t5-base",
     "whisper-small": "whisper-small",
@@ -154,8 +155,9 @@ def test_logits_of_the_last_position_alone(case: str, row: dict[str, Any]) -> No
 
 @pytest.mark.parametrize(("case", "row"), rows("decode"))
 def test_a_decoding_step(case: str, row: dict[str, Any]) -> None:
-    """One new token on a cache."""
-    found = report(case, batch=row["batch"], phase="decode", cache_len=row["cached_tokens"])
+    """One new token on a cache, which of a model with an encoder has the encoder's keys and values too."""
+    encoder = {"encoder_seq_len": row["encoder_seq"]} if "encoder_seq" in row else {}
+    found = report(case, batch=row["batch"], phase="decode", cache_len=row["cached_tokens"], **encoder)
     assert found.total["matmul_flops"] == row["total"]
 
 

@@ -100,6 +100,18 @@ def decode(model: torch.nn.Module, cached: int) -> dict[str, Any]:
     return {"total": found["total"]}
 
 
+def decode_beside_encoder(model: torch.nn.Module, cached: int, encoder: int) -> dict[str, Any]:
+    """FLOPs of one new token of a decoder, on a cache of earlier ones and of the encoder's keys and values."""
+    given = inputs(model, 1, encoder)
+    ids = torch.zeros((1, cached), dtype=torch.long, device="meta")
+    with torch.no_grad():
+        states = model.get_encoder()(given[model.main_input_name])
+        step = {"encoder_outputs": states, "use_cache": True}
+        cache = model(decoder_input_ids=ids, **step).past_key_values
+        found = flops_of(model, lambda: model(decoder_input_ids=ids[:, :1], past_key_values=cache, **step))
+    return {"total": found["total"]}
+
+
 def length_of(config: Any) -> int:
     """The longest sequence that is measured: the model's own, where it has one that is shorter."""
     text = config.get_text_config(decoder=True)
@@ -131,10 +143,21 @@ def truth(folder: Path, pairs: tuple[tuple[int, int], ...] = PAIRS) -> dict[str,
         given = inputs(model, batch, size)
         result["forward"].append({**sizes, **forward(model, given)})
         result["train_step"].append({**sizes, **train_step(model, given)})
-    if model.can_generate() and not config.is_encoder_decoder and "input_ids" in given:
+    if config.is_encoder_decoder:
+        result["decode"] = decode_rows(model, min(CACHED, longest - 1))
+    elif model.can_generate() and "input_ids" in given:
         cached = min(CACHED, longest - 1)
         result["decode"] = [{"batch": 1, "cached_tokens": cached, **decode(model, cached)}]
     return result
+
+
+def decode_rows(model: torch.nn.Module, cached: int) -> list[dict[str, Any]]:
+    """Decoding steps beside encoders of two lengths; Whisper's has one."""
+    rows = []
+    for encoder in (cached, 100):
+        own = {} if model.main_input_name == "input_features" else {"encoder_seq": encoder}
+        rows.append({"batch": 1, "cached_tokens": cached, **own, **decode_beside_encoder(model, cached, encoder)})
+    return rows[:1] if model.main_input_name == "input_features" else rows
 
 
 def main(folders: list[str]) -> None:
