@@ -28,6 +28,14 @@ PRESETS = {
     "llama-2-7b": "llama-2-7b",
     "llama-3-8b": "llama-3-8b",
     "bloom-7b1": "bloom-7b1",
+    "codegen-350m": "codegen-350m",
+    "falcon-40b": "falcon-40b",
+    "falcon-rw-1b": "falcon-rw-1b",
+    "gpt-neo-125m": "gpt-neo-125m",
+    "opt-350m": "opt-350m",
+    "phi-2": "phi-2",
+    "stablelm-2-1.6b": "stablelm-2-1.6b",
+    "stablelm-2-12b": "stablelm-2-12b",
     "falcon-7b": "falcon-7b",
     "gpt-j-6b": "gpt-j-6b",
     "opt-1.3b": "opt-1.3b",
@@ -50,10 +58,12 @@ PRESETS = {
 """Measured models, and the preset that is the same."""
 DERIVED = {
     "quantization_config",
+    "attention_types",
     "ffn_hidden_size",
     "layer_types",
     "no_rope_layers",
     "num_kv_heads",
+    "partial_rotary_factor",
     "rope_parameters",
     "word_embed_proj_dim",
 }

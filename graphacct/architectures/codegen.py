@@ -31,8 +31,9 @@ def describe(config: CodeGenConfig) -> Decoder:
 
 
 def _codegen(width: int, layers: int, heads: int, turned: int) -> CodeGenConfig:
-    shape = {"n_embd": width, "n_layer": layers, "n_head": heads, "rotary_dim": turned}
-    return CodeGenConfig(vocab_size=51200, dtype="float16", **shape)
+    return CodeGenConfig(
+        vocab_size=51200, n_embd=width, n_layer=layers, n_head=heads, rotary_dim=turned, dtype="float16"
+    )
 
 
 PRESETS: Mapping[str, CodeGenConfig] = {

@@ -91,7 +91,7 @@ def _starcoder2(width: int, layers: int, heads: int, shared: int, dtype: str) ->
 PRESETS: Mapping[str, Starcoder2Config] = {
     "starcoder2-3b": _starcoder2(3072, 30, 24, 2, "float32"),
     "starcoder2-7b": _starcoder2(4608, 32, 36, 4, "bfloat16"),
-    "starcoder2-15b": _starcoder2(6144, 40, 48, 4, "float32"),
+    "starcoder2-15b": attrs.evolve(_starcoder2(6144, 40, 48, 4, "float32"), tie_word_embeddings=False),
 }
 ARCHITECTURE = decoder(
     "starcoder2",
