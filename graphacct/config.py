@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, ReadError, brief, suggest
+from graphacct.tensors import dtype_name
 
 OPTIONAL = {"optional": True}
 """The metadata of a field whose None says something of its own, whatever the default: no window, no cap."""
@@ -69,6 +70,19 @@ def flag(default: bool) -> Any:
         if not isinstance(value, bool):
             raise ConfigError(f"{field.name} is true or false, not {brief(value)}")
         return value
+
+    return _field(default, check)
+
+
+def dtype(default: str | None = None) -> Any:
+    """The dtype that the weights were published in, or None."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
+        if value is None or value == "auto":
+            return None
+        if not isinstance(value, str):
+            raise ConfigError(f"{field.name} is the name of a dtype, not {brief(value)}")
+        return dtype_name(value.removeprefix("torch."))
 
     return _field(default, check)
 

@@ -25,7 +25,7 @@ from graphacct.architectures.layers import (
     with_cache,
 )
 from graphacct.builder import Builder
-from graphacct.config import choice, flag, optional_size, probability, size
+from graphacct.config import choice, dtype, flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError
 from graphacct.graph import Value
@@ -55,6 +55,7 @@ class GPT2Config:
     embd_pdrop: float = probability(0.1)
     attn_pdrop: float = probability(0.1)
     tie_word_embeddings: bool = flag(True)
+    dtype: str | None = dtype()
 
 
 def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
@@ -163,7 +164,9 @@ GPT2 = Architecture(
         "hidden_size": "n_embd",
         "num_hidden_layers": "n_layer",
         "num_attention_heads": "n_head",
+        "max_position_embeddings": "n_positions",
         "n_ctx": "n_positions",
+        "torch_dtype": "dtype",
     },
     model_types=("gpt2",),
     doc="GPT-2: learned positions, LayerNorm, biases, tanh-GELU, tied head.",

@@ -22,7 +22,7 @@ from graphacct.architectures.layers import (
     with_cache,
 )
 from graphacct.builder import Builder
-from graphacct.config import size
+from graphacct.config import dtype, size
 from graphacct.dims import Dim, exact_div
 from graphacct.graph import Value
 from graphacct.hookspecs import hookimpl
@@ -38,6 +38,7 @@ class TransformerLMConfig:
     n_layer: Dim = size(12)
     n_head: Dim = size(12)
     d_ff: Dim = size(6400)
+    dtype: str | None = dtype()
 
 
 def build(config: TransformerLMConfig, workload: Workload, b: Builder) -> Value:
@@ -118,8 +119,8 @@ TRANSFORMER_LM = Architecture(
     dtype="float32",
     phases=("forward", "train", "prefill", "decode"),
     last_logits=True,
-    aliases={"num_layers": "n_layer", "num_heads": "n_head"},
-    model_types=("transformer-lm",),
+    aliases={"num_layers": "n_layer", "num_heads": "n_head", "torch_dtype": "dtype"},
+    model_types=("transformer-lm", "transformer_lm"),
     doc="The worksheet's model: RMSNorm, RoPE, SwiGLU, untied head, no biases.",
 )
 

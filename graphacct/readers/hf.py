@@ -30,6 +30,7 @@ OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
 """Values of a key that leave a model as it is without it."""
 COSTLY = frozenset(
     [
+        "add_cross_attention",
         "alibi",
         "attention_bias",
         "attn_logit_softcapping",
@@ -110,7 +111,7 @@ def filled(config: type[Any], content: Mapping[str, Any], owner: str, aliases: M
     for key, value in content.items():
         name = aliases.get(key, key)
         if name not in fields:
-            if key in COSTLY and not any(value is off or value == off for off in OFF):
+            if key in COSTLY and (value is True or value not in OFF):  # True equals 1
                 raise ReadError(f"{key} is {brief(value)}, which {owner} does not know and which changes the cost")
             continue
         if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):

@@ -13,10 +13,10 @@ from graphacct.architectures.decoder import Decoder, decode
 from graphacct.architectures.layers import next_token_loss
 from graphacct.builder import Builder
 from graphacct.config import OPTIONAL, flag, optional_size, probability, size
+from graphacct.config import dtype as dtype
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph import Value
-from graphacct.tensors import dtype_name
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -96,19 +96,6 @@ def layer_types() -> Any:
         return tuple(value)
 
     return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))
-
-
-def dtype(default: str | None = None) -> Any:
-    """The dtype that the weights were published in, or None."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
-        if value is None or value == "auto":
-            return None
-        if not isinstance(value, str):
-            raise ConfigError(f"{field.name} is the name of a dtype, not {brief(value)}")
-        return dtype_name(value.removeprefix("torch."))
-
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
 
 
 @attrs.frozen(kw_only=True)

@@ -1,0 +1,72 @@
+"""What families of decoders refuse, and old and new spellings of their configurations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphacct
+from graphacct.errors import ConfigError, ReadError
+
+UNFOLDED = ("gpt-neo-125m", "opt-350m", "falcon-rw-1b", "stablelm-2-12b", "gpt-j-6b", "bloom-560m", "phi-3-mini-4k")
+
+
+@pytest.mark.parametrize(
+    ("preset", "keys", "message"),
+    [
+        ("pythia-1b", {"num_attention_heads": 7}, "hidden_size / num_attention_heads"),
+        ("gpt-j-6b", {"rotary_dim": 512}, "rotary_dim 512 is more than the 256 dimensions of a head"),
+        ("codegen-350m", {"n_head": 2}, "the parts of the joint projection"),
+        ("gpt-neo-125m", {"attention_types": [[["global"], 5]]}, "attention_types has 5 layers and num_layers is 12"),
+        ("gpt-neo-125m", {"attention_types": [[["near"], 12]]}, "the kinds are global and local"),
+        ("opt-125m", {"activation_function": "rleu"}, "did you mean 'relu'"),
+        ("falcon-40b", {"num_kv_heads": 7}, "num_attention_heads / num_kv_heads"),
+    ],
+)
+def test_what_does_not_fit_is_named(preset: str, keys: dict[str, Any], message: str) -> None:
+    """A size that does not divide, a kind or an activation that nobody knows: the key and the way out."""
+    with pytest.raises(ConfigError) as error:
+        graphacct.account(preset, seq_len=8, set=keys)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("preset", "key"),
+    [("opt-125m", "max_position_embeddings"), ("gpt-neo-125m", "max_position_embeddings"), ("gpt-j-6b", "n_positions")],
+)
+def test_positions_that_a_model_has_no_table_for(preset: str, key: str) -> None:
+    """2,048 positions are learned, or made with the model; one more is refused unless the table is made longer."""
+    with pytest.raises(ConfigError, match=f"seq_len 2049 is beyond {key} 2048.*--set {key}=2049"):
+        graphacct.account(preset, seq_len=2049)
+    graphacct.account(preset, seq_len=2049, set={key: 2049})
+
+
+@pytest.mark.parametrize("phase", ["forward", "train", "decode"])
+@pytest.mark.parametrize("attention", ["eager", "fused"])
+@pytest.mark.parametrize("preset", UNFOLDED)
+def test_folded_layers_are_the_layers_themselves(preset: str, attention: str, phase: str) -> None:
+    """Every total is equal on the folded and on the unrolled graph."""
+    sizes = {"attention": attention, "phase": phase, **({"cache_len": 300} if phase == "decode" else {"seq_len": 300})}
+    graph = graphacct.build(preset, **sizes)
+    assert graphacct.account(graph).total == graphacct.account(graph.unroll()).total
+
+
+def test_gpt2_of_the_hubs_first_days(tmp_path: Path) -> None:
+    """`n_ctx`, `torch_dtype` and keys without a cost; a null where the default is a rule."""
+    content = {"model_type": "gpt2", "n_ctx": 512, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_inner": None}
+    content |= {"summary_type": "cls_index", "predict_special_tokens": True, "torch_dtype": "float16"}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    found = graphacct.account(tmp_path)
+    assert (found.workload["seq_len"], found.workload["dtype"]) == (512, "float16")
+    # wte 50257·64, wpe 512·64, 2 layers of 12·64² + 13·64, ln_f 2·64
+    assert found.total["params"] == 50257 * 64 + 512 * 64 + 2 * (12 * 64**2 + 13 * 64) + 2 * 64
+
+
+def test_gpt2_with_cross_attention_is_refused(tmp_path: Path) -> None:
+    """Cross attention would change the cost, and the architecture has none."""
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2", "add_cross_attention": true}')
+    with pytest.raises(ReadError, match="add_cross_attention"):
+        graphacct.account(tmp_path)
