@@ -39,7 +39,6 @@ COSTLY = frozenset(
         "encoder_layers",
         "final_logit_softcapping",
         "first_k_dense_replace",
-        "is_encoder_decoder",
         "kv_lora_rank",
         "layer_types",
         "mlp_bias",
