@@ -182,9 +182,11 @@ def layer(
 ) -> Value:
     """One layer; its constants come in the order of `names`."""
     given = dict(zip(names, constants, strict=True))
+    b.hold(x)
     for part in stack.parts:
         with b.scope(part.scope):
-            b.hold(x)
+            if part.scope:
+                b.hold(x)
             y = normed_by(b, part.norm, x, stack.norm_kind) if stack.norm_first else x
             y = transformed(part, stack is d.decoder, workload, b, y, given)
             y = dropped(b, f"{part.label}_dropout", y, d.dropout, workload)

@@ -31,6 +31,7 @@ def attention(
         k, v = (heads(a, b, projected(a, b, x, label), label) for label in "kv")
         if causal:
             k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
+    b.hold(x, q, k, v)
     core = fused if workload.attention == "fused" else eager
     return linear(b, a.out, merge_heads(b, core(a, causal, workload, b, q, k, v, given)), width, bias=a.bias)
 
@@ -122,4 +123,5 @@ def eager(
         scores = b.apply("add", scores, given[MASK], name="mask")
     weights = b.apply("softmax", scores, name="softmax")
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
+    b.hold(weights)
     return b.apply("matmul", weights, v, name="values")
