@@ -15,14 +15,21 @@ FAMILIES = (
         ("mamba-130m", "mamba-370m", "mamba-790m", "mamba-1.4b", "mamba-2.8b"),
         ("mamba",),
     ),
+    Deferred(
+        "mamba2",
+        "graphacct_mamba.mamba2",
+        ("mamba2-130m", "mamba2-370m", "mamba2-780m", "mamba2-1.3b", "mamba2-2.7b", "mamba-codestral-7b"),
+        ("mamba2",),
+    ),
+    Deferred("jamba", "graphacct_mamba.jamba", ("jamba-v0.1", "jamba-1.5-mini", "jamba-1.5-large"), ("jamba",)),
 )
 
 
 @hookimpl
 def graphacct_register_operators() -> Iterable[Operator]:
-    from graphacct_mamba import scan, state
+    from graphacct_mamba import chunks, scan, state
 
-    return [item for family in (scan, state) for item in vars(family).values() if isinstance(item, Operator)]
+    return [item for family in (chunks, scan, state) for item in vars(family).values() if isinstance(item, Operator)]
 
 
 @hookimpl

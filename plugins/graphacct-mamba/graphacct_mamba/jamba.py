@@ -1,0 +1,171 @@
+"""Jamba: attention in one of several layers, scans in the others, experts in every other one.
+
+Lieber et al., "Jamba: A Hybrid Transformer-Mamba Language Model", 2024 (arXiv:2403.19887).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div
+from graphacct.architectures.decoder.attention import attention, mask_name
+from graphacct.architectures.decoder.description import Attention, Experts, Mlp, Norm
+from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, whole
+from graphacct.architectures.decoder.feed_forward import experts, mlp
+from graphacct.architectures.decoder.stack import stack
+from graphacct.architectures.layers import embedding, linear, next_token_loss, norm
+from graphacct.config import flag, size
+from graphacct_mamba.mixer import Mixer, mixer
+from graphacct_mamba.sizes import rank
+
+FEED_FORWARD = "feed_forward"
+
+
+@attrs.frozen(kw_only=True)
+class JambaConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = size(65536)
+    intermediate_size: Dim = size(14336)
+    num_key_value_heads: Dim | None = size(8)
+    max_position_embeddings: Dim = size(262144)
+    num_experts_per_tok: Dim = size(2)
+    num_experts: Dim = size(16)
+    expert_layer_period: int = size(2)
+    expert_layer_offset: int = size(1, minimum=0)
+    attn_layer_period: int = size(8)
+    attn_layer_offset: int = size(4, minimum=0)
+    mamba_d_state: Dim = size(16)
+    mamba_d_conv: Dim = size(4)
+    mamba_expand: Dim = size(2)
+    mamba_dt_rank: Dim | None = rank()
+    mamba_conv_bias: bool = flag(True)
+    mamba_proj_bias: bool = flag(False)
+
+    def __attrs_post_init__(self) -> None:
+        for kind in ("attn", "expert"):
+            period, offset = (whole(getattr(self, key), key) for key in _keys(kind))
+            if offset >= period:
+                raise ConfigError(f"{kind}_layer_offset is {offset}, which is not within {kind}_layer_period {period}")
+
+
+def _keys(kind: str) -> tuple[str, str]:
+    return f"{kind}_layer_period", f"{kind}_layer_offset"
+
+
+@attrs.frozen
+class Layer:
+    """One layer: attention or a mixer, then one network or experts."""
+
+    mix: Attention | Mixer
+    feed_forward: Mlp | Experts
+
+
+def layers(config: JambaConfig) -> tuple[Layer, ...]:
+    """The layers from first to last."""
+    act = ACTIVATIONS[config.hidden_act]
+    heads = Attention(config.num_attention_heads, config.kv_heads, config.d_head, dropout=config.attention_dropout)
+    scan = Mixer(
+        config.mamba_expand * config.hidden_size,
+        config.mamba_d_state,
+        ceil_div(config.hidden_size, 16) if config.mamba_dt_rank is None else config.mamba_dt_rank,
+        config.mamba_d_conv,
+        act,
+        bias=config.mamba_proj_bias,
+        conv_bias=config.mamba_conv_bias,
+        normed=True,
+    )
+    one = Mlp(config.intermediate_size, act, module=FEED_FORWARD)
+    many = Experts(
+        config.num_experts,
+        config.num_experts_per_tok,
+        config.intermediate_size,
+        act,
+        module=FEED_FORWARD,
+        router="router",
+    )
+    if type(config.num_experts) is int and config.num_experts == 1:
+        return tuple(Layer(heads if _is(config, "attn", i) else scan, one) for i in _indices(config))
+    return tuple(
+        Layer(heads if _is(config, "attn", i) else scan, many if _is(config, "expert", i) else one)
+        for i in _indices(config)
+    )
+
+
+def _indices(config: JambaConfig) -> range:
+    return range(whole(config.num_hidden_layers, "num_hidden_layers"))
+
+
+def _is(config: JambaConfig, kind: str, index: int) -> bool:
+    period, offset = (getattr(config, key) for key in _keys(kind))
+    return bool(index % period == offset)
+
+
+def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
+    """The graph from token ids to logits."""
+    batch, seq = workload.batch, workload.seq_len
+    kinds = layers(config)
+    ids = b.input("input_ids", (batch, seq), "int64")
+    with b.scope("model"):
+        x = embedding(b, "embed_tokens", ids, config.vocab_size, config.hidden_size)
+        masks: tuple[Value, ...] = ()
+        if workload.attention == "eager" and any(isinstance(kind.mix, Attention) for kind in kinds):
+            sizes = {"batch": batch, "seq": seq, "keys": workload.positions, "dtype": b.dtype}
+            masks = (b.apply("causal_mask", name="causal_mask", **sizes),)
+        b.hold(*masks)
+        x = stack(b, "layers", kinds, lambda kind: body(kind, workload), x, masks)
+        x = norm(b, "final_layernorm", x, "rms_norm")
+    tied = "model.embed_tokens.weight" if config.tie_word_embeddings else ""
+    return linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
+
+
+def body(kind: Layer, workload: Workload) -> Callable[..., Value]:
+    """The body of one kind of layer; a mask is only there in eager attention."""
+
+    def run(b: Builder, x: Value, *masks: Value) -> Value:
+        b.hold(x)
+        y = norm(b, "input_layernorm", x, "rms_norm")
+        if isinstance(kind.mix, Attention):
+            tables = {mask_name(kind.mix): mask for mask in masks}
+            with b.scope(kind.mix.module):
+                y = attention(kind.mix, Norm(), workload, b, y, tables)
+        else:
+            with b.scope("mamba"):
+                y = mixer(kind.mix, workload, b, y)
+        x = b.apply("add", x, y, name="mixed")
+        y = norm(b, "pre_ff_layernorm", x, "rms_norm")
+        with b.scope(FEED_FORWARD):
+            part = kind.feed_forward
+            y = mlp(part, b, y) if isinstance(part, Mlp) else experts(part, b, y)
+        return b.apply("add", x, y, name="fed")
+
+    return run
+
+
+PRESETS: Mapping[str, JambaConfig] = {
+    "jamba-v0.1": JambaConfig(dtype="bfloat16"),
+    "jamba-1.5-mini": JambaConfig(dtype="bfloat16"),
+    "jamba-1.5-large": JambaConfig(
+        hidden_size=8192,
+        intermediate_size=24576,
+        num_hidden_layers=72,
+        num_attention_heads=64,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = Architecture(
+    "jamba",
+    JambaConfig,
+    build,
+    PRESETS,
+    sizes={"seq_len": lambda config: config.max_position_embeddings},
+    attention=("fused", "eager"),
+    phases=("forward", "train", "prefill", "decode"),
+    dtype="bfloat16",
+    aliases={"torch_dtype": "dtype", "num_local_experts": "num_experts"},
+    loss=next_token_loss,
+    model_types=("jamba",),
+    doc="Jamba: selective scans with attention in one layer of eight and experts in every other.",
+)

@@ -1,0 +1,173 @@
+"""Mamba-2: a scan whose decay is one number for each head (Dao and Gu, 2024, arXiv:2405.21060)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, same
+from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
+from graphacct.architectures.layers import linear, next_token_loss
+from graphacct.config import flag, size
+from graphacct_mamba.convolution import causal_convolution
+from graphacct_mamba.mamba import CONTEXT, stacked
+from graphacct_mamba.mixer import decay_rates
+from graphacct_mamba.state import keep
+
+
+@attrs.frozen(kw_only=True)
+class Mamba2Config:
+    """The keys of the published config.json that the cost depends on."""
+
+    num_heads: Dim = size(128)
+    head_dim: Dim = size(64)
+    vocab_size: Dim = size(32768)
+    hidden_size: Dim = size(4096)
+    state_size: Dim = size(128)
+    num_hidden_layers: Dim = size(64)
+    expand: Dim = size(2)
+    conv_kernel: Dim = size(4)
+    n_groups: Dim = size(8)
+    use_bias: bool = flag(False)
+    use_conv_bias: bool = flag(True)
+    hidden_act: str = activation("silu")
+    residual_in_fp32: bool = flag(True)
+    chunk_size: Dim = size(256)
+    tie_word_embeddings: bool = flag(False)
+    dtype: str | None = dtype()
+
+    def __attrs_post_init__(self) -> None:
+        inner, heads = self.expand * self.hidden_size, self.num_heads * self.head_dim
+        if type(inner) is int and type(heads) is int and inner != heads:
+            raise ConfigError(
+                f"expand {self.expand} times hidden_size {self.hidden_size} is {inner}, "
+                f"num_heads {self.num_heads} times head_dim {self.head_dim} is {heads}: they are the same channels"
+            )
+        exact_div(self.num_heads, self.n_groups, "num_heads / n_groups")
+
+
+def build(config: Mamba2Config, workload: Workload, b: Builder) -> Value:
+    """The graph from token ids to logits."""
+    return stacked(config, partial(mixer, config, workload), workload, b)
+
+
+def mixer(config: Mamba2Config, workload: Workload, b: Builder, x: Value) -> Value:
+    """The mixer's output for x (batch, seq, width); the builder is in its scope."""
+    batch, seq, width = x.spec.shape
+    inner, heads = config.num_heads * config.head_dim, config.num_heads
+    shared = config.n_groups * config.state_size
+    sizes = (inner, inner + 2 * shared, heads)
+    joint = linear(b, "in_proj", x, sum(sizes), bias=config.use_bias)
+    rates = decay_rates(b, (heads,))
+    gate, xbc, step = b.apply("split", joint, name="gate_xBC_dt", sizes=sizes)
+    xbc = b.apply("transpose", xbc, name="channels", dims=(1, 2))
+    act = ACTIVATIONS[config.hidden_act]
+    xbc = causal_convolution(b, xbc, config.conv_kernel, act, workload, bias=config.use_conv_bias)
+    xbc = b.apply("transpose", xbc, name="rows", dims=(1, 2))
+    u, into, out_of = b.apply("split", xbc, name="x_B_C", sizes=(inner, shared, shared))
+    groups = (batch, seq, config.n_groups, config.state_size)
+    into = b.apply("reshape", into, name="B", shape=groups)
+    out_of = b.apply("reshape", out_of, name="C", shape=groups)
+    u = b.apply("reshape", u, name="x", shape=(batch, seq, heads, config.head_dim))
+    step = b.apply(
+        "softplus", b.apply("add", step, b.parameter("dt_bias", (heads,)), name="dt_shifted"), name="dt_soft"
+    )
+    if workload.phase != "decode":
+        step = b.apply("clamp", step, name="dt")  # to time_step_limit, which is no limit unless said
+    y = scanned(config, workload, b, u, step, rates, into, out_of)
+    y = b.apply("reshape", y, name="heads", shape=(batch, seq, inner))
+    y = gated_norm(config, b, y, gate)
+    return linear(b, "out_proj", y, width, bias=config.use_bias)
+
+
+def scanned(
+    config: Mamba2Config, workload: Workload, b: Builder, x: Value, step: Value, rates: Value, into: Value, out: Value
+) -> Value:
+    """The scan's output: in chunks for a sequence, one step on the state that the cache has for a token."""
+    skip = b.parameter("D", (config.num_heads,))
+    if workload.phase == "decode":
+        shape = (x.spec.shape[0], config.num_heads, config.head_dim, config.state_size)
+        state = b.apply("recurrent_state", name="ssm_state", shape=shape, dtype="float32")
+        y, last = b.apply("scan_step", x, step, rates, into, out, skip, state, name="scan")
+    else:
+        seq = x.spec.shape[1]
+        chunks = ceil_div(seq, config.chunk_size)
+        x, step, into, out = (
+            chunked(b, part, chunks, config.chunk_size, label)
+            for part, label in ((x, "x"), (step, "dt"), (into, "B"), (out, "C"))
+        )
+        y, last = b.apply("chunk_scan", x, step, rates, into, out, skip, name="scan", bounds=chunks + 1)
+        y = joined(b, y, seq)
+    if workload.phase in ("prefill", "decode"):
+        keep(b, last, "ssm")
+    return y
+
+
+def chunked(b: Builder, x: Value, chunks: Dim, length: Dim, label: str) -> Value:
+    """x (batch, seq, …) as (batch, chunks, length, …), the last chunk padded."""
+    batch, seq, *rest = x.spec.shape
+    if not same(seq, chunks * length):
+        padding = ((0, chunks * length - seq), *((0, 0) for _ in rest))
+        x = b.apply("pad", x, name=f"{label}_padded", padding=padding)
+    return b.apply("reshape", x, name=f"{label}_chunks", shape=(batch, chunks, length, *rest))
+
+
+def joined(b: Builder, y: Value, seq: Dim) -> Value:
+    """The chunks (batch, chunks, length, …) one after the other, without the padding."""
+    batch, chunks, length, *rest = y.spec.shape
+    y = b.apply("reshape", y, name="joined", shape=(batch, chunks * length, *rest))
+    if same(seq, chunks * length):
+        return y
+    return b.apply("slice", y, name="unpadded", dim=1, start=0, length=seq)
+
+
+def gated_norm(config: Mamba2Config, b: Builder, x: Value, gate: Value) -> Value:
+    """x times silu(gate), each group of channels normalized, in float32, then the gain."""
+    batch, seq, inner = x.spec.shape
+    with b.scope("norm"):
+        if gate.spec.dtype != "float32":
+            gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
+        x = b.apply("mul", x, b.apply("silu", gate, name="gate"), name="gated")
+        per_group = exact_div(inner, config.n_groups, "channels / n_groups")
+        x = b.apply("reshape", x, name="groups", shape=(batch, seq, config.n_groups, per_group))
+        x = b.apply("reshape", b.apply("rms_norm", x, name="normed"), name="channels", shape=(batch, seq, inner))
+        if b.dtype != "float32":
+            x = b.apply("cast", x, name="narrow", dtype=b.dtype)
+        return b.apply("mul", b.parameter("weight", (inner,)), x, name="gain")
+
+
+def _published(width: int, layers: int) -> Mamba2Config:
+    """A model of state-spaces/mamba2, whose vocabulary is padded to 50,288 and whose head is tied."""
+    return Mamba2Config(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_heads=2 * width // 64,
+        n_groups=1,
+        vocab_size=50288,
+        tie_word_embeddings=True,
+    )
+
+
+PRESETS: Mapping[str, Mamba2Config] = {
+    "mamba2-130m": _published(768, 24),
+    "mamba2-370m": _published(1024, 48),
+    "mamba2-780m": _published(1536, 48),
+    "mamba2-1.3b": _published(2048, 48),
+    "mamba2-2.7b": _published(2560, 64),
+    "mamba-codestral-7b": Mamba2Config(dtype="bfloat16"),
+}
+ARCHITECTURE = Architecture(
+    "mamba2",
+    Mamba2Config,
+    build,
+    PRESETS,
+    sizes={"seq_len": lambda config: CONTEXT},
+    phases=("forward", "train", "prefill", "decode"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype"},
+    loss=next_token_loss,
+    model_types=("mamba2",),
+    doc="Mamba-2: a scan with one decay for each head, computed in chunks as matrix products.",
+)
