@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench verify goldens certify clean
+.PHONY: demo test fuzz lint bench verify goldens certify clean
 
 demo: $(INSTALLED)
 	$(BIN)/graphacct report gpt2-xl --depth 3
@@ -12,6 +12,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# The same tests on random examples, others each time; the usual run has the same ones every time.
+fuzz: $(INSTALLED)
+	EXAMPLES=random $(BIN)/python -m pytest -k "any_graph or random or damaged or figures or stands_for_many or unrolled"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

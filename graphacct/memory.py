@@ -29,7 +29,7 @@ from graphacct.report import Coverage
 from graphacct.residents import Resident, residents
 from graphacct.rollup import per_node
 from graphacct.schedule import schedule
-from graphacct.selection import frozen, recomputed
+from graphacct.selection import frozen, recomputed, selected
 from graphacct.sharding import shard
 from graphacct.tensors import FLOATING
 from graphacct.timeline import Moment, largest, moments
@@ -179,7 +179,7 @@ def memory(
     uncosted = tuple((node.name, node.operator) for node in annotated.uncosted)
     return Memory(
         graph.name,
-        graph.workload,
+        {**graph.workload, **selected(recompute, freeze)},
         phase,
         kernels.name,
         rule.name if training else "",

@@ -8,6 +8,7 @@ the model is: repetitions differ only at the ends, where the carried values come
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import lcm
 from typing import Any
 
 from graphacct.casting import cast, trains
@@ -226,7 +227,7 @@ class Trace:
         stacks: list[list[Tensor]] = [[] for _ in block.outputs[len(carried) :]]
         first, begin = len(self.groups), len(self.steps)
         indices, middle = self._indices, []
-        for count, times in enumerate(repetitions(block.repeat, len(carried))):
+        for count, times in enumerate(repetitions(block.repeat, len(carried), _turns(block))):
             names = (value.name for value in block.body.inputs)
             inner = dict(zip(names, carried + constants, strict=True))
             self._repetition += 1
@@ -267,16 +268,32 @@ def viewing(step: Step) -> bool:
     return step.application is not None and step.application.view
 
 
-def repetitions(repeat: Dim, carried: int) -> Iterator[Dim]:
+def repetitions(repeat: Dim, carried: int, turns: int = 1) -> Iterator[Dim]:
     """The weights of the repetitions to write out: each of the first and last, one for all in the middle.
 
     Values are carried on by at most as many repetitions as there are of them before they are computed anew, so that
-    many at each end may differ from the rest.
+    many at each end may differ from the rest. Those that only change places are back after so many `turns`: the middle
+    stands for one more than a multiple of them, and they leave it where one repetition would.
     """
     ends = carried + 1
     if type(repeat) is int and repeat <= 2 * ends + 1:
         yield from [1] * repeat
         return
+    rest = repeat - 2 * ends
+    odd = (rest - 1) % turns if type(rest) is int else 0
     yield from [1] * ends
-    yield repeat - 2 * ends
-    yield from [1] * ends
+    yield rest - odd
+    yield from [1] * (ends + odd)
+
+
+def _turns(block: Block) -> int:
+    """After how many repetitions the carried values that only change places are where they were."""
+    places = {value.name: index for index, value in enumerate(block.body.inputs[: len(block.carry)])}
+    source = [places.get(value.name, -1) for value in block.body.outputs[: len(block.carry)]]
+    turns = 1
+    for start in range(len(source)):
+        length, at = 1, source[start]
+        while at not in (-1, start) and length <= len(source):
+            length, at = length + 1, source[at]
+        turns = lcm(turns, length) if at == start else turns
+    return turns

@@ -27,6 +27,12 @@ INDEX_MATTERS = frozenset("0123456789?[+")
 """What a glob must contain to tell one index, or what stands for some (`2*+1`), from another."""
 
 
+def selected(recompute: str, freeze: Sequence[str]) -> dict[str, str]:
+    """What is run again and what is not trained, as reports state it; nothing where that is nothing."""
+    terms = {"recompute": recompute if recompute != "none" else "", "freeze": " ".join(freeze)}
+    return {name: text for name, text in terms.items() if text}
+
+
 def names(graph: Graph, of: Callable[[Node], Iterable[str]]) -> Names:
     """The names that `of` gives for the nodes of a graph, and the blocks around them."""
     found: dict[str, list[Levels]] = {}

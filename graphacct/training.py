@@ -23,7 +23,7 @@ from graphacct.operators import Operator
 from graphacct.plugins import Plugins
 from graphacct.profiles import Profile
 from graphacct.schedule import schedule
-from graphacct.selection import frozen, recomputed
+from graphacct.selection import frozen, recomputed, selected
 from graphacct.sharding import check_ranks
 from graphacct.timeline import BACKWARD, FORWARD, moments
 from graphacct.updates import update
@@ -108,11 +108,7 @@ def _terms(training: Training) -> dict[str, Any]:
         terms["master"] = training.master
     if training.dp > 1:
         terms |= {"dp": training.dp, "zero": training.zero}
-    if training.recompute != "none":
-        terms["recompute"] = training.recompute
-    if training.freeze:
-        terms["freeze"] = " ".join(training.freeze)
-    return terms
+    return terms | selected(training.recompute, training.freeze)
 
 
 class _Counted:

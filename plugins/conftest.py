@@ -1,6 +1,10 @@
 """What the plugins' property tests share: no deadline, because a busy machine is no failure."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared")
+HEALTH = [HealthCheck.too_slow]  # a busy machine is no failure
+settings.register_profile("same", deadline=None, suppress_health_check=HEALTH, derandomize=True, database=None)
+settings.register_profile("random", deadline=None, suppress_health_check=HEALTH)
+settings.load_profile(os.environ.get("EXAMPLES", "same"))  # make fuzz asks for random ones

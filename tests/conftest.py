@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,8 +13,10 @@ HERE = Path(__file__).parent
 OWN_TARGETS = ("verify", "benchmarks")
 """`make verify` needs torch and `make bench` a quiet machine: a run that does not name them leaves them out."""
 
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared")  # a busy machine is no failure
+HEALTH = [HealthCheck.too_slow]  # a busy machine is no failure
+settings.register_profile("same", deadline=None, suppress_health_check=HEALTH, derandomize=True, database=None)
+settings.register_profile("random", deadline=None, suppress_health_check=HEALTH)
+settings.load_profile(os.environ.get("EXAMPLES", "same"))  # make fuzz asks for random ones
 sys.path.insert(0, str(HERE))  # strategies.py is imported by name
 
 

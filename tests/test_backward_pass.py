@@ -190,7 +190,7 @@ def test_a_repetition_that_stands_for_many(graph, profile, in_place, data):
     names = [node.name for node in graph.walk()]
     again = frozenset(data.draw(st.lists(st.sampled_from(names), max_size=6), label="run again"))
     one = figures(graph, profile_of(profile), again, in_place)
-    with mock.patch("graphacct.schedule.repetitions", lambda repeat, carried: [1] * repeat):
+    with mock.patch("graphacct.schedule.repetitions", lambda repeat, *_: [1] * repeat):
         assert figures(graph, profile_of(profile), again, in_place) == one
 
 
@@ -209,7 +209,7 @@ def test_a_models_layers(layers, recompute):
     overrides = {**TINY["gpt2"], "n_layer": layers}
     options = {"seq_len": 16, "batch": 2, "recompute": recompute, "set": overrides}
     one = memory("gpt2", **options)
-    with mock.patch("graphacct.schedule.repetitions", lambda repeat, carried: [1] * repeat):
+    with mock.patch("graphacct.schedule.repetitions", lambda repeat, *_: [1] * repeat):
         all_ = memory("gpt2", **options)
     for part in ("forward_peak", "backward_peak", "peak", "fresh_peak", "total"):
         assert getattr(one, part) == getattr(all_, part), part
