@@ -15,7 +15,7 @@ from graphacct.architectures.decoder.description import Attention, Experts, Mlp,
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, whole
 from graphacct.architectures.decoder.feed_forward import experts, mlp
 from graphacct.architectures.decoder.stack import stack
-from graphacct.architectures.layers import embedding, linear, next_token_loss, norm
+from graphacct.architectures.layers import embedding, for_logits, linear, next_token_loss, norm
 from graphacct.config import flag, size
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
@@ -118,7 +118,7 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
         x = stack(b, "layers", kinds, lambda kind: body(kind, workload), x, masks)
         x = norm(b, "final_layernorm", x, "rms_norm")
     tied = "model.embed_tokens.weight" if config.tie_word_embeddings else ""
-    return linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
+    return linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
 
 
 def body(kind: Layer, workload: Workload) -> Callable[..., Value]:
@@ -166,6 +166,7 @@ ARCHITECTURE = Architecture(
     dtype="bfloat16",
     aliases={"torch_dtype": "dtype", "num_local_experts": "num_experts"},
     loss=next_token_loss,
+    last_logits=True,
     model_types=("jamba",),
     doc="Jamba: selective scans with attention in one layer of eight and experts in every other.",
 )

@@ -8,7 +8,7 @@ import attrs
 
 from graphacct import Architecture, Builder, Dim, Value, Workload, ceil_div
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
-from graphacct.architectures.layers import embedding, linear, next_token_loss, norm
+from graphacct.architectures.layers import embedding, for_logits, linear, next_token_loss, norm
 from graphacct.config import flag, size
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
@@ -76,7 +76,7 @@ def stacked(config: Any, mix: Callable[[Builder, Value], Value], workload: Workl
             x = b.apply("cast", x, name="narrow", dtype=b.dtype)
         x = norm(b, "norm_f", x, "rms_norm")
     tied = "backbone.embeddings.weight" if config.tie_word_embeddings else ""
-    x = linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
+    x = linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
     return x if b.dtype == "float32" else b.apply("cast", x, name="logits", dtype="float32")
 
 
@@ -101,6 +101,7 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases={"torch_dtype": "dtype", "d_model": "hidden_size", "n_layer": "num_hidden_layers"},
     loss=next_token_loss,
+    last_logits=True,
     model_types=("mamba",),
     doc="Mamba: a selective scan behind a causal convolution in every layer, no attention.",
 )

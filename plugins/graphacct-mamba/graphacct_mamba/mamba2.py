@@ -168,6 +168,7 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
     loss=next_token_loss,
+    last_logits=True,
     model_types=("mamba2",),
     doc="Mamba-2: a scan with one decay for each head, computed in chunks as matrix products.",
 )

@@ -26,11 +26,29 @@ TINY = {
         "chunk_size": 3,
         "vocab_size": 30,
     },
+    "jamba": {
+        "model_type": "jamba",
+        "dtype": "float32",
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "num_experts": 4,
+        "vocab_size": 30,
+        "mamba_d_state": 5,
+        "mamba_dt_rank": 3,
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "expert_layer_period": 100,
+        "expert_layer_offset": 99,
+    },
 }
 """Configurations that are small enough to run."""
-SAVED_BYTES = {"mamba": (7, 54232), "mamba2": (6, 43332)}
+SAVED_BYTES = {"mamba": (7, 54232), "mamba2": (6, 43332), "jamba": (7, 77864)}
 """Tokens, and what autograd keeps of 2 sequences of so many, in float32 on a CPU, up to the logits (torch 2.13.0,
-transformers 5.23.0, paths in plain torch)."""
+transformers 5.23.0, paths in plain torch; attention fused). Jamba without a layer of experts, whose kernels in plain
+torch loop over those that were hit."""
 
 
 @cache
@@ -127,6 +145,14 @@ def test_folded_equals_unrolled(tmp_path: Path, family: str, phase: str) -> None
     (tmp_path / "config.json").write_text(json.dumps(TINY[family]))
     graph: Graph = graphacct.build(tmp_path, seq_len=9, phase=phase)
     assert graphacct.account(unroll(graph)).total == graphacct.account(graph).total
+
+
+@pytest.mark.parametrize("phase", ["forward", "prefill"])
+def test_logits_of_the_last_position_alone(phase: str) -> None:
+    """A head that sees one position of each sequence."""
+    row = truth("mamba-130m")["prefill_last_logit"]
+    found = report("mamba-130m", batch=row["batch"], seq_len=row["seq"], phase=phase, logits="last")
+    assert found.total["matmul_flops"] == row["total"]
 
 
 def test_a_hub_file_says_the_same() -> None:
