@@ -15,10 +15,23 @@ from graphacct.selection import recomputed
 GOLDENS = Path(__file__).parent / "goldens"
 TINY = {
     "gpt2": {"vocab_size": 512, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 4},
+    "bert": {
+        "architectures": "BertForMaskedLM",
+        "vocab_size": 512,
+        "max_position_embeddings": 128,
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    },
     "transformer-lm": {"vocab_size": 512, "context_length": 128, "d_model": 64, "n_layer": 2, "n_head": 4, "d_ff": 128},
 }
 BLOCK = {**TINY["gpt2"], "activation_function": "gelu"}
-PROBABILITIES = ("attn_pdrop", "resid_pdrop", "embd_pdrop")
+PROBABILITIES = {
+    "gpt2": ("attn_pdrop", "resid_pdrop", "embd_pdrop"),
+    "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "transformer-lm": (),
+}
 
 
 def runs(family):
@@ -29,7 +42,7 @@ def runs(family):
         yield pytest.param(family, run, id=name + ("-checkpointing" if run["checkpointing"] else ""))
 
 
-RUNS = [*runs("gpt2"), *runs("transformer-lm")]
+RUNS = [*runs("gpt2"), *runs("transformer-lm"), *(run for run in runs("bert") if not run.values[1]["checkpointing"])]
 
 
 def scheduled(model, profile="torch-eager-cpu", recompute="none", **options):
@@ -41,8 +54,7 @@ def scheduled(model, profile="torch-eager-cpu", recompute="none", **options):
 
 def tiny(family, run, loss):
     overrides = dict(TINY[family])
-    if family == "gpt2":
-        overrides |= dict.fromkeys(PROBABILITIES, run["dropout"])
+    overrides |= dict.fromkeys(PROBABILITIES[family], run["dropout"])
     attention = "eager" if run["attn"] == "eager" else "fused"
     recompute = "full" if run["checkpointing"] else "none"
     sizes = {"batch": run["batch"], "seq_len": run["seq"]}
@@ -87,7 +99,7 @@ def full_size():
 def test_full_size_models_keep_what_torch_keeps(model, row):
     """GPT-2 up to XL and T5: the schedule writes out a few layers and weighs the others, and the sum is exact all the
     same. T5's biases by distance, their ids and the encoder's output are kept once for all layers."""
-    off = PROBABILITIES if model.startswith("gpt2") else ("dropout_rate",)
+    off = PROBABILITIES["gpt2"] if model.startswith("gpt2") else ("dropout_rate",)
     overrides = dict.fromkeys(off, 0.0) if row["dropout"] == "0" else {}
     steps = scheduled(model, attention="eager", batch=row["batch"], seq_len=row["size"], set=overrides)
     assert saved_bytes(steps) == row["bytes"]
@@ -115,7 +127,7 @@ def test_a_gpt2_block_on_a_gpu_keeps_the_published_bytes(width):
             **TINY["gpt2"],
             "n_layer": count,
             "activation_function": "gelu",
-            **dict.fromkeys(PROBABILITIES, 0.1),
+            **dict.fromkeys(PROBABILITIES["gpt2"], 0.1),
         }
         return saved_bytes(scheduled("gpt2", "torch-eager-cuda", set=overrides, **options))
 
@@ -132,7 +144,7 @@ def test_fused_attention_without_dropout_on_a_gpu():
             **TINY["gpt2"],
             "n_layer": count,
             "activation_function": "gelu",
-            **dict.fromkeys(PROBABILITIES, 0.0),
+            **dict.fromkeys(PROBABILITIES["gpt2"], 0.0),
         }
         return saved_bytes(
             scheduled("gpt2", "torch-eager-cuda", batch=b, seq_len=s, dtype="bf16", attention="fused", set=overrides)

@@ -26,7 +26,7 @@ class BertConfig(EncoderConfig):
 
 def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
     """An encoder of BERT's layers; `rest` is what differs."""
-    common = {
+    common: dict[str, Any] = {
         "positions": config.max_position_embeddings,
         "usable": config.max_position_embeddings,
         "counted": False,
@@ -65,7 +65,12 @@ def describe(config: BertConfig) -> Encoder:
     return like_bert(config, "bert", head=head)
 
 
-LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+LARGE: dict[str, Any] = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
 PRESETS = {
     "bert-base-uncased": BertConfig(architectures=MASKED),
     "bert-large-uncased": BertConfig(architectures=MASKED, **LARGE),

@@ -5,6 +5,8 @@ Clark et al., 2020 (arXiv:2003.10555).
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from graphacct.architectures.bert import like_bert
@@ -54,8 +56,18 @@ def describe(config: ElectraConfig) -> Encoder:
     return like_bert(config, module, embedding_width=config.embedding_size, head=head)
 
 
-BASE = {"embedding_size": 768, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
-LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+BASE: dict[str, Any] = {
+    "embedding_size": 768,
+    "hidden_size": 768,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+}
+LARGE: dict[str, Any] = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
 PRESETS = {
     "electra-small-discriminator": ElectraConfig(architectures=REPLACED),
     "electra-base-discriminator": ElectraConfig(architectures=REPLACED, **BASE),

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.architectures.decoder import Decoder
+from graphacct.architectures.decoder import Decoder, Layer
 from graphacct.architectures.decoder.families import decoder
 from graphacct.architectures.llama import LlamaConfig
 from graphacct.architectures.llama import describe as llama
@@ -19,6 +19,7 @@ from graphacct.architectures.llama import describe as llama
 def describe(config: LlamaConfig) -> Decoder:
     """A stack of equal layers; the multipliers are applied whatever they are."""
     plain = llama(config)
+    assert isinstance(plain.layer, Layer)
     layer = attrs.evolve(plain.layer, residual_scaled=True)
     return attrs.evolve(plain, layer=layer, embedding_scaled=True, logits_scaled=True)
 

@@ -5,6 +5,8 @@ Liu et al., 2019 (arXiv:1907.11692).
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from graphacct.architectures.bert import LARGE, like_bert
@@ -27,7 +29,7 @@ class RobertaConfig(EncoderConfig):
 
 def describe(config: RobertaConfig) -> Encoder:
     """The encoder with its pooler, or with the head that predicts masked tokens, whose activation is GELU."""
-    rest = {"counted": True, "usable": config.max_position_embeddings - config.pad_token_id - 1}
+    rest: dict[str, Any] = {"counted": True, "usable": config.max_position_embeddings - config.pad_token_id - 1}
     if config.architectures == MODEL:
         return like_bert(config, "", pooled=True, **rest)
     head = Head(
@@ -43,7 +45,7 @@ def describe(config: RobertaConfig) -> Encoder:
     return like_bert(config, "roberta", head=head, **rest)
 
 
-COMMON = {"architectures": MASKED, "max_position_embeddings": 514, "type_vocab_size": 1}
+COMMON: dict[str, Any] = {"architectures": MASKED, "max_position_embeddings": 514, "type_vocab_size": 1}
 PRESETS = {"roberta-base": RobertaConfig(**COMMON), "roberta-large": RobertaConfig(**COMMON, **LARGE)}
 ARCHITECTURE = encoder(
     "roberta", RobertaConfig, describe, PRESETS, doc="RoBERTa: BERT's layers, positions behind the padding's."
