@@ -43,6 +43,7 @@ PRESETS = {
     "pythia-1.4b": "pythia-1.4b",
     "starcoder2-3b": "starcoder2-3b",
     "mistral-7b-v0.1": "mistral-7b",
+    "deepseek-v2-lite": "deepseek-v2-lite",
     "gpt-oss-20b": "gpt-oss-20b",
     "mixtral-8x7b-v0.1": "mixtral-8x7b",
     "qwen2-7b": "qwen2-7b",

@@ -236,6 +236,18 @@ FAMILIES: tuple[Deferred, ...] = (
         ("qwen3_moe",),
     ),
     Deferred(
+        "deepseek_v2",
+        "graphacct.architectures.deepseek_v2",
+        ("deepseek-v2-lite", "deepseek-v2"),
+        ("deepseek_v2",),
+    ),
+    Deferred(
+        "deepseek_v3",
+        "graphacct.architectures.deepseek_v3",
+        ("deepseek-v3", "deepseek-r1"),
+        ("deepseek_v3",),
+    ),
+    Deferred(
         "gpt_oss",
         "graphacct.architectures.gpt_oss",
         ("gpt-oss-20b", "gpt-oss-120b"),

@@ -12,27 +12,11 @@ from typing import Any
 import attrs
 
 from graphacct.architectures.decoder import Attention, Decoder, Experts, Layer
-from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, layer_types
+from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, dequantized, layer_types
 from graphacct.architectures.decoder.sparse import at_most
 from graphacct.architectures.decoder.windows import alternating
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
-from graphacct.errors import ConfigError, brief
-
-MXFP4 = "mxfp4"
-
-
-def dequantized() -> Any:
-    """How the experts are stored: as published (`mxfp4`), which is counted dequantized, or not quantized at all."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any] | None:
-        if value is None:
-            return None
-        if not isinstance(value, Mapping) or value.get("quant_method") != MXFP4:
-            raise ConfigError(f"{field.name} is an object whose quant_method is {MXFP4!r}, not {brief(value)}")
-        return value
-
-    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +36,7 @@ class GptOssConfig(DecoderConfig):
     num_local_experts: Dim = size(128)
     num_experts_per_tok: Dim = size(4)
     attention_bias: bool = flag(True)
-    quantization_config: Mapping[str, Any] | None = dequantized()
+    quantization_config: Mapping[str, Any] | None = dequantized("mxfp4")
 
 
 def describe(config: GptOssConfig) -> Decoder:

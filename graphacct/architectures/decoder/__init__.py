@@ -13,6 +13,7 @@ from graphacct.architectures.decoder.description import (
     Attention,
     Decoder,
     Experts,
+    Latent,
     Layer,
     Mlp,
     Norm,
@@ -32,6 +33,7 @@ __all__ = [
     "Attention",
     "Decoder",
     "Experts",
+    "Latent",
     "Layer",
     "Mlp",
     "Norm",
@@ -151,10 +153,11 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
             places = b.apply("cast", places, name="places", dtype="float32")
             rates = b.apply("constant", name="inv_freq", shape=(1, half), dtype="float32")
             angles = b.apply("mul", places, rates, name="freqs")
-            angles = b.apply("concat", angles, angles, name="emb", dim=-1)
+            if not d.rotary_complex:
+                angles = b.apply("concat", angles, angles, name="emb", dim=-1)
             for function in ("cos", "sin"):
                 table = b.apply("scale", b.apply(function, angles, name=function), name=f"{function}_scaled")
-                if b.dtype != "float32":
+                if b.dtype != "float32" and not d.rotary_complex:
                     table = b.apply("cast", table, name=f"{function}_table", dtype=b.dtype)
                 found[f"{name}.{function}"] = table
     return found

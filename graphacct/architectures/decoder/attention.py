@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from graphacct.architecture import Workload
 from graphacct.architectures.decoder.description import Attention, Norm
+from graphacct.architectures.decoder.latent import latent
 from graphacct.architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
 from graphacct.builder import Builder
 from graphacct.dims import same
@@ -19,18 +20,29 @@ ALIBI = "alibi_biases"
 def attention(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Attention over x (batch, seq, width), whose scope the builder is in. `tables` has the masks and rotary tables."""
     width = x.spec.shape[-1]
-    q, k, v = projections(a, kind, b, x)
-    if not same(a.rotary, 0):
-        cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
-        q, k = (turned(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
-    window = a.window if a.window_cached else None
-    k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
+    if a.latent is None:
+        q, k, v = of_their_own(a, kind, workload, b, x, tables)
+    else:
+        q, k, v = latent(a, a.latent, workload, b, x, tables)
     y = (
         fused(a, workload, b, q, k, v, tables)
         if workload.attention == "fused"
         else eager(a, workload, b, q, k, v, tables)
     )
     return linear(b, a.out, merge_heads(b, y), width, bias=a.out_bias)
+
+
+def of_their_own(
+    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> tuple[Value, Value, Value]:
+    """Queries and keys, turned by position, and values; keys and values of the tokens in the cache too."""
+    q, k, v = projections(a, kind, b, x)
+    if not same(a.rotary, 0):
+        cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
+        q, k = (turned(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
+    window = a.window if a.window_cached else None
+    k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
+    return q, k, v
 
 
 def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, Value, Value]:

@@ -32,13 +32,28 @@ class Norm:
 
 
 @attrs.frozen
+class Latent:
+    """Keys and values that are expanded from a latent which all heads share.
+
+    Attributes:
+        rank: The latent's width.
+        values: Width of a head of values.
+        query_rank: Width of a latent of the queries, of its own; None where they are projected at once.
+    """
+
+    rank: Dim
+    values: Dim
+    query_rank: Dim | None = None
+
+
+@attrs.frozen
 class Attention:
     """Self-attention with heads of keys and values that query heads may share.
 
     Attributes:
         heads: Query heads.
         kv_heads: Heads of keys and values; one is multi-query attention.
-        d_head: Width of a head of queries and keys, and of values.
+        d_head: Width of a head of queries and keys, and of values unless they come from a latent.
         module: The module's name.
         q, k, v, out: The projections' names.
         joint: The name of one projection for q, k and v together; empty where they are three.
@@ -59,6 +74,9 @@ class Attention:
         softcap: Whether the scores are capped by a tanh.
         sinks: Whether each head has a learned score for nothing at all.
         dropout: The probability with which weights are dropped in training.
+        latent: The latent that keys and values are expanded from, in which case the last `rotary` dimensions of each
+            head are turned, those of the keys are shared by all heads, and `bias` is that of the projections to
+            latents; None for projections of their own.
     """
 
     heads: Dim
@@ -86,6 +104,7 @@ class Attention:
     softcap: bool = False
     sinks: bool = False
     dropout: float = 0.0
+    latent: Latent | None = None
 
 
 @attrs.frozen
@@ -243,6 +262,7 @@ class Decoder:
         logits_softcap: Whether they are capped by a tanh.
         rotary_tables: The names of the modules that make rotary tables, with how many dimensions they turn.
         rotary_stored: Whether they were made once, with the model.
+        rotary_complex: Whether they are of complex numbers, cosine and sine of each pair once, always in float32.
         most_positions: The key of the configuration that limits the positions, and the limit; None for no limit.
         embedding_dropout: The probability with which the embedding is dropped in training.
     """
@@ -269,6 +289,7 @@ class Decoder:
     logits_softcap: bool = False
     rotary_tables: tuple[tuple[str, Dim], ...] = ()
     rotary_stored: bool = False
+    rotary_complex: bool = False
     most_positions: tuple[str, Dim] | None = None
     embedding_dropout: float = 0.0
 

@@ -98,6 +98,19 @@ def layer_types() -> Any:
     return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))
 
 
+def dequantized(method: str) -> Any:
+    """How weights are stored: as published, by `method`, which is counted dequantized, or not quantized at all."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any] | None:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or value.get("quant_method") != method:
+            raise ConfigError(f"{field.name} is an object whose quant_method is {method!r}, not {brief(value)}")
+        return value
+
+    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), eq=False)
+
+
 @attrs.frozen(kw_only=True)
 class DecoderConfig:
     """The keys that most decoders have, under the names of today, with the defaults of Llama's class."""

@@ -69,6 +69,8 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
             best = b.apply("gather", scores, ids, name="weights", dim=-1)
         if e.normalised:
             total = b.apply("sum", best, name="total", dim=-1, keepdim=True)
+            if e.scoring == "sigmoid":  # all of them may be 0
+                total = b.apply("shift", total, name="above_zero")
             best = b.apply("div", best, total, name="normalised")
         if e.scaled:
             best = b.apply("scale", best, name="scaled")
