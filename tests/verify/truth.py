@@ -26,10 +26,12 @@ IMAGE_SIZE = 224
 
 def model_of(folder: Path) -> torch.nn.Module:
     """The model that a folder's config.json describes, on the meta device, in the dtype that it says."""
-    transformers.masking_utils.find_packed_sequence_indices = lambda position_ids: (
-        None
-    )  # it reads values; meta has none
-    config = transformers.AutoConfig.from_pretrained(folder)
+    return model_from(transformers.AutoConfig.from_pretrained(folder))
+
+
+def model_from(config: Any) -> torch.nn.Module:
+    """The model of a configuration of the library's."""
+    transformers.masking_utils.find_packed_sequence_indices = lambda position_ids: None  # it reads values; meta has none
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     dtype = config.dtype or torch.float32

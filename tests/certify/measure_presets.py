@@ -1,0 +1,93 @@
+"""Every preset, by ours and by the transformers library on the meta device: `python measure_presets.py OUT.json`.
+
+A preset's configuration is given to the library's own configuration class, so that sizes typed wrong and keys read wrong
+both show. What is measured is written after each model; a model that is there already is not measured again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "verify"))
+
+import transformers
+from measure import parameters
+from truth import forward, inputs, length_of, model_from, train_step
+
+import graphacct
+from graphacct.account import find, presets
+from graphacct.plugins import default
+
+SEQ_LEN = 128
+LEFT_OUT = {
+    "transformer-lm": "a model of this project's own",
+    "resnet": "torchvision's: measured in plugins/graphacct-vision/tests",
+    "mamba": "the library's pure path is a loop over time: measured in plugins/graphacct-mamba/tests",
+    "mamba2": "as mamba",
+    "jamba": "as mamba",
+}
+"""Families that are measured elsewhere, and why."""
+
+
+def library_config(model_type: str, config: Any) -> Any:
+    """The library's configuration with the same keys."""
+    given = {key: value for key, value in attrs.asdict(config).items() if value is not None and value != {}}
+    given = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+    if model_type == "gpt_neo":  # a list of pairs, which the class expands
+        given["attention_types"] = [[["global", "local"], config.num_layers // 2]]
+        given.pop("attention_layers", None)
+    names = given.pop("architectures", None)
+    if names is None:
+        causal = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        names = causal[model_type]
+    made = transformers.AutoConfig.for_model(model_type, **given)
+    made.architectures = [names] if isinstance(names, str) else list(names)
+    return made
+
+
+def measured(preset: str) -> dict[str, Any]:
+    """Parameters and FLOPs of one preset, by both."""
+    found = find(preset, default())
+    assert found is not None
+    architecture, config = found
+    model = model_from(library_config(architecture.model_types[0], config))
+    images = "image_size" in architecture.sizes and "seq_len" not in architecture.sizes
+    size = model.config.image_size if images else min(SEQ_LEN, length_of(model.config))
+    options = {"attention": "eager", "convention": "matmul"}
+    workload = {"image_size": size} if images else {"seq_len": size}
+    ours = graphacct.account(preset, **workload, **(options if architecture.attention else {"convention": "matmul"}))
+    step = graphacct.account(
+        preset, **workload, phase="train", **(options if architecture.attention else {"convention": "matmul"})
+    )
+    given = inputs(model, 1, size)
+    return {
+        "family": architecture.name,
+        "class": type(model).__name__,
+        "size": size,
+        "params": [ours.total["params"], parameters(model)["total"]],
+        "forward": [ours.total["matmul_flops"], forward(model, given)["total"]],
+        "step": [step.total["step_matmul_flops"], train_step(model, given)["total"]],
+    }
+
+
+def main(out: Path) -> None:
+    rows = json.loads(out.read_text()) if out.exists() else {}
+    for name, architecture in presets().items():
+        if architecture.name in LEFT_OUT or name == architecture.name or name in rows:
+            continue
+        try:
+            rows[name] = measured(name)
+        except Exception as error:
+            rows[name] = {"family": architecture.name, "error": f"{type(error).__name__}: {error}"[:300]}
+        row = rows[name]
+        print(name, row.get("error") or [row[key][0] - row[key][1] for key in ("params", "forward", "step")], flush=True)
+        out.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
