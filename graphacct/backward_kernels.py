@@ -22,11 +22,13 @@ class BackwardKernel:
         step: The position in the schedule of the forward kernel that it belongs to.
         name: What it does: an operator's name, or one of the engine's own.
         again: Whether it is a forward kernel that is run again.
+        times: How often it is run for one run of that step.
     """
 
     step: int
     name: str
     again: bool = False
+    times: Dim = 1
 
 
 @attrs.frozen(eq=False)
@@ -37,11 +39,14 @@ class Life:
         storage: The storage.
         birth: The kernel that makes it.
         death: The last kernel with which it is alive.
+        group: The index of the schedule's group of which each repetition has one from the start: a gradient that met
+            another of a result that the block stacks up. Or -1.
     """
 
     storage: Storage
     birth: int
     death: int
+    group: int = -1
 
 
 @attrs.frozen(eq=False)
@@ -71,7 +76,8 @@ class BackwardPass:
         releases: By the id of a storage that the forward pass keeps: the kernel after which it goes (-1: before all of
             them) and the forward step whose node lets it go (-1: none, no gradient reaches those that saved it).
         gradients: The parameters' gradients.
-        groups: For each of the schedule's groups the first of its kernels here, and the one after its last.
+        groups: For each of the schedule's groups the first of its kernels here, and the one after its last; where it
+            has none, twice the kernel before which it would have them.
     """
 
     kernels: tuple[BackwardKernel, ...]

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from graphacct.backward_kernels import CAST, START, SUM, BackwardPass, Life, WeightGradient
 from graphacct.backward_recorder import Recorder
 from graphacct.dims import same, same_shape
 from graphacct.errors import OperatorError, blame
 from graphacct.kept import Saving, saved_by
-from graphacct.kernels import ACTIVATION, PARAMETER, Schedule, Step, Storage, Tensor, storages
+from graphacct.kernels import ACTIVATION, PARAMETER, Gather, Schedule, Step, Storage, Tensor, storages
 from graphacct.operators import Operator
 from graphacct.profiles import Profile
 from graphacct.tensors import TensorSpec
@@ -53,24 +55,27 @@ class Engine(Recorder):
             start = self.new(tensor, name=START)
             self._starts.append(start)
             self._deliver(tensor, start)
-        gathers: dict[int, list[tuple[Tensor, tuple[Tensor, ...]]]] = {}
-        for position, stacked, results in self.schedule.gathers:
-            gathers.setdefault(position, []).insert(0, (stacked, results))
+        gathers = self._gathers()
         for position in range(len(self.schedule.steps), -1, -1):
             self._step = max(position - 1, 0)
-            for stacked, results in gathers.get(position, ()):
-                self._apart(stacked, results)
+            for gather in gathers.get(position, ()):
+                self._apart(gather)
             if position:
                 self._node(self.schedule.steps[position - 1])
         self._touch(*self._starts)
 
     def finished(self) -> BackwardPass:
         """What was recorded."""
-        lives = [Life(storage, birth, max(birth, self._deaths[key])) for key, (storage, birth) in self._births.items()]
+        lives = [
+            Life(storage, birth, max(birth, self._deaths[key]), self._many.get(key, -1))
+            for key, (storage, birth) in self._births.items()
+        ]
         spans = []
         for group in self.schedule.groups:
             inside = [i for i, kernel in enumerate(self.kernels) if group.start <= kernel.step < group.stop]
-            spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))
+            later = (i for i, kernel in enumerate(self.kernels) if kernel.step < group.start and not kernel.again)
+            place = 0 if inside else next(later, len(self.kernels))
+            spans.append((inside[0], inside[-1] + 1) if inside else (place, place))
         return BackwardPass(tuple(self.kernels), tuple(lives), self._releases, tuple(self._gradients), tuple(spans))
 
     def _node(self, step: Step) -> None:
@@ -141,17 +146,33 @@ class Engine(Recorder):
                 size = whole.spec.bytes
                 self._gradients.append(WeightGradient(whole.storage, len(self.kernels) - 1, copied, size))
 
-    def _apart(self, stacked: Tensor, results: Sequence[Tensor]) -> None:
-        """Give the repetitions' results their parts of the gradient of what the block stacked up: views."""
-        gradient = self._buffers.pop(self._key(stacked), None)
+    def _gathers(self) -> dict[int, list[Gather]]:
+        """What blocks stack up by its position, the last one first."""
+        found: dict[int, list[Gather]] = {}
+        for gather in self.schedule.gathers:
+            found.setdefault(gather.position, []).insert(0, gather)
+        return found
+
+    def _apart(self, gather: Gather) -> None:
+        """Give the repetitions' results their parts of the gradient of what the block stacked up: views.
+
+        Where they meet others, there is a sum for each of the repetitions that one stands for.
+        """
+        gradient = self._buffers.pop(self._key(gather.stacked), None)
         if gradient is None:
             return
+        results = gather.results
         self._touch(gradient)
         parts = [self.view(gradient, TensorSpec(result.spec.shape, result.spec.dtype)) for result in results]
         for index, (result, part) in enumerate(zip(results, parts, strict=True)):
             if result.needs_grad:
                 self._passed = parts[index + 1 :]
                 self._deliver(result, part)
+                total = self._buffers.get(self._key(result), part)
+                if index == gather.many and total is not part:
+                    times = self.schedule.groups[gather.group].times
+                    self.kernels[-1] = attrs.evolve(self.kernels[-1], times=times)
+                    self._many[id(total.storage)] = gather.group
         self._passed = []
 
     def _recompute(self, region: Sequence[int]) -> dict[int, list[tuple[Storage, str]]]:
@@ -222,14 +243,11 @@ class Engine(Recorder):
         self._reached = {self._key(tensor) for tensor in roots}
         for tensor in roots:
             self._use(tensor)
-        gathers = {id(stacked): results for _, stacked, results in self.schedule.gathers}
-        places: dict[int, list[Tensor]] = {}
-        for position, stacked, _ in self.schedule.gathers:
-            places.setdefault(position, []).insert(0, stacked)
+        gathers = self._gathers()
         for position in range(len(self.schedule.steps), -1, -1):
-            for stacked in places.get(position, ()):
-                if self._key(stacked) in self._reached:
-                    for result in gathers[id(stacked)]:
+            for gather in gathers.get(position, ()):
+                if self._key(gather.stacked) in self._reached:
+                    for result in gather.results:
                         self._use(result)
             if position:
                 step = self.schedule.steps[position - 1]

@@ -44,13 +44,14 @@ class Recorder:
         self.kernels: list[BackwardKernel] = []
         self._births: dict[int, tuple[Storage, int]] = {}
         self._deaths: dict[int, int] = {}
+        self._many: dict[int, int] = {}  # the groups of which each repetition has one of the storage
         self._releases: dict[int, tuple[int, int]] = {}
         self._gradients: list[WeightGradient] = []
         self._buffers: dict[int, Tensor] = {}
         self._starts: list[Tensor] = []
         self._own: dict[int, Tensor] = {}  # those that kernels have made, no views of them
         self._made = {id(tensor) for step in schedule.steps for tensor in step.outputs}
-        self._made.update(id(stacked) for _, stacked, _ in schedule.gathers)
+        self._made.update(id(gather.stacked) for gather in schedule.gathers)
         self._regions: dict[int, list[int]] = {}
         for index, step in enumerate(schedule.steps):
             if step.region:

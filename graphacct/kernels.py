@@ -96,8 +96,7 @@ class Schedule:
         groups: The repetitions that stand for several, inner ones before the ones around them.
         gathered: Pairs of a storage's id and the start of a group whose every repetition leaves such a storage behind,
             as one of the results that the block stacks up.
-        gathers: The tensors that blocks stack up, each with the results that it is made of and the position of the
-            step before which it is there.
+        gathers: The tensors that blocks stack up.
     """
 
     steps: tuple[Step, ...]
@@ -105,7 +104,7 @@ class Schedule:
     holds: tuple[tuple[Storage, int], ...] = ()
     groups: tuple[Group, ...] = ()
     gathered: frozenset[tuple[int, int]] = frozenset()
-    gathers: tuple[tuple[int, Tensor, tuple[Tensor, ...]], ...] = ()
+    gathers: tuple[Gather, ...] = ()
 
 
 @attrs.frozen
@@ -123,6 +122,25 @@ class Group:
     stop: int
     times: Dim
     block: tuple[int, int]
+
+
+@attrs.frozen(eq=False)
+class Gather:
+    """A tensor that a block stacks up of its repetitions' results.
+
+    Attributes:
+        position: The position of the step before which it is there.
+        stacked: The tensor.
+        results: What it is made of.
+        group: The index of the block's repetition that stands for several among the groups; -1 without one.
+        many: The index of the result that this repetition makes, as many of it as it stands for; -1 without one.
+    """
+
+    position: int
+    stacked: Tensor
+    results: tuple[Tensor, ...]
+    group: int = -1
+    many: int = -1
 
 
 def storages(tensors: Iterable[Tensor]) -> list[Storage]:

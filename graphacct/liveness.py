@@ -149,10 +149,19 @@ def _step_changes(
     for life in backward.lives:
         yield count + life.birth, life.storage, 1, -1
         gradient = complete.get(id(life.storage))
-        if not fresh or gradient is None or gradient.copied:
+        goes = not fresh or gradient is None or gradient.copied
+        many = schedule.groups[life.group].times if life.group >= 0 else 1
+        if life.group >= 0:
+            yield count + life.birth + 1, life.storage, many - 1, -1
+        if life.group >= 0 and goes:
+            start, stop = backward.groups[life.group]
+            before = life.death < start
+            when = life.death + 1 if before else stop
+            yield count + when, life.storage, -(many - 1), -1 if before else life.group
+        if goes:
             yield count + life.death + 1, life.storage, -1, -1
         else:
-            yield from _grown(schedule, backward, life.birth, life.storage)
+            yield from _grown(schedule, backward, life.birth, life.storage, many)
     for gradient in backward.gradients if fresh else ():
         if gradient.copied:
             copy = attrs.evolve(gradient.storage, bytes=gradient.bytes)
@@ -180,10 +189,11 @@ def _leaving(
 
 
 def _grown(
-    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage
+    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, many: Dim = 1
 ) -> Iterator[tuple[int, Storage, Dim, int]]:
-    """How many of a gradient there are when all repetitions of the groups around its kernel have run."""
-    inside: Dim = 1
+    """How many more of a gradient there are when all repetitions of the groups around its kernel have run, which makes
+    `many` of it."""
+    inside = many
     for index, group in enumerate(schedule.groups):
         start, stop = backward.groups[index]
         if start <= birth < stop:

@@ -7,7 +7,7 @@ the model is: repetitions differ only at the ends, where the carried values come
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from math import lcm
 from typing import Any
 
@@ -21,6 +21,7 @@ from graphacct.kernels import (
     INPUT,
     PARAMETER,
     TABLE,
+    Gather,
     Group,
     Schedule,
     Step,
@@ -83,7 +84,7 @@ class Trace:
         self.holds: list[tuple[Storage, int]] = []
         self.groups: list[Group] = []
         self.gathered: set[tuple[int, int]] = set()
-        self.gathers: list[tuple[int, Tensor, tuple[Tensor, ...]]] = []
+        self.gathers: list[Gather] = []
         self._parameters: dict[tuple[str, tuple[tuple[int, int], ...]], Storage] = {}
         self._indices: tuple[tuple[int, int], ...] = ()
         self._node: Node | None = None
@@ -227,17 +228,20 @@ class Trace:
         stacks: list[list[Tensor]] = [[] for _ in block.outputs[len(carried) :]]
         first, begin = len(self.groups), len(self.steps)
         indices, middle = self._indices, []
-        for count, times in enumerate(repetitions(block.repeat, len(carried), _turns(block))):
+        many: set[int] = set()
+        for count, times in enumerate(self._weights(block)):
             names = (value.name for value in block.body.inputs)
             inner = dict(zip(names, carried + constants, strict=True))
             self._repetition += 1
             self._indices = (*indices, (block.start, count))
             start = len(self.steps)
             self._repetitions.append(self._repetition)
+            entering = {id(tensor) for tensor in inner.values()}
             self.run(block.body, inner, weight * times)
             self._repetitions.pop()
             if not (type(times) is int and times == 1):
                 middle.append((len(self.groups), start, len(self.steps), times))
+                many.update(id(tensor) for tensor in inner.values() if id(tensor) not in entering)
                 self.groups.append(Group(start, len(self.steps), times, (begin, 0)))
             results = [inner[value.name] for value in block.body.outputs]
             for stack, result in zip(stacks, results[len(carried) :], strict=True):
@@ -246,12 +250,24 @@ class Trace:
         self._indices = indices
         for place, start, stop, times in middle:
             self.groups[place] = Group(start, stop, times, (begin, len(self.steps)))
-        gathered = [self._gather(block.repeat, stack, self.groups[first:]) for stack in stacks]
+        group = middle[0][0] if middle else -1
+        gathered = [self._gather(block.repeat, stack, self.groups[first:], group, many) for stack in stacks]
         for value, tensor in zip(block.outputs, carried + gathered, strict=True):
             tensors[value.name] = tensor
 
-    def _gather(self, repeat: Dim, results: Sequence[Tensor], groups: Sequence[Group]) -> Tensor:
-        """The results of a block's repetitions side by side, each where it was made."""
+    def _weights(self, block: Block) -> Iterable[Dim]:
+        """The weights of a block's repetitions. All are written out when their nodes are run again as part of a
+        repetition around the block: each then makes what it makes before the first of them is through."""
+        again = bool(self._repetitions) and any(map(self.recompute, block.body.walk()))
+        if again and type(block.repeat) is int:
+            return [1] * block.repeat
+        return repetitions(block.repeat, len(block.carry), _turns(block))
+
+    def _gather(
+        self, repeat: Dim, results: Sequence[Tensor], groups: Sequence[Group], middle: int, many: Container[int]
+    ) -> Tensor:
+        """The results of a block's repetitions side by side, each where it was made; `many` has the ids of what the
+        repetition that stands for several makes, the group at this index."""
         found = storages(results)
         self.holds.extend((storage, len(self.steps) - 1) for storage in found if self.steps)
         for group in groups:
@@ -259,7 +275,8 @@ class Trace:
             self.gathered.update((id(storage), group.start) for storage in found if id(storage) in inside)
         spec = TensorSpec((repeat, *results[0].spec.shape), results[0].spec.dtype)
         stacked = Tensor(spec, found[0], any(result.needs_grad for result in results), tuple(found[1:]))
-        self.gathers.append((len(self.steps), stacked, tuple(results)))
+        place = next((index for index, result in enumerate(results) if id(result) in many), -1)
+        self.gathers.append(Gather(len(self.steps), stacked, tuple(results), middle, place))
         return stacked
 
 

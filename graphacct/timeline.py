@@ -44,7 +44,7 @@ def moments(schedule: Schedule, backward: BackwardPass, alive: Sequence[Dim]) ->
     for kernel, live in zip(backward.kernels, alive[len(schedule.steps) :], strict=True):
         step = schedule.steps[kernel.step]
         run = RECOMPUTE if kernel.again else BACKWARD
-        found.append(Moment(step.node.name, kernel.name, step.weight, live, run))
+        found.append(Moment(step.node.name, kernel.name, step.weight * kernel.times, live, run))
     return tuple(found)
 
 

@@ -25,6 +25,7 @@ from graphacct.memory import memory
 from graphacct.plugins import default
 from graphacct.profiles import DECLARED, Profile
 from graphacct.schedule import schedule
+from graphacct.timeline import moments
 
 PROFILES = ("torch-eager-cpu", "torch-eager-cuda", "declared")
 
@@ -181,7 +182,7 @@ def figures(graph, profile, again=frozenset(), in_place=True):
     return peak, max(fresh, default=0), alive[-1:], fresh[-1:], nodes
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(strategies.graphs(repeats=9), st.sampled_from(PROFILES), st.booleans(), st.data())
 def test_a_repetition_that_stands_for_many(graph, profile, in_place, data):
     """Random graphs with nested blocks, several carries, constants, stacked results, parameters of one repetition, of
@@ -192,6 +193,56 @@ def test_a_repetition_that_stands_for_many(graph, profile, in_place, data):
     one = figures(graph, profile_of(profile), again, in_place)
     with mock.patch("graphacct.schedule.repetitions", lambda repeat, *_: [1] * repeat):
         assert figures(graph, profile_of(profile), again, in_place) == one
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("times", [5, 6, 9])
+def test_gradients_of_what_is_stacked_twice_meet_for_each_repetition(times, in_place):
+    """h, 4 bytes, goes round through a weight, and two stacks of it through gelu are the outputs.
+
+    The most is alive when the parts of both stacks' gradients have been added up for each h but the first one, the
+    input: both gelus' outputs, gradients of 1 and gradients, 4 bytes for each repetition; the h that later products
+    read, without the input and the last one, whose product leads nowhere; the sums.
+    """
+    b = Builder("stacked", default().operators)
+    x = b.input("x", (1, 1))
+
+    def body(inner, h):
+        return [inner.apply("linear", h, inner.parameter("w", (1, 1)), name="product"), h, h]
+
+    _, *stacks = b.repeat("layers", times, body, x)
+    graph = b.graph(*[b.apply("gelu", stack) for stack in stacks])
+    profile = profile_of("torch-eager-cpu")
+    one = figures(graph, profile, in_place=in_place)
+    assert one[0] == 3 * 2 * 4 * times + 4 * (times - 2) + 4 * (times - 1)
+    steps = scheduled(graph, profile)
+    keeping, back = passed(steps, profile, in_place)
+    rows = moments(steps, back, step_bytes(steps, keeping, back))
+    assert sum(row.repeat for row in rows if row.operator == "add") == (times - 1) + (times - 2), (
+        "the two parts, and with them what the next product gives"
+    )
+    with mock.patch("graphacct.schedule.repetitions", lambda repeat, *_: [1] * repeat):
+        assert figures(graph, profile, in_place=in_place) == one
+
+
+def test_a_block_inside_what_is_run_again():
+    """An outer repetition's relu nodes are all run again before the first of them is needed, so that those of a block
+    inside it are there at once, however many: one cannot stand for them."""
+    b = Builder("nested", default().operators)
+    x = b.input("x", (1, 1))
+
+    def step(inner, h):
+        relu = inner.apply("relu", h, name="act")
+        return inner.apply("linear", relu, inner.parameter("w", (1, 1)), name="product")
+
+    def layer(outer, h):
+        return outer.repeat("steps", 9, step, h)
+
+    graph = b.graph(b.repeat("layers", 2, layer, x))
+    again = frozenset(["layers.*.steps.*.act"])
+    one = figures(graph, profile_of("torch-eager-cpu"), again)
+    with mock.patch("graphacct.schedule.repetitions", lambda repeat, *_: [1] * repeat):
+        assert figures(graph, profile_of("torch-eager-cpu"), again) == one
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
