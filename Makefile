@@ -32,6 +32,12 @@ verify: .venv-verify/.installed
 goldens: .venv-verify/.installed
 	.venv-verify/bin/python tests/verify/truth.py $(CONFIG)
 
+# docs/certification.md anew: every preset against the transformers library, and what other counters say of five models.
+certify: .venv-verify/.installed .venv-certify/.installed
+	.venv-verify/bin/python tests/certify/measure_presets.py .venv-certify/presets.json
+	.venv-certify/bin/python tests/certify/counters.py tests/certify/configs/* > .venv-certify/counters.json
+	.venv-verify/bin/python tests/certify/page.py .venv-certify/presets.json .venv-certify/counters.json docs/certification.md
+
 $(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml plugins/graphacct-mamba/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graphacct needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
@@ -43,8 +49,14 @@ $(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml plugins/gra
 .venv-verify/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-verify
 	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,verify]'
+	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,verify]' -e plugins/graphacct-vision -e plugins/graphacct-mamba
+	touch $@
+
+.venv-certify/.installed:
+	$(PYTHON) -m venv .venv-certify
+	.venv-certify/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-certify/bin/python -m pip install --quiet --disable-pip-version-check transformers fvcore ptflops calflops thop torchinfo
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-verify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-verify .venv-certify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -36,7 +36,9 @@ LEFT_OUT = {
 
 def library_config(model_type: str, config: Any) -> Any:
     """The library's configuration with the same keys."""
-    given = {key: value for key, value in attrs.asdict(config).items() if value is not None and value != {}}
+    defaults = {field.name: field.default for field in attrs.fields(type(config))}
+    values = attrs.asdict(config).items()
+    given = {key: value for key, value in values if value != {} and (value is not None or defaults[key] is not None)}
     given = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
     if model_type == "gpt_neo":  # a list of pairs, which the class expands
         given["attention_types"] = [[["global", "local"], config.num_layers // 2]]
