@@ -91,7 +91,12 @@ def scored(e: Experts, b: Builder, rows: Value) -> Value:
 
 
 def grouped(e: Experts, b: Builder, choice: Value) -> Value:
-    """The scores with those outside the best groups masked; a group is as good as its best experts."""
+    """The scores with those outside the best groups masked; a group is as good as its best experts.
+
+    Counted too much in training: the gradients of what only leads to indices (the groups' scores, and with a correction
+    the choice itself), 1 to 6 FLOPs a score, and the indices and the mask that they would keep. torch's engine computes
+    none of them.
+    """
     rows = choice.spec.shape[0]
     size = exact_div(e.count, e.groups, "experts / groups of them")
     apart = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, size))
@@ -101,7 +106,7 @@ def grouped(e: Experts, b: Builder, choice: Value) -> Value:
     else:
         score = b.apply("amax", apart, name="group_scores", dim=-1)
     b.apply("topk", score, name="best_groups", k=e.chosen_groups)
-    mask = b.apply("constant", name="outside", shape=(rows, e.count), dtype="bool")
+    mask = b.apply("full", name="outside", shape=(rows, e.count), dtype="bool")
     return b.apply("masked_fill", choice, mask, name="within_groups")
 
 
