@@ -36,12 +36,14 @@ class LatentConfig(DecoderConfig):
     moe_intermediate_size: Dim = size()
     n_routed_experts: Dim = size()
     n_shared_experts: Dim = size()
-    num_experts_per_tok: Dim = size()
+    num_experts_per_tok: Dim | None = optional_size()
     quantization_config: Mapping[str, Any] | None = dequantized("fp8")
 
     @property
     def per_token(self) -> Dim:
         """How many experts a token runs through, shared ones left out."""
+        if self.num_experts_per_tok is None:
+            raise ConfigError(f"num_experts_per_tok is missing: how many of the {self.n_routed_experts} experts, at most")
         return at_most(self.num_experts_per_tok, self.n_routed_experts, "num_experts_per_tok, n_routed_experts")
 
 

@@ -13,7 +13,7 @@ import attrs
 from graphacct.architectures.decoder import Decoder, Experts, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, decoder
 from graphacct.architectures.deepseek_v2 import LatentConfig, deepseek
-from graphacct.config import flag, size
+from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
 
 
@@ -31,7 +31,7 @@ class DeepseekV3Config(LatentConfig):
     moe_intermediate_size: Dim = size(2048)
     n_routed_experts: Dim = size(256)
     n_shared_experts: Dim = size(1)
-    num_experts_per_tok: Dim = size(8)
+    num_experts_per_tok: Dim | None = optional_size(8)
     n_group: Dim = size(8)
     topk_group: Dim = size(4)
     norm_topk_prob: bool = flag(True)
