@@ -106,7 +106,7 @@ def test_the_published_file_is_counted_dequantized(tmp_path: Path) -> None:
     [
         ("small-deepseek-v3", {"num_key_value_heads": 3}, "num_key_value_heads is 3, num_attention_heads 6"),
         ("small-deepseek-v3", {"num_experts_per_tok": 17}, "a token cannot run through 17 of 16 experts"),
-        ("small-deepseek-v2", {"num_experts_per_tok": None}, "num_experts_per_tok is missing: how many of the 16"),
+        ("small-deepseek-v2", {"num_experts_per_tok": None}, "num_experts_per_tok is missing: how many of 16"),
         ("small-deepseek-v3", {"n_group": 3}, "experts / groups of them"),
         ("small-deepseek-v3", {"n_group": 16, "topk_group": 2}, "k is 2, but dimension n of x has 1"),
         ("small-deepseek-v3", {"topk_group": 5}, "k is 5, but dimension n of x has 4"),
