@@ -43,7 +43,9 @@ class LatentConfig(DecoderConfig):
     def per_token(self) -> Dim:
         """How many experts a token runs through, shared ones left out."""
         if self.num_experts_per_tok is None:
-            raise ConfigError(f"num_experts_per_tok is missing: how many of {self.n_routed_experts} experts a token has")
+            raise ConfigError(
+                f"num_experts_per_tok is missing: how many of {self.n_routed_experts} experts a token has"
+            )
         return at_most(self.num_experts_per_tok, self.n_routed_experts, "num_experts_per_tok, n_routed_experts")
 
 
