@@ -27,6 +27,8 @@ SEQ_LEN = 128
 LEFT_OUT = {
     "transformer-lm": "a model of this project's own",
     "resnet": "torchvision's: measured in plugins/graphacct-vision/tests",
+    "hf-resnet": "as resnet",
+    "convnext": "as resnet; torch's counter is wrong about the gradients of its grouped convolutions",
     "mamba": "the library's pure path is a loop over time: measured in plugins/graphacct-mamba/tests",
     "mamba2": "as mamba",
     "jamba": "as mamba",
@@ -34,12 +36,21 @@ LEFT_OUT = {
 """Families that are measured elsewhere, and why."""
 
 
+def plain(value: Any) -> Any:
+    """A value as a config.json has it: lists, and one number for the two sides of a square."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, tuple):
+        return value[0] if len(value) == 2 and value[0] == value[1] else [plain(item) for item in value]
+    return value
+
+
 def library_config(model_type: str, config: Any) -> Any:
     """The library's configuration with the same keys."""
     defaults = {field.name: field.default for field in attrs.fields(type(config))}
     values = attrs.asdict(config).items()
     given = {key: value for key, value in values if value != {} and (value is not None or defaults[key] is not None)}
-    given = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+    given = {key: plain(value) for key, value in given.items()}
     if model_type == "gpt_neo":  # a list of pairs, which the class expands
         given["attention_types"] = [[["global", "local"], config.num_layers // 2]]
         given.pop("attention_layers", None)
@@ -87,7 +98,9 @@ def main(out: Path) -> None:
         except Exception as error:
             rows[name] = {"family": architecture.name, "error": f"{type(error).__name__}: {error}"[:300]}
         row = rows[name]
-        print(name, row.get("error") or [row[key][0] - row[key][1] for key in ("params", "forward", "step")], flush=True)
+        print(
+            name, row.get("error") or [row[key][0] - row[key][1] for key in ("params", "forward", "step")], flush=True
+        )
         out.write_text(json.dumps(rows, indent=1))
 
 

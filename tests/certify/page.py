@@ -25,9 +25,9 @@ sequence of the length given (or one image), forward, and of a training step wit
 |---|---|---|---|---|---|---|
 """
 MIDDLE = """
-Not on this page: torchvision's ResNets and the state-space models, which are compared in their plugins' own tests, the
-first with torchvision's figures, the others because the library runs their scans as loops over time; and the worksheet's
-model, which no library has ([The worksheet](worksheet.md)).
+Not on this page: the families of the plugins graphacct-vision and graphacct-mamba, which are compared with the library
+and with torchvision in the plugins' own tests (torch's counter is wrong about grouped convolutions, and the library runs
+scans as loops over time); and the worksheet's model, which no library has ([The worksheet](worksheet.md)).
 
 ## What other counters say of the same work
 
@@ -40,13 +40,13 @@ as its own page shows. Those that count multiply-adds and call them FLOPs are do
 BOTTOM = """
 What disagrees, by cause:
 
-- **Fused attention is 0.** `scaled_dot_product_attention` on a CPU is an operator that torch's counter, fvcore, thop and
-  torchinfo know nothing of; fvcore warns, the others do not. ptflops and calflops replace the function while they count.
-- **Only known modules count.** thop and torchinfo look at modules: GPT-2's `Conv1D`, a module of the library's own, is 0
-  for thop.
-- **Parameters for work.** torchinfo takes a layer's parameters times the positions that it sees, which is the work of a
-  convolution and of a linear layer of one position, but not of one over a sequence.
-- **More than products.** ptflops and fvcore add norms, ptflops and calflops activations and pooling, each at its own factor.
+- **Fused attention is 0.** Every counter here leaves `scaled_dot_product_attention` out; fvcore warns, the others do not.
+  GPT-2's is 603,979,776 FLOPs, 12 layers of 4 · 128² · 768: what torch's counter lacks, to the unit.
+- **Only known modules count.** thop looks at modules that it knows: GPT-2's `Conv1D`, which is the library's own, is 0.
+- **Parameters for work.** torchinfo takes the parameters of a linear layer once a sequence, whatever its length; GPT-2's
+  `Conv1D` it takes for a convolution by its name, and its width for positions.
+- **More than products.** ptflops, calflops, fvcore and thop add norms or activations, each at its own factor: all that
+  remains in ResNet-50, which has no attention.
 """
 MACS = {"fvcore", "ptflops", "thop", "torchinfo"}
 """Counters whose figure is multiply-adds."""
@@ -94,7 +94,9 @@ def counters(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
             macs = counter in MACS
             ratio = row["flops"] * (2 if macs else 1) / ours
             unit = "MAC" if macs else "FLOP"
-            lines.append(f"| {name} | {counter} | {row['flops']:,} | {unit} | {ratio:.4f} | {why(name, counter, ratio)} |")
+            lines.append(
+                f"| {name} | {counter} | {row['flops']:,} | {unit} | {ratio:.4f} | {why(name, counter, ratio)} |"
+            )
     return lines
 
 

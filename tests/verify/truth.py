@@ -31,7 +31,9 @@ def model_of(folder: Path) -> torch.nn.Module:
 
 def model_from(config: Any) -> torch.nn.Module:
     """The model of a configuration of the library's."""
-    transformers.masking_utils.find_packed_sequence_indices = lambda position_ids: None  # it reads values; meta has none
+    transformers.masking_utils.find_packed_sequence_indices = lambda position_ids: (
+        None
+    )  # it reads values; meta has none
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     dtype = config.dtype or torch.float32
