@@ -1,7 +1,7 @@
 """Every preset, by ours and by the transformers library on the meta device: `python measure_presets.py OUT.json`.
 
-A preset's configuration is given to the library's own configuration class, so that sizes typed wrong and keys read wrong
-both show. What is measured is written after each model; a model that is there already is not measured again.
+A preset's configuration is given to the library's own configuration class, so that sizes typed wrong and keys read
+wrong both show. What is measured is written after each model; a model that is there already is not measured again.
 """
 
 from __future__ import annotations

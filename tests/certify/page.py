@@ -12,10 +12,13 @@ import graphacct
 
 TOP = """# Certification
 
-Every preset against the real implementation: the transformers library's own class, built on the meta device from the same
-configuration, and torch's FLOP counter on it, attention written out, experts as one product for each pair of token and
+Every preset against the real implementation: the transformers library's own class, built on the meta device
+from the same
+configuration, and torch's FLOP counter on it, attention written out, experts as one product for each pair of
+token and
 expert. Parameters count once per storage; FLOPs are those of products and convolutions, 2 per multiply-add, of one
-sequence of the length given (or one image), forward, and of a training step with the sum of the first output as its loss.
+sequence of the length given (or one image), forward, and of a training step with the sum of the first output
+as its loss.
 
 `make certify` measures and writes this page again; nothing on it is typed. A difference of 0 is 0 to the unit.
 
@@ -25,13 +28,16 @@ sequence of the length given (or one image), forward, and of a training step wit
 |---|---|---|---|---|---|---|
 """
 MIDDLE = """
-Not on this page: the families of the plugins graphacct-vision and graphacct-mamba, which are compared with the library
-and with torchvision in the plugins' own tests (torch's counter is wrong about grouped convolutions, and the library runs
+Not on this page: the families of the plugins graphacct-vision and graphacct-mamba, which are compared with the
+library
+and with torchvision in the plugins' own tests (torch's counter is wrong about grouped convolutions, and the
+library runs
 scans as loops over time); and the worksheet's model, which no library has ([The worksheet](worksheet.md)).
 
 ## What other counters say of the same work
 
-One sequence of 128 tokens or one image of 224 × 224, the library's default attention, which is fused. Each counter was run
+One sequence of 128 tokens or one image of 224 × 224, the library's default attention, which is fused. Each
+counter was run
 as its own page shows. Those that count multiply-adds and call them FLOPs are doubled before they are compared.
 
 | model | counter | it says | unit | ratio to ours | why |
@@ -40,12 +46,16 @@ as its own page shows. Those that count multiply-adds and call them FLOPs are do
 BOTTOM = """
 What disagrees, by cause:
 
-- **Fused attention is 0.** Every counter here leaves `scaled_dot_product_attention` out; fvcore warns, the others do not.
+- **Fused attention is 0.** Every counter here leaves `scaled_dot_product_attention` out; fvcore warns, the
+  others do not.
   GPT-2's is 603,979,776 FLOPs, 12 layers of 4 · 128² · 768: what torch's counter lacks, to the unit.
-- **Only known modules count.** thop looks at modules that it knows: GPT-2's `Conv1D`, which is the library's own, is 0.
-- **Parameters for work.** torchinfo takes the parameters of a linear layer once a sequence, whatever its length; GPT-2's
+- **Only known modules count.** thop looks at modules that it knows: GPT-2's `Conv1D`, which is the library's
+  own, is 0.
+- **Parameters for work.** torchinfo takes the parameters of a linear layer once a sequence, whatever its
+  length; GPT-2's
   `Conv1D` it takes for a convolution by its name, and its width for positions.
-- **More than products.** ptflops, calflops, fvcore and thop add norms or activations, each at its own factor: all that
+- **More than products.** ptflops, calflops, fvcore and thop add norms or activations, each at its own factor:
+  all that
   remains in ResNet-50, which has no attention.
 """
 MACS = {"fvcore", "ptflops", "thop", "torchinfo"}
