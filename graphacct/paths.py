@@ -88,6 +88,13 @@ def repetition(path: str) -> str:
     return ".".join(parts)
 
 
+def outermost(path: str) -> str:
+    """The path up to its first index, a whole layer; empty for none."""
+    parts = path.split(".")
+    first = next((place for place, part in enumerate(parts) if is_index(part)), None)
+    return "" if first is None else ".".join(parts[: first + 1])
+
+
 def instances(path: str, repeats: Sequence[Dim]) -> Dim:
     """How many things a path inside blocks stands for: one `*`, one index, outermost block first."""
     result: Dim = 1

@@ -30,6 +30,7 @@ from graphacct.kernels import (
     storages,
 )
 from graphacct.operators import Operator
+from graphacct.paths import outermost
 from graphacct.profiles import DECLARED, Profile
 from graphacct.tensors import FLOATING, TensorSpec
 
@@ -96,6 +97,7 @@ class Trace:
         self._cacheable: set[str] = set()
         self._lasting: list[tuple[Storage, int]] = []
         self._repetitions: list[int] = []
+        self._layers: dict[str, int] = {}
 
     def run(self, graph: Graph, tensors: dict[str, Tensor], weight: Dim) -> None:
         """Record a graph's kernels; `tensors` has its inputs by name and receives every value."""
@@ -203,7 +205,10 @@ class Trace:
         assert self._node is not None
         if not self.recompute(self._node):
             return 0
-        return self._repetitions[0] if self._repetitions else 1
+        if self._repetitions:
+            return self._repetitions[0]
+        layer = outermost(self._node.name)  # in a graph that is written out
+        return self._layers.setdefault(layer, -1 - len(self._layers)) if layer else 1
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None

@@ -297,3 +297,12 @@ def test_a_search_without_end_stops() -> None:
     found = largest(lambda size: SMALL, SMALL.total, "batch")
     assert found.size >= 2**39
     assert found.limit == "no larger batch was tried"
+
+
+@pytest.mark.parametrize("recompute", ["transformer.h.*", "*.attn.*", "*.mlp.act"])
+def test_what_is_run_again_in_a_model_written_out(recompute: str) -> None:
+    """Each layer is a region of its own, as each repetition of a block is."""
+    graph = graphacct.build("gpt2", phase="train", seq_len=16, set={**TINY["gpt2"], "n_layer": 4})
+    folded, flat = (memory(form, recompute=recompute, profile="torch-eager-cpu") for form in (graph, graph.unroll()))
+    for part in ("saved_activations", "forward_peak", "backward_peak", "peak", "fresh_peak", "total"):
+        assert getattr(folded, part) == getattr(flat, part), part
