@@ -3,9 +3,10 @@
 Everything a user or a plugin needs is here; the modules behind it are where the documentation of each thing stands.
 """
 
-from graphacct.account import account, build
+from graphacct.account import account
 from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.architecture import Architecture, Workload
+from graphacct.build import build
 from graphacct.builder import Builder
 from graphacct.conventions import Convention
 from graphacct.costs import Cost, Work

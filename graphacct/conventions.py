@@ -7,12 +7,12 @@ is told by the path up to its last index (`layers.*`, or `layers.3` in an unroll
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
 from graphacct.costs import Cost, sound
-from graphacct.errors import OperatorError, PluginError, brief, failure
+from graphacct.errors import OperatorError, PluginError, brief, failure, unknown
 from graphacct.graph import Node
 from graphacct.hookspecs import hookimpl
 from graphacct.paths import repetition
@@ -36,6 +36,16 @@ class Convention:
     adjust: Callable[[Node, Cost, int], Cost] | None = None
     backward: Callable[[Node, Cost, int], Cost] | None = None
     replaces: bool = False
+
+
+def find_convention(convention: str | Convention, known: Mapping[str, Convention]) -> Convention:
+    """The convention of a name; UnknownNameError suggests the closest."""
+    if isinstance(convention, Convention):
+        return convention
+    rule = known.get(convention)
+    if rule is None:
+        raise unknown("convention", convention, known)
+    return rule
 
 
 def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backward: bool = False) -> Cost:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct.account import find, presets
 from graphacct.errors import ConfigError
+from graphacct.find import find, presets
 from graphacct.plugins import default
 from graphacct.readers.hf import find as described
 

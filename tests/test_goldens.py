@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 import graphacct
-from graphacct.account import find, presets
+from graphacct.find import find, presets
 from graphacct.plugins import default
 
 GOLDENS = Path(__file__).parent / "goldens"

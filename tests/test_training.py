@@ -202,6 +202,11 @@ def test_muons_products_are_matmul_flops():
     assert report.total["optimizer_flops"] == report.total["optimizer_matmul_flops"] == 3 * products
 
 
+def test_one_glob_is_a_text():
+    """Not its letters, of which `*` alone would freeze everything."""
+    assert tiny(freeze="*.bias").total == tiny(freeze=["*.bias"]).total
+
+
 def test_what_cannot_be_is_refused_by_name():
     """A glob without a match, an unknown profile, training options without training."""
     with pytest.raises(
@@ -210,6 +215,8 @@ def test_what_cannot_be_is_refused_by_name():
         tiny(freeze=["transfomer.*"])
     with pytest.raises(UnknownNameError, match="unknown profile 'torch-eager-cud'; did you mean 'torch-eager-cuda'"):
         tiny(profile="torch-eager-cud")
+    with pytest.raises(TypeError, match="no such option: 'seqlen'; did you mean 'seq_len'"):
+        tiny(seqlen=16)
     with pytest.raises(ConfigError, match="freeze: of a training step alone"):
         graphacct.account("gpt2", freeze=["*"])
     with pytest.raises(

@@ -20,7 +20,7 @@ from measure import parameters
 from truth import forward, inputs, length_of, model_from, train_step
 
 import graphacct
-from graphacct.account import find, presets
+from graphacct.find import find, presets
 from graphacct.plugins import default
 
 SEQ_LEN = 128

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import graphacct
 from graphacct import GraphacctError
 from graphacct.errors import ConfigError, ReadError
+from graphacct.memory import memory
 
 FAMILIES = Path(__file__).parent.parent / "goldens" / "families"
 REAL = {
@@ -153,3 +154,14 @@ def outcome(folder: Path) -> str:
     except GraphacctError as error:
         return str(error)
     return ""
+
+
+@pytest.mark.parametrize("phase", ["train", "prefill", "decode"])
+def test_the_memory_of_a_file_is_that_of_its_preset(tmp_path: Path, phase: str) -> None:
+    """A file describes a model that is built for the phase, dropout and loss and cache included, as a preset is."""
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", "n_layer": 2}))
+    options: dict[str, Any] = {"phase": phase, "seq_len": 16, "dtype": "bf16"}
+    found = memory(tmp_path / "config.json", **options)
+    preset = memory("gpt2", set={"n_layer": 2}, **options)
+    assert found.workload == preset.workload
+    assert (found.total, found.kv_bytes_per_token) == (preset.total, 2 * 2 * 768 * 2)

@@ -14,7 +14,7 @@ from measure import flops, parameters
 from modules import WorksheetLM
 
 import graphacct
-from graphacct.account import find
+from graphacct.find import find
 from graphacct.plugins import default
 
 GOLDENS = Path(__file__).parent.parent / "goldens"
