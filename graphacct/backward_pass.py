@@ -169,7 +169,7 @@ class Engine(Recorder):
                 self._passed = parts[index + 1 :]
                 self._deliver(result, part)
                 total = self._buffers.get(self._key(result), part)
-                if index == gather.many and total is not part:
+                if index in gather.many and total is not part:
                     times = self.schedule.groups[gather.group].times
                     self.kernels[-1] = attrs.evolve(self.kernels[-1], times=times)
                     self._many[id(total.storage)] = gather.group

@@ -109,12 +109,12 @@ class Schedule:
 
 @attrs.frozen
 class Group:
-    """A repetition that stands for several.
+    """A repetition of a block that stands for several, or a few in a row that do.
 
     Attributes:
         start: The position of its first step.
         stop: The position after its last step.
-        times: How many repetitions it stands for, without those of blocks around it.
+        times: How many such it stands for, without those of blocks around it.
         block: The positions of the first step of the block's first repetition and after the last of its last.
     """
 
@@ -132,15 +132,15 @@ class Gather:
         position: The position of the step before which it is there.
         stacked: The tensor.
         results: What it is made of.
-        group: The index of the block's repetition that stands for several among the groups; -1 without one.
-        many: The index of the result that this repetition makes, as many of it as it stands for; -1 without one.
+        group: The index among the groups of the block's repetitions that stand for several; -1 without any.
+        many: The indices of the results that those make, as many of each as they stand for.
     """
 
     position: int
     stacked: Tensor
     results: tuple[Tensor, ...]
     group: int = -1
-    many: int = -1
+    many: frozenset[int] = frozenset()
 
 
 def storages(tensors: Iterable[Tensor]) -> list[Storage]:

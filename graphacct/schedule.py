@@ -1,14 +1,14 @@
 """The schedule: a graph as the sequence of kernels that run, with the storage of every tensor.
 
 A view has its source's storage, any other output storage of its own. A block is written out for its first and last
-repetitions and one in the middle that stands for all the others (its weight), so that a schedule is short however deep
-the model is: repetitions differ only at the ends, where the carried values come from outside or leave.
+repetitions and one in the middle (or a few in a row) that stands for all the others (its weight), so that a schedule is
+short however deep the model is: repetitions differ only at the ends, where the carried values come from outside or
+leave (repetitions.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from math import lcm
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from graphacct.casting import cast, trains
@@ -32,6 +32,7 @@ from graphacct.kernels import (
 from graphacct.operators import Operator
 from graphacct.paths import outermost
 from graphacct.profiles import DECLARED, Profile
+from graphacct.repetitions import repetitions
 from graphacct.tensors import FLOATING, TensorSpec
 
 
@@ -232,9 +233,11 @@ class Trace:
         constants = [tensors[value.name] for value in block.constants]
         stacks: list[list[Tensor]] = [[] for _ in block.outputs[len(carried) :]]
         first, begin = len(self.groups), len(self.steps)
-        indices, middle = self._indices, []
+        indices = self._indices
+        middle: tuple[int, int, Dim] | None = None
         many: set[int] = set()
-        for count, times in enumerate(self._weights(block)):
+        weights = self._weights(block)
+        for count, times in enumerate(weights):
             names = (value.name for value in block.body.inputs)
             inner = dict(zip(names, carried + constants, strict=True))
             self._repetition += 1
@@ -245,34 +248,34 @@ class Trace:
             self.run(block.body, inner, weight * times)
             self._repetitions.pop()
             if not (type(times) is int and times == 1):
-                middle.append((len(self.groups), start, len(self.steps), times))
+                middle = (start if middle is None else middle[0], len(self.steps), times)
                 many.update(id(tensor) for tensor in inner.values() if id(tensor) not in entering)
-                self.groups.append(Group(start, len(self.steps), times, (begin, 0)))
             results = [inner[value.name] for value in block.body.outputs]
             for stack, result in zip(stacks, results[len(carried) :], strict=True):
                 stack.append(result)
             carried = results[: len(carried)]
         self._indices = indices
-        for place, start, stop, times in middle:
-            self.groups[place] = Group(start, stop, times, (begin, len(self.steps)))
-        group = middle[0][0] if middle else -1
+        group = -1
+        if middle is not None:
+            group = len(self.groups)
+            self.groups.append(Group(*middle, (begin, len(self.steps))))
         gathered = [self._gather(block.repeat, stack, self.groups[first:], group, many) for stack in stacks]
         for value, tensor in zip(block.outputs, carried + gathered, strict=True):
             tensors[value.name] = tensor
 
-    def _weights(self, block: Block) -> Iterable[Dim]:
+    def _weights(self, block: Block) -> Sequence[Dim]:
         """The weights of a block's repetitions. All are written out when their nodes are run again as part of a
         repetition around the block: each then makes what it makes before the first of them is through."""
         again = bool(self._repetitions) and any(map(self.recompute, block.body.walk()))
         if again and type(block.repeat) is int:
             return [1] * block.repeat
-        return repetitions(block.repeat, len(block.carry), _turns(block))
+        return repetitions(block)
 
     def _gather(
         self, repeat: Dim, results: Sequence[Tensor], groups: Sequence[Group], middle: int, many: Container[int]
     ) -> Tensor:
         """The results of a block's repetitions side by side, each where it was made; `many` has the ids of what the
-        repetition that stands for several makes, the group at this index."""
+        repetitions that stand for several make, the group at this index."""
         found = storages(results)
         self.holds.extend((storage, len(self.steps) - 1) for storage in found if self.steps)
         for group in groups:
@@ -280,42 +283,11 @@ class Trace:
             self.gathered.update((id(storage), group.start) for storage in found if id(storage) in inside)
         spec = TensorSpec((repeat, *results[0].spec.shape), results[0].spec.dtype)
         stacked = Tensor(spec, found[0], any(result.needs_grad for result in results), tuple(found[1:]))
-        place = next((index for index, result in enumerate(results) if id(result) in many), -1)
-        self.gathers.append(Gather(len(self.steps), stacked, tuple(results), middle, place))
+        places = {id(result): index for index, result in reversed(list(enumerate(results))) if id(result) in many}
+        self.gathers.append(Gather(len(self.steps), stacked, tuple(results), middle, frozenset(places.values())))
         return stacked
 
 
 def viewing(step: Step) -> bool:
     """Whether a kernel only makes views."""
     return step.application is not None and step.application.view
-
-
-def repetitions(repeat: Dim, carried: int, turns: int = 1) -> Iterator[Dim]:
-    """The weights of the repetitions to write out: each of the first and last, one for all in the middle.
-
-    Values are carried on by at most as many repetitions as there are of them before they are computed anew, so that
-    many at each end may differ from the rest. Those that only change places are back after so many `turns`: the middle
-    stands for one more than a multiple of them, and they leave it where one repetition would.
-    """
-    ends = carried + 1
-    if type(repeat) is int and repeat <= 2 * ends + 1:
-        yield from [1] * repeat
-        return
-    rest = repeat - 2 * ends
-    odd = (rest - 1) % turns if type(rest) is int else 0
-    yield from [1] * ends
-    yield rest - odd
-    yield from [1] * (ends + odd)
-
-
-def _turns(block: Block) -> int:
-    """After how many repetitions the carried values that only change places are where they were."""
-    places = {value.name: index for index, value in enumerate(block.body.inputs[: len(block.carry)])}
-    source = [places.get(value.name, -1) for value in block.body.outputs[: len(block.carry)]]
-    turns = 1
-    for start in range(len(source)):
-        length, at = 1, source[start]
-        while at not in (-1, start) and length <= len(source):
-            length, at = length + 1, source[at]
-        turns = lcm(turns, length) if at == start else turns
-    return turns

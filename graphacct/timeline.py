@@ -22,7 +22,8 @@ class Moment:
         node: The node that it belongs to, with `*` inside blocks.
         operator: What the kernel does: its operator, or of the backward pass's own `gradient` (the loss's, of 1), `sum`
             (over what was broadcast) and `add` (gradients that meet).
-        repeat: How many runs it stands for: a block's repetitions are written out at its ends, the others are one.
+        repeat: How many runs it stands for: a block's repetitions are written out at its ends, of the others one, or a
+            few in a row, stands for all.
         live_bytes: Bytes of activations and their gradients alive after it: in the forward pass of the last of the
             runs, in the backward pass of the first.
         run: `forward`, `backward`, or `recompute` for a forward kernel that the backward pass runs again.
