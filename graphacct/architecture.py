@@ -141,6 +141,11 @@ class Architecture:
                 raise ConfigError(f"{name} is {' or '.join(known)}, not {full[name]!r}{suggest(full[name], known)}")
         if full["phase"] not in self.phases:
             raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
+        if full["loss"] != "sum" and full["phase"] != "train":
+            raise ConfigError(
+                f"loss {full['loss']!r} is what a training step starts its gradients from: "
+                'add phase="train" (--phase train)'
+            )
         if full["logits"] == "last":
             self._last_logits(full["phase"])
         self._decoding(workload, full)

@@ -217,6 +217,8 @@ def test_what_cannot_be_is_refused_by_name():
         tiny(profile="torch-eager-cud")
     with pytest.raises(TypeError, match="no such option: 'seqlen'; did you mean 'seq_len'"):
         tiny(seqlen=16)
+    with pytest.raises(ConfigError, match=r"loss 'cross_entropy' .*: add phase=\"train\" \(--phase train\)"):
+        graphacct.account("gpt2", loss="cross_entropy")
     with pytest.raises(ConfigError, match="freeze: of a training step alone"):
         graphacct.account("gpt2", freeze=["*"])
     with pytest.raises(
