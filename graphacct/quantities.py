@@ -19,13 +19,12 @@ class Quantity:
     Attributes:
         name: Carries its unit, as in `read_bytes`.
         unit: `FLOP`, `byte`, `parameter`, … Human units derive from it: bytes in GB or GiB, the others in SI.
-        of: The quantity of one NodeCost (`per="node"`), of one Parameter (`per="parameter"`), or of a Parameter and the
-            Node that owns it (`per="owned"`).
+        of: The quantity of one NodeCost (`per="node"` and `per="total"`), of one Parameter (`per="parameter"`), or of a
+            Parameter and the Node that owns it (`per="owned"`).
         doc: One sentence.
         per: `node`: evaluated once per node and multiplied by the repeats around it. `total`: evaluated once per node,
-            repeats included already. `parameter`: evaluated once per
-            storage (tied once, buffers left out) and attributed to the node that owns it. `owned`: the same, told by
-            which node as well.
+            repeats included already. `parameter`: evaluated once per storage (tied once, buffers left out) and
+            attributed to the node that owns it. `owned`: the same, told by which node as well.
         combine: `sum`, or `max`, for which repeats do not multiply.
         phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
         within: The quantity that it is a part of: tables and lines show it only where the two totals differ.

@@ -54,6 +54,15 @@ def test_hook_is_documented(hook: str) -> None:
         assert words(paragraph) in words(text)
 
 
+def test_every_field_of_a_quantity_is_documented() -> None:
+    """Hooks say what they return; a quantity has choices that only this page explains."""
+    text = section("graphacct_register_quantities")
+    choices = [name for name in ("per", "combine", "phase", "within") if f"`{name}=" not in text]
+    assert not choices, f"docs/hooks.md says nothing of {choices} of a Quantity"
+    for per in ("node", "total", "parameter", "owned"):
+        assert f"| `{per}`" in text
+
+
 @pytest.mark.parametrize("hook", HOOKS)
 def test_hook_has_an_example(hook: str) -> None:
     """The hook's section implements it in a block of code, which test_pages.py runs."""
