@@ -56,11 +56,16 @@ class Workload:
         return new if self.cache_len is None else self.cache_len + new
 
 
-def plain_loss(kind: str, output: Value, b: Builder) -> Value:
-    """The sum of the model's output, or its cross-entropy against one target per row of logits."""
+def plain_loss(kind: str, output: Value, b: Builder, *others: Value) -> Value:
+    """The sum of the model's output and of the `others`, or its cross-entropy against one target per row of logits."""
     b.returned()
     if kind == "sum":
-        return b.apply("sum", output, name="loss")
+        total = b.apply("sum", output, name="loss_0" if others else "loss")
+        for index, other in enumerate(others, 1):
+            part = b.apply("sum", other, name=f"loss_{index}")
+            name = "loss" if index == len(others) else f"loss_to_{index}"
+            total = b.apply("add", total, part, name=name)
+        return total
     rows = b.apply("reshape", output, name="loss_rows", shape=(prod(output.spec.shape[:-1]), output.spec.shape[-1]))
     targets = b.input("targets", rows.spec.shape[:1], "int64")
     return b.apply("cross_entropy", rows, targets, name="loss")
@@ -83,7 +88,8 @@ class Architecture:
         dtype: The parameters' dtype unless another is asked for: that of the published weights, or else bfloat16, in
             which models are run today.
         aliases: Other spellings of configuration keys (from older files), and the key each stands for.
-        loss: Adds the loss to a training step: `loss(kind, output, builder)`.
+        loss: Adds the loss to a training step: `loss(kind, output, builder)`, which is given the first output.
+        summed: Whether a loss that is a sum is that of all outputs; else it is what `loss` makes of the first.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it takes the place of an architecture of this name from another plugin.
@@ -100,6 +106,7 @@ class Architecture:
     dtype: str = "bfloat16"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     loss: Callable[[str, Value, Builder], Value] = plain_loss
+    summed: bool = True
     model_types: tuple[str, ...] = ()
     doc: str = ""
     replaces: bool = False
@@ -185,6 +192,11 @@ class Architecture:
             raise ConfigError(f"{self.name}: {has}")
         return wanted
 
+    def _loss(self, kind: str, outputs: tuple[Value, ...], builder: Builder) -> Value:
+        if kind == "sum" and self.summed and len(outputs) > 1:
+            return plain_loss(kind, outputs[0], builder, *outputs[1:])
+        return self.loss(kind, outputs[0], builder)
+
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """The graph of one configuration on one workload."""
         full = self.workload(config, workload)
@@ -202,7 +214,7 @@ class Architecture:
             result = self.build(config, full, builder)
             outputs = result if isinstance(result, tuple) else (result,)
             if full.phase == "train":
-                outputs = (self.loss(full.loss, outputs[0], builder), *outputs)
+                outputs = (self._loss(full.loss, outputs, builder), *outputs)
         except GraphacctError:
             raise
         except Exception as error:

@@ -11,7 +11,7 @@ from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, ReadError, brief, suggest
 from graphacct.tensors import dtype_name
 
-OPTIONAL = {"optional": True}
+OPTIONAL: Mapping[str, Any] = {"optional": True}
 """The metadata of a field whose None says something of its own, whatever the default: no window, no cap."""
 
 
@@ -54,13 +54,22 @@ def optional_size(default: Any = None) -> Any:
 
 def probability(default: float) -> Any:
     """A dropout probability, from 0 up to but not including 1."""
+    return _field(default, _probability)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-            raise ConfigError(f"{field.name} is a probability from 0 up to (not including) 1, not {brief(value)}")
-        return value
 
-    return _field(default, check)
+def optional_probability() -> Any:
+    """A dropout probability that may be left out (None)."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> float | None:
+        return None if value is None else _probability(value, field)
+
+    return _field(None, check, OPTIONAL)
+
+
+def _probability(value: Any, field: attrs.Attribute[Any]) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ConfigError(f"{field.name} is a probability from 0 up to (not including) 1, not {brief(value)}")
+    return value
 
 
 def flag(default: bool) -> Any:
@@ -127,13 +136,17 @@ def model_class(default: str, known: Sequence[str]) -> Any:
     return _field(default, check)
 
 
-def label_count() -> Any:
-    """A number of classes, which config.json says as their names (`id2label`); 2 unless said."""
+LABELS = {"id2label": "num_labels"}
+"""The alias of families with a `label_count`."""
+
+
+def label_count(default: int = 2) -> Any:
+    """A number of classes, which config.json says as their names (`id2label`) unless it has the number."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim:
         return len(value) if isinstance(value, Mapping) else check_dim(value, field.name, 0)
 
-    return _field(2, check)
+    return _field(default, check)
 
 
 def nested(config: type[Any], owner: str) -> Any:
@@ -154,5 +167,5 @@ def nested(config: type[Any], owner: str) -> Any:
     return _field(None, check)
 
 
-def _field(default: Any, check: Any, metadata: Mapping[str, bool] | None = None) -> Any:
+def _field(default: Any, check: Any, metadata: Mapping[str, Any] | None = None) -> Any:
     return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata=metadata)

@@ -10,18 +10,21 @@ from typing import Any
 import attrs
 
 from graphacct.architectures.decoder.families import ACTIVATIONS
-from graphacct.architectures.encoder import Encoder, Head, Names
-from graphacct.architectures.encoder.families import EncoderConfig, encoder
+from graphacct.architectures.encoder import POOLED, Classifier, Encoder, Head, Names
+from graphacct.architectures.encoder.families import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
 from graphacct.config import model_class
 
-MODEL, MASKED = "BertModel", "BertForMaskedLM"
+MODEL, MASKED, CAUSAL, PRETRAINING = "BertModel", "BertForMaskedLM", "BertLMHeadModel", "BertForPreTraining"
+NEXT, SEQUENCE, TOKENS = "BertForNextSentencePrediction", "BertForSequenceClassification", "BertForTokenClassification"
+SPANS, CHOICE = "BertForQuestionAnswering", "BertForMultipleChoice"
+CLASSES = (MODEL, MASKED, CAUSAL, PRETRAINING, NEXT, SEQUENCE, TOKENS, SPANS, CHOICE)
 
 
 @attrs.frozen(kw_only=True)
 class BertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(MODEL, (MODEL, MASKED))
+    architectures: str = model_class(MODEL, CLASSES)
 
 
 def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
@@ -32,6 +35,7 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
         "counted": False,
         "token_types": config.type_vocab_size,
         "embedding_width": config.hidden_size,
+        "causal": config.is_decoder,
     }
     return Encoder(
         config.vocab_size,
@@ -49,10 +53,11 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
 
 
 def describe(config: BertConfig) -> Encoder:
-    """The encoder with its pooler, or with the head that predicts masked tokens."""
-    if config.architectures == MODEL:
+    """The encoder with its pooler, or with the heads of a class."""
+    name = config.architectures
+    if name == MODEL:
         return like_bert(config, "", pooled=True)
-    head = Head(
+    words = Head(
         "cls.predictions.transform.dense",
         config.hidden_size,
         ACTIVATIONS[config.hidden_act],
@@ -62,7 +67,19 @@ def describe(config: BertConfig) -> Encoder:
         tied=config.tie_word_embeddings,
         bias="cls.predictions.bias",
     )
-    return like_bert(config, "bert", head=head)
+    follows = Classifier("cls.seq_relationship", 2, POOLED)
+    classifiers = {
+        PRETRAINING: follows,
+        NEXT: follows,
+        SEQUENCE: of_pooled(config, config.num_labels),
+        CHOICE: of_pooled(config, 1),
+        TOKENS: of_tokens(config),
+        SPANS: of_spans(config),
+    }
+    classifier = classifiers.get(name)
+    pooled = classifier is not None and classifier.reads == POOLED
+    head = words if name in (MASKED, CAUSAL, PRETRAINING) else None
+    return like_bert(config, "bert", pooled=pooled, head=head, classifier=classifier)
 
 
 LARGE: dict[str, Any] = {
@@ -78,5 +95,5 @@ PRESETS = {
     "bert-large-cased": BertConfig(architectures=MASKED, vocab_size=28996, **LARGE),
 }
 ARCHITECTURE = encoder(
-    "bert", BertConfig, describe, PRESETS, doc="BERT: an encoder with its pooler or its masked-token head."
+    "bert", BertConfig, describe, PRESETS, doc="BERT: an encoder with its pooler or the head of a class."
 )

@@ -203,6 +203,7 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
     loss=loss,
+    summed=False,
     model_types=("clip",),
     doc="CLIP: a ViT for images, a causal Transformer for as many texts, and how alike each pair is.",
 )

@@ -8,12 +8,15 @@ from __future__ import annotations
 import attrs
 
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
-from graphacct.architectures.encoder import Encoder, Head, Names
-from graphacct.architectures.encoder.families import encoder
-from graphacct.config import flag, model_class, probability, size
+from graphacct.architectures.encoder import Classifier, Encoder, Head, Names
+from graphacct.architectures.encoder.families import encoder, of_spans, of_tokens
+from graphacct.config import flag, label_count, model_class, probability, size
 from graphacct.dims import Dim
 
 MODEL, MASKED = "DistilBertModel", "DistilBertForMaskedLM"
+SEQUENCE, TOKENS = "DistilBertForSequenceClassification", "DistilBertForTokenClassification"
+SPANS, CHOICE = "DistilBertForQuestionAnswering", "DistilBertForMultipleChoice"
+CLASSES = (MODEL, MASKED, SEQUENCE, TOKENS, SPANS, CHOICE)
 NAMES = Names(
     stack="transformer.layer",
     attention="attention",
@@ -33,7 +36,7 @@ NAMES = Names(
 class DistilBertConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(MODEL, (MODEL, MASKED))
+    architectures: str = model_class(MODEL, CLASSES)
     vocab_size: Dim = size(30522)
     max_position_embeddings: Dim = size(512)
     n_layers: Dim = size(6)
@@ -43,13 +46,27 @@ class DistilBertConfig:
     dropout: float = probability(0.1)
     attention_dropout: float = probability(0.1)
     activation: str = activation("gelu")
+    qa_dropout: float = probability(0.1)
+    seq_classif_dropout: float = probability(0.2)
+    num_labels: Dim = label_count()
     tie_word_embeddings: bool = flag(True)
     dtype: str | None = dtype()
 
+    @property
+    def last_dropout(self) -> float:
+        """The probability with which tokens are dropped before they are classified."""
+        return self.dropout
+
 
 def describe(config: DistilBertConfig) -> Encoder:
-    """The encoder alone, or with the head that predicts masked tokens."""
-    masked = config.architectures == MASKED
+    """The encoder alone, or with the head of a class."""
+    name = config.architectures
+    classifiers = {
+        SEQUENCE: of_first_token(config, config.num_labels),
+        CHOICE: of_first_token(config, 1),
+        TOKENS: of_tokens(config),
+        SPANS: of_spans(config, config.qa_dropout),
+    }
     head = Head(
         "vocab_transform",
         config.dim,
@@ -71,12 +88,19 @@ def describe(config: DistilBertConfig) -> Encoder:
         counted=False,
         token_types=0,
         embedding_width=config.dim,
-        module="distilbert" if masked else "",
+        module="" if name == MODEL else "distilbert",
         names=NAMES,
         dropout=config.dropout,
         attention_dropout=config.attention_dropout,
-        head=head if masked else None,
+        head=head if name == MASKED else None,
+        classifier=classifiers.get(name),
     )
+
+
+def of_first_token(config: DistilBertConfig, count: Dim) -> Classifier:
+    """Logits of a sequence, from its first token through two projections."""
+    drop = config.seq_classif_dropout
+    return Classifier("classifier", count, "first", "pre_classifier", config.dim, "relu", dropout=drop)
 
 
 PRESETS = {"distilbert-base-uncased": DistilBertConfig(architectures=MASKED)}
@@ -86,5 +110,5 @@ ARCHITECTURE = encoder(
     describe,
     PRESETS,
     aliases={"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"},
-    doc="DistilBERT: half of BERT's layers, alone or with the masked-token head.",
+    doc="DistilBERT: half of BERT's layers, alone or with the head of a class.",
 )

@@ -10,28 +10,48 @@ from typing import Any
 import attrs
 
 from graphacct.architectures.bert import like_bert
-from graphacct.architectures.decoder.families import ACTIVATIONS
-from graphacct.architectures.encoder import Encoder, Head
-from graphacct.architectures.encoder.families import EncoderConfig, encoder
-from graphacct.config import model_class, size
+from graphacct.architectures.decoder.families import ACTIVATIONS, activation
+from graphacct.architectures.encoder import Classifier, Encoder, Head
+from graphacct.architectures.encoder.families import EncoderConfig, encoder, of_first, of_spans, of_tokens
+from graphacct.config import choice, flag, model_class, probability, size
 from graphacct.dims import Dim
 
-MODEL, REPLACED, MASKED = "ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM"
+MODEL, REPLACED, MASKED, CAUSAL = "ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"
+SEQUENCE, TOKENS = "ElectraForSequenceClassification", "ElectraForTokenClassification"
+SPANS, CHOICE = "ElectraForQuestionAnswering", "ElectraForMultipleChoice"
+CLASSES = (MODEL, REPLACED, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
+SUMMARIES = {"first": "first", "last": "last", "mean": "mean", "cls_index": "last"}
+"""What each `summary_type` reads: without an index of the token, the last one."""
 
 
 @attrs.frozen(kw_only=True)
 class ElectraConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(MODEL, (MODEL, REPLACED, MASKED))
+    architectures: str = model_class(MODEL, CLASSES)
     embedding_size: Dim = size(128)
     hidden_size: Dim = size(256)
     num_attention_heads: Dim = size(4)
     intermediate_size: Dim = size(1024)
+    summary_type: str = choice("first", tuple(SUMMARIES))
+    summary_use_proj: bool = flag(True)
+    summary_proj_to_labels: bool = flag(False)
+    summary_activation: str = activation("gelu")
+    summary_first_dropout: float = probability(0.0)
+    summary_last_dropout: float = probability(0.1)
 
 
 def describe(config: ElectraConfig) -> Encoder:
-    """The encoder alone, or with the head of the discriminator or the generator."""
+    """The encoder alone, or with the head of a class."""
+    words = Head(
+        "generator_predictions.dense",
+        config.embedding_size,
+        "gelu",
+        "generator_predictions.LayerNorm",
+        "generator_lm_head",
+        config.vocab_size,
+        tied=config.tie_word_embeddings,
+    )
     heads = {
         REPLACED: Head(
             "discriminator_predictions.dense",
@@ -41,19 +61,33 @@ def describe(config: ElectraConfig) -> Encoder:
             "discriminator_predictions.dense_prediction",
             1,
         ),
-        MASKED: Head(
-            "generator_predictions.dense",
-            config.embedding_size,
-            "gelu",
-            "generator_predictions.LayerNorm",
-            "generator_lm_head",
-            config.vocab_size,
-            tied=config.tie_word_embeddings,
-        ),
+        MASKED: words,
+        CAUSAL: words,
     }
-    head = heads.get(config.architectures)
-    module = "" if head is None else "electra"
-    return like_bert(config, module, embedding_width=config.embedding_size, head=head)
+    classifiers = {
+        SEQUENCE: of_first(config, "gelu"),
+        TOKENS: of_tokens(config),
+        SPANS: of_spans(config),
+        CHOICE: of_summary(config),
+    }
+    name = config.architectures
+    module = "" if name == MODEL else "electra"
+    width = config.embedding_size
+    return like_bert(config, module, embedding_width=width, head=heads.get(name), classifier=classifiers.get(name))
+
+
+def of_summary(config: ElectraConfig) -> Classifier:
+    """One logit for each answer to choose from, of a summary of its tokens."""
+    return Classifier(
+        "classifier",
+        1,
+        SUMMARIES[config.summary_type],
+        dense="sequence_summary.summary" if config.summary_use_proj else "",
+        width=config.num_labels if config.summary_proj_to_labels else config.hidden_size,
+        activation=ACTIVATIONS[config.summary_activation],
+        early_dropout=config.summary_first_dropout,
+        dropout=config.summary_last_dropout,
+    )
 
 
 BASE: dict[str, Any] = {
@@ -78,5 +112,5 @@ ARCHITECTURE = encoder(
     ElectraConfig,
     describe,
     PRESETS,
-    doc="ELECTRA: BERT's layers with narrow embeddings, two kinds of heads.",
+    doc="ELECTRA: BERT's layers with narrow embeddings, alone or with the head of a class.",
 )

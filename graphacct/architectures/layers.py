@@ -56,10 +56,10 @@ def norm(
     return b.apply(kind, x, *gains, *biases, name=name)
 
 
-def activation(b: Builder, operators: str, x: Value) -> Value:
+def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:
     """An activation of one operator or of several with spaces between, the first applied first."""
     for count, operator in enumerate(operators.split()):
-        x = b.apply(operator, x, name="act" if count == 0 else f"act_{operator}")
+        x = b.apply(operator, x, name=name if count == 0 else f"{name}_{operator}")
     return x
 
 

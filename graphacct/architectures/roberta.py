@@ -11,24 +11,27 @@ import attrs
 
 from graphacct.architectures.bert import LARGE, like_bert
 from graphacct.architectures.encoder import Encoder, Head
-from graphacct.architectures.encoder.families import EncoderConfig, encoder
+from graphacct.architectures.encoder.families import EncoderConfig, encoder, of_first, of_pooled, of_spans, of_tokens
 from graphacct.config import model_class, size
 from graphacct.dims import Dim
 
-MODEL, MASKED = "RobertaModel", "RobertaForMaskedLM"
+MODEL, MASKED, CAUSAL = "RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"
+SEQUENCE, TOKENS = "RobertaForSequenceClassification", "RobertaForTokenClassification"
+SPANS, CHOICE = "RobertaForQuestionAnswering", "RobertaForMultipleChoice"
+CLASSES = (MODEL, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
 
 
 @attrs.frozen(kw_only=True)
 class RobertaConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on; positions begin after `pad_token_id`."""
 
-    architectures: str = model_class(MODEL, (MODEL, MASKED))
+    architectures: str = model_class(MODEL, CLASSES)
     vocab_size: Dim = size(50265)
     pad_token_id: Dim = size(1, minimum=0)
 
 
 def describe(config: RobertaConfig) -> Encoder:
-    """The encoder with its pooler, or with the head that predicts masked tokens, whose activation is GELU."""
+    """The encoder with its pooler, or with the head of a class: the one of words has GELU, whatever the layers have."""
     rest: dict[str, Any] = {"counted": True, "usable": config.max_position_embeddings - config.pad_token_id - 1}
     if config.architectures == MODEL:
         return like_bert(config, "", pooled=True, **rest)
@@ -42,7 +45,15 @@ def describe(config: RobertaConfig) -> Encoder:
         tied=config.tie_word_embeddings,
         bias="lm_head.bias",
     )
-    return like_bert(config, "roberta", head=head, **rest)
+    classifiers = {
+        SEQUENCE: of_first(config, "tanh"),
+        CHOICE: of_pooled(config, 1),
+        TOKENS: of_tokens(config),
+        SPANS: of_spans(config),
+    }
+    rest["head"] = head if config.architectures in (MASKED, CAUSAL) else None
+    classifier = classifiers.get(config.architectures)
+    return like_bert(config, "roberta", pooled=config.architectures == CHOICE, classifier=classifier, **rest)
 
 
 COMMON: dict[str, Any] = {"architectures": MASKED, "max_position_embeddings": 514, "type_vocab_size": 1}

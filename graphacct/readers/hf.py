@@ -115,7 +115,8 @@ def filled(config: type[Any], content: Mapping[str, Any], owner: str, aliases: M
             continue
         if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
             continue
-        if name in given and name != key:
+        beaten = key != name and content.get(name) is not None
+        if beaten or given.get(name) is not None:
             continue  # the key of today counts where a file has both
         given[name] = value
     return config(**given)

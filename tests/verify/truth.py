@@ -22,6 +22,15 @@ from torch.utils.flop_counter import FlopCounterMode
 PAIRS = ((1, 128), (1, 1024), (4, 512))
 CACHED = 1024
 IMAGE_SIZE = 224
+MAIN = (
+    ("logits",),
+    ("logits_per_image",),
+    ("prediction_logits", "seq_relationship_logits"),
+    ("start_logits", "end_logits"),
+    ("reconstruction",),
+    ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
+)
+"""Outputs by kind of model; a model's are the first of these groups that it has any of."""
 
 
 def model_of(folder: Path) -> torch.nn.Module:
@@ -69,7 +78,7 @@ def inputs(model: torch.nn.Module, batch: int, size: int) -> dict[str, Any]:
 
 def main_outputs(out: Any) -> list[torch.Tensor]:
     """The outputs that a loss would use: logits where there are any."""
-    for names in (("logits",), ("logits_per_image",), ("last_hidden_state", "pooler_output")):
+    for names in MAIN:
         found = [out[name] for name in names if name in out and out[name] is not None]
         if found:
             return found

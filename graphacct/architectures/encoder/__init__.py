@@ -1,29 +1,45 @@
-"""Encoders of texts from one description: norms after each part, learned positions, no mask."""
+"""Encoders of texts from one description: norms after each part, learned positions."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from graphacct.architecture import Workload
+from graphacct.architectures.classifier import Classifier, classified, token
 from graphacct.architectures.encoder.description import Encoder, Head, Names
-from graphacct.architectures.layers import dropped, embedding, layer_norm, linear, merge_heads, split_heads
+from graphacct.architectures.layers import activation, dropped, embedding, layer_norm, linear, merge_heads, split_heads
 from graphacct.builder import Builder
 from graphacct.dims import exact_div, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Value
 
-__all__ = ["Encoder", "Head", "Names", "encode"]
+__all__ = ["Classifier", "Encoder", "Head", "Names", "encode"]
+
+POOLED = "pooled"
+"""What a classifier reads that reads the pooler's output."""
 
 
 def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """The graph from token ids to the last layer's output and the pooled one, or to a prediction for every token."""
+    """The graph from token ids to the last layer's output and the pooled one, or to what the heads make of them."""
     with b.scope(e.module):
         x = stream(e, workload, b)
-        if e.pooled:
-            with b.scope("pooler"):
-                first = b.apply("select", x, name="first", dim=1)
-                return x, b.apply("tanh", linear(b, "dense", first, e.width), name="activation")
-    return x if e.head is None else predicted(e, e.head, b, x)
+        pooled = pooler(e, b, x) if e.pooled else None
+    outputs: tuple[Value, ...] = () if e.head is None else (predicted(e, e.head, b, x),)
+    if e.classifier is not None:
+        read = pooled if e.classifier.reads == POOLED else token(b, x, e.classifier.reads)
+        assert read is not None  # a family whose head reads it has a pooler
+        outputs += classified(e.classifier, workload, b, read)
+    if outputs:
+        return outputs
+    return x if pooled is None else (x, pooled)
+
+
+def pooler(e: Encoder, b: Builder, x: Value) -> Value:
+    """The first token's output, projected."""
+    with b.scope("pooler"):
+        first = b.apply("select", x, name="first", dim=1)
+        return b.apply("tanh", linear(b, "dense", first, e.width), name="activation")
 
 
 def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
@@ -31,7 +47,11 @@ def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
     x = embedded(e, workload, b)
     if not same(e.embedding_width, e.width):
         x = linear(b, "embeddings_project", x, e.width)
-    return b.repeat(e.names.stack, e.count, partial(layer, e, workload), x)
+    masks: tuple[Value, ...] = ()
+    if e.causal and workload.attention == "eager":
+        masks = (b.apply("causal_mask", name="causal_mask", batch=workload.batch, seq=workload.seq_len, dtype=b.dtype),)
+    b.hold(*masks)
+    return b.repeat(e.names.stack, e.count, partial(layer, e, workload), x, constants=masks)
 
 
 def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
@@ -66,21 +86,21 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
         return dropped(b, "dropout", layer_norm(b, "LayerNorm", x), e.dropout, workload)
 
 
-def layer(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
+def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *masks: Value) -> Value:
     """Attention, then the feed-forward network, each added to what it read and normalized."""
     n = e.names
     b.hold(x)
-    y = linear(b, n.out, attention(e, workload, b, x), e.width)
+    y = linear(b, n.out, attention(e, workload, b, x, *masks), e.width)
     y = dropped(b, f"{n.out}_dropout", y, e.dropout, workload)
     x = layer_norm(b, n.attention_norm, b.apply("add", y, x, name="attention_residual"))
     b.hold(x)
-    y = b.apply(e.activation, linear(b, n.up, x, e.inner), name=n.act)
+    y = activation(b, e.activation, linear(b, n.up, x, e.inner), n.act)
     b.hold(y)
     y = dropped(b, f"{n.down}_dropout", linear(b, n.down, y, e.width), e.dropout, workload)
     return layer_norm(b, n.norm, b.apply("add", y, x, name="output_residual"))
 
 
-def attention(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
+def attention(e: Encoder, workload: Workload, b: Builder, x: Value, mask: Value | None = None) -> Value:
     """What each token takes of all others, its heads side by side."""
     n, d_head = e.names, exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
     parts = [linear(b, name, x, e.width) for name in (n.query, n.key, n.value)]
@@ -89,11 +109,15 @@ def attention(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
         b.hold(q, k, v)
         drop = e.attention_dropout if workload.phase == "train" else 0
         if workload.attention == "fused":
-            options = {"dropout_p": drop} if drop else {}
+            options: dict[str, Any] = {"dropout_p": drop} if drop else {}
+            if e.causal:
+                options["causal"] = True
             y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)
         else:
             scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
             scores = b.apply("scale", scores, name="scale")
+            if mask is not None:
+                scores = b.apply("add", scores, mask, name="mask")
             weights = b.apply("softmax", scores, name="softmax")
             weights = dropped(b, "dropout", weights, drop, workload)
             b.hold(weights)
@@ -104,13 +128,13 @@ def attention(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
 def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
     """The prediction for every token."""
     b.hold(x)
-    y = b.apply(head.activation, linear(b, head.dense, x, head.width), name=f"{head.dense}_act")
+    y = activation(b, head.activation, linear(b, head.dense, x, head.width), f"{head.dense}_act")
     if head.norm:
         y = layer_norm(b, head.norm, y)
     tied = f"{e.module}.embeddings.word_embeddings.weight" if head.tied else ""
     weight = b.parameter(f"{head.decoder}.weight", (head.outputs, y.spec.shape[-1]), tied_to=tied)
     if head.bias:  # stored under a name of its own beside that of the projection
         b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))
-    bias = b.parameter(f"{head.decoder}.bias", (head.outputs,), tied_to=head.bias)
+    bias = b.parameter(f"{head.decoder}.bias", (head.outputs,), tied_to=head.bias if head.tied else "")
     y = b.apply("linear", y, weight, bias, name=head.decoder)
     return b.apply("select", y, name="logits", dim=-1) if same(head.outputs, 1) else y

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import attrs
 
+from graphacct.architectures.classifier import Classifier
 from graphacct.dims import Dim
 
 
@@ -84,6 +85,8 @@ class Encoder:
         attention_dropout: That of the weights.
         pooled: Whether the first token's output is projected, as a second output.
         head: A prediction for every token, or None.
+        classifier: Logits of classes, or None.
+        causal: Whether a token sees only those before it.
     """
 
     vocab_size: Dim
@@ -103,3 +106,5 @@ class Encoder:
     attention_dropout: float
     pooled: bool = False
     head: Head | None = None
+    classifier: Classifier | None = None
+    causal: bool = False

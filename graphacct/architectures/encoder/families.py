@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 
 from graphacct.architecture import Architecture, Workload
+from graphacct.architectures.classifier import Classifier, checked_loss
 from graphacct.architectures.decoder.families import ALIASES, activation, dtype
-from graphacct.architectures.encoder import Encoder, encode
+from graphacct.architectures.encoder import POOLED, Encoder, encode
 from graphacct.builder import Builder
-from graphacct.config import flag, probability, size
+from graphacct.config import LABELS, flag, label_count, optional_probability, probability, size
 from graphacct.dims import Dim
-from graphacct.errors import ConfigError
 from graphacct.graph import Value
 
 
@@ -31,8 +31,46 @@ class EncoderConfig:
     attention_probs_dropout_prob: float = probability(0.1)
     max_position_embeddings: Dim = size(512)
     type_vocab_size: Dim = size(2)
+    classifier_dropout: float | None = optional_probability()
+    num_labels: Dim = label_count()
+    is_decoder: bool = flag(False)
     tie_word_embeddings: bool = flag(True)
     dtype: str | None = dtype()
+
+    @property
+    def last_dropout(self) -> float:
+        """The probability with which what a classifier reads is dropped."""
+        return self.hidden_dropout_prob if self.classifier_dropout is None else self.classifier_dropout
+
+
+def of_pooled(config: Any, count: Dim) -> Classifier:
+    """Logits of classes of a sequence, from the pooler's output; one for each answer to choose from."""
+    return Classifier("classifier", count, POOLED, dropout=config.last_dropout)
+
+
+def of_first(config: Any, act: str) -> Classifier:
+    """Logits of classes of a sequence, from the first token through two projections."""
+    drop = config.last_dropout
+    return Classifier(
+        "classifier.out_proj",
+        config.num_labels,
+        "first",
+        dense="classifier.dense",
+        width=config.hidden_size,
+        activation=act,
+        early_dropout=drop,
+        dropout=drop,
+    )
+
+
+def of_tokens(config: Any) -> Classifier:
+    """Logits of classes of each token."""
+    return Classifier("classifier", config.num_labels, dropout=config.last_dropout)
+
+
+def of_spans(config: Any, dropout: float = 0.0) -> Classifier:
+    """Where a question's answer begins and ends."""
+    return Classifier("qa_outputs", config.num_labels, spans=True, dropout=dropout)
 
 
 def encoder(
@@ -48,11 +86,9 @@ def encoder(
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         described = describe(config)
-        logits = described.head is not None and type(described.head.outputs) is int and described.head.outputs > 1
-        if workload.phase == "train" and workload.loss == "cross_entropy" and not logits:
-            raise ConfigError(
-                f"{config.architectures} has no logits of a vocabulary: its loss is the sum of its outputs"
-            )
+        apart = described.head is not None and described.classifier is not None
+        if described.head is None or type(described.head.outputs) is int and described.head.outputs == 1 or apart:
+            checked_loss(None if apart else described.classifier, workload, config.architectures)
         return encode(described, workload, b)
 
     return Architecture(
@@ -63,7 +99,7 @@ def encoder(
         sizes={"seq_len": lambda config: describe(config).usable},
         attention=("fused", "eager"),
         dtype="float32",
-        aliases={**ALIASES, **(aliases or {})},
+        aliases={**ALIASES, **LABELS, **(aliases or {})},
         model_types=(name,),
         doc=doc,
     )
