@@ -83,6 +83,17 @@ def flag(default: bool) -> Any:
     return _field(default, check)
 
 
+def optional_flag() -> Any:
+    """True, false, or left out (None)."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> bool | None:
+        if value is not None and not isinstance(value, bool):
+            raise ConfigError(f"{field.name} is true or false, not {brief(value)}")
+        return value
+
+    return _field(None, check, OPTIONAL)
+
+
 def dtype(default: str | None = None) -> Any:
     """The dtype that the weights were published in, or None."""
 

@@ -14,6 +14,7 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dt
 from graphacct.architectures.encoder_decoder import (
     LAYER_NORM,
     Attention,
+    Classifier,
     EncoderDecoder,
     Head,
     Mlp,
@@ -22,11 +23,12 @@ from graphacct.architectures.encoder_decoder import (
     Positions,
     Stack,
 )
-from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class
-from graphacct.config import flag, probability, size
+from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class, of_text
+from graphacct.config import flag, label_count, probability, size
 from graphacct.dims import Dim, exact_div
 
 LM, MODEL = "BartForConditionalGeneration", "BartModel"
+SEQUENCE, SPANS = "BartForSequenceClassification", "BartForQuestionAnswering"
 SPARE = 2
 """Rows of the tables of positions before the first that is used."""
 
@@ -35,7 +37,7 @@ SPARE = 2
 class BartConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(LM, MODEL)
+    architectures: str = model_class(LM, MODEL, SEQUENCE, SPANS)
     vocab_size: Dim = size(50265)
     max_position_embeddings: Dim = size(1024)
     d_model: Dim = size(1024)
@@ -49,6 +51,10 @@ class BartConfig:
     dropout: float = probability(0.1)
     attention_dropout: float = probability(0.0)
     activation_dropout: float = probability(0.0)
+    classifier_dropout: float = probability(0.0)
+    encoder_layerdrop: float = probability(0.0)
+    decoder_layerdrop: float = probability(0.0)
+    num_labels: Dim = label_count(3)
     tie_word_embeddings: bool = flag(True)
     dtype: str | None = dtype()
 
@@ -83,14 +89,20 @@ def describe(config: BartConfig) -> EncoderDecoder:
     own = Part(attention("self_attn", first), "self_attn_layer_norm")
     causal = Part(attention("self_attn", second), "self_attn_layer_norm")
     other = Part(attention("encoder_attn", second, cross=True), "encoder_attn_layer_norm")
-    lm = config.architectures == LM
+    name = config.architectures
+    classifiers = {
+        SEQUENCE: of_text(width, config.num_labels, config.classifier_dropout),
+        SPANS: Classifier("qa_outputs", 2, spans=True),  # whatever num_labels says
+    }
     return EncoderDecoder(
         config.vocab_size,
         width,
         stack("encoder", config.encoder_layers, own, network(config.encoder_ffn_dim)),
         stack("decoder", config.decoder_layers, causal, other, network(config.decoder_ffn_dim)),
-        module="model" if lm else "",
-        head=Head(tied=config.tie_word_embeddings, bias="final_logits_bias") if lm else None,
+        module="" if name == MODEL else "model",
+        shares=config.tie_word_embeddings,
+        head=Head(tied=config.tie_word_embeddings, bias="final_logits_bias") if name == LM else None,
+        classifier=classifiers.get(name),
         dropout=config.dropout,
     )
 

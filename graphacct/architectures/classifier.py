@@ -11,6 +11,9 @@ from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Value
 
+EOS = "eos"
+"""What a classifier reads that reads one token of the decoder's for each text."""
+
 
 @attrs.frozen
 class Classifier:
@@ -20,13 +23,14 @@ class Classifier:
         name: The projection to the logits.
         outputs: How many there are.
         reads: What they are made of: `tokens` (logits of each), the `first` token or the `last`, the `mean` of all,
-            `eos` (the last token that ends a text), or the encoder's `pooled` output.
+            `eos` (the token that ends the encoder's text), or the encoder's `pooled` output.
         dense: The projection before; empty for none.
         width: Its width.
         activation: The operator behind it, or several; empty for none.
         early_dropout: The probability with which what it reads is dropped in training.
         dropout: The probability with which what the last projection reads is.
         spans: Whether each token has two logits, that it is a span's first and that it is its last.
+        averaged: Whether what the projection before makes of tokens is averaged.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Classifier:
     early_dropout: float = 0.0
     dropout: float = 0.0
     spans: bool = False
+    averaged: bool = False
 
 
 def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple[Value, ...]:
@@ -47,6 +52,7 @@ def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple
     x = dropped(b, f"{c.name}_early_drop", x, c.early_dropout, workload)
     if c.dense:
         x = linear(b, c.dense, x, c.width)
+        x = b.apply("mean", x, name="pooled", dim=1) if c.averaged else x
     if c.activation:
         x = activation(b, c.activation, x, f"{c.name}_act")
     x = linear(b, c.name, dropped(b, f"{c.name}_drop", x, c.dropout, workload), c.outputs)

@@ -14,7 +14,8 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, activation
 from graphacct.architectures.encoder import Classifier, Encoder, Head
 from graphacct.architectures.encoder.families import EncoderConfig, encoder, of_first, of_spans, of_tokens
 from graphacct.config import choice, flag, model_class, probability, size
-from graphacct.dims import Dim
+from graphacct.dims import Dim, same
+from graphacct.errors import ConfigError
 
 MODEL, REPLACED, MASKED, CAUSAL = "ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"
 SEQUENCE, TOKENS = "ElectraForSequenceClassification", "ElectraForTokenClassification"
@@ -77,13 +78,18 @@ def describe(config: ElectraConfig) -> Encoder:
 
 
 def of_summary(config: ElectraConfig) -> Classifier:
-    """One logit for each answer to choose from, of a summary of its tokens."""
+    """One logit for each answer to choose from, of a summary of its tokens; ConfigError for one of another width."""
+    width, labels = config.hidden_size, config.num_labels
+    if config.summary_use_proj and config.summary_proj_to_labels and not same(labels, width):
+        raise ConfigError(
+            f"summary_proj_to_labels makes {labels} numbers, but the classifier takes hidden_size {width}"
+        )
     return Classifier(
         "classifier",
         1,
         SUMMARIES[config.summary_type],
         dense="sequence_summary.summary" if config.summary_use_proj else "",
-        width=config.num_labels if config.summary_proj_to_labels else config.hidden_size,
+        width=width,
         activation=ACTIVATIONS[config.summary_activation],
         early_dropout=config.summary_first_dropout,
         dropout=config.summary_last_dropout,

@@ -12,14 +12,24 @@ from typing import Any
 
 import attrs
 
-from graphacct.architectures.decoder.families import ACTIVATIONS, dtype
-from graphacct.architectures.encoder_decoder import Attention, EncoderDecoder, Head, Mlp, Part, Relative, Stack
-from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class
-from graphacct.config import flag, optional_size, probability, size
+from graphacct.architectures.decoder.families import ACTIVATIONS, dtype, optional_activation
+from graphacct.architectures.encoder_decoder import (
+    Attention,
+    Classifier,
+    EncoderDecoder,
+    Head,
+    Mlp,
+    Part,
+    Relative,
+    Stack,
+)
+from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class, of_text
+from graphacct.config import flag, label_count, optional_flag, optional_size, probability, size
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
 
 LM, MODEL, ENCODER = "T5ForConditionalGeneration", "T5Model", "T5EncoderModel"
+SEQUENCE, TOKENS, SPANS = "T5ForSequenceClassification", "T5ForTokenClassification", "T5ForQuestionAnswering"
 GATED = "gated-"
 
 
@@ -39,26 +49,49 @@ def projection() -> Any:
 class T5Config:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(LM, MODEL, ENCODER)
+    architectures: str = model_class(LM, MODEL, ENCODER, SEQUENCE, TOKENS, SPANS)
     vocab_size: Dim = size(32128)
     d_model: Dim = size(512)
     d_kv: Dim = size(64)
     d_ff: Dim = size(2048)
     num_layers: Dim = size(6)
     num_decoder_layers: Dim | None = optional_size()
+    num_hidden_layers: Dim | None = optional_size()
     num_heads: Dim = size(8)
     n_positions: Dim = size(512)
     relative_attention_num_buckets: Dim = size(32)
     dropout_rate: float = probability(0.1)
+    classifier_dropout: float = probability(0.0)
+    num_labels: Dim = label_count()
     feed_forward_proj: str = projection()
     tie_word_embeddings: bool = flag(True)
-    scale_decoder_outputs: bool = flag(True)
+    scale_decoder_outputs: bool | None = optional_flag()
+    is_gated_act: bool | None = optional_flag()
+    dense_act_fn: str | None = optional_activation()
     dtype: str | None = dtype()
+
+    @property
+    def encoder_layers(self) -> Dim:
+        """Layers of the encoder, which a second key says too; as many as the decoder has where it does not."""
+        return self.num_layers if self.num_hidden_layers is None else self.num_hidden_layers
 
     @property
     def scaled(self) -> bool:
         """Whether what the head projects is scaled: files of today say it, older ones by not tying the head."""
-        return self.tie_word_embeddings and self.scale_decoder_outputs
+        return self.tie_word_embeddings if self.scale_decoder_outputs is None else self.scale_decoder_outputs
+
+    @property
+    def gated(self) -> bool:
+        """Whether the network has a gate: said by its own key, which saved files have too, or by the projection's."""
+        return self.feed_forward_proj.startswith(GATED) if self.is_gated_act is None else self.is_gated_act
+
+    @property
+    def activation(self) -> str:
+        """The network's operator, which two keys say as well."""
+        kind = self.feed_forward_proj
+        if self.dense_act_fn is not None:
+            return ACTIVATIONS[self.dense_act_fn]
+        return "gelu_new" if kind == "gated-gelu" else ACTIVATIONS[kind.removeprefix(GATED)]
 
 
 def describe(config: T5Config) -> EncoderDecoder:
@@ -81,16 +114,13 @@ def describe(config: T5Config) -> EncoderDecoder:
             dropout=drop,
         )
 
-    kind = config.feed_forward_proj
-    gated = kind.startswith(GATED)
-    activation = "gelu_new" if kind == "gated-gelu" else ACTIVATIONS[kind.removeprefix(GATED)]
     network = Mlp(
         config.d_ff,
-        activation,
-        gated=gated,
+        config.activation,
+        gated=config.gated,
         module="DenseReluDense",
         gate="wi_0",
-        up="wi_1" if gated else "wi",
+        up="wi_1" if config.gated else "wi",
         down="wo",
         dropout=drop,
     )
@@ -102,13 +132,21 @@ def describe(config: T5Config) -> EncoderDecoder:
         return Stack(parts, count, module, "block", relative=relative, norm="final_layer_norm", last_dropout=True)
 
     count = config.num_layers if config.num_decoder_layers is None else config.num_decoder_layers
-    alone = config.architectures == ENCODER
+    name, last = config.architectures, config.classifier_dropout
+    alone = name in (ENCODER, TOKENS)
+    classifiers = {
+        SEQUENCE: of_text(config.d_model, config.num_labels, last),
+        TOKENS: Classifier("classifier", config.num_labels, dropout=last),
+        SPANS: Classifier("qa_outputs", config.num_labels, spans=True),
+    }
     return EncoderDecoder(
         config.vocab_size,
         d_model,
-        stack("encoder", config.num_layers, own, network),
+        stack("encoder", config.encoder_layers, own, network),
         None if alone else stack("decoder", count, own, other, network),
-        head=Head(scaled=config.scaled) if config.architectures == LM else None,
+        module="transformer" if name in (SEQUENCE, TOKENS) else "",
+        head=Head(scaled=config.scaled) if name == LM else None,
+        classifier=classifiers.get(name),
         dropout=drop,
     )
 
@@ -143,7 +181,6 @@ ARCHITECTURE = encoder_decoder(
     aliases={
         "hidden_size": "d_model",
         "num_attention_heads": "num_heads",
-        "num_hidden_layers": "num_layers",
         "head_dim": "d_kv",
     },
 )

@@ -14,6 +14,7 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dt
 from graphacct.architectures.encoder_decoder import (
     LAYER_NORM,
     Attention,
+    Classifier,
     EncoderDecoder,
     Frames,
     Head,
@@ -24,10 +25,12 @@ from graphacct.architectures.encoder_decoder import (
     Stack,
 )
 from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class
-from graphacct.config import flag, probability, size
+from graphacct.config import flag, label_count, probability, size
 from graphacct.dims import Dim, exact_div
+from graphacct.errors import ConfigError
 
 LM, MODEL = "WhisperForConditionalGeneration", "WhisperModel"
+AUDIO = "WhisperForAudioClassification"
 FRAMES_PER_POSITION = 2
 """The second convolution's stride."""
 
@@ -36,7 +39,7 @@ FRAMES_PER_POSITION = 2
 class WhisperConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(LM, MODEL)
+    architectures: str = model_class(LM, MODEL, AUDIO)
     vocab_size: Dim = size(51865)
     num_mel_bins: Dim = size(80)
     d_model: Dim = size(384)
@@ -52,6 +55,11 @@ class WhisperConfig:
     dropout: float = probability(0.0)
     attention_dropout: float = probability(0.0)
     activation_dropout: float = probability(0.0)
+    encoder_layerdrop: float = probability(0.0)
+    decoder_layerdrop: float = probability(0.0)
+    use_weighted_layer_sum: bool = flag(False)
+    classifier_proj_size: Dim = size(256)
+    num_labels: Dim = label_count()
     tie_word_embeddings: bool = flag(True)
     dtype: str | None = dtype()
 
@@ -91,14 +99,20 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
         positions=Positions("embed_positions", targets, targets, per_sequence=True),
         **common,
     )
+    name = config.architectures
+    if name == AUDIO and config.use_weighted_layer_sum:
+        raise ConfigError("use_weighted_layer_sum is true: a classifier that reads all layers is not modelled")
+    wide = config.classifier_proj_size
+    classes = Classifier("classifier", config.num_labels, dense="projector", width=wide, averaged=True)
     return EncoderDecoder(
         config.vocab_size,
         width,
         encoder,
-        decoder,
-        module="model" if config.architectures == LM else "",
+        None if name == AUDIO else decoder,
+        module="model" if name == LM else "",
         shared="",
-        head=Head("proj_out", tied=config.tie_word_embeddings) if config.architectures == LM else None,
+        head=Head("proj_out", tied=config.tie_word_embeddings) if name == LM else None,
+        classifier=classes if name == AUDIO else None,
         dropout=config.dropout,
     )
 

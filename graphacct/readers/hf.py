@@ -8,7 +8,7 @@ fetched.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,13 +100,24 @@ def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
 
 def configured(architecture: Architecture, content: Mapping[str, Any]) -> Any:
     """The configuration that a file's keys describe."""
-    return filled(architecture.config, content, architecture.name, architecture.aliases)
+    return filled(architecture.config, content, architecture.name, architecture.aliases, architecture.translated)
 
 
-def filled(config: type[Any], content: Mapping[str, Any], owner: str, aliases: Mapping[str, str] = NONE) -> Any:
-    """A configuration with the keys that it knows; ReadError for an unknown one that changes the cost of `owner`."""
+def filled(
+    config: type[Any],
+    content: Mapping[str, Any],
+    owner: str,
+    aliases: Mapping[str, str] = NONE,
+    translated: Container[str] = (),
+) -> Any:
+    """A configuration with the keys that it knows; ReadError for an unknown one that changes the cost of `owner`.
+
+    Where a file has a key in several spellings, that of the configuration counts, but one that is `translated` before
+    it.
+    """
     fields = {field.name: field for field in attrs.fields(config)}
     given: dict[str, Any] = {}
+    fixed: set[str] = set()
     for key, value in content.items():
         name = aliases.get(key, key)
         if name not in fields:
@@ -115,9 +126,10 @@ def filled(config: type[Any], content: Mapping[str, Any], owner: str, aliases: M
             continue
         if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
             continue
-        beaten = key != name and content.get(name) is not None
-        if beaten or given.get(name) is not None:
-            continue  # the key of today counts where a file has both
+        if key in translated and value is not None:
+            fixed.add(name)
+        elif name in fixed or key != name and content.get(name) is not None or given.get(name) is not None:
+            continue
         given[name] = value
     return config(**given)
 

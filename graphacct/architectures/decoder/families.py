@@ -47,6 +47,17 @@ def activation(default: str) -> Any:
     return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
 
 
+def optional_activation() -> Any:
+    """A key that names an activation, or None."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
+        if value is not None and (not isinstance(value, str) or value not in ACTIVATIONS):
+            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
+        return value
+
+    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), metadata=OPTIONAL)
+
+
 def rope_parameters() -> Any:
     """The rotary positions' settings, of which only the fraction of each head that is turned changes a cost."""
 

@@ -100,6 +100,7 @@ def encoder(
         attention=("fused", "eager"),
         dtype="float32",
         aliases={**ALIASES, **LABELS, **(aliases or {})},
+        translated=frozenset(aliases or ()),
         model_types=(name,),
         doc=doc,
     )

@@ -8,6 +8,7 @@ from functools import partial
 import attrs
 
 from graphacct.architecture import Workload
+from graphacct.architectures.classifier import EOS, Classifier, checked_loss, classified, token
 from graphacct.architectures.decoder.attention import normed_by
 from graphacct.architectures.decoder.description import LAYER_NORM, Mlp, Norm
 from graphacct.architectures.decoder.feed_forward import mlp
@@ -24,13 +25,14 @@ from graphacct.architectures.encoder_decoder.description import (
 )
 from graphacct.architectures.layers import dropped, for_logits, linear, resident
 from graphacct.builder import Builder
-from graphacct.dims import Dim
+from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Block, Graph, Value
 
 __all__ = [
     "LAYER_NORM",
     "Attention",
+    "Classifier",
     "EncoderDecoder",
     "Frames",
     "Head",
@@ -44,8 +46,8 @@ __all__ = [
 ]
 
 
-def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
-    """The graph from token ids or frames to logits; without a head to the last stream.
+def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph from token ids or frames to logits; without a head or a classifier to the last stream.
 
     A decoding step runs the decoder alone: what it needs of the encoder is in the cache. The encoder's parameters are
     in memory all the same.
@@ -64,7 +66,7 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
     else:
         states = encoded(d, workload, b)
         if d.decoder is None:
-            return states
+            return finished(d, workload, b, states)
         b.hold(states)
         given = {STATES: states}
     assert d.decoder is not None
@@ -72,15 +74,41 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
     with b.scope(d.module), b.scope(d.decoder.module):
         x = embedded(d, d.decoder, workload, b, ids)
         x = layers(d, d.decoder, workload, b, x, given)
+    return finished(d, workload, b, x)
+
+
+def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Value | tuple[Value, ...]:
+    """What the head or the classifier makes of the last stream, or the stream itself."""
+    if d.classifier is not None:
+        return classified(d.classifier, workload, b, read(d.classifier, b, x))
     return x if d.head is None else logits(d, d.head, workload, b, x)
+
+
+def read(c: Classifier, b: Builder, x: Value) -> Value:
+    """What a classifier reads of x (batch, seq, width)."""
+    if c.reads != EOS:
+        return token(b, x, c.reads)
+    batch = x.spec.shape[0]
+    rows = b.apply("reshape", b.apply("arange", name="row_ids", n=batch), name="rows", shape=(batch,))
+    places = b.apply("constant", name="eos_places", shape=(batch,), dtype="int64")
+    return b.apply("index_pairs", x, rows, places, name="eos_token")
 
 
 def check(d: EncoderDecoder, workload: Workload) -> None:
     """Raise ConfigError for a workload that the model's class has no answer to."""
-    if d.decoder is None and workload.phase in ("prefill", "decode"):
+    if d.head is None and d.decoder is None and workload.phase in ("prefill", "decode"):
         raise ConfigError(f"an encoder alone has no phase {workload.phase!r}: it has forward and train")
-    if d.head is None and workload.loss == "cross_entropy":
-        raise ConfigError("a model without a head has no logits for a cross_entropy: its loss is sum")
+    if d.classifier is not None and workload.phase in ("prefill", "decode"):
+        raise ConfigError(f"a classifier has no phase {workload.phase!r}: it has forward and train")
+    if d.head is None:
+        checked_loss(d.classifier, workload, "a model without a head")
+    lengths = workload.encoder_seq_len, workload.seq_len
+    if d.classifier is not None and d.classifier.reads == EOS and all(type(n) is int for n in lengths):
+        if not same(*lengths):
+            raise ConfigError(
+                f"encoder_seq_len {lengths[0]} is not seq_len {lengths[1]}: the classifier reads the decoder's output "
+                "at the place where the encoder's text ends"
+            )
     if d.head is None and workload.logits == "last":
         raise ConfigError("a model without a head computes no logits: leave logits='last' out")
 
@@ -102,7 +130,7 @@ def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, en
     if stack.frames is not None:
         x = convolved(b, entering, d.width)
     else:
-        tied = d.table if d.shared else ""
+        tied = d.table if d.shared and d.shares else ""
         x = looked_up(b, stack.table, entering, d.vocab_size, d.width, tied_to=tied)
         if stack.table_scaled:
             x = b.apply("scale", x, name="embedding_scaled")

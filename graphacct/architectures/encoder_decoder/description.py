@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import attrs
 
+from graphacct.architectures.classifier import Classifier
 from graphacct.architectures.decoder.description import Mlp, Norm
 from graphacct.dims import Dim, exact_div
 
@@ -187,7 +188,9 @@ class EncoderDecoder:
         decoder: Its decoder; None for the encoder alone.
         module: The name of the module around everything but the head; empty for none.
         shared: The name of the embedding that both stacks share; empty where the decoder has one of its own.
+        shares: Whether it does share it: else all three are stored, and that of the model is not used.
         head: Its head, or None.
+        classifier: Logits of classes in the place of a head, or None.
         dropout: The probability with which embeddings and the parts' outputs are dropped in training.
     """
 
@@ -197,7 +200,9 @@ class EncoderDecoder:
     decoder: Stack | None
     module: str = ""
     shared: str = "shared"
+    shares: bool = True
     head: Head | None = Head()
+    classifier: Classifier | None = None
     dropout: float = 0.0
 
     @property

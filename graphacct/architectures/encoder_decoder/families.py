@@ -8,9 +8,11 @@ from typing import Any
 import attrs
 
 from graphacct.architecture import Architecture, Workload
+from graphacct.architectures.classifier import EOS, Classifier
 from graphacct.architectures.decoder.families import ALIASES
 from graphacct.architectures.encoder_decoder import EncoderDecoder, run
 from graphacct.builder import Builder
+from graphacct.config import LABELS
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph import Value
@@ -31,6 +33,20 @@ def model_class(*known: str) -> Any:
     return attrs.field(default=known[0], converter=attrs.Converter(check, takes_field=True))
 
 
+def of_text(width: Dim, labels: Dim, dropout: float) -> Classifier:
+    """Logits of classes of a text, from the decoder's output where the text ends, through two projections."""
+    return Classifier(
+        "classification_head.out_proj",
+        labels,
+        EOS,
+        dense="classification_head.dense",
+        width=width,
+        activation="tanh",
+        early_dropout=dropout,
+        dropout=dropout,
+    )
+
+
 def encoder_decoder(
     name: str,
     config: type[Any],
@@ -45,7 +61,13 @@ def encoder_decoder(
     """The Architecture of a family: `describe` gives a configuration's description, and `encoder_seq_len` says whether
     the workload may say how long the encoder's sequences are."""
 
-    def build(config: Any, workload: Workload, b: Builder) -> Value:
+    def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+        for key in ("encoder_layerdrop", "decoder_layerdrop"):
+            if workload.phase == "train" and getattr(config, key, 0):
+                raise ConfigError(
+                    f"{key} {getattr(config, key)}: whole layers that are dropped in training are not modelled; "
+                    f"add --set {key}=0"
+                )
         return run(describe(config), workload, b)
 
     sizes: dict[str, Callable[[Any], Any]] = {"seq_len": context}
@@ -61,7 +83,8 @@ def encoder_decoder(
         phases=("forward", "train", "prefill", "decode"),
         last_logits=True,
         dtype="float32",
-        aliases={**ALIASES, **(aliases or {})},
+        aliases={**ALIASES, **LABELS, **(aliases or {})},
+        translated=frozenset(aliases or ()),
         model_types=(name,),
         doc=doc,
     )
