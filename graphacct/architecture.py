@@ -88,7 +88,7 @@ class Architecture:
         dtype: The parameters' dtype unless another is asked for: that of the published weights, or else bfloat16, in
             which models are run today.
         aliases: Other spellings of configuration keys (from older files), and the key each stands for.
-        translated: Those of the other spellings that count before the key that they stand for, where a file has both: the
+        translated: Those of the other spellings that count before the key itself, where a file has both: the
             transformers library sets the names of an `attribute_map` last.
         loss: Adds the loss to a training step: `loss(kind, output, builder)`, which is given the first output.
         summed: Whether a loss that is a sum is that of all outputs; else it is what `loss` makes of the first.

@@ -145,7 +145,8 @@ def test_the_class_that_the_file_names(tmp_path: Path) -> None:
         graphacct.build(tmp_path, phase="decode")
     read(tmp_path, architectures=["T5Model"])
     with pytest.raises(
-        ConfigError, match=r"a model without a head has no logits for a cross_entropy: its loss is sum$"
+        ConfigError,
+        match=r"a model without a head has no logits for a cross_entropy: its loss is the sum of its outputs$",
     ):
         graphacct.build(tmp_path, phase="train", loss="cross_entropy")
     with pytest.raises(

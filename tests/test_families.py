@@ -60,12 +60,15 @@ PRESETS = {
 DERIVED = {
     "quantization_config",
     "attention_types",
+    "dense_act_fn",
     "ffn_hidden_size",
+    "is_gated_act",
     "layer_types",
     "no_rope_layers",
     "num_kv_heads",
     "partial_rotary_factor",
     "rope_parameters",
+    "scale_decoder_outputs",
     "word_embed_proj_dim",
 }
 """Keys that presets leave to their rule and newer files write out; what they lead to is compared."""

@@ -69,7 +69,7 @@ SPANS = ("start_logits", "end_logits")
 def checked_loss(c: Classifier | None, workload: Workload, name: str) -> None:
     """Raise ConfigError for a cross-entropy of what is no one set of logits."""
     if workload.phase == "train" and workload.loss == "cross_entropy" and (c is None or c.spans or same(c.outputs, 1)):
-        raise ConfigError(f"{name} has no logits of classes: its loss is the sum of its outputs")
+        raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
 
 
 def token(b: Builder, x: Value, which: str) -> Value:

@@ -128,7 +128,7 @@ def filled(
             continue
         if key in translated and value is not None:
             fixed.add(name)
-        elif name in fixed or key != name and content.get(name) is not None or given.get(name) is not None:
+        elif name in fixed or (key != name and content.get(name) is not None) or given.get(name) is not None:
             continue
         given[name] = value
     return config(**given)

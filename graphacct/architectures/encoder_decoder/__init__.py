@@ -25,7 +25,7 @@ from graphacct.architectures.encoder_decoder.description import (
 )
 from graphacct.architectures.layers import dropped, for_logits, linear, resident
 from graphacct.builder import Builder
-from graphacct.dims import Dim, same
+from graphacct.dims import Dim, differ
 from graphacct.errors import ConfigError
 from graphacct.graph import Block, Graph, Value
 
@@ -102,15 +102,11 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
         raise ConfigError(f"a classifier has no phase {workload.phase!r}: it has forward and train")
     if d.head is None:
         checked_loss(d.classifier, workload, "a model without a head")
-    lengths = workload.encoder_seq_len, workload.seq_len
-    if d.classifier is not None and d.classifier.reads == EOS and all(type(n) is int for n in lengths):
-        if not same(*lengths):
-            raise ConfigError(
-                f"encoder_seq_len {lengths[0]} is not seq_len {lengths[1]}: the classifier reads the decoder's output "
-                "at the place where the encoder's text ends"
-            )
-    if d.head is None and workload.logits == "last":
-        raise ConfigError("a model without a head computes no logits: leave logits='last' out")
+    if d.classifier is not None and d.classifier.reads == EOS and differ(workload.encoder_seq_len, workload.seq_len):
+        raise ConfigError(
+            f"encoder_seq_len {workload.encoder_seq_len} is not seq_len {workload.seq_len}: the classifier reads the "
+            "decoder's output at the place where the encoder's text ends"
+        )
 
 
 def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:

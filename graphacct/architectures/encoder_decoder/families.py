@@ -63,7 +63,7 @@ def encoder_decoder(
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):
-            if workload.phase == "train" and getattr(config, key, 0):
+            if workload.phase == "train" and getattr(config, key, None):
                 raise ConfigError(
                     f"{key} {getattr(config, key)}: whole layers that are dropped in training are not modelled; "
                     f"add --set {key}=0"
