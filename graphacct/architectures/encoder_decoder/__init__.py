@@ -107,6 +107,8 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
             f"encoder_seq_len {workload.encoder_seq_len} is not seq_len {workload.seq_len}: the classifier reads the "
             "decoder's output at the place where the encoder's text ends"
         )
+    if d.head is None and workload.logits == "last":
+        raise ConfigError("a model without a head computes no logits: leave logits='last' out")
 
 
 def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
