@@ -151,9 +151,9 @@ def test_the_class_that_the_file_names(tmp_path: Path) -> None:
         graphacct.build(tmp_path, phase="train", loss="cross_entropy")
     with pytest.raises(
         graphacct.errors.ReadError,
-        match=r"architectures cannot be 'T5ForSequenceClassification'",
+        match=r"architectures cannot be 'T5ForSpeech'",
     ):
-        read(tmp_path, architectures=["T5ForSequenceClassification"])
+        read(tmp_path, architectures=["T5ForSpeech"])
 
 
 def test_an_encoder_alone_has_no_cache() -> None:
