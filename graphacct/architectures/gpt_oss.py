@@ -90,6 +90,6 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_experts": "num_local_experts"},
-    attention=("eager",),
-    doc="gpt-oss: windows by turns, learned sinks (eager attention alone), experts with biases.",
+    attention=("eager", "fused"),
+    doc="gpt-oss: windows by turns, learned sinks, experts with biases.",
 )

@@ -26,6 +26,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "convolution": ([(2, 6, 11, 13), (4, 3, 3, 5), (4,)], {"groups": 2, "padding": 1}),
     "convolution_transposed": ([(2, 6, 11, 13), (6, 2, 3, 5), (4,)], {"groups": 2}),
     "scaled_dot_product_attention": ([(2, 6, 3, 5), (2, 3, 7, 5), (2, 3, 7, 11), (3, 7)], {}),
+    "scaled_dot_product_attention_with_sinks": ([(2, 6, 3, 5), (2, 3, 7, 5), (2, 3, 7, 11), (6,), (3, 7)], {}),
     "concat": ([(2, 3, 5), (2, 3, 5)], {}),
     "stack": ([(2, 3, 5), (2, 3, 5)], {}),
     "pow": ([(2, 3, 5)], {"exponent": 0.5}),
@@ -84,7 +85,9 @@ BYTES = [name for names, _ in rows("Bytes only:") for name in names]
 GRADIENTS_ELEMENTWISE = "Gradients per element of the output:"
 GRADIENTS = "Gradients of contractions, norms, losses, reductions and lookups:"
 GRADIENTS_WITHOUT_ARITHMETIC = "Gradients without arithmetic, g passed on, moved or copied:"
-TOGETHER = {("scaled_dot_product_attention", operand) for operand in "qkv"}
+TOGETHER = {("scaled_dot_product_attention", operand) for operand in "qkv"} | {
+    ("scaled_dot_product_attention_with_sinks", operand) for operand in ("q", "k", "v", "sinks")
+}
 """The operands whose gradients one function states."""
 
 

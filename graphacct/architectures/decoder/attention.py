@@ -112,6 +112,8 @@ def fused(
     a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
 ) -> Value:
     """One operator; a mask is only given where it is more than causal."""
+    given = (q, k, v, b.parameter("sinks", (a.heads,))) if a.sinks else (q, k, v)
+    operator = "scaled_dot_product_attention" + ("_with_sinks" if a.sinks else "")
     causal = workload.phase != "decode"
     drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
     mask = tables.get(mask_name(a))
@@ -119,7 +121,7 @@ def fused(
     unscaled = {} if a.scaled else {"scale": 1}
     capping = {"softcap": True} if a.softcap else {}
     options = {"causal": causal and not rest, **drop, **unscaled, **capping}
-    return b.apply("scaled_dot_product_attention", q, k, v, *rest, name="sdpa", **options)
+    return b.apply(operator, *given, *rest, name="sdpa", **options)
 
 
 def eager(

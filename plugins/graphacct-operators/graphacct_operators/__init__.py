@@ -6,6 +6,7 @@ from graphacct import Operator, Profile, Quantity, hookimpl
 from graphacct_operators import (
     activation,
     attention,
+    attention_sinks,
     cache,
     convolution,
     creation,
@@ -29,6 +30,7 @@ FAMILIES = (
     embedding,
     normalization,
     attention,
+    attention_sinks,
     cache,
     convolution,
     reduction,

@@ -34,7 +34,7 @@ def _known_less(a: Any, b: Any) -> bool:
     return type(a) is int and type(b) is int and a < b
 
 
-def _all_operands(
+def all_operands(
     b: Any,
     h: Any,
     g: Any,
@@ -54,7 +54,7 @@ def _all_operands(
     return Work(matmul_flops=4 * scores * d + 4 * scores * e, vector_flops=steps * scores + 2 * b * h * s * e + shared)
 
 
-def _scores_again(
+def scores_again(
     b: Any,
     h: Any,
     s: Any,
@@ -77,8 +77,8 @@ def _scores_again(
 @operator(
     "q: b h s d, k: b g t d, v: b g t e, mask?: ... -> b h s e",
     infer=attended,
-    gradients={"*": _all_operands},
-    recomputes=_scores_again,
+    gradients={"*": all_operands},
+    recomputes=scores_again,
     attention="whole",
     saves=(
         Saved("q", EITHER_SIDE),
