@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from pathlib import Path
 from typing import Any, NoReturn
 
 from graphacct.errors import ReadError, WriteError
@@ -13,17 +13,18 @@ MOST_BYTES = 512 * 2**20
 """The largest JSON file that is read; a graph of a million nodes has about 300 MB."""
 
 
-def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
+def read_json(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> Any:
     """The value in a JSON file.
 
     Raises ReadError, which names the file and the place, for a file that is missing, too large, no JSON, nested too
     deep, or with numbers that no size can be (NaN, a million digits).
     """
     try:
-        size = path.stat().st_size
+        size = os.stat(path).st_size
         if size > most_bytes:
             raise ReadError(f"{path}: {size:,} bytes is more than the {most_bytes:,} that are read")
-        text = path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
     except OSError as error:
         raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -50,27 +51,30 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     shown = os.fspath(path)
     data = content.encode() if isinstance(content, str) else content
     try:
-        target = Path(os.path.realpath(shown))  # a link stays a link: what it points to is written
-        if target.is_dir():
+        target = os.path.realpath(shown)  # a link stays a link: what it points to is written
+        if os.path.isdir(target):
             raise WriteError(f"cannot write {shown!r}: it is a folder")
         if _is_stream(shown, target):
             with open(shown, "ab") as stream:  # appended, for >> may have opened what /dev/stdout stands for
                 stream.write(data)
             return
-        partial = target.parent / f".{target.name[:50]}.{os.getpid()}.partial"
+        folder, name = os.path.split(target)
+        partial = os.path.join(folder, f".{name[:50]}.{os.getpid()}.partial")
         try:
-            partial.write_bytes(data)
+            with open(partial, "wb") as file:
+                file.write(data)
             os.replace(partial, target)
         except OSError:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(partial)
             raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise WriteError(f"cannot write {shown!r}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _is_stream(path: str, target: Path) -> bool:
+def _is_stream(path: str, target: str) -> bool:
     """Whether a path is a device or a pipe, or stands for whatever is open (/dev/stdout, /dev/fd/3), be it a file."""
     opened = os.path.abspath(path)
     if opened in ("/dev/stdout", "/dev/stderr") or opened.startswith(("/dev/fd/", "/proc/")):
         return True
-    return target.exists() and not target.is_file()
+    return os.path.exists(target) and not os.path.isfile(target)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -87,7 +86,7 @@ def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
 
     Raises ReadError, which names the file, the key, the value and what was expected.
     """
-    file = Path(path) / FILE if os.path.isdir(path) else Path(path)
+    file = os.path.join(path, FILE) if os.path.isdir(path) else path
     content = read_json(file, MOST_BYTES)
     try:
         if not isinstance(content, dict):
@@ -148,8 +147,9 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
     return found
 
 
-def _name(file: Path) -> str:
+def _name(file: str) -> str:
     """What to call the model: its folder, or the file itself where its name says more."""
-    if file.name != FILE:
-        return file.stem
-    return file.resolve().parent.name or file.stem
+    name = os.path.basename(file)
+    if name != FILE:
+        return os.path.splitext(name)[0]
+    return os.path.basename(os.path.dirname(os.path.realpath(file))) or os.path.splitext(name)[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -207,6 +206,8 @@ def part_turned(config: Any) -> Dim:
     width = config.d_head
     if type(width) is int:
         return int(width * factor)
+    from fractions import Fraction  # here, because a number of dimensions does without its import
+
     ratio = Fraction(factor).limit_denominator(1024)
     return exact_div(width * ratio.numerator, ratio.denominator, "dimensions of a head that are turned")
 

@@ -49,8 +49,10 @@ def stack(
     constants: Sequence[Value] = (),
 ) -> Value:
     """The stream after all layers; `layer` gives the body of a kind, which the Builder's `repeat` takes."""
-    bodies = {kind: layer(kind) for kind in dict.fromkeys(kinds)}
-    for start, period, times in runs(kinds):
-        body = [bodies[kind] for kind in period]
+    places: dict[Kind, int] = {}
+    order = [places.setdefault(kind, len(places)) for kind in kinds]  # small numbers: runs compares them often
+    bodies = [layer(kind) for kind in places]
+    for start, period, times in runs(order):
+        body = [bodies[place] for place in period]
         x = b.repeat(name, times, body if len(body) > 1 else body[0], x, constants=constants, start=start)
     return x
