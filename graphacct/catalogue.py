@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 
 from graphacct.errors import GraphacctError, PluginError, unknown
-from graphacct.plugins import PREFIX, Plugin, Plugins, default
+from graphacct.plugins import PREFIX, Plugins, default
+from graphacct.registry import Plugin
 from graphacct.render.records import plain_value
 
 KINDS = ("architectures", "operators", "conventions", "quantities", "profiles", "readers", "plugins")

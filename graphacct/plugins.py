@@ -10,17 +10,17 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache, partial
 from types import ModuleType
 from typing import Any
 
-import attrs
 import pluggy
 
 from graphacct import hookspecs
 from graphacct.entry_points import EntryPoint, entry_points
 from graphacct.errors import PluginError, suggest
+from graphacct.registry import Plugin, Table, registered, tabulated
 
 GROUP = "graphacct"
 PREFIX = "graphacct_"
@@ -37,35 +37,6 @@ CORE_MODULES = (
     "graphacct.architectures.transformer_lm",
     "graphacct.architectures",
 )
-
-
-@attrs.frozen(eq=False)
-class Plugin:
-    """A loaded plugin.
-
-    Attributes:
-        name: Its entry point's name, or its file's.
-        origin: Its distribution and version, its file, or `graphacct` for the core's own.
-        module: The object whose hooks are registered.
-    """
-
-    name: str
-    origin: str
-    module: Any
-
-
-class Table(dict[str, Any]):
-    """What is registered, by name.
-
-    Attributes:
-        plugins: The plugin that each comes from.
-        origins: The same as text, `name (origin)`.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.plugins: dict[str, Plugin] = {}
-        self.origins: dict[str, str] = {}
 
 
 class _Manager(pluggy.PluginManager):
@@ -167,7 +138,14 @@ class Plugins:
     @cached_property
     def quantities(self) -> Table:
         """Quantities by name, in the order of a report's columns."""
-        return self._table("quantity", self.manager.hook.graphacct_register_quantities)
+        table = self._table("quantity", self.manager.hook.graphacct_register_quantities)
+        for name, quantity in table.items():
+            if quantity.within and quantity.within not in table:
+                raise PluginError(
+                    f"quantity {name!r} of plugin {table.origins[name]} is within {quantity.within!r}, which is no "
+                    f"quantity{suggest(quantity.within, table)}"
+                )
+        return table
 
     @cached_property
     def readers(self) -> Table:
@@ -200,46 +178,17 @@ class Plugins:
             found = names.get(traceback.tb_frame.f_code, found)
             traceback = traceback.tb_next
         plugin = next((plugin for plugin in self.loaded if plugin.name == found), None)
-        return "" if plugin is None or plugin.name in CORE_MODULES else _title(plugin)
+        return "" if plugin is None or plugin.name in CORE_MODULES else plugin.title
 
     def who_has(self, hook: str) -> str:
         """The plugins that implement a hook, the core's left out, as `name (origin)` with commas between."""
         names = {impl.plugin_name for impl in getattr(self.manager.hook, hook).get_hookimpls()}
         return ", ".join(
-            _title(plugin) for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
+            plugin.title for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
         )
 
     def _table(self, kind: str, hook: pluggy.HookCaller) -> Table:
-        table = Table()
-        for plugin, item in self._registered(hook):
-            other = table.get(item.name)
-            if other is not None:
-                if other.replaces == item.replaces:
-                    raise PluginError(
-                        f"{kind} {item.name!r} is registered twice, by {table.origins[item.name]} and by "
-                        f"{_title(plugin)}; exactly one may say replaces=True"
-                    )
-                if other.replaces:
-                    continue
-            table[item.name], table.plugins[item.name], table.origins[item.name] = item, plugin, _title(plugin)
-        return table
-
-    def _registered(self, hook: pluggy.HookCaller) -> Iterator[tuple[Plugin, Any]]:
-        """Each registered item with its plugin, in the order of loading (pluggy's own call loses who said what)."""
-        functions: Mapping[str, Callable[..., Any]] = {impl.plugin_name: impl.function for impl in hook.get_hookimpls()}
-        for plugin in self.loaded:
-            if plugin.name not in functions:
-                continue
-            try:
-                items = list(functions[plugin.name]())
-                for item in items:
-                    item.name, item.replaces  # noqa: B018  a wrong object fails here, under its plugin's name
-            except (Exception, SystemExit) as error:
-                raise PluginError(
-                    f"plugin {_title(plugin)} failed in {hook.name}: {type(error).__name__}: {error}"
-                ) from error
-            for item in items:
-                yield plugin, item
+        return tabulated(kind, registered(self.loaded, hook))
 
 
 def load(
@@ -286,10 +235,6 @@ def default() -> Plugins:
 
 def _listed(variable: str) -> list[str]:
     return [item for item in os.environ.get(variable, "").split(os.pathsep) if item]
-
-
-def _title(plugin: Plugin) -> str:
-    return plugin.name if plugin.origin == plugin.name else f"{plugin.name} ({plugin.origin})"
 
 
 def _check_names(module: Any, name: str, origin: str) -> None:

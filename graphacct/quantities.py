@@ -8,8 +8,28 @@ from typing import Any
 
 import attrs
 
-from graphacct.errors import ConfigError, GraphacctError, unknown
+from graphacct.errors import ConfigError, GraphacctError, brief, suggest, unknown
 from graphacct.hookspecs import hookimpl
+
+PHASES = ("forward", "train", "prefill", "decode")
+"""The phases whose reports can have columns of their own."""
+
+
+def _one_of(*choices: str) -> Callable[[Any, Any, str], None]:
+    """A check that a field is one of a few words."""
+
+    def check(instance: Any, attribute: Any, value: str) -> None:
+        if value not in choices:
+            raise ConfigError(
+                f"{attribute.name} of quantity {instance.name!r} is {brief(value)}{suggest(value, choices)}"
+            )
+
+    return check
+
+
+def _phases(instance: Any, attribute: Any, value: str) -> None:
+    for phase in value.split():
+        _one_of(*PHASES)(instance, attribute, phase)
 
 
 @attrs.frozen(eq=False)
@@ -35,9 +55,9 @@ class Quantity:
     unit: str
     of: Callable[..., Any]
     doc: str = ""
-    per: str = attrs.field(default="node", validator=attrs.validators.in_(("node", "total", "parameter", "owned")))
-    combine: str = attrs.field(default="sum", validator=attrs.validators.in_(("sum", "max")))
-    phase: str = ""
+    per: str = attrs.field(default="node", validator=_one_of("node", "total", "parameter", "owned"))
+    combine: str = attrs.field(default="sum", validator=_one_of("sum", "max"))
+    phase: str = attrs.field(default="", validator=_phases)
     within: str = ""
     replaces: bool = False
 

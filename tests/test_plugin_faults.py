@@ -174,3 +174,37 @@ def test_a_folder_is_no_plugin_file(tmp_path: Path) -> None:
     """It exists, so the message says what it is."""
     with pytest.raises(GraphacctError, match="is a folder: give the file in it"):
         load(files=[str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (
+            "graphacct_register_operators(): return 5",
+            "in graphacct_register_operators: it returned 5, which is no list",
+        ),
+        (
+            "graphacct_register_readers(): return [graphacct.Reader('odd', '', lambda path: True)]",
+            "reader 'odd' has either read= or find=",
+        ),
+        (
+            "graphacct_register_quantities(): return [graphacct.Quantity('x', 'byte', lambda r: 1, within='flop')]",
+            "quantity 'x' of plugin faulty .* is within 'flop', which is no quantity; did you mean 'flops'",
+        ),
+    ],
+)
+def test_what_is_registered_is_checked(tmp_path: Path, source: str, says: str) -> None:
+    """A part of nothing, a reader that reads nothing: an error of the plugin, not a column that never shows."""
+    file = tmp_path / "faulty.py"
+    file.write_text(f"import graphacct\n@graphacct.hookimpl\ndef {source}\n")
+    plugins = load(files=[str(file)])
+    with pytest.raises(GraphacctError, match=says):
+        _ = plugins.operators, plugins.readers, plugins.quantities
+
+
+def test_what_a_reader_finds_is_checked(tmp_path: Path) -> None:
+    """A reader of descriptions gives a name, an architecture and a configuration."""
+    file = tmp_path / "faulty.py"
+    file.write_text(READER.replace("lambda path, operators: {}", "find=lambda path, plugins: ('x', 3)"))
+    with pytest.raises(GraphacctError, match=r"reader 'faulty' .* returned \('x', 3\), not a model's name"):
+        graphacct.account(file, plugins=load(files=[str(file)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import attrs
@@ -9,7 +10,7 @@ import pytest
 
 import graphacct
 from graphacct import Builder, Graph, Parameter, Quantity, Report, TensorSpec, Value, hookimpl
-from graphacct.errors import PluginError, UnknownNameError
+from graphacct.errors import ConfigError, PluginError, UnknownNameError
 from graphacct.plugins import Plugins, default, load
 
 
@@ -171,9 +172,16 @@ def test_a_quantity_that_fails() -> None:
         graphacct.account(model(), plugins=with_quantity(broken))
 
 
-@pytest.mark.parametrize("field", ["per", "combine"])
-def test_a_quantity_says_how_it_combines(field: str) -> None:
-    """`per` and `combine` have two values each; another is an error where the quantity is made."""
-    options: dict[str, Any] = {field: "mean"}
-    with pytest.raises(ValueError, match=field):
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("per", "per of quantity 'odd' is 'nodes'; did you mean 'node'?"),
+        ("combine", "combine of quantity 'odd' is 'nodes'; known: max, sum"),
+        ("phase", "phase of quantity 'odd' is 'nodes'; known: decode, forward, prefill, train"),
+    ],
+)
+def test_a_quantity_says_how_it_combines(field: str, says: str) -> None:
+    """Its choices are a few words each; another is an error where the quantity is made."""
+    options: dict[str, Any] = {field: "nodes"}
+    with pytest.raises(ConfigError, match=re.escape(says)):
         Quantity("odd", "byte", lambda record: 0, **options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from graphacct.errors import ConfigError
 from graphacct.graph import Graph
 from graphacct.hookspecs import hookimpl
 from graphacct.operators import Operator
@@ -38,6 +39,10 @@ class Reader:
     read: Callable[[str, Mapping[str, Operator]], Graph] | None = None
     find: Callable[[str, Plugins], tuple[str, Architecture, Any]] | None = None
     replaces: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if (self.read is None) == (self.find is None):
+            raise ConfigError(f"reader {self.name!r} has either read= or find=: a format is of graphs or of models")
 
 
 def _read_graph(path: str, operators: Mapping[str, Operator]) -> Graph:
