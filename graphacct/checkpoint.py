@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from graphacct.dims import shape_text
+from graphacct.older_names import BUFFERS, as_today
 from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from graphacct.report import Report
 
-MISSING, UNKNOWN, SHAPE, DTYPE = "missing", "unknown", "shape", "dtype"
+MISSING, UNKNOWN, SHAPE, DTYPE, BUFFER = "missing", "unknown", "shape", "dtype", "buffer"
 
 
 @attrs.frozen
@@ -22,7 +23,8 @@ class Difference:
 
     Attributes:
         name: Its name.
-        kind: `missing` in the checkpoint, `unknown` to the model, another `shape`, or another `dtype`.
+        kind: `missing` in the checkpoint, `unknown` to the model, another `shape`, another `dtype`, or a `buffer` that
+            older classes saved with the parameters.
         model: What the model has; empty where it has none.
         checkpoint: What the checkpoint has; empty where it has none.
     """
@@ -42,31 +44,34 @@ class Verification:
         tensors: Tensors of the checkpoint.
         params: Their elements.
         differences: What is not the same, in the model's order, then the checkpoint's.
+        conversions: What was taken for equal: how names and shapes of the day became today's, and for how many of the
+            checkpoint's tensors.
     """
 
     model: str
     tensors: int
     params: int
     differences: tuple[Difference, ...]
+    conversions: Mapping[str, int] = attrs.field(factory=dict)
 
     @property
     def equal(self) -> bool:
-        """Whether names and shapes are the same; other dtypes are no other model."""
-        return all(item.kind == DTYPE for item in self.differences)
+        """Whether names and shapes are the same; other dtypes are no other model, nor are buffers."""
+        return all(item.kind in (DTYPE, BUFFER) for item in self.differences)
 
 
 def verify(report: Report, found: Mapping[str, TensorSpec]) -> Verification:
     """Compare a model, every tensor under its own name, with the tensors of a checkpoint.
 
     A checkpoint may leave out a tied tensor, which is the other one's storage, and a model's buffers are in it or not:
-    both are no difference.
+    both are no difference. Names of an older day are read as today's (`older_names`).
     """
     differences = []
-    names = set()
+    names = {row.parameter.name for row in report.by_parameter}
+    tensors, conversions = as_today(found, names)
     for row in report.by_parameter:
         parameter = row.parameter
-        names.add(parameter.name)
-        there = found.get(parameter.name)
+        there = tensors.get(parameter.name)
         ours = _text(parameter.spec)
         if there is None:
             if not parameter.tied_to and not parameter.buffer:
@@ -75,9 +80,11 @@ def verify(report: Report, found: Mapping[str, TensorSpec]) -> Verification:
             differences.append(Difference(parameter.name, SHAPE, ours, _text(there)))
         elif there.dtype != parameter.spec.dtype:
             differences.append(Difference(parameter.name, DTYPE, ours, _text(there)))
-    differences += [Difference(name, UNKNOWN, "", _text(spec)) for name, spec in found.items() if name not in names]
+    left = {name: spec for name, spec in tensors.items() if name not in names}
+    kinds = {name: BUFFER if BUFFERS.search(name) else UNKNOWN for name in left}
+    differences += [Difference(name, kinds[name], "", _text(spec)) for name, spec in left.items()]
     total = sum(int(spec.elements) for spec in found.values())
-    return Verification(report.model, len(found), total, tuple(differences))
+    return Verification(report.model, len(found), total, tuple(differences), conversions)
 
 
 def _text(spec: TensorSpec) -> str:

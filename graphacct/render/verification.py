@@ -23,7 +23,8 @@ def sheet(found: Verification, checkpoint: str) -> Sheet:
         for item in found.differences
     ]
     columns = (Column("Tensor"), Column("Differs"), Column("Model"), Column("Checkpoint"))
-    return Sheet(plain(found.model), size, columns, tuple(lines), notes=(verdict,))
+    read = tuple(f"{plain(how)}: {count:,} tensors" for how, count in found.conversions.items())
+    return Sheet(plain(found.model), size, columns, tuple(lines), notes=(*read, verdict))
 
 
 def to_dict(found: Verification) -> dict[str, Any]:
@@ -34,5 +35,6 @@ def to_dict(found: Verification) -> dict[str, Any]:
         "equal": found.equal,
         "tensors": found.tensors,
         "params": found.params,
+        "conversions": dict(found.conversions),
         "differences": [attrs.asdict(item) for item in found.differences],
     }
