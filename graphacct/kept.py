@@ -79,7 +79,9 @@ def savings(schedule: Schedule) -> Iterator[Saving]:
     regions: dict[int, int] = {}
     for position, step in enumerate(schedule.steps):
         if step.region:
-            regions.update((id(storage), step.region) for storage in storages(step.outputs))
+            read = {id(storage) for storage in storages(step.operands)}
+            made = [storage for storage in storages(step.outputs) if id(storage) not in read]  # a view makes none
+            regions.update((id(storage), step.region) for storage in made)
         yield from saved_by(step, position) if not step.region else _entering(step, position, regions)
 
 
