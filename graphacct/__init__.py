@@ -15,6 +15,7 @@ from graphacct.dims import Dim, ceil_div, exact_div, floor_div, maximum, minimum
 from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorError, ShapeError
 from graphacct.graph import Block, Graph, Node, Parameter, Value
 from graphacct.hookspecs import hookimpl
+from graphacct.layout import dense_like
 from graphacct.operators import Operator, Saved
 from graphacct.profiles import Profile
 from graphacct.quantities import Quantity
@@ -58,6 +59,7 @@ __all__ = [
     "build",
     "ceil_div",
     "compare",
+    "dense_like",
     "draw",
     "exact_div",
     "explain",

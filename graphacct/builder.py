@@ -80,10 +80,11 @@ class Builder:
         says that the model itself does not train it."""
         return Parameter(self._path + name, TensorSpec(tuple(shape), dtype or self.dtype), tied_to, buffer, frozen)
 
-    def hold(self, *values: Value) -> None:
-        """Keep values alive until the current scope's last node has run, as a variable of a module's function does."""
+    def hold(self, *values: Value, until: str = "") -> None:
+        """Keep values alive until the current scope's last node has run, as a variable of a module's function does, or
+        `until` a node of the scope has."""
         for value in values:
-            self._held[value.name] = self._path.removesuffix(".")
+            self._held[value.name] = self._path + until if until else self._path.removesuffix(".")
 
     def emit(self, *values: Value) -> None:
         """Let values leave the graph, behind the outputs that `graph` is given: what a step hands to the next, such as

@@ -27,6 +27,7 @@ def operator(
     recomputes: Callable[..., Work] | None = None,
     given: bool = False,
     attention: str = "",
+    keeps_order: bool | str = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
 
@@ -82,6 +83,7 @@ def operator(
             attributes,
             given,
             attention,
+            keeps_order,
         )
 
     return decorate

@@ -103,6 +103,14 @@ def some_below(dim: Dim, bound: int) -> bool:
     return type(dim) is int and dim < bound
 
 
+def magnitude(dim: Dim) -> int:
+    """An int by which products of dimensions can be ordered where one divides the other: of a symbol the value where
+    all symbols are 64, of a sweep the largest."""
+    if is_symbol(dim):
+        return int(dim.subs(dict.fromkeys(dim.free_symbols, 64)))
+    return int(dim.max()) if is_array(dim) else int(dim)
+
+
 def exact_div(a: Dim, b: Dim, what: str = "quotient") -> Dim:
     """`a / b`, which must leave no rest: between ints that is checked, and the error names `what`."""
     if type(a) is int and type(b) is int:

@@ -21,6 +21,7 @@ import attrs
 from graphacct.costs import Cost, Work, full_cost
 from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import OperatorError, SignatureError, suggest
+from graphacct.layout import ordered
 from graphacct.outputs import WIDEST, as_specs, check_specs, default_dtype, widest
 from graphacct.signature import Signature
 from graphacct.tensors import TensorSpec
@@ -104,6 +105,8 @@ class Operator:
             left, such as a cache. (A view of no operand that is not given is a table that stays.)
         attention: Its part in attention: `weights` for what makes weights of scores (a softmax), `whole` for a scores'
             product, their weights and the weighted sum in one. Selective recomputation looks for both.
+        keeps_order: Whether its outputs lie in memory in the order of the first operand that has their shape, as
+            those of torch's element-wise kernels do, and not row-major; or the attribute that says so.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Operator:
     attributes: Mapping[str, Any] = attrs.field(factory=dict)
     given: bool = False
     attention: str = ""
+    keeps_order: bool | str = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
@@ -162,6 +166,8 @@ class Operator:
             if self.attributes:
                 dims.update(self._sized(dims, attributes))
             outputs = tuple([TensorSpec(shape, dtype) for shape in self.signature.shapes(dims, batch)])
+            if self.keeps_order and self._keeps_order(specs, attributes):
+                outputs = tuple([ordered(output, specs) for output in outputs])
         else:
             outputs = as_specs(self.call(self.infer, dims, batch, specs, (), attributes), dtype)
             check_specs(outputs)
@@ -243,6 +249,12 @@ class Operator:
             for name in self.signature.unbound()
             if name in self.attributes and name not in dims
         }
+
+    def _keeps_order(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> bool:
+        if not any(spec.strides is not None for spec in specs):
+            return False
+        flag = self.keeps_order
+        return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
 
     def _plan(self, function: Callable[..., Any]) -> _Plan:
         """Where each argument of a function comes from: its positional ones, and the names of the others."""

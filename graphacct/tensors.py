@@ -86,8 +86,9 @@ class TensorSpec:
     Attributes:
         shape: The dimensions, outermost first; `()` is a scalar.
         dtype: A key of `DTYPE_BITS`.
-        strides: Elements to step per dimension; None means row-major and contiguous, which is the usual case. Only
-            views (a transpose, a slice, an expansion) have strides, and they decide whether a reshape copies.
+        strides: Elements to step per dimension; None means row-major and contiguous, which is the usual case. Views
+            (a transpose, a slice, an expansion) and what keeps their order have strides, which decide whether a reshape
+            copies.
     """
 
     shape: tuple[Dim, ...]

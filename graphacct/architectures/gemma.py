@@ -15,7 +15,7 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig,
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
 
-CENTRED = Norm(centred=True)
+CENTRED = Norm(centred=True, wide="all")
 
 
 @attrs.frozen(kw_only=True)

@@ -11,12 +11,14 @@ from typing import Any
 
 import attrs
 
-from graphacct.architectures.decoder import Attention, Decoder, Experts, Layer
+from graphacct.architectures.decoder import Attention, Decoder, Experts, Layer, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, dequantized, layer_types
 from graphacct.architectures.decoder.sparse import at_most
 from graphacct.architectures.decoder.windows import alternating
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
+
+NORM = Norm(wide="all")
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +66,7 @@ def describe(config: GptOssConfig) -> Decoder:
         clamped=True,
     )
     layers = alternating(
-        Layer(attention, experts),
+        Layer(attention, experts, norm=NORM),
         config.num_hidden_layers,
         config.sliding_window,
         config.layer_types,
@@ -77,6 +79,7 @@ def describe(config: GptOssConfig) -> Decoder:
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
         rotary_tables=(("rotary_emb", config.d_head),),
+        norm_kind=NORM,
     )
 
 

@@ -36,24 +36,32 @@ def layer_norm(b: Builder, name: str, x: Value) -> Value:
     return b.apply("layer_norm", x, b.parameter(f"{name}.weight", width), b.parameter(f"{name}.bias", width), name=name)
 
 
-def rms_norm(b: Builder, name: str, x: Value) -> Value:
+def rms_norm(b: Builder, name: str, x: Value, **attributes: str) -> Value:
     """RMSNorm over the last dimension, with `name.weight`."""
-    return b.apply("rms_norm", x, b.parameter(f"{name}.weight", x.spec.shape[-1:]), name=name)
+    return b.apply("rms_norm", x, b.parameter(f"{name}.weight", x.spec.shape[-1:]), name=name, **attributes)
 
 
 def norm(
-    b: Builder, name: str, x: Value, kind: str, *, weight: bool = True, bias: bool = False, centred: bool = False
+    b: Builder,
+    name: str,
+    x: Value,
+    kind: str,
+    *,
+    weight: bool = True,
+    bias: bool = False,
+    centred: bool = False,
+    wide: str = "",
 ) -> Value:
     """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them.
 
-    The gain is the weight, or one more than it where it is `centred` at 0.
+    The gain is the weight, or one more than it where it is `centred` at 0. `wide` says what of an RMSNorm is in float32.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
     if centred:
         gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
     biases = [b.parameter(f"{name}.bias", width)] if bias else []
-    return b.apply(kind, x, *gains, *biases, name=name)
+    return b.apply(kind, x, *gains, *biases, name=name, **({"wide": wide} if wide else {}))
 
 
 def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:

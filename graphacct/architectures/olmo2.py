@@ -10,10 +10,12 @@ from typing import Any
 
 import attrs
 
-from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
+from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
 from graphacct.config import flag, size
 from graphacct.dims import Dim
+
+NORM = Norm(wide="all")
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +44,7 @@ def describe(config: Olmo2Config) -> Decoder:
         attention_post_norm="post_attention_layernorm",
         mlp_norm="",
         mlp_post_norm="post_feedforward_layernorm",
+        norm=NORM,
     )
     return Decoder(
         config.vocab_size,
@@ -50,6 +53,7 @@ def describe(config: Olmo2Config) -> Decoder:
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
         rotary_tables=(("rotary_emb", config.d_head),),
+        norm_kind=NORM,
     )
 
 

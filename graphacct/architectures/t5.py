@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+<<<<<<< HEAD
 from graphacct.architectures.decoder.families import ACTIVATIONS, dtype, optional_activation
 from graphacct.architectures.encoder_decoder import (
     Attention,
@@ -25,6 +26,12 @@ from graphacct.architectures.encoder_decoder import (
 )
 from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class, of_text
 from graphacct.config import flag, label_count, optional_flag, optional_size, probability, size
+=======
+from graphacct.architectures.decoder.families import ACTIVATIONS, dtype
+from graphacct.architectures.encoder_decoder import Attention, EncoderDecoder, Head, Mlp, Norm, Part, Relative, Stack
+from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class
+from graphacct.config import flag, optional_size, probability, size
+>>>>>>> 3ef9294 (wip: element-wise results keep their operand's order; rotary positions and RMSNorm as the transformers library composes them; variables of its functions)
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
 
@@ -129,7 +136,8 @@ def describe(config: T5Config) -> EncoderDecoder:
 
     def stack(module: str, count: Dim, *modules: Attention | Mlp) -> Stack:
         parts = tuple(Part(item, "layer_norm", f"layer.{index}") for index, item in enumerate(modules))
-        return Stack(parts, count, module, "block", relative=relative, norm="final_layer_norm", last_dropout=True)
+        kind: dict[str, Any] = {"norm": "final_layer_norm", "norm_kind": Norm(wide="statistics")}
+        return Stack(parts, count, module, "block", relative=relative, **kind, last_dropout=True)
 
     count = config.num_layers if config.num_decoder_layers is None else config.num_decoder_layers
     name, last = config.architectures, config.classifier_dropout

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.utils.checkpoint
 import transformers
 from memory import Live
 from torch.autograd.graph import saved_tensors_hooks
@@ -32,8 +33,8 @@ NOT_AGAIN = ("resnet",)
 
 def probabilities(config: dict[str, Any]) -> list[str]:
     """The keys of a configuration that say with which probability something is dropped."""
-    names = ("drop", "pdrop")
-    return [key for key, value in config.items() if isinstance(value, float) and any(name in key for name in names)]
+    floats = [key for key, value in config.items() if isinstance(value, float)]
+    return [key for key in floats if "drop" in key and "layerdrop" not in key and "classifier" not in key]
 
 
 def runs(folder: Path) -> Iterator[dict[str, Any]]:
@@ -59,8 +60,6 @@ def model_of(folder: Path, run: dict[str, Any]) -> Any:
     kind = getattr(transformers, content["architectures"][0])
     options: dict[str, Any] = {"dtype": getattr(torch, run["dtype"])}
     options["attn_implementation"] = {"eager": "eager", "fused": "sdpa"}[run["attention"]]
-    if any("experts" in key for key in content):
-        options["experts_implementation"] = "batched_mm"  # a product for each pair of token and expert, as graphacct
     torch.manual_seed(0)
     model = kind._from_config(copy.deepcopy(config), **options)
     if run["checkpointing"]:
@@ -99,7 +98,11 @@ def logits(output: Any) -> torch.Tensor:
 
 
 def kept(model: Any, given: dict[str, Any], result: Callable[[Any], torch.Tensor]) -> list[tuple[int, str, list[int]]]:
-    """The new storages that autograd keeps, each once: bytes, dtype, and the shape of the first tensor in it."""
+    """The new storages that are kept for the backward pass, each once: bytes, dtype, the shape of the first tensor in it.
+
+    What autograd saves, and of checkpointed layers also what their function is given by keyword: autograd does not see
+    that, but it stays until the layer has been run again.
+    """
     before = there(model, given)
     found: dict[int, tuple[torch.UntypedStorage, str, list[int]]] = {}
 
@@ -109,6 +112,15 @@ def kept(model: Any, given: dict[str, Any], result: Callable[[Any], torch.Tensor
             found[storage._cdata] = (storage, str(tensor.dtype).removeprefix("torch."), list(tensor.shape))
         return tensor
 
+    def checkpointed(function: Any, *arguments: Any) -> Any:
+        for item in tree_leaves(function.keywords):
+            if isinstance(item, torch.Tensor):
+                keep(item)
+        return torch.utils.checkpoint.checkpoint(function, *arguments, use_reentrant=False)
+
+    for module in model.modules():
+        if getattr(module, "gradient_checkpointing", False):
+            module._gradient_checkpointing_func = checkpointed
     with saved_tensors_hooks(keep, lambda tensor: tensor):
         value = result(model(**given))
     rows = [(storage.nbytes(), dtype, shape) for storage, dtype, shape in found.values()]

@@ -60,6 +60,7 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
             x = with_positions(d.positions, workload, b, x)
         if d.embedding_norm:
             x = normed_by(b, d.embedding_norm, x, d.norm_kind)
+        b.hold(x)
         x = dropped(b, "drop", x, d.embedding_dropout, workload)
         tables = {**masks(d, workload, b), **rotary_tables(d, workload, b)}
         b.hold(*tables.values())
@@ -138,6 +139,7 @@ def slopes(a: Attention, b: Builder, keys: Dim) -> Value:
 def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     """Cosine and sine of each position's angles, made in float32 once for the whole model."""
     found: dict[str, Value] = {}
+    held: list[Value] = []
     for name, width in d.rotary_tables:
         if same(width, 0):
             continue
@@ -149,6 +151,7 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
             continue
         with b.scope(name):
             places = b.apply("arange", name="positions", batch=1, n=workload.seq_len)
+            held.append(places)
             places = b.apply("reshape", places, name="column", shape=(workload.seq_len, 1))
             places = b.apply("cast", places, name="places", dtype="float32")
             rates = b.apply("constant", name="inv_freq", shape=(1, half), dtype="float32")
@@ -160,6 +163,7 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
                 if b.dtype != "float32" and not d.rotary_complex:
                     table = b.apply("cast", table, name=f"{function}_table", dtype=b.dtype)
                 found[f"{name}.{function}"] = table
+    b.hold(*held)  # the model's function has the positions
     return found
 
 
@@ -206,7 +210,9 @@ def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
 def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """The attention module's output."""
     with b.scope(kind.attention.module):
-        return attention(kind.attention, kind.norm, workload, b, x, tables)
+        y, weights = attention(kind.attention, kind.norm, workload, b, x, tables)
+    b.hold(*weights)
+    return y
 
 
 def fed(kind: Layer, b: Builder, x: Value) -> Value:
@@ -215,6 +221,7 @@ def fed(kind: Layer, b: Builder, x: Value) -> Value:
     if isinstance(part, Mlp) and not part.module:
         return mlp(part, b, x)
     with b.scope(part.module):
+        b.hold(x)
         return mlp(part, b, x) if isinstance(part, Mlp) else experts(part, b, x)
 
 

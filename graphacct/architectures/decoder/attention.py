@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct.architecture import Workload
-from graphacct.architectures.decoder.description import Attention, Norm
+from graphacct.architectures.decoder.description import RMS, Attention, Norm
 from graphacct.architectures.decoder.latent import latent
 from graphacct.architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
 from graphacct.builder import Builder
@@ -17,19 +17,27 @@ ALIBI = "alibi_biases"
 """The name of the table of slopes times positions."""
 
 
-def attention(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
-    """Attention over x (batch, seq, width), whose scope the builder is in. `tables` has the masks and rotary tables."""
+def attention(
+    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> tuple[Value, tuple[Value, ...]]:
+    """Attention over x (batch, seq, width), whose scope the builder is in. `tables` has the masks and rotary tables.
+
+    Gives the output, and the weights where they are written out: the published modules return both.
+    """
     width = x.spec.shape[-1]
+    b.hold(x)
     if a.latent is None:
         q, k, v = of_their_own(a, kind, workload, b, x, tables)
     else:
         q, k, v = latent(a, a.latent, workload, b, x, tables)
-    y = (
-        fused(a, workload, b, q, k, v, tables)
-        if workload.attention == "fused"
-        else eager(a, workload, b, q, k, v, tables)
-    )
-    return linear(b, a.out, merge_heads(b, y), width, bias=a.out_bias)
+    b.hold(q, k, v)
+    weights: tuple[Value, ...] = ()
+    if workload.attention == "fused":
+        y = fused(a, workload, b, q, k, v, tables)
+    else:
+        y, written = eager(a, workload, b, q, k, v, tables)
+        weights = (written,)
+    return linear(b, a.out, merge_heads(b, y), width, bias=a.out_bias), weights
 
 
 def of_their_own(
@@ -39,6 +47,7 @@ def of_their_own(
     q, k, v = projections(a, kind, b, x)
     if not same(a.rotary, 0):
         cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
+        b.hold(q, k, until="k_rope")
         q, k = (turned(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
     window = a.window if a.window_cached else None
     k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
@@ -79,12 +88,17 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """x normalized over its last dimension."""
-    return norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred)
+    return norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, wide=wide(kind))
+
+
+def wide(kind: Norm) -> str:
+    """What of the norm is in float32, where it is an RMSNorm."""
+    return kind.wide if kind.kind == RMS else ""
 
 
 def normed_apart(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """Heads (batch, seq, heads, width) normalized each, then multiplied by a gain of (heads, width)."""
-    y = b.apply(kind.kind, x, name=name)
+    y = norm(b, name, x, kind.kind, weight=False, wide=wide(kind))
     return b.apply("mul", y, b.parameter(f"{name}.weight", x.spec.shape[-2:]), name=f"{name}_scaled")
 
 
@@ -101,10 +115,10 @@ def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
 def turned(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
     """x with the first `rotary` dimensions of each head turned by its position."""
     if same(a.rotary, a.d_head):
-        return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope")
+        return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", composed=True)
     sizes = (a.rotary, a.d_head - a.rotary)
     front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes)
-    front = b.apply("rotary_embedding", front, cos, sin, name=f"{label}_rope")
+    front = b.apply("rotary_embedding", front, cos, sin, name=f"{label}_rope", composed=True)
     return b.apply("concat", front, rest, name=f"{label}_turned", dim=-1)
 
 
@@ -126,9 +140,10 @@ def fused(
 
 def eager(
     a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
-) -> Value:
-    """Scores, mask, softmax in float32 and values, written out."""
+) -> tuple[Value, Value]:
+    """Scores, mask, softmax in float32 and values, written out; and the weights."""
     k, v = (shared(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+    b.hold(k, v, until="merge_heads")
     if a.wide == "scores" and b.dtype != "float32":
         q, k = (b.apply("cast", part, name=f"{label}_wide", dtype="float32") for part, label in ((q, "q"), (k, "k")))
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
@@ -149,7 +164,7 @@ def eager(
         length = weights.spec.shape[-1] - 1
         weights = b.apply("slice", weights, name="without_sinks", dim=-1, start=0, length=length)
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
-    return b.apply("matmul", weights, v, name="values")
+    return b.apply("matmul", weights, v, name="values"), weights
 
 
 def shared(a: Attention, b: Builder, x: Value, label: str) -> Value:

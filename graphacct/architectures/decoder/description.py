@@ -23,12 +23,15 @@ class Norm:
         weight: Whether it has a gain (OLMo's first models have none).
         bias: Whether it has a bias.
         centred: Whether the stored gain is one less than what is multiplied, so that its zero changes nothing.
+        wide: What of an RMSNorm is in float32 whatever the dtype: the `norm` before the weight, `all` of it, or the
+            `statistics` alone.
     """
 
     kind: str = RMS
     weight: bool = True
     bias: bool = False
     centred: bool = False
+    wide: str = "norm"
 
 
 @attrs.frozen

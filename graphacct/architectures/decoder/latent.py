@@ -24,7 +24,7 @@ def latent(
     batch, seq = x.spec.shape[:2]
     both = linear(b, "kv_a_proj_with_mqa", x, kind.rank + a.rotary, bias=a.bias)
     narrow, key = b.apply("split", both, name="latents", sizes=(kind.rank, a.rotary))
-    narrow = rms_norm(b, "kv_a_layernorm", narrow)
+    narrow = rms_norm(b, "kv_a_layernorm", narrow, wide="norm")
     narrow = b.apply("reshape", narrow, name="latent_apart", shape=(batch, 1, seq, kind.rank))
     key = b.apply("reshape", key, name="k_apart", shape=(batch, 1, seq, a.rotary))
     key = turned(b, key, cos, sin, "k")
@@ -44,7 +44,7 @@ def queries(a: Attention, kind: Latent, b: Builder, x: Value, cos: Value, sin: V
     if kind.query_rank is None:
         flat = linear(b, "q_proj", x, a.heads * a.d_head, bias=False)
     else:
-        narrow = rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias))
+        narrow = rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias), wide="norm")
         flat = linear(b, "q_b_proj", narrow, a.heads * a.d_head, bias=False)
     heads = split_heads(b, flat, a.heads, a.d_head, "q")
     front, rest = b.apply("split", heads, name="q_parts", sizes=(a.d_head - a.rotary, a.rotary))

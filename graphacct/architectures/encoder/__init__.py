@@ -45,6 +45,7 @@ def pooler(e: Encoder, b: Builder, x: Value) -> Value:
 def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
     """The last layer's output."""
     x = embedded(e, workload, b)
+    b.hold(x)
     if not same(e.embedding_width, e.width):
         x = linear(b, "embeddings_project", x, e.width)
     masks: tuple[Value, ...] = ()
@@ -90,7 +91,9 @@ def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *masks: Value) -
     """Attention, then the feed-forward network, each added to what it read and normalized."""
     n = e.names
     b.hold(x)
-    y = linear(b, n.out, attention(e, workload, b, x, *masks), e.width)
+    y, weights = attention(e, workload, b, x, *masks)
+    b.hold(*weights)
+    y = linear(b, n.out, y, e.width)
     y = dropped(b, f"{n.out}_dropout", y, e.dropout, workload)
     x = layer_norm(b, n.attention_norm, b.apply("add", y, x, name="attention_residual"))
     b.hold(x)
@@ -100,8 +103,11 @@ def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *masks: Value) -
     return layer_norm(b, n.norm, b.apply("add", y, x, name="output_residual"))
 
 
-def attention(e: Encoder, workload: Workload, b: Builder, x: Value, mask: Value | None = None) -> Value:
-    """What each token takes of all others, its heads side by side."""
+def attention(
+    e: Encoder, workload: Workload, b: Builder, x: Value, mask: Value | None = None
+) -> tuple[Value, tuple[Value, ...]]:
+    """What each token takes of all others, its heads side by side; and the weights where they are written out."""
+    written: tuple[Value, ...] = ()
     n, d_head = e.names, exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
     parts = [linear(b, name, x, e.width) for name in (n.query, n.key, n.value)]
     with b.scope(n.attention):
@@ -120,9 +126,9 @@ def attention(e: Encoder, workload: Workload, b: Builder, x: Value, mask: Value 
                 scores = b.apply("add", scores, mask, name="mask")
             weights = b.apply("softmax", scores, name="softmax")
             weights = dropped(b, "dropout", weights, drop, workload)
-            b.hold(weights)
+            written = (weights,)
             y = b.apply("matmul", weights, v, name="values")
-        return merge_heads(b, y)
+        return merge_heads(b, y), written
 
 
 def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:

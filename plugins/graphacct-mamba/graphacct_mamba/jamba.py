@@ -130,7 +130,8 @@ def body(kind: Layer, workload: Workload) -> Callable[..., Value]:
         if isinstance(kind.mix, Attention):
             tables = {mask_name(kind.mix): mask for mask in masks}
             with b.scope(kind.mix.module):
-                y = attention(kind.mix, Norm(), workload, b, y, tables)
+                y, weights = attention(kind.mix, Norm(), workload, b, y, tables)
+            b.hold(*weights)
         else:
             with b.scope("mamba"):
                 y = mixer(kind.mix, workload, b, y)

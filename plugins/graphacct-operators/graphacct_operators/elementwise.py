@@ -12,7 +12,7 @@ TURNED_BACK = "the gradient is g turned back"
 WHICH = {"x": "the gradient goes to the operand that was taken", "y": "the gradient goes to the operand that was taken"}
 
 
-@operator(BINARY, dtype="widest", gradients={"x": of_x(0), "y": of_y(0)})
+@operator(BINARY, dtype="widest", gradients={"x": of_x(0), "y": of_y(0)}, keeps_order=True)
 def add(batch: Any) -> Work:
     """x + y. 1 per output element; a residual connection, a bias, an additive mask.
 
@@ -21,7 +21,7 @@ def add(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, dtype="widest", gradients={"x": of_x(0), "y": of_y(1)})
+@operator(BINARY, dtype="widest", gradients={"x": of_x(0), "y": of_y(1)}, keeps_order=True)
 def sub(batch: Any) -> Work:
     """x - y. 1 per output element.
 
@@ -35,6 +35,7 @@ def sub(batch: Any) -> Work:
     dtype="widest",
     saves=(Saved("x", "the gradient of y is g * x", serves="y"), Saved("y", "the gradient of x is g * y", serves="x")),
     gradients={"x": of_x(1), "y": of_y(1)},
+    keeps_order=True,
 )
 def mul(batch: Any) -> Work:
     """x * y. 1 per output element.
@@ -49,6 +50,7 @@ def mul(batch: Any) -> Work:
     dtype="widest",
     saves=(Saved("x", "the gradient of y is -g * x / y²", serves="y"), Saved("y", "both gradients divide by it")),
     gradients={"x": of_x(1), "y": of_y(4)},
+    keeps_order=True,
 )
 def div(batch: Any) -> Work:
     """x / y. 1 per output element.
@@ -59,7 +61,7 @@ def div(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, dtype="widest", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)})
+@operator(BINARY, dtype="widest", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)}, keeps_order=True)
 def maximum(batch: Any) -> Work:
     """The larger of x and y. 1 comparison per output element.
 
@@ -69,7 +71,7 @@ def maximum(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, dtype="widest", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)})
+@operator(BINARY, dtype="widest", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)}, keeps_order=True)
 def minimum(batch: Any) -> Work:
     """The smaller of x and y. 1 comparison per output element.
 
@@ -79,7 +81,7 @@ def minimum(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, gradients={"x": per_element(1)})
+@operator(UNARY, gradients={"x": per_element(1)}, keeps_order=True)
 def scale(batch: Any) -> Work:
     """x times (or divided by) a constant. 1 per element.
 
@@ -88,7 +90,7 @@ def scale(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, gradients={"x": nothing})
+@operator(UNARY, gradients={"x": nothing}, keeps_order=True)
 def shift(batch: Any) -> Work:
     """x plus (or minus) a constant. 1 per element.
 
@@ -97,7 +99,7 @@ def shift(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, gradients={"x": per_element(1)})
+@operator(UNARY, gradients={"x": per_element(1)}, keeps_order=True)
 def neg(batch: Any) -> Work:
     """-x. 1 per element.
 
@@ -106,7 +108,9 @@ def neg(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, name="abs", saves={"x": "the gradient has the sign of x"}, gradients={"x": per_element(2)})
+@operator(
+    UNARY, name="abs", saves={"x": "the gradient has the sign of x"}, gradients={"x": per_element(2)}, keeps_order=True
+)
 def absolute(batch: Any) -> Work:
     """|x|. 1 per element.
 
@@ -115,7 +119,7 @@ def absolute(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves={"x": "the gradient is zero where x was cut"}, gradients={"x": per_element(2)})
+@operator(UNARY, saves={"x": "the gradient is zero where x was cut"}, gradients={"x": per_element(2)}, keeps_order=True)
 def clamp(batch: Any) -> Work:
     """x cut to a lower and an upper bound. 2 per element: two comparisons.
 
@@ -124,7 +128,7 @@ def clamp(batch: Any) -> Work:
     return Work(vector_flops=2 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)})
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, keeps_order=True)
 def square(batch: Any) -> Work:
     """x². 1 per element: one product.
 
@@ -139,7 +143,7 @@ def _power_gradient(batch: Any, *, exponent: float) -> Work:
     return Work(vector_flops=3 * batch, transcendentals=batch)
 
 
-@operator(UNARY, name="pow", saves=AT_X, gradients={"x": _power_gradient})
+@operator(UNARY, name="pow", saves=AT_X, gradients={"x": _power_gradient}, keeps_order=True)
 def power(batch: Any, *, exponent: float) -> Work:
     """x to a constant power. Per element 1 product for a square, 2 for a cube, and otherwise 1 transcendental (XLA).
 
@@ -151,7 +155,7 @@ def power(batch: Any, *, exponent: float) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is -g * out²"}, gradients={"x": per_element(3)})
+@operator(UNARY, saves={"out": "the gradient is -g * out²"}, gradients={"x": per_element(3)}, keeps_order=True)
 def reciprocal(batch: Any) -> Work:
     """1 / x. 1 per element.
 
@@ -160,7 +164,7 @@ def reciprocal(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is g * out"}, gradients={"x": per_element(1)})
+@operator(UNARY, saves={"out": "the gradient is g * out"}, gradients={"x": per_element(1)}, keeps_order=True)
 def exp(batch: Any) -> Work:
     """exp x. 1 per element, transcendental.
 
@@ -169,7 +173,7 @@ def exp(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(1)})
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(1)}, keeps_order=True)
 def log(batch: Any) -> Work:
     """The natural logarithm of x. 1 per element, transcendental.
 
@@ -178,7 +182,7 @@ def log(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is g / (2 * out)"}, gradients={"x": per_element(2)})
+@operator(UNARY, saves={"out": "the gradient is g / (2 * out)"}, gradients={"x": per_element(2)}, keeps_order=True)
 def sqrt(batch: Any) -> Work:
     """√x. 1 per element, transcendental (XLA counts it so).
 
@@ -187,7 +191,7 @@ def sqrt(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is -g * out³ / 2"}, gradients={"x": per_element(4)})
+@operator(UNARY, saves={"out": "the gradient is -g * out³ / 2"}, gradients={"x": per_element(4)}, keeps_order=True)
 def rsqrt(batch: Any) -> Work:
     """1 / √x. 1 per element, transcendental (XLA counts it so).
 
@@ -196,7 +200,7 @@ def rsqrt(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2, 1)})
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2, 1)}, keeps_order=True)
 def sin(batch: Any) -> Work:
     """sin x. 1 per element, transcendental.
 
@@ -205,7 +209,7 @@ def sin(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(3, 1)})
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(3, 1)}, keeps_order=True)
 def cos(batch: Any) -> Work:
     """cos x. 1 per element, transcendental.
 
@@ -215,7 +219,10 @@ def cos(batch: Any) -> Work:
 
 
 @operator(
-    "x: ..., mask: ... -> ...", saves={"mask": "the gradient is zero where the mask is set"}, gradients={"x": of_x(1)}
+    "x: ..., mask: ... -> ...",
+    saves={"mask": "the gradient is zero where the mask is set"},
+    gradients={"x": of_x(1)},
+    keeps_order=True,
 )
 def masked_fill(batch: Any) -> Work:
     """A constant where the bool mask is set, else x. 1 per element: the selection (XLA counts a select as 1).
@@ -230,6 +237,7 @@ def masked_fill(batch: Any) -> Work:
     dtype="widest",
     saves={"condition": "the gradient goes to the operand that was taken"},
     gradients={"x": of_x(1), "y": of_y(1)},
+    keeps_order=True,
 )
 def where(batch: Any) -> Work:
     """x where the bool condition is set, else y. 1 per element: the selection (XLA counts a select as 1).
@@ -248,12 +256,14 @@ def _turned_back(batch: Any, s: Any, d: Any) -> Work:
     dtype="widest",
     saves=(Saved("cos", TURNED_BACK, serves="x"), Saved("sin", TURNED_BACK, serves="x")),
     gradients={"x": _turned_back},
+    keeps_order="composed",
 )
-def rotary_embedding(batch: Any, s: Any, d: Any) -> Work:
+def rotary_embedding(batch: Any, s: Any, d: Any, *, composed: bool = False) -> Work:
     """Each pair of x turned by its position's angle: x * cos + rotated(x) * sin (Su et al., 2021).
 
     3 per element: two products and a sum, as the worksheet counts one application. Tables of half the width serve
-    both halves.
+    both halves. Where it is `composed` of these products, as the transformers library writes it, the result lies in
+    memory in the order of x; otherwise its halves are written into a new row-major tensor.
 
     Backward: 3 per element for x, which is turned back. The tables are constants: no gradient of theirs is stated.
     """
@@ -268,6 +278,7 @@ def _undropped(batch: Any, *, p: float) -> Work:
     UNARY,
     saves=(Saved("mask", "the gradient is zero where the element was dropped", "...", "bool", "p"),),
     gradients={"x": _undropped},
+    keeps_order=True,
 )
 def dropout(batch: Any, *, p: float) -> Work:
     """x * mask / (1 - p) in training. 2 per element: times the mask, times the scale; random numbers are not FLOPs.

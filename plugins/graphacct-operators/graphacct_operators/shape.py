@@ -7,7 +7,7 @@ have strides), and a reshape copies just when no strides describe the new shape 
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, exact_div, operator, prod, same
+from graphacct import ShapeError, TensorSpec, Work, dense_like, exact_div, operator, prod, same
 from graphacct_operators.gradient import nothing, summed
 
 
@@ -265,18 +265,8 @@ def contiguous() -> Work:
     return Work()
 
 
-def dense_strides(x: TensorSpec) -> tuple[Any, ...]:
-    """The strides of a copy of x that lies in memory in the order of x, without its gaps."""
-    strides = strides_of(x)
-    if not all(type(stride) is int for stride in strides):
-        return contiguous_strides(x.shape)
-    order = sorted(range(len(strides)), key=lambda axis: -strides[axis])
-    packed = dict(zip(order, contiguous_strides([x.shape[axis] for axis in order]), strict=True))
-    return tuple(packed[axis] for axis in range(len(strides)))
-
-
 def _cast(x: TensorSpec, *, dtype: str) -> TensorSpec:
-    return x if x.dtype == dtype else strided(x.shape, dense_strides(x), dtype)
+    return x if x.dtype == dtype else dense_like(x, dtype)
 
 
 @operator("x: ... -> ...", infer=_cast, view=lambda x, out: x.dtype == out.dtype, gradients={"x": nothing})

@@ -9,8 +9,7 @@ in one kernel, which holds for softmax, tanh, silu, the normalizations, embeddin
 from collections.abc import Callable
 from typing import Any
 
-from graphacct import TensorSpec
-from graphacct_operators.shape import contiguous_strides, strided
+from graphacct import TensorSpec, dense_like
 
 
 def passed_on(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
@@ -19,8 +18,8 @@ def passed_on(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
 
 
 def elementwise(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
-    """A new tensor of g's shape for every operand; where one was broadcast, the engine sums it afterwards."""
-    return tuple(trace.new(g) if wanted else None for wanted in trace.wanted)
+    """A new tensor like g for every operand; where one was broadcast, the engine sums it afterwards."""
+    return tuple(trace.new(dense_like(g.spec)) if wanted else None for wanted in trace.wanted)
 
 
 def linear_in_out(trace: Any, g: Any, x: Any, weight: Any, *bias: Any) -> Any:
@@ -133,7 +132,7 @@ def cross_entropy(trace: Any, g: Any, logits: Any, targets: Any, **attributes: A
 
 def attention(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
     """The gradients of q, k and v in one kernel, each laid out as its operand; a mask's beside them."""
-    made = iter(_several(trace, [like(x.spec) for x in _asked(trace, *operands)]))
+    made = iter(_several(trace, [dense_like(x.spec) for x in _asked(trace, *operands)]))
     return tuple(next(made) if wanted else None for wanted in trace.wanted)
 
 
@@ -144,17 +143,7 @@ def _several(trace: Any, specs: list[TensorSpec]) -> tuple[Any, ...]:
     return made if isinstance(made, tuple) else (made,)
 
 
-def like(x: TensorSpec) -> TensorSpec:
-    """A dense tensor of this shape with its dimensions in memory in the order of x, as torch's empty_like makes it."""
-    if x.strides is None or not all(type(stride) is int for stride in x.strides):
-        order = [0, 2, 1, 3] if x.strides is not None and len(x.shape) == 4 else list(range(len(x.shape)))
-    else:
-        order = sorted(range(len(x.shape)), key=lambda axis: -x.strides[axis])  # type: ignore[index]
-    steps = contiguous_strides([x.shape[axis] for axis in order])
-    return strided(x.shape, [steps[order.index(axis)] for axis in range(len(x.shape))], x.dtype)
-
-
-def rotary_embedding(trace: Any, g: Any, x: Any, cos: Any, sin: Any) -> Any:
+def rotary_embedding(trace: Any, g: Any, x: Any, cos: Any, sin: Any, **attributes: Any) -> Any:
     """Each half's gradient from the two products that it is in, then both in one tensor: the formula written out."""
     if not trace.wanted[0]:
         return None, None, None

@@ -6,7 +6,7 @@ Measured on torch 2.13 (tests/goldens/): each expansion has the kernels in torch
 from collections.abc import Callable
 from typing import Any
 
-from graphacct import Profile, Saved, prod
+from graphacct import Profile, Saved, prod, same
 from graphacct_operators.torch_attention import (
     ATTENTION,
     EFFICIENT,
@@ -38,36 +38,52 @@ def linear_in_out(trace: Any, x: Any, weight: Any, *bias: Any) -> Any:
     return linear(trace, x, weight, *bias, operator="linear_in_out")
 
 
-def rms_norm(trace: Any, x: Any, *weight: Any) -> Any:
-    """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own, in float32 where x has 16 bits.
+def rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
+    """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own.
 
-    torch's own where it has no fused kernel: the weight is multiplied before the result is cast back.
+    In float32 where x has 16 bits: `wide` says what of it, all unless it says so, which is torch's own where it has no
+    fused kernel.
     """
+    if wide not in ("", "all"):
+        return composed_rms_norm(trace, x, *weight, wide=wide)
     dtype = x.spec.dtype
     if dtype in HALF:
         x = trace.apply("cast", x, dtype="float32")
-    result = normalised(trace, x)
+    result = trace.apply("mul", x, inverse_root(trace, x))
     if weight:
         result = trace.apply("mul", result, *weight)
     return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
 
 
-def composed_rms_norm(trace: Any, x: Any, *weight: Any) -> Any:
-    """RMSNorm as the transformers library writes it: in float32, cast back, then times the weight."""
+def composed_rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
+    """RMSNorm as the transformers library writes it: in float32, cast back, then times the weight; or as `wide` says."""
+    if wide == "all":
+        return rms_norm(trace, x, *weight, wide=wide)
     dtype = x.spec.dtype
-    if dtype in HALF:
-        x = trace.apply("cast", x, dtype="float32")
-        trace.hold(x)
-    result = normalised(trace, x)
+    exact = trace.apply("cast", x, dtype="float32") if dtype in HALF else x
+    if wide != "statistics" and dtype in HALF:
+        trace.hold(exact)
+    inverse = inverse_root(trace, exact)
+    result = trace.apply("mul", x if wide == "statistics" else exact, inverse)
     if dtype in HALF:
         result = trace.apply("cast", result, dtype=dtype)
     return trace.apply("mul", *weight, result) if weight else result
 
 
-def normalised(trace: Any, x: Any) -> Any:
-    """x * rsqrt(mean(x²) + eps)."""
+def inverse_root(trace: Any, x: Any) -> Any:
+    """rsqrt(mean(x²) + eps)."""
     mean = trace.apply("mean", trace.apply("pow", x, exponent=2), dim=-1, keepdim=True)
-    return trace.apply("mul", x, trace.apply("rsqrt", trace.apply("shift", mean)))
+    return trace.apply("rsqrt", trace.apply("shift", mean))
+
+
+def rotary_embedding(trace: Any, x: Any, cos: Any, sin: Any, *, composed: bool = False) -> Any:
+    """Where it is composed: x * cos + rotated(x) * sin, the rotated one a copy of both halves, one of them negated."""
+    if not composed or not same(cos.spec.shape[-1], x.spec.shape[-1]):
+        return trace.apply("rotary_embedding", x, cos, sin, composed=composed)
+    first = trace.apply("mul", x, cos)
+    front, back = trace.apply("split", x, parts=2)
+    turned = trace.apply("concat", trace.apply("neg", back), front, dim=-1)
+    return trace.apply("add", first, trace.apply("mul", turned, sin))
 
 
 def gelu_new(trace: Any, x: Any) -> Any:
@@ -82,6 +98,7 @@ COMMON: dict[str, Callable[..., Any]] = {
     "linear_in_out": linear_in_out,
     "matmul": matmul,
     "gelu_new": gelu_new,
+    "rotary_embedding": rotary_embedding,
 }
 ONE_PER_ROW = "one per row, kept so that backward need not reduce again"
 NORM_INPUT = "the gradient needs the normalised input, recomputed from x and the statistics"
