@@ -59,7 +59,13 @@ class Workload:
 def plain_loss(kind: str, output: Value, b: Builder, *others: Value) -> Value:
     """The sum of the model's output and of the `others`, or its cross-entropy against one target per row of logits."""
     b.returned()
+    return own_loss(kind, output, b, *others)
+
+
+def own_loss(kind: str, output: Value, b: Builder, *others: Value) -> Value:
+    """The same where the model computes its cross-entropy itself: its function has not returned."""
     if kind == "sum":
+        b.returned()
         total = b.apply("sum", output, name="loss_0" if others else "loss")
         for index, other in enumerate(others, 1):
             part = b.apply("sum", other, name=f"loss_{index}")

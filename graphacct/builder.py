@@ -82,9 +82,17 @@ class Builder:
 
     def hold(self, *values: Value, until: str = "") -> None:
         """Keep values alive until the current scope's last node has run, as a variable of a module's function does, or
-        `until` a node of the scope has."""
+        `until` a node of the scope has. What a scope around it holds already stays as long as that says."""
+        end = self._path + until if until else self._path.removesuffix(".")
         for value in values:
-            self._held[value.name] = self._path + until if until else self._path.removesuffix(".")
+            known = self._held.get(value.name)
+            if known is None or not (known == "" or f"{end}.".startswith(f"{known}.")):
+                self._held[value.name] = end
+
+    @property
+    def last(self) -> str:
+        """The last node's name, without the current scope's."""
+        return self._nodes[-1].name.removeprefix(self._path)
 
     def emit(self, *values: Value) -> None:
         """Let values leave the graph, behind the outputs that `graph` is given: what a step hands to the next, such as

@@ -54,10 +54,13 @@ def norm(
 ) -> Value:
     """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them.
 
-    The gain is the weight, or one more than it where it is `centred` at 0. `wide` says what of an RMSNorm is in float32.
+    The gain is the weight, or one more than it where it is `centred` at 0. `wide` says what of an RMSNorm is in
+    float32; where all is, so is the gain.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
+    if wide == "all" and b.dtype != "float32":
+        gains = [b.apply("cast", gain, name=f"{name}.wide", dtype="float32") for gain in gains] if centred else gains
     if centred:
         gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
     biases = [b.parameter(f"{name}.bias", width)] if bias else []

@@ -12,7 +12,6 @@ from typing import Any
 
 import attrs
 
-<<<<<<< HEAD
 from graphacct.architectures.decoder.families import ACTIVATIONS, dtype, optional_activation
 from graphacct.architectures.encoder_decoder import (
     Attention,
@@ -20,18 +19,13 @@ from graphacct.architectures.encoder_decoder import (
     EncoderDecoder,
     Head,
     Mlp,
+    Norm,
     Part,
     Relative,
     Stack,
 )
 from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class, of_text
 from graphacct.config import flag, label_count, optional_flag, optional_size, probability, size
-=======
-from graphacct.architectures.decoder.families import ACTIVATIONS, dtype
-from graphacct.architectures.encoder_decoder import Attention, EncoderDecoder, Head, Mlp, Norm, Part, Relative, Stack
-from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class
-from graphacct.config import flag, optional_size, probability, size
->>>>>>> 3ef9294 (wip: element-wise results keep their operand's order; rotary positions and RMSNorm as the transformers library composes them; variables of its functions)
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
 

@@ -68,11 +68,14 @@ def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
         b.hold(x)
         y = layer_norm(b, t.norms[0], x)
         with b.scope(t.attention):
-            y = attention(t, d_head, workload, b, y, mask)
+            b.hold(y)
+            y, weights = attention(t, d_head, workload, b, y, mask)
+        b.hold(*weights)
         y = dropped(b, "attn_dropout", y, t.dropout, workload)
         x = b.apply("add", y, x, name="attn_residual")
         y = layer_norm(b, t.norms[1], x)
         with b.scope(t.mlp.module):
+            b.hold(y)
             y = mlp(t.mlp, b, y)
         y = dropped(b, "mlp_dropout", y, t.dropout, workload)
         return b.apply("add", y, x, name="mlp_residual")
@@ -80,12 +83,16 @@ def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
     return body
 
 
-def attention(t: Tower, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None) -> Value:
-    """Self-attention whose scope the builder is in, written out or as one fused operator."""
+def attention(
+    t: Tower, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None
+) -> tuple[Value, tuple[Value, ...]]:
+    """Self-attention whose scope the builder is in, as one fused operator or written out, and then the weights too."""
     width = x.spec.shape[-1]
+    written: tuple[Value, ...] = ()
     q, k, v = (
         split_heads(b, linear(b, f"{label}_proj", x, width, bias=t.bias), t.heads, d_head, label) for label in "qkv"
     )
+    b.hold(q, k, v)
     if workload.attention == "fused":
         drop = {"dropout_p": t.attention_dropout} if workload.phase == "train" and t.attention_dropout else {}
         y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=t.causal, **drop)
@@ -98,8 +105,9 @@ def attention(t: Tower, d_head: Dim, workload: Workload, b: Builder, x: Value, m
         weights = b.apply("softmax", scores, name="softmax", **wide)
         if wide:
             weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
-        y = b.apply("matmul", dropped(b, "attn_dropout", weights, t.attention_dropout, workload), v, name="values")
-    return linear(b, t.out, merge_heads(b, y), width)
+        written = (dropped(b, "attn_dropout", weights, t.attention_dropout, workload),)
+        y = b.apply("matmul", *written, v, name="values")
+    return linear(b, t.out, merge_heads(b, y), width), written
 
 
 def patches(b: Builder, name: str, pixels: Value, width: Dim, size: tuple[Dim, Dim], *, bias: bool) -> Value:

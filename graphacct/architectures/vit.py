@@ -73,6 +73,7 @@ def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) ->
         count = patch_count(config.image_size, config.patch_size) + 1
         x = b.apply("add", x, b.parameter("position_embeddings", (1, count, width)), name="with_positions")
         x = dropped(b, "dropout", x, config.hidden_dropout_prob, workload)
+    b.hold(x)
     feed_forward = Mlp(
         config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
     )

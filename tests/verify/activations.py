@@ -98,7 +98,7 @@ def logits(output: Any) -> torch.Tensor:
 
 
 def kept(model: Any, given: dict[str, Any], result: Callable[[Any], torch.Tensor]) -> list[tuple[int, str, list[int]]]:
-    """The new storages that are kept for the backward pass, each once: bytes, dtype, the shape of the first tensor in it.
+    """The new storages that are kept for the backward pass, each once: bytes, dtype, the first tensor's shape.
 
     What autograd saves, and of checkpointed layers also what their function is given by keyword: autograd does not see
     that, but it stays until the layer has been run again.
@@ -118,11 +118,14 @@ def kept(model: Any, given: dict[str, Any], result: Callable[[Any], torch.Tensor
                 keep(item)
         return torch.utils.checkpoint.checkpoint(function, *arguments, use_reentrant=False)
 
-    for module in model.modules():
-        if getattr(module, "gradient_checkpointing", False):
-            module._gradient_checkpointing_func = checkpointed
+    layers = [module for module in model.modules() if getattr(module, "gradient_checkpointing", False)]
+    before_that = [getattr(module, "_gradient_checkpointing_func", None) for module in layers]
+    for module in layers:
+        module._gradient_checkpointing_func = checkpointed
     with saved_tensors_hooks(keep, lambda tensor: tensor):
         value = result(model(**given))
+    for module, function in zip(layers, before_that, strict=True):
+        module._gradient_checkpointing_func = function
     rows = [(storage.nbytes(), dtype, shape) for storage, dtype, shape in found.values()]
     del value
     return rows

@@ -74,6 +74,7 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
             x = normed_by(b, d.norm, x, d.norm_kind)
         if narrow is not None:
             x = linear(b, d.project_out, x, narrow, bias=False)
+    b.hold(x)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
     x = linear(b, d.head, for_logits(b, x, workload), d.vocab_size, bias=d.head_bias, tied_to=tied)
     if d.logits_scaled:

@@ -81,6 +81,7 @@ def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Val
     """What the head or the classifier makes of the last stream, or the stream itself."""
     if d.classifier is not None:
         return classified(d.classifier, workload, b, read(d.classifier, b, x))
+    b.hold(x)
     return x if d.head is None else logits(d, d.head, workload, b, x)
 
 
@@ -132,6 +133,7 @@ def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, en
         x = looked_up(b, stack.table, entering, d.vocab_size, d.width, tied_to=tied)
         if stack.table_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+    b.hold(x)
     if stack.positions is not None:
         x = placed(stack.positions, stack is d.encoder, workload, b, x)
     if stack.embedding_norm:
@@ -163,7 +165,9 @@ def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Va
     if type(length) is int and type(p.usable) is int and length > p.usable:
         raise ConfigError(f"{name} {length} is beyond the {p.usable} positions that the model has learned")
     ids = b.apply("arange", name="position_ids", batch=batch if p.per_sequence else 1, n=seq)
-    return b.apply("add", x, looked_up(b, p.name, ids, p.count, width, frozen=p.frozen), name="embed")
+    rows = looked_up(b, p.name, ids, p.count, width, frozen=p.frozen)
+    b.hold(ids, rows)
+    return b.apply("add", x, rows, name="embed")
 
 
 def layers(
@@ -209,27 +213,36 @@ def layer(
     """One layer; its constants come in the order of `names`."""
     given = dict(zip(names, constants, strict=True))
     b.hold(x)
+    last: tuple[Value, ...] = ()
     for part in stack.parts:
         with b.scope(part.scope):
             if part.scope:
                 b.hold(x)
             y = normed_by(b, part.norm, x, stack.norm_kind) if stack.norm_first else x
-            y = transformed(part, stack is d.decoder, workload, b, y, given)
+            if part.scope and isinstance(part.module, Attention):
+                b.hold(y)
+            y, *written = transformed(part, stack is d.decoder, workload, b, y, given)
+            if written:
+                b.hold(*last, until=b.last)
+                last = tuple(written)
             y = dropped(b, f"{part.label}_dropout", y, d.dropout, workload)
             x = b.apply("add", x, y, name=f"{part.label}_residual")
             if not stack.norm_first:
                 x = normed_by(b, part.norm, x, stack.norm_kind)
+    b.hold(*last)  # one variable has the weights of one attention after the other
     return x
 
 
 def transformed(
     part: Part, causal: bool, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
-) -> Value:
-    """What a part's module makes of x."""
+) -> tuple[Value, ...]:
+    """What a part's module makes of x; and the attention's weights where they are written out."""
     module = part.module
     with b.scope(module.module):
         if isinstance(module, Mlp):
-            return mlp(module, b, x, workload)
+            if module.module:
+                b.hold(x)
+            return (mlp(module, b, x, workload),)
         return attention(module, causal and not module.cross, workload, b, x, given)
 
 

@@ -18,8 +18,9 @@ STATES, MASK, BIASES, CROSS_BIASES = "states", "causal_mask", "position_bias", "
 
 def attention(
     a: Attention, causal: bool, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
-) -> Value:
-    """Attention over x (batch, seq, width), whose scope the builder is in."""
+) -> tuple[Value, ...]:
+    """Attention over x (batch, seq, width), whose scope the builder is in; and the weights where they are written
+    out."""
     width = x.spec.shape[-1]
     q = linear(b, a.q, x, a.heads * a.d_head, bias=a.bias)
     if a.query_scaled:
@@ -33,7 +34,8 @@ def attention(
             k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
     b.hold(x, q, k, v)
     core = fused if workload.attention == "fused" else eager
-    return linear(b, a.out, merge_heads(b, core(a, causal, workload, b, q, k, v, given)), width, bias=a.bias)
+    y, *weights = core(a, causal, workload, b, q, k, v, given)
+    return linear(b, a.out, merge_heads(b, y), width, bias=a.bias), *weights
 
 
 def projected(a: Attention, b: Builder, x: Value, label: str) -> Value:
@@ -85,7 +87,7 @@ def fused(
     k: Value,
     v: Value,
     given: Mapping[str, Value],
-) -> Value:
+) -> tuple[Value, ...]:
     """One operator. Biases of the scores are its mask, which each layer makes anew where they are causal too."""
     causal = causal and workload.phase != "decode"
     rest: tuple[Value, ...] = ()
@@ -100,7 +102,7 @@ def fused(
         options["dropout_p"] = a.dropout
     if not a.scaled:
         options["scale"] = 1
-    return b.apply("scaled_dot_product_attention", q, k, v, *rest, name="sdpa", **options)
+    return (b.apply("scaled_dot_product_attention", q, k, v, *rest, name="sdpa", **options),)
 
 
 def eager(
@@ -112,7 +114,7 @@ def eager(
     k: Value,
     v: Value,
     given: Mapping[str, Value],
-) -> Value:
+) -> tuple[Value, ...]:
     """Scores, biases, mask, softmax and values, written out. The scores are multiplied even by 1, as the transformers
     library does it."""
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
@@ -123,5 +125,4 @@ def eager(
         scores = b.apply("add", scores, given[MASK], name="mask")
     weights = b.apply("softmax", scores, name="softmax")
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
-    b.hold(weights)
-    return b.apply("matmul", weights, v, name="values")
+    return b.apply("matmul", weights, v, name="values"), weights

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.architecture import Architecture, Workload
+from graphacct.architecture import Architecture, Workload, own_loss
 from graphacct.architectures.classifier import EOS, Classifier
 from graphacct.architectures.decoder.families import ALIASES
 from graphacct.architectures.encoder_decoder import EncoderDecoder, run
@@ -82,6 +82,7 @@ def encoder_decoder(
         attention=("fused", "eager"),
         phases=("forward", "train", "prefill", "decode"),
         last_logits=True,
+        loss=own_loss,
         dtype="float32",
         aliases={**ALIASES, **LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),

@@ -56,7 +56,7 @@ def rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
 
 
 def composed_rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
-    """RMSNorm as the transformers library writes it: in float32, cast back, then times the weight; or as `wide` says."""
+    """RMSNorm as the transformers library writes it: in float32, cast back, then times the weight, or as `wide` says."""
     if wide == "all":
         return rms_norm(trace, x, *weight, wide=wide)
     dtype = x.spec.dtype
@@ -104,7 +104,15 @@ ONE_PER_ROW = "one per row, kept so that backward need not reduce again"
 NORM_INPUT = "the gradient needs the normalised input, recomputed from x and the statistics"
 SCALED = "the input's gradient is scaled by it"
 
-CPU_EXPAND = {**COMMON, "rms_norm": rms_norm, ATTENTION: on_cpu}
+
+
+def softmax(trace: Any, x: Any, **attributes: Any) -> Any:
+    """The softmax, of a copy of x where it is computed in another dtype."""
+    dtype = attributes.get("dtype") or x.spec.dtype
+    return trace.apply("softmax", trace.apply("cast", x, dtype=dtype) if dtype != x.spec.dtype else x, **attributes)
+
+
+CPU_EXPAND = {**COMMON, "rms_norm": rms_norm, "softmax": softmax, ATTENTION: on_cpu}
 CPU_SAVES = {
     "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", when="p"),),
     "layer_norm": (
