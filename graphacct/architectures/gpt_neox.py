@@ -66,6 +66,7 @@ def describe(config: GPTNeoXConfig) -> Decoder:
         ),
         NORM,
         parallel=config.use_parallel_residual,
+        stream_last=True,
         dropout=config.hidden_dropout,
     )
     return Decoder(

@@ -27,8 +27,8 @@ SOURCE = 24
 """Tokens of an encoder beside a decoder."""
 ONLY = {"resnet": ("eager",), "mamba": ("eager",), "gemma2": ("eager",)}
 """Kinds of attention, where not both are there: a softcap is written out alone."""
-NOT_AGAIN = ("resnet",)
-"""Models that the library does not checkpoint."""
+NOT_AGAIN = ("resnet", "mamba")
+"""Models that are not checkpointed."""
 
 
 def probabilities(config: dict[str, Any]) -> list[str]:
@@ -38,17 +38,21 @@ def probabilities(config: dict[str, Any]) -> list[str]:
 
 
 def runs(folder: Path) -> Iterator[dict[str, Any]]:
-    """The runs of a model, without what is measured: in 16 bits no activation checkpointing."""
-    config = json.loads((folder / "config.json").read_text())
+    """The runs of a model, without what is measured: with dropout and in 16 bits without activation checkpointing."""
+    drops = bool(probabilities(json.loads((folder / "config.json").read_text())))
     for dtype in ("float32", "bfloat16"):
         for attention in ONLY.get(folder.name, ("eager", "fused")):
-            for p in (0.0, 0.1) if probabilities(config) else (0.0,):
-                for again in (False, True) if dtype == "float32" and folder.name not in NOT_AGAIN else (False,):
-                    for batch, size in SIZES:
-                        yield {
-                            **{"dtype": dtype, "attention": attention, "dropout": p},
-                            **{"checkpointing": again, "batch": batch, "size": size},
-                        }
+            kinds = [(0.0, False)]
+            if dtype == "float32" and folder.name not in NOT_AGAIN:
+                kinds += [(0.0, True)]
+            if dtype == "float32" and drops:
+                kinds += [(0.1, False)]
+            for p, again in kinds:
+                for batch, size in SIZES:
+                    yield {
+                        **{"dtype": dtype, "attention": attention, "dropout": p},
+                        **{"checkpointing": again, "batch": batch, "size": size},
+                    }
 
 
 def model_of(folder: Path, run: dict[str, Any]) -> Any:
@@ -179,7 +183,7 @@ def measure(folder: Path, run: dict[str, Any]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    names = sys.argv[1:] or sorted(path.name for path in FOLDERS.iterdir())
+    names = sys.argv[1:] or sorted(path.name for path in FOLDERS.iterdir() if path.is_dir())
     torch.set_num_threads(1)
     for name in names:
         measured = [{**run, **measure(FOLDERS / name, run)} for run in runs(FOLDERS / name)]
@@ -187,4 +191,3 @@ if __name__ == "__main__":
         lines = ",\n".join(f"  {json.dumps(run)}" for run in measured)
         head = json.dumps(versions)[1:-1]
         (FOLDERS / name / "truth.json").write_text(f'{{{head},\n "runs": [\n{lines}\n]}}\n')
-        print(name, len(measured))

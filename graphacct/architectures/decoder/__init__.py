@@ -196,8 +196,13 @@ def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mappin
 def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Attention and the feed-forward network on the same stream, added together."""
     first = prepared(kind.attention_norm, kind, b, x)
-    second = prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first
+    second = prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm and not kind.stream_last else first
     y = attended(kind, workload, b, first, tables)
+    if kind.stream_last:
+        y = dropped(b, "attn_dropout", y, kind.dropout, workload)
+        b.hold(y)
+        z = fed(kind, b, prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first)
+        return b.apply("add", added(kind, workload, b, y, z, "mlp"), x, name="residual")
     z = fed(kind, b, second)
     x = added(kind, workload, b, x, y, "attn")
     return added(kind, workload, b, x, z, "mlp")

@@ -203,6 +203,8 @@ class Layer:
         attention_stream_norm, mlp_stream_norm: The names of norms of the stream itself, after each was added to it.
         residual_normed: Whether what is added to is the normalized stream.
         parallel: Whether attention and network read the same stream and are added together.
+        stream_last: Whether a parallel layer normalizes the network's stream after attention has run, and adds the two
+            to each other first.
         residual_scaled: Whether each is multiplied by a constant before it is added.
         dropout: The probability with which either's output is dropped in training.
         attention_dropped: Whether attention's is, and not only the network's.
@@ -219,6 +221,7 @@ class Layer:
     mlp_stream_norm: str = ""
     residual_normed: bool = False
     parallel: bool = False
+    stream_last: bool = False
     residual_scaled: bool = False
     dropout: float = 0.0
     attention_dropped: bool = True

@@ -56,7 +56,7 @@ def rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
 
 
 def composed_rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
-    """RMSNorm as the transformers library writes it: in float32, cast back, then times the weight, or as `wide` says."""
+    """RMSNorm as the transformers library writes it: in float32, cast back, times the weight; or as `wide` says."""
     if wide == "all":
         return rms_norm(trace, x, *weight, wide=wide)
     dtype = x.spec.dtype
@@ -103,7 +103,6 @@ COMMON: dict[str, Callable[..., Any]] = {
 ONE_PER_ROW = "one per row, kept so that backward need not reduce again"
 NORM_INPUT = "the gradient needs the normalised input, recomputed from x and the statistics"
 SCALED = "the input's gradient is scaled by it"
-
 
 
 def softmax(trace: Any, x: Any, **attributes: Any) -> Any:
