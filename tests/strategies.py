@@ -72,7 +72,7 @@ def _step(random: _Random, b: Builder, x: Value, y: Value) -> Value:
         return b.apply("rms_norm", x, b.parameter(f"gain_{random.number(0, 9)}", (width,)))
     if kind == "heads":  # a view, and a copy out of it
         turned = b.apply("transpose", x, dims=(0, 1))
-        return b.apply("add", b.apply("reshape", turned, shape=(batch, seq, width)), y)
+        return b.apply("add", y, b.apply("reshape", turned, shape=(batch, seq, width)))
     if kind == "split":
         parts = b.apply("split", b.apply("concat", x, y), parts=2)
         return b.apply("mul", *parts)
@@ -106,7 +106,7 @@ def _block(random: _Random, b: Builder, name: str, known: Sequence[Value], depth
         random.weights.append([])
         if turned:
             copy = inner.apply("reshape", inside[-1], shape=random.shape)
-            inside = (*inside[:-1], inner.apply("add", copy, inside[0]))
+            inside = (*inside[:-1], inner.apply("add", inside[0], copy))
         values = _body(random, inner, inside, depth + 1)
         random.weights.pop()
         return [random.pick(values) for _ in range(len(carry) + stacked)]
