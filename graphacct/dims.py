@@ -103,7 +103,7 @@ def some_below(dim: Dim, bound: int) -> bool:
     return type(dim) is int and dim < bound
 
 
-def magnitude(dim: Dim) -> int:
+def magnitude(dim: Any) -> int:
     """An int by which products of dimensions can be ordered where one divides the other: of a symbol the value where
     all symbols are 64, of a sweep the largest."""
     if is_symbol(dim):

@@ -111,7 +111,7 @@ def softmax(trace: Any, x: Any, **attributes: Any) -> Any:
     return trace.apply("softmax", trace.apply("cast", x, dtype=dtype) if dtype != x.spec.dtype else x, **attributes)
 
 
-CPU_EXPAND = {**COMMON, "rms_norm": rms_norm, "softmax": softmax, ATTENTION: on_cpu}
+CPU_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, "rms_norm": rms_norm, "softmax": softmax, ATTENTION: on_cpu}
 CPU_SAVES = {
     "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", when="p"),),
     "layer_norm": (
