@@ -42,7 +42,7 @@ def runs(family):
         yield pytest.param(family, run, id=name + ("-checkpointing" if run["checkpointing"] else ""))
 
 
-RUNS = [*runs("gpt2"), *runs("transformer-lm"), *(run for run in runs("bert") if not run.values[1]["checkpointing"])]
+RUNS = [*runs("gpt2"), *runs("transformer-lm"), *runs("bert")]
 
 
 def scheduled(model, profile="torch-eager-cpu", recompute="none", **options):

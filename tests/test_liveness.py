@@ -29,8 +29,7 @@ def test_the_forward_peak_of_training_is_torchs(family, run, loss, key):
     assert max(training(tiny(family, run, loss))) == run[key]["forward_peak_bytes"]
 
 
-WITHOUT_GRADIENTS = [item for item in RUNS if "no_grad_forward" in item.values[1] and item.values[0] != "bert"]
-"""BERT's variables are not followed yet: docs/assumptions.md says by how much its peaks are low."""
+WITHOUT_GRADIENTS = [item for item in RUNS if "no_grad_forward" in item.values[1]]
 
 
 @pytest.mark.parametrize(("family", "run"), WITHOUT_GRADIENTS)

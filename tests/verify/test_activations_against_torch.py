@@ -29,6 +29,7 @@ def test_every_run_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_still_keeps_that(name: str) -> None:
-    """Bytes and storages kept, and the peaks of the forward pass, of the whole step and without gradients."""
-    for run in truth(FOLDERS / name):
+    """Bytes and storages kept, and the peaks of the forward pass, of the whole step and without gradients, for two
+    sequences or images."""
+    for run in [run for run in truth(FOLDERS / name) if run["batch"] == 2]:
         assert {**run, **measure(FOLDERS / name, run)} == run
