@@ -47,6 +47,8 @@ def from_dict(content: Any, name: str = "", operators: Mapping[str, Operator] | 
         from graphacct.plugins import default
 
         operators = default().operators
+    if isinstance(content, Mapping) and "schema" not in content:
+        raise ReadError("has neither a schema, as a saved graph has, nor a model_type, as a config.json has")
     graph = _object(content, "the file", GRAPH_KEYS)
     if graph.get("schema") != SCHEMA:
         raise ReadError(f"its schema is {graph.get('schema')!r}, not {SCHEMA!r}: see docs/graph-json.md")

@@ -8,7 +8,8 @@ fetched.
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,6 +26,8 @@ MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
 PEEK = 2**16
 NONE: Mapping[str, str] = {}
+CLASS_ENDING = re.compile(r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$")
+"""What stands behind the family in the name of a class."""
 OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
 """Values of a key that leave a model as it is without it."""
 COSTLY = frozenset(
@@ -134,10 +137,10 @@ def filled(
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
-    kind = content.get("model_type")
+    known = {name: item for item in plugins.architectures.values() for name in item.model_types}
+    kind = content.get("model_type") or _by_class(content.get("architectures"), known)
     if not isinstance(kind, str):
         raise ReadError(f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'")
-    known = {name: item for item in plugins.architectures.values() for name in item.model_types}
     if kind not in known:
         raise ReadError(
             f"no architecture reads model_type {brief(kind)}{suggest(kind, known)}\n"
@@ -145,6 +148,13 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
         )
     found: Architecture = known[kind].load()
     return found
+
+
+def _by_class(names: Any, known: Iterable[str]) -> str | None:
+    """The family of a file from before `model_type`: the one that its class is called after."""
+    name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
+    stem = CLASS_ENDING.sub("", name).lower()
+    return next((kind for kind in known if kind.replace("_", "") == stem), None)
 
 
 def _name(file: str) -> str:

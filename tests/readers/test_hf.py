@@ -15,6 +15,8 @@ import graphacct
 from graphacct import GraphacctError
 from graphacct.errors import ConfigError, ReadError
 from graphacct.memory import memory
+from graphacct.plugins import default
+from graphacct.readers.hf import find
 
 FAMILIES = Path(__file__).parent.parent / "goldens" / "families"
 REAL = {
@@ -165,3 +167,28 @@ def test_the_memory_of_a_file_is_that_of_its_preset(tmp_path: Path, phase: str) 
     preset = memory("gpt2", set={"n_layer": 2}, **options)
     assert found.workload == preset.workload
     assert (found.total, found.kv_bytes_per_token) == (preset.total, 2 * 2 * 768 * 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("BertForMaskedLM", "bert"),
+        ("GPT2LMHeadModel", "gpt2"),
+        ("T5WithLMHeadModel", "t5"),
+        ("DistilBertModel", "distilbert"),
+        ("GPTNeoXForCausalLM", "gpt_neox"),
+    ],
+)
+def test_a_file_older_than_model_type(tmp_path: Path, name: str, family: str) -> None:
+    """Files of 2019 name their class alone; the family is what the class is called after."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"architectures": [name]}))
+    assert find(str(file), default())[1].name == family
+
+
+def test_a_class_that_only_begins_as_a_family_is_not_guessed(tmp_path: Path) -> None:
+    """BertGeneration is no BERT: the file has to say its model_type."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"architectures": ["BertGenerationDecoderForCausalLM"]}))
+    with pytest.raises(ReadError, match="model_type is None: a configuration names its family there"):
+        find(str(file), default())
