@@ -132,17 +132,20 @@ def sides(default: int) -> Any:
     return _field((default, default), check)
 
 
-def model_class(default: str, known: Sequence[str]) -> Any:
-    """The key `architectures`: the class that the weights are of, one of those that a family knows."""
+def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | None = None) -> Any:
+    """The key `architectures`: the class that the weights are of, one of those that a family knows; `older` has names
+    of the first days, and what they are called today."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
         if not names:
             return default
-        if not isinstance(names, Sequence) or names[0] not in known:
-            found = brief(names[0] if isinstance(names, Sequence) else value)
+        name = names[0] if isinstance(names, Sequence) else value
+        name = (older or {}).get(name, name) if isinstance(name, str) else name
+        if name not in known:
+            found = brief(name)
             raise ConfigError(f"{field.name} has {found}{suggest(str(found), known)}; known are {', '.join(known)}")
-        return str(names[0])
+        return str(name)
 
     return _field(default, check)
 

@@ -23,8 +23,8 @@ from graphacct.architectures.encoder_decoder import (
     Positions,
     Stack,
 )
-from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class, of_text
-from graphacct.config import flag, label_count, probability, size
+from graphacct.architectures.encoder_decoder.families import encoder_decoder, of_text
+from graphacct.config import flag, label_count, model_class, probability, size
 from graphacct.dims import Dim, exact_div
 
 LM, MODEL = "BartForConditionalGeneration", "BartModel"
@@ -37,7 +37,7 @@ SPARE = 2
 class BartConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(LM, MODEL, SEQUENCE, SPANS)
+    architectures: str = model_class(LM, (LM, MODEL, SEQUENCE, SPANS))
     vocab_size: Dim = size(50265)
     max_position_embeddings: Dim = size(1024)
     d_model: Dim = size(1024)

@@ -24,13 +24,14 @@ from graphacct.architectures.encoder_decoder import (
     Relative,
     Stack,
 )
-from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class, of_text
-from graphacct.config import flag, label_count, optional_flag, optional_size, probability, size
+from graphacct.architectures.encoder_decoder.families import encoder_decoder, of_text
+from graphacct.config import flag, label_count, model_class, optional_flag, optional_size, probability, size
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
 
 LM, MODEL, ENCODER = "T5ForConditionalGeneration", "T5Model", "T5EncoderModel"
 SEQUENCE, TOKENS, SPANS = "T5ForSequenceClassification", "T5ForTokenClassification", "T5ForQuestionAnswering"
+OLDER = {"T5WithLMHeadModel": LM}
 GATED = "gated-"
 
 
@@ -50,7 +51,7 @@ def projection() -> Any:
 class T5Config:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(LM, MODEL, ENCODER, SEQUENCE, TOKENS, SPANS)
+    architectures: str = model_class(LM, (LM, MODEL, ENCODER, SEQUENCE, TOKENS, SPANS), OLDER)
     vocab_size: Dim = size(32128)
     d_model: Dim = size(512)
     d_kv: Dim = size(64)

@@ -24,8 +24,8 @@ from graphacct.architectures.encoder_decoder import (
     Positions,
     Stack,
 )
-from graphacct.architectures.encoder_decoder.families import encoder_decoder, model_class
-from graphacct.config import flag, label_count, probability, size
+from graphacct.architectures.encoder_decoder.families import encoder_decoder
+from graphacct.config import flag, label_count, model_class, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError
 
@@ -39,7 +39,7 @@ FRAMES_PER_POSITION = 2
 class WhisperConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(LM, MODEL, AUDIO)
+    architectures: str = model_class(LM, (LM, MODEL, AUDIO))
     vocab_size: Dim = size(51865)
     num_mel_bins: Dim = size(80)
     d_model: Dim = size(384)

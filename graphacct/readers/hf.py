@@ -25,9 +25,9 @@ FILE = "config.json"
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
 PEEK = 2**16
-NONE: Mapping[str, str] = {}
 CLASS_ENDING = re.compile(r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$")
 """What stands behind the family in the name of a class."""
+NONE: Mapping[str, str] = {}
 OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
 """Values of a key that leave a model as it is without it."""
 COSTLY = frozenset(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import attrs
 
 from graphacct.architecture import Architecture, Workload, own_loss
 from graphacct.architectures.classifier import EOS, Classifier
@@ -14,23 +12,8 @@ from graphacct.architectures.encoder_decoder import EncoderDecoder, run
 from graphacct.builder import Builder
 from graphacct.config import LABELS
 from graphacct.dims import Dim
-from graphacct.errors import ConfigError, brief, suggest
+from graphacct.errors import ConfigError
 from graphacct.graph import Value
-
-
-def model_class(*known: str) -> Any:
-    """The class that the published model is of, the first unless said: a name, or a list as in config.json, of which
-    the first counts. ConfigError suggests the closest."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> str:
-        names = [value] if isinstance(value, str) else value
-        if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
-            raise ConfigError(f"{field.name} is a list of names of classes, not {brief(value)}")
-        if names[0] not in known:
-            raise ConfigError(f"{field.name} cannot be {brief(names[0])}{suggest(names[0], known)}")
-        return names[0]
-
-    return attrs.field(default=known[0], converter=attrs.Converter(check, takes_field=True))
 
 
 def of_text(width: Dim, labels: Dim, dropout: float) -> Classifier:
