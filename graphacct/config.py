@@ -144,7 +144,7 @@ def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | N
         name = (older or {}).get(name, name) if isinstance(name, str) else name
         if name not in known:
             found = brief(name)
-            raise ConfigError(f"{field.name} has {found}{suggest(str(found), known)}; known are {', '.join(known)}")
+            raise ConfigError(f"{field.name} has {found}{suggest(str(found), known)}")
         return str(name)
 
     return _field(default, check)

@@ -151,7 +151,7 @@ def test_the_class_that_the_file_names(tmp_path: Path) -> None:
         graphacct.build(tmp_path, phase="train", loss="cross_entropy")
     with pytest.raises(
         graphacct.errors.ReadError,
-        match=r"architectures cannot be 'T5ForSpeech'",
+        match=r"architectures has 'T5ForSpeech'",
     ):
         read(tmp_path, architectures=["T5ForSpeech"])
 
