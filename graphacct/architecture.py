@@ -98,6 +98,7 @@ class Architecture:
             transformers library sets the names of an `attribute_map` last.
         loss: Adds the loss to a training step: `loss(kind, output, builder)`, which is given the first output.
         summed: Whether a loss that is a sum is that of all outputs; else it is what `loss` makes of the first.
+        loss_of: The loss of a configuration, where the class that it names decides; None where `loss` is that of all.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it takes the place of an architecture of this name from another plugin.
@@ -116,6 +117,7 @@ class Architecture:
     translated: frozenset[str] = frozenset()
     loss: Callable[[str, Value, Builder], Value] = plain_loss
     summed: bool = True
+    loss_of: Callable[[Any], Callable[[str, Value, Builder], Value]] | None = None
     model_types: tuple[str, ...] = ()
     doc: str = ""
     replaces: bool = False
@@ -201,10 +203,11 @@ class Architecture:
             raise ConfigError(f"{self.name}: {has}")
         return wanted
 
-    def _loss(self, kind: str, outputs: tuple[Value, ...], builder: Builder) -> Value:
+    def _loss(self, config: Any, kind: str, outputs: tuple[Value, ...], builder: Builder) -> Value:
         if kind == "sum" and self.summed and len(outputs) > 1:
             return plain_loss(kind, outputs[0], builder, *outputs[1:])
-        return self.loss(kind, outputs[0], builder)
+        loss = self.loss if self.loss_of is None else self.loss_of(config)
+        return loss(kind, outputs[0], builder)
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """The graph of one configuration on one workload."""
@@ -223,7 +226,7 @@ class Architecture:
             result = self.build(config, full, builder)
             outputs = result if isinstance(result, tuple) else (result,)
             if full.phase == "train":
-                outputs = (self._loss(full.loss, outputs, builder), *outputs)
+                outputs = (self._loss(config, full.loss, outputs, builder), *outputs)
         except GraphacctError:
             raise
         except Exception as error:

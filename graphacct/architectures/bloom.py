@@ -11,6 +11,7 @@ import attrs
 
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import decoder, dtype
+from graphacct.architectures.heads import HeadConfig
 from graphacct.config import flag, probability, size
 from graphacct.dims import Dim, exact_div
 
@@ -18,7 +19,7 @@ NORM = Norm(LAYER_NORM, bias=True)
 
 
 @attrs.frozen(kw_only=True)
-class BloomConfig:
+class BloomConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on, and the length that the model was trained at."""
 
     vocab_size: Dim = size(250880)
@@ -89,5 +90,6 @@ ARCHITECTURE = decoder(
     aliases={"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "n_embed": "hidden_size"},
     context=lambda config: config.seq_length,
     dtype="float16",
+    tokens="classifier",
     doc="BLOOM: ALiBi, LayerNorm, biases, tied head.",
 )

@@ -31,6 +31,8 @@ class Classifier:
         dropout: The probability with which what the last projection reads is.
         spans: Whether each token has two logits, that it is a span's first and that it is its last.
         averaged: Whether what the projection before makes of tokens is averaged.
+        bias: Whether the last projection has a bias.
+        pooled: Whether the last token's logits are those of the text, though they are worked out of all.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Classifier:
     dropout: float = 0.0
     spans: bool = False
     averaged: bool = False
+    bias: bool = True
+    pooled: bool = False
 
 
 def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple[Value, ...]:
@@ -55,7 +59,9 @@ def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple
         x = b.apply("mean", x, name="pooled", dim=1) if c.averaged else x
     if c.activation:
         x = activation(b, c.activation, x, f"{c.name}_act")
-    x = linear(b, c.name, dropped(b, f"{c.name}_drop", x, c.dropout, workload), c.outputs)
+    x = linear(b, c.name, dropped(b, f"{c.name}_drop", x, c.dropout, workload), c.outputs, bias=c.bias)
+    if c.pooled:
+        return (b.apply("select", x, name="pooled_logits", dim=1, index=-1),)
     if not c.spans:
         return (x,)
     ends = b.apply("split", x, name="starts_and_ends", parts=2)

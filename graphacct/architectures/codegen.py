@@ -13,6 +13,7 @@ from graphacct.architectures.decoder import Decoder
 from graphacct.architectures.decoder.families import decoder
 from graphacct.architectures.gptj import ALIASES, GPTJConfig
 from graphacct.architectures.gptj import describe as describe_gptj
+from graphacct.architectures.heads import ALONE, CAUSAL
 from graphacct.dims import exact_div
 
 SHARDS = 4
@@ -50,5 +51,6 @@ ARCHITECTURE = decoder(
     aliases=ALIASES,
     context=lambda config: config.n_positions,
     dtype="float16",
+    classes=(CAUSAL, ALONE),
     doc="CodeGen: GPT-J with one projection for q, k and v.",
 )

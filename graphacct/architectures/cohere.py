@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
+from graphacct.architectures.heads import ALONE, CAUSAL
 from graphacct.config import flag, size
 from graphacct.dims import Dim
 
@@ -73,5 +74,10 @@ PRESETS = {
     ),
 }
 ARCHITECTURE = decoder(
-    "cohere", CohereConfig, describe, PRESETS, doc="Command R: parallel layers, LayerNorm without bias, scaled logits."
+    "cohere",
+    CohereConfig,
+    describe,
+    PRESETS,
+    classes=(CAUSAL, ALONE),
+    doc="Command R: parallel layers, LayerNorm without bias, scaled logits.",
 )

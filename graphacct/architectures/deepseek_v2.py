@@ -15,6 +15,7 @@ import attrs
 from graphacct.architectures.decoder import Attention, Decoder, Experts, Latent, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, dequantized, whole
 from graphacct.architectures.decoder.sparse import at_most, layered
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE
 from graphacct.config import choice, flag, optional_size, size
 from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
@@ -162,5 +163,6 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_experts": "n_routed_experts"},
+    classes=(CAUSAL, ALONE, SEQUENCE),
     doc="DeepSeek-V2: latent attention, small experts and shared ones after a first layer without.",
 )

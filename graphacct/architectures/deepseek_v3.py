@@ -13,6 +13,7 @@ import attrs
 from graphacct.architectures.decoder import Decoder, Experts, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, decoder
 from graphacct.architectures.deepseek_v2 import LatentConfig, deepseek
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
 
@@ -66,5 +67,6 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_local_experts": "n_routed_experts"},
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="DeepSeek-V3, R1: latent attention, experts chosen by corrected sigmoids among the best groups.",
 )

@@ -12,6 +12,7 @@ import attrs
 
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype, rope_parameters
+from graphacct.architectures.heads import HeadConfig
 from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div, same
 
@@ -19,7 +20,7 @@ NORM = Norm(LAYER_NORM, bias=True)
 
 
 @attrs.frozen(kw_only=True)
-class FalconConfig:
+class FalconConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on.
 
     `n_head_kv` is the first files' word for `num_kv_heads`; only the new decoder had it.
@@ -154,5 +155,6 @@ ARCHITECTURE = decoder(
     PRESETS,
     aliases={"n_embed": "hidden_size", "n_head": "num_attention_heads", "n_layer": "num_hidden_layers"},
     model_types=("falcon", "RefinedWeb", "RefinedWebModel"),
+    tokens="classifier",
     doc="Falcon: LayerNorm, parallel layers, multi-query or grouped attention; RefinedWeb's with ALiBi.",
 )

@@ -12,6 +12,7 @@ import attrs
 
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, activation, decoder
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
 
@@ -33,6 +34,7 @@ class GemmaConfig(DecoderConfig):
     max_position_embeddings: Dim = size(8192)
     tie_word_embeddings: bool = flag(True)
     attention_bias: bool = flag(False)
+    use_bidirectional_attention: bool = flag(False)
 
 
 def describe(config: GemmaConfig) -> Decoder:
@@ -46,6 +48,7 @@ def describe(config: GemmaConfig) -> Decoder:
             bias=config.attention_bias,
             out_bias=config.attention_bias,
             rotary=config.d_head,
+            causal=not config.use_bidirectional_attention,
             dropout=config.attention_dropout,
         ),
         Mlp(config.intermediate_size, operator),
@@ -76,5 +79,6 @@ ARCHITECTURE = decoder(
     GemmaConfig,
     describe,
     PRESETS,
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="Gemma: centred RMSNorm, scaled embedding, GeGLU, wide heads, tied head.",
 )

@@ -23,6 +23,7 @@ from graphacct.architectures.decoder.families import (
     number,
 )
 from graphacct.architectures.gemma import CENTRED
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
 
@@ -42,10 +43,16 @@ class Gemma2Config(DecoderConfig):
     max_position_embeddings: Dim = size(8192)
     tie_word_embeddings: bool = flag(True)
     attention_bias: bool = flag(False)
+    use_bidirectional_attention: bool = flag(False)
     sliding_window: Dim | None = optional_size(4096)
     layer_types: tuple[str, ...] | None = layer_types()
     attn_logit_softcapping: float | None = number(50.0)
     final_logit_softcapping: float | None = number(30.0)
+
+    @property
+    def window(self) -> Dim | None:
+        """How many positions the layers with a window see."""
+        return self.sliding_window
 
 
 def describe(config: Gemma2Config) -> Decoder:
@@ -67,8 +74,9 @@ def sandwiched(config: Any, kinds: tuple[str, ...], *, rotary_tables: Mapping[st
                 out_bias=config.attention_bias,
                 rotary=config.d_head,
                 rotary_tables=rotary_tables[kind],
-                window=config.sliding_window if kind == SLIDING else None,
+                window=config.window if kind == SLIDING else None,
                 qk_norm=qk_norm,
+                causal=not config.use_bidirectional_attention,
                 softcap=config.attn_logit_softcapping is not None,
                 dropout=config.attention_dropout,
             ),
@@ -118,5 +126,6 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"hidden_act": "hidden_activation"},
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="Gemma 2: norms around each part, a window in every other layer, capped scores and logits.",
 )

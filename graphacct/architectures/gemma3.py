@@ -10,8 +10,9 @@ import attrs
 from graphacct.architectures.decoder import Decoder
 from graphacct.architectures.decoder.families import FULL, SLIDING, decoder, kinds_of_attention, number
 from graphacct.architectures.gemma2 import Gemma2Config, sandwiched
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE
 from graphacct.config import size
-from graphacct.dims import Dim
+from graphacct.dims import Dim, floor_div
 from graphacct.errors import ConfigError
 
 
@@ -27,6 +28,14 @@ class Gemma3Config(Gemma2Config):
     sliding_window_pattern: Dim = size(6)
     attn_logit_softcapping: float | None = number(None)
     final_logit_softcapping: float | None = number(None)
+
+    @property
+    def window(self) -> Dim | None:
+        """How many positions the layers with a window see: to either side half of what the file says, and the token
+        itself, where attention goes both ways (EmbeddingGemma)."""
+        if self.use_bidirectional_attention and self.sliding_window is not None:
+            return floor_div(self.sliding_window, 2) + 1
+        return self.sliding_window
 
 
 def describe(config: Gemma3Config) -> Decoder:
@@ -56,6 +65,7 @@ ARCHITECTURE = decoder(
     Gemma3Config,
     describe,
     PRESETS,
-    aliases={"hidden_act": "hidden_activation", "_sliding_window_pattern": "sliding_window_pattern"},
+    aliases={"hidden_act": "hidden_activation"},
+    classes=(CAUSAL, ALONE, SEQUENCE),
     doc="Gemma 3's language model: a window in five of six layers, normed queries and keys, two rotary bases.",
 )

@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, fraction, part_turned
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
 
@@ -29,7 +30,7 @@ class Glm4Config(DecoderConfig):
 
 def describe(config: Glm4Config) -> Decoder:
     """A stack of equal layers."""
-    turned = part_turned(config)
+    turned = part_turned(config, paired=True)
     layer = Layer(
         Attention(
             config.num_attention_heads,
@@ -55,5 +56,10 @@ def describe(config: Glm4Config) -> Decoder:
 
 PRESETS = {"glm-4-9b": Glm4Config(max_position_embeddings=32768, dtype="bfloat16")}
 ARCHITECTURE = decoder(
-    "glm4", Glm4Config, describe, PRESETS, doc="GLM-4: norms around each part, half of each head turned, joint gate."
+    "glm4",
+    Glm4Config,
+    describe,
+    PRESETS,
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    doc="GLM-4: norms around each part, half of each head turned, joint gate.",
 )

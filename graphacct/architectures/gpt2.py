@@ -12,7 +12,21 @@ from functools import partial
 import attrs
 
 from graphacct.architecture import Architecture, Workload
+from graphacct.architectures.activations import ACTIVATIONS
+from graphacct.architectures.activations import activation as activation_name
+from graphacct.architectures.classifier import classified
+from graphacct.architectures.heads import (
+    ALONE,
+    TWO_HEADS,
+    HeadConfig,
+    check_outputs,
+    checked,
+    labels_head,
+    loss,
+)
+from graphacct.architectures.heads import CLASSES as USUAL
 from graphacct.architectures.layers import (
+    activation,
     conv1d,
     dropped,
     embedding,
@@ -20,7 +34,6 @@ from graphacct.architectures.layers import (
     layer_norm,
     linear,
     merge_heads,
-    next_token_loss,
     split_heads,
     with_cache,
 )
@@ -31,17 +44,11 @@ from graphacct.errors import ConfigError
 from graphacct.graph import Value
 from graphacct.hookspecs import hookimpl
 
-ACTIVATIONS = {
-    "gelu_new": "gelu_new",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu": "gelu",
-    "relu": "relu",
-    "silu": "silu",
-}
+CLASSES = (*USUAL, TWO_HEADS)
 
 
 @attrs.frozen
-class GPT2Config:
+class GPT2Config(HeadConfig):
     """The keys of the published config.json that the cost depends on, under their published names."""
 
     vocab_size: Dim = size(50257)
@@ -50,16 +57,23 @@ class GPT2Config:
     n_layer: Dim = size(12)
     n_head: Dim = size(12)
     n_inner: Dim | None = optional_size()
-    activation_function: str = choice("gelu_new", tuple(ACTIVATIONS))
+    activation_function: str = activation_name("gelu_new")
     resid_pdrop: float = probability(0.1)
     embd_pdrop: float = probability(0.1)
     attn_pdrop: float = probability(0.1)
     tie_word_embeddings: bool = flag(True)
+    summary_type: str = choice("cls_index", ("cls_index", "last", "first", "mean"))
+    summary_use_proj: bool = flag(True)
+    summary_proj_to_labels: bool = flag(True)
     dtype: str | None = dtype()
 
 
-def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
-    """The graph from token ids to logits."""
+def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph from token ids to logits, or to what the class that the file names has instead."""
+    ending = checked(config, "gpt2", CLASSES)
+    check_outputs(ending, config, workload)
+    if ending == TWO_HEADS and workload.phase == "train":
+        raise ConfigError(f"{config.architectures} has two outputs and no training step: use GPT2LMHeadModel's")
     batch, seq, width = workload.batch, workload.seq_len, config.n_embd
     length = workload.positions
     if type(length) is int and type(config.n_positions) is int and length > config.n_positions:
@@ -69,7 +83,8 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
         )
     d_head = exact_div(width, config.n_head, "n_embd / n_head")
     ids = b.input("input_ids", (batch, seq), "int64")
-    with b.scope("transformer"):
+    module = "" if ending == ALONE else "transformer"
+    with b.scope(module):
         tokens = embedding(b, "wte", ids, config.vocab_size, width)
         position_ids = b.apply("arange", name="position_ids", batch=1, n=seq)
         positions = embedding(b, "wpe", position_ids, config.n_positions, width)
@@ -85,9 +100,31 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value:
         x = layer_norm(b, "ln_f", x)
     if workload.phase == "train":
         b.hold(x)  # until the loss, which the model computes itself
+    if ending == ALONE:
+        return x
+    classifier = labels_head(config, ending, tokens="classifier")
+    if classifier is not None:
+        return classified(classifier, workload, b, x)
     tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
-    x = for_logits(b, x, workload)
-    return linear(b, "lm_head", x, config.vocab_size, bias=False, tied_to=tied)
+    logits = linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
+    return (logits, summary(config, b, x)) if ending == TWO_HEADS else logits
+
+
+def summary(config: GPT2Config, b: Builder, x: Value) -> Value:
+    """One position of each sequence, or the mean of all, and a score of it as one of several choices.
+
+    The class that has it has one label, whatever `num_labels` says.
+    """
+    seq = x.spec.shape[1]
+    with b.scope("multiple_choice_head"):
+        if config.summary_type == "mean":
+            x = b.apply("mean", x, name="mean", dim=1)
+        else:
+            start = 0 if config.summary_type == "first" else seq - 1
+            x = b.apply("slice", x, name="position", dim=1, start=start, length=1)
+        if not config.summary_use_proj:
+            return x
+        return linear(b, "summary", x, 1 if config.summary_proj_to_labels else config.n_embd)
 
 
 def block(
@@ -106,7 +143,7 @@ def block(
     with b.scope("mlp"):
         inner = 4 * config.n_embd if config.n_inner is None else config.n_inner
         y = conv1d(b, "c_fc", y, inner)
-        y = b.apply(ACTIVATIONS[config.activation_function], y, name="act")
+        y = activation(b, ACTIVATIONS[config.activation_function], y)
         y = conv1d(b, "c_proj", y, config.n_embd)
         y = dropped(b, "dropout", y, config.resid_pdrop, workload)
     return b.apply("add", x, y, name="mlp_residual")
@@ -159,14 +196,15 @@ GPT2 = Architecture(
     dtype="float32",
     phases=("forward", "train", "prefill", "decode"),
     last_logits=True,
-    loss=next_token_loss,
+    loss_of=loss,
     aliases={
+        "torch_dtype": "dtype",
+        "id2label": "num_labels",
         "hidden_size": "n_embd",
         "num_hidden_layers": "n_layer",
         "num_attention_heads": "n_head",
         "max_position_embeddings": "n_positions",
         "n_ctx": "n_positions",
-        "torch_dtype": "dtype",
     },
     model_types=("gpt2",),
     doc="GPT-2: learned positions, LayerNorm, biases, tanh-GELU, tied head.",

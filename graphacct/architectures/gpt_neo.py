@@ -12,6 +12,7 @@ import attrs
 
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm, Positions
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype, whole
+from graphacct.architectures.heads import HeadConfig
 from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError, brief
@@ -47,7 +48,7 @@ def attention_types() -> Any:
 
 
 @attrs.frozen(kw_only=True)
-class GPTNeoConfig:
+class GPTNeoConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 
     vocab_size: Dim = size(50257)
@@ -139,5 +140,6 @@ ARCHITECTURE = decoder(
     PRESETS,
     aliases={"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"},
     dtype="float32",
+    tokens="classifier",
     doc="GPT-Neo: learned positions, LayerNorm, global and local attention in turn, scores not scaled.",
 )

@@ -17,6 +17,7 @@ from graphacct.architectures.decoder.families import (
     decoder,
     fraction,
     part_turned,
+    width_over_heads,
 )
 from graphacct.config import flag, probability, size
 from graphacct.dims import Dim
@@ -39,10 +40,14 @@ class GPTNeoXConfig(DecoderConfig):
     use_parallel_residual: bool = flag(True)
     partial_rotary_factor: float = fraction(0.25)
 
+    @property
+    def d_head(self) -> Dim:
+        return width_over_heads(self)
+
 
 def describe(config: GPTNeoXConfig) -> Decoder:
     """A stack of equal layers, whose q, k and v are one projection, interleaved by head."""
-    turned = part_turned(config)
+    turned = part_turned(config, paired=True)
     layer = Layer(
         Attention(
             config.num_attention_heads,
@@ -114,5 +119,6 @@ ARCHITECTURE = decoder(
     PRESETS,
     aliases={"rotary_pct": "partial_rotary_factor"},
     dtype="float16",
+    tokens="classifier",
     doc="GPT-NeoX and Pythia: LayerNorm, parallel layers, a quarter of each head turned, biases.",
 )

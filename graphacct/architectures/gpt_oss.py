@@ -15,6 +15,7 @@ from graphacct.architectures.decoder import Attention, Decoder, Experts, Layer, 
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, dequantized, layer_types
 from graphacct.architectures.decoder.sparse import at_most
 from graphacct.architectures.decoder.windows import alternating
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
 
@@ -94,5 +95,6 @@ ARCHITECTURE = decoder(
     PRESETS,
     aliases={"num_experts": "num_local_experts"},
     attention=("eager", "fused"),
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="gpt-oss: windows by turns, learned sinks, experts with biases.",
 )

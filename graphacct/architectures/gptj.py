@@ -11,6 +11,7 @@ import attrs
 
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, SPAN, HeadConfig
 from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError
@@ -25,7 +26,7 @@ ALIASES = {
 
 
 @attrs.frozen(kw_only=True)
-class GPTJConfig:
+class GPTJConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 
     vocab_size: Dim = size(50400)
@@ -106,5 +107,6 @@ ARCHITECTURE = decoder(
     aliases=ALIASES,
     context=lambda config: config.n_positions,
     dtype="float32",
+    classes=(CAUSAL, ALONE, SEQUENCE, SPAN),
     doc="GPT-J: LayerNorm, parallel layers on one norm, part of each head turned.",
 )

@@ -12,6 +12,7 @@ import attrs
 
 from graphacct.architectures.decoder import Decoder, Layer
 from graphacct.architectures.decoder.families import decoder
+from graphacct.architectures.heads import ALONE, CAUSAL
 from graphacct.architectures.llama import LlamaConfig
 from graphacct.architectures.llama import describe as llama
 
@@ -38,5 +39,10 @@ PRESETS = {
     "granite-3.1-8b": _preset(49152, 131072, **EIGHT_B),
 }
 ARCHITECTURE = decoder(
-    "granite", LlamaConfig, describe, PRESETS, doc="Granite 3: Llama's layers with constant multipliers."
+    "granite",
+    LlamaConfig,
+    describe,
+    PRESETS,
+    classes=(CAUSAL, ALONE),
+    doc="Granite 3: Llama's layers with constant multipliers.",
 )

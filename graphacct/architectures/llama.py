@@ -82,5 +82,10 @@ PRESETS: Mapping[str, LlamaConfig] = {
     ),
 }
 ARCHITECTURE = decoder(
-    "llama", LlamaConfig, describe, PRESETS, doc="Llama 2, 3, 3.1, 3.2: RMSNorm, RoPE, SwiGLU, grouped queries."
+    "llama",
+    LlamaConfig,
+    describe,
+    PRESETS,
+    span="transformer",
+    doc="Llama 2, 3, 3.1, 3.2: RMSNorm, RoPE, SwiGLU, grouped queries.",
 )

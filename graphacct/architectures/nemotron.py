@@ -39,7 +39,7 @@ class NemotronConfig(DecoderConfig):
 
 def describe(config: NemotronConfig) -> Decoder:
     """A stack of equal layers."""
-    turned = part_turned(config)
+    turned = part_turned(config, paired=True)
     layer = Layer(
         Attention(
             config.num_attention_heads,
@@ -88,5 +88,6 @@ ARCHITECTURE = decoder(
     NemotronConfig,
     describe,
     PRESETS,
+    span="transformer",
     doc="Nemotron-4 and Minitron: centred LayerNorm, squared ReLU, half of each head turned.",
 )

@@ -12,6 +12,7 @@ import attrs
 
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE
 from graphacct.config import flag, size
 from graphacct.dims import Dim
 
@@ -72,5 +73,10 @@ PRESETS = {
     "olmo-2-32b": Olmo2Config(**COMMON, **THIRTY_TWO_B, dtype="float32"),
 }
 ARCHITECTURE = decoder(
-    "olmo2", Olmo2Config, describe, PRESETS, doc="OLMo 2: norms after each part, and of all queries and keys together."
+    "olmo2",
+    Olmo2Config,
+    describe,
+    PRESETS,
+    classes=(CAUSAL, ALONE, SEQUENCE),
+    doc="OLMo 2: norms after each part, and of all queries and keys together.",
 )

@@ -11,6 +11,7 @@ import attrs
 
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm, Positions
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, SPAN, HeadConfig
 from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div, same
 
@@ -19,7 +20,7 @@ SPARE = 2
 
 
 @attrs.frozen(kw_only=True)
-class OPTConfig:
+class OPTConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 
     vocab_size: Dim = size(50272)
@@ -111,5 +112,6 @@ ARCHITECTURE = decoder(
     PRESETS,
     aliases={"_remove_final_layer_norm": "remove_final_layer_norm"},
     dtype="float16",
+    classes=(CAUSAL, ALONE, SEQUENCE, SPAN),
     doc="OPT: learned positions, LayerNorm, ReLU, biases, tied head.",
 )

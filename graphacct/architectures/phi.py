@@ -18,6 +18,7 @@ from graphacct.architectures.decoder.families import (
     fraction,
     part_turned,
 )
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, probability, size
 from graphacct.dims import Dim
 
@@ -93,5 +94,6 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     dtype="float16",
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="Phi-1, Phi-1.5, Phi-2: LayerNorm, parallel layers on one norm, part of each head turned, biases.",
 )

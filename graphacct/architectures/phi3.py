@@ -11,6 +11,7 @@ import attrs
 
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, fraction, part_turned
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import optional_size, probability, size
 from graphacct.dims import Dim
 
@@ -83,5 +84,10 @@ PRESETS: Mapping[str, Phi3Config] = {
     ),
 }
 ARCHITECTURE = decoder(
-    "phi3", Phi3Config, describe, PRESETS, doc="Phi-3 and Phi-4: RMSNorm, RoPE, SwiGLU, joint projections."
+    "phi3",
+    Phi3Config,
+    describe,
+    PRESETS,
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    doc="Phi-3 and Phi-4: RMSNorm, RoPE, SwiGLU, joint projections.",
 )

@@ -95,5 +95,10 @@ PRESETS: Mapping[str, Qwen2Config] = {
     "qwen2.5-72b": _published(8192, 29568, 80, 64, 8, **LARGE),
 }
 ARCHITECTURE = decoder(
-    "qwen2", Qwen2Config, describe, PRESETS, doc="Qwen2, Qwen2.5: Llama's layers, biases on queries, keys and values."
+    "qwen2",
+    Qwen2Config,
+    describe,
+    PRESETS,
+    span="transformer",
+    doc="Qwen2, Qwen2.5: Llama's layers, biases on queries, keys and values.",
 )

@@ -80,5 +80,10 @@ PRESETS: Mapping[str, Qwen3Config] = {
     "qwen3-32b": _published(5120, 25600, 64, 64),
 }
 ARCHITECTURE = decoder(
-    "qwen3", Qwen3Config, describe, PRESETS, doc="Qwen3: queries and keys normalized per head, no biases."
+    "qwen3",
+    Qwen3Config,
+    describe,
+    PRESETS,
+    span="transformer",
+    doc="Qwen3: queries and keys normalized per head, no biases.",
 )

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct.architectures.decoder import Decoder, Layer, Mlp
-from graphacct.architectures.decoder.families import ACTIVATIONS, decoder
+from graphacct.architectures.decoder.families import ACTIVATIONS, FULL, SLIDING, decoder
 from graphacct.architectures.decoder.sparse import layered
 from graphacct.architectures.qwen2_moe import SparseQwenConfig, many_experts
 from graphacct.architectures.qwen3 import normed_heads, qwen3
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
+from graphacct.errors import ConfigError, brief
 
 
 @attrs.frozen(kw_only=True)
@@ -32,6 +33,10 @@ class Qwen3MoeConfig(SparseQwenConfig):
 
 def describe(config: Qwen3MoeConfig) -> Decoder:
     """Layers that differ in having experts, if they do; a window is all layers' or none's."""
+    only = FULL if config.window is None else SLIDING
+    other = next((kind for kind in config.layer_types or () if kind != only), None)
+    if other is not None:
+        raise ConfigError(f"layer_types has {brief(other)}: every layer of this configuration has {only}")
     attention = normed_heads(config, config.window)
     experts = many_experts(config, config.num_local_experts, "num_experts")
     dense = Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act])
@@ -68,5 +73,6 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_experts": "num_local_experts"},
+    span="transformer",
     doc="Qwen3-MoE: Qwen3's attention, small experts of which each token runs through eight.",
 )

@@ -86,7 +86,7 @@ def describe(config: SmolLM3Config) -> Decoder:
                 bias=config.attention_bias,
                 out_bias=config.attention_bias,
                 rotary=config.d_head if turned(index) else 0,
-                window=config.sliding_window if windowed and kind == SLIDING else None,
+                window=config.sliding_window if kind == SLIDING else None,
                 dropout=config.attention_dropout,
             ),
             Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], bias=config.mlp_bias),
@@ -103,5 +103,10 @@ def describe(config: SmolLM3Config) -> Decoder:
 
 PRESETS = {"smollm3-3b": SmolLM3Config(max_position_embeddings=65536, dtype="bfloat16")}
 ARCHITECTURE = decoder(
-    "smollm3", SmolLM3Config, describe, PRESETS, doc="SmolLM3: every fourth layer without rotary positions."
+    "smollm3",
+    SmolLM3Config,
+    describe,
+    PRESETS,
+    span="transformer",
+    doc="SmolLM3: every fourth layer without rotary positions.",
 )

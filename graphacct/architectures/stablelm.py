@@ -10,7 +10,15 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
-from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, fraction, part_turned
+from graphacct.architectures.decoder.families import (
+    ACTIVATIONS,
+    DecoderConfig,
+    decoder,
+    fraction,
+    part_turned,
+    width_over_heads,
+)
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, probability, size
 from graphacct.dims import Dim
 
@@ -32,6 +40,10 @@ class StableLmConfig(DecoderConfig):
     use_parallel_residual: bool = flag(False)
     hidden_dropout: float = probability(0.0)
     partial_rotary_factor: float = fraction(0.25)
+
+    @property
+    def d_head(self) -> Dim:
+        return width_over_heads(self)
 
 
 def describe(config: StableLmConfig) -> Decoder:
@@ -95,5 +107,6 @@ ARCHITECTURE = decoder(
     PRESETS,
     aliases={"rope_pct": "partial_rotary_factor"},
     model_types=("stablelm", "stablelm_epoch"),
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="StableLM: LayerNorm, SwiGLU, a quarter of each head turned; 12B with parallel layers and normalized heads.",
 )

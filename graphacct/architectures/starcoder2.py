@@ -11,6 +11,7 @@ import attrs
 
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, activation, decoder
+from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim
 
@@ -98,5 +99,6 @@ ARCHITECTURE = decoder(
     Starcoder2Config,
     describe,
     PRESETS,
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="StarCoder2: LayerNorm, RoPE, plain network, grouped queries, a window.",
 )

@@ -12,7 +12,8 @@ from typing import Any
 
 import attrs
 
-from graphacct.architectures.decoder.families import ACTIVATIONS, dtype, optional_activation
+from graphacct.architectures.activations import ACTIVATIONS, optional_activation
+from graphacct.architectures.decoder.families import dtype
 from graphacct.architectures.encoder_decoder import (
     Attention,
     Classifier,

@@ -57,6 +57,7 @@ COSTLY = frozenset(
         "num_kv_heads",
         "num_key_value_heads",
         "parallel_attn",
+        "per_layer_config",
         "q_lora_rank",
         "qk_layernorm",
         "quantization_config",

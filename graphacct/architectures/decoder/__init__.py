@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from graphacct.architecture import Workload
+from graphacct.architectures.classifier import classified
 from graphacct.architectures.decoder.attention import ALIBI, attention, capped, mask_name, normed_by
 from graphacct.architectures.decoder.description import (
     LAYER_NORM,
@@ -42,8 +43,8 @@ __all__ = [
 ]
 
 
-def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
-    """The graph of a decoder from token ids to logits."""
+def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph of a decoder from token ids to logits, or to what its class has instead."""
     batch, seq = workload.batch, workload.seq_len
     assert seq is not None
     if d.most_positions is not None:
@@ -74,7 +75,11 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value:
             x = normed_by(b, d.norm, x, d.norm_kind)
         if narrow is not None:
             x = linear(b, d.project_out, x, narrow, bias=False)
+    if d.headless:
+        return x
     b.hold(x)
+    if d.classifier is not None:
+        return classified(d.classifier, workload, b, x)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
     x = linear(b, d.head, for_logits(b, x, workload), d.vocab_size, bias=d.head_bias, tied_to=tied)
     if d.logits_scaled:

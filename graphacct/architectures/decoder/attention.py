@@ -107,7 +107,7 @@ def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     count = x.spec.shape[1]
     if type(count) is not int:
         raise ConfigError(f"the number of heads is {count}: each has a norm of its own, so give a number")
-    parts = b.apply("split", x, name=f"{name}.parts", parts=count, dim=1)
+    parts = b.apply("split", x, name=f"{name}.parts", parts=count, dim=1) if count > 1 else (x,)
     normed = [normed_by(b, f"{name}.norms.{i}", part, kind) for i, part in enumerate(parts)]
     return b.apply("concat", *normed, name=name, dim=1)
 
@@ -128,7 +128,7 @@ def fused(
     """One operator; a mask is only given where it is more than causal."""
     given = (q, k, v, b.parameter("sinks", (a.heads,))) if a.sinks else (q, k, v)
     operator = "scaled_dot_product_attention" + ("_with_sinks" if a.sinks else "")
-    causal = workload.phase != "decode"
+    causal = a.causal and workload.phase != "decode"
     drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
     mask = tables.get(mask_name(a))
     rest = () if mask is None else (mask,)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import attrs
 
+from graphacct.architectures.classifier import Classifier
 from graphacct.dims import Dim
 
 RMS, LAYER_NORM = "rms_norm", "layer_norm"
@@ -76,6 +77,7 @@ class Attention:
         wide: What is in float32 whatever the dtype: the `softmax`, the `scores` with it, or nothing.
         softcap: Whether the scores are capped by a tanh.
         sinks: Whether each head has a learned score for nothing at all.
+        causal: Whether a token sees only those before it; otherwise those after it too, as far as a window reaches.
         dropout: The probability with which weights are dropped in training.
         latent: The latent that keys and values are expanded from, in which case the last `rotary` dimensions of each
             head are turned, those of the keys are shared by all heads, and `bias` is that of the projections to
@@ -106,6 +108,7 @@ class Attention:
     wide: str = "softmax"
     softcap: bool = False
     sinks: bool = False
+    causal: bool = True
     dropout: float = 0.0
     latent: Latent | None = None
 
@@ -244,7 +247,7 @@ class Positions:
 
 @attrs.frozen
 class Decoder:
-    """A decoder-only language model.
+    """A decoder-only language model, or what another class makes of it.
 
     Attributes:
         vocab_size: Rows of the embedding.
@@ -271,6 +274,8 @@ class Decoder:
         rotary_complex: Whether they are of complex numbers, cosine and sine of each pair once, always in float32.
         most_positions: The key of the configuration that limits the positions, and the limit; None for no limit.
         embedding_dropout: The probability with which the embedding is dropped in training.
+        classifier: The head of labels that stands there instead of the vocabulary's, or None.
+        headless: Whether there is no head at all: the output is the stream after the last norm.
     """
 
     vocab_size: Dim
@@ -298,6 +303,8 @@ class Decoder:
     rotary_complex: bool = False
     most_positions: tuple[str, Dim] | None = None
     embedding_dropout: float = 0.0
+    classifier: Classifier | None = None
+    headless: bool = False
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

@@ -8,53 +8,20 @@ from typing import Any
 import attrs
 
 from graphacct.architecture import Architecture, Workload
+from graphacct.architectures.activations import ACTIVATIONS as ACTIVATIONS
+from graphacct.architectures.activations import activation as activation
 from graphacct.architectures.decoder import Decoder, decode
-from graphacct.architectures.layers import next_token_loss
+from graphacct.architectures.heads import CLASSES, HeadConfig, check_outputs, checked, headed, loss
 from graphacct.builder import Builder
 from graphacct.config import OPTIONAL, flag, optional_size, probability, size
 from graphacct.config import dtype as dtype
 from graphacct.dims import Dim, exact_div
-from graphacct.errors import ConfigError, brief, suggest
+from graphacct.errors import ConfigError, brief
 from graphacct.graph import Value
 
-ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_fast": "gelu_tanh",
-    "gelu_new": "gelu_new",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "quick_gelu": "quick_gelu",
-    "relu": "relu",
-    "relu2": "relu square",
-    "silu": "silu",
-    "swish": "silu",
-    "tanh": "tanh",
-}
-"""The transformers library's names of activations, and the operators that they are, in order."""
 MOST_LAYERS = 10_000
 """Layers that differ are looked at one by one; published models have up to some hundred."""
 FULL, SLIDING = "full_attention", "sliding_attention"
-
-
-def activation(default: str) -> Any:
-    """A key that names an activation; ConfigError suggests the closest."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> str:
-        if not isinstance(value, str) or value not in ACTIVATIONS:
-            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
-        return value
-
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
-
-
-def optional_activation() -> Any:
-    """A key that names an activation, or None."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
-        if value is not None and (not isinstance(value, str) or value not in ACTIVATIONS):
-            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
-        return value
-
-    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), metadata=OPTIONAL)
 
 
 def rope_parameters() -> Any:
@@ -122,7 +89,7 @@ def dequantized(method: str) -> Any:
 
 
 @attrs.frozen(kw_only=True)
-class DecoderConfig:
+class DecoderConfig(HeadConfig):
     """The keys that most decoders have, under the names of today, with the defaults of Llama's class."""
 
     vocab_size: Dim = size(32000)
@@ -144,7 +111,7 @@ class DecoderConfig:
         """The width of a head: stated, or the model's width over the heads."""
         if self.head_dim is not None:
             return self.head_dim
-        return exact_div(self.hidden_size, self.num_attention_heads, "hidden_size / num_attention_heads")
+        return width_over_heads(self)
 
     @property
     def kv_heads(self) -> Dim:
@@ -156,7 +123,7 @@ class DecoderConfig:
         return shared
 
 
-ALIASES = {"torch_dtype": "dtype", "rope_scaling": "rope_parameters"}
+ALIASES = {"torch_dtype": "dtype", "rope_scaling": "rope_parameters", "id2label": "num_labels"}
 """Older spellings of keys that every family has."""
 
 
@@ -172,11 +139,17 @@ def decoder(
     context: Callable[[Any], Dim] = lambda config: config.max_position_embeddings,
     attention: tuple[str, ...] = ("fused", "eager"),
     dtype: str = "bfloat16",
+    classes: tuple[str, ...] = CLASSES,
+    tokens: str = "score",
+    span: str = "",
 ) -> Architecture:
-    """The Architecture of a family of decoders: `describe` gives a configuration's description."""
+    """The Architecture of a family of decoders: `describe` gives the description of a configuration's language model,
+    `classes` are the classes that the family has, `tokens` and `span` what `heads.headed` is told."""
 
-    def build(config: Any, workload: Workload, b: Builder) -> Value:
-        return decode(describe(config), workload, b)
+    def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+        ending = checked(config, name, classes)
+        check_outputs(ending, config, workload)
+        return decode(headed(describe(config), config, ending, tokens, span), workload, b)
 
     return Architecture(
         name,
@@ -189,15 +162,21 @@ def decoder(
         last_logits=True,
         dtype=dtype,
         aliases={**ALIASES, **(aliases or {})},
-        loss=next_token_loss,
+        loss_of=loss,
         model_types=model_types or (name,),
         doc=doc,
     )
 
 
-def part_turned(config: Any) -> Dim:
+def width_over_heads(config: Any) -> Dim:
+    """The width of a head in families whose classes do not know `head_dim`."""
+    return exact_div(config.hidden_size, config.num_attention_heads, "hidden_size / num_attention_heads")
+
+
+def part_turned(config: Any, *, paired: bool = False) -> Dim:
     """How many dimensions of a head are turned: `partial_rotary_factor` of the rotary settings or else of the
-    configuration itself, rounded down as the transformers library does."""
+    configuration itself, rounded down as the transformers library does; where they are `paired`, an odd one at the end
+    with the dimension behind it."""
     factor = config.rope_parameters.get("partial_rotary_factor")
     if factor is None:
         factor = config.partial_rotary_factor
@@ -205,7 +184,8 @@ def part_turned(config: Any) -> Dim:
         raise ConfigError(f"rope_parameters.partial_rotary_factor is a fraction from 0 to 1, not {brief(factor)}")
     width = config.d_head
     if type(width) is int:
-        return int(width * factor)
+        turned = int(width * factor)
+        return turned + turned % 2 if paired else turned
     from fractions import Fraction  # here, because a number of dimensions does without its import
 
     ratio = Fraction(factor).limit_denominator(1024)
@@ -216,11 +196,12 @@ def kinds_of_attention(config: Any, usual: Callable[[int], str]) -> tuple[str, .
     """The kind of each layer's attention: as `layer_types` says, or else what is `usual` for its index."""
     count = whole(config.num_hidden_layers, "num_hidden_layers")
     given = config.layer_types
-    if given is None:
-        return tuple(usual(index) for index in range(count))
-    if len(given) < count:
+    if given is not None and len(given) < count:
         raise ConfigError(f"layer_types has {len(given)} entries for num_hidden_layers {count}")
-    return tuple(given[:count])
+    kinds = tuple(usual(index) for index in range(count)) if given is None else tuple(given[:count])
+    if SLIDING in kinds and config.sliding_window is None:
+        raise ConfigError(f"layer {kinds.index(SLIDING)} has {SLIDING}, but sliding_window is not there")
+    return kinds
 
 
 def whole(count: Dim, key: str) -> int:

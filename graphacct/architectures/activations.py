@@ -1,0 +1,60 @@
+"""The transformers library's names of activations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct.config import OPTIONAL
+from graphacct.errors import ConfigError, brief, suggest
+
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_10": "gelu clamp",
+    "gelu_accurate": "gelu_new",
+    "gelu_fast": "gelu_tanh",
+    "gelu_new": "gelu_new",
+    "gelu_python": "gelu",
+    "gelu_python_tanh": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "hardswish": "hardswish",
+    "leaky_relu": "leaky_relu",
+    "linear": "",
+    "mish": "mish",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "relu2": "relu square",
+    "relu6": "relu6",
+    "sigmoid": "sigmoid",
+    "silu": "silu",
+    "sqrtsoftplus": "softplus sqrt",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+"""The transformers library's names of activations, and the operators that they are, in order.
+
+Those that are not here have parameters of their own (prelu, xielu) or no operator (laplace).
+"""
+
+
+def activation(default: str) -> Any:
+    """A key that names an activation; ConfigError suggests the closest."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str:
+        if not isinstance(value, str) or value not in ACTIVATIONS:
+            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
+        return value
+
+    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+
+
+def optional_activation() -> Any:
+    """A key that names an activation, or None."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
+        if value is not None and (not isinstance(value, str) or value not in ACTIVATIONS):
+            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
+        return value
+
+    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), metadata=OPTIONAL)
