@@ -166,7 +166,7 @@ FAMILIES: tuple[Deferred, ...] = (
         "phi",
         "graphacct.architectures.phi",
         ("phi-1", "phi-1.5", "phi-2"),
-        ("phi",),
+        ("phi", "phi-msft", "mixformer-sequential"),
     ),
     Deferred(
         "phi3",

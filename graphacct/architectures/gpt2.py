@@ -72,8 +72,6 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[V
     """The graph from token ids to logits, or to what the class that the file names has instead."""
     ending = checked(config, "gpt2", CLASSES)
     check_outputs(ending, config, workload)
-    if ending == TWO_HEADS and workload.phase == "train":
-        raise ConfigError(f"{config.architectures} has two outputs and no training step: use GPT2LMHeadModel's")
     batch, seq, width = workload.batch, workload.seq_len, config.n_embd
     length = workload.positions
     if type(length) is int and type(config.n_positions) is int and length > config.n_positions:
@@ -113,7 +111,8 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[V
 def summary(config: GPT2Config, b: Builder, x: Value) -> Value:
     """One position of each sequence, or the mean of all, and a score of it as one of several choices.
 
-    The class that has it has one label, whatever `num_labels` says.
+    The class that has it has one label, whatever `num_labels` says. Its loss is written as that of the language model;
+    gradients flow from both outputs.
     """
     seq = x.spec.shape[1]
     with b.scope("multiple_choice_head"):

@@ -118,4 +118,4 @@ def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
 
 def loss(config: HeadConfig) -> Any:
     """The loss of a configuration's class: the next token's, or that of its labels."""
-    return next_token_loss if config.ending == CAUSAL else plain_loss
+    return next_token_loss if config.ending in (CAUSAL, TWO_HEADS) else plain_loss

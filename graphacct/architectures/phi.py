@@ -19,7 +19,7 @@ from graphacct.architectures.decoder.families import (
     part_turned,
 )
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import flag, probability, size
+from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim
 
 NORM = Norm(LAYER_NORM, bias=True)
@@ -27,7 +27,11 @@ NORM = Norm(LAYER_NORM, bias=True)
 
 @attrs.frozen(kw_only=True)
 class PhiConfig(DecoderConfig):
-    """The keys of the published config.json that the cost depends on."""
+    """The keys of the published config.json that the cost depends on.
+
+    `rotary_dim` and `n_inner` are in the first files of Phi-1.5 and Phi-2, whose network is four times as wide as the
+    stream unless `n_inner` says another width.
+    """
 
     vocab_size: Dim = size(51200)
     hidden_size: Dim = size(2048)
@@ -38,11 +42,20 @@ class PhiConfig(DecoderConfig):
     embd_pdrop: float = probability(0.0)
     qk_layernorm: bool = flag(False)
     partial_rotary_factor: float = fraction(0.5)
+    rotary_dim: Dim | None = optional_size()
+    n_inner: Dim | None = optional_size()
+
+    @property
+    def inner(self) -> Dim:
+        """The width of the network's hidden layer."""
+        if self.rotary_dim is None:
+            return self.intermediate_size
+        return 4 * self.hidden_size if self.n_inner is None else self.n_inner
 
 
 def describe(config: PhiConfig) -> Decoder:
     """A stack of equal layers, and a head with a bias."""
-    turned = part_turned(config)
+    turned = part_turned(config) if config.rotary_dim is None else config.rotary_dim
     layer = Layer(
         Attention(
             config.num_attention_heads,
@@ -56,7 +69,7 @@ def describe(config: PhiConfig) -> Decoder:
             qk_norm_names=("q_layernorm", "k_layernorm"),
             dropout=config.attention_dropout,
         ),
-        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True),
+        Mlp(config.inner, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True),
         NORM,
         mlp_norm="",
         parallel=True,
@@ -93,6 +106,15 @@ ARCHITECTURE = decoder(
     PhiConfig,
     describe,
     PRESETS,
+    aliases={
+        "n_embd": "hidden_size",
+        "n_layer": "num_hidden_layers",
+        "n_head": "num_attention_heads",
+        "n_head_kv": "num_key_value_heads",
+        "n_positions": "max_position_embeddings",
+        "activation_function": "hidden_act",
+    },
+    model_types=("phi", "phi-msft", "mixformer-sequential"),
     dtype="float16",
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="Phi-1, Phi-1.5, Phi-2: LayerNorm, parallel layers on one norm, part of each head turned, biases.",

@@ -144,8 +144,7 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
         raise ReadError(f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'")
     if kind not in known:
         raise ReadError(
-            f"no architecture reads model_type {brief(kind)}{suggest(kind, known)}\n"
-            "a plugin can register one (docs/writing-a-plugin.md); graphacct list architectures shows all"
+            f"no architecture reads model_type {brief(kind)}{suggest(kind, known)}\n{_way_out(content, known)}"
         )
     found: Architecture = known[kind].load()
     return found
@@ -156,6 +155,15 @@ def _by_class(names: Any, known: Iterable[str]) -> str | None:
     name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
     stem = CLASS_ENDING.sub("", name).lower()
     return next((kind for kind in known if kind.replace("_", "") == stem), None)
+
+
+def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """What to do about a model_type that nothing reads."""
+    text = content.get("text_config")
+    inner = text.get("model_type") if isinstance(text, Mapping) else None
+    if isinstance(inner, str) and inner in known:
+        return f"its text_config is of {inner}: save that object as a config.json of its own to read the language model"
+    return "a plugin can register one (docs/writing-a-plugin.md); graphacct list architectures shows all"
 
 
 def _name(file: str) -> str:

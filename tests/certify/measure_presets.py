@@ -55,7 +55,7 @@ def library_config(model_type: str, config: Any) -> Any:
         given["attention_types"] = [[["global", "local"], config.num_layers // 2]]
         given.pop("attention_layers", None)
     names = given.pop("architectures", None)
-    if names is None:
+    if not names:
         causal = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
         names = causal[model_type]
     made = transformers.AutoConfig.for_model(model_type, **given)

@@ -24,10 +24,10 @@ WORKLOADS = ((1, 128), (1, 1024), (4, 512))
 
 
 def configuration(name: str) -> dict[str, Any]:
-    """The configuration that graphacct gives the preset, as plain values."""
+    """The configuration that graphacct gives the preset, as plain values, without its class and dtype."""
     found = find(name, default())
     assert found is not None
-    return attrs.asdict(found[1])
+    return {key: value for key, value in attrs.asdict(found[1]).items() if key not in ("architectures", "dtype")}
 
 
 @cache

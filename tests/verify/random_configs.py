@@ -1,0 +1,195 @@
+"""Small configurations of the families of decoders, drawn at random as files have them.
+
+Sizes divide as they have to; everything else that could change a number is drawn or left out. What is drawn is valid:
+the transformers library builds every model.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import transformers
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+
+from graphacct.architectures.activations import ACTIVATIONS
+from graphacct.architectures.heads import CLASSES
+
+FAMILIES = (
+    *("gpt2", "gpt_neo", "gpt_neox", "gptj", "codegen", "opt", "bloom", "falcon", "phi", "phi3", "llama", "mistral"),
+    *("mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "olmo2", "stablelm"),
+    *("cohere", "granite", "starcoder2", "smollm3", "glm4", "nemotron", "gpt_oss", "deepseek_v2", "deepseek_v3"),
+)
+ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
+UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
+WINDOWS = ("mistral", "mixtral", "phi3", "starcoder2", "gpt_oss", "gemma2", "gemma3_text")
+FULL, SLIDING = "full_attention", "sliding_attention"
+
+
+def drawn(family: str, random: Random) -> dict[str, Any]:
+    """The content of a config.json."""
+    kind = CONFIG_MAPPING[family]
+    defaults = kind().to_dict()
+    heads, layers, width = 4 * random.randint(1, 2), random.randint(1, 5), 8 * random.randint(1, 2)
+    content: dict[str, Any] = {"model_type": family, "vocab_size": random.choice((51, 64, 120)), "pad_token_id": 0}
+    content |= {"bos_token_id": None, "eos_token_id": None, "max_position_embeddings": 64}
+    content |= {"hidden_size": heads * width, "num_attention_heads": heads, "num_hidden_layers": layers}
+    content |= {"num_key_value_heads": random.choice((1, 2, heads)), "intermediate_size": random.choice((20, 33))}
+    content = {key: value for key, value in content.items() if hasattr(kind(), key)}
+    content |= {key: random.random() < 0.5 for key, value in defaults.items() if switched(key, value, random)}
+    content |= {key: random.choice(sorted(ACTIVATIONS)) for key in ACTIVATION_KEYS if key in defaults}
+    content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float16"}, {"torch_dtype": "float32"}))
+    content |= random.choice(({}, {"num_labels": 1}, {"id2label": {"0": "a", "1": "b", "2": "c"}}))
+    content |= class_of(family, random)
+    content |= FAMILY.get(family, nothing)(random, layers, heads, width)
+    if family in WINDOWS:
+        content |= {"sliding_window": random.choice((5, 20, 4096))}
+    if "rope_parameters" in defaults and family not in ("phi3", "gemma3_text") and "rope_parameters" not in content:
+        content |= random.choice(({}, {"rope_theta": 5000.0}, {"rope_scaling": {"type": "linear", "factor": 2.0}}))
+    older = kind.attribute_map if random.random() < 0.5 else {}
+    return {older.get(key, key): value for key, value in content.items()}
+
+
+def switched(key: str, value: Any, random: Random) -> bool:
+    """Whether a key is drawn as true or false."""
+    return isinstance(value, bool) and key not in UNCHANGED and not key.startswith("is_") and random.random() < 0.5
+
+
+def class_of(family: str, random: Random) -> dict[str, Any]:
+    """One of the library's classes of a family, the language model more often than others, or none."""
+    if random.random() < 0.2:
+        return {}
+    causal = CAUSAL[family]
+    stem = causal.removesuffix("ForCausalLM").removesuffix("LMHeadModel")
+    stem = "Gemma3Text" if family == "gemma3_text" else stem
+    others = [f"{stem}{ending}" for ending in CLASSES if hasattr(transformers, f"{stem}{ending}")]
+    return {"architectures": [random.choice([causal, *others])]}
+
+
+def nothing(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {}
+
+
+def turned(random: Random, *_: int) -> dict[str, Any]:
+    share = random.choice((0.25, 0.5, 0.75, 1.0))
+    settings = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": share}
+    return random.choice(({"partial_rotary_factor": share}, {"rope_parameters": settings}))
+
+
+def gpt2(random: Random, *_: int) -> dict[str, Any]:
+    return {"n_inner": random.choice((None, 30))}
+
+
+def gpt_neo(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    kinds = [[random.choice(("global", "local"))] for _ in range(layers)]
+    sizes = {"intermediate_size": random.choice((None, 30)), "window_size": random.choice((5, 20, 256))}
+    return {"attention_types": [[kind, 1] for kind in kinds], **sizes}
+
+
+def gptj(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {"rotary_dim": random.choice((2, 4, width)), "n_inner": random.choice((None, 30)), "rotary": True}
+
+
+def opt(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    narrow = random.choice((heads * width, 12))
+    return {"ffn_dim": 30, "word_embed_proj_dim": narrow, "_remove_final_layer_norm": random.random() < 0.5}
+
+
+def falcon(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    sizes = {"ffn_hidden_size": random.choice((30, None))}
+    if random.random() < 0.5:  # the new decoder reads nothing of the old one's switches
+        norms = random.choice((None, 1, 2))
+        new = {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": norms}
+        return {**sizes, **new, "alibi": False, "parallel_attn": True}
+    return {**sizes, "new_decoder_architecture": False}
+
+
+def phi3(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    factors = [1.0] * (width // 2)
+    scaling = {"type": "longrope", "long_factor": factors, "short_factor": factors}
+    return random.choice(({}, {"original_max_position_embeddings": 32, "rope_scaling": scaling}))
+
+
+def qwen(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    window = {"use_sliding_window": random.random() < 0.5, "sliding_window": random.choice((5, 20, 4096))}
+    return {**window, "max_window_layers": random.choice((0, 1, 2, 28))}
+
+
+def experts(random: Random, *_: int) -> dict[str, Any]:
+    return {"num_experts": random.choice((3, 4, 8)), "num_experts_per_tok": random.choice((1, 2, 3))}
+
+
+def sparse_qwen(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    mixed = {"decoder_sparse_step": random.choice((1, 1, 2, 3)), "mlp_only_layers": random.choice(([], [0], [0, 2]))}
+    return {**qwen(random, layers), **experts(random), **mixed, "moe_intermediate_size": 9}
+
+
+def qwen2_moe(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {**sparse_qwen(random, layers, heads, width), "shared_expert_intermediate_size": 12}
+
+
+def kinds(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    return random.choice(({}, {"layer_types": [random.choice((FULL, SLIDING)) for _ in range(layers)]}))
+
+
+def gemma(random: Random, *_: int) -> dict[str, Any]:
+    return {"head_dim": random.choice((8, 12)), "use_bidirectional_attention": random.choice((None, True))}
+
+
+def gemma2(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    caps = {
+        "attn_logit_softcapping": random.choice((None, 50.0)),
+        "final_logit_softcapping": random.choice((None, 30.0)),
+    }
+    pattern = {"sliding_window_pattern": random.choice((2, 3, 6))}
+    return {**gemma(random), **kinds(random, layers), **caps, **pattern}
+
+
+def smollm3(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    turns = random.choice(({}, {"no_rope_layers": [random.randint(0, 1) for _ in range(layers)]}))
+    windows = {"sliding_window": random.choice((5, 20)), **kinds(random, layers)}
+    return {**windows, **turns, "no_rope_layer_interval": random.choice((2, 3, 4))}
+
+
+def glm4(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {"head_dim": 12, **turned(random)}
+
+
+def deepseek(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    groups = random.choice((1, 2, 4))
+    sizes = {"kv_lora_rank": 12, "q_lora_rank": random.choice((None, 10)), "qk_nope_head_dim": 6, "v_head_dim": 10}
+    chosen = {"n_group": groups, "topk_group": random.randint(1, groups), "num_experts_per_tok": random.choice((1, 2))}
+    routed = {"n_routed_experts": 3 * groups, "n_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    method = {"topk_method": random.choice(("greedy", "group_limited_greedy")), "moe_layer_freq": 1}
+    first = {"first_k_dense_replace": random.randint(0, layers), "num_key_value_heads": heads, "qk_rope_head_dim": 4}
+    return {**sizes, **chosen, **routed, **method, **first}
+
+
+FAMILY = {
+    "gpt2": gpt2,
+    "gpt_neo": gpt_neo,
+    "gpt_neox": turned,
+    "gptj": gptj,
+    "codegen": gptj,
+    "opt": opt,
+    "falcon": falcon,
+    "phi": turned,
+    "phi3": phi3,
+    "mixtral": experts,
+    "qwen2": qwen,
+    "qwen3": qwen,
+    "qwen2_moe": qwen2_moe,
+    "qwen3_moe": sparse_qwen,
+    "gemma": gemma,
+    "gemma2": gemma2,
+    "gemma3_text": gemma2,
+    "stablelm": turned,
+    "nemotron": turned,
+    "smollm3": smollm3,
+    "glm4": glm4,
+    "gpt_oss": experts,
+    "deepseek_v2": deepseek,
+    "deepseek_v3": deepseek,
+}
+"""What is drawn of a family's own keys, from its layers, heads and the width of a head."""
