@@ -149,6 +149,29 @@ def test_what_is_not_read_is_named(content: dict[str, Any], message: str, tmp_pa
     assert message in refused(tmp_path, num_hidden_layers=1, **SMALL, **content)
 
 
+@pytest.mark.parametrize(
+    ("family", "key", "other", "counts"),
+    [
+        ("gpt2", "n_embd", "hidden_size", "hidden_size"),
+        ("gptj", "n_layer", "num_hidden_layers", "num_hidden_layers"),
+        ("bloom", "hidden_size", "n_embed", "n_embed"),
+        ("gpt2", "n_positions", "n_ctx", "n_positions"),
+        ("qwen3_moe", "num_local_experts", "num_experts", "num_local_experts"),
+    ],
+)
+def test_a_file_with_two_spellings_of_a_key(family: str, key: str, other: str, counts: str, tmp_path: Path) -> None:
+    """The library sets what it translates last, so that it counts; a spelling that it does not know does not."""
+    small = {"model_type": family, "hidden_size": 48, "num_attention_heads": 4, "num_hidden_layers": 2}
+    if family in ("gpt2", "gptj"):
+        small = {"model_type": family, "n_embd": 48, "n_head": 4, "n_layer": 2, "rotary_dim": 4}
+    sizes = {key: 64, other: 96} if "layer" not in key else {key: 3, other: 4}
+    alone = {name: value for name, value in small.items() if name not in sizes}
+    both = graphacct.account(saved(tmp_path, **alone, **sizes), seq_len=8).total["params"]
+    one = graphacct.account(saved(tmp_path, **alone, **{counts: sizes[counts]}), seq_len=8).total["params"]
+    rest = ({key, other} - {counts}).pop()
+    assert both == one != graphacct.account(saved(tmp_path, **alone, **{rest: sizes[rest]}), seq_len=8).total["params"]
+
+
 def test_one_head_of_keys_with_a_norm_of_its_own(tmp_path: Path) -> None:
     """StableLM's norms of each head where there is one: as many tensors as heads, 4 and 1 of 12 each."""
     content = {"model_type": "stablelm", "num_hidden_layers": 1, "num_key_value_heads": 1, "qk_layernorm": True}

@@ -88,6 +88,7 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "n_embed": "hidden_size"},
+    translated=("num_hidden_layers", "num_attention_heads", "n_embed"),
     context=lambda config: config.seq_length,
     dtype="float16",
     tokens="classifier",

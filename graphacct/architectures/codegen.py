@@ -49,6 +49,7 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases=ALIASES,
+    translated=ALIASES,
     context=lambda config: config.n_positions,
     dtype="float16",
     classes=(CAUSAL, ALONE),

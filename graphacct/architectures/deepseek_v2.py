@@ -163,6 +163,7 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_experts": "n_routed_experts"},
+    translated=("num_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE),
     doc="DeepSeek-V2: latent attention, small experts and shared ones after a first layer without.",
 )

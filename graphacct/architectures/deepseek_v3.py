@@ -67,6 +67,7 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_local_experts": "n_routed_experts"},
+    translated=("num_local_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="DeepSeek-V3, R1: latent attention, experts chosen by corrected sigmoids among the best groups.",
 )

@@ -154,6 +154,7 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"n_embed": "hidden_size", "n_head": "num_attention_heads", "n_layer": "num_hidden_layers"},
+    translated=("n_embed",),
     model_types=("falcon", "RefinedWeb", "RefinedWebModel"),
     tokens="classifier",
     doc="Falcon: LayerNorm, parallel layers, multi-query or grouped attention; RefinedWeb's with ALiBi.",

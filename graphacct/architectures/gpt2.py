@@ -205,6 +205,7 @@ GPT2 = Architecture(
         "max_position_embeddings": "n_positions",
         "n_ctx": "n_positions",
     },
+    translated=frozenset(("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")),
     model_types=("gpt2",),
     doc="GPT-2: learned positions, LayerNorm, biases, tanh-GELU, tied head.",
 )

@@ -139,6 +139,7 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"},
+    translated=("num_attention_heads", "num_hidden_layers"),
     dtype="float32",
     tokens="classifier",
     doc="GPT-Neo: learned positions, LayerNorm, global and local attention in turn, scores not scaled.",

@@ -94,6 +94,7 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_experts": "num_local_experts"},
+    translated=("num_experts",),
     attention=("eager", "fused"),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="gpt-oss: windows by turns, learned sinks, experts with biases.",

@@ -105,6 +105,7 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases=ALIASES,
+    translated=ALIASES,
     context=lambda config: config.n_positions,
     dtype="float32",
     classes=(CAUSAL, ALONE, SEQUENCE, SPAN),

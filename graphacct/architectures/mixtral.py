@@ -72,5 +72,6 @@ ARCHITECTURE = decoder(
     describe,
     PRESETS,
     aliases={"num_experts": "num_local_experts"},
+    translated=("num_experts",),
     doc="Mixtral: Mistral's attention, experts of which each token runs through two.",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -135,6 +135,7 @@ def decoder(
     *,
     doc: str,
     aliases: Mapping[str, str] | None = None,
+    translated: Collection[str] = (),
     model_types: tuple[str, ...] = (),
     context: Callable[[Any], Dim] = lambda config: config.max_position_embeddings,
     attention: tuple[str, ...] = ("fused", "eager"),
@@ -143,8 +144,11 @@ def decoder(
     tokens: str = "score",
     span: str = "",
 ) -> Architecture:
-    """The Architecture of a family of decoders: `describe` gives the description of a configuration's language model,
-    `classes` are the classes that the family has, `tokens` and `span` what `heads.headed` is told."""
+    """The Architecture of a family of decoders: `describe` gives the description of a configuration's language model.
+
+    `translated` are the aliases that count before the keys themselves, `classes` the classes that the family has,
+    `tokens` and `span` what `heads.headed` is told.
+    """
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         ending = checked(config, name, classes)
@@ -162,6 +166,7 @@ def decoder(
         last_logits=True,
         dtype=dtype,
         aliases={**ALIASES, **(aliases or {})},
+        translated=frozenset(translated),
         loss_of=loss,
         model_types=model_types or (name,),
         doc=doc,
