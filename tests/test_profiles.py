@@ -72,6 +72,26 @@ def test_a_llama_layer_with_composed_norms():
     assert saved_bytes(steps) == expected == 437_534_744
 
 
+@pytest.mark.parametrize(
+    ("profile", "norms"), [("torch-eager-cuda", 0), ("torch-eager-cuda-composed-norms", 2 * 4 * 2048 * 4096)]
+)
+def test_a_layer_of_llama_3_8b_in_its_architecture(profile, norms):
+    """What a second layer adds, and the two rotary tables of s d_head that layers share: the figures above, where each
+    query head has a copy of its keys and values, or what is kept as well, has keys and values of its own. The library
+    has made no such copies since its fused attention takes heads that are shared: 2 (32 - 8) heads of s d_head less."""
+    s, d = 2048, 128
+
+    def layer(**sizes):
+        def kept(count):
+            overrides = {"num_hidden_layers": count, **sizes}
+            return memory("llama-3-8b", seq_len=s, attention="fused", profile=profile, set=overrides).saved_activations
+
+        return kept(2) - kept(1) + 2 * 2 * s * d
+
+    assert layer(num_key_value_heads=32) == 370_425_880 + norms
+    assert layer() == 370_425_880 + norms - 2 * 24 * 2 * s * d
+
+
 def test_a_float32_layer_on_a_gpu_runs_the_memory_efficient_kernel():
     """64 s b h + 4 a b ⌈s / 32⌉ 32 + 16 s b + 16: rows of the logsumexp are padded to a multiple of 32 (40 to 64), the
     random state is two int64, as torch's own shape functions for the kernel have it."""
