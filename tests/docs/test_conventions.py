@@ -57,8 +57,9 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "constant": ([], {"shape": (3, 5)}),
     "full": ([], {"shape": (3, 5)}),
     "relative_buckets": ([], {"queries": 3, "keys": 5}),
-    "grouped_linear": ([(6, 5), (4, 7, 5), (6,), (4, 7)], {}),
-    "grouped_linear_in_out": ([(6, 5), (4, 5, 7), (6,), (4, 7)], {}),
+    "by_expert": ([(6,)], {"experts": 4}),
+    "grouped_linear": ([(6, 5), (4, 7, 5), (4,), (4, 7)], {}),
+    "grouped_linear_in_out": ([(6, 5), (4, 5, 7), (4,), (4, 7)], {}),
     "kv_cache": ([], {"shape": (1, 2, 3, 5)}),
     "kv_keep": ([(1, 2, 3, 5)], {"length": 2}),
 }

@@ -119,15 +119,22 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
     def project(name: str, x: Value, n: object, k: object) -> Value:
         shape = (e.count, k, n) if e.in_out else (e.count, n, k)
         bias = (b.parameter(f"{name}_bias", (e.count, n)),) if e.bias else ()
-        return b.apply(operator, x, b.parameter(name, shape), flat, *bias, name=name, per_token=e.per_token)
+        return b.apply(operator, x, b.parameter(name, shape), ends, *bias, name=name, per_token=e.per_token)
 
     with b.scope("experts"):
         flat = b.apply("reshape", ids, name="ids", shape=(pairs,))
-        x = b.apply("repeat", rows, name="rows", times=(e.per_token, 1))
+        options = {"experts": e.count, "per_token": e.per_token}
+        chosen_tokens, order, places, ends = b.apply("by_expert", flat, name="by_expert", **options)
+        x = b.apply("index_select", rows, chosen_tokens, name="rows")
+        factors = b.apply("reshape", weights, name="flat_weights", shape=(pairs,))
+        factors = b.apply("index_select", factors, order, name="ordered_weights")
+        b.hold(order, x, factors)
         x = project("gate_up_proj", x, 2 * e.width, width)
         x = project("down_proj", activated(e, b, x), width, e.width)
-        factors = b.apply("reshape", weights, name="weights", shape=(pairs, 1))
+        b.hold(x)
+        factors = b.apply("reshape", factors, name="weights", shape=(pairs, 1))
         x = b.apply("mul", x, factors, name="weighted")
+        x = b.apply("index_select", x, places, name="in_order")
         apart = b.apply("reshape", x, name="by_token", shape=(tokens, e.per_token, width))
         x = b.apply("sum", apart, name="summed", dim=1)
         return x if x.spec.dtype == b.dtype else b.apply("cast", x, name="narrowed", dtype=b.dtype)

@@ -7,8 +7,21 @@ from graphacct import Dim, Node, Parameter, Saved, TensorSpec, Work, minimum, op
 SAVES = (
     Saved("x", "the weight's gradient is gᵀ x, of each expert's rows", serves="weight"),
     Saved("weight", "the input's gradient is g weight, of each row's expert", serves="x"),
-    Saved("ids", "the gradients are of the same experts"),
+    Saved("ends", "the gradients are of the same experts"),
 )
+
+
+def _places(r: Any, *, experts: Any, per_token: Any = 1) -> list[TensorSpec]:
+    return [TensorSpec((r,), "int64")] * 3 + [TensorSpec((experts,), "int32")]
+
+
+@operator("ids: r -> tokens: r, order: r, places: r, ends: e", infer=_places)
+def by_expert(*, experts: Any, per_token: Any = 1) -> Work:
+    """The order in which rows lie side by side by their experts: for each row in it the token (of `per_token` rows) and
+    the row that it is, for each row the place that it has there, and where each expert's rows end. No arithmetic:
+    that on indices is not counted.
+    """
+    return Work()
 
 
 def _products(r: Any, n: Any, k: Any) -> Work:
@@ -19,16 +32,16 @@ def _sum_of_g(r: Any, n: Any) -> Work:
     return Work(vector_flops=r * n)
 
 
-def _applied(r: Any, e: Any, n: Any, k: Any, x: TensorSpec, weight: TensorSpec, ids: TensorSpec, bias: Any) -> Work:
+def _applied(r: Any, e: Any, n: Any, k: Any, x: TensorSpec, weight: TensorSpec, ends: TensorSpec, bias: Any) -> Work:
     experts = minimum(e, r)
-    read = x.bytes + ids.bytes + experts * TensorSpec((n, k), weight.dtype).bytes
+    read = x.bytes + ends.bytes + experts * TensorSpec((n, k), weight.dtype).bytes
     if bias is not None:
         read += experts * TensorSpec((n,), bias.dtype).bytes
     return Work(2 * r * n * k, 0 if bias is None else r * n, read_bytes=read)
 
 
 @operator(
-    "x: r k, weight: e n k, ids: r, bias?: e n -> r n",
+    "x: r k, weight: e n k, ends: e, bias?: e n -> r n",
     saves=SAVES,
     gradients={"x": _products, "weight": _products, "bias": _sum_of_g},
 )
@@ -39,12 +52,13 @@ def grouped_linear(
     k: Any,
     x: TensorSpec,
     weight: TensorSpec,
-    ids: TensorSpec,
+    ends: TensorSpec,
     bias: TensorSpec | None,
     *,
     per_token: Any = 1,
 ) -> Work:
-    """y = x weightᵀ + bias with the weight of the row's own expert, the weights stored (experts, out, in).
+    """y = x weightᵀ + bias with the weight of the row's own expert, the weights stored (experts, out, in). The rows
+    lie in the order of the experts; `ends` says where each expert's end.
 
     2 FLOPs per multiply-add of each row with its one expert, so 2 r n k however many experts there are, as torch's
     counter has the batched and the grouped product; one addition per output element for the bias. Reads each expert
@@ -53,11 +67,11 @@ def grouped_linear(
 
     Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
-    return _applied(r, e, n, k, x, weight, ids, bias)
+    return _applied(r, e, n, k, x, weight, ends, bias)
 
 
 @operator(
-    "x: r k, weight: e k n, ids: r, bias?: e n -> r n",
+    "x: r k, weight: e k n, ends: e, bias?: e n -> r n",
     saves=SAVES,
     gradients={"x": _products, "weight": _products, "bias": _sum_of_g},
 )
@@ -68,7 +82,7 @@ def grouped_linear_in_out(
     k: Any,
     x: TensorSpec,
     weight: TensorSpec,
-    ids: TensorSpec,
+    ends: TensorSpec,
     bias: TensorSpec | None,
     *,
     per_token: Any = 1,
@@ -79,7 +93,7 @@ def grouped_linear_in_out(
 
     Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
-    return _applied(r, e, n, k, x, weight, ids, bias)
+    return _applied(r, e, n, k, x, weight, ends, bias)
 
 
 EXPERTS = (grouped_linear.name, grouped_linear_in_out.name)

@@ -11,7 +11,7 @@ from graphacct.backward import Gradients, gradients_of
 from graphacct.tensors import FLOATING
 
 OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
-INTEGERS = {"ids", "index", "indices", "targets", "condition", "rows", "columns"}
+INTEGERS = {"ids", "index", "indices", "targets", "condition", "rows", "columns", "ends"}
 CONSTANT = {
     ("rotary_embedding", "cos"): "a table",
     ("rotary_embedding", "sin"): "a table",

@@ -120,16 +120,16 @@ def test_without_saying_whose_everything_is_kept():
 
 @pytest.mark.parametrize("name", ["grouped_linear", "grouped_linear_in_out"])
 def test_a_product_with_experts_keeps_what_a_linear_layer_does_and_whose_rows_they_are(name):
-    """x for the weight's gradient, the weight for x's, and the experts' indices for any."""
+    """x for the weight's gradient, the weight for x's, and where the experts' rows end for any."""
     weight = f(4, 7, 5) if name == "grouped_linear" else f(4, 5, 7)
-    operands = [f(6, 5), weight, TensorSpec((6,), "int64"), f(4, 7)]
+    operands = [f(6, 5), weight, TensorSpec((4,), "int32"), f(4, 7)]
     kept = {
         wanted: sorted(tensor.name for tensor in saved_tensors(OPERATORS[name], operands, {}, wanted.split()))
         for wanted in ("x", "weight", "bias", "x weight bias")
     }
     assert kept == {
-        "x": ["ids", "weight"],
-        "weight": ["ids", "x"],
-        "bias": ["ids"],
-        "x weight bias": ["ids", "weight", "x"],
+        "x": ["ends", "weight"],
+        "weight": ["ends", "x"],
+        "bias": ["ends"],
+        "x weight bias": ["ends", "weight", "x"],
     }

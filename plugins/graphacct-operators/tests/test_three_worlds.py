@@ -51,8 +51,8 @@ def gated(b, s, d):
 CASES = {
     "linear": lambda b, s, d, e: ([f(b, s, d), f(e, d), f(e)], {}),
     "linear_in_out": lambda b, s, d, e: ([f(b, s, d), f(d, e), f(e)], {}),
-    "grouped_linear": lambda b, s, d, e: ([f(b, d), f(s, e, d), i(b), f(s, e)], {}),
-    "grouped_linear_in_out": lambda b, s, d, e: ([f(b, d), f(s, d, e), i(b), f(s, e)], {}),
+    "grouped_linear": lambda b, s, d, e: ([f(b, d), f(s, e, d), i(s), f(s, e)], {}),
+    "grouped_linear_in_out": lambda b, s, d, e: ([f(b, d), f(s, d, e), i(s), f(s, e)], {}),
     "matmul": lambda b, s, d, e: ([f(b, s, d), f(b, d, e)], {}),
     "einsum": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {"equation": "bsd,btd->bst"}),
     **dict.fromkeys(["add", "sub", "mul", "div", "maximum", "minimum"], binary),
@@ -95,6 +95,7 @@ CASES = {
     "amax": unary(),
     "cumsum": unary(dim=1),
     "gather": lambda b, s, t, d: ([f(b, s, d), i(b, t, d)], {"dim": 1}),
+    "by_expert": lambda b, e: ([i(b)], {"experts": e}),
     "index_select": lambda b, s, t, d: ([f(b, s, d), i(t)], {"dim": 1}),
     "index_pairs": lambda b, s, t, d: ([f(b, s, d), i(t), i(t)], {}),
     "argmax": unary(),
