@@ -127,6 +127,18 @@ FAMILIES: tuple[Deferred, ...] = (
         ("clip",),
     ),
     Deferred(
+        "clip_text_model",
+        "graphacct.architectures.clip_text",
+        ("clip-vit-large-patch14-text",),
+        ("clip_text_model",),
+    ),
+    Deferred(
+        "clip_vision_model",
+        "graphacct.architectures.clip_vision",
+        ("clip-vit-large-patch14-vision",),
+        ("clip_vision_model",),
+    ),
+    Deferred(
         "bloom",
         "graphacct.architectures.bloom",
         ("bloom-560m", "bloom-1b1", "bloom-1b7", "bloom-3b", "bloom-7b1", "bloom-176b"),

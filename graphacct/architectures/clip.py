@@ -16,10 +16,12 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dt
 from graphacct.architectures.layers import embedding, layer_norm, linear
 from graphacct.architectures.tower import Tower, check_image, patch_count, patches, tower
 from graphacct.builder import Builder
-from graphacct.config import model_class, nested, probability, sides, size
-from graphacct.dims import Dim
+from graphacct.config import LABELS, label_count, model_class, nested, probability, sides, size
+from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Value
+
+BOTH, CLASSIFIER = "CLIPModel", "CLIPForImageClassification"
 
 
 @attrs.frozen(kw_only=True)
@@ -58,12 +60,13 @@ class CLIPConfig:
     Older files have each tower's keys twice; those under `…_config_dict` count, as in the transformers library.
     """
 
-    architectures: str = model_class("CLIPModel", ("CLIPModel",))
+    architectures: str = model_class(BOTH, (BOTH, CLASSIFIER))
     text_config: TextConfig | None = nested(TextConfig, "clip")
     vision_config: VisionConfig | None = nested(VisionConfig, "clip")
     text_config_dict: TextConfig | None = nested(TextConfig, "clip")
     vision_config_dict: VisionConfig | None = nested(VisionConfig, "clip")
     projection_dim: Dim = size(512)
+    num_labels: Dim = label_count()
     dtype: str | None = dtype()
 
     @property
@@ -78,12 +81,15 @@ class CLIPConfig:
 
 
 def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """The graph from images and texts to how alike each pair is: by image, by text, then the two embeddings."""
+    """The graph from images and texts to how alike each pair is: by image, by text, then the two embeddings; or from
+    images to logits."""
     with b.scope("vision_model"):
-        image = images(config.vision, workload, b)
+        tokens, image = images(config.vision, workload, b)
+    if config.architectures == CLASSIFIER:
+        return (classified(config, b, tokens),)
     image = linear(b, "visual_projection", image, config.projection_dim, bias=False)
     with b.scope("text_model"):
-        text = texts(config.text, workload, b)
+        _, text = texts(config.text, workload, b)
     text = linear(b, "text_projection", text, config.projection_dim, bias=False)
     image, text = normalised(b, image, "image"), normalised(b, text, "text")
     by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
@@ -93,8 +99,16 @@ def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ..
     return by_image, by_text, text, image
 
 
-def images(config: VisionConfig, workload: Workload, b: Builder) -> Value:
-    """The class token of each image after all layers, normalized."""
+def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
+    """Logits made of the mean of an image's patches."""
+    count = tokens.spec.shape[1] - 1
+    patches = b.apply("slice", tokens, name="patches", dim=1, start=1, length=count)
+    mean = b.apply("mean", patches, name="mean", dim=1)
+    return mean if same(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels)
+
+
+def images(config: VisionConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
+    """The tokens of each image after all layers, and the class token, normalized."""
     side = check_image(workload.image_size, config.image_size, "vision_config.image_size")
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *side))
     width = config.hidden_size
@@ -109,11 +123,11 @@ def images(config: VisionConfig, workload: Workload, b: Builder) -> Value:
     x = layer_norm(b, "pre_layrnorm", x)
     with b.scope("encoder"):
         x = tower(described(config), workload, b, x)
-    return layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
+    return x, layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
 
 
-def texts(config: TextConfig, workload: Workload, b: Builder) -> Value:
-    """The last token of each text after all layers, normalized: the one with the largest id."""
+def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
+    """The tokens of each text after all layers, normalized, and the last of them: the one with the largest id."""
     batch, seq = workload.batch, workload.seq_len
     if type(seq) is int and type(config.max_position_embeddings) is int and seq > config.max_position_embeddings:
         raise ConfigError(
@@ -128,7 +142,7 @@ def texts(config: TextConfig, workload: Workload, b: Builder) -> Value:
     x = layer_norm(b, "final_layer_norm", x)
     rows = b.apply("reshape", b.apply("arange", name="row_ids", n=batch), name="rows", shape=(batch,))
     last = b.apply("argmax", b.apply("cast", ids, name="ids", dtype="int32"), name="last")
-    return b.apply("index_pairs", x, rows, last, name="pooled")
+    return x, b.apply("index_pairs", x, rows, last, name="pooled")
 
 
 def positioned(b: Builder, x: Value, count: Dim, used: Dim) -> Value:
@@ -201,7 +215,7 @@ ARCHITECTURE = Architecture(
     sizes=SIZES,
     attention=("fused", "eager"),
     dtype="float32",
-    aliases={"torch_dtype": "dtype"},
+    aliases={"torch_dtype": "dtype", **LABELS},
     loss=loss,
     summed=False,
     model_types=("clip",),

@@ -35,6 +35,7 @@ class Tower:
         causal: Whether a token sees only those before it.
         attention_dropout: The probability with which weights are dropped in training.
         dropout: The probability with which a module's output is.
+        d_head: Width of a head; None for the stream's over the heads.
     """
 
     layers: Dim
@@ -48,12 +49,13 @@ class Tower:
     causal: bool = False
     attention_dropout: float = 0.0
     dropout: float = 0.0
+    d_head: Dim | None = None
 
 
 def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
     """x (batch, seq, width) after all layers."""
     batch, seq, width = x.spec.shape
-    d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads")
+    d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads") if t.d_head is None else t.d_head
     constants: tuple[Value, ...] = ()
     if t.causal and workload.attention == "eager":
         constants = (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype),)
@@ -90,7 +92,8 @@ def attention(
     width = x.spec.shape[-1]
     written: tuple[Value, ...] = ()
     q, k, v = (
-        split_heads(b, linear(b, f"{label}_proj", x, width, bias=t.bias), t.heads, d_head, label) for label in "qkv"
+        split_heads(b, linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias), t.heads, d_head, label)
+        for label in "qkv"
     )
     b.hold(q, k, v)
     if workload.attention == "fused":

@@ -6,6 +6,7 @@ Dosovitskiy et al., 2020 (arXiv:2010.11929).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isqrt
 from typing import Any
 
 import attrs
@@ -13,21 +14,23 @@ import attrs
 from graphacct.architecture import Architecture, Workload
 from graphacct.architectures.decoder import Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
-from graphacct.architectures.layers import dropped, layer_norm, linear
+from graphacct.architectures.layers import activation as activated
+from graphacct.architectures.layers import dropped, layer_norm, linear, resident
 from graphacct.architectures.tower import Tower, check_image, patch_count, patches, tower
 from graphacct.builder import Builder
-from graphacct.config import flag, label_count, model_class, optional_size, probability, sides, size
-from graphacct.dims import Dim, same
+from graphacct.config import LABELS, flag, label_count, model_class, optional_size, probability, sides, size
+from graphacct.dims import Dim, floor_div, same
+from graphacct.errors import ConfigError
 from graphacct.graph import Value
 
-MODEL, CLASSIFIER = "ViTModel", "ViTForImageClassification"
+MODEL, CLASSIFIER, MASKED = "ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"
 
 
 @attrs.frozen(kw_only=True)
 class ViTConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(MODEL, (MODEL, CLASSIFIER))
+    architectures: str = model_class(MODEL, (MODEL, CLASSIFIER, MASKED))
     hidden_size: Dim = size(768)
     num_hidden_layers: Dim = size(12)
     num_attention_heads: Dim = size(12)
@@ -41,8 +44,15 @@ class ViTConfig:
     qkv_bias: bool = flag(True)
     pooler_output_size: Dim | None = optional_size()
     pooler_act: str = activation("tanh")
+    head_dim: Dim | None = optional_size()
+    encoder_stride: Dim = size(16)
     num_labels: Dim = label_count()
     dtype: str | None = dtype()
+
+    @property
+    def d_head(self) -> Dim:
+        """The width of a head: stated, or the whole part of the stream's over the heads."""
+        return floor_div(self.hidden_size, self.num_attention_heads) if self.head_dim is None else self.head_dim
 
 
 def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -55,11 +65,37 @@ def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Va
             first = b.apply("select", x, name="first", dim=1)
             width = config.hidden_size if config.pooler_output_size is None else config.pooler_output_size
             pooled = linear(b, "dense", first, width)
-            return x, b.apply(ACTIVATIONS[config.pooler_act], pooled, name="activation")
+            return x, activated(b, ACTIVATIONS[config.pooler_act], pooled, "activation")
     with b.scope("vit"):
         x = encoded(config, workload, b, pixels)
+    if config.architectures == MASKED:
+        return reconstructed(config, b, x)
     x = b.apply("select", x, name="first", dim=1)
     return x if same(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
+
+
+def reconstructed(config: ViTConfig, b: Builder, x: Value) -> Value:
+    """The image that the patches' tokens say: squares of `encoder_stride` pixels side by side."""
+    batch, count, width = x.spec.shape
+    step, channels = config.encoder_stride, config.num_channels
+    x = b.apply("slice", x, name="patches", dim=1, start=1, length=count - 1)
+    side = square_side(count - 1)
+    x = b.apply("permute", x, name="channels_first", dims=(0, 2, 1))
+    x = b.apply("reshape", x, name="places", shape=(batch, width, side, side))
+    weight = b.parameter("decoder.0.weight", (step**2 * channels, width, 1, 1))
+    x = b.apply("convolution", x, weight, b.parameter("decoder.0.bias", (step**2 * channels,)), name="decoder.0")
+    x = b.apply("reshape", x, name="pixels_of_squares", shape=(batch, channels, step, step, side, side))
+    x = b.apply("permute", x, name="squares_side_by_side", dims=(0, 1, 4, 2, 5, 3))
+    return b.apply("reshape", x, name="reconstruction", shape=(batch, channels, side * step, side * step))
+
+
+def square_side(count: Dim) -> Dim:
+    """Patches on each side of a square; ConfigError where they make none."""
+    if type(count) is not int:
+        raise ConfigError(f"{MASKED} reads its patches as a square: image_size and patch_size are integers")
+    if isqrt(count) ** 2 != count:
+        raise ConfigError(f"{MASKED} reads its {count} patches as a square, which they are not: image_size is")
+    return isqrt(count)
 
 
 def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) -> Value:
@@ -68,6 +104,8 @@ def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) ->
     with b.scope("embeddings"):
         with b.scope("patch_embeddings"):
             x = patches(b, "projection", pixels, width, config.patch_size, bias=True)
+        if config.architectures == MASKED:  # in the place of patches that a workload does not say
+            resident(b, "mask_token", b.parameter("mask_token", (1, 1, width)))
         token = b.apply("expand", b.parameter("cls_token", (1, 1, width)), name="cls", shape=(workload.batch, 1, width))
         x = b.apply("concat", token, x, name="with_cls", dim=1)
         count = patch_count(config.image_size, config.patch_size) + 1
@@ -88,6 +126,7 @@ def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) ->
         bias=config.qkv_bias,
         attention_dropout=config.attention_probs_dropout_prob,
         dropout=config.hidden_dropout_prob,
+        d_head=config.d_head,
     )
     return layer_norm(b, "layernorm", tower(kind, workload, b, x))
 
@@ -119,7 +158,7 @@ ARCHITECTURE = Architecture(
     sizes={"image_size": lambda config: config.image_size},
     attention=("fused", "eager"),
     dtype="float32",
-    aliases={"torch_dtype": "dtype", "id2label": "num_labels"},
+    aliases={"torch_dtype": "dtype", **LABELS},
     model_types=("vit",),
-    doc="ViT: patches as tokens, a class token, learned positions, LayerNorm first; pooled or with a classifier.",
+    doc="ViT: patches as tokens, learned positions, LayerNorm first; pooled or with the head of a class.",
 )

@@ -1,6 +1,7 @@
 """The causal convolution in front of a scan: each channel on its own, over the last few positions."""
 
 from graphacct import Builder, Dim, Value, Workload
+from graphacct.architectures.layers import activation as activated
 from graphacct_mamba.state import keep
 
 
@@ -30,7 +31,7 @@ def causal_convolution(
     else:
         start = 1 if workload.phase == "decode" else 0
         y = b.apply("slice", y, name="conv_out", dim=-1, start=start, length=seq)
-    return b.apply(activation, y, name="act")
+    return activated(b, activation, y)
 
 
 def kept_window(b: Builder, x: Value, taps: Dim) -> Value:

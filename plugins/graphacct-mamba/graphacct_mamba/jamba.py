@@ -16,10 +16,12 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig,
 from graphacct.architectures.decoder.feed_forward import experts, mlp
 from graphacct.architectures.decoder.stack import stack
 from graphacct.architectures.layers import embedding, for_logits, linear, next_token_loss, norm
-from graphacct.config import flag, size
+from graphacct.config import flag, model_class, size
+from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
 
+CAUSAL, MODEL = "JambaForCausalLM", "JambaModel"
 FEED_FORWARD = "feed_forward"
 
 
@@ -27,6 +29,7 @@ FEED_FORWARD = "feed_forward"
 class JambaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    architectures: str = model_class(CAUSAL, (CAUSAL, MODEL))
     vocab_size: Dim = size(65536)
     intermediate_size: Dim = size(14336)
     num_key_value_heads: Dim | None = size(8)
@@ -108,7 +111,9 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
     batch, seq = workload.batch, workload.seq_len
     kinds = layers(config)
     ids = b.input("input_ids", (batch, seq), "int64")
-    with b.scope("model"):
+    headed = config.architectures != MODEL
+    check_head(headed, config.architectures, workload)
+    with b.scope("model" if headed else ""):
         x = embedding(b, "embed_tokens", ids, config.vocab_size, config.hidden_size)
         masks: tuple[Value, ...] = ()
         if workload.attention == "eager" and any(isinstance(kind.mix, Attention) for kind in kinds):
@@ -117,6 +122,8 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
         b.hold(*masks)
         x = stack(b, "layers", kinds, lambda kind: body(kind, workload), x, masks)
         x = norm(b, "final_layernorm", x, "rms_norm")
+    if not headed:
+        return x
     tied = "model.embed_tokens.weight" if config.tie_word_embeddings else ""
     return linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
 
@@ -166,6 +173,7 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     dtype="bfloat16",
     aliases={"torch_dtype": "dtype", "num_local_experts": "num_experts"},
+    translated=frozenset({"num_local_experts"}),
     loss=next_token_loss,
     last_logits=True,
     model_types=("jamba",),

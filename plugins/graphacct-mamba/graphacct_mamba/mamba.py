@@ -6,13 +6,14 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, ceil_div
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
 from graphacct.architectures.layers import embedding, for_logits, linear, next_token_loss, norm
-from graphacct.config import flag, size
+from graphacct.config import flag, model_class, optional_size, size
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
 
+CAUSAL, MODEL = "MambaForCausalLM", "MambaModel"
 CONTEXT = 2048
 """Tokens per sequence unless said: what the published models were trained on; a configuration has no limit."""
 
@@ -21,11 +22,13 @@ CONTEXT = 2048
 class MambaConfig:
     """The keys of the published config.json that the cost depends on."""
 
+    architectures: str = model_class(CAUSAL, (CAUSAL, MODEL))
     vocab_size: Dim = size(50280)
     hidden_size: Dim = size(768)
     state_size: Dim = size(16)
     num_hidden_layers: Dim = size(32)
     expand: Dim = size(2)
+    intermediate_size: Dim | None = optional_size()
     conv_kernel: Dim = size(4)
     use_bias: bool = flag(False)
     use_conv_bias: bool = flag(True)
@@ -40,7 +43,7 @@ def described(config: MambaConfig) -> Mixer:
     """The mixer of each layer."""
     automatic = ceil_div(config.hidden_size, 16)
     return Mixer(
-        config.expand * config.hidden_size,
+        config.expand * config.hidden_size if config.intermediate_size is None else config.intermediate_size,
         config.state_size,
         automatic if config.time_step_rank is None else config.time_step_rank,
         config.conv_kernel,
@@ -51,12 +54,21 @@ def described(config: MambaConfig) -> Mixer:
 
 
 def build(config: MambaConfig, workload: Workload, b: Builder) -> Value:
-    """The graph from token ids to logits."""
-    return stacked(config, partial(mixer, described(config), workload), workload, b)
+    """The graph from token ids to logits, or to the last stream."""
+    return stacked(config, MODEL, partial(mixer, described(config), workload), workload, b)
 
 
-def stacked(config: Any, mix: Callable[[Builder, Value], Value], workload: Workload, b: Builder) -> Value:
-    """Embedding, layers of a norm and what `mix` makes, a norm and the head: as Mamba and Mamba-2 have them."""
+def check_head(headed: bool, name: str, workload: Workload) -> None:
+    """Raise ConfigError where a class without a head is asked for what a head makes."""
+    if not headed and workload.phase == "train" and workload.loss == "cross_entropy":
+        raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
+    if not headed and workload.logits == "last":
+        raise ConfigError(f"{name} computes no logits: leave logits='last' out")
+
+
+def stacked(config: Any, base: str, mix: Callable[[Builder, Value], Value], workload: Workload, b: Builder) -> Value:
+    """Embedding, layers of a norm and what `mix` makes, a norm and, but for the class `base`, the head: as Mamba and
+    Mamba-2 have them."""
 
     def layer(b: Builder, x: Value) -> Value:
         b.hold(x)
@@ -67,7 +79,9 @@ def stacked(config: Any, mix: Callable[[Builder, Value], Value], workload: Workl
         return b.apply("add", x, y, name="residual")
 
     ids = b.input("input_ids", (workload.batch, workload.seq_len), "int64")
-    with b.scope("backbone"):
+    headed = config.architectures != base
+    check_head(headed, config.architectures, workload)
+    with b.scope("backbone" if headed else ""):
         x = embedding(b, "embeddings", ids, config.vocab_size, config.hidden_size)
         if config.residual_in_fp32 and b.dtype != "float32":
             x = b.apply("cast", x, name="stream", dtype="float32")
@@ -75,6 +89,8 @@ def stacked(config: Any, mix: Callable[[Builder, Value], Value], workload: Workl
         if x.spec.dtype != b.dtype:
             x = b.apply("cast", x, name="narrow", dtype=b.dtype)
         x = norm(b, "norm_f", x, "rms_norm")
+    if not headed:
+        return x
     tied = "backbone.embeddings.weight" if config.tie_word_embeddings else ""
     x = linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
     return x if b.dtype == "float32" else b.apply("cast", x, name="logits", dtype="float32")
@@ -99,7 +115,7 @@ ARCHITECTURE = Architecture(
     sizes={"seq_len": lambda config: CONTEXT},
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",
-    aliases={"torch_dtype": "dtype", "d_model": "hidden_size", "n_layer": "num_hidden_layers"},
+    aliases={"torch_dtype": "dtype"},
     loss=next_token_loss,
     last_logits=True,
     model_types=("mamba",),

@@ -10,17 +10,20 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, same
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
 from graphacct.architectures.layers import linear, next_token_loss
-from graphacct.config import flag, size
+from graphacct.config import flag, model_class, size
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mamba import CONTEXT, stacked
 from graphacct_mamba.mixer import decay_rates
 from graphacct_mamba.state import keep
+
+CAUSAL, MODEL = "Mamba2ForCausalLM", "Mamba2Model"
 
 
 @attrs.frozen(kw_only=True)
 class Mamba2Config:
     """The keys of the published config.json that the cost depends on."""
 
+    architectures: str = model_class(CAUSAL, (CAUSAL, MODEL))
     num_heads: Dim = size(128)
     head_dim: Dim = size(64)
     vocab_size: Dim = size(32768)
@@ -50,7 +53,7 @@ class Mamba2Config:
 
 def build(config: Mamba2Config, workload: Workload, b: Builder) -> Value:
     """The graph from token ids to logits."""
-    return stacked(config, partial(mixer, config, workload), workload, b)
+    return stacked(config, MODEL, partial(mixer, config, workload), workload, b)
 
 
 def mixer(config: Mamba2Config, workload: Workload, b: Builder, x: Value) -> Value:

@@ -9,8 +9,10 @@ from typing import Any
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, same
-from graphacct.config import choice, counts, model_class, probability, size
-from graphacct_vision.stages import ACTIVATIONS, Staged, repeated
+from graphacct.architectures.decoder.families import activation
+from graphacct.config import counts, model_class, probability, sides, size
+from graphacct.dims import differ
+from graphacct_vision.stages import ALIASES, Staged, activate, repeated
 
 MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"
 
@@ -22,13 +24,16 @@ class ConvNextConfig(Staged):
     architectures: str = model_class(MODEL, (MODEL, CLASSIFIER))
     depths: tuple[Dim, ...] = counts((3, 3, 9, 3))
     hidden_sizes: tuple[Dim, ...] = counts((96, 192, 384, 768))
-    hidden_act: str = choice("gelu", ACTIVATIONS)
-    patch_size: Dim = size(4)
+    num_stages: Dim = size(4)
+    hidden_act: str = activation("gelu")
+    patch_size: tuple[Dim, Dim] = sides(4)
     layer_scale_init_value: float = attrs.field(default=1e-6)
     drop_path_rate: float = probability(0.0)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
+        if differ(self.num_stages, len(self.depths)):
+            raise ConfigError(f"num_stages is {self.num_stages}, but depths has {len(self.depths)}: one for each stage")
         scale = self.layer_scale_init_value
         if isinstance(scale, bool) or not isinstance(scale, (int, float)):
             raise ConfigError(f"layer_scale_init_value is a number, not {scale!r}")
@@ -60,7 +65,7 @@ def encoded(config: ConvNextConfig, b: Builder, x: Value) -> tuple[Value, Value]
             if index:
                 with b.scope(f"{index}.downsampling_layer"):
                     x = norm_of_channels(b, "0", x)
-                    x = patched(b, "1", x, channels, 2)
+                    x = patched(b, "1", x, channels, (2, 2))
             body = partial(block, config)
             x = repeated(f"{index}.layers", depth, body, body, b, x)
     return x, layer_norm(b, "layernorm", b.apply("mean", x, name="pooled", dim=(2, 3)))
@@ -74,16 +79,16 @@ def block(config: ConvNextConfig, b: Builder, x: Value) -> Value:
     bias = b.parameter("dwconv.bias", (channels,))
     y = b.apply("convolution", x, weight, bias, name="dwconv", padding=3, groups=channels)
     y = layer_norm(b, "layernorm", b.apply("permute", y, name="channels_last", dims=(0, 2, 3, 1)))
-    y = b.apply(config.hidden_act, linear(b, "pwconv1", y, 4 * channels), name="act")
+    y = activate(b, config.hidden_act, linear(b, "pwconv1", y, 4 * channels), "act")
     y = linear(b, "pwconv2", y, channels)
     if config.layer_scale_init_value > 0:
         y = b.apply("mul", b.parameter("layer_scale_parameter", (channels,)), y, name="layer_scale")
     return b.apply("add", x, b.apply("permute", y, name="channels_first", dims=(0, 3, 1, 2)), name="residual")
 
 
-def patched(b: Builder, name: str, x: Value, channels: Dim, step: Dim) -> Value:
+def patched(b: Builder, name: str, x: Value, channels: Dim, step: tuple[Dim, Dim]) -> Value:
     """A convolution whose stride is its kernel."""
-    weight = b.parameter(f"{name}.weight", (channels, x.spec.shape[1], step, step))
+    weight = b.parameter(f"{name}.weight", (channels, x.spec.shape[1], *step))
     return b.apply("convolution", x, weight, b.parameter(f"{name}.bias", (channels,)), name=name, stride=step)
 
 
@@ -107,7 +112,9 @@ def linear(b: Builder, name: str, x: Value, width: Dim) -> Value:
 
 def _published(width: int, *depths: int, **sizes: Any) -> ConvNextConfig:
     widths = tuple(width * 2**stage for stage in range(len(depths)))
-    return ConvNextConfig(architectures=CLASSIFIER, depths=depths, hidden_sizes=widths, num_labels=1000, **sizes)
+    return ConvNextConfig(
+        architectures=CLASSIFIER, num_stages=len(depths), depths=depths, hidden_sizes=widths, num_labels=1000, **sizes
+    )
 
 
 PRESETS: Mapping[str, ConvNextConfig] = {
@@ -123,7 +130,8 @@ ARCHITECTURE = Architecture(
     PRESETS,
     sizes={"image_size": lambda config: config.image_size},
     dtype="float32",
-    aliases={"id2label": "num_labels"},
+    aliases={**ALIASES, "num_hidden_layers": "num_stages"},
+    translated=frozenset({"num_hidden_layers"}),
     model_types=("convnext",),
     doc="ConvNeXt: a 7x7 convolution of each channel, a norm and two linear layers a block.",
 )

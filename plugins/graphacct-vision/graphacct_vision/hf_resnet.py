@@ -13,7 +13,7 @@ import attrs
 
 from graphacct import Architecture, Builder, Dim, Value, Workload, exact_div, same
 from graphacct.config import choice, flag, model_class, size
-from graphacct_vision.stages import Staged, repeated
+from graphacct_vision.stages import ALIASES, Staged, activate, repeated
 
 MODEL, CLASSIFIER = "ResNetModel", "ResNetForImageClassification"
 REDUCTION = 4
@@ -40,7 +40,7 @@ def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tup
     with b.scope("resnet"):
         _, x = encoded(config, workload, b, pixels)
     batch, channels = x.spec.shape[:2]
-    x = b.apply("reshape", x, name="classifier.0", shape=(batch, channels))
+    x = b.apply("reshape", x, name="flattened", shape=(batch, channels))
     if same(config.num_labels, 0):
         return x
     weight = b.parameter("classifier.1.weight", (config.num_labels, channels))
@@ -79,7 +79,7 @@ def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int
     if stride != 1 or not same(x.spec.shape[1], channels):
         with b.scope("shortcut"):
             x = convolved(training, "", b, x, channels, stride=stride)
-    return b.apply(config.hidden_act, b.apply("add", y, x, name="residual"), name="activation")
+    return activate(b, config.hidden_act, b.apply("add", y, x, name="residual"), "activation")
 
 
 def convolved(
@@ -93,7 +93,7 @@ def convolved(
     parameters += [b.parameter(f"{name}.{part}", (channels,), buffer=True) for part in ("running_mean", "running_var")]
     parameters.append(b.parameter(f"{name}.num_batches_tracked", (), "int64", buffer=True))
     x = b.apply("batch_norm", x, *parameters, name=name, training=training)
-    return b.apply(act, x, name="activation") if act else x
+    return activate(b, act, x, "activation") if act else x
 
 
 def _published(*depths: int, **sizes: Any) -> HFResNetConfig:
@@ -115,7 +115,7 @@ ARCHITECTURE = Architecture(
     PRESETS,
     sizes={"image_size": lambda config: config.image_size},
     dtype="float32",
-    aliases={"id2label": "num_labels"},
+    aliases=ALIASES,
     model_types=("resnet",),
     doc="ResNet under the transformers library's names, from its config.json; torchvision's is `resnet`.",
 )

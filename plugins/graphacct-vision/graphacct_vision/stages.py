@@ -7,10 +7,9 @@ from collections.abc import Callable
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value
-from graphacct.config import choice, counts, label_count, sides, size
-
-ACTIVATIONS = ("relu", "gelu", "silu", "tanh")
-"""Those whose operator is named as the key says."""
+from graphacct.architectures.decoder.families import ACTIVATIONS, activation
+from graphacct.architectures.layers import activation as activated
+from graphacct.config import LABELS, counts, dtype, label_count, sides, size
 
 
 @attrs.frozen(kw_only=True)
@@ -20,15 +19,24 @@ class Staged:
     num_channels: Dim = size(3)
     depths: tuple[Dim, ...] = counts((3, 4, 6, 3))
     hidden_sizes: tuple[Dim, ...] = counts((256, 512, 1024, 2048))
-    hidden_act: str = choice("relu", ACTIVATIONS)
+    hidden_act: str = activation("relu")
     num_labels: Dim = label_count()
     image_size: tuple[Dim, Dim] = sides(224)
+    dtype: str | None = dtype()
 
     def __attrs_post_init__(self) -> None:
         if len(self.depths) != len(self.hidden_sizes):
             raise ConfigError(
                 f"depths has {len(self.depths)} stages, hidden_sizes {len(self.hidden_sizes)}: one count for each"
             )
+
+
+ALIASES = {"torch_dtype": "dtype", **LABELS}
+
+
+def activate(b: Builder, kind: str, x: Value, name: str) -> Value:
+    """The activation that a configuration names."""
+    return activated(b, ACTIVATIONS[kind], x, name)
 
 
 def repeated(
