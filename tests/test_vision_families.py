@@ -104,7 +104,12 @@ def test_the_older_keys_of_clip_count(tmp_path: Path) -> None:
     ("change", "options", "message"),
     [
         ({}, {"image_size": 64}, "image_size 64x64 is not image_size 32x32.*add --set image_size=64,64"),
-        ({"architectures": ["ViTForMaskedImageModeling"]}, {}, "architectures has 'ViTForMaskedImageModeling'"),
+        ({"architectures": ["ViTForSpeech"]}, {}, "architectures has 'ViTForSpeech'"),
+        (
+            {"architectures": ["ViTForMaskedImageModeling"], "image_size": [32, 16]},
+            {},
+            "reads its 8 patches as a square",
+        ),
         ({"patch_size": [8, 8, 8]}, {}, "patch_size is a height and a width, or one number for both"),
         ({"patch_size": 64}, {}, "the kernel spans 64"),
         ({"id2label": -1}, {}, "num_labels must be"),

@@ -19,7 +19,7 @@ from graphacct.architectures.layers import dropped, layer_norm, linear, resident
 from graphacct.architectures.tower import Tower, check_image, patch_count, patches, tower
 from graphacct.builder import Builder
 from graphacct.config import LABELS, flag, label_count, model_class, optional_size, probability, sides, size
-from graphacct.dims import Dim, floor_div, same
+from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
 from graphacct.graph import Value
 
@@ -48,11 +48,6 @@ class ViTConfig:
     encoder_stride: Dim = size(16)
     num_labels: Dim = label_count()
     dtype: str | None = dtype()
-
-    @property
-    def d_head(self) -> Dim:
-        """The width of a head: stated, or the whole part of the stream's over the heads."""
-        return floor_div(self.hidden_size, self.num_attention_heads) if self.head_dim is None else self.head_dim
 
 
 def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -126,7 +121,7 @@ def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) ->
         bias=config.qkv_bias,
         attention_dropout=config.attention_probs_dropout_prob,
         dropout=config.hidden_dropout_prob,
-        d_head=config.d_head,
+        d_head=config.head_dim,
     )
     return layer_norm(b, "layernorm", tower(kind, workload, b, x))
 

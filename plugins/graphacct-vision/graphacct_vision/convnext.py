@@ -9,10 +9,8 @@ from typing import Any
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, same
-from graphacct.architectures.decoder.families import activation
-from graphacct.config import counts, model_class, probability, sides, size
-from graphacct.dims import differ
-from graphacct_vision.stages import ALIASES, Staged, activate, repeated
+from graphacct.config import choice, counts, model_class, optional_size, probability, sides
+from graphacct_vision.stages import ACTIVATIONS, ALIASES, Staged, activate, repeated
 
 MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"
 
@@ -24,15 +22,15 @@ class ConvNextConfig(Staged):
     architectures: str = model_class(MODEL, (MODEL, CLASSIFIER))
     depths: tuple[Dim, ...] = counts((3, 3, 9, 3))
     hidden_sizes: tuple[Dim, ...] = counts((96, 192, 384, 768))
-    num_stages: Dim = size(4)
-    hidden_act: str = activation("gelu")
+    num_stages: Dim | None = optional_size()
+    hidden_act: str = choice("gelu", tuple(ACTIVATIONS))
     patch_size: tuple[Dim, Dim] = sides(4)
     layer_scale_init_value: float = attrs.field(default=1e-6)
     drop_path_rate: float = probability(0.0)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if differ(self.num_stages, len(self.depths)):
+        if self.num_stages is not None and not same(self.num_stages, len(self.depths)):
             raise ConfigError(f"num_stages is {self.num_stages}, but depths has {len(self.depths)}: one for each stage")
         scale = self.layer_scale_init_value
         if isinstance(scale, bool) or not isinstance(scale, (int, float)):

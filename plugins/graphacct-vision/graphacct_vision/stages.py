@@ -7,9 +7,18 @@ from collections.abc import Callable
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value
-from graphacct.architectures.decoder.families import ACTIVATIONS, activation
-from graphacct.architectures.layers import activation as activated
-from graphacct.config import LABELS, counts, dtype, label_count, sides, size
+from graphacct.config import LABELS, choice, counts, dtype, label_count, sides, size
+
+ALIASES = {"torch_dtype": "dtype", **LABELS}
+ACTIVATIONS = {
+    **{
+        name: name
+        for name in ("gelu", "gelu_new", "leaky_relu", "mish", "quick_gelu", "relu", "relu6", "sigmoid", "silu")
+    },
+    **{"gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "hardswish": "hardswish"},
+    **{"relu2": "relu square", "swish": "silu", "tanh": "tanh"},
+}
+"""The transformers library's names of activations, and the operators that they are."""
 
 
 @attrs.frozen(kw_only=True)
@@ -19,7 +28,7 @@ class Staged:
     num_channels: Dim = size(3)
     depths: tuple[Dim, ...] = counts((3, 4, 6, 3))
     hidden_sizes: tuple[Dim, ...] = counts((256, 512, 1024, 2048))
-    hidden_act: str = activation("relu")
+    hidden_act: str = choice("relu", tuple(ACTIVATIONS))
     num_labels: Dim = label_count()
     image_size: tuple[Dim, Dim] = sides(224)
     dtype: str | None = dtype()
@@ -31,12 +40,11 @@ class Staged:
             )
 
 
-ALIASES = {"torch_dtype": "dtype", **LABELS}
-
-
 def activate(b: Builder, kind: str, x: Value, name: str) -> Value:
-    """The activation that a configuration names."""
-    return activated(b, ACTIVATIONS[kind], x, name)
+    """The activation that a configuration names: an operator, or two with a space between."""
+    for index, operator in enumerate(ACTIVATIONS[kind].split()):
+        x = b.apply(operator, x, name=f"{name}_{operator}" if index else name)
+    return x
 
 
 def repeated(
