@@ -11,12 +11,11 @@ from graphacct.config import LABELS, choice, counts, dtype, label_count, sides, 
 
 ALIASES = {"torch_dtype": "dtype", **LABELS}
 ACTIVATIONS = {
-    **{
-        name: name
-        for name in ("gelu", "gelu_new", "leaky_relu", "mish", "quick_gelu", "relu", "relu6", "sigmoid", "silu")
-    },
-    **{"gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "hardswish": "hardswish"},
-    **{"relu2": "relu square", "swish": "silu", "tanh": "tanh"},
+    **{name: name for name in ("gelu", "gelu_new", "hardswish", "leaky_relu", "mish", "quick_gelu", "relu", "relu6")},
+    **{name: name for name in ("sigmoid", "silu", "tanh")},
+    **{"gelu_10": "gelu clamp", "gelu_accurate": "gelu_new", "gelu_fast": "gelu_tanh", "gelu_python": "gelu"},
+    **{"gelu_python_tanh": "gelu_new", "gelu_pytorch_tanh": "gelu_tanh", "linear": "", "relu2": "relu square"},
+    **{"sqrtsoftplus": "softplus sqrt", "swish": "silu"},
 }
 """The transformers library's names of activations, and the operators that they are."""
 
