@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from random import Random, randrange
 from typing import Any
@@ -15,7 +14,8 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from measure import flops_of, parameters
+from comparison import same_parameters
+from measure import flops_of
 from random_configs import CAUSAL, FAMILIES, drawn
 from truth import inputs, model_from, train_step
 
@@ -44,7 +44,7 @@ def test_a_random_configuration(family: str, seed: int, tmp_path: Path) -> None:
     config = transformers.AutoConfig.from_pretrained(tmp_path)
     config.architectures = config.architectures or [CAUSAL[family]]
     model = model_from(config)
-    same_parameters(tmp_path, model)
+    same_parameters(accounted(tmp_path, seq_len=7), model)
     kinds = default().architectures[family].load().attention
     for batch, seq_len in WORKLOADS:
         sizes = {"batch": batch, "seq_len": seq_len}
@@ -70,22 +70,6 @@ def test_a_random_configuration(family: str, seed: int, tmp_path: Path) -> None:
 
 def accounted(folder: Path, **options: Any) -> graphacct.Report:
     return graphacct.account(folder, convention="matmul", **{"attention": "eager", **options})
-
-
-def same_parameters(folder: Path, model: torch.nn.Module) -> None:
-    """Names, shapes and counts, with `*` for every index, and which share another's storage."""
-    measured = parameters(model)
-    found = accounted(folder, seq_len=7)
-    ours: dict[str, dict[str, Any]] = {}
-    for row in found.by_parameter:
-        if not row.parameter.tied_to and not row.parameter.buffer:
-            name = re.sub(r"(?<=\.)\d+(?=\.|$)", "*", row.parameter.name)
-            alike = ours.setdefault(name, {"params": 0, "tensors": 0, "shape": list(row.parameter.spec.shape)})
-            alike["params"] += row.parameter.spec.elements * row.count
-            alike["tensors"] += row.count
-    assert ours == measured["by_parameter_pattern"]
-    assert found.total["params"] == measured["total"]
-    assert sorted(row.parameter.name for row in found.by_parameter if row.parameter.tied_to) == measured["tied_names"]
 
 
 def decoding_step(model: torch.nn.Module, cached: int) -> int:

@@ -182,3 +182,35 @@ def test_what_does_not_fit_is_named(tmp_path: Path, change: dict[str, Any], mess
     (tmp_path / "config.json").write_text(json.dumps({**TINY["mamba"], **change}))
     with pytest.raises(graphacct.GraphacctError, match=message):
         graphacct.account(tmp_path)
+
+
+BASES = {"mamba": ("MambaModel", "backbone"), "mamba2": ("Mamba2Model", "backbone"), "jamba": ("JambaModel", "model")}
+"""The classes without a head, and the module that the model is in with one."""
+
+
+@pytest.mark.parametrize("family", BASES)
+def test_a_base_class_is_the_model_without_its_head(tmp_path: Path, family: str) -> None:
+    """The same tensors without the prefix and the head's, and 2 * 6 * 16 * 30 FLOPs fewer for 6 tokens."""
+    name, prefix = BASES[family]
+    content = {**TINY[family], "tie_word_embeddings": False}
+    found = []
+    for architectures in ([], [name]):
+        (tmp_path / "config.json").write_text(json.dumps({**content, "architectures": architectures}))
+        found.append(graphacct.account(tmp_path, seq_len=6, convention="matmul"))
+    names = [[row.parameter.name for row in report.by_parameter] for report in found]
+    assert [name.removeprefix(f"{prefix}.") for name in names[0] if name != "lm_head.weight"] == names[1]
+    assert found[0].total["matmul_flops"] - found[1].total["matmul_flops"] == 2 * 6 * 16 * 30
+    with pytest.raises(graphacct.GraphacctError, match=f"{name} has no logits for a cross_entropy"):
+        graphacct.account(tmp_path, seq_len=6, phase="train", loss="cross_entropy")
+    with pytest.raises(graphacct.GraphacctError, match=f"{name} computes no logits"):
+        graphacct.account(tmp_path, seq_len=6, logits="last")
+
+
+def test_channels_may_be_stated(tmp_path: Path) -> None:
+    """`intermediate_size` counts before `expand` times the width, and the keys of the first implementation (`d_model`,
+    `n_layer`) are of no account, as the transformers library reads a file: out_proj is 12 to 16 in 1 layer."""
+    content = {**TINY["mamba"], "intermediate_size": 12, "d_model": 99, "n_layer": 9}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    report = graphacct.account(tmp_path, seq_len=6)
+    (row,) = (row for row in report.by_parameter if row.parameter.name.endswith("out_proj.weight"))
+    assert (row.parameter.spec.shape, row.count) == ((16, 12), 1)

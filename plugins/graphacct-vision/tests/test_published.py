@@ -135,3 +135,32 @@ def test_what_does_not_fit_is_named(
     (tmp_path / "config.json").write_text(json.dumps({**TINY[family], **change}))
     with pytest.raises(graphacct.GraphacctError, match=message):
         graphacct.account(tmp_path, **options)
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_a_file_says_the_dtype(tmp_path: Path, family: str) -> None:
+    """`dtype`, or `torch_dtype` in an older file: half the bytes for the same parameters."""
+    (tmp_path / "config.json").write_text(json.dumps(TINY[family]))
+    wide = graphacct.account(tmp_path).total["param_bytes"]
+    for key in ("dtype", "torch_dtype"):
+        (tmp_path / "config.json").write_text(json.dumps({**TINY[family], key: "float16"}))
+        assert graphacct.account(tmp_path).total["param_bytes"] * 2 == wide
+
+
+def test_two_operators_of_one_activation(tmp_path: Path) -> None:
+    """relu2 is relu, then a square, wherever the family names its activation."""
+    for family in TINY:
+        (tmp_path / "config.json").write_text(json.dumps({**TINY[family], "hidden_act": "relu2"}))
+        kinds = [record.node.operator for record in graphacct.account(tmp_path).annotated.costs]
+        assert "square" in kinds
+
+
+def test_stages_are_as_many_as_depths(tmp_path: Path) -> None:
+    """A ConvNeXt file that says another number of stages describes no model."""
+    count = len(TINY["convnext"]["depths"])
+    for key in ("num_stages", "num_hidden_layers"):
+        (tmp_path / "config.json").write_text(json.dumps({**TINY["convnext"], key: count + 1}))
+        with pytest.raises(graphacct.GraphacctError, match=f"num_stages is {count + 1}, but depths has {count}"):
+            graphacct.account(tmp_path)
+        (tmp_path / "config.json").write_text(json.dumps({**TINY["convnext"], key: count}))
+        assert graphacct.account(tmp_path).total["params"] > 0

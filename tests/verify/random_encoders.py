@@ -1,0 +1,264 @@
+"""Small configurations of the families that are not decoders alone, drawn at random as files have them.
+
+Sizes divide as they have to; everything else that could change a number is drawn or left out. What is drawn is valid:
+the transformers library builds every model.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import torch
+
+TASKS = ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MultipleChoice")
+CLASSES: dict[str, tuple[str, ...]] = {
+    "bert": (
+        *("BertModel", "BertForMaskedLM", "BertLMHeadModel", "BertForPreTraining", "BertForNextSentencePrediction"),
+        *(f"BertFor{task}" for task in TASKS),
+    ),
+    "roberta": (
+        *("RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"),
+        *(f"RobertaFor{task}" for task in TASKS),
+    ),
+    "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
+    "electra": (
+        *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
+        *(f"ElectraFor{task}" for task in TASKS),
+    ),
+    "t5": (
+        *("T5ForConditionalGeneration", "T5Model", "T5EncoderModel"),
+        *("T5ForTokenClassification", "T5ForQuestionAnswering"),
+    ),
+    "bart": ("BartForConditionalGeneration", "BartModel", "BartForQuestionAnswering"),
+    "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification"),
+    "vit": ("ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"),
+    "clip": ("CLIPModel", "CLIPForImageClassification"),
+    "clip_text_model": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "clip_vision_model": ("CLIPVisionModel", "CLIPVisionModelWithProjection"),
+    "resnet": ("ResNetModel", "ResNetForImageClassification"),
+    "convnext": ("ConvNextModel", "ConvNextForImageClassification"),
+    "mamba": ("MambaForCausalLM", "MambaModel"),
+    "mamba2": ("Mamba2ForCausalLM", "Mamba2Model"),
+    "jamba": ("JambaForCausalLM", "JambaModel"),
+}
+"""The first is what is measured where a file names none. Those that read the end of a text by its token's id, T5's and
+BART's of sequences, cannot run without values."""
+ACTS = ("gelu", "gelu_new", "quick_gelu", "relu", "relu2", "silu", "swish", "tanh")
+LENGTH = 12
+"""The longest sequence that every model takes."""
+
+
+def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
+    """The content of a config.json, of the class `name` or of any."""
+    content: dict[str, Any] = {"model_type": family, **DRAW[family](random)}
+    content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
+    if name or random.random() < 0.9:
+        content["architectures"] = [name or random.choice(CLASSES[family])]
+    names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
+    if "QuestionAnswering" not in str(content.get("architectures")):
+        content |= random.choice(({}, {"num_labels": 4}, {"id2label": names}, {"id2label": names, "num_labels": 4}))
+    return content
+
+
+def some(random: Random, **values: Any) -> dict[str, Any]:
+    """Some of the keys; the others have the defaults of their class."""
+    return {key: value for key, value in values.items() if random.random() < 0.6}
+
+
+def yes(random: Random) -> bool:
+    return random.random() < 0.5
+
+
+def like_bert(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    return {
+        **{"vocab_size": random.randint(20, 60), "hidden_size": 4 * heads, "num_attention_heads": heads},
+        **{"num_hidden_layers": random.randint(1, 4), "intermediate_size": random.randint(5, 30)},
+        **{"max_position_embeddings": LENGTH + 4, "hidden_act": random.choice(ACTS)},
+        **some(random, type_vocab_size=random.randint(1, 3), tie_word_embeddings=yes(random), is_decoder=yes(random)),
+        **some(random, classifier_dropout=random.choice((None, 0.2)), pad_token_id=random.randint(0, 3)),
+    }
+
+
+def electra(random: Random) -> dict[str, Any]:
+    summary = {"summary_type": random.choice(("first", "last", "mean", "cls_index")), "summary_use_proj": yes(random)}
+    return {**like_bert(random), **some(random, embedding_size=random.choice((4, 7, 12)), **summary)}
+
+
+def distilbert(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    content = {"dim": 4 * heads, "n_heads": heads, "n_layers": random.randint(1, 4), "vocab_size": 40}
+    newer = {"dim": "hidden_size", "n_heads": "num_attention_heads", "n_layers": "num_hidden_layers"}
+    content = content if yes(random) else {newer.get(key, key): value for key, value in content.items()}
+    rest = some(random, activation=random.choice(ACTS), tie_word_embeddings=yes(random), tie_weights_=True)
+    return {**content, **rest, "hidden_dim": random.randint(5, 30), "max_position_embeddings": LENGTH}
+
+
+def t5(random: Random) -> dict[str, Any]:
+    kind = random.choice(("relu", "gated-gelu", "gated-silu", "gelu"))
+    return {
+        **{"vocab_size": 40, "d_model": random.choice((8, 9)), "d_ff": random.randint(5, 30)},
+        **{"num_layers": random.randint(1, 3), "num_heads": random.randint(1, 3)},
+        **some(random, d_kv=random.randint(2, 8), num_decoder_layers=random.choice((None, 1, 4))),
+        **some(random, feed_forward_proj=kind, is_gated_act=yes(random), tie_word_embeddings=yes(random)),
+        **some(random, relative_attention_num_buckets=8, scale_decoder_outputs=yes(random), n_positions=512),
+    }
+
+
+def stacks(random: Random) -> dict[str, Any]:
+    sides = {
+        f"{side}_{key}": value
+        for side in ("encoder", "decoder")
+        for key, value in (
+            ("layers", random.randint(1, 3)),
+            ("attention_heads", random.randint(1, 3)),
+            ("ffn_dim", random.randint(5, 30)),
+        )
+    }
+    rest = some(random, activation_function=random.choice(ACTS), tie_word_embeddings=yes(random), scale_embedding=True)
+    tokens = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    return {"vocab_size": 40, "d_model": 12, **tokens, **sides, **rest}
+
+
+def bart(random: Random) -> dict[str, Any]:
+    older = {"extra_pos_embeddings": 2, "normalize_before": False, "static_position_embeddings": False}
+    translated = some(random, num_hidden_layers=random.randint(1, 3))
+    return {**stacks(random), **some(random, **older), **translated, "max_position_embeddings": LENGTH + 2}
+
+
+def whisper(random: Random) -> dict[str, Any]:
+    own = some(random, num_mel_bins=5, classifier_proj_size=6)
+    return {**stacks(random), **own, "max_source_positions": 10, "max_target_positions": LENGTH + 2}
+
+
+def tower(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    return {
+        **{"hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": random.randint(1, 3)},
+        **{"intermediate_size": random.randint(5, 30), **some(random, hidden_act=random.choice(ACTS))},
+    }
+
+
+def vit(random: Random) -> dict[str, Any]:
+    patch = random.choice((2, 4))
+    return {
+        **{**tower(random), "patch_size": patch, "image_size": patch * random.randint(1, 3) + random.randint(0, 1)},
+        **some(random, qkv_bias=yes(random), num_channels=1, head_dim=3, pooler_output_size=5, encoder_stride=2),
+    }
+
+
+def text(random: Random) -> dict[str, Any]:
+    return {**tower(random), "vocab_size": 40, "max_position_embeddings": LENGTH, **some(random, projection_dim=7)}
+
+
+def vision(random: Random) -> dict[str, Any]:
+    patch = random.choice((2, 4))
+    sizes = {"patch_size": patch, "image_size": patch * random.randint(1, 3) + random.randint(0, 1)}
+    return {**tower(random), **sizes, **some(random, projection_dim=7, num_channels=1)}
+
+
+def clip(random: Random) -> dict[str, Any]:
+    older = some(random, text_config_dict=random.choice((None, {}, text(random))), vision_config_dict=None)
+    return {"text_config": text(random), "vision_config": vision(random), "projection_dim": 6, **older}
+
+
+def staged(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 3)
+    widths = [4 * random.randint(1, 3) for _ in range(count)]
+    rest = some(random, hidden_act=random.choice(ACTS), num_channels=1)
+    return {"hidden_sizes": widths, "depths": [random.randint(1, 3) for _ in range(count)], **rest}
+
+
+def resnet(random: Random) -> dict[str, Any]:
+    kind = {"layer_type": random.choice(("basic", "bottleneck")), "downsample_in_first_stage": yes(random)}
+    return {**staged(random), **some(random, embedding_size=8, downsample_in_bottleneck=yes(random), **kind)}
+
+
+def convnext(random: Random) -> dict[str, Any]:
+    content = staged(random)
+    own = some(random, patch_size=2, layer_scale_init_value=random.choice((0.0, 1e-6)))
+    return {**content, **own, random.choice(("num_stages", "num_hidden_layers")): len(content["depths"])}
+
+
+def mamba(random: Random) -> dict[str, Any]:
+    return {
+        **{"vocab_size": 40, "hidden_size": random.choice((8, 20)), "num_hidden_layers": random.randint(1, 3)},
+        **some(random, state_size=3, expand=random.randint(1, 3), conv_kernel=3, use_bias=True, use_conv_bias=False),
+        **some(random, time_step_rank=random.choice(("auto", 3)), intermediate_size=12, tie_word_embeddings=False),
+        **some(random, residual_in_fp32=False, hidden_act=random.choice(ACTS), d_model=32, n_layer=7, ssm_cfg={}),
+    }
+
+
+def mamba2(random: Random) -> dict[str, Any]:
+    groups, expand = random.randint(1, 2), random.randint(1, 2)
+    heads = groups * random.randint(1, 2)
+    return {
+        **{"vocab_size": 40, "hidden_size": 4 * heads // expand, "num_hidden_layers": random.randint(1, 3)},
+        **{"num_heads": heads, "head_dim": 4, "expand": expand, "n_groups": groups, "chunk_size": random.randint(2, 8)},
+        **some(random, state_size=3, conv_kernel=3, use_bias=True, use_conv_bias=False, tie_word_embeddings=True),
+    }
+
+
+def jamba(random: Random) -> dict[str, Any]:
+    shared, attention, expert = (random.randint(1, 3) for _ in range(3))
+    heads = shared * random.randint(1, 2)
+    return {
+        **{"vocab_size": 40, "hidden_size": 4 * heads, "num_hidden_layers": random.randint(1, 5)},
+        **{"num_attention_heads": heads, "num_key_value_heads": shared, "intermediate_size": random.randint(5, 30)},
+        **{"attn_layer_period": attention, "attn_layer_offset": random.randrange(attention)},
+        **{"expert_layer_period": expert, "expert_layer_offset": random.randrange(expert)},
+        **{random.choice(("num_experts", "num_local_experts")): random.randint(2, 4)},
+        **some(random, mamba_d_state=3, mamba_d_conv=2, mamba_dt_rank=random.choice(("auto", 3)), mamba_proj_bias=True),
+        **some(random, hidden_act=random.choice(ACTS), num_experts_per_tok=1, tie_word_embeddings=True, head_dim=6),
+    }
+
+
+DRAW = {
+    **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
+    **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
+    **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
+}
+
+
+def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a model of the file is run on: for texts two lengths, for images its size, or two where it takes any."""
+    family, name = content["model_type"], str(content.get("architectures"))
+    image = content.get("vision_config", content).get("image_size")
+    if family in ("resnet", "convnext"):
+        return [{"batch": 2, "image_size": (70, 65)}, {"batch": 3, "image_size": (64, 64)}]
+    sizes = [{"batch": 1, "seq_len": 7}, {"batch": 3, "seq_len": LENGTH}]
+    if family in ("t5", "bart") and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
+        sizes[0]["encoder_seq_len"] = 10
+    if family in ("vit", "clip_vision_model"):
+        return [{"batch": size["batch"], "image_size": (image, image)} for size in sizes]
+    return [{**size, "image_size": (image, image)} if family == "clip" else size for size in sizes]
+
+
+def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
+    """What the model's function is given for a workload, on the meta device."""
+    config, name, batch = model.config, type(model).__name__, sizes["batch"]
+
+    def ids(count: int) -> torch.Tensor:
+        return torch.zeros((batch, count), dtype=torch.long, device="meta")
+
+    def numbers(*shape: int) -> torch.Tensor:
+        return torch.zeros((batch, *shape), device="meta", dtype=model.dtype)
+
+    found: dict[str, Any] = {}
+    if "image_size" in sizes:
+        channels = getattr(config, "vision_config", config).num_channels
+        found["pixel_values"] = numbers(channels, *sizes["image_size"])
+    if model.main_input_name == "input_features":
+        found["input_features"] = numbers(config.num_mel_bins, 2 * config.max_source_positions)
+    if "MultipleChoice" in name:
+        return {"input_ids": ids(sizes["seq_len"]).unsqueeze(1)}
+    if "seq_len" not in sizes or name.endswith(("ForImageClassification", "ForAudioClassification")):
+        return found
+    seq = sizes["seq_len"]
+    if config.is_encoder_decoder and not name.endswith(("EncoderModel", "TokenClassification")):
+        if "input_features" not in found:
+            found["input_ids"] = ids(sizes.get("encoder_seq_len", seq))
+        return {**found, "decoder_input_ids": ids(seq), "use_cache": False}
+    found["input_ids"] = ids(seq)
+    return {**found, "use_cache": False} if name.startswith(("Mamba", "Jamba")) else found
