@@ -92,6 +92,7 @@ def describe(config: DistilBertConfig) -> Encoder:
         names=NAMES,
         dropout=config.dropout,
         attention_dropout=config.attention_dropout,
+        output_dropped=False,
         head=head if name == MASKED else None,
         classifier=classifiers.get(name),
     )

@@ -94,7 +94,7 @@ def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *masks: Value) -
     y, weights = attention(e, workload, b, x, *masks)
     b.hold(*weights)
     y = linear(b, n.out, y, e.width)
-    y = dropped(b, f"{n.out}_dropout", y, e.dropout, workload)
+    y = dropped(b, f"{n.out}_dropout", y, e.dropout if e.output_dropped else 0.0, workload)
     x = layer_norm(b, n.attention_norm, b.apply("add", y, x, name="attention_residual"))
     b.hold(x)
     y = activation(b, e.activation, linear(b, n.up, x, e.inner), n.act)

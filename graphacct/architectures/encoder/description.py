@@ -83,6 +83,7 @@ class Encoder:
         names: Its layers' names.
         dropout: The probability with which embeddings and outputs are dropped in training.
         attention_dropout: That of the weights.
+        output_dropped: Whether attention's output is dropped as the network's is.
         pooled: Whether the first token's output is projected, as a second output.
         head: A prediction for every token, or None.
         classifier: Logits of classes, or None.
@@ -108,3 +109,4 @@ class Encoder:
     head: Head | None = None
     classifier: Classifier | None = None
     causal: bool = False
+    output_dropped: bool = True
