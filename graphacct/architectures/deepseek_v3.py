@@ -12,7 +12,7 @@ import attrs
 
 from graphacct.architectures.decoder import Decoder, Experts, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, decoder
-from graphacct.architectures.deepseek_v2 import LatentConfig, deepseek
+from graphacct.architectures.deepseek import LatentConfig, deepseek
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim

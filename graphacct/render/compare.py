@@ -16,7 +16,6 @@ from graphacct.render.json import text as json_text
 from graphacct.render.plain import plain
 from graphacct.render.records import count, plain_value, quantities, uncosted_paths
 from graphacct.render.sheet import (
-    TITLES,
     UNCOSTED,
     Column,
     Line,
@@ -27,6 +26,7 @@ from graphacct.render.sheet import (
     workload_text,
 )
 from graphacct.render.units import human, percent
+from graphacct.render.words import TITLES
 from graphacct.rollup import share
 
 if TYPE_CHECKING:

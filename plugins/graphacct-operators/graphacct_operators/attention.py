@@ -7,7 +7,7 @@ differ, because the fused kernel never stores the scores.
 from typing import Any
 
 from graphacct import Saved, ShapeError, TensorSpec, Work, operator, same
-from graphacct_operators.shape import strided
+from graphacct_operators.strides import strided
 
 EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
 

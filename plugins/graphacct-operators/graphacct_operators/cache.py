@@ -7,7 +7,7 @@ their own, (batch, tokens, width) for what all heads share.
 from typing import Any
 
 from graphacct import ShapeError, TensorSpec, Work, operator, prod
-from graphacct_operators.shape import strided, strides_of
+from graphacct_operators.strides import strided, strides_of
 
 
 @operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, given=True)

@@ -9,69 +9,7 @@ from typing import Any
 
 from graphacct import ShapeError, TensorSpec, Work, dense_like, exact_div, operator, prod, same
 from graphacct_operators.gradient import nothing, summed
-
-
-def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
-    """The strides of a row-major tensor of this shape, in elements."""
-    strides: list[Any] = []
-    step: Any = 1
-    for size in reversed(shape):
-        strides.append(step)
-        step = step * size
-    return tuple(reversed(strides))
-
-
-def strides_of(x: TensorSpec) -> tuple[Any, ...]:
-    """The tensor's strides, written out."""
-    return contiguous_strides(x.shape) if x.strides is None else x.strides
-
-
-def strided(shape: Sequence[Any], strides: Sequence[Any], dtype: str) -> TensorSpec:
-    """A spec with these strides, or without when they are the contiguous ones (a dimension of 1 has any stride)."""
-    step: Any = 1
-    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if not same(stride, step) and not _is(size, 1):
-            return TensorSpec(tuple(shape), dtype, tuple(strides))
-        step = step * size
-    return TensorSpec(tuple(shape), dtype)
-
-
-def view_strides(x: TensorSpec, shape: Sequence[Any]) -> tuple[Any, ...] | None:
-    """The strides that describe `shape` on the storage of `x`, or None when only a copy has that shape.
-
-    Old dimensions group into runs that are contiguous among themselves; each run must be split into whole new
-    dimensions (the rule of torch's view).
-    """
-    if x.strides is None:
-        return contiguous_strides(shape)
-    new = list(shape)
-    result: list[Any] = [0] * len(new)
-    position = len(new) - 1
-    dims = [(size, stride) for size, stride in zip(x.shape, x.strides, strict=True) if not _is(size, 1)]
-    index = len(dims) - 1
-    while index >= 0:
-        size, step = dims[index]
-        while index > 0 and same(dims[index - 1][1], dims[index][1] * dims[index][0]):
-            index -= 1
-            size = size * dims[index][0]
-        covered: Any = 1
-        stride = step
-        while position >= 0 and (not same(covered, size) or _is(new[position], 1)):
-            result[position] = stride
-            stride = stride * new[position]
-            covered = covered * new[position]
-            position -= 1
-        if not same(covered, size):
-            return None
-        index -= 1
-    while position >= 0:
-        result[position] = 1
-        position -= 1
-    return tuple(result)
-
-
-def _is(size: Any, value: int) -> bool:
-    return type(size) is int and size == value
+from graphacct_operators.strides import is_, strided, strides_of, view_strides
 
 
 def _axis(dim: int, rank: int) -> int:
@@ -82,15 +20,15 @@ def _axis(dim: int, rank: int) -> int:
 
 def _filled(x: TensorSpec, shape: tuple[Any, ...]) -> tuple[Any, ...]:
     """The shape with its -1, if it has one, replaced by what the other dimensions leave."""
-    open_axes = [axis for axis, size in enumerate(shape) if _is(size, -1)]
+    open_axes = [axis for axis, size in enumerate(shape) if is_(size, -1)]
     if not open_axes:
         return shape
-    rest = prod([size for size in shape if not _is(size, -1)])
-    if len(open_axes) > 1 or _is(rest, 0):
+    rest = prod([size for size in shape if not is_(size, -1)])
+    if len(open_axes) > 1 or is_(rest, 0):
         raise ShapeError(f"{list(shape)} leaves more than one dimension open: at most one is -1, and none is 0")
     if type(x.elements) is int and type(rest) is int and x.elements % rest:
         raise ShapeError(f"{list(x.shape)} has {x.elements} elements, which {list(shape)} does not divide into")
-    return tuple(exact_div(x.elements, rest) if _is(size, -1) else size for size in shape)
+    return tuple(exact_div(x.elements, rest) if is_(size, -1) else size for size in shape)
 
 
 def _reshaped(x: TensorSpec, *, shape: Sequence[Any]) -> TensorSpec:
@@ -321,7 +259,7 @@ def _tiled(x: TensorSpec, *, times: Sequence[Any]) -> TensorSpec:
 
 
 def _folded(out: TensorSpec, *, times: Sequence[Any]) -> Work:
-    return Work(vector_flops=0 if all(_is(count, 1) for count in times) else out.elements)
+    return Work(vector_flops=0 if all(is_(count, 1) for count in times) else out.elements)
 
 
 @operator("x: ... -> ...", infer=_tiled, gradients={"x": _folded})

@@ -5,6 +5,7 @@ import itertools
 import pytest
 from graphacct_operators import shape
 from graphacct_operators.creation import arange, causal_mask, constant, full, relative_buckets, resident
+from graphacct_operators.strides import contiguous_strides, strides_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,7 +99,7 @@ def test_a_part_of_a_split_can_be_viewed_as_heads():
 
 def offsets(spec):
     """Where each element stands in the storage, in the order of its indices."""
-    strides = shape.strides_of(spec)
+    strides = strides_of(spec)
     ranges = map(range, spec.shape)
     return [sum(at * step for at, step in zip(index, strides, strict=True)) for index in itertools.product(*ranges)]
 
@@ -124,7 +125,7 @@ def test_a_reshape_is_a_view_just_when_strides_can_say_it(data):
         assert offsets(out) == places
         return
     assert out.strides is None
-    steps = shape.contiguous_strides(target)
+    steps = contiguous_strides(target)
     strides = tuple(places[step] if size > 1 else 0 for size, step in zip(target, steps, strict=True))
     assert offsets(TensorSpec(tuple(target), "float32", strides)) != places
 

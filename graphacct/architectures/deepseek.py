@@ -1,0 +1,72 @@
+"""What DeepSeek's generations share: latent attention in every layer, dense layers and then experts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.architectures.decoder import Attention, Decoder, Experts, Latent, Layer, Mlp
+from graphacct.architectures.decoder.families import DecoderConfig, dequantized, whole
+from graphacct.architectures.decoder.sparse import at_most, layered
+from graphacct.config import flag, optional_size, size
+from graphacct.dims import Dim, same
+from graphacct.errors import ConfigError
+
+
+@attrs.frozen(kw_only=True)
+class LatentConfig(DecoderConfig):
+    """The keys that both generations have."""
+
+    kv_lora_rank: Dim = size(512)
+    q_lora_rank: Dim | None = optional_size(1536)
+    qk_nope_head_dim: Dim = size(128)
+    qk_rope_head_dim: Dim = size(64)
+    v_head_dim: Dim = size(128)
+    attention_bias: bool = flag(False)
+    first_k_dense_replace: Dim = size(0, minimum=0)
+    moe_intermediate_size: Dim = size()
+    n_routed_experts: Dim = size()
+    n_shared_experts: Dim = size()
+    num_experts_per_tok: Dim | None = optional_size()
+    quantization_config: Mapping[str, Any] | None = dequantized("fp8")
+
+    @property
+    def per_token(self) -> Dim:
+        """How many experts a token runs through, shared ones left out."""
+        if self.num_experts_per_tok is None:
+            raise ConfigError(
+                f"num_experts_per_tok is missing: how many of {self.n_routed_experts} experts a token has"
+            )
+        return at_most(self.num_experts_per_tok, self.n_routed_experts, "num_experts_per_tok, n_routed_experts")
+
+
+def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_complex: bool = False) -> Decoder:
+    """Latent attention in every layer; `dense` in the first ones and `experts` in the others."""
+    heads, shared = config.num_attention_heads, config.num_key_value_heads
+    if shared is not None and not same(heads, shared):
+        raise ConfigError(
+            f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
+            "expanded from the latent, so leave it out"
+        )
+    attention = Attention(
+        heads,
+        heads,
+        config.qk_nope_head_dim + config.qk_rope_head_dim,
+        bias=config.attention_bias,
+        out_bias=config.attention_bias,
+        rotary=config.qk_rope_head_dim,
+        dropout=config.attention_dropout,
+        latent=Latent(config.kv_lora_rank, config.v_head_dim, config.q_lora_rank),
+    )
+    first = whole(config.first_k_dense_replace, "first_k_dense_replace")
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layered(config.num_hidden_layers, first == 0, lambda i: Layer(attention, dense if i < first else experts)),
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.qk_rope_head_dim),),
+        rotary_complex=rotary_complex,
+    )

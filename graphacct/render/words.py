@@ -1,0 +1,66 @@
+"""What the quantities are called for people: above a column, and in a line of text."""
+
+from __future__ import annotations
+
+SHARE = "share"
+"""The column of each row's part of the whole; a share is no quantity, and stands among them."""
+TITLES = {
+    "params": "Params",
+    "param_bytes": "Weights",
+    "matmul_flops": "Matmul FLOPs",
+    "vector_flops": "Vector FLOPs",
+    "flops": "FLOPs",
+    SHARE: "Share",
+    "transcendentals": "Transcendentals",
+    "macs": "MACs",
+    "activation_bytes": "Activations",
+    "read_bytes": "Read",
+    "write_bytes": "Written",
+    "forward_flops": "Forward",
+    "input_grad_flops": "Input grad",
+    "weight_grad_flops": "Weight grad",
+    "step_flops": "Step",
+    "optimizer_flops": "Update",
+    "recompute_flops": "Again",
+    "hardware_flops": "Hardware",
+    "gradient_bytes": "Gradients",
+    "optimizer_state_bytes": "State",
+    "saved_bytes": "Saved",
+    "peak_bytes": "Peak",
+    "backward_peak_bytes": "Backward peak",
+    "kv_cache_bytes": "KV cache",
+    "active_params": "Active",
+}
+"""The titles of columns; a plugin's quantity goes by its own name."""
+IN_WORDS = {
+    "params": "parameters",
+    "param_bytes": "weights",
+    "matmul_flops": "matmul",
+    "vector_flops": "vector",
+    "flops": "all work",
+    "transcendentals": "transcendentals",
+    "macs": "multiply-adds",
+    "activation_bytes": "activations",
+    "read_bytes": "read",
+    "write_bytes": "written",
+    "forward_flops": "forward",
+    "input_grad_flops": "input gradients",
+    "weight_grad_flops": "weight gradients",
+    "step_flops": "step",
+    "input_grad_matmul_flops": "input gradients' matmul",
+    "weight_grad_matmul_flops": "weight gradients' matmul",
+    "step_matmul_flops": "the step's matmul",
+    "recompute_matmul_flops": "matmul computed again",
+    "hardware_matmul_flops": "the hardware's matmul",
+    "optimizer_matmul_flops": "the update's matmul",
+    "saved_bytes": "kept for the backward pass",
+    "peak_bytes": "peak of activations",
+    "backward_peak_bytes": "peak of the backward pass",
+    "recompute_flops": "computed again",
+    "hardware_flops": "all that the hardware does",
+    "optimizer_flops": "update",
+    "gradient_bytes": "gradients",
+    "optimizer_state_bytes": "optimizer state",
+    "kv_bytes_per_token": "each further token of a sequence in the cache",
+}
+"""How the totals without a column of their own are called in the line below the table."""

@@ -1,0 +1,70 @@
+"""Strides: how a tensor's elements lie in its storage, and which shapes can be read from it without a copy."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphacct import TensorSpec, same
+
+
+def is_(size: Any, value: int) -> bool:
+    """Whether a size is this very number; one that is an expression or a sweep is none."""
+    return type(size) is int and size == value
+
+
+def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """The strides of a row-major tensor of this shape, in elements."""
+    strides: list[Any] = []
+    step: Any = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step = step * size
+    return tuple(reversed(strides))
+
+
+def strides_of(x: TensorSpec) -> tuple[Any, ...]:
+    """The tensor's strides, written out."""
+    return contiguous_strides(x.shape) if x.strides is None else x.strides
+
+
+def strided(shape: Sequence[Any], strides: Sequence[Any], dtype: str) -> TensorSpec:
+    """A spec with these strides, or without when they are the contiguous ones (a dimension of 1 has any stride)."""
+    step: Any = 1
+    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if not same(stride, step) and not is_(size, 1):
+            return TensorSpec(tuple(shape), dtype, tuple(strides))
+        step = step * size
+    return TensorSpec(tuple(shape), dtype)
+
+
+def view_strides(x: TensorSpec, shape: Sequence[Any]) -> tuple[Any, ...] | None:
+    """The strides that describe `shape` on the storage of `x`, or None when only a copy has that shape.
+
+    Old dimensions group into runs that are contiguous among themselves; each run must be split into whole new
+    dimensions (the rule of torch's view).
+    """
+    if x.strides is None:
+        return contiguous_strides(shape)
+    new = list(shape)
+    result: list[Any] = [0] * len(new)
+    position = len(new) - 1
+    dims = [(size, stride) for size, stride in zip(x.shape, x.strides, strict=True) if not is_(size, 1)]
+    index = len(dims) - 1
+    while index >= 0:
+        size, step = dims[index]
+        while index > 0 and same(dims[index - 1][1], dims[index][1] * dims[index][0]):
+            index -= 1
+            size = size * dims[index][0]
+        covered: Any = 1
+        stride = step
+        while position >= 0 and (not same(covered, size) or is_(new[position], 1)):
+            result[position] = stride
+            stride = stride * new[position]
+            covered = covered * new[position]
+            position -= 1
+        if not same(covered, size):
+            return None
+        index -= 1
+    while position >= 0:
+        result[position] = 1
+        position -= 1
+    return tuple(result)
