@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import attrs
@@ -15,13 +16,30 @@ OPTIONAL: Mapping[str, Any] = {"optional": True}
 """The metadata of a field whose None says something of its own, whatever the default: no window, no cap."""
 
 
+def checked_field(
+    check: Callable[[Any, attrs.Attribute[Any]], Any],
+    default: Any = attrs.NOTHING,
+    metadata: Mapping[str, Any] | None = None,
+    eq: bool = True,
+) -> Any:
+    """A field whose value is what `check(value, field)` makes of it; ConfigError where it does not fit."""
+    return attrs.field(default=default, converter=_converter(check), metadata=metadata, eq=eq)
+
+
+@cache
+def _converter(check: Callable[[Any, attrs.Attribute[Any]], Any]) -> Any:
+    """One for all fields with this check: attrs reads a check's signature each time it makes one."""
+    return attrs.Converter(check, takes_field=True)
+
+
 def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
     """A dimension or a count: a positive int, a sympy expression or a numpy array."""
+    return checked_field(_at_least(minimum), default)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> Dim:
-        return check_dim(value, field.name, minimum)
 
-    return _field(default, check)
+@cache
+def _at_least(minimum: int) -> Callable[[Any, attrs.Attribute[Any]], Dim]:
+    return lambda value, field: check_dim(value, field.name, minimum)
 
 
 def counts(default: Sequence[int], length: int | None = None) -> Any:
@@ -35,7 +53,7 @@ def counts(default: Sequence[int], length: int | None = None) -> Any:
             raise ConfigError(f"{field.name} are {number}counts with commas between, not {brief(value)}")
         return tuple(check_dim(_whole(part), field.name) for part in parts)
 
-    return _field(tuple(default), check)
+    return checked_field(check, tuple(default))
 
 
 def _whole(part: Any) -> Any:
@@ -45,25 +63,25 @@ def _whole(part: Any) -> Any:
 
 def optional_size(default: Any = None) -> Any:
     """A dimension that may be left out (None), which a file says with null even where the default is a number."""
+    return checked_field(_optional_size, default, metadata=OPTIONAL)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
-        return None if value is None else check_dim(value, field.name)
 
-    return _field(default, check, OPTIONAL)
+def _optional_size(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
+    return None if value is None else check_dim(value, field.name)
 
 
 def probability(default: float) -> Any:
     """A dropout probability, from 0 up to but not including 1."""
-    return _field(default, _probability)
+    return checked_field(_probability, default)
 
 
 def optional_probability() -> Any:
     """A dropout probability that may be left out (None)."""
+    return checked_field(_optional_probability, None, metadata=OPTIONAL)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> float | None:
-        return None if value is None else _probability(value, field)
 
-    return _field(None, check, OPTIONAL)
+def _optional_probability(value: Any, field: attrs.Attribute[Any]) -> float | None:
+    return None if value is None else _probability(value, field)
 
 
 def _probability(value: Any, field: attrs.Attribute[Any]) -> float:
@@ -74,24 +92,24 @@ def _probability(value: Any, field: attrs.Attribute[Any]) -> float:
 
 def flag(default: bool) -> Any:
     """True or false."""
+    return checked_field(_flag, default)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> bool:
-        if not isinstance(value, bool):
-            raise ConfigError(f"{field.name} is true or false, not {brief(value)}")
-        return value
 
-    return _field(default, check)
+def _flag(value: Any, field: attrs.Attribute[Any]) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{field.name} is true or false, not {brief(value)}")
+    return value
 
 
 def optional_flag() -> Any:
     """True, false, or left out (None)."""
+    return checked_field(_optional_flag, None, metadata=OPTIONAL)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> bool | None:
-        if value is not None and not isinstance(value, bool):
-            raise ConfigError(f"{field.name} is true or false, not {brief(value)}")
-        return value
 
-    return _field(None, check, OPTIONAL)
+def _optional_flag(value: Any, field: attrs.Attribute[Any]) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise ConfigError(f"{field.name} is true or false, not {brief(value)}")
+    return value
 
 
 def dtype(default: str | None = None) -> Any:
@@ -104,7 +122,7 @@ def dtype(default: str | None = None) -> Any:
             raise ConfigError(f"{field.name} is the name of a dtype, not {brief(value)}")
         return dtype_name(value.removeprefix("torch."))
 
-    return _field(default, check)
+    return checked_field(check, default)
 
 
 def choice(default: str, options: Sequence[str]) -> Any:
@@ -115,7 +133,7 @@ def choice(default: str, options: Sequence[str]) -> Any:
             raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), options)}")
         return value
 
-    return _field(default, check)
+    return checked_field(check, default)
 
 
 def sides(default: int) -> Any:
@@ -129,7 +147,7 @@ def sides(default: int) -> Any:
         height, width = (check_dim(_whole(side), field.name) for side in pair)
         return height, width
 
-    return _field((default, default), check)
+    return checked_field(check, (default, default))
 
 
 def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | None = None) -> Any:
@@ -147,7 +165,7 @@ def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | N
             raise ConfigError(f"{field.name} has {found}{suggest(str(found), known)}")
         return str(name)
 
-    return _field(default, check)
+    return checked_field(check, default)
 
 
 LABELS = {"id2label": "num_labels"}
@@ -160,7 +178,7 @@ def label_count(default: int = 2) -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim:
         return len(value) if isinstance(value, Mapping) else check_dim(value, field.name, 0)
 
-    return _field(default, check)
+    return checked_field(check, default)
 
 
 def nested(config: type[Any], owner: str) -> Any:
@@ -178,8 +196,4 @@ def nested(config: type[Any], owner: str) -> Any:
         except (ConfigError, ReadError) as error:
             raise type(error)(f"in {field.name}: {error}") from error
 
-    return _field(None, check)
-
-
-def _field(default: Any, check: Any, metadata: Mapping[str, Any] | None = None) -> Any:
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata=metadata)
+    return checked_field(check, None)

@@ -33,8 +33,6 @@ CORE_MODULES = (
     "graphacct.conventions",
     "graphacct.quantities",
     "graphacct.readers",
-    "graphacct.architectures.gpt2",
-    "graphacct.architectures.transformer_lm",
     "graphacct.architectures",
 )
 

@@ -40,7 +40,7 @@ def truth(case: str) -> dict[str, Any]:
 def sizes(case: str) -> dict[str, Any]:
     """The keys of the case's config.json that the architecture knows, under the file's own spelling."""
     config = json.loads((GOLDENS / case / "config.json").read_text())
-    architecture = default().architectures[config["model_type"]]
+    architecture = default().architectures[config["model_type"]].load()
     keys = {field.name for field in attrs.fields(architecture.config)}
     return {key: value for key, value in config.items() if architecture.aliases.get(key, key) in keys}
 

@@ -1,4 +1,4 @@
-"""Architectures: one family a file. Those in this list are imported when they are asked for."""
+"""Architectures: one family a file, which is imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from graphacct.deferred import Deferred
 from graphacct.hookspecs import hookimpl
 
 FAMILIES: tuple[Deferred, ...] = (
+    Deferred("gpt2", "graphacct.architectures.gpt2", ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"), ("gpt2",)),
+    Deferred(
+        "transformer-lm",
+        "graphacct.architectures.transformer_lm",
+        ("transformer-lm-small", "transformer-lm-medium", "transformer-lm-large", "transformer-lm-xl"),
+        ("transformer-lm", "transformer_lm"),
+    ),
     Deferred(
         "bert",
         "graphacct.architectures.bert",

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.config import OPTIONAL
+from graphacct.config import OPTIONAL, checked_field
 from graphacct.errors import ConfigError, brief, suggest
 
 ACTIVATIONS = {
@@ -40,21 +40,21 @@ Those that are not here have parameters of their own (prelu, xielu) or no operat
 
 def activation(default: str) -> Any:
     """A key that names an activation; ConfigError suggests the closest."""
+    return checked_field(_activation, default)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> str:
-        if not isinstance(value, str) or value not in ACTIVATIONS:
-            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
-        return value
 
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+def _activation(value: Any, field: attrs.Attribute[Any]) -> str:
+    if not isinstance(value, str) or value not in ACTIVATIONS:
+        raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
+    return value
 
 
 def optional_activation() -> Any:
     """A key that names an activation, or None."""
+    return checked_field(_optional_activation, None, metadata=OPTIONAL)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
-        if value is not None and (not isinstance(value, str) or value not in ACTIVATIONS):
-            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
-        return value
 
-    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), metadata=OPTIONAL)
+def _optional_activation(value: Any, field: attrs.Attribute[Any]) -> str | None:
+    if value is not None and (not isinstance(value, str) or value not in ACTIVATIONS):
+        raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
+    return value

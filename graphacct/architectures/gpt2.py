@@ -6,7 +6,6 @@ transformers library's GPT2LMHeadModel, whose measured figures are the oracle (t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 
 import attrs
@@ -42,7 +41,6 @@ from graphacct.config import choice, dtype, flag, optional_size, probability, si
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError
 from graphacct.graph import Value
-from graphacct.hookspecs import hookimpl
 
 CLASSES = (*USUAL, TWO_HEADS)
 
@@ -185,7 +183,7 @@ PRESETS = {
     "gpt2-xl": GPT2Config(n_embd=1600, n_layer=48, n_head=25),
 }
 
-GPT2 = Architecture(
+ARCHITECTURE = Architecture(
     "gpt2",
     GPT2Config,
     build,
@@ -209,8 +207,3 @@ GPT2 = Architecture(
     model_types=("gpt2",),
     doc="GPT-2: learned positions, LayerNorm, biases, tanh-GELU, tied head.",
 )
-
-
-@hookimpl
-def graphacct_register_architectures() -> Iterable[Architecture]:
-    return [GPT2]

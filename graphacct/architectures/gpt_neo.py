@@ -13,7 +13,7 @@ import attrs
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm, Positions
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype, whole
 from graphacct.architectures.heads import HeadConfig
-from graphacct.config import flag, optional_size, probability, size
+from graphacct.config import checked_field, flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError, brief
 
@@ -44,7 +44,7 @@ def attention_types() -> Any:
             kinds += [*names] * times
         return tuple(kinds)
 
-    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))
+    return checked_field(check, None)
 
 
 @attrs.frozen(kw_only=True)

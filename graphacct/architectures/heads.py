@@ -14,7 +14,7 @@ import attrs
 from graphacct.architecture import Workload, plain_loss
 from graphacct.architectures.classifier import Classifier, checked_loss
 from graphacct.architectures.layers import next_token_loss
-from graphacct.config import label_count, optional_probability
+from graphacct.config import checked_field, label_count, optional_probability
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
 
@@ -49,7 +49,7 @@ def first_class() -> Any:
             raise ConfigError(f"{field.name} is a list with the name of a class, not {brief(value)}")
         return "" if names[0].endswith((CAUSAL, "LMHeadModel")) else names[0]
 
-    return attrs.field(default="", converter=attrs.Converter(check, takes_field=True))
+    return checked_field(check, "")
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ from graphacct.architectures.decoder.families import (
     kinds_of_attention,
     layer_types,
 )
-from graphacct.config import OPTIONAL, flag, optional_size, size
+from graphacct.config import OPTIONAL, checked_field, flag, optional_size, size
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
 
@@ -34,7 +34,7 @@ def turns() -> Any:
             raise ConfigError(f"{field.name} is a list of 1 and 0, not {brief(value)}")
         return tuple(int(item) for item in value)
 
-    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), metadata=OPTIONAL)
+    return checked_field(check, None, metadata=OPTIONAL)
 
 
 @attrs.frozen(kw_only=True)

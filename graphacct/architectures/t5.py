@@ -26,7 +26,16 @@ from graphacct.architectures.encoder_decoder import (
     Stack,
 )
 from graphacct.architectures.encoder_decoder.families import encoder_decoder, of_text
-from graphacct.config import flag, label_count, model_class, optional_flag, optional_size, probability, size
+from graphacct.config import (
+    checked_field,
+    flag,
+    label_count,
+    model_class,
+    optional_flag,
+    optional_size,
+    probability,
+    size,
+)
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
 
@@ -45,7 +54,7 @@ def projection() -> Any:
             raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), known)}")
         return value
 
-    return attrs.field(default="relu", converter=attrs.Converter(check, takes_field=True))
+    return checked_field(check, "relu")
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,6 @@ writes it (tests/goldens/, "transformer-lm-…"): cosine and sine tables are buf
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 
 import attrs
@@ -25,7 +24,6 @@ from graphacct.builder import Builder
 from graphacct.config import dtype, size
 from graphacct.dims import Dim, exact_div
 from graphacct.graph import Value
-from graphacct.hookspecs import hookimpl
 
 
 @attrs.frozen
@@ -109,7 +107,7 @@ PRESETS = {
     "transformer-lm-xl": TransformerLMConfig(d_model=1600, n_layer=48, n_head=25),
 }
 
-TRANSFORMER_LM = Architecture(
+ARCHITECTURE = Architecture(
     "transformer-lm",
     TransformerLMConfig,
     build,
@@ -123,8 +121,3 @@ TRANSFORMER_LM = Architecture(
     model_types=("transformer-lm", "transformer_lm"),
     doc="The worksheet's model: RMSNorm, RoPE, SwiGLU, untied head, no biases.",
 )
-
-
-@hookimpl
-def graphacct_register_architectures() -> Iterable[Architecture]:
-    return [TRANSFORMER_LM]

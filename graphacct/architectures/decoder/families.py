@@ -13,7 +13,7 @@ from graphacct.architectures.activations import activation as activation
 from graphacct.architectures.decoder import Decoder, decode
 from graphacct.architectures.heads import CLASSES, HeadConfig, check_outputs, checked, headed, loss
 from graphacct.builder import Builder
-from graphacct.config import OPTIONAL, flag, optional_size, probability, size
+from graphacct.config import OPTIONAL, checked_field, flag, optional_size, probability, size
 from graphacct.config import dtype as dtype
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError, brief
@@ -34,29 +34,29 @@ def rope_parameters() -> Any:
             raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
         return value
 
-    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))
+    return checked_field(check, None)
 
 
 def fraction(default: float) -> Any:
     """A key from 0 to 1."""
+    return checked_field(_fraction, default)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ConfigError(f"{field.name} is a fraction from 0 to 1, not {brief(value)}")
-        return value
 
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True))
+def _fraction(value: Any, field: attrs.Attribute[Any]) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ConfigError(f"{field.name} is a fraction from 0 to 1, not {brief(value)}")
+    return value
 
 
 def number(default: float | None) -> Any:
     """A number that may be left out (None): a cap, a multiplier."""
+    return checked_field(_number, default, metadata=OPTIONAL)
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> float | None:
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise ConfigError(f"{field.name} is a number, not {brief(value)}")
-        return value
 
-    return attrs.field(default=default, converter=attrs.Converter(check, takes_field=True), metadata=OPTIONAL)
+def _number(value: Any, field: attrs.Attribute[Any]) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise ConfigError(f"{field.name} is a number, not {brief(value)}")
+    return value
 
 
 def layer_types() -> Any:
@@ -72,7 +72,7 @@ def layer_types() -> Any:
                 raise ConfigError(f"{field.name} has {brief(item)}: the kinds are {FULL} and {SLIDING}")
         return tuple(value)
 
-    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))
+    return checked_field(check, None)
 
 
 def dequantized(method: str) -> Any:
@@ -85,7 +85,7 @@ def dequantized(method: str) -> Any:
             raise ConfigError(f"{field.name} is an object whose quant_method is {method!r}, not {brief(value)}")
         return value
 
-    return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True), eq=False)
+    return checked_field(check, None, eq=False)
 
 
 @attrs.frozen(kw_only=True)

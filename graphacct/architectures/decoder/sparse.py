@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.architectures.decoder.description import Layer
 from graphacct.architectures.decoder.families import whole
+from graphacct.config import checked_field
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
 
@@ -29,7 +30,7 @@ def layer_indices() -> Any:
             raise ConfigError(f"{field.name} is a list of layers' indices, not {brief(value)}")
         return tuple(items)
 
-    return attrs.field(default=(), converter=attrs.Converter(check, takes_field=True))
+    return checked_field(check, ())
 
 
 def layered(count: Dim, alike: bool, kind: Callable[[int], Layer]) -> Layer | tuple[Layer, ...]:

@@ -1,14 +1,30 @@
 """Vision for graphacct: batch normalisation, pooling and the ResNet family, from outside the core.
 
-Each family is imported when its hook is called: a graph from a file needs no architecture.
+Each family is imported when it is asked for: a graph from a file needs no architecture.
 """
 
 from collections.abc import Iterable
 
-from graphacct import Architecture, Operator, hookimpl
+from graphacct import Operator, hookimpl
 from graphacct.deferred import Deferred
 
-PUBLISHED = (
+FAMILIES = (
+    Deferred(
+        "resnet",
+        "graphacct_vision.resnet",
+        (
+            "resnet18",
+            "resnet34",
+            "resnet50",
+            "resnet101",
+            "resnet152",
+            "resnext50_32x4d",
+            "resnext101_32x8d",
+            "resnext101_64x4d",
+            "wide_resnet50_2",
+            "wide_resnet101_2",
+        ),
+    ),
     Deferred(
         "hf-resnet",
         "graphacct_vision.hf_resnet",
@@ -22,7 +38,7 @@ PUBLISHED = (
         ("convnext",),
     ),
 )
-"""Families as the transformers library writes them, which read its config.json."""
+"""ResNet as torchvision writes it, and what the transformers library has, which reads its config.json."""
 
 
 @hookimpl
@@ -33,7 +49,5 @@ def graphacct_register_operators() -> Iterable[Operator]:
 
 
 @hookimpl
-def graphacct_register_architectures() -> Iterable[Architecture | Deferred]:
-    from graphacct_vision.resnet import RESNET
-
-    return [RESNET, *PUBLISHED]
+def graphacct_register_architectures() -> Iterable[Deferred]:
+    return FAMILIES

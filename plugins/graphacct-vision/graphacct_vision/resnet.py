@@ -160,7 +160,7 @@ PRESETS = {
     "wide_resnet101_2": published(3, 4, 23, 3, width_per_group=128),
 }
 
-RESNET = Architecture(
+ARCHITECTURE = Architecture(
     "resnet",
     ResNetConfig,
     build,

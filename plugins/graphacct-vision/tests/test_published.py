@@ -103,7 +103,7 @@ def test_both_names_of_one_model_do_the_same_work() -> None:
 
 def test_deferred_families_answer_to_their_names() -> None:
     """What the plugin says before a family's module is imported is what the module has."""
-    for item in graphacct_vision.PUBLISHED:
+    for item in graphacct_vision.FAMILIES:
         found = item.load()
         assert (item.name, item.model_types, set(item.presets)) == (found.name, found.model_types, set(found.presets))
 
