@@ -36,6 +36,7 @@ COSTLY = frozenset(
         "alibi",
         "attention_bias",
         "attn_logit_softcapping",
+        "clip_qkv",
         "cross_attention_hidden_size",
         "decoder_layers",
         "encoder_layers",
@@ -163,7 +164,8 @@ def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     inner = text.get("model_type") if isinstance(text, Mapping) else None
     if isinstance(inner, str) and inner in known:
         return f"its text_config is of {inner}: save that object as a config.json of its own to read the language model"
-    return "a plugin can register one (docs/writing-a-plugin.md); graphacct list architectures shows all"
+    way = "a plugin can register one (docs/writing-a-plugin.md, A family that config.json names)"
+    return f"{way}; graphacct list architectures shows all"
 
 
 def _name(file: str) -> str:
