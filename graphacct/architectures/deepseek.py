@@ -15,7 +15,7 @@ from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
 class LatentConfig(DecoderConfig):
     """The keys that both generations have."""
 

@@ -52,7 +52,7 @@ def first_class() -> Any:
     return checked_field(check, "")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
 class HeadConfig:
     """The keys that say what stands on a decoder: the class, and how many labels its classifier has."""
 

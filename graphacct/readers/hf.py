@@ -25,7 +25,7 @@ FILE = "config.json"
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
 PEEK = 2**16
-CLASS_ENDING = re.compile(r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$")
+CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 """What stands behind the family in the name of a class."""
 NONE: Mapping[str, str] = {}
 OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
@@ -154,7 +154,7 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
 def _by_class(names: Any, known: Iterable[str]) -> str | None:
     """The family of a file from before `model_type`: the one that its class is called after."""
     name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
-    stem = CLASS_ENDING.sub("", name).lower()
+    stem = re.sub(CLASS_ENDING, "", name).lower()
     return next((kind for kind in known if kind.replace("_", "") == stem), None)
 
 

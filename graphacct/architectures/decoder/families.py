@@ -88,7 +88,7 @@ def dequantized(method: str) -> Any:
     return checked_field(check, None, eq=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
 class DecoderConfig(HeadConfig):
     """The keys that most decoders have, under the names of today, with the defaults of Llama's class."""
 
