@@ -16,24 +16,16 @@ import attrs
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "verify"))
 
 import transformers
-from measure import parameters
-from truth import forward, inputs, length_of, model_from, train_step
+from measure import BY_GROUP, parameters
+from truth import IMAGE_SIZE, forward, in_groups, inputs, length_of, model_from, train_step
 
 import graphacct
 from graphacct.find import find, presets
 from graphacct.plugins import default
 
 SEQ_LEN = 128
-LEFT_OUT = {
-    "transformer-lm": "a model of this project's own",
-    "resnet": "torchvision's: measured in plugins/graphacct-vision/tests",
-    "hf-resnet": "as resnet",
-    "convnext": "as resnet; torch's counter is wrong about the gradients of its grouped convolutions",
-    "mamba": "the library's pure path is a loop over time: measured in plugins/graphacct-mamba/tests",
-    "mamba2": "as mamba",
-    "jamba": "as mamba",
-}
-"""Families that are measured elsewhere, and why."""
+LEFT_OUT = ("transformer-lm", "resnet")
+"""A model of this project's own, and torchvision's, whose figures the plugin's tests have."""
 
 
 def plain(value: Any) -> Any:
@@ -70,7 +62,7 @@ def measured(preset: str) -> dict[str, Any]:
     architecture, config = found
     model = model_from(library_config(architecture.model_types[0], config))
     images = "image_size" in architecture.sizes and "seq_len" not in architecture.sizes
-    size = model.config.image_size if images else min(SEQ_LEN, length_of(model.config))
+    size = getattr(model.config, "image_size", IMAGE_SIZE) if images else min(SEQ_LEN, length_of(model.config))
     options = {"attention": "eager", "convention": "matmul"}
     workload = {"image_size": size} if images else {"seq_len": size}
     ours = graphacct.account(preset, **workload, **(options if architecture.attention else {"convention": "matmul"}))
@@ -78,6 +70,7 @@ def measured(preset: str) -> dict[str, Any]:
         preset, **workload, phase="train", **(options if architecture.attention else {"convention": "matmul"})
     )
     given = inputs(model, 1, size)
+    by_group = {"step_by_group": train_step(model, given, BY_GROUP)["total"]} if in_groups(model) else {}
     return {
         "family": architecture.name,
         "class": type(model).__name__,
@@ -85,6 +78,7 @@ def measured(preset: str) -> dict[str, Any]:
         "params": [ours.total["params"], parameters(model)["total"]],
         "forward": [ours.total["matmul_flops"], forward(model, given)["total"]],
         "step": [step.total["step_matmul_flops"], train_step(model, given)["total"]],
+        **by_group,
     }
 
 

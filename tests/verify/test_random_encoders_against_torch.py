@@ -12,13 +12,11 @@ from random import Random, randrange
 from typing import Any
 
 import pytest
-import torch
 import transformers
 from comparison import accounted, same_parameters
-from measure import flops_of
+from measure import BY_GROUP, flops_of
 from random_encoders import CLASSES, drawn, given, workloads
-from torch.utils.flop_counter import FlopCounterMode
-from truth import decode_beside_encoder, main_outputs, model_from
+from truth import decode_beside_encoder, in_groups, model_from, train_step
 
 import graphacct
 from graphacct.plugins import default
@@ -56,6 +54,7 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
     config = transformers.AutoConfig.from_pretrained(folder)
     config.architectures = config.architectures or [CLASSES[family][0]]
     model = model_from(config)
+    formulas = BY_GROUP if in_groups(model) else None
     kinds = default().architectures.get(family, default().architectures.get(f"hf-{family}")).load().attention
     eager: dict[str, Any] = {"attention": "eager"} if kinds else {}
     for index, sizes in enumerate(workloads(content)):
@@ -67,7 +66,7 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
         assert found.total["matmul_flops"] == measured["total"]
         same_modules(found, measured["by_module"])
         step = accounted(folder, **sizes, **eager, phase="train")
-        assert step.total["step_matmul_flops"] == training_step(model, inputs)
+        assert step.total["step_matmul_flops"] == train_step(model, inputs, formulas)["total"]
         if kinds:
             fused = accounted(folder, **sizes, attention="fused")
             assert fused.total["matmul_flops"] == measured["total"]
@@ -90,39 +89,3 @@ def same_modules(found: graphacct.Report, measured: dict[str, list[int]]) -> Non
             assert ours[path][0] == figures[0]
         else:
             assert ours[path] == figures, path
-
-
-def training_step(model: torch.nn.Module, inputs: dict[str, Any]) -> int:
-    """FLOPs of a step with the sum of the outputs. torch's counter sees the weight gradients of a convolution in groups
-    as many times over as there are groups: each convolution's gradients are counted here by its forward FLOPs."""
-    model.train()
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    forward = flops_by_kernel(lambda: sum(output.float().sum() for output in main_outputs(model(**inputs))))
-    with FlopCounterMode(display=False) as counter:
-        sum(output.float().sum() for output in main_outputs(model(**inputs))).backward()
-    kernels = {str(kernel): count for kernel, count in counter.get_flop_counts()["Global"].items()}
-    model.zero_grad(set_to_none=True)
-    model.eval()
-    total = sum(kernels.values())
-    if not any(
-        isinstance(module, (torch.nn.Conv1d, torch.nn.Conv2d)) and module.groups > 1 for module in model.modules()
-    ):
-        return total
-    convolutions = forward.get("aten.convolution", 0)
-    first = inputs.get("pixel_values")
-    without = 0 if first is None else first_convolution(model, inputs)
-    return total - kernels.get("aten.convolution_backward", 0) + 2 * convolutions - without
-
-
-def first_convolution(model: torch.nn.Module, inputs: dict[str, Any]) -> int:
-    """FLOPs of the convolution that reads pixels, which need no gradient."""
-    reads = next(module for module in model.modules() if isinstance(module, torch.nn.Conv2d))
-    return flops_by_kernel(lambda: reads(inputs["pixel_values"]))["aten.convolution"]
-
-
-def flops_by_kernel(run: Any) -> dict[str, int]:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        run()
-    return {str(kernel): count for kernel, count in counter.get_flop_counts()["Global"].items()}

@@ -90,18 +90,27 @@ def forward(model: torch.nn.Module, given: Mapping[str, Any]) -> dict[str, Any]:
     return flops_of(model, lambda: model(**given))
 
 
-def train_step(model: torch.nn.Module, given: Mapping[str, Any]) -> dict[str, Any]:
-    """FLOPs of a forward and a backward pass from the sum of the outputs; on parameters that are all trained."""
+def train_step(
+    model: torch.nn.Module, given: Mapping[str, Any], formulas: Mapping[Any, Any] | None = None
+) -> dict[str, Any]:
+    """FLOPs of a forward and a backward pass from the sum of the outputs, on parameters that are all trained: what
+    torch's counter says, but of kernels that `formulas` has what those say."""
     model.train()
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=dict(formulas or {})) as counter:
         sum(output.float().sum() for output in main_outputs(model(**given))).backward()
     without = sorted({pattern(name) for name, tensor in model.named_parameters() if tensor.grad is None})
     model.zero_grad(set_to_none=True)
     model.eval()
     return {"total": counter.get_total_flops(), "params_without_grad": without}
+
+
+def in_groups(model: torch.nn.Module) -> bool:
+    """Whether the model has a convolution in groups."""
+    convolutions = (torch.nn.Conv1d, torch.nn.Conv2d)
+    return any(isinstance(module, convolutions) and module.groups > 1 for module in model.modules())
 
 
 def decode(model: torch.nn.Module, cached: int) -> dict[str, Any]:
