@@ -112,6 +112,17 @@ def _optional_flag(value: Any, field: attrs.Attribute[Any]) -> bool | None:
     return value
 
 
+def always(value: bool) -> Any:
+    """A key that some files have, and that can only say what the family is anyway."""
+
+    def check(said: Any, field: attrs.Attribute[Any]) -> bool:
+        if said is not value:
+            raise ConfigError(f"{field.name} is always {str(value).lower()} in this family, not {brief(said)}")
+        return value
+
+    return checked_field(check, value)
+
+
 def dtype(default: str | None = None) -> Any:
     """The dtype that the weights were published in, or None."""
 

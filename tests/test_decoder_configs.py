@@ -129,6 +129,14 @@ def test_layer_types_give_a_window_whatever_use_sliding_window_says(tmp_path: Pa
     assert total["full_attention"] - total["sliding_attention"] == 2 * 2 * (31 - 8) * 48
 
 
+@pytest.mark.parametrize("family", ["qwen3", "qwen3_moe"])
+def test_a_key_that_says_what_the_family_is_anyway(family: str, tmp_path: Path) -> None:
+    """Qwen3-Coder's files say that queries and keys are normalized, as they always are."""
+    content = {"model_type": family, "num_hidden_layers": 1, "num_key_value_heads": 4, **SMALL}
+    plain = graphacct.account(saved(tmp_path, **content)).total
+    assert graphacct.account(saved(tmp_path, **content, use_qk_norm=True)).total == plain
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -137,6 +145,12 @@ def test_layer_types_give_a_window_whatever_use_sliding_window_says(tmp_path: Pa
             "layer_types has 'full_attention': every layer of this configuration has sliding_attention",
         ),
         ({"model_type": "gemma2", "sliding_window": None}, "sliding_window is not there"),
+        ({"model_type": "qwen3_moe", "use_qk_norm": False}, "use_qk_norm is always true in this family, not False"),
+        ({"model_type": "llama", "use_qk_norm": True}, "use_qk_norm is True, which llama does not know"),
+        (
+            {"model_type": "qwen3", "quantization_config": {"quant_method": "fp8"}},
+            "a file without it is the model with its weights unpacked",
+        ),
         ({"model_type": "llama", "per_layer_config": {"0": {"intermediate_size": 8}}}, "per_layer_config"),
         (
             {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}, "vision_config": {}},

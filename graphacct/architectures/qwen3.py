@@ -13,7 +13,7 @@ import attrs
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
 from graphacct.architectures.qwen2 import QwenConfig, upper_layers
-from graphacct.config import flag, optional_size
+from graphacct.config import always, flag, optional_size
 from graphacct.dims import Dim
 
 
@@ -23,6 +23,7 @@ class Qwen3Config(QwenConfig):
 
     head_dim: Dim | None = optional_size(128)
     attention_bias: bool = flag(False)
+    use_qk_norm: bool = always(True)
 
 
 def normed_heads(config: Any, window: Dim | None = None) -> Attention:

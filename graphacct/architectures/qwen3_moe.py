@@ -14,7 +14,7 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, FULL, SLIDING,
 from graphacct.architectures.decoder.sparse import layered
 from graphacct.architectures.qwen2_moe import SparseQwenConfig, many_experts
 from graphacct.architectures.qwen3 import normed_heads, qwen3
-from graphacct.config import flag, optional_size, size
+from graphacct.config import always, flag, optional_size, size
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
 
@@ -26,6 +26,7 @@ class Qwen3MoeConfig(SparseQwenConfig):
     intermediate_size: Dim = size(6144)
     num_key_value_heads: Dim | None = optional_size(4)
     attention_bias: bool = flag(False)
+    use_qk_norm: bool = always(True)
     num_local_experts: Dim = size(128)
     num_experts_per_tok: Dim = size(8)
     moe_intermediate_size: Dim = size(768)

@@ -71,6 +71,8 @@ COSTLY = frozenset(
     ]
 )
 """Keys that change the cost of the families that know them: to a family that does not, they are an error."""
+WITHOUT = {"quantization_config": "; a file without it is the model with its weights unpacked"}
+"""What a file is without such a key, where that is a way out."""
 
 
 def accepts(path: str) -> bool:
@@ -126,7 +128,10 @@ def filled(
         name = aliases.get(key, key)
         if name not in fields:
             if key in COSTLY and (value is True or value not in OFF):  # True equals 1
-                raise ReadError(f"{key} is {brief(value)}, which {owner} does not know and which changes the cost")
+                raise ReadError(
+                    f"{key} is {brief(value)}, which {owner} does not know and which changes the cost"
+                    f"{WITHOUT.get(key, '')}"
+                )
             continue
         if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
             continue

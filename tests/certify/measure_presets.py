@@ -85,7 +85,7 @@ def measured(preset: str) -> dict[str, Any]:
 def main(out: Path) -> None:
     rows = json.loads(out.read_text()) if out.exists() else {}
     for name, architecture in presets().items():
-        if architecture.name in LEFT_OUT or name == architecture.name or name in rows:
+        if architecture.name in LEFT_OUT or name not in architecture.presets or name in rows:
             continue
         try:
             rows[name] = measured(name)
