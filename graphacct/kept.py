@@ -6,7 +6,7 @@ a view keeps its source's storage, and parameters, inputs and tables are there a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -77,12 +77,16 @@ def kept(schedule: Schedule, saving: Iterable[Saving] | None = None) -> list[Kep
 def savings(schedule: Schedule) -> Iterator[Saving]:
     """What each kernel of a schedule saves, in order, the same storage as often as it is saved."""
     regions: dict[int, int] = {}
+    serving = _serving(schedule.steps)
     for position, step in enumerate(schedule.steps):
         if step.region:
             read = {id(storage) for storage in storages(step.operands)}
             made = [storage for storage in storages(step.outputs) if id(storage) not in read]  # a view makes none
             regions.update((id(storage), step.region) for storage in made)
-        yield from saved_by(step, position) if not step.region else _entering(step, position, regions)
+        if not step.region:
+            yield from saved_by(step, position)
+        elif position in serving:
+            yield from _entering(step, position, regions)
 
 
 def saved_bytes(schedule: Schedule) -> Dim:
@@ -94,9 +98,23 @@ def saved_bytes(schedule: Schedule) -> Dim:
     return total
 
 
+def _serving(steps: Sequence[Step]) -> set[int]:
+    """The recomputed kernels through which a gradient flows, and those that make something for one of their region."""
+    found: set[int] = set()
+    wanted: set[tuple[int, int]] = set()
+    for position in range(len(steps) - 1, -1, -1):
+        step = steps[position]
+        if not step.region:
+            continue
+        if _flows(step) or any((step.region, id(storage)) in wanted for storage in storages(step.outputs)):
+            found.add(position)
+            wanted.update((step.region, id(storage)) for storage in storages(step.operands))
+    return found
+
+
 def _entering(step: Step, position: int, regions: Mapping[int, int]) -> Iterator[Saving]:
     """What a recomputed kernel gets from outside its region."""
-    for tensor in step.operands if _flows(step) else ():
+    for tensor in step.operands:
         for storage in tensor.storages:
             # the copy of a parameter is made again
             if regions.get(id(storage)) != step.region and not storage.copy_of:

@@ -94,7 +94,19 @@ def differences(name, run):
     return found
 
 
-EQUAL = ("bart", "gemma2", "gpt_neox", "llama", "llama-grouped", "qwen3", "resnet", "t5", "vit", "whisper")
+EQUAL = (
+    "bart",
+    "gemma2",
+    "gpt_neox",
+    "llama",
+    "llama-grouped",
+    "mistral-window",
+    "qwen3",
+    "resnet",
+    "t5",
+    "vit",
+    "whisper",
+)
 
 
 @pytest.mark.parametrize(("name", "run"), [item for item in runs(*EQUAL) if not item.values[1]["checkpointing"]])
@@ -133,7 +145,7 @@ def test_a_scan_keeps_what_its_loop_does(name, run):
     assert found["kept"] == found["loss_kept"] == 0
 
 
-POSITIONED = ("gemma2", "gpt_neox", "llama", "llama-grouped", "qwen3")
+POSITIONED = ("gemma2", "gpt_neox", "llama", "llama-grouped", "mistral-window", "qwen3")
 
 
 @pytest.mark.parametrize(("name", "run"), [item for item in runs(*EQUAL) if item.values[1]["checkpointing"]])

@@ -104,9 +104,10 @@ def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> Va
 
 
 def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
-    """The additive masks that the layers need, by name: one of each kind for the whole model.
+    """The masks that the layers need, by name: one of each kind for the whole model, to be added to the scores.
 
-    Fused attention needs one only where it is more than causal: a window that the sequence exceeds, slopes.
+    Fused attention needs one only where it is more than causal: slopes, or a window that the sequence exceeds, which
+    is a bool.
     """
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
@@ -119,6 +120,9 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
         plain = not a.alibi and (a.window is None or within or fits(length, a.window))
         if name in found or (workload.attention == "fused" and plain):
             continue
+        if workload.attention == "fused" and not a.alibi:
+            found[name] = seen(b, name, workload.batch, seq, keys)
+            continue
         kind = {"batch": workload.batch, "seq": seq, "keys": keys, "dtype": b.dtype}
         found[name] = b.apply("causal_mask", name=name, **kind)
         if a.alibi:
@@ -128,6 +132,12 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
             else:
                 found[ALIBI] = biases
     return found
+
+
+def seen(b: Builder, name: str, batch: Dim, seq: Dim | None, keys: Dim) -> Value:
+    """Which key each query sees, as a bool, once for all sequences; each layer's attention makes floats of it."""
+    mask = b.apply("causal_mask", name=name, seq=seq, keys=keys, dtype="bool")
+    return b.apply("expand", mask, name=f"{name}_each", shape=(batch, 1, seq, keys))
 
 
 def fits(length: Dim, window: Dim) -> bool:

@@ -15,6 +15,8 @@ from graphacct.graph import Value
 
 ALIBI = "alibi_biases"
 """The name of the table of slopes times positions."""
+WIDEST = 256
+"""The widest heads of torch's kernels that take shared ones."""
 
 
 def attention(
@@ -125,12 +127,21 @@ def turned(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: st
 def fused(
     a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
 ) -> Value:
-    """One operator; a mask is only given where it is more than causal."""
+    """One operator; a mask is only given where it is more than causal.
+
+    torch's kernels that take a mask, or wide heads, take no shared heads: as the transformers library does, each query
+    head gets a copy there, but in decoding, where the queries that share a head are rows of it instead. Kernels with
+    sinks or a softcap are not torch's, and take both.
+    """
+    mask = tables.get(mask_name(a))
+    wide_heads = type(a.d_head) is int and a.d_head > WIDEST
+    if (mask is not None or wide_heads) and not (a.sinks or a.softcap) and workload.phase != "decode":
+        k, v = (shared(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+        b.hold(k, v, until="merge_heads")
     given = (q, k, v, b.parameter("sinks", (a.heads,))) if a.sinks else (q, k, v)
     operator = "scaled_dot_product_attention" + ("_with_sinks" if a.sinks else "")
     causal = a.causal and workload.phase != "decode"
     drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
-    mask = tables.get(mask_name(a))
     rest = () if mask is None else (mask,)
     unscaled = {} if a.scaled else {"scale": 1}
     capping = {"softcap": True} if a.softcap else {}

@@ -133,8 +133,8 @@ def on_cuda(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -
 
 def capped(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
     """With a softcap: torch's own function takes none, and the kernels that do (the flash-attention library's since
-    2.6) keep what the flash kernel keeps."""
-    return trace.apply(ATTENTION, q, k, v, *as_added(trace, q, mask), **attributes)
+    2.6) keep what the flash kernel keeps, and make no floats of a mask."""
+    return trace.apply(ATTENTION, q, k, v, *mask, **attributes)
 
 
 def flash(trace: Any, q: Any, k: Any, v: Any, **attributes: Any) -> Any:
