@@ -131,12 +131,13 @@ class Architecture:
         if not overrides:
             return config
         keys = {field.name for field in attrs.fields(self.config)}
-        changes = {}
+        changes: dict[str, Any] = {}
         for key, value in overrides.items():
-            name = self.aliases.get(key, key)
+            outer, _, inner = key.partition(".")
+            name = self.aliases.get(outer, outer)
             if name not in keys:
                 raise ConfigError(f"{self.name} has no configuration key {key!r}{suggest(key, keys)}")
-            changes[name] = value
+            changes[name] = _within(changes.get(name, getattr(config, name)), key, inner, value) if inner else value
         return attrs.evolve(config, **changes)
 
     def workload(self, config: Any, workload: Workload) -> Workload:
@@ -241,3 +242,13 @@ def _checked(value: Any, what: str) -> Any:
             raise ConfigError(f"image_size is a height and a width, not {value!r}")
         return tuple(check_dim(side, what) for side in pair)
     return check_dim(value, what)
+
+
+def _within(config: Any, key: str, inner: str, value: Any) -> Any:
+    """A configuration within another with one of its keys set, which is empty yet where there is none."""
+    if config is None:
+        return {inner: value}
+    known = [field.name for field in attrs.fields(type(config))] if attrs.has(type(config)) else []
+    if inner not in known:
+        raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")
+    return attrs.evolve(config, **{inner: value})

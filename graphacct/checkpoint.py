@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from graphacct.dims import shape_text
-from graphacct.older_names import BUFFERS, as_today
+from graphacct.older_names import BASES, BUFFERS, as_today
+from graphacct.plugins import default
 from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
+    from graphacct.plugins import Plugins
     from graphacct.report import Report
 
 MISSING, UNKNOWN, SHAPE, DTYPE, BUFFER = "missing", "unknown", "shape", "dtype", "buffer"
@@ -60,15 +62,17 @@ class Verification:
         return all(item.kind in (DTYPE, BUFFER) for item in self.differences)
 
 
-def verify(report: Report, found: Mapping[str, TensorSpec]) -> Verification:
+def verify(report: Report, found: Mapping[str, TensorSpec], plugins: Plugins | None = None) -> Verification:
     """Compare a model, every tensor under its own name, with the tensors of a checkpoint.
 
     A checkpoint may leave out a tied tensor, which is the other one's storage, and a model's buffers are in it or not:
-    both are no difference. Names of an older day are read as today's (`older_names`).
+    both are no difference. Names of an older day are read as today's (`older_names`); the families of `plugins`, or of
+    all that are installed, say what a model below a head may be called.
     """
     differences = []
     names = {row.parameter.name for row in report.by_parameter}
-    tensors, conversions = as_today(found, names)
+    families = (plugins or default()).architectures.values()
+    tensors, conversions = as_today(found, names, {*BASES, *(kind for item in families for kind in item.model_types)})
     for row in report.by_parameter:
         parameter = row.parameter
         there = tensors.get(parameter.name)

@@ -16,6 +16,10 @@ OPTIONAL: Mapping[str, Any] = {"optional": True}
 """The metadata of a field whose None says something of its own, whatever the default: no window, no cap."""
 
 
+MOST = 2**31 - 1
+"""The largest size that a configuration can have; published ones have up to ten million positions."""
+
+
 def checked_field(
     check: Callable[[Any, attrs.Attribute[Any]], Any],
     default: Any = attrs.NOTHING,
@@ -39,7 +43,14 @@ def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
 
 @cache
 def _at_least(minimum: int) -> Callable[[Any, attrs.Attribute[Any]], Dim]:
-    return lambda value, field: check_dim(value, field.name, minimum)
+    return lambda value, field: _bounded(value, field.name, minimum)
+
+
+def _bounded(value: Any, name: str, minimum: int = 1) -> Dim:
+    dim = check_dim(value, name, minimum)
+    if type(dim) is int and dim > MOST:
+        raise ConfigError(f"{name} must be below 2**31, as every size of a model is, not {brief(value)}")
+    return dim
 
 
 def counts(default: Sequence[int], length: int | None = None) -> Any:
@@ -67,7 +78,7 @@ def optional_size(default: Any = None) -> Any:
 
 
 def _optional_size(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
-    return None if value is None else check_dim(value, field.name)
+    return None if value is None else _bounded(value, field.name)
 
 
 def probability(default: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from graphacct.errors import ReadError, WriteError
@@ -13,8 +14,11 @@ MOST_BYTES = 512 * 2**20
 """The largest JSON file that is read; a graph of a million nodes has about 300 MB."""
 
 
-def read_json(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> Any:
-    """The value in a JSON file.
+def read_json(
+    path: str | os.PathLike[str], most_bytes: int = MOST_BYTES, constants: Callable[[str], Any] | None = None
+) -> Any:
+    """The value in a JSON file. NaN and Infinity are no JSON, but Python writes them: `constants` makes something of
+    their names.
 
     Raises ReadError, which names the file and the place, for a file that is missing, too large, no JSON, nested too
     deep, or with numbers that no size can be (NaN, a million digits).
@@ -30,7 +34,7 @@ def read_json(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> Any
     except UnicodeDecodeError as error:
         raise ReadError(f"{path}: is no UTF-8 text (byte {error.start})") from error
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=constants or _refuse)
     except json.JSONDecodeError as error:
         raise ReadError(f"{path}: is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:

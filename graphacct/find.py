@@ -97,6 +97,8 @@ def _from_path(path: str, plugins: Plugins) -> Graph | Found:
                 return found
             wanted = "which is no Graph"
         raise PluginError(f"{_who(reader, path, plugins)} returned {brief(found)}, {wanted}")
+    if os.path.isdir(path):
+        raise ReadError(f"{path!r} is a folder without a config.json that is a file")
     raise ReadError(f"{path!r} is of no known format; known: {', '.join(plugins.readers)}")
 
 
@@ -106,6 +108,8 @@ def _asked(reader: Reader, path: str, plugins: Plugins, ask: Callable[[Any], Res
         return ask(reader)
     except GraphacctError:
         raise
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:
         raise PluginError(failure(_who(reader, path, plugins), error)) from error
 

@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 
+import attrs
+
 from graphacct.dims import same
 from graphacct.tensors import TensorSpec
 
@@ -29,37 +31,81 @@ BUFFERS = re.compile(
 """Tensors that older classes saved and that no parameter ever was: masks, tables, version numbers."""
 
 
+BASES = ("model", "transformer", "backbone")
+"""What classes with a head call the model below it, if not by its `model_type`: the first part of tensors' names."""
+SCALES = "_scale_inv"
+"""Behind the name of a weight of 8 bits: its scales, one for each tile."""
+
+
+@attrs.frozen
+class Names:
+    """The names of a model's tensors, and what the model below a head may be called."""
+
+    names: Collection[str]
+    bases: Collection[str]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def known(self, name: str) -> str:
+        """What the model calls a tensor: by this name, or by that with or without a base's; empty if not at all."""
+        first, _, rest = name.partition(".")
+        others = (*(f"{base}.{name}" for base in self.bases), *([rest] if first in self.bases else []))
+        return next((item for item in (name, *others) if item in self.names), "")
+
+
 def as_today(
-    found: Mapping[str, TensorSpec], names: Collection[str]
+    found: Mapping[str, TensorSpec], names: Collection[str], bases: Collection[str] = BASES
 ) -> tuple[dict[str, TensorSpec], Mapping[str, int]]:
     """The tensors under today's names, for a model whose tensors have these `names`; and what was done to how many.
 
-    A name that the model knows is never changed, and one is changed only to a name that the model has.
+    A name that the model knows is never changed, and one is changed only to a name that the model has and the
+    checkpoint has not. `bases` are what the model below a head may be called.
     """
     done: Counter[str] = Counter()
-    tensors = _stacked(_renamed(found, names, done), names, done)
-    return _prefixed(tensors, names, done), done
+    model = Names(names, bases)
+    tensors = _stacked(_renamed(_unscaled(found, model, done), model, done), model, done)
+    return _prefixed(tensors, model, done), done
 
 
-def _renamed(found: Mapping[str, TensorSpec], names: Collection[str], done: Counter[str]) -> dict[str, TensorSpec]:
+def _unscaled(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) -> dict[str, TensorSpec]:
+    """Without the scales of weights: the model is compared as it is unpacked."""
+    scales = {
+        name
+        for name in found
+        if name.endswith(SCALES) and name not in names and "float8" in _dtype(found, name.removesuffix(SCALES))
+    }
+    if scales:
+        done["scales of 8-bit weights are left out"] += len(scales)
+    return {name: spec for name, spec in found.items() if name not in scales}
+
+
+def _dtype(found: Mapping[str, TensorSpec], name: str) -> str:
+    return found[name].dtype if name in found else ""
+
+
+def _renamed(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) -> dict[str, TensorSpec]:
     tensors = {}
     for name, spec in found.items():
-        if name not in names:
-            for old, new in RENAMED.items():
-                if old in name:
-                    done[f"{old.strip('.')} is {new.strip('.')}"] += 1
-                    name = name.replace(old, new)
+        for old, new in RENAMED.items() if name not in names else ():
+            today = name.replace(old, new)
+            expert = EXPERT.fullmatch(today)
+            target = f"{expert['place']}.gate_up_proj" if expert else today
+            if today not in (name, *found) and names.known(target):
+                done[f"{old.strip('.')} is {new.strip('.')}"] += 1
+                name = today
         tensors[name] = spec
     return tensors
 
 
-def _stacked(found: Mapping[str, TensorSpec], names: Collection[str], done: Counter[str]) -> dict[str, TensorSpec]:
+def _stacked(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) -> dict[str, TensorSpec]:
     """Experts of one tensor each as one tensor for all: (expert, out, in), the gate's outputs before the others'."""
     tensors: dict[str, TensorSpec] = {}
     places: dict[str, dict[str, dict[int, str]]] = {}
     for name, spec in found.items():
         expert = EXPERT.fullmatch(name) if name not in names else None
-        if expert is None:
+        wanted = [f"{expert['place']}.{part}" for part in ("gate_up_proj", "down_proj")] if expert else []
+        if expert is None or any(name in found or not names.known(name) for name in wanted):
             tensors[name] = spec
         else:
             parts = places.setdefault(expert["place"], {"gate": {}, "up": {}, "down": {}})
@@ -85,19 +131,16 @@ def _stack(specs: list[TensorSpec]) -> TensorSpec | None:
     return TensorSpec((len(specs), *specs[0].shape), specs[0].dtype) if alike else None
 
 
-def _prefixed(found: Mapping[str, TensorSpec], names: Collection[str], done: Counter[str]) -> dict[str, TensorSpec]:
+def _prefixed(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) -> dict[str, TensorSpec]:
     """With or without the base model's prefix, as the model's class has it."""
-    prefixes = dict.fromkeys(name.partition(".")[0] for name in names if "." in name)
     tensors = {}
     for name, spec in found.items():
-        if name not in names:
-            first, _, rest = name.partition(".")
-            longer = next((f"{prefix}.{name}" for prefix in prefixes if f"{prefix}.{name}" in names), "")
-            if longer and longer not in found:
-                done[f"{longer[: -len(name)]} stands before the name today"] += 1
-                name = longer
-            elif rest in names and rest not in found:
-                done[f"{first}. stands before the name no longer"] += 1
-                name = rest
+        today = names.known(name)
+        if today and today != name and today not in found:
+            if len(today) > len(name):
+                done[f"{today[: -len(name)]} stands before the name today"] += 1
+            else:
+                done[f"{name[: -len(today)]} stands before the name no longer"] += 1
+            name = today
         tensors[name] = spec
     return tensors

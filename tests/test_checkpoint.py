@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def test_a_sharded_checkpoint(tmp_path: Path) -> None:
         ([], "is no safetensors file: its header is"),
         ({"w": 3}, "tensor 'w' is 3, not a dtype and a shape"),
         ({"w": {"dtype": "F32", "shape": [-1]}}, "tensor 'w' is"),
-        ({"w": {"dtype": "Q4", "shape": [1]}}, "tensor 'w' is"),
+        ({"w": {"dtype": "Q4", "shape": [1]}}, "tensor 'w' has the dtype 'Q4'"),
+        ({"w": {"dtype": ["F32"], "shape": [1]}}, "tensor 'w' is"),
+        ({"w": {"dtype": "F32", "shape": [10**400]}}, "tensor 'w' is"),
         (b"[" * 100_000, "is no safetensors file"),
     ],
 )
@@ -120,3 +123,35 @@ def test_files_that_lie_about_their_length(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.index.json").write_text("[]")
     with pytest.raises(ReadError, match="has no weight_map"):
         tensors(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../out.safetensors", "/out.safetensors", "a\0b", "a\ud800", "a\nb", ""])
+def test_a_shard_outside_the_index_is_refused(tmp_path: Path, name: str) -> None:
+    """In one line, which names the index."""
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"w": name}}))
+    with pytest.raises(ReadError) as caught:
+        tensors(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_shard_in_a_folder_below(tmp_path: Path) -> None:
+    """Names in an index go down into folders; an index of nothing is none."""
+    (tmp_path / "parts").mkdir()
+    save(tmp_path / "parts" / "a.safetensors", {"w": {"dtype": "U16", "shape": [3]}})
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"w": "parts/a.safetensors"}}))
+    assert tensors(tmp_path) == {"w": graphacct.TensorSpec((3,), "uint16")}
+    index.write_text(json.dumps({"weight_map": {}}))
+    with pytest.raises(ReadError, match="it has no weight_map"):
+        tensors(tmp_path)
+
+
+def test_a_pipe_is_no_checkpoint(tmp_path: Path) -> None:
+    """Nobody waits for it to be written."""
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(ReadError, match="is no file"):
+        tensors(tmp_path / "pipe.safetensors")
+    os.mkfifo(tmp_path / "model.index.json")
+    with pytest.raises(ReadError, match="is no file"):
+        tensors(tmp_path / "model.index.json")

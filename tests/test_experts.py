@@ -66,6 +66,7 @@ def test_unrolled_layers_agree(case: str) -> None:
         ("qwen2_moe", {"mlp_only_layers": "all"}, "mlp_only_layers is a list of layers' indices, not 'all'"),
         ("gpt_oss", {"quantization_config": {"quant_method": "gptq"}}, "whose quant_method is 'mxfp4', not"),
         ("qwen2", {"layer_types": ["full_attention"]}, "layer_types names 1 layers, num_hidden_layers is 32"),
+        ("gemma2", {"layer_types": ["full_attention"] * 99}, "layer_types names 99 layers, num_hidden_layers is 26"),
         (
             "qwen3",
             {"num_hidden_layers": 1, "layer_types": ["sliding_attention"]},

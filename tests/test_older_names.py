@@ -100,3 +100,51 @@ def test_experts_that_are_not_all_there_stay_as_they_are() -> None:
         assert sorted(unknown) == sorted(name for name in found if ".layers.1.mlp.experts." in name)
         missing = [item.name for item in result.differences if item.kind == "missing"]
         assert missing == ["model.layers.1.mlp.experts.gate_up_proj", "model.layers.1.mlp.experts.down_proj"]
+
+
+def test_only_a_base_models_name_comes_and_goes() -> None:
+    """Another word in front of a name, or the name without a word that is no model's, is another tensor."""
+    sizes = {**SMALL, "intermediate_size": 6, "num_key_value_heads": 1, "vocab_size": 10}
+    own = tensors("llama", **sizes)
+    bare = {name.removeprefix("model."): spec for name, spec in own.items()}
+    assert compared("llama", bare, **sizes).equal
+    for found in (
+        {f"module.{name}": spec for name, spec in own.items()},
+        {(f"garbage.{name}" if ".layers.1." in name else name): spec for name, spec in own.items()},
+        {name.removeprefix("lm_head."): spec for name, spec in own.items()},
+    ):
+        result = compared("llama", found, **sizes)
+        assert not result.equal
+        assert not result.conversions
+        unknown = [item.name for item in result.differences if item.kind == "unknown"]
+        assert unknown == [name for name in found if name not in own]
+
+
+def test_a_name_in_both_spellings_is_a_difference() -> None:
+    """Neither hides the other; and a name that the model has under no spelling stays as it is."""
+    own = tensors("bert-base-uncased", num_hidden_layers=1)
+    gain = "bert.embeddings.LayerNorm.weight"
+    older = gain.replace("weight", "gamma")
+    for first, second in ((7, 768), (768, 7)):
+        found = {
+            **own,
+            gain: TensorSpec((first,)),
+            older: TensorSpec((second,)),
+            "foo.LayerNorm.gamma": TensorSpec((1,)),
+        }
+        result = compared("bert-base-uncased", found, num_hidden_layers=1)
+        kinds = {item.name: item.kind for item in result.differences}
+        assert kinds == {older: "unknown", "foo.LayerNorm.gamma": "unknown"} | ({gain: "shape"} if first == 7 else {})
+        assert not result.conversions
+
+
+def test_scales_of_eight_bits_are_left_out() -> None:
+    """DeepSeek-V3 as published: a tile of 128 x 128 of a weight has a scale, in a tensor of its own."""
+    sizes = {**SMALL, "num_attention_heads": 1, "intermediate_size": 6, "vocab_size": 10, "first_k_dense_replace": 2}
+    own = tensors("deepseek-v3", **sizes, num_key_value_heads=1)
+    name = "model.layers.0.mlp.up_proj.weight"
+    eight = {**own, name: TensorSpec(own[name].shape, "float8_e4m3fn"), f"{name}_scale_inv": TensorSpec((1, 1))}
+    result = compared("deepseek-v3", eight, **sizes, num_key_value_heads=1)
+    assert result.equal
+    assert [(item.name, item.kind) for item in result.differences] == [(name, "dtype")]
+    assert result.conversions == {"scales of 8-bit weights are left out": 1}

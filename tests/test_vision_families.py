@@ -112,7 +112,7 @@ def test_the_older_keys_of_clip_count(tmp_path: Path) -> None:
         ),
         ({"patch_size": [8, 8, 8]}, {}, "patch_size is a height and a width, or one number for both"),
         ({"patch_size": 64}, {}, "the kernel spans 64"),
-        ({"id2label": -1}, {}, "num_labels must be"),
+        ({"id2label": -1}, {}, "id2label must be"),
         ({"num_attention_heads": 5}, {}, "hidden_size / num_attention_heads"),
     ],
 )
@@ -147,3 +147,19 @@ def test_a_contrastive_loss_has_a_target_for_each_side() -> None:
     assert [node.operator for node in graph.nodes if getattr(node, "operator", "") == "cross_entropy"] == [
         "cross_entropy"
     ] * 2
+
+
+def test_a_key_of_a_tower_can_be_set(tmp_path: Path) -> None:
+    """The error for an image of another size says what to set, by the name that the file has; setting it helps."""
+    vision = {"image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    for key in ("vision_config", "vision_config_dict"):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip", key: vision}))
+        with pytest.raises(graphacct.ConfigError, match=f"add --set {key}.image_size=64,64"):
+            graphacct.account(tmp_path, image_size=64)
+        wider = graphacct.account(tmp_path, image_size=64, set={f"{key}.image_size": "64,64"})
+        # 8 x 8 patches and the class token for 4 x 4 and one
+        rows = wider.total["params"] - graphacct.account(tmp_path).total["params"]
+        assert rows == (64 - 16) * 16
+    wrong = r"no configuration key 'vision_config_dict.image'; did you mean 'image_size'"
+    with pytest.raises(graphacct.ConfigError, match=wrong):
+        graphacct.account(tmp_path, set={"vision_config_dict.image": 3})

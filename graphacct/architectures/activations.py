@@ -45,7 +45,7 @@ def activation(default: str) -> Any:
 
 def _activation(value: Any, field: attrs.Attribute[Any]) -> str:
     if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
+        raise ConfigError(f"{field.name} cannot be {brief(value)}{expected(str(value))}")
     return value
 
 
@@ -56,5 +56,10 @@ def optional_activation() -> Any:
 
 def _optional_activation(value: Any, field: attrs.Attribute[Any]) -> str | None:
     if value is not None and (not isinstance(value, str) or value not in ACTIVATIONS):
-        raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), ACTIVATIONS)}")
+        raise ConfigError(f"{field.name} cannot be {brief(value)}{expected(str(value))}")
     return value
+
+
+def expected(name: str) -> str:
+    """The closest activation, or all of them."""
+    return suggest(name, ACTIVATIONS) or f"; known: {', '.join(sorted(ACTIVATIONS))}"

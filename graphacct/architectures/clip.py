@@ -79,12 +79,17 @@ class CLIPConfig:
         """The image tower."""
         return self.vision_config_dict or self.vision_config or VisionConfig()
 
+    @property
+    def vision_key(self) -> str:
+        """The key that the image tower is under."""
+        return "vision_config_dict" if self.vision_config_dict else "vision_config"
+
 
 def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
     """The graph from images and texts to how alike each pair is: by image, by text, then the two embeddings; or from
     images to logits."""
     with b.scope("vision_model"):
-        tokens, image = images(config.vision, workload, b)
+        tokens, image = images(config.vision, workload, b, f"{config.vision_key}.image_size")
     if config.architectures == CLASSIFIER:
         return (classified(config, b, tokens),)
     image = linear(b, "visual_projection", image, config.projection_dim, bias=False)
@@ -107,9 +112,9 @@ def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
     return mean if same(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels)
 
 
-def images(config: VisionConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
-    """The tokens of each image after all layers, and the class token, normalized."""
-    side = check_image(workload.image_size, config.image_size, "vision_config.image_size")
+def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value]:
+    """The tokens of each image after all layers, and the class token, normalized. `key` is the images' size."""
+    side = check_image(workload.image_size, config.image_size, key)
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *side))
     width = config.hidden_size
     with b.scope("embeddings"):

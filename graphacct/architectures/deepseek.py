@@ -11,7 +11,7 @@ from graphacct.architectures.decoder import Attention, Decoder, Experts, Latent,
 from graphacct.architectures.decoder.families import DecoderConfig, dequantized, whole
 from graphacct.architectures.decoder.sparse import at_most, layered
 from graphacct.config import flag, optional_size, size
-from graphacct.dims import Dim, same
+from graphacct.dims import Dim, exact_div, same
 from graphacct.errors import ConfigError
 
 
@@ -50,6 +50,7 @@ def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_compl
             f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
             "expanded from the latent, so leave it out"
         )
+    _check_groups(experts)
     attention = Attention(
         heads,
         heads,
@@ -70,3 +71,11 @@ def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_compl
         rotary_tables=(("rotary_emb", config.qk_rope_head_dim),),
         rotary_complex=rotary_complex,
     )
+
+
+def _check_groups(experts: Experts) -> None:
+    """ConfigError where the groups do not divide the experts, or more are chosen than there are."""
+    exact_div(experts.count, experts.groups, "n_routed_experts / n_group")
+    chosen, groups = experts.chosen_groups, experts.groups
+    if type(chosen) is int and type(groups) is int and chosen > groups:
+        raise ConfigError(f"topk_group is {chosen}, n_group {groups}: no more groups are chosen than there are")

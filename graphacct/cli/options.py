@@ -112,7 +112,11 @@ MODEL = (
     click.option("--seq-len", type=SIZE, metavar="N", help="Tokens per sequence.  [default: the model's context]"),
     click.option("--encoder-seq-len", type=SIZE, metavar="N", help="Of an encoder.  [default: the decoder's]"),
     click.option("--image-size", type=ImageSize(), metavar="N|HxW", help="Pixels.  [default: the model's own]"),
-    click.option("--attention", metavar="NAME", help="fused (one operator) or eager (written out).  [default: fused]"),
+    click.option(
+        "--attention",
+        metavar="NAME",
+        help="fused (one operator) or eager (written out).  [default: fused, if the library has it]",
+    ),
     click.option(
         "--phase",
         type=OneOf(("forward", "train", "prefill", "decode")),

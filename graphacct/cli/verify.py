@@ -38,7 +38,7 @@ def command(model: str, checkpoint: str | None, format_: str | None, output: str
     given = arguments(options)
     report = expanded(account(model, unknown="report", **given), given["plugins"])
     where = checkpoint or model
-    found = verify(report, tensors(where))
+    found = verify(report, tensors(where), given["plugins"])
     if form == "json":
         from graphacct.render.json import text
 

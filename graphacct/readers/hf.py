@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import GraphacctError, ReadError, brief, suggest
+from graphacct.errors import ConfigError, GraphacctError, ReadError, brief, suggest
 from graphacct.files import read_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ FILE = "config.json"
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
 PEEK = 2**16
+"""A saved graph says what it is in so many bytes; a config.json may have a thousand labels before its `model_type`."""
 CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 """What stands behind the family in the name of a class."""
 NONE: Mapping[str, str] = {}
@@ -81,11 +82,14 @@ def accepts(path: str) -> bool:
         return os.path.isfile(os.path.join(path, FILE))
     if os.path.basename(path) == FILE:
         return True
-    if not path.endswith(".json"):
+    if not path.endswith(".json") or not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
         start = file.read(PEEK)
-    return b'"model_type"' in start and b"graphacct.graph/" not in start
+        if b"graphacct.graph/" in start:
+            return False
+        rest = file.read(MOST_BYTES) if b'"model_type"' not in start else b""
+    return b'"model_type"' in start or b'"model_type"' in rest
 
 
 def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
@@ -94,7 +98,7 @@ def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
     Raises ReadError, which names the file, the key, the value and what was expected.
     """
     file = os.path.join(path, FILE) if os.path.isdir(path) else path
-    content = read_json(file, MOST_BYTES)
+    content = read_json(file, MOST_BYTES, constants=float)
     try:
         if not isinstance(content, dict):
             raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
@@ -123,6 +127,7 @@ def filled(
     """
     fields = {field.name: field for field in attrs.fields(config)}
     given: dict[str, Any] = {}
+    spelled: dict[str, str] = {}
     fixed: set[str] = set()
     for key, value in content.items():
         name = aliases.get(key, key)
@@ -139,8 +144,14 @@ def filled(
             fixed.add(name)
         elif name in fixed or (key != name and content.get(name) is not None) or given.get(name) is not None:
             continue
-        given[name] = value
-    return config(**given)
+        given[name], spelled[name] = value, key
+    try:
+        return config(**given)
+    except ConfigError as error:
+        name = str(error).partition(" ")[0]
+        if spelled.get(name, name) != name:  # the reader of the message looks for the key that the file has
+            raise ConfigError(f"{spelled[name]} {str(error)[len(name) + 1 :]}") from error
+        raise
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:

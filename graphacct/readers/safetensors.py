@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from graphacct.errors import ReadError, brief
+from graphacct.dims import MAX_DIM
+from graphacct.errors import ReadError, brief, suggest
 from graphacct.files import read_json
 from graphacct.tensors import TensorSpec
 
@@ -27,10 +28,15 @@ DTYPES = {
     "BF16": "bfloat16",
     "F8_E4M3": "float8_e4m3fn",
     "F8_E5M2": "float8_e5m2",
+    "F8_E8M0": "float8_e8m0fnu",
+    "C64": "complex64",
     "I64": "int64",
     "I32": "int32",
     "I16": "int16",
     "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
     "U8": "uint8",
     "BOOL": "bool",
 }
@@ -47,20 +53,32 @@ def tensors(path: str | os.PathLike[str]) -> dict[str, TensorSpec]:
         if not found:
             raise ReadError(f"{file}: has neither {INDEX} nor {SINGLE}")
         file = found[0]
+    if file.exists() and not file.is_file():
+        raise ReadError(f"{file}: is no file")
     if file.suffix != ".json":
         return _header(file)
     index = read_json(file, MOST_BYTES)
     shards = index.get("weight_map") if isinstance(index, dict) else None
-    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+    if not isinstance(shards, dict) or not shards or not all(isinstance(name, str) for name in shards.values()):
         raise ReadError(f"{file}: is no index of a sharded checkpoint: it has no weight_map from names to files")
-    headers = {name: _header(file.parent / os.path.basename(name)) for name in dict.fromkeys(shards.values())}
+    headers = {name: _header(_shard(file, name)) for name in dict.fromkeys(shards.values())}
     missing = [name for name, shard in shards.items() if name not in headers[shard]]
     if missing:
         raise ReadError(f"{file}: {missing[0]!r} is not in {shards[missing[0]]}")
     return {name: headers[shard][name] for name, shard in shards.items()}
 
 
+def _shard(index: Path, name: str) -> Path:
+    """The file that an index names, which lies in the index's folder or below it."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not name.isprintable():
+        raise ReadError(f"{index}: {brief(name)} is no file in the index's folder")
+    return index.parent / path
+
+
 def _header(file: Path) -> dict[str, TensorSpec]:
+    if file.exists() and not file.is_file():
+        raise ReadError(f"{file}: is no file")
     try:
         with open(file, "rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
@@ -80,7 +98,9 @@ def _header(file: Path) -> dict[str, TensorSpec]:
 
 def _spec(file: Path, name: str, item: Any) -> TensorSpec:
     shape, dtype = (item.get("shape"), item.get("dtype")) if isinstance(item, Mapping) else (None, None)
-    whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
-    if shape is None or not whole or dtype not in DTYPES:
+    whole = isinstance(shape, list) and all(type(size) is int and 0 <= size <= MAX_DIM for size in shape)
+    if isinstance(dtype, str) and whole and dtype not in DTYPES:
+        raise ReadError(f"{file}: tensor {name!r} has the dtype {brief(dtype)}{suggest(dtype, DTYPES)}")
+    if shape is None or not whole or not isinstance(dtype, str):
         raise ReadError(f"{file}: tensor {name!r} is {brief(item)}, not a dtype and a shape")
     return TensorSpec(tuple(shape), DTYPES[dtype])

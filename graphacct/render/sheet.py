@@ -81,6 +81,7 @@ class Sheet:
         notes: What to know when reading it: the convention, the coverage.
         warning: What is missing from every total; empty when nothing is.
         bars: Whether the lines' shares are to be drawn.
+        rest: How to see the lines that a terminal is spared, where there are very many.
     """
 
     title: str
@@ -91,6 +92,7 @@ class Sheet:
     notes: tuple[str, ...] = ()
     warning: str = ""
     bars: bool = False
+    rest: str = "use --depth, or the format csv or json"
 
 
 def sheet(

@@ -65,7 +65,7 @@ def show(sheet: Sheet, console: Console) -> None:
     needed = Measurement.get(console, console.options, table).minimum
     console.print(table, width=max(console.width, needed), crop=False)  # a wrapped line is better than half a figure
     if len(sheet.lines) > MOST:
-        say(f"{len(sheet.lines) - MOST:,} more lines are not shown: use --depth, or the format csv or json", "bold")
+        say(f"{len(sheet.lines) - MOST:,} more lines are not shown: {sheet.rest}", "bold")
     for note in sheet.notes:
         say(note, "dim")
     if sheet.warning:

@@ -17,14 +17,16 @@ SCHEMA = "graphacct.verification/1"
 def sheet(found: Verification, checkpoint: str) -> Sheet:
     """One line for each tensor that differs."""
     size = f"{found.tensors:,} tensors, {params(found.params)} parameters in {plain(checkpoint)}"
-    verdict = "names and shapes are equal" if found.equal else f"{len(found.differences):,} tensors differ"
+    count = len(found.differences)
+    differ = f"{count:,} tensor differs" if count == 1 else f"{count:,} tensors differ"
+    verdict = "names and shapes are equal" if found.equal else differ
     lines = [
         Line((plain(item.name), item.kind, item.model or "–", item.checkpoint or "–"), plain(item.name))
         for item in found.differences
     ]
     columns = (Column("Tensor"), Column("Differs"), Column("Model"), Column("Checkpoint"))
     read = tuple(f"{plain(how)}: {count:,} tensors" for how, count in found.conversions.items())
-    return Sheet(plain(found.model), size, columns, tuple(lines), notes=(*read, verdict))
+    return Sheet(plain(found.model), size, columns, tuple(lines), notes=(*read, verdict), rest="use --format json")
 
 
 def to_dict(found: Verification) -> dict[str, Any]:

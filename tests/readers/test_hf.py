@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,28 @@ def test_a_file_a_folder_and_another_name(tmp_path: Path) -> None:
     assert reports[0].workload["dtype"] == "bfloat16"
 
 
+def test_a_thousand_labels_before_the_type(tmp_path: Path) -> None:
+    """A file under any name is looked through as far as its model_type; what Python writes as Infinity is read."""
+    content = {
+        "id2label": {str(i): "a label that is quite long" * 3 for i in range(3000)},
+        "limit": [0.0, float("inf")],
+    }
+    file = tmp_path / "resnet-50.json"
+    file.write_text(json.dumps({**content, **LLAMA}))
+    assert file.stat().st_size > 2**17
+    assert graphacct.account(file, seq_len=16).total == graphacct.account("llama-3-8b", seq_len=16).total
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A pipe is not waited for; a folder that has one for its config.json is told from one of no known format."""
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(ReadError, match="no known format"):
+        graphacct.account(tmp_path / "pipe.json")
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(ReadError, match=r"is a folder without a config\.json that is a file"):
+        graphacct.account(tmp_path)
+
+
 def test_what_a_file_does_not_say_is_its_classs_default(tmp_path: Path) -> None:
     """A config with a model_type alone is the family's default configuration."""
     assert total(save(tmp_path / "a", {"model_type": "llama"})) == dict(graphacct.account("llama", seq_len=16).total)
@@ -85,6 +108,12 @@ def test_code_that_a_file_names_is_never_run(tmp_path: Path) -> None:
         ({**LLAMA, "model_type": 3}, "model_type is 3"),
         ({**LLAMA, "hidden_size": -5}, "hidden_size must be positive and below .*, not -5"),
         ({**LLAMA, "hidden_size": 10**30}, "hidden_size must be positive and below"),
+        ({**LLAMA, "hidden_size": 2**40}, r"hidden_size must be below 2\*\*31"),
+        (
+            {**LLAMA, "rope_scaling": "yarn", "rope_parameters": None},
+            "rope_scaling is an object of settings, not 'yarn'",
+        ),
+        ({**LLAMA, "hidden_act": "foo"}, "hidden_act cannot be 'foo'; known: .*silu"),
         ({**LLAMA, "hidden_size": "4096"}, "hidden_size must be an integer, not '4096'"),
         ({**LLAMA, "hidden_size": 4096.5}, "hidden_size must be an integer, not 4096.5"),
         ({**LLAMA, "num_hidden_layers": True}, "num_hidden_layers must be an integer, not True"),

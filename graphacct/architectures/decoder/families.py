@@ -201,12 +201,17 @@ def kinds_of_attention(config: Any, usual: Callable[[int], str]) -> tuple[str, .
     """The kind of each layer's attention: as `layer_types` says, or else what is `usual` for its index."""
     count = whole(config.num_hidden_layers, "num_hidden_layers")
     given = config.layer_types
-    if given is not None and len(given) < count:
-        raise ConfigError(f"layer_types has {len(given)} entries for num_hidden_layers {count}")
-    kinds = tuple(usual(index) for index in range(count)) if given is None else tuple(given[:count])
+    if given is not None and len(given) != count:
+        raise disagreeing(len(given), count)
+    kinds = tuple(usual(index) for index in range(count)) if given is None else given
     if SLIDING in kinds and config.sliding_window is None:
         raise ConfigError(f"layer {kinds.index(SLIDING)} has {SLIDING}, but sliding_window is not there")
     return kinds
+
+
+def disagreeing(listed: int, count: int) -> ConfigError:
+    """The error for a list of kinds that is of another length than the layers."""
+    return ConfigError(f"layer_types names {listed} layers, num_hidden_layers is {count}: they have to agree")
 
 
 def whole(count: Dim, key: str) -> int:

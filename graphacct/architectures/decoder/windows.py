@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from graphacct.architectures.decoder.description import Layer
-from graphacct.architectures.decoder.families import FULL, SLIDING, whole
+from graphacct.architectures.decoder.families import FULL, SLIDING, disagreeing, whole
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
 
@@ -35,7 +35,7 @@ def alternating(
     if types is None:
         types = [SLIDING if default(index) else FULL for index in range(number)]
     if len(types) != number:
-        raise ConfigError(f"layer_types names {len(types)} layers, num_hidden_layers is {number}: they have to agree")
+        raise disagreeing(len(types), number)
     if window is None and SLIDING in types:
         index = list(types).index(SLIDING)
         raise ConfigError(f"layer_types[{index}] is {brief(SLIDING)}, but there is no sliding_window")

@@ -160,7 +160,7 @@ def test_stages_are_as_many_as_depths(tmp_path: Path) -> None:
     count = len(TINY["convnext"]["depths"])
     for key in ("num_stages", "num_hidden_layers"):
         (tmp_path / "config.json").write_text(json.dumps({**TINY["convnext"], key: count + 1}))
-        with pytest.raises(graphacct.GraphacctError, match=f"num_stages is {count + 1}, but depths has {count}"):
+        with pytest.raises(graphacct.GraphacctError, match=f"{key} is {count + 1}, but depths has {count}"):
             graphacct.account(tmp_path)
         (tmp_path / "config.json").write_text(json.dumps({**TINY["convnext"], key: count}))
         assert graphacct.account(tmp_path).total["params"] > 0
