@@ -203,3 +203,13 @@ def test_deferred_families_answer_to_their_names() -> None:
             loaded.model_types,
         )
     assert "llama-3-8b" in presets()
+
+
+def test_no_node_is_a_scope() -> None:
+    """A name stands for a node or for what is below it, so that `explain` and a report's row mean the same."""
+    for architecture in default().architectures.values():
+        preset = next(iter(architecture.presets), architecture.name)
+        for attention in architecture.load().attention or (None,):
+            names = {node.name for node in graphacct.build(preset, attention=attention).walk()}
+            scopes = {name[:place] for name in names for place, letter in enumerate(name) if letter == "."}
+            assert not names & scopes, preset

@@ -54,8 +54,8 @@ def norm(
 ) -> Value:
     """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them.
 
-    The gain is the weight, or one more than it where it is `centred` at 0. `wide` says what of an RMSNorm is in
-    float32; where all is, so is the gain.
+    The gain is the weight, or one more than it where it is `centred` at 0, in which case `name` is the scope of both
+    steps. `wide` says what of an RMSNorm is in float32; where all is, so is the gain.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
@@ -64,7 +64,8 @@ def norm(
     if centred:
         gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
     biases = [b.parameter(f"{name}.bias", width)] if bias else []
-    return b.apply(kind, x, *gains, *biases, name=name, **({"wide": wide} if wide else {}))
+    node = f"{name}.normed" if centred else name
+    return b.apply(kind, x, *gains, *biases, name=node, **({"wide": wide} if wide else {}))
 
 
 def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:

@@ -45,10 +45,12 @@ UNCOSTED = "uncosted"
 
 @attrs.frozen
 class Column:
-    """A column's title, and whether its cells are numbers, which stand to the right."""
+    """A column's title, whether its cells are numbers, which stand to the right, and whether they stay whole on however
+    narrow a terminal, as names that are looked for do."""
 
     title: str
     number: bool = False
+    whole: bool = False
 
 
 @attrs.frozen
@@ -263,7 +265,14 @@ def _parameters(report: Report, binary: bool) -> Sheet:
     return Sheet(
         plain(report.model),
         workload_text(report),
-        (Column("Tensor"), Column("Shape"), Column("Dtype"), Column("Count", True), Column("Params", True), Column("")),
+        (
+            Column("Tensor", whole=True),
+            Column("Shape"),
+            Column("Dtype"),
+            Column("Count", True),
+            Column("Params", True),
+            Column(""),
+        ),
         tuple(_parameter(row) for row in report.by_parameter),
         None,
         (f"total {', '.join(total)}", terms(report)),

@@ -96,7 +96,7 @@ def _table(sheet: Sheet, console: Console) -> Table:
             Text(cell, "bold red" if sheet.warning else "bold"),
             justify="right" if column.number else "left",
             overflow="fold",
-            min_width=min(longest, LABEL) if column.number or not position else None,
+            min_width=longest if column.whole else min(longest, LABEL) if column.number or not position else None,
         )
     if bars:
         table.add_column(Text(""), width=BAR)

@@ -24,7 +24,7 @@ def sheet(found: Verification, checkpoint: str) -> Sheet:
         Line((plain(item.name), item.kind, item.model or "–", item.checkpoint or "–"), plain(item.name))
         for item in found.differences
     ]
-    columns = (Column("Tensor"), Column("Differs"), Column("Model"), Column("Checkpoint"))
+    columns = (Column("Tensor", whole=True), Column("Differs"), Column("Model"), Column("Checkpoint"))
     read = tuple(f"{plain(how)}: {count:,} tensors" for how, count in found.conversions.items())
     return Sheet(plain(found.model), size, columns, tuple(lines), notes=(*read, verdict), rest="use --format json")
 

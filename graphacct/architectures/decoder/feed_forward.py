@@ -81,13 +81,13 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
 
 def scored(e: Experts, b: Builder, rows: Value) -> Value:
     """The router's product: one score for each row and expert."""
-    if not e.router_wide or b.dtype == "float32":
-        return linear(b, e.router, rows, e.count, bias=e.router_bias)
-    weight = b.parameter(f"{e.router}.weight", (e.count, rows.spec.shape[-1]))
     with b.scope(e.router):
-        rows = b.apply("cast", rows, name="rows", dtype="float32")
-        weight = b.apply("cast", weight, name="wide", dtype="float32")
-    return b.apply("linear", rows, weight, name=e.router)
+        weight = b.parameter("weight", (e.count, rows.spec.shape[-1]))
+        biases = (b.parameter("bias", (e.count,)),) if e.router_bias else ()
+        if e.router_wide and b.dtype != "float32":
+            rows = b.apply("cast", rows, name="rows", dtype="float32")
+            weight = b.apply("cast", weight, name="wide", dtype="float32")
+        return b.apply("linear", rows, weight, *biases, name="logits")
 
 
 def grouped(e: Experts, b: Builder, choice: Value) -> Value:
