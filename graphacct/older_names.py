@@ -39,10 +39,11 @@ SCALES = "_scale_inv"
 
 @attrs.frozen
 class Names:
-    """The names of a model's tensors, and what the model below a head may be called."""
+    """The names of a model's tensors, what the model below a head may be called, and what this one has as such."""
 
     names: Collection[str]
     bases: Collection[str]
+    own: Collection[str]
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
@@ -50,7 +51,7 @@ class Names:
     def known(self, name: str) -> str:
         """What the model calls a tensor: by this name, or by that with or without a base's; empty if not at all."""
         first, _, rest = name.partition(".")
-        others = (*(f"{base}.{name}" for base in self.bases), *([rest] if first in self.bases else []))
+        others = (*(f"{base}.{name}" for base in self.own), *([rest] if first in self.bases else []))
         return next((item for item in (name, *others) if item in self.names), "")
 
 
@@ -63,7 +64,8 @@ def as_today(
     checkpoint has not. `bases` are what the model below a head may be called.
     """
     done: Counter[str] = Counter()
-    model = Names(names, bases)
+    own = sorted({name.partition(".")[0] for name in names} & set(bases))
+    model = Names(names, bases, own)
     tensors = _stacked(_renamed(_unscaled(found, model, done), model, done), model, done)
     return _prefixed(tensors, model, done), done
 
@@ -91,7 +93,7 @@ def _renamed(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) 
             today = name.replace(old, new)
             expert = EXPERT.fullmatch(today)
             target = f"{expert['place']}.gate_up_proj" if expert else today
-            if today not in (name, *found) and names.known(target):
+            if today != name and today not in found and names.known(target):
                 done[f"{old.strip('.')} is {new.strip('.')}"] += 1
                 name = today
         tensors[name] = spec
