@@ -100,10 +100,10 @@ def explain(report: Report, node: str, quantity: str | None = None, plugins: Plu
         check_indices(report, path, node)
         named = [record for record in records.values() if pattern(record.node.name) == path]
         if not named:
-            return _scope(report, path, quantity)
+            return _one_of(node, _scope(report, path, quantity))
         meant = [record for record in named if matches(record.node.name, node, record)]
         if len(meant or named) > 1:
-            return _several(report, path, named, quantity)
+            return _one_of(node, _several(report, path, named, quantity))
         node = (meant or named)[0].node.name
     return _node(report, records[node], quantity, plugins or default())
 
@@ -263,6 +263,13 @@ def _sum(
         f"{convention.name}: {convention.doc}",
         SUMS if not any(of == "max" for of in combine.values()) else f"{SUMS}; of peaks, the largest",
     )
+
+
+def _one_of(wanted: str, found: Explanation) -> Explanation:
+    """What is asked for by an index has the figures of its whole row, and says so."""
+    if not any(part.isdigit() for part in wanted.split(".")):
+        return found
+    return attrs.evolve(found, times=f"{found.times}; the figures are of all of them, {wanted} is one")
 
 
 def _combined(terms: Sequence[str], largest: bool) -> str:

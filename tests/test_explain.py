@@ -136,3 +136,12 @@ def test_a_row_of_several_nodes_is_explained_as_their_sum():
     assert block.times == "2 times (h.* ×2); the report's row h.*.act holds h.0.act too"
     with pytest.raises(UnknownNameError, match="is there 3 times"):
         explain(found, "h.3.act")
+
+
+def test_a_layer_of_several_kinds_has_the_figures_of_its_row():
+    """DeepSeek-V3 has three dense layers and 58 with experts in one row: asked for one of them, `explain` says so."""
+    report = graphacct.account("deepseek-v3", seq_len=4)
+    assert explain(report, "model.layers.3.mlp").times == (
+        "61 times; the figures are of all of them, model.layers.3.mlp is one"
+    )
+    assert explain(report, "model.layers.*.mlp").times == "61 times"
