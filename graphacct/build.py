@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from graphacct.architecture import Workload
-from graphacct.errors import ConfigError, suggest
+from graphacct.errors import ConfigError, ShapeError, suggest
 from graphacct.find import Found, find_model
 from graphacct.graph import Graph
 from graphacct.plugins import Plugins, default
@@ -82,7 +82,7 @@ def _graph(
         config = found.architecture.configure(found.config, overrides)
         dtype = dtype_name(dtype or getattr(config, "dtype", None) or found.architecture.dtype)
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
-    except ConfigError as error:
+    except (ConfigError, ShapeError) as error:
         if found.path:
-            raise ConfigError(f"{found.path}: {error}") from error
+            raise type(error)(f"{found.path}: {error}") from error
         raise

@@ -111,7 +111,7 @@ def test_the_older_keys_of_clip_count(tmp_path: Path) -> None:
             "reads its 8 patches as a square",
         ),
         ({"patch_size": [8, 8, 8]}, {}, "patch_size is a height and a width, or one number for both"),
-        ({"patch_size": 64}, {}, "the kernel spans 64"),
+        ({"patch_size": 64}, {}, "^/.*: node .*the kernel spans 64"),
         ({"id2label": -1}, {}, "id2label must be"),
         ({"num_attention_heads": 5}, {}, "hidden_size / num_attention_heads"),
     ],
