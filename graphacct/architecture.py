@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from graphacct.builder import Builder
+from graphacct.config import WITHIN
 from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph import Graph, Value
@@ -130,14 +131,17 @@ class Architecture:
         """`config` with some keys set; ConfigError names an unknown key and the closest known one."""
         if not overrides:
             return config
-        keys = {field.name for field in attrs.fields(self.config)}
+        keys = {field.name: field for field in attrs.fields(self.config)}
         changes: dict[str, Any] = {}
         for key, value in overrides.items():
             outer, _, inner = key.partition(".")
             name = self.aliases.get(outer, outer)
             if name not in keys:
                 raise ConfigError(f"{self.name} has no configuration key {key!r}{suggest(key, keys)}")
-            changes[name] = _within(changes.get(name, getattr(config, name)), key, inner, value) if inner else value
+            if inner:
+                kind = keys[name].metadata.get(WITHIN)
+                value = _within(kind, changes.get(name, getattr(config, name)), key, inner, value)
+            changes[name] = value
         return attrs.evolve(config, **changes)
 
     def workload(self, config: Any, workload: Workload) -> Workload:
@@ -244,11 +248,9 @@ def _checked(value: Any, what: str) -> Any:
     return check_dim(value, what)
 
 
-def _within(config: Any, key: str, inner: str, value: Any) -> Any:
-    """A configuration within another with one of its keys set, which is empty yet where there is none."""
-    if config is None:
-        return {inner: value}
-    known = [field.name for field in attrs.fields(type(config))] if attrs.has(type(config)) else []
-    if inner not in known:
+def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
+    """A configuration within another, of the class `kind`, with one of its keys set."""
+    known = [] if kind is None else [field.name for field in attrs.fields(kind)]
+    if kind is None or inner not in known:
         raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")
-    return attrs.evolve(config, **{inner: value})
+    return attrs.evolve(kind() if config is None else config, **{inner: value})

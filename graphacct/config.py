@@ -16,6 +16,8 @@ OPTIONAL: Mapping[str, Any] = {"optional": True}
 """The metadata of a field whose None says something of its own, whatever the default: no window, no cap."""
 
 
+WITHIN = "within"
+"""In the metadata of a field that is a configuration of its own: its class."""
 MOST = 2**31 - 1
 """The largest size that a configuration can have; published ones have up to ten million positions."""
 
@@ -218,4 +220,4 @@ def nested(config: type[Any], owner: str) -> Any:
         except (ConfigError, ReadError) as error:
             raise type(error)(f"in {field.name}: {error}") from error
 
-    return checked_field(check, None)
+    return checked_field(check, None, metadata={WITHIN: config})

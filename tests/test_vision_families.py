@@ -163,3 +163,15 @@ def test_a_key_of_a_tower_can_be_set(tmp_path: Path) -> None:
     wrong = r"no configuration key 'vision_config_dict.image'; did you mean 'image_size'"
     with pytest.raises(graphacct.ConfigError, match=wrong):
         graphacct.account(tmp_path, set={"vision_config_dict.image": 3})
+
+
+def test_keys_of_a_tower_that_the_model_leaves_to_its_class() -> None:
+    """Several at once; one that the tower has not is an error, as at the top, and so is a key within a number."""
+    sizes = {"vision_config.image_size": 64, "vision_config.patch_size": 16}
+    wider = graphacct.account("clip", image_size=64, set=sizes)
+    plain = graphacct.account("clip")
+    # 4 x 4 patches in place of 7 x 7 rows of positions, and kernels of 16 x 16 in place of 32 x 32, 768 wide
+    assert wider.total["params"] - plain.total["params"] == (4 * 4 - 7 * 7) * 768 + (16**2 - 32**2) * 3 * 768
+    for key in ("vision_config.foo", "projection_dim.foo"):
+        with pytest.raises(graphacct.ConfigError, match=f"there is no configuration key '{key}'"):
+            graphacct.account("clip", set={key: 3})

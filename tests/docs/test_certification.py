@@ -1,0 +1,42 @@
+"""docs/certification.md is of the models as they are now: `make certify` was run after the last change of a figure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import graphacct
+from graphacct.find import presets
+
+PAGE = (Path(__file__).parents[2] / "docs" / "certification.md").read_text(encoding="utf-8")
+ROW = re.compile(
+    r"^\| `([\w.-]+)` \| \w+ \| (\d+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| (.*) \| (.*) \|$", re.MULTILINE
+)
+ROWS = {row[1]: row for row in ROW.finditer(PAGE)}
+ELSEWHERE = ("transformer-lm", "resnet")
+"""Families that the page names as not on it."""
+
+
+def test_every_preset_is_on_the_page() -> None:
+    """A family that is new, or a preset, is measured before it is published."""
+    published = {
+        name
+        for name, architecture in presets().items()
+        if name in architecture.presets and architecture.name not in ELSEWHERE
+    }
+    assert set(ROWS) == published
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_page_has_todays_figures(name: str) -> None:
+    """Parameters and FLOPs, forward and of a training step, at the length of the row; each difference is explained."""
+    row = ROWS[name]
+    architecture = presets()[name].load()
+    size = {"seq_len" if "seq_len" in architecture.sizes else "image_size": int(row[2])}
+    attention = "eager" if architecture.attention else None
+    step = graphacct.account(name, **size, attention=attention, convention="matmul", phase="train").total
+    figures = (step["params"], step["forward_matmul_flops"], step["step_matmul_flops"])
+    assert tuple(int(row[cell].replace(",", "")) for cell in (3, 4, 5)) == figures
+    assert (row[6] == "0, 0, 0") == (row[7] == "")
