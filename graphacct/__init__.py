@@ -3,7 +3,6 @@
 Everything a user or a plugin needs is here; the modules behind it are where the documentation of each thing stands.
 """
 
-from graphacct.account import account
 from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.architecture import Architecture, Workload
 from graphacct.build import build
@@ -19,11 +18,11 @@ from graphacct.layout import dense_like
 from graphacct.operators import Operator, Saved
 from graphacct.profiles import Profile
 from graphacct.quantities import Quantity
-from graphacct.readers import Reader
+from graphacct.reader import Reader
 from graphacct.report import Report
 from graphacct.rollup import rollup
 from graphacct.tensors import TensorSpec
-from graphacct.verbs import compare, draw, explain, load, save
+from graphacct.verbs import account, compare, draw, explain, load, save
 
 __version__ = "0.1.0"
 

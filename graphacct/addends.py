@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import attrs
 
 from graphacct.accumulation import Additions, accumulation
-from graphacct.annotate import NodeCost, Training
+from graphacct.annotate import NodeCost
 from graphacct.backward import AGAIN, INPUT, WEIGHT, addends_of, backward, operand_name
 from graphacct.dims import Dim, same
 from graphacct.formulas import exact_cost, gradient_formulas, number
@@ -20,6 +20,7 @@ from graphacct.operators import Operator
 from graphacct.plugins import Plugins
 from graphacct.selection import freezing, frozen, recomputed
 from graphacct.tensors import FLOATING
+from graphacct.training_options import Training
 from graphacct.updates import update
 
 RECOMPUTE, OPTIMIZER = "recompute", "optimizer"

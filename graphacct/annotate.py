@@ -20,43 +20,18 @@ from graphacct.errors import (
     suggest,
 )
 from graphacct.graph import Block, Graph, Node, Parameter
-from graphacct.hookspecs import hookimpl
 from graphacct.operators import Operator
 from graphacct.outputs import check_outputs
 from graphacct.plugins import Plugins, default
 from graphacct.tensors import conflict
 
 if TYPE_CHECKING:
-    from graphacct.optimizers import Optimizer
-    from graphacct.profiles import Profile
+    from graphacct.training_options import Training
 
 WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
 
 
 NOTHING = Cost()
-
-
-@attrs.frozen
-class Training:
-    """How a training step runs.
-
-    Attributes:
-        profile: As which kernels.
-        freeze: Globs of the parameters that are not trained.
-        recompute: What is run again in the backward pass: `none`, `full`, `selective` or a glob of nodes.
-        optimizer: How parameters are updated; None leaves the update out.
-        master: `fp32` or `none`: whether parameters have a float32 copy; empty for those of 16 bits.
-        dp: Data-parallel ranks, of which this is one.
-        zero: The ZeRO stage over them.
-    """
-
-    profile: Profile
-    freeze: tuple[str, ...] = ()
-    recompute: str = "none"
-    optimizer: Optimizer | None = None
-    master: str = ""
-    dp: int = 1
-    zero: int = 0
 
 
 @attrs.frozen
@@ -227,12 +202,6 @@ class _Annotation:
         if not self.lenient:
             close = suggest(node.operator, self.plugins.operators)
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
-
-
-@hookimpl(trylast=True)
-def graphacct_node_cost(node: Node, operator: Operator | None) -> Cost | None:
-    """Ask the operator."""
-    return cost_of(node, operator)
 
 
 def cost_of(node: Node, operator: Operator | None) -> Cost | None:

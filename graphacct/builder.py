@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphacct.dims import Dim, check_dim
+from graphacct.display import display
 from graphacct.errors import GraphError, blame, brief, unknown
 from graphacct.fold import fold
 from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
@@ -40,7 +41,7 @@ class Builder:
         _path: str = "",
     ) -> None:
         self.name = name
-        self.operators = _default_operators() if operators is None else operators
+        self.operators: Mapping[str, Operator] = display("operators") if operators is None else operators
         self.dtype = dtype
         self._workload = workload or {}
         self._path = _path
@@ -211,12 +212,6 @@ class Builder:
             count += 1
             free = f"{name}_{count}"
         return self._claim(free)
-
-
-def _default_operators() -> Mapping[str, Operator]:
-    from graphacct.plugins import default
-
-    return default().operators
 
 
 class _Scope:

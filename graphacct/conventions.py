@@ -7,14 +7,13 @@ is told by the path up to its last index (`layers.*`, or `layers.3` in an unroll
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
 from graphacct.costs import Cost, sound
 from graphacct.errors import OperatorError, PluginError, brief, failure, unknown
 from graphacct.graph import Node
-from graphacct.hookspecs import hookimpl
 from graphacct.paths import repetition
 
 
@@ -118,8 +117,3 @@ WORKSHEET = Convention(
     worksheet_sheet,
     backward=matmul_only,
 )
-
-
-@hookimpl
-def graphacct_register_conventions() -> Iterable[Convention]:
-    return [EXACT, MATMUL, WORKSHEET]

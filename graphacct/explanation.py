@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.dims import Dim, prod, same
+from graphacct.display import display
 from graphacct.formulas import formulas, number
 from graphacct.graph import Node
 from graphacct.lines import Line, forward_line, training_line
@@ -75,9 +76,7 @@ class Explanation:
         return attrs.asdict(self)
 
     def __str__(self) -> str:
-        from graphacct.render.explanation import text
-
-        return text(self)
+        return str(display("explanation.text", self))
 
 
 def explain(report: Report, node: str, quantity: str | None = None, plugins: Plugins | None = None) -> Explanation:

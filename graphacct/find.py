@@ -12,7 +12,7 @@ from graphacct.architecture import Architecture
 from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure, unknown
 from graphacct.graph import Graph
 from graphacct.plugins import Plugins, default
-from graphacct.readers import Reader
+from graphacct.reader import Reader
 
 Result = TypeVar("Result")
 

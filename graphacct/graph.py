@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from graphacct.dims import Dim
+from graphacct.display import display
 from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -174,9 +175,8 @@ class Graph:
         Each node has one attribute, `node` (the Node or Block); each edge's key is the operand's position and its
         attribute `value` the Value that flows. It is yours: changing it does not change the graph.
         """
-        from graphacct.networkx_view import to_networkx
-
-        return to_networkx(self)
+        result: networkx.MultiDiGraph[str] = display("graph.to_networkx", self)
+        return result
 
     @classmethod
     def from_nx(
@@ -184,9 +184,8 @@ class Graph:
     ) -> Graph:
         """The Graph of a networkx graph: one that `Graph.nx` gave, or a plain DiGraph whose nodes carry operator
         names and shapes (see `graphacct.networkx_view.from_networkx` for the attributes)."""
-        from graphacct.networkx_view import from_networkx
-
-        return from_networkx(graph, name, operators)
+        result: Graph = display("graph.from_networkx", graph, name, operators)
+        return result
 
     def walk(self) -> Iterator[Node]:
         """The operator nodes in schedule order, each block's body once."""
@@ -198,18 +197,14 @@ class Graph:
 
     def unroll(self) -> Graph:
         """The same model without blocks: every repetition written out, `*` replaced by its index."""
-        from graphacct.unroll import unroll
-
-        return unroll(self)
+        result: Graph = display("graph.unroll", self)
+        return result
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {sum(1 for _ in self.walk())} nodes>"
 
     def _repr_svg_(self) -> str:
-        from graphacct.account import account
-        from graphacct.render.picture import svg
-
-        return svg(account(self, unknown="report"))
+        return str(display("graph.svg", self))
 
 
 def value_names(node: str, count: int) -> list[str]:

@@ -7,20 +7,20 @@ found through the entry-point group `graphacct`, or loaded from a single file by
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 import pluggy
 
-if TYPE_CHECKING:
-    from graphacct.annotate import NodeCost
-    from graphacct.architecture import Architecture
-    from graphacct.conventions import Convention
-    from graphacct.costs import Cost
-    from graphacct.graph import Node
-    from graphacct.operators import Operator
-    from graphacct.profiles import Profile
-    from graphacct.quantities import Quantity
-    from graphacct.readers import Reader
+# What is registered are nouns of other rooms, which this file must not import: their names stand for anything here.
+Architecture: TypeAlias = Any
+Convention: TypeAlias = Any
+Cost: TypeAlias = Any
+Node: TypeAlias = Any
+NodeCost: TypeAlias = Any
+Operator: TypeAlias = Any
+Profile: TypeAlias = Any
+Quantity: TypeAlias = Any
+Reader: TypeAlias = Any
 
 PROJECT = "graphacct"
 hookspec = pluggy.HookspecMarker(PROJECT)

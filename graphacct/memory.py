@@ -15,14 +15,15 @@ import attrs
 from graphacct.activations import activations
 from graphacct.annotate import AnnotatedGraph, annotate
 from graphacct.build import build
+from graphacct.columns import per_node
+from graphacct.coverage import Coverage
 from graphacct.dims import Dim, same
+from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.find import Found, find_model
 from graphacct.graph import Graph, Parameter
 from graphacct.plugins import Plugins, default
-from graphacct.report import Coverage
 from graphacct.residents import Resident
-from graphacct.rollup import per_node
 from graphacct.selection import frozen, recomputed, selected
 from graphacct.sharding import shard
 from graphacct.timeline import Moment
@@ -103,9 +104,7 @@ class Memory:
     coverage: Coverage
 
     def __str__(self) -> str:
-        from graphacct.render.memory import text
-
-        return text(self)
+        return str(display("memory.table", self))
 
 
 def memory(

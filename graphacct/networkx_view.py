@@ -47,7 +47,7 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
     return result
 
 
-def from_networkx(graph: networkx.Graph[Any], name: str = "", operators: Mapping[str, Operator] | None = None) -> Graph:
+def from_networkx(graph: networkx.Graph[Any], name: str, operators: Mapping[str, Operator]) -> Graph:
     """The Graph of a directed networkx graph.
 
     A graph that `Graph.nx` gave (each node has the attribute `node`) becomes what it was; edges that were added or
@@ -61,7 +61,7 @@ def from_networkx(graph: networkx.Graph[Any], name: str = "", operators: Mapping
 
     and an edge may carry `operand`, the position (or a tuple of positions) at which the value enters, and `output`,
     which of the producer's outputs it is. Without `operand` the edges enter in the order in which they were added.
-    `operators` are those of the plugins that are loaded unless others are given.
+    `operators` are those that its nodes may name.
 
     Raises GraphError, which names the node.
     """
@@ -73,10 +73,6 @@ def from_networkx(graph: networkx.Graph[Any], name: str = "", operators: Mapping
     marked = [isinstance(data.get("node"), (Node, Block)) for _, data in graph.nodes(data=True)]
     if marked and all(marked):
         return _restored(graph, title)
-    if operators is None:
-        from graphacct.plugins import default
-
-        operators = default().operators
     return assemble(_plain(graph, title), operators)
 
 

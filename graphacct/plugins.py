@@ -28,13 +28,7 @@ MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = "graphacct-operators"
 BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
-CORE_MODULES = (
-    "graphacct.annotate",
-    "graphacct.conventions",
-    "graphacct.quantities",
-    "graphacct.readers",
-    "graphacct.architectures",
-)
+CORE_MODULES = ("graphacct.builtin", "graphacct.architectures")
 
 
 class _Manager(pluggy.PluginManager):

@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError, brief, suggest, unknown
-from graphacct.hookspecs import hookimpl
 
 PHASES = ("forward", "train", "prefill", "decode")
 """The phases whose reports can have columns of their own."""
@@ -156,8 +155,3 @@ def not_there(name: str, known: Iterable[str], kind: str = "quantity") -> Grapha
     way_out = " or ".join(f"--phase {phase}" for phase in phases)
     named = " or ".join(f"phase={phase!r}" for phase in phases)
     return ConfigError(f"{name} is there in phase {' or '.join(phases)} alone: add {way_out} (in Python {named})")
-
-
-@hookimpl
-def graphacct_register_quantities() -> Iterable[Quantity]:
-    return (*CORE, *TRAINING)

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from graphacct.accumulation import accumulation
-from graphacct.annotate import AnnotatedGraph, NodeCost, Training, annotate
+from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.backward import Gradients, backward
 from graphacct.backward_pass import backward_pass
 from graphacct.conventions import Convention, Ordinals, adjusted
@@ -26,6 +26,7 @@ from graphacct.schedule import schedule
 from graphacct.selection import frozen, recomputed, selected
 from graphacct.sharding import check_ranks
 from graphacct.timeline import BACKWARD, FORWARD, moments
+from graphacct.training_options import Training
 from graphacct.updates import update
 
 

@@ -1,16 +1,41 @@
-"""How a training step runs, as it is asked for: by the names of a profile, an optimizer, globs of parameters."""
+"""How a training step runs, and how it is asked for: by the names of a profile, an optimizer, globs of parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.annotate import Training
 from graphacct.errors import ConfigError, unknown
 from graphacct.plugins import Plugins
 from graphacct.profiles import Profile
+
+if TYPE_CHECKING:
+    from graphacct.optimizers import Optimizer
+
+
+@attrs.frozen
+class Training:
+    """How a training step runs.
+
+    Attributes:
+        profile: As which kernels.
+        freeze: Globs of the parameters that are not trained.
+        recompute: What is run again in the backward pass: `none`, `full`, `selective` or a glob of nodes.
+        optimizer: How parameters are updated; None leaves the update out.
+        master: `fp32` or `none`: whether parameters have a float32 copy; empty for those of 16 bits.
+        dp: Data-parallel ranks, of which this is one.
+        zero: The ZeRO stage over them.
+    """
+
+    profile: Profile
+    freeze: tuple[str, ...] = ()
+    recompute: str = "none"
+    optimizer: Optimizer | None = None
+    master: str = ""
+    dp: int = 1
+    zero: int = 0
 
 
 def _globs(globs: str | Iterable[str]) -> tuple[str, ...]:

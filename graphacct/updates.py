@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import attrs
 
-from graphacct.annotate import NodeCost, Training
+from graphacct.annotate import NodeCost
 from graphacct.costs import Work
 from graphacct.dims import Dim
 from graphacct.graph import Parameter
@@ -18,6 +18,7 @@ from graphacct.optimizers import state_bytes, step_work
 from graphacct.paths import instances
 from graphacct.sharding import GRADIENTS, OPTIMIZER_STATE, share
 from graphacct.tensors import FLOATING
+from graphacct.training_options import Training
 
 
 @attrs.frozen

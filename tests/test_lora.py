@@ -19,7 +19,7 @@ from graphacct.liveness import live_bytes
 from graphacct.lora import adapted
 from graphacct.memory import memory
 from graphacct.plugins import default
-from graphacct.readers.graph_json import read, write
+from graphacct.readers.graph_json import write
 from graphacct.schedule import schedule
 from graphacct.selection import frozen
 
@@ -161,7 +161,7 @@ def test_a_saved_graph_keeps_its_adapters(tmp_path: Path) -> None:
     graph = graphacct.build("gpt2", lora=["8:*.attn.c_attn"], **sizes)
     write(graph, tmp_path / "with.json")
     write(graphacct.build("gpt2", **sizes), tmp_path / "without.json")
-    assert read(tmp_path / "with.json") == graph
+    assert graphacct.load(tmp_path / "with.json") == graph
     reports = [
         graphacct.account(tmp_path / "with.json"),
         graphacct.account(tmp_path / "without.json", lora=["8:*.attn.c_attn"]),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import ConfigError
 from graphacct.render.records import parameters
-from graphacct.rollup import unrolled
+from graphacct.unrolled import unrolled
 
 if TYPE_CHECKING:
     from graphacct.plugins import Plugins

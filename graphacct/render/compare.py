@@ -27,7 +27,7 @@ from graphacct.render.sheet import (
 )
 from graphacct.render.units import human, percent
 from graphacct.render.words import TITLES
-from graphacct.rollup import share
+from graphacct.rows import share
 
 if TYPE_CHECKING:
     from graphacct.report import Report

@@ -15,7 +15,7 @@ from graphacct.render.records import plain_value
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_, percent
 from graphacct.residents import Resident
-from graphacct.rollup import share
+from graphacct.rows import share
 
 SCHEMA = "graphacct.memory/1"
 PARTS = (

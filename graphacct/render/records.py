@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from graphacct.dims import is_array, is_symbol
 from graphacct.errors import OperatorError, unknown
 from graphacct.paths import outward, pattern
-from graphacct.rollup import share
+from graphacct.rows import share
 
 if TYPE_CHECKING:
-    from graphacct.report import Report, Row
+    from graphacct.report import Report
+    from graphacct.rows import Row
 
 GROUPINGS = ("scope", "operator", "parameter", "node")
 

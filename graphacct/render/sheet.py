@@ -21,7 +21,8 @@ from graphacct.render.words import IN_WORDS, SHARE, TITLES
 
 if TYPE_CHECKING:
     from graphacct.quantities import Quantity
-    from graphacct.report import ParameterRow, Report, Row
+    from graphacct.report import Report
+    from graphacct.rows import ParameterRow, Row
 
 DEPTH = 3
 LINES = 30

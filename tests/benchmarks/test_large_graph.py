@@ -87,10 +87,10 @@ def test_large_graph(origin: str, benchmark: Any, record: Callable[..., None], t
         path = tmp_path / "large.json"
         graph_json.write(large, path)
         start = perf_counter()
-        large = graph_json.read(path)
+        large = graphacct.load(path)
         reading = perf_counter() - start
         graph_json.write(small, path)
-        small = graph_json.read(path)
+        small = graphacct.load(path)
     assert len(large.nodes) == LARGE
     functions = {
         "networkx": lambda: networkx_build(large),

@@ -6,7 +6,7 @@ from graphacct.graph import Block, Graph
 from graphacct.paths import outward
 from graphacct.render.picture.scene import Chain, Figures
 from graphacct.report import Report
-from graphacct.rollup import adder
+from graphacct.rows import adder
 
 
 def path_chain(name: str, within: Chain = ()) -> Chain:

@@ -23,8 +23,8 @@ from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.tooltips import Formula
 from graphacct.report import Report
-from graphacct.rollup import unrolled
 from graphacct.tensors import TensorSpec
+from graphacct.unrolled import unrolled
 
 TOO_MANY = 200
 """Boxes above which a picture takes long to lay out, and nobody reads it."""
