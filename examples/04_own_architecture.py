@@ -3,8 +3,8 @@
 import attrs
 
 import graphacct
-from graphacct.config import size
-from graphacct.plugins import load
+from graphacct.hooks.manager import load
+from graphacct.models.config import size
 
 
 @attrs.frozen

@@ -3,26 +3,26 @@
 Everything a user or a plugin needs is here; the modules behind it are where the documentation of each thing stands.
 """
 
-from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
-from graphacct.architecture import Architecture, Workload
-from graphacct.build import build
-from graphacct.builder import Builder
-from graphacct.conventions import Convention
-from graphacct.costs import Cost, Work
-from graphacct.decorator import operator
+from graphacct.api import account, compare, draw, explain, load, save
+from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
+from graphacct.costs.conventions import Convention
+from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, ceil_div, exact_div, floor_div, maximum, minimum, prod, same
 from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorError, ShapeError
-from graphacct.graph import Block, Graph, Node, Parameter, Value
-from graphacct.hookspecs import hookimpl
+from graphacct.execution.profiles import Profile
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Block, Graph, Node, Parameter, Value
+from graphacct.hooks.hookspecs import hookimpl
 from graphacct.layout import dense_like
-from graphacct.operators import Operator, Saved
-from graphacct.profiles import Profile
-from graphacct.quantities import Quantity
-from graphacct.reader import Reader
-from graphacct.report import Report
-from graphacct.rollup import rollup
+from graphacct.models.architecture import Architecture, Workload
+from graphacct.models.build import build
+from graphacct.models.reader import Reader
+from graphacct.operators.cost import Cost, Work
+from graphacct.operators.decorator import operator
+from graphacct.operators.operator import Operator, Saved
+from graphacct.reports.report import Report
+from graphacct.reports.rollup import rollup
 from graphacct.tensors import TensorSpec
-from graphacct.verbs import account, compare, draw, explain, load, save
 
 __version__ = "0.1.0"
 

@@ -9,44 +9,44 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphacct.hookspecs import hookimpl
+from graphacct.hooks.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from graphacct.architecture import Architecture
-    from graphacct.conventions import Convention
-    from graphacct.costs import Cost
-    from graphacct.graph import Graph, Node
-    from graphacct.operators import Operator
-    from graphacct.plugins import Plugins
-    from graphacct.quantities import Quantity
-    from graphacct.reader import Reader
+    from graphacct.costs.conventions import Convention
+    from graphacct.costs.quantities import Quantity
+    from graphacct.graph.graph import Graph, Node
+    from graphacct.hooks.manager import Plugins
+    from graphacct.models.architecture import Architecture
+    from graphacct.models.reader import Reader
+    from graphacct.operators.cost import Cost
+    from graphacct.operators.operator import Operator
 
 
 @hookimpl(trylast=True)
 def graphacct_node_cost(node: Node, operator: Operator | None) -> Cost | None:
     """Ask the operator."""
-    from graphacct.annotate import cost_of
+    from graphacct.costs.annotate import cost_of
 
     return cost_of(node, operator)
 
 
 @hookimpl
 def graphacct_register_conventions() -> Iterable[Convention]:
-    from graphacct.conventions import EXACT, MATMUL, WORKSHEET
+    from graphacct.costs.conventions import EXACT, MATMUL, WORKSHEET
 
     return EXACT, MATMUL, WORKSHEET
 
 
 @hookimpl
 def graphacct_register_quantities() -> Iterable[Quantity]:
-    from graphacct.quantities import CORE, TRAINING
+    from graphacct.costs.quantities import CORE, TRAINING
 
     return (*CORE, *TRAINING)
 
 
 @hookimpl
 def graphacct_register_readers() -> Iterable[Reader]:
-    from graphacct.reader import Reader
+    from graphacct.models.reader import Reader
 
     return (
         Reader(

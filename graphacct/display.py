@@ -11,12 +11,12 @@ from typing import Any
 
 FUNCTIONS = {
     "explanation.text": "graphacct.render.explanation:text",
-    "graph.from_networkx": "graphacct.verbs:from_networkx",
-    "graph.svg": "graphacct.verbs:svg",
-    "graph.to_networkx": "graphacct.networkx_view:to_networkx",
-    "graph.unroll": "graphacct.unroll:unroll",
+    "graph.from_networkx": "graphacct.api:from_networkx",
+    "graph.svg": "graphacct.api:svg",
+    "graph.to_networkx": "graphacct.graph.networkx_view:to_networkx",
+    "graph.unroll": "graphacct.graph.unroll:unroll",
     "memory.table": "graphacct.render.memory:text",
-    "operators": "graphacct.verbs:installed_operators",
+    "operators": "graphacct.api:installed_operators",
     "report.dict": "graphacct.render.json:to_dict",
     "report.html": "graphacct.render.html:html",
     "report.records": "graphacct.render.records:records",

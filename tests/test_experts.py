@@ -11,7 +11,7 @@ import pytest
 import graphacct
 from graphacct.architectures.qwen3_moe import Qwen3MoeConfig, describe
 from graphacct.errors import GraphacctError
-from graphacct.unrolled import unrolled
+from graphacct.reports.unrolled import unrolled
 
 EXPERTS = Path(__file__).parent / "goldens" / "experts"
 MEASURED = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphacct.deferred import Deferred
-from graphacct.hookspecs import hookimpl
+from graphacct.hooks.hookspecs import hookimpl
+from graphacct.models.deferred import Deferred
 
 FAMILIES: tuple[Deferred, ...] = (
     Deferred("gpt2", "graphacct.architectures.gpt2", ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"), ("gpt2",)),

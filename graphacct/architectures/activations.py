@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from graphacct.config import OPTIONAL, checked_field
 from graphacct.errors import ConfigError, brief, suggest
+from graphacct.models.config import OPTIONAL, checked_field
 
 ACTIVATIONS = {
     "gelu": "gelu",

@@ -24,8 +24,8 @@ from graphacct.architectures.encoder_decoder import (
     Stack,
 )
 from graphacct.architectures.encoder_decoder.families import encoder_decoder, of_text
-from graphacct.config import flag, label_count, model_class, probability, size
 from graphacct.dims import Dim, exact_div
+from graphacct.models.config import flag, label_count, model_class, probability, size
 
 LM, MODEL = "BartForConditionalGeneration", "BartModel"
 SEQUENCE, SPANS = "BartForSequenceClassification", "BartForQuestionAnswering"

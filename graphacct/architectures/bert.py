@@ -12,7 +12,7 @@ import attrs
 from graphacct.architectures.decoder.families import ACTIVATIONS
 from graphacct.architectures.encoder import POOLED, Classifier, Encoder, Head, Names
 from graphacct.architectures.encoder.families import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
-from graphacct.config import model_class
+from graphacct.models.config import model_class
 
 MODEL, MASKED, CAUSAL, PRETRAINING = "BertModel", "BertForMaskedLM", "BertLMHeadModel", "BertForPreTraining"
 NEXT, SEQUENCE, TOKENS = "BertForNextSentencePrediction", "BertForSequenceClassification", "BertForTokenClassification"

@@ -12,8 +12,8 @@ import attrs
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import decoder, dtype
 from graphacct.architectures.heads import HeadConfig
-from graphacct.config import flag, probability, size
 from graphacct.dims import Dim, exact_div
+from graphacct.models.config import flag, probability, size
 
 NORM = Norm(LAYER_NORM, bias=True)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct.architecture import Workload
 from graphacct.architectures.layers import activation, dropped, linear
-from graphacct.builder import Builder
 from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Workload
 
 EOS = "eos"
 """What a classifier reads that reads one token of the decoder's for each text."""

@@ -10,16 +10,16 @@ from typing import Any
 
 import attrs
 
-from graphacct.architecture import Architecture, Workload, plain_loss
 from graphacct.architectures.decoder import Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
 from graphacct.architectures.layers import embedding, layer_norm, linear
 from graphacct.architectures.tower import Tower, check_image, patch_count, patches, tower
-from graphacct.builder import Builder
-from graphacct.config import LABELS, label_count, model_class, nested, probability, sides, size
 from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Architecture, Workload, plain_loss
+from graphacct.models.config import LABELS, label_count, model_class, nested, probability, sides, size
 
 BOTH, CLASSIFIER = "CLIPModel", "CLIPForImageClassification"
 

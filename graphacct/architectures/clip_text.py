@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct.architecture import Architecture, Workload
 from graphacct.architectures.clip import TextConfig, texts
 from graphacct.architectures.decoder.families import dtype
 from graphacct.architectures.layers import linear
-from graphacct.builder import Builder
-from graphacct.config import model_class, size
 from graphacct.dims import Dim
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Architecture, Workload
+from graphacct.models.config import model_class, size
 
 TEXT, PROJECTED = "CLIPTextModel", "CLIPTextModelWithProjection"
 

@@ -10,8 +10,8 @@ import attrs
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
 from graphacct.architectures.heads import ALONE, CAUSAL
-from graphacct.config import flag, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, size
 
 NORM = Norm(LAYER_NORM)
 

@@ -10,9 +10,9 @@ import attrs
 from graphacct.architectures.decoder import Attention, Decoder, Experts, Latent, Layer, Mlp
 from graphacct.architectures.decoder.families import DecoderConfig, dequantized, whole
 from graphacct.architectures.decoder.sparse import at_most, layered
-from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim, exact_div, same
 from graphacct.errors import ConfigError
+from graphacct.models.config import flag, optional_size, size
 
 
 @attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone

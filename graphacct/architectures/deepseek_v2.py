@@ -15,9 +15,9 @@ from graphacct.architectures.decoder import Decoder, Experts, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, decoder
 from graphacct.architectures.deepseek import LatentConfig, deepseek
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE
-from graphacct.config import choice, flag, optional_size, size
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError
+from graphacct.models.config import choice, flag, optional_size, size
 
 GREEDY, GROUPED = "greedy", "group_limited_greedy"
 

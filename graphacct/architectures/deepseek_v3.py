@@ -14,8 +14,8 @@ from graphacct.architectures.decoder import Decoder, Experts, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, decoder
 from graphacct.architectures.deepseek import LatentConfig, deepseek
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, optional_size, size
 
 
 @attrs.frozen(kw_only=True)

@@ -10,8 +10,8 @@ import attrs
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
 from graphacct.architectures.encoder import Classifier, Encoder, Head, Names
 from graphacct.architectures.encoder.families import encoder, of_spans, of_tokens
-from graphacct.config import flag, label_count, model_class, probability, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, label_count, model_class, probability, size
 
 MODEL, MASKED = "DistilBertModel", "DistilBertForMaskedLM"
 SEQUENCE, TOKENS = "DistilBertForSequenceClassification", "DistilBertForTokenClassification"

@@ -13,9 +13,9 @@ from graphacct.architectures.bert import like_bert
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation
 from graphacct.architectures.encoder import Classifier, Encoder, Head
 from graphacct.architectures.encoder.families import EncoderConfig, encoder, of_first, of_spans, of_tokens
-from graphacct.config import choice, flag, model_class, probability, size
 from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
+from graphacct.models.config import choice, flag, model_class, probability, size
 
 MODEL, REPLACED, MASKED, CAUSAL = "ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"
 SEQUENCE, TOKENS = "ElectraForSequenceClassification", "ElectraForTokenClassification"

@@ -13,8 +13,8 @@ import attrs
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype, rope_parameters
 from graphacct.architectures.heads import HeadConfig
-from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div, same
+from graphacct.models.config import flag, optional_size, probability, size
 
 NORM = Norm(LAYER_NORM, bias=True)
 

@@ -13,8 +13,8 @@ import attrs
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, activation, decoder
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, optional_size, size
 
 CENTRED = Norm(centred=True, wide="all")
 

@@ -24,8 +24,8 @@ from graphacct.architectures.decoder.families import (
 )
 from graphacct.architectures.gemma import CENTRED
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, optional_size, size
 
 
 @attrs.frozen(kw_only=True)

@@ -11,9 +11,9 @@ from graphacct.architectures.decoder import Decoder
 from graphacct.architectures.decoder.families import FULL, SLIDING, decoder, kinds_of_attention, number
 from graphacct.architectures.gemma2 import Gemma2Config, sandwiched
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE
-from graphacct.config import size
 from graphacct.dims import Dim, floor_div
 from graphacct.errors import ConfigError
+from graphacct.models.config import size
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,6 @@ from functools import partial
 
 import attrs
 
-from graphacct.architecture import Architecture, Workload
 from graphacct.architectures.activations import ACTIVATIONS
 from graphacct.architectures.activations import activation as activation_name
 from graphacct.architectures.classifier import classified
@@ -36,11 +35,12 @@ from graphacct.architectures.layers import (
     split_heads,
     with_cache,
 )
-from graphacct.builder import Builder
-from graphacct.config import choice, dtype, flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Architecture, Workload
+from graphacct.models.config import choice, dtype, flag, optional_size, probability, size
 
 CLASSES = (*USUAL, TWO_HEADS)
 

@@ -13,9 +13,9 @@ import attrs
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm, Positions
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype, whole
 from graphacct.architectures.heads import HeadConfig
-from graphacct.config import checked_field, flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError, brief
+from graphacct.models.config import checked_field, flag, optional_size, probability, size
 
 NORM = Norm(LAYER_NORM, bias=True)
 GLOBAL, LOCAL = "global", "local"

@@ -19,8 +19,8 @@ from graphacct.architectures.decoder.families import (
     part_turned,
     width_over_heads,
 )
-from graphacct.config import flag, probability, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, probability, size
 
 NORM = Norm(LAYER_NORM, bias=True)
 

@@ -16,8 +16,8 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig,
 from graphacct.architectures.decoder.sparse import at_most
 from graphacct.architectures.decoder.windows import alternating
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, optional_size, size
 
 NORM = Norm(wide="all")
 

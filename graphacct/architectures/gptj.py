@@ -12,9 +12,9 @@ import attrs
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, SPAN, HeadConfig
-from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError
+from graphacct.models.config import flag, optional_size, probability, size
 
 NORM = Norm(LAYER_NORM, bias=True)
 ALIASES = {

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.architecture import Workload, plain_loss
 from graphacct.architectures.classifier import Classifier, checked_loss
 from graphacct.architectures.layers import next_token_loss
-from graphacct.config import checked_field, label_count, optional_probability
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
+from graphacct.models.architecture import Workload, plain_loss
+from graphacct.models.config import checked_field, label_count, optional_probability
 
 if TYPE_CHECKING:
     from graphacct.architectures.decoder import Decoder

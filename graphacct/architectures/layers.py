@@ -6,10 +6,10 @@ without a module of its own (scores, softmax) has the module's path and a word.
 
 from __future__ import annotations
 
-from graphacct.architecture import Workload, plain_loss
-from graphacct.builder import Builder
 from graphacct.dims import Dim, minimum, same
-from graphacct.graph import Parameter, Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Parameter, Value
+from graphacct.models.architecture import Workload, plain_loss
 
 
 def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Value:

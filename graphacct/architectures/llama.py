@@ -12,7 +12,7 @@ import attrs
 
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
-from graphacct.config import flag
+from graphacct.models.config import flag
 
 
 @attrs.frozen(kw_only=True)

@@ -12,8 +12,8 @@ import attrs
 
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
-from graphacct.config import optional_size, size
 from graphacct.dims import Dim
+from graphacct.models.config import optional_size, size
 
 
 @attrs.frozen(kw_only=True)

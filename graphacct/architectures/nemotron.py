@@ -16,8 +16,8 @@ from graphacct.architectures.decoder.families import (
     fraction,
     part_turned,
 )
-from graphacct.config import flag, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, size
 
 NORM = Norm(LAYER_NORM, bias=True, centred=True)
 

@@ -13,8 +13,8 @@ import attrs
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE
-from graphacct.config import flag, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, size
 
 NORM = Norm(wide="all")
 

@@ -12,8 +12,8 @@ import attrs
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm, Positions
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, decoder, dtype
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, SPAN, HeadConfig
-from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim, exact_div, same
+from graphacct.models.config import flag, optional_size, probability, size
 
 SPARE = 2
 """Rows of the table of positions before the first position."""

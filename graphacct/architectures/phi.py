@@ -19,8 +19,8 @@ from graphacct.architectures.decoder.families import (
     part_turned,
 )
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, optional_size, probability, size
 
 NORM = Norm(LAYER_NORM, bias=True)
 

@@ -12,8 +12,8 @@ import attrs
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, fraction, part_turned
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import optional_size, probability, size
 from graphacct.dims import Dim
+from graphacct.models.config import optional_size, probability, size
 
 
 @attrs.frozen(kw_only=True)

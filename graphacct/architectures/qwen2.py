@@ -13,8 +13,8 @@ import attrs
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder, layer_types
 from graphacct.architectures.decoder.windows import alternating
-from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, optional_size, size
 
 
 @attrs.frozen(kw_only=True)

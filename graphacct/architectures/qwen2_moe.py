@@ -15,8 +15,8 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, decoder
 from graphacct.architectures.decoder.sparse import at_most, layer_indices, layered
 from graphacct.architectures.decoder.windows import alternating
 from graphacct.architectures.qwen2 import QwenConfig
-from graphacct.config import flag, optional_size, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, optional_size, size
 
 
 @attrs.frozen(kw_only=True)

@@ -13,8 +13,8 @@ import attrs
 from graphacct.architectures.decoder import Attention, Decoder, Layer, Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, decoder
 from graphacct.architectures.qwen2 import QwenConfig, upper_layers
-from graphacct.config import always, flag, optional_size
 from graphacct.dims import Dim
+from graphacct.models.config import always, flag, optional_size
 
 
 @attrs.frozen(kw_only=True)

@@ -14,9 +14,9 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, FULL, SLIDING,
 from graphacct.architectures.decoder.sparse import layered
 from graphacct.architectures.qwen2_moe import SparseQwenConfig, many_experts
 from graphacct.architectures.qwen3 import normed_heads, qwen3
-from graphacct.config import always, flag, optional_size, size
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
+from graphacct.models.config import always, flag, optional_size, size
 
 
 @attrs.frozen(kw_only=True)

@@ -12,8 +12,8 @@ import attrs
 from graphacct.architectures.bert import LARGE, like_bert
 from graphacct.architectures.encoder import Encoder, Head
 from graphacct.architectures.encoder.families import EncoderConfig, encoder, of_first, of_pooled, of_spans, of_tokens
-from graphacct.config import model_class, size
 from graphacct.dims import Dim
+from graphacct.models.config import model_class, size
 
 MODEL, MASKED, CAUSAL = "RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"
 SEQUENCE, TOKENS = "RobertaForSequenceClassification", "RobertaForTokenClassification"

@@ -19,9 +19,9 @@ from graphacct.architectures.decoder.families import (
     kinds_of_attention,
     layer_types,
 )
-from graphacct.config import OPTIONAL, checked_field, flag, optional_size, size
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
+from graphacct.models.config import OPTIONAL, checked_field, flag, optional_size, size
 
 
 def turns() -> Any:

@@ -19,8 +19,8 @@ from graphacct.architectures.decoder.families import (
     width_over_heads,
 )
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import flag, probability, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, probability, size
 
 NORM = Norm(LAYER_NORM, bias=True)
 HEAD_NORM = Norm(LAYER_NORM)

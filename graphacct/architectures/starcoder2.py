@@ -12,8 +12,8 @@ import attrs
 from graphacct.architectures.decoder import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, activation, decoder
 from graphacct.architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
-from graphacct.config import flag, optional_size, probability, size
 from graphacct.dims import Dim
+from graphacct.models.config import flag, optional_size, probability, size
 
 NORM = Norm(LAYER_NORM, bias=True)
 

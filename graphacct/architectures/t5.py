@@ -26,7 +26,9 @@ from graphacct.architectures.encoder_decoder import (
     Stack,
 )
 from graphacct.architectures.encoder_decoder.families import encoder_decoder, of_text
-from graphacct.config import (
+from graphacct.dims import Dim
+from graphacct.errors import ConfigError, brief, suggest
+from graphacct.models.config import (
     checked_field,
     flag,
     label_count,
@@ -36,8 +38,6 @@ from graphacct.config import (
     probability,
     size,
 )
-from graphacct.dims import Dim
-from graphacct.errors import ConfigError, brief, suggest
 
 LM, MODEL, ENCODER = "T5ForConditionalGeneration", "T5Model", "T5EncoderModel"
 SEQUENCE, TOKENS, SPANS = "T5ForSequenceClassification", "T5ForTokenClassification", "T5ForQuestionAnswering"

@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import attrs
 
-from graphacct.architecture import Workload
 from graphacct.architectures.decoder import Mlp
 from graphacct.architectures.decoder.feed_forward import mlp
 from graphacct.architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
-from graphacct.builder import Builder
 from graphacct.dims import Dim, exact_div, floor_div, prod, same
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Workload
 
 
 @attrs.frozen

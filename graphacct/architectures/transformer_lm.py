@@ -10,7 +10,6 @@ from functools import partial
 
 import attrs
 
-from graphacct.architecture import Architecture, Workload
 from graphacct.architectures.layers import (
     embedding,
     for_logits,
@@ -20,10 +19,11 @@ from graphacct.architectures.layers import (
     split_heads,
     with_cache,
 )
-from graphacct.builder import Builder
-from graphacct.config import dtype, size
 from graphacct.dims import Dim, exact_div
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Architecture, Workload
+from graphacct.models.config import dtype, size
 
 
 @attrs.frozen

@@ -11,17 +11,17 @@ from typing import Any
 
 import attrs
 
-from graphacct.architecture import Architecture, Workload
 from graphacct.architectures.decoder import Mlp
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
 from graphacct.architectures.layers import activation as activated
 from graphacct.architectures.layers import dropped, layer_norm, linear, resident
 from graphacct.architectures.tower import Tower, check_image, patch_count, patches, tower
-from graphacct.builder import Builder
-from graphacct.config import LABELS, flag, label_count, model_class, optional_size, probability, sides, size
 from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Architecture, Workload
+from graphacct.models.config import LABELS, flag, label_count, model_class, optional_size, probability, sides, size
 
 MODEL, CLASSIFIER, MASKED = "ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"
 

@@ -25,9 +25,9 @@ from graphacct.architectures.encoder_decoder import (
     Stack,
 )
 from graphacct.architectures.encoder_decoder.families import encoder_decoder
-from graphacct.config import flag, label_count, model_class, probability, size
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError
+from graphacct.models.config import flag, label_count, model_class, probability, size
 
 LM, MODEL = "WhisperForConditionalGeneration", "WhisperModel"
 AUDIO = "WhisperForAudioClassification"

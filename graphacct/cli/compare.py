@@ -30,8 +30,8 @@ def command(
     **options: Any,
 ) -> None:
     """Several models side by side: one quantity of each scope or operator, and its share of the model's total."""
+    from graphacct.api import account
     from graphacct.render.compare import compare
-    from graphacct.verbs import account
 
     form = format_of(format_, output)
     given = arguments(options)

@@ -30,9 +30,9 @@ def command(
     """A picture of MODEL: its scopes as nested clusters, repeated blocks once, coloured by where the cost is."""
     import warnings
 
+    from graphacct.api import account
     from graphacct.cli.errors import say
     from graphacct.render.picture import render
-    from graphacct.verbs import account
 
     given = arguments(options)
     with warnings.catch_warnings():

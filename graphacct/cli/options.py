@@ -220,7 +220,7 @@ def arguments(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def plugins(options: Mapping[str, Any]) -> Any:
     """The plugins that --plugin and --block ask for."""
-    from graphacct.plugins import default, load
+    from graphacct.hooks.manager import default, load
 
     if options["plugin"] or options["block"]:
         return load(options["block"], options["plugin"])

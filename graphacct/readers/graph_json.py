@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graphacct.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
 from graphacct.dims import check_dim
 from graphacct.errors import ConfigError, GraphacctError, GraphError, ReadError, suggest
 from graphacct.files import read_json
 from graphacct.files import write as write_file
-from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
-from graphacct.operators import Operator
+from graphacct.graph.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
+from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
+from graphacct.operators.operator import Operator
 from graphacct.tensors import MAX_RANK, TensorSpec, dtype_name
 
 SCHEMA = "graphacct.graph/1"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphacct.dims import same
-from graphacct.formulas import number
+from graphacct.explain.formulas import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphacct.addends import Addend
-    from graphacct.explanation import Explanation
-    from graphacct.keepings import Keeping
-    from graphacct.lines import Line
-    from graphacct.residents import Resident
+    from graphacct.explain.explanation import Explanation
+    from graphacct.explain.lines import Line
+    from graphacct.explain.parts import Addend
+    from graphacct.explain.saved_bytes import Keeping
+    from graphacct.footprint.live_tensors import Resident
 
 MOST_ALIVE = 8
 

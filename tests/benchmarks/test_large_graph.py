@@ -15,10 +15,10 @@ from timing import interleaved
 
 import graphacct
 from graphacct import Builder, Graph, Value
-from graphacct.annotate import annotate
-from graphacct.plugins import default
+from graphacct.costs.annotate import annotate
+from graphacct.hooks.manager import default
 from graphacct.readers import graph_json
-from graphacct.rollup import rollup
+from graphacct.reports.rollup import rollup
 
 SMALL, LARGE = 10_000, 100_000
 TARGET = 2.0

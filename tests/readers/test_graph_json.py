@@ -7,7 +7,7 @@ import pytest
 import graphacct
 from graphacct import Graph, GraphError
 from graphacct.errors import ReadError
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 from graphacct.readers.graph_json import MOST_NESTED, SCHEMA, from_dict, to_dict, write
 
 LINEAR = {

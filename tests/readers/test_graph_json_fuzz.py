@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import graphacct
 from graphacct import GraphacctError
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 from graphacct.readers.graph_json import from_dict, to_dict
 
 GPT2 = to_dict(graphacct.build("gpt2", seq_len=4, set={"n_layer": 2}))

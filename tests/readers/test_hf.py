@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import graphacct
 from graphacct import GraphacctError
 from graphacct.errors import ConfigError, ReadError
-from graphacct.memory import memory
-from graphacct.plugins import default
+from graphacct.footprint.memory import memory
+from graphacct.hooks.manager import default
 from graphacct.readers.hf import find
 
 FAMILIES = Path(__file__).parent.parent / "goldens" / "families"

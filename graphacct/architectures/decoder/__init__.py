@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from graphacct.architecture import Workload
 from graphacct.architectures.classifier import classified
 from graphacct.architectures.decoder.attention import ALIBI, attention, capped, mask_name, normed_by
 from graphacct.architectures.decoder.description import (
@@ -23,10 +22,11 @@ from graphacct.architectures.decoder.description import (
 from graphacct.architectures.decoder.feed_forward import experts, mlp
 from graphacct.architectures.decoder.stack import stack
 from graphacct.architectures.layers import dropped, embedding, for_logits, linear
-from graphacct.builder import Builder
 from graphacct.dims import Dim, exact_div, minimum, same
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Workload
 
 __all__ = [
     "LAYER_NORM",

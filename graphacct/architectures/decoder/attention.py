@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphacct.architecture import Workload
 from graphacct.architectures.decoder.description import RMS, Attention, Norm
 from graphacct.architectures.decoder.latent import latent
 from graphacct.architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
-from graphacct.builder import Builder
 from graphacct.dims import same
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Workload
 
 ALIBI = "alibi_biases"
 """The name of the table of slopes times positions."""

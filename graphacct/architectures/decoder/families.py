@@ -7,17 +7,17 @@ from typing import Any
 
 import attrs
 
-from graphacct.architecture import Architecture, Workload
 from graphacct.architectures.activations import ACTIVATIONS as ACTIVATIONS
 from graphacct.architectures.activations import activation as activation
 from graphacct.architectures.decoder import Decoder, decode
 from graphacct.architectures.heads import CLASSES, HeadConfig, check_outputs, checked, headed, loss
-from graphacct.builder import Builder
-from graphacct.config import OPTIONAL, checked_field, flag, optional_size, probability, size
-from graphacct.config import dtype as dtype
 from graphacct.dims import Dim, exact_div
 from graphacct.errors import ConfigError, brief
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Architecture, Workload
+from graphacct.models.config import OPTIONAL, checked_field, flag, optional_size, probability, size
+from graphacct.models.config import dtype as dtype
 
 MOST_LAYERS = 10_000
 """Layers that differ are looked at one by one; published models have up to some hundred."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from graphacct.architecture import Workload
 from graphacct.architectures.decoder.description import Experts, Mlp
 from graphacct.architectures.layers import activation, dropped, linear
-from graphacct.builder import Builder
 from graphacct.dims import exact_div, prod, same
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Workload
 
 
 def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value:

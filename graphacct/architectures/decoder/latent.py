@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphacct.architecture import Workload
 from graphacct.architectures.decoder.description import Attention, Latent
 from graphacct.architectures.layers import linear, rms_norm, split_heads, with_cache
-from graphacct.builder import Builder
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Workload
 
 
 def latent(

@@ -9,9 +9,9 @@ import attrs
 
 from graphacct.architectures.decoder.description import Layer
 from graphacct.architectures.decoder.families import whole
-from graphacct.config import checked_field
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief
+from graphacct.models.config import checked_field
 
 
 def at_most(per_token: Dim, count: Dim, keys: str) -> Dim:

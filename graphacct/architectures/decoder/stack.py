@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from graphacct.builder import Builder
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
 
 Kind = TypeVar("Kind", bound=Hashable)
 LONGEST_PERIOD = 16

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from graphacct.architecture import Workload
 from graphacct.architectures.classifier import Classifier, classified, token
 from graphacct.architectures.encoder.description import Encoder, Head, Names
 from graphacct.architectures.layers import activation, dropped, embedding, layer_norm, linear, merge_heads, split_heads
-from graphacct.builder import Builder
 from graphacct.dims import exact_div, same
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Workload
 
 __all__ = ["Classifier", "Encoder", "Head", "Names", "encode"]
 

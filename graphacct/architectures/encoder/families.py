@@ -7,14 +7,14 @@ from typing import Any
 
 import attrs
 
-from graphacct.architecture import Architecture, Workload
 from graphacct.architectures.classifier import Classifier, checked_loss
 from graphacct.architectures.decoder.families import ALIASES, activation, dtype
 from graphacct.architectures.encoder import POOLED, Encoder, encode
-from graphacct.builder import Builder
-from graphacct.config import LABELS, flag, label_count, optional_probability, probability, size
 from graphacct.dims import Dim
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Architecture, Workload
+from graphacct.models.config import LABELS, flag, label_count, optional_probability, probability, size
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,6 @@ from functools import partial
 
 import attrs
 
-from graphacct.architecture import Workload
 from graphacct.architectures.classifier import EOS, Classifier, checked_loss, classified, token
 from graphacct.architectures.decoder.attention import normed_by
 from graphacct.architectures.decoder.description import LAYER_NORM, Mlp, Norm
@@ -24,10 +23,11 @@ from graphacct.architectures.encoder_decoder.description import (
     Stack,
 )
 from graphacct.architectures.layers import dropped, for_logits, linear, resident
-from graphacct.builder import Builder
 from graphacct.dims import Dim, differ
 from graphacct.errors import ConfigError
-from graphacct.graph import Block, Graph, Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Block, Graph, Value
+from graphacct.models.architecture import Workload
 
 __all__ = [
     "LAYER_NORM",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphacct.architecture import Workload
 from graphacct.architectures.encoder_decoder.description import Attention
 from graphacct.architectures.layers import dropped, linear, merge_heads, resident, split_heads, with_cache
-from graphacct.builder import Builder
 from graphacct.dims import Dim
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Workload
 
 STATES, MASK, BIASES, CROSS_BIASES = "states", "causal_mask", "position_bias", "cross_position_bias"
 """What a layer is given besides the stream, by name: the encoder's output, the mask and the scores' biases."""

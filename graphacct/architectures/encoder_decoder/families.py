@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphacct.architecture import Architecture, Workload, own_loss
 from graphacct.architectures.classifier import EOS, Classifier
 from graphacct.architectures.decoder.families import ALIASES
 from graphacct.architectures.encoder_decoder import EncoderDecoder, run
-from graphacct.builder import Builder
-from graphacct.config import LABELS
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError
-from graphacct.graph import Value
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Value
+from graphacct.models.architecture import Architecture, Workload, own_loss
+from graphacct.models.config import LABELS
 
 
 def of_text(width: Dim, labels: Dim, dropout: float) -> Classifier:

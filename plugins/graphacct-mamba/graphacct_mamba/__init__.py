@@ -6,7 +6,7 @@ Each family is imported when its hook is called or its model is asked for.
 from collections.abc import Iterable
 
 from graphacct import Operator, hookimpl
-from graphacct.deferred import Deferred
+from graphacct.models.deferred import Deferred
 
 FAMILIES = (
     Deferred(

@@ -16,7 +16,7 @@ from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig,
 from graphacct.architectures.decoder.feed_forward import experts, mlp
 from graphacct.architectures.decoder.stack import stack
 from graphacct.architectures.layers import embedding, for_logits, linear, next_token_loss, norm
-from graphacct.config import flag, model_class, size
+from graphacct.models.config import flag, model_class, size
 from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank

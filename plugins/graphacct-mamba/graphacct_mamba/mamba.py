@@ -9,7 +9,7 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
 from graphacct.architectures.layers import embedding, for_logits, linear, next_token_loss, norm
-from graphacct.config import flag, model_class, optional_size, size
+from graphacct.models.config import flag, model_class, optional_size, size
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
 

@@ -10,7 +10,7 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, same
 from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
 from graphacct.architectures.layers import linear, next_token_loss
-from graphacct.config import flag, model_class, size
+from graphacct.models.config import flag, model_class, size
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mamba import CONTEXT, stacked
 from graphacct_mamba.mixer import decay_rates

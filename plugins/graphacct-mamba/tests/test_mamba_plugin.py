@@ -7,7 +7,7 @@ import graphacct_mamba
 import pytest
 
 import graphacct
-from graphacct.plugins import default, load
+from graphacct.hooks.manager import default, load
 
 PACKAGE = Path(graphacct_mamba.__file__).parent
 BESIDE = {"graphacct.architectures", "graphacct.config", "graphacct.deferred", "graphacct.dims"}

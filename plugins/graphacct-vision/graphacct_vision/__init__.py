@@ -6,7 +6,7 @@ Each family is imported when it is asked for: a graph from a file needs no archi
 from collections.abc import Iterable
 
 from graphacct import Operator, hookimpl
-from graphacct.deferred import Deferred
+from graphacct.models.deferred import Deferred
 
 FAMILIES = (
     Deferred(

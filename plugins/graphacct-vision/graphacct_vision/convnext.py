@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, same
-from graphacct.config import choice, counts, model_class, optional_size, probability, sides
+from graphacct.models.config import choice, counts, model_class, optional_size, probability, sides
 from graphacct_vision.stages import ACTIVATIONS, ALIASES, Staged, activate, repeated
 
 MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from graphacct import Architecture, Builder, Dim, Value, Workload, exact_div, same
-from graphacct.config import choice, flag, model_class, size
+from graphacct.models.config import choice, flag, model_class, size
 from graphacct_vision.stages import ALIASES, Staged, activate, repeated
 
 MODEL, CLASSIFIER = "ResNetModel", "ResNetForImageClassification"

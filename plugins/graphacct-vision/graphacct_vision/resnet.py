@@ -11,7 +11,7 @@ from typing import TypeAlias
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, exact_div, same
-from graphacct.config import choice, counts, flag, size
+from graphacct.models.config import choice, counts, flag, size
 
 STAGES = 4
 PLANES = 64

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value
-from graphacct.config import LABELS, choice, counts, dtype, label_count, sides, size
+from graphacct.models.config import LABELS, choice, counts, dtype, label_count, sides, size
 
 ALIASES = {"torch_dtype": "dtype", **LABELS}
 ACTIVATIONS = {

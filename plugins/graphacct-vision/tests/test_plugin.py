@@ -7,8 +7,8 @@ import graphacct_vision
 import pytest
 
 import graphacct
-import graphacct.config
-from graphacct.plugins import default, load
+import graphacct.models.config
+from graphacct.hooks.manager import default, load
 
 PACKAGE = Path(graphacct_vision.__file__).parent
 FILES = sorted(PACKAGE.glob("*.py"))

@@ -1,0 +1,256 @@
+"""An architecture: a configuration class, presets, and the function that builds the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.dims import Dim, check_dim, prod
+from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Graph, Value
+from graphacct.models.config import WITHIN
+
+SIZES = ("seq_len", "encoder_seq_len", "image_size")
+PHASES = ("forward", "train", "prefill", "decode")
+LOSSES = ("sum", "cross_entropy")
+LOGITS = ("all", "last")
+
+
+@attrs.frozen
+class Workload:
+    """What one forward pass is run on.
+
+    Attributes:
+        batch: Sequences or images at a time.
+        seq_len: Tokens per sequence, of a model with an encoder those of the decoder; None takes the architecture's
+            default.
+        encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder's positions.
+        image_size: Height and width of the images in pixels; None takes the architecture's default.
+        attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention); None
+            takes the architecture's first.
+        phase: `forward` (nothing is dropped, nothing kept), `train` (a training step), `prefill` (a forward pass whose
+            keys and values stay in a cache), or `decode`: one new token per sequence on a cache of earlier ones.
+        cache_len: In decoding, the tokens in the cache that the step finds; None takes the sequence's tokens, less
+            the new one; 0 is an empty cache.
+        loss: In training: `sum` of the outputs, or `cross_entropy` against targets.
+        logits: Of which positions a language model computes the logits: `all`, or the `last` of each sequence, which is
+            all that a prefill needs.
+    """
+
+    batch: Dim = 1
+    seq_len: Dim | None = None
+    encoder_seq_len: Dim | None = None
+    image_size: tuple[Dim, Dim] | None = None
+    attention: str | None = None
+    phase: str = "forward"
+    cache_len: Dim | None = None
+    loss: str = "sum"
+    logits: str = "all"
+
+    @property
+    def positions(self) -> Dim:
+        """How many positions attention sees: the cached ones and the new ones."""
+        new: Dim = 0 if self.seq_len is None else self.seq_len
+        return new if self.cache_len is None else self.cache_len + new
+
+
+def plain_loss(kind: str, output: Value, b: Builder, *others: Value) -> Value:
+    """The sum of the model's output and of the `others`, or its cross-entropy against one target per row of logits."""
+    b.returned()
+    return own_loss(kind, output, b, *others)
+
+
+def own_loss(kind: str, output: Value, b: Builder, *others: Value) -> Value:
+    """The same where the model computes its cross-entropy itself: its function has not returned."""
+    if kind == "sum":
+        b.returned()
+        total = b.apply("sum", output, name="loss_0" if others else "loss")
+        for index, other in enumerate(others, 1):
+            part = b.apply("sum", other, name=f"loss_{index}")
+            name = "loss" if index == len(others) else f"loss_to_{index}"
+            total = b.apply("add", total, part, name=name)
+        return total
+    rows = b.apply("reshape", output, name="loss_rows", shape=(prod(output.spec.shape[:-1]), output.spec.shape[-1]))
+    targets = b.input("targets", rows.spec.shape[:1], "int64")
+    return b.apply("cross_entropy", rows, targets, name="loss")
+
+
+@attrs.frozen(eq=False)
+class Architecture:
+    """A family of models.
+
+    Attributes:
+        name: What users call it.
+        config: The attrs class of its configuration.
+        build: Adds the model's nodes to a Builder and gives its outputs: `build(config, workload, builder)`.
+        presets: Published configurations by name.
+        sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration (that of
+            `encoder_seq_len` may be None: as long as the decoder's).
+        attention: The kinds of attention that it can be built with, the default first; empty for a model without.
+        phases: The phases that it can be built for.
+        last_logits: Whether it can compute the logits of the last position alone.
+        dtype: The parameters' dtype unless another is asked for: that of the published weights, or else bfloat16, in
+            which models are run today.
+        aliases: Other spellings of configuration keys (from older files), and the key each stands for.
+        translated: Those of the other spellings that count before the key itself, where a file has both: the
+            transformers library sets the names of an `attribute_map` last.
+        loss: Adds the loss to a training step: `loss(kind, output, builder)`, which is given the first output.
+        summed: Whether a loss that is a sum is that of all outputs; else it is what `loss` makes of the first.
+        loss_of: The loss of a configuration, where the class that it names decides; None where `loss` is that of all.
+        model_types: The `model_type`s of config.json files that it reads.
+        doc: One sentence.
+        replaces: Whether it takes the place of an architecture of this name from another plugin.
+    """
+
+    name: str
+    config: type[Any]
+    build: Callable[[Any, Workload, Builder], Any]
+    presets: Mapping[str, Any]
+    sizes: Mapping[str, Callable[[Any], Any]]
+    attention: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ("forward", "train")
+    last_logits: bool = False
+    dtype: str = "bfloat16"
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    translated: frozenset[str] = frozenset()
+    loss: Callable[[str, Value, Builder], Value] = plain_loss
+    summed: bool = True
+    loss_of: Callable[[Any], Callable[[str, Value, Builder], Value]] | None = None
+    model_types: tuple[str, ...] = ()
+    doc: str = ""
+    replaces: bool = False
+
+    def load(self) -> Architecture:
+        """This architecture; one that is deferred imports its module here."""
+        return self
+
+    def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
+        """`config` with some keys set; ConfigError names an unknown key and the closest known one."""
+        if not overrides:
+            return config
+        keys = {field.name: field for field in attrs.fields(self.config)}
+        changes: dict[str, Any] = {}
+        for key, value in overrides.items():
+            outer, _, inner = key.partition(".")
+            name = self.aliases.get(outer, outer)
+            if name not in keys:
+                raise ConfigError(f"{self.name} has no configuration key {key!r}{suggest(key, keys)}")
+            if inner:
+                kind = keys[name].metadata.get(WITHIN)
+                value = _within(kind, changes.get(name, getattr(config, name)), key, inner, value)
+            changes[name] = value
+        return attrs.evolve(config, **changes)
+
+    def workload(self, config: Any, workload: Workload) -> Workload:
+        """`workload` with this architecture's defaults filled in and its sizes checked."""
+        full: dict[str, Any] = {
+            "batch": check_dim(workload.batch, "batch"),
+            "attention": self._attention(workload.attention),
+        }
+        for size in SIZES:
+            given = getattr(workload, size)
+            if size in self.sizes:
+                wanted = self.sizes[size](config) if given is None else given
+                full[size] = None if wanted is None else _checked(wanted, size)
+            elif given is not None:
+                takes = ", ".join(["batch", *self.sizes])
+                raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
+        for name, known in (("phase", PHASES), ("loss", LOSSES), ("logits", LOGITS)):
+            full[name] = getattr(workload, name)
+            if full[name] not in known:
+                raise ConfigError(f"{name} is {' or '.join(known)}, not {full[name]!r}{suggest(full[name], known)}")
+        if full["phase"] not in self.phases:
+            raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
+        if full["loss"] != "sum" and full["phase"] != "train":
+            raise ConfigError(
+                f"loss {full['loss']!r} is what a training step starts its gradients from: "
+                'add phase="train" (--phase train)'
+            )
+        if full["logits"] == "last":
+            self._last_logits(full["phase"])
+        self._decoding(workload, full)
+        filled = Workload(**full)
+        if "encoder_seq_len" in self.sizes and filled.encoder_seq_len is None:
+            return attrs.evolve(filled, encoder_seq_len=filled.positions)
+        return filled
+
+    def _last_logits(self, phase: str) -> None:
+        """Raise ConfigError where the logits of the last position alone make no sense."""
+        if not self.last_logits:
+            raise ConfigError(f"{self.name} computes no logits of single positions: leave logits='last' out")
+        if phase == "train":
+            raise ConfigError("a training step needs the logits of all positions: leave logits='last' out")
+
+    def _decoding(self, workload: Workload, full: dict[str, Any]) -> None:
+        """Fill in the sizes of a decoding step."""
+        if full["phase"] != "decode":
+            if workload.cache_len is not None:
+                raise ConfigError('cache_len is the size of a decoding step: add phase="decode" (--phase decode)')
+            return
+        given = workload.seq_len
+        if workload.cache_len is not None and type(given) is int and given != 1:
+            raise ConfigError(
+                f"a decoding step has one new token, and seq_len {given} and cache_len {workload.cache_len} both say "
+                "how many are before it: leave seq_len out (or cache_len: then seq_len counts those and the new one)"
+            )
+        length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
+        full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len", 0)}
+
+    def _attention(self, wanted: str | None) -> str | None:
+        if wanted is None:
+            return self.attention[0] if self.attention else None
+        if wanted not in self.attention:
+            kinds = " or ".join(self.attention)
+            has = f"attention is {kinds}, not {wanted!r}" if kinds else f"has no attention to be {wanted!r}"
+            raise ConfigError(f"{self.name}: {has}")
+        return wanted
+
+    def _loss(self, config: Any, kind: str, outputs: tuple[Value, ...], builder: Builder) -> Value:
+        if kind == "sum" and self.summed and len(outputs) > 1:
+            return plain_loss(kind, outputs[0], builder, *outputs[1:])
+        loss = self.loss if self.loss_of is None else self.loss_of(config)
+        return loss(kind, outputs[0], builder)
+
+    def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
+        """The graph of one configuration on one workload."""
+        full = self.workload(config, workload)
+        sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
+        kind = {"attention": full.attention} if full.attention else {}
+        step: dict[str, Any] = {"phase": full.phase, "loss": full.loss} if full.phase == "train" else {}
+        if full.phase == "prefill":
+            step = {"phase": full.phase}
+        elif full.phase == "decode":
+            step = {"phase": full.phase, "cache_len": full.cache_len}
+        if full.logits != "all":
+            step["logits"] = full.logits
+        builder = Builder(name, operators, dtype, {**sizes, **kind, **step, "dtype": dtype})
+        try:
+            result = self.build(config, full, builder)
+            outputs = result if isinstance(result, tuple) else (result,)
+            if full.phase == "train":
+                outputs = (self._loss(config, full.loss, outputs, builder), *outputs)
+        except GraphacctError:
+            raise
+        except Exception as error:
+            raise PluginError(failure(f"architecture {self.name!r}", error)) from error
+        return builder.graph(*outputs)
+
+
+def _checked(value: Any, what: str) -> Any:
+    if what == "image_size":
+        pair = value if isinstance(value, (tuple, list)) else (value, value)
+        if len(pair) != 2:
+            raise ConfigError(f"image_size is a height and a width, not {value!r}")
+        return tuple(check_dim(side, what) for side in pair)
+    return check_dim(value, what)
+
+
+def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
+    """A configuration within another, of the class `kind`, with one of its keys set."""
+    known = [] if kind is None else [field.name for field in attrs.fields(kind)]
+    if kind is None or inner not in known:
+        raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")
+    return attrs.evolve(kind() if config is None else config, **{inner: value})
