@@ -65,7 +65,7 @@ def test_an_interrupt_ends_quietly(process: Process) -> None:
     done = process(
         "import sys, graphacct.cli\n"
         "def stop(*_, **__): raise KeyboardInterrupt\n"
-        "sys.modules['graphacct.verbs'].account = stop\n"
+        "sys.modules['graphacct.api'].account = stop\n"
         "sys.argv = ['graphacct', 'report', 'gpt2']\n"
         "graphacct.cli.main()"
     )
@@ -76,7 +76,7 @@ def test_an_interrupt_ends_quietly(process: Process) -> None:
 BUG = (
     "import sys, graphacct.cli\n"
     "def bug(*_, **__): raise KeyError('a bug')\n"
-    "sys.modules['graphacct.verbs'].account = bug\n"
+    "sys.modules['graphacct.api'].account = bug\n"
     "sys.argv = ['graphacct', 'report', 'gpt2']\n"
     "graphacct.cli.main()"
 )
