@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 import graphacct
+from graphacct import memory
 from graphacct.cli import cli
 from graphacct.errors import ConfigError
-from graphacct.footprint.memory import memory
 from graphacct.readers.hf import find as described
 
 T5 = {"vocab_size": 97, "d_model": 24, "d_kv": 6, "d_ff": 40, "num_heads": 4, "n_positions": 64}

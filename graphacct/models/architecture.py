@@ -11,6 +11,7 @@ from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph.builder import Builder
 from graphacct.graph.graph import Graph, Value
+from graphacct.keywords import DEFAULTS
 from graphacct.models.config import WITHIN
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
@@ -40,15 +41,15 @@ class Workload:
             all that a prefill needs.
     """
 
-    batch: Dim = 1
+    batch: Dim = DEFAULTS["batch"]
     seq_len: Dim | None = None
     encoder_seq_len: Dim | None = None
     image_size: tuple[Dim, Dim] | None = None
     attention: str | None = None
-    phase: str = "forward"
+    phase: str = DEFAULTS["phase"]
     cache_len: Dim | None = None
-    loss: str = "sum"
-    logits: str = "all"
+    loss: str = DEFAULTS["loss"]
+    logits: str = DEFAULTS["logits"]
 
     @property
     def positions(self) -> Dim:

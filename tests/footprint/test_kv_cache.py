@@ -3,11 +3,10 @@
 import pytest
 
 import graphacct
-from graphacct import Builder
+from graphacct import Builder, memory
 from graphacct.architectures.layers import with_cache
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 from graphacct.models.architecture import Workload
 

@@ -9,11 +9,10 @@ import pytest
 import torch
 from memory import Live, decode_peak, prefill_peak
 
-from graphacct import Builder
+from graphacct import Builder, memory
 from graphacct.architectures.layers import with_cache
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 from graphacct.models.architecture import Workload
 
