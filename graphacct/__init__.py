@@ -15,14 +15,16 @@ NAMES = {
     "costs.annotate": "AnnotatedGraph NodeCost annotate",
     "costs.conventions": "Convention",
     "costs.quantities": "Quantity",
-    "dims": "Dim ceil_div exact_div floor_div maximum minimum prod same",
-    "errors": "ConfigError GraphError GraphacctError OperatorError ShapeError",
+    "dims": "Dim ceil_div check_dim differ exact_div floor_div maximum minimum prod same",
+    "errors": "ConfigError GraphError GraphacctError OperatorError ShapeError brief suggest",
     "execution.profiles": "Profile",
     "graph.builder": "Builder",
     "graph.graph": "Block Graph Node Parameter Value",
     "hooks.hookspecs": "hookimpl",
     "layout": "dense_like",
+    "models": "fields",
     "models.architecture": "Architecture Workload",
+    "models.lazy_architecture": "LazyArchitecture",
     "models.reader": "Reader",
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",
@@ -41,7 +43,10 @@ def __getattr__(name: str) -> Any:
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module 'graphacct' has no attribute {name!r}")
-    value = getattr(import_module(f"graphacct.{module}"), name)
+    if module == "models":  # a module itself: the fields of configurations
+        value = import_module(f"graphacct.models.{name}")
+    else:
+        value = getattr(import_module(f"graphacct.{module}"), name)
     globals()[name] = value
     return value
 

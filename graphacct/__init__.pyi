@@ -17,6 +17,8 @@ from graphacct.costs.conventions import Convention as Convention
 from graphacct.costs.quantities import Quantity as Quantity
 from graphacct.dims import Dim as Dim
 from graphacct.dims import ceil_div as ceil_div
+from graphacct.dims import check_dim as check_dim
+from graphacct.dims import differ as differ
 from graphacct.dims import exact_div as exact_div
 from graphacct.dims import floor_div as floor_div
 from graphacct.dims import maximum as maximum
@@ -28,6 +30,8 @@ from graphacct.errors import GraphacctError as GraphacctError
 from graphacct.errors import GraphError as GraphError
 from graphacct.errors import OperatorError as OperatorError
 from graphacct.errors import ShapeError as ShapeError
+from graphacct.errors import brief as brief
+from graphacct.errors import suggest as suggest
 from graphacct.execution.profiles import Profile as Profile
 from graphacct.graph.builder import Builder as Builder
 from graphacct.graph.graph import Block as Block
@@ -37,8 +41,10 @@ from graphacct.graph.graph import Parameter as Parameter
 from graphacct.graph.graph import Value as Value
 from graphacct.hooks.hookspecs import hookimpl as hookimpl
 from graphacct.layout import dense_like as dense_like
+from graphacct.models import fields as fields
 from graphacct.models.architecture import Architecture as Architecture
 from graphacct.models.architecture import Workload as Workload
+from graphacct.models.lazy_architecture import LazyArchitecture as LazyArchitecture
 from graphacct.models.reader import Reader as Reader
 from graphacct.operators.cost import Cost as Cost
 from graphacct.operators.cost import Work as Work

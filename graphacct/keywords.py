@@ -66,7 +66,6 @@ class NoKeywords(TypedDict):
 DEFAULTS: Mapping[str, Any] = {
     "batch": 1,
     "phase": "forward",
-    "loss": "sum",
     "logits": "all",
     "dtype": "",
     "lora": (),

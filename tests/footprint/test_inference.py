@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from graphacct_architectures.layers import with_cache
 from hypothesis import given
 from hypothesis import strategies as st
 
 import graphacct
 from graphacct import Builder, ConfigError, memory
-from graphacct.architectures.layers import with_cache
 from graphacct.execution.kernels import GIVEN
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import alive_at, live_bytes

@@ -1,10 +1,10 @@
 """What a cache of keys and values holds, by the heads that are cached, windows and latents: stacks built by hand."""
 
 import pytest
+from graphacct_architectures.layers import with_cache
 
 import graphacct
 from graphacct import Builder, memory
-from graphacct.architectures.layers import with_cache
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
