@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -83,12 +83,14 @@ class AnnotatedGraph:
         costs: One record a node, in schedule order; each block's body once.
         convention: The convention of the costs.
         training: How the training step runs; None for a forward pass.
+        activations: The run that the memory of a training step is read from: `Activations` of footprint/.
     """
 
     graph: Graph
     costs: tuple[NodeCost, ...]
     convention: Convention
     training: Training | None = None
+    activations: Any = attrs.field(default=None, eq=False, repr=False)
 
     def __repr__(self) -> str:
         return f"<AnnotatedGraph {self.graph.name}: {len(self.costs)} nodes, convention {self.convention.name}>"

@@ -9,9 +9,7 @@ from typing import Any
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError, brief, suggest, unknown
-
-PHASES = ("forward", "train", "prefill", "decode")
-"""The phases whose reports can have columns of their own."""
+from graphacct.phases import PHASES, TRAIN
 
 
 def _one_of(*choices: str) -> Callable[[Any, Any, str], None]:
@@ -82,7 +80,7 @@ CORE = (
 
 
 def _training(name: str, unit: str, of: Callable[[Any], Any], doc: str, combine: str = "sum") -> Quantity:
-    return Quantity(name, unit, of, doc, per="total", combine=combine, phase="train")
+    return Quantity(name, unit, of, doc, per="total", combine=combine, phase=TRAIN)
 
 
 def _step(kind: str) -> Iterable[Quantity]:
