@@ -71,9 +71,7 @@ class KernelCall:
 
     Attributes:
         node: The node that it belongs to, as the graph names it.
-        name: What it does: the operator's name, or a name that the profile gives to a kernel of the backward pass. The
-            kernel that computes an operator's gradients has that operator's name.
-        operator: The operator; None if none of this name is registered.
+        operator: The operator, also of a kernel that computes its gradients; None if none is registered.
         operands: The tensors that it reads.
         outputs: The tensors that it makes or writes to.
         attributes: The operator's arguments that are not tensors.
@@ -83,10 +81,10 @@ class KernelCall:
         region: The recomputed region that it is in; 0 if it is not recomputed in the backward pass.
         run: `forward`, `backward`, or `recompute` for a forward kernel that the backward pass runs again.
         position: In the backward pass, the position in the schedule of the forward call that it belongs to.
+        name: What it does: the operator's name, or the profile's for a kernel that the framework adds (`KernelNames`).
     """
 
     node: Node
-    name: str
     operator: Operator | None
     operands: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -96,6 +94,11 @@ class KernelCall:
     region: int = 0
     run: str = FORWARD
     position: int = -1
+    name: str = attrs.field()
+
+    @name.default
+    def _name(self) -> str:
+        return self.operator.name if self.operator is not None else self.node.operator
 
     @property
     def view(self) -> bool:

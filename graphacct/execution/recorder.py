@@ -52,21 +52,9 @@ class Tape:
     ) -> None:
         """Appends a call whose outputs are there."""
         call = self.schedule.calls[self.position]
-        self.calls.append(
-            KernelCall(
-                call.node,
-                name,
-                self.operators.get(name),
-                tuple(operands),
-                outputs,
-                attributes or {},
-                application,
-                call.count,
-                call.region,
-                BACKWARD,
-                self.position,
-            )
-        )
+        rule = self.operators.get(name)
+        what = (call.node, rule, tuple(operands), outputs, attributes or {}, application)
+        self.calls.append(KernelCall(*what, call.count, call.region, BACKWARD, self.position, name))
 
     def make(
         self,

@@ -144,9 +144,7 @@ class Trace:
 
     def apply_several(self, operator: str, *operands: Tensor, **attributes: Any) -> tuple[Tensor, ...]:
         """Records one kernel and returns its outputs."""
-        rule = self.operators.get(operator)
-        if rule is None:
-            raise unknown("operator", operator, self.operators)
+        rule = self._rule(operator)
         dtype = "" if self._cast else self.profile.casts.get(operator, "")
         return self._apply(rule, cast(self, operands, dtype) if dtype else operands, attributes)
 
@@ -159,9 +157,8 @@ class Trace:
         key = (name, dtype, *self._repetitions[: name.count("*")])
         if whole and key in self._copies:
             return self._copies[key]
-        (copy,) = self._apply(
-            self.operators[self.profile.names.cast], (tensor,), {"dtype": dtype}, name if whole else ""
-        )
+        rule = self._rule(self.profile.names.cast)
+        (copy,) = self._apply(rule, (tensor,), {"dtype": dtype}, name if whole else "")
         if whole and name in self._cacheable:
             self._copies[key] = copy
             self._lasting.append((copy.storage, len(self.steps) - 1))
@@ -176,6 +173,11 @@ class Trace:
     def hold(self, *tensors: Tensor) -> None:
         """Keep tensors alive until the node's last kernel has run, as a variable of its function does."""
         self._held.extend(storage for tensor in tensors for storage in tensor.storages)
+
+    def _rule(self, operator: str) -> Operator:
+        if operator not in self.operators:
+            raise unknown("operator", operator, self.operators)
+        return self.operators[operator]
 
     def _apply(
         self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any], copy_of: str = ""
@@ -192,19 +194,8 @@ class Trace:
                 found = [self._storage(spec, kind, copy_of)]
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
-        self.steps.append(
-            KernelCall(
-                self._node,
-                operator.name,
-                operator,
-                tuple(operands),
-                made,
-                attributes,
-                application,
-                self._weight,
-                self._region(),
-            )
-        )
+        what = (self._node, operator, tuple(operands), made, attributes, application)
+        self.steps.append(KernelCall(*what, self._weight, self._region()))
         return made
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -213,8 +204,8 @@ class Trace:
             Tensor(value.spec, self._storage(value.spec, ACTIVATION), flows and value.spec.dtype in FLOATING)
             for value in node.outputs
         )
-        arguments = (node, node.operator, None, tuple(operands), made, node.attributes, None)
-        self.steps.append(KernelCall(*arguments, self._weight, self._region()))
+        what = (node, None, tuple(operands), made, node.attributes, None)
+        self.steps.append(KernelCall(*what, self._weight, self._region()))
         return made
 
     def _region(self) -> int:
