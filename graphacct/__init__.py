@@ -19,7 +19,7 @@ NAMES = {
     "errors": "ConfigError GraphError GraphacctError OperatorError ShapeError brief suggest",
     "execution.kernels": "Tensor",
     "execution.profiles": "KernelNames Profile",
-    "execution.recording": "Expansion Recorder",
+    "execution.recorder": "Expansion Recorder",
     "graph.builder": "Builder",
     "graph.graph": "Block Graph Node Parameter Value",
     "hooks.hookspecs": "hookimpl",

@@ -35,8 +35,8 @@ from graphacct.errors import suggest as suggest
 from graphacct.execution.kernels import Tensor as Tensor
 from graphacct.execution.profiles import KernelNames as KernelNames
 from graphacct.execution.profiles import Profile as Profile
-from graphacct.execution.recording import Expansion as Expansion
-from graphacct.execution.recording import Recorder as Recorder
+from graphacct.execution.recorder import Expansion as Expansion
+from graphacct.execution.recorder import Recorder as Recorder
 from graphacct.graph.builder import Builder as Builder
 from graphacct.graph.graph import Block as Block
 from graphacct.graph.graph import Graph as Graph

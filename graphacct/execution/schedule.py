@@ -29,7 +29,7 @@ from graphacct.execution.kernels import (
     storages,
 )
 from graphacct.execution.profiles import DECLARED, Profile
-from graphacct.execution.recording import single
+from graphacct.execution.recorder import single
 from graphacct.graph.graph import Block, Graph, Node, Operand, Parameter, Value
 from graphacct.graph.paths import outermost
 from graphacct.graph.repetitions import repetitions

@@ -12,9 +12,9 @@ import graphacct
 from graphacct import Builder, KernelNames, Profile
 from graphacct.errors import GraphacctError, PluginError
 from graphacct.execution.kernels import ACTIVATION, BACKWARD, FORWARD, RECOMPUTE
-from graphacct.execution.recorder import NodeRecorder
-from graphacct.execution.recording import Expansion, Recorder
+from graphacct.execution.recorder import Expansion, Recorder
 from graphacct.execution.schedule import Trace
+from graphacct.execution.tape import NodeRecorder
 from graphacct.footprint.activations import Activations
 from graphacct.hooks.manager import default
 from graphacct.training.selection import recomputed
