@@ -54,14 +54,8 @@ def schedule(
     trace.inference = bool(profile.casts) and not trains(graph, trained)
     outputs = trace.run(graph)
     trace.release()
-    return Schedule(
-        tuple(trace.calls),
-        outputs,
-        tuple(trace.holds),
-        tuple(trace.spans),
-        frozenset(trace.gathered),
-        tuple(trace.stacked),
-    )
+    lasting = (tuple(trace.holds), tuple(trace.spans), frozenset(trace.gathered), tuple(trace.stacked))
+    return Schedule(tuple(trace.calls), outputs, *lasting)
 
 
 class Trace:
@@ -232,8 +226,8 @@ class Trace:
         assert self._node is not None
         if not self.recompute(self._node):
             return 0
-        written_out = self._place is TOP  # a whole layer all the same
-        region = outermost(self._node.name) if written_out else self._place.around(1)
+        # a repetition of an outermost block; in a graph that is written out, a whole layer all the same
+        region = outermost(self._node.name) if self._place is TOP else self._place.around(1)
         return self._regions.setdefault(region, len(self._regions) + 1)
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
@@ -274,21 +268,19 @@ class Trace:
         return repetitions(block)
 
     def _stack(self, end: BlockEnd) -> None:
-        """A block is through: what stands for several of its repetitions is a span, and its results are stacked."""
+        """A block is through: its repetitions that stand for several become a span, and its results are stacked."""
         starts = [self._starts.get(place, len(self.calls)) for place in end.repetitions]
         stops = [*starts[1:], len(self.calls)]
-        middle = [i for i, place in enumerate(end.repetitions) if not (type(place.count) is int and place.count == 1)]
+        several = [place for place in end.repetitions if not (type(place.count) is int and place.count == 1)]
         span = -1
-        if middle:
+        if several:
             span = len(self.spans)
-            first, last = middle[0], middle[-1]
-            times = end.repetitions[last].count
-            self.spans.append(RepeatedSpan(starts[first], stops[last], times, (starts[0], stops[-1])))
-        several = {end.repetitions[i] for i in middle}
+            first, last = several[0].numbers[-1], several[-1].numbers[-1]
+            self.spans.append(RepeatedSpan(starts[first], stops[last], several[-1].count, (starts[0], stops[-1])))
         inside = [within for within in self.spans if within.start >= starts[0]]
         for stacked, results in end.stacks:
             tensors = [self._tensor(result) for result in results]
-            many = {tensor for tensor in tensors if not several.isdisjoint(self._made[tensor].levels)}
+            many = {tensor for tensor in tensors if any(level in several for level in self._made[tensor].levels)}
             self._put(stacked, self._gather(end.block.repeat, tensors, inside, span, many))
 
     def _gather(

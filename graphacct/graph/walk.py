@@ -55,23 +55,26 @@ class Place:
 
     @property
     def levels(self) -> tuple[Place, ...]:
-        """The places of the blocks' repetitions around a node, outermost first; this one is the last."""
+        """The repetitions around a node as places, outermost first; this place is the last."""
         return () if self.outer is None else (*self.outer.levels, self)
 
     def around(self, blocks: int) -> Place:
-        """The place within so many of the blocks around it, the outermost ones; this one where it has no more."""
+        """The place in the outermost blocks alone, so many of them; this one if it is in no more."""
         here = self
         while len(here.repeats) > blocks and here.outer is not None:
             here = here.outer
         return here
 
     def times_for_each(self, maker: Place) -> Dim:
-        """How many runs here take one and the same value that was made at another place.
+        """How many of the runs here take one and the same value that was made at another place.
 
-        A repetition that stands for several takes as many values of an earlier repetition of its block, one each. All
-        of them take the same value where it comes from outside the block, be it from an earlier entry into it:
+        If both places are in repetitions of a block that was entered once, each run takes a value of its own: when
+        one repetition stands for eight, so do the values that it takes of the repetition before. If the value comes
+        from outside the block, or from an earlier entry into it, all repetitions take the same one:
 
-            [x → [y → f(x, y)] 9 times → x] 5 times    the result of the 9th f is x in the next 9
+            [x → [y → f(x, y)] 9 times → x] 5 times
+
+        The last f of each of the 5 makes what all 9 f of the next one take as x.
         """
         times: Dim = 1
         here = self
