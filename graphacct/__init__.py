@@ -3,6 +3,7 @@
 Everything a user or a plugin needs is here; the modules behind it are where the documentation of each thing stands.
 """
 
+from graphacct import config as fields
 from graphacct.account import account
 from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.architecture import Architecture, Workload
@@ -11,11 +12,12 @@ from graphacct.builder import Builder
 from graphacct.conventions import Convention
 from graphacct.costs import Cost, Work
 from graphacct.decorator import operator
-from graphacct.dims import Dim, ceil_div, exact_div, floor_div, maximum, minimum, prod, same
-from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorError, ShapeError
+from graphacct.dims import Dim, ceil_div, check_dim, differ, exact_div, floor_div, maximum, minimum, prod, same
+from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorError, ShapeError, brief, suggest
 from graphacct.graph import Block, Graph, Node, Parameter, Value
 from graphacct.hookspecs import hookimpl
 from graphacct.layout import dense_like
+from graphacct.lazy_architecture import LazyArchitecture
 from graphacct.operators import Operator, Saved
 from graphacct.profiles import Profile
 from graphacct.quantities import Quantity
@@ -39,6 +41,7 @@ __all__ = [
     "Graph",
     "GraphError",
     "GraphacctError",
+    "LazyArchitecture",
     "Node",
     "NodeCost",
     "Operator",
@@ -56,13 +59,17 @@ __all__ = [
     "Workload",
     "account",
     "annotate",
+    "brief",
     "build",
     "ceil_div",
+    "check_dim",
     "compare",
     "dense_like",
+    "differ",
     "draw",
     "exact_div",
     "explain",
+    "fields",
     "floor_div",
     "hookimpl",
     "load",
@@ -73,4 +80,5 @@ __all__ = [
     "rollup",
     "same",
     "save",
+    "suggest",
 ]

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from graphacct_architectures.layers import with_cache
 from hypothesis import given
 from hypothesis import strategies as st
 
 import graphacct
 from graphacct import Builder, ConfigError
 from graphacct.architecture import Workload
-from graphacct.architectures.layers import with_cache
 from graphacct.kernels import GIVEN
 from graphacct.liveness import alive_at, live_bytes
 from graphacct.memory import memory

@@ -1,11 +1,11 @@
 """What a cache of keys and values holds, by the heads that are cached, windows and latents: stacks built by hand."""
 
 import pytest
+from graphacct_architectures.layers import with_cache
 
 import graphacct
 from graphacct import Builder
 from graphacct.architecture import Workload
-from graphacct.architectures.layers import with_cache
 from graphacct.liveness import live_bytes
 from graphacct.memory import memory
 from graphacct.plugins import default

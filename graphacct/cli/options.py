@@ -123,7 +123,7 @@ MODEL = (
         help="forward, train, prefill or decode.  [default: forward]",
     ),
     click.option("--cache-len", type=SIZE, metavar="N", help="In decoding: tokens in the cache."),
-    click.option("--loss", type=OneOf(("sum", "cross_entropy")), help="In training.  [default: sum]"),
+    click.option("--loss", metavar="NAME", help="In training, one of the model's losses.  [default: its first]"),
     click.option("--logits", type=OneOf(("all", "last")), help="Of which positions.  [default: all]"),
     click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: the model's own]"),
     click.option(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from graphacct_architectures.layers import with_cache
 from memory import Live, decode_peak, prefill_peak
 
 from graphacct import Builder
 from graphacct.architecture import Workload
-from graphacct.architectures.layers import with_cache
 from graphacct.liveness import live_bytes
 from graphacct.memory import memory
 from graphacct.plugins import default
