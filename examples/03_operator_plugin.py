@@ -3,7 +3,7 @@
 import networkx
 
 import graphacct
-from graphacct.plugins import load
+from graphacct.hooks.manager import load
 
 
 @graphacct.operator("x: ... -> ...", saves={"x": "the derivative is evaluated at x"})

@@ -4,7 +4,7 @@ import attrs
 
 import graphacct
 from graphacct import fields
-from graphacct.plugins import load
+from graphacct.hooks.manager import load
 
 
 @attrs.frozen

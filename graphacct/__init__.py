@@ -1,84 +1,53 @@
 """graphacct: a ledger for the cost of a model.
 
 Everything a user or a plugin needs is here; the modules behind it are where the documentation of each thing stands.
+A name is imported when it is first asked for, so that `import graphacct` costs nothing that is not used. Type checkers
+read the same names in `__init__.pyi`.
 """
 
-from graphacct import config as fields
-from graphacct.account import account
-from graphacct.annotate import AnnotatedGraph, NodeCost, annotate
-from graphacct.architecture import Architecture, Workload
-from graphacct.build import build
-from graphacct.builder import Builder
-from graphacct.conventions import Convention
-from graphacct.costs import Cost, Work
-from graphacct.decorator import operator
-from graphacct.dims import Dim, ceil_div, check_dim, differ, exact_div, floor_div, maximum, minimum, prod, same
-from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorError, ShapeError, brief, suggest
-from graphacct.graph import Block, Graph, Node, Parameter, Value
-from graphacct.hookspecs import hookimpl
-from graphacct.layout import dense_like
-from graphacct.lazy_architecture import LazyArchitecture
-from graphacct.operators import Operator, Saved
-from graphacct.profiles import Profile
-from graphacct.quantities import Quantity
-from graphacct.readers import Reader
-from graphacct.report import Report
-from graphacct.rollup import rollup
-from graphacct.tensors import TensorSpec
-from graphacct.verbs import compare, draw, explain, load, save
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "AnnotatedGraph",
-    "Architecture",
-    "Block",
-    "Builder",
-    "ConfigError",
-    "Convention",
-    "Cost",
-    "Dim",
-    "Graph",
-    "GraphError",
-    "GraphacctError",
-    "LazyArchitecture",
-    "Node",
-    "NodeCost",
-    "Operator",
-    "OperatorError",
-    "Parameter",
-    "Profile",
-    "Quantity",
-    "Reader",
-    "Report",
-    "Saved",
-    "ShapeError",
-    "TensorSpec",
-    "Value",
-    "Work",
-    "Workload",
-    "account",
-    "annotate",
-    "brief",
-    "build",
-    "ceil_div",
-    "check_dim",
-    "compare",
-    "dense_like",
-    "differ",
-    "draw",
-    "exact_div",
-    "explain",
-    "fields",
-    "floor_div",
-    "hookimpl",
-    "load",
-    "maximum",
-    "minimum",
-    "operator",
-    "prod",
-    "rollup",
-    "same",
-    "save",
-    "suggest",
-]
+NAMES = {
+    "api": "account build compare draw explain load memory params save verify",
+    "costs.annotate": "AnnotatedGraph NodeCost annotate",
+    "costs.conventions": "Convention",
+    "costs.quantities": "Quantity",
+    "dims": "Dim ceil_div check_dim differ exact_div floor_div maximum minimum prod same",
+    "errors": "ConfigError GraphError GraphacctError OperatorError ShapeError brief suggest",
+    "execution.profiles": "Profile",
+    "graph.builder": "Builder",
+    "graph.graph": "Block Graph Node Parameter Value",
+    "hooks.hookspecs": "hookimpl",
+    "layout": "dense_like",
+    "models": "fields",
+    "models.architecture": "Architecture Workload",
+    "models.lazy_architecture": "LazyArchitecture",
+    "models.reader": "Reader",
+    "operators.cost": "Cost Work",
+    "operators.decorator": "operator",
+    "operators.operator": "Operator Saved",
+    "reports.report": "Report",
+    "reports.rollup": "rollup",
+    "tensors": "TensorSpec",
+}
+"""The names that graphacct exports, by the module that each is defined in."""
+_MODULES = {name: module for module, names in NAMES.items() for name in names.split()}
+
+__all__ = [*_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'graphacct' has no attribute {name!r}")
+    path = f"graphacct.{module}"
+    value = import_module(f"{path}.fields") if name == "fields" else getattr(import_module(path), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]

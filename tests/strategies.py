@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from graphacct import Builder, Graph, Parameter, TensorSpec, Value
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 
 MOST_NESTED = 3
 STEPS = (*["linear"] * 5, "biased", "add", "mul", "softmax", "gelu", "norm", "heads", "split", "product", "mask")

@@ -3,7 +3,7 @@
 import pytest
 
 from graphacct import Builder, TensorSpec, dense_like
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 
 
 @pytest.mark.parametrize(

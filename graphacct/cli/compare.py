@@ -30,7 +30,7 @@ def command(
     **options: Any,
 ) -> None:
     """Several models side by side: one quantity of each scope or operator, and its share of the model's total."""
-    from graphacct.account import account
+    from graphacct.api import account
     from graphacct.render.compare import compare
 
     form = format_of(format_, output)

@@ -30,7 +30,7 @@ def command(
     """A picture of MODEL: its scopes as nested clusters, repeated blocks once, coloured by where the cost is."""
     import warnings
 
-    from graphacct.account import account
+    from graphacct.api import account
     from graphacct.cli.errors import say
     from graphacct.render.picture import render
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from graphacct.catalogue import KINDS, catalogue
 from graphacct.cli.options import OUTPUT, OneOf, format_option, plugin_options, plugins
 from graphacct.cli.output import FORMATS, format_of, give_rows
+from graphacct.render.catalogue import KINDS, catalogue
 
 
 @click.command("list", short_help="Models, operators, conventions, quantities, profiles, readers, plugins.")

@@ -10,7 +10,7 @@ from graphacct.cli.options import BYTES, OUTPUT, Output, arguments, format_optio
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 if TYPE_CHECKING:
-    from graphacct.memory import Memory
+    from graphacct.footprint.memory import Memory
 
 
 @click.command("memory", short_help="The memory of a training step, part by part, and whether it fits.")
@@ -85,11 +85,11 @@ def _measured(
     model: str, fits: str | None, search: str, given: dict[str, Any]
 ) -> tuple[Memory, dict[str, Any], tuple[str, ...]]:
     """The memory, and what --fits and the searches add to the JSON and to the table."""
-    from graphacct.memory import memory
+    from graphacct.api import memory
 
     if fits is None:
         return memory(model, **given), {}, ()
-    from graphacct.fits import fit, largest, parse_bytes
+    from graphacct.footprint.fits import fit, largest, parse_bytes
     from graphacct.render.memory import answer
     from graphacct.render.units import bytes_
 

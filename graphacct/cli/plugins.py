@@ -22,9 +22,9 @@ def command(format_: str | None, output: str | None, **options: Any) -> None:
 
 def show(form: str, output: str | None, options: Mapping[str, Any]) -> None:
     """Print or write the plugins; exit status 1 when one of them is broken."""
-    from graphacct.catalogue import catalogue, conflicts, failures
     from graphacct.errors import PluginError
-    from graphacct.plugins import load
+    from graphacct.hooks.manager import load
+    from graphacct.render.catalogue import catalogue, conflicts, failures
 
     failed: list[tuple[str, str, PluginError]] = []
     loaded = load(options["block"], options["plugin"], failed)

@@ -33,7 +33,7 @@ def command(
 
     JSON holds everything (by scope, by operator and by parameter, at every depth) as integers; CSV has integers too.
     """
-    from graphacct.account import account
+    from graphacct.api import account
 
     form = format_of(format_, output)
     report = account(model, **arguments(options))

@@ -26,9 +26,9 @@ def command(model: str, checkpoint: str | None, format_: str | None, output: str
 
     The exit status is 1 where they differ.
     """
-    from graphacct.account import account
-    from graphacct.checkpoint import verify
-    from graphacct.readers.safetensors import tensors
+    from graphacct.api import account
+    from graphacct.checkpoints.safetensors import tensors
+    from graphacct.checkpoints.verify import verify
     from graphacct.render.checkpoint import expanded
     from graphacct.render.verification import sheet, to_dict
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graphacct.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
 from graphacct.dims import check_dim
 from graphacct.errors import ConfigError, GraphacctError, GraphError, ReadError, suggest
 from graphacct.files import read_json
 from graphacct.files import write as write_file
-from graphacct.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
-from graphacct.operators import Operator
+from graphacct.graph.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
+from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
+from graphacct.operators.operator import Operator
 from graphacct.tensors import MAX_RANK, TensorSpec, dtype_name
 
 SCHEMA = "graphacct.graph/1"
@@ -28,7 +28,7 @@ BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "body"}
 PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen"}
 
 
-def read(path: str | os.PathLike[str], operators: Mapping[str, Operator] | None = None) -> Graph:
+def read(path: str | os.PathLike[str], operators: Mapping[str, Operator]) -> Graph:
     """The graph in a JSON file.
 
     Raises ReadError, which names the file, the node and what is wrong in it.
@@ -41,12 +41,8 @@ def read(path: str | os.PathLike[str], operators: Mapping[str, Operator] | None 
         raise ReadError(f"{file}: {error}") from error
 
 
-def from_dict(content: Any, name: str = "", operators: Mapping[str, Operator] | None = None) -> Graph:
+def from_dict(content: Any, name: str, operators: Mapping[str, Operator]) -> Graph:
     """The graph of the parsed JSON; `name` serves where the file gives none."""
-    if operators is None:
-        from graphacct.plugins import default
-
-        operators = default().operators
     if isinstance(content, Mapping) and "schema" not in content:
         raise ReadError("has neither a schema, as a saved graph has, nor a model_type, as a config.json has")
     graph = _object(content, "the file", GRAPH_KEYS)

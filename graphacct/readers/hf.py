@@ -18,8 +18,8 @@ from graphacct.errors import ConfigError, GraphacctError, ReadError, brief, sugg
 from graphacct.files import read_json
 
 if TYPE_CHECKING:
-    from graphacct.architecture import Architecture
-    from graphacct.plugins import Plugins
+    from graphacct.hooks.manager import Plugins
+    from graphacct.models.architecture import Architecture
 
 FILE = "config.json"
 MOST_BYTES = 16 * 2**20

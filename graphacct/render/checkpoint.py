@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import ConfigError
 from graphacct.render.records import parameters
-from graphacct.rollup import unrolled
+from graphacct.reports.unrolled import unrolled
 
 if TYPE_CHECKING:
-    from graphacct.plugins import Plugins
-    from graphacct.report import Report
+    from graphacct.hooks.manager import Plugins
+    from graphacct.reports.report import Report
 
 SCHEMA = "graphacct.params/1"
 MOST = 1_000_000

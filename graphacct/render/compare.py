@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from graphacct.costs.quantities import Quantity, not_there
 from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
-from graphacct.paths import depth, last, parent
-from graphacct.quantities import Quantity, not_there
+from graphacct.graph.paths import depth, last, parent
 from graphacct.render.json import heading
 from graphacct.render.json import text as json_text
 from graphacct.render.plain import plain
@@ -27,10 +27,10 @@ from graphacct.render.sheet import (
 )
 from graphacct.render.units import human, percent
 from graphacct.render.words import TITLES
-from graphacct.rollup import share
+from graphacct.reports.rows import share
 
 if TYPE_CHECKING:
-    from graphacct.report import Report
+    from graphacct.reports.report import Report
 
 SCHEMA = "graphacct.compare/1"
 

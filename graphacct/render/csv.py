@@ -17,7 +17,7 @@ from graphacct.render.plain import plain
 from graphacct.render.records import records
 
 if TYPE_CHECKING:
-    from graphacct.report import Report
+    from graphacct.reports.report import Report
 
 _FORMULA = re.compile(r"[=+\-@]")
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphacct.dims import same
-from graphacct.formulas import number
+from graphacct.explanations.formulas import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphacct.addends import Addend
-    from graphacct.explanation import Explanation
-    from graphacct.keepings import Keeping
-    from graphacct.lines import Line
-    from graphacct.residents import Resident
+    from graphacct.explanations.explanation import Explanation
+    from graphacct.explanations.lines import Line
+    from graphacct.explanations.parts import Addend
+    from graphacct.explanations.saved_bytes import Keeping
+    from graphacct.footprint.live_tensors import Resident
 
 MOST_ALIVE = 8
 

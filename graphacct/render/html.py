@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct.render.sheet import Line, Sheet, sheet
 
 if TYPE_CHECKING:
-    from graphacct.report import Report
+    from graphacct.reports.report import Report
 
 _CELL = "padding:1px 8px;white-space:nowrap"
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from graphacct.render.records import plain_value, quantities, records
 
 if TYPE_CHECKING:
-    from graphacct.report import Coverage, Report
+    from graphacct.costs.coverage import Coverage
+    from graphacct.reports.report import Report
 
 SCHEMA = "graphacct.report/1"
 

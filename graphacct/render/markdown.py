@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from graphacct.render.sheet import Sheet, sheet
 
 if TYPE_CHECKING:
-    from graphacct.report import Report
+    from graphacct.reports.report import Report
 
 _TAME = re.compile(r"[\w.*:/() ,=@+~-]*")
 _SPECIAL = re.compile(r"[^\w .,:;/()=@+×%?-]|__+")

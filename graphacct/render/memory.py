@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphacct.dims import same
-from graphacct.fits import Fit
-from graphacct.memory import Memory
-from graphacct.paths import last
+from graphacct.footprint.fits import Fit
+from graphacct.footprint.live_tensors import Resident
+from graphacct.footprint.memory import Memory
+from graphacct.graph.paths import last
 from graphacct.render.json import coverage
 from graphacct.render.plain import plain
 from graphacct.render.records import plain_value
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_, percent
-from graphacct.residents import Resident
-from graphacct.rollup import share
+from graphacct.reports.rows import share
 
 SCHEMA = "graphacct.memory/1"
 PARTS = (

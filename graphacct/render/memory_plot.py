@@ -7,10 +7,10 @@ from io import BytesIO
 
 from graphacct.errors import RenderError, suggest
 from graphacct.files import write
-from graphacct.memory import Memory
+from graphacct.footprint.memory import Memory
+from graphacct.footprint.timeline import BACKWARD, FORWARD, RECOMPUTE
 from graphacct.render.plain import plain
 from graphacct.render.units import bytes_
-from graphacct.timeline import BACKWARD, FORWARD, RECOMPUTE
 
 FORMATS = ("png", "svg", "pdf")
 COLORS = {FORWARD: "tab:blue", BACKWARD: "tab:orange", RECOMPUTE: "tab:green"}

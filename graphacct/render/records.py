@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import is_array, is_symbol
 from graphacct.errors import OperatorError, unknown
-from graphacct.paths import outward, pattern
-from graphacct.rollup import share
+from graphacct.graph.paths import outward, pattern
+from graphacct.reports.rows import share
 
 if TYPE_CHECKING:
-    from graphacct.report import Report, Row
+    from graphacct.reports.report import Report
+    from graphacct.reports.rows import Row
 
 GROUPINGS = ("scope", "operator", "parameter", "node")
 

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from graphacct.costs.quantities import CORE, TRAINING, not_there
 from graphacct.dims import same, shape_text, text
 from graphacct.errors import ConfigError, unknown
-from graphacct.paths import last, parent
-from graphacct.quantities import CORE, TRAINING, not_there
+from graphacct.graph.paths import last, parent
 from graphacct.render.plain import plain
 from graphacct.render.records import count, uncosted_paths
 from graphacct.render.units import human, params, percent
 from graphacct.render.words import IN_WORDS, SHARE, TITLES
 
 if TYPE_CHECKING:
-    from graphacct.quantities import Quantity
-    from graphacct.report import ParameterRow, Report, Row
+    from graphacct.costs.quantities import Quantity
+    from graphacct.reports.report import Report
+    from graphacct.reports.rows import ParameterRow, Row
 
 DEPTH = 3
 LINES = 30

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from graphacct.report import Report
+    from graphacct.reports.report import Report
 
 WIDTH = 120
 """Characters a line may have where there is no terminal to ask."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.checkpoint import Verification
+from graphacct.checkpoints.verify import Verification
 from graphacct.render.plain import plain
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import params

@@ -9,7 +9,7 @@ import llmflops
 from timing import interleaved
 
 import graphacct
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 
 ROUNDS = 200
 TARGET = 5.0

@@ -15,10 +15,10 @@ from timing import interleaved
 
 import graphacct
 from graphacct import Builder, Graph, Value
-from graphacct.annotate import annotate
-from graphacct.plugins import default
+from graphacct.costs.annotate import annotate
+from graphacct.hooks.manager import default
 from graphacct.readers import graph_json
-from graphacct.rollup import rollup
+from graphacct.reports.rollup import rollup
 
 SMALL, LARGE = 10_000, 100_000
 TARGET = 2.0
@@ -87,10 +87,10 @@ def test_large_graph(origin: str, benchmark: Any, record: Callable[..., None], t
         path = tmp_path / "large.json"
         graph_json.write(large, path)
         start = perf_counter()
-        large = graph_json.read(path)
+        large = graphacct.load(path)
         reading = perf_counter() - start
         graph_json.write(small, path)
-        small = graph_json.read(path)
+        small = graphacct.load(path)
     assert len(large.nodes) == LARGE
     functions = {
         "networkx": lambda: networkx_build(large),

@@ -20,8 +20,8 @@ from measure import BY_GROUP, parameters
 from truth import IMAGE_SIZE, forward, in_groups, inputs, length_of, model_from, train_step
 
 import graphacct
-from graphacct.find import find, presets
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
+from graphacct.models.find import find, presets
 
 SEQ_LEN = 128
 LEFT_OUT = ("transformer-lm", "resnet")

@@ -1,4 +1,4 @@
-"""graphacct memory: what it prints is what `graphacct.memory.memory` gives, and it says whether that fits."""
+"""graphacct memory: what it prints is what `graphacct.footprint.memory.memory` gives, and it says whether that fits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from graphacct.memory import memory
+from graphacct import memory
 from graphacct.render.memory import text, to_dict
 from graphacct.render.units import bytes_
 

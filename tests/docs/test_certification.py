@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import graphacct
-from graphacct.find import presets
+from graphacct.models.find import presets
 
 PAGE = (Path(__file__).parents[2] / "docs" / "certification.md").read_text(encoding="utf-8")
 ROW = re.compile(

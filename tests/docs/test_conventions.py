@@ -12,7 +12,7 @@ import graphacct_operators
 import pytest
 
 from graphacct import Node, Operator, TensorSpec, Value, Work
-from graphacct.backward import gradients_of
+from graphacct.training.gradients import gradients_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
 OPERATORS = {operator.name: operator for operator in graphacct_operators.graphacct_register_operators()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from graphacct import hookspecs
+from graphacct.hooks import hookspecs
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
 HOOKS = {

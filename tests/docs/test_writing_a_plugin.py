@@ -28,6 +28,6 @@ def test_entry_point_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
     (info / "entry_points.txt").write_text(f"[graphacct]\n{name} = {module}\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    code = "from graphacct.plugins import default; print(default().origin('operators', 'squared_relu'))"
+    code = "from graphacct.hooks.manager import default; print(default().origin('operators', 'squared_relu'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == f"{name} ({project['name']} {project['version']})"

@@ -7,7 +7,8 @@ import pytest
 import graphacct
 from graphacct import Graph, GraphError
 from graphacct.errors import ReadError
-from graphacct.readers.graph_json import MOST_NESTED, SCHEMA, from_dict, read, to_dict, write
+from graphacct.hooks.manager import default
+from graphacct.readers.graph_json import MOST_NESTED, SCHEMA, from_dict, to_dict, write
 
 LINEAR = {
     "schema": SCHEMA,
@@ -23,6 +24,10 @@ LINEAR = {
     ],
     "outputs": ["act"],
 }
+
+
+def parsed(content):
+    return from_dict(content, "tiny", default().operators)
 
 
 def changed(**changes):
@@ -53,7 +58,7 @@ def test_a_saved_graph_reads_back_equal(tmp_path, model, attention):
     """Writing and reading an architecture's graph gives the same graph, and so the same report."""
     graph = graphacct.build(model, seq_len=64, attention=attention)
     write(graph, tmp_path / "graph.json")
-    again = read(tmp_path / "graph.json")
+    again = graphacct.load(tmp_path / "graph.json")
     assert again == graph
     assert graphacct.account(again).total == graphacct.account(graph).total
 
@@ -69,19 +74,19 @@ def test_a_path_is_a_model(tmp_path):
 
 def test_nodes_may_stand_in_any_order():
     """A file's nodes are put in an order in which they can run."""
-    graph = from_dict(changed(nodes=LINEAR["nodes"][::-1]))
+    graph = parsed(changed(nodes=LINEAR["nodes"][::-1]))
     assert [node.name for node in graph.nodes] == ["fc", "act"]
 
 
 def test_unknown_operators_are_read_when_they_state_their_outputs():
     """A graph with an operator that nobody registered reads; whether it may be costed is the caller's policy."""
     strange = {"name": "act", "operator": "warp", "inputs": ["fc"], "outputs": [{"shape": [2, 5]}]}
-    graph = from_dict(changed(nodes=[LINEAR["nodes"][0], strange]))
+    graph = parsed(changed(nodes=[LINEAR["nodes"][0], strange]))
     report = graphacct.account(graph, unknown="report")
     assert report.coverage.uncosted == (("act", "warp"),)
     del strange["outputs"]
     with pytest.raises(GraphError, match="'warp' is registered, and the node states no output shape"):
-        from_dict(changed(nodes=[LINEAR["nodes"][0], strange]))
+        parsed(changed(nodes=[LINEAR["nodes"][0], strange]))
 
 
 BAD = [
@@ -118,7 +123,7 @@ def test_a_bad_file_is_named_with_what_is_wrong(tmp_path, content, message):
     """Each error names the file, the node, the value and what was expected."""
     path = saved(tmp_path, content)
     with pytest.raises(ReadError) as caught:
-        read(path)
+        graphacct.load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
 
@@ -137,7 +142,7 @@ def test_a_bad_file_is_named_with_what_is_wrong(tmp_path, content, message):
 def test_what_is_no_json_is_refused_in_one_line(tmp_path, text, message):
     """Text that the parser chokes on ends in one line, not in a traceback of its own."""
     with pytest.raises(ReadError) as caught:
-        read(saved(tmp_path, text))
+        graphacct.load(saved(tmp_path, text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -146,9 +151,9 @@ def test_a_file_that_is_no_text_or_missing_is_named(tmp_path):
     """Bytes that are no UTF-8 and paths that are not there are read errors too."""
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
     with pytest.raises(ReadError, match="is no UTF-8 text"):
-        read(tmp_path / "bytes.json")
+        graphacct.load(tmp_path / "bytes.json")
     with pytest.raises(ReadError, match="No such file"):
-        read(tmp_path / "missing.json")
+        graphacct.load(tmp_path / "missing.json")
 
 
 def test_a_block_that_changes_what_it_carries_is_refused():
@@ -160,7 +165,7 @@ def test_a_block_that_changes_what_it_carries_is_refused():
     }
     block = {"name": "b.*", "repeat": 2, "carry": ["x"], "body": body}
     with pytest.raises(GraphError, match=r"carries float32\[2, 3\] in but float32\[2, 5\] round"):
-        from_dict(changed(nodes=[block], outputs=["b.*"]))
+        parsed(changed(nodes=[block], outputs=["b.*"]))
 
 
 def test_symbols_cannot_be_saved(tmp_path):
@@ -177,4 +182,4 @@ def test_the_dictionary_is_what_the_file_says():
     graph = graphacct.build("gpt2", seq_len=8)
     content = to_dict(graph)
     assert json.loads(json.dumps(content))["nodes"][0]["inputs"][1]["parameter"] == "transformer.wte.weight"
-    assert isinstance(from_dict(content), Graph)
+    assert isinstance(parsed(content), Graph)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import graphacct
 from graphacct import GraphacctError
+from graphacct.hooks.manager import default
 from graphacct.readers.graph_json import from_dict, to_dict
 
 GPT2 = to_dict(graphacct.build("gpt2", seq_len=4, set={"n_layer": 2}))
@@ -61,7 +62,7 @@ def test_a_damaged_file_is_read_or_refused(damage):
 def outcome(content, unknown):
     """The error's message, or nothing for a graph that was accounted for in whole numbers."""
     try:
-        report = graphacct.account(from_dict(content), unknown=unknown)
+        report = graphacct.account(from_dict(content, "", default().operators), unknown=unknown)
     except GraphacctError as error:
         return str(error)
     assert all(isinstance(value, int) for value in report.total.values())

@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graphacct
-from graphacct import GraphacctError
+from graphacct import GraphacctError, memory
 from graphacct.errors import ConfigError, ReadError
-from graphacct.memory import memory
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 from graphacct.readers.hf import find
 
 FAMILIES = Path(__file__).parent.parent / "goldens" / "families"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphacct import Builder, Report, account
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 
 SCOPE = "<script>alert(\"x\")</script> & 'q' | [red]no[/red] \x1b[31m\n`*_#"
 FORMULA = "=HYPERLINK(1)\x9b31m\u202e\ud800"

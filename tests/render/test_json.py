@@ -15,7 +15,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from graphacct import OperatorError, Quantity, account, hookimpl
-from graphacct.plugins import load
+from graphacct.hooks.manager import load
 from graphacct.render.json import json as text
 
 QUANTITIES = [

@@ -10,7 +10,7 @@ from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
 from graphacct import Builder, account
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 from graphacct.render.sheet import sheet
 from graphacct.render.table import show, text
 

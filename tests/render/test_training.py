@@ -9,8 +9,8 @@ from io import StringIO
 import pytest
 
 from graphacct import ConfigError, account
-from graphacct.explanation import explain
-from graphacct.paths import parent
+from graphacct.explanations.explanation import explain
+from graphacct.graph.paths import parent
 from graphacct.render.compare import compare
 from graphacct.render.csv import csv as csv_of
 from graphacct.render.markdown import markdown

@@ -14,8 +14,8 @@ from measure import flops, parameters
 from modules import WorksheetLM
 
 import graphacct
-from graphacct.find import find
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
+from graphacct.models.find import find
 
 GOLDENS = Path(__file__).parent.parent / "goldens"
 GPT2 = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")

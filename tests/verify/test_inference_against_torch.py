@@ -10,12 +10,11 @@ import torch
 from graphacct_architectures.layers import with_cache
 from memory import Live, decode_peak, prefill_peak
 
-from graphacct import Builder
-from graphacct.architecture import Workload
-from graphacct.liveness import live_bytes
-from graphacct.memory import memory
-from graphacct.plugins import default
-from graphacct.schedule import schedule
+from graphacct import Builder, memory
+from graphacct.execution.schedule import schedule
+from graphacct.footprint.liveness import live_bytes
+from graphacct.hooks.manager import default
+from graphacct.models.architecture import Workload
 
 GPT2 = {"vocab_size": 101, "n_positions": 64, "n_embd": 48, "n_head": 6}
 SIZES = ((1, 24), (2, 40), (3, 2))

@@ -10,15 +10,15 @@ from memory import forward_peak, saved_bytes, step_peak, sums
 from modules import WorksheetLM
 
 import graphacct
-from graphacct.backward_kernels import ADD, BackwardPass
-from graphacct.backward_pass import backward_pass
-from graphacct.kept import Kept, kept, savings
-from graphacct.kept import saved_bytes as expected_bytes
-from graphacct.kernels import ACTIVATION, Schedule
-from graphacct.liveness import live_bytes, step_bytes
-from graphacct.plugins import default
-from graphacct.schedule import schedule
-from graphacct.selection import recomputed
+from graphacct.execution.autograd import backward_pass
+from graphacct.execution.backward import ADD, BackwardPass
+from graphacct.execution.kernels import ACTIVATION, Schedule
+from graphacct.execution.saved_storages import Kept, kept, savings
+from graphacct.execution.saved_storages import saved_bytes as expected_bytes
+from graphacct.execution.schedule import schedule
+from graphacct.footprint.liveness import live_bytes, step_bytes
+from graphacct.hooks.manager import default
+from graphacct.training.selection import recomputed
 
 GPT2 = {"vocab_size": 101, "n_positions": 64, "n_embd": 48, "n_layer": 3, "n_head": 6}
 WORKSHEET = {"vocab_size": 101, "context_length": 64, "d_model": 48, "n_layer": 3, "n_head": 6, "d_ff": 80}

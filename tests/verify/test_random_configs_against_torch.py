@@ -20,7 +20,7 @@ from random_configs import CAUSAL, FAMILIES, drawn
 from truth import inputs, model_from, train_step
 
 import graphacct
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 
 SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(3)
 WORKLOADS = ((1, 7), (2, 40))

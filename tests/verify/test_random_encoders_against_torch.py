@@ -19,7 +19,7 @@ from random_encoders import CLASSES, drawn, given, workloads
 from truth import decode_beside_encoder, in_groups, model_from, train_step
 
 import graphacct
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
 
 SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(3)
 CACHED = ((1, 7), (9, 4))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import RenderError
 from graphacct.files import write
-from graphacct.report import Report
+from graphacct.reports.report import Report
 
 if TYPE_CHECKING:
     import graphviz

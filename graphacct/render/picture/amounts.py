@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, same
-from graphacct.quantities import Quantity
 from graphacct.render.picture import palette
 from graphacct.render.picture.labels import numeric
 from graphacct.render.picture.scene import Scene
 from graphacct.render.units import human, params, percent
-from graphacct.report import Report
+from graphacct.reports.report import Report
 
 MINOR = 0.01
 """The share below which a node takes one line instead of two."""

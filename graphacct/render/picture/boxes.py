@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from graphacct.dims import Dim, same
-from graphacct.paths import last
+from graphacct.graph.paths import last
 from graphacct.render.picture import labels, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.scene import Box, Scope
-from graphacct.report import Report
+from graphacct.reports.report import Report
 
 
 def terminal(box: Box) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from graphacct.graph import Block, Graph
-from graphacct.paths import outward
+from graphacct.graph.graph import Block, Graph
+from graphacct.graph.paths import outward
 from graphacct.render.picture.scene import Chain, Figures
-from graphacct.report import Report
-from graphacct.rollup import adder
+from graphacct.reports.report import Report
+from graphacct.reports.rows import adder
 
 
 def path_chain(name: str, within: Chain = ()) -> Chain:

@@ -12,18 +12,18 @@ from typing import Any
 
 import graphviz
 
-from graphacct.annotate import NodeCost
+from graphacct.costs.annotate import NodeCost
+from graphacct.costs.quantities import Quantity, not_there
 from graphacct.dims import same_shape
 from graphacct.errors import PluginError, RenderError, brief, failure
-from graphacct.plugins import Plugins, default
-from graphacct.quantities import Quantity, not_there
+from graphacct.hooks.manager import Plugins, default
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.tooltips import Formula
-from graphacct.report import Report
-from graphacct.rollup import unrolled
+from graphacct.reports.report import Report
+from graphacct.reports.unrolled import unrolled
 from graphacct.tensors import TensorSpec
 
 TOO_MANY = 200

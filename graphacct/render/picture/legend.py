@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from graphacct.costs.quantities import Quantity
 from graphacct.dims import same
-from graphacct.quantities import Quantity
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
 from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
 from graphacct.render.picture.scene import Scene
 from graphacct.render.sheet import workload_text
 from graphacct.render.units import human, params
-from graphacct.report import Report
+from graphacct.reports.report import Report
 
 STEPS = 24
 TITLE_SIZE = 16

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-from graphacct.annotate import NodeCost
+from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim
 from graphacct.tensors import TensorSpec
 

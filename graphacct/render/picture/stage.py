@@ -13,15 +13,15 @@ from typing import TypeAlias
 
 import attrs
 
-from graphacct.annotate import NodeCost
+from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError, GraphacctError
-from graphacct.graph import Block, Graph, Node, Parameter
-from graphacct.plugins import Plugins
+from graphacct.graph.graph import Block, Graph, Node, Parameter
+from graphacct.hooks.manager import Plugins
 from graphacct.render.picture.content import Content, path_chain
 from graphacct.render.picture.residual import residual
 from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Scope
-from graphacct.report import Report
+from graphacct.reports.report import Report
 from graphacct.tensors import TensorSpec
 
 LONGEST = 14

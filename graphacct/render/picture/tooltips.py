@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from graphacct.annotate import NodeCost
+from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.explanation import sources
-from graphacct.graph import Node
-from graphacct.plugins import Plugins
+from graphacct.explanations.explanation import sources
+from graphacct.graph.graph import Node
+from graphacct.hooks.manager import Plugins
 from graphacct.render.picture.labels import numeric, tooltip
 from graphacct.render.picture.scene import Edge
 from graphacct.render.units import human
-from graphacct.report import Report
+from graphacct.reports.report import Report
 
 Formula: TypeAlias = Callable[[NodeCost], Iterable[str]]
 """Lines about where a node's figures come from."""
@@ -69,8 +69,8 @@ def _kept(report: Report, plugins: Plugins) -> dict[str, list[str]]:
     """Lines about what counts as kept at each node."""
     if report.annotated.training is None:
         return {}
-    from graphacct.keepings import keepings
-    from graphacct.training import kernels
+    from graphacct.explanations.saved_bytes import keepings
+    from graphacct.reports.step import kernels
 
     steps = kernels(report.annotated.graph, report.annotated.training, plugins.operators)
     return {
@@ -80,7 +80,7 @@ def _kept(report: Report, plugins: Plugins) -> dict[str, list[str]]:
 
 
 def _formulas(operator: Any, record: NodeCost) -> Iterable[str]:
-    from graphacct.formulas import exact_cost, formulas
+    from graphacct.explanations.formulas import exact_cost, formulas
 
     if not all(numeric(dim) for item in record.node.inputs for dim in item.spec.shape):
         return

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct.kept import saved_bytes as kept_bytes
-from graphacct.plugins import default
-from graphacct.schedule import schedule
-from graphacct.unroll import unroll
+from graphacct.execution.saved_storages import saved_bytes as kept_bytes
+from graphacct.execution.schedule import schedule
+from graphacct.graph.unroll import unroll
+from graphacct.hooks.manager import default
 
 ROWS = json.loads((Path(__file__).parents[3] / "tests" / "goldens" / "classes.json").read_text())
 NAMES = [row["config"]["architectures"][0] for row in ROWS]

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 import graphacct
+from graphacct import memory
 from graphacct.cli import cli
 from graphacct.errors import ConfigError
-from graphacct.memory import memory
 from graphacct.readers.hf import find as described
 
 T5 = {"vocab_size": 97, "d_model": 24, "d_kv": 6, "d_ff": 40, "num_heads": 4, "n_positions": 64}
@@ -129,7 +129,7 @@ def test_the_last_logits_alone_where_there_are_none(model: str, options: dict[st
 def read(folder: Path, **keys: Any) -> Any:
     """The configuration in a file with these keys."""
     folder.joinpath("config.json").write_text(json.dumps({"model_type": "t5", **keys}))
-    return described(str(folder), graphacct.plugins.default())[2]
+    return described(str(folder), graphacct.hooks.manager.default())[2]
 
 
 def test_the_class_that_the_file_names(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from graphacct_architectures.decoders.qwen3_moe import Qwen3MoeConfig, describe
 
 import graphacct
 from graphacct.errors import GraphacctError
-from graphacct.rollup import unrolled
+from graphacct.reports.unrolled import unrolled
 
 EXPERTS = Path(__file__).parents[3] / "tests" / "goldens" / "experts"
 MEASURED = [

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct.find import find, presets
-from graphacct.plugins import default
+from graphacct.hooks.manager import default
+from graphacct.models.find import find, presets
 from graphacct.readers.hf import find as described
 
 FAMILIES = Path(__file__).parents[3] / "tests" / "goldens" / "families"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct.graph import Graph
-from graphacct.unroll import unroll
+from graphacct.graph.graph import Graph
+from graphacct.graph.unroll import unroll
 
 GOLDENS = Path(__file__).parent / "goldens"
 CASES = sorted(path.parent.name for path in GOLDENS.glob("*/truth.json"))

@@ -6,7 +6,7 @@ import graphacct_mamba
 import pytest
 
 import graphacct
-from graphacct.plugins import default, load
+from graphacct.hooks.manager import default, load
 
 
 def test_it_is_found_by_its_entry_point() -> None:

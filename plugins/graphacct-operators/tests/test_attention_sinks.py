@@ -4,7 +4,7 @@ import graphacct_operators
 import pytest
 
 from graphacct import Node, ShapeError, TensorSpec, Value, Work
-from graphacct.backward import gradients_of
+from graphacct.training.gradients import gradients_of
 
 OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
 PLAIN, SINKS = (OPERATORS[f"scaled_dot_product_attention{end}"] for end in ("", "_with_sinks"))

@@ -7,8 +7,8 @@ import pytest
 from graphacct_operators import activation, elementwise
 
 from graphacct import Node, Operator, Parameter, TensorSpec, Value, Work
-from graphacct.backward import Gradients, gradients_of
 from graphacct.tensors import FLOATING
+from graphacct.training.gradients import Gradients, gradients_of
 
 OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
 INTEGERS = {"ids", "index", "indices", "targets", "condition", "rows", "columns", "ends"}

@@ -9,7 +9,7 @@ import pytest
 from graphacct_operators.torch_eager import CPU, CUDA
 
 from graphacct import OperatorError, Saved, TensorSpec, Work, operator
-from graphacct.saved import saved_tensors
+from graphacct.operators.saves import saved_tensors
 
 OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
 PROFILES = {"cuda": CUDA, "cpu": CPU}

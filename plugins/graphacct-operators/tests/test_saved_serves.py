@@ -9,7 +9,7 @@ import graphacct_operators
 import pytest
 
 from graphacct import TensorSpec
-from graphacct.saved import saved_tensors
+from graphacct.operators.saves import saved_tensors
 
 OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphacct import Node, TensorSpec, Value
-from graphacct.backward import gradients_of
+from graphacct.training.gradients import gradients_of
 
 OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
 QUANTITIES = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")

@@ -6,7 +6,7 @@ import pytest
 from graphacct_vision.normalization import batch_norm
 
 from graphacct import Cost, Node, OperatorError, ShapeError, TensorSpec, Value, Work
-from graphacct.backward import gradients_of
+from graphacct.training.gradients import gradients_of
 
 X = TensorSpec((8, 16, 14, 14))
 ELEMENTS = 8 * 16 * 14 * 14

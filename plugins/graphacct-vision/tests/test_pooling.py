@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphacct import Node, Operator, OperatorError, ShapeError, TensorSpec, Value, Work
-from graphacct.backward import Gradients, gradients_of
+from graphacct.training.gradients import Gradients, gradients_of
 
 
 def shape(operator: Operator, dims: tuple[Any, ...], **attributes: Any) -> tuple[Any, ...]:

@@ -11,8 +11,8 @@ import pytest
 
 import graphacct
 from graphacct import Report, prod
-from graphacct.paths import pattern
-from graphacct.unroll import unroll
+from graphacct.graph.paths import pattern
+from graphacct.graph.unroll import unroll
 
 GOLDENS = Path(__file__).parent / "goldens"
 CASES = {"resnet-50": "hf-resnet-50", "convnext-tiny-224": "convnext-tiny-224"}

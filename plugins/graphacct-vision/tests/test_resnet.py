@@ -11,7 +11,7 @@ import sympy
 
 import graphacct
 from graphacct import ConfigError, Report, prod
-from graphacct.paths import pattern
+from graphacct.graph.paths import pattern
 
 GOLDENS = Path(__file__).parent / "goldens"
 TRUTH = json.loads((GOLDENS / "resnet50.json").read_text(encoding="utf-8"))

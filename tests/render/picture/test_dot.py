@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from graphacct import Builder, Graph, GraphacctError, NodeCost, Report, Value, account, hookimpl
 from graphacct.errors import RenderError
-from graphacct.plugins import Plugins, default, load
+from graphacct.hooks.manager import Plugins, default, load
 from graphacct.render.picture.dot import PictureWarning, draw
 from graphacct.render.picture.palette import RESIDUAL, TIED
 

@@ -202,7 +202,7 @@ def test_hostile_names_do_no_harm(
 def test_each_name_comes_out_as_it_went_in(name: str) -> None:
     """In the label and in the tooltip; characters that XML cannot hold are written as code points."""
     from graphacct import Builder
-    from graphacct.plugins import default
+    from graphacct.hooks.manager import default
 
     builder = Builder(name, default().operators)
     out = builder.apply("relu", builder.input("x", (4,)), name=name)
@@ -216,7 +216,7 @@ def test_each_name_comes_out_as_it_went_in(name: str) -> None:
 def test_a_long_name_is_shortened_in_the_middle() -> None:
     """A label stays readable; the tooltip has the name in full, up to a limit."""
     from graphacct import Builder
-    from graphacct.plugins import default
+    from graphacct.hooks.manager import default
 
     name = "a" * 300 + "z" * 300
     builder = Builder("long", default().operators)

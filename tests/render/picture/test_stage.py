@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from graphacct import Builder, Graph, Report, account
-from graphacct.graph import Node, Value
-from graphacct.plugins import default
+from graphacct.graph.graph import Node, Value
+from graphacct.hooks.manager import default
 from graphacct.render.picture.dot import draw
 from graphacct.render.picture.scene import Scene
 from graphacct.render.picture.stage import DEEPEST, LONGEST, MOST, scene

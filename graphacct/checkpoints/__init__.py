@@ -1,0 +1,1 @@
+"""The tensors of a checkpoint's files against those of a model."""

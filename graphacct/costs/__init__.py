@@ -1,0 +1,1 @@
+"""A cost for every node: annotation, conventions, quantities, coverage."""

@@ -1,0 +1,218 @@
+"""Annotation: a cost for every node, never silently zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from graphacct.costs.conventions import EXACT, Convention, Ordinals, adjusted, checked
+from graphacct.dims import Dim
+from graphacct.errors import (
+    GraphacctError,
+    GraphError,
+    PluginError,
+    UnknownNameError,
+    blame,
+    brief,
+    failure,
+    suggest,
+)
+from graphacct.graph.graph import Block, Graph, Node, Parameter
+from graphacct.hooks.manager import Plugins, default
+from graphacct.operators.cost import Cost
+from graphacct.operators.operator import Operator
+from graphacct.operators.shape_inference import check_outputs
+from graphacct.tensors import conflict
+
+if TYPE_CHECKING:
+    from graphacct.training.options import Training
+
+WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
+
+
+NOTHING = Cost()
+
+
+@attrs.frozen
+class NodeCost:
+    """A node and what it costs.
+
+    Attributes:
+        node: The node, named as in its graph (with `*` inside blocks).
+        cost: One pass through it; None when nothing is registered that can cost it.
+        repeats: How often each block around it repeats, outermost first.
+        times: Their product: how often the node runs.
+        owned: The parameters whose storage is attributed to this node: each storage of the graph has one owner.
+        starts: The first index of each block around it, outermost first.
+        input_grad: In training, the work of all its gradients with respect to values, repetitions included.
+        weight_grad: The same with respect to parameters.
+        saved_bytes: In training, the activations that it is the first to keep, repetitions included.
+        peak_bytes: In training, the most activation bytes alive while it runs, in the forward pass.
+        backward_peak_bytes: The same in the backward pass, with gradients, and where it is run again.
+        again: In training, the work of the forward pass that is done once more in the backward pass: all of it where
+            the node is recomputed to keep less, and what its kernel computes again. Repetitions included.
+        gradient_bytes: In training, the gradients of the parameters that it owns, on one rank.
+        optimizer_state_bytes: In training, what the optimizer keeps for them, on one rank.
+        optimizer: In training, the work of their update, on one rank.
+    """
+
+    node: Node
+    cost: Cost | None
+    repeats: tuple[Dim, ...] = ()
+    times: Dim = 1
+    owned: tuple[Parameter, ...] = ()
+    starts: tuple[int, ...] = ()
+    input_grad: Cost = NOTHING
+    weight_grad: Cost = NOTHING
+    saved_bytes: Dim = 0
+    peak_bytes: Dim = 0
+    backward_peak_bytes: Dim = 0
+    again: Cost = NOTHING
+    gradient_bytes: Dim = 0
+    optimizer_state_bytes: Dim = 0
+    optimizer: Cost = NOTHING
+
+
+@attrs.frozen
+class AnnotatedGraph:
+    """A graph with a cost for each node.
+
+    Attributes:
+        graph: The graph.
+        costs: One record a node, in schedule order; each block's body once.
+        convention: The convention of the costs.
+        training: How the training step runs; None for a forward pass.
+    """
+
+    graph: Graph
+    costs: tuple[NodeCost, ...]
+    convention: Convention
+    training: Training | None = None
+
+    def __repr__(self) -> str:
+        return f"<AnnotatedGraph {self.graph.name}: {len(self.costs)} nodes, convention {self.convention.name}>"
+
+    @property
+    def uncosted(self) -> tuple[Node, ...]:
+        """The nodes that no total contains, because nothing is registered that can cost them."""
+        return tuple(record.node for record in self.costs if record.cost is None)
+
+
+def annotate(
+    graph: Graph, convention: Convention = EXACT, *, unknown: str = "error", plugins: Plugins | None = None
+) -> AnnotatedGraph:
+    """The graph with the cost of every node.
+
+    `unknown` says what becomes of a node that nothing can cost: `error` raises UnknownNameError, which names it;
+    `report` leaves it out of every sum and records it.
+    Raises ShapeError where the operands do not fit the operator, OperatorError where its formula fails.
+    """
+    if unknown not in ("error", "report"):
+        raise UnknownNameError(f"unknown is 'error' or 'report', not {unknown!r}")
+    annotation = _Annotation(plugins or default(), convention, unknown == "report")
+    annotation.visit(graph, (), 1, ())
+    annotation.check_ties()
+    return AnnotatedGraph(graph, tuple(annotation.records), convention)
+
+
+class _Annotation:
+    """The state of one walk over a graph."""
+
+    def __init__(self, plugins: Plugins, convention: Convention, lenient: bool) -> None:
+        self.plugins = plugins
+        self.convention = convention
+        self.ordinals = Ordinals()
+        self.lenient = lenient
+        self.records: list[NodeCost] = []
+        self.storages: dict[tuple[str, tuple[int, ...]], Parameter] = {}
+        self.names: dict[str, Parameter] = {}
+        self.tied: list[Parameter] = []
+
+    def visit(self, graph: Graph, repeats: tuple[Dim, ...], times: Dim, starts: tuple[int, ...]) -> None:
+        adjusts = self.convention.adjust is not None
+        operators = self.plugins.operators
+        direct = self.plugins.costs_nodes_itself
+        append = self.records.append
+        for node in graph.nodes:
+            if isinstance(node, Block):
+                self.visit(node.body, (*repeats, node.repeat), times * node.repeat, (*starts, node.start))
+                continue
+            name = node.operator
+            operator = operators.get(name)
+            try:
+                cost = cost_of(node, operator) if direct else self._ask(node, operator)
+            except Exception as error:
+                raise self._blame(node, error) from error
+            if cost is None:
+                self._unknown(node)
+            elif adjusts:
+                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, starts))
+            owned: tuple[Parameter, ...] = ()
+            for operand in node.inputs:
+                if type(operand) is Parameter and cost is not None:
+                    owned += self._own(operand, node, starts)
+            append(NodeCost(node, cost, repeats, times, owned, starts))
+
+    def _own(self, parameter: Parameter, node: Node, starts: tuple[int, ...]) -> tuple[Parameter, ...]:
+        """The parameter, if its storage is new: a name with `*` is another storage in a block that starts elsewhere."""
+        if parameter.tied_to:
+            self.tied.append(parameter)
+            return ()
+        name = parameter.name
+        key = (name, starts[: name.count("*")] if starts else ())
+        known = self.storages.get(key)
+        if known is None:
+            self.storages[key] = self.names[name] = parameter
+            return (parameter,)
+        if conflict(known.spec, parameter.spec):
+            raise GraphError(
+                f"node {node.name!r}: parameter {parameter.name!r} is {parameter.spec} here but {known.spec} before"
+            )
+        return ()
+
+    def check_ties(self) -> None:
+        for parameter in self.tied:
+            target = self.names.get(parameter.tied_to)
+            who = f"parameter {brief(parameter.name)} is tied to {brief(parameter.tied_to)}"
+            if target is None:
+                if self.lenient:
+                    continue  # it may belong to a node that is left out
+                raise GraphError(f"{who}, which no node of the graph has{suggest(parameter.tied_to, self.names)}")
+            if conflict(target.spec, parameter.spec):
+                raise GraphError(f"{who}, but is {parameter.spec} where that is {target.spec}")
+
+    def _ask(self, node: Node, operator: Operator | None) -> Cost | None:
+        cost = self.plugins.manager.hook.graphacct_node_cost(node=node, operator=operator)
+        if cost is None:
+            return None
+        who = f"graphacct_node_cost (of {self.plugins.who_has('graphacct_node_cost')}) returned"
+        if not isinstance(cost, Cost):
+            raise PluginError(f"{who} {brief(cost)}, which is no Cost")
+        return checked(node, cost, f"{who} a Cost with")
+
+    def _blame(self, node: Node, error: Exception) -> GraphacctError:
+        culprit = self.plugins.raised_by("graphacct_node_cost", error)
+        if not culprit:
+            return blame(node.name, node.operator, self.plugins.operators, error)
+        who = f"node {node.name!r}, operator {node.operator!r}: graphacct_node_cost of plugin {culprit}"
+        return PluginError(failure(who, error))
+
+    def _unknown(self, node: Node) -> None:
+        if not self.lenient:
+            close = suggest(node.operator, self.plugins.operators)
+            raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
+
+
+def cost_of(node: Node, operator: Operator | None) -> Cost | None:
+    """The exact cost of one pass through a node by its operator's formula; None when there is no operator.
+
+    Checks the operands against the signature and the node's outputs against what the operator makes of them.
+    """
+    if operator is None:
+        return None
+    application = node.application
+    if application is None:
+        application = operator.apply([operand.spec for operand in node.inputs], node.attributes)
+        check_outputs([value.spec for value in node.outputs], application.outputs)
+    return application.cost

@@ -1,0 +1,50 @@
+"""Columns: one quantity of every costed node, and its total."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import mul
+
+from graphacct.costs.annotate import AnnotatedGraph, NodeCost
+from graphacct.costs.quantities import Quantity
+from graphacct.dims import Dim, maximum
+from graphacct.graph.paths import instances
+from graphacct.hooks.manager import Plugins
+
+
+def column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]) -> list[Dim]:
+    """One quantity of every costed node, repeats included."""
+    if quantity.per in ("parameter", "owned"):
+        return [_over_parameters(quantity, record) if record.owned else 0 for record in records]
+    values = map(quantity.of, records)
+    return list(values if quantity.combine == "max" or quantity.per == "total" else map(mul, values, times))
+
+
+def total(quantity: Quantity, values: Sequence[Dim]) -> Dim:
+    start: Dim = 0
+    return reduce(maximum, values, start) if quantity.combine == "max" else sum(values)
+
+
+def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
+    result: Dim = 0
+    for parameter in record.owned:
+        if parameter.buffer:
+            continue
+        value = quantity.of(parameter, record.node) if quantity.per == "owned" else quantity.of(parameter)
+        if quantity.combine == "max":
+            result = maximum(result, value)
+        else:
+            result = result + value * instances(parameter.name, record.repeats)
+    return result
+
+
+def per_node(name: str, annotated: AnnotatedGraph, plugins: Plugins) -> dict[str, Dim]:
+    """One quantity of every costed node by name, repeats included, whatever its phase; empty when no plugin registers
+    it."""
+    quantity = plugins.quantities.get(name)
+    if quantity is None:
+        return {}
+    costed = [record for record in annotated.costs if record.cost is not None]
+    values = column(quantity, costed, [record.times for record in costed])
+    return {record.node.name: value for record, value in zip(costed, values, strict=True)}

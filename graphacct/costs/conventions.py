@@ -1,0 +1,119 @@
+"""Conventions: what is counted. Every report states the one it used.
+
+A convention adjusts the exact cost of one node. It is told the node's ordinal, its position among the nodes of the
+same operator in the same repetition, because published conventions count some things "once per layer". A repetition
+is told by the path up to its last index (`layers.*`, or `layers.3` in an unrolled graph).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from graphacct.errors import OperatorError, PluginError, brief, failure, unknown
+from graphacct.graph.graph import Node
+from graphacct.graph.paths import repetition
+from graphacct.operators.cost import Cost, sound
+
+
+@attrs.frozen(eq=False)
+class Convention:
+    """What is counted.
+
+    Attributes:
+        name: What reports call it.
+        doc: One sentence: what it counts, and whose it is.
+        adjust: `adjust(node, cost, ordinal) -> Cost`; None leaves every cost as it is.
+        backward: The same for the work that training adds to a node: each of its gradients, what is computed again
+            for them, the optimizer's update of its parameters. None adjusts them as the forward cost.
+        replaces: Whether it takes the place of a convention of this name from another plugin.
+    """
+
+    name: str
+    doc: str
+    adjust: Callable[[Node, Cost, int], Cost] | None = None
+    backward: Callable[[Node, Cost, int], Cost] | None = None
+    replaces: bool = False
+
+
+def find_convention(convention: str | Convention, known: Mapping[str, Convention]) -> Convention:
+    """The convention of a name; UnknownNameError suggests the closest."""
+    if isinstance(convention, Convention):
+        return convention
+    rule = known.get(convention)
+    if rule is None:
+        raise unknown("convention", convention, known)
+    return rule
+
+
+def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backward: bool = False) -> Cost:
+    """The cost of one node that a convention counts; `backward` says that it is work of the backward pass.
+
+    Raises PluginError, which names the convention and the node, where its function fails or gives no cost.
+    """
+    adjust = (convention.backward or convention.adjust) if backward else convention.adjust
+    if adjust is None:
+        return cost
+    who = f"convention {convention.name!r} on node {node.name!r}, operator {node.operator!r},"
+    try:
+        result: object = adjust(node, cost, ordinal)
+    except Exception as error:
+        raise PluginError(failure(who, error)) from error
+    if not isinstance(result, Cost):
+        raise PluginError(f"{who} returned {brief(result)}, which is no Cost")
+    return checked(node, result, f"{who} returned a Cost with")
+
+
+def checked(node: Node, cost: Cost, who: str) -> Cost:
+    """A cost that a plugin made, with each figure a count; PluginError begins with `who`."""
+    try:
+        return sound(cost, (item.spec for item in (*node.inputs, *node.outputs)), who)
+    except OperatorError as error:
+        raise PluginError(str(error)) from error
+
+
+class Ordinals:
+    """The ordinals of nodes that come in schedule order."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str, tuple[int, ...]], int] = {}
+
+    def of(self, node: Node, starts: tuple[int, ...] = ()) -> int:
+        """How many nodes of the same operator came before this one in its repetition; `starts` are the first indices
+        of the blocks around it."""
+        key = (repetition(node.name), node.operator, starts)
+        ordinal = self._last[key] = self._last.get(key, -1) + 1
+        return ordinal
+
+
+def matmul_only(node: Node, cost: Cost, ordinal: int) -> Cost:
+    """Contractions only, as torch.utils.flop_counter counts: no vector work, no transcendentals."""
+    return attrs.evolve(cost, vector_flops=0, transcendentals=0)
+
+
+# The worksheet's factors per output element: `2 * seq_len * d_model` for an RMSNorm (x / rms, times the gain), and
+# `3 * seq_len * d_model` for a rotary embedding (two products and a sum).
+WORKSHEET_FACTORS = {"rms_norm": 2, "rotary_embedding": 3}
+
+
+def worksheet_sheet(node: Node, cost: Cost, ordinal: int) -> Cost:
+    """Contractions, plus the first RMSNorm and the first rotary embedding of each body.
+
+    The sheet writes one of each per block although there are two; docs/worksheet.md lists this among its slips.
+    """
+    factor = WORKSHEET_FACTORS.get(node.operator, 0) if ordinal == 0 else 0
+    return attrs.evolve(cost, vector_flops=factor * node.outputs[0].spec.elements, transcendentals=0)
+
+
+EXACT = Convention("exact", "Everything counted: contractions and all other arithmetic, at the documented factors.")
+MATMUL = Convention(
+    "matmul", "Contractions only, 2 FLOPs per multiply-add: equal to torch's FLOP counter.", matmul_only
+)
+WORKSHEET = Convention(
+    "worksheet",
+    "Contractions, and of each block one RMSNorm (2 per element) and one rotary embedding (3 per element): "
+    "the worksheet that the project grew from, slips included.",
+    worksheet_sheet,
+    backward=matmul_only,
+)

@@ -1,0 +1,1 @@
+"""Where one number comes from: its formula, the values in it, its parts, its source."""

@@ -1,0 +1,278 @@
+"""Explanations: the formula of a number, the values put in, the convention and the source.
+
+The formula is not written a second time: the operator's own formula is evaluated on symbols, and checked against the
+number that it explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from graphacct.costs.quantities import not_there
+from graphacct.dims import Dim, prod, same
+from graphacct.display import display
+from graphacct.explanations.formulas import formulas, number
+from graphacct.explanations.lines import Line, forward_line, training_line
+from graphacct.explanations.lookup import check_indices, matches, resolve
+from graphacct.graph.graph import Node
+from graphacct.graph.paths import last, outward, parent, pattern
+from graphacct.hooks.manager import Plugins, default
+from graphacct.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from graphacct.costs.annotate import NodeCost
+    from graphacct.explanations.saved_bytes import Keeping
+    from graphacct.footprint.live_tensors import Resident
+    from graphacct.reports.report import Report
+
+SUMS = "the sum of its parts, repeats included"
+GRADIENTS_OF = ("input_grad", "weight_grad", "step", "hardware")
+"""How the quantities begin that a word about operands without a gradient belongs to."""
+
+
+@attrs.frozen
+class Explanation:
+    """Where the numbers of a node come from.
+
+    Attributes:
+        model: The model's name.
+        node: The node's or scope's path.
+        operator: The operator's name; empty for a scope.
+        origin: The plugin that the operator comes from.
+        signature: The operator's signature.
+        operands: Name, shape and dtype of each operand, as text; for a scope, its parts.
+        values: What the formula's names stand for, as text.
+        lines: The quantities.
+        times: How often the node runs, and why, as text.
+        convention: Name and sentence of the report's convention.
+        source: The factor per element and its source, from the operator's docstring.
+        gradient_source: The same of its gradients; empty outside training.
+        notes: In training, the operands without a gradient, and why.
+        saved: In training, what its backward pass needs, where that is and which of it counts here.
+        alive: In training, what is alive while it runs, at most.
+    """
+
+    model: str
+    node: str
+    operator: str
+    origin: str
+    signature: str
+    operands: tuple[str, ...]
+    values: tuple[str, ...]
+    lines: tuple[Line, ...]
+    times: str
+    convention: str
+    source: str
+    gradient_source: str = ""
+    notes: tuple[str, ...] = ()
+    saved: tuple[Keeping, ...] = ()
+    alive: tuple[Resident, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return attrs.asdict(self)
+
+    def __str__(self) -> str:
+        return str(display("explanation.text", self))
+
+
+def explain(report: Report, node: str, quantity: str | None = None, plugins: Plugins | None = None) -> Explanation:
+    """Where the numbers of a node or scope of a report come from.
+
+    Args:
+        node: A path (`transformer.h.*.attn.c_attn`), one with an index in place of `*`, or the end of one that only
+            one node has (`mlp.c_fc`).
+        quantity: The one quantity to explain; all of them unless given.
+
+    Raises UnknownNameError for a node or quantity that the report does not have, with the closest one, and ConfigError
+    for a quantity of another phase.
+    """
+    names = [item.name for item in report.quantities]
+    if quantity is not None and quantity not in names:
+        raise not_there(quantity, names)
+    records = {record.node.name: record for record in report.annotated.costs}
+    if node not in records:
+        path = resolve(report, node)
+        check_indices(report, path, node)
+        named = [record for record in records.values() if pattern(record.node.name) == path]
+        if not named:
+            return _one_of(node, _scope(report, path, quantity))
+        meant = [record for record in named if matches(record.node.name, node, record)]
+        if len(meant or named) > 1:
+            return _one_of(node, _several(report, path, named, quantity))
+        node = (meant or named)[0].node.name
+    return _node(report, records[node], quantity, plugins or default())
+
+
+def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugins) -> Explanation:
+    node = record.node
+    operator = plugins.operators.get(node.operator)
+    texts = formulas(operator, record) if operator is not None else {}
+    training = report.annotated.training
+    backward = None
+    if training is not None:
+        from graphacct.explanations.parts import addends
+
+        backward = addends(report.annotated.graph, record, training, plugins)
+    lines = []
+    figures = _totals(report, record)
+    for name, total in figures.items():
+        if quantity is None or name == quantity:
+            step = None if backward is None else training_line(name, figures, record, operator, backward)
+            lines.append(step or forward_line(name, total, record, texts, operator))
+    named = {line.quantity for line in lines}
+    convention = report.annotated.convention
+    doc = operator.doc if operator is not None else "no operator of this name is registered: the node is in no total"
+    source, gradient_source = sources(doc)
+    saved, alive = _memory(report, node.name, named, plugins)
+    worked = any(name.startswith(GRADIENTS_OF) for name in named)
+    return Explanation(
+        report.model,
+        node.name,
+        node.operator,
+        plugins.origin("operators", node.operator),
+        operator.signature.text if operator is not None else "",
+        _operands(node, operator),
+        _sizes(node, operator),
+        tuple(lines),
+        _times(report, record),
+        f"{convention.name}: {convention.doc}",
+        source,
+        gradient_source if worked and training is not None else "",
+        backward.notes if backward is not None and worked else (),
+        saved,
+        alive,
+    )
+
+
+def sources(doc: str) -> tuple[str, str]:
+    """An operator's docstring: what is said of the forward pass, and from the sentence on that begins with `Backward`
+    what is said of the gradients."""
+    forward, word, backward = doc.partition(" Backward" if not doc.startswith("Backward") else "Backward")
+    return forward, f"{word.strip()}{backward}"
+
+
+def _memory(
+    report: Report, node: str, named: Set[str], plugins: Plugins
+) -> tuple[tuple[Keeping, ...], tuple[Resident, ...]]:
+    """What a node's backward pass needs and what is alive while it runs, as far as that is asked for."""
+    training = report.annotated.training
+    if training is None or not named & {"saved_bytes", "peak_bytes"}:
+        return (), ()
+    from graphacct.explanations.saved_bytes import alive, keepings
+    from graphacct.reports.step import kernels
+
+    steps = kernels(report.annotated.graph, training, plugins.operators)
+    return (
+        keepings(steps).get(node, ()) if "saved_bytes" in named else (),
+        alive(steps, node) if "peak_bytes" in named else (),
+    )
+
+
+def _operands(node: Node, operator: Operator | None) -> tuple[str, ...]:
+    terms = operator.signature.inputs if operator is not None else ()
+    operands = []
+    for index, operand in enumerate(node.inputs):
+        label = f"{terms[min(index, len(terms) - 1)].name}: " if terms else ""
+        operands.append(f"{label}{operand.name} {operand.spec}")
+    return (*operands, *(f"-> {value.name} {value.spec}" for value in node.outputs))
+
+
+def _sizes(node: Node, operator: Operator | None) -> tuple[str, ...]:
+    application = node.application
+    if operator is None or application is None:
+        return ()
+    sizes = [f"{name} = {_size(dim)}" for name, dim in application.dims.items()]
+    if any(term.ellipsis is True for term in operator.signature.inputs) and application.batch:
+        product = " · ".join(map(number, application.batch))
+        equals = f" = {number(prod(application.batch))}" if len(application.batch) > 1 else ""
+        sizes.append(f"batch = {product}{equals} (the dimensions of '...')")
+    return tuple(sizes)
+
+
+def _size(dim: Dim | tuple[Dim, ...]) -> str:
+    return " × ".join(map(number, dim)) if isinstance(dim, tuple) else number(dim)
+
+
+def _totals(report: Report, record: NodeCost) -> Mapping[str, Dim]:
+    """What the node adds to each total."""
+    names = [item.name for item in report.quantities]
+    costed = [item for item in report.annotated.costs if item.cost is not None]
+    if record.cost is None:
+        return dict.fromkeys(names, 0)
+    return dict(zip(names, report.values[costed.index(record)], strict=True))
+
+
+def _times(report: Report, record: NodeCost) -> str:
+    others = [
+        other.node.name
+        for other in report.annotated.costs
+        if other is not record and pattern(other.node.name) == record.node.name
+    ]
+    more = f"; the report's row {record.node.name} holds {', '.join(others)} too" if others else ""
+    if not record.repeats:
+        return f"once{more}"
+    names = [path for path in outward(record.node.name) if "*" in last(path)]
+    around = " in ".join(
+        f"{name} ×{number(times)}" for name, times in zip(names, reversed(record.repeats), strict=False)
+    )
+    return f"{number(record.times)} times ({around}){more}"
+
+
+def _several(report: Report, path: str, records: Sequence[NodeCost], quantity: str | None) -> Explanation:
+    """A row of several nodes, whose paths differ in their indices alone, is their sum."""
+    parts = [(record.node.name, record.node.operator, _totals(report, record)) for record in records]
+    return _sum(report, path, parts, quantity)
+
+
+def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
+    """A scope is the sum of its parts."""
+    parts = [(row.path, row.operator or "scope", row.values) for row in report.by_scope if parent(row.path) == path]
+    return _sum(report, path, parts, quantity)
+
+
+def _sum(
+    report: Report, path: str, parts: Sequence[tuple[str, str, Mapping[str, Dim]]], quantity: str | None
+) -> Explanation:
+    """What a row of the report is the sum of: each part's path, operator and figures."""
+    row = report[path]
+    combine = {item.name: item.combine for item in report.quantities}
+    lines = []
+    for name, total in row.values.items():
+        if quantity is None or name == quantity:
+            nonzero = [(part.removeprefix(f"{path}."), of[name]) for part, _, of in parts if not same(of[name], 0)]
+            largest = combine[name] == "max"
+            formula = _combined([part for part, _ in nonzero], largest)
+            numbers = _combined([number(value) for _, value in nonzero], largest)
+            lines.append(Line(name, formula, numbers, total, total, total))
+    convention = report.annotated.convention
+    return Explanation(
+        report.model,
+        path,
+        "",
+        "",
+        "",
+        tuple(f"{part} ({operator})" for part, operator, _ in parts),
+        (),
+        tuple(lines),
+        "once" if same(row.repeat, 1) else f"{number(row.repeat)} times",
+        f"{convention.name}: {convention.doc}",
+        SUMS if not any(of == "max" for of in combine.values()) else f"{SUMS}; of peaks, the largest",
+    )
+
+
+def _one_of(wanted: str, found: Explanation) -> Explanation:
+    """What is asked for by an index has the figures of its whole row, and says so."""
+    if not any(part.isdigit() for part in wanted.split(".")):
+        return found
+    return attrs.evolve(found, times=f"{found.times}; the figures are of all of them, {wanted} is one")
+
+
+def _combined(terms: Sequence[str], largest: bool) -> str:
+    """Terms as a sum, or as the largest of them."""
+    if largest and len(terms) > 1:
+        return f"the largest of {'; '.join(terms)}"
+    return " + ".join(terms) or "0"

@@ -1,0 +1,175 @@
+"""The formula of a number in symbols: the operator's own formula, evaluated on symbols and checked against the number.
+
+Nothing is written a second time, so a formula that is shown cannot differ from the one that counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from graphacct.dims import Dim, prod
+from graphacct.errors import GraphacctError
+from graphacct.operators.cost import Cost, Work, full_cost
+from graphacct.operators.operator import Operator
+from graphacct.operators.signature import Term
+from graphacct.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from graphacct.costs.annotate import NodeCost
+    from graphacct.training.gradients import Addend
+
+WORK = ("matmul_flops", "vector_flops")
+PER_NODE = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
+
+
+def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]:
+    """Formula and substituted formula of each per-node quantity of an operator's application; those that have none
+    (because the formula decides by sizes) are left out."""
+    if record.cost is None:
+        return {}
+    return _closed(operator, record, PER_NODE, _Symbols.cost, exact_cost(operator, record))
+
+
+def gradient_formulas(operator: Operator, record: NodeCost, addend: Addend) -> dict[str, tuple[str, str]]:
+    """The same of one part of the backward pass: of its `matmul_flops` and its `vector_flops`."""
+    return _closed(operator, record, WORK, lambda symbols: symbols.gradient(addend), addend.work)
+
+
+def _closed(
+    operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[_Symbols], Any], exact: Any
+) -> dict[str, tuple[str, str]]:
+    """Formula and substituted formula of each figure that has a closed form, which gives the exact one."""
+    found: dict[str, tuple[str, str]] = {}
+    for collapse, alike in _readings(operator, record):
+        try:
+            symbols = _Symbols(operator, record, collapse, alike)
+            figures = evaluated(symbols)
+            for name in names:
+                expression = getattr(figures, name)
+                if name not in found and _evaluate(expression, symbols.values) == getattr(exact, name):
+                    text = _pretty(expression)
+                    found[name] = (text, _substitute(text, symbols.values))
+        except (TypeError, LookupError, GraphacctError):  # a formula that looks at sizes or ranks has no closed form
+            continue
+        if len(found) == len(names):
+            break
+    return found
+
+
+def _readings(operator: Operator, record: NodeCost) -> Iterator[tuple[bool, tuple[str, str]]]:
+    """The ways to put symbols for sizes, the plainest first: the dimensions of `...` as one or each for itself, then
+    with two dimensions of one size taken for the same, for formulas that ask whether they are."""
+    yield True, ("", "")
+    yield False, ("", "")
+    specs = [operand.spec for operand in record.node.inputs]
+    dims = operator.apply(specs, record.node.attributes).dims
+    sizes = [(name, size) for name, size in dims.items() if type(size) is int]
+    for (first, size), (second, other) in combinations(sizes, 2):
+        if size == other:
+            yield True, (first, second)
+
+
+def exact_cost(operator: Operator, record: NodeCost) -> Cost:
+    """What one pass through the node costs, before any convention."""
+    return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes).cost
+
+
+class _Symbols:
+    """An operator's application with a symbol for every dimension, and what each symbol stands for.
+
+    With `collapse`, the dimensions of `...` are one symbol, `batch`, their product; else each has its own. The two
+    dimensions that are `alike` have the first one's symbol.
+    """
+
+    def __init__(self, operator: Operator, record: NodeCost, collapse: bool, alike: tuple[str, str] = ("", "")) -> None:
+        self.operator, self.attributes = operator, record.node.attributes
+        specs = [operand.spec for operand in record.node.inputs]
+        self.application = operator.apply(specs, self.attributes)
+        self.values: dict[str, Dim] = {}
+        self.collapse = collapse
+        self.dims: dict[str, Any] = {}
+        for name, size in self.application.dims.items():
+            self.dims[name] = self._all(name, size) if isinstance(size, tuple) else self._one(name, size)
+        if alike[1]:
+            self.dims[alike[1]] = self.dims[alike[0]]
+        self.batch = (self._one("batch", prod(self.application.batch)),)
+        signature = operator.signature
+        inputs = [signature.inputs[min(index, len(signature.inputs) - 1)] for index in range(len(specs))]
+        count = len(signature.outputs)
+        outputs = [signature.outputs[min(index, count - 1)] for index in range(len(self.application.outputs))]
+        self.specs = [self._spec(term, spec, i) for i, (term, spec) in enumerate(zip(inputs, specs, strict=True))]
+        self.outputs = [
+            self._spec(term, spec, i)
+            for i, (term, spec) in enumerate(zip(outputs, self.application.outputs, strict=True))
+        ]
+
+    def cost(self) -> Cost:
+        """The cost in symbols."""
+        work = self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes)
+        return full_cost(work, self.specs, self.outputs, self.application.view)
+
+    def gradient(self, addend: Addend) -> Work:
+        """One part of the backward pass in symbols."""
+        work = Work()
+        if addend.stated is not None:
+            work = self.operator.call(addend.stated, self.dims, self.batch, self.specs, self.outputs, self.attributes)
+        return work.plus(Work(self.operator.contraction(self.dims, self.batch))) if addend.contracted else work
+
+    def _spec(self, term: Term, spec: TensorSpec, index: int) -> TensorSpec:
+        front, back = len(term.front), len(term.back)
+        lead = spec.shape[front : len(spec.shape) - back]
+        label = f"{term.name}{index}" if term.variadic else term.name
+        if isinstance(term.ellipsis, str):
+            middle = self.dims.get(term.ellipsis) or self._all(term.ellipsis, lead)
+        elif term.ellipsis and self.collapse and _same_product(lead, self.application.batch):
+            middle = self.batch
+        else:
+            middle = self._all(label, lead)
+        first = [self._named(name, size) for name, size in zip(term.front, spec.shape, strict=False)]
+        last = [
+            self._named(name, size) for name, size in zip(term.back, spec.shape[len(spec.shape) - back :], strict=True)
+        ]
+        return TensorSpec((*first, *middle, *last), spec.dtype)
+
+    def _named(self, name: str, size: Dim) -> Any:
+        return self.dims[name] if name in self.dims else self._one(name, size)
+
+    def _one(self, name: str, size: Dim) -> Any:
+        self.values[name] = size
+        return _symbol(name)
+
+    def _all(self, name: str, sizes: tuple[Dim, ...]) -> tuple[Any, ...]:
+        return tuple(self._one(f"{name}_{index}", size) for index, size in enumerate(sizes))
+
+
+def _same_product(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
+    return bool(prod(a) == prod(b))
+
+
+def _symbol(name: str) -> Any:
+    import sympy
+
+    return sympy.Symbol(name, integer=True, positive=True)
+
+
+def _evaluate(expression: Any, values: Mapping[str, Dim]) -> Any:
+    if not hasattr(expression, "free_symbols"):
+        return expression
+    return int(expression.subs({symbol: values[symbol.name] for symbol in expression.free_symbols}))
+
+
+def _pretty(expression: Any) -> str:
+    return str(expression).replace("**", "^").replace("*", " · ")
+
+
+def _substitute(text: str, values: Mapping[str, Dim]) -> str:
+    text = re.sub(r"\b\d{4,}\b", lambda match: f"{int(match[0]):,}", text)
+    return re.sub(r"[A-Za-z_]\w*", lambda match: number(values[match[0]]) if match[0] in values else match[0], text)
+
+
+def number(value: Dim) -> str:
+    """A size or figure as explanations print it: an int with commas, a symbol as itself."""
+    return f"{value:,}" if type(value) is int else str(value)

@@ -1,0 +1,115 @@
+"""Lines of an explanation: one quantity of a node each, with the formula, the values put in and the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from graphacct.dims import Dim
+from graphacct.explanations.formulas import exact_cost, number
+from graphacct.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from graphacct.costs.annotate import NodeCost
+    from graphacct.explanations.parts import Addend, Backward
+
+FLOPS = ("matmul_flops", "flops")
+SUMS = {"step": ("forward", "input_grad", "weight_grad"), "hardware": ("step", "recompute")}
+"""The quantities of a training step that are sums of others, by how their names begin."""
+
+
+@attrs.frozen
+class Line:
+    """One quantity of a node, explained.
+
+    Attributes:
+        quantity: Its name.
+        formula: The formula in the names of the operator's signature; empty when it has no closed form.
+        substituted: The formula with the values put in.
+        exact: What the formula gives, for one pass through the node.
+        value: What the report's convention makes of it; differs from `exact` where the convention leaves work out.
+        total: The value times how often the node runs.
+        parts: The parts that add up to it, where training asks for several.
+    """
+
+    quantity: str
+    formula: str
+    substituted: str
+    exact: Dim
+    value: Dim
+    total: Dim
+    parts: tuple[Addend, ...] = ()
+
+
+def forward_line(
+    name: str, total: Dim, record: NodeCost, texts: Mapping[str, tuple[str, str]], operator: Operator | None
+) -> Line:
+    """A quantity that does not depend on the phase."""
+    if name in ("params", "param_bytes"):
+        return _parameters(name, total, record)
+    if record.cost is None or operator is None:
+        return Line(name, "", "", 0, 0, total)
+    exact = exact_cost(operator, record)
+    known = getattr(exact, name, None)
+    if known is None:
+        return Line(name, "", "", total, total, total)
+    value = getattr(record.cost, name)
+    if name == "flops":
+        parts = f"{number(exact.matmul_flops)} + {number(exact.vector_flops)}"
+        return Line(name, "matmul_flops + vector_flops", parts, known, value, total)
+    if name == "macs":
+        return Line(name, "matmul_flops / 2", f"{number(exact.matmul_flops)} / 2", known, value, total)
+    formula, substituted = texts.get(name, ("", ""))
+    return Line(name, formula, substituted, known, value, total)
+
+
+def training_line(
+    name: str, figures: Mapping[str, Dim], record: NodeCost, operator: Operator | None, backward: Backward
+) -> Line | None:
+    """A quantity of the training step, given all of the node's; None for one that is no sum of parts.
+
+    Repetitions are in all its figures: not all of them compute the same gradients.
+    """
+    if record.cost is None or operator is None:
+        return None
+    from graphacct.explanations.parts import QUANTITIES
+
+    total = figures[name]
+    head, kind = next(((name.removesuffix(f"_{kind}"), kind) for kind in FLOPS if name.endswith(f"_{kind}")), ("", ""))
+    if head == "forward":
+        each = getattr(exact_cost(operator, record), kind)
+        text = f"{number(each)} · {number(record.times)}"
+        return Line(name, f"{kind} · times", text, each * record.times, total, total)
+    if head in SUMS:
+        names = [f"{part}_{kind}" for part in SUMS[head]]
+        numbers = " + ".join(number(figures[part]) for part in names)
+        return Line(name, " + ".join(names), numbers, total, total, total)
+    if name not in QUANTITIES:
+        return None
+    parts = tuple(part for part in backward.addends if part.belongs(name))
+    return Line(name, "", "", sum(part.total for part in parts), total, total, parts)
+
+
+def _parameters(name: str, total: Dim, record: NodeCost) -> Line:
+    """The parameters that the node owns, and why it does not own the others."""
+    owned = [parameter for parameter in record.owned if not parameter.buffer]
+    each: Dim = 0
+    products = []
+    for parameter in owned:
+        spec = parameter.spec
+        width = "" if name == "params" else f" · {number(spec.bytes // spec.elements)}"
+        products.append(" · ".join(map(number, spec.shape)) + width)
+        each = each + (spec.elements if name == "params" else spec.bytes)
+    others = [
+        f"{parameter.name} is tied to {parameter.tied_to}, which counts it"
+        if parameter.tied_to
+        else f"{parameter.name} is a buffer"
+        if parameter.buffer
+        else f"{parameter.name} is counted where it is first used"
+        for parameter in record.node.parameters
+        if parameter not in owned
+    ]
+    formula = " + ".join(parameter.name.rpartition(".")[2] for parameter in owned)
+    return Line(name, formula or "; ".join(others), " + ".join(products), each, each, total)

@@ -1,0 +1,182 @@
+"""Addends: the named parts that the training quantities of a node are sums of, and the operands without a gradient.
+
+Formulas are the operators' own, evaluated on symbols. Under the convention `exact` the parts of a quantity add up to
+the report's figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import attrs
+
+from graphacct.costs.annotate import NodeCost
+from graphacct.dims import Dim, same
+from graphacct.explanations.formulas import exact_cost, gradient_formulas, number
+from graphacct.graph.graph import Graph, Parameter, Value
+from graphacct.hooks.manager import Plugins
+from graphacct.operators.operator import Operator
+from graphacct.tensors import FLOATING
+from graphacct.training.accumulation import Additions, accumulation
+from graphacct.training.gradients import AGAIN, INPUT, WEIGHT, addends_of, backward, operand_name
+from graphacct.training.options import Training
+from graphacct.training.selection import freezing, frozen, recomputed
+from graphacct.training.updates import update
+
+RECOMPUTE, OPTIMIZER = "recompute", "optimizer"
+MATMUL, VECTOR = "matmul_flops", "vector_flops"
+KEPT = ("gradient_bytes", "optimizer_state_bytes")
+QUANTITIES = (
+    *[f"{kind}_{of}" for kind in (INPUT, WEIGHT, RECOMPUTE, OPTIMIZER) for of in (MATMUL, "flops")],
+    *KEPT,
+)
+"""The quantities that are explained by their parts."""
+
+Passes = Mapping[tuple[bool, ...], Dim]
+"""How often a node runs with each choice of operands whose gradient is wanted."""
+
+
+@attrs.frozen
+class Addend:
+    """One part of a training quantity.
+
+    Attributes:
+        quantity: The quantity, or how it begins where `of` is its end: `input_grad`, `weight_grad`, `recompute`,
+            `optimizer`.
+        of: `matmul_flops` or `vector_flops`; empty for bytes.
+        name: What it is of: an operand by its name in the signature, a parameter, or in words.
+        formula: In the names of the operator's signature; empty when it has no closed form.
+        substituted: The formula with the values put in.
+        each: What it comes to, once.
+        times: How often.
+        total: All of it.
+    """
+
+    quantity: str
+    of: str
+    name: str
+    formula: str
+    substituted: str
+    each: Dim
+    times: Dim
+    total: Dim
+
+    def belongs(self, quantity: str) -> bool:
+        """Whether it is a part of a quantity."""
+        if not self.of:
+            return quantity == self.quantity
+        return quantity in (f"{self.quantity}_{self.of}", f"{self.quantity}_flops")
+
+
+@attrs.frozen
+class Backward:
+    """What training adds to a node's work.
+
+    Attributes:
+        addends: The parts of its quantities, those of 0 left out.
+        notes: The operands of which no gradient is computed and why, and those whose gradient takes no arithmetic.
+    """
+
+    addends: tuple[Addend, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins) -> Backward:
+    """The parts of the training quantities of one node of an annotated graph."""
+    operator = plugins.operators.get(record.node.operator)
+    if operator is None or record.cost is None:
+        return Backward()
+    graph, trained = frozen(graph, training.freeze)
+    passes: dict[tuple[bool, ...], Dim] = {}
+    for item in backward(graph, plugins.operators, trained):
+        if item.node.name == record.node.name:
+            passes[item.wanted] = passes.get(item.wanted, 0) + item.times
+    gradients = list(_gradients(operator, record, passes))
+    costly = {part.name for part in gradients if not same(part.each, 0)}
+    free = dict.fromkeys(part.name for part in gradients if part.name not in costly)
+    notes = [*_idle(operator, record, passes, graph, training)]
+    notes += [f"{name}: its gradient takes no arithmetic" for name in free]
+    repeated = recomputed(graph, training.recompute, plugins.operators)
+    again = list(_again(operator, record)) if record.node.name in repeated else []
+    added = _additions(accumulation(graph, trained).get(record.node.name, ()))
+    parts = (*gradients, *added, *again, *_updates(record, training, trained))
+    return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
+
+
+def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator[Addend]:
+    """The parts of the gradients, and what the kernel does again for them."""
+    for wanted, times in passes.items():
+        for part in addends_of(operator, record.node, wanted) or ():
+            found = gradient_formulas(operator, record, part)
+            again = part.kind == AGAIN
+            name = "what its backward kernel does again" if again else " and ".join(part.operands)
+            for of in (MATMUL, VECTOR):
+                each = getattr(part.work, of)
+                yield _addend(RECOMPUTE if again else part.kind, of, name, found.get(of, ("", "")), each, times)
+
+
+def _additions(items: Iterable[Additions]) -> Iterator[Addend]:
+    """The gradients of a value or parameter that is used more than once, added up."""
+    for item in items:
+        name = f"the gradients of {item.name} from its {number(item.uses)} uses, added up"
+        steps = (f"{number(item.count)} · elements", f"{number(item.count)} · {number(item.elements)}")
+        each = item.count * item.elements
+        yield _addend(WEIGHT if item.weight else INPUT, VECTOR, name, steps, each, item.times)
+
+
+def _again(operator: Operator, record: NodeCost) -> Iterator[Addend]:
+    """A node that is run again in the backward pass."""
+    cost = exact_cost(operator, record)
+    for of in (MATMUL, VECTOR):
+        yield _addend(RECOMPUTE, of, "the forward pass, run again", (of, ""), getattr(cost, of), record.times)
+
+
+def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Iterator[Addend]:
+    """What the optimizer does and keeps for the parameters that a node owns."""
+    for parameter in record.owned:
+        found = update(attrs.evolve(record, owned=(parameter,)), training, trained)
+        for of in (MATMUL, VECTOR):
+            yield _addend(OPTIMIZER, of, parameter.name, ("", ""), getattr(found.work, of), 1)
+        for quantity in KEPT:
+            yield _addend(quantity, "", parameter.name, ("", ""), getattr(found, quantity), 1)
+
+
+def _addend(quantity: str, of: str, name: str, formula: tuple[str, str], each: Dim, times: Dim) -> Addend:
+    return Addend(quantity, of, name, *formula, each, times, each * times)
+
+
+def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, training: Training) -> Iterator[str]:
+    """The operands that in some runs have no gradient, and why."""
+    node = record.node
+    given = {value.name for value in graph.inputs}
+    globs = freezing(graph, training.freeze)
+    for index, operand in enumerate(node.inputs):
+        wanted: Dim = sum(times for needs, times in passes.items() if needs[index])
+        if same(wanted, record.times):
+            continue
+        dtype = operand.spec.dtype
+        if dtype not in FLOATING:
+            why = f"its dtype, {dtype}, carries none"
+        elif isinstance(operand, Parameter):
+            glob = globs.get(operand.tied_to or operand.name)
+            if operand.buffer:
+                why = "it is a buffer"
+            elif operand.frozen:
+                why = "frozen by --lora, which trains adapters alone"
+            else:
+                why = f"frozen by --freeze {glob}" if glob else _flat(node.outputs)
+        elif operand.name in given:
+            why = "it is an input of the model"
+        elif passes or not _flat(node.outputs):
+            why = "nothing before it is trained"
+        else:
+            why = _flat(node.outputs)
+        runs = "" if same(wanted, 0) else f" in {number(record.times - wanted)} of {number(record.times)} runs"
+        yield f"{operand_name(operator, index)}: no gradient{runs}, {why}"
+
+
+def _flat(outputs: tuple[Value, ...]) -> str:
+    """Why a node whose operands are trained computes no gradient; empty when its results have one."""
+    if any(value.spec.dtype in FLOATING for value in outputs):
+        return ""
+    return f"the result is {outputs[0].spec.dtype}, which carries none"

@@ -1,0 +1,1 @@
+"""Memory: what is alive when, the peak, and whether it fits."""

@@ -1,0 +1,211 @@
+"""The memory of a training step or of inference, part by part, in bytes.
+
+The peak is the most that is alive while the forward and the backward pass run, kernel by kernel. The allocator's
+rounding and fragmentation, the CUDA context and the workspaces of libraries are not modelled (docs/memory.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.costs.annotate import AnnotatedGraph, annotate
+from graphacct.costs.columns import per_node
+from graphacct.costs.coverage import Coverage
+from graphacct.dims import Dim, same
+from graphacct.display import display
+from graphacct.errors import ConfigError
+from graphacct.footprint.activations import activations
+from graphacct.footprint.live_tensors import Resident
+from graphacct.footprint.timeline import Moment
+from graphacct.footprint.weights import weights
+from graphacct.graph.graph import Graph, Parameter
+from graphacct.hooks.manager import Plugins
+from graphacct.models.build import build
+from graphacct.models.find import Found, find_model
+from graphacct.training.options import check_no_training, resolved, separated
+from graphacct.training.selection import frozen, recomputed, selected
+from graphacct.training.zero import shard
+
+FORWARD, TRAIN, PREFILL, DECODE = "forward", "train", "prefill", "decode"
+CACHING = (PREFILL, DECODE)
+
+
+@attrs.frozen
+class Memory:
+    """The memory of a model on one rank, in bytes.
+
+    Attributes:
+        model: The model's name.
+        workload: The sizes that it was worked out for; the batch is a rank's own.
+        phase: `train`, or a phase without gradients: `forward`, `prefill`, `decode`.
+        profile: The execution profile's name.
+        optimizer: Its name; empty for a forward pass.
+        master: `fp32` where parameters have a float32 copy, or `none`.
+        dp: Data-parallel ranks.
+        zero: The ZeRO stage.
+        parameters: Of the parameters, each storage once.
+        buffers: Of what is saved or made with the model and not trained: running statistics, rotary tables.
+        inputs: Of what enters the graph: token ids, pixels, targets.
+        gradients: Of the gradients, in the parameters' dtype.
+        optimizer_state: Of the optimizer's state, with master copies.
+        saved_activations: Of what the backward pass needs of the forward pass, at its end.
+        saved_weight_copies: Of those, the copies of parameters that a profile with casts makes in another dtype.
+        forward_peak: The most bytes of activations alive during the forward pass, what is kept among them, and the
+            cache.
+        backward_peak: The most during the backward pass: activations, their gradients, temporaries, and the new
+            gradient of a parameter until it has been added to the gradients, which have their own line; 0 without one.
+        peak: The larger of the two.
+        fresh_peak: The most bytes alive beside parameters, inputs and the optimizer's state in a step that starts
+            without gradients, where each parameter's is made in the backward pass and stays.
+        kv_cache_bytes: Of the cache's keys and values when the phase ends, of all sequences, part of the peak; 0
+            without a cache.
+        kv_bytes_per_token: What one more token of one sequence adds to the cache, while no window is full; in a phase
+            without a cache, what it would add in one with. None where that is not known: the architecture has no
+            prefill, or the graph is a finished one.
+        total: Parameters, buffers, inputs, gradients, optimizer's state and the peak: the most that is alive at once in
+            a step that adds to gradients which are there from the start, no less than in one that starts without.
+        peak_at: The node where the peak stands; empty where sizes are symbols.
+        peak_in: Whether that is in the `forward` or the `backward` pass, or in a `recompute`.
+        live_at_peak: What is alive there, the largest first; empty where sizes are symbols.
+        timeline: The kernels in order, with what is alive after each.
+        coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
+    """
+
+    model: str
+    workload: Mapping[str, Any]
+    phase: str
+    profile: str
+    optimizer: str
+    master: str
+    dp: int
+    zero: int
+    parameters: Dim
+    buffers: Dim
+    inputs: Dim
+    gradients: Dim
+    optimizer_state: Dim
+    saved_activations: Dim
+    saved_weight_copies: Dim
+    forward_peak: Dim
+    backward_peak: Dim
+    peak: Dim
+    fresh_peak: Dim
+    kv_cache_bytes: Dim
+    kv_bytes_per_token: Dim | None
+    total: Dim
+    peak_at: str
+    peak_in: str
+    live_at_peak: tuple[Resident, ...]
+    timeline: tuple[Moment, ...]
+    coverage: Coverage
+
+    def __str__(self) -> str:
+        return str(display("memory.table", self))
+
+
+def memory(
+    model: str | os.PathLike[str] | Graph | Found,
+    *,
+    phase: str | None = None,
+    unknown: str,
+    plugins: Plugins,
+    **options: Any,
+) -> Memory:
+    """The memory of a model on one rank.
+
+    Args:
+        model: As for `build`. A finished graph is taken as it is.
+        phase: `train` (the default, but for a finished graph with a cache); `forward`, `prefill` and `decode` keep
+            nothing for a backward pass and have no gradients.
+        unknown: What becomes of a node whose operator is not registered: `error`, or `report`: its outputs are
+            counted, its parameters and what it keeps are not, and the coverage names it.
+        plugins: Those in use.
+        options: Those of `build`, and those of `graphacct.training.options.TrainingOptions`: profile, dp and zero in
+            every phase, freeze, recompute, optimizer and master in training alone.
+
+    Raises UnknownNameError for a name that is not known, ConfigError for a value that no run can have.
+    """
+    asked, others = separated(options)
+    found = find_model(model, plugins)
+    built, phase = _graph(found, phase, plugins, others)
+    if phase != TRAIN:
+        check_no_training(asked, allowed=("profile", "dp", "zero"))
+    how = resolved(asked, plugins)
+    graph, trained = frozen(built, how.freeze)
+    gradients = trained if phase == TRAIN else _nothing
+    again = recomputed(graph, how.recompute, plugins.operators)
+    annotated = annotate(graph, unknown=unknown, plugins=plugins)
+    whole = weights(annotated, how.optimizer, how.master, gradients)
+    part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
+    cached = {name: size for name, size in per_node("kv_cache_bytes", annotated, plugins).items() if not same(size, 0)}
+    run = activations(graph, plugins.operators, how.profile, gradients, again, cached, phase == TRAIN)
+    buffers = whole.buffers + run.tables
+    inputs = sum(value.spec.bytes for value in graph.inputs)
+    uncosted = tuple((node.name, node.operator) for node in annotated.uncosted)
+    return Memory(
+        model=graph.name,
+        workload={**graph.workload, **selected(how.recompute, how.freeze)},
+        phase=phase,
+        profile=how.profile.name,
+        optimizer=how.optimizer.name if how.optimizer and phase == TRAIN else "",
+        master="fp32" if whole.master else "none",
+        dp=how.dp,
+        zero=how.zero,
+        parameters=part.parameters,
+        buffers=buffers,
+        inputs=inputs,
+        gradients=part.gradients,
+        optimizer_state=part.optimizer_state,
+        saved_activations=run.saved,
+        saved_weight_copies=run.weight_copies,
+        forward_peak=run.forward_peak,
+        backward_peak=run.backward_peak,
+        peak=run.peak,
+        fresh_peak=run.fresh_peak,
+        kv_cache_bytes=sum(cached.values()),
+        kv_bytes_per_token=_per_token(annotated, found, plugins, others),
+        total=part.parameters + buffers + inputs + part.gradients + part.optimizer_state + run.peak,
+        peak_at=run.peak_at,
+        peak_in=run.peak_in,
+        live_at_peak=run.live_at_peak,
+        timeline=run.timeline,
+        coverage=Coverage(len(annotated.costs) - len(uncosted), len(annotated.costs), uncosted),
+    )
+
+
+def _graph(found: Graph | Found, phase: str | None, plugins: Plugins, options: Mapping[str, Any]) -> tuple[Graph, str]:
+    """The model's graph for the phase, a training step unless said; one that is finished is taken as it is."""
+    if isinstance(found, Found):
+        phase = phase or TRAIN
+        return build(found, plugins=plugins, phase=phase, **options), phase
+    graph = build(found, plugins=plugins, **options)
+    own = graph.workload.get("phase", FORWARD)
+    phase = phase or (own if own in CACHING else TRAIN)
+    if phase != own and (phase, own) != (TRAIN, FORWARD):
+        raise ConfigError(f"{graph.name!r} is a finished graph of the phase {own!r}, which has no phase {phase!r}")
+    return graph, phase
+
+
+def _per_token(
+    annotated: AnnotatedGraph, found: Graph | Found, plugins: Plugins, options: Mapping[str, Any]
+) -> Dim | None:
+    """What one more token of one sequence adds to the cache; of a model without one here, in a prefill of one token."""
+    if annotated.graph.workload.get("phase") in CACHING:
+        return sum(per_node("kv_bytes_per_token", annotated, plugins).values())
+    if isinstance(found, Graph) or PREFILL not in found.architecture.phases:
+        return None
+    sizes = {name: options[name] for name in ("set", "dtype") if name in options}
+    try:
+        graph = build(found, plugins=plugins, phase=PREFILL, seq_len=1, **sizes)
+    except ConfigError:  # a family may have members without one, such as an encoder alone
+        return None
+    return sum(per_node("kv_bytes_per_token", annotate(graph, unknown="report", plugins=plugins), plugins).values())
+
+
+def _nothing(parameter: Parameter) -> bool:
+    """Without gradients no parameter is trained."""
+    return False

@@ -1,0 +1,26 @@
+"""Folding: a body and how often it runs, as one Block. `unroll` is the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphacct.dims import Dim
+from graphacct.graph.graph import Block, Graph, Value, value_names
+from graphacct.graph.validate import check_body
+from graphacct.tensors import TensorSpec
+
+
+def fold(
+    name: str, body: Graph, repeat: Dim, carry: Sequence[Value], constants: Sequence[Value], start: int = 0
+) -> Block:
+    """The Block that runs `body` `repeat` times: it gives the carried values, then the others with a dimension of
+    `repeat` before their own.
+
+    Raises GraphError, which names the block, when the body does not take what the block gives it, or changes the shape
+    or dtype of what it carries.
+    """
+    check_body(f"block {name!r}", body, carry, constants)
+    specs = [value.spec for value in carry]
+    specs += [TensorSpec((repeat, *value.spec.shape), value.spec.dtype) for value in body.outputs[len(carry) :]]
+    outputs = tuple(map(Value, value_names(name, len(specs)), specs))
+    return Block(name, body, repeat, tuple(carry), tuple(constants), outputs, start)

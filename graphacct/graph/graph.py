@@ -1,0 +1,212 @@
+"""The nouns: Value, Parameter, Node, Block and Graph.
+
+A Graph is a DAG of nodes in an order in which they can run. A node's operands are the values and parameters
+themselves, so that a node can be read, checked and costed without its graph. Layers that repeat are one Block: a body
+graph and a count, with carried values and constants as in `jax.lax.scan`.
+
+Names are paths, as in the published checkpoint: `transformer.h.*.attn.c_attn`. In the body of a block, `*` stands for
+the index of a repetition: the first for that of the outermost block, the second for that of the block inside it, and so
+on. A node in a body has one `*` for each block around it. A parameter may have fewer: one without the last is one
+storage for all repetitions of the innermost block, one without any is one storage for all. Its `tied_to` follows the
+same rule, and the indices are those of the node that uses it. Outside every block no name has a `*`, but a block's own,
+which ends in one. Layers that differ are several blocks, and the `*` of each says which of the layers it has
+(`paths.py`): `layers.*` and `layers.*+3`, or `layers.2*` and `layers.2*+1` in one block whose layers alternate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from graphacct.dims import Dim
+from graphacct.display import display
+from graphacct.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import networkx
+
+    from graphacct.operators.operator import Application, Operator
+
+
+@attrs.frozen
+class Value:
+    """What flows along an edge: a graph input or a node's output.
+
+    Attributes:
+        name: The producer's name, with `:i` for output i of a node that has several; or a graph input's own name.
+        spec: Its shape and dtype.
+    """
+
+    name: str
+    spec: TensorSpec
+
+
+@attrs.frozen
+class Parameter:
+    """A named tensor of the checkpoint. Its storage counts once per name, its work at each use.
+
+    Attributes:
+        name: As in the checkpoint, with `*` for the index of a repeated block.
+        spec: Its shape and dtype.
+        tied_to: The name of the parameter whose storage this one shares; empty when it has its own.
+        buffer: True for state that is saved but not trained (running statistics): it is no parameter and counts
+            in no parameter total.
+        frozen: True for a parameter that the model itself leaves as it is: one that has adapters in its place.
+    """
+
+    name: str
+    spec: TensorSpec
+    tied_to: str = ""
+    buffer: bool = False
+    frozen: bool = False
+
+    @property
+    def trainable(self) -> bool:
+        """Whether a training step computes its gradient, unless it is told otherwise."""
+        return not self.buffer and not self.frozen
+
+
+Operand: TypeAlias = Value | Parameter
+NO_ATTRIBUTES: Mapping[str, Any] = {}
+
+
+@attrs.frozen
+class Node:
+    """One application of an operator.
+
+    Attributes:
+        name: Unique in the graph; the module's path for modules, the module's path and a word for functions.
+        operator: The name that the operator is registered under.
+        inputs: The operands, in the operator's order.
+        outputs: The values it produces.
+        attributes: The operator's arguments that are not tensors (a stride, an axis).
+    """
+
+    name: str
+    operator: str
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Value, ...]
+    attributes: Mapping[str, Any] = NO_ATTRIBUTES
+    _application: Application | None = attrs.field(default=None, init=False, repr=False, eq=False)
+
+    def applied(self, application: Application) -> Node:
+        """This node, remembering how its operator applies to its operands, so that it need not be worked out again.
+
+        Only who has just worked it out may say so; a node made anew (`attrs.evolve`) remembers nothing.
+        """
+        object.__setattr__(self, "_application", application)
+        return self
+
+    @property
+    def application(self) -> Application | None:
+        """How its operator applies to its operands, if that was worked out when the node was made."""
+        return self._application
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The operands that are parameters (or buffers) rather than values."""
+        return tuple(operand for operand in self.inputs if isinstance(operand, Parameter))
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The operands that flow in along edges."""
+        return tuple(operand for operand in self.inputs if isinstance(operand, Value))
+
+
+@attrs.frozen
+class Block:
+    """A body graph that runs `repeat` times, as `jax.lax.scan` does.
+
+    The body's inputs are the carried values, then the constants. Its outputs are the carried values (which go round
+    into the next repetition), then the stacked ones, which the block returns with a leading dimension of `repeat`.
+
+    Attributes:
+        name: Unique in the graph, such as `transformer.h.*`.
+        body: One repetition.
+        repeat: How many there are.
+        carry: The values that enter the first repetition.
+        constants: The values that every repetition sees unchanged (masks, rotary tables, an encoder's output).
+        outputs: The carried values after the last repetition, then the stacked ones.
+        start: The index of the first repetition in the checkpoint's names.
+    """
+
+    name: str
+    body: Graph
+    repeat: Dim
+    carry: tuple[Value, ...]
+    constants: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    start: int = 0
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The operands that flow in along edges: the carried values, then the constants."""
+        return self.carry + self.constants
+
+
+@attrs.frozen
+class Graph:
+    """A model as a DAG of operator nodes.
+
+    Attributes:
+        name: The model's name.
+        inputs: The values that come from outside (token ids, pixels; for a body: carry, then constants).
+        nodes: Nodes and blocks, each after the ones it depends on.
+        outputs: The values that leave the graph; they stay alive to the end of the schedule.
+        workload: The sizes the graph was built for, by name; reports print them, no cost depends on them.
+        held: Values that stay alive until the last node of a scope has run, and that scope, by name: what eager code
+            keeps in a variable until the module's function returns. Only peaks of memory depend on it.
+    """
+
+    name: str
+    inputs: tuple[Value, ...]
+    nodes: tuple[Node | Block, ...]
+    outputs: tuple[Value, ...]
+    workload: Mapping[str, Any] = attrs.field(factory=dict)
+    held: Mapping[str, str] = attrs.field(factory=dict)
+
+    @cached_property
+    def nx(self) -> networkx.MultiDiGraph[str]:
+        """This graph as a networkx MultiDiGraph, built when first asked for.
+
+        Each node has one attribute, `node` (the Node or Block); each edge's key is the operand's position and its
+        attribute `value` the Value that flows. It is yours: changing it does not change the graph.
+        """
+        result: networkx.MultiDiGraph[str] = display("graph.to_networkx", self)
+        return result
+
+    @classmethod
+    def from_nx(
+        cls, graph: networkx.Graph[Any], name: str = "", operators: Mapping[str, Operator] | None = None
+    ) -> Graph:
+        """The Graph of a networkx graph: one that `Graph.nx` gave, or a plain DiGraph whose nodes carry operator
+        names and shapes (see `graphacct.graph.networkx_view.from_networkx` for the attributes)."""
+        result: Graph = display("graph.from_networkx", graph, name, operators)
+        return result
+
+    def walk(self) -> Iterator[Node]:
+        """The operator nodes in schedule order, each block's body once."""
+        for node in self.nodes:
+            if isinstance(node, Block):
+                yield from node.body.walk()
+            else:
+                yield node
+
+    def unroll(self) -> Graph:
+        """The same model without blocks: every repetition written out, `*` replaced by its index."""
+        result: Graph = display("graph.unroll", self)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {sum(1 for _ in self.walk())} nodes>"
+
+    def _repr_svg_(self) -> str:
+        return str(display("graph.svg", self))
+
+
+def value_names(node: str, count: int) -> list[str]:
+    """The names of the values that a node of this name with `count` outputs produces."""
+    return [node] if count == 1 else [f"{node}:{index}" for index in range(count)]

@@ -1,0 +1,78 @@
+"""Writing a folded graph out flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from graphacct.errors import GraphError
+from graphacct.graph.graph import Block, Graph, Node, Operand, Value
+from graphacct.graph.paths import indexed
+from graphacct.tensors import TensorSpec
+
+STACK = "stack"
+"""The operator that gathers a block's per-repetition results; it must be a view, or folded would not equal unrolled."""
+
+
+def unroll(graph: Graph) -> Graph:
+    """The flat graph: every block's repetitions written out, with `*` in names replaced by their index.
+
+    Raises GraphError when a block repeats a symbolic number of times.
+    """
+    values = {value.name: value for value in graph.inputs}
+    held: dict[str, str] = {}
+    nodes = tuple(_expand(graph, values, (), held))
+    outputs = tuple(values[value.name] for value in graph.outputs)
+    return attrs.evolve(graph, nodes=nodes, outputs=outputs, held=held)
+
+
+def _expand(graph: Graph, values: dict[str, Value], indices: tuple[int, ...], held: dict[str, str]) -> Iterator[Node]:
+    """Yield the nodes at one nesting level; `values` maps the level's value names to values of the flat graph."""
+    for node in graph.nodes:
+        if isinstance(node, Block):
+            yield from _repetitions(node, values, indices, held)
+            continue
+        flat = attrs.evolve(
+            node,
+            name=indexed(node.name, indices),
+            inputs=tuple(_operand(operand, values, indices) for operand in node.inputs),
+            outputs=tuple(Value(indexed(value.name, indices), value.spec) for value in node.outputs),
+        )
+        values.update(zip((value.name for value in node.outputs), flat.outputs, strict=True))
+        yield flat
+    held.update((values[name].name, indexed(scope, indices)) for name, scope in graph.held.items())
+
+
+def _operand(operand: Operand, values: dict[str, Value], indices: tuple[int, ...]) -> Operand:
+    if isinstance(operand, Value):
+        return values[operand.name]
+    return attrs.evolve(operand, name=indexed(operand.name, indices), tied_to=indexed(operand.tied_to, indices))
+
+
+def _repetitions(
+    block: Block, values: dict[str, Value], indices: tuple[int, ...], held: dict[str, str]
+) -> Iterator[Node]:
+    if not isinstance(block.repeat, int):
+        raise GraphError(f"block {block.name!r} repeats {block.repeat} times: give a number to unroll it")
+    carried = [values[value.name] for value in block.carry]
+    constants = [values[value.name] for value in block.constants]
+    stacks: list[list[Value]] = [[] for _ in block.outputs[len(carried) :]]
+    for index in range(block.start, block.start + block.repeat):
+        inner = {value.name: flat for value, flat in zip(block.body.inputs, carried + constants, strict=True)}
+        yield from _expand(block.body, inner, (*indices, index), held)
+        results = [inner[value.name] for value in block.body.outputs]
+        carried = results[: len(carried)]
+        for stack, result in zip(stacks, results[len(carried) :], strict=True):
+            stack.append(result)
+    values.update(zip((value.name for value in block.outputs), carried, strict=False))
+    for position, (value, stack) in enumerate(zip(block.outputs[len(carried) :], stacks, strict=True)):
+        name = f"{indexed(block.name, indices).removesuffix('.*')}_{STACK}_{position}"  # beside the layers' scope
+        output = Value(name, _stacked(stack))
+        yield Node(output.name, STACK, tuple(stack), (output,))
+        values[value.name] = output
+
+
+def _stacked(values: list[Value]) -> TensorSpec:
+    first = values[0].spec
+    return TensorSpec((len(values), *first.shape), first.dtype)

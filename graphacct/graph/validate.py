@@ -1,0 +1,70 @@
+"""Validation of a graph that did not come from a builder or a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphacct.errors import GraphError, suggest
+from graphacct.graph.graph import Block, Graph, Value
+from graphacct.tensors import conflict
+
+
+def validate(graph: Graph) -> None:
+    """Check that a graph is a DAG of well-formed nodes, in an order in which they can run.
+
+    Raises GraphError, which names the node, for a name used twice, an operand that nothing before it produces or
+    that has another shape there, or a block whose body does not fit. That operands fit their operators, and that a
+    parameter has one shape wherever it is used, is checked by `annotate`.
+    """
+    values: dict[str, Value] = {}
+    names: set[str] = set()
+    for value in graph.inputs:
+        _add(values, value, f"input {value.name!r}")
+    for node in graph.nodes:
+        if node.name in names:
+            raise GraphError(f"two nodes are named {node.name!r}")
+        names.add(node.name)
+        for operand in node.values:
+            _known(operand, f"node {node.name!r}", values)
+        if isinstance(node, Block):
+            check_body(f"block {node.name!r}", node.body, node.carry, node.constants)
+            validate(node.body)
+        for value in node.outputs:
+            _add(values, value, f"node {node.name!r}")
+    for name in graph.held:
+        if name not in values:
+            raise GraphError(f"{graph.name!r} holds {name!r}, which is none of its values{suggest(name, values)}")
+    for value in graph.outputs:
+        _known(value, f"the outputs of {graph.name!r}", values)
+
+
+def _add(values: dict[str, Value], value: Value, where: str) -> None:
+    if value.name in values:
+        raise GraphError(f"{where}: the value {value.name!r} exists already")
+    values[value.name] = value
+
+
+def _known(value: Value, where: str, values: dict[str, Value]) -> None:
+    producer = values.get(value.name)
+    if producer is None:
+        raise GraphError(f"{where} takes {value.name!r}, which nothing before it produces{suggest(value.name, values)}")
+    if conflict(producer.spec, value.spec):
+        raise GraphError(f"{where} takes {value.name!r} as {value.spec}, but it is {producer.spec}")
+
+
+def check_body(where: str, body: Graph, carry: Sequence[Value], constants: Sequence[Value]) -> None:
+    """Raise GraphError unless a block's body takes what the block gives it and carries round what it takes."""
+    entering = (*carry, *constants)
+    if len(body.inputs) != len(entering):
+        raise GraphError(f"{where}: the body takes {len(body.inputs)} values, the block gives {len(entering)}")
+    for inside, outside in zip(body.inputs, entering, strict=True):
+        if conflict(inside.spec, outside.spec):
+            raise GraphError(f"{where}: the body's {inside.name!r} is {inside.spec}, the block gives {outside.spec}")
+    if len(body.outputs) < len(carry):
+        raise GraphError(f"{where}: carries {len(carry)} values, but the body returns {len(body.outputs)}")
+    for inside, after in zip(body.inputs, body.outputs[: len(carry)], strict=False):
+        if conflict(inside.spec, after.spec):
+            raise GraphError(f"{where}: carries {inside.spec} in but {after.spec} round: they must be equal")
+    for name in (node.name for node in body.nodes):
+        if "*" not in name:
+            raise GraphError(f"{where}: the node {name!r} in its body needs a '*' where the repetition's index goes")

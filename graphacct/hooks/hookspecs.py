@@ -1,0 +1,92 @@
+"""The contract between graphacct and its plugins: every hook, with its arguments and what it returns.
+
+A plugin is a module (or any object) with functions marked `@graphacct.hookimpl` and named after a hook here. It is
+found through the entry-point group `graphacct`, or loaded from a single file by path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import pluggy
+
+# What is registered are nouns of other rooms, which this file must not import: their names stand for anything here.
+Architecture: TypeAlias = Any
+Convention: TypeAlias = Any
+Cost: TypeAlias = Any
+Node: TypeAlias = Any
+NodeCost: TypeAlias = Any
+Operator: TypeAlias = Any
+Profile: TypeAlias = Any
+Quantity: TypeAlias = Any
+Reader: TypeAlias = Any
+
+PROJECT = "graphacct"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def graphacct_register_operators() -> Iterable[Operator]:
+    """Operators, as the `@graphacct.operator` decorator makes them.
+
+    Called once, when the first graph is built. An operator whose name is taken is an error that names both plugins,
+    unless exactly one of the two says `replaces=True`.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_architectures() -> Iterable[Architecture]:
+    """Named architectures: a configuration class, presets, and a function that builds the graph.
+
+    Called once, when a model is first asked for by name. Names of architectures and presets share one namespace.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_readers() -> Iterable[Reader]:
+    """Input formats: a name, a test whether a path is of this format, and a function that reads a Graph from it."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_conventions() -> Iterable[Convention]:
+    """Conventions: a name, one sentence, and a function that adjusts the exact cost of one node."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_profiles() -> Iterable[Profile]:
+    """Execution profiles: as which kernels operators run on a device, and what those keep for the backward pass."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_quantities() -> Iterable[Quantity]:
+    """Quantities for every report: a name, a unit, how to combine them, and a formula over a node's cost or over a
+    parameter."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def graphacct_node_cost(node: Node, operator: Operator | None) -> Cost | None:
+    """The cost of one node, for one pass through it; the first plugin that returns a Cost decides.
+
+    The core's own implementation runs last (`trylast`): it asks the operator. A wrapper (`wrapper=True`) may adjust
+    what the others return. `operator` is None when nothing is registered under the node's operator name: a plugin
+    that returns a Cost all the same has costed it, and None from everyone leaves the node uncosted.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_node_style(node: Node, cost: NodeCost | None) -> dict[str, str] | None:
+    """Graphviz attributes for one node of the picture (such as `{"shape": "hexagon"}`), or None.
+
+    The dictionaries of all plugins are merged over the core's; where two set the same attribute, the plugin that
+    was registered last wins. `cost` is None for a node without a cost.
+    """
+    raise NotImplementedError

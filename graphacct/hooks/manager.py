@@ -1,0 +1,250 @@
+"""The plugin manager: what is loaded, in which order, and what each plugin registered.
+
+Order matters: pluggy runs hooks last-registered-first, so the core comes first, then graphacct-operators and
+graphacct-architectures, then the other entry points by name, then files. Nothing is loaded at import; the default
+manager is made when it is first asked for, and every function that needs one takes another as an argument.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import cached_property, lru_cache, partial
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from graphacct.errors import PluginError, suggest
+from graphacct.hooks import hookspecs
+from graphacct.hooks.entry_points import EntryPoint, entry_points
+from graphacct.hooks.registry import Plugin, Table, registered, tabulated
+
+GROUP = "graphacct"
+PREFIX = "graphacct_"
+MARK = f"{hookspecs.PROJECT}_impl"
+FIRST = ("graphacct-operators", "graphacct-architectures")
+"""Loaded before the other entry points, in this order: they ship in the same wheel."""
+BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
+FILES_VARIABLE = "GRAPHACCT_PLUGINS"
+CORE_MODULES = ("graphacct.builtin",)
+
+
+class _Manager(pluggy.PluginManager):
+    """pluggy inspects every name of a module for a hook's mark; most show at a glance that they have none."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        if isinstance(plugin, ModuleType) and not hasattr(plugin.__dict__.get(name), MARK):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
+class Plugins:
+    """What is loaded, and the tables of what was registered, each collected once, when first asked for.
+
+    Attributes:
+        manager: The pluggy manager; `manager.hook` calls hooks.
+        loaded: The plugins in the order in which they were registered.
+    """
+
+    def __init__(self) -> None:
+        self.manager = _Manager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self.loaded: list[Plugin] = []
+
+    def register(self, module: Any, name: str, origin: str) -> None:
+        """Register one plugin; PluginError names it when its name is taken or a hook of it is misspelt."""
+        taken = next((plugin for plugin in self.loaded if plugin.name == name), None)
+        if taken is not None:
+            raise PluginError(f"two plugins are named {name!r}: one of {taken.origin}, one of {origin}; rename one")
+        _check_names(module, name, origin)
+        try:
+            self.manager.register(module, name)
+            self.manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            if self.manager.is_registered(module):
+                self.manager.unregister(module)
+            text = " ".join(str(error).split())
+            raise PluginError(f"plugin {name!r} ({origin}) does not fit the hooks: {text}") from error
+        self.loaded.append(Plugin(name, origin, module))
+        for table in (
+            "operators",
+            "architectures",
+            "conventions",
+            "quantities",
+            "profiles",
+            "readers",
+            "costs_nodes_itself",
+        ):
+            self.__dict__.pop(table, None)
+
+    def load_entry_point(self, entry: EntryPoint) -> None:
+        """Import and register one entry point; PluginError names it and its distribution when that fails."""
+        try:
+            module = entry.load()
+        except (Exception, SystemExit) as error:
+            raise PluginError(
+                f"plugin {entry.name!r} ({entry.distribution}) failed to import: {type(error).__name__}: {error}; "
+                f"uninstall it, or leave it out with {BLOCK_VARIABLE}={entry.name}"
+            ) from error
+        self.register(module, entry.name, entry.distribution)
+
+    def load_file(self, path: str | os.PathLike[str]) -> None:
+        """Load a plugin from a single Python file; PluginError names the file when that fails."""
+        file = os.fspath(path)
+        if not os.path.isfile(file):
+            what = "is a folder: give the file in it" if os.path.isdir(file) else "does not exist"
+            raise PluginError(f"plugin file {file!r} {what}")
+        name = os.path.splitext(os.path.basename(file))[0]
+        module = ModuleType(f"graphacct_plugin_{name}")
+        module.__file__ = file
+        sys.modules[module.__name__] = module  # dataclasses look their module up by name
+        try:
+            with open(file, "rb") as source:
+                exec(compile(source.read(), file, "exec"), module.__dict__)  # the user asked for this file
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"plugin file {file!r} failed to load: {type(error).__name__}: {error}") from error
+        self.register(module, name, file)
+
+    @cached_property
+    def operators(self) -> Table:
+        """Operators by name."""
+        return self._table("operator", self.manager.hook.graphacct_register_operators)
+
+    @cached_property
+    def architectures(self) -> Table:
+        """Architectures by name."""
+        return self._table("architecture", self.manager.hook.graphacct_register_architectures)
+
+    @cached_property
+    def conventions(self) -> Table:
+        """Conventions by name."""
+        return self._table("convention", self.manager.hook.graphacct_register_conventions)
+
+    @cached_property
+    def profiles(self) -> Table:
+        """Execution profiles by name, the default first."""
+        return self._table("profile", self.manager.hook.graphacct_register_profiles)
+
+    @cached_property
+    def quantities(self) -> Table:
+        """Quantities by name, in the order of a report's columns."""
+        table = self._table("quantity", self.manager.hook.graphacct_register_quantities)
+        for name, quantity in table.items():
+            if quantity.within and quantity.within not in table:
+                raise PluginError(
+                    f"quantity {name!r} of plugin {table.origins[name]} is within {quantity.within!r}, which is no "
+                    f"quantity{suggest(quantity.within, table)}"
+                )
+        return table
+
+    @cached_property
+    def readers(self) -> Table:
+        """Readers by name."""
+        return self._table("reader", self.manager.hook.graphacct_register_readers)
+
+    @cached_property
+    def costs_nodes_itself(self) -> bool:
+        """Whether the core's is the only implementation of `graphacct_node_cost`, so that it can be called directly."""
+        return len(self.manager.hook.graphacct_node_cost.get_hookimpls()) == 1
+
+    def registered(self, kind: str) -> list[tuple[Plugin, Any]]:
+        """What counts of a kind (`operators`, `architectures`, …), with the plugin that each comes from."""
+        table: Table = getattr(self, kind)
+        return [(table.plugins[name], item) for name, item in table.items()]
+
+    def origin(self, kind: str, name: str) -> str:
+        """The plugin that registered `name`, as `name (origin)`; empty when nobody did."""
+        table: Table = getattr(self, kind)
+        return table.origins.get(name, "")
+
+    def raised_by(self, hook: str, error: BaseException) -> str:
+        """The plugin whose implementation of `hook` an error comes from, as `name (origin)`; empty for the core's."""
+        names = {
+            getattr(impl.function, "__code__", None): impl.plugin_name
+            for impl in getattr(self.manager.hook, hook).get_hookimpls()
+        }
+        traceback, found = error.__traceback__, ""
+        while traceback is not None:
+            found = names.get(traceback.tb_frame.f_code, found)
+            traceback = traceback.tb_next
+        plugin = next((plugin for plugin in self.loaded if plugin.name == found), None)
+        return "" if plugin is None or plugin.name in CORE_MODULES else plugin.title
+
+    def who_has(self, hook: str) -> str:
+        """The plugins that implement a hook, the core's left out, as `name (origin)` with commas between."""
+        names = {impl.plugin_name for impl in getattr(self.manager.hook, hook).get_hookimpls()}
+        return ", ".join(
+            plugin.title for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
+        )
+
+    def _table(self, kind: str, hook: pluggy.HookCaller) -> Table:
+        return tabulated(kind, registered(self.loaded, hook))
+
+
+def load(
+    block: Iterable[str] = (), files: Iterable[str] = (), failed: list[tuple[str, str, PluginError]] | None = None
+) -> Plugins:
+    """A fresh set of plugins: the core, the entry points but those in `block`, then the `files`.
+
+    The environment variables GRAPHACCT_BLOCK and GRAPHACCT_PLUGINS add to the two (separated by `os.pathsep`).
+    A plugin that cannot be loaded is an error, unless a list is given for it to go to: as name, origin and error.
+    """
+    plugins = Plugins()
+    for name in CORE_MODULES:
+        plugins.register(importlib.import_module(name), name, "graphacct")
+    entries = sorted(entry_points(GROUP), key=_rank)
+    installed = [entry.name for entry in entries]
+    for name in block:
+        if name not in installed:
+            raise PluginError(
+                f"no installed plugin is named {name!r}, so it cannot be left out{suggest(name, installed)}"
+            )
+    blocked = {*block, *_listed(BLOCK_VARIABLE)}
+    steps: list[tuple[str, str, Callable[[], None]]] = [
+        (entry.name, entry.distribution, partial(plugins.load_entry_point, entry))
+        for entry in entries
+        if entry.name not in blocked
+    ]
+    for file in (*_listed(FILES_VARIABLE), *files):
+        steps.append((os.path.splitext(os.path.basename(file))[0], str(file), partial(plugins.load_file, file)))
+    for name, origin, step in steps:
+        try:
+            step()
+        except PluginError as error:
+            if failed is None:
+                raise
+            failed.append((name, origin, error))
+    return plugins
+
+
+@lru_cache(maxsize=1)
+def default() -> Plugins:
+    """The plugins that every function uses unless it is given others; loaded once, when first asked for."""
+    return load()
+
+
+def _rank(entry: EntryPoint) -> tuple[int, str]:
+    return (FIRST.index(entry.name) if entry.name in FIRST else len(FIRST), entry.name)
+
+
+def _listed(variable: str) -> list[str]:
+    return [item for item in os.environ.get(variable, "").split(os.pathsep) if item]
+
+
+def _check_names(module: Any, name: str, origin: str) -> None:
+    """A misspelt hook passes pluggy silently when it is not marked, and with a long report when it is."""
+    known = [hook for hook in dir(hookspecs) if hook.startswith(PREFIX)]
+    for attribute in dir(module):
+        if not attribute.startswith(PREFIX) or not (attribute in known or callable(getattr(module, attribute))):
+            continue
+        if attribute not in known:
+            raise PluginError(
+                f"plugin {name!r} ({origin}) has no such hook to implement: {attribute!r}{suggest(attribute, known)}"
+            )
+        if not hasattr(getattr(module, attribute), MARK):
+            raise PluginError(
+                f"plugin {name!r} ({origin}): {attribute} is not marked; put @graphacct.hookimpl above it"
+            )

@@ -1,0 +1,244 @@
+"""An architecture: a configuration class, presets, and the function that builds the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.dims import Dim, check_dim
+from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
+from graphacct.graph.builder import Builder
+from graphacct.graph.graph import Graph, Value
+from graphacct.keywords import DEFAULTS
+from graphacct.models.fields import WITHIN
+
+SIZES = ("seq_len", "encoder_seq_len", "image_size")
+PHASES = ("forward", "train", "prefill", "decode")
+LOGITS = ("all", "last")
+
+
+@attrs.frozen
+class Workload:
+    """What one forward pass is run on.
+
+    Attributes:
+        batch: Sequences or images at a time.
+        seq_len: Tokens per sequence, of a model with an encoder those of the decoder; None takes the architecture's
+            default.
+        encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder's positions.
+        image_size: Height and width of the images in pixels; None takes the architecture's default.
+        attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention); None
+            takes the architecture's first.
+        phase: `forward` (nothing is dropped, nothing kept), `train` (a training step), `prefill` (a forward pass whose
+            keys and values stay in a cache), or `decode`: one new token per sequence on a cache of earlier ones.
+        cache_len: In decoding, the tokens in the cache that the step finds; None takes the sequence's tokens, less
+            the new one; 0 is an empty cache.
+        loss: In training, what the gradients start from: the name of one of the architecture's losses; None takes its
+            first.
+        logits: Of which positions a language model computes the logits: `all`, or the `last` of each sequence, which is
+            all that a prefill needs.
+    """
+
+    batch: Dim = DEFAULTS["batch"]
+    seq_len: Dim | None = None
+    encoder_seq_len: Dim | None = None
+    image_size: tuple[Dim, Dim] | None = None
+    attention: str | None = None
+    phase: str = DEFAULTS["phase"]
+    cache_len: Dim | None = None
+    loss: str | None = None
+    logits: str = DEFAULTS["logits"]
+
+    @property
+    def positions(self) -> Dim:
+        """How many positions attention sees: the cached ones and the new ones."""
+        new: Dim = 0 if self.seq_len is None else self.seq_len
+        return new if self.cache_len is None else self.cache_len + new
+
+
+def _phases(architecture: Architecture) -> tuple[str, ...]:
+    return ("forward", "train") if architecture.losses else ("forward",)
+
+
+@attrs.frozen(eq=False)
+class Architecture:
+    """A family of models.
+
+    Attributes:
+        name: What users call it.
+        config: The attrs class of its configuration.
+        build: Adds the model's nodes to a Builder and gives its outputs: `build(config, workload, builder)`.
+        presets: Published configurations by name.
+        sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration (that of
+            `encoder_seq_len` may be None: as long as the decoder's).
+        attention: The kinds of attention that it can be built with, the default first; empty for a model without.
+        phases: The phases that it can be built for; unless given, `forward`, and `train` if there are losses.
+        last_logits: Whether it can compute the logits of the last position alone.
+        dtype: The parameters' dtype unless another is asked for: that of the published weights, or else bfloat16, in
+            which models are run today.
+        aliases: Other spellings of configuration keys, from older files, and the key that each stands for.
+        translated: Aliases that win over the key when a file has both (transformers applies its `attribute_map` last).
+        losses: What a training step can start its gradients from, by the names that users give, the default first:
+            `loss(config, outputs, builder)` adds the nodes of one and returns its scalar.
+        model_types: The `model_type`s of config.json files that it reads.
+        doc: One sentence.
+        replaces: Whether it takes the place of an architecture of this name from another plugin.
+    """
+
+    name: str
+    config: type[Any]
+    build: Callable[[Any, Workload, Builder], Any]
+    presets: Mapping[str, Any]
+    sizes: Mapping[str, Callable[[Any], Any]]
+    attention: tuple[str, ...] = ()
+    last_logits: bool = False
+    dtype: str = "bfloat16"
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    translated: frozenset[str] = frozenset()
+    losses: Mapping[str, Callable[[Any, tuple[Value, ...], Builder], Value]] = attrs.field(factory=dict)
+    phases: tuple[str, ...] = attrs.field(default=attrs.Factory(_phases, takes_self=True))
+    model_types: tuple[str, ...] = ()
+    doc: str = ""
+    replaces: bool = False
+
+    def load(self) -> Architecture:
+        """This architecture; one that is deferred imports its module here."""
+        return self
+
+    def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
+        """`config` with some keys set; ConfigError names an unknown key and the closest known one."""
+        if not overrides:
+            return config
+        keys = {field.name: field for field in attrs.fields(self.config)}
+        changes: dict[str, Any] = {}
+        for key, value in overrides.items():
+            outer, _, inner = key.partition(".")
+            name = self.aliases.get(outer, outer)
+            if name not in keys:
+                raise ConfigError(f"{self.name} has no configuration key {key!r}{suggest(key, keys)}")
+            if inner:
+                kind = keys[name].metadata.get(WITHIN)
+                value = _within(kind, changes.get(name, getattr(config, name)), key, inner, value)
+            changes[name] = value
+        return attrs.evolve(config, **changes)
+
+    def workload(self, config: Any, workload: Workload) -> Workload:
+        """`workload` with this architecture's defaults filled in and its sizes checked."""
+        full: dict[str, Any] = {
+            "batch": check_dim(workload.batch, "batch"),
+            "attention": self._attention(workload.attention),
+        }
+        for size in SIZES:
+            given = getattr(workload, size)
+            if size in self.sizes:
+                wanted = self.sizes[size](config) if given is None else given
+                full[size] = None if wanted is None else _checked(wanted, size)
+            elif given is not None:
+                takes = ", ".join(["batch", *self.sizes])
+                raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
+        for name, known in (("phase", PHASES), ("logits", LOGITS)):
+            full[name] = _one_of(known, getattr(workload, name), name)
+        if full["phase"] not in self.phases:
+            raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
+        full["loss"] = self._loss(workload.loss, full["phase"])
+        if full["logits"] == "last":
+            self._last_logits(full["phase"])
+        self._decoding(workload, full)
+        filled = Workload(**full)
+        if "encoder_seq_len" in self.sizes and filled.encoder_seq_len is None:
+            return attrs.evolve(filled, encoder_seq_len=filled.positions)
+        return filled
+
+    def _last_logits(self, phase: str) -> None:
+        """Raise ConfigError where the logits of the last position alone make no sense."""
+        if not self.last_logits:
+            raise ConfigError(f"{self.name} computes no logits of single positions: leave logits='last' out")
+        if phase == "train":
+            raise ConfigError("a training step needs the logits of all positions: leave logits='last' out")
+
+    def _decoding(self, workload: Workload, full: dict[str, Any]) -> None:
+        """Fill in the sizes of a decoding step."""
+        if full["phase"] != "decode":
+            if workload.cache_len is not None:
+                raise ConfigError('cache_len is the size of a decoding step: add phase="decode" (--phase decode)')
+            return
+        given = workload.seq_len
+        if workload.cache_len is not None and type(given) is int and given != 1:
+            raise ConfigError(
+                f"a decoding step has one new token, and seq_len {given} and cache_len {workload.cache_len} both say "
+                "how many are before it: leave seq_len out (or cache_len: then seq_len counts those and the new one)"
+            )
+        length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
+        full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len", 0)}
+
+    def _attention(self, wanted: str | None) -> str | None:
+        if wanted is None:
+            return self.attention[0] if self.attention else None
+        if wanted not in self.attention:
+            kinds = " or ".join(self.attention)
+            has = f"attention is {kinds}, not {wanted!r}" if kinds else f"has no attention to be {wanted!r}"
+            raise ConfigError(f"{self.name}: {has}")
+        return wanted
+
+    def _loss(self, wanted: str | None, phase: str) -> str | None:
+        """The name of the loss, one of the architecture's; ConfigError for another, or where nothing is trained."""
+        default = next(iter(self.losses), None)
+        if default is None and (phase == "train" or wanted is not None):
+            raise ConfigError(f"{self.name} declares no losses, of which a training step starts its gradients from one")
+        if wanted is None:
+            return default
+        if _one_of(tuple(self.losses), wanted, "loss") != default and phase != "train":
+            raise ConfigError(
+                f'loss {wanted!r} is what a training step starts its gradients from: add phase="train" (--phase train)'
+            )
+        return wanted
+
+    def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
+        """The graph of one configuration on one workload."""
+        full = self.workload(config, workload)
+        sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
+        kind = {"attention": full.attention} if full.attention else {}
+        step: dict[str, Any] = {"phase": full.phase, "loss": full.loss} if full.phase == "train" else {}
+        if full.phase == "prefill":
+            step = {"phase": full.phase}
+        elif full.phase == "decode":
+            step = {"phase": full.phase, "cache_len": full.cache_len}
+        if full.logits != "all":
+            step["logits"] = full.logits
+        builder = Builder(name, operators, dtype, {**sizes, **kind, **step, "dtype": dtype})
+        try:
+            result = self.build(config, full, builder)
+            outputs = result if isinstance(result, tuple) else (result,)
+            if full.phase == "train":
+                assert full.loss is not None
+                outputs = (self.losses[full.loss](config, outputs, builder), *outputs)
+        except GraphacctError:
+            raise
+        except Exception as error:
+            raise PluginError(failure(f"architecture {self.name!r}", error)) from error
+        return builder.graph(*outputs)
+
+
+def _one_of(known: tuple[str, ...], value: str, name: str) -> str:
+    if value not in known:
+        raise ConfigError(f"{name} is {' or '.join(known)}, not {value!r}{suggest(value, known)}")
+    return value
+
+
+def _checked(value: Any, what: str) -> Any:
+    if what == "image_size":
+        pair = value if isinstance(value, (tuple, list)) else (value, value)
+        if len(pair) != 2:
+            raise ConfigError(f"image_size is a height and a width, not {value!r}")
+        return tuple(check_dim(side, what) for side in pair)
+    return check_dim(value, what)
+
+
+def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
+    """A configuration within another, of the class `kind`, with one of its keys set."""
+    known = [] if kind is None else [field.name for field in attrs.fields(kind)]
+    if kind is None or inner not in known:
+        raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")
+    return attrs.evolve(kind() if config is None else config, **{inner: value})

@@ -1,0 +1,78 @@
+"""Build: the graph of a model for a workload."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphacct.errors import ConfigError, ShapeError
+from graphacct.graph.graph import Graph
+from graphacct.hooks.manager import Plugins
+from graphacct.models.architecture import Workload
+from graphacct.models.find import Found, find_model
+from graphacct.tensors import dtype_name
+
+
+def build(
+    model: str | os.PathLike[str] | Graph | Found,
+    *,
+    set: Mapping[str, Any] | None = None,
+    dtype: str = "",
+    lora: Sequence[str] = (),
+    lora_dropout: float = 0.0,
+    plugins: Plugins,
+    **workload: Any,
+) -> Graph:
+    """The graph of a model.
+
+    Args:
+        model: A preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function`
+            (a function that returns a Graph), or a Graph, which is returned as it is; or what `find_model` found.
+        set: Configuration keys to override.
+        dtype: The parameters' dtype; the architecture's own unless given.
+        lora: Low-rank adapters, each `RANK:GLOB`: beside which matrices, by the names of nodes or weights. Every other
+            parameter is frozen. A finished graph takes them too.
+        lora_dropout: In training, the dropout in front of the adapters.
+        plugins: Those in use.
+        workload: What the model is run on: the fields of `graphacct.Workload`, by name (batch, seq_len,
+            encoder_seq_len, image_size, attention, phase, cache_len, loss, logits). None is as not given. The image
+            size may be one number for both sides.
+
+    Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
+    file that cannot be read.
+    """
+    found = find_model(model, plugins)
+    graph = _graph(
+        found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
+    )
+    if lora:
+        from graphacct.transforms.lora import adapted
+
+        return adapted(graph, lora, plugins.operators, lora_dropout)
+    if lora_dropout:
+        raise ConfigError("lora_dropout is that of adapters: add lora= (--lora RANK:GLOB)")
+    return graph
+
+
+def _graph(
+    found: Graph | Found, workload: Mapping[str, Any], overrides: Mapping[str, Any], dtype: str, plugins: Plugins
+) -> Graph:
+    """The graph of what is found, without adapters.
+
+    A finished graph has its sizes in it: options that would change them are refused, not ignored.
+    """
+    if isinstance(found, Graph):
+        given = [*workload, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]
+        if given:
+            fixed = f"{found.name!r} is a finished graph, whose sizes are fixed: it takes no {', '.join(given)}"
+            raise ConfigError(fixed)
+        return found
+    try:
+        config = found.architecture.configure(found.config, overrides)
+        dtype = dtype_name(dtype or getattr(config, "dtype", None) or found.architecture.dtype)
+        return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
+    except (ConfigError, ShapeError) as error:
+        if found.path:
+            raise type(error)(f"{found.path}: {error}") from error
+        raise

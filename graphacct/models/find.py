@@ -1,0 +1,140 @@
+"""Finding a model: from what a user calls it to a graph, or to an architecture with its configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure, unknown
+from graphacct.graph.graph import Graph
+from graphacct.hooks.manager import Plugins, default
+from graphacct.models.architecture import Architecture
+from graphacct.models.reader import Reader
+
+Result = TypeVar("Result")
+
+
+@attrs.frozen(eq=False)
+class Found:
+    """A model that is found and not built yet, which can be for any workload.
+
+    Attributes:
+        name: What reports call it.
+        architecture: Its architecture.
+        config: Its configuration, an instance of the architecture's class.
+        path: The file that describes it, for messages; empty for a preset.
+    """
+
+    name: str
+    architecture: Architecture
+    config: Any
+    path: str = ""
+
+
+def find_model(model: str | os.PathLike[str] | Graph | Found, plugins: Plugins) -> Graph | Found:
+    """What a model's name, a path, `module:function` or a Graph stands for: a finished graph, or what one is built of.
+    What was found already is returned as it is.
+
+    Raises UnknownNameError for an unknown name, ReadError for a file or a function that gives no graph, GraphError for
+    a Graph that is not consistent, PluginError for a reader that fails.
+    """
+    if isinstance(model, Found):
+        return model
+    if isinstance(model, Graph):
+        from graphacct.graph.validate import validate
+
+        validate(model)
+        return model
+    name = os.fspath(model)
+    found = find(name, plugins)
+    if found is not None:
+        return Found(name, *found)
+    if os.path.exists(name):
+        return _from_path(name, plugins)
+    module, colon, function = name.partition(":")
+    if colon and module.replace(".", "").isidentifier():
+        return _call(module, function, plugins.operators)
+    if os.sep in name or name.endswith(".json"):
+        raise ReadError(f"no such file: {name!r}")
+    raise unknown("model", name, presets(plugins), "graphacct list architectures shows all")
+
+
+def find(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
+    """The architecture and configuration of a preset, or of an architecture's own name (its default configuration)."""
+    for item in plugins.architectures.values():
+        if name in item.presets:
+            architecture = item.load()
+            return architecture, architecture.presets[name]
+    item = plugins.architectures.get(name)
+    if item is None:
+        return None
+    architecture = item.load()
+    return architecture, architecture.config()
+
+
+def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
+    """Every name that a model can be asked for by, and its architecture."""
+    table: dict[str, Architecture] = {}
+    for architecture in (plugins or default()).architectures.values():
+        for name in (architecture.name, *architecture.presets):
+            table.setdefault(name, architecture)
+    return table
+
+
+def _from_path(path: str, plugins: Plugins) -> Graph | Found:
+    """What the first reader that accepts a path makes of it."""
+    for reader in plugins.readers.values():
+        if not _asked(reader, path, plugins, lambda reader: reader.accepts(path)):
+            continue
+        if reader.find is not None:
+            found: object = _asked(reader, path, plugins, lambda reader: reader.find(path, plugins))
+            if isinstance(found, tuple) and len(found) == 3 and isinstance(found[1], Architecture):
+                return Found(*found, path)
+            wanted = "not a model's name, its architecture and its configuration"
+        else:
+            found = _asked(reader, path, plugins, lambda reader: reader.read(path, plugins.operators))
+            if isinstance(found, Graph):
+                return found
+            wanted = "which is no Graph"
+        raise PluginError(f"{_who(reader, path, plugins)} returned {brief(found)}, {wanted}")
+    if os.path.isdir(path):
+        raise ReadError(f"{path!r} is a folder without a config.json that is a file")
+    raise ReadError(f"{path!r} is of no known format; known: {', '.join(plugins.readers)}")
+
+
+def _asked(reader: Reader, path: str, plugins: Plugins, ask: Callable[[Any], Result]) -> Result:
+    """What a reader answers; PluginError names one that fails."""
+    try:
+        return ask(reader)
+    except GraphacctError:
+        raise
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        raise PluginError(failure(_who(reader, path, plugins), error)) from error
+
+
+def _who(reader: Reader, path: str, plugins: Plugins) -> str:
+    return f"reader {reader.name!r} of plugin {plugins.origin('readers', reader.name)} on {path!r}"
+
+
+def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:
+    """The graph that a function makes; one that has an argument `operators` gets those of the plugins in use."""
+    import importlib
+    import sys
+
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        maker = getattr(importlib.import_module(module), function)
+        code = getattr(maker, "__code__", None)
+        asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        graph = maker(operators=operators) if asks else maker()
+    except Exception as error:
+        raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(graph, Graph):
+        raise ReadError(f"{module}:{function} returned {type(graph).__name__}, not a Graph")
+    return graph

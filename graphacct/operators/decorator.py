@@ -1,0 +1,93 @@
+"""The decorator that makes an Operator of a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from graphacct.errors import SignatureError
+from graphacct.operators.cost import Work
+from graphacct.operators.operator import Operator, Saved, keywords_of
+from graphacct.operators.signature import parse
+
+PARTS = ("", "weights", "whole")
+
+
+def operator(
+    signature: str,
+    *,
+    name: str = "",
+    contracts: Sequence[str] = (),
+    saves: Mapping[str, str] | Sequence[Saved] = (),
+    view: bool | Callable[..., bool] = False,
+    infer: Callable[..., Any] | None = None,
+    dtype: str = "",
+    replaces: bool = False,
+    gradients: Mapping[str, Callable[..., Work]] | None = None,
+    recomputes: Callable[..., Work] | None = None,
+    given: bool = False,
+    attention: str = "",
+    keeps_order: bool | str = False,
+) -> Callable[[Callable[..., Work | None]], Operator]:
+    """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
+
+    `signature` is written in the language of `signature.py`; the other arguments are the fields of Operator.
+    `saves` may be a mapping from operand or output to the reason.
+
+    Raises SignatureError when the signature cannot be read, or when it, `contracts`, `saves` and the functions'
+    arguments do not agree.
+    """
+    parsed = parse(signature)
+    if attention not in PARTS:
+        raise SignatureError(f"an operator's part in attention is 'weights' or 'whole', not {attention!r}")
+    kept = tuple(Saved(*item) for item in saves.items()) if isinstance(saves, Mapping) else tuple(saves)
+    terms = {term.name for term in parsed.inputs}
+    known = terms | {term.name for term in parsed.outputs}
+
+    def decorate(formula: Callable[..., Work | None]) -> Operator:
+        title = name or formula.__name__
+        for operand in contracts:
+            if operand not in terms:
+                raise SignatureError(f"operator {title!r} contracts {operand!r}, which {signature!r} does not have")
+        for item in kept:
+            if item.name not in known and item.dims is None:
+                raise SignatureError(
+                    f"operator {title!r} saves {item.name!r}, which {signature!r} does not have; "
+                    "a tensor of its own needs Saved(name, why, dims)"
+                )
+        attributes: dict[str, Any] = {}
+        for operand in gradients or ():
+            if operand != "*" and operand not in terms:
+                raise SignatureError(
+                    f"operator {title!r} has a gradient of {operand!r}, which {signature!r} does not have"
+                )
+        for function in (infer, view, recomputes, *(gradients or {}).values(), formula):
+            if callable(function):
+                attributes.update(keywords_of(function))
+        for dim in parsed.unbound():
+            if infer is None and dim not in attributes:
+                raise SignatureError(f"operator {title!r}: nothing gives the output's dimension {dim!r}")
+        return Operator(
+            title,
+            parsed,
+            formula,
+            tuple(contracts),
+            kept,
+            view,
+            infer,
+            dtype,
+            _dedent(formula.__doc__),
+            replaces,
+            gradients or {},
+            recomputes,
+            attributes,
+            given,
+            attention,
+            keeps_order,
+        )
+
+    return decorate
+
+
+def _dedent(doc: str | None) -> str:
+    return " ".join((doc or "").split())

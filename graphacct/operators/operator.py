@@ -1,0 +1,294 @@
+"""Operators: a signature for the shapes, a formula for the work, and what the backward pass keeps.
+
+    @operator("x: ... n -> ... n", saves={"out": "the gradient is out * (g - sum(g * out))"})
+    def softmax(batch, n):
+        '''Softmax over the last dimension. 5 per element: max, subtract, exp, sum, divide.'''
+        return Work(vector_flops=5 * batch * n, transcendentals=batch * n)
+
+The formula asks for what it needs by name: a dimension of the signature, `batch` (the product of the dimensions that
+`...` stands for), an operand or an output (its TensorSpec, or None for an optional operand that is absent), or, after
+`*`, an attribute with its default. Its docstring states the factor per element and its source: `explain` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
+from typing import Any, TypeAlias
+
+import attrs
+
+from graphacct.dims import Dim, check_dim, prod
+from graphacct.errors import OperatorError, SignatureError, suggest
+from graphacct.layout import ordered
+from graphacct.operators.cost import Cost, Work, full_cost
+from graphacct.operators.shape_inference import WIDEST, as_specs, check_specs, default_dtype, widest
+from graphacct.operators.signature import Signature
+from graphacct.tensors import TensorSpec
+
+NOTHING = Work()
+MOST_REMEMBERED = 4096
+"""Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
+
+
+@attrs.frozen
+class Saved:
+    """A tensor that an operator's backward pass keeps.
+
+    Attributes:
+        name: An operand or output of the signature, or a name of its own for a statistic or a mask.
+        why: The reason, as `explain` prints it.
+        dims: For a tensor of its own: its dimensions, as names of the signature or of attributes, `...`, or numbers;
+            empty is a scalar. None for operands and outputs.
+        dtype: For a tensor of its own: its dtype, or the operand whose dtype it has (that of the first output where the
+            operand was left out); empty means that of the first output.
+        when: The attribute that must be set (not 0, None or False) for it to be kept; empty means always.
+        serves: The operands whose gradient needs it, as names with blanks between; empty means any: torch keeps a
+            factor of a product only when the other factor's gradient will be computed.
+    """
+
+    name: str
+    why: str
+    dims: str | None = None
+    dtype: str = ""
+    when: str = ""
+    serves: str = ""
+
+
+@attrs.frozen
+class Application:
+    """An operator applied to operands of certain specs.
+
+    Attributes:
+        dims: The sizes of the signature's dimensions, by name.
+        batch: The dimensions that `...` stands for, after broadcasting.
+        outputs: The outputs' specs.
+        view: Whether the outputs share the first operand's storage.
+        cost: What it costs, under the convention `exact`.
+    """
+
+    dims: dict[str, Dim]
+    batch: tuple[Dim, ...]
+    outputs: tuple[TensorSpec, ...]
+    view: bool
+    cost: Cost
+
+
+_Plan: TypeAlias = tuple[tuple[tuple[str, str, int], ...], tuple[str, ...]]
+
+
+@attrs.frozen(eq=False)
+class Operator:
+    """How one kind of node computes.
+
+    Attributes:
+        name: What graphs call it.
+        signature: The operands' and outputs' dimensions.
+        formula: The work of one application, from dimensions and attributes by name; None or a return value of None
+            where the contraction is all the work.
+        contracts: The operands whose product this is; their work is 2 FLOPs for each combination of all dimensions.
+        saves: What the backward pass keeps.
+        view: Whether the outputs share the first operand's storage, or a function of the formula's kind that says so.
+        infer: A function of the formula's kind that returns the outputs, where the signature cannot say them.
+        dtype: The outputs' dtype, or `widest` for that of the widest floating-point operand, as torch promotes; empty
+            means that of the first floating-point operand, or else of the first.
+        doc: The factor per element and its source.
+        replaces: Whether it takes the place of an operator of this name from another plugin.
+        gradients: The work of each operand's gradient: a function of the formula's kind by operand, `*` for one that
+            serves all operands at once. The gradient of a contracted operand is a contraction of the same size, which
+            is added; views and operands that carry no gradient need none.
+        recomputes: The work of its forward pass that its backward kernel does once more because it kept too little: no
+            part of any gradient, so that the hardware does it and the model does not ask for it. A function of the
+            formula's kind.
+        attributes: Defaults of the attributes, by name; REQUIRED where there is none.
+        given: Whether its outputs are there before the graph runs and go after their last use: what an earlier step
+            left, such as a cache. (A view of no operand that is not given is a table that stays.)
+        attention: Its part in attention: `weights` for what makes weights of scores (a softmax), `whole` for a scores'
+            product, their weights and the weighted sum in one. Selective recomputation looks for both.
+        keeps_order: Whether its outputs lie in memory in the order of the first operand that has their shape, as
+            those of torch's element-wise kernels do, and not row-major; or the attribute that says so.
+    """
+
+    name: str
+    signature: Signature
+    formula: Callable[..., Work | None] | None = None
+    contracts: tuple[str, ...] = ()
+    saves: tuple[Saved, ...] = ()
+    view: bool | Callable[..., bool] = False
+    infer: Callable[..., Any] | None = None
+    dtype: str = ""
+    doc: str = ""
+    replaces: bool = False
+    gradients: Mapping[str, Callable[..., Work]] = attrs.field(factory=dict)
+    recomputes: Callable[..., Work] | None = None
+    attributes: Mapping[str, Any] = attrs.field(factory=dict)
+    given: bool = False
+    attention: str = ""
+    keeps_order: bool | str = False
+    _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
+    _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
+    _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
+    _batched: bool = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        terms = [term for term in self.signature.inputs if term.name in self.contracts]
+        dims = dict.fromkeys(dim for term in terms for dim in (*term.front, *term.back))
+        object.__setattr__(self, "_contracted", tuple(dims))
+        object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
+        for function in (self.formula, self.infer, self.view, self.recomputes, *self.gradients.values()):
+            if callable(function):
+                self._plans[function] = self._plan(function)
+
+    def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
+        """What becomes of operands of these specs; worked out once for equal operands and attributes.
+
+        Raises ShapeError when the operands do not fit, OperatorError when an attribute is unknown or missing or the
+        formula gives what is no work.
+        """
+        try:
+            key = (*[(spec.shape, spec.dtype, spec.strides) for spec in specs], *attributes.items())
+            known = self._applications.get(key)
+        except (TypeError, ValueError):  # arrays and lists have no hash
+            return self._apply(specs, attributes)
+        if known is None:
+            known = self._apply(specs, attributes)
+            if len(self._applications) >= MOST_REMEMBERED:
+                self._applications.clear()
+            self._applications[key] = known
+        return known
+
+    def _apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
+        if attributes or self.attributes:
+            self.check_attributes(attributes)
+        dims, batch = self.signature.bind(specs)
+        dtype = widest(specs) if self.dtype == WIDEST else self.dtype or default_dtype(specs)
+        if self.infer is None:
+            if self.attributes:
+                dims.update(self._sized(dims, attributes))
+            outputs = tuple([TensorSpec(shape, dtype) for shape in self.signature.shapes(dims, batch)])
+            if self.keeps_order and self._keeps_order(specs, attributes):
+                outputs = tuple([ordered(output, specs) for output in outputs])
+        else:
+            outputs = as_specs(self.call(self.infer, dims, batch, specs, (), attributes), dtype)
+            check_specs(outputs)
+        view = self.view
+        if callable(view):
+            view = bool(self.call(view, dims, batch, specs, outputs, attributes))
+        work = self.work(dims, batch, specs, outputs, attributes)
+        return Application(dims, batch, outputs, view, full_cost(work, specs, outputs, view))
+
+    def work(
+        self,
+        dims: Mapping[str, Dim],
+        batch: tuple[Dim, ...],
+        specs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        attributes: Mapping[str, Any],
+    ) -> Work:
+        """The formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions."""
+        work = NOTHING
+        if self.formula is not None:
+            result = self.call(self.formula, dims, batch, specs, outputs, attributes)
+            if isinstance(result, Work):
+                work = result
+            elif result is not None or not self.contracts:
+                raise OperatorError(f"its formula returned {result!r}; a formula returns Work(...)")
+        if not self.contracts:
+            return work
+        flops = self.contraction(dims, batch)
+        if work is NOTHING:
+            return Work(flops)
+        return Work(
+            work.matmul_flops + flops, work.vector_flops, work.transcendentals, work.read_bytes, work.write_bytes
+        )
+
+    def contraction(self, dims: Mapping[str, Dim], batch: tuple[Dim, ...]) -> Dim:
+        """2 FLOPs for each combination of the contracted operands' dimensions, batch and contracted ones once."""
+        return 2 * prod([dims[dim] for dim in self._contracted]) * (prod(batch) if self._batched else 1)
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        dims: Mapping[str, Dim],
+        batch: tuple[Dim, ...],
+        specs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        attributes: Mapping[str, Any],
+    ) -> Any:
+        """`function` with the arguments that it asks for by name."""
+        names, keywords = self._plans[function]
+        values: list[Any] = []
+        for name, kind, index in names:
+            if kind == "dim":
+                values.append(dims.get(name))
+            elif kind == "batch":
+                values.append(prod(batch))
+            elif kind == "operand":
+                values.append(specs[index] if index < len(specs) else None)
+            elif kind == "output":
+                values.append(outputs[index])
+            else:
+                values.append(tuple(specs[index:]))
+        if not attributes:
+            return function(*values)
+        return function(*values, **{name: attributes[name] for name in keywords if name in attributes})
+
+    def check_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Raise OperatorError for an attribute that the operator does not have, or one that it needs and lacks."""
+        for name in attributes:
+            if name not in self.attributes:
+                raise OperatorError(f"has no attribute {name!r}{suggest(name, self.attributes) or '; it has none'}")
+        for name, default in self.attributes.items():
+            if default is REQUIRED and name not in attributes:
+                raise OperatorError(f"needs the attribute {name!r}")
+
+    def _sized(self, dims: Mapping[str, Dim], attributes: Mapping[str, Any]) -> dict[str, Dim]:
+        """The output dimensions that attributes give."""
+        return {
+            name: check_dim(attributes.get(name, self.attributes[name]), f"attribute {name}")
+            for name in self.signature.unbound()
+            if name in self.attributes and name not in dims
+        }
+
+    def _keeps_order(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> bool:
+        if not any(spec.strides is not None for spec in specs):
+            return False
+        flag = self.keeps_order
+        return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
+
+    def _plan(self, function: Callable[..., Any]) -> _Plan:
+        """Where each argument of a function comes from: its positional ones, and the names of the others."""
+        inputs, outputs = self.signature.inputs, self.signature.outputs
+        known: dict[str, tuple[str, str, int]] = {"batch": ("batch", "batch", 0)}
+        for index, term in enumerate(outputs):
+            known[term.name] = (term.name, "output", index)
+        for index, term in enumerate(inputs):
+            known[term.name] = (term.name, "rest" if term.variadic else "operand", index)
+        for term in (*inputs, *outputs):
+            known.update((dim, (dim, "dim", 0)) for dim in term.names)
+        code: CodeType = function.__code__
+        names = code.co_varnames[: code.co_argcount]
+        for name in names:
+            if name not in known:
+                raise SignatureError(
+                    f"operator {self.name!r}: {function.__name__} asks for {name!r}, which is neither a dimension nor "
+                    f"an operand of {self.signature.text!r}{suggest(name, known)} (attributes stand after '*')"
+                )
+        return tuple(known[name] for name in names), tuple(keywords_of(function))
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED = _Required()
+"""The default of an attribute that has none."""
+
+
+def keywords_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The keyword-only arguments of a function and their defaults."""
+    code: CodeType = function.__code__
+    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    defaults = function.__kwdefaults__ or {}
+    return {name: defaults.get(name, REQUIRED) for name in names}

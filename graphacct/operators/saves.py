@@ -1,0 +1,125 @@
+"""What an operator's backward pass keeps, as tensors: `Operator.saves` evaluated for operands of certain specs.
+
+These are declarations for one node, as torch keeps them on CUDA: two of them may be the same storage, and parameters
+are among them. The union over a graph is another verb's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from graphacct.dims import Dim
+from graphacct.errors import OperatorError, suggest
+from graphacct.operators.operator import Application, Operator, Saved
+from graphacct.tensors import TensorSpec
+
+OPERAND, OUTPUT, OWN = "operand", "output", "own"
+
+
+@attrs.frozen
+class SavedTensor:
+    """One tensor that an application of an operator keeps for its backward pass.
+
+    Attributes:
+        name: The operand's or output's name in the signature, or the tensor's own.
+        spec: Its shape and dtype.
+        kind: `operand`, `output`, or `own` for storage that nothing but the backward pass uses.
+        index: Which operand or output it is; 0 for a tensor of its own.
+        why: The reason, as the operator states it.
+    """
+
+    name: str
+    spec: TensorSpec
+    kind: str
+    index: int
+    why: str
+
+
+def saved_tensors(
+    operator: Operator,
+    specs: Sequence[TensorSpec],
+    attributes: Mapping[str, Any] | None = None,
+    wanted: Collection[str] | None = None,
+) -> list[SavedTensor]:
+    """What the operator keeps when it is applied to operands of these specs; an absent optional operand is left out.
+
+    `wanted` names the operands whose gradient will be computed; None means all of them.
+
+    Raises ShapeError and OperatorError as `Operator.apply` does, and OperatorError for a saved tensor whose dimensions
+    nothing gives.
+    """
+    given = {**operator.attributes, **(attributes or {})}
+    application = operator.apply(specs, attributes or {})
+    kept: list[SavedTensor] = []
+    for item in operator.saves:
+        if item.when and not given.get(item.when):
+            continue
+        if item.serves and wanted is not None and not set(item.serves.split()) & set(wanted):
+            continue
+        if item.dims is not None:
+            shape = _shape(operator, item, application, given)
+            spec = TensorSpec(shape, _dtype(operator, item.dtype, specs, application.outputs))
+            kept.append(SavedTensor(item.name, spec, OWN, 0, item.why))
+            continue
+        for kind, index, spec in _places(operator, item.name, specs, application.outputs):
+            kept.append(SavedTensor(item.name, spec, kind, index, item.why))
+    return kept
+
+
+def _places(
+    operator: Operator, name: str, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> list[tuple[str, int, TensorSpec]]:
+    """Where the operand or output of this name is: nowhere when it was left out, several times when it is variadic."""
+    for index, term in enumerate(operator.signature.inputs):
+        if term.name == name:
+            stop = len(specs) if term.variadic else index + 1
+            return [(OPERAND, place, spec) for place, spec in enumerate(specs[:stop]) if place >= index]
+    names = [term.name for term in operator.signature.outputs]
+    return [(OUTPUT, names.index(name), outputs[names.index(name)])]
+
+
+def _dtype(operator: Operator, dtype: str, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
+    """The dtype of a tensor of its own: the one said, that of the operand said, or that of the first output."""
+    for index, term in enumerate(operator.signature.inputs):
+        if term.name == dtype:
+            return specs[index].dtype if index < len(specs) else outputs[0].dtype
+    return dtype or outputs[0].dtype
+
+
+def _shape(operator: Operator, item: Saved, application: Application, attributes: Mapping[str, Any]) -> tuple[Dim, ...]:
+    shape: list[Dim] = []
+    sizes: dict[str, Any] = {**_output_dims(operator, application), **application.dims}
+    for word in (item.dims or "").split():
+        name = word.removeprefix("*")
+        if word == "...":
+            shape.extend(application.batch)
+        elif word.isdigit():
+            shape.append(int(word))
+        elif name in sizes:
+            size = sizes[name]
+            shape.extend(size if isinstance(size, tuple) else (size,))
+        elif name in attributes:
+            shape.append(attributes[name])
+        else:
+            known = (*sizes, *attributes)
+            raise OperatorError(
+                f"operator {operator.name!r} saves {item.name!r} of dimensions {item.dims!r}, but nothing gives "
+                f"{name!r}{suggest(name, known)}"
+            )
+    return tuple(shape)
+
+
+def _output_dims(operator: Operator, application: Application) -> dict[str, Any]:
+    """The sizes of the dimensions that the outputs' terms name, from the outputs as they are."""
+    sizes: dict[str, Any] = {}
+    for term, spec in zip(operator.signature.outputs, application.outputs, strict=False):
+        front, back = len(term.front), len(term.back)
+        stop = len(spec.shape) - back
+        sizes.update(zip(term.front, spec.shape, strict=False))
+        sizes.update(zip(term.back, spec.shape[stop:], strict=True))
+        if isinstance(term.ellipsis, str):
+            sizes[term.ellipsis] = spec.shape[front:stop]
+    return sizes

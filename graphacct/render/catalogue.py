@@ -1,0 +1,92 @@
+"""What is there to use: models, operators, conventions, quantities, profiles, readers and plugins, as plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from graphacct.errors import GraphacctError, PluginError, unknown
+from graphacct.hooks.manager import PREFIX, Plugins, default
+from graphacct.hooks.registry import Plugin
+from graphacct.render.records import plain_value
+
+KINDS = ("architectures", "operators", "conventions", "quantities", "profiles", "readers", "plugins")
+
+
+def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]:
+    """One dictionary for each thing of a kind: its name, what it is, and the plugin and distribution it comes from.
+
+    Architectures have a row for every name that a model can be asked for by. Raises UnknownNameError for another kind.
+    """
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    plugins = plugins or default()
+    if kind == "plugins":
+        return [_plugin(plugin, plugins) for plugin in plugins.loaded]
+    if kind == "architectures":
+        return list(_models(plugins))
+    return [
+        {"name": item.name, **_facts(kind, item), "doc": item.doc, "plugin": plugin.name, "origin": plugin.origin}
+        for plugin, item in plugins.registered(kind)
+    ]
+
+
+def failures(failed: Iterable[tuple[str, str, PluginError]]) -> list[dict[str, Any]]:
+    """The plugins that could not be loaded (`graphacct.hooks.manager.load(failed=…)`), as the catalogue's rows."""
+    return [{"name": name, "origin": origin, "registers": {}, "error": str(error)} for name, origin, error in failed]
+
+
+def conflicts(plugins: Plugins) -> list[str]:
+    """What is wrong with what the plugins register together: a name that two of them claim."""
+    found = []
+    for kind in KINDS[:-1]:
+        try:
+            getattr(plugins, kind)
+        except GraphacctError as error:
+            found.append(str(error))
+    return found
+
+
+def _facts(kind: str, item: Any) -> dict[str, Any]:
+    if kind == "operators":
+        return {"signature": item.signature.text}
+    if kind == "quantities":
+        return {"unit": item.unit, "per": item.per, "combine": item.combine}
+    return {}
+
+
+def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
+    for plugin, item in plugins.registered("architectures"):
+        architecture = item.load()
+        presets = dict(architecture.presets)
+        if architecture.name not in presets:
+            presets = {architecture.name: architecture.config(), **presets}
+        for name, config in presets.items():
+            yield {
+                "name": name,
+                "architecture": architecture.name,
+                "takes": ["batch", *architecture.sizes],
+                "config": {key: plain_value(value, key) for key, value in attrs.asdict(config, recurse=False).items()},
+                "doc": architecture.doc,
+                "plugin": plugin.name,
+                "origin": plugin.origin,
+            }
+
+
+def _plugin(plugin: Plugin, plugins: Plugins) -> dict[str, Any]:
+    """A plugin with what it registers; one whose hook fails, with its error."""
+    registers: dict[str, list[str]] = {}
+    error = None
+    for hook in plugins.manager.get_hookcallers(plugin.module) or ():
+        kind = hook.name.removeprefix(PREFIX).removeprefix("register_")
+        if kind not in KINDS:
+            registers[kind] = []
+            continue
+        function: Any = next(impl.function for impl in hook.get_hookimpls() if impl.plugin_name == plugin.name)
+        try:
+            registers[kind] = [item.name for item in function()]
+        except Exception as problem:
+            error = f"{hook.name} failed: {type(problem).__name__}: {problem}"
+    return {"name": plugin.name, "origin": plugin.origin, "registers": registers, "error": error}

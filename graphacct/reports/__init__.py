@@ -1,0 +1,1 @@
+"""Rolling up: rows, totals, and the report of a forward pass or a training step."""

@@ -1,0 +1,43 @@
+"""Rolling annotations up: the totals, and what each node contributes to them."""
+
+from __future__ import annotations
+
+from graphacct.costs.annotate import AnnotatedGraph
+from graphacct.costs.columns import column, total
+from graphacct.costs.coverage import Coverage
+from graphacct.dims import Dim
+from graphacct.errors import PluginError, failure
+from graphacct.hooks.manager import Plugins, default
+from graphacct.reports.report import Report
+
+
+def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
+    """The report of an annotated graph.
+
+    Sums multiply by the repeats around a node, maxima do not; parameters count once per storage. Nodes without a
+    cost are in no sum, and the coverage names them.
+    """
+    plugins = plugins or default()
+    phase = "train" if annotated.training else annotated.graph.workload.get("phase", "forward")
+    quantities = tuple([item for item in plugins.quantities.values() if not item.phase or phase in item.phase.split()])
+    costed = [record for record in annotated.costs if record.cost is not None]
+    times = [record.times for record in costed]
+    columns: list[list[Dim]] = []
+    totals: list[Dim] = []
+    for quantity in quantities:
+        try:
+            columns.append(column(quantity, costed, times))
+            totals.append(total(quantity, columns[-1]))
+        except Exception as error:
+            who = f"quantity {quantity.name!r} of plugin {plugins.origin('quantities', quantity.name)}"
+            raise PluginError(failure(who, error)) from error
+    uncosted = (
+        tuple((node.name, node.operator) for node in annotated.uncosted) if len(costed) < len(annotated.costs) else ()
+    )
+    return Report(
+        annotated,
+        quantities,
+        dict(zip([quantity.name for quantity in quantities], totals, strict=True)),
+        Coverage(len(costed), len(annotated.costs), uncosted),
+        tuple(zip(*columns, strict=True)) if costed else (),
+    )

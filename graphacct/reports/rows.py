@@ -1,0 +1,198 @@
+"""The rows of a report: the costs rolled up by scope, by operator and by parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import add
+from typing import Any
+
+import attrs
+
+from graphacct.costs.annotate import NodeCost
+from graphacct.costs.quantities import Quantity
+from graphacct.dims import Dim, maximum, same
+from graphacct.graph.graph import Parameter
+from graphacct.graph.paths import depth, instances, parent, pattern
+from graphacct.tensors import conflict
+
+SHARE_OF = "flops"
+"""The quantity whose share every row states."""
+
+
+@attrs.frozen
+class Row:
+    """One line of a report: a scope, a node or an operator.
+
+    Attributes:
+        path: The module path, `*` for an index; for a row by operator, its name.
+        operator: The operator of a node's row; empty for scopes.
+        repeat: How many modules the path matches, or how often the operator runs.
+        share: The row's part of the model's FLOPs, 0 to 1.
+        names: The names of the report's quantities.
+        figures: The quantities in that order, summed over everything the row stands for.
+    """
+
+    path: str
+    operator: str
+    repeat: Dim
+    share: Any
+    names: tuple[str, ...]
+    figures: tuple[Dim, ...]
+
+    @property
+    def values(self) -> dict[str, Dim]:
+        """The quantities by name."""
+        return dict(zip(self.names, self.figures, strict=True))
+
+    @property
+    def depth(self) -> int:
+        """How many scopes stand around it; an index does not count."""
+        return depth(self.path)
+
+
+@attrs.frozen
+class ParameterRow:
+    """One tensor of the checkpoint, or one per repetition when its name has a `*`.
+
+    Attributes:
+        parameter: Its name, shape, dtype and tie.
+        count: How many tensors the name stands for.
+    """
+
+    parameter: Parameter
+    count: Dim
+
+
+def share(part: Dim, whole: Dim) -> Any:
+    """A part of a whole, 0 to 1: a float, or a symbol or an array where they are; 0 where there is no whole."""
+    return 0.0 if same(whole, 0) else part / whole
+
+
+def adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
+    """How two rows of values combine, element by element."""
+    if all(quantity.combine == "sum" for quantity in quantities):
+        return lambda a, b: tuple(map(add, a, b))
+    functions = [maximum if quantity.combine == "max" else add for quantity in quantities]
+    return lambda a, b: tuple(f(x, y) for f, x, y in zip(functions, a, b, strict=True))
+
+
+def by_scope(
+    costs: Sequence[NodeCost],
+    quantities: Sequence[Quantity],
+    values: Iterable[tuple[Dim, ...]],
+    total: Mapping[str, Dim],
+) -> tuple[Row, ...]:
+    """A row for every scope and every node, parents before children, in the order of the model.
+
+    Paths are the checkpoint's module paths with `*` for an index. A row's quantities are sums over all modules that
+    its path matches, `repeat` says how many those are.
+    """
+    combine = adder(quantities)
+    nothing = (0,) * len(quantities)
+    remaining = iter(values)
+    sums: dict[str, tuple[Dim, ...]] = {}
+    operators: dict[str, str] = {}
+    repeats: dict[str, Dim] = {}
+    children: dict[str, dict[str, None]] = {"": {}}
+    known: set[tuple[str, tuple[int, ...]]] = set()
+    for record in costs:
+        name = record.node.name
+        row = pattern(name)
+        own = nothing if record.cost is None else next(remaining)
+        sums[row] = combine(sums[row], own) if row in sums else own
+        kind = record.node.operator
+        operators[row] = kind if operators.get(row, kind) == kind else ""
+        path = name
+        while path and (key := (path, record.starts[: path.count("*")])) not in known:
+            known.add(key)
+            repeats[row] = repeats.get(row, 0) + instances(path, record.repeats)
+            path = parent(path)
+            above = parent(row)
+            children.setdefault(above, {})[row] = None
+            row = above
+    order = _preorder(children)
+    for path in reversed(order):
+        above = parent(path)
+        if above:
+            sums[above] = combine(sums[above], sums[path]) if above in sums else sums[path]
+    return _rows(quantities, total, ((path, operators.get(path, ""), repeats[path], sums[path]) for path in order))
+
+
+def _rows(
+    quantities: Sequence[Quantity], total: Mapping[str, Dim], items: Iterable[tuple[str, str, Dim, tuple[Dim, ...]]]
+) -> tuple[Row, ...]:
+    """Rows of (path, operator, repeat, figures), each with its share of the whole."""
+    names = tuple([quantity.name for quantity in quantities])
+    whole = total[SHARE_OF] if SHARE_OF in names else 0
+    column = names.index(SHARE_OF) if SHARE_OF in names else 0
+    return tuple(
+        [
+            Row(path, operator, repeat, share(figures[column], whole), names, figures)
+            for path, operator, repeat, figures in items
+        ]
+    )
+
+
+def _preorder(children: Mapping[str, Iterable[str]]) -> list[str]:
+    """All paths, parents before their children, children as they come."""
+    order: list[str] = []
+    stack = list(children[""])[::-1]
+    while stack:
+        path = stack.pop()
+        order.append(path)
+        if path in children:
+            stack.extend(list(children[path])[::-1])
+    return order
+
+
+def by_operator(
+    costs: Sequence[NodeCost],
+    quantities: Sequence[Quantity],
+    values: Iterable[tuple[Dim, ...]],
+    total: Mapping[str, Dim],
+) -> tuple[Row, ...]:
+    """A row for every operator, the most FLOPs first; `repeat` says how often it runs."""
+    combine = adder(quantities)
+    nothing = (0,) * len(quantities)
+    remaining = iter(values)
+    sums: dict[str, tuple[Dim, ...]] = {}
+    repeats: dict[str, Dim] = {}
+    for record in costs:
+        name = record.node.operator
+        own = nothing if record.cost is None else next(remaining)
+        sums[name] = combine(sums[name], own) if name in sums else own
+        repeats[name] = repeats.get(name, 0) + record.times
+    rows = _rows(quantities, total, ((name, name, repeats[name], row) for name, row in sums.items()))
+    if all(isinstance(row.share, float) for row in rows):
+        return tuple(sorted(rows, key=lambda row: -row.share))
+    return rows
+
+
+def by_parameter(costs: Iterable[NodeCost]) -> tuple[ParameterRow, ...]:
+    """The checkpoint's tensors in the order of the model, tied ones and buffers included and marked.
+
+    Layers of several blocks that have alike tensors share a row: `layers.*` and `layers.*+3`.
+    """
+    rows: list[ParameterRow] = []
+    places: dict[tuple[str, str], list[int]] = {}
+    known: set[tuple[str, tuple[int, ...]]] = set()
+    for record in costs:
+        for operand in record.node.inputs:
+            if not isinstance(operand, Parameter):
+                continue
+            name = operand.name
+            key = (name, record.starts[: name.count("*")])
+            if key in known:
+                continue
+            known.add(key)
+            folded = "*" in name
+            row = attrs.evolve(operand, name=pattern(name), tied_to=pattern(operand.tied_to)) if folded else operand
+            count = instances(name, record.repeats)
+            alike = places.setdefault((row.name, row.tied_to), [])
+            place = next((at for at in alike if not conflict(rows[at].parameter.spec, row.spec)), None)
+            if place is None:
+                alike.append(len(rows))
+                rows.append(ParameterRow(row, count))
+            else:
+                rows[place] = attrs.evolve(rows[place], count=rows[place].count + count)
+    return tuple(rows)

@@ -1,0 +1,23 @@
+"""The report of a model whose blocks are written out."""
+
+from __future__ import annotations
+
+from graphacct.costs.annotate import annotate
+from graphacct.hooks.manager import Plugins, default
+from graphacct.reports.report import Report
+from graphacct.reports.rollup import rollup
+
+
+def unrolled(report: Report, plugins: Plugins | None = None) -> Report:
+    """The report of the same model with every repetition of its blocks written out, under the same convention.
+
+    Raises GraphError when a block repeats a symbolic number of times.
+    """
+    annotated = report.annotated
+    flat = annotate(annotated.graph.unroll(), annotated.convention, unknown="report", plugins=plugins)
+    if annotated.training:
+        from graphacct.reports.step import train
+
+        training = annotated.training
+        flat = train(flat, training, plugins or default(), "report")
+    return rollup(flat, plugins)

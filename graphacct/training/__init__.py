@@ -1,0 +1,1 @@
+"""What a training step adds: gradients, optimizers, ZeRO, what is frozen and recomputed."""

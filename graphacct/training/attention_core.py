@@ -1,0 +1,106 @@
+"""The attention core of a graph, found by its structure: the part that keeps much and works little.
+
+It is every node on a path from a product of two activations (the scores) through what makes weights of them (a
+softmax) to the next product of two activations (the values), both included, as in Korthikanti et al., "Reducing
+Activation Recomputation in Large Transformer Models", 2022; and every operator that is all of that at once. Scales,
+masks, biases and dropout lie on such a path; a product with a parameter ends it, so that a router's softmax or the
+one over a vocabulary is no attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from graphacct.dims import same
+from graphacct.graph.graph import Block, Graph, Node
+from graphacct.graph.paths import repetition
+from graphacct.operators.operator import Operator
+
+WEIGHTS, WHOLE = "weights", "whole"
+"""The parts that operators declare (`Operator.attention`)."""
+
+
+def attention_core(graph: Graph, operators: Mapping[str, Operator]) -> frozenset[str]:
+    """The names of the nodes of all attention cores; a core lies within one body."""
+    return frozenset(_cores(graph, operators))
+
+
+def _cores(graph: Graph, operators: Mapping[str, Operator]) -> Iterator[str]:
+    for node in graph.nodes:
+        if isinstance(node, Block):
+            yield from _cores(node.body, operators)
+    nodes = [node for node in graph.nodes if isinstance(node, Node) and node.operator in operators]
+    near = _Neighbours(graph, nodes)
+    parts = [operators[node.operator].attention for node in nodes]
+    works = [_contracts(node, operators[node.operator]) for node in nodes]
+    products = [work and len(node.values) > 1 and not node.parameters for node, work in zip(nodes, works, strict=True)]
+    passes = [not work for work in works]
+    weights = [part == WEIGHTS for part in parts]
+    order = range(len(nodes))
+    since, weighed = _reach(order, near.before, products, passes, weights)
+    until, to_weights = _reach(order[::-1], near.after, products, passes, weights)
+    core = {i for i in order if (since[i] and to_weights[i]) or (weighed[i] and until[i]) or parts[i] == WHOLE}
+    core |= {i for i in order if products[i] and any(to_weights[j] for j in near.after[i])}
+    core |= {i for i in order if products[i] and any(weighed[j] for j in near.before[i])}
+    yield from (nodes[i].name for i in sorted(core | _made_for(core, nodes, near)))
+
+
+class _Neighbours:
+    """The edges between some nodes of a graph, by position.
+
+    Attributes:
+        before: For each node, those that it takes values of.
+        after: For each node, those that take its values.
+        fed: The nodes that also take a value from elsewhere: an input, a block, an operator that is not registered.
+        used: The nodes whose values also go elsewhere.
+    """
+
+    def __init__(self, graph: Graph, nodes: Sequence[Node]) -> None:
+        makers = {value.name: position for position, node in enumerate(nodes) for value in node.outputs}
+        ours = {node.name for node in nodes}
+        elsewhere = [value.name for node in graph.nodes if node.name not in ours for value in node.values]
+        elsewhere += [value.name for value in graph.outputs]
+        self.before = [[makers[value.name] for value in node.values if value.name in makers] for node in nodes]
+        self.after: list[list[int]] = [[] for _ in nodes]
+        for position, sources in enumerate(self.before):
+            for source in sources:
+                self.after[source].append(position)
+        self.fed = {i for i, node in enumerate(nodes) if len(self.before[i]) < len(node.values)}
+        self.used = {makers[name] for name in elsewhere if name in makers}
+
+
+def _contracts(node: Node, operator: Operator) -> bool:
+    """Whether a node does work in contractions."""
+    application = node.application or operator.apply([operand.spec for operand in node.inputs], node.attributes)
+    return not same(application.cost.matmul_flops, 0)
+
+
+def _reach(
+    order: Sequence[int],
+    neighbours: Sequence[Sequence[int]],
+    products: Sequence[bool],
+    passes: Sequence[bool],
+    weights: Sequence[bool],
+) -> tuple[list[bool], list[bool]]:
+    """For each node that is no contraction: whether a path without contractions comes here from a product, and whether
+    one does that has made weights by then, this node included."""
+    reached, weighed = [False] * len(products), [False] * len(products)
+    for i in order:
+        if passes[i]:
+            reached[i] = any(products[j] or reached[j] for j in neighbours[i])
+            weighed[i] = any(weighed[j] for j in neighbours[i]) or (weights[i] and reached[i])
+    return reached, weighed
+
+
+def _made_for(core: set[int], nodes: Sequence[Node], near: _Neighbours) -> set[int]:
+    """What is made of nothing in the same repetition, for a core alone: a causal mask."""
+    constant: list[bool] = []
+    for i, node in enumerate(nodes):
+        constant.append(not node.parameters and i not in near.fed and all(constant[j] for j in near.before[i]))
+    found: set[int] = set()
+    for i in reversed(range(len(nodes))):
+        place, users = repetition(nodes[i].name), near.after[i]
+        alone = constant[i] and users and i not in near.used
+        if alone and all((j in core or j in found) and repetition(nodes[j].name) == place for j in users):
+            found.add(i)
+    return found

@@ -1,0 +1,105 @@
+"""How a training step runs, and how it is asked for: by the names of a profile, an optimizer, globs of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from graphacct.errors import ConfigError, unknown
+from graphacct.execution.profiles import Profile
+from graphacct.hooks.manager import Plugins
+from graphacct.keywords import DEFAULTS
+
+if TYPE_CHECKING:
+    from graphacct.training.optimizers import Optimizer
+
+
+@attrs.frozen
+class Training:
+    """How a training step runs.
+
+    Attributes:
+        profile: As which kernels.
+        freeze: Globs of the parameters that are not trained.
+        recompute: What is run again in the backward pass: `none`, `full`, `selective` or a glob of nodes.
+        optimizer: How parameters are updated; None leaves the update out.
+        master: `fp32` or `none`: whether parameters have a float32 copy; empty for those of 16 bits.
+        dp: Data-parallel ranks, of which this is one.
+        zero: The ZeRO stage over them.
+    """
+
+    profile: Profile
+    freeze: tuple[str, ...] = ()
+    recompute: str = "none"
+    optimizer: Optimizer | None = None
+    master: str = ""
+    dp: int = 1
+    zero: int = 0
+
+
+def _globs(globs: str | Iterable[str]) -> tuple[str, ...]:
+    """One glob or several: a text is one, not its letters."""
+    return (globs,) if isinstance(globs, str) else tuple(globs)
+
+
+@attrs.frozen
+class TrainingOptions:
+    """How a training step runs, as it is asked for.
+
+    Attributes:
+        profile: The execution profile; the first that is registered unless given (torch-eager-cuda).
+        freeze: Globs of the parameters that are not trained: they have no gradient and no optimizer's state.
+        recompute: What is run again in the backward pass, to keep less: `none`, `full` (each repetition of a block
+            from its inputs), `selective` (the attention core), or a glob of nodes.
+        optimizer: A key of `graphacct.training.optimizers.OPTIMIZERS`; adamw unless given.
+        master: `fp32` or `none`: whether parameters have a float32 copy; unless given, those of 16 bits have.
+        dp: Data-parallel ranks; the batch is that of one rank.
+        zero: The ZeRO stage, 0 to 3: what the ranks divide among them.
+    """
+
+    profile: str = DEFAULTS["profile"]
+    freeze: tuple[str, ...] = attrs.field(default=DEFAULTS["freeze"], converter=_globs)
+    recompute: str = DEFAULTS["recompute"]
+    optimizer: str = DEFAULTS["optimizer"]
+    master: str = DEFAULTS["master"]
+    dp: int = DEFAULTS["dp"]
+    zero: int = DEFAULTS["zero"]
+
+
+def separated(options: Mapping[str, Any]) -> tuple[TrainingOptions, dict[str, Any]]:
+    """The options of a training step among a call's, and the others, which are those of `build`."""
+    names = {field.name for field in attrs.fields(TrainingOptions)}
+    own = {name: value for name, value in options.items() if name in names}
+    return TrainingOptions(**own), {name: value for name, value in options.items() if name not in names}
+
+
+def check_no_training(asked: TrainingOptions, allowed: Sequence[str] = ()) -> None:
+    """Raise ConfigError for an option, but the `allowed` ones, that a pass without a backward pass would ignore."""
+    given = [
+        field.name
+        for field in attrs.fields(TrainingOptions)
+        if field.name not in allowed and getattr(asked, field.name) != field.default
+    ]
+    if given:
+        raise ConfigError(f'{", ".join(given)}: of a training step alone; add phase="train" (--phase train)')
+
+
+def resolved(asked: TrainingOptions, plugins: Plugins) -> Training:
+    """The training step that is asked for, with its profile and optimizer; UnknownNameError suggests the closest."""
+    from graphacct.training.optimizers import find_optimizer
+
+    rule = find_optimizer(asked.optimizer)
+    profile = find_profile(asked.profile, plugins)
+    return Training(profile, asked.freeze, asked.recompute, rule, asked.master, asked.dp, asked.zero)
+
+
+def find_profile(profile: str, plugins: Plugins) -> Profile:
+    """The execution profile of a name; the first that is registered for an empty one."""
+    table = plugins.profiles
+    if not table:
+        raise ConfigError("no plugin registers an execution profile: graphacct-operators is left out or not installed")
+    if profile and profile not in table:
+        raise unknown("profile", profile, table)
+    return table[profile or next(iter(table))]

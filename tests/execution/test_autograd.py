@@ -1,0 +1,253 @@
+"""The backward pass as kernels: what is alive after each, against what torch was measured to have, to the byte."""
+
+from __future__ import annotations
+
+import gc
+import heapq
+import weakref
+
+import pytest
+from hypothesis import given, settings
+from test_liveness import dags
+from test_saved_storages import RUNS, TINY, tiny
+
+import graphacct
+from graphacct import Builder, memory
+from graphacct.errors import GraphacctError
+from graphacct.execution.autograd import backward_pass
+from graphacct.execution.kernels import ACTIVATION
+from graphacct.execution.profiles import DECLARED, Profile
+from graphacct.execution.saved_storages import kept, savings
+from graphacct.execution.schedule import schedule
+from graphacct.footprint.liveness import step_bytes
+from graphacct.hooks.manager import default
+
+PROFILES = ("torch-eager-cpu", "torch-eager-cuda", "declared")
+
+
+def profile_of(name):
+    return DECLARED if name == "declared" else default().profiles[name]
+
+
+def passed(steps, profile, in_place=True):
+    """What a schedule keeps, and its backward pass."""
+    saving = list(savings(steps))
+    keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
+    return keeping, backward_pass(steps, saving, default().operators, profile, in_place)
+
+
+def scheduled(graph, profile, again=frozenset()):
+    return schedule(graph, default().operators, profile, lambda parameter: True, lambda node: node.name in again)
+
+
+@pytest.mark.parametrize(("family", "run"), RUNS)
+@pytest.mark.parametrize(
+    ("loss", "key"), [("sum", "train_live_loss_sum"), ("cross_entropy", "train_live_cross_entropy")]
+)
+def test_the_peak_of_a_step_is_torchs(family, run, loss, key):
+    """Every measured row, to the byte: the most alive over forward and backward, the parameters' gradients as they are
+    made. A dispatch mode watched these runs, for which torch adds gradients into new tensors."""
+    steps = tiny(family, run, loss)
+    keeping, back = passed(steps, default().profiles["torch-eager-cpu"], in_place=False)
+    alive = step_bytes(steps, keeping, back, fresh=True)
+    assert max(alive) == run[key]["total_peak_bytes"]
+    assert sum(gradient.bytes for gradient in back.gradients) == run[key]["grad_bytes"]
+
+
+@pytest.mark.parametrize(("family", "run"), RUNS)
+def test_gradients_are_added_where_the_first_one_is(family, run):
+    """In a step that nobody watches a gradient that meets another takes no third tensor, and the peak is no higher."""
+    steps = tiny(family, run, "sum")
+    profile = default().profiles["torch-eager-cpu"]
+    peaks = []
+    for in_place in (True, False):
+        keeping, back = passed(steps, profile, in_place)
+        peaks.append(max(step_bytes(steps, keeping, back, fresh=True)))
+    assert peaks[0] <= peaks[1]
+
+
+class Block:
+    """A piece of memory that Python's own references keep alive."""
+
+    def __init__(self, size):
+        self.size = size
+
+
+def simulate(steps, saving):
+    """Live bytes by brute force: torch's engine with a queue of ready nodes, and memory that Python itself counts.
+
+    For rules that make a new gradient of each operand, views passing theirs on.
+    """
+    alive = weakref.WeakSet()
+    after = []
+
+    def new(size):
+        block = Block(size)
+        alive.add(block)
+        return block
+
+    def sample():
+        gc.collect()
+        after.append(sum(block.size for block in alive))
+
+    producer = {id(t): i for i, step in enumerate(steps.steps) for t in step.outputs if t.needs_grad}
+    [root] = {id(t): t for t in steps.outputs[:1]}.values()
+    if id(root) not in producer:
+        return after
+    known = {}
+    nodes = {}
+    for item in saving:
+        if item.storage.kind == ACTIVATION:
+            block = known.setdefault(id(item.storage), new(item.storage.bytes))
+            nodes.setdefault(item.position, []).append(block)
+    outputs = [t.storage for t in steps.outputs if t.storage.kind == ACTIVATION]
+    held = [known.setdefault(id(s), new(s.bytes)) for s in outputs]
+    known.clear()
+    block = None  # the loop's last one
+    waiting = {}
+    stack, seen = [producer[id(root)]], set()
+    while stack:
+        index = stack.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        for operand in steps.steps[index].operands:
+            if id(operand) in producer:
+                waiting[producer[id(operand)]] = waiting.get(producer[id(operand)], 0) + 1
+                stack.append(producer[id(operand)])
+    nodes = {index: blocks for index, blocks in nodes.items() if index in seen}
+    start = new(root.spec.bytes)
+    sample()
+    buffers = {producer[id(root)]: start}
+    ready = [-producer[id(root)]]
+    while ready:
+        index = -heapq.heappop(ready)
+        step = steps.steps[index]
+        g = buffers.pop(index)
+        if step.application.view:
+            made = [g for _ in step.operands]
+        else:
+            made = [new(o.spec.bytes) if o.needs_grad else None for o in step.operands]
+            sample()
+        del g
+        nodes.pop(index, None)
+        for place, operand in enumerate(step.operands):
+            if id(operand) in producer:
+                target = producer[id(operand)]
+                if target in buffers:
+                    total = new(operand.spec.bytes)
+                    sample()
+                    buffers[target] = total
+                    del total
+                else:
+                    buffers[target] = made[place]
+                waiting[target] -= 1
+                if not waiting[target]:
+                    heapq.heappush(ready, -target)
+            made[place] = None
+    assert held is not None
+    return after
+
+
+@settings(max_examples=60, deadline=None)
+@given(dags())
+def test_a_simulator_agrees_on_random_graphs(graph):
+    """Ready nodes in the engine's order and memory by reference counts: the same bytes after every kernel."""
+    root = graph.outputs[0]
+    graph = graphacct.Graph(graph.name, graph.inputs, graph.nodes, (root,))
+    steps = scheduled(graph, DECLARED)
+    keeping, back = passed(steps, DECLARED, in_place=False)
+    alive = step_bytes(steps, keeping, back)[len(steps.steps) :]
+    assert alive == simulate(steps, savings(steps))
+
+
+def chain():
+    """x (4·6 float32, 96 bytes) through two weights of 6·6 (144 bytes): h = x w1, y = h w2, the sum of y."""
+    b = Builder("chain", default().operators)
+    x = b.input("x", (4, 6))
+    h = b.apply("linear", x, b.parameter("w1", (6, 6)), name="first")
+    y = b.apply("linear", h, b.parameter("w2", (6, 6)), name="second")
+    return b.graph(b.apply("sum", y, name="loss"))
+
+
+def test_two_products_by_hand():
+    """The loss and its gradient, 4 bytes each, all along. second: h is there still (96), its new gradient and w2's
+    (96 + 144). first: h is gone, its gradient is there and w1's is made; x needs none."""
+    found = memory(chain(), profile="torch-eager-cpu")
+    rows = [(moment.node, moment.operator, moment.live_bytes) for moment in found.timeline if moment.run == "backward"]
+    assert rows == [
+        ("loss", "gradient", 4 + 4 + 96),
+        ("second", "linear", 8 + 96 + 96 + 144),
+        ("first", "linear", 8 + 96 + 144),
+    ]
+    assert found.backward_peak == 344
+    assert found.fresh_peak == 8 + 96 + 144 + 144, "w2's gradient stays while w1's is made"
+    assert (found.peak_at, found.peak_in) == ("second", "backward")
+    assert found.total == found.parameters + found.gradients + found.optimizer_state + found.inputs + 344
+
+
+def test_a_parameter_that_is_used_twice_has_two_gradients_at_once():
+    """x w and then w again: the first gradient (144 bytes) waits for the second. A linear layer's weight is turned, so
+    that its gradient is a view, and the sum a third tensor; stored as it is used, the first takes the sum."""
+    assert _tied("linear") == [("linear", 8 + 96 + 144 + 144), ("add", 8 + 3 * 144)]
+    assert _tied("linear_in_out") == [("linear_in_out", 8 + 96 + 144 + 144), ("add", 8 + 2 * 144)]
+
+
+def _tied(operator):
+    b = Builder("tied", default().operators)
+    x = b.input("x", (4, 6))
+    w = b.parameter("w", (6, 6))
+    h = b.apply(operator, x, w, name="first")
+    graph = b.graph(b.apply("sum", b.apply(operator, h, w, name="second"), name="loss"))
+    found = memory(graph, profile="torch-eager-cpu")
+    backward = [moment for moment in found.timeline if moment.run == "backward"]
+    return [(moment.operator, moment.live_bytes) for moment in backward[2:]]
+
+
+def test_what_is_run_again_is_there_again():
+    """relu of h, recomputed: it is made once more before the backward pass needs it, and h alone is kept."""
+    b = Builder("again", default().operators)
+    x = b.input("x", (4, 6))
+    h = b.apply("linear", x, b.parameter("w1", (6, 6)), name="first")
+    r = b.apply("relu", h, name="act")
+    y = b.apply("linear", r, b.parameter("w2", (6, 6)), name="second")
+    found = memory(b.graph(b.apply("sum", y, name="loss")), recompute="act", profile="torch-eager-cpu")
+    runs = [(moment.node, moment.run) for moment in found.timeline if moment.run != "forward"]
+    assert runs == [
+        ("loss", "backward"),
+        ("second", "backward"),
+        ("act", "recompute"),
+        ("act", "backward"),
+        ("first", "backward"),
+    ]
+    assert {item.why for item in found.live_at_peak} <= {
+        "the recomputation starts from it",
+        "the weight's gradient is gᵀ x",
+        "of the backward pass, in use",
+        "a parameter's new gradient",
+        "an output of the model",
+    }
+
+
+def test_without_anything_to_train_there_is_no_backward_pass():
+    """All parameters frozen: the timeline is the forward pass's."""
+    found = memory(chain(), freeze=["*"])
+    assert (found.backward_peak, found.peak) == (0, found.forward_peak)
+    assert {moment.run for moment in found.timeline} == {"forward"}
+
+
+def test_a_rule_that_gives_too_few_gradients():
+    """The message names the node and both numbers."""
+    rule = Profile("odd", "A rule that forgets the weight.", backward={"linear": lambda trace, g, x, w: g})
+    steps = scheduled(chain(), rule)
+    with pytest.raises(GraphacctError, match=r"node 'second'.*gives 1 gradients for 2 operands"):
+        passed(steps, rule)
+
+
+def test_the_nodes_peaks_in_a_report():
+    """Each node has the most that is alive while its backward runs, and the model the largest of them."""
+    options = {"seq_len": 16, "set": TINY["gpt2"], "profile": "torch-eager-cpu"}
+    report = graphacct.account("gpt2", phase="train", **options)
+    found = memory("gpt2", **options)
+    assert report.total["backward_peak_bytes"] == found.backward_peak
+    assert report.total["peak_bytes"] == found.forward_peak

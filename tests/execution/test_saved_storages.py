@@ -1,0 +1,174 @@
+"""What training keeps, against what torch was measured to keep, to the byte."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import graphacct
+from graphacct.execution.kernels import ACTIVATION
+from graphacct.execution.saved_storages import kept, saved_bytes
+from graphacct.execution.schedule import schedule
+from graphacct.hooks.manager import default
+from graphacct.training.selection import recomputed
+
+GOLDENS = Path(__file__).parents[1] / "goldens"
+TINY = {
+    "gpt2": {"vocab_size": 512, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 4},
+    "bert": {
+        "architectures": "BertForMaskedLM",
+        "vocab_size": 512,
+        "max_position_embeddings": 128,
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    },
+    "transformer-lm": {"vocab_size": 512, "context_length": 128, "d_model": 64, "n_layer": 2, "n_head": 4, "d_ff": 128},
+}
+BLOCK = {**TINY["gpt2"], "activation_function": "gelu"}
+PROBABILITIES = {
+    "gpt2": ("attn_pdrop", "resid_pdrop", "embd_pdrop"),
+    "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "transformer-lm": (),
+}
+
+
+def runs(family):
+    """The measured runs, each with a name; checkpointing is the recomputation of every block."""
+    content = json.loads((GOLDENS / f"act-{family}" / "truth.json").read_text())
+    for run in content["runs"]:
+        name = f"{family}-{run['attn']}-{run['dropout']}-{run['batch']}x{run['seq']}"
+        yield pytest.param(family, run, id=name + ("-checkpointing" if run["checkpointing"] else ""))
+
+
+RUNS = [*runs("gpt2"), *runs("transformer-lm"), *runs("bert")]
+
+
+def scheduled(model, profile="torch-eager-cpu", recompute="none", **options):
+    plugins = default()
+    graph = graphacct.build(model, phase="train", **options)
+    again = recomputed(graph, recompute)
+    return schedule(graph, plugins.operators, plugins.profiles[profile], recompute=lambda node: node.name in again)
+
+
+def tiny(family, run, loss):
+    overrides = dict(TINY[family])
+    overrides |= dict.fromkeys(PROBABILITIES[family], run["dropout"])
+    attention = "eager" if run["attn"] == "eager" else "fused"
+    recompute = "full" if run["checkpointing"] else "none"
+    sizes = {"batch": run["batch"], "seq_len": run["seq"]}
+    return scheduled(family, recompute=recompute, attention=attention, loss=loss, set=overrides, **sizes)
+
+
+@pytest.mark.parametrize(("family", "run"), RUNS)
+def test_the_forward_pass_keeps_what_torch_keeps(family, run):
+    """Storages and bytes of activations, float32 on a CPU, to the byte: views kept at batch 1 where copies are kept
+    at batch 2, dropout masks as floats, attention written out, fused and (with dropout) decomposed."""
+    steps = tiny(family, run, "sum")
+    truth = run["saved_forward_to_logits"]["activation"]
+    found = [item for item in kept(steps) if item.storage.kind == ACTIVATION]
+    assert saved_bytes(steps) == truth["bytes"]
+    if run["dropout"] == 0:
+        assert len(found) == truth["storages"]
+
+
+@pytest.mark.parametrize(("family", "run"), RUNS)
+def test_with_a_loss_it_keeps_the_log_probabilities_too(family, run):
+    """Cross-entropy adds the log-softmax once, a scalar, and the targets where the model makes them itself.
+
+    The worksheet model's targets are made outside, as int64: the measurement counted them among the activations, here
+    they are an input (8 bytes per token).
+    """
+    outside = 8 * run["batch"] * run["seq"] if family == "transformer-lm" else 0
+    steps = tiny(family, run, "cross_entropy")
+    assert saved_bytes(steps) == run["saved_with_cross_entropy"]["activation"]["bytes"] - outside
+
+
+def full_size():
+    """The full-size measurements on the meta device: batch, length, dropout."""
+    for model in ("gpt2", "gpt2-medium", "gpt2-xl", "t5-base"):
+        folder = GOLDENS / model if model.startswith("gpt2") else GOLDENS / "families" / model
+        content = json.loads((folder / "truth.json").read_text())
+        for row in content.get("activation_saved_full_size_meta", ()):
+            name = f"{model}-{row['batch']}x{row['size']}-{row['dropout']}"
+            yield pytest.param(model, row, id=name)
+
+
+@pytest.mark.parametrize(("model", "row"), list(full_size()))
+def test_full_size_models_keep_what_torch_keeps(model, row):
+    """GPT-2 up to XL and T5: the schedule writes out a few layers and weighs the others, and the sum is exact all the
+    same. T5's biases by distance, their ids and the encoder's output are kept once for all layers."""
+    off = PROBABILITIES["gpt2"] if model.startswith("gpt2") else ("dropout_rate",)
+    overrides = dict.fromkeys(off, 0.0) if row["dropout"] == "0" else {}
+    steps = scheduled(model, attention="eager", batch=row["batch"], seq_len=row["size"], set=overrides)
+    assert saved_bytes(steps) == row["bytes"]
+    assert len(steps.steps) < (500 if model.startswith("gpt2") else 1000)  # T5 has two stacks
+
+
+def test_the_worksheets_model_by_hand():
+    """The union of storages is the whole secret: 23 tensors of tokens × d_model (8,192 bytes), 10 of 16,384 (per layer
+    the softmax output and gate, silu, up, product), 2 masks of 1,024 and 5 rsqrt columns of 128."""
+    run = {"batch": 1, "seq": 32, "attn": "eager", "dropout": 0.0, "checkpointing": False}
+    sizes = sorted(item.bytes for item in kept(tiny("transformer-lm", run, "sum")) if item.storage.kind == ACTIVATION)
+    assert sizes == sorted(23 * [32 * 64 * 4] + 10 * [32 * 128 * 4] + 2 * [32 * 32] + 5 * [32 * 4])
+    assert sum(sizes) == 23 * 8_192 + 10 * 16_384 + 2 * 1_024 + 5 * 128 == 354_944
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_a_gpt2_block_on_a_gpu_keeps_the_published_bytes(width):
+    """(16B + 2) s b h + (2B + 1) a s² b + 16 s b with dropout and attention written out, for gelu in one kernel
+    (Korthikanti et al., 2022, and the LayerNorm statistics that they leave out): the difference of one layer more."""
+    s, b, h, a = 32, 3, 64, 4
+    options = {"batch": b, "seq_len": s, "attention": "eager", "dtype": {2: "bf16", 4: "fp32"}[width]}
+
+    def layers(count):
+        overrides = {
+            **TINY["gpt2"],
+            "n_layer": count,
+            "activation_function": "gelu",
+            **dict.fromkeys(PROBABILITIES["gpt2"], 0.1),
+        }
+        return saved_bytes(scheduled("gpt2", "torch-eager-cuda", set=overrides, **options))
+
+    expected = (16 * width + 2) * s * b * h + (2 * width + 1) * a * s * s * b + 16 * s * b
+    assert layers(9) - layers(8) == expected
+
+
+def test_fused_attention_without_dropout_on_a_gpu():
+    """32 s b h + 4 a s b + 16 s b + 24 in bf16: no scores, the logsumexp in float32, the random state."""
+    s, b, h, a = 32, 3, 64, 4
+
+    def layers(count):
+        overrides = {
+            **TINY["gpt2"],
+            "n_layer": count,
+            "activation_function": "gelu",
+            **dict.fromkeys(PROBABILITIES["gpt2"], 0.0),
+        }
+        return saved_bytes(
+            scheduled("gpt2", "torch-eager-cuda", batch=b, seq_len=s, dtype="bf16", attention="fused", set=overrides)
+        )
+
+    assert layers(9) - layers(8) == 32 * s * b * h + 4 * a * s * b + 16 * s * b + 24
+
+
+def test_folded_equals_unrolled():
+    """The weighed middle repetition stands for all that it replaces, whatever the depth."""
+    plugins = default()
+    for depth in (1, 2, 3, 4, 5, 6, 11):
+        graph = graphacct.build(
+            "gpt2", attention="eager", phase="train", seq_len=16, batch=2, set={**TINY["gpt2"], "n_layer": depth}
+        )
+        totals = [
+            saved_bytes(schedule(form, plugins.operators, plugins.profiles["torch-eager-cpu"]))
+            for form in (graph, graph.unroll())
+        ]
+        assert totals[0] == totals[1]
+
+
+def test_a_frozen_model_keeps_nothing():
+    """Without a parameter to train no gradient flows, and nothing is kept."""
+    plugins = default()
+    graph = graphacct.build("gpt2", attention="eager", phase="train", seq_len=16, set=TINY["gpt2"])
+    assert kept(schedule(graph, plugins.operators, trained=lambda parameter: False)) == []

@@ -1,0 +1,130 @@
+"""Live bytes over the schedule, against what torch was measured to have alive, to the byte."""
+
+import pytest
+import strategies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_saved_storages import RUNS, TINY, scheduled, tiny
+
+import graphacct
+from graphacct import Builder
+from graphacct.execution.kernels import ACTIVATION, GIVEN
+from graphacct.execution.saved_storages import kept, saved_bytes
+from graphacct.execution.schedule import schedule
+from graphacct.footprint.liveness import live_bytes
+from graphacct.hooks.manager import default
+
+
+def training(steps):
+    """Live bytes after each step of a forward pass that keeps what the backward pass needs."""
+    return live_bytes(steps, [(item.storage, item.position) for item in kept(steps)])
+
+
+@pytest.mark.parametrize(("family", "run"), RUNS)
+@pytest.mark.parametrize(
+    ("loss", "key"), [("sum", "train_live_loss_sum"), ("cross_entropy", "train_live_cross_entropy")]
+)
+def test_the_forward_peak_of_training_is_torchs(family, run, loss, key):
+    """The largest sum of live storages in a training step's forward pass, float32 on a CPU, to the byte."""
+    assert max(training(tiny(family, run, loss))) == run[key]["forward_peak_bytes"]
+
+
+WITHOUT_GRADIENTS = [item for item in RUNS if "no_grad_forward" in item.values[1]]
+
+
+@pytest.mark.parametrize(("family", "run"), WITHOUT_GRADIENTS)
+def test_the_peak_without_gradients_is_torchs(family, run):
+    """The same without gradients, where Python's variables decide what is alive: the loop still has a layer's input
+    while the layer runs, attention has q, k and v until it returns."""
+    plugins = default()
+    overrides = dict(TINY[family])
+    attention = "eager" if run["attn"] == "eager" else "fused"
+    graph = graphacct.build(family, batch=run["batch"], seq_len=run["seq"], attention=attention, set=overrides)
+    steps = schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"], trained=lambda parameter: False)
+    assert max(live_bytes(steps)) == run["no_grad_forward"]["peak_bytes"]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 6, 9])
+@pytest.mark.parametrize("phase", ["forward", "train"])
+def test_folded_equals_unrolled(depth, phase):
+    """The peak and the end are those of the model written out, however many layers one repetition stands for."""
+    plugins = default()
+    graph = graphacct.build("gpt2", phase=phase, seq_len=16, batch=2, set={**TINY["gpt2"], "n_layer": depth})
+    found = []
+    for form in (graph, graph.unroll()):
+        steps = schedule(form, plugins.operators, plugins.profiles["torch-eager-cpu"])
+        alive = training(steps) if phase == "train" else live_bytes(steps)
+        found.append((max(alive), alive[-1]))
+    assert found[0] == found[1]
+
+
+@st.composite
+def dags(draw):
+    """A random DAG of element-wise operators, products, views and copies on (4, 6) tensors, some of them outputs."""
+    builder = Builder("random", default().operators)
+    values = [builder.input("x", (4, 6))]
+    for index in range(draw(st.integers(1, 12))):
+        kinds = ["relu", "gelu", "mul", "add", "reshape", "contiguous", "linear", "softmax", "kv_cache"]
+        kind = draw(st.sampled_from(kinds))
+        x, y = (draw(st.sampled_from(values)) for _ in "xy")
+        name = f"n{index}"
+        if kind in ("mul", "add"):
+            value = builder.apply(kind, x, y, name=name)
+        elif kind == "linear":
+            value = builder.apply(kind, x, builder.parameter(f"{name}.weight", (6, 6)), name=name)
+        elif kind == "reshape":
+            value = builder.apply(kind, x, name=name, shape=(4, 6))
+        elif kind == "kv_cache":
+            value = builder.apply(kind, name=name, shape=(4, 6))
+        else:
+            value = builder.apply(kind, x, name=name)
+        values.append(value)
+    outputs = draw(st.lists(st.sampled_from(values[1:]), min_size=1, max_size=2, unique_by=lambda v: v.name))
+    return builder.graph(*outputs)
+
+
+def simulate(steps, keeping):
+    """Live bytes by brute force: after each step, the storages that some later step reads, that leave the graph, that
+    are kept, or that the step itself touched; from the start those that an earlier step left."""
+    always = {id(tensor.storage) for tensor in steps.outputs} | {id(item.storage) for item in keeping}
+    alive = []
+    every = [tensor.storage for step in steps.steps for tensor in step.outputs]
+    made = {id(storage): storage for storage in every if storage.kind == GIVEN}
+    for position, step in enumerate(steps.steps):
+        touched = [tensor.storage for tensor in (*step.operands, *step.outputs)]
+        own = [item.storage for item in keeping if item.position == position]
+        made |= {id(storage): storage for storage in (*touched, *own) if storage.kind == ACTIVATION}
+        later = [tensor for rest in steps.steps[position + 1 :] for tensor in (*rest.operands, *rest.outputs)]
+        needed = {id(tensor.storage) for tensor in later} | always | {id(storage) for storage in touched}
+        alive.append(sum(storage.bytes for key, storage in made.items() if key in needed))
+    return alive
+
+
+@given(dags(), st.booleans())
+def test_a_simulator_agrees_on_random_graphs(graph, train):
+    """On random DAGs the analysis by first and last use equals a simulation that looks at every later step."""
+    steps = schedule(graph, default().operators, trained=lambda parameter: train)
+    keeping = kept(steps) if train else []
+    assert live_bytes(steps, [(item.storage, item.position) for item in keeping]) == simulate(steps, keeping)
+
+
+@settings(max_examples=60)
+@given(strategies.graphs(), st.booleans())
+def test_folded_equals_unrolled_for_any_graph(graph, train):
+    """Saved and peak bytes of random graphs: nested blocks, constants, several carries, results stacked up."""
+    plugins = default()
+    found = []
+    for form in (graph, graph.unroll()):
+        steps = schedule(form, plugins.operators, plugins.profiles["torch-eager-cpu"], lambda parameter: train)
+        found.append((saved_bytes(steps), max(training(steps), default=0)))
+    assert found[0] == found[1]
+
+
+def test_symbols_give_a_formula():
+    """With a symbol for the depth, what is alive at the end of a training step's forward pass is linear in it."""
+    sympy = pytest.importorskip("sympy")
+    layers = sympy.Symbol("L", integer=True, positive=True)
+    alive = training(scheduled("gpt2", seq_len=16, set={**TINY["gpt2"], "n_layer": layers}))[-1]
+    deep = training(scheduled("gpt2", seq_len=16, set={**TINY["gpt2"], "n_layer": 20}))[-1]
+    assert sympy.degree(alive, layers) == 1
+    assert alive.subs(layers, 20) == deep
