@@ -93,15 +93,9 @@ def checked(
     values = {**DEFAULTS, **defaults}
 
     def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        own = inspect.signature(function)
-        named = [item for item in own.parameters.values() if item.kind is not item.VAR_KEYWORD]
-        more = [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=values.get(name), annotation=kind.__forward_arg__
-            )
-            for name, kind in keywords.__annotations__.items()
-        ]
-        known = {item.name for item in (*named, *more)}
+        code = function.__code__
+        named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        known = {*named, *keywords.__annotations__}
 
         @wraps(function)
         def verb(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
@@ -110,7 +104,21 @@ def checked(
                     raise TypeError(f"{function.__name__}() has no keyword {name!r}{suggest(name, known)}")
             return function(*args, **options)
 
-        verb.__signature__ = own.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
+        if keywords.__annotations__:
+            verb.__signature__ = _signature(function, keywords, values)  # type: ignore[attr-defined]
         return verb
 
     return decorate
+
+
+def _signature(function: Callable[..., Any], keywords: type[Any], defaults: Mapping[str, Any]) -> inspect.Signature:
+    """The signature of a verb, with the keywords that it takes as `**options` by name."""
+    own = inspect.signature(function)
+    named = [item for item in own.parameters.values() if item.kind is not item.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=kind.__forward_arg__
+        )
+        for name, kind in keywords.__annotations__.items()
+    ]
+    return own.replace(parameters=[*named, *more])
