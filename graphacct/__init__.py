@@ -25,6 +25,7 @@ NAMES = {
     "models": "fields",
     "models.architecture": "Architecture Workload",
     "models.lazy_architecture": "LazyArchitecture",
+    "models.preset_files": "PresetFiles",
     "models.reader": "Reader",
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",
