@@ -27,6 +27,7 @@ NAMES = {
     "models": "fields",
     "models.architecture": "Architecture Workload",
     "models.lazy_architecture": "LazyArchitecture",
+    "models.preset_files": "PresetFiles",
     "models.reader": "Reader",
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",
@@ -45,10 +46,8 @@ def __getattr__(name: str) -> Any:
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module 'graphacct' has no attribute {name!r}")
-    if module == "models":  # a module itself: the fields of configurations
-        value = import_module(f"graphacct.models.{name}")
-    else:
-        value = getattr(import_module(f"graphacct.{module}"), name)
+    path = f"graphacct.{module}"
+    value = import_module(f"{path}.fields") if name == "fields" else getattr(import_module(path), name)
     globals()[name] = value
     return value
 

@@ -49,6 +49,7 @@ from graphacct.models import fields as fields
 from graphacct.models.architecture import Architecture as Architecture
 from graphacct.models.architecture import Workload as Workload
 from graphacct.models.lazy_architecture import LazyArchitecture as LazyArchitecture
+from graphacct.models.preset_files import PresetFiles as PresetFiles
 from graphacct.models.reader import Reader as Reader
 from graphacct.operators.cost import Cost as Cost
 from graphacct.operators.cost import Work as Work
