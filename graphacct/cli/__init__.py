@@ -65,7 +65,7 @@ class Commands(click.Group):
         except (Exception, KeyboardInterrupt) as error:
             from graphacct.cli.errors import end
 
-            status = end(error)
+            status = end(error, sys.argv[1:] if args is None else args)
         sys.exit(status if isinstance(status, int) else 0)
 
 

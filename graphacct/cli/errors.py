@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -15,8 +16,8 @@ LINE = 600
 """Characters of a message's line; more would hide what is wrong."""
 
 
-def end(error: BaseException) -> int:
-    """Say what went wrong, and give the exit status."""
+def end(error: BaseException, given: Sequence[str] = ()) -> int:
+    """Say what went wrong, and give the exit status. `given` are the command's arguments."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -32,7 +33,7 @@ def end(error: BaseException) -> int:
     if isinstance(error, click.UsageError):
         return _usage(error)
     if isinstance(error, GraphacctError):
-        say(str(error))
+        say(_dashed(str(error), given))
         return 1
     if isinstance(error, click.ClickException):
         say(error.format_message())
@@ -51,6 +52,13 @@ def say(message: str) -> None:
     lines = [line.strip() for line in message.split("\n") if line.strip()]
     shown = [*lines[:1], *([" ".join(lines[1:])] if lines[1:] else [])]
     click.echo("graphacct: " + "\n".join(map(_short, shown)), err=True)
+
+
+def _dashed(message: str, given: Sequence[str]) -> str:
+    """A message that begins with the name of an option that was given, with the option as it was typed."""
+    first = message.partition(" ")[0]
+    flag = f"--{first.replace('_', '-')}"
+    return flag + message[len(first) :] if any(arg.partition("=")[0] == flag for arg in given) else message
 
 
 def _usage(error: click.UsageError) -> int:

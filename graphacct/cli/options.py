@@ -130,6 +130,13 @@ MODEL = (
         "--lora", multiple=True, metavar="RANK:GLOB", help="Low-rank adapters beside matrices of a name. Repeatable."
     ),
     click.option("--lora-dropout", type=float, default=0.0, metavar="P", help="In training.  [default: 0]"),
+    click.option(
+        "--transform",
+        "transforms",
+        multiple=True,
+        metavar="NAME[:OPTIONS]",
+        help="A rewrite of the graph, as option=value,option=value. Repeatable, in order.",
+    ),
     click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
     *PLUGINS,
 )

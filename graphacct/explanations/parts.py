@@ -22,6 +22,7 @@ from graphacct.training.gradients import AGAIN, INPUT, WEIGHT, addends_of, backw
 from graphacct.training.options import Training
 from graphacct.training.selection import freezing, frozen, recomputed
 from graphacct.training.updates import update
+from graphacct.transforms.transform import APPLIED
 
 RECOMPUTE, OPTIMIZER = "recompute", "optimizer"
 MATMUL, VECTOR = "matmul_flops", "vector_flops"
@@ -162,7 +163,8 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
             if operand.buffer:
                 why = "it is a buffer"
             elif operand.frozen:
-                why = "frozen by --lora, which trains adapters alone"
+                applied = ", ".join(record["name"] for record in graph.workload.get(APPLIED, ()))
+                why = f"frozen by a transform ({applied})" if applied else "frozen by the model"
             else:
                 why = f"frozen by --freeze {glob}" if glob else _flat(node.outputs)
         elif operand.name in given:

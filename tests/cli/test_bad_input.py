@@ -44,7 +44,7 @@ REQUESTS: list[tuple[str, list[str], int, list[str]]] = [
         "context too long",
         ["report", "gpt2", "--seq-len", "2000"],
         1,
-        ["seq_len 2000", "1024", "--set n_positions"],
+        ["--seq-len 2000", "1024", "--set n_positions"],
     ),
     ("image of three sides", ["report", "gpt2", "--image-size", "3x3x3"], 2, ["'3x3x3'", "224x192"]),
     ("image for a language model", ["report", "gpt2", "--image-size", "8"], 1, ["gpt2 has no image_size", "seq_len"]),
@@ -63,7 +63,12 @@ REQUESTS: list[tuple[str, list[str], int, list[str]]] = [
         1,
         ["1,000,002 characters"],
     ),
-    ("dropout of no adapters", ["report", "gpt2", "--lora-dropout", "0.1"], 1, ["lora_dropout", "--lora RANK:GLOB"]),
+    (
+        "dropout of no adapters",
+        ["report", "gpt2", "--lora-dropout", "0.1"],
+        1,
+        ["--lora-dropout is that of adapters", "--lora RANK:GLOB"],
+    ),
     (
         "frozen nothing",
         ["report", "gpt2", "--phase", "train", "--freeze", "*.wtee.*"],
