@@ -29,6 +29,8 @@ from graphacct.tensors import FLOATING, TensorSpec
 
 if TYPE_CHECKING:
     from graphacct.dims import text as dim_text
+    from graphacct.training.optimizers import Optimizer
+    from graphacct.training.recompute import RecomputePolicy
     from graphacct.transforms.node_names import NodeNames
     from graphacct.transforms.rewrite import Place, rewrite
     from graphacct.transforms.transform import Option, Transform
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 _LATER = {
     "NodeNames": "graphacct.transforms.node_names:NodeNames",
+    "Optimizer": "graphacct.training.optimizers:Optimizer",
+    "RecomputePolicy": "graphacct.training.recompute:RecomputePolicy",
     "Option": "graphacct.transforms.transform:Option",
     "Place": "graphacct.transforms.rewrite:Place",
     "Transform": "graphacct.transforms.transform:Transform",
@@ -70,6 +74,7 @@ __all__ = [
     "NodeNames",
     "Operator",
     "OperatorError",
+    "Optimizer",
     "Option",
     "Parameter",
     "Place",
@@ -77,6 +82,7 @@ __all__ = [
     "Quantity",
     "ReadError",
     "Reader",
+    "RecomputePolicy",
     "Report",
     "Saved",
     "ShapeError",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from graphacct.models.reader import Reader
     from graphacct.operators.cost import Cost
     from graphacct.operators.operator import Operator
+    from graphacct.training.optimizers import Optimizer
+    from graphacct.training.recompute import RecomputePolicy
 
 
 @hookimpl(trylast=True)
@@ -42,6 +44,20 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
     from graphacct.costs.quantities import CORE, TRAINING
 
     return (*CORE, *TRAINING)
+
+
+@hookimpl
+def graphacct_register_optimizers() -> Iterable[Optimizer]:
+    from graphacct.training.optimizers import OPTIMIZERS
+
+    return OPTIMIZERS
+
+
+@hookimpl
+def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
+    from graphacct.training.recompute import FULL, NONE, SELECTIVE
+
+    return NONE, FULL, SELECTIVE
 
 
 @hookimpl

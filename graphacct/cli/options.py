@@ -144,7 +144,12 @@ TRAINING = (
     click.option(
         "--profile", default="", metavar="NAME", help="In training: as which kernels.  [default: torch-eager-cuda]"
     ),
-    click.option("--recompute", default="none", metavar="WHAT", help="In training: none, full, selective or a glob."),
+    click.option(
+        "--recompute",
+        default="none",
+        metavar="WHAT",
+        help="In training: none, full, selective, another policy or a glob.",
+    ),
     click.option(
         "--freeze", multiple=True, metavar="GLOB", help="In training: parameters left as they are. Repeatable."
     ),
@@ -152,7 +157,7 @@ TRAINING = (
         "--optimizer",
         default="",
         metavar="NAME",
-        help="In training: adamw, sgd-momentum, sgd, adamw-8bit, adafactor, muon.  [default: adamw]",
+        help="In training: adamw, sgd-momentum, sgd, adamw-8bit, adafactor, muon or another.  [default: adamw]",
     ),
     click.option(
         "--master",

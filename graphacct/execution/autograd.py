@@ -109,7 +109,9 @@ class Engine(Recorder):
             self._let_go(self._saved)
         elif self._first_reached(step.region) == self._step:
             for index in self._regions[step.region]:
-                self._let_go(self.saving.get(index, ()))
+                entered = storages(self.schedule.steps[index].operands)
+                saving = self.saving.get(index, ())
+                self._let_go([item for item in saving if index not in self._taken or item[0] in entered])
         for index, (operand, gradient) in enumerate(zip(step.operands, gradients, strict=True)):
             if self.wanted[index]:
                 self._passed = [g for g in gradients[index + 1 :] if g is not None]
@@ -176,12 +178,19 @@ class Engine(Recorder):
         self._passed = []
 
     def _recompute(self, region: Sequence[int]) -> dict[int, list[tuple[Storage, str]]]:
-        """Run a region's kernels again up to the last one that saves something; gives what each of them saves."""
+        """Run a region's kernels again up to the last one that saves something; gives what each of them saves.
+
+        Each kernel's tensors are new ones, the copies, which live to the last kernel here that reads them or, where a
+        backward node needs them, until that has run. A kernel whose outputs were saved does not run: its readers take
+        those. Of a norm, a product whose output is saved, and a GELU: the norm runs, the product's operand is the
+        copy of what the norm made, and the GELU reads the product's saved output.
+        """
         steps = [(index, self.schedule.steps[index]) for index in region]
         saving = {index: [(s.storage, s.name) for s in saved_by(step, index)] for index, step in steps}
         last = max((index for index in region if saving[index]), default=-1)
         made = {id(storage) for _, step in steps for tensor in step.outputs for storage in tensor.storages}
         made -= {id(storage) for storage, _ in self._outside(steps)}
+        made -= {id(storage) for _, step in steps if step.output_saved for storage in storages(step.outputs)}
         copies: dict[int, Storage] = {}
         position = len(self.kernels) - 1
         ends: dict[int, int] = {}
@@ -190,7 +199,14 @@ class Engine(Recorder):
                 break
             outputs = {id(storage) for tensor in step.outputs for storage in tensor.storages}
             own = [storage for storage, _ in saving[index] if self._is_own(step, storage)]
-            if index == last and not any(id(storage) in outputs for storage, _ in saving[index]):
+            unneeded = index == last and not any(id(storage) in outputs for storage, _ in saving[index])
+            if step.output_saved:
+                there = {name: storage for storage, name in self.saving.get(index, ()) if self._is_own(step, storage)}
+                copies.update((id(storage), there[name]) for storage, name in saving[index] if storage in own)
+                own = []
+                if not unneeded:  # taken, it is its readers' alone
+                    self._taken.add(index)
+            elif unneeded:
                 if own:
                     self._kernel(_name(step), index, again=True)
             else:
@@ -210,6 +226,8 @@ class Engine(Recorder):
                 inside = [end for index, end in ends.items() if index <= until]
                 key = id(copies[id(storage)])
                 self._deaths[key] = max(self._deaths[key], max(inside, default=-1))
+        taken = [item for index in region if index in self._taken for item in self.saving.get(index, ())]
+        self._let_go([item for item in taken if item[0].kind == ACTIVATION])
         return {
             index: [(copies.get(id(storage), storage), name) for storage, name in items]
             for index, items in saving.items()

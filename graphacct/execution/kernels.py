@@ -72,7 +72,8 @@ class Step:
         attributes: The operator's arguments that are not tensors.
         application: The operator applied to them; None for an operator that is not registered.
         weight: How many runs it stands for.
-        region: The recomputed region that it is in; 0 for a kernel that is not run again in the backward pass.
+        region: The recomputed region that it is in; 0 for a kernel of none.
+        output_saved: Whether, in such a region, its outputs are kept, so that it is not run again.
     """
 
     node: Node
@@ -83,6 +84,7 @@ class Step:
     application: Application | None
     weight: Dim
     region: int = 0
+    output_saved: bool = False
 
 
 @attrs.frozen

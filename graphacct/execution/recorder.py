@@ -56,6 +56,7 @@ class Recorder:
         for index, step in enumerate(schedule.steps):
             if step.region:
                 self._regions.setdefault(step.region, []).append(index)
+        self._taken: set[int] = set()  # the steps whose saved outputs a recomputation has taken
         self._again: dict[int, dict[int, list[tuple[Storage, str]]]] = {}
         self._uses: dict[int, int] = {}
         self._step = len(schedule.steps) - 1

@@ -12,7 +12,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.execution.kernels import ACTIVATION, Schedule, Step, Storage, Tensor, storages
-from graphacct.operators.saves import OPERAND, OWN, saved_tensors
+from graphacct.operators.saves import OPERAND, OUTPUT, OWN, saved_tensors
 from graphacct.tensors import TensorSpec
 
 
@@ -87,6 +87,8 @@ def savings(schedule: Schedule) -> Iterator[Saving]:
             yield from saved_by(step, position)
         elif position in serving:
             yield from _entering(step, position, regions)
+            if step.output_saved:
+                yield from _spared(step, position)
 
 
 def saved_bytes(schedule: Schedule) -> Dim:
@@ -108,16 +110,35 @@ def _serving(steps: Sequence[Step]) -> set[int]:
             continue
         if _flows(step) or any((step.region, id(storage)) in wanted for storage in storages(step.outputs)):
             found.add(position)
-            wanted.update((step.region, id(storage)) for storage in storages(step.operands))
+            wanted.update((step.region, id(storage)) for storage in _read_again(step, position))
     return found
+
+
+def _read_again(step: Step, position: int) -> list[Storage]:
+    """The operands' storages that the backward pass of a region needs: all that a kernel which is run again reads, and
+    what one whose outputs are kept saves."""
+    operands = storages(step.operands)
+    if not step.output_saved:
+        return operands
+    saved = {id(item.storage) for item in saved_by(step, position)}
+    return [storage for storage in operands if id(storage) in saved]
+
+
+def _spared(step: Step, position: int) -> Iterator[Saving]:
+    """What a kernel of a region that is not run again keeps: its outputs, and what it makes for its backward pass."""
+    for tensor in step.outputs:
+        for storage in tensor.storages:
+            yield Saving(storage, tensor, tensor.spec, OUTPUT, "the recomputation takes it as it is", position)
+    yield from (item for item in saved_by(step, position) if item.tensor is None)
 
 
 def _entering(step: Step, position: int, regions: Mapping[int, int]) -> Iterator[Saving]:
     """What a recomputed kernel gets from outside its region."""
+    read = {id(storage) for storage in _read_again(step, position)}
     for tensor in step.operands:
         for storage in tensor.storages:
             # the copy of a parameter is made again
-            if regions.get(id(storage)) != step.region and not storage.copy_of:
+            if id(storage) in read and regions.get(id(storage)) != step.region and not storage.copy_of:
                 why = "the recomputation starts from it"
                 yield Saving(storage, tensor, tensor.spec, "operand", why, position)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from graphacct.dims import Dim
 from graphacct.errors import blame, unknown
 from graphacct.execution.casting import cast, trains
@@ -42,13 +44,15 @@ def schedule(
     profile: Profile = DECLARED,
     trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable,
     recompute: Callable[[Node], bool] = lambda node: False,
+    saved: Callable[[Node], bool] = lambda node: False,
 ) -> Schedule:
     """The kernels that a graph runs as under a profile.
 
     `trained` says which parameters need a gradient, `recompute` which nodes are run again in the backward pass. Those
-    of one repetition of a block are one region: it starts again from what it got from outside.
+    of one repetition of a block are one region: it starts again from what it got from outside. The nodes that
+    are `saved` belong to it as well, but their outputs are kept and they are not run again.
     """
-    trace = Trace(profile.operators(operators), profile, trained, recompute)
+    trace = Trace(profile.operators(operators), profile, trained, recompute, saved)
     tensors = {
         value.name: Tensor(value.spec, Storage(value.spec.bytes, INPUT, value.name, 1, value.spec.dtype), False)
         for value in graph.inputs
@@ -76,11 +80,13 @@ class Trace:
         profile: Profile,
         trained: Callable[[Parameter], bool],
         recompute: Callable[[Node], bool],
+        saved: Callable[[Node], bool],
     ) -> None:
         self.operators = operators
         self.profile = profile
         self.trained = trained
         self.recompute = recompute
+        self.saved = saved
         self.inference = False
         self.steps: list[Step] = []
         self.holds: list[tuple[Storage, int]] = []
@@ -126,6 +132,8 @@ class Trace:
                     outputs = result if isinstance(result, tuple) else (result,)
             except Exception as error:
                 raise blame(node.name, node.operator, self.operators, error) from error
+            if self.saved(node):
+                self._save(first, outputs)
             self.holds.extend((storage, len(self.steps) - 1) for storage in self._held)
             working = [i for i in range(first, len(self.steps)) if not viewing(self.steps[i])]
             self.holds.extend((storage, working[-1]) for storage in caller if working)  # the caller has them as well
@@ -202,9 +210,18 @@ class Trace:
         self.steps.append(Step(node, None, tuple(operands), made, node.attributes, None, self._weight, self._region()))
         return made
 
+    def _save(self, first: int, outputs: Sequence[Tensor]) -> None:
+        """Mark those of a node's kernels, from a position on, that make its outputs: these are kept, and what the
+        others make is made again."""
+        kept = {id(storage) for storage in storages(outputs)}
+        for position in range(first, len(self.steps)):
+            step = self.steps[position]
+            if not viewing(step) and any(id(storage) in kept for storage in storages(step.outputs)):
+                self.steps[position] = attrs.evolve(step, output_saved=True)
+
     def _region(self) -> int:
         assert self._node is not None
-        if not self.recompute(self._node):
+        if not (self.recompute(self._node) or self.saved(self._node)):
             return 0
         if self._repetitions:
             return self._repetitions[0]

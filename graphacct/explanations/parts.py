@@ -20,7 +20,8 @@ from graphacct.tensors import FLOATING
 from graphacct.training.accumulation import Additions, accumulation
 from graphacct.training.gradients import AGAIN, INPUT, WEIGHT, addends_of, backward, operand_name
 from graphacct.training.options import Training
-from graphacct.training.selection import freezing, frozen, recomputed
+from graphacct.training.recompute import recomputed
+from graphacct.training.selection import freezing, frozen
 from graphacct.training.updates import update
 from graphacct.transforms.transform import APPLIED
 
@@ -98,7 +99,7 @@ def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins
     notes = [*_idle(operator, record, passes, graph, training)]
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
     repeated = recomputed(graph, training.recompute, plugins.operators)
-    again = list(_again(operator, record)) if record.node.name in repeated else []
+    again = list(_again(operator, record)) if record.node.name in repeated.again else []
     added = _additions(accumulation(graph, trained).get(record.node.name, ()))
     parts = (*gradients, *added, *again, *_updates(record, training, trained))
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))

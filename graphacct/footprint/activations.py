@@ -18,6 +18,7 @@ from graphacct.footprint.liveness import step_bytes
 from graphacct.footprint.timeline import Moment, largest, moments
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.operators.operator import Operator
+from graphacct.training.recompute import Recomputed
 
 
 @attrs.frozen
@@ -49,16 +50,18 @@ def activations(
     operators: Mapping[str, Operator],
     profile: Profile,
     trained: Callable[[Parameter], bool],
-    again: Collection[str],
+    again: Recomputed,
     caching: Collection[str],
     training: bool,
 ) -> Activations:
     """The activations of a graph that runs as a profile's kernels.
 
-    `trained` says which parameters need a gradient, `again` and `caching` name the nodes that are run again in the
-    backward pass and those whose outputs stay in a cache. A step that is not `training` has no backward pass.
+    `trained` says which parameters need a gradient, `again` what the backward pass runs again, and `caching` names the
+    nodes whose outputs stay in a cache. A step that is not `training` has no backward pass.
     """
-    steps = schedule(graph, operators, profile, trained, lambda node: node.name in again)
+    steps = schedule(
+        graph, operators, profile, trained, lambda node: node.name in again.again, lambda node: node.name in again.saved
+    )
     saving = list(savings(steps))
     keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
     back = backward_pass(steps, saving, operators, profile) if training else NO_BACKWARD_PASS

@@ -222,7 +222,8 @@ def _earlier(schedule: Schedule, birth: int, storage: Storage, lasting: bool) ->
 
 def _scratch(step: Step) -> list[Storage]:
     """What a kernel puts out beside its outputs (statistics, masks) and nothing keeps."""
-    if step.operator is None or (not step.region and any(output.needs_grad for output in step.outputs)):
+    keeps = not step.region or step.output_saved
+    if step.operator is None or (keeps and any(output.needs_grad for output in step.outputs)):
         return []
     specs = [operand.spec for operand in step.operands]
     own = [item.spec for item in saved_tensors(step.operator, specs, step.attributes) if item.kind == OWN]

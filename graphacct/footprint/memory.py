@@ -27,7 +27,8 @@ from graphacct.hooks.manager import Plugins, default
 from graphacct.models.build import build
 from graphacct.models.find import Found, find_model
 from graphacct.training.options import check_no_training, resolved, separated
-from graphacct.training.selection import frozen, recomputed, selected
+from graphacct.training.recompute import recomputed
+from graphacct.training.selection import frozen, selected
 from graphacct.training.zero import shard
 
 FORWARD, TRAIN, PREFILL, DECODE = "forward", "train", "prefill", "decode"
@@ -149,7 +150,7 @@ def memory(
     uncosted = tuple((node.name, node.operator) for node in annotated.uncosted)
     return Memory(
         model=graph.name,
-        workload={**graph.workload, **selected(how.recompute, how.freeze)},
+        workload={**graph.workload, **selected(how.recompute.name, how.freeze)},
         phase=phase,
         profile=how.profile.name,
         optimizer=how.optimizer.name if how.optimizer and phase == TRAIN else "",

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
-from graphacct.costs.conventions import Convention, Ordinals, adjusted
+from graphacct.costs.conventions import Convention, adjusted
 from graphacct.dims import Dim, maximum
 from graphacct.errors import OperatorError
 from graphacct.execution.autograd import backward_pass
@@ -19,13 +19,15 @@ from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import step_bytes
 from graphacct.footprint.timeline import BACKWARD, FORWARD, moments
 from graphacct.graph.graph import Graph
+from graphacct.graph.ordinals import Ordinals
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.cost import Cost, Work
 from graphacct.operators.operator import Operator
 from graphacct.training.accumulation import accumulation
 from graphacct.training.gradients import Gradients, backward
 from graphacct.training.options import Training
-from graphacct.training.selection import frozen, recomputed, selected
+from graphacct.training.recompute import recomputed
+from graphacct.training.selection import frozen, selected
 from graphacct.training.updates import update
 from graphacct.training.zero import check_ranks
 
@@ -73,7 +75,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
         if item.cost is None or name in lacking:
             costs.append(attrs.evolve(item, cost=None, owned=()))
             continue
-        if name in again:
+        if name in again.again:
             anew = anew + item.cost * item.times
         costs.append(
             attrs.evolve(
@@ -97,7 +99,14 @@ def kernels(graph: Graph, training: Training, operators: Mapping[str, Operator])
     """The kernels that the forward pass of a training step runs as."""
     graph, trained = frozen(graph, training.freeze)
     again = recomputed(graph, training.recompute, operators)
-    return schedule(graph, operators, training.profile, trained, lambda node: node.name in again)
+    return schedule(
+        graph,
+        operators,
+        training.profile,
+        trained,
+        lambda node: node.name in again.again,
+        lambda node: node.name in again.saved,
+    )
 
 
 def _terms(training: Training) -> dict[str, Any]:
@@ -109,7 +118,7 @@ def _terms(training: Training) -> dict[str, Any]:
         terms["master"] = training.master
     if training.dp > 1:
         terms |= {"dp": training.dp, "zero": training.zero}
-    return terms | selected(training.recompute, training.freeze)
+    return terms | selected(training.recompute.name, training.freeze)
 
 
 class _Counted:

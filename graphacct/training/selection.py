@@ -1,4 +1,4 @@
-"""Selection by globs: which parameters are frozen, and which nodes are run again in the backward pass.
+"""Selection by globs: names of a graph, and which parameters are frozen.
 
 A name with `*` stands for one name an index. A glob that matches some of them and not others names single repetitions,
 which only a graph that is written out has.
@@ -15,8 +15,6 @@ from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.paths import indexed, is_index
-from graphacct.operators.operator import Operator
-from graphacct.training.attention_core import attention_core
 
 Levels: TypeAlias = tuple[tuple[int, Dim], ...]
 """The first index and the repeat of each block around a node, outermost first."""
@@ -136,43 +134,3 @@ def freezing(graph: Graph, globs: Sequence[str]) -> dict[str, str]:
 
 def _parameters(node: Node) -> list[str]:
     return [parameter.name for parameter in node.parameters]
-
-
-def recomputed(graph: Graph, what: str, operators: Mapping[str, Operator] | None = None) -> frozenset[str]:
-    """The names of the nodes that are run again in the backward pass.
-
-    `what` is `none`, `full` (every repetition of a block), `selective` (the attention core: much memory, little work,
-    Korthikanti et al., 2022) or a glob of nodes. `operators` are those of all installed plugins unless given.
-    Raises ConfigError where there is nothing of the kind; it suggests the closest name for a glob.
-    """
-    if what == "none":
-        return frozenset()
-    asked = f"--recompute {what} (in Python, recompute={what!r})"
-    if what == "full":
-        inside = frozenset(node.name for block in graph.nodes if isinstance(block, Block) for node in block.body.walk())
-        if not inside:
-            raise ConfigError(f"{asked} runs blocks again, and the graph has none: give a glob of nodes")
-        return inside
-    if what == "selective":
-        if operators is None:
-            from graphacct.hooks.manager import default
-
-            operators = default().operators
-        core = attention_core(graph, operators)
-        if not core:
-            raise ConfigError(
-                f"{asked} runs the attention core again, and {graph.name!r} has none (a product of two activations, a "
-                "softmax and another such product, or fused attention): give a glob of nodes"
-            )
-        return core
-    known = names(graph, lambda node: [node.name])
-    if names_single(what, known):
-        raise ConfigError(
-            f"--recompute {brief(what)} (in Python, recompute=) names single layers of a block, whose layers are all "
-            "run again or none: write * for the index, or give the graph written out (Graph.unroll)"
-        )
-    found = frozenset(matching(what, known))
-    if not found:
-        hint = closest(what, (*known, "none", "full", "selective"))
-        raise ConfigError(f"--recompute {brief(what)} (in Python, recompute=) matches no node{hint}")
-    return found
