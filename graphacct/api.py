@@ -11,7 +11,6 @@ from graphacct.costs.conventions import Convention, find_convention
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
 from graphacct.models.build import build
-from graphacct.models.find import Found
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
 from graphacct.training.options import check_no_training, resolved, separated
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def account(
-    model: str | os.PathLike[str] | Graph | Found,
+    model: object,
     *,
     convention: str | Convention = "exact",
     unknown: str = "error",

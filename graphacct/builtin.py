@@ -67,29 +67,47 @@ def graphacct_register_readers() -> Iterable[Reader]:
     return (
         Reader(
             "config-json",
-            "Hugging Face's config.json, or a folder that has one.",
+            "Hugging Face's config.json, a folder that has one, or a mapping with its keys.",
             _accepts_config,
             find=_find_config,
         ),
         Reader(
             "graph-json",
             "A graph saved by graphacct (docs/graph-json.md).",
-            lambda path: path.endswith(".json") and os.path.isfile(path),
+            lambda model: isinstance(model, str) and model.endswith(".json") and os.path.isfile(model),
             _read_graph,
+        ),
+        Reader(
+            "networkx",
+            "A networkx DiGraph or MultiDiGraph, an object (docs/python.md).",
+            _accepts_networkx,
+            _read_networkx,
         ),
     )
 
 
-def _accepts_config(path: str) -> bool:
+def _accepts_config(model: Any) -> bool:
     from graphacct.readers.hf import accepts
 
-    return accepts(path)
+    return accepts(model)
 
 
-def _find_config(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
+def _find_config(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
     from graphacct.readers.hf import find
 
-    return find(path, plugins)
+    return find(model, plugins)
+
+
+def _accepts_networkx(model: Any) -> bool:
+    from graphacct.graph.networkx_view import is_networkx
+
+    return is_networkx(model)
+
+
+def _read_networkx(model: Any, operators: Mapping[str, Operator]) -> Graph:
+    from graphacct.graph.networkx_view import from_networkx
+
+    return from_networkx(model, "", operators)
 
 
 def _read_graph(path: str, operators: Mapping[str, Operator]) -> Graph:

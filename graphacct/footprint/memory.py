@@ -6,7 +6,6 @@ rounding and fragmentation, the CUDA context and the workspaces of libraries are
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,7 +108,7 @@ class Memory:
 
 
 def memory(
-    model: str | os.PathLike[str] | Graph,
+    model: object,
     *,
     phase: str | None = None,
     unknown: str = "error",

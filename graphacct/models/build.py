@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from graphacct.tensors import dtype_name
 
 
 def build(
-    model: str | os.PathLike[str] | Graph | Found,
+    model: object,
     *,
     set: Mapping[str, Any] | None = None,
     dtype: str = "",
@@ -31,7 +30,8 @@ def build(
 
     Args:
         model: A preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function`
-            (a function that returns a Graph), or a Graph, which is returned as it is; or what `find_model` found.
+            (a function that returns a Graph), a Graph, which is returned as it is, or an object that a reader knows: a
+            networkx graph, a mapping with the keys of a config.json; or what `find_model` found.
         set: Configuration keys to override.
         dtype: The parameters' dtype; the architecture's own unless given.
         lora: Low-rank adapters, each `RANK:GLOB`: beside which matrices, by the names of nodes or weights. Every other
