@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from graphacct.hooks.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from click import Command
+
     from graphacct.costs.conventions import Convention
     from graphacct.costs.quantities import Quantity
     from graphacct.graph.graph import Graph, Node
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from graphacct.models.reader import Reader
     from graphacct.operators.cost import Cost
     from graphacct.operators.operator import Operator
+    from graphacct.reports.output import Output
     from graphacct.training.optimizers import Optimizer
     from graphacct.training.recompute import RecomputePolicy
 
@@ -58,6 +61,35 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
     from graphacct.training.recompute import FULL, NONE, SELECTIVE
 
     return NONE, FULL, SELECTIVE
+
+
+@hookimpl
+def graphacct_register_outputs() -> Iterable[Output]:
+    """By name, as `render/` lies above everything else."""
+    from graphacct.reports.output import DRAW, REPORT, Output
+
+    table = ("by", "depth", "columns", "binary")
+    picture = ("color_by", "depth", "unroll", "views", "plugins")
+    return (
+        Output("table", "For a terminal.", REPORT, (".txt", ".text"), "graphacct.render.table:text", table),
+        Output("json", "Everything, as integers (docs/json.md).", REPORT, (".json",), "graphacct.render.json:json"),
+        Output("csv", "Integers, a row a line.", REPORT, (".csv",), "graphacct.render.csv:csv", ("by",)),
+        Output("markdown", "A table.", REPORT, (".md", ".markdown"), "graphacct.render.markdown:markdown", table),
+        Output("svg", "A picture.", DRAW, (".svg",), "graphacct.render.picture:svg", picture),
+        Output("png", "A picture.", DRAW, (".png",), "graphacct.render.picture:png", picture),
+        Output("pdf", "A picture, by Graphviz's dot.", DRAW, (".pdf",), "graphacct.render.picture:pdf", picture),
+        Output("dot", "Graphviz's source.", DRAW, (".dot", ".gv"), "graphacct.render.picture:dot_source", picture),
+    )
+
+
+@hookimpl
+def graphacct_register_commands() -> Iterable[Command]:
+    """Those of the core; the command line looks them up by itself, without a plugin."""
+    from importlib import import_module
+
+    from graphacct.cli import COMMANDS
+
+    return [import_module(module).command for module in COMMANDS.values()]
 
 
 @hookimpl

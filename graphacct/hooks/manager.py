@@ -19,7 +19,7 @@ import pluggy
 
 from graphacct.errors import PluginError, suggest
 from graphacct.hooks import hookspecs
-from graphacct.hooks.entry_points import EntryPoint, entry_points
+from graphacct.hooks.entry_points import BLOCK_VARIABLE, COMMANDS, EntryPoint, entry_points
 from graphacct.hooks.registry import Plugin, Registry, collected, registered
 
 GROUP = "graphacct"
@@ -29,7 +29,6 @@ KINDS = tuple(name.removeprefix(REGISTER) for name in vars(hookspecs) if name.st
 """What can be registered; each is an attribute of `Plugins`."""
 MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = "graphacct-operators"
-BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
 CORE_MODULES = ("graphacct.builtin", "graphacct.architectures")
 
@@ -43,9 +42,9 @@ class _Manager(pluggy.PluginManager):
         return super().parse_hookimpl_opts(plugin, name)
 
 
-def _registry(kind: str, singular: str, doc: str, marks: tuple[str, ...] = ("replaces",)) -> cached_property[Registry]:
+def _registry(kind: str, singular: str, doc: str) -> cached_property[Registry]:
     """The attribute of `Plugins` for one kind of things: collected when first asked for."""
-    made: cached_property[Registry] = cached_property(lambda plugins: plugins._collect(kind, singular, marks))
+    made: cached_property[Registry] = cached_property(lambda plugins: plugins._collect(kind, singular))
     made.__doc__ = doc
     return made
 
@@ -83,14 +82,7 @@ class Plugins:
 
     def load_entry_point(self, entry: EntryPoint) -> None:
         """Import and register one entry point; PluginError names it and its distribution when that fails."""
-        try:
-            module = entry.load()
-        except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"plugin {entry.name!r} ({entry.distribution}) failed to import: {type(error).__name__}: {error}; "
-                f"uninstall it, or leave it out with {BLOCK_VARIABLE}={entry.name}"
-            ) from error
-        self.register(module, entry.name, entry.distribution)
+        self.register(entry.load_checked("plugin"), entry.name, entry.distribution)
 
     def load_file(self, path: str | os.PathLike[str]) -> None:
         """Load a plugin from a single Python file; PluginError names the file when that fails."""
@@ -118,7 +110,17 @@ class Plugins:
     optimizers = _registry("optimizers", "optimizer", "Optimizers by name, the default first.")
     recompute_policies = _registry("recompute_policies", "recompute policy", "Recompute policies by name.")
     outputs = _registry("outputs", "output", "Formats of `report` and `draw` by name.")
-    commands = _registry("commands", "command", "Commands of the command line by name.", marks=("callback", "params"))
+
+    @cached_property
+    def commands(self) -> Registry:
+        """Commands of the command line by name: those that plugins register, and those that distributions announce."""
+        registering = registered(self.loaded, self.manager.hook.graphacct_register_commands, ("callback", "params"))
+        announced = [
+            (Plugin(entry.name, entry.distribution, None), entry.load_command())
+            for entry in entry_points(COMMANDS)
+            if entry.name not in _listed(BLOCK_VARIABLE)
+        ]
+        return collected("command", [*registering, *announced])
 
     @cached_property
     def quantities(self) -> Registry:
@@ -167,9 +169,9 @@ class Plugins:
             plugin.title for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
         )
 
-    def _collect(self, kind: str, singular: str, marks: tuple[str, ...] = ("replaces",)) -> Registry:
+    def _collect(self, kind: str, singular: str) -> Registry:
         hook = getattr(self.manager.hook, f"{REGISTER}{kind}")
-        return collected(singular, registered(self.loaded, hook, marks))
+        return collected(singular, registered(self.loaded, hook))
 
 
 def load(
