@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from graphacct import Operator, Profile, Quantity, hookimpl
+from graphacct import Operator, Profile, Quantity, RecomputePolicy, Transform, hookimpl
 from graphacct_operators import (
     activation,
     attention,
@@ -58,6 +58,20 @@ def graphacct_register_profiles() -> Iterable[Profile]:
         torch_autocast.AUTOCAST_CUDA,
         torch_autocast.AUTOCAST_CPU,
     ]
+
+
+@hookimpl
+def graphacct_register_transforms() -> Iterable[Transform]:
+    from graphacct_operators.lora import LORA
+
+    return [LORA]
+
+
+@hookimpl
+def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
+    from graphacct_operators.recompute import OP_SELECTIVE
+
+    return [OP_SELECTIVE]
 
 
 @hookimpl
