@@ -29,7 +29,7 @@ from graphacct.tensors import FLOATING, TensorSpec
 
 if TYPE_CHECKING:
     from graphacct.dims import text as dim_text
-    from graphacct.reports.output import Output
+    from graphacct.display import Output
     from graphacct.training.optimizers import Optimizer
     from graphacct.training.recompute import RecomputePolicy
     from graphacct.transforms.node_names import NodeNames
@@ -42,7 +42,7 @@ _LATER = {
     "Optimizer": "graphacct.training.optimizers:Optimizer",
     "RecomputePolicy": "graphacct.training.recompute:RecomputePolicy",
     "Option": "graphacct.transforms.transform:Option",
-    "Output": "graphacct.reports.output:Output",
+    "Output": "graphacct.display:Output",
     "Place": "graphacct.transforms.rewrite:Place",
     "Transform": "graphacct.transforms.transform:Transform",
     "dim_text": "graphacct.dims:text",

@@ -15,6 +15,9 @@ TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
 LINE = 600
 """Characters of a message's line; more would hide what is wrong."""
 
+THINGS = ("plugin", "transform", "optimizer", "convention", "output")
+"""Words that begin messages about a thing that a plugin registers, and are options too."""
+
 
 def end(error: BaseException, given: Sequence[str] = ()) -> int:
     """Say what went wrong, and give the exit status. `given` are the command's arguments."""
@@ -58,7 +61,8 @@ def _dashed(message: str, given: Sequence[str]) -> str:
     """A message that begins with the name of an option that was given, with the option as it was typed."""
     first = message.partition(" ")[0]
     flag = f"--{first.replace('_', '-')}"
-    return flag + message[len(first) :] if any(arg.partition("=")[0] == flag for arg in given) else message
+    asked = first not in THINGS and any(arg.partition("=")[0] == flag for arg in given)
+    return flag + message[len(first) :] if asked else message
 
 
 def _usage(error: click.UsageError) -> int:
