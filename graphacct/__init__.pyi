@@ -27,6 +27,7 @@ from graphacct.dims import minimum as minimum
 from graphacct.dims import prod as prod
 from graphacct.dims import same as same
 from graphacct.dims import some_below as some_below
+from graphacct.display import Output as Output
 from graphacct.errors import ConfigError as ConfigError
 from graphacct.errors import GraphacctError as GraphacctError
 from graphacct.errors import GraphError as GraphError
@@ -59,7 +60,6 @@ from graphacct.operators.cost import Work as Work
 from graphacct.operators.decorator import operator as operator
 from graphacct.operators.operator import Operator as Operator
 from graphacct.operators.operator import Saved as Saved
-from graphacct.reports.output import Output as Output
 from graphacct.reports.report import Report as Report
 from graphacct.reports.rollup import rollup as rollup
 from graphacct.tensors import FLOATING as FLOATING

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from graphacct.costs.conventions import Convention
     from graphacct.costs.quantities import Quantity
+    from graphacct.display import Output
     from graphacct.graph.graph import Graph, Node
     from graphacct.hooks.manager import Plugins
     from graphacct.models.architecture import Architecture
     from graphacct.models.reader import Reader
     from graphacct.operators.cost import Cost
     from graphacct.operators.operator import Operator
-    from graphacct.reports.output import Output
     from graphacct.training.optimizers import Optimizer
     from graphacct.training.recompute import RecomputePolicy
 
@@ -66,7 +66,7 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
 @hookimpl
 def graphacct_register_outputs() -> Iterable[Output]:
     """By name, as `render/` lies above everything else."""
-    from graphacct.reports.output import DRAW, REPORT, Output
+    from graphacct.display import DRAW, REPORT, Output
 
     table = ("by", "depth", "columns", "binary")
     picture = ("color_by", "depth", "unroll", "views", "plugins")

@@ -33,8 +33,8 @@ def command(
 
     from graphacct.api import account
     from graphacct.cli.errors import say
+    from graphacct.display import written
     from graphacct.files import write
-    from graphacct.reports.output import written
 
     given = arguments(options)
     form = drawing(output, given["plugins"])

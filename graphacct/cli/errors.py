@@ -20,6 +20,9 @@ NAMES = "|".join((*AccountKeywords.__annotations__, "convention", "unknown", "de
 KEYWORD = re.compile(rf"(?<![\w.])({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
 """An option as the core's messages write it, in Python: `phase="train"`, `unroll=True`, `lora=`."""
 
+THINGS = ("plugin", "transform", "optimizer", "convention", "output")
+"""Words that begin messages about a thing that a plugin registers, and are options too."""
+
 
 def end(error: BaseException, given: Sequence[str] = ()) -> int:
     """Say what went wrong, and give the exit status. `given` are the command's arguments."""
@@ -64,7 +67,7 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
     """
     first = message.partition(" ")[0]
     flag = f"--{first.replace('_', '-')}"
-    if any(argument.partition("=")[0] == flag for argument in given):
+    if first not in THINGS and any(argument.partition("=")[0] == flag for argument in given):
         message = flag + message[len(first) :]
 
     def typed(found: re.Match[str]) -> str:

@@ -12,9 +12,9 @@ import click
 from graphacct.errors import RenderError, WriteError, brief, suggest
 
 if TYPE_CHECKING:
+    from graphacct.display import Output as Form
     from graphacct.hooks.manager import Plugins
     from graphacct.render.sheet import Sheet
-    from graphacct.reports.output import Output as Form
 
 _PLAIN = str.maketrans(dict(zip("─×–█▏▎▍▌▋▊▉", "-x-#       ", strict=True)))
 FORMATS = ("table", "json", "csv", "markdown")
@@ -42,7 +42,7 @@ def format_of(asked: str | None, output: str | None, formats: tuple[str, ...] = 
 
 def reporting(asked: str | None, output: str | None, plugins: Plugins) -> Form:
     """The output of `report` that is asked for by name, or by the file's ending, or else the first: the table."""
-    from graphacct.reports.output import REPORT, by_ending, of_command
+    from graphacct.display import REPORT, by_ending, of_command
 
     known = of_command(REPORT, plugins.outputs)
     problem = ""
@@ -64,7 +64,7 @@ def reporting(asked: str | None, output: str | None, plugins: Plugins) -> Form:
 
 def drawing(output: str, plugins: Plugins) -> Form:
     """The output of `draw` that a file's ending asks for; RenderError for an unknown one."""
-    from graphacct.reports.output import DRAW, by_ending
+    from graphacct.display import DRAW, by_ending
 
     endings = by_ending(DRAW, plugins.outputs)
     ending = os.path.splitext(output)[1].lower()

@@ -34,7 +34,7 @@ def command(
     JSON holds everything (by scope, by operator and by parameter, at every depth) as integers; CSV has integers too.
     """
     from graphacct.api import account
-    from graphacct.reports.output import written
+    from graphacct.display import written
 
     given = arguments(options)
     form = reporting(format_, output, given["plugins"])

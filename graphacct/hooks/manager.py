@@ -115,7 +115,7 @@ class Plugins:
     @cached_property
     def commands(self) -> Registry:
         """Commands of the command line by name: those that plugins register, and those that distributions announce."""
-        registering = registered(self.loaded, self.manager.hook.graphacct_register_commands, ("callback", "params"))
+        registering = registered(self.loaded, self.manager.hook.graphacct_register_commands, "callback")
         announced = [
             (Plugin(entry.name, entry.distribution, None), entry.load_command())
             for entry in entry_points(COMMANDS)

@@ -68,11 +68,11 @@ def collected(kind: str, items: Iterable[tuple[Plugin, Any]]) -> Registry:
 
 
 def registered(
-    loaded: Iterable[Plugin], hook: pluggy.HookCaller, marks: tuple[str, ...] = ("replaces",)
+    loaded: Iterable[Plugin], hook: pluggy.HookCaller, mark: str = "replaces"
 ) -> Iterator[tuple[Plugin, Any]]:
     """Each item that a hook registers with its plugin, in the order of loading (pluggy's own call loses who said what).
 
-    An item has a name and the attributes that mark its kind. Raises PluginError, which names the plugin, where its
+    An item has a name, and the attribute that marks its kind. Raises PluginError, which names the plugin, where its
     function fails or gives something else.
     """
     functions: Mapping[str, Callable[..., Any]] = {impl.plugin_name: impl.function for impl in hook.get_hookimpls()}
@@ -89,6 +89,6 @@ def registered(
             raise PluginError(f"{who} it returned {brief(result)}, which is no list")
         kind = hook.name.partition("_register_")[2].replace("_", " ")
         for item in items:
-            if not (isinstance(getattr(item, "name", None), str) and all(hasattr(item, mark) for mark in marks)):
+            if not (isinstance(getattr(item, "name", None), str) and hasattr(item, mark)):
                 raise PluginError(f"{who} {brief(item)} is none of the {kind}")
             yield plugin, item

@@ -104,10 +104,8 @@ def transformed(
         name, given = parsed(item)
         try:
             graph = applied(graph, name, given, transforms, operators)
-        except (PluginError, _Named):
-            raise
         except GraphacctError as error:
-            if name not in transforms:
+            if name not in transforms or str(error).startswith(f"transform {name!r}"):
                 raise
             raise type(error)(f"transform {name!r}: {error}") from error
     return graph
@@ -170,26 +168,22 @@ def written(record: Mapping[str, Any]) -> str:
     return record["name"] + (f":{','.join(shown)}" if pairs else "")
 
 
-class _Named(ConfigError):
-    """An error that names its transform already."""
-
-
 def _options(transform: Transform, given: Mapping[str, Any]) -> dict[str, Any]:
     """The value of each option, in the order in which they are declared."""
     known = {option.name: option for option in transform.options}
     for key in given:
         if key not in known:
             hint = suggest(key, known) if known else "; it takes none"
-            raise _Named(f"transform {transform.name!r} has no option {key!r}{hint}")
+            raise ConfigError(f"transform {transform.name!r} has no option {key!r}{hint}")
     values: dict[str, Any] = {}
     for name, option in known.items():
         who = f"transform {transform.name!r}, option {name!r}"
         if name not in given and option.default is ...:
-            raise _Named(f"{who} must be given: {option.help}")
+            raise ConfigError(f"{who} must be given: {option.help}")
         try:
             values[name] = option.read(given[name]) if name in given else option.default
         except (ValueError, TypeError) as error:
-            raise _Named(f"{who}: {brief(given[name])} is not {TYPES[option.type]}") from error
+            raise ConfigError(f"{who}: {brief(given[name])} is not {TYPES[option.type]}") from error
     return values
 
 
@@ -208,14 +202,14 @@ def _check_requirements(graph: Graph, transform: Transform, transforms: Mapping[
         if equals:
             has = graph.workload.get(key)
             if str(has) != value:
-                raise _Named(f"{who}, whose {key} is {has}" if has is not None else f"{who}, which has no {key}")
+                raise ConfigError(f"{who}, whose {key} is {has}" if has is not None else f"{who}, which has no {key}")
         elif word.startswith("no "):
             if word.removeprefix("no ") in facts:
-                raise _Named(f"{who}, which an earlier transform has given it")
+                raise ConfigError(f"{who}, which an earlier transform has given it")
         elif word not in facts:
             makers = [name for name, other in transforms.items() if word in other.ensures]
             hint = f"; put before it a transform that ensures it: {', '.join(makers)}" if makers else ""
-            raise _Named(f"{who}, which no earlier transform ensures{hint}")
+            raise ConfigError(f"{who}, which no earlier transform ensures{hint}")
 
 
 def _several(value: Any) -> tuple[Any, ...]:

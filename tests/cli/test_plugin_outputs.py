@@ -9,10 +9,10 @@ import pytest
 
 import graphacct
 from graphacct import Output
+from graphacct.display import by_ending, written
 from graphacct.errors import PluginError
 from graphacct.hooks.manager import load
 from graphacct.render.catalogue import catalogue
-from graphacct.reports.output import by_ending, written
 
 PLUGIN = '''
 import graphacct

@@ -1,8 +1,11 @@
 """The cost plugins that every model needs, one family a file."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
-from graphacct import Operator, Profile, Quantity, RecomputePolicy, Transform, hookimpl
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from graphacct import Operator, Profile, Quantity, hookimpl
 from graphacct_operators import (
     activation,
     attention,
@@ -21,6 +24,9 @@ from graphacct_operators import (
     shape,
     softmax,
 )
+
+if TYPE_CHECKING:
+    from graphacct import RecomputePolicy, Transform
 
 FAMILIES = (
     matmul,
