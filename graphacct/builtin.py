@@ -32,9 +32,9 @@ def graphacct_node_cost(node: Node, operator: Operator | None) -> Cost | None:
 
 @hookimpl
 def graphacct_register_conventions() -> Iterable[Convention]:
-    from graphacct.costs.conventions import EXACT, MATMUL, WORKSHEET
+    from graphacct.costs.conventions import EXACT, MATMUL
 
-    return EXACT, MATMUL, WORKSHEET
+    return EXACT, MATMUL
 
 
 @hookimpl

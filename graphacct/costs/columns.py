@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import mul
 
-from graphacct.costs.annotate import AnnotatedGraph, NodeCost
+from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, maximum
 from graphacct.graph.paths import instances
-from graphacct.hooks.manager import Plugins
 
 
 def column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]) -> list[Dim]:
@@ -37,14 +36,3 @@ def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
         else:
             result = result + value * instances(parameter.name, record.repeats)
     return result
-
-
-def per_node(name: str, annotated: AnnotatedGraph, plugins: Plugins) -> dict[str, Dim]:
-    """One quantity of every costed node by name, repeats included, whatever its phase; empty when no plugin registers
-    it."""
-    quantity = plugins.quantities.get(name)
-    if quantity is None:
-        return {}
-    costed = [record for record in annotated.costs if record.cost is not None]
-    values = column(quantity, costed, [record.times for record in costed])
-    return {record.node.name: value for record, value in zip(costed, values, strict=True)}

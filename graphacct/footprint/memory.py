@@ -13,12 +13,12 @@ from typing import Any
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, annotate
-from graphacct.costs.columns import per_node
 from graphacct.costs.coverage import Coverage
-from graphacct.dims import Dim, same
+from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.footprint.activations import activations
+from graphacct.footprint.cache import cached_bytes, token_bytes
 from graphacct.footprint.live_tensors import Resident
 from graphacct.footprint.timeline import Moment
 from graphacct.footprint.weights import weights
@@ -142,7 +142,7 @@ def memory(
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
-    cached = {name: size for name, size in per_node("kv_cache_bytes", annotated, plugins).items() if not same(size, 0)}
+    cached = cached_bytes(annotated, plugins.operators)
     run = activations(graph, plugins.operators, how.profile, gradients, again, cached, phase == TRAIN)
     buffers = whole.buffers + run.tables
     inputs = sum(value.spec.bytes for value in graph.inputs)
@@ -196,7 +196,7 @@ def _per_token(
 ) -> Dim | None:
     """What one more token of one sequence adds to the cache; of a model without one here, in a prefill of one token."""
     if annotated.graph.workload.get("phase") in CACHING:
-        return sum(per_node("kv_bytes_per_token", annotated, plugins).values())
+        return token_bytes(annotated, plugins.operators)
     if isinstance(found, Graph) or PREFILL not in found.architecture.phases:
         return None
     sizes = {name: options[name] for name in ("set", "dtype") if name in options}
@@ -204,7 +204,7 @@ def _per_token(
         graph = build(found, plugins=plugins, phase=PREFILL, seq_len=1, **sizes)
     except ConfigError:  # a family may have members without one, such as an encoder alone
         return None
-    return sum(per_node("kv_bytes_per_token", annotate(graph, unknown="report", plugins=plugins), plugins).values())
+    return token_bytes(annotate(graph, unknown="report", plugins=plugins), plugins.operators)
 
 
 def _nothing(parameter: Parameter) -> bool:

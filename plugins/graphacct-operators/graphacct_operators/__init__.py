@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from graphacct import Operator, Profile, Quantity, hookimpl
+from graphacct import Convention, Operator, Profile, Quantity, hookimpl
 from graphacct_operators import (
     activation,
     attention,
@@ -45,6 +45,13 @@ FAMILIES = (
 @hookimpl
 def graphacct_register_operators() -> Iterable[Operator]:
     return [item for family in FAMILIES for item in vars(family).values() if isinstance(item, Operator)]
+
+
+@hookimpl
+def graphacct_register_conventions() -> Iterable[Convention]:
+    from graphacct_operators.conventions import WORKSHEET  # imported when a convention is asked for
+
+    return [WORKSHEET]
 
 
 @hookimpl
