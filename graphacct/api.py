@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import graphviz
     import networkx
 
-    from graphacct.explain.explanation import Explanation
+    from graphacct.explanations.explanation import Explanation
     from graphacct.operators.operator import Operator
     from graphacct.render.compare import Comparison
 
@@ -64,8 +64,8 @@ def account(
 
 
 def explain(report: Report, node: str, quantity: str | None = None, **options: Any) -> Explanation:
-    """Where the numbers of a node or scope come from: see `graphacct.explain.explanation.explain`."""
-    from graphacct.explain.explanation import explain as explained
+    """Where the numbers of a node or scope come from: see `graphacct.explanations.explanation.explain`."""
+    from graphacct.explanations.explanation import explain as explained
 
     return explained(report, node, quantity, **options)
 

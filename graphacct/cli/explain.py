@@ -26,7 +26,7 @@ def command(
     index for the star, or the end of one that only one node has (mlp.c_fc).
     """
     from graphacct.api import account
-    from graphacct.explain.explanation import explain
+    from graphacct.explanations.explanation import explain
 
     form = format_of(format_, output, ("text", "json"))
     given = arguments(options)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphacct.dims import same
-from graphacct.explain.formulas import number
+from graphacct.explanations.formulas import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphacct.explain.explanation import Explanation
-    from graphacct.explain.lines import Line
-    from graphacct.explain.parts import Addend
-    from graphacct.explain.saved_bytes import Keeping
+    from graphacct.explanations.explanation import Explanation
+    from graphacct.explanations.lines import Line
+    from graphacct.explanations.parts import Addend
+    from graphacct.explanations.saved_bytes import Keeping
     from graphacct.footprint.live_tensors import Resident
 
 MOST_ALIVE = 8

@@ -8,8 +8,8 @@ import weakref
 
 import pytest
 from hypothesis import given, settings
-from test_kept import RUNS, TINY, tiny
 from test_liveness import dags
+from test_saved_storages import RUNS, TINY, tiny
 
 import graphacct
 from graphacct import Builder

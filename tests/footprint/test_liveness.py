@@ -4,7 +4,7 @@ import pytest
 import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_kept import RUNS, TINY, scheduled, tiny
+from test_saved_storages import RUNS, TINY, scheduled, tiny
 
 import graphacct
 from graphacct import Builder

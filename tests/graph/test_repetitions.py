@@ -8,8 +8,8 @@ import pytest
 import strategies
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_backward_pass import PROFILES, passed, profile_of, scheduled
-from test_kept import TINY
+from test_autograd import PROFILES, passed, profile_of, scheduled
+from test_saved_storages import TINY
 
 from graphacct import Builder
 from graphacct.footprint.liveness import alive_in_step, step_bytes

@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 
 from graphacct import ConfigError, account
-from graphacct.explain.explanation import explain
+from graphacct.explanations.explanation import explain
 from graphacct.graph.paths import parent
 from graphacct.render.compare import compare
 from graphacct.render.csv import csv as csv_of

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.explain.explanation import sources
+from graphacct.explanations.explanation import sources
 from graphacct.graph.graph import Node
 from graphacct.hooks.manager import Plugins
 from graphacct.render.picture.labels import numeric, tooltip
@@ -69,7 +69,7 @@ def _kept(report: Report, plugins: Plugins) -> dict[str, list[str]]:
     """Lines about what counts as kept at each node."""
     if report.annotated.training is None:
         return {}
-    from graphacct.explain.saved_bytes import keepings
+    from graphacct.explanations.saved_bytes import keepings
     from graphacct.reports.step import kernels
 
     steps = kernels(report.annotated.graph, report.annotated.training, plugins.operators)
@@ -80,7 +80,7 @@ def _kept(report: Report, plugins: Plugins) -> dict[str, list[str]]:
 
 
 def _formulas(operator: Any, record: NodeCost) -> Iterable[str]:
-    from graphacct.explain.formulas import exact_cost, formulas
+    from graphacct.explanations.formulas import exact_cost, formulas
 
     if not all(numeric(dim) for item in record.node.inputs for dim in item.spec.shape):
         return

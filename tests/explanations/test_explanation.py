@@ -4,9 +4,9 @@ import pytest
 
 import graphacct
 from graphacct.errors import UnknownNameError
-from graphacct.explain.explanation import explain
-from graphacct.explain.formulas import formulas
-from graphacct.explain.lookup import resolve
+from graphacct.explanations.explanation import explain
+from graphacct.explanations.formulas import formulas
+from graphacct.explanations.lookup import resolve
 from graphacct.hooks.manager import default
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.explain.formulas import exact_cost, number
+from graphacct.explanations.formulas import exact_cost, number
 from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
-    from graphacct.explain.parts import Addend, Backward
+    from graphacct.explanations.parts import Addend, Backward
 
 FLOPS = ("matmul_flops", "flops")
 SUMS = {"step": ("forward", "input_grad", "weight_grad"), "hardware": ("step", "recompute")}
@@ -74,7 +74,7 @@ def training_line(
     """
     if record.cost is None or operator is None:
         return None
-    from graphacct.explain.parts import QUANTITIES
+    from graphacct.explanations.parts import QUANTITIES
 
     total = figures[name]
     head, kind = next(((name.removesuffix(f"_{kind}"), kind) for kind in FLOPS if name.endswith(f"_{kind}")), ("", ""))

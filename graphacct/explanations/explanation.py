@@ -14,9 +14,9 @@ import attrs
 from graphacct.costs.quantities import not_there
 from graphacct.dims import Dim, prod, same
 from graphacct.display import display
-from graphacct.explain.formulas import formulas, number
-from graphacct.explain.lines import Line, forward_line, training_line
-from graphacct.explain.lookup import check_indices, matches, resolve
+from graphacct.explanations.formulas import formulas, number
+from graphacct.explanations.lines import Line, forward_line, training_line
+from graphacct.explanations.lookup import check_indices, matches, resolve
 from graphacct.graph.graph import Node
 from graphacct.graph.paths import last, outward, parent, pattern
 from graphacct.hooks.manager import Plugins, default
@@ -24,7 +24,7 @@ from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
-    from graphacct.explain.saved_bytes import Keeping
+    from graphacct.explanations.saved_bytes import Keeping
     from graphacct.footprint.live_tensors import Resident
     from graphacct.reports.report import Report
 
@@ -114,7 +114,7 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
     training = report.annotated.training
     backward = None
     if training is not None:
-        from graphacct.explain.parts import addends
+        from graphacct.explanations.parts import addends
 
         backward = addends(report.annotated.graph, record, training, plugins)
     lines = []
@@ -162,7 +162,7 @@ def _memory(
     training = report.annotated.training
     if training is None or not named & {"saved_bytes", "peak_bytes"}:
         return (), ()
-    from graphacct.explain.saved_bytes import alive, keepings
+    from graphacct.explanations.saved_bytes import alive, keepings
     from graphacct.reports.step import kernels
 
     steps = kernels(report.annotated.graph, training, plugins.operators)

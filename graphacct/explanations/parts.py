@@ -12,7 +12,7 @@ import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.explain.formulas import exact_cost, gradient_formulas, number
+from graphacct.explanations.formulas import exact_cost, gradient_formulas, number
 from graphacct.graph.graph import Graph, Parameter, Value
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.operator import Operator

@@ -6,7 +6,7 @@ import pytest
 
 import graphacct
 from graphacct.dims import same
-from graphacct.explain.explanation import explain
+from graphacct.explanations.explanation import explain
 
 GPT2 = {"n_layer": 3, "n_embd": 64, "n_head": 4, "vocab_size": 512, "n_positions": 32}
 LM = {"vocab_size": 512, "context_length": 128, "d_model": 64, "n_layer": 3, "n_head": 4, "d_ff": 128}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphacct.errors import UnknownNameError, unknown
-from graphacct.explain.formulas import number
+from graphacct.explanations.formulas import number
 from graphacct.graph.paths import index_of, is_index, outward, pattern
 
 if TYPE_CHECKING:
