@@ -4,6 +4,7 @@ Everything a user or a plugin needs is here; the modules behind it are where the
 """
 
 from graphacct.api import account, compare, draw, explain, load, save
+from graphacct.costs.analyses import Analysis
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.costs.conventions import Convention
 from graphacct.costs.quantities import Quantity
@@ -27,6 +28,7 @@ from graphacct.tensors import TensorSpec
 __version__ = "0.1.0"
 
 __all__ = [
+    "Analysis",
     "AnnotatedGraph",
     "Architecture",
     "Block",

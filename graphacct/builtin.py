@@ -39,7 +39,8 @@ def graphacct_register_conventions() -> Iterable[Convention]:
 
 @hookimpl
 def graphacct_register_quantities() -> Iterable[Quantity]:
-    from graphacct.costs.quantities import CORE, TRAINING
+    from graphacct.costs.quantities import CORE
+    from graphacct.costs.step import TRAINING
 
     return (*CORE, *TRAINING)
 

@@ -32,21 +32,23 @@ def command(
     """What MODEL costs: parameters, FLOPs, bytes and activations, with the convention and the coverage.
 
     JSON holds everything (by scope, by operator and by parameter, at every depth) as integers; CSV has integers too.
+    Both have a ratio, such as arithmetic_intensity, where --columns names it.
     """
     from graphacct.api import account
 
     form = format_of(format_, output)
+    names = [name.strip() for name in (columns or "").split(",") if name.strip()]
     report = account(model, **arguments(options))
+    ratios = [name for name in names if name != "share" and report.quantity(name, "column").of_row]
     if form == "json":
         from graphacct.render.json import json
 
-        give(json(report), output)
+        give(json(report, ratios), output)
     elif form == "csv":
         from graphacct.render.csv import csv
 
-        give(csv(report, by), output)
+        give(csv(report, by, ratios), output)
     else:
         from graphacct.render.sheet import sheet
 
-        names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
-        give_sheet(sheet(report, by, depth, names, bytes_ == "binary"), form, output)
+        give_sheet(sheet(report, by, depth, names or None, bytes_ == "binary"), form, output)

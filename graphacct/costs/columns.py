@@ -14,10 +14,10 @@ from graphacct.graph.paths import instances
 
 def column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]) -> list[Dim]:
     """One quantity of every costed node, repeats included."""
-    if quantity.per in ("parameter", "owned"):
+    if quantity.of_node is None:
         return [_over_parameters(quantity, record) if record.owned else 0 for record in records]
-    values = map(quantity.of, records)
-    return list(values if quantity.combine == "max" or quantity.per == "total" else map(mul, values, times))
+    values = map(quantity.of_node, records)
+    return list(values if quantity.combine == "max" or quantity.repeats_included else map(mul, values, times))
 
 
 def total(quantity: Quantity, values: Sequence[Dim]) -> Dim:
@@ -30,7 +30,11 @@ def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
     for parameter in record.owned:
         if parameter.buffer:
             continue
-        value = quantity.of(parameter, record.node) if quantity.per == "owned" else quantity.of(parameter)
+        value: Dim = 0
+        if quantity.of_parameter is not None:
+            value = quantity.of_parameter(parameter)
+        elif quantity.of_owned is not None:
+            value = quantity.of_owned(parameter, record.node)
         if quantity.combine == "max":
             result = maximum(result, value)
         else:

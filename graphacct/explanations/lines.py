@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.explanations.formulas import exact_cost, number
+from graphacct.explanations.formulas import exact_cost, number, ratio_formula
 from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
+    from graphacct.costs.ratios import Ratio
     from graphacct.explanations.parts import Addend, Backward
 
 FLOPS = ("matmul_flops", "flops")
@@ -90,6 +91,12 @@ def training_line(
         return None
     parts = tuple(part for part in backward.addends if part.belongs(name))
     return Line(name, "", "", sum(part.total for part in parts), total, total, parts)
+
+
+def ratio_line(ratio: Ratio, figures: Mapping[str, Dim]) -> Line:
+    """A ratio of a row's quantities."""
+    value = ratio.of(figures)
+    return Line(ratio.quantity.name, *ratio_formula(ratio, figures), value, value, value)
 
 
 def _parameters(name: str, total: Dim, record: NodeCost) -> Line:

@@ -73,6 +73,7 @@ class Plugins:
             "architectures",
             "conventions",
             "quantities",
+            "analyses",
             "profiles",
             "readers",
             "costs_nodes_itself",
@@ -138,6 +139,11 @@ class Plugins:
                     f"quantity{suggest(quantity.within, table)}"
                 )
         return table
+
+    @cached_property
+    def analyses(self) -> Table:
+        """Analyses by name."""
+        return self._table("analysis", self.manager.hook.graphacct_register_analyses)
 
     @cached_property
     def readers(self) -> Table:

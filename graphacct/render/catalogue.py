@@ -7,12 +7,13 @@ from typing import Any
 
 import attrs
 
+from graphacct.costs.quantities import Quantity
 from graphacct.errors import GraphacctError, PluginError, unknown
 from graphacct.hooks.manager import PREFIX, Plugins, default
 from graphacct.hooks.registry import Plugin
 from graphacct.render.records import plain_value
 
-KINDS = ("architectures", "operators", "conventions", "quantities", "profiles", "readers", "plugins")
+KINDS = ("architectures", "operators", "conventions", "quantities", "analyses", "profiles", "readers", "plugins")
 
 
 def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]:
@@ -53,8 +54,15 @@ def _facts(kind: str, item: Any) -> dict[str, Any]:
     if kind == "operators":
         return {"signature": item.signature.text}
     if kind == "quantities":
-        return {"unit": item.unit, "per": item.per, "combine": item.combine}
+        return {"unit": item.unit, "per": _per(item), "combine": "ratio" if item.of_row else item.combine}
     return {}
+
+
+def _per(quantity: Quantity) -> str:
+    """What a quantity's formula is of, in the contract's word."""
+    if quantity.of_node is not None:
+        return "total" if quantity.repeats_included else "node"
+    return "row" if quantity.of_row else "owned" if quantity.of_owned else "parameter"
 
 
 def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:

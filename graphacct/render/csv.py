@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _FORMULA = re.compile(r"[=+\-@]")
 
 
-def csv(report: Report, by: str = "scope") -> str:
-    """The report as CSV, with a first line of column names."""
+def csv(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> str:
+    """The report as CSV, with a first line of column names; `ratios` are named as in `records`."""
     terms = {
         "model": report.model,
         "convention": report.convention,
@@ -31,7 +31,7 @@ def csv(report: Report, by: str = "scope") -> str:
         "nodes_total": report.coverage.total,
         "workload": " ".join(f"{name}={_joined(value)}" for name, value in report.workload.items()),
     }
-    rows = records(report, by)
+    rows = records(report, by, ratios)
     if report.coverage.uncosted and by in ("scope", "operator"):
         rows = [{**row, "uncosted": row.get("uncosted", 0)} for row in rows]
     return table({**row, **terms} for row in rows)

@@ -6,11 +6,11 @@ networkx.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.records import plain_value, quantities, records
+from graphacct.render.records import plain_value, quantities, ratios_of, records
 
 if TYPE_CHECKING:
     from graphacct.costs.coverage import Coverage
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 SCHEMA = "graphacct.report/1"
 
 
-def to_dict(report: Report) -> dict[str, Any]:
-    """The report as plain Python values, in the contract's shape and order."""
+def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
+    """The report as plain Python values, in the contract's shape and order, with the `ratios` that are named."""
     return {
         "schema": SCHEMA,
         **heading(report),
-        "total": quantities(report.total),
-        "by_scope": records(report, "scope"),
-        "by_operator": records(report, "operator"),
+        "total": quantities(report.total) | ratios_of(report, report.total, ratios),
+        "by_scope": records(report, "scope", ratios),
+        "by_operator": records(report, "operator", ratios),
         "by_parameter": records(report, "parameter"),
     }
 
@@ -47,9 +47,9 @@ def coverage(value: Coverage) -> dict[str, Any]:
     return {"costed": value.costed, "total": value.total, "uncosted": uncosted}
 
 
-def json(report: Report) -> str:
-    """The contract as text, one row a line."""
-    return text(to_dict(report))
+def json(report: Report, ratios: Sequence[str] = ()) -> str:
+    """The contract as text, one row a line, with the `ratios` that are named."""
+    return text(to_dict(report, ratios))
 
 
 def text(values: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ COLUMNS = {
     "operators": ("name", "signature", "doc", "plugin"),
     "conventions": ("name", "doc", "plugin"),
     "quantities": ("name", "unit", "doc", "plugin"),
+    "analyses": ("name", "doc", "plugin"),
     "profiles": ("name", "doc", "plugin"),
     "readers": ("name", "doc", "plugin"),
     "plugins": ("name", "origin", "registers"),

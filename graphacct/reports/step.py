@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.costs.conventions import Convention, Ordinals, adjusted
+from graphacct.costs.step import ANALYSIS, StepCost
 from graphacct.dims import Dim, maximum
 from graphacct.errors import OperatorError
 from graphacct.execution.autograd import backward_pass
@@ -76,17 +77,19 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
         if name in again:
             anew = anew + item.cost * item.times
         costs.append(
-            attrs.evolve(
-                item,
-                input_grad=input_grad,
-                weight_grad=weight_grad,
-                again=anew,
-                optimizer=optimizer,
-                gradient_bytes=updated.gradient_bytes,
-                optimizer_state_bytes=updated.optimizer_state_bytes,
-                saved_bytes=saved.get(name, 0),
-                peak_bytes=forward.get(name, 0),
-                backward_peak_bytes=back.get(name, 0),
+            item.with_analysis(
+                ANALYSIS,
+                StepCost(
+                    input_grad=input_grad,
+                    weight_grad=weight_grad,
+                    again=anew,
+                    optimizer=optimizer,
+                    gradient_bytes=updated.gradient_bytes,
+                    optimizer_state_bytes=updated.optimizer_state_bytes,
+                    saved_bytes=saved.get(name, 0),
+                    peak_bytes=forward.get(name, 0),
+                    backward_peak_bytes=back.get(name, 0),
+                ),
             )
         )
     named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})

@@ -91,4 +91,4 @@ def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = T
 
 def numeric(value: Any) -> bool:
     """Whether a figure is one number, so that it has a colour and a share."""
-    return not (is_symbol(value) or is_array(value))
+    return value is not None and not (is_symbol(value) or is_array(value))

@@ -73,10 +73,10 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
         Quantity(
             "active_params",
             "parameter",
-            routing.active_params,
-            "Parameters that one token uses, tied ones once: of experts the chosen ones.",
-            per="owned",
+            doc="Parameters that one token uses, tied ones once: of experts the chosen ones.",
+            of_owned=routing.active_params,
             within="params",
+            title="Active",
         ),
         Quantity(
             "kv_cache_bytes",
@@ -84,6 +84,7 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
             cache.kv_cache_bytes,
             "The keys and values in the cache when the phase ends, of all layers and sequences.",
             phase="prefill decode",
+            title="KV cache",
         ),
         Quantity(
             "kv_bytes_per_token",
@@ -91,5 +92,6 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
             cache.kv_bytes_per_token,
             "What one more token of one sequence adds to the cache, all layers, while no window is full.",
             phase="prefill decode",
+            words="each further token of a sequence in the cache",
         ),
     ]

@@ -1,8 +1,6 @@
 """The convention of the worksheet that the project grew from (docs/worksheet.md)."""
 
-import attrs
-
-from graphacct import Convention, Cost, Node
+from graphacct import Convention, Cost, Dim, Node
 
 # Per output element: `2 * seq_len * d_model` for an RMSNorm (x / rms, times the gain), and `3 * seq_len * d_model` for
 # a rotary embedding (two products and a sum).
@@ -15,12 +13,16 @@ def sheet(node: Node, cost: Cost, ordinal: int) -> Cost:
     The sheet writes one of each per block although there are two; docs/worksheet.md lists this among its slips.
     """
     factor = FACTORS.get(node.operator, 0) if ordinal == 0 else 0
-    return attrs.evolve(cost, vector_flops=factor * node.outputs[0].spec.elements, transcendentals=0)
+    return _only(cost, factor * node.outputs[0].spec.elements)
 
 
 def contractions(node: Node, cost: Cost, ordinal: int) -> Cost:
     """Contractions alone: of the backward pass the sheet says nothing else."""
-    return attrs.evolve(cost, vector_flops=0, transcendentals=0)
+    return _only(cost, 0)
+
+
+def _only(cost: Cost, vector_flops: Dim) -> Cost:
+    return Cost(cost.matmul_flops, vector_flops, 0, cost.read_bytes, cost.write_bytes, cost.activation_bytes)
 
 
 WORKSHEET = Convention(
