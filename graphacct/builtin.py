@@ -40,7 +40,7 @@ def graphacct_register_conventions() -> Iterable[Convention]:
 @hookimpl
 def graphacct_register_quantities() -> Iterable[Quantity]:
     from graphacct.costs.quantities import CORE
-    from graphacct.costs.step import TRAINING
+    from graphacct.costs.step_quantities import TRAINING
 
     return (*CORE, *TRAINING)
 

@@ -122,7 +122,7 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
         if quantity is None or name == quantity:
             step = None if backward is None else training_line(name, figures, record, operator, backward)
             lines.append(step or forward_line(name, total, record, texts, operator))
-    lines += [ratio_line(ratio, figures) for ratio in report.ratios if ratio.quantity.name == quantity]
+    lines += [ratio_line(report, item.name, figures) for item in report.ratios if item.name == quantity]
     named = {line.quantity for line in lines}
     convention = report.annotated.convention
     doc = operator.doc if operator is not None else "no operator of this name is registered: the node is in no total"
@@ -249,9 +249,9 @@ def _sum(
             numbers = _combined([number(value) for _, value in nonzero], largest)
             lines.append(Line(name, formula, numbers, total, total, total))
     source = SUMS if not any(of == "max" for of in combine.values()) else f"{SUMS}; of peaks, the largest"
-    for ratio in report.ratios:
-        if ratio.quantity.name == quantity:
-            lines.append(ratio_line(ratio, row.values))
+    for item in report.ratios:
+        if item.name == quantity:
+            lines.append(ratio_line(report, item.name, row.values))
             source = RATIO
     convention = report.annotated.convention
     return Explanation(

@@ -19,7 +19,7 @@ from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
-    from graphacct.costs.ratios import Ratio
+    from graphacct.reports.report import Report
     from graphacct.training.gradients import Addend
 
 WORK = ("matmul_flops", "vector_flops")
@@ -39,10 +39,10 @@ def gradient_formulas(operator: Operator, record: NodeCost, addend: Addend) -> d
     return _closed(operator, record, WORK, lambda symbols: symbols.gradient(addend), addend.work)
 
 
-def ratio_formula(ratio: Ratio, figures: Mapping[str, Dim]) -> tuple[str, str]:
+def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tuple[str, str]:
     """The same of a ratio, in the names of the quantities; empty where it decides by their values."""
     try:
-        text = _pretty(ratio.of({name: _symbol(name) for name in figures}))
+        text = _pretty(report.figure(name, {each: _symbol(each) for each in figures}))
     except (TypeError, GraphacctError):
         return "", ""
     return text, _substitute(text, figures)

@@ -13,8 +13,8 @@ from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
-    from graphacct.costs.ratios import Ratio
     from graphacct.explanations.parts import Addend, Backward
+    from graphacct.reports.report import Report
 
 FLOPS = ("matmul_flops", "flops")
 SUMS = {"step": ("forward", "input_grad", "weight_grad"), "hardware": ("step", "recompute")}
@@ -93,10 +93,10 @@ def training_line(
     return Line(name, "", "", sum(part.total for part in parts), total, total, parts)
 
 
-def ratio_line(ratio: Ratio, figures: Mapping[str, Dim]) -> Line:
+def ratio_line(report: Report, name: str, figures: Mapping[str, Dim]) -> Line:
     """A ratio of a row's quantities."""
-    value = ratio.of(figures)
-    return Line(ratio.quantity.name, *ratio_formula(ratio, figures), value, value, value)
+    value = report.figure(name, figures)
+    return Line(name, *ratio_formula(report, name, figures), value, value, value)
 
 
 def _parameters(name: str, total: Dim, record: NodeCost) -> Line:

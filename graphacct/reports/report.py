@@ -11,7 +11,6 @@ import attrs
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.coverage import Coverage
 from graphacct.costs.quantities import Quantity, not_there
-from graphacct.costs.ratios import Ratio
 from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import unknown
@@ -30,6 +29,7 @@ class Report:
         values: Each costed node's contribution to each quantity, repeats included, in schedule order.
         ratios: The quantities that are ratios of others: they have no columns, and are worked out where asked for.
         elsewhere: The quantities that reports of other phases have.
+        origins: The plugin that each quantity comes from.
     """
 
     annotated: AnnotatedGraph
@@ -37,8 +37,9 @@ class Report:
     total: Mapping[str, Dim]
     coverage: Coverage
     values: tuple[tuple[Dim, ...], ...]
-    ratios: tuple[Ratio, ...] = ()
+    ratios: tuple[Quantity, ...] = ()
     elsewhere: tuple[Quantity, ...] = ()
+    origins: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @property
     def model(self) -> str:
@@ -83,7 +84,7 @@ class Report:
         Raises UnknownNameError, which suggests the closest and calls it a `kind`, and ConfigError for a quantity of
         another phase.
         """
-        found = {item.name: item for item in (*self.quantities, *(ratio.quantity for ratio in self.ratios))}
+        found = {item.name: item for item in (*self.quantities, *self.ratios)}
         if name not in found:
             known = [*found, "share"] if kind == "column" else found
             raise not_there(name, known, {item.name: item for item in self.elsewhere}, kind)
@@ -98,8 +99,9 @@ class Report:
         values = self.total if values is None else values
         if name in values:
             return values[name]
-        wanted = self.quantity(name)
-        return next(ratio for ratio in self.ratios if ratio.quantity is wanted).of(values)
+        from graphacct.costs.ratios import ratio
+
+        return ratio(self.quantity(name), self.origins.get(name, ""), values)
 
     def records(self, by: str = "scope", ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Plain dictionaries, one a row, for pandas or polars: `pandas.DataFrame(report.records())`.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from graphacct.costs.analyses import analysed
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.columns import column, total
 from graphacct.costs.coverage import Coverage
-from graphacct.costs.ratios import Ratio
 from graphacct.dims import Dim
 from graphacct.errors import PluginError, failure
 from graphacct.hooks.manager import Plugins, default
@@ -20,7 +18,10 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
     cost are in no sum, and the coverage names them.
     """
     plugins = plugins or default()
-    annotated = analysed(annotated, plugins)
+    if plugins.analyses:
+        from graphacct.costs.analyses import analysed
+
+        annotated = analysed(annotated, plugins)
     phase = "train" if annotated.training else annotated.graph.workload.get("phase", "forward")
     known = {name: item for name, item in plugins.quantities.items() if item.in_phase(phase)}
     quantities = tuple([item for item in known.values() if item.of_row is None])
@@ -44,8 +45,7 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
         dict(zip([quantity.name for quantity in quantities], totals, strict=True)),
         Coverage(len(costed), len(annotated.costs), uncosted),
         tuple(zip(*columns, strict=True)) if costed else (),
-        tuple(
-            [Ratio(item, plugins.origin("quantities", name)) for name, item in known.items() if item.of_row is not None]
-        ),
+        tuple([item for item in known.values() if item.of_row is not None]),
         tuple([item for name, item in plugins.quantities.items() if name not in known]),
+        plugins.quantities.origins,
     )

@@ -9,7 +9,8 @@ import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.costs.conventions import Convention, Ordinals, adjusted
-from graphacct.costs.step import ANALYSIS, StepCost
+from graphacct.costs.step import StepCost
+from graphacct.costs.step_quantities import ANALYSIS
 from graphacct.dims import Dim, maximum
 from graphacct.errors import OperatorError
 from graphacct.execution.autograd import backward_pass

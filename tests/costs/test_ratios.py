@@ -12,16 +12,16 @@ import sympy
 import graphacct
 from graphacct import ConfigError, Quantity, Report, hookimpl
 from graphacct.costs.quantities import CORE
-from graphacct.costs.ratios import Ratio
+from graphacct.costs.ratios import ratio
 from graphacct.errors import PluginError, UnknownNameError
 from graphacct.hooks.manager import load
 
 NAME = "arithmetic_intensity"
-INTENSITY = Ratio(next(item for item in CORE if item.name == NAME), "graphacct.builtin")
+INTENSITY = next(item for item in CORE if item.name == NAME)
 
 
-def figures(flops: Any, read: Any, write: Any) -> Mapping[str, Any]:
-    return {"flops": flops, "read_bytes": read, "write_bytes": write}
+def intensity(flops: Any, read: Any, write: Any) -> Any:
+    return ratio(INTENSITY, "graphacct.builtin", {"flops": flops, "read_bytes": read, "write_bytes": write})
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +57,12 @@ def test_it_is_there_where_it_is_asked_for(report: Report) -> None:
 def test_a_row_that_moves_nothing_has_none() -> None:
     """A division by zero is None for numbers, for symbols, and point by point in a sweep."""
     n = sympy.Symbol("n", positive=True, integer=True)
-    assert INTENSITY.of(figures(0, 0, 0)) is None
-    assert INTENSITY.of(figures(n, 0, 0)) is None
-    assert INTENSITY.of(figures(8 * n, n, 3 * n)) == 2
-    found = INTENSITY.of(figures(numpy.array([8, 8], object), numpy.array([0, 4], object), 0))
+    assert intensity(0, 0, 0) is None
+    assert intensity(n, 0, 0) is None
+    assert intensity(8 * n, n, 3 * n) == 2
+    found = intensity(numpy.array([8, 8], object), numpy.array([0, 4], object), 0)
     assert found.tolist() == [None, 2.0]
-    grid = INTENSITY.of(figures(numpy.full((2, 3), 6.0), numpy.array([[1.0], [2.0]]), numpy.array([1.0, 2.0, 4.0])))
+    grid = intensity(numpy.full((2, 3), 6.0), numpy.array([[1.0], [2.0]]), numpy.array([1.0, 2.0, 4.0]))
     assert grid.tolist() == [[3.0, 2.0, 1.2], [2.0, 1.5, 1.0]]
     assert (grid.shape, grid.dtype) == ((2, 3), float)
 
