@@ -3,15 +3,15 @@
 import attrs
 
 import graphacct
+from graphacct import fields
 from graphacct.hooks.manager import load
-from graphacct.models.config import size
 
 
 @attrs.frozen
 class MixerConfig:
-    tokens: int = size(196)
-    width: int = size(512)
-    depth: int = size(8)
+    tokens: int = fields.size(196)
+    width: int = fields.size(512)
+    depth: int = fields.size(8)
 
 
 def mlp(b, x, name):

@@ -1,77 +1,56 @@
 """graphacct: a ledger for the cost of a model.
 
 Everything a user or a plugin needs is here; the modules behind it are where the documentation of each thing stands.
+A name is imported when it is first asked for, so that `import graphacct` costs nothing that is not used. Type checkers
+read the same names in `__init__.pyi`.
 """
 
-from graphacct.api import account, compare, draw, explain, load, save
-from graphacct.costs.analyses import Analysis
-from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
-from graphacct.costs.conventions import Convention
-from graphacct.costs.quantities import Quantity
-from graphacct.dims import Dim, ceil_div, exact_div, floor_div, maximum, minimum, prod, same
-from graphacct.errors import ConfigError, GraphacctError, GraphError, OperatorError, ShapeError
-from graphacct.execution.profiles import Profile
-from graphacct.graph.builder import Builder
-from graphacct.graph.graph import Block, Graph, Node, Parameter, Value
-from graphacct.hooks.hookspecs import hookimpl
-from graphacct.layout import dense_like
-from graphacct.models.architecture import Architecture, Workload
-from graphacct.models.build import build
-from graphacct.models.reader import Reader
-from graphacct.operators.cost import Cost, Work
-from graphacct.operators.decorator import operator
-from graphacct.operators.operator import Operator, Saved
-from graphacct.reports.report import Report
-from graphacct.reports.rollup import rollup
-from graphacct.tensors import TensorSpec
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Analysis",
-    "AnnotatedGraph",
-    "Architecture",
-    "Block",
-    "Builder",
-    "ConfigError",
-    "Convention",
-    "Cost",
-    "Dim",
-    "Graph",
-    "GraphError",
-    "GraphacctError",
-    "Node",
-    "NodeCost",
-    "Operator",
-    "OperatorError",
-    "Parameter",
-    "Profile",
-    "Quantity",
-    "Reader",
-    "Report",
-    "Saved",
-    "ShapeError",
-    "TensorSpec",
-    "Value",
-    "Work",
-    "Workload",
-    "account",
-    "annotate",
-    "build",
-    "ceil_div",
-    "compare",
-    "dense_like",
-    "draw",
-    "exact_div",
-    "explain",
-    "floor_div",
-    "hookimpl",
-    "load",
-    "maximum",
-    "minimum",
-    "operator",
-    "prod",
-    "rollup",
-    "same",
-    "save",
-]
+NAMES = {
+    "api": "account build compare draw explain load memory params save verify",
+    "costs.analyses": "Analysis",
+    "costs.annotate": "AnnotatedGraph NodeCost annotate",
+    "costs.conventions": "Convention",
+    "costs.quantities": "Quantity",
+    "dims": "Dim ceil_div check_dim differ exact_div floor_div maximum minimum prod same",
+    "errors": "ConfigError GraphError GraphacctError OperatorError ShapeError brief suggest",
+    "execution.profiles": "Profile",
+    "graph.builder": "Builder",
+    "graph.graph": "Block Graph Node Parameter Value",
+    "hooks.hookspecs": "hookimpl",
+    "layout": "dense_like",
+    "models": "fields",
+    "models.architecture": "Architecture Workload",
+    "models.lazy_architecture": "LazyArchitecture",
+    "models.reader": "Reader",
+    "operators.cost": "Cost Work",
+    "operators.decorator": "operator",
+    "operators.operator": "Operator Saved",
+    "reports.report": "Report",
+    "reports.rollup": "rollup",
+    "tensors": "TensorSpec",
+}
+"""The names that graphacct exports, by the module that each is defined in."""
+_MODULES = {name: module for module, names in NAMES.items() for name in names.split()}
+
+__all__ = [*_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'graphacct' has no attribute {name!r}")
+    if module == "models":  # a module itself: the fields of configurations
+        value = import_module(f"graphacct.models.{name}")
+    else:
+        value = getattr(import_module(f"graphacct.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]

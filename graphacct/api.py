@@ -4,34 +4,59 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
-from graphacct.models.build import build
-from graphacct.models.find import Found
+from graphacct.keywords import DEFAULTS, AccountKeywords, ModelKeywords, NoKeywords, checked
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
-from graphacct.training.options import check_no_training, resolved, separated
 
 if TYPE_CHECKING:
     import graphviz
     import networkx
 
+    from graphacct.checkpoints.verify import Verification
     from graphacct.explanations.explanation import Explanation
+    from graphacct.footprint.memory import Memory
+    from graphacct.models.find import Found
     from graphacct.operators.operator import Operator
     from graphacct.render.compare import Comparison
+    from graphacct.reports.rows import ParameterRow
 
 
+Model: TypeAlias = "str | os.PathLike[str] | Graph | Found"
+"""What a model is asked for by: a preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts,
+`module:function` (a function that returns a Graph), a Graph, or what `find_model` found."""
+
+
+@checked(ModelKeywords)
+def build(model: Model, *, plugins: Plugins | None = None, **options: Unpack[ModelKeywords]) -> Graph:
+    """The graph of a model for a workload: see `Workload` for the sizes; a Graph is returned as it is.
+
+    Args:
+        model: A preset's name, a path, `module:function` or a Graph.
+        plugins: Those in use; all that are installed unless given.
+        options: What the model is built for, by name (see `graphacct.keywords.ModelKeywords`).
+
+    Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
+    file that cannot be read, TypeError for an unknown keyword.
+    """
+    from graphacct.models.build import build as built
+
+    return built(model, plugins=plugins or default(), **options)
+
+
+@checked(AccountKeywords)
 def account(
-    model: str | os.PathLike[str] | Graph | Found,
+    model: Model,
     *,
-    convention: str | Convention = "exact",
-    unknown: str = "error",
+    convention: str | Convention = DEFAULTS["convention"],
+    unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
-    **options: Any,
+    **options: Unpack[AccountKeywords],
 ) -> Report:
     """The report of a model: build, annotate, roll up.
 
@@ -41,8 +66,7 @@ def account(
         unknown: What becomes of a node whose operator is not registered: `error`, or `report`, which leaves it out
             of every sum and names it in the coverage.
         plugins: Those in use; all that are installed unless given.
-        options: Those of `build`, and in training those of `graphacct.training.options.TrainingOptions`: profile,
-            freeze, recompute, optimizer, master, dp and zero.
+        options: Those of `build`, and in training profile, freeze, recompute, optimizer, master, dp and zero.
 
     Raises what `build` raises; OperatorError for an operator that is not registered or states no gradient;
     ConfigError for an option of a training step in another phase.
@@ -50,6 +74,9 @@ def account(
     >>> account("gpt2-xl", seq_len=1024).total["params"]
     1557611200
     """
+
+    from graphacct.training.options import check_no_training, resolved, separated
+
     plugins = plugins or default()
     asked, others = separated(options)
     graph = build(model, plugins=plugins, **others)
@@ -63,30 +90,150 @@ def account(
     return rollup(annotated, plugins)
 
 
-def explain(report: Report, node: str, quantity: str | None = None, **options: Any) -> Explanation:
-    """Where the numbers of a node or scope come from: see `graphacct.explanations.explanation.explain`."""
+@checked(AccountKeywords, phase="train")
+def memory(
+    model: Model,
+    *,
+    unknown: str = DEFAULTS["unknown"],
+    plugins: Plugins | None = None,
+    **options: Unpack[AccountKeywords],
+) -> Memory:
+    """The memory of a training step of a model, or with another phase that of inference, part by part in bytes.
+
+    The arguments are those of `account`. Raises what `account` raises.
+
+    >>> memory("gpt2", batch=1, seq_len=128).parameters
+    497759232
+    """
+    from graphacct.footprint.memory import memory as measured
+
+    return measured(model, unknown=unknown, plugins=plugins or default(), **options)
+
+
+@checked(NoKeywords)
+def explain(
+    report: Report | Model, node: str, quantity: str | None = None, *, plugins: Plugins | None = None
+) -> Explanation:
+    """Where the numbers of a node or scope come from: the formula, the values in it, the convention, the source.
+
+    Args:
+        report: A report, or a model, which is accounted for with the default options.
+        node: A path as reports show it, one with an index in place of `*`, or the end of one that only one node has.
+        quantity: The one quantity to explain; all of them unless given.
+        plugins: Those in use; all that are installed unless given.
+
+    Raises UnknownNameError for a node or quantity that the report does not have, with the closest one.
+    """
     from graphacct.explanations.explanation import explain as explained
 
-    return explained(report, node, quantity, **options)
+    plugins = plugins or default()
+    return explained(_reported(report, plugins), node, quantity, plugins)
 
 
-def draw(report: Report, path: str | os.PathLike[str] | None = None, **options: Any) -> graphviz.Digraph:
+@checked(NoKeywords)
+def draw(
+    report: Report | Model,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    color_by: str = "flops",
+    depth: int | None = None,
+    unroll: bool = False,
+    views: bool = False,
+    plugins: Plugins | None = None,
+) -> graphviz.Digraph:
     """The picture of a report as a graphviz.Digraph, written to `path` too when one is given.
 
-    The options are those of `graphacct.render.picture.dot.draw` (color_by, depth, unroll, views); the path's suffix is
-    .svg, .png, .pdf or .dot. Raises RenderError or WriteError when it cannot be written.
+    Args:
+        report: A report, or a model, which is accounted for with the default options.
+        path: A file; its ending, .svg, .png, .pdf or .dot, gives the format.
+        color_by: The quantity that colours the boxes.
+        depth: Levels of scopes to open; what fits a screen unless given.
+        unroll: Whether every repetition of a block is drawn.
+        views: Whether views that cost nothing are drawn.
+        plugins: Those in use; all that are installed unless given.
+
+    Raises RenderError or WriteError when it cannot be written, UnknownNameError for an unknown quantity.
     """
     from graphacct.render.picture import render
     from graphacct.render.picture.dot import draw as drawn
 
-    return drawn(report, **options) if path is None else render(report, path, **options)
+    plugins = plugins or default()
+    report = _reported(report, plugins)
+    options: dict[str, Any] = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views}
+    if path is None:
+        return drawn(report, plugins=plugins, **options)
+    return render(report, path, plugins=plugins, **options)
 
 
-def compare(*reports: Report, **options: Any) -> Comparison:
-    """Several reports side by side: see `graphacct.render.compare.compare`."""
+@checked(NoKeywords)
+def compare(
+    *reports: Report | Model,
+    quantity: str = "flops",
+    by: str = "scope",
+    depth: int | None = None,
+    plugins: Plugins | None = None,
+) -> Comparison:
+    """Several reports (or models) side by side: one quantity of each scope, and its share of the model's total.
+
+    Args:
+        reports: One or more, all under one convention.
+        quantity: What to compare.
+        by: `scope` or `operator`.
+        depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+        plugins: Those in use; all that are installed unless given.
+
+    Raises UnknownNameError for an unknown quantity or grouping, ConfigError for no reports.
+    """
     from graphacct.render.compare import compare as compared
 
-    return compared(reports, **options)
+    plugins = plugins or default()
+    return compared([_reported(report, plugins) for report in reports], quantity, by, depth)
+
+
+@checked(NoKeywords)
+def params(report: Report | Model, *, expand: bool = False, plugins: Plugins | None = None) -> tuple[ParameterRow, ...]:
+    """The tensors of a model's checkpoint, in the order of the model, tied ones and buffers marked.
+
+    Args:
+        report: A report, or a model, which is accounted for with the default options.
+        expand: Whether each repetition's tensors are written out, in place of `*` and a count.
+        plugins: Those in use; all that are installed unless given.
+
+    Raises ConfigError where writing out would give more than a million tensors.
+    """
+    return _tensors(report, expand, plugins or default()).by_parameter
+
+
+@checked(NoKeywords)
+def verify(
+    report: Report | Model, checkpoint: str | os.PathLike[str], *, plugins: Plugins | None = None
+) -> Verification:
+    """Whether a checkpoint has the tensors that a model has: names and shapes, from the files' headers alone.
+
+    Args:
+        report: A report, or a model, which is accounted for with the default options.
+        checkpoint: A .safetensors file, the index of a sharded one, or a folder with either.
+        plugins: Those in use; all that are installed unless given.
+
+    Raises ReadError for a checkpoint that cannot be read.
+    """
+    from graphacct.checkpoints.safetensors import tensors
+    from graphacct.checkpoints.verify import verify as verified
+
+    plugins = plugins or default()
+    return verified(_tensors(report, True, plugins), tensors(checkpoint), plugins)
+
+
+def _reported(report: Report | Model, plugins: Plugins, unknown: str = DEFAULTS["unknown"]) -> Report:
+    return report if isinstance(report, Report) else account(report, unknown=unknown, plugins=plugins)
+
+
+def _tensors(report: Report | Model, expand: bool, plugins: Plugins) -> Report:
+    """The report of a model's tensors; operators without a cost have tensors too."""
+    from graphacct.render.checkpoint import expanded
+
+    found = _reported(report, plugins, "report")
+    return expanded(found, plugins) if expand else found
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import click
 
 from graphacct.errors import GraphacctError
+from graphacct.keywords import AccountKeywords
 from graphacct.render.plain import plain
 
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
 LINE = 600
 """Characters of a message's line; more would hide what is wrong."""
+NAMES = "|".join((*AccountKeywords.__annotations__, "convention", "unknown", "depth", "unroll", "views", "expand"))
+KEYWORD = re.compile(rf"(?<![\w.])({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
+"""An option as the core's messages write it, in Python: `phase="train"`, `unroll=True`, `lora=`."""
 
 
 def end(error: BaseException) -> int:
@@ -32,7 +37,7 @@ def end(error: BaseException) -> int:
     if isinstance(error, click.UsageError):
         return _usage(error)
     if isinstance(error, GraphacctError):
-        say(str(error))
+        say(with_dashes(str(error)))
         return 1
     if isinstance(error, click.ClickException):
         say(error.format_message())
@@ -44,6 +49,21 @@ def end(error: BaseException) -> int:
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     say(f"internal error: {what} (set {TRACEBACK_VARIABLE}=1 to see where)")
     return 1
+
+
+def with_dashes(message: str) -> str:
+    """A message of the core with each option as it is typed here.
+
+    >>> with_dashes('add phase="train", or leave seq_len= and unroll=True out')
+    'add --phase train, or leave --seq-len and --unroll out'
+    """
+
+    def typed(found: re.Match[str]) -> str:
+        name, value = found[1], (found[2] or "").strip("\"'")
+        flag = "--" + name.replace("_", "-")
+        return flag if value in ("", "True") else f"{flag} {value}"
+
+    return KEYWORD.sub(typed, message)
 
 
 def say(message: str) -> None:

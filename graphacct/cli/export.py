@@ -16,7 +16,7 @@ from graphacct.cli.output import give
 @click.option("-o", "--output", type=Output(), required=True, metavar="FILE", help="Where to.")
 def command(model: str, output: str, **options: Any) -> None:
     """Save the graph of MODEL as JSON (docs/graph-json.md); every command takes the file for a MODEL."""
-    from graphacct.models.build import build
+    from graphacct.api import build
     from graphacct.readers.graph_json import text
 
     give(text(build(model, **arguments(options))), output)

@@ -85,7 +85,7 @@ def _measured(
     model: str, fits: str | None, search: str, given: dict[str, Any]
 ) -> tuple[Memory, dict[str, Any], tuple[str, ...]]:
     """The memory, and what --fits and the searches add to the JSON and to the table."""
-    from graphacct.footprint.memory import memory
+    from graphacct.api import memory
 
     if fits is None:
         return memory(model, **given), {}, ()

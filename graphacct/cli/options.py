@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from graphacct.errors import brief, suggest
+from graphacct.keywords import DEFAULTS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 LONGEST = 1000
@@ -107,67 +108,57 @@ PLUGINS = (
     click.option("--plugin", multiple=True, metavar="FILE", help="Load a plugin from a Python file. Repeatable."),
     click.option("--block", multiple=True, metavar="NAME", help="Leave an installed plugin out. Repeatable."),
 )
+
+
+def _keyword(flag: str, text: str, otherwise: str = "", **settings: Any) -> Callable[[Any], Any]:
+    """The option for a keyword of the verbs, whose default is theirs; `otherwise` says in words what it comes to."""
+    default = DEFAULTS.get(flag.removeprefix("--").replace("-", "_"))
+    said = otherwise or ("" if default in (None, "", ()) else str(default))
+    return click.option(flag, help=f"{text}  [default: {said}]" if said else text, **{"default": default, **settings})
+
+
 MODEL = (
-    click.option("--batch", type=SIZE, metavar="N", help="Sequences or images at a time.  [default: 1]"),
-    click.option("--seq-len", type=SIZE, metavar="N", help="Tokens per sequence.  [default: the model's context]"),
-    click.option("--encoder-seq-len", type=SIZE, metavar="N", help="Of an encoder.  [default: the decoder's]"),
-    click.option("--image-size", type=ImageSize(), metavar="N|HxW", help="Pixels.  [default: the model's own]"),
-    click.option(
+    # None is as not given: a finished graph has its sizes in it
+    _keyword("--batch", "Sequences or images at a time.", type=SIZE, metavar="N", default=None),
+    _keyword("--seq-len", "Tokens per sequence.", "the model's context", type=SIZE, metavar="N"),
+    _keyword("--encoder-seq-len", "Of an encoder.", "the decoder's", type=SIZE, metavar="N"),
+    _keyword("--image-size", "Pixels.", "the model's own", type=ImageSize(), metavar="N|HxW"),
+    _keyword(
         "--attention",
+        "fused (one operator) or eager (written out).",
+        "fused, if the library has it",
         metavar="NAME",
-        help="fused (one operator) or eager (written out).  [default: fused, if the library has it]",
     ),
-    click.option(
+    _keyword(
         "--phase",
+        "forward, train, prefill or decode.",
         type=OneOf(("forward", "train", "prefill", "decode")),
-        help="forward, train, prefill or decode.  [default: forward]",
+        default=None,
     ),
-    click.option("--cache-len", type=SIZE, metavar="N", help="In decoding: tokens in the cache."),
-    click.option("--loss", type=OneOf(("sum", "cross_entropy")), help="In training.  [default: sum]"),
-    click.option("--logits", type=OneOf(("all", "last")), help="Of which positions.  [default: all]"),
-    click.option("--dtype", default="", metavar="NAME", help="Of the parameters.  [default: the model's own]"),
-    click.option(
-        "--lora", multiple=True, metavar="RANK:GLOB", help="Low-rank adapters beside matrices of a name. Repeatable."
-    ),
-    click.option("--lora-dropout", type=float, default=0.0, metavar="P", help="In training.  [default: 0]"),
+    _keyword("--cache-len", "In decoding: tokens in the cache.", type=SIZE, metavar="N"),
+    _keyword("--loss", "In training, one of the model's losses.", "its first", metavar="NAME"),
+    _keyword("--logits", "Of which positions.", type=OneOf(("all", "last")), default=None),
+    _keyword("--dtype", "Of the parameters.", "the model's own", metavar="NAME"),
+    _keyword("--lora", "Low-rank adapters beside matrices of a name. Repeatable.", multiple=True, metavar="RANK:GLOB"),
+    _keyword("--lora-dropout", "In training.", "0", type=float, metavar="P"),
     click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
     *PLUGINS,
 )
 TRAINING = (
-    click.option(
-        "--profile", default="", metavar="NAME", help="In training: as which kernels.  [default: torch-eager-cuda]"
-    ),
-    click.option("--recompute", default="none", metavar="WHAT", help="In training: none, full, selective or a glob."),
-    click.option(
-        "--freeze", multiple=True, metavar="GLOB", help="In training: parameters left as they are. Repeatable."
-    ),
-    click.option(
-        "--optimizer",
-        default="",
-        metavar="NAME",
-        help="In training: adamw, sgd-momentum, sgd, adamw-8bit, adafactor, muon.  [default: adamw]",
-    ),
-    click.option(
-        "--master",
-        default="",
-        metavar="fp32|none",
-        help="In training: a float32 copy of the parameters.  [default: of 16 bits]",
-    ),
-    click.option("--dp", type=SIZE, default=1, metavar="N", help="Data-parallel ranks, of which this is one."),
-    click.option("--zero", type=SIZE, default=0, metavar="0|1|2|3", help="The ZeRO stage over --dp.  [default: 0]"),
+    _keyword("--profile", "In training: as which kernels.", "torch-eager-cuda", metavar="NAME"),
+    _keyword("--recompute", "In training: none, full, selective or a glob.", metavar="WHAT"),
+    _keyword("--freeze", "In training: parameters left as they are. Repeatable.", multiple=True, metavar="GLOB"),
+    _keyword("--optimizer", "In training: adamw, sgd-momentum, sgd, adamw-8bit, adafactor, muon.", metavar="NAME"),
+    _keyword("--master", "In training: a float32 copy of the parameters.", "of 16 bits", metavar="fp32|none"),
+    _keyword("--dp", "Data-parallel ranks, of which this is one.", type=SIZE, metavar="N"),
+    _keyword("--zero", "The ZeRO stage over --dp.", type=SIZE, metavar="0|1|2|3"),
 )
-UNKNOWN = click.option(
+UNKNOWN = _keyword(
     "--unknown",
+    "Operators without a cost are an error, or left out of every sum and named.",
     type=OneOf(("error", "report")),
-    default="error",
-    help="Operators without a cost are an error, or left out of every sum and named.  [default: error]",
 )
-ACCOUNT = (
-    *MODEL,
-    *TRAINING,
-    click.option("--convention", default="exact", metavar="NAME", help="What is counted.  [default: exact]"),
-    UNKNOWN,
-)
+ACCOUNT = (*MODEL, *TRAINING, _keyword("--convention", "What is counted.", metavar="NAME"), UNKNOWN)
 MEMORY = (*MODEL, *TRAINING, UNKNOWN)
 OUTPUT = click.option(
     "-o", "--output", type=Output(), metavar="FILE", help="Write to a file; its ending gives the format."

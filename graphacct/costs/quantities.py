@@ -152,6 +152,5 @@ def not_there(
     if quantity is None or not quantity.phase:
         return unknown(kind, name, known)
     phases = quantity.phase.split()
-    way_out = " or ".join(f"--phase {phase}" for phase in phases)
-    named = " or ".join(f"phase={phase!r}" for phase in phases)
-    return ConfigError(f"{name} is there in phase {' or '.join(phases)} alone: add {way_out} (in Python {named})")
+    way_out = " or ".join(f"phase={phase!r}" for phase in phases)
+    return ConfigError(f"{name} is there in phase {' or '.join(phases)} alone: add {way_out}")

@@ -134,7 +134,7 @@ def _again(operator: Operator, record: NodeCost) -> Iterator[Addend]:
 def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Iterator[Addend]:
     """What the optimizer does and keeps for the parameters that a node owns."""
     for parameter in record.owned:
-        found = update(attrs.evolve(record, owned=(parameter,)), training, trained)
+        found = update((parameter,), record.repeats, training, trained)
         for of in (MATMUL, VECTOR):
             yield _addend(OPTIMIZER, of, parameter.name, ("", ""), getattr(found.work, of), 1)
         for quantity in KEPT:

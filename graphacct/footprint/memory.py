@@ -23,7 +23,7 @@ from graphacct.footprint.live_tensors import Resident
 from graphacct.footprint.timeline import Moment
 from graphacct.footprint.weights import weights
 from graphacct.graph.graph import Graph, Parameter
-from graphacct.hooks.manager import Plugins, default
+from graphacct.hooks.manager import Plugins
 from graphacct.models.build import build
 from graphacct.models.find import Found, find_model
 from graphacct.training.options import check_no_training, resolved, separated
@@ -108,11 +108,11 @@ class Memory:
 
 
 def memory(
-    model: str | os.PathLike[str] | Graph,
+    model: str | os.PathLike[str] | Graph | Found,
     *,
     phase: str | None = None,
-    unknown: str = "error",
-    plugins: Plugins | None = None,
+    unknown: str,
+    plugins: Plugins,
     **options: Any,
 ) -> Memory:
     """The memory of a model on one rank.
@@ -123,13 +123,12 @@ def memory(
             nothing for a backward pass and have no gradients.
         unknown: What becomes of a node whose operator is not registered: `error`, or `report`: its outputs are
             counted, its parameters and what it keeps are not, and the coverage names it.
-        plugins: Those in use; all that are installed unless given.
+        plugins: Those in use.
         options: Those of `build`, and those of `graphacct.training.options.TrainingOptions`: profile, dp and zero in
             every phase, freeze, recompute, optimizer and master in training alone.
 
     Raises UnknownNameError for a name that is not known, ConfigError for a value that no run can have.
     """
-    plugins = plugins or default()
     asked, others = separated(options)
     found = find_model(model, plugins)
     built, phase = _graph(found, phase, plugins, others)

@@ -1,8 +1,8 @@
 """The plugin manager: what is loaded, in which order, and what each plugin registered.
 
-Order matters: pluggy runs hooks last-registered-first, so the core comes first, then graphacct-operators, then the
-other entry points by name, then files. Nothing is loaded at import; the default manager is made when it is first
-asked for, and every function that needs one takes another as an argument.
+Order matters: pluggy runs hooks last-registered-first, so the core comes first, then graphacct-operators and
+graphacct-architectures, then the other entry points by name, then files. Nothing is loaded at import; the default
+manager is made when it is first asked for, and every function that needs one takes another as an argument.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from graphacct.hooks.registry import Plugin, Table, registered, tabulated
 GROUP = "graphacct"
 PREFIX = "graphacct_"
 MARK = f"{hookspecs.PROJECT}_impl"
-FIRST = "graphacct-operators"
+FIRST = ("graphacct-operators", "graphacct-architectures")
+"""Loaded before the other entry points, in this order: they ship in the same wheel."""
 BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
-CORE_MODULES = ("graphacct.builtin", "graphacct.architectures")
+CORE_MODULES = ("graphacct.builtin",)
 
 
 class _Manager(pluggy.PluginManager):
@@ -200,7 +201,7 @@ def load(
     plugins = Plugins()
     for name in CORE_MODULES:
         plugins.register(importlib.import_module(name), name, "graphacct")
-    entries = sorted(entry_points(GROUP), key=lambda entry: (entry.name != FIRST, entry.name))
+    entries = sorted(entry_points(GROUP), key=_rank)
     installed = [entry.name for entry in entries]
     for name in block:
         if name not in installed:
@@ -229,6 +230,10 @@ def load(
 def default() -> Plugins:
     """The plugins that every function uses unless it is given others; loaded once, when first asked for."""
     return load()
+
+
+def _rank(entry: EntryPoint) -> tuple[int, str]:
+    return (FIRST.index(entry.name) if entry.name in FIRST else len(FIRST), entry.name)
 
 
 def _listed(variable: str) -> list[str]:

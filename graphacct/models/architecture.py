@@ -7,15 +7,15 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, check_dim, prod
+from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph.builder import Builder
 from graphacct.graph.graph import Graph, Value
-from graphacct.models.config import WITHIN
+from graphacct.keywords import DEFAULTS
+from graphacct.models.fields import WITHIN
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
 PHASES = ("forward", "train", "prefill", "decode")
-LOSSES = ("sum", "cross_entropy")
 LOGITS = ("all", "last")
 
 
@@ -35,20 +35,21 @@ class Workload:
             keys and values stay in a cache), or `decode`: one new token per sequence on a cache of earlier ones.
         cache_len: In decoding, the tokens in the cache that the step finds; None takes the sequence's tokens, less
             the new one; 0 is an empty cache.
-        loss: In training: `sum` of the outputs, or `cross_entropy` against targets.
+        loss: In training, what the gradients start from: the name of one of the architecture's losses; None takes its
+            first.
         logits: Of which positions a language model computes the logits: `all`, or the `last` of each sequence, which is
             all that a prefill needs.
     """
 
-    batch: Dim = 1
+    batch: Dim = DEFAULTS["batch"]
     seq_len: Dim | None = None
     encoder_seq_len: Dim | None = None
     image_size: tuple[Dim, Dim] | None = None
     attention: str | None = None
-    phase: str = "forward"
+    phase: str = DEFAULTS["phase"]
     cache_len: Dim | None = None
-    loss: str = "sum"
-    logits: str = "all"
+    loss: str | None = None
+    logits: str = DEFAULTS["logits"]
 
     @property
     def positions(self) -> Dim:
@@ -57,25 +58,8 @@ class Workload:
         return new if self.cache_len is None else self.cache_len + new
 
 
-def plain_loss(kind: str, output: Value, b: Builder, *others: Value) -> Value:
-    """The sum of the model's output and of the `others`, or its cross-entropy against one target per row of logits."""
-    b.returned()
-    return own_loss(kind, output, b, *others)
-
-
-def own_loss(kind: str, output: Value, b: Builder, *others: Value) -> Value:
-    """The same where the model computes its cross-entropy itself: its function has not returned."""
-    if kind == "sum":
-        b.returned()
-        total = b.apply("sum", output, name="loss_0" if others else "loss")
-        for index, other in enumerate(others, 1):
-            part = b.apply("sum", other, name=f"loss_{index}")
-            name = "loss" if index == len(others) else f"loss_to_{index}"
-            total = b.apply("add", total, part, name=name)
-        return total
-    rows = b.apply("reshape", output, name="loss_rows", shape=(prod(output.spec.shape[:-1]), output.spec.shape[-1]))
-    targets = b.input("targets", rows.spec.shape[:1], "int64")
-    return b.apply("cross_entropy", rows, targets, name="loss")
+def _phases(architecture: Architecture) -> tuple[str, ...]:
+    return ("forward", "train") if architecture.losses else ("forward",)
 
 
 @attrs.frozen(eq=False)
@@ -90,16 +74,14 @@ class Architecture:
         sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration (that of
             `encoder_seq_len` may be None: as long as the decoder's).
         attention: The kinds of attention that it can be built with, the default first; empty for a model without.
-        phases: The phases that it can be built for.
+        phases: The phases that it can be built for; unless given, `forward`, and `train` if there are losses.
         last_logits: Whether it can compute the logits of the last position alone.
         dtype: The parameters' dtype unless another is asked for: that of the published weights, or else bfloat16, in
             which models are run today.
-        aliases: Other spellings of configuration keys (from older files), and the key each stands for.
-        translated: Those of the other spellings that count before the key itself, where a file has both: the
-            transformers library sets the names of an `attribute_map` last.
-        loss: Adds the loss to a training step: `loss(kind, output, builder)`, which is given the first output.
-        summed: Whether a loss that is a sum is that of all outputs; else it is what `loss` makes of the first.
-        loss_of: The loss of a configuration, where the class that it names decides; None where `loss` is that of all.
+        aliases: Other spellings of configuration keys, from older files, and the key that each stands for.
+        translated: Aliases that win over the key when a file has both (transformers applies its `attribute_map` last).
+        losses: What a training step can start its gradients from, by the names that users give, the default first:
+            `loss(config, outputs, builder)` adds the nodes of one and returns its scalar.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it takes the place of an architecture of this name from another plugin.
@@ -111,14 +93,12 @@ class Architecture:
     presets: Mapping[str, Any]
     sizes: Mapping[str, Callable[[Any], Any]]
     attention: tuple[str, ...] = ()
-    phases: tuple[str, ...] = ("forward", "train")
     last_logits: bool = False
     dtype: str = "bfloat16"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     translated: frozenset[str] = frozenset()
-    loss: Callable[[str, Value, Builder], Value] = plain_loss
-    summed: bool = True
-    loss_of: Callable[[Any], Callable[[str, Value, Builder], Value]] | None = None
+    losses: Mapping[str, Callable[[Any, tuple[Value, ...], Builder], Value]] = attrs.field(factory=dict)
+    phases: tuple[str, ...] = attrs.field(default=attrs.Factory(_phases, takes_self=True))
     model_types: tuple[str, ...] = ()
     doc: str = ""
     replaces: bool = False
@@ -158,17 +138,11 @@ class Architecture:
             elif given is not None:
                 takes = ", ".join(["batch", *self.sizes])
                 raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
-        for name, known in (("phase", PHASES), ("loss", LOSSES), ("logits", LOGITS)):
-            full[name] = getattr(workload, name)
-            if full[name] not in known:
-                raise ConfigError(f"{name} is {' or '.join(known)}, not {full[name]!r}{suggest(full[name], known)}")
+        for name, known in (("phase", PHASES), ("logits", LOGITS)):
+            full[name] = _one_of(known, getattr(workload, name), name)
         if full["phase"] not in self.phases:
             raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
-        if full["loss"] != "sum" and full["phase"] != "train":
-            raise ConfigError(
-                f"loss {full['loss']!r} is what a training step starts its gradients from: "
-                'add phase="train" (--phase train)'
-            )
+        full["loss"] = self._loss(workload.loss, full["phase"])
         if full["logits"] == "last":
             self._last_logits(full["phase"])
         self._decoding(workload, full)
@@ -208,11 +182,18 @@ class Architecture:
             raise ConfigError(f"{self.name}: {has}")
         return wanted
 
-    def _loss(self, config: Any, kind: str, outputs: tuple[Value, ...], builder: Builder) -> Value:
-        if kind == "sum" and self.summed and len(outputs) > 1:
-            return plain_loss(kind, outputs[0], builder, *outputs[1:])
-        loss = self.loss if self.loss_of is None else self.loss_of(config)
-        return loss(kind, outputs[0], builder)
+    def _loss(self, wanted: str | None, phase: str) -> str | None:
+        """The name of the loss, one of the architecture's; ConfigError for another, or where nothing is trained."""
+        default = next(iter(self.losses), None)
+        if default is None and (phase == "train" or wanted is not None):
+            raise ConfigError(f"{self.name} declares no losses, of which a training step starts its gradients from one")
+        if wanted is None:
+            return default
+        if _one_of(tuple(self.losses), wanted, "loss") != default and phase != "train":
+            raise ConfigError(
+                f'loss {wanted!r} is what a training step starts its gradients from: add phase="train" (--phase train)'
+            )
+        return wanted
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """The graph of one configuration on one workload."""
@@ -231,12 +212,19 @@ class Architecture:
             result = self.build(config, full, builder)
             outputs = result if isinstance(result, tuple) else (result,)
             if full.phase == "train":
-                outputs = (self._loss(config, full.loss, outputs, builder), *outputs)
+                assert full.loss is not None
+                outputs = (self.losses[full.loss](config, outputs, builder), *outputs)
         except GraphacctError:
             raise
         except Exception as error:
             raise PluginError(failure(f"architecture {self.name!r}", error)) from error
         return builder.graph(*outputs)
+
+
+def _one_of(known: tuple[str, ...], value: str, name: str) -> str:
+    if value not in known:
+        raise ConfigError(f"{name} is {' or '.join(known)}, not {value!r}{suggest(value, known)}")
+    return value
 
 
 def _checked(value: Any, what: str) -> Any:

@@ -6,11 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
-
-from graphacct.errors import ConfigError, ShapeError, suggest
+from graphacct.errors import ConfigError, ShapeError
 from graphacct.graph.graph import Graph
-from graphacct.hooks.manager import Plugins, default
+from graphacct.hooks.manager import Plugins
 from graphacct.models.architecture import Workload
 from graphacct.models.find import Found, find_model
 from graphacct.tensors import dtype_name
@@ -23,7 +21,7 @@ def build(
     dtype: str = "",
     lora: Sequence[str] = (),
     lora_dropout: float = 0.0,
-    plugins: Plugins | None = None,
+    plugins: Plugins,
     **workload: Any,
 ) -> Graph:
     """The graph of a model.
@@ -36,7 +34,7 @@ def build(
         lora: Low-rank adapters, each `RANK:GLOB`: beside which matrices, by the names of nodes or weights. Every other
             parameter is frozen. A finished graph takes them too.
         lora_dropout: In training, the dropout in front of the adapters.
-        plugins: Those in use; all that are installed unless given.
+        plugins: Those in use.
         workload: What the model is run on: the fields of `graphacct.Workload`, by name (batch, seq_len,
             encoder_seq_len, image_size, attention, phase, cache_len, loss, logits). None is as not given. The image
             size may be one number for both sides.
@@ -44,9 +42,10 @@ def build(
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
     """
-    plugins = plugins or default()
-    found = model if isinstance(model, Found) else find_model(model, plugins)
-    graph = _graph(found, _given(workload), set or {}, dtype, plugins)
+    found = find_model(model, plugins)
+    graph = _graph(
+        found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
+    )
     if lora:
         from graphacct.transforms.lora import adapted
 
@@ -54,15 +53,6 @@ def build(
     if lora_dropout:
         raise ConfigError("lora_dropout is that of adapters: add lora= (--lora RANK:GLOB)")
     return graph
-
-
-def _given(workload: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the workload that are given; TypeError, as Python's own, for what is none."""
-    known = [field.name for field in attrs.fields(Workload)]
-    for name in workload:
-        if name not in known:
-            raise TypeError(f"no such option: {name!r}{suggest(name, known)}")
-    return {name: value for name, value in workload.items() if value is not None}
 
 
 def _graph(

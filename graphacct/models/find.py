@@ -34,12 +34,15 @@ class Found:
     path: str = ""
 
 
-def find_model(model: str | os.PathLike[str] | Graph, plugins: Plugins) -> Graph | Found:
+def find_model(model: str | os.PathLike[str] | Graph | Found, plugins: Plugins) -> Graph | Found:
     """What a model's name, a path, `module:function` or a Graph stands for: a finished graph, or what one is built of.
+    What was found already is returned as it is.
 
     Raises UnknownNameError for an unknown name, ReadError for a file or a function that gives no graph, GraphError for
     a Graph that is not consistent, PluginError for a reader that fails.
     """
+    if isinstance(model, Found):
+        return model
     if isinstance(model, Graph):
         from graphacct.graph.validate import validate
 

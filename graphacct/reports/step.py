@@ -69,7 +69,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
     for item in annotated.costs:
         name = item.node.name
         gradients = work.get(name, Gradients())
-        updated = update(item, training, trained)
+        updated = update(item.owned, item.repeats, training, trained)
         parts = (gradients.input_grad, gradients.weight_grad, gradients.again, updated.work)
         input_grad, weight_grad, anew, optimizer = counted.of(item, parts)
         if item.cost is None or name in lacking:

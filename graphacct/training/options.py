@@ -10,6 +10,7 @@ import attrs
 from graphacct.errors import ConfigError, unknown
 from graphacct.execution.profiles import Profile
 from graphacct.hooks.manager import Plugins
+from graphacct.keywords import DEFAULTS
 
 if TYPE_CHECKING:
     from graphacct.training.optimizers import Optimizer
@@ -58,13 +59,13 @@ class TrainingOptions:
         zero: The ZeRO stage, 0 to 3: what the ranks divide among them.
     """
 
-    profile: str = ""
-    freeze: tuple[str, ...] = attrs.field(default=(), converter=_globs)
-    recompute: str = "none"
-    optimizer: str = ""
-    master: str = ""
-    dp: int = 1
-    zero: int = 0
+    profile: str = DEFAULTS["profile"]
+    freeze: tuple[str, ...] = attrs.field(default=DEFAULTS["freeze"], converter=_globs)
+    recompute: str = DEFAULTS["recompute"]
+    optimizer: str = DEFAULTS["optimizer"]
+    master: str = DEFAULTS["master"]
+    dp: int = DEFAULTS["dp"]
+    zero: int = DEFAULTS["zero"]
 
 
 def separated(options: Mapping[str, Any]) -> tuple[TrainingOptions, dict[str, Any]]:
@@ -89,7 +90,7 @@ def resolved(asked: TrainingOptions, plugins: Plugins) -> Training:
     """The training step that is asked for, with its profile and optimizer; UnknownNameError suggests the closest."""
     from graphacct.training.optimizers import find_optimizer
 
-    rule = find_optimizer(asked.optimizer or "adamw")
+    rule = find_optimizer(asked.optimizer)
     profile = find_profile(asked.profile, plugins)
     return Training(profile, asked.freeze, asked.recompute, rule, asked.master, asked.dp, asked.zero)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from graphacct.footprint.memory import memory
+from graphacct import memory
 from graphacct.render.memory import text, to_dict
 from graphacct.render.units import bytes_
 

@@ -63,7 +63,7 @@ def test_an_output_without_unicode_gets_plain_characters(form: str) -> None:
 def test_an_interrupt_ends_quietly(process: Process) -> None:
     """Ctrl-C ends with status 130 and no traceback."""
     done = process(
-        "import sys, graphacct.cli\n"
+        "import sys, graphacct.api, graphacct.cli\n"
         "def stop(*_, **__): raise KeyboardInterrupt\n"
         "sys.modules['graphacct.api'].account = stop\n"
         "sys.argv = ['graphacct', 'report', 'gpt2']\n"
@@ -74,7 +74,7 @@ def test_an_interrupt_ends_quietly(process: Process) -> None:
 
 
 BUG = (
-    "import sys, graphacct.cli\n"
+    "import sys, graphacct.api, graphacct.cli\n"
     "def bug(*_, **__): raise KeyError('a bug')\n"
     "sys.modules['graphacct.api'].account = bug\n"
     "sys.argv = ['graphacct', 'report', 'gpt2']\n"

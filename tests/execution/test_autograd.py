@@ -12,7 +12,7 @@ from test_liveness import dags
 from test_saved_storages import RUNS, TINY, tiny
 
 import graphacct
-from graphacct import Builder
+from graphacct import Builder, memory
 from graphacct.errors import GraphacctError
 from graphacct.execution.autograd import backward_pass
 from graphacct.execution.kernels import ACTIVATION
@@ -20,7 +20,6 @@ from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.saved_storages import kept, savings
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import step_bytes
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 
 PROFILES = ("torch-eager-cpu", "torch-eager-cuda", "declared")

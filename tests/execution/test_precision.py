@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import graphacct
+from graphacct import memory
 from graphacct.execution.saved_storages import kept
 from graphacct.execution.schedule import ACTIVATION, schedule
 from graphacct.footprint.liveness import live_bytes
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 
 TRUTH = json.loads((Path(__file__).parents[1] / "goldens" / "act-precision" / "truth.json").read_text())

@@ -3,10 +3,9 @@
 import pytest
 
 import graphacct
-from graphacct import Builder, TensorSpec
+from graphacct import Builder, TensorSpec, memory
 from graphacct.execution.saved_storages import saved_bytes
 from graphacct.execution.schedule import schedule
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 from graphacct.operators.saves import saved_tensors
 

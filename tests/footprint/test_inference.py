@@ -4,16 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from graphacct_architectures.layers import with_cache
 from hypothesis import given
 from hypothesis import strategies as st
 
 import graphacct
-from graphacct import Builder, ConfigError
-from graphacct.architectures.layers import with_cache
+from graphacct import Builder, ConfigError, memory
 from graphacct.execution.kernels import GIVEN
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import alive_at, live_bytes
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 from graphacct.models.architecture import Workload
 

@@ -4,15 +4,14 @@ from types import ModuleType
 
 import attrs
 import pytest
+from graphacct_architectures.layers import with_cache
 
 import graphacct
-from graphacct import AnnotatedGraph, Builder, NodeCost
-from graphacct.architectures.layers import with_cache
+from graphacct import AnnotatedGraph, Builder, NodeCost, memory
 from graphacct.costs.conventions import EXACT
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.cache import token_bytes
 from graphacct.footprint.liveness import live_bytes
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default, load
 from graphacct.models.architecture import Workload
 

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphacct
-from graphacct import Builder, ConfigError
+from graphacct import Builder, ConfigError, memory
 from graphacct.errors import UnknownNameError
 from graphacct.execution.saved_storages import kept
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.fits import fit, largest, parse_bytes
 from graphacct.footprint.liveness import alive_at, live_bytes
-from graphacct.footprint.memory import Memory, memory
+from graphacct.footprint.memory import Memory
 from graphacct.hooks.manager import default
 
 GOLDENS = Path(__file__).parents[1] / "goldens"

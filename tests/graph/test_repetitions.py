@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from test_autograd import PROFILES, passed, profile_of, scheduled
 from test_saved_storages import TINY
 
-from graphacct import Builder
+from graphacct import Builder, memory
 from graphacct.footprint.liveness import alive_in_step, step_bytes
-from graphacct.footprint.memory import memory
 from graphacct.footprint.timeline import moments
 from graphacct.graph.repetitions import cycle, repetitions
 from graphacct.hooks.manager import default

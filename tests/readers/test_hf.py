@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graphacct
-from graphacct import GraphacctError
+from graphacct import GraphacctError, memory
 from graphacct.errors import ConfigError, ReadError
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 from graphacct.readers.hf import find
 

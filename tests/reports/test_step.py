@@ -215,7 +215,7 @@ def test_what_cannot_be_is_refused_by_name():
         tiny(freeze=["transfomer.*"])
     with pytest.raises(UnknownNameError, match="unknown profile 'torch-eager-cud'; did you mean 'torch-eager-cuda'"):
         tiny(profile="torch-eager-cud")
-    with pytest.raises(TypeError, match="no such option: 'seqlen'; did you mean 'seq_len'"):
+    with pytest.raises(TypeError, match="has no keyword 'seqlen'; did you mean 'seq_len'"):
         tiny(seqlen=16)
     with pytest.raises(ConfigError, match=r"loss 'cross_entropy' .*: add phase=\"train\" \(--phase train\)"):
         graphacct.account("gpt2", loss="cross_entropy")

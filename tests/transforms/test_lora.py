@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphacct
+from graphacct import memory
 from graphacct.errors import ConfigError, GraphError, UnknownNameError
 from graphacct.execution.saved_storages import kept
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 from graphacct.readers.graph_json import write
 from graphacct.training.selection import frozen

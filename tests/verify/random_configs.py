@@ -10,11 +10,10 @@ from random import Random
 from typing import Any
 
 import transformers
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.heads import CLASSES
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-
-from graphacct.architectures.activations import ACTIVATIONS
-from graphacct.architectures.heads import CLASSES
 
 FAMILIES = (
     *("gpt2", "gpt_neo", "gpt_neox", "gptj", "codegen", "opt", "bloom", "falcon", "phi", "phi3", "llama", "mistral"),

@@ -12,7 +12,7 @@ from adapters import adapt, freeze, step_flops, trainable
 from memory import forward_peak, saved_bytes
 
 import graphacct
-from graphacct.footprint.memory import memory
+from graphacct import memory
 
 TRUTH = json.loads((Path(__file__).parent.parent / "goldens" / "lora-gpt2" / "truth.json").read_text())
 PROBABILITIES = ("attn_pdrop", "resid_pdrop", "embd_pdrop")

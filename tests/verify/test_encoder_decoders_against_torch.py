@@ -10,9 +10,9 @@ import transformers
 from memory import saved_bytes
 
 import graphacct
+from graphacct import memory
 from graphacct.execution.saved_storages import saved_bytes as kept_bytes
 from graphacct.execution.schedule import schedule
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 
 T5 = {"vocab_size": 97, "d_model": 24, "d_kv": 6, "d_ff": 40, "num_heads": 4, "num_layers": 2, "num_decoder_layers": 3}

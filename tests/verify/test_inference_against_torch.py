@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from graphacct_architectures.layers import with_cache
 from memory import Live, decode_peak, prefill_peak
 
-from graphacct import Builder
-from graphacct.architectures.layers import with_cache
+from graphacct import Builder, memory
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
-from graphacct.footprint.memory import memory
 from graphacct.hooks.manager import default
 from graphacct.models.architecture import Workload
 

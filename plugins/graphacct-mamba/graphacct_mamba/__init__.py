@@ -5,23 +5,22 @@ Each family is imported when its hook is called or its model is asked for.
 
 from collections.abc import Iterable
 
-from graphacct import Operator, hookimpl
-from graphacct.models.deferred import Deferred
+from graphacct import LazyArchitecture, Operator, hookimpl
 
 FAMILIES = (
-    Deferred(
+    LazyArchitecture(
         "mamba",
         "graphacct_mamba.mamba",
         ("mamba-130m", "mamba-370m", "mamba-790m", "mamba-1.4b", "mamba-2.8b"),
         ("mamba",),
     ),
-    Deferred(
+    LazyArchitecture(
         "mamba2",
         "graphacct_mamba.mamba2",
         ("mamba2-130m", "mamba2-370m", "mamba2-780m", "mamba2-1.3b", "mamba2-2.7b", "mamba-codestral-7b"),
         ("mamba2",),
     ),
-    Deferred("jamba", "graphacct_mamba.jamba", ("jamba-v0.1", "jamba-1.5-mini", "jamba-1.5-large"), ("jamba",)),
+    LazyArchitecture("jamba", "graphacct_mamba.jamba", ("jamba-v0.1", "jamba-1.5-mini", "jamba-1.5-large"), ("jamba",)),
 )
 
 
@@ -33,5 +32,5 @@ def graphacct_register_operators() -> Iterable[Operator]:
 
 
 @hookimpl
-def graphacct_register_architectures() -> Iterable[Deferred]:
+def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
     return FAMILIES

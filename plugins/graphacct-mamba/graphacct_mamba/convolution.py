@@ -1,7 +1,8 @@
 """The causal convolution in front of a scan: each channel on its own, over the last few positions."""
 
+from graphacct_architectures.layers import activation as activated
+
 from graphacct import Builder, Dim, Value, Workload
-from graphacct.architectures.layers import activation as activated
 from graphacct_mamba.state import keep
 
 

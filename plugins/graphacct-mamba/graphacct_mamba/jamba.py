@@ -8,15 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import attrs
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders import (
+    Attention,
+    DecoderConfig,
+    Experts,
+    Mlp,
+    Norm,
+    attention,
+    experts,
+    mask_name,
+    mlp,
+    stack,
+    whole,
+)
+from graphacct_architectures.layers import embedding, for_logits, linear, norm
+from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div
-from graphacct.architectures.decoder.attention import attention, mask_name
-from graphacct.architectures.decoder.description import Attention, Experts, Mlp, Norm
-from graphacct.architectures.decoder.families import ACTIVATIONS, DecoderConfig, whole
-from graphacct.architectures.decoder.feed_forward import experts, mlp
-from graphacct.architectures.decoder.stack import stack
-from graphacct.architectures.layers import embedding, for_logits, linear, next_token_loss, norm
-from graphacct.models.config import flag, model_class, size
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, fields
 from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
@@ -29,23 +38,23 @@ FEED_FORWARD = "feed_forward"
 class JambaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(CAUSAL, (CAUSAL, MODEL))
-    vocab_size: Dim = size(65536)
-    intermediate_size: Dim = size(14336)
-    num_key_value_heads: Dim | None = size(8)
-    max_position_embeddings: Dim = size(262144)
-    num_experts_per_tok: Dim = size(2)
-    num_experts: Dim = size(16)
-    expert_layer_period: int = size(2)
-    expert_layer_offset: int = size(1, minimum=0)
-    attn_layer_period: int = size(8)
-    attn_layer_offset: int = size(4, minimum=0)
-    mamba_d_state: Dim = size(16)
-    mamba_d_conv: Dim = size(4)
-    mamba_expand: Dim = size(2)
+    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL))
+    vocab_size: Dim = fields.size(65536)
+    intermediate_size: Dim = fields.size(14336)
+    num_key_value_heads: Dim | None = fields.size(8)
+    max_position_embeddings: Dim = fields.size(262144)
+    num_experts_per_tok: Dim = fields.size(2)
+    num_experts: Dim = fields.size(16)
+    expert_layer_period: int = fields.size(2)
+    expert_layer_offset: int = fields.size(1, minimum=0)
+    attn_layer_period: int = fields.size(8)
+    attn_layer_offset: int = fields.size(4, minimum=0)
+    mamba_d_state: Dim = fields.size(16)
+    mamba_d_conv: Dim = fields.size(4)
+    mamba_expand: Dim = fields.size(2)
     mamba_dt_rank: Dim | None = rank()
-    mamba_conv_bias: bool = flag(True)
-    mamba_proj_bias: bool = flag(False)
+    mamba_conv_bias: bool = fields.flag(True)
+    mamba_proj_bias: bool = fields.flag(False)
 
     def __attrs_post_init__(self) -> None:
         for kind in ("attn", "expert"):
@@ -174,7 +183,7 @@ ARCHITECTURE = Architecture(
     dtype="bfloat16",
     aliases={"torch_dtype": "dtype", "num_local_experts": "num_experts"},
     translated=frozenset({"num_local_experts"}),
-    loss=next_token_loss,
+    losses=NEXT_TOKEN_LOSSES,
     last_logits=True,
     model_types=("jamba",),
     doc="Jamba: selective scans with attention in one layer of eight and experts in every other.",

@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 import attrs
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.layers import embedding, for_logits, linear, norm
+from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div
-from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
-from graphacct.architectures.layers import embedding, for_logits, linear, next_token_loss, norm
-from graphacct.models.config import flag, model_class, optional_size, size
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, fields
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
 
@@ -22,21 +22,21 @@ CONTEXT = 2048
 class MambaConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(CAUSAL, (CAUSAL, MODEL))
-    vocab_size: Dim = size(50280)
-    hidden_size: Dim = size(768)
-    state_size: Dim = size(16)
-    num_hidden_layers: Dim = size(32)
-    expand: Dim = size(2)
-    intermediate_size: Dim | None = optional_size()
-    conv_kernel: Dim = size(4)
-    use_bias: bool = flag(False)
-    use_conv_bias: bool = flag(True)
+    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL))
+    vocab_size: Dim = fields.size(50280)
+    hidden_size: Dim = fields.size(768)
+    state_size: Dim = fields.size(16)
+    num_hidden_layers: Dim = fields.size(32)
+    expand: Dim = fields.size(2)
+    intermediate_size: Dim | None = fields.optional_size()
+    conv_kernel: Dim = fields.size(4)
+    use_bias: bool = fields.flag(False)
+    use_conv_bias: bool = fields.flag(True)
     hidden_act: str = activation("silu")
-    residual_in_fp32: bool = flag(True)
+    residual_in_fp32: bool = fields.flag(True)
     time_step_rank: Dim | None = rank()
-    tie_word_embeddings: bool = flag(True)
-    dtype: str | None = dtype()
+    tie_word_embeddings: bool = fields.flag(True)
+    dtype: str | None = fields.dtype()
 
 
 def described(config: MambaConfig) -> Mixer:
@@ -116,7 +116,7 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
-    loss=next_token_loss,
+    losses=NEXT_TOKEN_LOSSES,
     last_logits=True,
     model_types=("mamba",),
     doc="Mamba: a selective scan behind a causal convolution in every layer, no attention.",

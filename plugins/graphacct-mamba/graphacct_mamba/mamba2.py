@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 
 import attrs
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.layers import linear
+from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, same
-from graphacct.architectures.decoder.families import ACTIVATIONS, activation, dtype
-from graphacct.architectures.layers import linear, next_token_loss
-from graphacct.models.config import flag, model_class, size
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, fields, same
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mamba import CONTEXT, stacked
 from graphacct_mamba.mixer import decay_rates
@@ -23,23 +23,23 @@ CAUSAL, MODEL = "Mamba2ForCausalLM", "Mamba2Model"
 class Mamba2Config:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(CAUSAL, (CAUSAL, MODEL))
-    num_heads: Dim = size(128)
-    head_dim: Dim = size(64)
-    vocab_size: Dim = size(32768)
-    hidden_size: Dim = size(4096)
-    state_size: Dim = size(128)
-    num_hidden_layers: Dim = size(64)
-    expand: Dim = size(2)
-    conv_kernel: Dim = size(4)
-    n_groups: Dim = size(8)
-    use_bias: bool = flag(False)
-    use_conv_bias: bool = flag(True)
+    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL))
+    num_heads: Dim = fields.size(128)
+    head_dim: Dim = fields.size(64)
+    vocab_size: Dim = fields.size(32768)
+    hidden_size: Dim = fields.size(4096)
+    state_size: Dim = fields.size(128)
+    num_hidden_layers: Dim = fields.size(64)
+    expand: Dim = fields.size(2)
+    conv_kernel: Dim = fields.size(4)
+    n_groups: Dim = fields.size(8)
+    use_bias: bool = fields.flag(False)
+    use_conv_bias: bool = fields.flag(True)
     hidden_act: str = activation("silu")
-    residual_in_fp32: bool = flag(True)
-    chunk_size: Dim = size(256)
-    tie_word_embeddings: bool = flag(False)
-    dtype: str | None = dtype()
+    residual_in_fp32: bool = fields.flag(True)
+    chunk_size: Dim = fields.size(256)
+    tie_word_embeddings: bool = fields.flag(False)
+    dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
         inner, heads = self.expand * self.hidden_size, self.num_heads * self.head_dim
@@ -170,7 +170,7 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
-    loss=next_token_loss,
+    losses=NEXT_TOKEN_LOSSES,
     last_logits=True,
     model_types=("mamba2",),
     doc="Mamba-2: a scan with one decay for each head, computed in chunks as matrix products.",

@@ -4,9 +4,9 @@ Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", 
 """
 
 import attrs
+from graphacct_architectures.layers import linear, norm
 
 from graphacct import Builder, Dim, Parameter, Value, Workload
-from graphacct.architectures.layers import linear, norm
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.state import keep
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim
-from graphacct.dims import check_dim
+from graphacct import Dim, check_dim
 
 
 def rank() -> Any:

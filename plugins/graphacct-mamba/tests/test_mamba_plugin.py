@@ -1,6 +1,5 @@
 """The plugin as a plugin: found by its entry point, and the core knows nothing of it."""
 
-import ast
 from pathlib import Path
 
 import graphacct_mamba
@@ -8,24 +7,6 @@ import pytest
 
 import graphacct
 from graphacct.hooks.manager import default, load
-
-PACKAGE = Path(graphacct_mamba.__file__).parent
-BESIDE = {"graphacct.architectures", "graphacct.config", "graphacct.deferred", "graphacct.dims"}
-"""Modules that families of architectures are written with, besides the names of graphacct itself."""
-
-
-@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
-def test_a_file_imports_what_families_are_written_with(file: Path) -> None:
-    """Names of graphacct.__all__, or of the modules that the core's own families import."""
-    for statement in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "graphacct":
-            module = statement.module or ""
-            names = {alias.name for alias in statement.names}
-            if module == "graphacct":
-                assert names <= set(graphacct.__all__)
-            else:
-                assert any(f"{module}.".startswith(f"{known}.") for known in BESIDE), module
-                assert not any(name.startswith("_") for name in names)
 
 
 def test_it_is_found_by_its_entry_point() -> None:

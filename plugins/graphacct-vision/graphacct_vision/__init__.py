@@ -5,11 +5,10 @@ Each family is imported when it is asked for: a graph from a file needs no archi
 
 from collections.abc import Iterable
 
-from graphacct import Operator, hookimpl
-from graphacct.models.deferred import Deferred
+from graphacct import LazyArchitecture, Operator, hookimpl
 
 FAMILIES = (
-    Deferred(
+    LazyArchitecture(
         "resnet",
         "graphacct_vision.resnet",
         (
@@ -25,13 +24,13 @@ FAMILIES = (
             "wide_resnet101_2",
         ),
     ),
-    Deferred(
+    LazyArchitecture(
         "hf-resnet",
         "graphacct_vision.hf_resnet",
         ("hf-resnet-18", "hf-resnet-34", "hf-resnet-50", "hf-resnet-101", "hf-resnet-152"),
         ("resnet",),
     ),
-    Deferred(
+    LazyArchitecture(
         "convnext",
         "graphacct_vision.convnext",
         ("convnext-tiny-224", "convnext-small-224", "convnext-base-224", "convnext-large-224"),
@@ -49,5 +48,5 @@ def graphacct_register_operators() -> Iterable[Operator]:
 
 
 @hookimpl
-def graphacct_register_architectures() -> Iterable[Deferred]:
+def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
     return FAMILIES

@@ -7,10 +7,13 @@ from functools import partial
 from typing import Any
 
 import attrs
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.layers import activation as activated
+from graphacct_architectures.layers import layer_norm, linear
+from graphacct_architectures.losses import LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, same
-from graphacct.models.config import choice, counts, model_class, optional_size, probability, sides
-from graphacct_vision.stages import ACTIVATIONS, ALIASES, Staged, activate, repeated
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields, same
+from graphacct_vision.stages import ALIASES, Staged, repeated
 
 MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"
 
@@ -19,14 +22,14 @@ MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"
 class ConvNextConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(MODEL, (MODEL, CLASSIFIER))
-    depths: tuple[Dim, ...] = counts((3, 3, 9, 3))
-    hidden_sizes: tuple[Dim, ...] = counts((96, 192, 384, 768))
-    num_stages: Dim | None = optional_size()
-    hidden_act: str = choice("gelu", tuple(ACTIVATIONS))
-    patch_size: tuple[Dim, Dim] = sides(4)
+    architectures: str = fields.model_class(MODEL, (MODEL, CLASSIFIER))
+    depths: tuple[Dim, ...] = fields.counts((3, 3, 9, 3))
+    hidden_sizes: tuple[Dim, ...] = fields.counts((96, 192, 384, 768))
+    num_stages: Dim | None = fields.optional_size()
+    hidden_act: str = activation("gelu")
+    patch_size: tuple[Dim, Dim] = fields.sides(4)
     layer_scale_init_value: float = attrs.field(default=1e-6)
-    drop_path_rate: float = probability(0.0)
+    drop_path_rate: float = fields.probability(0.0)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -77,7 +80,7 @@ def block(config: ConvNextConfig, b: Builder, x: Value) -> Value:
     bias = b.parameter("dwconv.bias", (channels,))
     y = b.apply("convolution", x, weight, bias, name="dwconv", padding=3, groups=channels)
     y = layer_norm(b, "layernorm", b.apply("permute", y, name="channels_last", dims=(0, 2, 3, 1)))
-    y = activate(b, config.hidden_act, linear(b, "pwconv1", y, 4 * channels), "act")
+    y = activated(b, ACTIVATIONS[config.hidden_act], linear(b, "pwconv1", y, 4 * channels))
     y = linear(b, "pwconv2", y, channels)
     if config.layer_scale_init_value > 0:
         y = b.apply("mul", b.parameter("layer_scale_parameter", (channels,)), y, name="layer_scale")
@@ -94,18 +97,6 @@ def norm_of_channels(b: Builder, name: str, x: Value) -> Value:
     """x (batch, channels, …) normalized over its channels."""
     x = b.apply("permute", x, name=f"{name}_channels_last", dims=(0, 2, 3, 1))
     return b.apply("permute", layer_norm(b, name, x), name=f"{name}_channels_first", dims=(0, 3, 1, 2))
-
-
-def layer_norm(b: Builder, name: str, x: Value) -> Value:
-    """torch.nn.LayerNorm over the last dimension."""
-    width = x.spec.shape[-1:]
-    return b.apply("layer_norm", x, b.parameter(f"{name}.weight", width), b.parameter(f"{name}.bias", width), name=name)
-
-
-def linear(b: Builder, name: str, x: Value, width: Dim) -> Value:
-    """torch.nn.Linear with a bias."""
-    weight = b.parameter(f"{name}.weight", (width, x.spec.shape[-1]))
-    return b.apply("linear", x, weight, b.parameter(f"{name}.bias", (width,)), name=name)
 
 
 def _published(width: int, *depths: int, **sizes: Any) -> ConvNextConfig:
@@ -131,5 +122,6 @@ ARCHITECTURE = Architecture(
     aliases={**ALIASES, "num_hidden_layers": "num_stages"},
     translated=frozenset({"num_hidden_layers"}),
     model_types=("convnext",),
+    losses=LOSSES,
     doc="ConvNeXt: a 7x7 convolution of each channel, a norm and two linear layers a block.",
 )

@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any
 
 import attrs
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.layers import activation
+from graphacct_architectures.losses import LOSSES
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, exact_div, same
-from graphacct.models.config import choice, flag, model_class, size
-from graphacct_vision.stages import ALIASES, Staged, activate, repeated
+from graphacct import Architecture, Builder, Dim, Value, Workload, exact_div, fields, same
+from graphacct_vision.stages import ALIASES, Staged, repeated
 
 MODEL, CLASSIFIER = "ResNetModel", "ResNetForImageClassification"
 REDUCTION = 4
@@ -24,11 +26,11 @@ REDUCTION = 4
 class HFResNetConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = model_class(MODEL, (MODEL, CLASSIFIER))
-    embedding_size: Dim = size(64)
-    layer_type: str = choice("bottleneck", ("basic", "bottleneck"))
-    downsample_in_first_stage: bool = flag(False)
-    downsample_in_bottleneck: bool = flag(False)
+    architectures: str = fields.model_class(MODEL, (MODEL, CLASSIFIER))
+    embedding_size: Dim = fields.size(64)
+    layer_type: str = fields.choice("bottleneck", ("basic", "bottleneck"))
+    downsample_in_first_stage: bool = fields.flag(False)
+    downsample_in_bottleneck: bool = fields.flag(False)
 
 
 def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -79,7 +81,7 @@ def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int
     if stride != 1 or not same(x.spec.shape[1], channels):
         with b.scope("shortcut"):
             x = convolved(training, "", b, x, channels, stride=stride)
-    return activate(b, config.hidden_act, b.apply("add", y, x, name="residual"), "activation")
+    return activation(b, ACTIVATIONS[config.hidden_act], b.apply("add", y, x, name="residual"), "activation")
 
 
 def convolved(
@@ -93,7 +95,7 @@ def convolved(
     parameters += [b.parameter(f"{name}.{part}", (channels,), buffer=True) for part in ("running_mean", "running_var")]
     parameters.append(b.parameter(f"{name}.num_batches_tracked", (), "int64", buffer=True))
     x = b.apply("batch_norm", x, *parameters, name=name, training=training)
-    return activate(b, act, x, "activation") if act else x
+    return activation(b, ACTIVATIONS[act], x, "activation") if act else x
 
 
 def _published(*depths: int, **sizes: Any) -> HFResNetConfig:
@@ -117,5 +119,6 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases=ALIASES,
     model_types=("resnet",),
+    losses=LOSSES,
     doc="ResNet under the transformers library's names, from its config.json; torchvision's is `resnet`.",
 )

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TypeAlias
 
 import attrs
+from graphacct_architectures.losses import LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, exact_div, same
-from graphacct.models.config import choice, counts, flag, size
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, exact_div, fields, same
 
 STAGES = 4
 PLANES = 64
@@ -36,14 +36,14 @@ class ResNetConfig:
             phase `train` it does.
     """
 
-    block: str = choice("bottleneck", ("basic", "bottleneck"))
-    depths: tuple[Dim, ...] = counts((3, 4, 6, 3), STAGES)
-    width: Dim = size(64)
-    groups: Dim = size(1)
-    width_per_group: Dim = size(64)
-    num_channels: Dim = size(3)
-    num_classes: Dim = size(1000)
-    training: bool = flag(False)
+    block: str = fields.choice("bottleneck", ("basic", "bottleneck"))
+    depths: tuple[Dim, ...] = fields.counts((3, 4, 6, 3), STAGES)
+    width: Dim = fields.size(64)
+    groups: Dim = fields.size(1)
+    width_per_group: Dim = fields.size(64)
+    num_channels: Dim = fields.size(3)
+    num_classes: Dim = fields.size(1000)
+    training: bool = fields.flag(False)
 
     def __attrs_post_init__(self) -> None:
         if self.block == "basic" and not (same(self.groups, 1) and same(self.width_per_group, PLANES)):
@@ -167,5 +167,6 @@ ARCHITECTURE = Architecture(
     PRESETS,
     sizes={"image_size": lambda config: (224, 224)},
     dtype="float32",
+    losses=LOSSES,
     doc="ResNet v1.5 as in torchvision: stride on the 3x3; basic or bottleneck blocks, groups and width settable.",
 )

@@ -5,45 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+from graphacct_architectures.activations import activation
 
-from graphacct import Builder, ConfigError, Dim, Value
-from graphacct.models.config import LABELS, choice, counts, dtype, label_count, sides, size
+from graphacct import Builder, ConfigError, Dim, Value, fields
 
-ALIASES = {"torch_dtype": "dtype", **LABELS}
-ACTIVATIONS = {
-    **{name: name for name in ("gelu", "gelu_new", "hardswish", "leaky_relu", "mish", "quick_gelu", "relu", "relu6")},
-    **{name: name for name in ("sigmoid", "silu", "tanh")},
-    **{"gelu_10": "gelu clamp", "gelu_accurate": "gelu_new", "gelu_fast": "gelu_tanh", "gelu_python": "gelu"},
-    **{"gelu_python_tanh": "gelu_new", "gelu_pytorch_tanh": "gelu_tanh", "linear": "", "relu2": "relu square"},
-    **{"sqrtsoftplus": "softplus sqrt", "swish": "silu"},
-}
-"""The transformers library's names of activations, and the operators that they are."""
+ALIASES = {"torch_dtype": "dtype", **fields.LABELS}
 
 
 @attrs.frozen(kw_only=True)
 class Staged:
     """The keys that the families share, of which the cost depends on these."""
 
-    num_channels: Dim = size(3)
-    depths: tuple[Dim, ...] = counts((3, 4, 6, 3))
-    hidden_sizes: tuple[Dim, ...] = counts((256, 512, 1024, 2048))
-    hidden_act: str = choice("relu", tuple(ACTIVATIONS))
-    num_labels: Dim = label_count()
-    image_size: tuple[Dim, Dim] = sides(224)
-    dtype: str | None = dtype()
+    num_channels: Dim = fields.size(3)
+    depths: tuple[Dim, ...] = fields.counts((3, 4, 6, 3))
+    hidden_sizes: tuple[Dim, ...] = fields.counts((256, 512, 1024, 2048))
+    hidden_act: str = activation("relu")
+    num_labels: Dim = fields.label_count()
+    image_size: tuple[Dim, Dim] = fields.sides(224)
+    dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
         if len(self.depths) != len(self.hidden_sizes):
             raise ConfigError(
                 f"depths has {len(self.depths)} stages, hidden_sizes {len(self.hidden_sizes)}: one count for each"
             )
-
-
-def activate(b: Builder, kind: str, x: Value, name: str) -> Value:
-    """The activation that a configuration names: an operator, or two with a space between."""
-    for index, operator in enumerate(ACTIVATIONS[kind].split()):
-        x = b.apply(operator, x, name=f"{name}_{operator}" if index else name)
-    return x
 
 
 def repeated(

@@ -1,0 +1,124 @@
+"""The keywords of the verbs: their names and types, once for Python and the command line.
+
+A verb says `**options: Unpack[AccountKeywords]`, which type checkers and editors read as named keywords. `checked`
+shows them to `help()` too, with their defaults, and answers an unknown one with the closest.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
+
+from graphacct.errors import suggest
+
+if TYPE_CHECKING:
+    from graphacct.dims import Dim
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class ModelKeywords(TypedDict, total=False):
+    """What a model is built for. None is as leaving it out.
+
+    The fields of `graphacct.Workload` (batch to logits), then `set` (configuration keys to override), `dtype` (of the
+    parameters; the architecture's own unless given), `lora` (low-rank adapters, each `RANK:GLOB`) and `lora_dropout`
+    (the dropout in front of them, in training).
+    """
+
+    batch: Dim | None
+    seq_len: Dim | None
+    encoder_seq_len: Dim | None
+    image_size: Dim | tuple[Dim, Dim] | None
+    attention: str | None
+    phase: str | None
+    cache_len: Dim | None
+    loss: str | None
+    logits: str | None
+    set: Mapping[str, Any] | None
+    dtype: str
+    lora: Sequence[str]
+    lora_dropout: float
+
+
+class TrainingKeywords(TypedDict, total=False):
+    """How a training step runs: the fields of `graphacct.training.options.TrainingOptions`."""
+
+    profile: str
+    freeze: str | Sequence[str]
+    recompute: str
+    optimizer: str
+    master: str
+    dp: int
+    zero: int
+
+
+class AccountKeywords(ModelKeywords, TrainingKeywords, total=False):
+    """What a model is built for, and how a training step of it runs."""
+
+
+class NoKeywords(TypedDict):
+    """Nothing beside the keywords that a verb names itself."""
+
+
+DEFAULTS: Mapping[str, Any] = {
+    "batch": 1,
+    "phase": "forward",
+    "logits": "all",
+    "dtype": "",
+    "lora": (),
+    "lora_dropout": 0.0,
+    "profile": "",
+    "freeze": (),
+    "recompute": "none",
+    "optimizer": "adamw",
+    "master": "",
+    "dp": 1,
+    "zero": 0,
+    "convention": "exact",
+    "unknown": "error",
+}
+"""The defaults of the keywords; None for every other one, which the architecture fills in."""
+
+
+def checked(
+    keywords: type[Any], **defaults: Any
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Decorate a verb that takes the keywords of a TypedDict as `**options`; `defaults` are those that it has itself.
+
+    The verb raises TypeError, with the closest name, for a keyword that it does not have.
+    """
+    values = {**DEFAULTS, **defaults}
+
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        code = function.__code__
+        named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        known = {*named, *keywords.__annotations__}
+
+        @wraps(function)
+        def verb(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
+            for name in options:
+                if name not in known:
+                    raise TypeError(f"{function.__name__}() has no keyword {name!r}{suggest(name, known)}")
+            return function(*args, **options)
+
+        if keywords.__annotations__:
+            verb.__signature__ = _signature(function, keywords, values)  # type: ignore[attr-defined]
+        return verb
+
+    return decorate
+
+
+def _signature(function: Callable[..., Any], keywords: type[Any], defaults: Mapping[str, Any]) -> inspect.Signature:
+    """The signature of a verb, with the keywords that it takes as `**options` by name."""
+    own = inspect.signature(function)
+    named = [item for item in own.parameters.values() if item.kind is not item.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=kind.__forward_arg__
+        )
+        for name, kind in keywords.__annotations__.items()
+    ]
+    return own.replace(parameters=[*named, *more])

@@ -1,0 +1,40 @@
+"""An architecture whose module is imported when it is first asked for.
+
+There are many families, each a module with a configuration class; a report needs one of them. What can be asked for by
+name is said here, and a test compares it with what the module has.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from graphacct.models.architecture import Architecture
+
+
+@attrs.frozen(eq=False)
+class LazyArchitecture:
+    """An architecture by the names that it answers to.
+
+    Attributes:
+        name: The architecture's name.
+        module: The module whose ARCHITECTURE it is.
+        presets: The names of its published configurations.
+        model_types: The `model_type`s of config.json files that it reads.
+        replaces: Whether it takes the place of an architecture of this name from another plugin.
+    """
+
+    name: str
+    module: str
+    presets: Collection[str] = ()
+    model_types: tuple[str, ...] = ()
+    replaces: bool = False
+
+    def load(self) -> Architecture:
+        """The architecture itself."""
+        architecture: Architecture = importlib.import_module(self.module).ARCHITECTURE
+        return architecture

@@ -1,0 +1,68 @@
+"""Decoder-only language models: a family a file, and the parts that a family is written with, for plugins too.
+
+A family is a configuration class and a function that describes a configuration: `decoder` makes an Architecture of the
+two. A model of another shape builds its graph with `attention`, `mlp`, `experts` and `stack`. Each name is imported
+from its file in `parts/` when it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphacct_architectures.decoders.parts.attention import attention, mask_name
+    from graphacct_architectures.decoders.parts.description import (
+        LAYER_NORM,
+        RMS,
+        Attention,
+        Decoder,
+        Experts,
+        Latent,
+        Layer,
+        Mlp,
+        Norm,
+        Positions,
+    )
+    from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
+    from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+    from graphacct_architectures.decoders.parts.stack import stack
+
+__all__ = [
+    "LAYER_NORM",
+    "RMS",
+    "Attention",
+    "Decoder",
+    "DecoderConfig",
+    "Experts",
+    "Latent",
+    "Layer",
+    "Mlp",
+    "Norm",
+    "Positions",
+    "attention",
+    "decoder",
+    "experts",
+    "mask_name",
+    "mlp",
+    "stack",
+    "whole",
+]
+FILES = {
+    "DecoderConfig": "family",
+    "attention": "attention",
+    "decoder": "family",
+    "experts": "feed_forward",
+    "mask_name": "attention",
+    "mlp": "feed_forward",
+    "stack": "stack",
+    "whole": "family",
+}
+"""The file of a name; that of any other is `description`."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.parts.{FILES.get(name, 'description')}"), name)

@@ -1,0 +1,95 @@
+"""BLOOM: slopes instead of positions (ALiBi), a norm of the embedding, tanh-GELU, biases, a tied head.
+
+BigScience, 2022 (arXiv:2211.05100); Press et al., 2022 (arXiv:2108.12409).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import Dim, exact_div, fields
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.heads import HeadConfig
+
+NORM = Norm(LAYER_NORM, bias=True)
+
+
+@attrs.frozen(kw_only=True)
+class BloomConfig(HeadConfig):
+    """The keys of the published config.json that the cost depends on, and the length that the model was trained at."""
+
+    vocab_size: Dim = fields.size(250880)
+    hidden_size: Dim = fields.size(64)
+    n_layer: Dim = fields.size(2)
+    n_head: Dim = fields.size(8)
+    apply_residual_connection_post_layernorm: bool = fields.flag(False)
+    hidden_dropout: float = fields.probability(0.0)
+    attention_dropout: float = fields.probability(0.0)
+    tie_word_embeddings: bool = fields.flag(True)
+    seq_length: Dim = fields.size(2048)
+    dtype: str | None = fields.dtype()
+
+
+def describe(config: BloomConfig) -> Decoder:
+    """A stack of equal layers; the network is four times as wide as the stream in every model."""
+    width = config.hidden_size
+    layer = Layer(
+        Attention(
+            config.n_head,
+            config.n_head,
+            exact_div(width, config.n_head, "hidden_size / n_head"),
+            module="self_attention",
+            joint="query_key_value",
+            out="dense",
+            bias=True,
+            out_bias=True,
+            alibi=True,
+            dropout=config.attention_dropout,
+        ),
+        Mlp(4 * width, "gelu_tanh", gated=False, up="dense_h_to_4h", down="dense_4h_to_h", bias=True),
+        NORM,
+        residual_normed=config.apply_residual_connection_post_layernorm,
+        dropout=config.hidden_dropout,
+    )
+    return Decoder(
+        config.vocab_size,
+        width,
+        layer,
+        config.n_layer,
+        module="transformer",
+        embedding="word_embeddings",
+        embedding_norm="word_embeddings_layernorm",
+        stack="h",
+        norm="ln_f",
+        norm_kind=NORM,
+        tied=config.tie_word_embeddings,
+    )
+
+
+def _bloom(width: int, layers: int, heads: int, dtype: str = "float16") -> BloomConfig:
+    return BloomConfig(hidden_size=width, n_layer=layers, n_head=heads, dtype=dtype)
+
+
+PRESETS: Mapping[str, BloomConfig] = {
+    "bloom-560m": _bloom(1024, 24, 16),
+    "bloom-1b1": _bloom(1536, 24, 16),
+    "bloom-1b7": _bloom(2048, 24, 16),
+    "bloom-3b": _bloom(2560, 30, 32),
+    "bloom-7b1": _bloom(4096, 30, 32),
+    "bloom-176b": _bloom(14336, 70, 112, "bfloat16"),
+}
+ARCHITECTURE = decoder(
+    "bloom",
+    BloomConfig,
+    describe,
+    PRESETS,
+    aliases={"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "n_embed": "hidden_size"},
+    translated=("num_hidden_layers", "num_attention_heads", "n_embed"),
+    context=lambda config: config.seq_length,
+    dtype="float16",
+    tokens="classifier",
+    doc="BLOOM: ALiBi, LayerNorm, biases, tied head.",
+)

@@ -1,0 +1,73 @@
+"""DeepSeek-V3 and R1: latent attention; experts chosen by sigmoids that a buffer corrects, among the best groups.
+
+DeepSeek-AI, 2024 (arXiv:2412.19437). Published in FP8; counted as the model is after dequantization, in the dtype of
+the report. The module that predicts a second token is not part of the library's class, nor of the count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.deepseek import LatentConfig, deepseek
+from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
+from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
+
+
+@attrs.frozen(kw_only=True)
+class DeepseekV3Config(LatentConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(129280)
+    hidden_size: Dim = fields.size(7168)
+    intermediate_size: Dim = fields.size(18432)
+    num_hidden_layers: Dim = fields.size(61)
+    num_attention_heads: Dim = fields.size(128)
+    max_position_embeddings: Dim = fields.size(4096)
+    first_k_dense_replace: Dim = fields.size(3, minimum=0)
+    moe_intermediate_size: Dim = fields.size(2048)
+    n_routed_experts: Dim = fields.size(256)
+    n_shared_experts: Dim = fields.size(1)
+    num_experts_per_tok: Dim | None = fields.optional_size(8)
+    n_group: Dim = fields.size(8)
+    topk_group: Dim = fields.size(4)
+    norm_topk_prob: bool = fields.flag(True)
+
+
+def describe(config: DeepseekV3Config) -> Decoder:
+    """Weights without the correction, normalised, of the experts that it helped to choose."""
+    activation = ACTIVATIONS[config.hidden_act]
+    width = config.n_shared_experts * config.moe_intermediate_size
+    experts = Experts(
+        config.n_routed_experts,
+        config.per_token,
+        config.moe_intermediate_size,
+        activation,
+        router_wide=True,
+        scoring="sigmoid",
+        normalised=config.norm_topk_prob,
+        correction=True,
+        scaled=True,
+        groups=config.n_group,
+        chosen_groups=config.topk_group,
+        shared=Mlp(width, activation, module="shared_experts"),
+    )
+    return deepseek(config, experts, Mlp(config.intermediate_size, activation))
+
+
+V3 = DeepseekV3Config(max_position_embeddings=163840, num_key_value_heads=128, dtype="bfloat16")
+PRESETS: Mapping[str, DeepseekV3Config] = {"deepseek-v3": V3, "deepseek-r1": V3}
+ARCHITECTURE = decoder(
+    "deepseek_v3",
+    DeepseekV3Config,
+    describe,
+    PRESETS,
+    aliases={"num_local_experts": "n_routed_experts"},
+    translated=("num_local_experts",),
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    doc="DeepSeek-V3, R1: latent attention, experts chosen by corrected sigmoids among the best groups.",
+)

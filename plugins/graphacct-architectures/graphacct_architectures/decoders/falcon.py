@@ -1,0 +1,161 @@
+"""Falcon: attention and network side by side; one head of keys and values, or groups of them in the new decoder.
+
+Almazrouei et al., 2023 (arXiv:2311.16867). The RefinedWeb models (falcon-rw) have slopes and serial layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, exact_div, fields, same
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.family import decoder, rope_parameters
+from graphacct_architectures.heads import HeadConfig
+
+NORM = Norm(LAYER_NORM, bias=True)
+
+
+@attrs.frozen(kw_only=True)
+class FalconConfig(HeadConfig):
+    """The keys of the published config.json that the cost depends on.
+
+    `n_head_kv` is the first files' word for `num_kv_heads`; only the new decoder had it.
+    """
+
+    vocab_size: Dim = fields.size(65024)
+    hidden_size: Dim = fields.size(4544)
+    num_hidden_layers: Dim = fields.size(32)
+    num_attention_heads: Dim = fields.size(71)
+    num_ln_in_parallel_attn: Dim | None = fields.optional_size()
+    hidden_dropout: float = fields.probability(0.0)
+    attention_dropout: float = fields.probability(0.0)
+    num_kv_heads: Dim | None = fields.optional_size()
+    n_head_kv: Dim | None = fields.optional_size()
+    alibi: bool = fields.flag(False)
+    new_decoder_architecture: bool = fields.flag(False)
+    multi_query: bool = fields.flag(True)
+    parallel_attn: bool = fields.flag(True)
+    bias: bool = fields.flag(False)
+    max_position_embeddings: Dim = fields.size(2048)
+    rope_parameters: Mapping[str, Any] = rope_parameters()
+    ffn_hidden_size: Dim | None = fields.optional_size()
+    activation: str = activation("gelu")
+    tie_word_embeddings: bool = fields.flag(True)
+    dtype: str | None = fields.dtype()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is the decoder of Falcon-40B."""
+        return self.new_decoder_architecture or self.n_head_kv is not None
+
+    @property
+    def kv_heads(self) -> Dim:
+        """Heads of keys and values: in the old decoder one, or all."""
+        heads = self.num_attention_heads
+        if not self.is_new:
+            return 1 if self.multi_query else heads
+        shared = self.num_kv_heads if self.n_head_kv is None else self.n_head_kv
+        if shared is None:
+            return heads
+        exact_div(heads, shared, "num_attention_heads / num_kv_heads")
+        return shared
+
+
+def describe(config: FalconConfig) -> Decoder:
+    """A stack of equal layers; the softmax is in the model's dtype.
+
+    The cache holds the heads of keys and values that there are; the transformers library's holds a copy for each query
+    head in the new decoder.
+    """
+    width, parallel = config.hidden_size, config.is_new or config.parallel_attn
+    d_head = exact_div(width, config.num_attention_heads, "hidden_size / num_attention_heads")
+    turned = 0 if config.alibi else d_head
+    norms = ("input_layernorm", "" if parallel else "post_attention_layernorm")
+    if config.is_new and (config.num_ln_in_parallel_attn is None or same(config.num_ln_in_parallel_attn, 2)):
+        norms = ("ln_attn", "ln_mlp")
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            d_head,
+            module="self_attention",
+            joint="query_key_value",
+            out="dense",
+            bias=config.bias,
+            out_bias=config.bias,
+            rotary=turned,
+            alibi=config.alibi,
+            wide="",
+            dropout=config.attention_dropout if config.alibi else 0.0,
+        ),
+        Mlp(
+            4 * width if config.ffn_hidden_size is None else config.ffn_hidden_size,
+            ACTIVATIONS[config.activation],
+            gated=False,
+            up="dense_h_to_4h",
+            down="dense_4h_to_h",
+            bias=config.bias,
+        ),
+        NORM,
+        attention_norm=norms[0],
+        mlp_norm=norms[1],
+        parallel=parallel,
+        dropout=config.hidden_dropout,
+    )
+    return Decoder(
+        config.vocab_size,
+        width,
+        layer,
+        config.num_hidden_layers,
+        module="transformer",
+        embedding="word_embeddings",
+        stack="h",
+        norm="ln_f",
+        norm_kind=NORM,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", turned),),
+    )
+
+
+def _new(width: int, layers: int, heads: int) -> FalconConfig:
+    return FalconConfig(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_kv_heads=8,
+        new_decoder_architecture=True,
+        dtype="bfloat16",
+    )
+
+
+PRESETS: Mapping[str, FalconConfig] = {
+    "falcon-7b": FalconConfig(dtype="bfloat16"),
+    "falcon-40b": _new(8192, 60, 128),
+    "falcon-180b": _new(14848, 80, 232),
+    "falcon-rw-1b": FalconConfig(
+        vocab_size=50304,
+        hidden_size=2048,
+        num_hidden_layers=24,
+        num_attention_heads=32,
+        alibi=True,
+        multi_query=False,
+        parallel_attn=False,
+        bias=True,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "falcon",
+    FalconConfig,
+    describe,
+    PRESETS,
+    aliases={"n_embed": "hidden_size", "n_head": "num_attention_heads", "n_layer": "num_hidden_layers"},
+    translated=("n_embed",),
+    model_types=("falcon", "RefinedWeb", "RefinedWebModel"),
+    tokens="classifier",
+    doc="Falcon: LayerNorm, parallel layers, multi-query or grouped attention; RefinedWeb's with ALiBi.",
+)

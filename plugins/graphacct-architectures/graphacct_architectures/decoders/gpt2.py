@@ -1,0 +1,204 @@
+"""GPT-2 as published: learned positions, LayerNorm before each sublayer, biases, tanh-GELU, a tied head.
+
+Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; names and order of operations as in the
+transformers library's GPT2LMHeadModel, whose measured figures are the oracle (tests/goldens/).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, exact_div, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.activations import activation as activation_name
+from graphacct_architectures.classifier import classified
+from graphacct_architectures.heads import (
+    ALONE,
+    CLASS_LOSSES,
+    TWO_HEADS,
+    HeadConfig,
+    check_outputs,
+    checked,
+    labels_head,
+)
+from graphacct_architectures.heads import CLASSES as USUAL
+from graphacct_architectures.layers import (
+    activation,
+    conv1d,
+    dropped,
+    embedding,
+    for_logits,
+    layer_norm,
+    linear,
+    merge_heads,
+    split_heads,
+    with_cache,
+)
+
+CLASSES = (*USUAL, TWO_HEADS)
+
+
+@attrs.frozen
+class GPT2Config(HeadConfig):
+    """The keys of the published config.json that the cost depends on, under their published names."""
+
+    vocab_size: Dim = fields.size(50257)
+    n_positions: Dim = fields.size(1024)
+    n_embd: Dim = fields.size(768)
+    n_layer: Dim = fields.size(12)
+    n_head: Dim = fields.size(12)
+    n_inner: Dim | None = fields.optional_size()
+    activation_function: str = activation_name("gelu_new")
+    resid_pdrop: float = fields.probability(0.1)
+    embd_pdrop: float = fields.probability(0.1)
+    attn_pdrop: float = fields.probability(0.1)
+    tie_word_embeddings: bool = fields.flag(True)
+    summary_type: str = fields.choice("cls_index", ("cls_index", "last", "first", "mean"))
+    summary_use_proj: bool = fields.flag(True)
+    summary_proj_to_labels: bool = fields.flag(True)
+    dtype: str | None = fields.dtype()
+
+
+def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph from token ids to logits, or to what the class that the file names has instead."""
+    ending = checked(config, "gpt2", CLASSES)
+    check_outputs(ending, config, workload)
+    batch, seq, width = workload.batch, workload.seq_len, config.n_embd
+    length = workload.positions
+    if type(length) is int and type(config.n_positions) is int and length > config.n_positions:
+        raise ConfigError(
+            f"seq_len {length} is beyond n_positions {config.n_positions}: the published model has learned no position "
+            f"there; add --set n_positions={length}"
+        )
+    d_head = exact_div(width, config.n_head, "n_embd / n_head")
+    ids = b.input("input_ids", (batch, seq), "int64")
+    module = "" if ending == ALONE else "transformer"
+    with b.scope(module):
+        tokens = embedding(b, "wte", ids, config.vocab_size, width)
+        position_ids = b.apply("arange", name="position_ids", batch=1, n=seq)
+        positions = embedding(b, "wpe", position_ids, config.n_positions, width)
+        b.hold(tokens, position_ids, positions)
+        x = dropped(b, "drop", b.apply("add", tokens, positions, name="embed"), config.embd_pdrop, workload)
+        constants = (
+            (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, keys=length, dtype=b.dtype),)
+            if workload.attention == "eager"
+            else ()
+        )
+        b.hold(*constants)
+        x = b.repeat("h", config.n_layer, partial(block, config, d_head, workload), x, constants=constants)
+        x = layer_norm(b, "ln_f", x)
+    if workload.phase == "train":
+        b.hold(x)  # until the loss, which the model computes itself
+    if ending == ALONE:
+        return x
+    classifier = labels_head(config, ending, tokens="classifier")
+    if classifier is not None:
+        return classified(classifier, workload, b, x)
+    tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
+    logits = linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
+    return (logits, summary(config, b, x)) if ending == TWO_HEADS else logits
+
+
+def summary(config: GPT2Config, b: Builder, x: Value) -> Value:
+    """One position of each sequence, or the mean of all, and a score of it as one of several choices.
+
+    The class that has it has one label, whatever `num_labels` says. Its loss is written as that of the language model;
+    gradients flow from both outputs.
+    """
+    seq = x.spec.shape[1]
+    with b.scope("multiple_choice_head"):
+        if config.summary_type == "mean":
+            x = b.apply("mean", x, name="mean", dim=1)
+        else:
+            start = 0 if config.summary_type == "first" else seq - 1
+            x = b.apply("slice", x, name="position", dim=1, start=start, length=1)
+        if not config.summary_use_proj:
+            return x
+        return linear(b, "summary", x, 1 if config.summary_proj_to_labels else config.n_embd)
+
+
+def block(
+    config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None = None
+) -> Value:
+    """One transformer block; `mask` is only there in eager attention."""
+    b.hold(x)  # the loop over the layers still has it
+    y = layer_norm(b, "ln_1", x)
+    with b.scope("attn"):
+        b.hold(y)
+        y, weights = attention(config, d_head, workload, b, y, mask)
+    b.hold(y, *weights)
+    x = b.apply("add", x, y, name="attn_residual")
+    y = layer_norm(b, "ln_2", x)
+    b.hold(y)
+    with b.scope("mlp"):
+        inner = 4 * config.n_embd if config.n_inner is None else config.n_inner
+        y = conv1d(b, "c_fc", y, inner)
+        y = activation(b, ACTIVATIONS[config.activation_function], y)
+        y = conv1d(b, "c_proj", y, config.n_embd)
+        y = dropped(b, "dropout", y, config.resid_pdrop, workload)
+    return b.apply("add", x, y, name="mlp_residual")
+
+
+def attention(
+    config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None
+) -> tuple[Value, tuple[Value, ...]]:
+    """Causal self-attention over all heads, written out (with a mask) or as one fused operator.
+
+    Gives the output, and the weights where they are written out: the published module returns both.
+    """
+    joint = conv1d(b, "c_attn", x, 3 * config.n_embd)
+    parts = b.apply("split", joint, name="qkv", parts=3)
+    q, k, v = (split_heads(b, part, config.n_head, d_head, label) for part, label in zip(parts, "qkv", strict=True))
+    b.hold(joint)
+    weights: tuple[Value, ...] = ()
+    k, v = with_cache(b, k, "k", workload), with_cache(b, v, "v", workload)
+    if mask is None:
+        drop = {"dropout_p": config.attn_pdrop} if workload.phase == "train" and config.attn_pdrop else {}
+        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=workload.phase != "decode", **drop)
+    else:
+        k = b.apply("transpose", k, name="k_last", dims=(-2, -1))
+        scores = b.apply("matmul", q, k, name="scores")
+        scores = b.apply("scale", scores, name="scale")
+        scores = b.apply("add", scores, mask, name="mask")
+        soft = b.apply("softmax", scores, name="softmax")
+        if workload.phase == "train" and config.attn_pdrop:  # the published module casts them to the dtype of v
+            soft = b.apply("as_product", soft, name="softmax_cast")
+        weights = (dropped(b, "attn_dropout", soft, config.attn_pdrop, workload),)
+        y = b.apply("matmul", *weights, v, name="values")
+    y = conv1d(b, "c_proj", merge_heads(b, y), config.n_embd)
+    return dropped(b, "resid_dropout", y, config.resid_pdrop, workload), weights
+
+
+PRESETS = {
+    "gpt2": GPT2Config(),
+    "gpt2-medium": GPT2Config(n_embd=1024, n_layer=24, n_head=16),
+    "gpt2-large": GPT2Config(n_embd=1280, n_layer=36, n_head=20),
+    "gpt2-xl": GPT2Config(n_embd=1600, n_layer=48, n_head=25),
+}
+
+ARCHITECTURE = Architecture(
+    "gpt2",
+    GPT2Config,
+    build,
+    PRESETS,
+    sizes={"seq_len": lambda config: config.n_positions},
+    attention=("fused", "eager"),
+    dtype="float32",
+    phases=("forward", "train", "prefill", "decode"),
+    last_logits=True,
+    losses=CLASS_LOSSES,
+    aliases={
+        "torch_dtype": "dtype",
+        "id2label": "num_labels",
+        "hidden_size": "n_embd",
+        "num_hidden_layers": "n_layer",
+        "num_attention_heads": "n_head",
+        "max_position_embeddings": "n_positions",
+        "n_ctx": "n_positions",
+    },
+    translated=frozenset(("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")),
+    model_types=("gpt2",),
+    doc="GPT-2: learned positions, LayerNorm, biases, tanh-GELU, tied head.",
+)

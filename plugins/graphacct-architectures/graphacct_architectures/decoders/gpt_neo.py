@@ -1,0 +1,153 @@
+"""GPT-Neo: GPT-2 with every other layer's attention local, and scores that are not scaled.
+
+Black et al., 2021 (doi:10.5281/zenodo.5297715).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import ConfigError, Dim, brief, exact_div, fields
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.decoders.parts.description import (
+    LAYER_NORM,
+    Attention,
+    Decoder,
+    Layer,
+    Mlp,
+    Norm,
+    Positions,
+)
+from graphacct_architectures.decoders.parts.family import decoder, whole
+from graphacct_architectures.heads import HeadConfig
+
+NORM = Norm(LAYER_NORM, bias=True)
+GLOBAL, LOCAL = "global", "local"
+MOST_LAYERS = 2**16
+"""More layers than this are not spelt out."""
+
+
+def attention_types() -> Any:
+    """The kinds of attention: pairs of a list of kinds and how often it comes, as `[[["global", "local"], 12]]`."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        kinds: list[str] = []
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if not isinstance(item, (list, tuple)) or len(item) != 2 or not isinstance(item[0], (list, tuple)):
+                raise ConfigError(
+                    f"{field.name} has {brief(item)}: it lists pairs such as [['{GLOBAL}', '{LOCAL}'], 12]"
+                )
+            names, times = item
+            if type(times) is not int or not 0 < times * max(1, len(names)) <= MOST_LAYERS:
+                raise ConfigError(f"{field.name} repeats {brief(names)} {brief(times)} times, not 1 to {MOST_LAYERS}")
+            for name in names:
+                if name not in (GLOBAL, LOCAL):
+                    raise ConfigError(f"{field.name} has {brief(name)}: the kinds are {GLOBAL} and {LOCAL}")
+            kinds += [*names] * times
+        return tuple(kinds)
+
+    return fields.checked_field(check, None)
+
+
+@attrs.frozen(kw_only=True)
+class GPTNeoConfig(HeadConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(50257)
+    max_position_embeddings: Dim = fields.size(2048)
+    hidden_size: Dim = fields.size(2048)
+    num_layers: Dim = fields.size(24)
+    attention_types: tuple[str, ...] | None = attention_types()
+    num_heads: Dim = fields.size(16)
+    intermediate_size: Dim | None = fields.optional_size()
+    window_size: Dim = fields.size(256)
+    activation_function: str = activation("gelu_new")
+    resid_dropout: float = fields.probability(0.0)
+    embed_dropout: float = fields.probability(0.0)
+    attention_dropout: float = fields.probability(0.0)
+    tie_word_embeddings: bool = fields.flag(True)
+    dtype: str | None = fields.dtype()
+
+
+def describe(config: GPTNeoConfig) -> Decoder:
+    """Layers as `attention_types` says, or global and local in turn.
+
+    A local layer's cache holds all tokens, as the transformers library's does, and its mask has the window.
+    """
+    layers = whole(config.num_layers, "num_layers")
+    kinds = config.attention_types
+    if kinds is None:
+        kinds = tuple((GLOBAL, LOCAL)[i % 2] for i in range(layers))
+    elif len(kinds) != layers:
+        raise ConfigError(f"attention_types has {len(kinds)} layers and num_layers is {layers}: make them the same")
+    each = {kind: layer(config, config.window_size if kind == LOCAL else None) for kind in (GLOBAL, LOCAL)}
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        tuple(each[kind] for kind in kinds),
+        module="transformer",
+        embedding="wte",
+        positions=Positions("wpe", config.max_position_embeddings),
+        most_positions=("max_position_embeddings", config.max_position_embeddings),
+        stack="h",
+        norm="ln_f",
+        norm_kind=NORM,
+        tied=config.tie_word_embeddings,
+        embedding_dropout=config.embed_dropout,
+    )
+
+
+def layer(config: GPTNeoConfig, window: Dim | None) -> Layer:
+    """A layer whose attention sees `window` positions, or all; its scores are in float32 whatever the dtype."""
+    width = config.hidden_size
+    return Layer(
+        Attention(
+            config.num_heads,
+            config.num_heads,
+            exact_div(width, config.num_heads, "hidden_size / num_heads"),
+            module="attn.attention",
+            out="out_proj",
+            out_bias=True,
+            window=window,
+            window_cached=False,
+            scaled=False,
+            wide="scores",
+            dropout=config.attention_dropout,
+        ),
+        Mlp(
+            4 * width if config.intermediate_size is None else config.intermediate_size,
+            ACTIVATIONS[config.activation_function],
+            gated=False,
+            up="c_fc",
+            down="c_proj",
+            bias=True,
+        ),
+        NORM,
+        attention_norm="ln_1",
+        mlp_norm="ln_2",
+        dropout=config.resid_dropout,
+    )
+
+
+PRESETS: Mapping[str, GPTNeoConfig] = {
+    "gpt-neo-125m": GPTNeoConfig(hidden_size=768, num_layers=12, num_heads=12),
+    "gpt-neo-350m": GPTNeoConfig(hidden_size=1024),
+    "gpt-neo-1.3b": GPTNeoConfig(),
+    "gpt-neo-2.7b": GPTNeoConfig(hidden_size=2560, num_layers=32, num_heads=20),
+}
+ARCHITECTURE = decoder(
+    "gpt_neo",
+    GPTNeoConfig,
+    describe,
+    PRESETS,
+    aliases={"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"},
+    translated=("num_attention_heads", "num_hidden_layers"),
+    dtype="float32",
+    tokens="classifier",
+    doc="GPT-Neo: learned positions, LayerNorm, global and local attention in turn, scores not scaled.",
+)

@@ -1,0 +1,101 @@
+"""gpt-oss: every second layer sees a window, each head has a learned score for nothing, experts with biases.
+
+OpenAI, 2025 (arXiv:2508.10925). Published with experts in MXFP4; counted as the model is after dequantization, in the
+dtype of the report: its parameters are those of the library's class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Norm
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, dequantized, layer_types
+from graphacct_architectures.decoders.parts.sparse import at_most
+from graphacct_architectures.decoders.parts.windows import alternating
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
+
+NORM = Norm(wide="all")
+
+
+@attrs.frozen(kw_only=True)
+class GptOssConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(201088)
+    hidden_size: Dim = fields.size(2880)
+    intermediate_size: Dim = fields.size(2880)
+    num_hidden_layers: Dim = fields.size(36)
+    num_attention_heads: Dim = fields.size(64)
+    num_key_value_heads: Dim | None = fields.optional_size(8)
+    head_dim: Dim | None = fields.optional_size(64)
+    max_position_embeddings: Dim = fields.size(131072)
+    sliding_window: Dim | None = fields.optional_size(128)
+    layer_types: tuple[str, ...] | None = layer_types()
+    num_local_experts: Dim = fields.size(128)
+    num_experts_per_tok: Dim = fields.size(4)
+    attention_bias: bool = fields.flag(True)
+    quantization_config: Mapping[str, Any] | None = dequantized("mxfp4")
+
+
+def describe(config: GptOssConfig) -> Decoder:
+    """Layers with and without a window by turns, unless the file names each one's kind."""
+    attention = Attention(
+        config.num_attention_heads,
+        config.kv_heads,
+        config.d_head,
+        bias=config.attention_bias,
+        out_bias=config.attention_bias,
+        rotary=config.d_head,
+        sinks=True,
+        dropout=config.attention_dropout,
+    )
+    experts = Experts(
+        config.num_local_experts,
+        at_most(config.num_experts_per_tok, config.num_local_experts, "num_experts_per_tok, num_local_experts"),
+        config.intermediate_size,
+        ACTIVATIONS[config.hidden_act],
+        router="router",
+        bias=True,
+        router_bias=True,
+        in_out=True,
+        scoring="top_softmax",
+        clamped=True,
+    )
+    layers = alternating(
+        Layer(attention, experts, norm=NORM),
+        config.num_hidden_layers,
+        config.sliding_window,
+        config.layer_types,
+        lambda index: index % 2 == 0,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layers,
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+        norm_kind=NORM,
+    )
+
+
+PRESETS: Mapping[str, GptOssConfig] = {
+    "gpt-oss-20b": GptOssConfig(num_hidden_layers=24, num_local_experts=32),
+    "gpt-oss-120b": GptOssConfig(),
+}
+ARCHITECTURE = decoder(
+    "gpt_oss",
+    GptOssConfig,
+    describe,
+    PRESETS,
+    aliases={"num_experts": "num_local_experts"},
+    translated=("num_experts",),
+    attention=("eager", "fused"),
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    doc="gpt-oss: windows by turns, learned sinks, experts with biases.",
+)

@@ -1,0 +1,63 @@
+"""Mistral: Llama's layers, with a window on the attention of all layers in the first version.
+
+Jiang et al., 2023 (arXiv:2310.06825).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+
+
+@attrs.frozen(kw_only=True)
+class MistralConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    intermediate_size: Dim = fields.size(14336)
+    num_key_value_heads: Dim | None = fields.optional_size(8)
+    max_position_embeddings: Dim = fields.size(131072)
+    sliding_window: Dim | None = fields.optional_size(4096)
+
+
+def describe(config: MistralConfig) -> Decoder:
+    """A stack of equal layers."""
+    attention = Attention(
+        config.num_attention_heads,
+        config.kv_heads,
+        config.d_head,
+        rotary=config.d_head,
+        window=config.sliding_window,
+        dropout=config.attention_dropout,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        Layer(attention, Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act])),
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+    )
+
+
+def _published(**sizes: Any) -> MistralConfig:
+    common = {"dtype": "bfloat16", "max_position_embeddings": 32768, "sliding_window": None, "head_dim": 128}
+    return MistralConfig(**{**common, **sizes})
+
+
+TWELVE_B = {"hidden_size": 5120, "num_hidden_layers": 40, "vocab_size": 131072}
+PRESETS: Mapping[str, MistralConfig] = {
+    "mistral-7b": _published(sliding_window=4096),
+    "mistral-7b-v0.3": _published(vocab_size=32768),
+    "mistral-nemo-12b": _published(**TWELVE_B, max_position_embeddings=131072),
+    "mistral-small-24b": _published(**TWELVE_B, intermediate_size=32768),
+}
+ARCHITECTURE = decoder(
+    "mistral", MistralConfig, describe, PRESETS, doc="Mistral: Llama's layers; the first version attends to a window."
+)

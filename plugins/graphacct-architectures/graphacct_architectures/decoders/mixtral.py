@@ -1,0 +1,77 @@
+"""Mixtral: Mistral's attention and, in every layer, experts of which each token runs through two.
+
+Jiang et al., 2024 (arXiv:2401.04088).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.decoders.parts.sparse import at_most
+
+
+@attrs.frozen(kw_only=True)
+class MixtralConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    intermediate_size: Dim = fields.size(14336)
+    num_key_value_heads: Dim | None = fields.optional_size(8)
+    max_position_embeddings: Dim = fields.size(131072)
+    sliding_window: Dim | None = fields.optional_size()
+    num_local_experts: Dim = fields.size(8)
+    num_experts_per_tok: Dim = fields.size(2)
+
+
+def describe(config: MixtralConfig) -> Decoder:
+    """A stack of equal layers."""
+    attention = Attention(
+        config.num_attention_heads,
+        config.kv_heads,
+        config.d_head,
+        rotary=config.d_head,
+        window=config.sliding_window,
+        dropout=config.attention_dropout,
+    )
+    experts = Experts(
+        config.num_local_experts,
+        at_most(config.num_experts_per_tok, config.num_local_experts, "num_experts_per_tok, num_local_experts"),
+        config.intermediate_size,
+        ACTIVATIONS[config.hidden_act],
+        normalised=True,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        Layer(attention, experts),
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+    )
+
+
+PRESETS: Mapping[str, MixtralConfig] = {
+    "mixtral-8x7b": MixtralConfig(max_position_embeddings=32768, dtype="bfloat16"),
+    "mixtral-8x22b": MixtralConfig(
+        hidden_size=6144,
+        intermediate_size=16384,
+        num_hidden_layers=56,
+        num_attention_heads=48,
+        max_position_embeddings=65536,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "mixtral",
+    MixtralConfig,
+    describe,
+    PRESETS,
+    aliases={"num_experts": "num_local_experts"},
+    translated=("num_experts",),
+    doc="Mixtral: Mistral's attention, experts of which each token runs through two.",
+)

@@ -1,0 +1,86 @@
+"""Nemotron-4 and Minitron: LayerNorm with a gain stored less one, squared ReLU, half of each head turned.
+
+Parmar et al., 2024 (arXiv:2402.16819) and Muralidharan et al., 2024 (arXiv:2407.14679).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
+
+NORM = Norm(LAYER_NORM, bias=True, centred=True)
+
+
+@attrs.frozen(kw_only=True)
+class NemotronConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(256000)
+    hidden_size: Dim = fields.size(6144)
+    intermediate_size: Dim = fields.size(24576)
+    num_attention_heads: Dim = fields.size(48)
+    hidden_act: str = activation("relu2")
+    max_position_embeddings: Dim = fields.size(4096)
+    attention_bias: bool = fields.flag(False)
+    mlp_bias: bool = fields.flag(False)
+    partial_rotary_factor: float = fraction(0.5)
+
+
+def describe(config: NemotronConfig) -> Decoder:
+    """A stack of equal layers."""
+    turned = part_turned(config, paired=True)
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.d_head,
+            bias=config.attention_bias,
+            out_bias=config.attention_bias,
+            rotary=turned,
+            dropout=config.attention_dropout,
+        ),
+        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, bias=config.mlp_bias),
+        NORM,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layer,
+        config.num_hidden_layers,
+        norm_kind=NORM,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", turned),),
+    )
+
+
+PRESETS = {
+    "nemotron-4-15b": NemotronConfig(num_key_value_heads=8, dtype="bfloat16"),
+    "minitron-4b": NemotronConfig(
+        hidden_size=3072,
+        intermediate_size=9216,
+        num_attention_heads=24,
+        num_key_value_heads=8,
+        head_dim=128,
+        dtype="bfloat16",
+    ),
+    "minitron-8b": NemotronConfig(
+        hidden_size=4096,
+        intermediate_size=16384,
+        num_attention_heads=48,
+        num_key_value_heads=8,
+        head_dim=128,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "nemotron",
+    NemotronConfig,
+    describe,
+    PRESETS,
+    span="transformer",
+    doc="Nemotron-4 and Minitron: centred LayerNorm, squared ReLU, half of each head turned.",
+)

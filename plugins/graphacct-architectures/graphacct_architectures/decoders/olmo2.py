@@ -1,0 +1,82 @@
+"""OLMo 2: norms only after each part, and of all queries and all keys together.
+
+Team OLMo, 2025 (arXiv:2501.00656).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
+
+NORM = Norm(wide="all")
+
+
+@attrs.frozen(kw_only=True)
+class Olmo2Config(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(50304)
+    attention_bias: bool = fields.flag(False)
+
+
+def describe(config: Olmo2Config) -> Decoder:
+    """A stack of equal layers."""
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.d_head,
+            bias=config.attention_bias,
+            out_bias=config.attention_bias,
+            rotary=config.d_head,
+            qk_norm="width",
+            dropout=config.attention_dropout,
+        ),
+        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act]),
+        attention_norm="",
+        attention_post_norm="post_attention_layernorm",
+        mlp_norm="",
+        mlp_post_norm="post_feedforward_layernorm",
+        norm=NORM,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layer,
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+        norm_kind=NORM,
+    )
+
+
+COMMON: Mapping[str, Any] = {"vocab_size": 100352, "max_position_embeddings": 4096}
+THIRTEEN_B: Mapping[str, Any] = {"hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40}
+THIRTY_TWO_B: Mapping[str, Any] = {
+    "hidden_size": 5120,
+    "intermediate_size": 27648,
+    "num_hidden_layers": 64,
+    "num_attention_heads": 40,
+    "num_key_value_heads": 8,
+}
+PRESETS = {
+    "olmo-2-7b": Olmo2Config(**COMMON, num_key_value_heads=32, dtype="float32"),
+    "olmo-2-13b": Olmo2Config(**COMMON, **THIRTEEN_B, intermediate_size=13824, num_key_value_heads=40, dtype="float32"),
+    "olmo-2-32b": Olmo2Config(**COMMON, **THIRTY_TWO_B, dtype="float32"),
+}
+ARCHITECTURE = decoder(
+    "olmo2",
+    Olmo2Config,
+    describe,
+    PRESETS,
+    classes=(CAUSAL, ALONE, SEQUENCE),
+    doc="OLMo 2: norms after each part, and of all queries and keys together.",
+)

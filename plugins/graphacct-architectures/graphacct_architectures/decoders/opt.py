@@ -1,0 +1,125 @@
+"""OPT: learned positions with two spare rows, LayerNorm before each part, ReLU, biases, a tied head.
+
+Zhang et al., 2022 (arXiv:2205.01068). OPT-350M has its norms after each part and an embedding narrower than the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import Dim, exact_div, fields, same
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.decoders.parts.description import (
+    LAYER_NORM,
+    Attention,
+    Decoder,
+    Layer,
+    Mlp,
+    Norm,
+    Positions,
+)
+from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, SPAN, HeadConfig
+
+SPARE = 2
+"""Rows of the table of positions before the first position."""
+
+
+@attrs.frozen(kw_only=True)
+class OPTConfig(HeadConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(50272)
+    hidden_size: Dim = fields.size(768)
+    num_hidden_layers: Dim = fields.size(12)
+    ffn_dim: Dim = fields.size(3072)
+    max_position_embeddings: Dim = fields.size(2048)
+    do_layer_norm_before: bool = fields.flag(True)
+    remove_final_layer_norm: bool = fields.flag(False)
+    word_embed_proj_dim: Dim | None = fields.optional_size()
+    dropout: float = fields.probability(0.1)
+    attention_dropout: float = fields.probability(0.0)
+    num_attention_heads: Dim = fields.size(12)
+    activation_function: str = activation("relu")
+    enable_bias: bool = fields.flag(True)
+    layer_norm_elementwise_affine: bool = fields.flag(True)
+    tie_word_embeddings: bool = fields.flag(True)
+    dtype: str | None = fields.dtype()
+
+
+def describe(config: OPTConfig) -> Decoder:
+    """A stack of equal layers; the queries are scaled and not the scores."""
+    width, narrow, before = config.hidden_size, config.word_embed_proj_dim, config.do_layer_norm_before
+    affine = config.layer_norm_elementwise_affine
+    norm = Norm(LAYER_NORM, weight=affine, bias=affine)
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.num_attention_heads,
+            exact_div(width, config.num_attention_heads, "hidden_size / num_attention_heads"),
+            out="out_proj",
+            bias=config.enable_bias,
+            out_bias=config.enable_bias,
+            scaled=False,
+            query_scaled=True,
+            dropout=config.attention_dropout,
+        ),
+        Mlp(
+            config.ffn_dim,
+            ACTIVATIONS[config.activation_function],
+            gated=False,
+            module="",
+            up="fc1",
+            down="fc2",
+            bias=config.enable_bias,
+        ),
+        norm,
+        attention_norm="self_attn_layer_norm" if before else "",
+        mlp_norm="final_layer_norm" if before else "",
+        attention_stream_norm="" if before else "self_attn_layer_norm",
+        mlp_stream_norm="" if before else "final_layer_norm",
+        dropout=config.dropout,
+    )
+    return Decoder(
+        config.vocab_size,
+        width,
+        layer,
+        config.num_hidden_layers,
+        module="model.decoder",
+        embedding_width=None if narrow is None or same(narrow, width) else narrow,
+        positions=Positions("embed_positions", config.max_position_embeddings + SPARE, per_sequence=True),
+        most_positions=("max_position_embeddings", config.max_position_embeddings),
+        norm="final_layer_norm" if before and not config.remove_final_layer_norm else "",
+        norm_kind=norm,
+        tied=config.tie_word_embeddings,
+    )
+
+
+def _opt(width: int, layers: int, heads: int) -> OPTConfig:
+    return OPTConfig(
+        hidden_size=width, ffn_dim=4 * width, num_hidden_layers=layers, num_attention_heads=heads, dtype="float16"
+    )
+
+
+PRESETS: Mapping[str, OPTConfig] = {
+    "opt-125m": _opt(768, 12, 12),
+    "opt-350m": attrs.evolve(_opt(1024, 24, 16), word_embed_proj_dim=512, do_layer_norm_before=False),
+    "opt-1.3b": _opt(2048, 24, 32),
+    "opt-2.7b": _opt(2560, 32, 32),
+    "opt-6.7b": _opt(4096, 32, 32),
+    "opt-13b": _opt(5120, 40, 40),
+    "opt-30b": _opt(7168, 48, 56),
+    "opt-66b": _opt(9216, 64, 72),
+}
+ARCHITECTURE = decoder(
+    "opt",
+    OPTConfig,
+    describe,
+    PRESETS,
+    aliases={"_remove_final_layer_norm": "remove_final_layer_norm"},
+    dtype="float16",
+    classes=(CAUSAL, ALONE, SEQUENCE, SPAN),
+    doc="OPT: learned positions, LayerNorm, ReLU, biases, tied head.",
+)

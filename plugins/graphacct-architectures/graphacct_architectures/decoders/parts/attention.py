@@ -1,0 +1,207 @@
+"""Self-attention as a decoder's layers have it: projections, positions, scores, values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from graphacct import Builder, ConfigError, Value, Workload, same
+from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
+from graphacct_architectures.decoders.parts.latent import latent
+from graphacct_architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
+
+ALIBI = "alibi_biases"
+"""The name of the table of slopes times positions."""
+WIDEST = 256
+"""The widest heads of torch's kernels that take shared ones."""
+
+
+def attention(
+    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> tuple[Value, tuple[Value, ...]]:
+    """Attention over x (batch, seq, width), whose scope the builder is in. `tables` has the masks and rotary tables.
+
+    Gives the output, and the weights where they are written out: the published modules return both.
+    """
+    width = x.spec.shape[-1]
+    b.hold(x)
+    if a.latent is None:
+        q, k, v = of_their_own(a, kind, workload, b, x, tables)
+    else:
+        q, k, v = latent(a, a.latent, workload, b, x, tables)
+    b.hold(q, k, v)
+    weights: tuple[Value, ...] = ()
+    if workload.attention == "fused":
+        y = fused(a, workload, b, q, k, v, tables)
+    else:
+        y, written = eager(a, workload, b, q, k, v, tables)
+        weights = (written,)
+    return linear(b, a.out, merge_heads(b, y), width, bias=a.out_bias), weights
+
+
+def of_their_own(
+    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> tuple[Value, Value, Value]:
+    """Queries and keys, turned by position, and values; keys and values of the tokens in the cache too."""
+    q, k, v = projections(a, kind, b, x)
+    if not same(a.rotary, 0):
+        cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
+        b.hold(q, k, until="k_rope")
+        q, k = (turned(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
+    window = a.window if a.window_cached else None
+    k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
+    return q, k, v
+
+
+def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, Value, Value]:
+    """Queries, keys and values, each (batch, heads, seq, d_head)."""
+    counts = (a.heads, a.kv_heads, a.kv_heads)
+    if a.joint:
+        total = (a.heads + 2 * a.kv_heads) * a.d_head
+        flat = linear(b, a.joint, x, total, bias=a.bias)
+        parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
+    else:
+        names = (a.q, a.k, a.v)
+        parts = tuple(linear(b, name, x, n * a.d_head, bias=a.bias) for name, n in zip(names, counts, strict=True))
+    normed = list(parts)
+    if a.query_scaled:
+        normed[0] = b.apply("scale", normed[0], name="q_scaled")
+    kind = a.qk_norm_kind or kind
+    if a.qk_norm == "width":
+        normed[:2] = [normed_by(b, name, part, kind) for name, part in zip(a.qk_norm_names, normed, strict=False)]
+    heads = []
+    for part, count, label in zip(normed, counts, "qkv", strict=True):
+        if a.qk_norm in ("head", "gains") and label != "v":
+            batch, seq = part.spec.shape[:2]
+            part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
+            name = a.qk_norm_names["qk".index(label)]
+            part = normed_by(b, name, part, kind) if a.qk_norm == "head" else normed_apart(b, name, part, kind)
+            heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
+        else:
+            heads.append(split_heads(b, part, count, a.d_head, label))
+            if a.qk_norm == "heads" and label != "v":
+                heads[-1] = each_normed(b, a.qk_norm_names["qk".index(label)], heads[-1], kind)
+    q, k, v = heads
+    return q, k, v
+
+
+def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
+    """x normalized over its last dimension."""
+    return norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, wide=wide(kind))
+
+
+def wide(kind: Norm) -> str:
+    """What of the norm is in float32, where it is an RMSNorm."""
+    return kind.wide if kind.kind == RMS else ""
+
+
+def normed_apart(b: Builder, name: str, x: Value, kind: Norm) -> Value:
+    """Heads (batch, seq, heads, width) normalized each, then multiplied by a gain of (heads, width)."""
+    y = norm(b, name, x, kind.kind, weight=False, wide=wide(kind))
+    return b.apply("mul", y, b.parameter(f"{name}.weight", x.spec.shape[-2:]), name=f"{name}_scaled")
+
+
+def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
+    """x (batch, heads, seq, width) with a norm of its own for each head: `name.norms.0` and so on."""
+    count = x.spec.shape[1]
+    if type(count) is not int:
+        raise ConfigError(f"the number of heads is {count}: each has a norm of its own, so give a number")
+    parts = b.apply("split", x, name=f"{name}.parts", parts=count, dim=1) if count > 1 else (x,)
+    normed = [normed_by(b, f"{name}.norms.{i}", part, kind) for i, part in enumerate(parts)]
+    return b.apply("concat", *normed, name=name, dim=1)
+
+
+def turned(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
+    """x with the first `rotary` dimensions of each head turned by its position."""
+    if same(a.rotary, a.d_head):
+        return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", composed=True)
+    sizes = (a.rotary, a.d_head - a.rotary)
+    front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes)
+    front = b.apply("rotary_embedding", front, cos, sin, name=f"{label}_rope", composed=True)
+    return b.apply("concat", front, rest, name=f"{label}_turned", dim=-1)
+
+
+def fused(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> Value:
+    """One operator; a mask is only given where it is more than causal.
+
+    torch's kernels that take a mask, or wide heads, take no shared heads: as the transformers library does, each query
+    head gets a copy there, but in decoding, where the queries that share a head are rows of it instead. Kernels with
+    sinks or a softcap are not torch's, and take both.
+    """
+    mask = tables.get(mask_name(a))
+    wide_heads = type(a.d_head) is int and a.d_head > WIDEST
+    if (mask is not None or wide_heads) and not (a.sinks or a.softcap) and workload.phase != "decode":
+        k, v = (shared(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+        b.hold(k, v, until="merge_heads")
+    given = (q, k, v, b.parameter("sinks", (a.heads,))) if a.sinks else (q, k, v)
+    operator = "scaled_dot_product_attention" + ("_with_sinks" if a.sinks else "")
+    causal = a.causal and workload.phase != "decode"
+    drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
+    rest = () if mask is None else (mask,)
+    unscaled = {} if a.scaled else {"scale": 1}
+    capping = {"softcap": True} if a.softcap else {}
+    options = {"causal": causal and not rest, **drop, **unscaled, **capping}
+    return b.apply(operator, *given, *rest, name="sdpa", **options)
+
+
+def eager(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> tuple[Value, Value]:
+    """Scores, mask, softmax in float32 and values, written out; and the weights."""
+    k, v = (shared(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+    b.hold(k, v, until="merge_heads")
+    if a.wide == "scores" and b.dtype != "float32":
+        q, k = (b.apply("cast", part, name=f"{label}_wide", dtype="float32") for part, label in ((q, "q"), (k, "k")))
+    scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+    if a.scaled:
+        scores = b.apply("scale", scores, name="scale")
+    if a.softcap:
+        scores = capped(b, scores, "scores")
+    if a.alibi:
+        scores = b.apply("add", scores, tables[ALIBI], name="alibi")
+    scores = b.apply("add", scores, tables[mask_name(a)], name="mask")
+    if a.sinks:
+        scores = with_sinks(a, b, scores)
+    wide = {} if b.dtype == "float32" or not a.wide else {"dtype": "float32"}
+    weights = b.apply("softmax", scores, name="softmax", **wide)
+    if wide:
+        weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
+    if a.sinks:
+        length = weights.spec.shape[-1] - 1
+        weights = b.apply("slice", weights, name="without_sinks", dim=-1, start=0, length=length)
+    weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
+    return b.apply("matmul", weights, v, name="values"), weights
+
+
+def shared(a: Attention, b: Builder, x: Value, label: str) -> Value:
+    """Keys or values with a copy for each query head that shares them."""
+    if same(a.heads, a.kv_heads):
+        return x
+    batch, heads, seq, width = x.spec.shape
+    times = a.heads // a.kv_heads
+    apart = b.apply("reshape", x, name=f"{label}_apart", shape=(batch, heads, 1, seq, width))
+    wide = b.apply("expand", apart, name=f"{label}_expanded", shape=(batch, heads, times, seq, width))
+    return b.apply("reshape", wide, name=f"{label}_repeated", shape=(batch, a.heads, seq, width))
+
+
+def with_sinks(a: Attention, b: Builder, scores: Value) -> Value:
+    """The scores with a column of learned ones, less the largest of each row."""
+    batch, heads, seq, _ = scores.spec.shape
+    sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1, 1))
+    sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
+    scores = b.apply("concat", scores, sinks, name="with_sinks", dim=-1)
+    largest = b.apply("amax", scores, name="largest", dim=-1, keepdim=True)
+    return b.apply("sub", scores, largest, name="less_largest")
+
+
+def capped(b: Builder, x: Value, label: str) -> Value:
+    """cap · tanh(x / cap)."""
+    x = b.apply("scale", x, name=f"{label}_over_cap")
+    return b.apply("scale", b.apply("tanh", x, name=f"{label}_tanh"), name=f"{label}_capped")
+
+
+def mask_name(a: Attention) -> str:
+    """Which of the tables is this attention's mask."""
+    kind = "alibi" if a.alibi else "causal_mask"
+    return kind if a.window is None else f"{kind}_{a.window}"

@@ -1,0 +1,79 @@
+"""What DeepSeek's generations share: latent attention in every layer, dense layers and then experts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import ConfigError, Dim, exact_div, fields, same
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Latent, Layer, Mlp
+from graphacct_architectures.decoders.parts.family import DecoderConfig, dequantized, whole
+from graphacct_architectures.decoders.parts.sparse import at_most, layered
+
+
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
+class LatentConfig(DecoderConfig):
+    """The keys that both generations have."""
+
+    kv_lora_rank: Dim = fields.size(512)
+    q_lora_rank: Dim | None = fields.optional_size(1536)
+    qk_nope_head_dim: Dim = fields.size(128)
+    qk_rope_head_dim: Dim = fields.size(64)
+    v_head_dim: Dim = fields.size(128)
+    attention_bias: bool = fields.flag(False)
+    first_k_dense_replace: Dim = fields.size(0, minimum=0)
+    moe_intermediate_size: Dim = fields.size()
+    n_routed_experts: Dim = fields.size()
+    n_shared_experts: Dim = fields.size()
+    num_experts_per_tok: Dim | None = fields.optional_size()
+    quantization_config: Mapping[str, Any] | None = dequantized("fp8")
+
+    @property
+    def per_token(self) -> Dim:
+        """How many experts a token runs through, shared ones left out."""
+        if self.num_experts_per_tok is None:
+            raise ConfigError(
+                f"num_experts_per_tok is missing: how many of {self.n_routed_experts} experts a token has"
+            )
+        return at_most(self.num_experts_per_tok, self.n_routed_experts, "num_experts_per_tok, n_routed_experts")
+
+
+def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_complex: bool = False) -> Decoder:
+    """Latent attention in every layer; `dense` in the first ones and `experts` in the others."""
+    heads, shared = config.num_attention_heads, config.num_key_value_heads
+    if shared is not None and not same(heads, shared):
+        raise ConfigError(
+            f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
+            "expanded from the latent, so leave it out"
+        )
+    _check_groups(experts)
+    attention = Attention(
+        heads,
+        heads,
+        config.qk_nope_head_dim + config.qk_rope_head_dim,
+        bias=config.attention_bias,
+        out_bias=config.attention_bias,
+        rotary=config.qk_rope_head_dim,
+        dropout=config.attention_dropout,
+        latent=Latent(config.kv_lora_rank, config.v_head_dim, config.q_lora_rank),
+    )
+    first = whole(config.first_k_dense_replace, "first_k_dense_replace")
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layered(config.num_hidden_layers, first == 0, lambda i: Layer(attention, dense if i < first else experts)),
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.qk_rope_head_dim),),
+        rotary_complex=rotary_complex,
+    )
+
+
+def _check_groups(experts: Experts) -> None:
+    """ConfigError where the groups do not divide the experts, or more are chosen than there are."""
+    exact_div(experts.count, experts.groups, "n_routed_experts / n_group")
+    chosen, groups = experts.chosen_groups, experts.groups
+    if type(chosen) is int and type(groups) is int and chosen > groups:
+        raise ConfigError(f"topk_group is {chosen}, n_group {groups}: no more groups are chosen than there are")

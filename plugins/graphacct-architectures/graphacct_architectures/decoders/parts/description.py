@@ -1,0 +1,312 @@
+"""The description of a decoder: what its layers are made of, as plain values that a family fills in.
+
+Names are those of the published checkpoint's modules. What is empty or None is not there.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from graphacct import Dim
+from graphacct_architectures.classifier import Classifier
+
+RMS, LAYER_NORM = "rms_norm", "layer_norm"
+
+
+@attrs.frozen
+class Norm:
+    """A kind of normalization.
+
+    Attributes:
+        kind: `rms_norm` or `layer_norm`.
+        weight: Whether it has a gain (OLMo's first models have none).
+        bias: Whether it has a bias.
+        centred: Whether the stored gain is one less than what is multiplied, so that its zero changes nothing.
+        wide: What of an RMSNorm is in float32 whatever the dtype: the `norm` before the weight, `all` of it, or the
+            `statistics` alone.
+    """
+
+    kind: str = RMS
+    weight: bool = True
+    bias: bool = False
+    centred: bool = False
+    wide: str = "norm"
+
+
+@attrs.frozen
+class Latent:
+    """Keys and values that are expanded from a latent which all heads share.
+
+    Attributes:
+        rank: The latent's width.
+        values: Width of a head of values.
+        query_rank: Width of a latent of the queries, of its own; None where they are projected at once.
+    """
+
+    rank: Dim
+    values: Dim
+    query_rank: Dim | None = None
+
+
+@attrs.frozen
+class Attention:
+    """Self-attention with heads of keys and values that query heads may share.
+
+    Attributes:
+        heads: Query heads.
+        kv_heads: Heads of keys and values; one is multi-query attention.
+        d_head: Width of a head of queries and keys, and of values unless they come from a latent.
+        module: The module's name.
+        q, k, v, out: The projections' names.
+        joint: The name of one projection for q, k and v together; empty where they are three.
+        bias: Whether the projections of q, k and v have biases.
+        out_bias: Whether the output projection has one.
+        rotary: How many dimensions of a head are turned by its position; 0 for none.
+        rotary_tables: Which of the decoder's rotary tables it reads.
+        alibi: Whether a slope times the distance is added to the scores.
+        window: How many positions back it sees, its own included; None for all.
+        window_cached: Whether a cache holds no more than the window.
+        qk_norm: `head` for a norm that all heads of q or k share, `gains` for one with a gain for each head, `heads`
+            for one of each head's own, `width` for one of all heads together.
+        qk_norm_names: The norms' names.
+        qk_norm_kind: Their kind; None for that of the layer's.
+        scaled: Whether the scores are divided by a constant.
+        query_scaled: Whether the queries are.
+        wide: What is in float32 whatever the dtype: the `softmax`, the `scores` with it, or nothing.
+        softcap: Whether the scores are capped by a tanh.
+        sinks: Whether each head has a learned score for nothing at all.
+        causal: Whether a token sees only those before it; otherwise those after it too, as far as a window reaches.
+        dropout: The probability with which weights are dropped in training.
+        latent: The latent that keys and values are expanded from, in which case the last `rotary` dimensions of each
+            head are turned, those of the keys are shared by all heads, and `bias` is that of the projections to
+            latents; None for projections of their own.
+    """
+
+    heads: Dim
+    kv_heads: Dim
+    d_head: Dim
+    module: str = "self_attn"
+    q: str = "q_proj"
+    k: str = "k_proj"
+    v: str = "v_proj"
+    out: str = "o_proj"
+    joint: str = ""
+    bias: bool = False
+    out_bias: bool = False
+    rotary: Dim = 0
+    rotary_tables: str = "rotary_emb"
+    alibi: bool = False
+    window: Dim | None = None
+    window_cached: bool = True
+    qk_norm: str = ""
+    qk_norm_names: tuple[str, str] = ("q_norm", "k_norm")
+    qk_norm_kind: Norm | None = None
+    scaled: bool = True
+    query_scaled: bool = False
+    wide: str = "softmax"
+    softcap: bool = False
+    sinks: bool = False
+    causal: bool = True
+    dropout: float = 0.0
+    latent: Latent | None = None
+
+
+@attrs.frozen
+class Mlp:
+    """A feed-forward network of one hidden layer.
+
+    Attributes:
+        width: The hidden layer's width.
+        activation: Its operator, or several with spaces between, the first applied first.
+        gated: Whether the activation of one projection is multiplied with another.
+        module: The module's name; empty where its projections are the layer's own.
+        gate, up, down: The projections' names.
+        joint: The name of one projection for gate and up together; empty where they are two.
+        bias: Whether the projections have biases.
+        dropout: The probability with which the hidden layer is dropped in training.
+    """
+
+    width: Dim
+    activation: str
+    gated: bool = True
+    module: str = "mlp"
+    gate: str = "gate_proj"
+    up: str = "up_proj"
+    down: str = "down_proj"
+    joint: str = ""
+    bias: bool = False
+    dropout: float = 0.0
+
+
+@attrs.frozen
+class Experts:
+    """Feed-forward networks of which each token runs through a few, chosen by a router.
+
+    Attributes:
+        count: How many there are.
+        per_token: How many a token runs through.
+        width: The hidden layer's width of one.
+        activation: Its operator or operators, as in Mlp.
+        module: The module's name.
+        router: The router's name.
+        bias: Whether the experts' projections have biases.
+        router_bias: Whether the router has one.
+        in_out: Whether the experts' weights are stored (in, out).
+        router_wide: Whether the router's product is in float32 whatever the weights' dtype.
+        scoring: The router's scores: `softmax` over all experts or `top_softmax` over the chosen ones, or `sigmoid`.
+        normalised: Whether the chosen weights are made to sum to 1.
+        correction: Whether the choice is corrected by a buffer of one score per expert.
+        narrowed: Whether they are cast to the stream's dtype before the experts' outputs are multiplied by them.
+        scaled: Whether they are multiplied by a constant.
+        groups: How many groups of experts the choice is first made among.
+        chosen_groups: How many of them are taken.
+        clamped: Whether gate and projection are cut to a range, as gpt-oss has it.
+        shared: The network that every token runs through; None for none.
+        shared_gate: The name of a gate on it; empty for none.
+    """
+
+    count: Dim
+    per_token: Dim
+    width: Dim
+    activation: str
+    module: str = "mlp"
+    router: str = "gate"
+    bias: bool = False
+    router_bias: bool = False
+    in_out: bool = False
+    router_wide: bool = False
+    scoring: str = "softmax"
+    normalised: bool = False
+    correction: bool = False
+    narrowed: bool = False
+    scaled: bool = False
+    groups: Dim = 1
+    chosen_groups: Dim = 1
+    clamped: bool = False
+    shared: Mlp | None = None
+    shared_gate: str = ""
+
+
+FeedForward: TypeAlias = Mlp | Experts
+
+
+@attrs.frozen
+class Layer:
+    """One layer: attention and a feed-forward network, each added to the stream.
+
+    Attributes:
+        attention: Its attention.
+        feed_forward: Its feed-forward network.
+        norm: Its norms' kind.
+        attention_norm, attention_post_norm: The norms' names before and after attention.
+        mlp_norm, mlp_post_norm: The same around the network; in a parallel layer an empty `mlp_norm` means that both
+            read the same normalized stream.
+        attention_stream_norm, mlp_stream_norm: The names of norms of the stream itself, after each was added to it.
+        residual_normed: Whether what is added to is the normalized stream.
+        parallel: Whether attention and network read the same stream and are added together.
+        stream_last: Whether a parallel layer normalizes the network's stream after attention has run, and adds the two
+            to each other first.
+        residual_scaled: Whether each is multiplied by a constant before it is added.
+        dropout: The probability with which either's output is dropped in training.
+        attention_dropped: Whether attention's is, and not only the network's.
+    """
+
+    attention: Attention
+    feed_forward: FeedForward
+    norm: Norm = Norm()
+    attention_norm: str = "input_layernorm"
+    attention_post_norm: str = ""
+    mlp_norm: str = "post_attention_layernorm"
+    mlp_post_norm: str = ""
+    attention_stream_norm: str = ""
+    mlp_stream_norm: str = ""
+    residual_normed: bool = False
+    parallel: bool = False
+    stream_last: bool = False
+    residual_scaled: bool = False
+    dropout: float = 0.0
+    attention_dropped: bool = True
+
+
+@attrs.frozen
+class Positions:
+    """A table of learned positions.
+
+    Attributes:
+        name: The table's name.
+        count: Its rows, spare ones included.
+        per_sequence: Whether each sequence of a batch has ids of its own.
+    """
+
+    name: str
+    count: Dim
+    per_sequence: bool = False
+
+
+@attrs.frozen
+class Decoder:
+    """A decoder-only language model, or what another class makes of it.
+
+    Attributes:
+        vocab_size: Rows of the embedding.
+        width: Of the stream.
+        layer: Its layers, first to last, which are folded where they repeat; or the one kind that all of them are.
+        count: How many layers there are, where all are of one kind.
+        module: The name of the module around everything but the head.
+        embedding: The token embedding's name.
+        embedding_width: Its rows' width, if other than the stream's: two projections lie between them and the stream.
+        project_in, project_out: Their names.
+        embedding_scaled: Whether its rows are multiplied by a constant.
+        embedding_norm: The name of a norm of the embedding; empty for none.
+        positions: A table of learned positions, or None.
+        stack: The layers' name.
+        norm: The last norm's name; empty for none.
+        norm_kind: Its kind.
+        head: The head's name.
+        head_bias: Whether it has a bias.
+        tied: Whether it shares the embedding's storage.
+        logits_scaled: Whether the logits are multiplied by a constant.
+        logits_softcap: Whether they are capped by a tanh.
+        rotary_tables: The names of the modules that make rotary tables, with how many dimensions they turn.
+        rotary_stored: Whether they were made once, with the model.
+        rotary_complex: Whether they are of complex numbers, cosine and sine of each pair once, always in float32.
+        most_positions: The key of the configuration that limits the positions, and the limit; None for no limit.
+        embedding_dropout: The probability with which the embedding is dropped in training.
+        classifier: The head of labels that stands there instead of the vocabulary's, or None.
+        headless: Whether there is no head at all: the output is the stream after the last norm.
+    """
+
+    vocab_size: Dim
+    width: Dim
+    layer: Layer | tuple[Layer, ...]
+    count: Dim = 0
+    module: str = "model"
+    embedding: str = "embed_tokens"
+    embedding_width: Dim | None = None
+    project_in: str = "project_in"
+    project_out: str = "project_out"
+    embedding_scaled: bool = False
+    embedding_norm: str = ""
+    positions: Positions | None = None
+    stack: str = "layers"
+    norm: str = "norm"
+    norm_kind: Norm = Norm()
+    head: str = "lm_head"
+    head_bias: bool = False
+    tied: bool = False
+    logits_scaled: bool = False
+    logits_softcap: bool = False
+    rotary_tables: tuple[tuple[str, Dim], ...] = ()
+    rotary_stored: bool = False
+    rotary_complex: bool = False
+    most_positions: tuple[str, Dim] | None = None
+    embedding_dropout: float = 0.0
+    classifier: Classifier | None = None
+    headless: bool = False
+
+    @property
+    def kinds(self) -> tuple[Layer, ...]:
+        """The kinds of its layers, each once."""
+        return (self.layer,) if isinstance(self.layer, Layer) else tuple(dict.fromkeys(self.layer))

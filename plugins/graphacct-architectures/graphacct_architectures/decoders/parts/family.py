@@ -1,0 +1,212 @@
+"""What families of decoders share: the fields of their configurations, and the Architecture around a description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields
+from graphacct_architectures.activations import activation
+from graphacct_architectures.aliases import ALIASES
+from graphacct_architectures.decoders.parts.decode import decode
+from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.heads import CLASS_LOSSES, CLASSES, HeadConfig, check_outputs, checked, headed
+
+MOST_LAYERS = 10_000
+"""Layers that differ are looked at one by one; published models have up to some hundred."""
+FULL, SLIDING = "full_attention", "sliding_attention"
+
+
+def rope_parameters() -> Any:
+    """The rotary positions' settings, of which only the fraction of each head that is turned changes a cost."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
+        return value
+
+    return fields.checked_field(check, None)
+
+
+def fraction(default: float) -> Any:
+    """A key from 0 to 1."""
+    return fields.checked_field(_fraction, default)
+
+
+def _fraction(value: Any, field: attrs.Attribute[Any]) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ConfigError(f"{field.name} is a fraction from 0 to 1, not {brief(value)}")
+    return value
+
+
+def number(default: float | None) -> Any:
+    """A number that may be left out (None): a cap, a multiplier."""
+    return fields.checked_field(_number, default, metadata=fields.OPTIONAL)
+
+
+def _number(value: Any, field: attrs.Attribute[Any]) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise ConfigError(f"{field.name} is a number, not {brief(value)}")
+    return value
+
+
+def layer_types() -> Any:
+    """The kind of attention of each layer, or None."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{field.name} is a list of kinds of attention, not {brief(value)}")
+        for item in value:
+            if item not in (FULL, SLIDING):
+                raise ConfigError(f"{field.name} has {brief(item)}: the kinds are {FULL} and {SLIDING}")
+        return tuple(value)
+
+    return fields.checked_field(check, None)
+
+
+def dequantized(method: str) -> Any:
+    """How weights are stored: as published, by `method`, which is counted dequantized, or not quantized at all."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any] | None:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or value.get("quant_method") != method:
+            raise ConfigError(f"{field.name} is an object whose quant_method is {method!r}, not {brief(value)}")
+        return value
+
+    return fields.checked_field(check, None, eq=False)
+
+
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
+class DecoderConfig(HeadConfig):
+    """The keys that most decoders have, under the names of today, with the defaults of Llama's class."""
+
+    vocab_size: Dim = fields.size(32000)
+    hidden_size: Dim = fields.size(4096)
+    intermediate_size: Dim = fields.size(11008)
+    num_hidden_layers: Dim = fields.size(32)
+    num_attention_heads: Dim = fields.size(32)
+    num_key_value_heads: Dim | None = fields.optional_size()
+    head_dim: Dim | None = fields.optional_size()
+    hidden_act: str = activation("silu")
+    max_position_embeddings: Dim = fields.size(2048)
+    tie_word_embeddings: bool = fields.flag(False)
+    attention_dropout: float = fields.probability(0.0)
+    rope_parameters: Mapping[str, Any] = rope_parameters()
+    dtype: str | None = fields.dtype()
+
+    @property
+    def d_head(self) -> Dim:
+        """The width of a head: stated, or the model's width over the heads."""
+        if self.head_dim is not None:
+            return self.head_dim
+        return width_over_heads(self)
+
+    @property
+    def kv_heads(self) -> Dim:
+        """Heads of keys and values, as many as of queries unless said."""
+        heads, shared = self.num_attention_heads, self.num_key_value_heads
+        if shared is None:
+            return heads
+        exact_div(heads, shared, "num_attention_heads / num_key_value_heads")
+        return shared
+
+
+def decoder(
+    name: str,
+    config: type[Any],
+    describe: Callable[[Any], Decoder],
+    presets: Mapping[str, Any],
+    *,
+    doc: str,
+    aliases: Mapping[str, str] | None = None,
+    translated: Collection[str] = (),
+    model_types: tuple[str, ...] = (),
+    context: Callable[[Any], Dim] = lambda config: config.max_position_embeddings,
+    attention: tuple[str, ...] = ("fused", "eager"),
+    dtype: str = "bfloat16",
+    classes: tuple[str, ...] = CLASSES,
+    tokens: str = "score",
+    span: str = "",
+) -> Architecture:
+    """The Architecture of a family of decoders: `describe` gives the description of a configuration's language model.
+
+    `translated` are the aliases that count before the keys themselves, `classes` the classes that the family has,
+    `tokens` and `span` what `heads.headed` is told.
+    """
+
+    def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+        ending = checked(config, name, classes)
+        check_outputs(ending, config, workload)
+        return decode(headed(describe(config), config, ending, tokens, span), workload, b)
+
+    return Architecture(
+        name,
+        config,
+        build,
+        presets,
+        sizes={"seq_len": context},
+        attention=attention,
+        phases=("forward", "train", "prefill", "decode"),
+        last_logits=True,
+        dtype=dtype,
+        aliases={**ALIASES, **(aliases or {})},
+        translated=frozenset(translated),
+        losses=CLASS_LOSSES,
+        model_types=model_types or (name,),
+        doc=doc,
+    )
+
+
+def width_over_heads(config: Any) -> Dim:
+    """The width of a head in families whose classes do not know `head_dim`."""
+    return exact_div(config.hidden_size, config.num_attention_heads, "hidden_size / num_attention_heads")
+
+
+def part_turned(config: Any, *, paired: bool = False) -> Dim:
+    """How many dimensions of a head are turned: `partial_rotary_factor` of the rotary settings or else of the
+    configuration itself, rounded down as the transformers library does; where they are `paired`, an odd one at the end
+    with the dimension behind it."""
+    factor = config.rope_parameters.get("partial_rotary_factor")
+    if factor is None:
+        factor = config.partial_rotary_factor
+    if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 <= factor <= 1:
+        raise ConfigError(f"rope_parameters.partial_rotary_factor is a fraction from 0 to 1, not {brief(factor)}")
+    width = config.d_head
+    if type(width) is int:
+        turned = int(width * factor)
+        return turned + turned % 2 if paired else turned
+    from fractions import Fraction  # here, because a number of dimensions does without its import
+
+    ratio = Fraction(factor).limit_denominator(1024)
+    return exact_div(width * ratio.numerator, ratio.denominator, "dimensions of a head that are turned")
+
+
+def kinds_of_attention(config: Any, usual: Callable[[int], str]) -> tuple[str, ...]:
+    """The kind of each layer's attention: as `layer_types` says, or else what is `usual` for its index."""
+    count = whole(config.num_hidden_layers, "num_hidden_layers")
+    given = config.layer_types
+    if given is not None and len(given) != count:
+        raise disagreeing(len(given), count)
+    kinds = tuple(usual(index) for index in range(count)) if given is None else given
+    if SLIDING in kinds and config.sliding_window is None:
+        raise ConfigError(f"layer {kinds.index(SLIDING)} has {SLIDING}, but sliding_window is not there")
+    return kinds
+
+
+def disagreeing(listed: int, count: int) -> ConfigError:
+    """The error for a list of kinds that is of another length than the layers."""
+    return ConfigError(f"layer_types names {listed} layers, num_hidden_layers is {count}: they have to agree")
+
+
+def whole(count: Dim, key: str) -> int:
+    """A number of layers that has to be known, because layers differ; ConfigError names its key."""
+    if type(count) is not int or count > MOST_LAYERS:
+        raise ConfigError(f"{key} is {count}: give a number up to {MOST_LAYERS:,}, the layers of this model differ")
+    return count

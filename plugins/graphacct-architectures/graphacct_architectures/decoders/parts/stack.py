@@ -1,0 +1,57 @@
+"""Stacking layers that are not all alike: as few blocks as their order allows.
+
+Layers that alternate (a window in five of six) are one block whose body is the period; what does not fit a period is a
+block of its own. Only layers that are equal share a body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from graphacct import Builder, Value
+
+Kind = TypeVar("Kind", bound=Hashable)
+LONGEST_PERIOD = 16
+"""Layers in the longest period that is looked for; published patterns have up to 8."""
+
+
+def runs(kinds: Sequence[Kind]) -> Iterator[tuple[int, tuple[Kind, ...], int]]:
+    """The first index, the period and the number of repetitions of each run, in order.
+
+    From where the last run ended, the period that covers most layers is taken, of equals the shortest.
+    """
+    start = 0
+    while start < len(kinds):
+        longest = min(LONGEST_PERIOD, len(kinds) - start)
+        found = [(_repetitions(kinds, start, period), period) for period in range(1, longest + 1)]
+        repeated = [(times * period, -period) for times, period in found if times > 1 or period == 1]
+        covered, period = max(repeated)
+        yield start, tuple(kinds[start : start - period]), covered // -period
+        start += covered
+
+
+def _repetitions(kinds: Sequence[Kind], start: int, period: int) -> int:
+    """How often the `period` kinds from `start` come one after the other."""
+    end = start + period
+    while end + period <= len(kinds) and kinds[end : end + period] == kinds[start : start + period]:
+        end += period
+    return (end - start) // period
+
+
+def stack(
+    b: Builder,
+    name: str,
+    kinds: Sequence[Kind],
+    layer: Callable[[Kind], Callable[..., Any]],
+    x: Value,
+    constants: Sequence[Value] = (),
+) -> Value:
+    """The stream after all layers; `layer` gives the body of a kind, which the Builder's `repeat` takes."""
+    places: dict[Kind, int] = {}
+    order = [places.setdefault(kind, len(places)) for kind in kinds]  # small numbers: runs compares them often
+    bodies = [layer(kind) for kind in places]
+    for start, period, times in runs(order):
+        body = [bodies[place] for place in period]
+        x = b.repeat(name, times, body if len(body) > 1 else body[0], x, constants=constants, start=start)
+    return x

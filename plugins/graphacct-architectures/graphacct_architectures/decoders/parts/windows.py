@@ -1,0 +1,43 @@
+"""Layers that see a window of the sequence and layers that see all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from graphacct import ConfigError, Dim, brief
+from graphacct_architectures.decoders.parts.description import Layer
+from graphacct_architectures.decoders.parts.family import FULL, SLIDING, disagreeing, whole
+
+
+def windowed(layer: Layer, window: Dim | None) -> Layer:
+    """The layer with a window on its attention; None for none."""
+    return attrs.evolve(layer, attention=attrs.evolve(layer.attention, window=window))
+
+
+def alternating(
+    layer: Layer,
+    count: Dim,
+    window: Dim | None,
+    types: Sequence[str] | None,
+    default: Callable[[int], bool],
+) -> Layer | tuple[Layer, ...]:
+    """The layers of a model whose file may name each one's kind; `default(index)` tells which slide where it does not.
+
+    One kind where all are alike. ConfigError where the list is of another length than the layers, or where layers
+    slide and no window is given.
+    """
+    if types is None and window is None:
+        return layer
+    number = whole(count, "num_hidden_layers")
+    if types is None:
+        types = [SLIDING if default(index) else FULL for index in range(number)]
+    if len(types) != number:
+        raise disagreeing(len(types), number)
+    if window is None and SLIDING in types:
+        index = list(types).index(SLIDING)
+        raise ConfigError(f"layer_types[{index}] is {brief(SLIDING)}, but there is no sliding_window")
+    full, sliding = layer, windowed(layer, window)
+    kinds = tuple(sliding if kind == SLIDING else full for kind in types)
+    return kinds[0] if len(set(kinds)) == 1 else kinds

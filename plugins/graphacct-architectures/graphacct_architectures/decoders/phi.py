@@ -1,0 +1,114 @@
+"""Phi-1, Phi-1.5 and Phi-2: attention and network side by side on one norm, part of each head turned, biases.
+
+Gunasekar et al., 2023 (arXiv:2306.11644) and Li et al., 2023 (arXiv:2309.05463).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
+
+NORM = Norm(LAYER_NORM, bias=True)
+
+
+@attrs.frozen(kw_only=True)
+class PhiConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on.
+
+    `rotary_dim` and `n_inner` are in the first files of Phi-1.5 and Phi-2, whose network is four times as wide as the
+    stream unless `n_inner` says another width.
+    """
+
+    vocab_size: Dim = fields.size(51200)
+    hidden_size: Dim = fields.size(2048)
+    intermediate_size: Dim = fields.size(8192)
+    num_hidden_layers: Dim = fields.size(24)
+    hidden_act: str = activation("gelu_new")
+    resid_pdrop: float = fields.probability(0.0)
+    embd_pdrop: float = fields.probability(0.0)
+    qk_layernorm: bool = fields.flag(False)
+    partial_rotary_factor: float = fraction(0.5)
+    rotary_dim: Dim | None = fields.optional_size()
+    n_inner: Dim | None = fields.optional_size()
+
+    @property
+    def inner(self) -> Dim:
+        """The width of the network's hidden layer."""
+        if self.rotary_dim is None:
+            return self.intermediate_size
+        return 4 * self.hidden_size if self.n_inner is None else self.n_inner
+
+
+def describe(config: PhiConfig) -> Decoder:
+    """A stack of equal layers, and a head with a bias."""
+    turned = part_turned(config) if config.rotary_dim is None else config.rotary_dim
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.d_head,
+            out="dense",
+            bias=True,
+            out_bias=True,
+            rotary=turned,
+            qk_norm="head" if config.qk_layernorm else "",
+            qk_norm_names=("q_layernorm", "k_layernorm"),
+            dropout=config.attention_dropout,
+        ),
+        Mlp(config.inner, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True),
+        NORM,
+        mlp_norm="",
+        parallel=True,
+        dropout=config.resid_pdrop,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layer,
+        config.num_hidden_layers,
+        norm="final_layernorm",
+        norm_kind=NORM,
+        head_bias=True,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", turned),),
+        embedding_dropout=config.embd_pdrop,
+    )
+
+
+PRESETS: Mapping[str, PhiConfig] = {
+    "phi-1": PhiConfig(dtype="float32"),
+    "phi-1.5": PhiConfig(dtype="float16"),
+    "phi-2": PhiConfig(
+        hidden_size=2560,
+        intermediate_size=10240,
+        num_hidden_layers=32,
+        resid_pdrop=0.1,
+        partial_rotary_factor=0.4,
+        dtype="float16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "phi",
+    PhiConfig,
+    describe,
+    PRESETS,
+    aliases={
+        "n_embd": "hidden_size",
+        "n_layer": "num_hidden_layers",
+        "n_head": "num_attention_heads",
+        "n_head_kv": "num_key_value_heads",
+        "n_positions": "max_position_embeddings",
+        "activation_function": "hidden_act",
+    },
+    model_types=("phi", "phi-msft", "mixformer-sequential"),
+    dtype="float16",
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    doc="Phi-1, Phi-1.5, Phi-2: LayerNorm, parallel layers on one norm, part of each head turned, biases.",
+)

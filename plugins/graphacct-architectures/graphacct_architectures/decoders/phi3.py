@@ -1,0 +1,93 @@
+"""Phi-3 and Phi-4: Llama with one projection for q, k and v and one for gate and up, and a window in some models.
+
+Abdin et al., 2024 (arXiv:2404.14219, arXiv:2412.08905).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
+
+
+@attrs.frozen(kw_only=True)
+class Phi3Config(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(32064)
+    hidden_size: Dim = fields.size(3072)
+    intermediate_size: Dim = fields.size(8192)
+    max_position_embeddings: Dim = fields.size(4096)
+    resid_pdrop: float = fields.probability(0.0)
+    sliding_window: Dim | None = fields.optional_size()
+    partial_rotary_factor: float = fraction(1.0)
+
+
+def describe(config: Phi3Config) -> Decoder:
+    """A stack of equal layers."""
+    turned = part_turned(config)
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.d_head,
+            joint="qkv_proj",
+            rotary=turned,
+            window=config.sliding_window,
+            dropout=config.attention_dropout,
+        ),
+        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], joint="gate_up_proj"),
+        dropout=config.resid_pdrop,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layer,
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", turned),),
+    )
+
+
+MEDIUM = Phi3Config(
+    hidden_size=5120,
+    intermediate_size=17920,
+    num_hidden_layers=40,
+    num_attention_heads=40,
+    num_key_value_heads=10,
+    sliding_window=2047,
+    dtype="bfloat16",
+)
+PRESETS: Mapping[str, Phi3Config] = {
+    "phi-3-mini-4k": Phi3Config(num_key_value_heads=32, sliding_window=2047, dtype="bfloat16"),
+    "phi-3-mini-128k": Phi3Config(
+        num_key_value_heads=32, sliding_window=262144, max_position_embeddings=131072, dtype="bfloat16"
+    ),
+    "phi-3-medium-4k": MEDIUM,
+    "phi-3-medium-128k": attrs.evolve(MEDIUM, sliding_window=131072, max_position_embeddings=131072),
+    "phi-4": attrs.evolve(MEDIUM, vocab_size=100352, sliding_window=None, max_position_embeddings=16384),
+    "phi-4-mini": Phi3Config(
+        vocab_size=200064,
+        num_attention_heads=24,
+        num_key_value_heads=8,
+        max_position_embeddings=131072,
+        sliding_window=262144,
+        partial_rotary_factor=0.75,
+        tie_word_embeddings=True,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "phi3",
+    Phi3Config,
+    describe,
+    PRESETS,
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    doc="Phi-3 and Phi-4: RMSNorm, RoPE, SwiGLU, joint projections.",
+)

@@ -1,0 +1,104 @@
+"""Qwen2 and Qwen2.5: Llama's layers with biases on queries, keys and values.
+
+Yang et al., 2024 (arXiv:2407.10671, arXiv:2412.15115).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, layer_types
+from graphacct_architectures.decoders.parts.windows import alternating
+
+
+@attrs.frozen(kw_only=True)
+class QwenConfig(DecoderConfig):
+    """The keys that all generations of Qwen have; a window counts only where `use_sliding_window` says so."""
+
+    vocab_size: Dim = fields.size(151936)
+    intermediate_size: Dim = fields.size(22016)
+    num_key_value_heads: Dim | None = fields.optional_size(32)
+    max_position_embeddings: Dim = fields.size(32768)
+    use_sliding_window: bool = fields.flag(False)
+    sliding_window: Dim | None = fields.optional_size(4096)
+    max_window_layers: Dim = fields.size(28, minimum=0)
+    layer_types: tuple[str, ...] | None = layer_types()
+
+    @property
+    def window(self) -> Dim | None:
+        """How many positions the layers with a window see; None where none has one."""
+        return self.sliding_window if self.use_sliding_window else None
+
+
+@attrs.frozen(kw_only=True)
+class Qwen2Config(QwenConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+
+def upper_layers(config: QwenConfig, layer: Layer) -> Layer | tuple[Layer, ...]:
+    """The layers: those from `max_window_layers` on have the window, unless the file names each one's kind."""
+
+    def slides(index: int) -> bool:
+        return bool(index >= config.max_window_layers)
+
+    return alternating(layer, config.num_hidden_layers, config.window, config.layer_types, slides)
+
+
+def describe(config: Qwen2Config) -> Decoder:
+    """Layers that differ in their window alone, if they do."""
+    attention = Attention(
+        config.num_attention_heads,
+        config.kv_heads,
+        config.d_head,
+        bias=True,
+        rotary=config.d_head,
+        dropout=config.attention_dropout,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        upper_layers(config, Layer(attention, Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act]))),
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+    )
+
+
+def _published(width: int, hidden: int, layers: int, heads: int, shared: int, **rest: Any) -> Qwen2Config:
+    common: dict[str, Any] = {"vocab_size": 151936, "dtype": "bfloat16", "max_position_embeddings": 32768}
+    return Qwen2Config(
+        hidden_size=width,
+        intermediate_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=shared,
+        **{**common, **rest},
+    )
+
+
+SEVEN_B = (3584, 18944, 28, 28, 4)
+LARGE: dict[str, Any] = {"vocab_size": 152064, "max_position_embeddings": 131072}
+PRESETS: Mapping[str, Qwen2Config] = {
+    "qwen2-7b": _published(*SEVEN_B, **LARGE),
+    "qwen2.5-0.5b": _published(896, 4864, 24, 14, 2, tie_word_embeddings=True),
+    "qwen2.5-1.5b": _published(1536, 8960, 28, 12, 2, tie_word_embeddings=True, max_position_embeddings=131072),
+    "qwen2.5-3b": _published(2048, 11008, 36, 16, 2, tie_word_embeddings=True),
+    "qwen2.5-7b": _published(*SEVEN_B, **LARGE),
+    "qwen2.5-14b": _published(5120, 13824, 48, 40, 8, **LARGE),
+    "qwen2.5-32b": _published(5120, 27648, 64, 40, 8, **LARGE),
+    "qwen2.5-72b": _published(8192, 29568, 80, 64, 8, **LARGE),
+}
+ARCHITECTURE = decoder(
+    "qwen2",
+    Qwen2Config,
+    describe,
+    PRESETS,
+    span="transformer",
+    doc="Qwen2, Qwen2.5: Llama's layers, biases on queries, keys and values.",
+)

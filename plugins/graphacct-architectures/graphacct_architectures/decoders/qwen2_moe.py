@@ -1,0 +1,122 @@
+"""Qwen1.5-MoE and Qwen2-MoE: many small experts and a shared one behind a gate of its own.
+
+Yang et al., 2024 (arXiv:2407.10671).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Mlp
+from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.decoders.parts.sparse import at_most, layer_indices, layered
+from graphacct_architectures.decoders.parts.windows import alternating
+from graphacct_architectures.decoders.qwen2 import QwenConfig
+
+
+@attrs.frozen(kw_only=True)
+class SparseQwenConfig(QwenConfig):
+    """The keys that both generations with experts have."""
+
+    hidden_size: Dim = fields.size(2048)
+    num_hidden_layers: Dim = fields.size(24)
+    num_experts_per_tok: Dim = fields.size()
+    moe_intermediate_size: Dim = fields.size()
+    decoder_sparse_step: int = fields.size(1)
+    mlp_only_layers: tuple[int, ...] = layer_indices()
+    norm_topk_prob: bool = fields.flag(False)
+
+    def sparse(self, index: int) -> bool:
+        """Whether a layer has experts: each `decoder_sparse_step`th, except those that are listed."""
+        return index not in self.mlp_only_layers and (index + 1) % self.decoder_sparse_step == 0
+
+    @property
+    def alike(self) -> bool:
+        """Whether all layers have experts."""
+        return not self.mlp_only_layers and self.decoder_sparse_step == 1
+
+
+@attrs.frozen(kw_only=True)
+class Qwen2MoeConfig(SparseQwenConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    intermediate_size: Dim = fields.size(5632)
+    num_attention_heads: Dim = fields.size(16)
+    num_key_value_heads: Dim | None = fields.optional_size(16)
+    num_experts: Dim = fields.size(60)
+    num_experts_per_tok: Dim = fields.size(4)
+    moe_intermediate_size: Dim = fields.size(1408)
+    shared_expert_intermediate_size: Dim = fields.size(5632)
+    qkv_bias: bool = fields.flag(True)
+
+
+def many_experts(config: SparseQwenConfig, count: Dim, key: str, **more: Any) -> Experts:
+    """Small experts, their weights narrowed before they are used."""
+    per_token = at_most(config.num_experts_per_tok, count, f"num_experts_per_tok, {key}")
+    activation = ACTIVATIONS[config.hidden_act]
+    normalised = config.norm_topk_prob
+    return Experts(
+        count, per_token, config.moe_intermediate_size, activation, normalised=normalised, narrowed=True, **more
+    )
+
+
+def describe(config: Qwen2MoeConfig) -> Decoder:
+    """Layers that may differ in their window and in having experts."""
+    attention = Attention(
+        config.num_attention_heads,
+        config.kv_heads,
+        config.d_head,
+        bias=config.qkv_bias,
+        rotary=config.d_head,
+        dropout=config.attention_dropout,
+    )
+    activation = ACTIVATIONS[config.hidden_act]
+    shared = Mlp(config.shared_expert_intermediate_size, activation, module="shared_expert")
+    experts = many_experts(config, config.num_experts, "num_experts", shared=shared, shared_gate="shared_expert_gate")
+    dense = Mlp(config.intermediate_size, activation)
+
+    def slides(index: int) -> bool:
+        return index % 2 == 0 and bool(index < config.max_window_layers)
+
+    windows = alternating(
+        Layer(attention, experts), config.num_hidden_layers, config.window, config.layer_types, slides
+    )
+
+    def kind(index: int) -> Layer:
+        layer = windows if isinstance(windows, Layer) else windows[index]
+        return layer if config.sparse(index) else attrs.evolve(layer, feed_forward=dense)
+
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layered(config.num_hidden_layers, config.alike and isinstance(windows, Layer), kind),
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+    )
+
+
+PRESETS: Mapping[str, Qwen2MoeConfig] = {
+    "qwen1.5-moe-a2.7b": Qwen2MoeConfig(max_position_embeddings=8192, dtype="bfloat16"),
+    "qwen2-57b-a14b": Qwen2MoeConfig(
+        hidden_size=3584,
+        intermediate_size=18944,
+        num_hidden_layers=28,
+        num_attention_heads=28,
+        num_key_value_heads=4,
+        num_experts=64,
+        num_experts_per_tok=8,
+        moe_intermediate_size=2560,
+        shared_expert_intermediate_size=20480,
+        max_position_embeddings=131072,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "qwen2_moe", Qwen2MoeConfig, describe, PRESETS, doc="Qwen1.5-MoE, Qwen2-MoE: small experts and a shared one."
+)

@@ -1,0 +1,90 @@
+"""Qwen3: queries and keys normalized per head, a head's width of its own, no biases.
+
+Yang et al., 2025 (arXiv:2505.09388).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.decoders.qwen2 import QwenConfig, upper_layers
+
+
+@attrs.frozen(kw_only=True)
+class Qwen3Config(QwenConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    head_dim: Dim | None = fields.optional_size(128)
+    attention_bias: bool = fields.flag(False)
+    use_qk_norm: bool = fields.always(True)
+
+
+def normed_heads(config: Any, window: Dim | None = None) -> Attention:
+    """The attention of this generation, with and without experts."""
+    return Attention(
+        config.num_attention_heads,
+        config.kv_heads,
+        config.d_head,
+        bias=config.attention_bias,
+        out_bias=config.attention_bias,
+        rotary=config.d_head,
+        window=window,
+        qk_norm="head",
+        dropout=config.attention_dropout,
+    )
+
+
+def qwen3(config: DecoderConfig, layers: Layer | tuple[Layer, ...]) -> Decoder:
+    """Everything around the layers."""
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layers,
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+    )
+
+
+def describe(config: Qwen3Config) -> Decoder:
+    """Layers that differ in their window alone, if they do."""
+    layer = Layer(normed_heads(config), Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act]))
+    return qwen3(config, upper_layers(config, layer))
+
+
+def _published(width: int, hidden: int, layers: int, heads: int, *, tied: bool = False) -> Qwen3Config:
+    return Qwen3Config(
+        hidden_size=width,
+        intermediate_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=8,
+        max_position_embeddings=40960,
+        tie_word_embeddings=tied,
+        dtype="bfloat16",
+    )
+
+
+PRESETS: Mapping[str, Qwen3Config] = {
+    "qwen3-0.6b": _published(1024, 3072, 28, 16, tied=True),
+    "qwen3-1.7b": _published(2048, 6144, 28, 16, tied=True),
+    "qwen3-4b": _published(2560, 9728, 36, 32, tied=True),
+    "qwen3-8b": _published(4096, 12288, 36, 32),
+    "qwen3-14b": _published(5120, 17408, 40, 40),
+    "qwen3-32b": _published(5120, 25600, 64, 64),
+}
+ARCHITECTURE = decoder(
+    "qwen3",
+    Qwen3Config,
+    describe,
+    PRESETS,
+    span="transformer",
+    doc="Qwen3: queries and keys normalized per head, no biases.",
+)

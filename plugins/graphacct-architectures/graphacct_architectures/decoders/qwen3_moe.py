@@ -1,0 +1,78 @@
+"""Qwen3 with experts: its attention, and 128 small experts of which each token runs through eight.
+
+Yang et al., 2025 (arXiv:2505.09388).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import ConfigError, Dim, brief, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder
+from graphacct_architectures.decoders.parts.sparse import layered
+from graphacct_architectures.decoders.qwen2_moe import SparseQwenConfig, many_experts
+from graphacct_architectures.decoders.qwen3 import normed_heads, qwen3
+
+
+@attrs.frozen(kw_only=True)
+class Qwen3MoeConfig(SparseQwenConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    intermediate_size: Dim = fields.size(6144)
+    num_key_value_heads: Dim | None = fields.optional_size(4)
+    attention_bias: bool = fields.flag(False)
+    use_qk_norm: bool = fields.always(True)
+    num_local_experts: Dim = fields.size(128)
+    num_experts_per_tok: Dim = fields.size(8)
+    moe_intermediate_size: Dim = fields.size(768)
+
+
+def describe(config: Qwen3MoeConfig) -> Decoder:
+    """Layers that differ in having experts, if they do; a window is all layers' or none's."""
+    only = FULL if config.window is None else SLIDING
+    other = next((kind for kind in config.layer_types or () if kind != only), None)
+    if other is not None:
+        raise ConfigError(f"layer_types has {brief(other)}: every layer of this configuration has {only}")
+    attention = normed_heads(config, config.window)
+    experts = many_experts(config, config.num_local_experts, "num_experts")
+    dense = Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act])
+
+    def kind(index: int) -> Layer:
+        return Layer(attention, experts if config.alike or config.sparse(index) else dense)
+
+    return qwen3(config, layered(config.num_hidden_layers, config.alike, kind))
+
+
+PRESETS: Mapping[str, Qwen3MoeConfig] = {
+    "qwen3-30b-a3b": Qwen3MoeConfig(
+        num_hidden_layers=48,
+        head_dim=128,
+        norm_topk_prob=True,
+        max_position_embeddings=40960,
+        dtype="bfloat16",
+    ),
+    "qwen3-235b-a22b": Qwen3MoeConfig(
+        hidden_size=4096,
+        intermediate_size=12288,
+        num_hidden_layers=94,
+        num_attention_heads=64,
+        head_dim=128,
+        moe_intermediate_size=1536,
+        norm_topk_prob=True,
+        max_position_embeddings=40960,
+        dtype="bfloat16",
+    ),
+}
+ARCHITECTURE = decoder(
+    "qwen3_moe",
+    Qwen3MoeConfig,
+    describe,
+    PRESETS,
+    aliases={"num_experts": "num_local_experts"},
+    span="transformer",
+    doc="Qwen3-MoE: Qwen3's attention, small experts of which each token runs through eight.",
+)

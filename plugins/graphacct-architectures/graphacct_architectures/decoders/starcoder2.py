@@ -1,0 +1,104 @@
+"""StarCoder2: LayerNorm, a plain network, few heads of keys and values, a window of 4,096 positions, biases.
+
+Lozhkov et al., 2024 (arXiv:2402.19173).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
+
+NORM = Norm(LAYER_NORM, bias=True)
+
+
+@attrs.frozen(kw_only=True)
+class Starcoder2Config(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(49152)
+    hidden_size: Dim = fields.size(3072)
+    intermediate_size: Dim = fields.size(12288)
+    num_hidden_layers: Dim = fields.size(30)
+    num_attention_heads: Dim = fields.size(24)
+    num_key_value_heads: Dim = fields.size(2)
+    hidden_act: str = activation("gelu_pytorch_tanh")
+    max_position_embeddings: Dim = fields.size(4096)
+    sliding_window: Dim | None = fields.optional_size()
+    residual_dropout: float = fields.probability(0.0)
+    embedding_dropout: float = fields.probability(0.0)
+    use_bias: bool = fields.flag(True)
+    tie_word_embeddings: bool = fields.flag(True)
+
+
+def describe(config: Starcoder2Config) -> Decoder:
+    """A stack of equal layers."""
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.d_head,
+            bias=config.use_bias,
+            out_bias=config.use_bias,
+            rotary=config.d_head,
+            window=config.sliding_window,
+            dropout=config.attention_dropout,
+        ),
+        Mlp(
+            config.intermediate_size,
+            ACTIVATIONS[config.hidden_act],
+            gated=False,
+            up="c_fc",
+            down="c_proj",
+            bias=config.use_bias,
+        ),
+        NORM,
+        dropout=config.residual_dropout,
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layer,
+        config.num_hidden_layers,
+        norm_kind=NORM,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", config.d_head),),
+        embedding_dropout=config.embedding_dropout,
+    )
+
+
+def _starcoder2(width: int, layers: int, heads: int, shared: int, dtype: str) -> Starcoder2Config:
+    return Starcoder2Config(
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=shared,
+        max_position_embeddings=16384,
+        sliding_window=4096,
+        attention_dropout=0.1,
+        residual_dropout=0.1,
+        embedding_dropout=0.1,
+        dtype=dtype,
+    )
+
+
+PRESETS: Mapping[str, Starcoder2Config] = {
+    "starcoder2-3b": _starcoder2(3072, 30, 24, 2, "float32"),
+    "starcoder2-7b": _starcoder2(4608, 32, 36, 4, "bfloat16"),
+    "starcoder2-15b": attrs.evolve(_starcoder2(6144, 40, 48, 4, "float32"), tie_word_embeddings=False),
+}
+ARCHITECTURE = decoder(
+    "starcoder2",
+    Starcoder2Config,
+    describe,
+    PRESETS,
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    doc="StarCoder2: LayerNorm, RoPE, plain network, grouped queries, a window.",
+)

@@ -1,0 +1,138 @@
+"""BART: an encoder and a decoder with learned positions and LayerNorm after each part.
+
+Lewis et al., 2020 (arXiv:1910.13461).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, exact_div, fields
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.classifier import Classifier
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.encoder_decoders.parts.description import (
+    Attention,
+    EncoderDecoder,
+    Head,
+    Part,
+    Positions,
+    Stack,
+)
+from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder, of_text
+
+LM, MODEL = "BartForConditionalGeneration", "BartModel"
+SEQUENCE, SPANS = "BartForSequenceClassification", "BartForQuestionAnswering"
+SPARE = 2
+"""Rows of the tables of positions before the first that is used."""
+
+
+@attrs.frozen(kw_only=True)
+class BartConfig:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(LM, (LM, MODEL, SEQUENCE, SPANS))
+    vocab_size: Dim = fields.size(50265)
+    max_position_embeddings: Dim = fields.size(1024)
+    d_model: Dim = fields.size(1024)
+    encoder_layers: Dim = fields.size(12)
+    encoder_ffn_dim: Dim = fields.size(4096)
+    encoder_attention_heads: Dim = fields.size(16)
+    decoder_layers: Dim = fields.size(12)
+    decoder_ffn_dim: Dim = fields.size(4096)
+    decoder_attention_heads: Dim = fields.size(16)
+    activation_function: str = activation("gelu")
+    dropout: float = fields.probability(0.1)
+    attention_dropout: float = fields.probability(0.0)
+    activation_dropout: float = fields.probability(0.0)
+    classifier_dropout: float = fields.probability(0.0)
+    encoder_layerdrop: float = fields.probability(0.0)
+    decoder_layerdrop: float = fields.probability(0.0)
+    num_labels: Dim = fields.label_count(3)
+    tie_word_embeddings: bool = fields.flag(True)
+    dtype: str | None = fields.dtype()
+
+
+def describe(config: BartConfig) -> EncoderDecoder:
+    """Equal layers in both stacks."""
+    width, count = config.d_model, config.max_position_embeddings
+
+    def attention(module: str, heads: Dim, cross: bool = False) -> Attention:
+        d_head = exact_div(width, heads, "d_model / attention heads")
+        return Attention(heads, d_head, module, cross, dropout=config.attention_dropout)
+
+    def network(inner: Dim) -> Part:
+        kind = ACTIVATIONS[config.activation_function]
+        drop = config.activation_dropout
+        module = Mlp(inner, kind, gated=False, module="", up="fc1", down="fc2", bias=True, dropout=drop)
+        return Part(module, "final_layer_norm")
+
+    def stack(module: str, layers: Dim, *parts: Part) -> Stack:
+        return Stack(
+            parts,
+            layers,
+            module,
+            table_scaled=True,  # by 1 where `scale_embedding` is false
+            positions=Positions("embed_positions", count + SPARE, count, per_sequence=module == "encoder"),
+            embedding_norm="layernorm_embedding",
+            norm_kind=Norm(LAYER_NORM, bias=True),
+            norm_first=False,
+        )
+
+    first, second = config.encoder_attention_heads, config.decoder_attention_heads
+    own = Part(attention("self_attn", first), "self_attn_layer_norm")
+    causal = Part(attention("self_attn", second), "self_attn_layer_norm")
+    other = Part(attention("encoder_attn", second, cross=True), "encoder_attn_layer_norm")
+    name = config.architectures
+    classifiers = {
+        SEQUENCE: of_text(width, config.num_labels, config.classifier_dropout),
+        SPANS: Classifier("qa_outputs", 2, spans=True),  # whatever num_labels says
+    }
+    return EncoderDecoder(
+        config.vocab_size,
+        width,
+        stack("encoder", config.encoder_layers, own, network(config.encoder_ffn_dim)),
+        stack("decoder", config.decoder_layers, causal, other, network(config.decoder_ffn_dim)),
+        module="" if name == MODEL else "model",
+        shares=config.tie_word_embeddings,
+        head=Head(tied=config.tie_word_embeddings, bias="final_logits_bias") if name == LM else None,
+        classifier=classifiers.get(name),
+        dropout=config.dropout,
+    )
+
+
+def _base(**rest: Any) -> BartConfig:
+    return BartConfig(
+        d_model=768,
+        encoder_layers=6,
+        encoder_ffn_dim=3072,
+        encoder_attention_heads=12,
+        decoder_layers=6,
+        decoder_ffn_dim=3072,
+        decoder_attention_heads=12,
+        **rest,
+    )
+
+
+LIKE_PUBLISHED: dict[str, Any] = {"architectures": MODEL, "attention_dropout": 0.1, "activation_dropout": 0.1}
+PRESETS: Mapping[str, BartConfig] = {
+    "bart-base": _base(**LIKE_PUBLISHED),
+    "bart-large": BartConfig(**LIKE_PUBLISHED),
+    "bart-large-cnn": BartConfig(vocab_size=50264),
+}
+ARCHITECTURE = encoder_decoder(
+    "bart",
+    BartConfig,
+    describe,
+    PRESETS,
+    doc="BART: encoder and decoder, learned positions, LayerNorm after each part, GELU.",
+    context=lambda config: config.max_position_embeddings,
+    aliases={
+        "hidden_size": "d_model",
+        "num_attention_heads": "encoder_attention_heads",
+        "num_hidden_layers": "encoder_layers",
+    },
+)

@@ -1,0 +1,125 @@
+"""Attention within a stack and from the decoder to the encoder's output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphacct import Builder, Dim, Value, Workload
+from graphacct_architectures.encoder_decoders.parts.description import Attention
+from graphacct_architectures.layers import dropped, linear, merge_heads, resident, split_heads, with_cache
+
+STATES, MASK, BIASES, CROSS_BIASES = "states", "causal_mask", "position_bias", "cross_position_bias"
+"""What a layer is given besides the stream, by name: the encoder's output, the mask and the scores' biases."""
+
+
+def attention(
+    a: Attention, causal: bool, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
+) -> tuple[Value, ...]:
+    """Attention over x (batch, seq, width), whose scope the builder is in; and the weights where they are written
+    out."""
+    width = x.spec.shape[-1]
+    q = linear(b, a.q, x, a.heads * a.d_head, bias=a.bias)
+    if a.query_scaled:
+        q = b.apply("scale", q, name="q_scaled")
+    q = heads(a, b, q, "q")
+    if a.cross:
+        k, v = (of_encoder(a, workload, b, width, given.get(STATES), label) for label in "kv")
+    else:
+        k, v = (heads(a, b, projected(a, b, x, label), label) for label in "kv")
+        if causal:
+            k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
+    b.hold(x, q, k, v)
+    core = fused if workload.attention == "fused" else eager
+    y, *weights = core(a, causal, workload, b, q, k, v, given)
+    return linear(b, a.out, merge_heads(b, y), width, bias=a.bias), *weights
+
+
+def projected(a: Attention, b: Builder, x: Value, label: str) -> Value:
+    """Keys (`k`) or values (`v`) of x, all heads together."""
+    name, bias = projection(a, label)
+    return linear(b, name, x, a.heads * a.d_head, bias=bias)
+
+
+def projection(a: Attention, label: str) -> tuple[str, bool]:
+    """The name of the projection of keys or values, and whether it has a bias."""
+    return (a.k, a.bias and a.k_bias) if label == "k" else (a.v, a.bias)
+
+
+def heads(a: Attention, b: Builder, x: Value, label: str) -> Value:
+    """(batch, heads, seq, d_head)."""
+    x = split_heads(b, x, a.heads, a.d_head, label)
+    return b.apply("contiguous", x, name=f"{label}_together") if a.contiguous else x
+
+
+def of_encoder(a: Attention, workload: Workload, b: Builder, width: Dim, states: Value | None, label: str) -> Value:
+    """Keys or values of the encoder's output: projected once, and from then on in a cache that does not grow."""
+    if states is not None:
+        known = heads(a, b, projected(a, b, states, label), label)
+        if workload.phase != "prefill":
+            return known
+        known = b.apply("concat", known, name=f"{label}_cached", dim=-2)
+    else:
+        set_aside(a, b, width, label)
+        shape = (workload.batch, a.heads, workload.encoder_seq_len, a.d_head)
+        known = b.apply("kv_cache", name=f"{label}_cache", shape=shape, dtype=b.dtype)
+    b.emit(b.apply("kv_keep", known, name=f"{label}_kept", grows=False))
+    return known
+
+
+def set_aside(a: Attention, b: Builder, width: Dim, label: str) -> None:
+    """Leave a projection whose results are in the cache as it is."""
+    name, bias = projection(a, label)
+    inner = a.heads * a.d_head
+    rest = [b.parameter(f"{name}.bias", (inner,))] if bias else []
+    resident(b, name, b.parameter(f"{name}.weight", (inner, width)), *rest)
+
+
+def fused(
+    a: Attention,
+    causal: bool,
+    workload: Workload,
+    b: Builder,
+    q: Value,
+    k: Value,
+    v: Value,
+    given: Mapping[str, Value],
+) -> tuple[Value, ...]:
+    """One operator. Biases of the scores are its mask, which each layer makes anew where they are causal too."""
+    causal = causal and workload.phase != "decode"
+    rest: tuple[Value, ...] = ()
+    if a.biased:
+        biases = given[CROSS_BIASES if a.cross else BIASES]
+        if causal:
+            hidden = b.apply("causal_mask", name="mask", seq=q.spec.shape[-2], keys=k.spec.shape[-2], dtype="bool")
+            biases = b.apply("masked_fill", biases, hidden, name="masked_biases")
+        rest = (b.apply("contiguous", biases, name="biases"),)
+    options: dict[str, Any] = {"causal": causal and not rest}
+    if workload.phase == "train" and a.dropout:
+        options["dropout_p"] = a.dropout
+    if not a.scaled:
+        options["scale"] = 1
+    return (b.apply("scaled_dot_product_attention", q, k, v, *rest, name="sdpa", **options),)
+
+
+def eager(
+    a: Attention,
+    causal: bool,
+    workload: Workload,
+    b: Builder,
+    q: Value,
+    k: Value,
+    v: Value,
+    given: Mapping[str, Value],
+) -> tuple[Value, ...]:
+    """Scores, biases, mask, softmax and values, written out. The scores are multiplied even by 1, as the transformers
+    library does it."""
+    scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+    scores = b.apply("scale", scores, name="scale")
+    if a.biased:
+        scores = b.apply("add", scores, given[CROSS_BIASES if a.cross else BIASES], name="biases")
+    if causal:
+        scores = b.apply("add", scores, given[MASK], name="mask")
+    weights = b.apply("softmax", scores, name="softmax")
+    weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
+    return b.apply("matmul", weights, v, name="values"), weights

@@ -1,0 +1,71 @@
+"""What families with an encoder share: the class that a file names, and the Architecture around a description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields
+from graphacct_architectures.aliases import ALIASES
+from graphacct_architectures.classifier import EOS, Classifier
+from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
+from graphacct_architectures.encoder_decoders.parts.run import run
+from graphacct_architectures.losses import OWN_LOSSES
+
+
+def of_text(width: Dim, labels: Dim, dropout: float) -> Classifier:
+    """Logits of classes of a text, from the decoder's output where the text ends, through two projections."""
+    return Classifier(
+        "classification_head.out_proj",
+        labels,
+        EOS,
+        dense="classification_head.dense",
+        width=width,
+        activation="tanh",
+        early_dropout=dropout,
+        dropout=dropout,
+    )
+
+
+def encoder_decoder(
+    name: str,
+    config: type[Any],
+    describe: Callable[[Any], EncoderDecoder],
+    presets: Mapping[str, Any],
+    *,
+    doc: str,
+    context: Callable[[Any], Dim],
+    aliases: Mapping[str, str] | None = None,
+    encoder_seq_len: bool = True,
+) -> Architecture:
+    """The Architecture of a family: `describe` gives a configuration's description, and `encoder_seq_len` says whether
+    the workload may say how long the encoder's sequences are."""
+
+    def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+        for key in ("encoder_layerdrop", "decoder_layerdrop"):
+            if workload.phase == "train" and getattr(config, key, None):
+                raise ConfigError(
+                    f"{key} {getattr(config, key)}: whole layers that are dropped in training are not modelled; "
+                    f"add --set {key}=0"
+                )
+        return run(describe(config), workload, b)
+
+    sizes: dict[str, Callable[[Any], Any]] = {"seq_len": context}
+    if encoder_seq_len:
+        sizes["encoder_seq_len"] = lambda config: None
+    return Architecture(
+        name,
+        config,
+        build,
+        presets,
+        sizes=sizes,
+        attention=("fused", "eager"),
+        phases=("forward", "train", "prefill", "decode"),
+        last_logits=True,
+        losses=OWN_LOSSES,
+        dtype="float32",
+        aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
+        translated=frozenset(aliases or ()),
+        model_types=(name,),
+        doc=doc,
+    )

@@ -1,0 +1,250 @@
+"""Models with an encoder and a decoder that attends to it, from one description that a family fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import attrs
+
+from graphacct import Block, Builder, ConfigError, Dim, Graph, Value, Workload, differ
+from graphacct_architectures.classifier import EOS, Classifier, checked_loss, classified, token
+from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.encoder_decoders.parts.attention import BIASES, CROSS_BIASES, MASK, STATES, attention
+from graphacct_architectures.encoder_decoders.parts.description import (
+    Attention,
+    EncoderDecoder,
+    Head,
+    Part,
+    Positions,
+    Stack,
+)
+from graphacct_architectures.layers import dropped, for_logits, linear, resident
+
+
+def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """The graph from token ids or frames to logits; without a head or a classifier to the last stream.
+
+    A decoding step runs the decoder alone: what it needs of the encoder is in the cache. The encoder's parameters are
+    in memory all the same.
+    """
+    check(d, workload)
+    if d.encoder.frames is not None:
+        workload = attrs.evolve(workload, encoder_seq_len=d.encoder.frames.positions)
+    if d.shared:
+        with b.scope(d.module):
+            resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)))
+    if workload.phase == "decode":
+        aside = Builder("encoder", b.operators, b.dtype)
+        aside_states = encoded(d, workload, aside)
+        reside(b, aside.graph(aside_states))
+        given = {}
+    else:
+        states = encoded(d, workload, b)
+        if d.decoder is None:
+            return finished(d, workload, b, states)
+        b.hold(states)
+        given = {STATES: states}
+    assert d.decoder is not None
+    ids = b.input("decoder_input_ids", (workload.batch, workload.seq_len), "int64")
+    with b.scope(d.module), b.scope(d.decoder.module):
+        x = embedded(d, d.decoder, workload, b, ids)
+        x = layers(d, d.decoder, workload, b, x, given)
+    return finished(d, workload, b, x)
+
+
+def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Value | tuple[Value, ...]:
+    """What the head or the classifier makes of the last stream, or the stream itself."""
+    if d.classifier is not None:
+        return classified(d.classifier, workload, b, read(d.classifier, b, x))
+    b.hold(x)
+    return x if d.head is None else logits(d, d.head, workload, b, x)
+
+
+def read(c: Classifier, b: Builder, x: Value) -> Value:
+    """What a classifier reads of x (batch, seq, width)."""
+    if c.reads != EOS:
+        return token(b, x, c.reads)
+    batch = x.spec.shape[0]
+    rows = b.apply("reshape", b.apply("arange", name="row_ids", n=batch), name="rows", shape=(batch,))
+    places = b.apply("constant", name="eos_places", shape=(batch,), dtype="int64")
+    return b.apply("index_pairs", x, rows, places, name="eos_token")
+
+
+def check(d: EncoderDecoder, workload: Workload) -> None:
+    """Raise ConfigError for a workload that the model's class has no answer to."""
+    if d.head is None and d.decoder is None and workload.phase in ("prefill", "decode"):
+        raise ConfigError(f"an encoder alone has no phase {workload.phase!r}: it has forward and train")
+    if d.classifier is not None and workload.phase in ("prefill", "decode"):
+        raise ConfigError(f"a classifier has no phase {workload.phase!r}: it has forward and train")
+    if d.head is None:
+        checked_loss(d.classifier, workload, "a model without a head")
+    if d.classifier is not None and d.classifier.reads == EOS and differ(workload.encoder_seq_len, workload.seq_len):
+        raise ConfigError(
+            f"encoder_seq_len {workload.encoder_seq_len} is not seq_len {workload.seq_len}: the classifier reads the "
+            "decoder's output at the place where the encoder's text ends"
+        )
+    if d.head is None and workload.logits == "last":
+        raise ConfigError("a model without a head computes no logits: leave logits='last' out")
+
+
+def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
+    """The encoder's output."""
+    stack = d.encoder
+    if stack.frames is not None:
+        entering = b.input("input_features", (workload.batch, stack.frames.bins, stack.frames.count))
+    else:
+        entering = b.input("input_ids", (workload.batch, workload.encoder_seq_len), "int64")
+    with b.scope(d.module), b.scope(stack.module):
+        x = embedded(d, stack, workload, b, entering)
+        return layers(d, stack, workload, b, x, {})
+
+
+def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
+    """The stream that enters the layers."""
+    if stack.frames is not None:
+        x = convolved(b, entering, d.width)
+    else:
+        tied = d.table if d.shared and d.shares else ""
+        x = looked_up(b, stack.table, entering, d.vocab_size, d.width, tied_to=tied)
+        if stack.table_scaled:
+            x = b.apply("scale", x, name="embedding_scaled")
+    b.hold(x)
+    if stack.positions is not None:
+        x = placed(stack.positions, stack is d.encoder, workload, b, x)
+    if stack.embedding_norm:
+        x = normed_by(b, stack.embedding_norm, x, stack.norm_kind)
+    return dropped(b, "drop", x, d.dropout, workload)
+
+
+def looked_up(
+    b: Builder, name: str, ids: Value, count: Dim, width: Dim, *, tied_to: str = "", frozen: bool = False
+) -> Value:
+    """The rows of a table."""
+    table = b.parameter(f"{name}.weight", (count, width), tied_to=tied_to, frozen=frozen)
+    return b.apply("embedding", ids, table, name=name)
+
+
+def convolved(b: Builder, x: Value, width: Dim) -> Value:
+    """Frames (batch, bins, frames) as a stream of half as many positions."""
+    for name, stride in (("conv1", 1), ("conv2", 2)):
+        weight, bias = b.parameter(f"{name}.weight", (width, x.spec.shape[1], 3)), b.parameter(f"{name}.bias", (width,))
+        x = b.apply("convolution", x, weight, bias, name=name, stride=stride, padding=1)
+        x = b.apply("gelu", x, name=f"{name}_act")
+    return b.apply("permute", x, name="positions_last", dims=(0, 2, 1))
+
+
+def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Value) -> Value:
+    """x with a learned position added to each token; ConfigError beyond the last."""
+    batch, seq, width = x.spec.shape
+    length, name = (seq, "encoder_seq_len") if in_encoder else (workload.positions, "seq_len")
+    if type(length) is int and type(p.usable) is int and length > p.usable:
+        raise ConfigError(f"{name} {length} is beyond the {p.usable} positions that the model has learned")
+    ids = b.apply("arange", name="position_ids", batch=batch if p.per_sequence else 1, n=seq)
+    rows = looked_up(b, p.name, ids, p.count, width, frozen=p.frozen)
+    b.hold(ids, rows)
+    return b.apply("add", x, rows, name="embed")
+
+
+def layers(
+    d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
+) -> Value:
+    """The stream after all layers and the last norm."""
+    causal = stack is d.decoder
+    given = {**given, **scores_tables(stack, causal, workload, b)}
+    b.hold(*given.values())
+    body = partial(layer, d, stack, workload, tuple(given))
+    x = b.repeat(stack.layers, stack.count, body, x, constants=tuple(given.values()))
+    if stack.norm:
+        x = normed_by(b, stack.norm, x, stack.norm_kind)
+    return dropped(b, "last_drop", x, d.dropout, workload) if stack.last_dropout else x
+
+
+def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) -> dict[str, Value]:
+    """What all layers add to their scores: the mask, where attention is written out, and the biases."""
+    found: dict[str, Value] = {}
+    queries, keys = workload.seq_len, workload.positions
+    if not causal:
+        queries = keys = workload.encoder_seq_len
+    if causal and workload.attention == "eager":
+        mask = {"batch": workload.batch, "seq": queries, "keys": keys, "dtype": b.dtype}
+        found[MASK] = b.apply("causal_mask", name=MASK, **mask)
+    if stack.relative is not None:
+        heads = stack.attention.heads
+        table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))
+        with b.scope(BIASES):
+            buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
+            x = b.apply("embedding", buckets, table, name="relative_attention_bias")
+            x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
+            found[BIASES] = b.apply("reshape", x, name="biases", shape=(1, heads, queries, keys))
+        if causal:
+            shape = (1, heads, queries, workload.encoder_seq_len)
+            found[CROSS_BIASES] = b.apply("full", name=CROSS_BIASES, shape=shape, dtype=b.dtype)
+    return found
+
+
+def layer(
+    d: EncoderDecoder, stack: Stack, workload: Workload, names: tuple[str, ...], b: Builder, x: Value, *constants: Value
+) -> Value:
+    """One layer; its constants come in the order of `names`."""
+    given = dict(zip(names, constants, strict=True))
+    b.hold(x)
+    last: tuple[Value, ...] = ()
+    for part in stack.parts:
+        with b.scope(part.scope):
+            if part.scope:
+                b.hold(x)
+            y = normed_by(b, part.norm, x, stack.norm_kind) if stack.norm_first else x
+            if part.scope and isinstance(part.module, Attention):
+                b.hold(y)
+            y, *written = transformed(part, stack is d.decoder, workload, b, y, given)
+            if written:
+                b.hold(*last, until=b.last)
+                last = tuple(written)
+            y = dropped(b, f"{part.label}_dropout", y, d.dropout, workload)
+            x = b.apply("add", x, y, name=f"{part.label}_residual")
+            if not stack.norm_first:
+                x = normed_by(b, part.norm, x, stack.norm_kind)
+    b.hold(*last)  # one variable has the weights of one attention after the other
+    return x
+
+
+def transformed(
+    part: Part, causal: bool, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
+) -> tuple[Value, ...]:
+    """What a part's module makes of x; and the attention's weights where they are written out."""
+    module = part.module
+    with b.scope(module.module):
+        if isinstance(module, Mlp):
+            if module.module:
+                b.hold(x)
+            return (mlp(module, b, x, workload),)
+        return attention(module, causal and not module.cross, workload, b, x, given)
+
+
+def logits(d: EncoderDecoder, head: Head, workload: Workload, b: Builder, x: Value) -> Value:
+    """The logits of all positions, or of the last."""
+    x = for_logits(b, x, workload)
+    if head.scaled:
+        x = b.apply("scale", x, name="output_scaled")
+    x = linear(b, head.name, x, d.vocab_size, bias=False, tied_to=d.table if head.tied else "")
+    if head.bias:
+        x = b.apply("add", x, b.parameter(head.bias, (1, d.vocab_size), buffer=True), name="logits")
+    return x
+
+
+def reside(b: Builder, graph: Graph, prefix: str = "") -> None:
+    """Nodes for the parameters of a graph that has run before, under the same names."""
+    for node in graph.nodes:
+        name = node.name.removeprefix(prefix)
+        if isinstance(node, Block):
+            b.repeat(name.removesuffix(".*"), node.repeat, partial(_body_resides, node))
+        elif node.parameters:
+            resident(b, name, *node.parameters)
+
+
+def _body_resides(block: Block, b: Builder) -> tuple[Value, ...]:
+    reside(b, block.body, f"{block.name}.")
+    return ()

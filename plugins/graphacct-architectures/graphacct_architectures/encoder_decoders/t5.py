@@ -1,0 +1,186 @@
+"""T5: an encoder and a decoder with biases by distance in place of positions, RMSNorm before each part.
+
+Raffel et al., 2020 (arXiv:1910.10683); version 1.1 and Flan (Chung et al., 2022, arXiv:2210.11416) have a gated
+network. The transformers library ties the head to the embedding whatever the file says: `tie_word_embeddings` false
+only says that what the head projects is not scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import ConfigError, Dim, brief, fields, suggest
+from graphacct_architectures.activations import ACTIVATIONS, optional_activation
+from graphacct_architectures.classifier import Classifier
+from graphacct_architectures.decoders.parts.description import Mlp, Norm
+from graphacct_architectures.encoder_decoders.parts.description import (
+    Attention,
+    EncoderDecoder,
+    Head,
+    Part,
+    Relative,
+    Stack,
+)
+from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder, of_text
+
+LM, MODEL, ENCODER = "T5ForConditionalGeneration", "T5Model", "T5EncoderModel"
+SEQUENCE, TOKENS, SPANS = "T5ForSequenceClassification", "T5ForTokenClassification", "T5ForQuestionAnswering"
+OLDER = {"T5WithLMHeadModel": LM}
+GATED = "gated-"
+
+
+def projection() -> Any:
+    """The feed-forward network: an activation, or `gated-` and one. ConfigError suggests the closest."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str:
+        if not isinstance(value, str) or value.removeprefix(GATED) not in ACTIVATIONS:
+            known = [*ACTIVATIONS, *(GATED + name for name in ACTIVATIONS)]
+            raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), known)}")
+        return value
+
+    return fields.checked_field(check, "relu")
+
+
+@attrs.frozen(kw_only=True)
+class T5Config:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(LM, (LM, MODEL, ENCODER, SEQUENCE, TOKENS, SPANS), OLDER)
+    vocab_size: Dim = fields.size(32128)
+    d_model: Dim = fields.size(512)
+    d_kv: Dim = fields.size(64)
+    d_ff: Dim = fields.size(2048)
+    num_layers: Dim = fields.size(6)
+    num_decoder_layers: Dim | None = fields.optional_size()
+    num_hidden_layers: Dim | None = fields.optional_size()
+    num_heads: Dim = fields.size(8)
+    n_positions: Dim = fields.size(512)
+    relative_attention_num_buckets: Dim = fields.size(32)
+    dropout_rate: float = fields.probability(0.1)
+    classifier_dropout: float = fields.probability(0.0)
+    num_labels: Dim = fields.label_count()
+    feed_forward_proj: str = projection()
+    tie_word_embeddings: bool = fields.flag(True)
+    scale_decoder_outputs: bool | None = fields.optional_flag()
+    is_gated_act: bool | None = fields.optional_flag()
+    dense_act_fn: str | None = optional_activation()
+    dtype: str | None = fields.dtype()
+
+    @property
+    def encoder_layers(self) -> Dim:
+        """Layers of the encoder, which a second key says too; as many as the decoder has where it does not."""
+        return self.num_layers if self.num_hidden_layers is None else self.num_hidden_layers
+
+    @property
+    def scaled(self) -> bool:
+        """Whether what the head projects is scaled: files of today say it, older ones by not tying the head."""
+        return self.tie_word_embeddings if self.scale_decoder_outputs is None else self.scale_decoder_outputs
+
+    @property
+    def gated(self) -> bool:
+        """Whether the network has a gate: said by its own key, which saved files have too, or by the projection's."""
+        return self.feed_forward_proj.startswith(GATED) if self.is_gated_act is None else self.is_gated_act
+
+    @property
+    def activation(self) -> str:
+        """The network's operator, which two keys say as well."""
+        kind = self.feed_forward_proj
+        if self.dense_act_fn is not None:
+            return ACTIVATIONS[self.dense_act_fn]
+        return "gelu_new" if kind == "gated-gelu" else ACTIVATIONS[kind.removeprefix(GATED)]
+
+
+def describe(config: T5Config) -> EncoderDecoder:
+    """Equal layers in both stacks; the first of each has the table of biases."""
+    d_model, drop = config.d_model, config.dropout_rate
+
+    def attention(module: str, cross: bool = False) -> Attention:
+        return Attention(
+            config.num_heads,
+            config.d_kv,
+            module,
+            cross,
+            q="q",
+            k="k",
+            v="v",
+            out="o",
+            bias=False,
+            scaled=False,
+            biased=True,
+            dropout=drop,
+        )
+
+    network = Mlp(
+        config.d_ff,
+        config.activation,
+        gated=config.gated,
+        module="DenseReluDense",
+        gate="wi_0",
+        up="wi_1" if config.gated else "wi",
+        down="wo",
+        dropout=drop,
+    )
+    own, other = attention("SelfAttention"), attention("EncDecAttention", cross=True)
+    relative = Relative("block.0.layer.0.SelfAttention.relative_attention_bias", config.relative_attention_num_buckets)
+
+    def stack(module: str, count: Dim, *modules: Attention | Mlp) -> Stack:
+        parts = tuple(Part(item, "layer_norm", f"layer.{index}") for index, item in enumerate(modules))
+        kind: dict[str, Any] = {"norm": "final_layer_norm", "norm_kind": Norm(wide="statistics")}
+        return Stack(parts, count, module, "block", relative=relative, **kind, last_dropout=True)
+
+    count = config.num_layers if config.num_decoder_layers is None else config.num_decoder_layers
+    name, last = config.architectures, config.classifier_dropout
+    alone = name in (ENCODER, TOKENS)
+    classifiers = {
+        SEQUENCE: of_text(config.d_model, config.num_labels, last),
+        TOKENS: Classifier("classifier", config.num_labels, dropout=last),
+        SPANS: Classifier("qa_outputs", config.num_labels, spans=True),
+    }
+    return EncoderDecoder(
+        config.vocab_size,
+        d_model,
+        stack("encoder", config.encoder_layers, own, network),
+        None if alone else stack("decoder", count, own, other, network),
+        module="transformer" if name in (SEQUENCE, TOKENS) else "",
+        head=Head(scaled=config.scaled) if name == LM else None,
+        classifier=classifiers.get(name),
+        dropout=drop,
+    )
+
+
+def _sizes(d_model: int, d_ff: int, layers: int, heads: int, **rest: Any) -> T5Config:
+    return T5Config(d_model=d_model, d_ff=d_ff, num_layers=layers, num_decoder_layers=layers, num_heads=heads, **rest)
+
+
+def _gated(*sizes: int) -> T5Config:
+    return _sizes(*sizes, feed_forward_proj="gated-gelu", scale_decoder_outputs=False)
+
+
+PRESETS: Mapping[str, T5Config] = {
+    "t5-small": _sizes(512, 2048, 6, 8),
+    "t5-base": _sizes(768, 3072, 12, 12),
+    "t5-large": _sizes(1024, 4096, 24, 16),
+    "t5-3b": _sizes(1024, 16384, 24, 32, d_kv=128),
+    "t5-11b": _sizes(1024, 65536, 24, 128, d_kv=128),
+    "flan-t5-small": _gated(512, 1024, 8, 6),
+    "flan-t5-base": _gated(768, 2048, 12, 12),
+    "flan-t5-large": _gated(1024, 2816, 24, 16),
+    "flan-t5-xl": _gated(2048, 5120, 24, 32),
+    "flan-t5-xxl": _gated(4096, 10240, 24, 64),
+}
+ARCHITECTURE = encoder_decoder(
+    "t5",
+    T5Config,
+    describe,
+    PRESETS,
+    doc="T5 and Flan-T5: encoder and decoder, biases by distance, RMSNorm.",
+    context=lambda config: config.n_positions,
+    aliases={
+        "hidden_size": "d_model",
+        "num_attention_heads": "num_heads",
+        "head_dim": "d_kv",
+    },
+)

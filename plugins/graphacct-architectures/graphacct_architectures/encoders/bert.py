@@ -1,0 +1,101 @@
+"""BERT: an encoder of 12 or 24 layers, norms after each part, learned positions and token types.
+
+Devlin et al., 2018 (arXiv:1810.04805).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct import fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.classifier import Classifier
+from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
+from graphacct_architectures.encoders.parts.encode import POOLED
+from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
+
+MODEL, MASKED, CAUSAL, PRETRAINING = "BertModel", "BertForMaskedLM", "BertLMHeadModel", "BertForPreTraining"
+NEXT, SEQUENCE, TOKENS = "BertForNextSentencePrediction", "BertForSequenceClassification", "BertForTokenClassification"
+SPANS, CHOICE = "BertForQuestionAnswering", "BertForMultipleChoice"
+CLASSES = (MODEL, MASKED, CAUSAL, PRETRAINING, NEXT, SEQUENCE, TOKENS, SPANS, CHOICE)
+
+
+@attrs.frozen(kw_only=True)
+class BertConfig(EncoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(MODEL, CLASSES)
+
+
+def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
+    """An encoder of BERT's layers; `rest` is what differs."""
+    common: dict[str, Any] = {
+        "positions": config.max_position_embeddings,
+        "usable": config.max_position_embeddings,
+        "counted": False,
+        "token_types": config.type_vocab_size,
+        "embedding_width": config.hidden_size,
+        "causal": config.is_decoder,
+    }
+    return Encoder(
+        config.vocab_size,
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_attention_heads,
+        config.num_hidden_layers,
+        ACTIVATIONS[config.hidden_act],
+        module=module,
+        names=Names(),
+        dropout=config.hidden_dropout_prob,
+        attention_dropout=config.attention_probs_dropout_prob,
+        **{**common, **rest},
+    )
+
+
+def describe(config: BertConfig) -> Encoder:
+    """The encoder with its pooler, or with the heads of a class."""
+    name = config.architectures
+    if name == MODEL:
+        return like_bert(config, "", pooled=True)
+    words = Head(
+        "cls.predictions.transform.dense",
+        config.hidden_size,
+        ACTIVATIONS[config.hidden_act],
+        "cls.predictions.transform.LayerNorm",
+        "cls.predictions.decoder",
+        config.vocab_size,
+        tied=config.tie_word_embeddings,
+        bias="cls.predictions.bias",
+    )
+    follows = Classifier("cls.seq_relationship", 2, POOLED)
+    classifiers = {
+        PRETRAINING: follows,
+        NEXT: follows,
+        SEQUENCE: of_pooled(config, config.num_labels),
+        CHOICE: of_pooled(config, 1),
+        TOKENS: of_tokens(config),
+        SPANS: of_spans(config),
+    }
+    classifier = classifiers.get(name)
+    pooled = classifier is not None and classifier.reads == POOLED
+    head = words if name in (MASKED, CAUSAL, PRETRAINING) else None
+    return like_bert(config, "bert", pooled=pooled, head=head, classifier=classifier)
+
+
+LARGE: dict[str, Any] = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
+PRESETS = {
+    "bert-base-uncased": BertConfig(architectures=MASKED),
+    "bert-large-uncased": BertConfig(architectures=MASKED, **LARGE),
+    "bert-base-cased": BertConfig(architectures=MASKED, vocab_size=28996),
+    "bert-large-cased": BertConfig(architectures=MASKED, vocab_size=28996, **LARGE),
+}
+ARCHITECTURE = encoder(
+    "bert", BertConfig, describe, PRESETS, doc="BERT: an encoder with its pooler or the head of a class."
+)

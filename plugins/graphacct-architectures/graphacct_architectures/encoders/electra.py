@@ -1,0 +1,121 @@
+"""ELECTRA: BERT's layers with narrow embeddings; the discriminator finds replaced tokens, the generator makes them.
+
+Clark et al., 2020 (arXiv:2003.10555).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct import ConfigError, Dim, fields, same
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.classifier import Classifier
+from graphacct_architectures.encoders.bert import like_bert
+from graphacct_architectures.encoders.parts.description import Encoder, Head
+from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_first, of_spans, of_tokens
+
+MODEL, REPLACED, MASKED, CAUSAL = "ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"
+SEQUENCE, TOKENS = "ElectraForSequenceClassification", "ElectraForTokenClassification"
+SPANS, CHOICE = "ElectraForQuestionAnswering", "ElectraForMultipleChoice"
+CLASSES = (MODEL, REPLACED, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
+SUMMARIES = {"first": "first", "last": "last", "mean": "mean", "cls_index": "last"}
+"""What each `summary_type` reads: without an index of the token, the last one."""
+
+
+@attrs.frozen(kw_only=True)
+class ElectraConfig(EncoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(MODEL, CLASSES)
+    embedding_size: Dim = fields.size(128)
+    hidden_size: Dim = fields.size(256)
+    num_attention_heads: Dim = fields.size(4)
+    intermediate_size: Dim = fields.size(1024)
+    summary_type: str = fields.choice("first", tuple(SUMMARIES))
+    summary_use_proj: bool = fields.flag(True)
+    summary_proj_to_labels: bool = fields.flag(False)
+    summary_activation: str = activation("gelu")
+    summary_first_dropout: float = fields.probability(0.0)
+    summary_last_dropout: float = fields.probability(0.1)
+
+
+def describe(config: ElectraConfig) -> Encoder:
+    """The encoder alone, or with the head of a class."""
+    words = Head(
+        "generator_predictions.dense",
+        config.embedding_size,
+        "gelu",
+        "generator_predictions.LayerNorm",
+        "generator_lm_head",
+        config.vocab_size,
+        tied=config.tie_word_embeddings,
+    )
+    heads = {
+        REPLACED: Head(
+            "discriminator_predictions.dense",
+            config.hidden_size,
+            ACTIVATIONS[config.hidden_act],
+            "",
+            "discriminator_predictions.dense_prediction",
+            1,
+        ),
+        MASKED: words,
+        CAUSAL: words,
+    }
+    classifiers = {
+        SEQUENCE: of_first(config, "gelu"),
+        TOKENS: of_tokens(config),
+        SPANS: of_spans(config),
+        CHOICE: of_summary(config),
+    }
+    name = config.architectures
+    module = "" if name == MODEL else "electra"
+    width = config.embedding_size
+    return like_bert(config, module, embedding_width=width, head=heads.get(name), classifier=classifiers.get(name))
+
+
+def of_summary(config: ElectraConfig) -> Classifier:
+    """One logit for each answer to choose from, of a summary of its tokens; ConfigError for one of another width."""
+    width, labels = config.hidden_size, config.num_labels
+    if config.summary_use_proj and config.summary_proj_to_labels and not same(labels, width):
+        raise ConfigError(
+            f"summary_proj_to_labels makes {labels} numbers, but the classifier takes hidden_size {width}"
+        )
+    return Classifier(
+        "classifier",
+        1,
+        SUMMARIES[config.summary_type],
+        dense="sequence_summary.summary" if config.summary_use_proj else "",
+        width=width,
+        activation=ACTIVATIONS[config.summary_activation],
+        early_dropout=config.summary_first_dropout,
+        dropout=config.summary_last_dropout,
+    )
+
+
+BASE: dict[str, Any] = {
+    "embedding_size": 768,
+    "hidden_size": 768,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+}
+LARGE: dict[str, Any] = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
+PRESETS = {
+    "electra-small-discriminator": ElectraConfig(architectures=REPLACED),
+    "electra-base-discriminator": ElectraConfig(architectures=REPLACED, **BASE),
+    "electra-large-discriminator": ElectraConfig(architectures=REPLACED, embedding_size=1024, **LARGE),
+}
+ARCHITECTURE = encoder(
+    "electra",
+    ElectraConfig,
+    describe,
+    PRESETS,
+    doc="ELECTRA: BERT's layers with narrow embeddings, alone or with the head of a class.",
+)

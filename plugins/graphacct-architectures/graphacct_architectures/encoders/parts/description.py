@@ -1,0 +1,112 @@
+"""The description of an encoder of texts: BERT's layers, as plain values that a family fills in.
+
+Names are those of the published checkpoint's modules. What is empty or None is not there.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import Dim
+from graphacct_architectures.classifier import Classifier
+
+
+@attrs.frozen
+class Names:
+    """What a layer's modules are called.
+
+    Attributes:
+        stack: The layers.
+        attention: The module that has the scores.
+        query, key, value, out: The projections.
+        attention_norm: The norm after attention.
+        up, down: The feed-forward network's projections.
+        act: Its activation.
+        norm: The norm after it.
+    """
+
+    stack: str = "encoder.layer"
+    attention: str = "attention.self"
+    query: str = "attention.self.query"
+    key: str = "attention.self.key"
+    value: str = "attention.self.value"
+    out: str = "attention.output.dense"
+    attention_norm: str = "attention.output.LayerNorm"
+    up: str = "intermediate.dense"
+    act: str = "intermediate.intermediate_act_fn"
+    down: str = "output.dense"
+    norm: str = "output.LayerNorm"
+
+
+@attrs.frozen
+class Head:
+    """A prediction for every token.
+
+    Attributes:
+        dense: The first projection.
+        width: Its width.
+        activation: Its operator.
+        norm: The norm after it; empty for none.
+        decoder: The last projection.
+        outputs: Its width.
+        tied: Whether its weight is the token embedding's.
+        bias: The name of the parameter that is its bias too; empty where it has its own.
+    """
+
+    dense: str
+    width: Dim
+    activation: str
+    norm: str
+    decoder: str
+    outputs: Dim
+    tied: bool = False
+    bias: str = ""
+
+
+@attrs.frozen
+class Encoder:
+    """An encoder whose every token sees all others.
+
+    Attributes:
+        vocab_size: Rows of the embedding.
+        width: Of the stream.
+        inner: The feed-forward network's width.
+        heads: Attention heads.
+        count: Layers.
+        activation: The feed-forward network's operator.
+        positions: Rows of the table of positions.
+        usable: How many of them a sequence can have.
+        counted: Whether positions are counted from the tokens, so that each sequence has its own.
+        token_types: Rows of the table of token types; 0 for none.
+        embedding_width: Of the embeddings, which are projected where it is not the stream's.
+        module: The name of the module around all but the head.
+        names: Its layers' names.
+        dropout: The probability with which embeddings and outputs are dropped in training.
+        attention_dropout: That of the weights.
+        output_dropped: Whether attention's output is dropped as the network's is.
+        pooled: Whether the first token's output is projected, as a second output.
+        head: A prediction for every token, or None.
+        classifier: Logits of classes, or None.
+        causal: Whether a token sees only those before it.
+    """
+
+    vocab_size: Dim
+    width: Dim
+    inner: Dim
+    heads: Dim
+    count: Dim
+    activation: str
+    positions: Dim
+    usable: Dim
+    counted: bool
+    token_types: Dim
+    embedding_width: Dim
+    module: str
+    names: Names
+    dropout: float
+    attention_dropout: float
+    pooled: bool = False
+    head: Head | None = None
+    classifier: Classifier | None = None
+    causal: bool = False
+    output_dropped: bool = True

@@ -1,0 +1,106 @@
+"""What families of encoders share: BERT's keys, the classes of each family, and the Architecture around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Architecture, Builder, Dim, Value, Workload, fields
+from graphacct_architectures.activations import activation
+from graphacct_architectures.aliases import ALIASES
+from graphacct_architectures.classifier import Classifier, checked_loss
+from graphacct_architectures.encoders.parts.description import Encoder
+from graphacct_architectures.encoders.parts.encode import POOLED, encode
+from graphacct_architectures.losses import LOSSES
+
+
+@attrs.frozen(kw_only=True)
+class EncoderConfig:
+    """The keys that BERT and its kin have, with the defaults of BERT's class."""
+
+    vocab_size: Dim = fields.size(30522)
+    hidden_size: Dim = fields.size(768)
+    num_hidden_layers: Dim = fields.size(12)
+    num_attention_heads: Dim = fields.size(12)
+    intermediate_size: Dim = fields.size(3072)
+    hidden_act: str = activation("gelu")
+    hidden_dropout_prob: float = fields.probability(0.1)
+    attention_probs_dropout_prob: float = fields.probability(0.1)
+    max_position_embeddings: Dim = fields.size(512)
+    type_vocab_size: Dim = fields.size(2)
+    classifier_dropout: float | None = fields.optional_probability()
+    num_labels: Dim = fields.label_count()
+    is_decoder: bool = fields.flag(False)
+    tie_word_embeddings: bool = fields.flag(True)
+    dtype: str | None = fields.dtype()
+
+    @property
+    def last_dropout(self) -> float:
+        """The probability with which what a classifier reads is dropped."""
+        return self.hidden_dropout_prob if self.classifier_dropout is None else self.classifier_dropout
+
+
+def of_pooled(config: Any, count: Dim) -> Classifier:
+    """Logits of classes of a sequence, from the pooler's output; one for each answer to choose from."""
+    return Classifier("classifier", count, POOLED, dropout=config.last_dropout)
+
+
+def of_first(config: Any, act: str) -> Classifier:
+    """Logits of classes of a sequence, from the first token through two projections."""
+    drop = config.last_dropout
+    return Classifier(
+        "classifier.out_proj",
+        config.num_labels,
+        "first",
+        dense="classifier.dense",
+        width=config.hidden_size,
+        activation=act,
+        early_dropout=drop,
+        dropout=drop,
+    )
+
+
+def of_tokens(config: Any) -> Classifier:
+    """Logits of classes of each token."""
+    return Classifier("classifier", config.num_labels, dropout=config.last_dropout)
+
+
+def of_spans(config: Any, dropout: float = 0.0) -> Classifier:
+    """Where a question's answer begins and ends."""
+    return Classifier("qa_outputs", config.num_labels, spans=True, dropout=dropout)
+
+
+def encoder(
+    name: str,
+    config: type[Any],
+    describe: Callable[[Any], Encoder],
+    presets: Mapping[str, Any],
+    *,
+    doc: str,
+    aliases: Mapping[str, str] | None = None,
+) -> Architecture:
+    """The Architecture of a family of encoders: `describe` gives a configuration's description."""
+
+    def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+        described = describe(config)
+        apart = described.head is not None and described.classifier is not None
+        if described.head is None or (type(described.head.outputs) is int and described.head.outputs == 1) or apart:
+            checked_loss(None if apart else described.classifier, workload, config.architectures)
+        return encode(described, workload, b)
+
+    return Architecture(
+        name,
+        config,
+        build,
+        presets,
+        sizes={"seq_len": lambda config: describe(config).usable},
+        attention=("fused", "eager"),
+        dtype="float32",
+        aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
+        translated=frozenset(aliases or ()),
+        model_types=(name,),
+        losses=LOSSES,
+        doc=doc,
+    )

@@ -1,0 +1,69 @@
+"""RoBERTa: BERT's layers with one token type, and positions counted from the tokens behind the padding's.
+
+Liu et al., 2019 (arXiv:1907.11692).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, fields
+from graphacct_architectures.encoders.bert import LARGE, like_bert
+from graphacct_architectures.encoders.parts.description import Encoder, Head
+from graphacct_architectures.encoders.parts.family import (
+    EncoderConfig,
+    encoder,
+    of_first,
+    of_pooled,
+    of_spans,
+    of_tokens,
+)
+
+MODEL, MASKED, CAUSAL = "RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"
+SEQUENCE, TOKENS = "RobertaForSequenceClassification", "RobertaForTokenClassification"
+SPANS, CHOICE = "RobertaForQuestionAnswering", "RobertaForMultipleChoice"
+CLASSES = (MODEL, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
+
+
+@attrs.frozen(kw_only=True)
+class RobertaConfig(EncoderConfig):
+    """The keys of the published config.json that the cost depends on; positions begin after `pad_token_id`."""
+
+    architectures: str = fields.model_class(MODEL, CLASSES)
+    vocab_size: Dim = fields.size(50265)
+    pad_token_id: Dim = fields.size(1, minimum=0)
+
+
+def describe(config: RobertaConfig) -> Encoder:
+    """The encoder with its pooler, or with the head of a class: the one of words has GELU, whatever the layers have."""
+    rest: dict[str, Any] = {"counted": True, "usable": config.max_position_embeddings - config.pad_token_id - 1}
+    if config.architectures == MODEL:
+        return like_bert(config, "", pooled=True, **rest)
+    head = Head(
+        "lm_head.dense",
+        config.hidden_size,
+        "gelu",
+        "lm_head.layer_norm",
+        "lm_head.decoder",
+        config.vocab_size,
+        tied=config.tie_word_embeddings,
+        bias="lm_head.bias",
+    )
+    classifiers = {
+        SEQUENCE: of_first(config, "tanh"),
+        CHOICE: of_pooled(config, 1),
+        TOKENS: of_tokens(config),
+        SPANS: of_spans(config),
+    }
+    rest["head"] = head if config.architectures in (MASKED, CAUSAL) else None
+    classifier = classifiers.get(config.architectures)
+    return like_bert(config, "roberta", pooled=config.architectures == CHOICE, classifier=classifier, **rest)
+
+
+COMMON: dict[str, Any] = {"architectures": MASKED, "max_position_embeddings": 514, "type_vocab_size": 1}
+PRESETS = {"roberta-base": RobertaConfig(**COMMON), "roberta-large": RobertaConfig(**COMMON, **LARGE)}
+ARCHITECTURE = encoder(
+    "roberta", RobertaConfig, describe, PRESETS, doc="RoBERTa: BERT's layers, positions behind the padding's."
+)

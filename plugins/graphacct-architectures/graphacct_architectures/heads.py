@@ -1,0 +1,122 @@
+"""The classes of a family: the language model, the decoder alone, and classifiers of sequences, of tokens, of spans.
+
+A file names its class in `architectures`. What it is is told by how the name ends, so that names of the first days
+(`LLaMAForCausalLM`, `RWForCausalLM`) are those of today; a file without a class is the language model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields
+from graphacct_architectures.classifier import Classifier, checked_loss
+from graphacct_architectures.losses import Loss, cross_entropy, next_token, total
+
+if TYPE_CHECKING:
+    from graphacct_architectures.decoders.parts.description import Decoder
+
+CAUSAL, ALONE, SEQUENCE, TOKENS, SPAN, TWO_HEADS = (
+    "ForCausalLM",
+    "Model",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "DoubleHeadsModel",
+)
+ENDINGS = (SEQUENCE, TOKENS, SPAN, TWO_HEADS, ALONE)
+"""Of the classes that are no language models, the one that ends as another does before it."""
+CLASSES = (CAUSAL, ALONE, SEQUENCE, TOKENS, SPAN)
+"""What most families have."""
+LABELS_DROPPED = 0.1
+"""The dropout before a classifier of tokens unless a file says another."""
+
+
+def first_class() -> Any:
+    """The key `architectures`: the class that the weights are of, the first where it lists several; empty for none, and
+    for the language model under any name."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str:
+        names = [value] if isinstance(value, str) else value
+        if not names:
+            return ""
+        if not isinstance(names, (list, tuple)) or not isinstance(names[0], str):
+            raise ConfigError(f"{field.name} is a list with the name of a class, not {brief(value)}")
+        return "" if names[0].endswith((CAUSAL, "LMHeadModel")) else names[0]
+
+    return fields.checked_field(check, "")
+
+
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
+class HeadConfig:
+    """The keys that say what stands on a decoder: the class, and how many labels its classifier has."""
+
+    architectures: str = first_class()
+    num_labels: Dim = fields.label_count()
+    classifier_dropout: float | None = fields.optional_probability()
+
+    @property
+    def ending(self) -> str:
+        """Which of the classes it is, as its name ends; a name that ends in none of them itself."""
+        if not self.architectures:
+            return CAUSAL
+        return next((ending for ending in ENDINGS if self.architectures.endswith(ending)), self.architectures)
+
+
+def checked(config: HeadConfig, family: str, classes: Collection[str]) -> str:
+    """The ending of the class; ConfigError where the family has no such class.
+
+    Only the family's own `…Model` is the decoder alone: others' (`Qwen2ForRewardModel`) have heads of their own.
+    """
+    ending = config.ending
+    stem = config.architectures.removesuffix(ALONE)
+    if ending not in classes or (ending == ALONE and stem.lower() != family.replace("_", "")):
+        known = ", ".join(f"…{item}" for item in classes)
+        raise ConfigError(f"architectures has {brief(config.architectures)}: the classes of {family} are {known}")
+    return ending
+
+
+def headed(d: Decoder, config: HeadConfig, ending: str, tokens: str = "score", span: str = "") -> Decoder:
+    """The decoder of the class that the file names, of which `d` is the language model.
+
+    `tokens` is the name of the classifier of tokens, and `span` what a class that answers questions calls the decoder,
+    where it is another name than the language model's.
+    """
+    _, _, rest = d.module.partition(".")
+    if ending == ALONE:
+        return attrs.evolve(d, module=rest, headless=True)
+    module = ".".join(part for part in (span, rest) if part) if span and ending == SPAN else d.module
+    return attrs.evolve(d, module=module, classifier=labels_head(config, ending, tokens))
+
+
+def labels_head(config: HeadConfig, ending: str, tokens: str) -> Classifier | None:
+    """The head of labels of a class, which is called `tokens` where it is of tokens; None where there is none."""
+    if ending == SEQUENCE:
+        return Classifier("score", config.num_labels, bias=False, pooled=True)
+    if ending == SPAN:
+        return Classifier("qa_outputs", 2, spans=True)
+    if ending != TOKENS:
+        return None
+    chance = config.classifier_dropout
+    if chance is None:
+        chance = getattr(config, "hidden_dropout", LABELS_DROPPED)
+    return Classifier(tokens, config.num_labels, dropout=chance)
+
+
+def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
+    """ConfigError where the workload asks for what a class does not have."""
+    if workload.logits == "last" and ending not in (CAUSAL, TWO_HEADS):
+        raise ConfigError(f"{config.architectures} has no logits of the vocabulary: leave logits='last' out")
+    if ending not in (CAUSAL, TWO_HEADS):
+        checked_loss(labels_head(config, ending, ""), workload, config.architectures)
+
+
+def class_loss(config: HeadConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """The cross-entropy of a configuration's class: of the next token, or of its labels."""
+    entropy = next_token if config.ending in (CAUSAL, TWO_HEADS) else cross_entropy
+    return entropy(config, outputs, b)
+
+
+CLASS_LOSSES: Mapping[str, Loss] = {"sum": total, "cross_entropy": class_loss}

@@ -1,0 +1,138 @@
+"""The modules that transformer families are written with: each makes its parameters and its nodes.
+
+The functions are named after torch's modules. A module's node has the module's path as its name; what a module does
+without a module of its own (scores, softmax) has the module's path and a word.
+"""
+
+from __future__ import annotations
+
+from graphacct import Builder, Dim, Parameter, Value, Workload, minimum, same
+
+
+def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Value:
+    """A lookup table `name.weight` of `count` rows."""
+    return b.apply("embedding", ids, b.parameter(f"{name}.weight", (count, width)), name=name)
+
+
+def linear(b: Builder, name: str, x: Value, width: Dim, *, bias: bool = True, tied_to: str = "") -> Value:
+    """torch.nn.Linear: `name.weight` stored (out, in), and `name.bias`."""
+    weight = b.parameter(f"{name}.weight", (width, x.spec.shape[-1]), tied_to=tied_to)
+    rest = (b.parameter(f"{name}.bias", (width,)),) if bias else ()
+    return b.apply("linear", x, weight, *rest, name=name)
+
+
+def conv1d(b: Builder, name: str, x: Value, width: Dim) -> Value:
+    """The Conv1D of the published GPT-2: a linear layer whose `name.weight` is stored (in, out)."""
+    weight = b.parameter(f"{name}.weight", (x.spec.shape[-1], width))
+    return b.apply("linear_in_out", x, weight, b.parameter(f"{name}.bias", (width,)), name=name)
+
+
+def layer_norm(b: Builder, name: str, x: Value) -> Value:
+    """torch.nn.LayerNorm over the last dimension, with `name.weight` and `name.bias`."""
+    width = x.spec.shape[-1:]
+    return b.apply("layer_norm", x, b.parameter(f"{name}.weight", width), b.parameter(f"{name}.bias", width), name=name)
+
+
+def rms_norm(b: Builder, name: str, x: Value, **attributes: str) -> Value:
+    """RMSNorm over the last dimension, with `name.weight`."""
+    return b.apply("rms_norm", x, b.parameter(f"{name}.weight", x.spec.shape[-1:]), name=name, **attributes)
+
+
+def norm(
+    b: Builder,
+    name: str,
+    x: Value,
+    kind: str,
+    *,
+    weight: bool = True,
+    bias: bool = False,
+    centred: bool = False,
+    wide: str = "",
+) -> Value:
+    """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them.
+
+    The gain is the weight, or one more than it where it is `centred` at 0, in which case `name` is the scope of both
+    steps. `wide` says what of an RMSNorm is in float32; where all is, so is the gain.
+    """
+    width = x.spec.shape[-1:]
+    gains = [b.parameter(f"{name}.weight", width)] if weight else []
+    if wide == "all" and b.dtype != "float32":
+        gains = [b.apply("cast", gain, name=f"{name}.wide", dtype="float32") for gain in gains] if centred else gains
+    if centred:
+        gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
+    biases = [b.parameter(f"{name}.bias", width)] if bias else []
+    node = f"{name}.normed" if centred else name
+    return b.apply(kind, x, *gains, *biases, name=node, **({"wide": wide} if wide else {}))
+
+
+def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:
+    """An activation of one operator or of several with spaces between, the first applied first."""
+    for count, operator in enumerate(operators.split()):
+        x = b.apply(operator, x, name=name if count == 0 else f"{name}_{operator}")
+    return x
+
+
+def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Value:
+    """(batch, seq, heads * width) as (batch, heads, seq, width): two views."""
+    batch, seq = x.spec.shape[:2]
+    apart = b.apply("reshape", x, name=f"{label}_heads", shape=(batch, seq, heads, width))
+    return b.apply("transpose", apart, name=f"{label}_transposed", dims=(1, 2))
+
+
+def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: Dim | None = None) -> Value:
+    """The keys or values that attention sees: `new`, and in decoding the cached ones before it.
+
+    `new` is (batch, heads, tokens, width) with as many heads as have keys and values of their own, or (batch, tokens,
+    width). With a cache the result is a copy, as the transformers library's DynamicCache makes one, and what the cache
+    holds from then on leaves the graph: all tokens, or the last `window` of them. A decoding step finds the last
+    `window` of its `cache_len` earlier tokens there and sees those of them that are in the new token's window, which
+    counts the new token itself; in a prefill attention sees all, and its mask has the window. Layers with and without a
+    window are blocks of their own, each with its own.
+    """
+    if workload.phase not in ("prefill", "decode"):
+        return new
+    *lead, _, width = new.spec.shape
+    parts: tuple[Value, ...] = (new,)
+    if workload.phase == "decode":
+        assert workload.cache_len is not None
+        held = workload.cache_len if window is None else minimum(workload.cache_len, window)
+        cache = b.apply("kv_cache", name=f"{label}_cache", shape=(*lead, held, width), dtype=new.spec.dtype)
+        if window is not None:
+            seen = minimum(held, window - 1)
+            if not same(seen, held):  # the oldest token is out of the new one's window
+                name = f"{label}_cache_seen"
+                cache = b.apply("slice", cache, name=name, dim=-2, start=held - seen, length=seen)
+        parts = (cache, new)
+    known = b.apply("concat", *parts, name=f"{label}_cached", dim=-2)
+    length = None if window is None else minimum(known.spec.shape[-2], window)
+    kept = b.apply("kv_keep", known, name=f"{label}_kept", **({} if length is None else {"length": length}))
+    b.emit(kept)
+    return known
+
+
+def merge_heads(b: Builder, x: Value) -> Value:
+    """(batch, heads, seq, width) as (batch, seq, heads * width): a view, and a copy where the layout asks for one."""
+    batch, heads, seq, width = x.spec.shape
+    together = b.apply("transpose", x, name="merge_transposed", dims=(1, 2))
+    return b.apply("reshape", together, name="merge_heads", shape=(batch, seq, heads * width))
+
+
+def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Value:
+    """torch.nn.Dropout: x itself outside training and where nothing is dropped, as torch returns it."""
+    return b.apply("dropout", x, name=name, p=p) if p and workload.phase == "train" else x
+
+
+def resident(b: Builder, name: str, *parameters: Parameter) -> None:
+    """Parameters that are in memory and that nothing reads in this phase: the first under `name`, the others with their
+    own words behind it."""
+    for index, parameter in enumerate(parameters):
+        word = f"_{parameter.name.rpartition('.')[2]}" if index else ""
+        b.apply("resident", parameter, name=f"{name}{word}")
+
+
+def for_logits(b: Builder, x: Value, workload: Workload) -> Value:
+    """What the head sees of x (batch, seq, width): all positions, or the last of each sequence, a view."""
+    seq = x.spec.shape[1]
+    if workload.logits == "all" or same(seq, 1):
+        return x
+    return b.apply("slice", x, name="last_position", dim=1, start=seq - 1, length=1)

@@ -1,0 +1,62 @@
+"""Losses: the scalars that a training step starts its gradients from, under the names that users give them.
+
+A loss is a function of a configuration, the model's outputs and a Builder, which adds its nodes and returns the scalar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from graphacct import Builder, Value, prod
+
+Loss: TypeAlias = Callable[[Any, tuple[Value, ...], Builder], Value]
+
+
+def total(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """The sum of every output: each is summed, then these sums are added up."""
+    b.returned()
+    first, *others = outputs
+    result: Value = b.apply("sum", first, name="loss_0" if others else "loss")
+    for index, other in enumerate(others, 1):
+        part = b.apply("sum", other, name=f"loss_{index}")
+        result = b.apply("add", result, part, name="loss" if index == len(others) else f"loss_to_{index}")
+    return result
+
+
+def cross_entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """The cross-entropy of the first output against one target per row of logits, computed after the model returned."""
+    b.returned()
+    return own_cross_entropy(config, outputs, b)
+
+
+def own_cross_entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """The same, computed by the model itself: what its function holds stays in memory until then."""
+    logits = outputs[0]
+    rows = b.apply("reshape", logits, name="loss_rows", shape=(prod(logits.spec.shape[:-1]), logits.spec.shape[-1]))
+    targets = b.input("targets", rows.spec.shape[:1], "int64")
+    loss: Value = b.apply("cross_entropy", rows, targets, name="loss")
+    return loss
+
+
+def next_token(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """The transformers library's loss of a causal language model, in float32: each position's target is the next token.
+
+    The labels are padded by one and the first is left out, so that no position of the logits has to be.
+    """
+    logits = outputs[0]
+    batch, seq, vocabulary = logits.spec.shape
+    labels = b.input("labels", (batch, seq), "int64")
+    padded = b.apply("pad", labels, name="loss_labels_padded", padding=((0, 1),))
+    b.hold(padded)
+    shifted = b.apply("slice", padded, name="loss_labels_shifted", dim=-1, start=1, length=seq)
+    targets = b.apply("reshape", shifted, name="loss_targets", shape=(batch * seq,))
+    upcast = b.apply("cast", logits, name="loss_logits", dtype="float32")
+    rows = b.apply("reshape", upcast, name="loss_rows", shape=(batch * seq, vocabulary))
+    loss: Value = b.apply("cross_entropy", rows, targets, name="loss")
+    return loss
+
+
+LOSSES: Mapping[str, Loss] = {"sum": total, "cross_entropy": cross_entropy}
+OWN_LOSSES: Mapping[str, Loss] = {"sum": total, "cross_entropy": own_cross_entropy}
+NEXT_TOKEN_LOSSES: Mapping[str, Loss] = {"sum": total, "cross_entropy": next_token}

@@ -1,0 +1,227 @@
+"""CLIP: a tower for images and one for texts, whose outputs are compared pair by pair.
+
+Radford et al., 2021 (arXiv:2103.00020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields, same
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.layers import embedding, layer_norm, linear
+from graphacct_architectures.losses import total
+from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
+
+BOTH, CLASSIFIER = "CLIPModel", "CLIPForImageClassification"
+
+
+@attrs.frozen(kw_only=True)
+class TextConfig:
+    """The text tower's keys that the cost depends on."""
+
+    vocab_size: Dim = fields.size(49408)
+    hidden_size: Dim = fields.size(512)
+    intermediate_size: Dim = fields.size(2048)
+    num_hidden_layers: Dim = fields.size(12)
+    num_attention_heads: Dim = fields.size(8)
+    max_position_embeddings: Dim = fields.size(77)
+    hidden_act: str = activation("quick_gelu")
+    attention_dropout: float = fields.probability(0.0)
+
+
+@attrs.frozen(kw_only=True)
+class VisionConfig:
+    """The image tower's keys that the cost depends on."""
+
+    hidden_size: Dim = fields.size(768)
+    intermediate_size: Dim = fields.size(3072)
+    num_hidden_layers: Dim = fields.size(12)
+    num_attention_heads: Dim = fields.size(12)
+    num_channels: Dim = fields.size(3)
+    image_size: tuple[Dim, Dim] = fields.sides(224)
+    patch_size: tuple[Dim, Dim] = fields.sides(32)
+    hidden_act: str = activation("quick_gelu")
+    attention_dropout: float = fields.probability(0.0)
+
+
+@attrs.frozen(kw_only=True)
+class CLIPConfig:
+    """The keys of the published config.json that the cost depends on.
+
+    Older files have each tower's keys twice; those under `…_config_dict` count, as in the transformers library.
+    """
+
+    architectures: str = fields.model_class(BOTH, (BOTH, CLASSIFIER))
+    text_config: TextConfig | None = fields.nested(TextConfig, "clip")
+    vision_config: VisionConfig | None = fields.nested(VisionConfig, "clip")
+    text_config_dict: TextConfig | None = fields.nested(TextConfig, "clip")
+    vision_config_dict: VisionConfig | None = fields.nested(VisionConfig, "clip")
+    projection_dim: Dim = fields.size(512)
+    num_labels: Dim = fields.label_count()
+    dtype: str | None = fields.dtype()
+
+    @property
+    def text(self) -> TextConfig:
+        """The text tower."""
+        return self.text_config_dict or self.text_config or TextConfig()
+
+    @property
+    def vision(self) -> VisionConfig:
+        """The image tower."""
+        return self.vision_config_dict or self.vision_config or VisionConfig()
+
+    @property
+    def vision_key(self) -> str:
+        """The key that the image tower is under."""
+        return "vision_config_dict" if self.vision_config_dict else "vision_config"
+
+
+def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
+    """The graph from images and texts to how alike each pair is: by image, by text, then the two embeddings; or from
+    images to logits."""
+    with b.scope("vision_model"):
+        tokens, image = images(config.vision, workload, b, f"{config.vision_key}.image_size")
+    if config.architectures == CLASSIFIER:
+        return (classified(config, b, tokens),)
+    image = linear(b, "visual_projection", image, config.projection_dim, bias=False)
+    with b.scope("text_model"):
+        _, text = texts(config.text, workload, b)
+    text = linear(b, "text_projection", text, config.projection_dim, bias=False)
+    image, text = normalised(b, image, "image"), normalised(b, text, "text")
+    by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
+    factor = b.apply("exp", b.parameter("logit_scale", ()), name="factor")
+    by_text = b.apply("mul", by_text, factor, name="logits_per_text")
+    by_image = b.apply("transpose", by_text, name="logits_per_image", dims=(0, 1))
+    return by_image, by_text, text, image
+
+
+def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
+    """Logits made of the mean of an image's patches."""
+    count = tokens.spec.shape[1] - 1
+    patches = b.apply("slice", tokens, name="patches", dim=1, start=1, length=count)
+    mean = b.apply("mean", patches, name="mean", dim=1)
+    return mean if same(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels)
+
+
+def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value]:
+    """The tokens of each image after all layers, and the class token, normalized. `key` is the images' size."""
+    side = check_image(workload.image_size, config.image_size, key)
+    pixels = b.input("pixel_values", (workload.batch, config.num_channels, *side))
+    width = config.hidden_size
+    with b.scope("embeddings"):
+        x = patches(b, "patch_embedding", pixels, width, config.patch_size, bias=False)
+        token = b.apply(
+            "expand", b.parameter("class_embedding", (width,)), name="cls", shape=(workload.batch, 1, width)
+        )
+        x = b.apply("concat", token, x, name="with_cls", dim=1)
+        count = patch_count(config.image_size, config.patch_size) + 1
+        x = positioned(b, x, count, count)
+    x = layer_norm(b, "pre_layrnorm", x)
+    with b.scope("encoder"):
+        x = tower(described(config), workload, b, x)
+    return x, layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
+
+
+def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
+    """The tokens of each text after all layers, normalized, and the last of them: the one with the largest id."""
+    batch, seq = workload.batch, workload.seq_len
+    if type(seq) is int and type(config.max_position_embeddings) is int and seq > config.max_position_embeddings:
+        raise ConfigError(
+            f"seq_len {seq} is beyond the {config.max_position_embeddings} positions that the model has learned"
+        )
+    ids = b.input("input_ids", (batch, seq), "int64")
+    with b.scope("embeddings"):
+        x = embedding(b, "token_embedding", ids, config.vocab_size, config.hidden_size)
+        x = positioned(b, x, config.max_position_embeddings, seq)
+    with b.scope("encoder"):
+        x = tower(described(config, causal=True), workload, b, x)
+    x = layer_norm(b, "final_layer_norm", x)
+    rows = b.apply("reshape", b.apply("arange", name="row_ids", n=batch), name="rows", shape=(batch,))
+    last = b.apply("argmax", b.apply("cast", ids, name="ids", dtype="int32"), name="last")
+    return x, b.apply("index_pairs", x, rows, last, name="pooled")
+
+
+def positioned(b: Builder, x: Value, count: Dim, used: Dim) -> Value:
+    """x with the first `used` of `count` learned positions added; their ids are a buffer."""
+    ids = b.apply("constant", name="position_ids", shape=(1, used), dtype="int64")
+    return b.apply("add", x, embedding(b, "position_embedding", ids, count, x.spec.shape[-1]), name="embed")
+
+
+def described(config: TextConfig | VisionConfig, causal: bool = False) -> Tower:
+    """The layers of a tower."""
+    return Tower(
+        config.num_hidden_layers,
+        config.num_attention_heads,
+        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True),
+        stack="layers",
+        attention="self_attn",
+        out="out_proj",
+        norms=("layer_norm1", "layer_norm2"),
+        causal=causal,
+        attention_dropout=config.attention_dropout,
+    )
+
+
+def normalised(b: Builder, x: Value, label: str) -> Value:
+    """Each row divided by its length, written out as the published model does."""
+    squares = b.apply("square", x, name=f"{label}_squares")
+    total = b.apply("sum", squares, name=f"{label}_total", dim=-1, keepdim=True)
+    length = b.apply("pow", total, name=f"{label}_length", exponent=0.5)
+    return b.apply("div", x, length, name=f"{label}_normalised")
+
+
+def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """The sum of the logits of each image, without the other outputs."""
+    return total(config, outputs[:1], b)
+
+
+def contrastive(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """The mean of two cross-entropies: a text's target is its image, and the reverse."""
+    by_image = outputs[0]
+    by_text = b.apply("transpose", by_image, name="loss_by_text", dims=(0, 1))
+    parts = []
+    for label, logits in (("captions", by_text), ("images", by_image)):
+        count = logits.spec.shape[0]
+        places = b.apply("arange", name=f"loss_{label}_ids", n=count)
+        targets = b.apply("reshape", places, name=f"loss_{label}_targets", shape=(count,))
+        parts.append(b.apply("cross_entropy", logits, targets, name=f"loss_{label}"))
+    return b.apply("scale", b.apply("add", *parts, name="loss_sum"), name="loss")
+
+
+def _published(patch: int) -> CLIPConfig:
+    return CLIPConfig(text_config=TextConfig(), vision_config=VisionConfig(patch_size=(patch, patch)))
+
+
+PRESETS: Mapping[str, CLIPConfig] = {
+    "clip-vit-base-patch32": _published(32),
+    "clip-vit-base-patch16": _published(16),
+    "clip-vit-large-patch14": CLIPConfig(
+        text_config=TextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12),
+        vision_config=VisionConfig(
+            hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, patch_size=(14, 14)
+        ),
+        projection_dim=768,
+    ),
+}
+SIZES: Mapping[str, Any] = {
+    "seq_len": lambda config: config.text.max_position_embeddings,
+    "image_size": lambda config: config.vision.image_size,
+}
+ARCHITECTURE = Architecture(
+    "clip",
+    CLIPConfig,
+    build,
+    PRESETS,
+    sizes=SIZES,
+    attention=("fused", "eager"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype", **fields.LABELS},
+    losses={"sum": first_total, "cross_entropy": contrastive},
+    model_types=("clip",),
+    doc="CLIP: a ViT for images, a causal Transformer for as many texts, and how alike each pair is.",
+)

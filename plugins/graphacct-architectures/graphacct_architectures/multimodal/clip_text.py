@@ -1,0 +1,45 @@
+"""CLIP's tower for texts on its own, as other models take it: Radford et al., 2021 (arXiv:2103.00020)."""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import Architecture, Builder, Dim, Value, Workload, fields
+from graphacct_architectures.layers import linear
+from graphacct_architectures.losses import LOSSES
+from graphacct_architectures.multimodal.clip import TextConfig, texts
+
+TEXT, PROJECTED = "CLIPTextModel", "CLIPTextModelWithProjection"
+
+
+@attrs.frozen(kw_only=True)
+class CLIPTextConfig(TextConfig):
+    """The text tower's keys, its class and what its output is projected to."""
+
+    architectures: str = fields.model_class(TEXT, (TEXT, PROJECTED))
+    projection_dim: Dim = fields.size(512)
+    dtype: str | None = fields.dtype()
+
+
+def build(config: CLIPTextConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
+    """The graph from texts to their tokens and the last of them, or to its projection and the tokens."""
+    if config.architectures == TEXT:
+        return texts(config, workload, b)
+    with b.scope("text_model"):
+        tokens, last = texts(config, workload, b)
+    return linear(b, "text_projection", last, config.projection_dim, bias=False), tokens
+
+
+ARCHITECTURE = Architecture(
+    "clip_text_model",
+    CLIPTextConfig,
+    build,
+    {"clip-vit-large-patch14-text": CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12)},
+    sizes={"seq_len": lambda config: config.max_position_embeddings},
+    attention=("fused", "eager"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype"},
+    model_types=("clip_text_model",),
+    losses=LOSSES,
+    doc="CLIP's tower for texts alone, with or without its projection.",
+)

@@ -1,0 +1,49 @@
+"""CLIP's tower for images on its own, as other models take it: Radford et al., 2021 (arXiv:2103.00020)."""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import Architecture, Builder, Dim, Value, Workload, fields
+from graphacct_architectures.layers import linear
+from graphacct_architectures.losses import LOSSES
+from graphacct_architectures.multimodal.clip import VisionConfig, images
+
+VISION, PROJECTED = "CLIPVisionModel", "CLIPVisionModelWithProjection"
+
+
+@attrs.frozen(kw_only=True)
+class CLIPVisionConfig(VisionConfig):
+    """The image tower's keys, its class and what its output is projected to."""
+
+    architectures: str = fields.model_class(VISION, (VISION, PROJECTED))
+    projection_dim: Dim = fields.size(512)
+    dtype: str | None = fields.dtype()
+
+
+def build(config: CLIPVisionConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
+    """The graph from images to their tokens and the class token, or to its projection and the tokens."""
+    if config.architectures == VISION:
+        return images(config, workload, b)
+    with b.scope("vision_model"):
+        tokens, first = images(config, workload, b)
+    return linear(b, "visual_projection", first, config.projection_dim, bias=False), tokens
+
+
+ARCHITECTURE = Architecture(
+    "clip_vision_model",
+    CLIPVisionConfig,
+    build,
+    {
+        "clip-vit-large-patch14-vision": CLIPVisionConfig(
+            hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, patch_size=(14, 14)
+        )
+    },
+    sizes={"image_size": lambda config: config.image_size},
+    attention=("fused", "eager"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype"},
+    model_types=("clip_vision_model",),
+    losses=LOSSES,
+    doc="CLIP's tower for images alone, with or without its projection.",
+)

@@ -1,0 +1,135 @@
+"""A transformer over patches or tokens as vision models have it: LayerNorm before each part, biases everywhere.
+
+Dosovitskiy et al., 2020 (arXiv:2010.11929); Radford et al., 2021 (arXiv:2103.00020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, floor_div, prod, same
+from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
+
+
+@attrs.frozen
+class Tower:
+    """A stack of equal layers.
+
+    Attributes:
+        layers: How many.
+        heads: Heads of attention.
+        mlp: The feed-forward network.
+        stack: The layers' name.
+        attention: The attention module's name.
+        out: Its output projection's name.
+        bias: Whether the projections of q, k and v have biases.
+        norms: The names of the norms before attention and before the network.
+        causal: Whether a token sees only those before it.
+        attention_dropout: The probability with which weights are dropped in training.
+        dropout: The probability with which a module's output is.
+        d_head: Width of a head; None for the stream's over the heads.
+    """
+
+    layers: Dim
+    heads: Dim
+    mlp: Mlp
+    stack: str
+    attention: str
+    out: str
+    norms: tuple[str, str]
+    bias: bool = True
+    causal: bool = False
+    attention_dropout: float = 0.0
+    dropout: float = 0.0
+    d_head: Dim | None = None
+
+
+def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
+    """x (batch, seq, width) after all layers."""
+    batch, seq, width = x.spec.shape
+    d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads") if t.d_head is None else t.d_head
+    constants: tuple[Value, ...] = ()
+    if t.causal and workload.attention == "eager":
+        constants = (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype),)
+    b.hold(*constants)
+    return b.repeat(t.stack, t.layers, layer(t, d_head, workload), x, constants=constants)
+
+
+def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
+    """The body of one layer; a mask is only there in eager causal attention."""
+
+    def body(b: Builder, x: Value, mask: Value | None = None) -> Value:
+        b.hold(x)
+        y = layer_norm(b, t.norms[0], x)
+        with b.scope(t.attention):
+            b.hold(y)
+            y, weights = attention(t, d_head, workload, b, y, mask)
+        b.hold(*weights)
+        y = dropped(b, "attn_dropout", y, t.dropout, workload)
+        x = b.apply("add", y, x, name="attn_residual")
+        y = layer_norm(b, t.norms[1], x)
+        with b.scope(t.mlp.module):
+            b.hold(y)
+            y = mlp(t.mlp, b, y)
+        y = dropped(b, "mlp_dropout", y, t.dropout, workload)
+        return b.apply("add", y, x, name="mlp_residual")
+
+    return body
+
+
+def attention(
+    t: Tower, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None
+) -> tuple[Value, tuple[Value, ...]]:
+    """Self-attention whose scope the builder is in, as one fused operator or written out, and then the weights too."""
+    width = x.spec.shape[-1]
+    written: tuple[Value, ...] = ()
+    q, k, v = (
+        split_heads(b, linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias), t.heads, d_head, label)
+        for label in "qkv"
+    )
+    b.hold(q, k, v)
+    if workload.attention == "fused":
+        drop = {"dropout_p": t.attention_dropout} if workload.phase == "train" and t.attention_dropout else {}
+        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=t.causal, **drop)
+    else:
+        scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+        scores = b.apply("scale", scores, name="scale")
+        if mask is not None:
+            scores = b.apply("add", scores, mask, name="mask")
+        wide = {} if b.dtype == "float32" else {"dtype": "float32"}
+        weights = b.apply("softmax", scores, name="softmax", **wide)
+        if wide:
+            weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
+        written = (dropped(b, "attn_dropout", weights, t.attention_dropout, workload),)
+        y = b.apply("matmul", *written, v, name="values")
+    return linear(b, t.out, merge_heads(b, y), width), written
+
+
+def patches(b: Builder, name: str, pixels: Value, width: Dim, size: tuple[Dim, Dim], *, bias: bool) -> Value:
+    """Each patch of an image as a token: a convolution `name` whose stride is its kernel, (batch, patches, width)."""
+    weight = b.parameter(f"{name}.weight", (width, pixels.spec.shape[1], *size))
+    rest = (b.parameter(f"{name}.bias", (width,)),) if bias else ()
+    x = b.apply("convolution", pixels, weight, *rest, name=name, stride=size)
+    batch, _, *places = x.spec.shape
+    x = b.apply("reshape", x, name="flat", shape=(batch, width, prod(places)))
+    return b.apply("transpose", x, name="tokens", dims=(1, 2))
+
+
+def patch_count(image: tuple[Dim, Dim], patch: tuple[Dim, Dim]) -> Dim:
+    """How many whole patches an image has."""
+    return prod([floor_div(side, step) for side, step in zip(image, patch, strict=True)])
+
+
+def check_image(given: tuple[Dim, Dim] | None, learned: tuple[Dim, Dim], key: str = "image_size") -> tuple[Dim, Dim]:
+    """The image's sides; ConfigError when the model has learned positions for another size."""
+    assert given is not None  # the architecture declares its default
+    if not all(map(same, given, learned)) and all(type(side) is int for side in (*given, *learned)):
+        raise ConfigError(
+            f"image_size {given[0]}x{given[1]} is not {key} {learned[0]}x{learned[1]}, whose patches the model has "
+            f"learned positions for; add --set {key}={given[0]},{given[1]}"
+        )
+    return given

@@ -1,0 +1,215 @@
+"""Families read from a config.json, equal to the unit with what torch measured on the real models."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphacct
+from graphacct.hooks.manager import default
+from graphacct.models.find import find, presets
+from graphacct.readers.hf import find as described
+
+FAMILIES = Path(__file__).parents[3] / "tests" / "goldens" / "families"
+CASES = sorted(path.name for path in FAMILIES.iterdir())
+PRESETS = {
+    "bart-large": "bart-large",
+    "bart-large-cnn": "bart-large-cnn",
+    "flan-t5-base": "flan-t5-base",
+    "t5-base": "t5-base",
+    "whisper-small": "whisper-small",
+    "gemma-2-9b": "gemma-2-9b",
+    "llama-2-7b": "llama-2-7b",
+    "llama-3-8b": "llama-3-8b",
+    "bloom-7b1": "bloom-7b1",
+    "codegen-350m": "codegen-350m",
+    "falcon-40b": "falcon-40b",
+    "falcon-rw-1b": "falcon-rw-1b",
+    "gpt-neo-125m": "gpt-neo-125m",
+    "opt-350m": "opt-350m",
+    "phi-2": "phi-2",
+    "stablelm-2-1.6b": "stablelm-2-1.6b",
+    "stablelm-2-12b": "stablelm-2-12b",
+    "falcon-7b": "falcon-7b",
+    "gpt-j-6b": "gpt-j-6b",
+    "opt-1.3b": "opt-1.3b",
+    "phi-3-mini-4k": "phi-3-mini-4k",
+    "pythia-1.4b": "pythia-1.4b",
+    "starcoder2-3b": "starcoder2-3b",
+    "mistral-7b-v0.1": "mistral-7b",
+    "deepseek-v2-lite": "deepseek-v2-lite",
+    "gpt-oss-20b": "gpt-oss-20b",
+    "mixtral-8x7b-v0.1": "mixtral-8x7b",
+    "qwen2-7b": "qwen2-7b",
+    "qwen3-30b-a3b": "qwen3-30b-a3b",
+    "qwen3-8b": "qwen3-8b",
+    "vit-base-patch16-224": "vit-base-patch16-224",
+    "clip-vit-base-patch32": "clip-vit-base-patch32",
+    "bert-base-mlm": "bert-base-uncased",
+    "distilbert-base": "distilbert-base-uncased",
+    "olmo2-7b": "olmo-2-7b",
+    "smollm3-3b": "smollm3-3b",
+}
+"""Measured models, and the preset that is the same."""
+DERIVED = {
+    "quantization_config",
+    "attention_types",
+    "dense_act_fn",
+    "ffn_hidden_size",
+    "is_gated_act",
+    "layer_types",
+    "no_rope_layers",
+    "num_kv_heads",
+    "partial_rotary_factor",
+    "rope_parameters",
+    "scale_decoder_outputs",
+    "word_embed_proj_dim",
+}
+"""Keys that presets leave to their rule and newer files write out; what they lead to is compared."""
+HUB_DIFFERS: dict[str, str] = {}
+"""Cases whose older published config.json leads to other numbers, and the key at fault."""
+
+
+@cache
+def truth(case: str) -> dict[str, Any]:
+    return json.loads((FAMILIES / case / "truth.json").read_text())
+
+
+@cache
+def report(case: str, **options: Any) -> graphacct.Report:
+    return graphacct.account(FAMILIES / case, convention="matmul", **{"attention": "eager", **options})
+
+
+WORKLOAD = ("batch", "seq", "encoder_seq", "decoder_seq", "cached_tokens", "image_size")
+
+
+def listed(rows: Any) -> list[dict[str, Any]]:
+    """The rows of a section, which is one row where one was measured."""
+    return [rows] if isinstance(rows, dict) else list(rows)
+
+
+def starred(path: str) -> str:
+    """A name as the goldens have it, with `*` for every index, that of a table which only the first layer has too."""
+    return re.sub(r"(?<=\.)\d+(?=\.|$)", "*", path)
+
+
+def rows(section: str) -> list[Any]:
+    return [
+        pytest.param(case, row, id="-".join([case, *(str(row[key]) for key in WORKLOAD if key in row)]))
+        for case in CASES
+        for row in listed(truth(case).get(section, ()))
+    ]
+
+
+def sizes(row: dict[str, Any]) -> dict[str, int]:
+    """The workload of a measured row: a text's length, an image's size, or both; those of encoder and decoder."""
+    keys = {"batch": "batch", "seq": "seq_len", "image_size": "image_size"}
+    keys |= {"encoder_seq": "encoder_seq_len", "decoder_seq": "seq_len"}
+    return {name: row[key] for key, name in keys.items() if key in row}
+
+
+def smallest(case: str) -> dict[str, int]:
+    """A workload that a case was measured on."""
+    return sizes(truth(case)["forward"][0])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_parameters(case: str) -> None:
+    """Every name, shape and count of the state_dict; tied ones once in the total and marked by name."""
+    expected = truth(case)["params"]
+    found = report(case, **smallest(case))
+    own = [row for row in found.by_parameter if not row.parameter.tied_to and not row.parameter.buffer]
+    ours: dict[str, dict[str, Any]] = {}
+    for row in own:
+        alike = ours.setdefault(starred(row.parameter.name), {"params": 0, "tensors": 0})
+        alike["params"] += row.parameter.spec.elements * row.count
+        alike["tensors"] += row.count
+        assert alike.setdefault("shape", list(row.parameter.spec.shape)) == list(row.parameter.spec.shape)
+    assert ours == expected["by_parameter_pattern"]
+    assert found.total["params"] == expected["total"]
+    assert sorted(row.parameter.name for row in found.by_parameter if row.parameter.tied_to) == expected["tied_names"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("forward"))
+def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
+    """The total and every module with FLOPs, and how many of each module there are."""
+    found = report(case, **sizes(row))
+    assert found.total["matmul_flops"] == row["total"]
+    ours = {line.path: [line.values["matmul_flops"], line.repeat] for line in found.by_scope}
+    modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
+    assert {path: ours.get(path) for path in modules} == modules
+    fused = report(case, **sizes(row), attention="fused")
+    assert fused.total["matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("train_step"))
+def test_a_training_step(case: str, row: dict[str, Any]) -> None:
+    """Forward, input gradients and weight gradients."""
+    found = report(case, **sizes(row), phase="train")
+    assert found.total["step_matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("prefill_last_logit"))
+def test_logits_of_the_last_position_alone(case: str, row: dict[str, Any]) -> None:
+    """A forward pass or a prefill whose head sees one position of each sequence."""
+    for phase in ("forward", "prefill"):
+        found = report(case, **sizes(row), phase=phase, logits="last")
+        assert found.total["matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize(("case", "row"), rows("decode"))
+def test_a_decoding_step(case: str, row: dict[str, Any]) -> None:
+    """One new token on a cache, which of a model with an encoder has the encoder's keys and values too."""
+    encoder = {"encoder_seq_len": row["encoder_seq"]} if "encoder_seq" in row else {}
+    found = report(case, batch=row["batch"], phase="decode", cache_len=row["cached_tokens"], **encoder)
+    assert found.total["matmul_flops"] == row["total"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if (FAMILIES / case / "hub").exists()])
+def test_the_published_file_says_the_same(case: str) -> None:
+    """The older config.json of the hub describes the same model, or the key at fault is named in the table."""
+    new = described(str(FAMILIES / case), default())[2]
+    old = described(str(FAMILIES / case / "hub"), default())[2]
+    given = {**smallest(case), "attention": "eager"}
+    same = report(case, **given).total == graphacct.account(FAMILIES / case / "hub", convention="matmul", **given).total
+    assert same == (case not in HUB_DIFFERS), (new, old)
+
+
+@pytest.mark.parametrize(("case", "preset"), PRESETS.items())
+def test_a_preset_is_the_published_configuration(case: str, preset: str) -> None:
+    """Presets are measured models, key by key."""
+    found = find(preset, default())
+    assert found is not None
+    config = described(str(FAMILIES / case), default())[2]
+    same = {key: getattr(config, key) == getattr(found[1], key) for key in config.__slots__ if key not in DERIVED}
+    assert all(same.values()), same
+    assert (
+        graphacct.account(preset, **smallest(case)).total == graphacct.account(FAMILIES / case, **smallest(case)).total
+    )
+
+
+def test_deferred_families_answer_to_their_names() -> None:
+    """What the list of families says, before their modules are imported, is what the modules have."""
+    for item in default().architectures.values():
+        loaded = item.load()
+        assert (item.name, set(item.presets), item.model_types) == (
+            loaded.name,
+            set(loaded.presets),
+            loaded.model_types,
+        )
+    assert "llama-3-8b" in presets()
+
+
+def test_no_node_is_a_scope() -> None:
+    """A name stands for a node or for what is below it, so that `explain` and a report's row mean the same."""
+    for architecture in default().architectures.values():
+        preset = next(iter(architecture.presets), architecture.name)
+        for attention in architecture.load().attention or (None,):
+            names = {node.name for node in graphacct.build(preset, attention=attention).walk()}
+            scopes = {name[:place] for name in names for place, letter in enumerate(name) if letter == "."}
+            assert not names & scopes, preset

@@ -1,0 +1,22 @@
+"""How errors end on the command line."""
+
+import pytest
+
+from graphacct.cli.errors import with_dashes
+
+
+@pytest.mark.parametrize(
+    ("message", "typed"),
+    [
+        ('add phase="train"', "add --phase train"),
+        ("recompute='*.attn' matches no node", "--recompute *.attn matches no node"),
+        ("leave seq_len= out", "leave --seq-len out"),
+        ("draw blocks once, without unroll=True", "draw blocks once, without --unroll"),
+        ("use depth=1", "use --depth 1"),
+        ("batch = 1 and my_batch=1 and x.batch=1 stay", "batch = 1 and my_batch=1 and x.batch=1 stay"),
+        ("seq_len 1 is a size, not an option", "seq_len 1 is a size, not an option"),
+    ],
+)
+def test_options_of_a_message_are_written_as_they_are_typed(message, typed):
+    """The core writes an option as Python does; the command line adds the dashes."""
+    assert with_dashes(message) == typed
