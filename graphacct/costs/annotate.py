@@ -46,8 +46,8 @@ class NodeCost:
         times: Their product: how often the node runs.
         owned: The parameters whose storage is attributed to this node: each storage of the graph has one owner.
         starts: The first index of each block around it, outermost first.
-        analyses: What analyses found out about it, by the analysis' name; a training step adds a
-            `graphacct.costs.step.StepCost` as `training`.
+        analyses: What analyses found out about it, by the analysis' name; a training step adds `training` and
+            `training-memory` (`graphacct.costs.step`).
     """
 
     node: Node
@@ -72,12 +72,14 @@ class AnnotatedGraph:
         costs: One record a node, in schedule order; each block's body once.
         convention: The convention of the costs.
         training: How the training step runs; None for a forward pass.
+        activations: The run that the memory of a training step is read from: `Activations` of footprint/.
     """
 
     graph: Graph
     costs: tuple[NodeCost, ...]
     convention: Convention
     training: Training | None = None
+    activations: Any = attrs.field(default=None, eq=False, repr=False)
 
     def __repr__(self) -> str:
         return f"<AnnotatedGraph {self.graph.name}: {len(self.costs)} nodes, convention {self.convention.name}>"

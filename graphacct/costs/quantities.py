@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError, brief, suggest, unknown
+from graphacct.phases import PHASES
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
     from graphacct.graph.graph import Node, Parameter
-
-PHASES = ("forward", "train", "prefill", "decode")
-"""The phases whose reports can have columns of their own."""
 
 
 def _one_of(*choices: str) -> Callable[[Any, Any, str], None]:

@@ -1,4 +1,4 @@
-"""What a training step adds to a node's cost."""
+"""What a training step adds to a node's cost: its work, and its memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphacct.operators.cost import Cost
 
 @attrs.frozen
 class StepCost:
-    """What a training step adds to a node; repetitions are included in every figure.
+    """The work that a training step adds to a node, and what it keeps for parameters; with all repetitions.
 
     Attributes:
         input_grad: The work of all its gradients with respect to values.
@@ -20,9 +20,6 @@ class StepCost:
         optimizer: The work of updating the parameters that it owns, on one rank.
         gradient_bytes: The gradients of those parameters, on one rank.
         optimizer_state_bytes: What the optimizer keeps for them, on one rank.
-        saved_bytes: The activations that it is the first to save.
-        peak_bytes: The most activation bytes alive while it runs, in the forward pass.
-        backward_peak_bytes: The same in the backward pass, with gradients, and where it is run again.
     """
 
     input_grad: Cost
@@ -31,6 +28,18 @@ class StepCost:
     optimizer: Cost
     gradient_bytes: Dim
     optimizer_state_bytes: Dim
+
+
+@attrs.frozen
+class StepMemory:
+    """The memory of a node's activations in a training step, with all repetitions.
+
+    Attributes:
+        saved_bytes: The activations that it is the first to save.
+        peak_bytes: The most activation bytes alive while it runs, in the forward pass.
+        backward_peak_bytes: The same in the backward pass, with gradients, and where it is run again.
+    """
+
     saved_bytes: Dim
     peak_bytes: Dim
     backward_peak_bytes: Dim

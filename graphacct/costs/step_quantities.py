@@ -1,6 +1,6 @@
-"""The quantities of a training step: what `StepCost` has, and the sums of it.
+"""The quantities of a training step: what `StepCost` and `StepMemory` have, and the sums of it.
 
-Every report registers them, so this file imports no class: `StepCost` is made when a step is worked out.
+Every report registers them, so this file imports neither: attrs makes the two classes when a step is worked out.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
+from graphacct.phases import TRAIN
 
 if TYPE_CHECKING:
     from graphacct.costs.step import StepCost
 
-ANALYSIS = "training"
-"""The name of a training step's entry in `NodeCost.analyses`."""
+STEP, MEMORY = "training", "training-memory"
+"""The names of a training step's entries in `NodeCost.analyses`: a StepCost and a StepMemory."""
 
 
 def step_of(record: NodeCost) -> StepCost:
     """Returns what the training step adds to a node; KeyError outside training."""
-    step: StepCost = record.analyses[ANALYSIS]
+    step: StepCost = record.analyses[STEP]
     return step
 
 
@@ -104,9 +105,7 @@ _BESIDE = (
 def _training(
     name: str, unit: str, of: Callable[[NodeCost], Any], doc: str, title: str, words: str, combine: str = "sum"
 ) -> Quantity:
-    return Quantity(
-        name, unit, of, doc, repeats_included=True, combine=combine, phase="train", title=title, words=words
-    )
+    return Quantity(name, unit, of, doc, repeats_included=True, combine=combine, phase=TRAIN, title=title, words=words)
 
 
 def _of_kind(of: Formula, kind: str) -> Callable[[NodeCost], Any]:
@@ -120,8 +119,8 @@ def _flops(kind: str, parts: Iterable[tuple[str, Formula, str, str, str, str]]) 
         yield _training(f"{name}_{kind}", "FLOP", _of_kind(of, kind), doc, *told)
 
 
-def _bytes(name: str, title: str, words: str, doc: str, combine: str = "sum") -> Quantity:
-    return _training(name, "byte", lambda record: getattr(step_of(record), name), doc, title, words, combine)
+def _bytes(name: str, title: str, words: str, doc: str, combine: str = "sum", entry: str = MEMORY) -> Quantity:
+    return _training(name, "byte", lambda record: getattr(record.analyses[entry], name), doc, title, words, combine)
 
 
 TRAINING = (
@@ -129,12 +128,13 @@ TRAINING = (
     *_flops("flops", _STEP),
     *_flops("matmul_flops", _BESIDE),
     *_flops("flops", _BESIDE),
-    _bytes("gradient_bytes", "Gradients", "gradients", "Gradients of the parameters, on one rank."),
+    _bytes("gradient_bytes", "Gradients", "gradients", "Gradients of the parameters, on one rank.", entry=STEP),
     _bytes(
         "optimizer_state_bytes",
         "State",
         "optimizer state",
         "What the optimizer keeps for the parameters, float32 copies with it, on one rank.",
+        entry=STEP,
     ),
     _bytes("saved_bytes", "Saved", "kept for the backward pass", "Activations kept for the backward pass, each once."),
     _bytes("peak_bytes", "Peak", "peak of activations", "The most alive at once in the forward pass.", "max"),

@@ -1,157 +1,205 @@
-"""Recording the kernels of a backward pass: what the rules of profiles call."""
+"""The tape of a backward pass: which kernels ran, and from when to when each storage is alive."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim
 from graphacct.errors import unknown
-from graphacct.execution.backward import ADD, BackwardKernel, WeightGradient
-from graphacct.execution.kernels import ACTIVATION, Schedule, Storage, Tensor, storages
-from graphacct.execution.profiles import Profile
-from graphacct.execution.saved_storages import Saving
-from graphacct.operators.operator import Operator
+from graphacct.execution.kernels import ACTIVATION, BACKWARD, KernelCall, Schedule, Storage, Tensor, storages
+from graphacct.execution.recording import single
+from graphacct.execution.saved_storages import SavedUse
+from graphacct.operators.operator import Application, Operator
 from graphacct.tensors import TensorSpec
 
 
-class Recorder:
-    """The kernels of a backward pass so far, and from when to when each storage is there.
+class Tape:
+    """The kernel calls of a backward pass so far, and the lives of storages as indices of these calls.
 
     Attributes:
-        wanted: For each operand of the current node, whether its gradient is computed.
-        outputs: What the node put out in the forward pass.
+        position: The position of the forward call that calls are recorded for.
+        calls: The calls.
+        births: For each storage that they made, the call that did.
+        deaths: For each of those, the last call with which it is alive, as far as is known.
+        releases: As `BackwardPass.releases`.
+        own: The tensors that kernels made, without their views.
     """
 
-    wanted: tuple[bool, ...] = ()
-    outputs: tuple[Tensor, ...] = ()
+    def __init__(self, schedule: Schedule, operators: Mapping[str, Operator]) -> None:
+        self.schedule = schedule
+        self.operators = operators
+        self.position = len(schedule.calls) - 1
+        self.calls: list[KernelCall] = []
+        self.births: dict[Storage, int] = {}
+        self.deaths: dict[Storage, int] = {}
+        self.releases: dict[Storage, tuple[int, int]] = {}
+        self.own: set[Tensor] = set()
+
+    @property
+    def now(self) -> int:
+        """The index of the last call; -1 before the first."""
+        return len(self.calls) - 1
+
+    def record(
+        self,
+        name: str,
+        operands: Iterable[Tensor],
+        outputs: tuple[Tensor, ...],
+        attributes: Mapping[str, Any] | None = None,
+        application: Application | None = None,
+    ) -> None:
+        """Appends a call whose outputs are there."""
+        call = self.schedule.calls[self.position]
+        rule = self.operators.get(name)
+        what = (call.node, rule, tuple(operands), outputs, attributes or {}, application)
+        self.calls.append(KernelCall(*what, call.count, call.region, BACKWARD, self.position, name))
+
+    def make(
+        self,
+        name: str,
+        operands: Iterable[Tensor],
+        specs: Iterable[TensorSpec],
+        attributes: Mapping[str, Any] | None = None,
+        application: Application | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Appends a call that makes tensors of these specs, and returns them."""
+        index = len(self.calls)
+        made = tuple([Tensor(spec, self.allocate(spec, index), False) for spec in specs])
+        self.record(name, operands, made, attributes, application)
+        self.own.update(made)
+        return made
+
+    def allocate(self, like: TensorSpec | Storage, index: int, owner: str = "") -> Storage:
+        """Returns a new storage that the call of this index makes, as large as `like`."""
+        call = self.schedule.calls[self.position]
+        storage = Storage(like.bytes, ACTIVATION, owner or call.node.name, call.count, like.dtype)
+        self.births[storage] = self.deaths[storage] = index
+        return storage
+
+    def touch(self, *tensors: Tensor) -> None:
+        """Keeps the storages of tensors alive up to the last call."""
+        for tensor in tensors:
+            for storage in tensor.storages:
+                if storage in self.births:
+                    self.deaths[storage] = self.now
+
+    def free(self, uses: Iterable[SavedUse]) -> None:
+        """Frees what was saved: a recomputed storage dies now, one of the forward pass is released."""
+        for use in uses:
+            if use.storage in self.births:
+                self.deaths[use.storage] = self.now
+            else:
+                self.releases[use.storage] = (self.now, self.position)
+
+    def view(self, tensor: Tensor, spec: TensorSpec) -> Tensor:
+        """Returns the tensor's storage under another spec."""
+        return attrs.evolve(tensor, spec=spec, needs_grad=False)
+
+
+class NodeRecorder:
+    """Records the kernels of one node's backward rule: the `Recorder` that the rule is given.
+
+    Attributes:
+        call: The forward call.
+        wanted: For each operand, whether its gradient is computed.
+        outputs: What the call made in the forward pass.
+        uses: What the call saved and the rule has not released.
+        held: Tensors to keep until the rule has run.
+        freed: Storages of gradients that the rule has released.
+    """
 
     def __init__(
         self,
-        schedule: Schedule,
-        saving: Iterable[Saving],
-        operators: Mapping[str, Operator],
-        profile: Profile,
-        in_place: bool,
+        tape: Tape,
+        call: KernelCall,
+        gradients: Sequence[Tensor],
+        uses: Sequence[SavedUse],
+        copies: Mapping[Storage, Storage],
+        add: Callable[[Tensor, Tensor], Tensor],
     ) -> None:
-        self.schedule, self.operators, self.profile = schedule, operators, profile
-        self.saving: dict[int, list[tuple[Storage, str]]] = {}
-        for item in saving:
-            self.saving.setdefault(item.position, []).append((item.storage, item.name))
-        self.in_place = in_place
-        self.kernels: list[BackwardKernel] = []
-        self._births: dict[int, tuple[Storage, int]] = {}
-        self._deaths: dict[int, int] = {}
-        self._many: dict[int, int] = {}  # the groups of which each repetition has one of the storage
-        self._releases: dict[int, tuple[int, int]] = {}
-        self._gradients: list[WeightGradient] = []
-        self._buffers: dict[int, Tensor] = {}
-        self._starts: list[Tensor] = []
-        self._own: dict[int, Tensor] = {}  # those that kernels have made, no views of them
-        self._made = {id(tensor) for step in schedule.steps for tensor in step.outputs}
-        self._made.update(id(gather.stacked) for gather in schedule.gathers)
-        self._regions: dict[int, list[int]] = {}
-        for index, step in enumerate(schedule.steps):
-            if step.region:
-                self._regions.setdefault(step.region, []).append(index)
-        self._again: dict[int, dict[int, list[tuple[Storage, str]]]] = {}
-        self._uses: dict[int, int] = {}
-        self._step = len(schedule.steps) - 1
-        self._passed: list[Tensor] = []  # gradients that a node has given and nobody has got yet
-        self._held: list[Tensor] = []
-        self._freed: set[int] = set()
-        self._saved: list[tuple[Storage, str]] = []
+        self.call = call
+        self.wanted = tuple([operand.needs_grad for operand in call.operands])
+        self.outputs = call.outputs
+        self.uses = list(uses)
+        self.held: list[Tensor] = []
+        self.freed: set[Storage] = set()
+        self._tape = tape
+        self._gradients = gradients
+        self._copies = copies
+        self._add = add
 
-    def apply(self, operator: str, *tensors: Tensor, **attributes: Any) -> Any:
-        """Record one kernel, or none for a view; gives its output, or the tuple of them when there are several."""
-        rule = self.operators.get(operator)
-        if rule is None:
-            raise unknown("operator", operator, self.operators)
-        application = rule.apply([tensor.spec for tensor in tensors], attributes)
-        if not application.view or not tensors:
-            return self.new(*application.outputs, reads=tensors, name=operator)
-        found = storages(tensors)
-        outputs = tuple(Tensor(spec, found[0], False, tuple(found[1:])) for spec in application.outputs)
-        return outputs[0] if len(outputs) == 1 else outputs
+    def saved(self, name: str) -> tuple[Tensor, ...]:
+        """Returns what the call saved under this name."""
+        return tuple(dict.fromkeys(use.tensor for use in self.uses if use.name == name))
 
-    def new(self, *like: TensorSpec | Tensor, reads: Sequence[Tensor] = (), name: str = "") -> Any:
-        """Record one kernel that makes tensors like these; gives it, or the tuple of them when there are several.
+    def new(self, like: TensorSpec | Tensor, *, reads: Sequence[Tensor] | None = None) -> Tensor:
+        """Records one kernel that makes a tensor like this one."""
+        return self.new_several(like, reads=reads)[0]
 
-        A tensor's likeness is contiguous, a spec is taken as it is. `reads` are the rule's own tensors that it reads.
-        """
+    def new_several(self, *like: TensorSpec | Tensor, reads: Sequence[Tensor] | None = None) -> tuple[Tensor, ...]:
+        """Records one kernel that makes tensors like these; none if there are none to make."""
+        if not like:
+            return ()
+        if reads is None:
+            arrived = [gradient for gradient in self._gradients if gradient.storage not in self.freed]
+            reads = list(dict.fromkeys((*arrived, *(use.tensor for use in self.uses))))
         specs = [TensorSpec(x.spec.shape, x.spec.dtype) if isinstance(x, Tensor) else x for x in like]
-        step = self.schedule.steps[self._step]
-        self._kernel(name or (step.operator.name if step.operator else step.node.operator))
-        made = tuple(Tensor(spec, self._storage(spec.bytes, spec.dtype), False) for spec in specs)
-        self._own.update((id(tensor), tensor) for tensor in made)
-        self._touch(*reads)
-        return made[0] if len(made) == 1 else made
+        made = self._tape.make(self.call.name, recomputed(reads, self._copies), specs)
+        self._tape.touch(*reads)
+        return made
+
+    def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Tensor:
+        """Records an operator's kernel, or none if it makes a view."""
+        rule = self._tape.operators.get(operator)
+        if rule is None:
+            raise unknown("operator", operator, self._tape.operators)
+        application = rule.apply([tensor.spec for tensor in operands], attributes)
+        if application.view and operands:
+            found = storages(operands)
+            views = tuple(Tensor(spec, found[0], False, tuple(found[1:])) for spec in application.outputs)
+            return single(operator, views)
+        reads = recomputed(operands, self._copies)
+        made = self._tape.make(operator, reads, application.outputs, attributes, application)
+        self._tape.touch(*operands)
+        return single(operator, made)
 
     def view(self, tensor: Tensor, spec: TensorSpec) -> Tensor:
-        """The tensor's storage under another spec."""
-        return attrs.evolve(tensor, spec=spec, needs_grad=False)
+        """Returns the tensor's storage under another spec."""
+        return self._tape.view(tensor, spec)
 
     def expand(self, tensor: Tensor, like: Tensor) -> Tensor:
-        """The tensor repeated to the shape of another, without storage."""
+        """Returns the tensor repeated to the shape of another, without storage."""
         shape = like.spec.shape
         return self.view(tensor, TensorSpec(shape, tensor.spec.dtype, (0,) * len(shape)))
 
     def add(self, old: Tensor, new: Tensor) -> Tensor:
-        """The sum of two gradients that meet, as the engine makes it: in place where nobody else has the first, and it
-        is no view, which would have its source beside it."""
-        alone = not any(
-            storage is other
-            for storage in old.storages
-            for tensor in (*self._buffers.values(), *self._starts, *self._passed, new)
-            for other in tensor.storages
-        )
-        if self.in_place and alone and id(old) in self._own:
-            self._kernel(ADD)
-            self._touch(old, new)
-            return old
-        return self.new(old, reads=(old, new), name=ADD)
+        """Records the sum of two gradients, as the engine makes it."""
+        return self._add(old, new)
 
     def hold(self, *tensors: Tensor) -> None:
-        """Keep tensors until the node's last kernel, as temporaries of one expression are."""
-        self._held.extend(tensors)
+        """Keeps tensors until the rule has run."""
+        self.held.extend(tensors)
 
     def release(self, *what: Tensor | str) -> None:
-        """Let gradients, or saved tensors by their names, go before the node's end: torch has several nodes here."""
+        """Frees gradients, or saved tensors by their names, before the rule has run."""
         for item in what:
             if isinstance(item, Tensor):
-                self._freed.update(id(storage) for storage in item.storages)
-                self._touch(item)
+                self.freed.update(item.storages)
+                self._tape.touch(item)
             else:
-                gone = [saved for saved in self._saved if saved[1] == item]
-                self._saved = [saved for saved in self._saved if saved[1] != item]
-                self._let_go(gone)
+                self._tape.free([use for use in self.uses if use.name == item])
+                self.uses = [use for use in self.uses if use.name != item]
 
-    def _key(self, tensor: Tensor) -> int:
-        """What gradients are gathered by: the value, or the parameter's storage."""
-        return id(tensor) if id(tensor) in self._made else id(tensor.storage)
 
-    def _kernel(self, name: str, step: int | None = None, again: bool = False) -> None:
-        self.kernels.append(BackwardKernel(self._step if step is None else step, name, again))
+def recomputed(tensors: Iterable[Tensor], copies: Mapping[Storage, Storage]) -> tuple[Tensor, ...]:
+    """Returns the tensors in the storages that a recomputation made of theirs."""
+    return tuple([_copied(tensor, copies) for tensor in tensors]) if copies else tuple(tensors)
 
-    def _storage(self, size: Dim, dtype: str, owner: str = "") -> Storage:
-        step = self.schedule.steps[self._step]
-        storage = Storage(size, ACTIVATION, owner or step.node.name, step.weight, dtype)
-        self._births[id(storage)] = (storage, len(self.kernels) - 1)
-        self._deaths[id(storage)] = len(self.kernels) - 1
-        return storage
 
-    def _touch(self, *tensors: Tensor) -> None:
-        """These are there until now, at least."""
-        for tensor in tensors:
-            for storage in tensor.storages:
-                if id(storage) in self._births:
-                    self._deaths[id(storage)] = len(self.kernels) - 1
-
-    def _let_go(self, saved: Sequence[tuple[Storage, str]]) -> None:
-        for storage, _ in saved:
-            if id(storage) in self._births:
-                self._deaths[id(storage)] = len(self.kernels) - 1
-            else:
-                self._releases[id(storage)] = (len(self.kernels) - 1, self._step)
+def _copied(tensor: Tensor, copies: Mapping[Storage, Storage]) -> Tensor:
+    if not any(storage in copies for storage in tensor.storages):
+        return tensor
+    first, *others = [copies.get(storage, storage) for storage in tensor.storages]
+    return Tensor(tensor.spec, first, tensor.needs_grad, tuple(others))

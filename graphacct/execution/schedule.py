@@ -20,15 +20,16 @@ from graphacct.execution.kernels import (
     INPUT,
     PARAMETER,
     TABLE,
-    Gather,
-    Group,
+    KernelCall,
+    RepeatedSpan,
     Schedule,
-    Step,
+    StackedResult,
     Storage,
     Tensor,
     storages,
 )
 from graphacct.execution.profiles import DECLARED, Profile
+from graphacct.execution.recording import single
 from graphacct.graph.graph import Block, Graph, Node, Operand, Parameter, Value
 from graphacct.graph.paths import outermost
 from graphacct.graph.repetitions import repetitions
@@ -82,11 +83,11 @@ class Trace:
         self.trained = trained
         self.recompute = recompute
         self.inference = False
-        self.steps: list[Step] = []
+        self.steps: list[KernelCall] = []
         self.holds: list[tuple[Storage, int]] = []
-        self.groups: list[Group] = []
-        self.gathered: set[tuple[int, int]] = set()
-        self.gathers: list[Gather] = []
+        self.groups: list[RepeatedSpan] = []
+        self.gathered: set[tuple[Storage, int]] = set()
+        self.gathers: list[StackedResult] = []
         self._parameters: dict[tuple[str, tuple[tuple[int, int], ...]], Storage] = {}
         self._indices: tuple[tuple[int, int], ...] = ()
         self._node: Node | None = None
@@ -127,7 +128,7 @@ class Trace:
             except Exception as error:
                 raise blame(node.name, node.operator, self.operators, error) from error
             self.holds.extend((storage, len(self.steps) - 1) for storage in self._held)
-            working = [i for i in range(first, len(self.steps)) if not viewing(self.steps[i])]
+            working = [i for i in range(first, len(self.steps)) if not self.steps[i].view]
             self.holds.extend((storage, working[-1]) for storage in caller if working)  # the caller has them as well
             tensors.update(zip((value.name for value in node.outputs), outputs, strict=True))
         for name, scope in graph.held.items():
@@ -137,14 +138,15 @@ class Trace:
             if inside:
                 self.holds.extend((storage, inside[-1]) for storage in tensors[name].storages)
 
-    def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Any:
-        """Record one kernel; gives its output, or the tuple of them when there are several."""
-        rule = self.operators.get(operator)
-        if rule is None:
-            raise unknown("operator", operator, self.operators)
+    def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Tensor:
+        """Records one kernel and returns its output."""
+        return single(operator, self.apply_several(operator, *operands, **attributes))
+
+    def apply_several(self, operator: str, *operands: Tensor, **attributes: Any) -> tuple[Tensor, ...]:
+        """Records one kernel and returns its outputs."""
+        rule = self._rule(operator)
         dtype = "" if self._cast else self.profile.casts.get(operator, "")
-        outputs = self._apply(rule, cast(self, operands, dtype) if dtype else operands, attributes)
-        return outputs[0] if len(outputs) == 1 else outputs
+        return self._apply(rule, cast(self, operands, dtype) if dtype else operands, attributes)
 
     def in_dtype(self, tensor: Tensor, dtype: str) -> Tensor:
         """A tensor in another dtype: a copy, of a whole parameter one for all its uses."""
@@ -155,7 +157,8 @@ class Trace:
         key = (name, dtype, *self._repetitions[: name.count("*")])
         if whole and key in self._copies:
             return self._copies[key]
-        (copy,) = self._apply(self.operators[self.profile.cast], (tensor,), {"dtype": dtype}, name if whole else "")
+        rule = self._rule(self.profile.names.cast)
+        (copy,) = self._apply(rule, (tensor,), {"dtype": dtype}, name if whole else "")
         if whole and name in self._cacheable:
             self._copies[key] = copy
             self._lasting.append((copy.storage, len(self.steps) - 1))
@@ -165,13 +168,16 @@ class Trace:
         """The pass is over: the copies of parameters, of every repetition, were alive up to here."""
         for storage, birth in self._lasting:
             self.holds.append((storage, len(self.steps) - 1))
-            self.gathered.update(
-                (id(storage), group.start) for group in self.groups if group.start <= birth < group.stop
-            )
+            self.gathered.update((storage, group.start) for group in self.groups if group.start <= birth < group.stop)
 
     def hold(self, *tensors: Tensor) -> None:
         """Keep tensors alive until the node's last kernel has run, as a variable of its function does."""
         self._held.extend(storage for tensor in tensors for storage in tensor.storages)
+
+    def _rule(self, operator: str) -> Operator:
+        if operator not in self.operators:
+            raise unknown("operator", operator, self.operators)
+        return self.operators[operator]
 
     def _apply(
         self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any], copy_of: str = ""
@@ -188,9 +194,8 @@ class Trace:
                 found = [self._storage(spec, kind, copy_of)]
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
-        self.steps.append(
-            Step(self._node, operator, tuple(operands), made, attributes, application, self._weight, self._region())
-        )
+        what = (self._node, operator, tuple(operands), made, attributes, application)
+        self.steps.append(KernelCall(*what, self._weight, self._region()))
         return made
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -199,7 +204,8 @@ class Trace:
             Tensor(value.spec, self._storage(value.spec, ACTIVATION), flows and value.spec.dtype in FLOATING)
             for value in node.outputs
         )
-        self.steps.append(Step(node, None, tuple(operands), made, node.attributes, None, self._weight, self._region()))
+        what = (node, None, tuple(operands), made, node.attributes, None)
+        self.steps.append(KernelCall(*what, self._weight, self._region()))
         return made
 
     def _region(self) -> int:
@@ -235,7 +241,7 @@ class Trace:
         first, begin = len(self.groups), len(self.steps)
         indices = self._indices
         middle: tuple[int, int, Dim] | None = None
-        many: set[int] = set()
+        many: set[Tensor] = set()
         weights = self._weights(block)
         for count, times in enumerate(weights):
             names = (value.name for value in block.body.inputs)
@@ -244,12 +250,12 @@ class Trace:
             self._indices = (*indices, (block.start, count))
             start = len(self.steps)
             self._repetitions.append(self._repetition)
-            entering = {id(tensor) for tensor in inner.values()}
+            entering = set(inner.values())
             self.run(block.body, inner, weight * times)
             self._repetitions.pop()
             if not (type(times) is int and times == 1):
                 middle = (start if middle is None else middle[0], len(self.steps), times)
-                many.update(id(tensor) for tensor in inner.values() if id(tensor) not in entering)
+                many.update(tensor for tensor in inner.values() if tensor not in entering)
             results = [inner[value.name] for value in block.body.outputs]
             for stack, result in zip(stacks, results[len(carried) :], strict=True):
                 stack.append(result)
@@ -258,7 +264,7 @@ class Trace:
         group = -1
         if middle is not None:
             group = len(self.groups)
-            self.groups.append(Group(*middle, (begin, len(self.steps))))
+            self.groups.append(RepeatedSpan(*middle, (begin, len(self.steps))))
         gathered = [self._gather(block.repeat, stack, self.groups[first:], group, many) for stack in stacks]
         for value, tensor in zip(block.outputs, carried + gathered, strict=True):
             tensors[value.name] = tensor
@@ -272,22 +278,22 @@ class Trace:
         return repetitions(block)
 
     def _gather(
-        self, repeat: Dim, results: Sequence[Tensor], groups: Sequence[Group], middle: int, many: Container[int]
+        self,
+        repeat: Dim,
+        results: Sequence[Tensor],
+        groups: Sequence[RepeatedSpan],
+        middle: int,
+        many: Container[Tensor],
     ) -> Tensor:
-        """The results of a block's repetitions side by side, each where it was made; `many` has the ids of what the
-        repetitions that stand for several make, the group at this index."""
+        """The results of a block's repetitions side by side, each where it was made; `many` has what the
+        repetitions that stand for several make, the span at this index."""
         found = storages(results)
         self.holds.extend((storage, len(self.steps) - 1) for storage in found if self.steps)
         for group in groups:
-            inside = {id(s) for step in self.steps[group.start : group.stop] for t in step.outputs for s in t.storages}
-            self.gathered.update((id(storage), group.start) for storage in found if id(storage) in inside)
+            inside = set(storages(t for step in self.steps[group.start : group.stop] for t in step.outputs))
+            self.gathered.update((storage, group.start) for storage in found if storage in inside)
         spec = TensorSpec((repeat, *results[0].spec.shape), results[0].spec.dtype)
         stacked = Tensor(spec, found[0], any(result.needs_grad for result in results), tuple(found[1:]))
-        places = {id(result): index for index, result in reversed(list(enumerate(results))) if id(result) in many}
-        self.gathers.append(Gather(len(self.steps), stacked, tuple(results), middle, frozenset(places.values())))
+        places = {result: index for index, result in reversed(list(enumerate(results))) if result in many}
+        self.gathers.append(StackedResult(len(self.steps), stacked, tuple(results), middle, frozenset(places.values())))
         return stacked
-
-
-def viewing(step: Step) -> bool:
-    """Whether a kernel only makes views."""
-    return step.application is not None and step.application.view

@@ -8,6 +8,7 @@ from graphacct.costs.coverage import Coverage
 from graphacct.dims import Dim
 from graphacct.errors import PluginError, failure
 from graphacct.hooks.manager import Plugins, default
+from graphacct.phases import FORWARD, TRAIN
 from graphacct.reports.report import Report
 
 
@@ -22,7 +23,7 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
         from graphacct.costs.analyses import analysed
 
         annotated = analysed(annotated, plugins)
-    phase = "train" if annotated.training else annotated.graph.workload.get("phase", "forward")
+    phase = TRAIN if annotated.training else annotated.graph.workload.get("phase", FORWARD)
     known = {name: item for name, item in plugins.quantities.items() if item.in_phase(phase)}
     quantities = tuple([item for item in known.values() if item.of_row is None])
     costed = [record for record in annotated.costs if record.cost is not None]

@@ -56,7 +56,7 @@ def test_a_quantity_reads_its_own_analysis(phase: str) -> None:
     if phase == "train":
         report = graphacct.account("gpt2", phase="train", seq_len=8, plugins=plugins)
         assert report.total["last_place"] == len(report.annotated.costs)
-        assert set(report.annotated.costs[0].analyses) == {"place", "training"}
+        assert set(report.annotated.costs[0].analyses) == {"place", "training", "training-memory"}
     else:
         report = graphacct.account(graph, plugins=plugins)
         assert (report.total["places"], report.total["last_place"]) == (3 * 1 + 2, 2)

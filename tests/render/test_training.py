@@ -127,5 +127,5 @@ def test_a_quantity_of_another_phase_says_which() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             ask()
-    with pytest.raises(ConfigError, match="add --phase prefill or --phase decode"):
+    with pytest.raises(ConfigError, match="add phase='prefill' or phase='decode'"):
         compare([forward], "kv_cache_bytes")

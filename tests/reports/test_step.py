@@ -9,6 +9,9 @@ import strategies
 from hypothesis import given, settings
 
 import graphacct
+from graphacct import memory
+from graphacct.costs.step import StepMemory
+from graphacct.costs.step_quantities import MEMORY
 from graphacct.errors import ConfigError, GraphError, OperatorError, UnknownNameError
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -255,3 +258,30 @@ def test_an_operator_without_a_gradient_is_not_silently_free():
     report = graphacct.account(graph, plugins=plugins, unknown="report")
     assert report.coverage.uncosted == (("cube", "cube"),)
     assert report.total["step_matmul_flops"] == 2 * (2 * 4 * 8 * 8)  # forward and weight gradient; x needs none
+
+
+def test_a_report_and_the_memory_are_of_one_run():
+    """The columns of a report and the parts of `memory` are read from the same pipeline: equal, whatever is asked."""
+    options = {"seq_len": 16, "set": TINY, "recompute": "full", "freeze": ["*.bias"], "attention": "eager"}
+    report = graphacct.account("gpt2", phase="train", **options)
+    found = memory("gpt2", **options)
+    run = report.annotated.activations
+    assert run.timeline == found.timeline
+    assert report.total["saved_bytes"] == run.saved_bytes == found.saved_activations
+    assert report.total["peak_bytes"] == run.forward_peak == found.forward_peak
+    assert report.total["backward_peak_bytes"] == run.backward_peak == found.backward_peak
+
+
+def test_work_alone_takes_no_schedule(monkeypatch):
+    """Without the columns of memory nothing of the pipeline runs."""
+    whole = graphacct.account("gpt2", phase="train", seq_len=16, set=TINY).total
+    nothing = StepMemory(0, 0, 0)
+    monkeypatch.setattr(
+        "graphacct.reports.step.with_memory", lambda costs, run: [item.with_analysis(MEMORY, nothing) for item in costs]
+    )
+    monkeypatch.setattr(
+        "graphacct.footprint.activations.schedule", lambda *arguments: pytest.fail("a schedule was made")
+    )
+    work = graphacct.account("gpt2", phase="train", seq_len=16, set=TINY).total
+    assert work["step_flops"] == whole["step_flops"]
+    assert work["optimizer_state_bytes"] == whole["optimizer_state_bytes"]
