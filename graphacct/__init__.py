@@ -20,7 +20,7 @@ NAMES = {
     "errors": "ConfigError GraphError GraphacctError OperatorError ShapeError brief suggest",
     "execution.kernels": "Tensor",
     "execution.profiles": "KernelNames Profile",
-    "execution.recording": "Expansion Recorder",
+    "execution.recorder": "Expansion Recorder",
     "graph.builder": "Builder",
     "graph.graph": "Block Graph Node Parameter Value",
     "hooks.hookspecs": "hookimpl",
@@ -28,6 +28,7 @@ NAMES = {
     "models": "fields",
     "models.architecture": "Architecture Workload",
     "models.lazy_architecture": "LazyArchitecture",
+    "models.preset_files": "PresetFiles",
     "models.reader": "Reader",
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",
@@ -46,10 +47,8 @@ def __getattr__(name: str) -> Any:
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module 'graphacct' has no attribute {name!r}")
-    if module == "models":  # a module itself: the fields of configurations
-        value = import_module(f"graphacct.models.{name}")
-    else:
-        value = getattr(import_module(f"graphacct.{module}"), name)
+    path = f"graphacct.{module}"
+    value = import_module(f"{path}.fields") if name == "fields" else getattr(import_module(path), name)
     globals()[name] = value
     return value
 

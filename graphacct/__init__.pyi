@@ -36,8 +36,8 @@ from graphacct.errors import suggest as suggest
 from graphacct.execution.kernels import Tensor as Tensor
 from graphacct.execution.profiles import KernelNames as KernelNames
 from graphacct.execution.profiles import Profile as Profile
-from graphacct.execution.recording import Expansion as Expansion
-from graphacct.execution.recording import Recorder as Recorder
+from graphacct.execution.recorder import Expansion as Expansion
+from graphacct.execution.recorder import Recorder as Recorder
 from graphacct.graph.builder import Builder as Builder
 from graphacct.graph.graph import Block as Block
 from graphacct.graph.graph import Graph as Graph
@@ -50,6 +50,7 @@ from graphacct.models import fields as fields
 from graphacct.models.architecture import Architecture as Architecture
 from graphacct.models.architecture import Workload as Workload
 from graphacct.models.lazy_architecture import LazyArchitecture as LazyArchitecture
+from graphacct.models.preset_files import PresetFiles as PresetFiles
 from graphacct.models.reader import Reader as Reader
 from graphacct.operators.cost import Cost as Cost
 from graphacct.operators.cost import Work as Work

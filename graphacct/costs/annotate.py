@@ -19,7 +19,8 @@ from graphacct.errors import (
     failure,
     suggest,
 )
-from graphacct.graph.graph import Block, Graph, Node, Parameter
+from graphacct.graph.graph import Graph, Node, Parameter
+from graphacct.graph.walk import nodes
 from graphacct.hooks.manager import Plugins, default
 from graphacct.operators.cost import Cost
 from graphacct.operators.operator import Operator
@@ -102,7 +103,7 @@ def annotate(
     if unknown not in ("error", "report"):
         raise UnknownNameError(f"unknown is 'error' or 'report', not {unknown!r}")
     annotation = _Annotation(plugins or default(), convention, unknown == "report")
-    annotation.visit(graph, (), 1, ())
+    annotation.visit(graph)
     annotation.check_ties()
     return AnnotatedGraph(graph, tuple(annotation.records), convention)
 
@@ -120,17 +121,13 @@ class _Annotation:
         self.names: dict[str, Parameter] = {}
         self.tied: list[Parameter] = []
 
-    def visit(self, graph: Graph, repeats: tuple[Dim, ...], times: Dim, starts: tuple[int, ...]) -> None:
+    def visit(self, graph: Graph) -> None:
         adjusts = self.convention.adjust is not None
         operators = self.plugins.operators
         direct = self.plugins.costs_nodes_itself
         append = self.records.append
-        for node in graph.nodes:
-            if isinstance(node, Block):
-                self.visit(node.body, (*repeats, node.repeat), times * node.repeat, (*starts, node.start))
-                continue
-            name = node.operator
-            operator = operators.get(name)
+        for node, place in nodes(graph):
+            operator = operators.get(node.operator)
             try:
                 cost = cost_of(node, operator) if direct else self._ask(node, operator)
             except Exception as error:
@@ -138,12 +135,12 @@ class _Annotation:
             if cost is None:
                 self._unknown(node)
             elif adjusts:
-                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, starts))
+                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, place.starts))
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
                 if type(operand) is Parameter and cost is not None:
-                    owned += self._own(operand, node, starts)
-            append(NodeCost(node, cost, repeats, times, owned, starts))
+                    owned += self._own(operand, node, place.starts)
+            append(NodeCost(node, cost, place.repeats, place.times, owned, place.starts))
 
     def _own(self, parameter: Parameter, node: Node, starts: tuple[int, ...]) -> tuple[Parameter, ...]:
         """The parameter, if its storage is new: a name with `*` is another storage in a block that starts elsewhere."""

@@ -19,9 +19,9 @@ from graphacct.execution.backward import BackwardPass, Life, WeightGradient
 from graphacct.execution.kernels import PARAMETER, RECOMPUTE, KernelCall, Schedule, StackedResult, Storage, Tensor
 from graphacct.execution.profiles import Profile
 from graphacct.execution.recomputation import NOTHING_AGAIN, Recomputation, recompute
-from graphacct.execution.recorder import NodeRecorder, Tape
-from graphacct.execution.recording import BackwardRule, Gradients, Recorder
+from graphacct.execution.recorder import BackwardRule, Gradients, Recorder
 from graphacct.execution.saved_storages import SavedUse
+from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct.errors import PluginError
-from graphacct.execution.recording import BackwardRule, ExpandRule
+from graphacct.execution.recorder import BackwardRule, ExpandRule
 from graphacct.operators.operator import Operator, Saved
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from graphacct.execution.kernels import ACTIVATION, RECOMPUTE, KernelCall, Schedule, Storage, storages
-from graphacct.execution.recorder import Tape, recomputed
 from graphacct.execution.saved_storages import SavedUse, saved_by
+from graphacct.execution.tape import Tape, recomputed
 
 
 @attrs.frozen(eq=False)

@@ -13,6 +13,7 @@ from graphacct.graph.builder import Builder
 from graphacct.graph.graph import Graph, Value
 from graphacct.keywords import DEFAULTS
 from graphacct.models.fields import WITHIN
+from graphacct.models.keys import filled
 from graphacct.phases import DECODE, PHASES, PREFILL, TRAIN
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
@@ -70,7 +71,7 @@ class Architecture:
         name: What users call it.
         config: The attrs class of its configuration.
         build: Adds the model's nodes to a Builder and gives its outputs: `build(config, workload, builder)`.
-        presets: Published configurations by name.
+        presets: Published configurations by name: instances of `config`, or the keys of a config.json.
         sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration (that of
             `encoder_seq_len` may be None: as long as the decoder's).
         attention: The kinds of attention that it can be built with, the default first; empty for a model without.
@@ -106,6 +107,20 @@ class Architecture:
     def load(self) -> Architecture:
         """This architecture; one that is deferred imports its module here."""
         return self
+
+    def configured(self, content: Mapping[str, Any]) -> Any:
+        """The configuration that the keys of a config.json describe."""
+        return filled(self.config, content, self.name, self.aliases, self.translated)
+
+    def preset(self, name: str) -> Any:
+        """The published configuration of that name; errors in its keys name it."""
+        found = self.presets[name]
+        if isinstance(found, self.config):
+            return found
+        try:
+            return self.configured(found)
+        except GraphacctError as error:
+            raise type(error)(f"preset {name!r}: {error}") from error
 
     def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
         """`config` with some keys set; ConfigError names an unknown key and the closest known one."""

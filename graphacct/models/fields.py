@@ -10,6 +10,7 @@ import attrs
 
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, ReadError, brief, suggest
+from graphacct.models.keys import filled
 from graphacct.tensors import dtype_name
 
 OPTIONAL: Mapping[str, Any] = {"optional": True}
@@ -213,8 +214,6 @@ def nested(config: type[Any], owner: str) -> Any:
             return value
         if not isinstance(value, Mapping):
             raise ConfigError(f"{field.name} is an object with the keys of a configuration, not {brief(value)}")
-        from graphacct.readers.hf import filled
-
         try:
             return filled(config, value, owner)
         except (ConfigError, ReadError) as error:

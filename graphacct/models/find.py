@@ -54,12 +54,16 @@ def find_model(model: str | os.PathLike[str] | Graph | Found, plugins: Plugins) 
         return Found(name, *found)
     if os.path.exists(name):
         return _from_path(name, plugins)
+    known = presets(plugins)
+    spelled = next((other for other in known if other.lower() == name.lower()), name)
+    if spelled != name:
+        return find_model(spelled, plugins)
     module, colon, function = name.partition(":")
     if colon and module.replace(".", "").isidentifier():
         return _call(module, function, plugins.operators)
     if os.sep in name or name.endswith(".json"):
         raise ReadError(f"no such file: {name!r}")
-    raise unknown("model", name, presets(plugins), "graphacct list architectures shows all")
+    raise unknown("model", name, known, "graphacct list architectures shows all")
 
 
 def find(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
@@ -67,7 +71,7 @@ def find(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
     for item in plugins.architectures.values():
         if name in item.presets:
             architecture = item.load()
-            return architecture, architecture.presets[name]
+            return architecture, architecture.preset(name)
     item = plugins.architectures.get(name)
     if item is None:
         return None

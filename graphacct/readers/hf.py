@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from graphacct.errors import ConfigError, GraphacctError, ReadError, brief, suggest
+from graphacct.errors import GraphacctError, ReadError, brief, suggest
 from graphacct.files import read_json
 
 if TYPE_CHECKING:
@@ -28,52 +26,6 @@ PEEK = 2**16
 """A saved graph says what it is in so many bytes; a config.json may have a thousand labels before its `model_type`."""
 CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 """What stands behind the family in the name of a class."""
-NONE: Mapping[str, str] = {}
-OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
-"""Values of a key that leave a model as it is without it."""
-COSTLY = frozenset(
-    [
-        "add_cross_attention",
-        "alibi",
-        "attention_bias",
-        "attn_logit_softcapping",
-        "clip_qkv",
-        "cross_attention_hidden_size",
-        "decoder_layers",
-        "encoder_layers",
-        "final_logit_softcapping",
-        "first_k_dense_replace",
-        "kv_lora_rank",
-        "layer_types",
-        "mlp_bias",
-        "mlp_only_layers",
-        "moe_intermediate_size",
-        "moe_layer_freq",
-        "multi_query",
-        "n_routed_experts",
-        "n_shared_experts",
-        "new_decoder_architecture",
-        "num_experts",
-        "num_experts_per_tok",
-        "num_local_experts",
-        "num_kv_heads",
-        "num_key_value_heads",
-        "parallel_attn",
-        "per_layer_config",
-        "q_lora_rank",
-        "qk_layernorm",
-        "quantization_config",
-        "shared_expert_intermediate_size",
-        "sliding_window",
-        "use_parallel_residual",
-        "use_bidirectional_attention",
-        "use_sliding_window",
-        "use_qk_norm",
-    ]
-)
-"""Keys that change the cost of the families that know them: to a family that does not, they are an error."""
-WITHOUT = {"quantization_config": "; a file without it is the model with its weights unpacked"}
-"""What a file is without such a key, where that is a way out."""
 
 
 def accepts(path: str) -> bool:
@@ -103,55 +55,9 @@ def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
         if not isinstance(content, dict):
             raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
         architecture = _architecture(content, plugins)
-        return _name(file), architecture, configured(architecture, content)
+        return _name(file), architecture, architecture.configured(content)
     except GraphacctError as error:
         raise ReadError(f"{file}: {error}") from error
-
-
-def configured(architecture: Architecture, content: Mapping[str, Any]) -> Any:
-    """The configuration that a file's keys describe."""
-    return filled(architecture.config, content, architecture.name, architecture.aliases, architecture.translated)
-
-
-def filled(
-    config: type[Any],
-    content: Mapping[str, Any],
-    owner: str,
-    aliases: Mapping[str, str] = NONE,
-    translated: Container[str] = (),
-) -> Any:
-    """A configuration with the keys that it knows; ReadError for an unknown one that changes the cost of `owner`.
-
-    Where a file has a key in several spellings, that of the configuration counts, but one that is `translated` before
-    it.
-    """
-    fields = {field.name: field for field in attrs.fields(config)}
-    given: dict[str, Any] = {}
-    spelled: dict[str, str] = {}
-    fixed: set[str] = set()
-    for key, value in content.items():
-        name = aliases.get(key, key)
-        if name not in fields:
-            if key in COSTLY and (value is True or value not in OFF):  # True equals 1
-                raise ReadError(
-                    f"{key} is {brief(value)}, which {owner} does not know and which changes the cost"
-                    f"{WITHOUT.get(key, '')}"
-                )
-            continue
-        if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
-            continue
-        if key in translated and value is not None:
-            fixed.add(name)
-        elif name in fixed or (key != name and content.get(name) is not None) or given.get(name) is not None:
-            continue
-        given[name], spelled[name] = value, key
-    try:
-        return config(**given)
-    except ConfigError as error:
-        name = str(error).partition(" ")[0]
-        if spelled.get(name, name) != name:  # the reader of the message looks for the key that the file has
-            raise ConfigError(f"{spelled[name]} {str(error)[len(name) + 1 :]}") from error
-        raise
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:

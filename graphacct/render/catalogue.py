@@ -68,7 +68,7 @@ def _per(quantity: Quantity) -> str:
 def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
     for plugin, item in plugins.registered("architectures"):
         architecture = item.load()
-        presets = dict(architecture.presets)
+        presets = {name: architecture.preset(name) for name in architecture.presets}
         if architecture.name not in presets:
             presets = {architecture.name: architecture.config(), **presets}
         for name, config in presets.items():

@@ -15,8 +15,8 @@ from graphacct.errors import OperatorError
 from graphacct.footprint.activations import Activations, peaks_by_node, saved_by_node
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.cost import Cost, Work
-from graphacct.training.accumulation import accumulation
-from graphacct.training.gradients import Gradients, backward
+from graphacct.training.gradient_flow import backward, work_of
+from graphacct.training.gradients import Gradients
 from graphacct.training.options import Training
 from graphacct.training.selection import frozen, recomputed, selected
 from graphacct.training.updates import update
@@ -38,21 +38,18 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
     operators = plugins.operators
     work: dict[str, Gradients] = {}
     lacking: set[str] = set()
-    for record in backward(graph, operators, trained):
-        name = record.node.name
-        if record.gradients is None:
-            if unknown == "error" and record.node.operator in operators:
-                raise OperatorError(
-                    f"node {name!r}: operator {record.node.operator!r} states no gradient of an operand that needs "
-                    "one; state it with gradients= (docs/writing-a-plugin.md), or leave the node out of the sums with "
-                    "--unknown report"
-                )
-            lacking.add(name)
+    for name, record in backward(graph, trained).items():
+        total = work_of(record, operators)
+        if total is not None:
+            work[name] = total
             continue
-        work[name] = work.get(name, Gradients()).plus(record.gradients, record.times)
-    for name, items in accumulation(graph, trained).items():
-        added = {kind: Work(vector_flops=sum(i.flops for i in items if i.weight is kind)) for kind in (False, True)}
-        work[name] = work.get(name, Gradients()).plus(Gradients(added[False], added[True]), 1)
+        if unknown == "error" and record.node.operator in operators:
+            raise OperatorError(
+                f"node {name!r}: operator {record.node.operator!r} states no gradient of an operand that needs "
+                "one; state it with gradients= (docs/writing-a-plugin.md), or leave the node out of the sums with "
+                "--unknown report"
+            )
+        lacking.add(name)
     counted = _Counted(annotated.convention)
     costs = []
     for item in annotated.costs:

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from graphacct import KernelNames
-from graphacct.execution.recording import Expansion, Recorder
+from graphacct.execution.recorder import Expansion, Recorder
 from graphacct.hooks import hookspecs
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")

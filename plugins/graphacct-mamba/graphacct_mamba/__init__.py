@@ -3,24 +3,16 @@
 Each family is imported when its hook is called or its model is asked for.
 """
 
+import os
 from collections.abc import Iterable
 
-from graphacct import LazyArchitecture, Operator, hookimpl
+from graphacct import LazyArchitecture, Operator, PresetFiles, hookimpl
 
+HERE = os.path.dirname(__file__)
 FAMILIES = (
-    LazyArchitecture(
-        "mamba",
-        "graphacct_mamba.mamba",
-        ("mamba-130m", "mamba-370m", "mamba-790m", "mamba-1.4b", "mamba-2.8b"),
-        ("mamba",),
-    ),
-    LazyArchitecture(
-        "mamba2",
-        "graphacct_mamba.mamba2",
-        ("mamba2-130m", "mamba2-370m", "mamba2-780m", "mamba2-1.3b", "mamba2-2.7b", "mamba-codestral-7b"),
-        ("mamba2",),
-    ),
-    LazyArchitecture("jamba", "graphacct_mamba.jamba", ("jamba-v0.1", "jamba-1.5-mini", "jamba-1.5-large"), ("jamba",)),
+    LazyArchitecture("mamba", "graphacct_mamba.mamba", PresetFiles(f"{HERE}/mamba.py"), ("mamba",)),
+    LazyArchitecture("mamba2", "graphacct_mamba.mamba2", PresetFiles(f"{HERE}/mamba2.py"), ("mamba2",)),
+    LazyArchitecture("jamba", "graphacct_mamba.jamba", PresetFiles(f"{HERE}/jamba.py"), ("jamba",)),
 )
 
 

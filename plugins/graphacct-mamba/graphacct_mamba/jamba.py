@@ -5,7 +5,7 @@ Lieber et al., "Jamba: A Hybrid Transformer-Mamba Language Model", 2024 (arXiv:2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
@@ -25,7 +25,7 @@ from graphacct_architectures.decoders import (
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
 from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
 from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
@@ -161,22 +161,11 @@ def body(kind: Layer, workload: Workload) -> Callable[..., Value]:
     return run
 
 
-PRESETS: Mapping[str, JambaConfig] = {
-    "jamba-v0.1": JambaConfig(dtype="bfloat16"),
-    "jamba-1.5-mini": JambaConfig(dtype="bfloat16"),
-    "jamba-1.5-large": JambaConfig(
-        hidden_size=8192,
-        intermediate_size=24576,
-        num_hidden_layers=72,
-        num_attention_heads=64,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = Architecture(
     "jamba",
     JambaConfig,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"seq_len": lambda config: config.max_position_embeddings},
     attention=("fused", "eager"),
     phases=("forward", "train", "prefill", "decode"),

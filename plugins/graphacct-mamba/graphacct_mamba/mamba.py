@@ -1,6 +1,6 @@
 """Mamba: layers of a norm and a mixer, and nothing else (Gu and Dao, 2023, arXiv:2312.00752)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
 from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import rank
 
@@ -96,22 +96,11 @@ def stacked(config: Any, base: str, mix: Callable[[Builder, Value], Value], work
     return x if b.dtype == "float32" else b.apply("cast", x, name="logits", dtype="float32")
 
 
-def _published(width: int, layers: int) -> MambaConfig:
-    return MambaConfig(hidden_size=width, num_hidden_layers=layers)
-
-
-PRESETS: Mapping[str, MambaConfig] = {
-    "mamba-130m": _published(768, 24),
-    "mamba-370m": _published(1024, 48),
-    "mamba-790m": _published(1536, 48),
-    "mamba-1.4b": _published(2048, 48),
-    "mamba-2.8b": _published(2560, 64),
-}
 ARCHITECTURE = Architecture(
     "mamba",
     MambaConfig,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"seq_len": lambda config: CONTEXT},
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 import attrs
@@ -10,7 +9,19 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, fields, same
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    ceil_div,
+    exact_div,
+    fields,
+    same,
+)
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mamba import CONTEXT, stacked
 from graphacct_mamba.mixer import decay_rates
@@ -141,31 +152,11 @@ def gated_norm(config: Mamba2Config, b: Builder, x: Value, gate: Value) -> Value
         return b.apply("mul", b.parameter("weight", (inner,)), x, name="gain")
 
 
-def _published(width: int, layers: int) -> Mamba2Config:
-    """A model of state-spaces/mamba2, whose vocabulary is padded to 50,288 and whose head is tied."""
-    return Mamba2Config(
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_heads=2 * width // 64,
-        n_groups=1,
-        vocab_size=50288,
-        tie_word_embeddings=True,
-    )
-
-
-PRESETS: Mapping[str, Mamba2Config] = {
-    "mamba2-130m": _published(768, 24),
-    "mamba2-370m": _published(1024, 48),
-    "mamba2-780m": _published(1536, 48),
-    "mamba2-1.3b": _published(2048, 48),
-    "mamba2-2.7b": _published(2560, 64),
-    "mamba-codestral-7b": Mamba2Config(dtype="bfloat16"),
-}
 ARCHITECTURE = Architecture(
     "mamba2",
     Mamba2Config,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"seq_len": lambda config: CONTEXT},
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",

@@ -3,39 +3,16 @@
 Each family is imported when it is asked for: a graph from a file needs no architecture.
 """
 
+import os
 from collections.abc import Iterable
 
-from graphacct import LazyArchitecture, Operator, hookimpl
+from graphacct import LazyArchitecture, Operator, PresetFiles, hookimpl
 
+HERE = os.path.dirname(__file__)
 FAMILIES = (
-    LazyArchitecture(
-        "resnet",
-        "graphacct_vision.resnet",
-        (
-            "resnet18",
-            "resnet34",
-            "resnet50",
-            "resnet101",
-            "resnet152",
-            "resnext50_32x4d",
-            "resnext101_32x8d",
-            "resnext101_64x4d",
-            "wide_resnet50_2",
-            "wide_resnet101_2",
-        ),
-    ),
-    LazyArchitecture(
-        "hf-resnet",
-        "graphacct_vision.hf_resnet",
-        ("hf-resnet-18", "hf-resnet-34", "hf-resnet-50", "hf-resnet-101", "hf-resnet-152"),
-        ("resnet",),
-    ),
-    LazyArchitecture(
-        "convnext",
-        "graphacct_vision.convnext",
-        ("convnext-tiny-224", "convnext-small-224", "convnext-base-224", "convnext-large-224"),
-        ("convnext",),
-    ),
+    LazyArchitecture("resnet", "graphacct_vision.resnet", PresetFiles(f"{HERE}/resnet.py")),
+    LazyArchitecture("hf-resnet", "graphacct_vision.hf_resnet", PresetFiles(f"{HERE}/hf_resnet.py"), ("resnet",)),
+    LazyArchitecture("convnext", "graphacct_vision.convnext", PresetFiles(f"{HERE}/convnext.py"), ("convnext",)),
 )
 """ResNet as torchvision writes it, and what the transformers library has, which reads its config.json."""
 

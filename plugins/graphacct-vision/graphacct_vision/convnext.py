@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
@@ -12,7 +10,7 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, same
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"
@@ -99,24 +97,11 @@ def norm_of_channels(b: Builder, name: str, x: Value) -> Value:
     return b.apply("permute", layer_norm(b, name, x), name=f"{name}_channels_first", dims=(0, 3, 1, 2))
 
 
-def _published(width: int, *depths: int, **sizes: Any) -> ConvNextConfig:
-    widths = tuple(width * 2**stage for stage in range(len(depths)))
-    return ConvNextConfig(
-        architectures=CLASSIFIER, num_stages=len(depths), depths=depths, hidden_sizes=widths, num_labels=1000, **sizes
-    )
-
-
-PRESETS: Mapping[str, ConvNextConfig] = {
-    "convnext-tiny-224": _published(96, 3, 3, 9, 3),
-    "convnext-small-224": _published(96, 3, 3, 27, 3),
-    "convnext-base-224": _published(128, 3, 3, 27, 3),
-    "convnext-large-224": _published(192, 3, 3, 27, 3),
-}
 ARCHITECTURE = Architecture(
     "convnext",
     ConvNextConfig,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"image_size": lambda config: config.image_size},
     dtype="float32",
     aliases={**ALIASES, "num_hidden_layers": "num_stages"},

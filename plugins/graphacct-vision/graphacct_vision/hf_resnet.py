@@ -5,16 +5,14 @@ The models are torchvision's; the parameters have other names, and a config.json
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation
 from graphacct_architectures.losses import LOSSES
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, exact_div, fields, same
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, same
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 MODEL, CLASSIFIER = "ResNetModel", "ResNetForImageClassification"
@@ -98,23 +96,11 @@ def convolved(
     return activation(b, ACTIVATIONS[act], x, "activation") if act else x
 
 
-def _published(*depths: int, **sizes: Any) -> HFResNetConfig:
-    return HFResNetConfig(architectures=CLASSIFIER, depths=depths, num_labels=1000, **sizes)
-
-
-BASIC = {"layer_type": "basic", "hidden_sizes": (64, 128, 256, 512)}
-PRESETS: Mapping[str, HFResNetConfig] = {
-    "hf-resnet-18": _published(2, 2, 2, 2, **BASIC),
-    "hf-resnet-34": _published(3, 4, 6, 3, **BASIC),
-    "hf-resnet-50": _published(3, 4, 6, 3),
-    "hf-resnet-101": _published(3, 4, 23, 3),
-    "hf-resnet-152": _published(3, 8, 36, 3),
-}
 ARCHITECTURE = Architecture(
     "hf-resnet",
     HFResNetConfig,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"image_size": lambda config: config.image_size},
     dtype="float32",
     aliases=ALIASES,

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import attrs
 from graphacct_architectures.losses import LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, exact_div, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, same
 
 STAGES = 4
 PLANES = 64
@@ -143,28 +143,11 @@ def batch_norm(config: ResNetConfig, b: Builder, name: str, x: Value) -> Value:
     )
 
 
-def published(*depths: int, block: str = "bottleneck", groups: int = 1, width_per_group: int = 64) -> ResNetConfig:
-    return ResNetConfig(block=block, depths=depths, groups=groups, width_per_group=width_per_group)
-
-
-PRESETS = {
-    "resnet18": published(2, 2, 2, 2, block="basic"),
-    "resnet34": published(3, 4, 6, 3, block="basic"),
-    "resnet50": published(3, 4, 6, 3),
-    "resnet101": published(3, 4, 23, 3),
-    "resnet152": published(3, 8, 36, 3),
-    "resnext50_32x4d": published(3, 4, 6, 3, groups=32, width_per_group=4),
-    "resnext101_32x8d": published(3, 4, 23, 3, groups=32, width_per_group=8),
-    "resnext101_64x4d": published(3, 4, 23, 3, groups=64, width_per_group=4),
-    "wide_resnet50_2": published(3, 4, 6, 3, width_per_group=128),
-    "wide_resnet101_2": published(3, 4, 23, 3, width_per_group=128),
-}
-
 ARCHITECTURE = Architecture(
     "resnet",
     ResNetConfig,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"image_size": lambda config: (224, 224)},
     dtype="float32",
     losses=LOSSES,

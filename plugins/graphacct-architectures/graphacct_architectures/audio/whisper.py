@@ -5,12 +5,11 @@ Radford et al., 2022 (arXiv:2212.04356).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
@@ -113,32 +112,11 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
     )
 
 
-def _sizes(d_model: int, layers: int, heads: int, **rest: Any) -> WhisperConfig:
-    return WhisperConfig(
-        d_model=d_model,
-        encoder_layers=layers,
-        encoder_ffn_dim=4 * d_model,
-        encoder_attention_heads=heads,
-        decoder_layers=layers,
-        decoder_ffn_dim=4 * d_model,
-        decoder_attention_heads=heads,
-        **rest,
-    )
-
-
-PRESETS: Mapping[str, WhisperConfig] = {
-    "whisper-tiny": _sizes(384, 4, 6, dtype="float32"),
-    "whisper-base": _sizes(512, 6, 8, dtype="float32"),
-    "whisper-small": _sizes(768, 12, 12, dtype="float32"),
-    "whisper-medium": _sizes(1024, 24, 16, dtype="float32"),
-    "whisper-large-v2": _sizes(1280, 32, 20, dtype="float32"),
-    "whisper-large-v3": _sizes(1280, 32, 20, num_mel_bins=128, vocab_size=51866, dtype="float16"),
-}
 ARCHITECTURE = encoder_decoder(
     "whisper",
     WhisperConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     doc="Whisper: convolutions and an encoder over 3,000 frames, a decoder with learned positions, GELU.",
     context=lambda config: config.max_target_positions,
     encoder_seq_len=False,

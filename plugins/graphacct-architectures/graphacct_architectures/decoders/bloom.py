@@ -5,11 +5,9 @@ BigScience, 2022 (arXiv:2211.05100); Press et al., 2022 (arXiv:2108.12409).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import HeadConfig
@@ -69,23 +67,11 @@ def describe(config: BloomConfig) -> Decoder:
     )
 
 
-def _bloom(width: int, layers: int, heads: int, dtype: str = "float16") -> BloomConfig:
-    return BloomConfig(hidden_size=width, n_layer=layers, n_head=heads, dtype=dtype)
-
-
-PRESETS: Mapping[str, BloomConfig] = {
-    "bloom-560m": _bloom(1024, 24, 16),
-    "bloom-1b1": _bloom(1536, 24, 16),
-    "bloom-1b7": _bloom(2048, 24, 16),
-    "bloom-3b": _bloom(2560, 30, 32),
-    "bloom-7b1": _bloom(4096, 30, 32),
-    "bloom-176b": _bloom(14336, 70, 112, "bfloat16"),
-}
 ARCHITECTURE = decoder(
     "bloom",
     BloomConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "n_embed": "hidden_size"},
     translated=("num_hidden_layers", "num_attention_heads", "n_embed"),
     context=lambda config: config.seq_length,

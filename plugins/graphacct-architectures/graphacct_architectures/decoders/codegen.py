@@ -5,11 +5,9 @@ Nijkamp et al., 2022 (arXiv:2203.13474).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import exact_div
+from graphacct import PresetFiles, exact_div
 from graphacct_architectures.decoders.gptj import ALIASES, GPTJConfig
 from graphacct_architectures.decoders.gptj import describe as describe_gptj
 from graphacct_architectures.decoders.parts.description import Decoder
@@ -31,23 +29,11 @@ def describe(config: CodeGenConfig) -> Decoder:
     return describe_gptj(config, joint="qkv_proj")
 
 
-def _codegen(width: int, layers: int, heads: int, turned: int) -> CodeGenConfig:
-    return CodeGenConfig(
-        vocab_size=51200, n_embd=width, n_layer=layers, n_head=heads, rotary_dim=turned, dtype="float16"
-    )
-
-
-PRESETS: Mapping[str, CodeGenConfig] = {
-    "codegen-350m": _codegen(1024, 20, 16, 32),
-    "codegen-2b": _codegen(2560, 32, 32, 64),
-    "codegen-6b": _codegen(4096, 33, 16, 64),
-    "codegen-16b": _codegen(6144, 34, 24, 64),
-}
 ARCHITECTURE = decoder(
     "codegen",
     CodeGenConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases=ALIASES,
     translated=ALIASES,
     context=lambda config: config.n_positions,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -61,23 +61,11 @@ def describe(config: CohereConfig) -> Decoder:
     )
 
 
-PRESETS = {
-    "command-r": CohereConfig(num_key_value_heads=64, dtype="float16"),
-    "command-r-plus": CohereConfig(
-        hidden_size=12288,
-        intermediate_size=33792,
-        num_hidden_layers=64,
-        num_attention_heads=96,
-        num_key_value_heads=8,
-        use_qk_norm=True,
-        dtype="float16",
-    ),
-}
 ARCHITECTURE = decoder(
     "cohere",
     CohereConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     classes=(CAUSAL, ALONE),
     doc="Command R: parallel layers, LayerNorm without bias, scaled logits.",
 )

@@ -7,11 +7,9 @@ they are: turning a pair takes 4 products and 2 sums either way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import ConfigError, Dim, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.deepseek import LatentConfig, deepseek
 from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
@@ -63,46 +61,11 @@ def describe(config: DeepseekV2Config) -> Decoder:
     return deepseek(config, experts, Mlp(config.intermediate_size, activation, bias=bias), rotary_complex=True)
 
 
-PRESETS: Mapping[str, DeepseekV2Config] = {
-    "deepseek-v2-lite": DeepseekV2Config(
-        hidden_size=2048,
-        intermediate_size=10944,
-        num_hidden_layers=27,
-        num_attention_heads=16,
-        num_key_value_heads=16,
-        head_dim=64,
-        max_position_embeddings=163840,
-        q_lora_rank=None,
-        first_k_dense_replace=1,
-        moe_intermediate_size=1408,
-        num_experts_per_tok=6,
-        n_group=1,
-        topk_group=1,
-        dtype="bfloat16",
-    ),
-    "deepseek-v2": DeepseekV2Config(
-        hidden_size=5120,
-        intermediate_size=12288,
-        num_hidden_layers=60,
-        num_attention_heads=128,
-        num_key_value_heads=128,
-        head_dim=64,
-        max_position_embeddings=163840,
-        first_k_dense_replace=1,
-        moe_intermediate_size=1536,
-        n_routed_experts=160,
-        num_experts_per_tok=6,
-        topk_method=GROUPED,
-        n_group=8,
-        topk_group=3,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
     "deepseek_v2",
     DeepseekV2Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"num_experts": "n_routed_experts"},
     translated=("num_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE),

@@ -6,11 +6,9 @@ the report. The module that predicts a second token is not part of the library's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.deepseek import LatentConfig, deepseek
 from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
@@ -59,13 +57,11 @@ def describe(config: DeepseekV3Config) -> Decoder:
     return deepseek(config, experts, Mlp(config.intermediate_size, activation))
 
 
-V3 = DeepseekV3Config(max_position_embeddings=163840, num_key_value_heads=128, dtype="bfloat16")
-PRESETS: Mapping[str, DeepseekV3Config] = {"deepseek-v3": V3, "deepseek-r1": V3}
 ARCHITECTURE = decoder(
     "deepseek_v3",
     DeepseekV3Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"num_local_experts": "n_routed_experts"},
     translated=("num_local_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, exact_div, fields, same
+from graphacct import Dim, PresetFiles, exact_div, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import decoder, rope_parameters
@@ -121,38 +121,11 @@ def describe(config: FalconConfig) -> Decoder:
     )
 
 
-def _new(width: int, layers: int, heads: int) -> FalconConfig:
-    return FalconConfig(
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_kv_heads=8,
-        new_decoder_architecture=True,
-        dtype="bfloat16",
-    )
-
-
-PRESETS: Mapping[str, FalconConfig] = {
-    "falcon-7b": FalconConfig(dtype="bfloat16"),
-    "falcon-40b": _new(8192, 60, 128),
-    "falcon-180b": _new(14848, 80, 232),
-    "falcon-rw-1b": FalconConfig(
-        vocab_size=50304,
-        hidden_size=2048,
-        num_hidden_layers=24,
-        num_attention_heads=32,
-        alibi=True,
-        multi_query=False,
-        parallel_attn=False,
-        bias=True,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
     "falcon",
     FalconConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"n_embed": "hidden_size", "n_head": "num_attention_heads", "n_layer": "num_hidden_layers"},
     translated=("n_embed",),
     model_types=("falcon", "RefinedWeb", "RefinedWebModel"),

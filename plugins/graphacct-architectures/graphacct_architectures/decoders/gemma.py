@@ -5,12 +5,9 @@ Gemma Team, 2024 (arXiv:2403.08295).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -66,19 +63,11 @@ def describe(config: GemmaConfig) -> Decoder:
     )
 
 
-TWO_B: Mapping[str, Any] = {
-    "hidden_size": 2048,
-    "intermediate_size": 16384,
-    "num_hidden_layers": 18,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 1,
-}
-PRESETS = {"gemma-2b": GemmaConfig(**TWO_B, dtype="bfloat16"), "gemma-7b": GemmaConfig(dtype="bfloat16")}
 ARCHITECTURE = decoder(
     "gemma",
     GemmaConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="Gemma: centred RMSNorm, scaled embedding, GeGLU, wide heads, tied head.",
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.gemma import CENTRED
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
@@ -98,31 +98,11 @@ def sandwiched(config: Any, kinds: tuple[str, ...], *, rotary_tables: Mapping[st
     )
 
 
-NINE_B: Mapping[str, Any] = {
-    "hidden_size": 3584,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 42,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-}
-TWENTY_SEVEN_B: Mapping[str, Any] = {
-    "hidden_size": 4608,
-    "intermediate_size": 36864,
-    "num_hidden_layers": 46,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 16,
-    "head_dim": 128,
-}
-PRESETS = {
-    "gemma-2-2b": Gemma2Config(dtype="float32"),
-    "gemma-2-9b": Gemma2Config(**NINE_B, dtype="float32"),
-    "gemma-2-27b": Gemma2Config(**TWENTY_SEVEN_B, dtype="float32"),
-}
 ARCHITECTURE = decoder(
     "gemma2",
     Gemma2Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"hidden_act": "hidden_activation"},
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="Gemma 2: norms around each part, a window in every other layer, capped scores and logits.",

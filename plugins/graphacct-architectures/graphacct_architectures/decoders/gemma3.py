@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import ConfigError, Dim, fields, floor_div
+from graphacct import ConfigError, Dim, PresetFiles, fields, floor_div
 from graphacct_architectures.decoders.gemma2 import Gemma2Config, sandwiched
 from graphacct_architectures.decoders.parts.description import Decoder
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder, kinds_of_attention, number
@@ -46,23 +46,11 @@ def describe(config: Gemma3Config) -> Decoder:
     return sandwiched(config, kinds, rotary_tables=tables, qk_norm="head")
 
 
-PRESETS = {
-    "gemma-3-1b": Gemma3Config(
-        vocab_size=262144,
-        hidden_size=1152,
-        intermediate_size=6912,
-        num_attention_heads=4,
-        num_key_value_heads=1,
-        max_position_embeddings=32768,
-        sliding_window=512,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
     "gemma3_text",
     Gemma3Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"hidden_act": "hidden_activation"},
     classes=(CAUSAL, ALONE, SEQUENCE),
     doc="Gemma 3's language model: a window in five of six layers, normed queries and keys, two rotary bases.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
@@ -54,12 +54,11 @@ def describe(config: Glm4Config) -> Decoder:
     )
 
 
-PRESETS = {"glm-4-9b": Glm4Config(max_position_embeddings=32768, dtype="bfloat16")}
 ARCHITECTURE = decoder(
     "glm4",
     Glm4Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="GLM-4: norms around each part, half of each head turned, joint gate.",
 )

@@ -10,7 +10,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
 from graphacct_architectures.classifier import classified
@@ -171,18 +171,11 @@ def attention(
     return dropped(b, "resid_dropout", y, config.resid_pdrop, workload), weights
 
 
-PRESETS = {
-    "gpt2": GPT2Config(),
-    "gpt2-medium": GPT2Config(n_embd=1024, n_layer=24, n_head=16),
-    "gpt2-large": GPT2Config(n_embd=1280, n_layer=36, n_head=20),
-    "gpt2-xl": GPT2Config(n_embd=1600, n_layer=48, n_head=25),
-}
-
 ARCHITECTURE = Architecture(
     "gpt2",
     GPT2Config,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"seq_len": lambda config: config.n_positions},
     attention=("fused", "eager"),
     dtype="float32",

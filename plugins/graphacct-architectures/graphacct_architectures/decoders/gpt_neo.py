@@ -5,12 +5,11 @@ Black et al., 2021 (doi:10.5281/zenodo.5297715).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import (
     LAYER_NORM,
@@ -134,17 +133,11 @@ def layer(config: GPTNeoConfig, window: Dim | None) -> Layer:
     )
 
 
-PRESETS: Mapping[str, GPTNeoConfig] = {
-    "gpt-neo-125m": GPTNeoConfig(hidden_size=768, num_layers=12, num_heads=12),
-    "gpt-neo-350m": GPTNeoConfig(hidden_size=1024),
-    "gpt-neo-1.3b": GPTNeoConfig(),
-    "gpt-neo-2.7b": GPTNeoConfig(hidden_size=2560, num_layers=32, num_heads=20),
-}
 ARCHITECTURE = decoder(
     "gpt_neo",
     GPTNeoConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"},
     translated=("num_attention_heads", "num_hidden_layers"),
     dtype="float32",

@@ -5,11 +5,9 @@ Black et al., 2022 (arXiv:2204.06745) and Biderman et al., 2023 (arXiv:2304.0137
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import (
@@ -87,34 +85,11 @@ def describe(config: GPTNeoXConfig) -> Decoder:
     )
 
 
-def _pythia(width: int, layers: int, heads: int, vocab_size: int = 50304) -> GPTNeoXConfig:
-    return GPTNeoXConfig(
-        vocab_size=vocab_size,
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        dtype="float16",
-    )
-
-
-PRESETS: Mapping[str, GPTNeoXConfig] = {
-    "pythia-14m": _pythia(128, 6, 4),
-    "pythia-70m": _pythia(512, 6, 8),
-    "pythia-160m": _pythia(768, 12, 12),
-    "pythia-410m": _pythia(1024, 24, 16),
-    "pythia-1b": _pythia(2048, 16, 8),
-    "pythia-1.4b": _pythia(2048, 24, 16),
-    "pythia-2.8b": _pythia(2560, 32, 32),
-    "pythia-6.9b": _pythia(4096, 32, 32, 50432),
-    "pythia-12b": _pythia(5120, 36, 40, 50688),
-    "gpt-neox-20b": GPTNeoXConfig(dtype="float16"),
-}
 ARCHITECTURE = decoder(
     "gpt_neox",
     GPTNeoXConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"rotary_pct": "partial_rotary_factor"},
     dtype="float16",
     tokens="classifier",

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, dequantized, layer_types
@@ -84,15 +84,11 @@ def describe(config: GptOssConfig) -> Decoder:
     )
 
 
-PRESETS: Mapping[str, GptOssConfig] = {
-    "gpt-oss-20b": GptOssConfig(num_hidden_layers=24, num_local_experts=32),
-    "gpt-oss-120b": GptOssConfig(),
-}
 ARCHITECTURE = decoder(
     "gpt_oss",
     GptOssConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"num_experts": "num_local_experts"},
     translated=("num_experts",),
     attention=("eager", "fused"),

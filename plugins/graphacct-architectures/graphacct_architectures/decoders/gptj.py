@@ -5,11 +5,9 @@ Wang and Komatsuzaki, 2021 (github.com/kingoflolz/mesh-transformer-jax).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import ConfigError, Dim, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import decoder
@@ -97,12 +95,11 @@ def describe(config: GPTJConfig, joint: str = "") -> Decoder:
     )
 
 
-PRESETS: Mapping[str, GPTJConfig] = {"gpt-j-6b": GPTJConfig()}
 ARCHITECTURE = decoder(
     "gptj",
     GPTJConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases=ALIASES,
     translated=ALIASES,
     context=lambda config: config.n_positions,

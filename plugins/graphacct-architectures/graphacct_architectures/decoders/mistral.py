@@ -5,12 +5,9 @@ Jiang et al., 2023 (arXiv:2310.06825).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -46,18 +43,10 @@ def describe(config: MistralConfig) -> Decoder:
     )
 
 
-def _published(**sizes: Any) -> MistralConfig:
-    common = {"dtype": "bfloat16", "max_position_embeddings": 32768, "sliding_window": None, "head_dim": 128}
-    return MistralConfig(**{**common, **sizes})
-
-
-TWELVE_B = {"hidden_size": 5120, "num_hidden_layers": 40, "vocab_size": 131072}
-PRESETS: Mapping[str, MistralConfig] = {
-    "mistral-7b": _published(sliding_window=4096),
-    "mistral-7b-v0.3": _published(vocab_size=32768),
-    "mistral-nemo-12b": _published(**TWELVE_B, max_position_embeddings=131072),
-    "mistral-small-24b": _published(**TWELVE_B, intermediate_size=32768),
-}
 ARCHITECTURE = decoder(
-    "mistral", MistralConfig, describe, PRESETS, doc="Mistral: Llama's layers; the first version attends to a window."
+    "mistral",
+    MistralConfig,
+    describe,
+    PresetFiles(__file__),
+    doc="Mistral: Llama's layers; the first version attends to a window.",
 )

@@ -5,11 +5,9 @@ Jiang et al., 2024 (arXiv:2401.04088).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -55,22 +53,11 @@ def describe(config: MixtralConfig) -> Decoder:
     )
 
 
-PRESETS: Mapping[str, MixtralConfig] = {
-    "mixtral-8x7b": MixtralConfig(max_position_embeddings=32768, dtype="bfloat16"),
-    "mixtral-8x22b": MixtralConfig(
-        hidden_size=6144,
-        intermediate_size=16384,
-        num_hidden_layers=56,
-        num_attention_heads=48,
-        max_position_embeddings=65536,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
     "mixtral",
     MixtralConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"num_experts": "num_local_experts"},
     translated=("num_experts",),
     doc="Mixtral: Mistral's attention, experts of which each token runs through two.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
@@ -57,30 +57,11 @@ def describe(config: NemotronConfig) -> Decoder:
     )
 
 
-PRESETS = {
-    "nemotron-4-15b": NemotronConfig(num_key_value_heads=8, dtype="bfloat16"),
-    "minitron-4b": NemotronConfig(
-        hidden_size=3072,
-        intermediate_size=9216,
-        num_attention_heads=24,
-        num_key_value_heads=8,
-        head_dim=128,
-        dtype="bfloat16",
-    ),
-    "minitron-8b": NemotronConfig(
-        hidden_size=4096,
-        intermediate_size=16384,
-        num_attention_heads=48,
-        num_key_value_heads=8,
-        head_dim=128,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
     "nemotron",
     NemotronConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     span="transformer",
     doc="Nemotron-4 and Minitron: centred LayerNorm, squared ReLU, half of each head turned.",
 )

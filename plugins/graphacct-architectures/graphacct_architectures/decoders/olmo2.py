@@ -5,12 +5,9 @@ Team OLMo, 2025 (arXiv:2501.00656).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -58,25 +55,11 @@ def describe(config: Olmo2Config) -> Decoder:
     )
 
 
-COMMON: Mapping[str, Any] = {"vocab_size": 100352, "max_position_embeddings": 4096}
-THIRTEEN_B: Mapping[str, Any] = {"hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40}
-THIRTY_TWO_B: Mapping[str, Any] = {
-    "hidden_size": 5120,
-    "intermediate_size": 27648,
-    "num_hidden_layers": 64,
-    "num_attention_heads": 40,
-    "num_key_value_heads": 8,
-}
-PRESETS = {
-    "olmo-2-7b": Olmo2Config(**COMMON, num_key_value_heads=32, dtype="float32"),
-    "olmo-2-13b": Olmo2Config(**COMMON, **THIRTEEN_B, intermediate_size=13824, num_key_value_heads=40, dtype="float32"),
-    "olmo-2-32b": Olmo2Config(**COMMON, **THIRTY_TWO_B, dtype="float32"),
-}
 ARCHITECTURE = decoder(
     "olmo2",
     Olmo2Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     classes=(CAUSAL, ALONE, SEQUENCE),
     doc="OLMo 2: norms after each part, and of all queries and keys together.",
 )

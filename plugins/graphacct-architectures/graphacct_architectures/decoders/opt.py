@@ -5,11 +5,9 @@ Zhang et al., 2022 (arXiv:2205.01068). OPT-350M has its norms after each part an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, exact_div, fields, same
+from graphacct import Dim, PresetFiles, exact_div, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import (
     LAYER_NORM,
@@ -97,27 +95,11 @@ def describe(config: OPTConfig) -> Decoder:
     )
 
 
-def _opt(width: int, layers: int, heads: int) -> OPTConfig:
-    return OPTConfig(
-        hidden_size=width, ffn_dim=4 * width, num_hidden_layers=layers, num_attention_heads=heads, dtype="float16"
-    )
-
-
-PRESETS: Mapping[str, OPTConfig] = {
-    "opt-125m": _opt(768, 12, 12),
-    "opt-350m": attrs.evolve(_opt(1024, 24, 16), word_embed_proj_dim=512, do_layer_norm_before=False),
-    "opt-1.3b": _opt(2048, 24, 32),
-    "opt-2.7b": _opt(2560, 32, 32),
-    "opt-6.7b": _opt(4096, 32, 32),
-    "opt-13b": _opt(5120, 40, 40),
-    "opt-30b": _opt(7168, 48, 56),
-    "opt-66b": _opt(9216, 64, 72),
-}
 ARCHITECTURE = decoder(
     "opt",
     OPTConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"_remove_final_layer_norm": "remove_final_layer_norm"},
     dtype="float16",
     classes=(CAUSAL, ALONE, SEQUENCE, SPAN),

@@ -5,11 +5,9 @@ Gunasekar et al., 2023 (arXiv:2306.11644) and Li et al., 2023 (arXiv:2309.05463)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
@@ -82,23 +80,11 @@ def describe(config: PhiConfig) -> Decoder:
     )
 
 
-PRESETS: Mapping[str, PhiConfig] = {
-    "phi-1": PhiConfig(dtype="float32"),
-    "phi-1.5": PhiConfig(dtype="float16"),
-    "phi-2": PhiConfig(
-        hidden_size=2560,
-        intermediate_size=10240,
-        num_hidden_layers=32,
-        resid_pdrop=0.1,
-        partial_rotary_factor=0.4,
-        dtype="float16",
-    ),
-}
 ARCHITECTURE = decoder(
     "phi",
     PhiConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={
         "n_embd": "hidden_size",
         "n_layer": "num_hidden_layers",

@@ -5,11 +5,9 @@ Abdin et al., 2024 (arXiv:2404.14219, arXiv:2412.08905).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
@@ -55,39 +53,11 @@ def describe(config: Phi3Config) -> Decoder:
     )
 
 
-MEDIUM = Phi3Config(
-    hidden_size=5120,
-    intermediate_size=17920,
-    num_hidden_layers=40,
-    num_attention_heads=40,
-    num_key_value_heads=10,
-    sliding_window=2047,
-    dtype="bfloat16",
-)
-PRESETS: Mapping[str, Phi3Config] = {
-    "phi-3-mini-4k": Phi3Config(num_key_value_heads=32, sliding_window=2047, dtype="bfloat16"),
-    "phi-3-mini-128k": Phi3Config(
-        num_key_value_heads=32, sliding_window=262144, max_position_embeddings=131072, dtype="bfloat16"
-    ),
-    "phi-3-medium-4k": MEDIUM,
-    "phi-3-medium-128k": attrs.evolve(MEDIUM, sliding_window=131072, max_position_embeddings=131072),
-    "phi-4": attrs.evolve(MEDIUM, vocab_size=100352, sliding_window=None, max_position_embeddings=16384),
-    "phi-4-mini": Phi3Config(
-        vocab_size=200064,
-        num_attention_heads=24,
-        num_key_value_heads=8,
-        max_position_embeddings=131072,
-        sliding_window=262144,
-        partial_rotary_factor=0.75,
-        tie_word_embeddings=True,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
     "phi3",
     Phi3Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="Phi-3 and Phi-4: RMSNorm, RoPE, SwiGLU, joint projections.",
 )

@@ -5,12 +5,9 @@ Yang et al., 2024 (arXiv:2407.10671, arXiv:2412.15115).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, layer_types
@@ -70,35 +67,11 @@ def describe(config: Qwen2Config) -> Decoder:
     )
 
 
-def _published(width: int, hidden: int, layers: int, heads: int, shared: int, **rest: Any) -> Qwen2Config:
-    common: dict[str, Any] = {"vocab_size": 151936, "dtype": "bfloat16", "max_position_embeddings": 32768}
-    return Qwen2Config(
-        hidden_size=width,
-        intermediate_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=shared,
-        **{**common, **rest},
-    )
-
-
-SEVEN_B = (3584, 18944, 28, 28, 4)
-LARGE: dict[str, Any] = {"vocab_size": 152064, "max_position_embeddings": 131072}
-PRESETS: Mapping[str, Qwen2Config] = {
-    "qwen2-7b": _published(*SEVEN_B, **LARGE),
-    "qwen2.5-0.5b": _published(896, 4864, 24, 14, 2, tie_word_embeddings=True),
-    "qwen2.5-1.5b": _published(1536, 8960, 28, 12, 2, tie_word_embeddings=True, max_position_embeddings=131072),
-    "qwen2.5-3b": _published(2048, 11008, 36, 16, 2, tie_word_embeddings=True),
-    "qwen2.5-7b": _published(*SEVEN_B, **LARGE),
-    "qwen2.5-14b": _published(5120, 13824, 48, 40, 8, **LARGE),
-    "qwen2.5-32b": _published(5120, 27648, 64, 40, 8, **LARGE),
-    "qwen2.5-72b": _published(8192, 29568, 80, 64, 8, **LARGE),
-}
 ARCHITECTURE = decoder(
     "qwen2",
     Qwen2Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     span="transformer",
     doc="Qwen2, Qwen2.5: Llama's layers, biases on queries, keys and values.",
 )

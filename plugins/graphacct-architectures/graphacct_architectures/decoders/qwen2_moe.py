@@ -5,12 +5,11 @@ Yang et al., 2024 (arXiv:2407.10671).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
@@ -101,22 +100,10 @@ def describe(config: Qwen2MoeConfig) -> Decoder:
     )
 
 
-PRESETS: Mapping[str, Qwen2MoeConfig] = {
-    "qwen1.5-moe-a2.7b": Qwen2MoeConfig(max_position_embeddings=8192, dtype="bfloat16"),
-    "qwen2-57b-a14b": Qwen2MoeConfig(
-        hidden_size=3584,
-        intermediate_size=18944,
-        num_hidden_layers=28,
-        num_attention_heads=28,
-        num_key_value_heads=4,
-        num_experts=64,
-        num_experts_per_tok=8,
-        moe_intermediate_size=2560,
-        shared_expert_intermediate_size=20480,
-        max_position_embeddings=131072,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
-    "qwen2_moe", Qwen2MoeConfig, describe, PRESETS, doc="Qwen1.5-MoE, Qwen2-MoE: small experts and a shared one."
+    "qwen2_moe",
+    Qwen2MoeConfig,
+    describe,
+    PresetFiles(__file__),
+    doc="Qwen1.5-MoE, Qwen2-MoE: small experts and a shared one.",
 )

@@ -5,12 +5,11 @@ Yang et al., 2025 (arXiv:2505.09388).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -59,32 +58,11 @@ def describe(config: Qwen3Config) -> Decoder:
     return qwen3(config, upper_layers(config, layer))
 
 
-def _published(width: int, hidden: int, layers: int, heads: int, *, tied: bool = False) -> Qwen3Config:
-    return Qwen3Config(
-        hidden_size=width,
-        intermediate_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=8,
-        max_position_embeddings=40960,
-        tie_word_embeddings=tied,
-        dtype="bfloat16",
-    )
-
-
-PRESETS: Mapping[str, Qwen3Config] = {
-    "qwen3-0.6b": _published(1024, 3072, 28, 16, tied=True),
-    "qwen3-1.7b": _published(2048, 6144, 28, 16, tied=True),
-    "qwen3-4b": _published(2560, 9728, 36, 32, tied=True),
-    "qwen3-8b": _published(4096, 12288, 36, 32),
-    "qwen3-14b": _published(5120, 17408, 40, 40),
-    "qwen3-32b": _published(5120, 25600, 64, 64),
-}
 ARCHITECTURE = decoder(
     "qwen3",
     Qwen3Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     span="transformer",
     doc="Qwen3: queries and keys normalized per head, no biases.",
 )

@@ -5,11 +5,9 @@ Yang et al., 2025 (arXiv:2505.09388).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import ConfigError, Dim, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder
@@ -47,31 +45,11 @@ def describe(config: Qwen3MoeConfig) -> Decoder:
     return qwen3(config, layered(config.num_hidden_layers, config.alike, kind))
 
 
-PRESETS: Mapping[str, Qwen3MoeConfig] = {
-    "qwen3-30b-a3b": Qwen3MoeConfig(
-        num_hidden_layers=48,
-        head_dim=128,
-        norm_topk_prob=True,
-        max_position_embeddings=40960,
-        dtype="bfloat16",
-    ),
-    "qwen3-235b-a22b": Qwen3MoeConfig(
-        hidden_size=4096,
-        intermediate_size=12288,
-        num_hidden_layers=94,
-        num_attention_heads=64,
-        head_dim=128,
-        moe_intermediate_size=1536,
-        norm_topk_prob=True,
-        max_position_embeddings=40960,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
     "qwen3_moe",
     Qwen3MoeConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"num_experts": "num_local_experts"},
     span="transformer",
     doc="Qwen3-MoE: Qwen3's attention, small experts of which each token runs through eight.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import (
@@ -99,12 +99,11 @@ def describe(config: SmolLM3Config) -> Decoder:
     )
 
 
-PRESETS = {"smollm3-3b": SmolLM3Config(max_position_embeddings=65536, dtype="bfloat16")}
 ARCHITECTURE = decoder(
     "smollm3",
     SmolLM3Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     span="transformer",
     doc="SmolLM3: every fourth layer without rotary positions.",
 )

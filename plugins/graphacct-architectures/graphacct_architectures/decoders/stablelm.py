@@ -5,11 +5,9 @@ Bellagente et al., 2024 (arXiv:2402.17834).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import (
@@ -78,32 +76,11 @@ def describe(config: StableLmConfig) -> Decoder:
     )
 
 
-PRESETS: Mapping[str, StableLmConfig] = {
-    "stablelm-3b-4e1t": StableLmConfig(dtype="bfloat16"),
-    "stablelm-2-1.6b": StableLmConfig(
-        vocab_size=100352,
-        hidden_size=2048,
-        intermediate_size=5632,
-        num_hidden_layers=24,
-        use_qkv_bias=True,
-        dtype="float16",
-    ),
-    "stablelm-2-12b": StableLmConfig(
-        vocab_size=100352,
-        hidden_size=5120,
-        intermediate_size=13824,
-        num_hidden_layers=40,
-        num_key_value_heads=8,
-        qk_layernorm=True,
-        use_parallel_residual=True,
-        dtype="bfloat16",
-    ),
-}
 ARCHITECTURE = decoder(
     "stablelm",
     StableLmConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"rope_pct": "partial_rotary_factor"},
     model_types=("stablelm", "stablelm_epoch"),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),

@@ -5,11 +5,9 @@ Lozhkov et al., 2024 (arXiv:2402.19173).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -73,32 +71,11 @@ def describe(config: Starcoder2Config) -> Decoder:
     )
 
 
-def _starcoder2(width: int, layers: int, heads: int, shared: int, dtype: str) -> Starcoder2Config:
-    return Starcoder2Config(
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=shared,
-        max_position_embeddings=16384,
-        sliding_window=4096,
-        attention_dropout=0.1,
-        residual_dropout=0.1,
-        embedding_dropout=0.1,
-        dtype=dtype,
-    )
-
-
-PRESETS: Mapping[str, Starcoder2Config] = {
-    "starcoder2-3b": _starcoder2(3072, 30, 24, 2, "float32"),
-    "starcoder2-7b": _starcoder2(4608, 32, 36, 4, "bfloat16"),
-    "starcoder2-15b": attrs.evolve(_starcoder2(6144, 40, 48, 4, "float32"), tie_word_embeddings=False),
-}
 ARCHITECTURE = decoder(
     "starcoder2",
     Starcoder2Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="StarCoder2: LayerNorm, RoPE, plain network, grouped queries, a window.",
 )

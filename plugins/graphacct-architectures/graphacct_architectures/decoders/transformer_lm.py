@@ -10,7 +10,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields
 from graphacct_architectures.layers import embedding, for_logits, linear, merge_heads, rms_norm, split_heads, with_cache
 from graphacct_architectures.losses import LOSSES
 
@@ -89,18 +89,11 @@ def attention(
     return linear(b, "output_proj", merge_heads(b, y), config.d_model, bias=False)
 
 
-PRESETS = {
-    "transformer-lm-small": TransformerLMConfig(),
-    "transformer-lm-medium": TransformerLMConfig(d_model=1024, n_layer=24, n_head=16),
-    "transformer-lm-large": TransformerLMConfig(d_model=1280, n_layer=36, n_head=20),
-    "transformer-lm-xl": TransformerLMConfig(d_model=1600, n_layer=48, n_head=25),
-}
-
 ARCHITECTURE = Architecture(
     "transformer-lm",
     TransformerLMConfig,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"seq_len": lambda config: config.context_length},
     attention=("eager", "fused"),
     dtype="float32",

@@ -5,12 +5,9 @@ Lewis et al., 2020 (arXiv:1910.13461).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import attrs
 
-from graphacct import Dim, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
@@ -104,30 +101,11 @@ def describe(config: BartConfig) -> EncoderDecoder:
     )
 
 
-def _base(**rest: Any) -> BartConfig:
-    return BartConfig(
-        d_model=768,
-        encoder_layers=6,
-        encoder_ffn_dim=3072,
-        encoder_attention_heads=12,
-        decoder_layers=6,
-        decoder_ffn_dim=3072,
-        decoder_attention_heads=12,
-        **rest,
-    )
-
-
-LIKE_PUBLISHED: dict[str, Any] = {"architectures": MODEL, "attention_dropout": 0.1, "activation_dropout": 0.1}
-PRESETS: Mapping[str, BartConfig] = {
-    "bart-base": _base(**LIKE_PUBLISHED),
-    "bart-large": BartConfig(**LIKE_PUBLISHED),
-    "bart-large-cnn": BartConfig(vocab_size=50264),
-}
 ARCHITECTURE = encoder_decoder(
     "bart",
     BartConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     doc="BART: encoder and decoder, learned positions, LayerNorm after each part, GELU.",
     context=lambda config: config.max_position_embeddings,
     aliases={

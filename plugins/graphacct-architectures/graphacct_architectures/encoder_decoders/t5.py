@@ -7,12 +7,11 @@ only says that what the head projects is not scaled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, brief, fields, suggest
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, suggest
 from graphacct_architectures.activations import ACTIVATIONS, optional_activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
@@ -151,31 +150,11 @@ def describe(config: T5Config) -> EncoderDecoder:
     )
 
 
-def _sizes(d_model: int, d_ff: int, layers: int, heads: int, **rest: Any) -> T5Config:
-    return T5Config(d_model=d_model, d_ff=d_ff, num_layers=layers, num_decoder_layers=layers, num_heads=heads, **rest)
-
-
-def _gated(*sizes: int) -> T5Config:
-    return _sizes(*sizes, feed_forward_proj="gated-gelu", scale_decoder_outputs=False)
-
-
-PRESETS: Mapping[str, T5Config] = {
-    "t5-small": _sizes(512, 2048, 6, 8),
-    "t5-base": _sizes(768, 3072, 12, 12),
-    "t5-large": _sizes(1024, 4096, 24, 16),
-    "t5-3b": _sizes(1024, 16384, 24, 32, d_kv=128),
-    "t5-11b": _sizes(1024, 65536, 24, 128, d_kv=128),
-    "flan-t5-small": _gated(512, 1024, 8, 6),
-    "flan-t5-base": _gated(768, 2048, 12, 12),
-    "flan-t5-large": _gated(1024, 2816, 24, 16),
-    "flan-t5-xl": _gated(2048, 5120, 24, 32),
-    "flan-t5-xxl": _gated(4096, 10240, 24, 64),
-}
 ARCHITECTURE = encoder_decoder(
     "t5",
     T5Config,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     doc="T5 and Flan-T5: encoder and decoder, biases by distance, RMSNorm.",
     context=lambda config: config.n_positions,
     aliases={

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import fields
+from graphacct import PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
@@ -90,12 +90,6 @@ LARGE: dict[str, Any] = {
     "num_attention_heads": 16,
     "intermediate_size": 4096,
 }
-PRESETS = {
-    "bert-base-uncased": BertConfig(architectures=MASKED),
-    "bert-large-uncased": BertConfig(architectures=MASKED, **LARGE),
-    "bert-base-cased": BertConfig(architectures=MASKED, vocab_size=28996),
-    "bert-large-cased": BertConfig(architectures=MASKED, vocab_size=28996, **LARGE),
-}
 ARCHITECTURE = encoder(
-    "bert", BertConfig, describe, PRESETS, doc="BERT: an encoder with its pooler or the head of a class."
+    "bert", BertConfig, describe, PresetFiles(__file__), doc="BERT: an encoder with its pooler or the head of a class."
 )

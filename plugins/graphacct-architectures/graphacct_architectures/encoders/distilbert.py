@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
@@ -104,12 +104,11 @@ def of_first_token(config: DistilBertConfig, count: Dim) -> Classifier:
     return Classifier("classifier", count, "first", "pre_classifier", config.dim, "relu", dropout=drop)
 
 
-PRESETS = {"distilbert-base-uncased": DistilBertConfig(architectures=MASKED)}
 ARCHITECTURE = encoder(
     "distilbert",
     DistilBertConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     aliases={"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"},
     doc="DistilBERT: half of BERT's layers, alone or with the head of a class.",
 )

@@ -5,11 +5,9 @@ Clark et al., 2020 (arXiv:2003.10555).
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
-from graphacct import ConfigError, Dim, fields, same
+from graphacct import ConfigError, Dim, PresetFiles, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -95,27 +93,10 @@ def of_summary(config: ElectraConfig) -> Classifier:
     )
 
 
-BASE: dict[str, Any] = {
-    "embedding_size": 768,
-    "hidden_size": 768,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-}
-LARGE: dict[str, Any] = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-}
-PRESETS = {
-    "electra-small-discriminator": ElectraConfig(architectures=REPLACED),
-    "electra-base-discriminator": ElectraConfig(architectures=REPLACED, **BASE),
-    "electra-large-discriminator": ElectraConfig(architectures=REPLACED, embedding_size=1024, **LARGE),
-}
 ARCHITECTURE = encoder(
     "electra",
     ElectraConfig,
     describe,
-    PRESETS,
+    PresetFiles(__file__),
     doc="ELECTRA: BERT's layers with narrow embeddings, alone or with the head of a class.",
 )

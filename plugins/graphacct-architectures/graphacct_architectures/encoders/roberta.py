@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, fields
-from graphacct_architectures.encoders.bert import LARGE, like_bert
+from graphacct import Dim, PresetFiles, fields
+from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
 from graphacct_architectures.encoders.parts.family import (
     EncoderConfig,
@@ -62,8 +62,10 @@ def describe(config: RobertaConfig) -> Encoder:
     return like_bert(config, "roberta", pooled=config.architectures == CHOICE, classifier=classifier, **rest)
 
 
-COMMON: dict[str, Any] = {"architectures": MASKED, "max_position_embeddings": 514, "type_vocab_size": 1}
-PRESETS = {"roberta-base": RobertaConfig(**COMMON), "roberta-large": RobertaConfig(**COMMON, **LARGE)}
 ARCHITECTURE = encoder(
-    "roberta", RobertaConfig, describe, PRESETS, doc="RoBERTa: BERT's layers, positions behind the padding's."
+    "roberta",
+    RobertaConfig,
+    describe,
+    PresetFiles(__file__),
+    doc="RoBERTa: BERT's layers, positions behind the padding's.",
 )

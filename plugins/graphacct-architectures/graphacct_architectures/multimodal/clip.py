@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import embedding, layer_norm, linear
@@ -193,21 +193,6 @@ def contrastive(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> V
     return b.apply("scale", b.apply("add", *parts, name="loss_sum"), name="loss")
 
 
-def _published(patch: int) -> CLIPConfig:
-    return CLIPConfig(text_config=TextConfig(), vision_config=VisionConfig(patch_size=(patch, patch)))
-
-
-PRESETS: Mapping[str, CLIPConfig] = {
-    "clip-vit-base-patch32": _published(32),
-    "clip-vit-base-patch16": _published(16),
-    "clip-vit-large-patch14": CLIPConfig(
-        text_config=TextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12),
-        vision_config=VisionConfig(
-            hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, patch_size=(14, 14)
-        ),
-        projection_dim=768,
-    ),
-}
 SIZES: Mapping[str, Any] = {
     "seq_len": lambda config: config.text.max_position_embeddings,
     "image_size": lambda config: config.vision.image_size,
@@ -216,7 +201,7 @@ ARCHITECTURE = Architecture(
     "clip",
     CLIPConfig,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes=SIZES,
     attention=("fused", "eager"),
     dtype="float32",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import LOSSES
 from graphacct_architectures.multimodal.clip import TextConfig, texts
@@ -34,7 +34,7 @@ ARCHITECTURE = Architecture(
     "clip_text_model",
     CLIPTextConfig,
     build,
-    {"clip-vit-large-patch14-text": CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12)},
+    PresetFiles(__file__),
     sizes={"seq_len": lambda config: config.max_position_embeddings},
     attention=("fused", "eager"),
     dtype="float32",

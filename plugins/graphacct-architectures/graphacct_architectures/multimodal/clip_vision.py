@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import LOSSES
 from graphacct_architectures.multimodal.clip import VisionConfig, images
@@ -34,11 +34,7 @@ ARCHITECTURE = Architecture(
     "clip_vision_model",
     CLIPVisionConfig,
     build,
-    {
-        "clip-vit-large-patch14-vision": CLIPVisionConfig(
-            hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, patch_size=(14, 14)
-        )
-    },
+    PresetFiles(__file__),
     sizes={"image_size": lambda config: config.image_size},
     attention=("fused", "eager"),
     dtype="float32",

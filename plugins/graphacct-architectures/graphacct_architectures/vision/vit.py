@@ -5,13 +5,11 @@ Dosovitskiy et al., 2020 (arXiv:2010.11929).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isqrt
-from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -122,30 +120,11 @@ def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) ->
     return layer_norm(b, "layernorm", tower(kind, workload, b, x))
 
 
-LARGE = {"num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
-HUGE: Mapping[str, Any] = {
-    "patch_size": (14, 14),
-    "hidden_size": 1280,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 16,
-    "intermediate_size": 5120,
-}
-
-
-def _classifier(width: int = 768, **sizes: Any) -> ViTConfig:
-    return ViTConfig(architectures=CLASSIFIER, hidden_size=width, num_labels=1000, pooler_output_size=width, **sizes)
-
-
-PRESETS: Mapping[str, ViTConfig] = {
-    "vit-base-patch16-224": _classifier(),
-    "vit-large-patch16-224": _classifier(1024, **LARGE),
-    "vit-huge-patch14-224-in21k": ViTConfig(**HUGE),
-}
 ARCHITECTURE = Architecture(
     "vit",
     ViTConfig,
     build,
-    PRESETS,
+    PresetFiles(__file__),
     sizes={"image_size": lambda config: config.image_size},
     attention=("fused", "eager"),
     dtype="float32",

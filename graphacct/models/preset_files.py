@@ -1,0 +1,52 @@
+"""Presets as files: what is left of a model's published config.json when the keys that cost nothing are taken out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from graphacct.files import read_json
+
+ENDING = ".json"
+
+
+class PresetFiles(Mapping[str, Mapping[str, Any]]):
+    """The keys of each published configuration of a family, by the model's name.
+
+    Those of the family in `llama.py` are the files `presets/llama/NAME.json` beside it. A file is read when it is asked
+    for, so that a report of one model reads one file.
+    """
+
+    def __init__(self, family: str) -> None:
+        """`family` is the path of the family's module, its `__file__`."""
+        folder, file = os.path.split(family)
+        self.folder = os.path.join(folder, "presets", os.path.splitext(file)[0])
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        """Raises KeyError for a name that has no file, ReadError for a file that is no JSON."""
+        if name not in self:
+            raise KeyError(name)
+        content: Mapping[str, Any] = read_json(self._path(name))
+        return content
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and os.path.basename(name) == name and os.path.isfile(self._path(name))
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, numbers in them by size: 7b is before 13b."""
+        files = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        names = [file.removesuffix(ENDING) for file in files if file.endswith(ENDING)]
+        return iter(sorted(names, key=_words_and_numbers))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, name + ENDING)
+
+
+def _words_and_numbers(name: str) -> list[str | int]:
+    """`llama-2-7b` as ["llama-", 2, "-", 7, "b"]."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
