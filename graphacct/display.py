@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import Any
 
 FUNCTIONS = {
-    "explanation.text": "graphacct.render.explanation:text",
+    "explanation.text": "graphacct.render.explanation:to_text",
     "graph.from_networkx": "graphacct.api:from_networkx",
     "graph.svg": "graphacct.api:svg",
     "graph.to_networkx": "graphacct.graph.networkx_view:to_networkx",
     "graph.unroll": "graphacct.graph.unroll:unroll",
-    "memory.table": "graphacct.render.memory:text",
+    "memory.table": "graphacct.render.memory:to_text",
     "operators": "graphacct.api:installed_operators",
     "report.dict": "graphacct.render.json:to_dict",
     "report.html": "graphacct.render.html:html",
     "report.records": "graphacct.render.records:records",
-    "report.table": "graphacct.render.table:text",
+    "report.table": "graphacct.render.table:table",
 }
 
 

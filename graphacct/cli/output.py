@@ -48,16 +48,16 @@ def give(text: str, output: str | None) -> None:
 def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
     """Print a sheet as Markdown, or as a table: in colour on a terminal, or into a file in plain characters."""
     if form == "markdown":
-        from graphacct.render.markdown import drawn as as_markdown
+        from graphacct.render.markdown import to_markdown
 
-        give(as_markdown(sheet), output)
+        give(to_markdown(sheet), output)
         return
-    from graphacct.render.table import WIDTH, drawn, show
+    from graphacct.render.table import WIDTH, show, to_text
 
     if output is not None and output != "-":
-        give(drawn(sheet), output)
+        give(to_text(sheet), output)
     elif not _stdout().isatty():
-        give(drawn(sheet, _columns() or WIDTH), None)
+        give(to_text(sheet, _columns() or WIDTH), None)
     else:
         from rich.console import Console
 
@@ -69,9 +69,9 @@ def give_rows(
 ) -> None:
     """Print or write the catalogue's rows of a kind, and what is wrong with them together."""
     if form == "json":
-        from graphacct.render.json import text
+        from graphacct.render.json import to_json
 
-        give(text({"schema": "graphacct.list/1", "kind": kind, "items": rows}), output)
+        give(to_json({"schema": "graphacct.list/1", "kind": kind, "items": rows}), output)
     elif form == "csv":
         from graphacct.render.csv import table
 

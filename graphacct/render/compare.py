@@ -11,9 +11,8 @@ from graphacct.costs.quantities import Quantity
 from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import depth, last, parent
-from graphacct.render.json import heading
-from graphacct.render.json import text as json_text
-from graphacct.render.plain import plain
+from graphacct.render.json import heading, to_json
+from graphacct.render.printable import printable
 from graphacct.render.records import count, plain_value, quantities, ratios_of, uncosted_paths
 from graphacct.render.sheet import (
     UNCOSTED,
@@ -95,7 +94,7 @@ class Comparison:
 
     def json(self) -> str:
         """`to_dict` as text."""
-        return json_text(self.to_dict())
+        return to_json(self.to_dict())
 
     def csv(self) -> str:
         """`records` as CSV."""
@@ -105,9 +104,9 @@ class Comparison:
 
     def markdown(self) -> str:
         """The comparison as a Markdown table."""
-        from graphacct.render.markdown import drawn
+        from graphacct.render.markdown import to_markdown
 
-        return drawn(self.sheet())
+        return to_markdown(self.sheet())
 
     def sheet(self, binary: bool = False) -> Sheet:
         """The comparison as a table's lines; bytes in GiB instead of GB when `binary`.
@@ -119,12 +118,12 @@ class Comparison:
         columns = [Column("Scope" if self.by == "scope" else "Operator")]
         totals = []
         for report in self.reports:
-            columns += [Column(plain(report.model), True), *([Column("Share", True)] if sums else [])]
+            columns += [Column(printable(report.model), True), *([Column("Share", True)] if sums else [])]
             total = report.figure(self.quantity)
             whole = "" if same(total, 0) else percent(1.0)
             figure = "–" if total is None else human(total, unit, binary)
             totals += [figure + partial(report), *([whole] if sums else [])]
-        missing = [f"{plain(report.model)}: {warning(report)}" for report in self.reports if warning(report)]
+        missing = [f"{printable(report.model)}: {warning(report)}" for report in self.reports if warning(report)]
         rows = [
             row for row in self._rows() if any(row[3]) or not all(value is None or same(value, 0) for value in row[1])
         ]
@@ -166,7 +165,7 @@ class Comparison:
                 beside = "" if part is None else percent(part) + more
             if quantity.adds_up:
                 cells.append(beside)
-        return Line((plain(label), *cells), plain(path), depth(path) if tree else 0)
+        return Line((printable(label), *cells), printable(path), depth(path) if tree else 0)
 
     def _plain_rows(self) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
         for path, values, shares, uncosted in self._rows():
@@ -180,21 +179,21 @@ class Comparison:
         texts = [workload_text(report) for report in self.reports]
         if len(set(texts)) == 1:
             return [texts[0]] if texts[0] else []
-        return [f"{plain(report.model)}: {text}" for report, text in zip(self.reports, texts, strict=True)]
+        return [f"{printable(report.model)}: {text}" for report, text in zip(self.reports, texts, strict=True)]
 
     def _terms(self) -> str:
         nodes = ", ".join(f"{report.coverage.costed} of {report.coverage.total}" for report in self.reports)
-        return f"convention {plain(self.reports[0].convention)}; nodes costed: {nodes}"
+        return f"convention {printable(self.reports[0].convention)}; nodes costed: {nodes}"
 
     def __str__(self) -> str:
-        from graphacct.render.table import drawn
+        from graphacct.render.table import to_text
 
-        return drawn(self.sheet())
+        return to_text(self.sheet())
 
     def _repr_html_(self) -> str:
-        from graphacct.render.html import drawn
+        from graphacct.render.html import to_html
 
-        return drawn(self.sheet())
+        return to_html(self.sheet())
 
 
 def compare(

@@ -13,7 +13,7 @@ from csv import DictWriter
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.render.records import records
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        text = plain(value)
+        text = printable(value)
         return f"'{text}" if _FORMULA.match(text) else text
     return _joined(value) if isinstance(value, (list, tuple)) else value
 
@@ -59,7 +59,7 @@ def _cell(value: Any) -> Any:
 def _joined(value: Any) -> str:
     """A shape as `1x1024`; several shapes with `;` between; other lists with blanks."""
     if not isinstance(value, (list, tuple)):
-        return plain(value)
+        return printable(value)
     nested = any(isinstance(item, (list, tuple)) for item in value)
     sizes = all(isinstance(item, int) for item in value)
     return (";" if nested else "x" if sizes else " ").join(map(_joined, value))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_ALIVE = 8
 
 
-def text(explanation: Explanation) -> str:
+def to_text(explanation: Explanation) -> str:
     """An explanation in lines of plain text: the operands, the values, each quantity's formula, the source."""
     scope = not explanation.operator
     lines = [f"{explanation.node} of {explanation.model}: {explanation.operator or 'a scope'}"]

@@ -49,10 +49,10 @@ def coverage(value: Coverage) -> dict[str, Any]:
 
 def json(report: Report, ratios: Sequence[str] = ()) -> str:
     """The contract as text, one row a line, with the `ratios` that are named."""
-    return text(to_dict(report, ratios))
+    return to_json(to_dict(report, ratios))
 
 
-def text(values: Mapping[str, Any]) -> str:
+def to_json(values: Mapping[str, Any]) -> str:
     """A dictionary as JSON, each key on a line of its own and each row of a list too. Never NaN, only ASCII."""
     lines = [f"  {_dumps(key)}: {_lines(value)}" for key, value in values.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.dims import same, shape_text, text
+from graphacct.dims import dim_text, same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import last, parent
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.render.records import count, uncosted_paths
 from graphacct.render.units import human, params, percent
 
@@ -132,7 +132,7 @@ def sheet(
     label = OPERATOR if by == "operator" else "Scope"
     second = () if by == "operator" else ("",)
     return Sheet(
-        plain(report.model),
+        printable(report.model),
         workload_text(report),
         (Column(label), *[Column(OPERATOR)] * len(second), *[Column(title(item), True) for item in quantities]),
         tuple(lines),
@@ -156,7 +156,7 @@ def levels(reports: Iterable[Report], depth: int | None) -> int:
 
 def title(quantity: Quantity | None) -> str:
     """What stands above a column: a quantity's, or the shares'."""
-    return "Share" if quantity is None else plain(quantity.title or quantity.name)
+    return "Share" if quantity is None else printable(quantity.title or quantity.name)
 
 
 def default_columns(report: Report) -> tuple[str, ...]:
@@ -176,18 +176,18 @@ def _whole(report: Report) -> set[str]:
 
 def workload_text(report: Report) -> str:
     """The workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
-    return ", ".join(f"{plain(name)} {_size(value)}" for name, value in report.workload.items())
+    return ", ".join(f"{printable(name)} {_size(value)}" for name, value in report.workload.items())
 
 
 def terms(report: Report) -> str:
     """The convention and the coverage, without which no figure means anything."""
     coverage = report.coverage
-    return f"convention {plain(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
+    return f"convention {printable(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
 
 
 def warning(report: Report) -> str:
     """What no total contains; empty when the coverage is full."""
-    return f"incomplete: {plain(report.coverage)}" if report.coverage.uncosted else ""
+    return f"incomplete: {printable(report.coverage)}" if report.coverage.uncosted else ""
 
 
 def partial(report: Report) -> str:
@@ -205,7 +205,7 @@ def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
     said = {name for pair in SAID_ALREADY.items() for name in pair if set(pair) & set(shown)}
     said |= {name for name, other in SAID_ALREADY.items() if other in report.total} | _whole(report)
     texts = [
-        f"{plain(quantity.words or quantity.name)} "
+        f"{printable(quantity.words or quantity.name)} "
         f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"
         for quantity in report.quantities
         if quantity.name not in shown and quantity.name not in said and not same(report.total[quantity.name], 0)
@@ -245,8 +245,9 @@ def _line(
         cells = [
             f"{cell} + ?" if lacking else cell for cell in _cells(report, row.values, row.share, quantities, binary)
         ]
-    shown = (plain(label),) if row.path == row.operator and not operator else (plain(label), plain(operator))
-    return Line((*shown, *cells), plain(row.path), indent, None if alone else row.share)
+    by_operator = row.path == row.operator and not operator
+    shown = (printable(label),) if by_operator else (printable(label), printable(operator))
+    return Line((*shown, *cells), printable(row.path), indent, None if alone else row.share)
 
 
 def _cells(
@@ -271,7 +272,7 @@ def _parameters(report: Report, binary: bool) -> Sheet:
         if name in report.total
     ]
     return Sheet(
-        plain(report.model),
+        printable(report.model),
         workload_text(report),
         (
             Column("Tensor", whole=True),
@@ -290,11 +291,11 @@ def _parameters(report: Report, binary: bool) -> Sheet:
 
 def _parameter(row: ParameterRow) -> Line:
     parameter = row.parameter
-    name = plain(parameter.name)
-    tie = f"tied to {plain(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
+    name = printable(parameter.name)
+    tie = f"tied to {printable(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
     own = "" if tie else params(parameter.spec.elements * row.count)
-    return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, plain(row.count), own, tie), name)
+    return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, printable(row.count), own, tie), name)
 
 
 def _size(value: Any) -> str:
-    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else plain(text(value))
+    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else printable(dim_text(value))

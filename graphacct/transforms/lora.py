@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import MAX_DIM, Dim, minimum, some_below, text
+from graphacct.dims import MAX_DIM, Dim, dim_text, minimum, some_below
 from graphacct.errors import ConfigError, blame, brief, unknown
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
 from graphacct.operators.operator import Operator
@@ -136,9 +136,9 @@ def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:
         )
     if some_below(found.inside, item.rank) or some_below(found.outside, item.rank):
         raise ConfigError(
-            f"{item.who}: node {found.node!r} multiplies by a matrix of {text(found.inside)} in and "
-            f"{text(found.outside)} out, so that rank {item.rank} is above it; the largest that fits is "
-            f"{text(minimum(found.inside, found.outside))}"
+            f"{item.who}: node {found.node!r} multiplies by a matrix of {dim_text(found.inside)} in and "
+            f"{dim_text(found.outside)} out, so that rank {item.rank} is above it; the largest that fits is "
+            f"{dim_text(minimum(found.inside, found.outside))}"
         )
 
 

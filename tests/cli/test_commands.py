@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct.render.table import text
+from graphacct.render.table import table
 
 GPT2_PARAMS = 124_439_808
 """Of the published checkpoint."""
@@ -30,7 +30,7 @@ def test_report_prints_what_account_gives(run: Any) -> None:
 
 def test_report_prints_a_table_by_default(run: Any) -> None:
     """Without --format the tree by scope is printed, in plain characters where there is no terminal."""
-    assert run("report", "gpt2").stdout == text(graphacct.account("gpt2")) + "\n"
+    assert run("report", "gpt2").stdout == table(graphacct.account("gpt2")) + "\n"
     deep = run("report", "gpt2", "--depth", "9", "--bytes", "binary").stdout
     assert "scaled_dot_product_attention" in deep
     assert "GiB" in deep

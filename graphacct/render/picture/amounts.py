@@ -47,7 +47,7 @@ class Amounts:
             return figures[self._columns[quantity.name]]
         return self._report.figure(quantity.name, dict(zip(self._columns, figures, strict=True)))
 
-    def text(self, figures: Sequence[Dim], uncosted: int = 0) -> str:
+    def words(self, figures: Sequence[Dim], uncosted: int = 0) -> str:
         """Parameters, FLOPs and the chosen quantity, those that are there."""
         parts = []
         for quantity in self._shown:

@@ -14,7 +14,7 @@ from typing import Any
 import graphviz
 
 from graphacct.dims import is_array, is_symbol, shape_text
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.tensors import TensorSpec
 
 LONGEST_NAME = 44
@@ -32,7 +32,7 @@ def clean(text: str, longest: int = LONGEST_TOOLTIP) -> str:
     if len(text) > longest:
         half = (longest - 1) // 2
         text = f"{text[:half]}…{text[len(text) - half :]}"
-    return plain(text)
+    return printable(text)
 
 
 def escape(text: str, longest: int = LONGEST_NAME) -> str:
