@@ -14,7 +14,7 @@ import attrs
 from graphacct.dims import Dim, prod, same
 from graphacct.display import display
 from graphacct.explanations.formulas import formulas, number
-from graphacct.explanations.lines import Line, forward_line, ratio_line, training_line
+from graphacct.explanations.lines import ExplainedQuantity, forward_line, ratio_line, training_line
 from graphacct.explanations.lookup import check_indices, matches, resolve
 from graphacct.graph.graph import Node
 from graphacct.graph.paths import last, outward, parent, pattern
@@ -63,7 +63,7 @@ class Explanation:
     signature: str
     operands: tuple[str, ...]
     values: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ExplainedQuantity, ...]
     times: str
     convention: str
     source: str
@@ -115,9 +115,9 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
     training = report.annotated.training
     backward = None
     if training is not None:
-        from graphacct.explanations.parts import addends
+        from graphacct.explanations.parts import explained_parts
 
-        backward = addends(report.annotated.graph, record, training, plugins)
+        backward = explained_parts(report.annotated.graph, record, training, plugins)
     lines = []
     figures = _totals(report, record)
     for name, total in figures.items():
@@ -246,7 +246,7 @@ def _sum(
             largest = combine[name] == "max"
             formula = _combined([part for part, _ in nonzero], largest)
             numbers = _combined([number(value) for _, value in nonzero], largest)
-            lines.append(Line(name, formula, numbers, total, total, total))
+            lines.append(ExplainedQuantity(name, formula, numbers, total, total, total))
     source = SUMS if not any(of == "max" for of in combine.values()) else f"{SUMS}; of peaks, the largest"
     for item in report.ratios:
         if item.name == quantity:
