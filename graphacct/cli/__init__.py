@@ -26,7 +26,10 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """A group that imports a command when it is asked for, and ends every error in one or two lines."""
+    """A group that imports a command when it is asked for, and ends every error in one or two lines.
+
+    Plugins' commands stand beside ours: their names are known without importing them.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -34,23 +37,49 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module = COMMANDS.get(cmd_name)
         if module is None:
-            return None
+            from graphacct.cli.plugin_commands import find
+
+            return find(cmd_name, COMMANDS)
         command: click.Command = import_module(module).command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and self.get_command(ctx, name) is None:
             from graphacct.errors import suggest
+            from graphacct.hooks.manager import default
 
-            ctx.fail(f"no such command {args[0]!r}{suggest(args[0], COMMANDS)}")
+            ctx.fail(f"no such command {name!r}{suggest(name, default().commands)}")
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Ours with what they are for, those of plugins with where they come from."""
+        super().format_commands(ctx, formatter)
+        from graphacct.cli.plugin_commands import announced
+
+        others = announced(COMMANDS)
+        if others:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, f"of {entry.distribution}") for name, entry in others.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a plugin, or the model's own code, cannot end the program in its place."""
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            name = ctx.invoked_subcommand
+            if name is None or name in COMMANDS:
+                raise
+            from graphacct.cli.plugin_commands import failed
+            from graphacct.errors import GraphacctError
+
+            if isinstance(error, GraphacctError):
+                raise
+            raise failed(name, COMMANDS, error) from error
         except SystemExit as error:
             text = f"a plugin or the model's own code ended the program: SystemExit({error.code!r})"
             raise click.ClickException(text) from error
@@ -65,7 +94,7 @@ class Commands(click.Group):
         except (Exception, KeyboardInterrupt) as error:
             from graphacct.cli.errors import end
 
-            status = end(error)
+            status = end(error, sys.argv[1:] if args is None else args)
         sys.exit(status if isinstance(status, int) else 0)
 
 

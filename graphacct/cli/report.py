@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments, format_option
-from graphacct.cli.output import FORMATS, format_of, give, give_sheet
+from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments
+from graphacct.cli.output import TABLE, give, give_sheet, reporting
 
 
 @click.command("report", short_help="What a model costs, by scope, operator or parameter.")
@@ -17,7 +17,7 @@ from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 @DEPTH
 @click.option("--columns", metavar="NAMES", help="Quantities of the table, with commas between; share is one too.")
 @BYTES
-@format_option(*FORMATS)
+@click.option("--format", "format_", metavar="NAME", help="table, json, csv, markdown or another.  [default: table]")
 @OUTPUT
 def command(
     model: str,
@@ -35,20 +35,16 @@ def command(
     Both have a ratio, such as arithmetic_intensity, where --columns names it.
     """
     from graphacct.api import account
+    from graphacct.display import written
 
-    form = format_of(format_, output)
-    names = [name.strip() for name in (columns or "").split(",") if name.strip()]
-    report = account(model, **arguments(options))
-    ratios = [name for name in names if name != "share" and report.quantity(name, "column").of_row]
-    if form == "json":
-        from graphacct.render.json import json
-
-        give(json(report, ratios), output)
-    elif form == "csv":
-        from graphacct.render.csv import csv
-
-        give(csv(report, by, ratios), output)
-    else:
+    given = arguments(options)
+    form = reporting(format_, output, given["plugins"])
+    report = account(model, **given)
+    names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
+    asked: dict[str, Any] = {"by": by, "depth": depth, "columns": names, "binary": bytes_ == "binary"}
+    if form.function == TABLE:
         from graphacct.render.sheet import sheet
 
-        give_sheet(sheet(report, by, depth, names or None, bytes_ == "binary"), form, output)
+        give_sheet(sheet(report, **asked), "table", output)
+    else:
+        give(written(form, report, asked, given["plugins"].origin("outputs", form.name)), output)

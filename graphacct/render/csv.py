@@ -14,7 +14,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from graphacct.render.printable import printable
-from graphacct.render.records import records
+from graphacct.render.records import ratios_among, records, workload_texts
 
 if TYPE_CHECKING:
     from graphacct.reports.report import Report
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _FORMULA = re.compile(r"[=+\-@]")
 
 
-def csv(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> str:
-    """The report as CSV, with a first line of column names; `ratios` are named as in `records`."""
+def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None) -> str:
+    """The report as CSV, with a first line of column names: every quantity, and the ratios among the `columns`."""
     terms = {
         "model": report.model,
         "convention": report.convention,
         "nodes_costed": report.coverage.costed,
         "nodes_total": report.coverage.total,
-        "workload": " ".join(f"{name}={_joined(value)}" for name, value in report.workload.items()),
+        "workload": " ".join(f"{name}={_joined(value)}" for name, value in workload_texts(report.workload).items()),
     }
-    rows = records(report, by, ratios)
+    rows = records(report, by, ratios_among(report, columns))
     if report.coverage.uncosted and by in ("scope", "operator"):
         rows = [{**row, "uncosted": row.get("uncosted", 0)} for row in rows]
     return table({**row, **terms} for row in rows)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.records import plain_value, quantities, ratios_of, records
+from graphacct.render.records import plain_value, quantities, ratios_among, ratios_of, records
 
 if TYPE_CHECKING:
     from graphacct.costs.coverage import Coverage
@@ -47,9 +47,9 @@ def coverage(value: Coverage) -> dict[str, Any]:
     return {"costed": value.costed, "total": value.total, "uncosted": uncosted}
 
 
-def json(report: Report, ratios: Sequence[str] = ()) -> str:
-    """The contract as text, one row a line, with the `ratios` that are named."""
-    return to_json(to_dict(report, ratios))
+def json(report: Report, columns: Sequence[str] | None = None) -> str:
+    """The contract as text, one row a line: every quantity, and the ratios among the `columns`."""
+    return to_json(to_dict(report, ratios_among(report, columns)))
 
 
 def to_json(values: Mapping[str, Any]) -> str:

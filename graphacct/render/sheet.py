@@ -14,7 +14,7 @@ from graphacct.dims import dim_text, same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import last, parent
 from graphacct.render.printable import printable
-from graphacct.render.records import count, uncosted_paths
+from graphacct.render.records import count, uncosted_paths, workload_texts
 from graphacct.render.units import human, params, percent
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _whole(report: Report) -> set[str]:
 
 def workload_text(report: Report) -> str:
     """The workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
-    return ", ".join(f"{printable(name)} {_size(value)}" for name, value in report.workload.items())
+    return ", ".join(f"{printable(name)} {_size(value)}" for name, value in workload_texts(report.workload).items())
 
 
 def terms(report: Report) -> str:
@@ -239,9 +239,8 @@ def _line(
     """A row's line; a node without a cost says so instead of 0, and what holds one says that there is more."""
     lacking = missing.get(row.path, 0)
     alone = lacking and (operator or all(same(value, 0) for value in row.figures))
-    if alone:
-        cells = [UNCOSTED] * len(quantities)
-    else:
+    cells = [UNCOSTED] * len(quantities)
+    if not alone:
         cells = [
             f"{cell} + ?" if lacking else cell for cell in _cells(report, row.values, row.share, quantities, binary)
         ]
