@@ -11,18 +11,18 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "report": "graphacct.cli.report",
-    "draw": "graphacct.cli.draw",
-    "explain": "graphacct.cli.explain",
-    "compare": "graphacct.cli.compare",
-    "memory": "graphacct.cli.memory",
-    "params": "graphacct.cli.params",
-    "verify": "graphacct.cli.verify",
-    "list": "graphacct.cli.list_",
-    "plugins": "graphacct.cli.plugins",
-    "export": "graphacct.cli.export",
+    "report": "What a model costs, by scope, operator or parameter.",
+    "draw": "A picture of a model: SVG, PNG, PDF or DOT.",
+    "explain": "Where the numbers of one node come from.",
+    "compare": "Several models side by side, with shares.",
+    "memory": "The memory of a training step, part by part, and whether it fits.",
+    "params": "The checkpoint's tensors: names, shapes, dtypes.",
+    "verify": "Whether a checkpoint has the tensors that a model has.",
+    "list": "Models, operators, and all else that plugins register.",
+    "plugins": "What is loaded, from where, and what it registers.",
+    "export": "Save a model's graph as JSON, for other tools or to edit.",
 }
-"""Each command's module, whose `command` it is."""
+"""What each command is for. It is here, and the command in a module of its name, so that help imports none of them."""
 
 
 class Commands(click.Group):
@@ -35,12 +35,12 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             from graphacct.cli.plugin_commands import find
 
             return find(cmd_name, COMMANDS)
-        command: click.Command = import_module(module).command
+        module = "list_" if cmd_name == "list" else cmd_name
+        command: click.Command = import_module(f"graphacct.cli.{module}").command
         return command
 
     def resolve_command(
@@ -56,7 +56,8 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Ours with what they are for, those of plugins with where they come from."""
-        super().format_commands(ctx, formatter)
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
         from graphacct.cli.plugin_commands import announced
 
         others = announced(COMMANDS)

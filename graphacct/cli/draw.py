@@ -10,7 +10,7 @@ from graphacct.cli.options import SIZE, Output, account_options, arguments
 from graphacct.cli.output import drawing
 
 
-@click.command("draw", short_help="A picture of a model: SVG, PNG, PDF or DOT.")
+@click.command("draw")
 @click.argument("model")
 @account_options
 @click.option(

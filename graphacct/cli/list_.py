@@ -11,7 +11,7 @@ from graphacct.cli.output import FORMATS, format_of, give_rows
 from graphacct.render.catalogue import KINDS, catalogue
 
 
-@click.command("list", short_help="Models, operators, and all else that plugins register.")
+@click.command("list")
 @click.argument("kind", required=False, default="architectures", metavar="[KIND]", type=OneOf(KINDS))
 @plugin_options
 @format_option(*FORMATS)

@@ -10,7 +10,7 @@ from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, 
 from graphacct.cli.output import TABLE, give, give_sheet, reporting
 
 
-@click.command("report", short_help="What a model costs, by scope, operator or parameter.")
+@click.command("report")
 @click.argument("model")
 @account_options
 @click.option("--by", type=OneOf(("scope", "operator", "parameter")), default="scope", help="[default: scope]")

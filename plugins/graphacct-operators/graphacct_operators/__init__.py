@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from graphacct import Convention, Operator, Profile, Quantity, hookimpl
+from graphacct import Operator, Quantity, hookimpl
 from graphacct_operators import (
     activation,
     attention,
@@ -26,7 +26,7 @@ from graphacct_operators import (
 )
 
 if TYPE_CHECKING:
-    from graphacct import RecomputePolicy, Transform
+    from graphacct import Convention, Profile, RecomputePolicy, Transform
 
 FAMILIES = (
     matmul,
