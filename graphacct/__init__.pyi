@@ -32,7 +32,11 @@ from graphacct.errors import OperatorError as OperatorError
 from graphacct.errors import ShapeError as ShapeError
 from graphacct.errors import brief as brief
 from graphacct.errors import suggest as suggest
+from graphacct.execution.kernels import Tensor as Tensor
+from graphacct.execution.profiles import KernelNames as KernelNames
 from graphacct.execution.profiles import Profile as Profile
+from graphacct.execution.recorder import Expansion as Expansion
+from graphacct.execution.recorder import Recorder as Recorder
 from graphacct.graph.builder import Builder as Builder
 from graphacct.graph.graph import Block as Block
 from graphacct.graph.graph import Graph as Graph

@@ -34,7 +34,8 @@ def test_type_checkers_see_the_same_names():
 def test_every_exported_name_is_there(name):
     """Names are imported when they are first asked for: each of them can be, and is its module's."""
     module = next(module for module, names in graphacct.NAMES.items() if name in names.split())
-    assert getattr(graphacct, name) is getattr(import_module(f"graphacct.{module}"), name)
+    found = getattr(graphacct, name)
+    assert getattr(import_module(f"graphacct.{module}"), name) is found
 
 
 def test_a_name_that_is_not_exported_is_an_attribute_error():

@@ -9,6 +9,7 @@ import click
 
 from graphacct.errors import brief, suggest
 from graphacct.keywords import DEFAULTS
+from graphacct.phases import PHASES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 LONGEST = 1000
@@ -132,7 +133,7 @@ MODEL = (
     _keyword(
         "--phase",
         "forward, train, prefill or decode.",
-        type=OneOf(("forward", "train", "prefill", "decode")),
+        type=OneOf(PHASES),
         default=None,
     ),
     _keyword("--cache-len", "In decoding: tokens in the cache.", type=SIZE, metavar="N"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -18,7 +18,8 @@ from graphacct.errors import (
     failure,
     suggest,
 )
-from graphacct.graph.graph import Block, Graph, Node, Parameter
+from graphacct.graph.graph import Graph, Node, Parameter
+from graphacct.graph.walk import nodes
 from graphacct.hooks.manager import Plugins, default
 from graphacct.operators.cost import Cost
 from graphacct.operators.operator import Operator
@@ -83,12 +84,14 @@ class AnnotatedGraph:
         costs: One record a node, in schedule order; each block's body once.
         convention: The convention of the costs.
         training: How the training step runs; None for a forward pass.
+        activations: The run that the memory of a training step is read from: `Activations` of footprint/.
     """
 
     graph: Graph
     costs: tuple[NodeCost, ...]
     convention: Convention
     training: Training | None = None
+    activations: Any = attrs.field(default=None, eq=False, repr=False)
 
     def __repr__(self) -> str:
         return f"<AnnotatedGraph {self.graph.name}: {len(self.costs)} nodes, convention {self.convention.name}>"
@@ -111,7 +114,7 @@ def annotate(
     if unknown not in ("error", "report"):
         raise UnknownNameError(f"unknown is 'error' or 'report', not {unknown!r}")
     annotation = _Annotation(plugins or default(), convention, unknown == "report")
-    annotation.visit(graph, (), 1, ())
+    annotation.visit(graph)
     annotation.check_ties()
     return AnnotatedGraph(graph, tuple(annotation.records), convention)
 
@@ -129,17 +132,13 @@ class _Annotation:
         self.names: dict[str, Parameter] = {}
         self.tied: list[Parameter] = []
 
-    def visit(self, graph: Graph, repeats: tuple[Dim, ...], times: Dim, starts: tuple[int, ...]) -> None:
+    def visit(self, graph: Graph) -> None:
         adjusts = self.convention.adjust is not None
         operators = self.plugins.operators
         direct = self.plugins.costs_nodes_itself
         append = self.records.append
-        for node in graph.nodes:
-            if isinstance(node, Block):
-                self.visit(node.body, (*repeats, node.repeat), times * node.repeat, (*starts, node.start))
-                continue
-            name = node.operator
-            operator = operators.get(name)
+        for node, place in nodes(graph):
+            operator = operators.get(node.operator)
             try:
                 cost = cost_of(node, operator) if direct else self._ask(node, operator)
             except Exception as error:
@@ -147,12 +146,12 @@ class _Annotation:
             if cost is None:
                 self._unknown(node)
             elif adjusts:
-                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, starts))
+                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, place.starts))
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
                 if type(operand) is Parameter and cost is not None:
-                    owned += self._own(operand, node, starts)
-            append(NodeCost(node, cost, repeats, times, owned, starts))
+                    owned += self._own(operand, node, place.starts)
+            append(NodeCost(node, cost, place.repeats, place.times, owned, place.starts))
 
     def _own(self, parameter: Parameter, node: Node, starts: tuple[int, ...]) -> tuple[Parameter, ...]:
         """The parameter, if its storage is new: a name with `*` is another storage in a block that starts elsewhere."""

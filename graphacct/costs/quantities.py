@@ -9,9 +9,7 @@ from typing import Any
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError, brief, suggest, unknown
-
-PHASES = ("forward", "train", "prefill", "decode")
-"""The phases whose reports can have columns of their own."""
+from graphacct.phases import PHASES, TRAIN
 
 
 def _one_of(*choices: str) -> Callable[[Any, Any, str], None]:
@@ -82,7 +80,7 @@ CORE = (
 
 
 def _training(name: str, unit: str, of: Callable[[Any], Any], doc: str, combine: str = "sum") -> Quantity:
-    return Quantity(name, unit, of, doc, per="total", combine=combine, phase="train")
+    return Quantity(name, unit, of, doc, per="total", combine=combine, phase=TRAIN)
 
 
 def _step(kind: str) -> Iterable[Quantity]:
@@ -152,6 +150,5 @@ def not_there(name: str, known: Iterable[str], kind: str = "quantity") -> Grapha
     if quantity is None or not quantity.phase:
         return unknown(kind, name, known)
     phases = quantity.phase.split()
-    way_out = " or ".join(f"--phase {phase}" for phase in phases)
-    named = " or ".join(f"phase={phase!r}" for phase in phases)
-    return ConfigError(f"{name} is there in phase {' or '.join(phases)} alone: add {way_out} (in Python {named})")
+    way_out = " or ".join(f"phase={phase!r}" for phase in phases)
+    return ConfigError(f"{name} is there in phase {' or '.join(phases)} alone: add {way_out}")

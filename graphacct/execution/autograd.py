@@ -1,284 +1,296 @@
 """The backward pass of a schedule: its kernels in the order of torch's autograd engine, and how long storages live.
 
-The engine runs a node when the gradients of all its results are there, the one that ran last in the forward pass
-first: so in the forward pass's order from its end. What a node's kernels make, its rule says (`Profile.backward`); the
-rest is the engine's: gradients that meet are added, a gradient is summed over what its operand was broadcast to, what a
-node has saved goes when it has run, and what is recomputed is recomputed when the first of its nodes asks for it.
+The engine runs a node when the gradients of all its results are there, the one that ran last in the forward pass first:
+so in the forward pass's order from its end. The profile's rule says which kernels compute a node's gradients
+(`Profile.backward`). The rest is the engine's: it adds gradients that meet, sums a gradient over what its operand was
+broadcast to, frees what a node saved when it has run, and recomputes a region when the first of its nodes needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import attrs
 
 from graphacct.dims import same, same_shape
 from graphacct.errors import OperatorError, blame
-from graphacct.execution.backward import CAST, START, SUM, BackwardPass, Life, WeightGradient
-from graphacct.execution.kernels import ACTIVATION, PARAMETER, Gather, Schedule, Step, Storage, Tensor, storages
+from graphacct.execution.backward import BackwardPass, Life, WeightGradient
+from graphacct.execution.kernels import PARAMETER, RECOMPUTE, KernelCall, Schedule, StackedResult, Storage, Tensor
 from graphacct.execution.profiles import Profile
-from graphacct.execution.recorder import Recorder
-from graphacct.execution.saved_storages import Saving, saved_by
+from graphacct.execution.recomputation import NOTHING_AGAIN, Recomputation, recompute
+from graphacct.execution.recorder import BackwardRule, Gradients, Recorder
+from graphacct.execution.saved_storages import SavedUse
+from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
+
+Key: TypeAlias = Tensor | Storage
+"""What gradients are gathered by: a value that a call made, or a parameter's storage."""
 
 
 def backward_pass(
     schedule: Schedule,
-    saving: Iterable[Saving],
+    uses: Iterable[SavedUse],
     operators: Mapping[str, Operator],
     profile: Profile,
     in_place: bool = True,
 ) -> BackwardPass:
-    """The backward pass of a schedule, which `saving` says what it saves (`kept.savings`).
+    """Returns the backward pass of a schedule that saves `uses` (`saved_uses(schedule)`).
 
-    It starts at the first output when that is a scalar, a loss, and at every output otherwise. Gradients that meet are
-    added into the first one where nobody else has it and it is no view; `in_place=False` makes a new one always, as
-    torch does while a dispatch mode watches it.
+    It starts at the first output if that is a scalar, a loss, and at every output otherwise. A gradient is added into
+    the one that was there first if nobody else has that one and it is no view; `in_place=False` always makes a new
+    one, as torch does while a dispatch mode watches it.
+
+    Raises OperatorError for a rule that gives too few or too many gradients, and GraphacctError, which names the node,
+    for one that fails.
     """
-    engine = Engine(schedule, saving, profile.operators(operators), profile, in_place)
+    engine = Engine(schedule, uses, operators, profile, in_place)
     engine.run()
     return engine.finished()
 
 
-class Engine(Recorder):
-    """A walk over a schedule from its end, as torch's autograd engine makes it."""
+class Engine:
+    """One walk over a schedule from its end, as torch's autograd engine makes it."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        uses: Iterable[SavedUse],
+        operators: Mapping[str, Operator],
+        profile: Profile,
+        in_place: bool,
+    ) -> None:
+        self.schedule = schedule
+        self.operators = profile.operators(operators)
+        self.profile = profile
+        self.in_place = in_place
+        self.tape = Tape(schedule, self.operators)
+        self.uses: dict[int, list[SavedUse]] = {}  # what each call saves, by its position
+        for use in uses:
+            self.uses.setdefault(use.position, []).append(use)
+        self.made = {tensor for call in schedule.calls for tensor in call.outputs}
+        self.made.update(stack.stacked for stack in schedule.stacks)
+        self.stacks: dict[int, list[StackedResult]] = {}  # by the position before which they are there, last first
+        for stack in schedule.stacks:
+            self.stacks.setdefault(stack.position, []).insert(0, stack)
+        self.regions: dict[int, list[int]] = {}
+        for position, call in enumerate(schedule.calls):
+            if call.region:
+                self.regions.setdefault(call.region, []).append(position)
+        self.recomputations: dict[int, Recomputation] = {}
+        self.reached: set[Key] = set()  # what gets a gradient at all
+        self.remaining: dict[Key, int] = {}  # uses of each parameter whose gradient is still to come
+        self.buffers: dict[Key, Tensor] = {}  # gradients that wait for the node that they belong to
+        self.starts: list[Tensor] = []
+        self.passed: list[Tensor] = []  # gradients that a node has given and nobody has got yet
+        self.gradients: list[WeightGradient] = []
+        self.many: dict[Storage, int] = {}  # the spans of which each repetition has one of the storage
 
     def run(self) -> None:
-        """Record the whole pass."""
+        """Records the whole pass."""
         outputs = self.schedule.outputs
         roots = outputs[:1] if outputs and outputs[0].spec.shape == () else outputs
-        roots = tuple({id(tensor): tensor for tensor in roots if tensor.needs_grad}.values())
+        roots = tuple(dict.fromkeys(tensor for tensor in roots if tensor.needs_grad))
         self._count_uses(roots)
         for tensor in roots:
-            start = self.new(tensor, name=START)
-            self._starts.append(start)
+            like = TensorSpec(tensor.spec.shape, tensor.spec.dtype)
+            (start,) = self.tape.make(self.profile.names.start, (), (like,))
+            self.starts.append(start)
             self._deliver(tensor, start)
-        gathers = self._gathers()
-        for position in range(len(self.schedule.steps), -1, -1):
-            self._step = max(position - 1, 0)
-            for gather in gathers.get(position, ()):
-                self._apart(gather)
+        for position in range(len(self.schedule.calls), -1, -1):
+            self.tape.position = max(position - 1, 0)
+            for stack in self.stacks.get(position, ()):
+                self._unstack(stack)
             if position:
-                self._node(self.schedule.steps[position - 1])
-        self._touch(*self._starts)
+                self._node(self.schedule.calls[position - 1])
+        self.tape.touch(*self.starts)
 
     def finished(self) -> BackwardPass:
-        """What was recorded."""
+        """Returns what was recorded."""
+        tape, calls = self.tape, self.tape.calls
         lives = [
-            Life(storage, birth, max(birth, self._deaths[key]), self._many.get(key, -1))
-            for key, (storage, birth) in self._births.items()
+            Life(storage, birth, max(birth, tape.deaths[storage]), self.many.get(storage, -1))
+            for storage, birth in tape.births.items()
         ]
         spans = []
-        for group in self.schedule.groups:
-            inside = [i for i, kernel in enumerate(self.kernels) if group.start <= kernel.step < group.stop]
-            later = (i for i, kernel in enumerate(self.kernels) if kernel.step < group.start and not kernel.again)
-            place = 0 if inside else next(later, len(self.kernels))
+        for span in self.schedule.spans:
+            inside = [index for index, call in enumerate(calls) if span.start <= call.position < span.stop]
+            later = (i for i, call in enumerate(calls) if call.position < span.start and call.run != RECOMPUTE)
+            place = 0 if inside else next(later, len(calls))
             spans.append((inside[0], inside[-1] + 1) if inside else (place, place))
-        return BackwardPass(tuple(self.kernels), tuple(lives), self._releases, tuple(self._gradients), tuple(spans))
+        return BackwardPass(tuple(calls), tuple(lives), tape.releases, tuple(self.gradients), tuple(spans))
 
-    def _node(self, step: Step) -> None:
-        """Run one node, if a gradient of what it put out is there."""
-        received = [self._buffers.pop(self._key(output), None) for output in step.outputs]
+    def _node(self, call: KernelCall) -> None:
+        """Runs the backward node of one call, if a gradient of its outputs has arrived.
+
+        The order decides the peak. Take h = linear(x, w) whose gradient g has arrived:
+
+        1. the rule makes the gradients of x and of w: they are alive beside g, x and w;
+        2. a gradient of a broadcast operand is summed, one of another dtype is cast;
+        3. g is freed, then what the call saved (x and w): after the engine's own kernels, since torch frees a node's
+           variables when the node returns. What a recomputation made goes after step 1, because the recomputed graph
+           is the checkpoint's own;
+        4. each gradient is given to its operand, where it may meet another and be added. Those that are not given yet
+           are alive too, which decides whether an addition can be done in place.
+
+        A recomputed region has saved what it starts from. That is freed with the region's last node, since it may
+        start again from it until then.
+        """
+        tape, region = self.tape, call.region
+        received = [self.buffers.pop(self._key(output), None) for output in call.outputs]
         arrived = [gradient for gradient in received if gradient is not None]
         if not arrived:
             return
-        if step.region and step.region not in self._again:
-            self._again[step.region] = self._recompute(self._regions[step.region])
-        again = self._again[step.region].get(self._step, []) if step.region else []
-        self._saved = again if step.region else self.saving.get(self._step, [])
-        self._held, self._freed = [], set()
-        self.wanted = tuple(operand.needs_grad for operand in step.operands)
-        self.outputs = step.outputs
-        gradients = self._ruled(step, received)
-        self._passed = [gradient for gradient in gradients if gradient is not None]
-        self._touch(*self._held)
-        if step.region:
-            self._let_go(self._saved)
-        for index, (operand, gradient) in enumerate(zip(step.operands, gradients, strict=True)):
-            if gradient is not None and self.wanted[index] and _other_shape(operand, gradient):
-                spec = TensorSpec(operand.spec.shape, gradient.spec.dtype)
-                gradient = gradients[index] = self.new(spec, reads=(gradient,), name=SUM)
-            if gradient is not None and self.wanted[index] and gradient.spec.dtype != operand.spec.dtype:
-                spec = TensorSpec(operand.spec.shape, operand.spec.dtype)
-                gradients[index] = self.new(spec, reads=(gradient,), name=CAST)
-        self._touch(*[g for g in arrived if id(g.storage) not in self._freed])
-        self._touch(*[g for g in gradients if g is not None])
-        if not step.region:
-            self._let_go(self._saved)
-        elif self._first_reached(step.region) == self._step:
-            for index in self._regions[step.region]:
-                self._let_go(self.saving.get(index, ()))
-        for index, (operand, gradient) in enumerate(zip(step.operands, gradients, strict=True)):
-            if self.wanted[index]:
-                self._passed = [g for g in gradients[index + 1 :] if g is not None]
+        if region and region not in self.recomputations:
+            self.recomputations[region] = recompute(tape, self.schedule, self.regions[region])
+        again = self.recomputations[region] if region else NOTHING_AGAIN
+        saved = (again.uses if region else self.uses).get(tape.position, [])
+        node = NodeRecorder(tape, call, arrived, saved, again.copies, self.add)
+        gradients = self._ruled(node, received)
+        self.passed = [gradient for gradient in gradients if gradient is not None]
+        tape.touch(*node.held)
+        if region:
+            tape.free(node.uses)
+        for index, (operand, gradient) in enumerate(zip(call.operands, gradients, strict=True)):
+            if gradient is not None and node.wanted[index]:
+                gradients[index] = self._fitted(operand, gradient)
+        tape.touch(*[gradient for gradient in arrived if gradient.storage not in node.freed])
+        tape.touch(*[gradient for gradient in gradients if gradient is not None])
+        if not region:
+            tape.free(node.uses)
+        elif self._last_to_run(region) == tape.position:
+            for position in self.regions[region]:
+                tape.free(self.uses.get(position, ()))
+        for index, (operand, gradient) in enumerate(zip(call.operands, gradients, strict=True)):
+            if node.wanted[index]:
+                self.passed = [g for g in gradients[index + 1 :] if g is not None]
                 self._deliver(operand, gradient)
 
-    def _ruled(self, step: Step, received: list[Tensor | None]) -> list[Tensor | None]:
-        """The gradients of a node's operands, by its rule."""
-        name = step.operator.name if step.operator else ""
-        rule: Callable[..., Any] = self.profile.backward.get(name, plain)
+    def _ruled(self, node: NodeRecorder, received: list[Tensor | None]) -> list[Tensor | None]:
+        """Returns the gradients of a call's operands, by the profile's rule."""
+        call = node.call
+        rule: BackwardRule = plain
+        if call.operator is not None:
+            rule = self.profile.backward.get(call.name, plain)
         g: Any = received[0] if len(received) == 1 else tuple(received)
         try:
-            result = rule(self, g, *step.operands, **step.attributes)
+            result = rule(node, g, *call.operands, **call.attributes)
             found = list(result) if isinstance(result, tuple) else [result]
-            if len(found) != len(step.operands):
-                raise OperatorError(f"its backward rule gives {len(found)} gradients for {len(step.operands)} operands")
+            if len(found) != len(call.operands):
+                raise OperatorError(f"its backward rule gives {len(found)} gradients for {len(call.operands)} operands")
         except Exception as error:
-            raise blame(step.node.name, step.node.operator, self.operators, error) from error
+            raise blame(call.node.name, call.node.operator, self.operators, error) from error
         return found
+
+    def _fitted(self, operand: Tensor, gradient: Tensor) -> Tensor:
+        """Returns a gradient in its operand's shape and dtype: summed over what was broadcast, then cast."""
+        shape, names = operand.spec.shape, self.profile.names
+        if not same_shape(shape, gradient.spec.shape):
+            gradient = self._made_of(gradient, names.sum, TensorSpec(shape, gradient.spec.dtype))
+        if gradient.spec.dtype != operand.spec.dtype:
+            gradient = self._made_of(gradient, names.cast, TensorSpec(shape, operand.spec.dtype))
+        return gradient
+
+    def _made_of(self, gradient: Tensor, name: str, spec: TensorSpec) -> Tensor:
+        (made,) = self.tape.make(name, (gradient,), [spec])
+        self.tape.touch(gradient)
+        return made
+
+    def add(self, old: Tensor, new: Tensor) -> Tensor:
+        """Records the sum of two gradients that meet.
+
+        In place if nobody else has the first one, and it is no view, which would have its source beside it.
+        """
+        name = self.profile.names.add
+        waiting = (*self.buffers.values(), *self.starts, *self.passed, new)
+        elsewhere = {storage for tensor in waiting for storage in tensor.storages}
+        if self.in_place and old in self.tape.own and elsewhere.isdisjoint(old.storages):
+            self.tape.record(name, (old, new), (old,))
+            total = old
+        else:
+            (total,) = self.tape.make(name, (old, new), [TensorSpec(old.spec.shape, old.spec.dtype)])
+        self.tape.touch(old, new)
+        return total
 
     def _deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
-        """Add a gradient to what a tensor has got; a parameter's is complete when all its uses have given theirs."""
+        """Adds a gradient to what a tensor has got; a parameter's is complete when all its uses have given theirs."""
         key = self._key(tensor)
         if gradient is not None:
-            old = self._buffers.pop(key, None)
-            self._buffers[key] = gradient if old is None else self.add(old, gradient)
-        if key in self._uses:
-            self._uses[key] -= 1
-            if not self._uses[key] and key in self._buffers:
-                whole = self._buffers.pop(key)
-                others = [*self._buffers.values(), *self._starts, *self._passed]
-                shared = any(whole.storage is storage for other in others for storage in other.storages)
+            old = self.buffers.pop(key, None)
+            self.buffers[key] = gradient if old is None else self.add(old, gradient)
+        if key in self.remaining:
+            self.remaining[key] -= 1
+            if not self.remaining[key] and key in self.buffers:
+                whole = self.buffers.pop(key)
+                others = [*self.buffers.values(), *self.starts, *self.passed]
+                shared = any(whole.storage in other.storages for other in others)
                 copied = shared or not same(whole.spec.bytes, whole.storage.bytes)
-                self._touch(whole)
-                size = whole.spec.bytes
-                self._gradients.append(WeightGradient(whole.storage, len(self.kernels) - 1, copied, size))
+                self.tape.touch(whole)
+                self.gradients.append(WeightGradient(whole.storage, self.tape.now, copied, whole.spec.bytes))
 
-    def _gathers(self) -> dict[int, list[Gather]]:
-        """What blocks stack up by its position, the last one first."""
-        found: dict[int, list[Gather]] = {}
-        for gather in self.schedule.gathers:
-            found.setdefault(gather.position, []).insert(0, gather)
-        return found
+    def _unstack(self, stack: StackedResult) -> None:
+        """Gives the repetitions' results their parts of the gradient of what the block stacked: views.
 
-    def _apart(self, gather: Gather) -> None:
-        """Give the repetitions' results their parts of the gradient of what the block stacked up: views.
-
-        Where they meet others, there is a sum for each of the repetitions that one stands for.
+        If they meet others, there is a sum for each of the repetitions that one stands for.
         """
-        gradient = self._buffers.pop(self._key(gather.stacked), None)
+        gradient = self.buffers.pop(stack.stacked, None)
         if gradient is None:
             return
-        results = gather.results
-        self._touch(gradient)
-        parts = [self.view(gradient, TensorSpec(result.spec.shape, result.spec.dtype)) for result in results]
+        results = stack.results
+        self.tape.touch(gradient)
+        parts = [self.tape.view(gradient, TensorSpec(result.spec.shape, result.spec.dtype)) for result in results]
         for index, (result, part) in enumerate(zip(results, parts, strict=True)):
             if result.needs_grad:
-                self._passed = parts[index + 1 :]
+                self.passed = parts[index + 1 :]
                 self._deliver(result, part)
-                total = self._buffers.get(self._key(result), part)
-                if index in gather.many and total is not part:
-                    times = self.schedule.groups[gather.group].times
-                    self.kernels[-1] = attrs.evolve(self.kernels[-1], times=times)
-                    self._many[id(total.storage)] = gather.group
-        self._passed = []
+                total = self.buffers.get(self._key(result), part)
+                if index in stack.many and total is not part:
+                    last = self.tape.calls[-1]
+                    times = self.schedule.spans[stack.span].times
+                    self.tape.calls[-1] = attrs.evolve(last, count=last.count * times)
+                    self.many[total.storage] = stack.span
+        self.passed = []
 
-    def _recompute(self, region: Sequence[int]) -> dict[int, list[tuple[Storage, str]]]:
-        """Run a region's kernels again up to the last one that saves something; gives what each of them saves."""
-        steps = [(index, self.schedule.steps[index]) for index in region]
-        saving = {index: [(s.storage, s.name) for s in saved_by(step, index)] for index, step in steps}
-        last = max((index for index in region if saving[index]), default=-1)
-        made = {id(storage) for _, step in steps for tensor in step.outputs for storage in tensor.storages}
-        made -= {id(storage) for storage, _ in self._outside(steps)}
-        copies: dict[int, Storage] = {}
-        position = len(self.kernels) - 1
-        ends: dict[int, int] = {}
-        for index, step in steps:
-            if index > last:
-                break
-            outputs = {id(storage) for tensor in step.outputs for storage in tensor.storages}
-            own = [storage for storage, _ in saving[index] if self._is_own(step, storage)]
-            if index == last and not any(id(storage) in outputs for storage, _ in saving[index]):
-                if own:
-                    self._kernel(_name(step), index, again=True)
-            else:
-                self._kernel(_name(step), index, again=True)
-                for storage in storages((*step.outputs, *step.operands)):
-                    if id(storage) not in made or storage.kind != ACTIVATION:
-                        continue
-                    if id(storage) not in copies:
-                        copies[id(storage)] = self._storage(storage.bytes, storage.dtype, storage.owner)
-                    self._deaths[id(copies[id(storage)])] = len(self.kernels) - 1
-            for storage in own:
-                copies[id(storage)] = self._storage(storage.bytes, storage.dtype, storage.owner)
-            position = len(self.kernels) - 1
-            ends[index] = position
-        for storage, until in self.schedule.holds:
-            if id(storage) in copies:
-                inside = [end for index, end in ends.items() if index <= until]
-                key = id(copies[id(storage)])
-                self._deaths[key] = max(self._deaths[key], max(inside, default=-1))
-        return {
-            index: [(copies.get(id(storage), storage), name) for storage, name in items]
-            for index, items in saving.items()
-        }
-
-    def _outside(self, steps: Sequence[tuple[int, Step]]) -> list[tuple[Storage, int]]:
-        """The storages that a region's first use reads rather than makes."""
-        made: set[int] = set()
-        found: list[tuple[Storage, int]] = []
-        for index, step in steps:
-            found.extend((storage, index) for storage in storages(step.operands) if id(storage) not in made)
-            made.update(id(storage) for storage in storages(step.outputs))
-        return found
-
-    def _is_own(self, step: Step, storage: Storage) -> bool:
-        return all(storage is not other for other in storages((*step.operands, *step.outputs)))
-
-    def _first_reached(self, region: int) -> int:
-        """The first of a region's steps that has a backward node: its nodes are through when that has run."""
-        return min(
-            (
-                i
-                for i in self._regions[region]
-                if any(self._key(t) in self._reached for t in self.schedule.steps[i].outputs)
-            ),
-            default=-1,
-        )
+    def _last_to_run(self, region: int) -> int:
+        """Returns the position of the first of a region's calls that has a backward node: its node runs last."""
+        calls = self.schedule.calls
+        return next(i for i in self.regions[region] if any(self._key(t) in self.reached for t in calls[i].outputs))
 
     def _count_uses(self, roots: Sequence[Tensor]) -> None:
-        """Which gradients there will be, and from how many uses each parameter gets one."""
-        self._reached = {self._key(tensor) for tensor in roots}
+        """Finds which tensors get a gradient, and from how many uses each parameter gets one."""
+        self.reached = {self._key(tensor) for tensor in roots}
         for tensor in roots:
             self._use(tensor)
-        gathers = self._gathers()
-        for position in range(len(self.schedule.steps), -1, -1):
-            for gather in gathers.get(position, ()):
-                if self._key(gather.stacked) in self._reached:
-                    for result in gather.results:
+        for position in range(len(self.schedule.calls), -1, -1):
+            for stack in self.stacks.get(position, ()):
+                if stack.stacked in self.reached:
+                    for result in stack.results:
                         self._use(result)
             if position:
-                step = self.schedule.steps[position - 1]
-                if any(self._key(output) in self._reached for output in step.outputs):
-                    for operand in step.operands:
+                call = self.schedule.calls[position - 1]
+                if any(self._key(output) in self.reached for output in call.outputs):
+                    for operand in call.operands:
                         self._use(operand)
 
     def _use(self, tensor: Tensor) -> None:
         if tensor.needs_grad:
             key = self._key(tensor)
-            self._reached.add(key)
-            if id(tensor) not in self._made and tensor.storage.kind == PARAMETER:
-                self._uses[key] = self._uses.get(key, 0) + 1
+            self.reached.add(key)
+            if tensor not in self.made and tensor.storage.kind == PARAMETER:
+                self.remaining[key] = self.remaining.get(key, 0) + 1
+
+    def _key(self, tensor: Tensor) -> Key:
+        return tensor if tensor in self.made else tensor.storage
 
 
-def plain(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> Any:
-    """The rule of an operator that has none: one kernel that makes a new gradient of each operand, as large as it is;
-    those of a view's operands are views where it has all their elements."""
-    application = trace.schedule.steps[trace._step].application
-    view = application is not None and application.view and isinstance(g, Tensor)
-    if view and same(sum(x.spec.elements for x in operands), g.spec.elements):
+def plain(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> Gradients:
+    """The rule of an operator that has none: one kernel that makes a new gradient of each operand.
+
+    The gradients of a view's operands are views if g has just their elements.
+    """
+    if trace.call.view and isinstance(g, Tensor) and same(sum(x.spec.elements for x in operands), g.spec.elements):
         return tuple(trace.view(g, TensorSpec(x.spec.shape, g.spec.dtype)) for x in operands)
-    specs = [TensorSpec(x.spec.shape, x.spec.dtype) for x, wanted in zip(operands, trace.wanted, strict=True) if wanted]
-    made = trace.new(*specs)
-    found = iter(made if isinstance(made, tuple) else (made,))
-    return tuple(next(found) if wanted else None for wanted in trace.wanted)
-
-
-def _name(step: Step) -> str:
-    return step.operator.name if step.operator else step.node.operator
-
-
-def _other_shape(operand: Tensor, gradient: Tensor) -> bool:
-    return not same_shape(operand.spec.shape, gradient.spec.shape)
+    asked = [x for x, wanted in zip(operands, trace.wanted, strict=True) if wanted]
+    made = iter(trace.new_several(*asked))
+    return tuple(next(made) if wanted else None for wanted in trace.wanted)

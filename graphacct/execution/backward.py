@@ -1,4 +1,4 @@
-"""The nouns of a backward pass: its kernels, the storages that they make and how long those live."""
+"""The nouns of a backward pass: its kernel calls, the storages that they make and how long those live."""
 
 from __future__ import annotations
 
@@ -7,28 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.execution.kernels import Storage
-
-SUM, CAST, ADD, START = "sum", "cast", "add", "gradient"
-"""The engine's own kernels: the sum over what was broadcast, the gradient in the operand's dtype, the sum of gradients
-that meet, the loss's gradient of 1."""
-
-
-@attrs.frozen(eq=False)
-class BackwardKernel:
-    """One kernel of the backward pass.
-
-    Attributes:
-        step: The position in the schedule of the forward kernel that it belongs to.
-        name: What it does: an operator's name, or one of the engine's own.
-        again: Whether it is a forward kernel that is run again.
-        times: How often it is run for one run of that step.
-    """
-
-    step: int
-    name: str
-    again: bool = False
-    times: Dim = 1
+from graphacct.execution.kernels import KernelCall, Storage
 
 
 @attrs.frozen(eq=False)
@@ -37,16 +16,16 @@ class Life:
 
     Attributes:
         storage: The storage.
-        birth: The kernel that makes it.
-        death: The last kernel with which it is alive.
-        group: The index of the schedule's group of which each repetition has one from the start: a gradient that met
-            another of a result that the block stacks up. Or -1.
+        birth: The index of the call that makes it.
+        death: The index of the last call with which it is alive.
+        span: The index of the schedule's span of which each repetition has one from the start: a gradient that met
+            another of a result that the block stacks. -1 for all else.
     """
 
     storage: Storage
     birth: int
     death: int
-    group: int = -1
+    span: int = -1
 
 
 @attrs.frozen(eq=False)
@@ -55,7 +34,7 @@ class WeightGradient:
 
     Attributes:
         storage: Where it is.
-        position: The kernel after which it is complete.
+        position: The index of the call after which it is complete.
         copied: Whether torch copies it to be the parameter's gradient, because others have this storage too.
         bytes: Its own bytes.
     """
@@ -68,23 +47,24 @@ class WeightGradient:
 
 @attrs.frozen
 class BackwardPass:
-    """The kernels of a backward pass in order, with the lives of storages in positions among them.
+    """The kernel calls of a backward pass in order, and the lives of storages as indices of these calls.
 
     Attributes:
-        kernels: The kernels.
+        calls: The calls: those that compute gradients, and those of the forward pass that are recomputed.
         lives: The storages that they make.
-        releases: By the id of a storage that the forward pass keeps: the kernel after which it goes (-1: before all of
-            them) and the forward step whose node lets it go (-1: none, no gradient reaches those that saved it).
+        releases: For a storage that the forward pass saves, the index of the call after which it is freed (-1: before
+            all of them), and the position of the forward call whose node frees it (-1 if no gradient reaches those
+            that saved it).
         gradients: The parameters' gradients.
-        groups: For each of the schedule's groups the first of its kernels here, and the one after its last; where it
-            has none, twice the kernel before which it would have them.
+        spans: For each of the schedule's spans the index of its first call here, and the one after its last; if it
+            has none, twice the index of the call before which it would have them.
     """
 
-    kernels: tuple[BackwardKernel, ...]
+    calls: tuple[KernelCall, ...]
     lives: tuple[Life, ...]
-    releases: Mapping[int, tuple[int, int]]
+    releases: Mapping[Storage, tuple[int, int]]
     gradients: tuple[WeightGradient, ...]
-    groups: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[int, int], ...]
 
 
 NO_BACKWARD_PASS = BackwardPass((), (), {}, (), ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from graphacct.graph.graph import Block, Graph, Parameter
+from graphacct.graph.graph import Graph, Parameter
 from graphacct.operators.shape_inference import WIDEST
 from graphacct.tensors import FLOATING, promoted
 
@@ -36,10 +36,4 @@ def castable(dtype: str) -> bool:
 
 def trains(graph: Graph, trained: Callable[[Parameter], bool]) -> bool:
     """Whether any parameter is trained; without one it is a pass without gradients."""
-    for node in graph.nodes:
-        if isinstance(node, Block):
-            if trains(node.body, trained):
-                return True
-        elif any(trained(parameter) for parameter in node.parameters):
-            return True
-    return False
+    return any(trained(parameter) for node in graph.walk() for parameter in node.parameters)

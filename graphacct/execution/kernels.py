@@ -1,4 +1,8 @@
-"""The nouns of a schedule: storages, the tensors in them, and the kernels that read and make tensors."""
+"""The nouns of a schedule: storages, the tensors in them, and the calls of kernels that read and make tensors.
+
+Storages, tensors and calls are compared and hashed by identity: two storages of the same size are two pieces of memory.
+They are therefore the keys of dictionaries and the members of sets themselves.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from graphacct.operators.operator import Application, Operator
 from graphacct.tensors import TensorSpec
 
 ACTIVATION, GIVEN, INPUT, PARAMETER, TABLE = "activation", "given", "input", "parameter", "table"
+FORWARD, RECOMPUTE, BACKWARD = "forward", "recompute", "backward"
 
 
 @attrs.frozen(eq=False)
@@ -22,10 +27,10 @@ class Storage:
     Attributes:
         bytes: Its size.
         kind: `activation` (a kernel's output, or what only a backward pass uses), `input` (from outside), `parameter`
-            (buffers too), `table` (a constant that was made with the model), or `given` (what an earlier step left and
-            this one gives up after its last use).
+            (buffers too), `table` (a constant that was made with the model), or `given` (left by an earlier step, and
+            freed after its last use in this one).
         owner: The node whose kernel made it, or the name of the input or parameter.
-        weight: How many storages of this kind it stands for.
+        count: How many storages of this kind it stands for.
         dtype: The dtype of its elements.
         copy_of: The parameter that it is a copy of in another dtype; empty for all else.
     """
@@ -33,7 +38,7 @@ class Storage:
     bytes: Dim
     kind: str
     owner: str
-    weight: Dim
+    count: Dim
     dtype: str
     copy_of: str = ""
 
@@ -46,7 +51,7 @@ class Tensor:
         spec: Its shape, dtype and strides.
         storage: Where it is.
         needs_grad: Whether a training step computes its gradient.
-        others: The other storages that it is in, when it gathers the results of a block's repetitions.
+        others: The other storages that it is in, when it stacks the results of a block's repetitions.
     """
 
     spec: TensorSpec
@@ -61,18 +66,22 @@ class Tensor:
 
 
 @attrs.frozen(eq=False)
-class Step:
-    """One kernel.
+class KernelCall:
+    """One call of a kernel, in the forward or in the backward pass.
 
     Attributes:
         node: The node that it belongs to, as the graph names it.
-        operator: The kernel's operator.
-        operands: What it reads.
-        outputs: What it makes.
+        operator: The operator, also of a kernel that computes its gradients; None if none is registered.
+        operands: The tensors that it reads.
+        outputs: The tensors that it makes or writes to.
         attributes: The operator's arguments that are not tensors.
-        application: The operator applied to them; None for an operator that is not registered.
-        weight: How many runs it stands for.
-        region: The recomputed region that it is in; 0 for a kernel that is not run again in the backward pass.
+        application: The operator applied to the operands; None for an operator that is not registered, and for a
+            kernel that computes a gradient, whose work the operator's `gradients` state.
+        count: How many runs it stands for.
+        region: The recomputed region that it is in; 0 if it is not recomputed in the backward pass.
+        run: `forward`, `backward`, or `recompute` for a forward kernel that the backward pass runs again.
+        position: In the backward pass, the position in the schedule of the forward call that it belongs to.
+        name: What it does: the operator's name, or the profile's for a kernel that the framework adds (`KernelNames`).
     """
 
     node: Node
@@ -81,8 +90,34 @@ class Step:
     outputs: tuple[Tensor, ...]
     attributes: Mapping[str, Any]
     application: Application | None
-    weight: Dim
+    count: Dim
     region: int = 0
+    run: str = FORWARD
+    position: int = -1
+    name: str = attrs.field()
+
+    @name.default
+    def _name(self) -> str:
+        return self.operator.name if self.operator is not None else self.node.operator
+
+    @property
+    def view(self) -> bool:
+        """Whether it only makes views, which takes no kernel on a device."""
+        return self.application is not None and self.application.view
+
+    @property
+    def read_bytes(self) -> Dim:
+        """Bytes that one run reads: as its operator states them, or else each operand once."""
+        if self.application is not None:
+            return self.application.cost.read_bytes
+        return sum(tensor.spec.bytes for tensor in self.operands)
+
+    @property
+    def write_bytes(self) -> Dim:
+        """Bytes that one run writes: as its operator states them, or else each output once."""
+        if self.application is not None:
+            return self.application.cost.write_bytes
+        return sum(tensor.spec.bytes for tensor in self.outputs)
 
 
 @attrs.frozen
@@ -90,32 +125,32 @@ class Schedule:
     """The kernels of a forward pass, in order.
 
     Attributes:
-        steps: The kernels.
+        calls: The kernels.
         outputs: The tensors that leave the graph.
-        holds: Storages that stay alive until a step has run although nothing needs them, and its position.
-        groups: The repetitions that stand for several, inner ones before the ones around them.
-        gathered: Pairs of a storage's id and the start of a group whose every repetition leaves such a storage behind,
-            as one of the results that the block stacks up.
-        gathers: The tensors that blocks stack up.
+        holds: Storages that stay alive until a call has run although nothing needs them, and its position.
+        spans: The repetitions that stand for several, inner ones before the ones around them.
+        left_behind: Pairs of a storage and the start of a span whose every repetition leaves such a storage behind, as
+            one of the results that the block stacks.
+        stacks: The tensors that blocks stack.
     """
 
-    steps: tuple[Step, ...]
+    calls: tuple[KernelCall, ...]
     outputs: tuple[Tensor, ...]
     holds: tuple[tuple[Storage, int], ...] = ()
-    groups: tuple[Group, ...] = ()
-    gathered: frozenset[tuple[int, int]] = frozenset()
-    gathers: tuple[Gather, ...] = ()
+    spans: tuple[RepeatedSpan, ...] = ()
+    left_behind: frozenset[tuple[Storage, int]] = frozenset()
+    stacks: tuple[StackedResult, ...] = ()
 
 
 @attrs.frozen
-class Group:
-    """A repetition of a block that stands for several, or a few in a row that do.
+class RepeatedSpan:
+    """The calls of a block's repetition that stands for several, or of a few in a row that do.
 
     Attributes:
-        start: The position of its first step.
-        stop: The position after its last step.
+        start: The position of its first call.
+        stop: The position after its last call.
         times: How many such it stands for, without those of blocks around it.
-        block: The positions of the first step of the block's first repetition and after the last of its last.
+        block: The positions of the first call of the block's first repetition and after the last of its last.
     """
 
     start: int
@@ -125,24 +160,24 @@ class Group:
 
 
 @attrs.frozen(eq=False)
-class Gather:
-    """A tensor that a block stacks up of its repetitions' results.
+class StackedResult:
+    """A tensor that a block stacks from its repetitions' results.
 
     Attributes:
-        position: The position of the step before which it is there.
+        position: The position of the call before which it is there.
         stacked: The tensor.
-        results: What it is made of.
-        group: The index among the groups of the block's repetitions that stand for several; -1 without any.
+        results: The repetitions' results.
+        span: The index, among the schedule's spans, of the block's repetitions that stand for several; -1 without any.
         many: The indices of the results that those make, as many of each as they stand for.
     """
 
     position: int
     stacked: Tensor
     results: tuple[Tensor, ...]
-    group: int = -1
+    span: int = -1
     many: frozenset[int] = frozenset()
 
 
 def storages(tensors: Iterable[Tensor]) -> list[Storage]:
-    """The storages of tensors, each once."""
-    return list({id(storage): storage for tensor in tensors for storage in tensor.storages}.values())
+    """Returns the storages of tensors, each once."""
+    return list(dict.fromkeys(storage for tensor in tensors for storage in tensor.storages))

@@ -1,19 +1,35 @@
-"""Execution profiles: how operators run in a framework on a device, which decides what is kept and for how long.
+"""Execution profiles: which kernels each operator runs as on a device, and which tensors they save for backward.
 
-A graph says what is computed; a profile says as which kernels. It is data: for an operator that runs as several
-kernels, a function that writes it out in others (the same shapes in and out), for one whose backward pass keeps other
-tensors than its operator declares, those, and what its backward pass makes. Costs are the graph's own; memory is
-worked out on the kernels.
+A graph says what is computed; a profile says as which kernels. Costs are the graph's own; memory is worked out on the
+kernels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import attrs
 
+from graphacct.errors import PluginError
+from graphacct.execution.recorder import BackwardRule, ExpandRule
 from graphacct.operators.operator import Operator, Saved
+
+
+@attrs.frozen
+class KernelNames:
+    """The names of the kernels that run without being asked for, because the framework adds them.
+
+    Attributes:
+        start: Makes the gradient of 1 that the backward pass starts from.
+        add: Adds two gradients that meet.
+        sum: Sums a gradient over what its operand was broadcast to.
+        cast: Casts to another dtype: an operator with an attribute `dtype`, if the profile has `casts`.
+    """
+
+    start: str = "initial gradient"
+    add: str = "gradient addition"
+    sum: str = "gradient reduction"
+    cast: str = "dtype conversion"
 
 
 @attrs.frozen(eq=False)
@@ -23,34 +39,42 @@ class Profile:
     Attributes:
         name: What users call it.
         doc: One sentence: the framework, the device, and what is fused.
-        expand: For an operator that runs as several kernels: a function `(trace, *operands, **attributes)` that
-            applies them with `trace.apply(operator, *operands, **attributes)` and gives the outputs.
+        expand: For an operator that runs as several kernels, a function that records them: it is given an
+            `Expansion` and the operands, and returns the outputs. Shapes in and out are the operator's.
+        saves: For an operator that saves other tensors than it declares, what it saves here.
         kernels: Operators that are no node of a graph: what `expand` may apply beside those that are registered.
-        casts: The dtype that an operator's floating-point operands are cast to before it runs (`widest`: that which
-            they are promoted to); nothing that it expands to is cast again. Copies of parameters are made once and
-            live to the end of the pass, as those of torch's autocast do.
-        cast: The operator that casts, with an attribute `dtype`.
-        saves: For an operator that keeps other tensors than it declares: what it keeps here.
-        backward: What the backward pass of an operator makes: a function `(trace, g, *operands, **attributes)` that
-            records its kernels with `trace.apply(operator, *tensors)` and `trace.new(*like)` and gives the gradient of
-            each operand: a new tensor, a view of g or g itself, None for one that `trace.wanted` does not ask for. A
-            gradient of a broadcast operand may have the output's shape: its sum is the engine's. An operator without
-            one makes a new gradient of each operand in one kernel, or a view where it is a view itself.
+        casts: For an operator before which the framework casts on its own, the dtype of its floating-point operands
+            (`widest`: the one they are promoted to). What the operator expands to is not cast again. Copies of
+            parameters are made once and live to the end of the pass, as those of torch's autocast do.
+        backward: For an operator, a function that records the kernels of its gradients: it is given a `Recorder`, the
+            output's gradient g and the operands, and returns each operand's gradient: a new tensor, a view of g, g
+            itself, or None if `wanted` is false. A gradient of a broadcast operand may have the output's shape: the
+            engine sums it. An operator without a rule makes all gradients in one kernel, or views if it is a view.
+        names: The names of the kernels that the framework adds.
         replaces: Whether it takes the place of a profile of this name from another plugin.
+
+    Raises PluginError for `casts` without the name of the operator that casts.
     """
 
     name: str
     doc: str
-    expand: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
+    expand: Mapping[str, ExpandRule] = attrs.field(factory=dict)
     saves: Mapping[str, tuple[Saved, ...]] = attrs.field(factory=dict)
     kernels: Mapping[str, Operator] = attrs.field(factory=dict)
     casts: Mapping[str, str] = attrs.field(factory=dict)
-    cast: str = "cast"
-    backward: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
+    backward: Mapping[str, BackwardRule] = attrs.field(factory=dict)
+    names: KernelNames = attrs.field(factory=KernelNames)
     replaces: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        if self.casts and self.names.cast == KernelNames().cast:
+            raise PluginError(
+                f"profile {self.name!r} casts operands and names no operator that does: "
+                "names=KernelNames(cast=...) (docs/hooks.md)"
+            )
+
     def operators(self, operators: Mapping[str, Operator]) -> dict[str, Operator]:
-        """The operators, with what they keep under this profile, and its own kernels."""
+        """Returns the operators, with what they save under this profile, and its own kernels."""
         table = {**operators, **self.kernels}
         for name, saves in self.saves.items():
             if name in table:
@@ -58,4 +82,4 @@ class Profile:
         return table
 
 
-DECLARED = Profile("declared", "Every operator one kernel, which keeps what its operator declares.")
+DECLARED = Profile("declared", "Every operator is one kernel, which saves what its operator declares.")

@@ -1,7 +1,7 @@
-"""What a training step keeps for its backward pass: the union of the storages that its kernels save.
+"""What a training step saves for its backward pass: the union of the storages that its kernels save.
 
-A kernel saves what its operator declares, when a gradient flows through it. The same storage saved twice is kept once,
-a view keeps its source's storage, and parameters, inputs and tables are there anyway.
+A kernel saves what its operator declares, if a gradient flows through it. A storage that is saved twice takes its bytes
+once, a view saves its source's storage, and parameters, inputs and tables are there anyway.
 """
 
 from __future__ import annotations
@@ -11,136 +11,113 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.execution.kernels import ACTIVATION, Schedule, Step, Storage, Tensor, storages
+from graphacct.execution.kernels import ACTIVATION, KernelCall, Schedule, Storage, Tensor, storages
 from graphacct.operators.saves import OPERAND, OWN, saved_tensors
-from graphacct.tensors import TensorSpec
 
 
-@attrs.frozen
-class Kept:
-    """A storage that is kept.
+@attrs.frozen(eq=False)
+class SavedUse:
+    """A kernel call saves a storage, whether or not another call has saved it before.
 
     Attributes:
         storage: The storage.
-        node: The node whose backward pass keeps it: the first one, where several do.
-        name: The operand, output or own tensor that it is there.
+        tensor: The tensor in it; a tensor of its own, such as a mask, is in no call's outputs.
+        name: The name of the operand, output or own tensor (`Saved.name`).
         why: The reason, as the operator states it.
-        position: The position in the schedule of the kernel that saves it.
+        call: The call.
+        position: Its position in the schedule.
     """
 
     storage: Storage
-    node: str
+    tensor: Tensor
     name: str
     why: str
+    call: KernelCall
     position: int
 
     @property
     def bytes(self) -> Dim:
-        """Its bytes, all repetitions that it stands for included."""
-        return self.storage.bytes * self.storage.weight
+        """The storage's bytes, of all repetitions that it stands for."""
+        return self.storage.bytes * self.storage.count
 
 
-@attrs.frozen
-class Saving:
-    """A storage that a kernel saves, whether or not another one has saved it before.
+def saved_storages(uses: Iterable[SavedUse]) -> list[SavedUse]:
+    """Returns the first use of each storage, in the order in which they are saved.
 
-    Attributes:
-        storage: The storage.
-        tensor: The tensor that lies in it; None for one of the kernel's own.
-        spec: The tensor's shape and dtype.
-        name: The operand, output or own tensor that it is there.
-        why: The reason, as the operator states it.
-        position: The kernel's position in the schedule.
+    Of every kind; those of kind `activation` are what training needs beside the model and its inputs.
     """
-
-    storage: Storage
-    tensor: Tensor | None
-    spec: TensorSpec
-    name: str
-    why: str
-    position: int
-
-
-def kept(schedule: Schedule, saving: Iterable[Saving] | None = None) -> list[Kept]:
-    """The storages that the backward pass of a schedule keeps, each once, in the order in which they are saved.
-
-    Of every kind; those of kind `activation` are what training needs on top of the model and its inputs. `saving` is
-    what `savings` gives, where it is known already.
-    """
-    result: dict[int, Kept] = {}
-    for item in savings(schedule) if saving is None else saving:
-        node = schedule.steps[item.position].node.name
-        result.setdefault(id(item.storage), Kept(item.storage, node, item.name, item.why, item.position))
-    return list(result.values())
-
-
-def savings(schedule: Schedule) -> Iterator[Saving]:
-    """What each kernel of a schedule saves, in order, the same storage as often as it is saved."""
-    regions: dict[int, int] = {}
-    serving = _serving(schedule.steps)
-    for position, step in enumerate(schedule.steps):
-        if step.region:
-            read = {id(storage) for storage in storages(step.operands)}
-            made = [storage for storage in storages(step.outputs) if id(storage) not in read]  # a view makes none
-            regions.update((id(storage), step.region) for storage in made)
-        if not step.region:
-            yield from saved_by(step, position)
-        elif position in serving:
-            yield from _entering(step, position, regions)
+    first: dict[Storage, SavedUse] = {}
+    for use in uses:
+        first.setdefault(use.storage, use)
+    return list(first.values())
 
 
 def saved_bytes(schedule: Schedule) -> Dim:
-    """The bytes of activations that the backward pass of a schedule keeps."""
-    total: Dim = 0
-    for item in kept(schedule):
-        if item.storage.kind == ACTIVATION:
-            total = total + item.bytes
-    return total
+    """Returns the bytes of activations that a schedule saves for its backward pass."""
+    return sum(use.bytes for use in saved_storages(saved_uses(schedule)) if use.storage.kind == ACTIVATION)
 
 
-def _serving(steps: Sequence[Step]) -> set[int]:
-    """The recomputed kernels through which a gradient flows, and those that make something for one of their region."""
-    found: set[int] = set()
-    wanted: set[tuple[int, int]] = set()
-    for position in range(len(steps) - 1, -1, -1):
-        step = steps[position]
-        if not step.region:
+def saved_uses(schedule: Schedule) -> Iterator[SavedUse]:
+    """Yields what each call of a schedule saves, in order, the same storage as often as it is saved.
+
+    A call that is recomputed saves nothing of its own: what its region reads from outside is saved instead, if a call
+    of the region needs it.
+    """
+    regions: dict[Storage, int] = {}  # where each storage of a recomputed region was made
+    needed = _needed_again(schedule.calls)
+    for position, call in enumerate(schedule.calls):
+        if not call.region:
+            yield from saved_by(call, position)
             continue
-        if _flows(step) or any((step.region, id(storage)) in wanted for storage in storages(step.outputs)):
+        read = set(storages(call.operands))
+        regions.update((storage, call.region) for storage in storages(call.outputs) if storage not in read)  # no views
+        if position in needed:
+            yield from _entering(call, position, regions)
+
+
+def _needed_again(calls: Sequence[KernelCall]) -> set[int]:
+    """Returns the recomputed calls through which a gradient flows, and those that make something for one of them in
+    their region."""
+    found: set[int] = set()
+    wanted: set[tuple[int, Storage]] = set()
+    for position in range(len(calls) - 1, -1, -1):
+        call = calls[position]
+        if not call.region:
+            continue
+        if _flows(call) or any((call.region, storage) in wanted for storage in storages(call.outputs)):
             found.add(position)
-            wanted.update((step.region, id(storage)) for storage in storages(step.operands))
+            wanted.update((call.region, storage) for storage in storages(call.operands))
     return found
 
 
-def _entering(step: Step, position: int, regions: Mapping[int, int]) -> Iterator[Saving]:
-    """What a recomputed kernel gets from outside its region."""
-    for tensor in step.operands:
+def _entering(call: KernelCall, position: int, regions: Mapping[Storage, int]) -> Iterator[SavedUse]:
+    """Yields what a recomputed call reads from outside its region."""
+    for tensor in call.operands:
         for storage in tensor.storages:
             # the copy of a parameter is made again
-            if regions.get(id(storage)) != step.region and not storage.copy_of:
-                why = "the recomputation starts from it"
-                yield Saving(storage, tensor, tensor.spec, "operand", why, position)
+            if regions.get(storage) != call.region and not storage.copy_of:
+                yield SavedUse(storage, tensor, "operand", "the recomputation starts from it", call, position)
 
 
-def _flows(step: Step) -> bool:
-    """Whether a gradient flows through a kernel whose operator is known."""
-    return step.operator is not None and any(output.needs_grad for output in step.outputs)
+def _flows(call: KernelCall) -> bool:
+    """Returns whether a gradient flows through a call whose operator is known."""
+    return call.operator is not None and any(output.needs_grad for output in call.outputs)
 
 
-def saved_by(step: Step, position: int) -> Iterator[Saving]:
-    """The storages that one kernel saves when it runs, be it for the first time or again."""
-    if step.operator is None or not _flows(step):
+def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
+    """Yields what one call saves when it runs, for the first time or again."""
+    if call.operator is None or not _flows(call):
         return
-    terms = step.operator.signature.inputs
+    terms = call.operator.signature.inputs
     wanted = {
-        terms[min(index, len(terms) - 1)].name for index, operand in enumerate(step.operands) if operand.needs_grad
+        terms[min(index, len(terms) - 1)].name for index, operand in enumerate(call.operands) if operand.needs_grad
     }
-    specs = [operand.spec for operand in step.operands]
-    for item in saved_tensors(step.operator, specs, step.attributes, wanted):
+    specs = [operand.spec for operand in call.operands]
+    for item in saved_tensors(call.operator, specs, call.attributes, wanted):
         if item.kind == OWN:
-            own = Storage(item.spec.bytes, ACTIVATION, step.node.name, step.weight, item.spec.dtype)
-            yield Saving(own, None, item.spec, item.name, item.why, position)
+            own = Storage(item.spec.bytes, ACTIVATION, call.node.name, call.count, item.spec.dtype)
+            yield SavedUse(own, Tensor(item.spec, own, False), item.name, item.why, call, position)
         else:
-            tensor = (step.operands if item.kind == OPERAND else step.outputs)[item.index]
+            tensor = (call.operands if item.kind == OPERAND else call.outputs)[item.index]
             for storage in tensor.storages:
-                yield Saving(storage, tensor, tensor.spec, item.name, item.why, position)
+                yield SavedUse(storage, tensor, item.name, item.why, call, position)

@@ -1,9 +1,9 @@
 """The schedule: a graph as the sequence of kernels that run, with the storage of every tensor.
 
-A view has its source's storage, any other output storage of its own. A block is written out for its first and last
-repetitions and one in the middle (or a few in a row) that stands for all the others (its weight), so that a schedule is
+A view has its source's storage, any other output storage of its own. Of a block the first and the last repetitions are
+scheduled and one in the middle (or a few in a row) that stands for all the others (its count), so that a schedule is
 short however deep the model is: repetitions differ only at the ends, where the carried values come from outside or
-leave (repetitions.py).
+leave (`graph/walk.py`).
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from graphacct.execution.kernels import (
     INPUT,
     PARAMETER,
     TABLE,
-    Gather,
-    Group,
+    KernelCall,
+    RepeatedSpan,
     Schedule,
-    Step,
+    StackedResult,
     Storage,
     Tensor,
     storages,
 )
 from graphacct.execution.profiles import DECLARED, Profile
-from graphacct.graph.graph import Block, Graph, Node, Operand, Parameter, Value
+from graphacct.execution.recorder import single
+from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.paths import outermost
 from graphacct.graph.repetitions import repetitions
+from graphacct.graph.walk import TOP, BlockEnd, BodyEnd, Place, Result, Run, runs
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING, TensorSpec
 
@@ -49,22 +51,11 @@ def schedule(
     of one repetition of a block are one region: it starts again from what it got from outside.
     """
     trace = Trace(profile.operators(operators), profile, trained, recompute)
-    tensors = {
-        value.name: Tensor(value.spec, Storage(value.spec.bytes, INPUT, value.name, 1, value.spec.dtype), False)
-        for value in graph.inputs
-    }
     trace.inference = bool(profile.casts) and not trains(graph, trained)
-    trace.run(graph, tensors, 1)
+    outputs = trace.run(graph)
     trace.release()
-    outputs = tuple(tensors[value.name] for value in graph.outputs)
-    return Schedule(
-        tuple(trace.steps),
-        outputs,
-        tuple(trace.holds),
-        tuple(trace.groups),
-        frozenset(trace.gathered),
-        tuple(trace.gathers),
-    )
+    lasting = (tuple(trace.holds), tuple(trace.spans), frozenset(trace.gathered), tuple(trace.stacked))
+    return Schedule(tuple(trace.calls), outputs, *lasting)
 
 
 class Trace:
@@ -82,69 +73,94 @@ class Trace:
         self.trained = trained
         self.recompute = recompute
         self.inference = False
-        self.steps: list[Step] = []
+        self.calls: list[KernelCall] = []
         self.holds: list[tuple[Storage, int]] = []
-        self.groups: list[Group] = []
-        self.gathered: set[tuple[int, int]] = set()
-        self.gathers: list[Gather] = []
-        self._parameters: dict[tuple[str, tuple[tuple[int, int], ...]], Storage] = {}
-        self._indices: tuple[tuple[int, int], ...] = ()
+        self.spans: list[RepeatedSpan] = []
+        self.gathered: set[tuple[Storage, int]] = set()
+        self.stacked: list[StackedResult] = []
+        self._tensors: dict[Result, Tensor] = {}
+        self._made: dict[Tensor, Place] = {}
+        self._starts: dict[Place, int] = {TOP: 0}
+        self._parameters: dict[tuple[str, tuple[int, ...], tuple[int, ...]], Storage] = {}
         self._node: Node | None = None
-        self._weight: Dim = 1
-        self._repetition = 1
+        self._place = TOP
+        self._count: Dim = 1
         self._held: list[Storage] = []
         self._cast = False
-        self._copies: dict[tuple[Any, ...], Tensor] = {}
+        self._copies: dict[tuple[str, str, Place], Tensor] = {}
         self._cacheable: set[str] = set()
         self._lasting: list[tuple[Storage, int]] = []
-        self._repetitions: list[int] = []
-        self._layers: dict[str, int] = {}
+        self._regions: dict[Place | str, int] = {}
 
-    def run(self, graph: Graph, tensors: dict[str, Tensor], weight: Dim) -> None:
-        """Record a graph's kernels; `tensors` has its inputs by name and receives every value."""
-        start = len(self.steps)
-        for node in graph.nodes:
-            if isinstance(node, Block):
-                self._block(node, tensors, weight)
-                continue
-            self._node, self._weight = node, weight
-            operands = [self._operand(operand, tensors) for operand in node.inputs]
-            dtype = self.profile.casts.get(node.operator, "")
-            expansion = self.profile.expand.get(node.operator)
-            self._held = []
-            caller, first = storages(operands), len(self.steps)
-            try:
-                if dtype:
-                    operands = cast(self, operands, dtype)
-                self._cast = bool(dtype)
-                if node.operator not in self.operators:
-                    outputs = self._opaque(node, operands)
-                elif expansion is None:
-                    outputs = self._apply(self.operators[node.operator], operands, node.attributes)
-                else:
-                    result = expansion(self, *operands, **node.attributes)
-                    outputs = result if isinstance(result, tuple) else (result,)
-            except Exception as error:
-                raise blame(node.name, node.operator, self.operators, error) from error
-            self.holds.extend((storage, len(self.steps) - 1) for storage in self._held)
-            working = [i for i in range(first, len(self.steps)) if not viewing(self.steps[i])]
-            self.holds.extend((storage, working[-1]) for storage in caller if working)  # the caller has them as well
-            tensors.update(zip((value.name for value in node.outputs), outputs, strict=True))
-        for name, scope in graph.held.items():
-            prefix = f"{scope}." if scope else ""
-            names = ((i, self.steps[i].node.name) for i in range(start, len(self.steps)))
-            inside = [i for i, node in names if node.startswith(prefix) or node == scope]
-            if inside:
-                self.holds.extend((storage, inside[-1]) for storage in tensors[name].storages)
+    def run(self, graph: Graph) -> tuple[Tensor, ...]:
+        """Record a graph's kernels; gives its outputs."""
+        values: Mapping[str, Result] = {}
+        for event in runs(graph, self._counts):
+            if isinstance(event, Run):
+                self._run(event)
+            elif isinstance(event, BlockEnd):
+                self._stack(event)
+            else:
+                self._hold_values(event)
+                values = event.values  # the last are the graph's own
+        return tuple(self._tensor(values[value.name]) for value in graph.outputs)
 
-    def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Any:
-        """Record one kernel; gives its output, or the tuple of them when there are several."""
-        rule = self.operators.get(operator)
-        if rule is None:
-            raise unknown("operator", operator, self.operators)
+    def _run(self, run: Run) -> None:
+        node, place = run.node, run.place
+        if place is not self._place:
+            for level in place.levels:
+                self._starts.setdefault(level, len(self.calls))
+        self._node, self._place, self._count = node, place, place.times
+        operands = [self._operand(operand) for operand in run.operands]
+        dtype = self.profile.casts.get(node.operator, "")
+        expansion = self.profile.expand.get(node.operator)
+        self._held = []
+        caller, first = storages(operands), len(self.calls)
+        try:
+            if dtype:
+                operands = cast(self, operands, dtype)
+            self._cast = bool(dtype)
+            if node.operator not in self.operators:
+                outputs = self._opaque(node, operands)
+            elif expansion is None:
+                outputs = self._apply(self.operators[node.operator], operands, node.attributes)
+            else:
+                result = expansion(self, *operands, **node.attributes)
+                outputs = result if isinstance(result, tuple) else (result,)
+        except Exception as error:
+            raise blame(node.name, node.operator, self.operators, error) from error
+        self.holds.extend((storage, len(self.calls) - 1) for storage in self._held)
+        working = [i for i in range(first, len(self.calls)) if not self.calls[i].view]
+        self.holds.extend((storage, working[-1]) for storage in caller if working)  # the caller has them as well
+        for made, tensor in zip(run.outputs, outputs, strict=True):
+            self._put(made, tensor)
+
+    def _hold_values(self, end: BodyEnd) -> None:
+        """Values that a scope of the body holds are alive until its last kernel."""
+        held, start = end.graph.held, self._starts.get(end.place, len(self.calls))
+        last = {scope: self._last_of(scope, start) for scope in set(held.values())}
+        for name, scope in held.items():
+            if last[scope] >= 0:
+                self.holds.extend((storage, last[scope]) for storage in self._tensor(end.values[name]).storages)
+
+    def _last_of(self, scope: str, start: int) -> int:
+        """The last call from a position on whose node is in a scope; -1 without any."""
+        prefix = f"{scope}." if scope else ""
+        for index in range(len(self.calls) - 1, start - 1, -1):
+            name = self.calls[index].node.name
+            if name.startswith(prefix) or name == scope:
+                return index
+        return -1
+
+    def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Tensor:
+        """Records one kernel and returns its output."""
+        return single(operator, self.apply_several(operator, *operands, **attributes))
+
+    def apply_several(self, operator: str, *operands: Tensor, **attributes: Any) -> tuple[Tensor, ...]:
+        """Records one kernel and returns its outputs."""
+        rule = self._rule(operator)
         dtype = "" if self._cast else self.profile.casts.get(operator, "")
-        outputs = self._apply(rule, cast(self, operands, dtype) if dtype else operands, attributes)
-        return outputs[0] if len(outputs) == 1 else outputs
+        return self._apply(rule, cast(self, operands, dtype) if dtype else operands, attributes)
 
     def in_dtype(self, tensor: Tensor, dtype: str) -> Tensor:
         """A tensor in another dtype: a copy, of a whole parameter one for all its uses."""
@@ -152,26 +168,30 @@ class Trace:
             return tensor
         whole = tensor.storage.kind == PARAMETER and tensor.spec.bytes == tensor.storage.bytes
         name = tensor.storage.owner
-        key = (name, dtype, *self._repetitions[: name.count("*")])
+        key = (name, dtype, self._place.around(name.count("*")))
         if whole and key in self._copies:
             return self._copies[key]
-        (copy,) = self._apply(self.operators[self.profile.cast], (tensor,), {"dtype": dtype}, name if whole else "")
+        rule = self._rule(self.profile.names.cast)
+        (copy,) = self._apply(rule, (tensor,), {"dtype": dtype}, name if whole else "")
         if whole and name in self._cacheable:
             self._copies[key] = copy
-            self._lasting.append((copy.storage, len(self.steps) - 1))
+            self._lasting.append((copy.storage, len(self.calls) - 1))
         return copy
 
     def release(self) -> None:
         """The pass is over: the copies of parameters, of every repetition, were alive up to here."""
         for storage, birth in self._lasting:
-            self.holds.append((storage, len(self.steps) - 1))
-            self.gathered.update(
-                (id(storage), group.start) for group in self.groups if group.start <= birth < group.stop
-            )
+            self.holds.append((storage, len(self.calls) - 1))
+            self.gathered.update((storage, span.start) for span in self.spans if span.start <= birth < span.stop)
 
     def hold(self, *tensors: Tensor) -> None:
         """Keep tensors alive until the node's last kernel has run, as a variable of its function does."""
         self._held.extend(storage for tensor in tensors for storage in tensor.storages)
+
+    def _rule(self, operator: str) -> Operator:
+        if operator not in self.operators:
+            raise unknown("operator", operator, self.operators)
+        return self.operators[operator]
 
     def _apply(
         self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any], copy_of: str = ""
@@ -188,9 +208,8 @@ class Trace:
                 found = [self._storage(spec, kind, copy_of)]
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
-        self.steps.append(
-            Step(self._node, operator, tuple(operands), made, attributes, application, self._weight, self._region())
-        )
+        what = (self._node, operator, tuple(operands), made, attributes, application)
+        self.calls.append(KernelCall(*what, self._count, self._region()))
         return made
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -199,27 +218,28 @@ class Trace:
             Tensor(value.spec, self._storage(value.spec, ACTIVATION), flows and value.spec.dtype in FLOATING)
             for value in node.outputs
         )
-        self.steps.append(Step(node, None, tuple(operands), made, node.attributes, None, self._weight, self._region()))
+        what = (node, None, tuple(operands), made, node.attributes, None)
+        self.calls.append(KernelCall(*what, self._count, self._region()))
         return made
 
     def _region(self) -> int:
         assert self._node is not None
         if not self.recompute(self._node):
             return 0
-        if self._repetitions:
-            return self._repetitions[0]
-        layer = outermost(self._node.name)  # in a graph that is written out
-        return self._layers.setdefault(layer, -1 - len(self._layers)) if layer else 1
+        # a repetition of an outermost block; in a graph that is written out, a whole layer all the same
+        region = outermost(self._node.name) if self._place is TOP else self._place.around(1)
+        return self._regions.setdefault(region, len(self._regions) + 1)
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None
-        return Storage(spec.bytes, kind, copy_of or self._node.name, self._weight, spec.dtype, copy_of)
+        return Storage(spec.bytes, kind, copy_of or self._node.name, self._count, spec.dtype, copy_of)
 
-    def _operand(self, operand: Operand, tensors: Mapping[str, Tensor]) -> Tensor:
-        if isinstance(operand, Value):
-            return tensors[operand.name]
+    def _operand(self, operand: Result | Parameter) -> Tensor:
+        if isinstance(operand, Result):
+            return self._tensor(operand)
         name = operand.tied_to or operand.name
-        key = (name, self._indices[: name.count("*")])
+        place = self._place.around(name.count("*"))
+        key = (name, place.starts, place.numbers)
         storage = self._parameters.get(key)
         if storage is None:
             storage = Storage(operand.spec.bytes, PARAMETER, name, 1, operand.spec.dtype)
@@ -228,66 +248,58 @@ class Trace:
                 self._cacheable.add(name)
         return Tensor(operand.spec, storage, operand.spec.dtype in FLOATING and self.trained(operand))
 
-    def _block(self, block: Block, tensors: dict[str, Tensor], weight: Dim) -> None:
-        carried = [tensors[value.name] for value in block.carry]
-        constants = [tensors[value.name] for value in block.constants]
-        stacks: list[list[Tensor]] = [[] for _ in block.outputs[len(carried) :]]
-        first, begin = len(self.groups), len(self.steps)
-        indices = self._indices
-        middle: tuple[int, int, Dim] | None = None
-        many: set[int] = set()
-        weights = self._weights(block)
-        for count, times in enumerate(weights):
-            names = (value.name for value in block.body.inputs)
-            inner = dict(zip(names, carried + constants, strict=True))
-            self._repetition += 1
-            self._indices = (*indices, (block.start, count))
-            start = len(self.steps)
-            self._repetitions.append(self._repetition)
-            entering = {id(tensor) for tensor in inner.values()}
-            self.run(block.body, inner, weight * times)
-            self._repetitions.pop()
-            if not (type(times) is int and times == 1):
-                middle = (start if middle is None else middle[0], len(self.steps), times)
-                many.update(id(tensor) for tensor in inner.values() if id(tensor) not in entering)
-            results = [inner[value.name] for value in block.body.outputs]
-            for stack, result in zip(stacks, results[len(carried) :], strict=True):
-                stack.append(result)
-            carried = results[: len(carried)]
-        self._indices = indices
-        group = -1
-        if middle is not None:
-            group = len(self.groups)
-            self.groups.append(Group(*middle, (begin, len(self.steps))))
-        gathered = [self._gather(block.repeat, stack, self.groups[first:], group, many) for stack in stacks]
-        for value, tensor in zip(block.outputs, carried + gathered, strict=True):
-            tensors[value.name] = tensor
+    def _tensor(self, result: Result) -> Tensor:
+        tensor = self._tensors.get(result)
+        if tensor is None:  # nothing has made it: an input
+            value = result.value
+            tensor = Tensor(value.spec, Storage(value.spec.bytes, INPUT, value.name, 1, value.spec.dtype), False)
+            self._put(result, tensor)
+        return tensor
 
-    def _weights(self, block: Block) -> Sequence[Dim]:
-        """The weights of a block's repetitions. All are written out when their nodes are run again as part of a
-        repetition around the block: each then makes what it makes before the first of them is through."""
-        again = bool(self._repetitions) and any(map(self.recompute, block.body.walk()))
-        if again and type(block.repeat) is int:
+    def _put(self, result: Result, tensor: Tensor) -> None:
+        self._tensors[result] = tensor
+        self._made.setdefault(tensor, result.place)  # an expansion may hand on what it got
+
+    def _counts(self, block: Block, place: Place) -> Sequence[Dim]:
+        """How many each of a block's repetitions stands for. All are told apart if their nodes are recomputed as part
+        of a repetition around the block: each then makes what it makes before the first of them is through."""
+        if place is not TOP and type(block.repeat) is int and any(map(self.recompute, block.body.walk())):
             return [1] * block.repeat
         return repetitions(block)
 
+    def _stack(self, end: BlockEnd) -> None:
+        """A block is through: its repetitions that stand for several become a span, and its results are stacked."""
+        starts = [self._starts.get(place, len(self.calls)) for place in end.repetitions]
+        stops = [*starts[1:], len(self.calls)]
+        several = [place for place in end.repetitions if not (type(place.count) is int and place.count == 1)]
+        span = -1
+        if several:
+            span = len(self.spans)
+            first, last = several[0].numbers[-1], several[-1].numbers[-1]
+            self.spans.append(RepeatedSpan(starts[first], stops[last], several[-1].count, (starts[0], stops[-1])))
+        inside = [within for within in self.spans if within.start >= starts[0]]
+        for stacked, results in end.stacks:
+            tensors = [self._tensor(result) for result in results]
+            many = {tensor for tensor in tensors if any(level in several for level in self._made[tensor].levels)}
+            self._put(stacked, self._gather(end.block.repeat, tensors, inside, span, many))
+
     def _gather(
-        self, repeat: Dim, results: Sequence[Tensor], groups: Sequence[Group], middle: int, many: Container[int]
+        self,
+        repeat: Dim,
+        results: Sequence[Tensor],
+        spans: Sequence[RepeatedSpan],
+        middle: int,
+        many: Container[Tensor],
     ) -> Tensor:
-        """The results of a block's repetitions side by side, each where it was made; `many` has the ids of what the
-        repetitions that stand for several make, the group at this index."""
+        """The results of a block's repetitions side by side, each where it was made; `many` has what the
+        repetitions that stand for several make, the span at this index."""
         found = storages(results)
-        self.holds.extend((storage, len(self.steps) - 1) for storage in found if self.steps)
-        for group in groups:
-            inside = {id(s) for step in self.steps[group.start : group.stop] for t in step.outputs for s in t.storages}
-            self.gathered.update((id(storage), group.start) for storage in found if id(storage) in inside)
+        self.holds.extend((storage, len(self.calls) - 1) for storage in found if self.calls)
+        for span in spans:
+            inside = set(storages(tensor for call in self.calls[span.start : span.stop] for tensor in call.outputs))
+            self.gathered.update((storage, span.start) for storage in found if storage in inside)
         spec = TensorSpec((repeat, *results[0].spec.shape), results[0].spec.dtype)
         stacked = Tensor(spec, found[0], any(result.needs_grad for result in results), tuple(found[1:]))
-        places = {id(result): index for index, result in reversed(list(enumerate(results))) if id(result) in many}
-        self.gathers.append(Gather(len(self.steps), stacked, tuple(results), middle, frozenset(places.values())))
+        places = {result: index for index, result in reversed(list(enumerate(results))) if result in many}
+        self.stacked.append(StackedResult(len(self.calls), stacked, tuple(results), middle, frozenset(places.values())))
         return stacked
-
-
-def viewing(step: Step) -> bool:
-    """Whether a kernel only makes views."""
-    return step.application is not None and step.application.view

@@ -24,8 +24,8 @@ from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
-    from graphacct.explanations.saved_bytes import Keeping
-    from graphacct.footprint.live_tensors import Resident
+    from graphacct.explanations.saved_bytes import SavedRow
+    from graphacct.footprint.live_tensors import LiveTensor
     from graphacct.reports.report import Report
 
 SUMS = "the sum of its parts, repeats included"
@@ -52,7 +52,8 @@ class Explanation:
         gradient_source: The same of its gradients; empty outside training.
         notes: In training, the operands without a gradient, and why.
         saved: In training, what its backward pass needs, where that is and which of it counts here.
-        alive: In training, what is alive while it runs, at most.
+        alive: In training, what is alive at its peak in the forward pass.
+        backward_alive: In training, what is alive at its peak in the backward pass.
     """
 
     model: str
@@ -68,8 +69,9 @@ class Explanation:
     source: str
     gradient_source: str = ""
     notes: tuple[str, ...] = ()
-    saved: tuple[Keeping, ...] = ()
-    alive: tuple[Resident, ...] = ()
+    saved: tuple[SavedRow, ...] = ()
+    alive: tuple[LiveTensor, ...] = ()
+    backward_alive: tuple[LiveTensor, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -127,7 +129,6 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
     convention = report.annotated.convention
     doc = operator.doc if operator is not None else "no operator of this name is registered: the node is in no total"
     source, gradient_source = sources(doc)
-    saved, alive = _memory(report, node.name, named, plugins)
     worked = any(name.startswith(GRADIENTS_OF) for name in named)
     return Explanation(
         report.model,
@@ -143,8 +144,7 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
         source,
         gradient_source if worked and training is not None else "",
         backward.notes if backward is not None and worked else (),
-        saved,
-        alive,
+        *_memory(report, node.name, named),
     )
 
 
@@ -156,19 +156,18 @@ def sources(doc: str) -> tuple[str, str]:
 
 
 def _memory(
-    report: Report, node: str, named: Set[str], plugins: Plugins
-) -> tuple[tuple[Keeping, ...], tuple[Resident, ...]]:
-    """What a node's backward pass needs and what is alive while it runs, as far as that is asked for."""
-    training = report.annotated.training
-    if training is None or not named & {"saved_bytes", "peak_bytes"}:
-        return (), ()
-    from graphacct.explanations.saved_bytes import alive, keepings
-    from graphacct.reports.step import kernels
+    report: Report, node: str, named: Set[str]
+) -> tuple[tuple[SavedRow, ...], tuple[LiveTensor, ...], tuple[LiveTensor, ...]]:
+    """Returns what a node's backward pass needs and what is alive at its two peaks, as far as that is asked for."""
+    run = report.annotated.activations
+    if run is None:
+        return (), (), ()
+    from graphacct.explanations.saved_bytes import saved_rows
 
-    steps = kernels(report.annotated.graph, training, plugins.operators)
     return (
-        keepings(steps).get(node, ()) if "saved_bytes" in named else (),
-        alive(steps, node) if "peak_bytes" in named else (),
+        saved_rows(run).get(node, ()) if "saved_bytes" in named else (),
+        run.live_at_peak_of(node, forward=True) if "peak_bytes" in named else (),
+        run.live_at_peak_of(node, forward=False) if "backward_peak_bytes" in named else (),
     )
 
 

@@ -17,8 +17,8 @@ from graphacct.graph.graph import Graph, Parameter, Value
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
-from graphacct.training.accumulation import Additions, accumulation
-from graphacct.training.gradients import AGAIN, INPUT, WEIGHT, addends_of, backward, operand_name
+from graphacct.training.gradient_flow import Additions, NodeGradients, backward
+from graphacct.training.gradients import AGAIN, INPUT, WEIGHT, addends_of, operand_name
 from graphacct.training.options import Training
 from graphacct.training.selection import freezing, frozen, recomputed
 from graphacct.training.updates import update
@@ -87,10 +87,8 @@ def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins
     if operator is None or record.cost is None:
         return Backward()
     graph, trained = frozen(graph, training.freeze)
-    passes: dict[tuple[bool, ...], Dim] = {}
-    for item in backward(graph, plugins.operators, trained):
-        if item.node.name == record.node.name:
-            passes[item.wanted] = passes.get(item.wanted, 0) + item.times
+    computed = backward(graph, trained).get(record.node.name) or NodeGradients(record.node)
+    passes = computed.times
     gradients = list(_gradients(operator, record, passes))
     costly = {part.name for part in gradients if not same(part.each, 0)}
     free = dict.fromkeys(part.name for part in gradients if part.name not in costly)
@@ -98,8 +96,7 @@ def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
     repeated = recomputed(graph, training.recompute, plugins.operators)
     again = list(_again(operator, record)) if record.node.name in repeated else []
-    added = _additions(accumulation(graph, trained).get(record.node.name, ()))
-    parts = (*gradients, *added, *again, *_updates(record, training, trained))
+    parts = (*gradients, *_additions(computed.additions), *again, *_updates(record, training, trained))
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
 
 

@@ -1,90 +1,161 @@
-"""Activations: what is alive while a step runs, kernel by kernel."""
+"""Activations: what is alive while a graph runs, kernel by kernel. The one pipeline behind every figure of memory.
+
+    graph -> schedule -> what calls save -> backward pass -> bytes alive after each kernel -> timeline
+
+`Memory`, the columns of a training report and explanations read their figures from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 
 import attrs
 
 from graphacct.dims import Dim, maximum
 from graphacct.execution.autograd import backward_pass
-from graphacct.execution.backward import NO_BACKWARD_PASS
-from graphacct.execution.kernels import ACTIVATION, TABLE, Schedule, storages
+from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
+from graphacct.execution.kernels import ACTIVATION, FORWARD, TABLE, Schedule, storages
 from graphacct.execution.profiles import Profile
-from graphacct.execution.saved_storages import kept, savings
+from graphacct.execution.saved_storages import SavedUse, saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
-from graphacct.footprint.live_tensors import Resident, residents
-from graphacct.footprint.liveness import step_bytes
-from graphacct.footprint.timeline import Moment, largest, moments
+from graphacct.footprint.live_tensors import LiveTensor, live_tensors
+from graphacct.footprint.liveness import live_bytes
+from graphacct.footprint.timeline import TimelineRow, largest, timeline
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.operators.operator import Operator
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Activations:
-    """The activations of a step, in bytes. An attribute without a word here is that of `Memory`.
+    """The activations of a graph that runs as a profile's kernels, in bytes.
+
+    Each stage is worked out when it is first asked for: what a step saves takes no backward pass.
 
     Attributes:
-        saved: Of what the backward pass needs of the forward pass, at its end.
-        weight_copies: Of those, the copies of parameters in another dtype.
-        tables: Of the constants that are made with the model, which are no activations: they are buffers.
-        forward_peak, backward_peak, peak, fresh_peak, peak_at, peak_in, live_at_peak, timeline: As there.
+        graph: The graph.
+        operators: The registered operators by name.
+        profile: The execution profile.
+        trained: Says which parameters need a gradient.
+        recomputed: The names of the nodes that the backward pass runs again.
+        training: Whether there is a backward pass.
     """
 
-    saved: Dim
-    weight_copies: Dim
-    tables: Dim
-    forward_peak: Dim
-    backward_peak: Dim
-    peak: Dim
-    fresh_peak: Dim
-    peak_at: str
-    peak_in: str
-    live_at_peak: tuple[Resident, ...]
-    timeline: tuple[Moment, ...]
+    graph: Graph
+    operators: Mapping[str, Operator]
+    profile: Profile
+    trained: Callable[[Parameter], bool]
+    recomputed: Collection[str] = ()
+    training: bool = True
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The kernels of the forward pass."""
+        again = self.recomputed
+        return schedule(self.graph, self.operators, self.profile, self.trained, lambda node: node.name in again)
+
+    @cached_property
+    def uses(self) -> tuple[SavedUse, ...]:
+        """What each call saves for the backward pass, of every kind."""
+        return tuple(saved_uses(self.schedule))
+
+    @cached_property
+    def saved(self) -> tuple[SavedUse, ...]:
+        """The activations that are saved: the first use of each storage."""
+        return tuple(use for use in saved_storages(self.uses) if use.storage.kind == ACTIVATION)
+
+    @cached_property
+    def backward(self) -> BackwardPass:
+        """The backward pass; one without kernels if there is no training."""
+        if not self.training:
+            return NO_BACKWARD_PASS
+        return backward_pass(self.schedule, self.uses, self.operators, self.profile)
+
+    @cached_property
+    def live_bytes(self) -> list[Dim]:
+        """The bytes alive after each kernel, of the forward and then of the backward pass."""
+        return live_bytes(self.schedule, self.saved, self.backward)
+
+    @cached_property
+    def timeline(self) -> tuple[TimelineRow, ...]:
+        """The kernels in order, with the bytes alive after each."""
+        return timeline(self.schedule, self.live_bytes, self.backward)
+
+    @property
+    def saved_bytes(self) -> Dim:
+        """Bytes that the backward pass needs of the forward pass, at its end."""
+        return sum(use.bytes for use in self.saved)
+
+    @property
+    def weight_copy_bytes(self) -> Dim:
+        """Of the saved bytes, those of parameters' copies in another dtype."""
+        return sum(use.bytes for use in self.saved if use.storage.copy_of)
+
+    @property
+    def table_bytes(self) -> Dim:
+        """Bytes of the constants that are made with the model: buffers, no activations."""
+        made = storages(tensor for call in self.schedule.calls for tensor in call.outputs)
+        return sum(storage.bytes * storage.count for storage in made if storage.kind == TABLE)
+
+    @cached_property
+    def forward_peak(self) -> Dim:
+        """The most bytes alive during the forward pass."""
+        return largest(self.live_bytes[: len(self.schedule.calls)])
+
+    @cached_property
+    def backward_peak(self) -> Dim:
+        """The most bytes alive during the backward pass; 0 without one."""
+        return largest(self.live_bytes[len(self.schedule.calls) :])
+
+    @cached_property
+    def peak(self) -> Dim:
+        """The larger of the two peaks."""
+        return maximum(self.forward_peak, self.backward_peak)
+
+    @property
+    def fresh_peak(self) -> Dim:
+        """The most bytes alive in a step that starts without gradients: each parameter's stays when it is made."""
+        if not self.training:
+            return self.peak
+        return largest(live_bytes(self.schedule, self.saved, self.backward, fresh=True))
+
+    @property
+    def peak_position(self) -> int | None:
+        """The position of the first kernel at the peak; None if sizes are symbols or arrays, which have no largest."""
+        return self._highest(range(len(self.live_bytes)))
+
+    def live_tensors(self, position: int, caching: Collection[str] = ()) -> tuple[LiveTensor, ...]:
+        """Returns what is alive after the kernel at a position; `caching` names nodes whose outputs stay in a cache."""
+        return live_tensors(self.schedule, position, self.saved, caching, self.backward)
+
+    def live_at_peak_of(self, node: str, forward: bool) -> tuple[LiveTensor, ...]:
+        """Returns what is alive at a node's peak in the forward or the backward pass: together its `peak_bytes` or its
+        `backward_peak_bytes`. Empty if no kernel of it runs there, and if sizes are symbols or arrays."""
+        rows = enumerate(self.timeline)
+        position = self._highest([i for i, row in rows if row.node == node and (row.run == FORWARD) == forward])
+        return () if position is None else self.live_tensors(position)
+
+    def _highest(self, positions: Collection[int]) -> int | None:
+        alive = self.live_bytes
+        if not positions or not all(type(alive[position]) is int for position in positions):
+            return None
+        return max(positions, key=lambda position: alive[position])
 
 
-def activations(
-    graph: Graph,
-    operators: Mapping[str, Operator],
-    profile: Profile,
-    trained: Callable[[Parameter], bool],
-    again: Collection[str],
-    caching: Collection[str],
-    training: bool,
-) -> Activations:
-    """The activations of a graph that runs as a profile's kernels.
-
-    `trained` says which parameters need a gradient, `again` and `caching` name the nodes that are run again in the
-    backward pass and those whose outputs stay in a cache. A step that is not `training` has no backward pass.
-    """
-    steps = schedule(graph, operators, profile, trained, lambda node: node.name in again)
-    saving = list(savings(steps))
-    keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
-    back = backward_pass(steps, saving, operators, profile) if training else NO_BACKWARD_PASS
-    alive = step_bytes(steps, keeping, back)
-    count = len(steps.steps)
-    forward_peak, backward_peak = largest(alive[:count]), largest(alive[count:])
-    peak = maximum(forward_peak, backward_peak)
-    fresh_peak = largest(step_bytes(steps, keeping, back, fresh=True)) if training else peak
-    at = alive.index(peak) if alive and all(type(value) is int for value in alive) else None
-    timeline = moments(steps, back, alive)
-    return Activations(
-        saved=sum(item.bytes for item in keeping),
-        weight_copies=sum(item.bytes for item in keeping if item.storage.copy_of),
-        tables=_tables(steps),
-        forward_peak=forward_peak,
-        backward_peak=backward_peak,
-        peak=peak,
-        fresh_peak=fresh_peak,
-        peak_at="" if at is None else timeline[at].node,
-        peak_in="" if at is None else timeline[at].run,
-        live_at_peak=() if at is None else residents(steps, at, keeping, caching, back),
-        timeline=timeline,
-    )
+def saved_by_node(run: Activations) -> dict[str, Dim]:
+    """Returns the bytes that each node is the first to save."""
+    return _by_node(((use.call.node.name, use.bytes) for use in run.saved), lambda a, b: a + b)
 
 
-def _tables(steps: Schedule) -> Dim:
-    """Bytes of the constants that are made with the model."""
-    tensors = (tensor for step in steps.steps for tensor in step.outputs)
-    return sum(storage.bytes * storage.weight for storage in storages(tensors) if storage.kind == TABLE)
+def peaks_by_node(run: Activations, forward: bool) -> dict[str, Dim]:
+    """Returns the most bytes alive while each node runs: in the forward pass, or in the backward pass, where it may be
+    recomputed as well."""
+    rows = ((row.node, row.live_bytes) for row in run.timeline if (row.run == FORWARD) == forward)
+    return _by_node(rows, maximum)
+
+
+def _by_node(items: Iterable[tuple[str, Dim]], combine: Callable[[Dim, Dim], Dim]) -> dict[str, Dim]:
+    found: dict[str, Dim] = {}
+    for node, size in items:
+        found[node] = combine(found.get(node, 0), size)
+    return found

@@ -1,4 +1,4 @@
-"""Whether a model fits in a device's memory, and the largest size that does: exact numbers, no margin added."""
+"""Whether a model fits in a device's memory, and the largest size that fits: exact numbers, no margin added."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Fit:
     """Whether a total fits.
 
     Attributes:
-        budget: The bytes that there are.
-        total: The bytes that are needed.
+        budget: The device's bytes.
+        total: The bytes that the model needs.
     """
 
     budget: int
@@ -42,7 +42,7 @@ class Fit:
 
     @property
     def headroom(self) -> int:
-        """The bytes left; negative where so many are lacking."""
+        """The bytes left; negative if it does not fit."""
         return self.budget - self.total
 
 
@@ -53,7 +53,7 @@ class Largest:
     Attributes:
         size: The size.
         memory: The memory at that size.
-        limit: Why a larger one was not tried, where it is not memory: the model's own limit. Empty otherwise.
+        limit: The model's own limit, if that and not memory ended the search; empty otherwise.
     """
 
     size: int
@@ -62,7 +62,7 @@ class Largest:
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes of a size with its unit, `24GiB` or `24 GB`, rounded down; ConfigError for one without.
+    """Returns the bytes of a size with its unit, `24GiB` or `24 GB`, rounded down. Raises ConfigError without a unit.
 
     >>> parse_bytes("24GiB"), parse_bytes("1.5 GB")
     (25769803776, 1500000000)
@@ -81,18 +81,19 @@ def parse_bytes(text: str) -> int:
 
 
 def fit(memory: Memory, budget: int) -> Fit:
-    """Whether a model's total fits in `budget` bytes. Raises ConfigError where sizes are symbols."""
+    """Returns whether a model's total fits in `budget` bytes. Raises ConfigError if sizes are symbols or arrays."""
     if type(memory.total) is not int:
         raise ConfigError(f"whether {memory.model!r} fits needs numbers, and its total is a formula or an array")
     return Fit(budget, memory.total)
 
 
 def largest(measure: Callable[[int], Memory], budget: int, what: str) -> Largest:
-    """The largest size, 1 or more, at which `measure` gives a total within `budget` bytes.
+    """Returns the largest size, 1 or more, at which `measure` gives a total within `budget` bytes.
 
-    The total must grow with the size; then doubling and halving finds it in few steps, and the next larger size was
-    tried and does not fit. A size that the model refuses (beyond its context) ends the search too.
-    Raises ConfigError when not even 1 fits; `what` names the size there.
+    The total must grow with the size: doubling, then halving finds it in few steps, and the next larger size was tried
+    and does not fit. A size that the model refuses (beyond its context) ends the search too.
+
+    Raises ConfigError, which names the size as `what`, if not even 1 fits.
     """
     best = measure(1)
     least = fit(best, budget)

@@ -1,4 +1,4 @@
-"""Residents: what is alive after a kernel, alike tensors together."""
+"""Live tensors: what is alive after a kernel, alike tensors together."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
-from graphacct.execution.kernels import GIVEN, Schedule, storages
-from graphacct.execution.saved_storages import Kept
-from graphacct.footprint.liveness import alive_in_step
+from graphacct.execution.kernels import GIVEN, RECOMPUTE, Schedule, storages
+from graphacct.execution.saved_storages import SavedUse
+from graphacct.footprint.liveness import live_storages
 
 
 @attrs.frozen
-class Resident:
+class LiveTensor:
     """What is alive after a kernel.
 
     Attributes:
         node: The node that made it.
         count: How many tensors of this size there are, over all repetitions.
         bytes: Bytes of all of them.
-        kept_by: The node whose backward pass keeps it; empty for what will be gone by then.
-        why: Why it is there, in that node's words where it is kept.
+        kept_by: The node that saves it for its backward pass; empty for what is freed before that.
+        why: Why it is there, in that node's words if it is saved.
     """
 
     node: str
@@ -32,28 +32,31 @@ class Resident:
     why: str
 
 
-def residents(
-    steps: Schedule,
+def live_tensors(
+    schedule: Schedule,
     position: int,
-    keeping: Sequence[Kept],
+    saved: Sequence[SavedUse],
     caching: Collection[str] = (),
     backward: BackwardPass = NO_BACKWARD_PASS,
-) -> tuple[Resident, ...]:
-    """What is alive after a kernel, of the forward pass or of the backward pass behind it, alike tensors together, the
-    largest first; `caching` names the nodes whose outputs are left in a cache."""
-    reasons = {id(item.storage): (item.node, item.why) for item in keeping}
-    caches = [output for step in steps.steps if step.node.name in caching for output in step.outputs]
-    for tensors, why in ((caches, "the cache, from now on"), (steps.outputs, "an output of the model")):
-        reasons.update((id(storage), ("", why)) for storage in storages(tensors) if id(storage) not in reasons)
+) -> tuple[LiveTensor, ...]:
+    """Returns what is alive after the kernel at a position, alike tensors together, the largest first.
+
+    Positions are those of the forward pass, then those of the backward pass. `caching` names the nodes whose outputs
+    stay in a cache.
+    """
+    reasons = {use.storage: (use.call.node.name, use.why) for use in saved}
+    caches = [output for call in schedule.calls if call.node.name in caching for output in call.outputs]
+    for tensors, why in ((caches, "the cache, from now on"), (schedule.outputs, "an output of the model")):
+        for storage in storages(tensors):
+            reasons.setdefault(storage, ("", why))
     for life in backward.lives:
-        again = backward.kernels[life.birth].again
-        reasons[id(life.storage)] = ("", "recomputed" if again else "of the backward pass, in use")
-    whole = [gradient.storage for gradient in backward.gradients]
-    reasons.update((id(storage), ("", "a parameter's new gradient")) for storage in whole)
+        again = backward.calls[life.birth].run == RECOMPUTE
+        reasons[life.storage] = ("", "recomputed" if again else "of the backward pass, in use")
+    reasons.update((gradient.storage, ("", "a parameter's new gradient")) for gradient in backward.gradients)
     counts: dict[tuple[str, Dim, str, str], Dim] = {}
-    for storage, count in alive_in_step(steps, position, keeping, backward):
+    for storage, count in live_storages(schedule, position, saved, backward):
         other = ("", "the cache as it was, in use" if storage.kind == GIVEN else "in use")
-        key = (storage.owner, storage.bytes, *reasons.get(id(storage), other))
+        key = (storage.owner, storage.bytes, *reasons.get(storage, other))
         counts[key] = counts.get(key, 0) + count
-    found = [Resident(node, count, size * count, *reason) for (node, size, *reason), count in counts.items()]
+    found = [LiveTensor(node, count, size * count, *reason) for (node, size, *reason), count in counts.items()]
     return tuple(sorted(found, key=lambda item: -item.bytes))

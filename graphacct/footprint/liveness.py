@@ -1,229 +1,226 @@
-"""Liveness: how many bytes of activations are alive after each kernel of a schedule.
+"""Liveness: how many bytes of activations are alive after each kernel of a pass or of a training step.
 
-A storage is alive from the kernel that makes it to the last one that reads it or a view of it, until its scope ends
-where eager code holds it in a variable, and to the end where it is kept for the backward pass or leaves the graph.
-What an earlier step left is alive from the start. Parameters, inputs and tables are there all the time and are not
-counted.
+A storage is alive from the kernel that makes it to the last one that reads it or a view of it, until its scope ends if
+eager code holds it in a variable, and to the end if it is saved for the backward pass or leaves the graph. What an
+earlier step left is alive from the start. Parameters, inputs and tables are there all the time and are not counted.
+
+A pass without gradients is a step with `NO_BACKWARD_PASS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import attrs
 
 from graphacct.dims import Dim, maximum
-from graphacct.execution.backward import BackwardPass
-from graphacct.execution.kernels import ACTIVATION, GIVEN, Schedule, Step, Storage, storages
-from graphacct.execution.saved_storages import Kept
+from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
+from graphacct.execution.kernels import ACTIVATION, GIVEN, KernelCall, Schedule, Storage, storages
+from graphacct.execution.saved_storages import SavedUse
 from graphacct.operators.saves import OWN, saved_tensors
 
-
-def live_bytes(schedule: Schedule, kept: Sequence[tuple[Storage, int]] = ()) -> list[Dim]:
-    """The bytes alive after each step, when the storages in `kept` stay to the end.
-
-    Each of those comes with the position of the step that saves it, which makes the ones that no step puts out. A
-    repetition that stands for several counts what it leaves behind as often.
-    """
-    deltas: list[Dim] = [0] * (len(schedule.steps) + 1)
-    for position, storage, count in _changes(schedule, kept):
-        deltas[position] += storage.bytes * count
-    total: Dim = 0
-    alive = []
-    for position, step in enumerate(schedule.steps):
-        total = total + deltas[position]
-        alive.append(total + sum(storage.bytes for storage in _scratch(step)))
-    return alive
+Change: TypeAlias = tuple[int, Storage, Dim, int]
+"""From the call of this index on, so many more of a storage are alive (fewer if negative); and the span at the end of
+whose repetitions that is, or -1. Calls of the backward pass are numbered on from those of the forward pass."""
 
 
-def alive_at(schedule: Schedule, position: int, kept: Sequence[tuple[Storage, int]] = ()) -> list[tuple[Storage, Dim]]:
-    """The storages that `live_bytes` counts after the step at a position, and how many there are of each."""
-    living = _counted(_changes(schedule, kept), position)
-    return living + [(storage, 1) for storage in _scratch(schedule.steps[position])]
+def live_bytes(
+    schedule: Schedule,
+    saved: Sequence[SavedUse] = (),
+    backward: BackwardPass = NO_BACKWARD_PASS,
+    fresh: bool = False,
+) -> list[Dim]:
+    """Returns the bytes alive after each kernel: of the forward pass, then of the backward pass.
 
-
-def _counted(changes: Iterable[tuple[int, Storage, Dim]], position: int) -> list[tuple[Storage, Dim]]:
-    """The storages that are there after a position, and how many of each."""
-    found: dict[int, tuple[Storage, Dim]] = {}
-    for when, storage, count in changes:
-        if when <= position:
-            found[id(storage)] = (storage, found.get(id(storage), (storage, 0))[1] + count)
-    return [(storage, count) for storage, count in found.values() if type(count) is not int or count]
-
-
-def _births(schedule: Schedule, kept: Iterable[tuple[Storage, int]]) -> dict[int, tuple[int, Storage]]:
-    """The steps that make the storages of activations, by the storages' ids."""
-    births: dict[int, tuple[int, Storage]] = {}
-    for position, step in enumerate(schedule.steps):
-        for storage in storages((*step.outputs, *step.operands)):
-            if storage.kind in (ACTIVATION, GIVEN):
-                births.setdefault(id(storage), (position, storage))
-    for storage, position in kept:
-        if storage.kind in (ACTIVATION, GIVEN):
-            births.setdefault(id(storage), (position, storage))
-    return births
-
-
-def _changes(schedule: Schedule, kept: Sequence[tuple[Storage, int]]) -> Iterator[tuple[int, Storage, Dim]]:
-    """How many more of a storage are alive from the step at a position on, fewer where the count is negative."""
-    births = _births(schedule, kept)
-    deaths: dict[int, int] = {}
-    for position, step in enumerate(schedule.steps):
-        for storage in storages((*step.outputs, *step.operands)):
-            deaths[id(storage)] = position
-    for storage, position in schedule.holds:
-        if id(storage) in deaths:
-            deaths[id(storage)] = max(deaths[id(storage)], position)
-    lasting = {id(storage) for storage in storages(schedule.outputs)}
-    lasting.update(id(storage) for storage, _ in kept)
-    for key, (birth, storage) in births.items():
-        made: Dim = 1
-        staying: Dim = 1
-        for position, others, left in _earlier(schedule, birth, storage, key in lasting):
-            yield position, storage, left - others if storage.kind == GIVEN else left
-            made = made + others
-            staying = staying + left
-        yield (0, storage, made) if storage.kind == GIVEN else (birth, storage, 1)
-        if key not in lasting:
-            yield deaths[key] + 1, storage, -staying
-
-
-def step_bytes(schedule: Schedule, keeping: Sequence[Kept], backward: BackwardPass, fresh: bool = False) -> list[Dim]:
-    """The bytes alive after each kernel of a training step: of the forward pass, then of the backward pass.
-
-    Of a repetition that stands for several, in the forward pass of the last of them, in the backward pass of the one
-    with most: the first that runs, or with `fresh` the first or the last.
+    `saved` has a use of each storage that stays for the backward pass, made by that use if no kernel puts it out. A
+    repetition that stands for several counts what it leaves behind as often. The bytes are those of the last of them
+    in the forward pass; in the backward pass those of the first that runs, or with `fresh` of the first or the last,
+    whichever has more.
 
     A new gradient of a parameter counts until it has been added to the gradients that are there already; with `fresh`
     there are none, and it stays.
     """
-    count = len(schedule.steps)
-    deltas: list[Dim] = [0] * (count + len(backward.kernels) + 1)
+    count = len(schedule.calls)
+    deltas: list[Dim] = [0] * (count + len(backward.calls) + 1)
     grown: dict[int, Dim] = {}
-    for position, storage, number, group in _step_changes(schedule, keeping, backward, fresh):
+    for position, storage, number, span in _changes(schedule, saved, backward, fresh):
         deltas[position] += storage.bytes * number
-        if group >= 0:
-            grown[group] = grown.get(group, 0) + storage.bytes * number
+        if span >= 0:
+            grown[span] = grown.get(span, 0) + storage.bytes * number
     total: Dim = 0
     alive = []
     for position in range(len(deltas) - 1):
         total = total + deltas[position]
-        scratch = _scratch(schedule.steps[position]) if position < count else []
+        scratch = _scratch(schedule.calls[position]) if position < count else []
         alive.append(total + sum(storage.bytes for storage in scratch))
-    for group in grown if fresh else ():
-        more = maximum(grown[group], 0)
-        for position in range(*backward.groups[group]):
+    for span in grown if fresh else ():
+        more = maximum(grown[span], 0)
+        for position in range(*backward.spans[span]):
             alive[count + position] += more
     return alive
 
 
-def alive_in_step(
-    schedule: Schedule, position: int, keeping: Sequence[Kept], backward: BackwardPass
+def live_storages(
+    schedule: Schedule,
+    position: int,
+    saved: Sequence[SavedUse] = (),
+    backward: BackwardPass = NO_BACKWARD_PASS,
 ) -> list[tuple[Storage, Dim]]:
-    """The storages that `step_bytes` counts after the kernel at a position, and how many there are of each."""
-    changes = [
-        (when, storage, number) for when, storage, number, _ in _step_changes(schedule, keeping, backward, False)
-    ]
-    scratch = _scratch(schedule.steps[position]) if position < len(schedule.steps) else []
-    return _counted(changes, position) + [(storage, 1) for storage in scratch]
+    """Returns the storages that `live_bytes` counts after the kernel at a position, and how many of each."""
+    counts: dict[Storage, Dim] = {}
+    for when, storage, number, _ in _changes(schedule, saved, backward, False):
+        if when <= position:
+            counts[storage] = counts.get(storage, 0) + number
+    living = [(storage, number) for storage, number in counts.items() if type(number) is not int or number]
+    scratch = _scratch(schedule.calls[position]) if position < len(schedule.calls) else []
+    return living + [(storage, 1) for storage in scratch]
 
 
-def _step_changes(
-    schedule: Schedule, keeping: Sequence[Kept], backward: BackwardPass, fresh: bool
-) -> Iterator[tuple[int, Storage, Dim, int]]:
-    """As `_changes`, for the forward and the backward pass; and the group whose repetitions' end it is, or -1."""
-    count = len(schedule.steps)
-    kept = [(item.storage, item.position) for item in keeping]
-    for position, storage, number in _changes(schedule, kept):
-        yield position, storage, number, -1
-    made = _births(schedule, kept)
+def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPass, fresh: bool) -> Iterator[Change]:
+    """Yields how the number of each storage changes over a step; the bytes after a kernel sum all changes up to it.
+
+    One repetition of a block may stand for many, which differ in nothing but in what the earlier ones leave behind. A
+    change says so: `2 more of these from here on`. Take a relu of 4 bytes in 7 layers, saved. Layers 0, 1, 5 and 6 are
+    written out and the middle call, a span, stands for layers 2 to 4:
+
+        forward call   0   1   2   3   4      +1 at each call; +2 more at call 2, which layers 2 and 3 left behind
+        alive          4   8  20  24  28
+
+    So the middle row is that of the last of the three layers, and the end that of 7. In the backward pass the middle
+    row is that of the first of the three to run, when all that they saved is there. Its call frees its own storage, and
+    the two of the others go at the end of the span (`_releases`):
+
+        backward call  0   1   2   3   4      -1 after each call; -2 more after call 2
+        alive         28  24  20   8   4
+    """
+    count = len(schedule.calls)
+    births = _births(schedule, saved)
+    leaving = dict.fromkeys([*(use.storage for use in saved), *storages(schedule.outputs)])
+    yield from _forward_changes(schedule, births, leaving)
     staying = _loss(schedule)
-    leaving = dict.fromkeys([*(id(storage) for storage, _ in kept), *map(id, storages(schedule.outputs))])
-    for key in leaving:
-        if key not in made or key in staying:
-            continue
-        birth, storage = made[key]
-        kernel, step = backward.releases.get(key, (-1, -1))
-        yield from _leaving(schedule, backward, birth, storage, count + kernel + 1, step)
-    complete = {id(gradient.storage): gradient for gradient in backward.gradients}
+    for storage in leaving:
+        if storage in births and storage not in staying:
+            kernel, position = backward.releases.get(storage, (-1, -1))
+            yield from _releases(schedule, backward, births[storage], storage, count + kernel + 1, position)
+    complete = {gradient.storage: gradient for gradient in backward.gradients}
     for life in backward.lives:
         yield count + life.birth, life.storage, 1, -1
-        gradient = complete.get(id(life.storage))
+        gradient = complete.get(life.storage)
         goes = not fresh or gradient is None or gradient.copied
-        many = schedule.groups[life.group].times if life.group >= 0 else 1
-        if life.group >= 0:
+        many = schedule.spans[life.span].times if life.span >= 0 else 1
+        if life.span >= 0:
             yield count + life.birth + 1, life.storage, many - 1, -1
-        if life.group >= 0 and goes:
-            start, stop = backward.groups[life.group]
+        if life.span >= 0 and goes:
+            start, stop = backward.spans[life.span]
             before = life.death < start
             when = life.death + 1 if before else stop
-            yield count + when, life.storage, -(many - 1), -1 if before else life.group
+            yield count + when, life.storage, -(many - 1), -1 if before else life.span
         if goes:
             yield count + life.death + 1, life.storage, -1, -1
         else:
-            yield from _grown(schedule, backward, life.birth, life.storage, many)
+            yield from _accumulated(schedule, backward, life.birth, life.storage, many)
     for gradient in backward.gradients if fresh else ():
         if gradient.copied:
             copy = attrs.evolve(gradient.storage, bytes=gradient.bytes)
             yield count + max(gradient.position, 0), copy, 1, -1
-            yield from _grown(schedule, backward, gradient.position, copy)
+            yield from _accumulated(schedule, backward, gradient.position, copy)
 
 
-def _leaving(
-    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, when: int, step: int
-) -> Iterator[tuple[int, Storage, Dim, int]]:
-    """How a kept storage goes: by itself where the step that lets it go is outside the block that makes it many; in the
-    block each repetition lets one go, all but the first by the end of theirs."""
-    inside: Dim = 1
-    together: Dim = 1
-    for index, group in enumerate(schedule.groups):
-        if not group.start <= birth < group.stop:
-            continue
-        if group.block[0] <= step < group.block[1]:
-            end = len(schedule.steps) + backward.groups[index][1]
-            yield end, storage, -(inside * (group.times - 1)), index
-        else:
-            together = together * group.times
-        inside = inside * group.times
-    yield when, storage, -together, -1
+def _births(schedule: Schedule, saved: Iterable[SavedUse]) -> dict[Storage, int]:
+    """Returns the storages of activations with the positions of the calls that make them."""
+    births: dict[Storage, int] = {}
+    for position, call in enumerate(schedule.calls):
+        for storage in storages((*call.outputs, *call.operands)):
+            if storage.kind in (ACTIVATION, GIVEN):
+                births.setdefault(storage, position)
+    for use in saved:
+        if use.storage.kind in (ACTIVATION, GIVEN):
+            births.setdefault(use.storage, use.position)
+    return births
 
 
-def _grown(
-    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, many: Dim = 1
-) -> Iterator[tuple[int, Storage, Dim, int]]:
-    """How many more of a gradient there are when all repetitions of the groups around its kernel have run, which makes
-    `many` of it."""
-    inside = many
-    for index, group in enumerate(schedule.groups):
-        start, stop = backward.groups[index]
-        if start <= birth < stop:
-            yield len(schedule.steps) + stop, storage, inside * (group.times - 1), index
-            inside = inside * group.times
-
-
-def _loss(schedule: Schedule) -> set[int]:
-    """The ids of the outputs' storages that are there to the end: a loss, or all of them where there is none."""
-    outputs = schedule.outputs
-    return {id(s) for s in storages(outputs[:1] if outputs and outputs[0].spec.shape == () else outputs)}
+def _forward_changes(schedule: Schedule, births: dict[Storage, int], lasting: Iterable[Storage]) -> Iterator[Change]:
+    """Yields the changes of the forward pass, at whose end the `lasting` storages are alive."""
+    deaths: dict[Storage, int] = {}
+    for position, call in enumerate(schedule.calls):
+        for storage in storages((*call.outputs, *call.operands)):
+            deaths[storage] = position
+    for storage, position in schedule.holds:
+        if storage in deaths:
+            deaths[storage] = max(deaths[storage], position)
+    stays = set(lasting)
+    for storage, birth in births.items():
+        made: Dim = 1
+        staying: Dim = 1
+        for position, others, left in _earlier(schedule, birth, storage, storage in stays):
+            yield position, storage, left - others if storage.kind == GIVEN else left, -1
+            made = made + others
+            staying = staying + left
+        yield (0, storage, made, -1) if storage.kind == GIVEN else (birth, storage, 1, -1)
+        if storage not in stays:
+            yield deaths[storage] + 1, storage, -staying, -1
 
 
 def _earlier(schedule: Schedule, birth: int, storage: Storage, lasting: bool) -> Iterator[tuple[int, Dim, Dim]]:
-    """For each group around a storage's birth: its start, how many such storages all repetitions but the last one have,
-    and how many of those they leave behind: all when it lasts or is stacked up there, or else none."""
+    """Yields for each span around a storage's birth its start, how many such storages all repetitions but the last make
+    there, and how many of those they leave behind: all if it lasts or is stacked up there, otherwise none."""
     made: Dim = 1
     staying: Dim = 1
-    for group in schedule.groups:  # inner ones come before the ones around them
-        if group.start <= birth < group.stop:
-            left_behind = lasting or (id(storage), group.start) in schedule.gathered
-            yield group.start, made * (group.times - 1), staying * (group.times - 1) if left_behind else 0
-            made = made * group.times
-            staying = staying * group.times if left_behind else staying
+    for span in schedule.spans:  # inner ones come before the ones around them
+        if span.start <= birth < span.stop:
+            left_behind = lasting or (storage, span.start) in schedule.left_behind
+            yield span.start, made * (span.times - 1), staying * (span.times - 1) if left_behind else 0
+            made = made * span.times
+            staying = staying * span.times if left_behind else staying
 
 
-def _scratch(step: Step) -> list[Storage]:
-    """What a kernel puts out beside its outputs (statistics, masks) and nothing keeps."""
-    if step.operator is None or (not step.region and any(output.needs_grad for output in step.outputs)):
+def _releases(
+    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, when: int, position: int
+) -> Iterator[Change]:
+    """Yields how the backward pass frees a saved storage, `when` the node of the forward call at `position` has run.
+
+    If that call is outside the block that makes the storage many, all of them go together then (the keys of all layers
+    that a last call reads). If it is in the block, each repetition frees its own, all but the first by the end of the
+    span.
+    """
+    inside: Dim = 1
+    together: Dim = 1
+    for index, span in enumerate(schedule.spans):
+        if not span.start <= birth < span.stop:
+            continue
+        if span.block[0] <= position < span.block[1]:
+            end = len(schedule.calls) + backward.spans[index][1]
+            yield end, storage, -(inside * (span.times - 1)), index
+        else:
+            together = together * span.times
+        inside = inside * span.times
+    yield when, storage, -together, -1
+
+
+def _accumulated(
+    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, many: Dim = 1
+) -> Iterator[Change]:
+    """Yields how many more of a gradient that stays there are when all repetitions of the spans around its kernel have
+    run, which makes `many` of it."""
+    inside = many
+    for index, span in enumerate(schedule.spans):
+        start, stop = backward.spans[index]
+        if start <= birth < stop:
+            yield len(schedule.calls) + stop, storage, inside * (span.times - 1), index
+            inside = inside * span.times
+
+
+def _loss(schedule: Schedule) -> set[Storage]:
+    """Returns the outputs' storages that are there to the end: a loss, or all of them without one."""
+    outputs = schedule.outputs
+    return set(storages(outputs[:1] if outputs and outputs[0].spec.shape == () else outputs))
+
+
+def _scratch(call: KernelCall) -> list[Storage]:
+    """Returns what a kernel puts out beside its outputs (statistics, masks) and nothing saves."""
+    if call.operator is None or (not call.region and any(output.needs_grad for output in call.outputs)):
         return []
-    specs = [operand.spec for operand in step.operands]
-    own = [item.spec for item in saved_tensors(step.operator, specs, step.attributes) if item.kind == OWN]
-    return [Storage(spec.bytes, ACTIVATION, step.node.name, step.weight, spec.dtype) for spec in own]
+    specs = [operand.spec for operand in call.operands]
+    own = [item.spec for item in saved_tensors(call.operator, specs, call.attributes) if item.kind == OWN]
+    return [Storage(spec.bytes, ACTIVATION, call.node.name, call.count, spec.dtype) for spec in own]

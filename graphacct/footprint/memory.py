@@ -18,20 +18,18 @@ from graphacct.costs.coverage import Coverage
 from graphacct.dims import Dim, same
 from graphacct.display import display
 from graphacct.errors import ConfigError
-from graphacct.footprint.activations import activations
-from graphacct.footprint.live_tensors import Resident
-from graphacct.footprint.timeline import Moment
+from graphacct.footprint.activations import Activations
+from graphacct.footprint.live_tensors import LiveTensor
+from graphacct.footprint.timeline import TimelineRow
 from graphacct.footprint.weights import weights
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.hooks.manager import Plugins
 from graphacct.models.build import build
 from graphacct.models.find import Found, find_model
+from graphacct.phases import CACHING, FORWARD, PREFILL, TRAIN
 from graphacct.training.options import check_no_training, resolved, separated
 from graphacct.training.selection import frozen, recomputed, selected
 from graphacct.training.zero import shard
-
-FORWARD, TRAIN, PREFILL, DECODE = "forward", "train", "prefill", "decode"
-CACHING = (PREFILL, DECODE)
 
 
 @attrs.frozen
@@ -48,14 +46,14 @@ class Memory:
         dp: Data-parallel ranks.
         zero: The ZeRO stage.
         parameters: Of the parameters, each storage once.
-        buffers: Of what is saved or made with the model and not trained: running statistics, rotary tables.
+        buffers: Of what is made with the model and not trained: running statistics, rotary tables.
         inputs: Of what enters the graph: token ids, pixels, targets.
         gradients: Of the gradients, in the parameters' dtype.
         optimizer_state: Of the optimizer's state, with master copies.
         saved_activations: Of what the backward pass needs of the forward pass, at its end.
         saved_weight_copies: Of those, the copies of parameters that a profile with casts makes in another dtype.
-        forward_peak: The most bytes of activations alive during the forward pass, what is kept among them, and the
-            cache.
+        forward_peak: The most bytes of activations alive during the forward pass, those that are saved and the cache
+            among them.
         backward_peak: The most during the backward pass: activations, their gradients, temporaries, and the new
             gradient of a parameter until it has been added to the gradients, which have their own line; 0 without one.
         peak: The larger of the two.
@@ -99,8 +97,8 @@ class Memory:
     total: Dim
     peak_at: str
     peak_in: str
-    live_at_peak: tuple[Resident, ...]
-    timeline: tuple[Moment, ...]
+    live_at_peak: tuple[LiveTensor, ...]
+    timeline: tuple[TimelineRow, ...]
     coverage: Coverage
 
     def __str__(self) -> str:
@@ -115,14 +113,14 @@ def memory(
     plugins: Plugins,
     **options: Any,
 ) -> Memory:
-    """The memory of a model on one rank.
+    """Returns the memory of a model on one rank.
 
     Args:
         model: As for `build`. A finished graph is taken as it is.
-        phase: `train` (the default, but for a finished graph with a cache); `forward`, `prefill` and `decode` keep
-            nothing for a backward pass and have no gradients.
+        phase: `train` (the default, but for a finished graph with a cache); `forward`, `prefill` and `decode` have no
+            backward pass and no gradients.
         unknown: What becomes of a node whose operator is not registered: `error`, or `report`: its outputs are
-            counted, its parameters and what it keeps are not, and the coverage names it.
+            counted, its parameters and what it saves are not, and the coverage names it.
         plugins: Those in use.
         options: Those of `build`, and those of `graphacct.training.options.TrainingOptions`: profile, dp and zero in
             every phase, freeze, recompute, optimizer and master in training alone.
@@ -142,8 +140,9 @@ def memory(
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
     cached = {name: size for name, size in per_node("kv_cache_bytes", annotated, plugins).items() if not same(size, 0)}
-    run = activations(graph, plugins.operators, how.profile, gradients, again, cached, phase == TRAIN)
-    buffers = whole.buffers + run.tables
+    run = Activations(graph, plugins.operators, how.profile, gradients, again, phase == TRAIN)
+    at = run.peak_position
+    buffers = whole.buffers + run.table_bytes
     inputs = sum(value.spec.bytes for value in graph.inputs)
     uncosted = tuple((node.name, node.operator) for node in annotated.uncosted)
     return Memory(
@@ -160,8 +159,8 @@ def memory(
         inputs=inputs,
         gradients=part.gradients,
         optimizer_state=part.optimizer_state,
-        saved_activations=run.saved,
-        saved_weight_copies=run.weight_copies,
+        saved_activations=run.saved_bytes,
+        saved_weight_copies=run.weight_copy_bytes,
         forward_peak=run.forward_peak,
         backward_peak=run.backward_peak,
         peak=run.peak,
@@ -169,16 +168,16 @@ def memory(
         kv_cache_bytes=sum(cached.values()),
         kv_bytes_per_token=_per_token(annotated, found, plugins, others),
         total=part.parameters + buffers + inputs + part.gradients + part.optimizer_state + run.peak,
-        peak_at=run.peak_at,
-        peak_in=run.peak_in,
-        live_at_peak=run.live_at_peak,
+        peak_at="" if at is None else run.timeline[at].node,
+        peak_in="" if at is None else run.timeline[at].run,
+        live_at_peak=() if at is None else run.live_tensors(at, cached),
         timeline=run.timeline,
         coverage=Coverage(len(annotated.costs) - len(uncosted), len(annotated.costs), uncosted),
     )
 
 
 def _graph(found: Graph | Found, phase: str | None, plugins: Plugins, options: Mapping[str, Any]) -> tuple[Graph, str]:
-    """The model's graph for the phase, a training step unless said; one that is finished is taken as it is."""
+    """Returns the model's graph and its phase, a training step by default; a finished graph is taken as it is."""
     if isinstance(found, Found):
         phase = phase or TRAIN
         return build(found, plugins=plugins, phase=phase, **options), phase
@@ -193,7 +192,8 @@ def _graph(found: Graph | Found, phase: str | None, plugins: Plugins, options: M
 def _per_token(
     annotated: AnnotatedGraph, found: Graph | Found, plugins: Plugins, options: Mapping[str, Any]
 ) -> Dim | None:
-    """What one more token of one sequence adds to the cache; of a model without one here, in a prefill of one token."""
+    """Returns what one more token of one sequence adds to the cache; in a phase without a cache, what it would add in a
+    prefill of one token."""
     if annotated.graph.workload.get("phase") in CACHING:
         return sum(per_node("kv_bytes_per_token", annotated, plugins).values())
     if isinstance(found, Graph) or PREFILL not in found.architecture.phases:

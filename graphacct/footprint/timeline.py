@@ -8,20 +8,18 @@ from functools import reduce
 import attrs
 
 from graphacct.dims import Dim, maximum
-from graphacct.execution.backward import BackwardPass
-from graphacct.execution.kernels import Schedule
-
-FORWARD, RECOMPUTE, BACKWARD = "forward", "recompute", "backward"
+from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
+from graphacct.execution.kernels import FORWARD, Schedule
 
 
 @attrs.frozen
-class Moment:
+class TimelineRow:
     """One kernel of the step.
 
     Attributes:
         node: The node that it belongs to, with `*` inside blocks.
-        operator: What the kernel does: its operator, or of the backward pass's own `gradient` (the loss's, of 1), `sum`
-            (over what was broadcast) and `add` (gradients that meet).
+        operator: What the kernel does: its operator, or the name that the profile gives to a kernel that the framework
+            adds (`KernelNames`).
         repeat: How many runs it stands for: a block's repetitions are written out at its ends, of the others one, or a
             few in a row, stands for all.
         live_bytes: Bytes of activations and their gradients alive after it: in the forward pass of the last of the
@@ -36,20 +34,18 @@ class Moment:
     run: str = FORWARD
 
 
-def moments(schedule: Schedule, backward: BackwardPass, alive: Sequence[Dim]) -> tuple[Moment, ...]:
-    """The kernels in order; `alive` has the bytes after each."""
-    found = []
-    for step, live in zip(schedule.steps, alive, strict=False):
-        name = step.operator.name if step.operator else step.node.operator
-        found.append(Moment(step.node.name, name, step.weight, live))
-    for kernel, live in zip(backward.kernels, alive[len(schedule.steps) :], strict=True):
-        step = schedule.steps[kernel.step]
-        run = RECOMPUTE if kernel.again else BACKWARD
-        found.append(Moment(step.node.name, kernel.name, step.weight * kernel.times, live, run))
-    return tuple(found)
+def timeline(
+    schedule: Schedule, alive: Sequence[Dim], backward: BackwardPass = NO_BACKWARD_PASS
+) -> tuple[TimelineRow, ...]:
+    """Returns the kernels in order; `alive` has the bytes after each (`live_bytes`)."""
+    calls = (*schedule.calls, *backward.calls)
+    return tuple(
+        TimelineRow(call.node.name, call.name, call.count, live, call.run)
+        for call, live in zip(calls, alive, strict=True)
+    )
 
 
 def largest(alive: Sequence[Dim]) -> Dim:
-    """The most that is alive at once."""
+    """Returns the most that is alive at once; 0 without a kernel."""
     nothing: Dim = 0
     return reduce(maximum, alive, nothing)

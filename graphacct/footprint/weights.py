@@ -1,4 +1,4 @@
-"""Weights: the bytes of a graph's parameters, and of what training keeps for each of them."""
+"""Weights: the bytes of a graph's parameters, their gradients and their optimizer state."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from graphacct.training.optimizers import Optimizer, has_master, state_bytes
 
 @attrs.frozen
 class Weights:
-    """Bytes of the parameters and of what goes with them, each storage once, before ranks divide them.
+    """Bytes of the parameters and of what training has beside them, each storage once, before ranks divide them.
 
     Attributes:
         parameters: Of the parameters.
         gradients: Of the gradients of those that are trained, in the parameters' dtype.
-        optimizer_state: Of what the optimizer keeps for those, master copies included.
-        buffers: Of what is saved with the model and never trained.
+        optimizer_state: Of the optimizer's state for those, master copies included.
+        buffers: Of what is in the model's checkpoint and never trained.
         master: Whether any parameter has a master copy.
     """
 
@@ -36,9 +36,9 @@ class Weights:
 def weights(
     annotated: AnnotatedGraph, optimizer: Optimizer | None, master: str, trained: Callable[[Parameter], bool]
 ) -> Weights:
-    """The weights of a graph, those of nodes without a cost left out; without an optimizer there is no state.
+    """Returns the weights of a graph, without those of nodes that have no cost; without an optimizer there is no state.
 
-    `master` is as TrainingOptions has it.
+    `master` is that of `TrainingOptions`, and `trained` says which parameters have a gradient.
     """
     parameters: Dim = 0
     gradients: Dim = 0

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import lcm
 from typing import TypeAlias
 
-from graphacct.dims import Dim
+from graphacct.dims import Dim, text
+from graphacct.errors import GraphError
 from graphacct.graph.graph import Block, Graph, Operand, Value
 from graphacct.tensors import FLOATING
 
@@ -22,11 +23,17 @@ def repetitions(block: Block) -> Sequence[Dim]:
     Values are carried on by at most as many repetitions as there are of them before they are computed anew, so that
     many at each end may differ from the rest. What repeats in the middle is a `cycle` of repetitions: as many as it
     takes until every carried value is where it was, and worked out from what it was worked out from.
+    Raises GraphError where such a cycle is longer than one and the number of repetitions symbolic.
     """
     carried = len(block.carry)
     before, period = (1, 1) if carried < 2 else cycle(block)
     ends = max(carried, before) + 1
     if type(block.repeat) is not int:
+        if period > 1:
+            raise GraphError(
+                f"block {block.name!r} carries values that change places, so that its repetitions differ by turns, "
+                f"{period} in a row: it cannot repeat {text(block.repeat)} times, give a number"
+            )
         return [1] * ends + [block.repeat - 2 * ends] + [1] * ends
     times, over = divmod(block.repeat - 2 * ends, period)
     if times < 2:

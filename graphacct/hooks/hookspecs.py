@@ -60,7 +60,7 @@ def graphacct_register_conventions() -> Iterable[Convention]:
 
 @hookspec
 def graphacct_register_profiles() -> Iterable[Profile]:
-    """Execution profiles: as which kernels operators run on a device, and what those keep for the backward pass."""
+    """Execution profiles: which kernels each operator runs as on a device, and which tensors they save for backward."""
     raise NotImplementedError
 
 

@@ -14,9 +14,9 @@ from graphacct.graph.graph import Graph, Value
 from graphacct.keywords import DEFAULTS
 from graphacct.models.fields import WITHIN
 from graphacct.models.keys import filled
+from graphacct.phases import DECODE, PHASES, PREFILL, TRAIN
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
-PHASES = ("forward", "train", "prefill", "decode")
 LOGITS = ("all", "last")
 
 
@@ -170,12 +170,12 @@ class Architecture:
         """Raise ConfigError where the logits of the last position alone make no sense."""
         if not self.last_logits:
             raise ConfigError(f"{self.name} computes no logits of single positions: leave logits='last' out")
-        if phase == "train":
+        if phase == TRAIN:
             raise ConfigError("a training step needs the logits of all positions: leave logits='last' out")
 
     def _decoding(self, workload: Workload, full: dict[str, Any]) -> None:
         """Fill in the sizes of a decoding step."""
-        if full["phase"] != "decode":
+        if full["phase"] != DECODE:
             if workload.cache_len is not None:
                 raise ConfigError('cache_len is the size of a decoding step: add phase="decode" (--phase decode)')
             return
@@ -215,10 +215,10 @@ class Architecture:
         full = self.workload(config, workload)
         sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
         kind = {"attention": full.attention} if full.attention else {}
-        step: dict[str, Any] = {"phase": full.phase, "loss": full.loss} if full.phase == "train" else {}
-        if full.phase == "prefill":
+        step: dict[str, Any] = {"phase": full.phase, "loss": full.loss} if full.phase == TRAIN else {}
+        if full.phase == PREFILL:
             step = {"phase": full.phase}
-        elif full.phase == "decode":
+        elif full.phase == DECODE:
             step = {"phase": full.phase, "cache_len": full.cache_len}
         if full.logits != "all":
             step["logits"] = full.logits
@@ -226,7 +226,7 @@ class Architecture:
         try:
             result = self.build(config, full, builder)
             outputs = result if isinstance(result, tuple) else (result,)
-            if full.phase == "train":
+            if full.phase == TRAIN:
                 assert full.loss is not None
                 outputs = (self.losses[full.loss](config, outputs, builder), *outputs)
         except GraphacctError:

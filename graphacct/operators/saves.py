@@ -1,7 +1,7 @@
-"""What an operator's backward pass keeps, as tensors: `Operator.saves` evaluated for operands of certain specs.
+"""What an operator's backward pass saves, as tensors: `Operator.saves` evaluated for operands of certain specs.
 
-These are declarations for one node, as torch keeps them on CUDA: two of them may be the same storage, and parameters
-are among them. The union over a graph is another verb's business.
+These are the declarations of one operator, as torch saves them on CUDA. An operator knows no storages: two of these may
+be the same storage, and parameters are among them. The union over a graph is `saved_storages`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OPERAND, OUTPUT, OWN = "operand", "output", "own"
 
 @attrs.frozen
 class SavedTensor:
-    """One tensor that an application of an operator keeps for its backward pass.
+    """One tensor that an application of an operator saves for its backward pass.
 
     Attributes:
         name: The operand's or output's name in the signature, or the tensor's own.
@@ -44,7 +44,7 @@ def saved_tensors(
     attributes: Mapping[str, Any] | None = None,
     wanted: Collection[str] | None = None,
 ) -> list[SavedTensor]:
-    """What the operator keeps when it is applied to operands of these specs; an absent optional operand is left out.
+    """Returns what the operator saves for operands of these specs; an absent optional operand is left out.
 
     `wanted` names the operands whose gradient will be computed; None means all of them.
 
@@ -53,7 +53,7 @@ def saved_tensors(
     """
     given = {**operator.attributes, **(attributes or {})}
     application = operator.apply(specs, attributes or {})
-    kept: list[SavedTensor] = []
+    found: list[SavedTensor] = []
     for item in operator.saves:
         if item.when and not given.get(item.when):
             continue
@@ -62,11 +62,11 @@ def saved_tensors(
         if item.dims is not None:
             shape = _shape(operator, item, application, given)
             spec = TensorSpec(shape, _dtype(operator, item.dtype, specs, application.outputs))
-            kept.append(SavedTensor(item.name, spec, OWN, 0, item.why))
+            found.append(SavedTensor(item.name, spec, OWN, 0, item.why))
             continue
         for kind, index, spec in _places(operator, item.name, specs, application.outputs):
-            kept.append(SavedTensor(item.name, spec, kind, index, item.why))
-    return kept
+            found.append(SavedTensor(item.name, spec, kind, index, item.why))
+    return found
 
 
 def _places(

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from graphacct.explanations.explanation import Explanation
     from graphacct.explanations.lines import Line
     from graphacct.explanations.parts import Addend
-    from graphacct.explanations.saved_bytes import Keeping
-    from graphacct.footprint.live_tensors import Resident
+    from graphacct.explanations.saved_bytes import SavedRow
+    from graphacct.footprint.live_tensors import LiveTensor
 
 MOST_ALIVE = 8
 
@@ -36,9 +36,10 @@ def text(explanation: Explanation) -> str:
     for line in explanation.lines:
         lines += _line_text(line, scope)
         if line.quantity == "saved_bytes":
-            lines += [f"      {_keeping(item, explanation.node)}" for item in explanation.saved]
-        if line.quantity == "peak_bytes":
-            lines += [f"      {item}" for item in _alive(explanation.alive)]
+            lines += [f"      {_saved(item, explanation.node)}" for item in explanation.saved]
+        if line.quantity in ("peak_bytes", "backward_peak_bytes"):
+            alive = explanation.alive if line.quantity == "peak_bytes" else explanation.backward_alive
+            lines += [f"      {item}" for item in _alive(alive)]
     lines.append("")
     lines.append(f"  convention  {explanation.convention}")
     lines.append(f"  source      {explanation.source}")
@@ -75,7 +76,7 @@ def _times(times: object, total: object) -> str:
     return "" if same(times, 1) else f", {number(times)} times: {number(total)}"
 
 
-def _keeping(item: Keeping, node: str) -> str:
+def _saved(item: SavedRow, node: str) -> str:
     source = f", a view of {item.made_by}" if item.view else f" of {item.made_by}" if item.made_by != node else ""
     reason = f"{item.kernel}'s backward needs it: {item.why}"
     if item.counted.startswith("not"):
@@ -86,12 +87,12 @@ def _keeping(item: Keeping, node: str) -> str:
     return f"{item.name} {item.tensor}{source}: {size}; kept because {reason}"
 
 
-def _alive(residents: tuple[Resident, ...]) -> Iterator[str]:
-    for item in residents[:MOST_ALIVE]:
+def _alive(tensors: tuple[LiveTensor, ...]) -> Iterator[str]:
+    for item in tensors[:MOST_ALIVE]:
         count = "" if same(item.count, 1) else f" ×{number(item.count)}"
         own = "itself" if item.kept_by == item.node else item.kept_by
         why = f"kept for {own}" if own else item.why
         yield f"{number(item.bytes)} bytes: {item.node}{count}, {why}"
-    rest = residents[MOST_ALIVE:]
+    rest = tensors[MOST_ALIVE:]
     if rest:
         yield f"{number(sum(item.bytes for item in rest))} bytes: {len(rest)} more"

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphacct.dims import same
+from graphacct.execution.kernels import BACKWARD, RECOMPUTE
 from graphacct.footprint.fits import Fit
-from graphacct.footprint.live_tensors import Resident
+from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
+from graphacct.phases import TRAIN
 from graphacct.render.json import coverage
 from graphacct.render.plain import plain
 from graphacct.render.records import plain_value
@@ -33,12 +35,12 @@ PARTS = (
     "total",
 )
 CACHE = ("kv_cache_bytes", "kv_bytes_per_token")
-RESIDENTS = 8
+MOST_LIVE = 8
 """Tensors at the peak that a table shows; JSON has them all."""
 
 
 def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The memory as plain Python values, all sizes in bytes; `extra` keys stand before the lists."""
+    """Returns the memory as plain Python values, all sizes in bytes; the `extra` keys stand before the lists."""
     return {
         "schema": SCHEMA,
         "model": memory.model,
@@ -74,35 +76,35 @@ def _known(value: Any, name: str) -> Any:
 
 
 def timeline(memory: Memory) -> list[dict[str, Any]]:
-    """The kernels in order, one a row."""
+    """Returns the kernels in order, one a row."""
     return [
         {
             "step": step,
-            "pass": moment.run,
-            "node": moment.node,
-            "operator": moment.operator,
-            "repeat": plain_value(moment.repeat, "repeat"),
-            "live_bytes": plain_value(moment.live_bytes, "live_bytes"),
+            "pass": kernel.run,
+            "node": kernel.node,
+            "operator": kernel.operator,
+            "repeat": plain_value(kernel.repeat, "repeat"),
+            "live_bytes": plain_value(kernel.live_bytes, "live_bytes"),
         }
-        for step, moment in enumerate(memory.timeline)
+        for step, kernel in enumerate(memory.timeline)
     ]
 
 
 def answer(fit: Fit) -> dict[str, Any]:
-    """Whether it fits, as plain values."""
+    """Returns whether it fits, as plain values."""
     return {"budget": fit.budget, "fits": fit.fits, "headroom": fit.headroom}
 
 
 def text(memory: Memory) -> str:
-    """The table in plain characters."""
+    """Returns the table in plain characters."""
     from graphacct.render.table import drawn
 
     return drawn(sheet(memory))
 
 
 def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> Sheet:
-    """The memory part by part, and what is alive at the peak."""
-    training = memory.phase == "train"
+    """Returns the memory part by part, and what is alive at the peak."""
+    training = memory.phase == TRAIN
     state = f"{memory.optimizer}, with a float32 copy" if memory.master == "fp32" else memory.optimizer
     parts = [
         ("parameters", memory.parameters, ""),
@@ -119,7 +121,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
     ]
     if training:
         end = "when the forward pass ends; some of it may have gone at the peak"
-        note = "at the end of the forward pass" if memory.peak_in != "backward" else end
+        note = "at the end of the forward pass" if memory.peak_in != BACKWARD else end
         lines.append(_line("kept for the backward pass", memory.saved_activations, note, memory, binary, 1))
     if not same(memory.saved_weight_copies, 0):
         note = "in the dtype that products run in"
@@ -127,11 +129,11 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
     if not same(memory.kv_cache_bytes, 0):
         token = f"at the end; {bytes_(memory.kv_bytes_per_token, binary)} a token of each sequence"
         lines.append(_line("of which the cache", memory.kv_cache_bytes, token, memory, binary, 1))
-    for item in memory.live_at_peak[:RESIDENTS]:
+    for item in memory.live_at_peak[:MOST_LIVE]:
         label = plain(item.node) if same(item.count, 1) else f"{plain(item.node)} ×{item.count}"
         lines.append(_line(label, item.bytes, _reason(item), memory, binary, 1))
-    if len(memory.live_at_peak) > RESIDENTS:
-        rest = memory.live_at_peak[RESIDENTS:]
+    if len(memory.live_at_peak) > MOST_LIVE:
+        rest = memory.live_at_peak[MOST_LIVE:]
         lines.append(_line(f"{len(rest)} more", sum(item.bytes for item in rest), "", memory, binary, 1))
     missing = memory.coverage.uncosted
     return Sheet(
@@ -150,7 +152,7 @@ UNMODELLED_IN_INFERENCE = "not in it: the allocator, the CUDA context, workspace
 
 
 def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
-    """The timeline as a table."""
+    """Returns the timeline as a table."""
     lines = [
         Line(
             (
@@ -159,10 +161,10 @@ def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
                 plain(row["node"]),
                 plain(row["operator"]),
                 _runs(row["repeat"]),
-                bytes_(moment.live_bytes, binary),
+                bytes_(kernel.live_bytes, binary),
             )
         )
-        for row, moment in zip(timeline(memory), memory.timeline, strict=True)
+        for row, kernel in zip(timeline(memory), memory.timeline, strict=True)
     ]
     columns = (
         Column("Step", True),
@@ -181,16 +183,16 @@ def _runs(repeat: Any) -> str:
     return "" if repeat == 1 else f"×{repeat}"
 
 
-def _reason(item: Resident) -> str:
-    """Why a tensor is there; the node that keeps it by its own name alone."""
+def _reason(item: LiveTensor) -> str:
+    """Returns why a tensor is there; the node that saves it by the last part of its name."""
     return plain(f"{last(item.kept_by)} keeps it: {item.why}" if item.kept_by else item.why)
 
 
 def _peak(memory: Memory) -> str:
-    most = "the most at once" if memory.phase != "train" else "and their gradients, the most at once"
+    most = "the most at once" if memory.phase != TRAIN else "and their gradients, the most at once"
     if not memory.peak_at:
         return most
-    run = {"backward": " going backward", "recompute": " run again"}.get(memory.peak_in, "")
+    run = {BACKWARD: " going backward", RECOMPUTE: " run again"}.get(memory.peak_in, "")
     return f"{most}, at {plain(memory.peak_at)}{run}"
 
 

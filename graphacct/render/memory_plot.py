@@ -6,9 +6,9 @@ import os
 from io import BytesIO
 
 from graphacct.errors import RenderError, suggest
+from graphacct.execution.kernels import BACKWARD, FORWARD, RECOMPUTE
 from graphacct.files import write
 from graphacct.footprint.memory import Memory
-from graphacct.footprint.timeline import BACKWARD, FORWARD, RECOMPUTE
 from graphacct.render.plain import plain
 from graphacct.render.units import bytes_
 
@@ -33,12 +33,12 @@ def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> 
         from matplotlib.ticker import FuncFormatter
     except ImportError as error:
         raise RenderError(f"a plot needs matplotlib ({error}): pip install 'graphacct[plot]'") from error
-    alive = [int(moment.live_bytes) for moment in memory.timeline]
+    alive = [int(row.live_bytes) for row in memory.timeline]
     peak = max(alive)
     at = alive.index(peak)
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.add_subplot()
-    names = [moment.run for moment in memory.timeline]
+    names = [row.run for row in memory.timeline]
     for name, color in COLORS.items():
         if name in names:
             inside = [name in pair for pair in zip(names, ["", *names], strict=False)]  # up to where the next begins

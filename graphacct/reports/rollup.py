@@ -8,6 +8,7 @@ from graphacct.costs.coverage import Coverage
 from graphacct.dims import Dim
 from graphacct.errors import PluginError, failure
 from graphacct.hooks.manager import Plugins, default
+from graphacct.phases import FORWARD, TRAIN
 from graphacct.reports.report import Report
 
 
@@ -18,7 +19,7 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
     cost are in no sum, and the coverage names them.
     """
     plugins = plugins or default()
-    phase = "train" if annotated.training else annotated.graph.workload.get("phase", "forward")
+    phase = TRAIN if annotated.training else annotated.graph.workload.get("phase", FORWARD)
     quantities = tuple([item for item in plugins.quantities.values() if not item.phase or phase in item.phase.split()])
     costed = [record for record in annotated.costs if record.cost is not None]
     times = [record.times for record in costed]

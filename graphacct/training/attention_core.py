@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from graphacct.dims import same
-from graphacct.graph.graph import Block, Graph, Node
+from graphacct.graph.graph import Graph, Node
 from graphacct.graph.paths import repetition
+from graphacct.graph.walk import bodies
 from graphacct.operators.operator import Operator
 
 WEIGHTS, WHOLE = "weights", "whole"
@@ -22,13 +23,24 @@ WEIGHTS, WHOLE = "weights", "whole"
 
 def attention_core(graph: Graph, operators: Mapping[str, Operator]) -> frozenset[str]:
     """The names of the nodes of all attention cores; a core lies within one body."""
-    return frozenset(_cores(graph, operators))
+    return frozenset(name for body in bodies(graph) for name in _core(body, operators))
 
 
-def _cores(graph: Graph, operators: Mapping[str, Operator]) -> Iterator[str]:
-    for node in graph.nodes:
-        if isinstance(node, Block):
-            yield from _cores(node.body, operators)
+def _core(graph: Graph, operators: Mapping[str, Operator]) -> Iterator[str]:
+    """The nodes of the cores in one body.
+
+    A node can lie on several paths, and some of them are no attention, so that one search from product to product
+    would have to keep all paths. Two sweeps need not: one along the edges tells for each node what a path to it has
+    passed, one against them what a path from it will pass. A node is in the core if both together make a whole path:
+    it comes after a product and weights are still to be made, or they are made and a product is still to come.
+
+        scores = q @ k.T          a product                                                  in the core
+        scaled = scores / 8       after a product, weights to come, then a product           in the core
+        weights = softmax(scaled) makes weights, after a product, with another to come       in the core
+        dropped = dropout(weights) after weights, a product to come                          in the core
+        out = dropped @ v         a product                                                  in the core
+        loud = relu(scaled)       after a product, but neither weights nor a product follow  not in the core
+    """
     nodes = [node for node in graph.nodes if isinstance(node, Node) and node.operator in operators]
     near = _Neighbours(graph, nodes)
     parts = [operators[node.operator].attention for node in nodes]
@@ -37,12 +49,14 @@ def _cores(graph: Graph, operators: Mapping[str, Operator]) -> Iterator[str]:
     passes = [not work for work in works]
     weights = [part == WEIGHTS for part in parts]
     order = range(len(nodes))
-    since, weighed = _reach(order, near.before, products, passes, weights)
-    until, to_weights = _reach(order[::-1], near.after, products, passes, weights)
-    core = {i for i in order if (since[i] and to_weights[i]) or (weighed[i] and until[i]) or parts[i] == WHOLE}
-    core |= {i for i in order if products[i] and any(to_weights[j] for j in near.after[i])}
-    core |= {i for i in order if products[i] and any(weighed[j] for j in near.before[i])}
-    yield from (nodes[i].name for i in sorted(core | _made_for(core, nodes, near)))
+    after_product, after_weights = _reach(order, near.before, products, passes, weights)
+    before_product, before_weights = _reach(order[::-1], near.after, products, passes, weights)
+    core = {i for i in order if parts[i] == WHOLE}
+    core |= {i for i in order if after_product[i] and before_weights[i]}
+    core |= {i for i in order if after_weights[i] and before_product[i]}
+    core |= {i for i in order if products[i] and any(before_weights[j] for j in near.after[i])}
+    core |= {i for i in order if products[i] and any(after_weights[j] for j in near.before[i])}
+    yield from (nodes[i].name for i in core | _made_for(core, nodes, near))
 
 
 class _Neighbours:
@@ -83,7 +97,7 @@ def _reach(
     weights: Sequence[bool],
 ) -> tuple[list[bool], list[bool]]:
     """For each node that is no contraction: whether a path without contractions comes here from a product, and whether
-    one does that has made weights by then, this node included."""
+    one does that has made weights by then, this node included; against the edges, whether one goes on to a product."""
     reached, weighed = [False] * len(products), [False] * len(products)
     for i in order:
         if passes[i]:

@@ -1,23 +1,20 @@
-"""The backward pass: which gradients a training step computes, and their work.
+"""The gradients of one node: their work, operand by operand.
 
-A gradient is computed where something needs it: an operand's, if it is a parameter that is trained or a value that one
-leads to. Token ids, pixels, masks and frozen parameters need none, so that the first layer's input gradient is never
-computed (the step of a 50-layer convolutional net is 2.971 times its forward pass, not 3). The gradient with respect to
-a value is an input gradient, the one with respect to a parameter a weight gradient.
+The gradient with respect to a value is an input gradient, the one with respect to a parameter a weight gradient. Which
+of them a training step computes is the matter of `gradient_flow.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.errors import GraphError, OperatorError, blame
-from graphacct.graph.graph import Block, Graph, Node, Parameter, Value
+from graphacct.errors import OperatorError
+from graphacct.graph.graph import Node, Parameter
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Application, Operator
-from graphacct.tensors import FLOATING
 
 NOTHING = Work()
 EVERYTHING = "*"
@@ -46,24 +43,6 @@ class Gradients:
         )
 
 
-@attrs.frozen
-class NodeGradients:
-    """What a node computes in the backward pass.
-
-    Attributes:
-        node: The node, named as in its graph.
-        gradients: One pass through it; None when its operator states no gradient.
-        times: How often it runs with just these gradients; a node of a block may have two records, where its first
-            repetition needs fewer than the others.
-        wanted: Which of its operands need a gradient.
-    """
-
-    node: Node
-    gradients: Gradients | None
-    times: Dim
-    wanted: tuple[bool, ...] = ()
-
-
 INPUT, WEIGHT, AGAIN = "input_grad", "weight_grad", "again"
 
 
@@ -84,85 +63,6 @@ class Addend:
     contracted: bool
     stated: Callable[..., Work] | None
     work: Work
-
-
-def backward(
-    graph: Graph,
-    operators: Mapping[str, Operator],
-    trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable,
-) -> list[NodeGradients]:
-    """What each node of a graph computes in the backward pass of a training step, in schedule order.
-
-    `trained` says which parameters need a gradient. Nodes that compute none are left out.
-    """
-    walk = _Backward(operators, trained)
-    walk.visit(graph, {value.name: False for value in graph.inputs}, 1)
-    return walk.records
-
-
-class _Backward:
-    """One walk over a graph, forwards: what needs a gradient follows from what its operands need."""
-
-    def __init__(self, operators: Mapping[str, Operator], trained: Callable[[Parameter], bool]) -> None:
-        self.operators = operators
-        self.trained = trained
-        self.records: list[NodeGradients] = []
-
-    def visit(self, graph: Graph, needs: dict[str, bool], times: Dim) -> list[bool]:
-        """Record a graph's nodes, given which of its inputs need a gradient; gives which of its outputs do."""
-        for node in graph.nodes:
-            if isinstance(node, Block):
-                self._block(node, needs, times)
-                continue
-            wanted = [self._wanted(operand, needs) for operand in node.inputs]
-            flows = any(wanted)
-            for value in node.outputs:
-                needs[value.name] = flows and value.spec.dtype in FLOATING
-            if flows and any(needs[value.name] for value in node.outputs):
-                gradients = self._gradients(node, wanted)
-                self.records.append(NodeGradients(node, gradients, times, tuple(wanted)))
-        return [needs[value.name] for value in graph.outputs]
-
-    def _block(self, block: Block, needs: dict[str, bool], times: Dim) -> None:
-        """A block's first repetitions may carry values that need no gradient yet, the later ones are all alike."""
-        carried = [needs[value.name] for value in block.carry]
-        constants = [needs[value.name] for value in block.constants]
-        left = block.repeat
-        stacked: list[bool] = []
-        seen = [carried]
-        while True:
-            entering = carried + constants
-            before = len(self.records)
-            inner = dict(zip((value.name for value in block.body.inputs), entering, strict=True))
-            results = self.visit(block.body, inner, times)
-            after, stack = results[: len(carried)], results[len(carried) :]
-            stacked = [a or b for a, b in zip(stacked or stack, stack, strict=True)]
-            if after == carried or (type(left) is int and left == 1):
-                self.records[before:] = [attrs.evolve(r, times=r.times * left) for r in self.records[before:]]
-                break
-            if after in seen and type(left) is not int:
-                raise GraphError(
-                    f"block {block.name!r} carries values round whose gradients come and go by turns, {block.repeat} "
-                    "times: give a number"
-                )
-            seen.append(after)
-            carried, left = after, left - 1
-        for value, need in zip(block.outputs, after + stacked, strict=True):
-            needs[value.name] = need
-
-    def _wanted(self, operand: Value | Parameter, needs: Mapping[str, bool]) -> bool:
-        if operand.spec.dtype not in FLOATING:
-            return False
-        return self.trained(operand) if isinstance(operand, Parameter) else needs[operand.name]
-
-    def _gradients(self, node: Node, wanted: Sequence[bool]) -> Gradients | None:
-        operator = self.operators.get(node.operator)
-        if operator is None:
-            return None
-        try:
-            return gradients_of(operator, node, wanted)
-        except Exception as error:
-            raise blame(node.name, node.operator, self.operators, error) from error
 
 
 def gradients_of(operator: Operator, node: Node, wanted: Sequence[bool]) -> Gradients | None:

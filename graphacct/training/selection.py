@@ -6,21 +6,19 @@ which only a graph that is written out has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import product
 from typing import TypeAlias
 
-from graphacct.dims import Dim
 from graphacct.errors import ConfigError, brief, suggest
-from graphacct.graph.graph import Block, Graph, Node, Parameter
+from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.paths import indexed, is_index
+from graphacct.graph.walk import Place, nodes
 from graphacct.operators.operator import Operator
 from graphacct.training.attention_core import attention_core
 
-Levels: TypeAlias = tuple[tuple[int, Dim], ...]
-"""The first index and the repeat of each block around a node, outermost first."""
-Names: TypeAlias = Mapping[str, list[Levels]]
+Names: TypeAlias = Mapping[str, list[Place]]
 """Names of a graph, each with the blocks that it stands in: the same name may be in several."""
 
 INDEX_MATTERS = frozenset("0123456789?[+")
@@ -35,22 +33,13 @@ def selected(recompute: str, freeze: Sequence[str]) -> dict[str, str]:
 
 def names(graph: Graph, of: Callable[[Node], Iterable[str]]) -> Names:
     """The names that `of` gives for the nodes of a graph, and the blocks around them."""
-    found: dict[str, list[Levels]] = {}
-    for node, levels in walk(graph):
+    found: dict[str, list[Place]] = {}
+    for node, place in nodes(graph):
         for name in of(node):
-            places, here = found.setdefault(name, []), levels[: name.count("*")]
-            if all(here is not other for other in places):  # a repeat may be an array, which has no single truth
+            places, here = found.setdefault(name, []), place.around(name.count("*"))
+            if here not in places:
                 places.append(here)
     return found
-
-
-def walk(graph: Graph, levels: Levels = ()) -> Iterator[tuple[Node, Levels]]:
-    """The nodes in schedule order, each block's body once, and the blocks around each."""
-    for node in graph.nodes:
-        if isinstance(node, Block):
-            yield from walk(node.body, (*levels, (node.start, node.repeat)))
-        else:
-            yield node, levels
 
 
 def matching(glob: str, known: Names) -> list[str]:
@@ -72,12 +61,13 @@ def closest(glob: str, known: Iterable[str]) -> str:
     return found if "did you mean" in found else suggest(glob, known)
 
 
-def _matches(glob: str, name: str, places: Iterable[Levels]) -> set[bool]:
+def _matches(glob: str, name: str, places: Iterable[Place]) -> set[bool]:
     """Whether a glob matches a name, for each index that `*` stands for."""
     if "*" not in name or INDEX_MATTERS.isdisjoint(glob) or _quotes(glob, name):
         return {fnmatchcase(name, glob)}
     found: set[bool] = set()
-    for levels in places:
+    for place in places:
+        levels = list(zip(place.starts, place.repeats, strict=True))
         ranges = [range(start, start + repeat) for start, repeat in levels if type(repeat) is int]
         if len(ranges) < len(levels):
             found.add(fnmatchcase(name, glob))
@@ -100,7 +90,7 @@ def written_out(graph: Graph, globs: Iterable[str], of: Callable[[Node], Iterabl
     Raises GraphError where that is a block that repeats a symbolic number of times.
     """
     known = names(graph, of)
-    symbolic = any(type(repeat) is not int for places in known.values() for levels in places for _, repeat in levels)
+    symbolic = any(type(repeat) is not int for places in known.values() for place in places for repeat in place.repeats)
     for glob in globs:
         if names_single(glob, known) or (symbolic and not matching(glob, known)):
             return graph.unroll()
@@ -149,7 +139,7 @@ def recomputed(graph: Graph, what: str, operators: Mapping[str, Operator] | None
         return frozenset()
     asked = f"--recompute {what} (in Python, recompute={what!r})"
     if what == "full":
-        inside = frozenset(node.name for block in graph.nodes if isinstance(block, Block) for node in block.body.walk())
+        inside = frozenset(node.name for node, place in nodes(graph) if place.repeats)
         if not inside:
             raise ConfigError(f"{asked} runs blocks again, and the graph has none: give a glob of nodes")
         return inside

@@ -19,6 +19,7 @@ from graphacct.dims import MAX_DIM, Dim, minimum, some_below, text
 from graphacct.errors import ConfigError, blame, brief, unknown
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
 from graphacct.operators.operator import Operator
+from graphacct.phases import TRAIN
 from graphacct.tensors import FLOATING, TensorSpec
 from graphacct.training.selection import closest, matching, names, written_out
 
@@ -90,7 +91,7 @@ def adapted(graph: Graph, lora: Sequence[str], operators: Mapping[str, Operator]
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
         raise ConfigError(f"lora_dropout is a probability from 0 up to (not including) 1, not {brief(dropout)}")
 
-    in_training = graph.workload.get("phase") == "train"
+    in_training = graph.workload.get("phase") == TRAIN
     if dropout and not in_training:
         raise ConfigError('lora_dropout matters in training alone: add phase="train" (--phase train)')
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
+from graphacct import KernelNames
+from graphacct.execution.recorder import Expansion, Recorder
 from graphacct.hooks import hookspecs
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
@@ -61,6 +66,37 @@ def test_every_field_of_a_quantity_is_documented() -> None:
     assert not choices, f"docs/hooks.md says nothing of {choices} of a Quantity"
     for per in ("node", "total", "parameter", "owned"):
         assert f"| `{per}`" in text
+
+
+@pytest.mark.parametrize("protocol", [Expansion, Recorder])
+def test_every_method_of_a_recorder_is_documented(protocol: type[Any]) -> None:
+    """A profile's author writes against these: the page has each attribute, and each method with its arguments.
+
+    After changing a method, change its line in the table of docs/hooks.md.
+    """
+    text = section("graphacct_register_profiles")
+    assert f"`{protocol.__name__}` records" in text
+    for name, item in vars(protocol).items():
+        if name.startswith("_"):
+            continue
+        shown = name
+        if inspect.isfunction(item):
+            arguments = [a.replace(annotation=inspect.Parameter.empty) for a in signature_of(item)]
+            shown = f"{name}({', '.join(map(str, arguments))})"
+            assert item.__doc__, name
+        assert f"`{shown}`" in text, shown
+
+
+def signature_of(method: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The arguments as a caller sees them, without self."""
+    return list(inspect.signature(method).parameters.values())[1:]
+
+
+def test_every_kernels_name_is_documented() -> None:
+    """A profile may name each kernel that the framework adds."""
+    text = section("graphacct_register_profiles")
+    for field in attrs.fields(KernelNames):
+        assert f"`{field.name}`" in text, field.name
 
 
 @pytest.mark.parametrize("hook", HOOKS)

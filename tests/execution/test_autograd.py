@@ -17,9 +17,9 @@ from graphacct.errors import GraphacctError
 from graphacct.execution.autograd import backward_pass
 from graphacct.execution.kernels import ACTIVATION
 from graphacct.execution.profiles import DECLARED, Profile
-from graphacct.execution.saved_storages import kept, savings
+from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
-from graphacct.footprint.liveness import step_bytes
+from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
 
 PROFILES = ("torch-eager-cpu", "torch-eager-cuda", "declared")
@@ -31,8 +31,8 @@ def profile_of(name):
 
 def passed(steps, profile, in_place=True):
     """What a schedule keeps, and its backward pass."""
-    saving = list(savings(steps))
-    keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
+    saving = list(saved_uses(steps))
+    keeping = [item for item in saved_storages(saving) if item.storage.kind == ACTIVATION]
     return keeping, backward_pass(steps, saving, default().operators, profile, in_place)
 
 
@@ -49,7 +49,7 @@ def test_the_peak_of_a_step_is_torchs(family, run, loss, key):
     made. A dispatch mode watched these runs, for which torch adds gradients into new tensors."""
     steps = tiny(family, run, loss)
     keeping, back = passed(steps, default().profiles["torch-eager-cpu"], in_place=False)
-    alive = step_bytes(steps, keeping, back, fresh=True)
+    alive = live_bytes(steps, keeping, back, fresh=True)
     assert max(alive) == run[key]["total_peak_bytes"]
     assert sum(gradient.bytes for gradient in back.gradients) == run[key]["grad_bytes"]
 
@@ -62,7 +62,7 @@ def test_gradients_are_added_where_the_first_one_is(family, run):
     peaks = []
     for in_place in (True, False):
         keeping, back = passed(steps, profile, in_place)
-        peaks.append(max(step_bytes(steps, keeping, back, fresh=True)))
+        peaks.append(max(live_bytes(steps, keeping, back, fresh=True)))
     assert peaks[0] <= peaks[1]
 
 
@@ -90,39 +90,39 @@ def simulate(steps, saving):
         gc.collect()
         after.append(sum(block.size for block in alive))
 
-    producer = {id(t): i for i, step in enumerate(steps.steps) for t in step.outputs if t.needs_grad}
-    [root] = {id(t): t for t in steps.outputs[:1]}.values()
-    if id(root) not in producer:
+    producer = {t: i for i, step in enumerate(steps.calls) for t in step.outputs if t.needs_grad}
+    [root] = steps.outputs[:1]
+    if root not in producer:
         return after
     known = {}
     nodes = {}
     for item in saving:
         if item.storage.kind == ACTIVATION:
-            block = known.setdefault(id(item.storage), new(item.storage.bytes))
+            block = known.setdefault(item.storage, new(item.storage.bytes))
             nodes.setdefault(item.position, []).append(block)
     outputs = [t.storage for t in steps.outputs if t.storage.kind == ACTIVATION]
-    held = [known.setdefault(id(s), new(s.bytes)) for s in outputs]
+    held = [known.setdefault(s, new(s.bytes)) for s in outputs]
     known.clear()
     block = None  # the loop's last one
     waiting = {}
-    stack, seen = [producer[id(root)]], set()
+    stack, seen = [producer[root]], set()
     while stack:
         index = stack.pop()
         if index in seen:
             continue
         seen.add(index)
-        for operand in steps.steps[index].operands:
-            if id(operand) in producer:
-                waiting[producer[id(operand)]] = waiting.get(producer[id(operand)], 0) + 1
-                stack.append(producer[id(operand)])
+        for operand in steps.calls[index].operands:
+            if operand in producer:
+                waiting[producer[operand]] = waiting.get(producer[operand], 0) + 1
+                stack.append(producer[operand])
     nodes = {index: blocks for index, blocks in nodes.items() if index in seen}
     start = new(root.spec.bytes)
     sample()
-    buffers = {producer[id(root)]: start}
-    ready = [-producer[id(root)]]
+    buffers = {producer[root]: start}
+    ready = [-producer[root]]
     while ready:
         index = -heapq.heappop(ready)
-        step = steps.steps[index]
+        step = steps.calls[index]
         g = buffers.pop(index)
         if step.application.view:
             made = [g for _ in step.operands]
@@ -132,8 +132,8 @@ def simulate(steps, saving):
         del g
         nodes.pop(index, None)
         for place, operand in enumerate(step.operands):
-            if id(operand) in producer:
-                target = producer[id(operand)]
+            if operand in producer:
+                target = producer[operand]
                 if target in buffers:
                     total = new(operand.spec.bytes)
                     sample()
@@ -157,8 +157,8 @@ def test_a_simulator_agrees_on_random_graphs(graph):
     graph = graphacct.Graph(graph.name, graph.inputs, graph.nodes, (root,))
     steps = scheduled(graph, DECLARED)
     keeping, back = passed(steps, DECLARED, in_place=False)
-    alive = step_bytes(steps, keeping, back)[len(steps.steps) :]
-    assert alive == simulate(steps, savings(steps))
+    alive = live_bytes(steps, keeping, back)[len(steps.calls) :]
+    assert alive == simulate(steps, saved_uses(steps))
 
 
 def chain():
@@ -174,7 +174,7 @@ def test_two_products_by_hand():
     """The loss and its gradient, 4 bytes each, all along. second: h is there still (96), its new gradient and w2's
     (96 + 144). first: h is gone, its gradient is there and w1's is made; x needs none."""
     found = memory(chain(), profile="torch-eager-cpu")
-    rows = [(moment.node, moment.operator, moment.live_bytes) for moment in found.timeline if moment.run == "backward"]
+    rows = [(row.node, row.operator, row.live_bytes) for row in found.timeline if row.run == "backward"]
     assert rows == [
         ("loss", "gradient", 4 + 4 + 96),
         ("second", "linear", 8 + 96 + 96 + 144),
@@ -200,8 +200,8 @@ def _tied(operator):
     h = b.apply(operator, x, w, name="first")
     graph = b.graph(b.apply("sum", b.apply(operator, h, w, name="second"), name="loss"))
     found = memory(graph, profile="torch-eager-cpu")
-    backward = [moment for moment in found.timeline if moment.run == "backward"]
-    return [(moment.operator, moment.live_bytes) for moment in backward[2:]]
+    backward = [row for row in found.timeline if row.run == "backward"]
+    return [(row.operator, row.live_bytes) for row in backward[2:]]
 
 
 def test_what_is_run_again_is_there_again():
@@ -212,7 +212,7 @@ def test_what_is_run_again_is_there_again():
     r = b.apply("relu", h, name="act")
     y = b.apply("linear", r, b.parameter("w2", (6, 6)), name="second")
     found = memory(b.graph(b.apply("sum", y, name="loss")), recompute="act", profile="torch-eager-cpu")
-    runs = [(moment.node, moment.run) for moment in found.timeline if moment.run != "forward"]
+    runs = [(row.node, row.run) for row in found.timeline if row.run != "forward"]
     assert runs == [
         ("loss", "backward"),
         ("second", "backward"),
@@ -233,7 +233,7 @@ def test_without_anything_to_train_there_is_no_backward_pass():
     """All parameters frozen: the timeline is the forward pass's."""
     found = memory(chain(), freeze=["*"])
     assert (found.backward_peak, found.peak) == (0, found.forward_peak)
-    assert {moment.run for moment in found.timeline} == {"forward"}
+    assert {row.run for row in found.timeline} == {"forward"}
 
 
 def test_a_rule_that_gives_too_few_gradients():

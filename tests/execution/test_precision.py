@@ -7,7 +7,7 @@ import pytest
 
 import graphacct
 from graphacct import memory
-from graphacct.execution.saved_storages import kept
+from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.execution.schedule import ACTIVATION, schedule
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
@@ -48,11 +48,11 @@ def scheduled(graph, profile, training=True):
 def test_what_is_kept_and_the_peak_are_torchs(run):
     """To the byte: activations, the copies of weights that autocast keeps, and the most that is alive at once."""
     steps = scheduled(graphacct.build(run["model"], **options(run)), profile(run), run["loss"] != NO_GRAD)
-    found = [item for item in kept(steps) if item.storage.kind == ACTIVATION]
+    found = [item for item in saved_storages(saved_uses(steps)) if item.storage.kind == ACTIVATION]
     copies = [item for item in found if item.storage.copy_of]
     assert sum(item.bytes for item in found) - sum(item.bytes for item in copies) == run["activation_bytes"]
     assert (sum(item.bytes for item in copies), len(copies)) == (run["copy_bytes"], run["copy_storages"])
-    assert max(live_bytes(steps, [(item.storage, item.position) for item in found])) == run["forward_peak"]
+    assert max(live_bytes(steps, found)) == run["forward_peak"]
 
 
 def test_each_product_of_a_float32_model_keeps_a_copy_of_its_weight():
@@ -76,8 +76,8 @@ def test_folded_equals_unrolled(model, profile):
         figures = []
         for form in (graph, graph.unroll()):
             steps = scheduled(form, profile)
-            found = [item for item in kept(steps) if item.storage.kind == ACTIVATION]
-            peak = max(live_bytes(steps, [(item.storage, item.position) for item in found]))
+            found = [item for item in saved_storages(saved_uses(steps)) if item.storage.kind == ACTIVATION]
+            peak = max(live_bytes(steps, found))
             figures.append((sum(item.bytes for item in found), peak))
         assert figures[0] == figures[1]
 

@@ -118,7 +118,7 @@ def attention(profile, dtype="bfloat16", mask=None, d=16, e=16, shared=4, **attr
 
 
 def kernels(*arguments, **options):
-    return [step.operator.name for step in attention(*arguments, **options).steps[3:]]
+    return [step.operator.name for step in attention(*arguments, **options).calls[3:]]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 import graphacct
 from graphacct.execution.kernels import ACTIVATION
-from graphacct.execution.saved_storages import kept, saved_bytes
+from graphacct.execution.saved_storages import saved_bytes, saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.hooks.manager import default
 from graphacct.training.selection import recomputed
@@ -67,7 +67,7 @@ def test_the_forward_pass_keeps_what_torch_keeps(family, run):
     at batch 2, dropout masks as floats, attention written out, fused and (with dropout) decomposed."""
     steps = tiny(family, run, "sum")
     truth = run["saved_forward_to_logits"]["activation"]
-    found = [item for item in kept(steps) if item.storage.kind == ACTIVATION]
+    found = [item for item in saved_storages(saved_uses(steps)) if item.storage.kind == ACTIVATION]
     assert saved_bytes(steps) == truth["bytes"]
     if run["dropout"] == 0:
         assert len(found) == truth["storages"]
@@ -103,14 +103,15 @@ def test_full_size_models_keep_what_torch_keeps(model, row):
     overrides = dict.fromkeys(off, 0.0) if row["dropout"] == "0" else {}
     steps = scheduled(model, attention="eager", batch=row["batch"], seq_len=row["size"], set=overrides)
     assert saved_bytes(steps) == row["bytes"]
-    assert len(steps.steps) < (500 if model.startswith("gpt2") else 1000)  # T5 has two stacks
+    assert len(steps.calls) < (500 if model.startswith("gpt2") else 1000)  # T5 has two stacks
 
 
 def test_the_worksheets_model_by_hand():
     """The union of storages is the whole secret: 23 tensors of tokens × d_model (8,192 bytes), 10 of 16,384 (per layer
     the softmax output and gate, silu, up, product), 2 masks of 1,024 and 5 rsqrt columns of 128."""
     run = {"batch": 1, "seq": 32, "attn": "eager", "dropout": 0.0, "checkpointing": False}
-    sizes = sorted(item.bytes for item in kept(tiny("transformer-lm", run, "sum")) if item.storage.kind == ACTIVATION)
+    found = saved_storages(saved_uses(tiny("transformer-lm", run, "sum")))
+    sizes = sorted(item.bytes for item in found if item.storage.kind == ACTIVATION)
     assert sizes == sorted(23 * [32 * 64 * 4] + 10 * [32 * 128 * 4] + 2 * [32 * 32] + 5 * [32 * 4])
     assert sum(sizes) == 23 * 8_192 + 10 * 16_384 + 2 * 1_024 + 5 * 128 == 354_944
 
@@ -171,4 +172,4 @@ def test_a_frozen_model_keeps_nothing():
     """Without a parameter to train no gradient flows, and nothing is kept."""
     plugins = default()
     graph = graphacct.build("gpt2", attention="eager", phase="train", seq_len=16, set=TINY["gpt2"])
-    assert kept(schedule(graph, plugins.operators, trained=lambda parameter: False)) == []
+    assert not list(saved_uses(schedule(graph, plugins.operators, trained=lambda parameter: False)))

@@ -52,6 +52,7 @@ def test_the_parts_add_up_to_every_figure(case):
             assert sum(addend.total for addend in lines[name].parts) == figure[name]
         assert sum(item.total for item in found.saved) == figure["saved_bytes"], record.node.name
         assert sum(item.bytes for item in found.alive) == figure["peak_bytes"], record.node.name
+        assert sum(item.bytes for item in found.backward_alive) == figure["backward_peak_bytes"], record.node.name
         for line in found.lines:
             for addend in line.parts:
                 assert same(addend.total, addend.each * addend.times)
@@ -124,6 +125,22 @@ def test_what_is_alive_names_who_needs_it():
     text = str(explain(tiny(set=DROPOUT, dtype="fp32"), "softmax", "peak_bytes"))
     assert "12,288 bytes: transformer.h.*.attn.softmax ×3, kept for itself" in text
     assert "32,768 bytes: transformer.h.*.mlp.c_fc ×2, kept for transformer.h.*.mlp.act" in text  # 2 · 16 · 256 · 4
+
+
+def test_what_is_alive_in_the_backward_pass():
+    """The softmax of the first layer to go back: its new gradient, 4 heads · 16 · 16 · 4 bytes, beside that of the
+    dropout behind it, what all 3 layers saved, and the head's gradient, which waits for the embedding's."""
+    found = explain(tiny(set=DROPOUT, dtype="fp32"), "softmax", "backward_peak_bytes")
+    assert found.alive == (), "its peak in the forward pass was not asked for"
+    there = [(item.node.rpartition(".")[2], item.count, item.bytes, item.why) for item in found.backward_alive]
+    in_use = "of the backward pass, in use"
+    assert there[0] == ("lm_head", 1, 512 * 64 * 4, in_use)
+    assert ("softmax", 1, 4 * 16 * 16 * 4, in_use) in there
+    assert ("attn_dropout", 1, 4 * 16 * 16 * 4, in_use) in there
+    assert ("softmax", 3, 3 * 4 * 16 * 16 * 4, "the gradient is out * (g - sum(g * out))") in there
+    text = str(found)
+    assert f"backward_peak_bytes = {sum(item.bytes for item in found.backward_alive):,}\n      131,072 bytes: " in text
+    assert "32,768 bytes: transformer.h.*.mlp.c_fc ×2, kept for transformer.h.*.mlp.act" in text
 
 
 def test_recomputed_nodes_say_so():

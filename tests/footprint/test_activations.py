@@ -8,9 +8,9 @@ import pytest
 import graphacct
 from graphacct.execution.autograd import backward_pass
 from graphacct.execution.kernels import ACTIVATION
-from graphacct.execution.saved_storages import kept, savings
+from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
-from graphacct.footprint.liveness import live_bytes, step_bytes
+from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
 from graphacct.training.selection import recomputed
 
@@ -69,11 +69,11 @@ def figures(name, run, loss="sum"):
     """Bytes and storages kept, the forward pass's peak and the whole step's, its gradients added as under a mode."""
     plugins = default()
     steps = scheduled(name, run, loss=loss)
-    saving = list(savings(steps))
-    keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
-    forward = live_bytes(steps, [(item.storage, item.position) for item in keeping])
+    saving = list(saved_uses(steps))
+    keeping = [item for item in saved_storages(saving) if item.storage.kind == ACTIVATION]
+    forward = live_bytes(steps, keeping)
     back = backward_pass(steps, saving, plugins.operators, plugins.profiles[PROFILE], in_place=False)
-    step = step_bytes(steps, keeping, back, fresh=True)
+    step = live_bytes(steps, keeping, back, fresh=True)
     return {
         "kept": sum(item.bytes for item in keeping),
         "forward_peak": max(forward),

@@ -12,7 +12,7 @@ import graphacct
 from graphacct import Builder, ConfigError, memory
 from graphacct.execution.kernels import GIVEN
 from graphacct.execution.schedule import schedule
-from graphacct.footprint.liveness import alive_at, live_bytes
+from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.hooks.manager import default
 from graphacct.models.architecture import Workload
 
@@ -102,7 +102,7 @@ def test_folded_equals_unrolled(model, phase, layers):
     assert one.kv_bytes_per_token == other.kv_bytes_per_token == 2 * layers * 64 * 4
     steps = inference(graph)
     for position, live in enumerate(live_bytes(steps)):
-        assert sum(storage.bytes * count for storage, count in alive_at(steps, position)) == live
+        assert sum(storage.bytes * count for storage, count in live_storages(steps, position)) == live
 
 
 @given(
@@ -160,7 +160,7 @@ def test_the_cache_is_in_no_other_part():
     assert memory("gpt2", phase="decode", cache_len=99).buffers == 0
     assert memory("transformer-lm", phase="decode", cache_len=99, set=LM).buffers == 2 * 8 * 4
     graph = graphacct.build("gpt2", phase="decode", cache_len=99)
-    kinds = [tensor.storage.kind for step in inference(graph).steps for tensor in step.outputs]
+    kinds = [tensor.storage.kind for step in inference(graph).calls for tensor in step.outputs]
     assert GIVEN in kinds
 
 

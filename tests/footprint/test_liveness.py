@@ -9,7 +9,7 @@ from test_saved_storages import RUNS, TINY, scheduled, tiny
 import graphacct
 from graphacct import Builder
 from graphacct.execution.kernels import ACTIVATION, GIVEN
-from graphacct.execution.saved_storages import kept, saved_bytes
+from graphacct.execution.saved_storages import saved_bytes, saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
@@ -17,7 +17,7 @@ from graphacct.hooks.manager import default
 
 def training(steps):
     """Live bytes after each step of a forward pass that keeps what the backward pass needs."""
-    return live_bytes(steps, [(item.storage, item.position) for item in kept(steps)])
+    return live_bytes(steps, saved_storages(saved_uses(steps)))
 
 
 @pytest.mark.parametrize(("family", "run"), RUNS)
@@ -86,17 +86,17 @@ def dags(draw):
 def simulate(steps, keeping):
     """Live bytes by brute force: after each step, the storages that some later step reads, that leave the graph, that
     are kept, or that the step itself touched; from the start those that an earlier step left."""
-    always = {id(tensor.storage) for tensor in steps.outputs} | {id(item.storage) for item in keeping}
+    always = {tensor.storage for tensor in steps.outputs} | {item.storage for item in keeping}
     alive = []
-    every = [tensor.storage for step in steps.steps for tensor in step.outputs]
-    made = {id(storage): storage for storage in every if storage.kind == GIVEN}
-    for position, step in enumerate(steps.steps):
+    every = [tensor.storage for step in steps.calls for tensor in step.outputs]
+    made = {storage for storage in every if storage.kind == GIVEN}
+    for position, step in enumerate(steps.calls):
         touched = [tensor.storage for tensor in (*step.operands, *step.outputs)]
         own = [item.storage for item in keeping if item.position == position]
-        made |= {id(storage): storage for storage in (*touched, *own) if storage.kind == ACTIVATION}
-        later = [tensor for rest in steps.steps[position + 1 :] for tensor in (*rest.operands, *rest.outputs)]
-        needed = {id(tensor.storage) for tensor in later} | always | {id(storage) for storage in touched}
-        alive.append(sum(storage.bytes for key, storage in made.items() if key in needed))
+        made |= {storage for storage in (*touched, *own) if storage.kind == ACTIVATION}
+        later = [tensor for rest in steps.calls[position + 1 :] for tensor in (*rest.operands, *rest.outputs)]
+        needed = {tensor.storage for tensor in later} | always | set(touched)
+        alive.append(sum(storage.bytes for storage in made & needed))
     return alive
 
 
@@ -104,8 +104,8 @@ def simulate(steps, keeping):
 def test_a_simulator_agrees_on_random_graphs(graph, train):
     """On random DAGs the analysis by first and last use equals a simulation that looks at every later step."""
     steps = schedule(graph, default().operators, trained=lambda parameter: train)
-    keeping = kept(steps) if train else []
-    assert live_bytes(steps, [(item.storage, item.position) for item in keeping]) == simulate(steps, keeping)
+    keeping = saved_storages(saved_uses(steps)) if train else []
+    assert live_bytes(steps, keeping) == simulate(steps, keeping)
 
 
 @settings(max_examples=60)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 import graphacct
 from graphacct import Builder, ConfigError, memory
 from graphacct.errors import UnknownNameError
-from graphacct.execution.saved_storages import kept
+from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.fits import fit, largest, parse_bytes
-from graphacct.footprint.liveness import alive_at, live_bytes
+from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.footprint.memory import Memory
 from graphacct.hooks.manager import default
 
@@ -98,8 +98,8 @@ def test_the_peak_is_what_is_alive_there(attention: str, phase: str, layers: int
     overrides = {**TINY["gpt2"], "n_layer": layers}
     found = memory("gpt2", seq_len=16, attention=attention, phase=phase, set=overrides)
     assert sum(item.bytes for item in found.live_at_peak) == found.peak
-    assert max(moment.live_bytes for moment in found.timeline) == found.peak
-    there = [(moment.node, moment.run) for moment in found.timeline if moment.live_bytes == found.peak]
+    assert max(row.live_bytes for row in found.timeline) == found.peak
+    there = [(row.node, row.run) for row in found.timeline if row.live_bytes == found.peak]
     assert (found.peak_at, found.peak_in) in there
     if phase == "train":
         kept_there = sum(item.bytes for item in found.live_at_peak if item.kept_by)
@@ -114,9 +114,9 @@ def test_tensors_alive_add_up_after_every_step(layers: int, phase: str, attentio
     overrides = {**TINY["gpt2"], "n_layer": layers}
     graph = graphacct.build("gpt2", seq_len=16, batch=2, phase=phase, attention=attention, set=overrides)
     steps = schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"], lambda parameter: keep)
-    keeping = [(item.storage, item.position) for item in kept(steps)]
+    keeping = saved_storages(saved_uses(steps))
     for position, live in enumerate(live_bytes(steps, keeping)):
-        assert sum(storage.bytes * count for storage, count in alive_at(steps, position, keeping)) == live
+        assert sum(storage.bytes * count for storage, count in live_storages(steps, position, keeping)) == live
 
 
 @pytest.mark.parametrize("layers", [1, 4, 11])

@@ -12,8 +12,8 @@ from test_autograd import PROFILES, passed, profile_of, scheduled
 from test_saved_storages import TINY
 
 from graphacct import Builder, memory
-from graphacct.footprint.liveness import alive_in_step, step_bytes
-from graphacct.footprint.timeline import moments
+from graphacct.footprint.liveness import live_bytes, live_storages
+from graphacct.footprint.timeline import timeline
 from graphacct.graph.repetitions import cycle, repetitions
 from graphacct.hooks.manager import default
 
@@ -22,14 +22,13 @@ def figures(graph, profile, again=frozenset(), in_place=True):
     """The figures of a step that a repetition that stands for many must not change."""
     steps = scheduled(graph, profile, again)
     keeping, back = passed(steps, profile, in_place)
-    alive, fresh = (step_bytes(steps, keeping, back, fresh=fresh) for fresh in (False, True))
+    alive, fresh = (live_bytes(steps, keeping, back, fresh=fresh) for fresh in (False, True))
     nodes = {}
-    for kernel, live in zip(back.kernels, alive[len(steps.steps) :], strict=True):
-        name = steps.steps[kernel.step].node.name
-        nodes[name] = max(nodes.get(name, 0), live)
+    for call, live in zip(back.calls, alive[len(steps.calls) :], strict=True):
+        nodes[call.node.name] = max(nodes.get(call.node.name, 0), live)
     peak = max(alive, default=0)
     if alive:
-        there = alive_in_step(steps, alive.index(peak), keeping, back)
+        there = live_storages(steps, alive.index(peak), keeping, back)
         assert sum(storage.bytes * count for storage, count in there) == peak
     return peak, max(fresh, default=0), alive[-1:], fresh[-1:], nodes
 
@@ -69,7 +68,7 @@ def test_gradients_of_what_is_stacked_twice_meet_for_each_repetition(times, in_p
     assert one[0] == 3 * 2 * 4 * times + 4 * (times - 2) + 4 * (times - 1)
     steps = scheduled(graph, profile)
     keeping, back = passed(steps, profile, in_place)
-    rows = moments(steps, back, step_bytes(steps, keeping, back))
+    rows = timeline(steps, live_bytes(steps, keeping, back), back)
     assert sum(row.repeat for row in rows if row.operator == "add") == (times - 1) + (times - 2), (
         "the two parts, and with them what the next product gives"
     )

@@ -9,6 +9,7 @@ import strategies
 from hypothesis import given, settings
 
 import graphacct
+from graphacct import memory
 from graphacct.errors import ConfigError, GraphError, OperatorError, UnknownNameError
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -95,7 +96,7 @@ def test_gradients_that_come_and_go_need_a_number():
         return builder.graph(*builder.repeat("h", times, body, x, y))
 
     assert graphacct.account(swapped(5)).total == graphacct.account(swapped(5).unroll()).total
-    with pytest.raises(GraphError, match=r"block 'h\.\*' carries values round whose gradients come and go by turns"):
+    with pytest.raises(GraphError, match=r"block 'h\.\*' carries values that change places"):
         graphacct.account(swapped(sympy.Symbol("L", integer=True, positive=True)))
 
 
@@ -255,3 +256,27 @@ def test_an_operator_without_a_gradient_is_not_silently_free():
     report = graphacct.account(graph, plugins=plugins, unknown="report")
     assert report.coverage.uncosted == (("cube", "cube"),)
     assert report.total["step_matmul_flops"] == 2 * (2 * 4 * 8 * 8)  # forward and weight gradient; x needs none
+
+
+def test_a_report_and_the_memory_are_of_one_run():
+    """The columns of a report and the parts of `memory` are read from the same pipeline: equal, whatever is asked."""
+    options = {"seq_len": 16, "set": TINY, "recompute": "full", "freeze": ["*.bias"], "attention": "eager"}
+    report = graphacct.account("gpt2", phase="train", **options)
+    found = memory("gpt2", **options)
+    run = report.annotated.activations
+    assert run.timeline == found.timeline
+    assert report.total["saved_bytes"] == run.saved_bytes == found.saved_activations
+    assert report.total["peak_bytes"] == run.forward_peak == found.forward_peak
+    assert report.total["backward_peak_bytes"] == run.backward_peak == found.backward_peak
+
+
+def test_work_alone_takes_no_schedule(monkeypatch):
+    """Without the columns of memory nothing of the pipeline runs."""
+    whole = graphacct.account("gpt2", phase="train", seq_len=16, set=TINY).total
+    monkeypatch.setattr("graphacct.reports.step.with_memory", lambda costs, run: costs)
+    monkeypatch.setattr(
+        "graphacct.footprint.activations.schedule", lambda *arguments: pytest.fail("a schedule was made")
+    )
+    work = graphacct.account("gpt2", phase="train", seq_len=16, set=TINY).total
+    assert work["step_flops"] == whole["step_flops"]
+    assert work["optimizer_state_bytes"] == whole["optimizer_state_bytes"]

@@ -14,8 +14,9 @@ import graphacct
 from graphacct import Builder, Graph, Parameter, Value
 from graphacct.errors import ConfigError
 from graphacct.graph.paths import indexed
+from graphacct.graph.walk import nodes
 from graphacct.hooks.manager import default
-from graphacct.training.selection import frozen, recomputed, walk
+from graphacct.training.selection import frozen, recomputed
 
 
 def stack() -> Graph:
@@ -56,8 +57,8 @@ def test_a_glob_selects_what_it_matches_written_out(parts: list[str]) -> None:
 def names_of(graph: Graph, trained: Callable[[Parameter], bool]) -> set[str]:
     """The full names of the parameters that are not trained."""
     found: set[str] = set()
-    for node, levels in walk(graph):
-        indices = [range(start, start + repeat) for start, repeat in levels]
+    for node, place in nodes(graph):
+        indices = [range(start, start + repeat) for start, repeat in zip(place.starts, place.repeats, strict=True)]
         left_out = [parameter.name for parameter in node.parameters if not trained(parameter)]
         found.update(indexed(name, index) for name in left_out for index in product(*indices))
     return found

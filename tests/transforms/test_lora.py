@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import graphacct
 from graphacct import memory
 from graphacct.errors import ConfigError, GraphError, UnknownNameError
-from graphacct.execution.saved_storages import kept
+from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
@@ -55,7 +55,7 @@ def forward_peak(run: dict[str, Any]) -> Any:
     graph = graphacct.build("gpt2", phase="train", lora_dropout=run["lora_dropout"], **options(run))
     graph, trained = frozen(graph, run["freeze"])
     steps = schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"], trained)
-    return max(live_bytes(steps, [(item.storage, item.position) for item in kept(steps)]))
+    return max(live_bytes(steps, saved_storages(saved_uses(steps))))
 
 
 @pytest.mark.parametrize("run", runs())

@@ -11,12 +11,12 @@ from modules import WorksheetLM
 
 import graphacct
 from graphacct.execution.autograd import backward_pass
-from graphacct.execution.backward import ADD, BackwardPass
+from graphacct.execution.backward import BackwardPass
 from graphacct.execution.kernels import ACTIVATION, Schedule
-from graphacct.execution.saved_storages import Kept, kept, savings
+from graphacct.execution.saved_storages import SavedUse, saved_storages, saved_uses
 from graphacct.execution.saved_storages import saved_bytes as expected_bytes
 from graphacct.execution.schedule import schedule
-from graphacct.footprint.liveness import live_bytes, step_bytes
+from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
 from graphacct.training.selection import recomputed
 
@@ -64,13 +64,13 @@ def test_gpt2_in_training(attention: str, p: float, batch: int, seq_len: int) ->
     )
     model(ids(batch, seq_len))
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output.logits) == expected_bytes(steps)
-    peak = max(live_bytes(steps, [(item.storage, item.position) for item in kept(steps)]))
+    peak = max(live_bytes(steps, saved_storages(saved_uses(steps))))
     assert forward_peak(model, ids(batch, seq_len), lambda output: output.logits, True) == peak
 
 
-def passed(steps: Schedule, in_place: bool) -> tuple[list[Kept], BackwardPass]:
-    saving = list(savings(steps))
-    keeping = [item for item in kept(steps, saving) if item.storage.kind == ACTIVATION]
+def passed(steps: Schedule, in_place: bool) -> tuple[list[SavedUse], BackwardPass]:
+    saving = list(saved_uses(steps))
+    keeping = [item for item in saved_storages(saving) if item.storage.kind == ACTIVATION]
     plugins = default()
     return keeping, backward_pass(steps, saving, plugins.operators, plugins.profiles["torch-eager-cpu"], in_place)
 
@@ -91,7 +91,7 @@ def test_gpt2s_whole_step(attention: str, p: float, batch: int, seq_len: int, ch
     steps = scheduled("gpt2", overrides, True, again=checkpointing, batch=batch, seq_len=seq_len, attention=attention)
     model(ids(batch, seq_len))
     keeping, back = passed(steps, in_place=False)
-    peak = max(step_bytes(steps, keeping, back, fresh=True))
+    peak = max(live_bytes(steps, keeping, back, fresh=True))
     assert step_peak(model, ids(batch, seq_len), lambda output: output.logits) == peak
 
 
@@ -102,7 +102,7 @@ def test_gradients_that_meet_are_added_in_place(attention: str) -> None:
     overrides = {**GPT2, **dict.fromkeys(DROPOUT, 0.0)}
     back = passed(scheduled("gpt2", overrides, True, batch=2, seq_len=24, attention=attention), in_place=True)[1]
     made = {life.birth for life in back.lives}
-    added = [position in made for position, kernel in enumerate(back.kernels) if kernel.name == ADD]
+    added = [position in made for position, call in enumerate(back.calls) if call.name == "add"]
     model = gpt2(attention, 0.0).train()
     assert sums(model, ids(2, 24), lambda output: output.logits) == (added.count(True), added.count(False)) == (1, 12)
 
@@ -122,8 +122,8 @@ def test_the_worksheets_model_in_training(batch: int, seq_len: int) -> None:
     model = WorksheetLM(**WORKSHEET).train()
     steps = scheduled("transformer-lm", WORKSHEET, True, batch=batch, seq_len=seq_len)
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output) == expected_bytes(steps)
-    peak = max(live_bytes(steps, [(item.storage, item.position) for item in kept(steps)]))
+    peak = max(live_bytes(steps, saved_storages(saved_uses(steps))))
     assert forward_peak(model, ids(batch, seq_len), lambda output: output, True) == peak
     keeping, back = passed(steps, in_place=False)
-    whole = max(step_bytes(steps, keeping, back, fresh=True))
+    whole = max(live_bytes(steps, keeping, back, fresh=True))
     assert step_peak(model, ids(batch, seq_len), lambda output: output) == whole

@@ -50,13 +50,13 @@ def formulas_of(plugins: Plugins, report: Report) -> Formula:
     """The default formula: the operator's own, in symbols and with the values put in, and what it counts; in training
     what its backward pass keeps, and why."""
     known: dict[Any, list[str]] = {}
-    kept = _kept(report, plugins)
+    saved = _saved(report)
 
     def lines(record: NodeCost) -> list[str]:
         operator = plugins.operators.get(record.node.operator)
         if operator is None:
             return []
-        reasons = kept.get(record.node.name, [])
+        reasons = saved.get(record.node.name, [])
         key = (operator.name, str([item.spec for item in record.node.inputs]), str(record.node.attributes))
         if key not in known:
             known[key] = [*_formulas(operator, record), sources(operator.doc)[0]]
@@ -65,17 +65,15 @@ def formulas_of(plugins: Plugins, report: Report) -> Formula:
     return lines
 
 
-def _kept(report: Report, plugins: Plugins) -> dict[str, list[str]]:
-    """Lines about what counts as kept at each node."""
-    if report.annotated.training is None:
+def _saved(report: Report) -> dict[str, list[str]]:
+    """Returns lines about what counts as saved at each node."""
+    if report.annotated.activations is None:
         return {}
-    from graphacct.explanations.saved_bytes import keepings
-    from graphacct.reports.step import kernels
+    from graphacct.explanations.saved_bytes import saved_rows
 
-    steps = kernels(report.annotated.graph, report.annotated.training, plugins.operators)
     return {
         node: [f"keeps {item.name} {item.tensor}: {item.why}" for item in found if not item.counted]
-        for node, found in keepings(steps).items()
+        for node, found in saved_rows(report.annotated.activations).items()
     }
 
 

@@ -6,7 +6,7 @@ symbols are taken to be those that the kernels support.
 
 from typing import Any
 
-from graphacct import Saved, Work, ceil_div, exact_div, operator, prod, same
+from graphacct import Expansion, Saved, Tensor, Work, ceil_div, exact_div, operator, prod, same
 from graphacct_operators.attention import attended
 
 ATTENTION = "scaled_dot_product_attention"
@@ -40,14 +40,14 @@ def efficient_attention(*, padded_rows: Any, causal: bool = False, scale: Any = 
     return Work()
 
 
-def batched(trace: Any, x: Any, lead: tuple[Any, ...]) -> Any:
+def batched(trace: Expansion, x: Tensor, lead: tuple[Any, ...]) -> Tensor:
     """x with these batch dimensions as one."""
     if x.spec.shape[:-2] != lead:
         x = trace.apply("expand", x, shape=(*lead, *x.spec.shape[-2:]))
     return trace.apply("reshape", x, shape=(prod(lead), *x.spec.shape[-2:]))
 
 
-def matmul(trace: Any, x: Any, y: Any) -> Any:
+def matmul(trace: Expansion, x: Tensor, y: Tensor) -> Tensor:
     """bmm on the two with their batch dimensions as one: views, or copies where the layout asks for one."""
     if len(x.spec.shape) < 3 and len(y.spec.shape) < 3:
         return trace.apply("matmul", x, y)
@@ -57,14 +57,14 @@ def matmul(trace: Any, x: Any, y: Any) -> Any:
     return trace.apply("reshape", flat, shape=(*lead, *flat.spec.shape[-2:]))
 
 
-def as_added(trace: Any, q: Any, mask: tuple[Any, ...]) -> tuple[Any, ...]:
+def as_added(trace: Expansion, q: Tensor, mask: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The mask as something to add: a bool one becomes 0 and -inf in the dtype of q, in its own shape."""
     made = tuple(trace.apply("cast", item, dtype=q.spec.dtype) if item.spec.dtype == "bool" else item for item in mask)
     trace.hold(*made)
     return made
 
 
-def for_each_head(trace: Any, x: Any, heads: Any) -> Any:
+def for_each_head(trace: Expansion, x: Tensor, heads: Any) -> Tensor:
     """Keys or values for every query head: a copy where several share them."""
     b, g, t, d = x.spec.shape
     if same(g, heads):
@@ -75,8 +75,15 @@ def for_each_head(trace: Any, x: Any, heads: Any) -> Any:
 
 
 def written_out(
-    trace: Any, q: Any, k: Any, v: Any, *mask: Any, causal: bool = False, scale: Any = None, dropout_p: float = 0.0
-) -> Any:
+    trace: Expansion,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *mask: Tensor,
+    causal: bool = False,
+    scale: Any = None,
+    dropout_p: float = 0.0,
+) -> Tensor:
     """Where no fused kernel serves: in float32 where the operands have 16 bits, q and k each times the root of the
     scale. The function's variables live until it returns."""
     dtype = q.spec.dtype
@@ -101,7 +108,7 @@ def written_out(
     return trace.apply("cast", matmul(trace, weights, v), dtype=dtype)
 
 
-def on_cpu(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
+def on_cpu(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **attributes: Any) -> Tensor:
     """The CPU's flash kernel, unless there is dropout, a mask that is trained or not of 2 or 4 dimensions, or keys and
     values differ in width; the kernel itself with a cap, as `capped`."""
     if attributes.get("softcap"):
@@ -112,7 +119,7 @@ def on_cpu(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) ->
     return trace.apply(ATTENTION, q, k, v, *as_added(trace, q, mask), **attributes)
 
 
-def on_cuda(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
+def on_cuda(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **attributes: Any) -> Tensor:
     """The flash kernel in 16 bits without a mask; the memory-efficient one in float32 or with a mask, where keys and
     values have as many heads as queries; else written out. The kernel itself with a cap, as `capped`."""
     if attributes.get("softcap"):
@@ -131,13 +138,13 @@ def on_cuda(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -
     return written_out(trace, q, k, v, *mask, **attributes)
 
 
-def capped(trace: Any, q: Any, k: Any, v: Any, *mask: Any, **attributes: Any) -> Any:
+def capped(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **attributes: Any) -> Tensor:
     """With a softcap: torch's own function takes none, and the kernels that do (the flash-attention library's since
     2.6) keep what the flash kernel keeps, and make no floats of a mask."""
     return trace.apply(ATTENTION, q, k, v, *mask, **attributes)
 
 
-def flash(trace: Any, q: Any, k: Any, v: Any, **attributes: Any) -> Any:
+def flash(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, **attributes: Any) -> Tensor:
     """The flash kernel, on heads that are padded to a multiple of 8 where they are not one."""
     d = q.spec.shape[-1]
     short = -d % 8 if type(d) is int else 0
@@ -148,7 +155,7 @@ def flash(trace: Any, q: Any, k: Any, v: Any, **attributes: Any) -> Any:
     return trace.apply("slice", out, dim=-1, start=0, length=d)
 
 
-def _aligned(trace: Any, mask: tuple[Any, ...]) -> tuple[Any, ...]:
+def _aligned(trace: Expansion, mask: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The mask with rows that the memory-efficient kernel can load: padded to a multiple of 8, then cut again."""
     made = []
     for item in mask:

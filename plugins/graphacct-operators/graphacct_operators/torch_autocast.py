@@ -7,9 +7,9 @@ differ. The copies of parameters are made once and live to the end of the region
 
 from typing import Any
 
-from graphacct import Profile
+from graphacct import Expansion, Profile, Tensor
 from graphacct_operators.torch_attention import ATTENTION
-from graphacct_operators.torch_backward import RULES
+from graphacct_operators.torch_backward import NAMES, RULES
 from graphacct_operators.torch_eager import CPU_EXPAND, CPU_SAVES, CUDA_EXPAND, CUDA_KERNELS
 
 PRODUCT = "bfloat16"
@@ -32,12 +32,12 @@ def casts(float32: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def as_product(trace: Any, x: Any) -> Any:
+def as_product(trace: Expansion, x: Tensor) -> Tensor:
     """x in the products' dtype."""
     return trace.apply("cast", x, dtype=PRODUCT)
 
 
-def sum_in_float32(trace: Any, x: Any, **attributes: Any) -> Any:
+def sum_in_float32(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
     """The sum of x in float32, without a copy of x."""
     return trace.apply("sum", x, **attributes, dtype="float32")
 
@@ -49,6 +49,7 @@ AUTOCAST_CUDA = Profile(
     kernels=CUDA_KERNELS,
     casts=casts(IN_FLOAT32_ON_CUDA),
     backward=RULES,
+    names=NAMES,
 )
 
 AUTOCAST_CPU = Profile(
@@ -58,4 +59,5 @@ AUTOCAST_CPU = Profile(
     saves=CPU_SAVES,
     casts=casts(IN_FLOAT32_ON_CPU),
     backward=RULES,
+    names=NAMES,
 )

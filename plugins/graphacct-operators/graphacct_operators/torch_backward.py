@@ -1,159 +1,186 @@
-"""What torch's backward pass makes for each operator: new gradients, and the temporaries of its formulas.
+"""Which kernels torch's backward pass runs for each operator, what each of them reads and what it makes.
 
 The formulas are those of torch's derivatives.yaml, their kernels in torch's order as a dispatch mode sees them (torch
 2.13; tests/goldens/act-gpt2, act-transformer-lm). An operator that is not here makes one new gradient for each operand,
-in one kernel, which holds for softmax, tanh, silu, the normalizations, embedding, products of matrices and others.
-`trace.wanted` says whose gradients are computed, g is the output's gradient.
+in one kernel that reads g and all that was saved: that holds for softmax, tanh, silu, the normalizations, embedding,
+products of matrices and others. A rule names what a kernel reads if that is less. `trace.wanted` says whose gradients
+are computed, g is the output's gradient.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from graphacct import TensorSpec, dense_like
+from graphacct import KernelNames, Recorder, Tensor, TensorSpec, dense_like
+
+Pair = tuple[Tensor | None, Tensor | None]
+NAMES = KernelNames(start="gradient", add="add", sum="sum", cast="cast")
+"""torch fills the loss's gradient with ones; the rest are its operators."""
 
 
-def passed_on(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
-    """g itself for every operand; where one was broadcast, the engine sums."""
+def passed_on(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor, ...]:
+    """g itself for every operand; the engine sums it for one that was broadcast."""
     return (g,) * len(operands)
 
 
-def elementwise(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
-    """A new tensor like g for every operand; where one was broadcast, the engine sums it afterwards."""
+def elementwise(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
+    """A new tensor like g for every operand; the engine sums it for one that was broadcast."""
     return tuple(trace.new(dense_like(g.spec)) if wanted else None for wanted in trace.wanted)
 
 
-def linear_in_out(trace: Any, g: Any, x: Any, weight: Any, *bias: Any) -> Any:
+def mul(trace: Recorder, g: Tensor, x: Tensor, y: Tensor) -> Pair:
+    """g * y and g * x, a kernel each; the engine sums them for one that was broadcast."""
+    like = dense_like(g.spec)
+    of_x = trace.new(like, reads=(g, y)) if trace.wanted[0] else None
+    return of_x, trace.new(like, reads=(g, x)) if trace.wanted[1] else None
+
+
+def linear_in_out(trace: Recorder, g: Tensor, x: Tensor, weight: Tensor, *bias: Tensor) -> tuple[Tensor | None, ...]:
     """Two products; the bias's gradient is g, which the engine sums."""
-    made = iter(_several(trace, [TensorSpec(y.spec.shape, y.spec.dtype) for y in _asked(trace, x, weight)]))
+    made = iter(trace.new_several(*_asked(trace, x, weight)))
     return (*(next(made) if wanted else None for wanted in trace.wanted[:2]), *(g for _ in bias))
 
 
-def linear(trace: Any, g: Any, x: Any, weight: Any, *bias: Any) -> Any:
-    """As linear_in_out; the weight's gradient is the view of a product, for the weight is turned before it is used."""
+def linear(trace: Recorder, g: Tensor, x: Tensor, weight: Tensor, *bias: Tensor) -> tuple[Tensor | None, ...]:
+    """As linear_in_out; the weight's gradient is the view of a product, since the weight is transposed before use."""
     of_x, of_weight, *of_bias = linear_in_out(trace, g, x, weight, *bias)
     return (of_x, of_weight and trace.view(of_weight, of_weight.spec), *of_bias)
 
 
-def _asked(trace: Any, *operands: Any) -> list[Any]:
+def _asked(trace: Recorder, *operands: Tensor) -> list[Tensor]:
     """Of the first operands those whose gradient is wanted."""
     return [x for x, wanted in zip(operands, trace.wanted, strict=False) if wanted]
 
 
-def sub(trace: Any, g: Any, x: Any, y: Any) -> Any:
+def sub(trace: Recorder, g: Tensor, x: Tensor, y: Tensor) -> Pair:
     """g itself, and g negated."""
     return g, trace.new(g) if trace.wanted[1] else None
 
 
-def div(trace: Any, g: Any, x: Any, y: Any) -> Any:
-    """g / y, and -g * ((x / y) / y)."""
-    first = trace.new(g) if trace.wanted[0] else None
+def div(trace: Recorder, g: Tensor, x: Tensor, y: Tensor) -> Pair:
+    """g / y, and -g * ((x / y) / y): three temporaries, which the expression holds until its end."""
+    first = trace.new(g, reads=(g, y)) if trace.wanted[0] else None
     if not trace.wanted[1]:
         return first, None
-    trace.hold(trace.new(g), trace.new(g), trace.new(g))
-    return first, trace.new(g)
+    negated = trace.new(g, reads=(g,))
+    once = trace.new(g, reads=(x, y))
+    twice = trace.new(g, reads=(once, y))
+    trace.hold(negated, once, twice)
+    return first, trace.new(g, reads=(negated, twice))
 
 
-def power(trace: Any, g: Any, x: Any, **attributes: Any) -> Any:
+def power(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
     """g * (exponent * x ** (exponent - 1)): two temporaries, which the expression holds until its end."""
-    trace.hold(trace.new(x), trace.new(x))
-    return trace.new(g)
+    raised = trace.new(x, reads=(x,))
+    scaled = trace.new(x, reads=(raised,))
+    trace.hold(raised, scaled)
+    return trace.new(g, reads=(g, scaled))
 
 
-def rsqrt(trace: Any, g: Any, x: Any) -> Any:
-    """-0.5 * g * out ** 3, two temporaries."""
-    trace.hold(trace.new(x), trace.new(x))
-    return trace.new(g)
+def rsqrt(trace: Recorder, g: Tensor, x: Tensor) -> Tensor:
+    """-0.5 * g * out ** 3: two temporaries."""
+    scaled = trace.new(x, reads=(g,))
+    cubed = trace.new(x, reads=trace.outputs)
+    trace.hold(scaled, cubed)
+    return trace.new(g, reads=(scaled, cubed))
 
 
-def reciprocal(trace: Any, g: Any, x: Any) -> Any:
-    """-g * (out * out), two temporaries."""
-    trace.hold(trace.new(x), trace.new(x))
-    return trace.new(g)
+def reciprocal(trace: Recorder, g: Tensor, x: Tensor) -> Tensor:
+    """-g * (out * out): two temporaries."""
+    negated = trace.new(x, reads=(g,))
+    squared = trace.new(x, reads=trace.outputs)
+    trace.hold(negated, squared)
+    return trace.new(g, reads=(negated, squared))
 
 
-def dropout(trace: Any, g: Any, x: Any, *, p: float) -> Any:
-    """g times the mask; g itself where nothing is dropped."""
+def dropout(trace: Recorder, g: Tensor, x: Tensor, *, p: float) -> Tensor:
+    """g times the mask; g itself if nothing is dropped."""
     return trace.new(g) if p else g
 
 
-def summed(trace: Any, g: Any, x: Any, **attributes: Any) -> Any:
+def summed(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
     """g, expanded: a view."""
     return trace.expand(g, x)
 
 
-def reshape(trace: Any, g: Any, x: Any, **attributes: Any) -> Any:
-    """g in the operand's shape: a view, or a copy where its layout asks for one."""
+def reshape(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
+    """g in the operand's shape: a view, or a copy if its layout asks for one."""
     return trace.apply("reshape", g, shape=x.spec.shape)
 
 
-def transpose(trace: Any, g: Any, x: Any, *, dims: Any) -> Any:
-    """g turned back: a view."""
+def transpose(trace: Recorder, g: Tensor, x: Tensor, *, dims: Any) -> Tensor:
+    """g transposed back: a view."""
     return trace.apply("transpose", g, dims=dims)
 
 
-def permute(trace: Any, g: Any, x: Any, *, dims: Any) -> Any:
+def permute(trace: Recorder, g: Tensor, x: Tensor, *, dims: Any) -> Tensor:
     """g in the old order: a view."""
     rank = len(dims)
     order = [axis % rank for axis in dims]
     return trace.apply("permute", g, dims=tuple(order.index(axis) for axis in range(rank)))
 
 
-def split(trace: Any, gs: Any, x: Any, **attributes: Any) -> Any:
+def split(trace: Recorder, gs: Any, x: Tensor, **attributes: Any) -> Tensor:
     """The parts' gradients one after the other: a copy."""
-    return trace.new(x, reads=tuple(g for g in gs if g is not None))
+    return trace.new(x)
 
 
-def part(trace: Any, g: Any, x: Any, **attributes: Any) -> Any:
+def part(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
     """A tensor of the operand's size that is zero outside the part."""
     return trace.new(x)
 
 
-def expand(trace: Any, g: Any, x: Any, **attributes: Any) -> Any:
+def expand(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
     """g, which the engine sums over what was repeated."""
     return g
 
 
-def parts(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
+def parts(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor, ...]:
     """Slices of g: views."""
     return tuple(trace.view(g, TensorSpec(x.spec.shape, x.spec.dtype)) for x in operands)
 
 
-def cast(trace: Any, g: Any, x: Any, *, dtype: str) -> Any:
+def cast(trace: Recorder, g: Tensor, x: Tensor, *, dtype: str) -> Tensor:
     """g in the operand's dtype: a copy, or g itself."""
     return g if g.spec.dtype == x.spec.dtype else trace.new(x)
 
 
-def cross_entropy(trace: Any, g: Any, logits: Any, targets: Any, **attributes: Any) -> Any:
+def cross_entropy(trace: Recorder, g: Tensor, logits: Tensor, targets: Tensor, **attributes: Any) -> Pair:
     """The gradient of the log-probabilities, zero but at the targets, then log_softmax's, which reads it."""
-    picked = trace.new(logits)
+    picked = trace.new(logits, reads=(g, *trace.saved("targets"), *trace.saved("total_weight")))
     trace.release("targets", "total_weight", g)
-    return trace.new(logits, reads=(picked,)), None
+    return trace.new(logits, reads=(picked, *trace.saved("log_probabilities"))), None
 
 
-def attention(trace: Any, g: Any, *operands: Any, **attributes: Any) -> Any:
+def masked_fill(trace: Recorder, g: Tensor, x: Tensor, mask: Tensor) -> Pair:
+    """g, and zero where the mask is set."""
+    return trace.new(g), None
+
+
+def where(trace: Recorder, g: Tensor, condition: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor | None, ...]:
+    """g where an operand was taken, and zero elsewhere."""
+    return (None, *(trace.new(g) if wanted else None for wanted in trace.wanted[1:]))
+
+
+def attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
     """The gradients of q, k and v in one kernel, each laid out as its operand; a mask's beside them."""
-    made = iter(_several(trace, [dense_like(x.spec) for x in _asked(trace, *operands)]))
+    made = iter(trace.new_several(*[dense_like(x.spec) for x in _asked(trace, *operands)]))
     return tuple(next(made) if wanted else None for wanted in trace.wanted)
 
 
-def _several(trace: Any, specs: list[TensorSpec]) -> tuple[Any, ...]:
-    if not specs:
-        return ()
-    made = trace.new(*specs)
-    return made if isinstance(made, tuple) else (made,)
-
-
-def rotary_embedding(trace: Any, g: Any, x: Any, cos: Any, sin: Any, **attributes: Any) -> Any:
+def rotary_embedding(
+    trace: Recorder, g: Tensor, x: Tensor, cos: Tensor, sin: Tensor, **attributes: Any
+) -> tuple[Tensor | None, None, None]:
     """Each half's gradient from the two products that it is in, then both in one tensor: the formula written out."""
     if not trace.wanted[0]:
         return None, None, None
     *lead, width = x.spec.shape
     half = TensorSpec((*lead, width // 2), x.spec.dtype)
-    first, second = trace.new(half), trace.new(half)
-    turned = trace.new(half)
-    third = trace.new(half, reads=(turned,))
+    half_of_g = trace.view(g, half)
+    first, second = trace.new(half, reads=(half_of_g, cos)), trace.new(half, reads=(half_of_g, cos))
+    negated = trace.new(half, reads=(half_of_g,))
+    third = trace.new(half, reads=(negated, sin))
     first = trace.add(first, third)
-    fourth = trace.new(half)
+    fourth = trace.new(half, reads=(half_of_g, sin))
     trace.release(g)
     second = trace.add(second, fourth)
     whole = trace.new(x, reads=(first,))
@@ -165,14 +192,11 @@ RULES: dict[str, Callable[..., Any]] = {
     "add": passed_on,
     "shift": passed_on,
     "contiguous": passed_on,
-    "mul": elementwise,
+    "mul": mul,
     "maximum": elementwise,
     "minimum": elementwise,
-    "masked_fill": lambda trace, g, x, mask: (trace.new(g), None),
-    "where": lambda trace, g, condition, x, y: (
-        None,
-        *(trace.new(g) if wanted else None for wanted in trace.wanted[1:]),
-    ),
+    "masked_fill": masked_fill,
+    "where": where,
     "linear": linear,
     "linear_in_out": linear_in_out,
     "sub": sub,

@@ -6,7 +6,7 @@ Measured on torch 2.13 (tests/goldens/): each expansion has the kernels in torch
 from collections.abc import Callable
 from typing import Any
 
-from graphacct import Profile, Saved, prod, same
+from graphacct import Expansion, Profile, Saved, Tensor, prod, same
 from graphacct_operators.torch_attention import (
     ATTENTION,
     EFFICIENT,
@@ -17,28 +17,28 @@ from graphacct_operators.torch_attention import (
     on_cpu,
     on_cuda,
 )
-from graphacct_operators.torch_backward import RULES
+from graphacct_operators.torch_backward import NAMES, RULES
 
 
-def rows(trace: Any, x: Any) -> Any:
+def rows(trace: Expansion, x: Tensor) -> Tensor:
     """x as a matrix, its leading dimensions as one: a view, or a copy where its layout asks for one."""
     *lead, width = x.spec.shape
     return x if len(lead) == 1 else trace.apply("reshape", x, shape=(prod(lead), width))
 
 
-def linear(trace: Any, x: Any, weight: Any, *bias: Any, operator: str = "linear") -> Any:
+def linear(trace: Expansion, x: Tensor, weight: Tensor, *bias: Tensor, operator: str = "linear") -> Tensor:
     """addmm or mm on the rows of x; the result is viewed in x's leading dimensions."""
     flat = trace.apply(operator, rows(trace, x), weight, *bias)
     shape = (*x.spec.shape[:-1], flat.spec.shape[-1])
     return trace.apply("reshape", flat, shape=shape)
 
 
-def linear_in_out(trace: Any, x: Any, weight: Any, *bias: Any) -> Any:
+def linear_in_out(trace: Expansion, x: Tensor, weight: Tensor, *bias: Tensor) -> Tensor:
     """addmm on the rows of x."""
     return linear(trace, x, weight, *bias, operator="linear_in_out")
 
 
-def rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
+def rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, wide: str = "") -> Tensor:
     """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own.
 
     In float32 where x has 16 bits: `wide` says what of it, all unless it says so, which is torch's own where it has no
@@ -55,7 +55,7 @@ def rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
     return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
 
 
-def composed_rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
+def composed_rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, wide: str = "") -> Tensor:
     """RMSNorm as the transformers library writes it: in float32, cast back, times the weight; or as `wide` says."""
     if wide == "all":
         return rms_norm(trace, x, *weight, wide=wide)
@@ -70,23 +70,23 @@ def composed_rms_norm(trace: Any, x: Any, *weight: Any, wide: str = "") -> Any:
     return trace.apply("mul", *weight, result) if weight else result
 
 
-def inverse_root(trace: Any, x: Any) -> Any:
+def inverse_root(trace: Expansion, x: Tensor) -> Tensor:
     """rsqrt(mean(x²) + eps)."""
     mean = trace.apply("mean", trace.apply("pow", x, exponent=2), dim=-1, keepdim=True)
     return trace.apply("rsqrt", trace.apply("shift", mean))
 
 
-def rotary_embedding(trace: Any, x: Any, cos: Any, sin: Any, *, composed: bool = False) -> Any:
+def rotary_embedding(trace: Expansion, x: Tensor, cos: Tensor, sin: Tensor, *, composed: bool = False) -> Tensor:
     """Where it is composed: x * cos + rotated(x) * sin, the rotated one a copy of both halves, one of them negated."""
     if not composed or not same(cos.spec.shape[-1], x.spec.shape[-1]):
         return trace.apply("rotary_embedding", x, cos, sin, composed=composed)
     first = trace.apply("mul", x, cos)
-    front, back = trace.apply("split", x, parts=2)
+    front, back = trace.apply_several("split", x, parts=2)
     turned = trace.apply("concat", trace.apply("neg", back), front, dim=-1)
     return trace.apply("add", first, trace.apply("mul", turned, sin))
 
 
-def gelu_new(trace: Any, x: Any) -> Any:
+def gelu_new(trace: Expansion, x: Tensor) -> Tensor:
     """0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) in the order in which the transformers library evaluates it."""
     half = trace.apply("scale", x)
     inner = trace.apply("add", x, trace.apply("scale", trace.apply("pow", x, exponent=3)))
@@ -105,7 +105,7 @@ NORM_INPUT = "the gradient needs the normalised input, recomputed from x and the
 SCALED = "the input's gradient is scaled by it"
 
 
-def softmax(trace: Any, x: Any, **attributes: Any) -> Any:
+def softmax(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
     """The softmax, of a copy of x where it is computed in another dtype."""
     dtype = attributes.get("dtype") or x.spec.dtype
     return trace.apply("softmax", trace.apply("cast", x, dtype=dtype) if dtype != x.spec.dtype else x, **attributes)
@@ -143,7 +143,7 @@ CPU_SAVES = {
     ),
     ATTENTION: FLASH_CPU_SAVES,
 }
-CUDA_EXPAND = {**COMMON, ATTENTION: on_cuda}
+CUDA_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, ATTENTION: on_cuda}
 CUDA_KERNELS = {EFFICIENT: efficient_attention}
 
 CPU = Profile(
@@ -152,6 +152,7 @@ CPU = Profile(
     expand=CPU_EXPAND,
     saves=CPU_SAVES,
     backward=RULES,
+    names=NAMES,
 )
 
 CUDA = Profile(
@@ -160,6 +161,7 @@ CUDA = Profile(
     expand=CUDA_EXPAND,
     kernels=CUDA_KERNELS,
     backward=RULES,
+    names=NAMES,
 )
 
 CUDA_COMPOSED_NORMS = Profile(
@@ -168,4 +170,5 @@ CUDA_COMPOSED_NORMS = Profile(
     expand={**CUDA_EXPAND, "rms_norm": composed_rms_norm},
     kernels=CUDA_KERNELS,
     backward=RULES,
+    names=NAMES,
 )

@@ -1,0 +1,217 @@
+"""The flow of gradients: which of them a training step computes, how often, and where they are added up.
+
+A gradient is computed where something needs it: an operand's, if it is a parameter that is trained or a value that one
+leads to. Token ids, pixels, masks and frozen parameters need none, so that the first layer's input gradient is never
+computed (the step of a 50-layer convolutional net is 2.971 times its forward pass, not 3).
+
+A value that several operands are gets as many gradients, which are added up: one addition for each element and each
+use after the first, as autograd does it when it reaches the node that made the value; a parameter likewise. An
+operator's own gradient knows nothing of other uses, so these additions are no operator's: they are the node's that
+makes the value, or that owns the parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from graphacct.dims import Dim, maximum, same
+from graphacct.errors import blame
+from graphacct.graph.graph import Graph, Node, Parameter
+from graphacct.graph.paths import instances
+from graphacct.graph.walk import BlockEnd, Place, Result, Run, runs
+from graphacct.operators.cost import Work
+from graphacct.operators.operator import Operator
+from graphacct.tensors import FLOATING
+from graphacct.training.gradients import Gradients, gradients_of
+
+
+@attrs.frozen
+class Additions:
+    """The additions at one node of the gradients of one value or parameter.
+
+    Attributes:
+        name: The value, or the parameter.
+        weight: Whether it is a parameter.
+        uses: How many operands it is; for a parameter, over all runs of the nodes that use it.
+        elements: Of one value or parameter.
+        count: How many additions for each element there are, once.
+        times: How often.
+    """
+
+    name: str
+    weight: bool
+    uses: Dim
+    elements: Dim
+    count: Dim
+    times: Dim
+
+    @property
+    def flops(self) -> Dim:
+        """All of them."""
+        return self.count * self.elements * self.times
+
+
+@attrs.frozen(eq=False)
+class NodeGradients:
+    """What a node computes in the backward pass.
+
+    Attributes:
+        node: The node, named as in its graph.
+        times: How often it runs with each choice of operands that need a gradient: in the first repetition of a
+            block it may be fewer of them than in the others.
+        additions: The gradients that are added up here.
+    """
+
+    node: Node
+    times: dict[tuple[bool, ...], Dim] = attrs.field(factory=dict)
+    additions: list[Additions] = attrs.field(factory=list)
+
+
+def backward(
+    graph: Graph, trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable
+) -> dict[str, NodeGradients]:
+    """What each node of a graph computes in the backward pass of a training step, by its name.
+
+    `trained` says which parameters need a gradient. Nodes that compute none are left out.
+    Raises GraphError where repetitions of a block differ by turns and there is a symbolic number of them.
+    """
+    step = _Gradients(trained)
+    for event in runs(graph):
+        if isinstance(event, Run):
+            step.run(event)
+        elif isinstance(event, BlockEnd):
+            step.stack(event)
+    step.add_up()
+    return step.nodes
+
+
+@attrs.define
+class _Shared:
+    """A parameter's storage: the node that it belongs to, how many there are, and how often they are used in all."""
+
+    node: Node
+    parameter: Parameter
+    instances: Dim
+    uses: Dim = 0
+
+
+@attrs.define
+class _Gradients:
+    """What is known of a graph's gradients from the runs so far.
+
+    Attributes:
+        trained: Which parameters need a gradient.
+        nodes: What the nodes compute, by name.
+        makers: The results that need a gradient, and the node that makes each.
+        uses: How many operands each result is.
+        shared: The parameters that have gradients, by name and the blocks' first indices that its `*`s begin at.
+    """
+
+    trained: Callable[[Parameter], bool]
+    nodes: dict[str, NodeGradients] = attrs.field(factory=dict)
+    makers: dict[Result, Node] = attrs.field(factory=dict)
+    uses: dict[Result, Dim] = attrs.field(factory=dict)
+    shared: dict[tuple[str, tuple[int, ...]], _Shared] = attrs.field(factory=dict)
+
+    def run(self, run: Run) -> None:
+        """A node runs; its results need a gradient if they can have one and any operand needs one."""
+        floating = [result for result in run.outputs if result.value.spec.dtype in FLOATING]
+        if not floating:
+            return
+        wanted = tuple(map(self._needed, run.operands))
+        if not any(wanted):
+            return
+        self.makers.update((result, run.node) for result in floating)
+        times = self._of(run.node).times
+        times[wanted] = times.get(wanted, 0) + run.place.times
+        for operand, want in zip(run.operands, wanted, strict=True):
+            if not want:
+                continue
+            if isinstance(operand, Parameter):
+                self._share(operand, run)
+            else:
+                self._use(operand, run.place)
+
+    def stack(self, end: BlockEnd) -> None:
+        """A block stacks up results, each one use; the additions of what comes of them are its last node's."""
+        for stacked, results in end.stacks:
+            for place, result in zip(end.repetitions, results, strict=True):
+                if result in self.makers:
+                    self._use(result, place)
+            needed = [self.makers[result] for result in results if result in self.makers]
+            if needed:  # a body without nodes stacks up what others made
+                self.makers[stacked] = [needed[-1], *end.block.body.walk()][-1]
+
+    def add_up(self) -> None:
+        """All uses are known: a gradient comes of each, and they are added up."""
+        for result, node in self.makers.items():
+            uses = self.uses.get(result, 0)
+            if type(uses) is int and uses < 2:
+                continue  # one gradient, or none: nothing to add up
+            name, spec = result.value.name, result.value.spec
+            self._add(node, Additions(name, False, uses, spec.elements, maximum(uses - 1, 0), result.place.times))
+        for shared in self.shared.values():
+            uses, parameter = shared.uses, shared.parameter
+            if not same(count := uses - shared.instances, 0):
+                self._add(shared.node, Additions(parameter.name, True, uses, parameter.spec.elements, count, 1))
+
+    def _needed(self, operand: Result | Parameter) -> bool:
+        if isinstance(operand, Parameter):
+            return operand.spec.dtype in FLOATING and self.trained(operand)
+        return operand in self.makers
+
+    def _use(self, result: Result, place: Place) -> None:
+        self.uses[result] = self.uses.get(result, 0) + place.times_for_each(result.place)
+
+    def _share(self, parameter: Parameter, run: Run) -> None:
+        name, place = parameter.tied_to or parameter.name, run.place
+        key = (name, place.starts[: name.count("*")])
+        shared = self.shared.get(key)
+        if shared is None:
+            shared = self.shared[key] = _Shared(run.node, parameter, instances(name, place.repeats))
+        elif shared.parameter.tied_to and not parameter.tied_to:
+            shared.node, shared.parameter = run.node, parameter  # the owner, which comes after one that is tied to it
+        shared.uses = shared.uses + place.times
+
+    def _add(self, node: Node, item: Additions) -> None:
+        """Record additions, together with those of the same value in other repetitions that are as many."""
+        known = self._of(node).additions
+        for index, other in enumerate(known):
+            if (other.name, other.weight) == (item.name, item.weight) and same(other.uses, item.uses):
+                known[index] = attrs.evolve(other, times=other.times + item.times)
+                return
+        known.append(item)
+
+    def _of(self, node: Node) -> NodeGradients:
+        found = self.nodes.get(node.name)
+        if found is None:
+            found = self.nodes[node.name] = NodeGradients(node)
+        return found
+
+
+def work_of(record: NodeGradients, operators: Mapping[str, Operator]) -> Gradients | None:
+    """The work of all that a node computes, repetitions and additions included.
+
+    None when no operator of this name is registered, or it does not state the gradient of an operand that needs one.
+    """
+    total = Gradients()
+    for wanted, times in record.times.items():
+        operator = operators.get(record.node.operator)
+        if operator is None:
+            return None
+        try:
+            once = gradients_of(operator, record.node, wanted)
+        except Exception as error:
+            raise blame(record.node.name, record.node.operator, operators, error) from error
+        if once is None:
+            return None
+        total = total.plus(once, times)
+    if record.additions:
+        values, weights = (
+            Work(vector_flops=sum(item.flops for item in record.additions if item.weight is kind))
+            for kind in (False, True)
+        )
+        total = total.plus(Gradients(values, weights), 1)
+    return total
