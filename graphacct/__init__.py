@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-
 NAMES = {
     "api": "account build compare draw explain load memory params save verify",
     "costs.annotate": "AnnotatedGraph NodeCost annotate",
     "costs.conventions": "Convention",
     "costs.quantities": "Quantity",
-    "dims": "Dim ceil_div check_dim differ exact_div floor_div maximum minimum prod same",
-    "errors": "ConfigError GraphError GraphacctError OperatorError ShapeError brief suggest",
+    "dims": "Dim ceil_div check_dim differ dim_text exact_div floor_div maximum minimum prod same some_below",
+    "display": "Output",
+    "errors": "ConfigError GraphError GraphacctError OperatorError ReadError ShapeError brief suggest",
     "execution.kernels": "Tensor",
     "execution.profiles": "KernelNames Profile",
     "execution.recorder": "Expansion Recorder",
@@ -34,7 +34,12 @@ NAMES = {
     "operators.operator": "Operator Saved",
     "reports.report": "Report",
     "reports.rollup": "rollup",
-    "tensors": "TensorSpec",
+    "tensors": "FLOATING TensorSpec",
+    "training.optimizers": "Optimizer",
+    "training.recompute": "RecomputePolicy",
+    "transforms.node_names": "NodeNames",
+    "transforms.rewrite": "Replacement rewrite",
+    "transforms.transform": "Option Transform",
 }
 """The names that graphacct exports, by the module that each is defined in."""
 _MODULES = {name: module for module, names in NAMES.items() for name in names.split()}

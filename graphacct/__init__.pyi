@@ -19,16 +19,20 @@ from graphacct.dims import Dim as Dim
 from graphacct.dims import ceil_div as ceil_div
 from graphacct.dims import check_dim as check_dim
 from graphacct.dims import differ as differ
+from graphacct.dims import dim_text as dim_text
 from graphacct.dims import exact_div as exact_div
 from graphacct.dims import floor_div as floor_div
 from graphacct.dims import maximum as maximum
 from graphacct.dims import minimum as minimum
 from graphacct.dims import prod as prod
 from graphacct.dims import same as same
+from graphacct.dims import some_below as some_below
+from graphacct.display import Output as Output
 from graphacct.errors import ConfigError as ConfigError
 from graphacct.errors import GraphacctError as GraphacctError
 from graphacct.errors import GraphError as GraphError
 from graphacct.errors import OperatorError as OperatorError
+from graphacct.errors import ReadError as ReadError
 from graphacct.errors import ShapeError as ShapeError
 from graphacct.errors import brief as brief
 from graphacct.errors import suggest as suggest
@@ -58,7 +62,15 @@ from graphacct.operators.operator import Operator as Operator
 from graphacct.operators.operator import Saved as Saved
 from graphacct.reports.report import Report as Report
 from graphacct.reports.rollup import rollup as rollup
+from graphacct.tensors import FLOATING as FLOATING
 from graphacct.tensors import TensorSpec as TensorSpec
+from graphacct.training.optimizers import Optimizer as Optimizer
+from graphacct.training.recompute import RecomputePolicy as RecomputePolicy
+from graphacct.transforms.node_names import NodeNames as NodeNames
+from graphacct.transforms.rewrite import Replacement as Replacement
+from graphacct.transforms.rewrite import rewrite as rewrite
+from graphacct.transforms.transform import Option as Option
+from graphacct.transforms.transform import Transform as Transform
 
 __version__: Final[str]
 NAMES: Final[dict[str, str]]

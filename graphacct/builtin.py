@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any
 from graphacct.hooks.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from click import Command
+
     from graphacct.costs.conventions import Convention
     from graphacct.costs.quantities import Quantity
+    from graphacct.display import Output
     from graphacct.graph.graph import Graph, Node
     from graphacct.hooks.manager import Plugins
     from graphacct.models.architecture import Architecture
     from graphacct.models.reader import Reader
     from graphacct.operators.cost import Cost
     from graphacct.operators.operator import Operator
+    from graphacct.training.optimizers import Optimizer
+    from graphacct.training.recompute import RecomputePolicy
 
 
 @hookimpl(trylast=True)
@@ -45,35 +50,96 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
 
 
 @hookimpl
+def graphacct_register_optimizers() -> Iterable[Optimizer]:
+    from graphacct.training.optimizers import OPTIMIZERS
+
+    return OPTIMIZERS
+
+
+@hookimpl
+def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
+    from graphacct.training.recompute import FULL, NONE, SELECTIVE
+
+    return NONE, FULL, SELECTIVE
+
+
+@hookimpl
+def graphacct_register_outputs() -> Iterable[Output]:
+    """By name, as `render/` lies above everything else."""
+    from graphacct.display import DRAW, REPORT, Output
+
+    table = ("by", "depth", "columns", "binary")
+    picture = ("color_by", "depth", "unroll", "views", "plugins")
+    return (
+        Output("table", "For a terminal.", REPORT, (".txt", ".text"), "graphacct.render.table:text", table),
+        Output("json", "Everything, as integers (docs/json.md).", REPORT, (".json",), "graphacct.render.json:json"),
+        Output("csv", "Integers, a row a line.", REPORT, (".csv",), "graphacct.render.csv:csv", ("by",)),
+        Output("markdown", "A table.", REPORT, (".md", ".markdown"), "graphacct.render.markdown:markdown", table),
+        Output("svg", "A picture.", DRAW, (".svg",), "graphacct.render.picture:svg", picture),
+        Output("png", "A picture.", DRAW, (".png",), "graphacct.render.picture:png", picture),
+        Output("pdf", "A picture, by Graphviz's dot.", DRAW, (".pdf",), "graphacct.render.picture:pdf", picture),
+        Output("dot", "Graphviz's source.", DRAW, (".dot", ".gv"), "graphacct.render.picture:dot_source", picture),
+    )
+
+
+@hookimpl
+def graphacct_register_commands() -> Iterable[Command]:
+    """Those of the core; the command line looks them up by itself, without a plugin."""
+    from importlib import import_module
+
+    from graphacct.cli import COMMANDS
+
+    return [import_module(module).command for module in COMMANDS.values()]
+
+
+@hookimpl
 def graphacct_register_readers() -> Iterable[Reader]:
     from graphacct.models.reader import Reader
 
     return (
         Reader(
             "config-json",
-            "Hugging Face's config.json, or a folder that has one.",
+            "Hugging Face's config.json, a folder that has one, or a mapping with its keys.",
             _accepts_config,
             find=_find_config,
         ),
         Reader(
             "graph-json",
             "A graph saved by graphacct (docs/graph-json.md).",
-            lambda path: path.endswith(".json") and os.path.isfile(path),
+            lambda model: isinstance(model, str) and model.endswith(".json") and os.path.isfile(model),
             _read_graph,
+        ),
+        Reader(
+            "networkx",
+            "A networkx DiGraph or MultiDiGraph, an object (docs/python.md).",
+            _accepts_networkx,
+            _read_networkx,
         ),
     )
 
 
-def _accepts_config(path: str) -> bool:
+def _accepts_config(model: Any) -> bool:
     from graphacct.readers.hf import accepts
 
-    return accepts(path)
+    return accepts(model)
 
 
-def _find_config(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
+def _find_config(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
     from graphacct.readers.hf import find
 
-    return find(path, plugins)
+    return find(model, plugins)
+
+
+def _accepts_networkx(model: Any) -> bool:
+    from graphacct.graph.networkx_view import is_networkx
+
+    return is_networkx(model)
+
+
+def _read_networkx(model: Any, operators: Mapping[str, Operator]) -> Graph:
+    from graphacct.graph.networkx_view import from_networkx
+
+    return from_networkx(model, "", operators)
 
 
 def _read_graph(path: str, operators: Mapping[str, Operator]) -> Graph:

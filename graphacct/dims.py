@@ -155,11 +155,11 @@ def _extreme(a: Dim, b: Dim, symbolic: str, numeric: str) -> Dim:
     return max(a, b) if symbolic == "Max" else min(a, b)
 
 
-def text(dim: Dim) -> str:
+def dim_text(dim: Dim) -> str:
     """A dimension as it is printed in messages and pictures."""
     return f"array{getattr(dim, 'shape', ())}" if is_array(dim) else str(dim)
 
 
 def shape_text(shape: Iterable[Dim]) -> str:
     """A shape as it is printed in messages and pictures: `[1, 1024, 1600]`."""
-    return f"[{', '.join(map(text, shape))}]"
+    return f"[{', '.join(map(dim_text, shape))}]"

@@ -41,6 +41,7 @@ class ModelKeywords(TypedDict, total=False):
     dtype: str
     lora: Sequence[str]
     lora_dropout: float
+    transforms: Sequence[Any]
 
 
 class TrainingKeywords(TypedDict, total=False):
@@ -70,6 +71,7 @@ DEFAULTS: Mapping[str, Any] = {
     "dtype": "",
     "lora": (),
     "lora_dropout": 0.0,
+    "transforms": (),
     "profile": "",
     "freeze": (),
     "recompute": "none",

@@ -11,46 +11,76 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "report": "graphacct.cli.report",
-    "draw": "graphacct.cli.draw",
-    "explain": "graphacct.cli.explain",
-    "compare": "graphacct.cli.compare",
-    "memory": "graphacct.cli.memory",
-    "params": "graphacct.cli.params",
-    "verify": "graphacct.cli.verify",
-    "list": "graphacct.cli.list_",
-    "plugins": "graphacct.cli.plugins",
-    "export": "graphacct.cli.export",
+    "report": "What a model costs, by scope, operator or parameter.",
+    "draw": "A picture of a model: SVG, PNG, PDF or DOT.",
+    "explain": "Where the numbers of one node come from.",
+    "compare": "Several models side by side, with shares.",
+    "memory": "The memory of a training step, part by part, and whether it fits.",
+    "params": "The checkpoint's tensors: names, shapes, dtypes.",
+    "verify": "Whether a checkpoint has the tensors that a model has.",
+    "list": "Models, operators, and all else that plugins register.",
+    "plugins": "What is loaded, from where, and what it registers.",
+    "export": "Save a model's graph as JSON, for other tools or to edit.",
 }
-"""Each command's module, whose `command` it is."""
+"""What each command is for. It is here, and the command in a module of its name, so that help imports none of them."""
 
 
 class Commands(click.Group):
-    """A group that imports a command when it is asked for, and ends every error in one or two lines."""
+    """A group that imports a command when it is asked for, and ends every error in one or two lines.
+
+    Plugins' commands stand beside ours: their names are known without importing them.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
-            return None
-        command: click.Command = import_module(module).command
+        if cmd_name not in COMMANDS:
+            from graphacct.cli.plugin_commands import find
+
+            return find(cmd_name, COMMANDS)
+        module = "list_" if cmd_name == "list" else cmd_name
+        command: click.Command = import_module(f"graphacct.cli.{module}").command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and self.get_command(ctx, name) is None:
             from graphacct.errors import suggest
+            from graphacct.hooks.manager import default
 
-            ctx.fail(f"no such command {args[0]!r}{suggest(args[0], COMMANDS)}")
+            ctx.fail(f"no such command {name!r}{suggest(name, default().commands)}")
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Ours with what they are for, those of plugins with where they come from."""
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+        from graphacct.cli.plugin_commands import announced
+
+        others = announced(COMMANDS)
+        if others:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, f"of {entry.distribution}") for name, entry in others.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a plugin, or the model's own code, cannot end the program in its place."""
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            name = ctx.invoked_subcommand
+            if name is None or name in COMMANDS:
+                raise
+            from graphacct.cli.plugin_commands import failed
+            from graphacct.errors import GraphacctError
+
+            if isinstance(error, GraphacctError):
+                raise
+            raise failed(name, COMMANDS, error) from error
         except SystemExit as error:
             text = f"a plugin or the model's own code ended the program: SystemExit({error.code!r})"
             raise click.ClickException(text) from error
@@ -65,7 +95,7 @@ class Commands(click.Group):
         except (Exception, KeyboardInterrupt) as error:
             from graphacct.cli.errors import end
 
-            status = end(error)
+            status = end(error, sys.argv[1:] if args is None else args)
         sys.exit(status if isinstance(status, int) else 0)
 
 

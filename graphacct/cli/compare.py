@@ -10,7 +10,7 @@ from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, 
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
-@click.command("compare", short_help="Several models side by side, with shares.")
+@click.command("compare")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @account_options
 @click.option("--quantity", default="flops", metavar="NAME", help="What to compare.  [default: flops]")

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from graphacct.cli.options import SIZE, Output, account_options, arguments
+from graphacct.cli.output import drawing
 
 
-@click.command("draw", short_help="A picture of a model: SVG, PNG, PDF or DOT.")
+@click.command("draw")
 @click.argument("model")
 @account_options
 @click.option(
@@ -18,7 +19,7 @@ from graphacct.cli.options import SIZE, Output, account_options, arguments
     type=Output(),
     required=True,
     metavar="FILE",
-    help="Where to; .svg, .png, .pdf or .dot gives the format.",
+    help="Where to; .svg, .png, .pdf, .dot or a plugin's ending gives the format.",
 )
 @click.option("--color-by", default="flops", metavar="QUANTITY", help="What the heat shows.  [default: flops]")
 @click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes to open.  [default: what fits a screen]")
@@ -32,12 +33,15 @@ def command(
 
     from graphacct.api import account
     from graphacct.cli.errors import say
-    from graphacct.render.picture import render
+    from graphacct.display import written
+    from graphacct.files import write
 
     given = arguments(options)
+    form = drawing(output, given["plugins"])
+    asked = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views, "plugins": given["plugins"]}
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_: say(f"warning: {message}")
         report = account(model, **given)
-        render(report, output, color_by=color_by, depth=depth, unroll=unroll, views=views, plugins=given["plugins"])
+        write(output, written(form, report, asked, given["plugins"].origin("outputs", form.name)))
     click.echo(f"{report.model}: {output}", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -19,9 +20,12 @@ NAMES = "|".join((*AccountKeywords.__annotations__, "convention", "unknown", "de
 KEYWORD = re.compile(rf"(?<![\w.])({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
 """An option as the core's messages write it, in Python: `phase="train"`, `unroll=True`, `lora=`."""
 
+THINGS = ("plugin", "transform", "optimizer", "convention", "output")
+"""Words that begin messages about a thing that a plugin registers, and are options too."""
 
-def end(error: BaseException) -> int:
-    """Say what went wrong, and give the exit status."""
+
+def end(error: BaseException, given: Sequence[str] = ()) -> int:
+    """Say what went wrong, and give the exit status. `given` are the command's arguments."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -37,7 +41,7 @@ def end(error: BaseException) -> int:
     if isinstance(error, click.UsageError):
         return _usage(error)
     if isinstance(error, GraphacctError):
-        say(with_dashes(str(error)))
+        say(with_dashes(str(error), given))
         return 1
     if isinstance(error, click.ClickException):
         say(error.format_message())
@@ -51,17 +55,25 @@ def end(error: BaseException) -> int:
     return 1
 
 
-def with_dashes(message: str) -> str:
-    """A message of the core with each option as it is typed here.
+def with_dashes(message: str, given: Sequence[str] = ()) -> str:
+    """A message of the core with each option as it is typed here; `given` are the command's arguments.
+
+    A message that begins with the name of an option that was given speaks of that option.
 
     >>> with_dashes('add phase="train", or leave seq_len= and unroll=True out')
     'add --phase train, or leave --seq-len and --unroll out'
+    >>> with_dashes("recompute 'atn' matches no node", ["report", "gpt2", "--recompute", "atn"])
+    "--recompute 'atn' matches no node"
     """
+    first = message.partition(" ")[0]
+    flag = f"--{first.replace('_', '-')}"
+    if first not in THINGS and any(argument.partition("=")[0] == flag for argument in given):
+        message = flag + message[len(first) :]
 
     def typed(found: re.Match[str]) -> str:
         name, value = found[1], (found[2] or "").strip("\"'")
-        flag = "--" + name.replace("_", "-")
-        return flag if value in ("", "True") else f"{flag} {value}"
+        option = "--" + name.replace("_", "-")
+        return option if value in ("", "True") else f"{option} {value}"
 
     return KEYWORD.sub(typed, message)
 

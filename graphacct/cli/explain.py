@@ -10,7 +10,7 @@ from graphacct.cli.options import OUTPUT, account_options, arguments, format_opt
 from graphacct.cli.output import format_of, give
 
 
-@click.command("explain", short_help="Where the numbers of one node come from.")
+@click.command("explain")
 @click.argument("model")
 @click.argument("node")
 @account_options

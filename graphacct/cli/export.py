@@ -10,7 +10,7 @@ from graphacct.cli.options import Output, arguments, model_options
 from graphacct.cli.output import give
 
 
-@click.command("export", short_help="Save a model's graph as JSON, for other tools or to edit.")
+@click.command("export")
 @click.argument("model")
 @model_options
 @click.option("-o", "--output", type=Output(), required=True, metavar="FILE", help="Where to.")

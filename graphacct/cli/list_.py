@@ -11,14 +11,14 @@ from graphacct.cli.output import FORMATS, format_of, give_rows
 from graphacct.render.catalogue import KINDS, catalogue
 
 
-@click.command("list", short_help="Models, operators, conventions, quantities, profiles, readers, plugins.")
+@click.command("list")
 @click.argument("kind", required=False, default="architectures", metavar="[KIND]", type=OneOf(KINDS))
 @plugin_options
 @format_option(*FORMATS)
 @OUTPUT
 def command(kind: str, format_: str | None, output: str | None, **options: Any) -> None:
-    """What there is to use: architectures (the default), operators, conventions, quantities, profiles, readers
-    or plugins.
+    """What there is to use: architectures (the default), operators, conventions, quantities, profiles, readers,
+    transforms, optimizers, recompute-policies, outputs, commands or plugins.
 
     JSON shows the whole of it, the keys and values of each architecture's configuration (for --set) among them.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
 
 
-@click.command("memory", short_help="The memory of a training step, part by part, and whether it fits.")
+@click.command("memory")
 @click.argument("model")
 @memory_options
 @click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB.")

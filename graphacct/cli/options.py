@@ -142,14 +142,21 @@ MODEL = (
     _keyword("--dtype", "Of the parameters.", "the model's own", metavar="NAME"),
     _keyword("--lora", "Low-rank adapters beside matrices of a name. Repeatable.", multiple=True, metavar="RANK:GLOB"),
     _keyword("--lora-dropout", "In training.", "0", type=float, metavar="P"),
+    click.option(
+        "--transform",
+        "transforms",
+        multiple=True,
+        metavar="NAME[:OPTIONS]",
+        help="A rewrite of the graph, as option=value,option=value. Repeatable, in order.",
+    ),
     click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
     *PLUGINS,
 )
 TRAINING = (
     _keyword("--profile", "In training: as which kernels.", "torch-eager-cuda", metavar="NAME"),
-    _keyword("--recompute", "In training: none, full, selective or a glob.", metavar="WHAT"),
+    _keyword("--recompute", "In training: none, full, selective, another policy or a glob.", metavar="WHAT"),
     _keyword("--freeze", "In training: parameters left as they are. Repeatable.", multiple=True, metavar="GLOB"),
-    _keyword("--optimizer", "In training: adamw, sgd-momentum, sgd, adamw-8bit, adafactor, muon.", metavar="NAME"),
+    _keyword("--optimizer", "In training: adamw, sgd, adafactor, muon … (graphacct list optimizers).", metavar="NAME"),
     _keyword("--master", "In training: a float32 copy of the parameters.", "of 16 bits", metavar="fp32|none"),
     _keyword("--dp", "Data-parallel ranks, of which this is one.", type=SIZE, metavar="N"),
     _keyword("--zero", "The ZeRO stage over --dp.", type=SIZE, metavar="0|1|2|3"),

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from graphacct.errors import WriteError, suggest
+from graphacct.errors import RenderError, WriteError, brief, suggest
 
 if TYPE_CHECKING:
+    from graphacct.display import Output as Form
+    from graphacct.hooks.manager import Plugins
     from graphacct.render.sheet import Sheet
 
 _PLAIN = str.maketrans(dict(zip("─×–█▏▎▍▌▋▊▉", "-x-#       ", strict=True)))
 FORMATS = ("table", "json", "csv", "markdown")
+TABLE = "graphacct.render.table:text"
+"""The function of the table, which a terminal shows in its own width and colours."""
 ENDINGS = {"json": "json", "csv": "csv", "md": "markdown", "markdown": "markdown", "txt": "table", "text": "table"}
 
 
@@ -35,14 +40,51 @@ def format_of(asked: str | None, output: str | None, formats: tuple[str, ...] = 
     return found
 
 
-def give(text: str, output: str | None) -> None:
-    """Print a text, or write it to a file."""
+def reporting(asked: str | None, output: str | None, plugins: Plugins) -> Form:
+    """The output of `report` that is asked for by name, or by the file's ending, or else the first: the table."""
+    from graphacct.display import REPORT, by_ending, of_command
+
+    known = of_command(REPORT, plugins.outputs)
+    problem = ""
+    if asked is not None:
+        if asked in known:
+            return known[asked]
+        problem = f"--format {brief(asked)} is no choice{suggest(asked, known)}"
+    else:
+        name = os.path.basename(output or "-")
+        endings = by_ending(REPORT, plugins.outputs)
+        ending = os.path.splitext(name)[1].lower()
+        if not ending and "." not in name:
+            return next(iter(known.values()))
+        if ending in endings:
+            return endings[ending]
+        problem = f"no format ends in {ending!r} (of {output!r}){suggest(ending, endings)}; or say it with --format"
+    raise click.UsageError(problem, click.get_current_context(silent=True))
+
+
+def drawing(output: str, plugins: Plugins) -> Form:
+    """The output of `draw` that a file's ending asks for; RenderError for an unknown one."""
+    from graphacct.display import DRAW, by_ending
+
+    endings = by_ending(DRAW, plugins.outputs)
+    ending = os.path.splitext(output)[1].lower()
+    if ending not in endings:
+        said = f"{ending!r} is not known" if ending else "there is none"
+        raise RenderError(f"{output!r}: the suffix says the format, and {said}; known: {', '.join(endings)}")
+    return endings[ending]
+
+
+def give(content: str | bytes, output: str | None) -> None:
+    """Print a text, or write it to a file; bytes are written as they are."""
+    whole = content if isinstance(content, bytes) or content.endswith("\n") else f"{content}\n"
     if output is not None and output != "-":
         from graphacct.files import write
 
-        write(output, text if text.endswith("\n") else f"{text}\n")
-        return
-    _stdout().write(_encodable(text if text.endswith("\n") else f"{text}\n"))
+        write(output, whole)
+    elif isinstance(whole, bytes):
+        _stdout().buffer.write(whole)
+    else:
+        _stdout().write(_encodable(whole))
 
 
 def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
@@ -92,8 +134,6 @@ def _stdout() -> TextIO:
 
 def _columns() -> int:
     """The width that the COLUMNS variable asks for; 0 for none."""
-    import os
-
     asked = os.environ.get("COLUMNS", "")
     return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0
 

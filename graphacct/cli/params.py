@@ -10,7 +10,7 @@ from graphacct.cli.options import BYTES, OUTPUT, arguments, format_option, model
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
-@click.command("params", short_help="The checkpoint's tensors: names, shapes, dtypes.")
+@click.command("params")
 @click.argument("model")
 @model_options
 @click.option("--expand", is_flag=True, help="Write the * of repeated blocks out as indices.")

@@ -11,7 +11,7 @@ from graphacct.cli.options import OUTPUT, format_option, plugin_options
 from graphacct.cli.output import FORMATS, format_of, give_rows
 
 
-@click.command("plugins", short_help="What is loaded, from where, and what it registers.")
+@click.command("plugins")
 @plugin_options
 @format_option(*FORMATS)
 @OUTPUT

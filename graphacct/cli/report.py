@@ -6,18 +6,18 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments, format_option
-from graphacct.cli.output import FORMATS, format_of, give, give_sheet
+from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments
+from graphacct.cli.output import TABLE, give, give_sheet, reporting
 
 
-@click.command("report", short_help="What a model costs, by scope, operator or parameter.")
+@click.command("report")
 @click.argument("model")
 @account_options
 @click.option("--by", type=OneOf(("scope", "operator", "parameter")), default="scope", help="[default: scope]")
 @DEPTH
 @click.option("--columns", metavar="NAMES", help="Quantities of the table, with commas between; share is one too.")
 @BYTES
-@format_option(*FORMATS)
+@click.option("--format", "format_", metavar="NAME", help="table, json, csv, markdown or another.  [default: table]")
 @OUTPUT
 def command(
     model: str,
@@ -34,19 +34,16 @@ def command(
     JSON holds everything (by scope, by operator and by parameter, at every depth) as integers; CSV has integers too.
     """
     from graphacct.api import account
+    from graphacct.display import written
 
-    form = format_of(format_, output)
-    report = account(model, **arguments(options))
-    if form == "json":
-        from graphacct.render.json import json
-
-        give(json(report), output)
-    elif form == "csv":
-        from graphacct.render.csv import csv
-
-        give(csv(report, by), output)
-    else:
+    given = arguments(options)
+    form = reporting(format_, output, given["plugins"])
+    report = account(model, **given)
+    names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
+    asked: dict[str, Any] = {"by": by, "depth": depth, "columns": names, "binary": bytes_ == "binary"}
+    if form.function == TABLE:
         from graphacct.render.sheet import sheet
 
-        names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
-        give_sheet(sheet(report, by, depth, names, bytes_ == "binary"), form, output)
+        give_sheet(sheet(report, **asked), "table", output)
+    else:
+        give(written(form, report, asked, given["plugins"].origin("outputs", form.name)), output)

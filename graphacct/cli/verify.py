@@ -11,7 +11,7 @@ from graphacct.cli.options import OUTPUT, arguments, format_option, model_option
 from graphacct.cli.output import format_of, give, give_sheet
 
 
-@click.command("verify", short_help="Whether a checkpoint has the tensors that a model has.")
+@click.command("verify")
 @click.argument("model")
 @click.option(
     "--checkpoint",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.costs.conventions import EXACT, Convention, Ordinals, adjusted, checked
+from graphacct.costs.conventions import EXACT, Convention, adjusted, checked
 from graphacct.dims import Dim
 from graphacct.errors import (
     GraphacctError,
@@ -19,6 +19,7 @@ from graphacct.errors import (
     suggest,
 )
 from graphacct.graph.graph import Graph, Node, Parameter
+from graphacct.graph.ordinals import Ordinals
 from graphacct.graph.walk import nodes
 from graphacct.hooks.manager import Plugins, default
 from graphacct.operators.cost import Cost

@@ -13,7 +13,6 @@ import attrs
 
 from graphacct.errors import OperatorError, PluginError, brief, failure, unknown
 from graphacct.graph.graph import Node
-from graphacct.graph.paths import repetition
 from graphacct.operators.cost import Cost, sound
 
 
@@ -71,20 +70,6 @@ def checked(node: Node, cost: Cost, who: str) -> Cost:
         return sound(cost, (item.spec for item in (*node.inputs, *node.outputs)), who)
     except OperatorError as error:
         raise PluginError(str(error)) from error
-
-
-class Ordinals:
-    """The ordinals of nodes that come in schedule order."""
-
-    def __init__(self) -> None:
-        self._last: dict[tuple[str, str, tuple[int, ...]], int] = {}
-
-    def of(self, node: Node, starts: tuple[int, ...] = ()) -> int:
-        """How many nodes of the same operator came before this one in its repetition; `starts` are the first indices
-        of the blocks around it."""
-        key = (repetition(node.name), node.operator, starts)
-        ordinal = self._last[key] = self._last.get(key, -1) + 1
-        return ordinal
 
 
 def matmul_only(node: Node, cost: Cost, ordinal: int) -> Cost:

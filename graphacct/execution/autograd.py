@@ -16,7 +16,16 @@ import attrs
 from graphacct.dims import same, same_shape
 from graphacct.errors import OperatorError, blame
 from graphacct.execution.backward import BackwardPass, Life, WeightGradient
-from graphacct.execution.kernels import PARAMETER, RECOMPUTE, KernelCall, Schedule, StackedResult, Storage, Tensor
+from graphacct.execution.kernels import (
+    PARAMETER,
+    RECOMPUTE,
+    KernelCall,
+    Schedule,
+    StackedResult,
+    Storage,
+    Tensor,
+    storages,
+)
 from graphacct.execution.profiles import Profile
 from graphacct.execution.recomputation import NOTHING_AGAIN, Recomputation, recompute
 from graphacct.execution.recorder import BackwardRule, Gradients, Recorder
@@ -143,7 +152,7 @@ class Engine:
         if not arrived:
             return
         if region and region not in self.recomputations:
-            self.recomputations[region] = recompute(tape, self.schedule, self.regions[region])
+            self.recomputations[region] = recompute(tape, self.schedule, self.regions[region], self.uses)
         again = self.recomputations[region] if region else NOTHING_AGAIN
         saved = (again.uses if region else self.uses).get(tape.position, [])
         node = NodeRecorder(tape, call, arrived, saved, again.copies, self.add)
@@ -161,7 +170,9 @@ class Engine:
             tape.free(node.uses)
         elif self._last_to_run(region) == tape.position:
             for position in self.regions[region]:
-                tape.free(self.uses.get(position, ()))
+                entered = storages(self.schedule.calls[position].operands)
+                uses = self.uses.get(position, ())
+                tape.free([use for use in uses if position not in again.taken or use.storage in entered])
         for index, (operand, gradient) in enumerate(zip(call.operands, gradients, strict=True)):
             if node.wanted[index]:
                 self.passed = [g for g in gradients[index + 1 :] if g is not None]

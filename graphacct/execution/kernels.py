@@ -78,9 +78,10 @@ class KernelCall:
         application: The operator applied to the operands; None for an operator that is not registered, and for a
             kernel that computes a gradient, whose work the operator's `gradients` state.
         count: How many runs it stands for.
-        region: The recomputed region that it is in; 0 if it is not recomputed in the backward pass.
+        region: The recomputed region that it is in; 0 if it is in none.
         run: `forward`, `backward`, or `recompute` for a forward kernel that the backward pass runs again.
         position: In the backward pass, the position in the schedule of the forward call that it belongs to.
+        output_saved: Whether, in a recomputed region, its outputs are saved, so that it is not run again.
         name: What it does: the operator's name, or the profile's for a kernel that the framework adds (`KernelNames`).
     """
 
@@ -94,6 +95,7 @@ class KernelCall:
     region: int = 0
     run: str = FORWARD
     position: int = -1
+    output_saved: bool = False
     name: str = attrs.field()
 
     @name.default

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
@@ -18,16 +18,20 @@ class Recomputation:
     Attributes:
         uses: What each of its calls saves, by the call's position.
         copies: For each storage that the region's calls made in the forward pass, the one that they made now.
+        taken: The positions of the calls whose saved outputs took the place of a run.
     """
 
     uses: Mapping[int, Sequence[SavedUse]]
     copies: Mapping[Storage, Storage]
+    taken: Collection[int] = ()
 
 
 NOTHING_AGAIN = Recomputation({}, {})
 
 
-def recompute(tape: Tape, schedule: Schedule, region: Sequence[int]) -> Recomputation:
+def recompute(
+    tape: Tape, schedule: Schedule, region: Sequence[int], saved: Mapping[int, Sequence[SavedUse]]
+) -> Recomputation:
     """Runs the calls of a region again, up to the last one that saves something.
 
     torch's checkpoint runs the region's function again when the backward pass asks for the first saved tensor, and
@@ -42,12 +46,17 @@ def recompute(tape: Tape, schedule: Schedule, region: Sequence[int]) -> Recomput
     Every storage that the region made has a copy, with the life of a storage of the backward pass. A copy lives to
     the last recomputed call that touches it, to the end of its scope if the forward pass holds it in a variable, and
     longer if a call saves it: until the gradients of that call are computed (`Tape.free`).
+
+    A call whose outputs were `saved` in the forward pass does not run: its readers take those. Of a norm, a product
+    whose output is saved, and a GELU, the norm runs, the product saves the copy of the norm's output, and the GELU
+    reads the product's saved output.
     """
     calls = [(position, schedule.calls[position]) for position in region]
     uses = {position: list(saved_by(call, position)) for position, call in calls}
     last = max((position for position in region if uses[position]), default=-1)
-    made = _made(calls)
+    made = _made(calls).difference(*(storages(call.outputs) for _, call in calls if call.output_saved))
     copies: dict[Storage, Storage] = {}
+    taken: list[int] = []
     ends: dict[int, int] = {}  # by position: the index of the last call of the tape when it had run
     for position, call in calls:
         if position > last:
@@ -56,6 +65,13 @@ def recompute(tape: Tape, schedule: Schedule, region: Sequence[int]) -> Recomput
         touched = storages((*call.outputs, *call.operands))
         own = [use.storage for use in uses[position] if use.storage not in touched]
         stops_early = position == last and not any(use.storage in outputs for use in uses[position])
+        if call.output_saved:
+            there = {use.name: use.storage for use in saved.get(position, ()) if use.storage not in touched}
+            copies.update((use.storage, there[use.name]) for use in uses[position] if use.storage in own)
+            ends[position] = tape.now
+            if not stops_early:
+                taken.append(position)
+            continue
         runs = not stops_early or bool(own)
         index = tape.now + 1 if runs else tape.now
         if not stops_early:
@@ -75,7 +91,10 @@ def recompute(tape: Tape, schedule: Schedule, region: Sequence[int]) -> Recomput
         if storage in copies:
             inside = [end for position, end in ends.items() if position <= until]
             tape.deaths[copies[storage]] = max(tape.deaths[copies[storage]], max(inside, default=-1))
-    return Recomputation({position: [_copy(use, copies) for use in found] for position, found in uses.items()}, copies)
+    # a saved output that took the place of a run is its readers' alone from now on
+    tape.free([use for position in taken for use in saved.get(position, ()) if use.storage.kind == ACTIVATION])
+    again = {position: [_copy(use, copies) for use in found] for position, found in uses.items()}
+    return Recomputation(again, copies, taken)
 
 
 def _made(calls: Sequence[tuple[int, KernelCall]]) -> set[Storage]:

@@ -12,7 +12,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.execution.kernels import ACTIVATION, KernelCall, Schedule, Storage, Tensor, storages
-from graphacct.operators.saves import OPERAND, OWN, saved_tensors
+from graphacct.operators.saves import OPERAND, OUTPUT, OWN, saved_tensors
 
 
 @attrs.frozen(eq=False)
@@ -73,6 +73,8 @@ def saved_uses(schedule: Schedule) -> Iterator[SavedUse]:
         regions.update((storage, call.region) for storage in storages(call.outputs) if storage not in read)  # no views
         if position in needed:
             yield from _entering(call, position, regions)
+            if call.output_saved:
+                yield from _spared(call, position)
 
 
 def _needed_again(calls: Sequence[KernelCall]) -> set[int]:
@@ -86,16 +88,37 @@ def _needed_again(calls: Sequence[KernelCall]) -> set[int]:
             continue
         if _flows(call) or any((call.region, storage) in wanted for storage in storages(call.outputs)):
             found.add(position)
-            wanted.update((call.region, storage) for storage in storages(call.operands))
+            wanted.update((call.region, storage) for storage in _read_again(call, position))
     return found
+
+
+def _read_again(call: KernelCall, position: int) -> list[Storage]:
+    """Returns the operands' storages that a region's backward pass needs: all that a call which is run again reads, and
+    what one whose outputs are saved saves itself."""
+    operands = storages(call.operands)
+    if not call.output_saved:
+        return operands
+    saved = {use.storage for use in saved_by(call, position)}
+    return [storage for storage in operands if storage in saved]
+
+
+def _spared(call: KernelCall, position: int) -> Iterator[SavedUse]:
+    """Yields what a call of a region that is not run again saves: its outputs, and what it makes for its own backward
+    pass."""
+    for tensor in call.outputs:
+        for storage in tensor.storages:
+            yield SavedUse(storage, tensor, OUTPUT, "the recomputation takes it as it is", call, position)
+    touched = storages((*call.operands, *call.outputs))
+    yield from (use for use in saved_by(call, position) if use.storage not in touched)
 
 
 def _entering(call: KernelCall, position: int, regions: Mapping[Storage, int]) -> Iterator[SavedUse]:
     """Yields what a recomputed call reads from outside its region."""
+    read = _read_again(call, position)
     for tensor in call.operands:
         for storage in tensor.storages:
             # the copy of a parameter is made again
-            if regions.get(storage) != call.region and not storage.copy_of:
+            if storage in read and regions.get(storage) != call.region and not storage.copy_of:
                 yield SavedUse(storage, tensor, "operand", "the recomputation starts from it", call, position)
 
 

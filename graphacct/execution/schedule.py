@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from graphacct.dims import Dim
 from graphacct.errors import blame, unknown
 from graphacct.execution.casting import cast, trains
@@ -44,13 +46,15 @@ def schedule(
     profile: Profile = DECLARED,
     trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable,
     recompute: Callable[[Node], bool] = lambda node: False,
+    saved: Callable[[Node], bool] = lambda node: False,
 ) -> Schedule:
     """The kernels that a graph runs as under a profile.
 
     `trained` says which parameters need a gradient, `recompute` which nodes are run again in the backward pass. Those
-    of one repetition of a block are one region: it starts again from what it got from outside.
+    of one repetition of a block are one region: it starts again from what it got from outside. The nodes that
+    are `saved` belong to it as well, but their outputs are kept and they are not run again.
     """
-    trace = Trace(profile.operators(operators), profile, trained, recompute)
+    trace = Trace(profile.operators(operators), profile, trained, recompute, saved)
     trace.inference = bool(profile.casts) and not trains(graph, trained)
     outputs = trace.run(graph)
     trace.release()
@@ -67,11 +71,13 @@ class Trace:
         profile: Profile,
         trained: Callable[[Parameter], bool],
         recompute: Callable[[Node], bool],
+        saved: Callable[[Node], bool],
     ) -> None:
         self.operators = operators
         self.profile = profile
         self.trained = trained
         self.recompute = recompute
+        self.saved = saved
         self.inference = False
         self.calls: list[KernelCall] = []
         self.holds: list[tuple[Storage, int]] = []
@@ -129,6 +135,8 @@ class Trace:
                 outputs = result if isinstance(result, tuple) else (result,)
         except Exception as error:
             raise blame(node.name, node.operator, self.operators, error) from error
+        if self.saved(node):
+            self._save(first, outputs)
         self.holds.extend((storage, len(self.calls) - 1) for storage in self._held)
         working = [i for i in range(first, len(self.calls)) if not self.calls[i].view]
         self.holds.extend((storage, working[-1]) for storage in caller if working)  # the caller has them as well
@@ -222,9 +230,18 @@ class Trace:
         self.calls.append(KernelCall(*what, self._count, self._region()))
         return made
 
+    def _save(self, first: int, outputs: Sequence[Tensor]) -> None:
+        """Mark those of a node's kernels, from a position on, that make its outputs: these are kept, and what the
+        others make is made again."""
+        kept = set(storages(outputs))
+        for position in range(first, len(self.calls)):
+            call = self.calls[position]
+            if not call.view and not kept.isdisjoint(storages(call.outputs)):
+                self.calls[position] = attrs.evolve(call, output_saved=True)
+
     def _region(self) -> int:
         assert self._node is not None
-        if not self.recompute(self._node):
+        if not (self.recompute(self._node) or self.saved(self._node)):
             return 0
         # a repetition of an outermost block; in a graph that is written out, a whole layer all the same
         region = outermost(self._node.name) if self._place is TOP else self._place.around(1)

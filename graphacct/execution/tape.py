@@ -54,7 +54,7 @@ class Tape:
         call = self.schedule.calls[self.position]
         rule = self.operators.get(name)
         what = (call.node, rule, tuple(operands), outputs, attributes or {}, application)
-        self.calls.append(KernelCall(*what, call.count, call.region, BACKWARD, self.position, name))
+        self.calls.append(KernelCall(*what, call.count, call.region, BACKWARD, self.position, name=name))
 
     def make(
         self,

@@ -20,8 +20,10 @@ from graphacct.tensors import FLOATING
 from graphacct.training.gradient_flow import Additions, NodeGradients, backward
 from graphacct.training.gradients import AGAIN, INPUT, WEIGHT, addends_of, operand_name
 from graphacct.training.options import Training
-from graphacct.training.selection import freezing, frozen, recomputed
+from graphacct.training.recompute import recomputed
+from graphacct.training.selection import freezing, frozen
 from graphacct.training.updates import update
+from graphacct.transforms.transform import APPLIED
 
 RECOMPUTE, OPTIMIZER = "recompute", "optimizer"
 MATMUL, VECTOR = "matmul_flops", "vector_flops"
@@ -95,7 +97,7 @@ def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins
     notes = [*_idle(operator, record, passes, graph, training)]
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
     repeated = recomputed(graph, training.recompute, plugins.operators)
-    again = list(_again(operator, record)) if record.node.name in repeated else []
+    again = list(_again(operator, record)) if record.node.name in repeated.again else []
     parts = (*gradients, *_additions(computed.additions), *again, *_updates(record, training, trained))
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
 
@@ -159,7 +161,8 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
             if operand.buffer:
                 why = "it is a buffer"
             elif operand.frozen:
-                why = "frozen by --lora, which trains adapters alone"
+                applied = ", ".join(record["name"] for record in graph.workload.get(APPLIED, ()))
+                why = f"frozen by a transform ({applied})" if applied else "frozen by the model"
             else:
                 why = f"frozen by --freeze {glob}" if glob else _flat(node.outputs)
         elif operand.name in given:

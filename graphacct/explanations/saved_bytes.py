@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from graphacct.dims import Dim, text
+from graphacct.dims import Dim, dim_text
 from graphacct.execution.kernels import ACTIVATION, INPUT, PARAMETER, TABLE
 from graphacct.execution.saved_storages import SavedUse, saved_storages
 from graphacct.footprint.activations import Activations
@@ -75,7 +75,7 @@ def saved_rows(run: Activations) -> dict[str, tuple[SavedRow, ...]]:
             0 if counted else storage.bytes * times,
         )
         found = nodes.setdefault(call.node.name, {})
-        key = (row.name, row.kernel, row.tensor, row.made_by, str(row.view), row.why, counted, text(row.bytes))
+        key = (row.name, row.kernel, row.tensor, row.made_by, str(row.view), row.why, counted, dim_text(row.bytes))
         known = found.get(key)
         if known is not None:
             row = attrs.evolve(known, times=known.times + row.times, total=known.total + row.total)

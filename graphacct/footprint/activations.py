@@ -24,6 +24,7 @@ from graphacct.footprint.liveness import live_bytes
 from graphacct.footprint.timeline import TimelineRow, largest, timeline
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.operators.operator import Operator
+from graphacct.training.recompute import NOTHING_AGAIN, Recomputed
 
 
 @attrs.frozen(eq=False)
@@ -37,7 +38,7 @@ class Activations:
         operators: The registered operators by name.
         profile: The execution profile.
         trained: Says which parameters need a gradient.
-        recomputed: The names of the nodes that the backward pass runs again.
+        recomputed: What the backward pass runs again.
         training: Whether there is a backward pass.
     """
 
@@ -45,14 +46,21 @@ class Activations:
     operators: Mapping[str, Operator]
     profile: Profile
     trained: Callable[[Parameter], bool]
-    recomputed: Collection[str] = ()
+    recomputed: Recomputed = NOTHING_AGAIN
     training: bool = True
 
     @cached_property
     def schedule(self) -> Schedule:
         """The kernels of the forward pass."""
-        again = self.recomputed
-        return schedule(self.graph, self.operators, self.profile, self.trained, lambda node: node.name in again)
+        again, saved = self.recomputed.again, self.recomputed.saved
+        return schedule(
+            self.graph,
+            self.operators,
+            self.profile,
+            self.trained,
+            lambda node: node.name in again,
+            lambda node: node.name in saved,
+        )
 
     @cached_property
     def uses(self) -> tuple[SavedUse, ...]:

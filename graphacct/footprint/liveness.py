@@ -219,7 +219,8 @@ def _loss(schedule: Schedule) -> set[Storage]:
 
 def _scratch(call: KernelCall) -> list[Storage]:
     """Returns what a kernel puts out beside its outputs (statistics, masks) and nothing saves."""
-    if call.operator is None or (not call.region and any(output.needs_grad for output in call.outputs)):
+    saves = not call.region or call.output_saved
+    if call.operator is None or (saves and any(output.needs_grad for output in call.outputs)):
         return []
     specs = [operand.spec for operand in call.operands]
     own = [item.spec for item in saved_tensors(call.operator, specs, call.attributes) if item.kind == OWN]

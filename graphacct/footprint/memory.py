@@ -6,7 +6,6 @@ rounding and fragmentation, the CUDA context and the workspaces of libraries are
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +27,8 @@ from graphacct.models.build import build
 from graphacct.models.find import Found, find_model
 from graphacct.phases import CACHING, FORWARD, PREFILL, TRAIN
 from graphacct.training.options import check_no_training, resolved, separated
-from graphacct.training.selection import frozen, recomputed, selected
+from graphacct.training.recompute import recomputed
+from graphacct.training.selection import frozen, selected
 from graphacct.training.zero import shard
 
 
@@ -106,7 +106,7 @@ class Memory:
 
 
 def memory(
-    model: str | os.PathLike[str] | Graph | Found,
+    model: object,
     *,
     phase: str | None = None,
     unknown: str,
@@ -147,7 +147,7 @@ def memory(
     uncosted = tuple((node.name, node.operator) for node in annotated.uncosted)
     return Memory(
         model=graph.name,
-        workload={**graph.workload, **selected(how.recompute, how.freeze)},
+        workload={**graph.workload, **selected(how.recompute.name, how.freeze)},
         phase=phase,
         profile=how.profile.name,
         optimizer=how.optimizer.name if how.optimizer and phase == TRAIN else "",

@@ -5,6 +5,7 @@ This is the only file that imports networkx, and only when one of its functions 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,12 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
                 result.add_edge(producers[operand.name], node.name, key=position, value=operand)
         producers.update((value.name, node.name) for value in node.outputs)
     return result
+
+
+def is_networkx(model: object) -> bool:
+    """Whether an object is a networkx graph: of a networkx that is imported already, or else it cannot be one."""
+    networkx = sys.modules.get("networkx")
+    return networkx is not None and isinstance(model, networkx.Graph)
 
 
 def from_networkx(graph: networkx.Graph[Any], name: str, operators: Mapping[str, Operator]) -> Graph:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import lcm
 from typing import TypeAlias
 
-from graphacct.dims import Dim, text
+from graphacct.dims import Dim, dim_text
 from graphacct.errors import GraphError
 from graphacct.graph.graph import Block, Graph, Operand, Value
 from graphacct.tensors import FLOATING
@@ -32,7 +32,7 @@ def repetitions(block: Block) -> Sequence[Dim]:
         if period > 1:
             raise GraphError(
                 f"block {block.name!r} carries values that change places, so that its repetitions differ by turns, "
-                f"{period} in a row: it cannot repeat {text(block.repeat)} times, give a number"
+                f"{period} in a row: it cannot repeat {dim_text(block.repeat)} times, give a number"
             )
         return [1] * ends + [block.repeat - 2 * ends] + [1] * ends
     times, over = divmod(block.repeat - 2 * ends, period)

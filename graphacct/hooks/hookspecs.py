@@ -13,14 +13,19 @@ import pluggy
 
 # What is registered are nouns of other rooms, which this file must not import: their names stand for anything here.
 Architecture: TypeAlias = Any
+Command: TypeAlias = Any
 Convention: TypeAlias = Any
 Cost: TypeAlias = Any
 Node: TypeAlias = Any
 NodeCost: TypeAlias = Any
 Operator: TypeAlias = Any
+Optimizer: TypeAlias = Any
+Output: TypeAlias = Any
 Profile: TypeAlias = Any
 Quantity: TypeAlias = Any
 Reader: TypeAlias = Any
+RecomputePolicy: TypeAlias = Any
+Transform: TypeAlias = Any
 
 PROJECT = "graphacct"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -48,7 +53,8 @@ def graphacct_register_architectures() -> Iterable[Architecture]:
 
 @hookspec
 def graphacct_register_readers() -> Iterable[Reader]:
-    """Input formats: a name, a test whether a path is of this format, and a function that reads a Graph from it."""
+    """Input formats: a name, a test whether a path or an object is of this format, and a function that reads a Graph
+    from it."""
     raise NotImplementedError
 
 
@@ -68,6 +74,37 @@ def graphacct_register_profiles() -> Iterable[Profile]:
 def graphacct_register_quantities() -> Iterable[Quantity]:
     """Quantities for every report: a name, a unit, how to combine them, and a formula over a node's cost or over a
     parameter."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_transforms() -> Iterable[Transform]:
+    """Transforms: a graph in, a graph out, with options that are declared, for `--transform NAME[:options]`."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_optimizers() -> Iterable[Optimizer]:
+    """Optimizers: the bytes that each keeps for a parameter, and the work of its update."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
+    """Recompute policies: which nodes the backward pass runs again, and which outputs it keeps instead."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_outputs() -> Iterable[Output]:
+    """Formats of `graphacct report` or `draw`: a name, the endings of files, and a function from a Report to text or
+    bytes."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_commands() -> Iterable[Command]:
+    """Commands of the command line: click commands, each beside ours under its own name."""
     raise NotImplementedError
 
 

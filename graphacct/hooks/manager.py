@@ -19,15 +19,17 @@ import pluggy
 
 from graphacct.errors import PluginError, suggest
 from graphacct.hooks import hookspecs
-from graphacct.hooks.entry_points import EntryPoint, entry_points
-from graphacct.hooks.registry import Plugin, Table, registered, tabulated
+from graphacct.hooks.entry_points import BLOCK_VARIABLE, COMMANDS, EntryPoint, entry_points
+from graphacct.hooks.registry import Plugin, Registry, collected, registered
 
 GROUP = "graphacct"
 PREFIX = "graphacct_"
+REGISTER = f"{PREFIX}register_"
+KINDS = tuple(name.removeprefix(REGISTER) for name in vars(hookspecs) if name.startswith(REGISTER))
+"""What can be registered; each is an attribute of `Plugins`."""
 MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = ("graphacct-operators", "graphacct-architectures")
 """Loaded before the other entry points, in this order: they ship in the same wheel."""
-BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
 CORE_MODULES = ("graphacct.builtin",)
 
@@ -41,8 +43,15 @@ class _Manager(pluggy.PluginManager):
         return super().parse_hookimpl_opts(plugin, name)
 
 
+def _registry(kind: str, singular: str, doc: str) -> cached_property[Registry]:
+    """The attribute of `Plugins` for one kind of things: collected when first asked for."""
+    made: cached_property[Registry] = cached_property(lambda plugins: plugins._collect(kind, singular))
+    made.__doc__ = doc
+    return made
+
+
 class Plugins:
-    """What is loaded, and the tables of what was registered, each collected once, when first asked for.
+    """What is loaded, and the registries of what was registered, each collected once, when first asked for.
 
     Attributes:
         manager: The pluggy manager; `manager.hook` calls hooks.
@@ -69,27 +78,12 @@ class Plugins:
             text = " ".join(str(error).split())
             raise PluginError(f"plugin {name!r} ({origin}) does not fit the hooks: {text}") from error
         self.loaded.append(Plugin(name, origin, module))
-        for table in (
-            "operators",
-            "architectures",
-            "conventions",
-            "quantities",
-            "profiles",
-            "readers",
-            "costs_nodes_itself",
-        ):
-            self.__dict__.pop(table, None)
+        for attribute in ("costs_nodes_itself", *KINDS):
+            self.__dict__.pop(attribute, None)
 
     def load_entry_point(self, entry: EntryPoint) -> None:
         """Import and register one entry point; PluginError names it and its distribution when that fails."""
-        try:
-            module = entry.load()
-        except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"plugin {entry.name!r} ({entry.distribution}) failed to import: {type(error).__name__}: {error}; "
-                f"uninstall it, or leave it out with {BLOCK_VARIABLE}={entry.name}"
-            ) from error
-        self.register(module, entry.name, entry.distribution)
+        self.register(entry.load_checked("plugin"), entry.name, entry.distribution)
 
     def load_file(self, path: str | os.PathLike[str]) -> None:
         """Load a plugin from a single Python file; PluginError names the file when that fails."""
@@ -108,42 +102,38 @@ class Plugins:
             raise PluginError(f"plugin file {file!r} failed to load: {type(error).__name__}: {error}") from error
         self.register(module, name, file)
 
-    @cached_property
-    def operators(self) -> Table:
-        """Operators by name."""
-        return self._table("operator", self.manager.hook.graphacct_register_operators)
+    operators = _registry("operators", "operator", "Operators by name.")
+    architectures = _registry("architectures", "architecture", "Architectures by name.")
+    conventions = _registry("conventions", "convention", "Conventions by name.")
+    profiles = _registry("profiles", "profile", "Execution profiles by name, the default first.")
+    readers = _registry("readers", "reader", "Readers by name, in the order in which they are asked.")
+    transforms = _registry("transforms", "transform", "Transforms of graphs by name.")
+    optimizers = _registry("optimizers", "optimizer", "Optimizers by name, the default first.")
+    recompute_policies = _registry("recompute_policies", "recompute policy", "Recompute policies by name.")
+    outputs = _registry("outputs", "output", "Formats of `report` and `draw` by name.")
 
     @cached_property
-    def architectures(self) -> Table:
-        """Architectures by name."""
-        return self._table("architecture", self.manager.hook.graphacct_register_architectures)
+    def commands(self) -> Registry:
+        """Commands of the command line by name: those that plugins register, and those that distributions announce."""
+        registering = registered(self.loaded, self.manager.hook.graphacct_register_commands, "callback")
+        announced = [
+            (Plugin(entry.name, entry.distribution, None), entry.load_command())
+            for entry in entry_points(COMMANDS)
+            if entry.name not in _listed(BLOCK_VARIABLE)
+        ]
+        return collected("command", [*registering, *announced])
 
     @cached_property
-    def conventions(self) -> Table:
-        """Conventions by name."""
-        return self._table("convention", self.manager.hook.graphacct_register_conventions)
-
-    @cached_property
-    def profiles(self) -> Table:
-        """Execution profiles by name, the default first."""
-        return self._table("profile", self.manager.hook.graphacct_register_profiles)
-
-    @cached_property
-    def quantities(self) -> Table:
+    def quantities(self) -> Registry:
         """Quantities by name, in the order of a report's columns."""
-        table = self._table("quantity", self.manager.hook.graphacct_register_quantities)
-        for name, quantity in table.items():
-            if quantity.within and quantity.within not in table:
+        found = self._collect("quantities", "quantity")
+        for name, quantity in found.items():
+            if quantity.within and quantity.within not in found:
                 raise PluginError(
-                    f"quantity {name!r} of plugin {table.origins[name]} is within {quantity.within!r}, which is no "
-                    f"quantity{suggest(quantity.within, table)}"
+                    f"quantity {name!r} of plugin {found.origins[name]} is within {quantity.within!r}, which is no "
+                    f"quantity{suggest(quantity.within, found)}"
                 )
-        return table
-
-    @cached_property
-    def readers(self) -> Table:
-        """Readers by name."""
-        return self._table("reader", self.manager.hook.graphacct_register_readers)
+        return found
 
     @cached_property
     def costs_nodes_itself(self) -> bool:
@@ -152,13 +142,13 @@ class Plugins:
 
     def registered(self, kind: str) -> list[tuple[Plugin, Any]]:
         """What counts of a kind (`operators`, `architectures`, …), with the plugin that each comes from."""
-        table: Table = getattr(self, kind)
-        return [(table.plugins[name], item) for name, item in table.items()]
+        found: Registry = getattr(self, kind)
+        return [(found.plugins[name], item) for name, item in found.items()]
 
     def origin(self, kind: str, name: str) -> str:
         """The plugin that registered `name`, as `name (origin)`; empty when nobody did."""
-        table: Table = getattr(self, kind)
-        return table.origins.get(name, "")
+        found: Registry = getattr(self, kind)
+        return found.origins.get(name, "")
 
     def raised_by(self, hook: str, error: BaseException) -> str:
         """The plugin whose implementation of `hook` an error comes from, as `name (origin)`; empty for the core's."""
@@ -180,8 +170,9 @@ class Plugins:
             plugin.title for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
         )
 
-    def _table(self, kind: str, hook: pluggy.HookCaller) -> Table:
-        return tabulated(kind, registered(self.loaded, hook))
+    def _collect(self, kind: str, singular: str) -> Registry:
+        hook = getattr(self.manager.hook, f"{REGISTER}{kind}")
+        return collected(singular, registered(self.loaded, hook))
 
 
 def load(

@@ -1,4 +1,4 @@
-"""The registry: tables of what plugins registered, each thing under its name and with the plugin it comes from."""
+"""Registries: what plugins registered, each thing under its name and with the plugin it comes from."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Plugin:
         return self.name if self.origin == self.name else f"{self.name} ({self.origin})"
 
 
-class Table(dict[str, Any]):
-    """What is registered, by name.
+class Registry(dict[str, Any]):
+    """The things of one kind that plugins registered, by name.
 
     Attributes:
         plugins: The plugin that each comes from.
@@ -45,27 +45,35 @@ class Table(dict[str, Any]):
         self.origins: dict[str, str] = {}
 
 
-def tabulated(kind: str, items: Iterable[tuple[Plugin, Any]]) -> Table:
-    """A table of things of a kind; PluginError names both plugins that claim a name."""
-    table = Table()
+def collected(kind: str, items: Iterable[tuple[Plugin, Any]]) -> Registry:
+    """The registry of a kind of things; PluginError names both plugins that claim a name.
+
+    A thing that cannot say `replaces` (a click command) never takes the place of another.
+    """
+    found = Registry()
     for plugin, item in items:
-        other = table.get(item.name)
+        other = found.get(item.name)
         if other is not None:
-            if other.replaces == item.replaces:
+            ours, theirs = (getattr(one, "replaces", None) for one in (other, item))
+            if ours == theirs:
+                way_out = "rename one" if theirs is None else "exactly one may say replaces=True"
                 raise PluginError(
-                    f"{kind} {item.name!r} is registered twice, by {table.origins[item.name]} and by "
-                    f"{plugin.title}; exactly one may say replaces=True"
+                    f"{kind} {item.name!r} is registered twice, by {found.origins[item.name]} and by "
+                    f"{plugin.title}; {way_out}"
                 )
-            if other.replaces:
+            if ours:
                 continue
-        table[item.name], table.plugins[item.name], table.origins[item.name] = item, plugin, plugin.title
-    return table
+        found[item.name], found.plugins[item.name], found.origins[item.name] = item, plugin, plugin.title
+    return found
 
 
-def registered(loaded: Iterable[Plugin], hook: pluggy.HookCaller) -> Iterator[tuple[Plugin, Any]]:
+def registered(
+    loaded: Iterable[Plugin], hook: pluggy.HookCaller, mark: str = "replaces"
+) -> Iterator[tuple[Plugin, Any]]:
     """Each item that a hook registers with its plugin, in the order of loading (pluggy's own call loses who said what).
 
-    Raises PluginError, which names the plugin, where its function fails or gives something else.
+    An item has a name, and the attribute that marks its kind. Raises PluginError, which names the plugin, where its
+    function fails or gives something else.
     """
     functions: Mapping[str, Callable[..., Any]] = {impl.plugin_name: impl.function for impl in hook.get_hookimpls()}
     for plugin in loaded:
@@ -79,8 +87,8 @@ def registered(loaded: Iterable[Plugin], hook: pluggy.HookCaller) -> Iterator[tu
             raise PluginError(f"{who} {type(error).__name__}: {error}") from error
         if items is None:
             raise PluginError(f"{who} it returned {brief(result)}, which is no list")
-        kind = hook.name.rpartition("_")[2]
+        kind = hook.name.partition("_register_")[2].replace("_", " ")
         for item in items:
-            if not (isinstance(getattr(item, "name", None), str) and hasattr(item, "replaces")):
+            if not (isinstance(getattr(item, "name", None), str) and hasattr(item, mark)):
                 raise PluginError(f"{who} {brief(item)} is none of the {kind}")
             yield plugin, item

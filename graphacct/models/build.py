@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,12 +14,13 @@ from graphacct.tensors import dtype_name
 
 
 def build(
-    model: str | os.PathLike[str] | Graph | Found,
+    model: object,
     *,
     set: Mapping[str, Any] | None = None,
     dtype: str = "",
     lora: Sequence[str] = (),
     lora_dropout: float = 0.0,
+    transforms: Sequence[Any] = (),
     plugins: Plugins,
     **workload: Any,
 ) -> Graph:
@@ -28,12 +28,16 @@ def build(
 
     Args:
         model: A preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function`
-            (a function that returns a Graph), or a Graph, which is returned as it is; or what `find_model` found.
+            (a function that returns a Graph), a Graph, which is returned as it is, or an object that a reader knows: a
+            networkx graph, a mapping with the keys of a config.json; or what `find_model` found.
         set: Configuration keys to override.
         dtype: The parameters' dtype; the architecture's own unless given.
         lora: Low-rank adapters, each `RANK:GLOB`: beside which matrices, by the names of nodes or weights. Every other
-            parameter is frozen. A finished graph takes them too.
+            parameter is frozen. A finished graph takes them too. The short form of the transform `lora`, before all
+            others.
         lora_dropout: In training, the dropout in front of the adapters.
+        transforms: Rewrites of the graph, in the order given: each a text, `NAME:option=value,option=value`, or a pair
+            of its name and a mapping of options. A finished graph takes them too.
         plugins: Those in use.
         workload: What the model is run on: the fields of `graphacct.Workload`, by name (batch, seq_len,
             encoder_seq_len, image_size, attention, phase, cache_len, loss, logits). None is as not given. The image
@@ -47,12 +51,26 @@ def build(
         found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
     )
     if lora:
-        from graphacct.transforms.lora import adapted
+        graph = _adapted(graph, lora, lora_dropout, plugins)
+    elif lora_dropout:
+        raise ConfigError("lora_dropout is that of adapters: add lora=RANK:GLOB")
+    if transforms:
+        from graphacct.transforms.transform import transformed
 
-        return adapted(graph, lora, plugins.operators, lora_dropout)
-    if lora_dropout:
-        raise ConfigError("lora_dropout is that of adapters: add lora= (--lora RANK:GLOB)")
+        graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
     return graph
+
+
+def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
+    """The transform `lora` in its short form, whose messages say `lora` and `lora_dropout` of its two options."""
+    from graphacct.transforms.transform import applied
+
+    short = {"adapters": "lora", "dropout": "lora_dropout"}
+    try:
+        return applied(graph, "lora", {"adapters": lora, "dropout": dropout}, plugins.transforms, plugins.operators)
+    except ConfigError as error:
+        first, blank, rest = str(error).partition(" ")
+        raise ConfigError(f"{short.get(first, first)}{blank}{rest}") from error
 
 
 def _graph(

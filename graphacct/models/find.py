@@ -34,12 +34,12 @@ class Found:
     path: str = ""
 
 
-def find_model(model: str | os.PathLike[str] | Graph | Found, plugins: Plugins) -> Graph | Found:
-    """What a model's name, a path, `module:function` or a Graph stands for: a finished graph, or what one is built of.
-    What was found already is returned as it is.
+def find_model(model: object, plugins: Plugins) -> Graph | Found:
+    """What a model's name, a path, `module:function`, a Graph or an object that a reader knows stands for: a finished
+    graph, or what one is built of. What was found already is returned as it is.
 
-    Raises UnknownNameError for an unknown name, ReadError for a file or a function that gives no graph, GraphError for
-    a Graph that is not consistent, PluginError for a reader that fails.
+    Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that gives no graph,
+    GraphError for a Graph that is not consistent, PluginError for a reader that fails.
     """
     if isinstance(model, Found):
         return model
@@ -48,12 +48,14 @@ def find_model(model: str | os.PathLike[str] | Graph | Found, plugins: Plugins) 
 
         validate(model)
         return model
+    if not isinstance(model, (str, os.PathLike)):
+        return _read(model, plugins)
     name = os.fspath(model)
     found = find(name, plugins)
     if found is not None:
         return Found(name, *found)
     if os.path.exists(name):
-        return _from_path(name, plugins)
+        return _read(name, plugins)
     known = presets(plugins)
     spelled = next((other for other in known if other.lower() == name.lower()), name)
     if spelled != name:
@@ -88,41 +90,53 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
     return table
 
 
-def _from_path(path: str, plugins: Plugins) -> Graph | Found:
-    """What the first reader that accepts a path makes of it."""
+def _read(model: Any, plugins: Plugins) -> Graph | Found:
+    """What the first reader that accepts an existing path, or an object, makes of it."""
     for reader in plugins.readers.values():
-        if not _asked(reader, path, plugins, lambda reader: reader.accepts(path)):
+        if not _asked(reader, model, plugins, lambda reader: reader.accepts(model)):
             continue
         if reader.find is not None:
-            found: object = _asked(reader, path, plugins, lambda reader: reader.find(path, plugins))
+            found: object = _asked(reader, model, plugins, lambda reader: reader.find(model, plugins))
             if isinstance(found, tuple) and len(found) == 3 and isinstance(found[1], Architecture):
-                return Found(*found, path)
+                return Found(*found, model if isinstance(model, str) else "")
             wanted = "not a model's name, its architecture and its configuration"
         else:
-            found = _asked(reader, path, plugins, lambda reader: reader.read(path, plugins.operators))
+            found = _asked(reader, model, plugins, lambda reader: reader.read(model, plugins.operators))
             if isinstance(found, Graph):
                 return found
             wanted = "which is no Graph"
-        raise PluginError(f"{_who(reader, path, plugins)} returned {brief(found)}, {wanted}")
-    if os.path.isdir(path):
-        raise ReadError(f"{path!r} is a folder without a config.json that is a file")
-    raise ReadError(f"{path!r} is of no known format; known: {', '.join(plugins.readers)}")
+        raise PluginError(f"{_who(reader, model, plugins)} returned {brief(found)}, {wanted}")
+    if not isinstance(model, str):
+        raise ReadError(
+            f"no reader knows {_shown(model)}: a model is a name, a path, module:function, a graphacct.Graph, or an "
+            f"object that one of the readers takes: {', '.join(plugins.readers)}"
+        )
+    if os.path.isdir(model):
+        raise ReadError(f"{model!r} is a folder without a config.json that is a file")
+    raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")
 
 
-def _asked(reader: Reader, path: str, plugins: Plugins, ask: Callable[[Any], Result]) -> Result:
+def _asked(reader: Reader, model: Any, plugins: Plugins, ask: Callable[[Any], Result]) -> Result:
     """What a reader answers; PluginError names one that fails."""
     try:
         return ask(reader)
     except GraphacctError:
         raise
     except OSError as error:
-        raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from error
+        what = model if isinstance(model, str) else _shown(model)
+        raise ReadError(f"{what}: cannot be read: {error.strerror or error}") from error
     except Exception as error:
-        raise PluginError(failure(_who(reader, path, plugins), error)) from error
+        raise PluginError(failure(_who(reader, model, plugins), error)) from error
 
 
-def _who(reader: Reader, path: str, plugins: Plugins) -> str:
-    return f"reader {reader.name!r} of plugin {plugins.origin('readers', reader.name)} on {path!r}"
+def _who(reader: Reader, model: Any, plugins: Plugins) -> str:
+    return f"reader {reader.name!r} of plugin {plugins.origin('readers', reader.name)} on {_shown(model)}"
+
+
+def _shown(model: Any) -> str:
+    """What messages call a path or an object: whatever its repr would say is not for one line."""
+    kind = type(model)
+    return repr(model) if kind is str else f"an object of {kind.__module__}.{kind.__qualname__}"
 
 
 def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:

@@ -1,4 +1,4 @@
-"""A reader: how a path becomes a graph, or a model that a graph can be built of."""
+"""A reader: how a file or an object becomes a graph, or a model that a graph can be built of."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ class Reader:
     Attributes:
         name: What `graphacct list readers` calls it.
         doc: One sentence.
-        accepts: Whether an existing path looks like this format; it may read the file's beginning, no more.
-        read: The graph, from the path and the registered operators by name; ReadError names the file and what is
-            wrong in it. None for a format that describes a model rather than a graph.
+        accepts: Whether the reader knows a model: an existing path, as a str, whose beginning it may read, or an object
+            of any kind. It recognises a library's object when that is imported already, and never imports it.
+        read: The graph, from the path or object and the registered operators by name; ReadError names the file and what
+            is wrong in it. None for a format that describes a model rather than a graph.
         find: For such a format: the model's name, its architecture and its configuration, which is then built as a
             preset is, on any workload.
         replaces: Whether it takes the place of a reader of this name from another plugin.
@@ -33,9 +34,9 @@ class Reader:
 
     name: str
     doc: str
-    accepts: Callable[[str], bool]
-    read: Callable[[str, Mapping[str, Operator]], Graph] | None = None
-    find: Callable[[str, Plugins], tuple[str, Architecture, Any]] | None = None
+    accepts: Callable[[Any], bool]
+    read: Callable[[Any, Mapping[str, Operator]], Graph] | None = None
+    find: Callable[[Any, Plugins], tuple[str, Architecture, Any]] | None = None
     replaces: bool = False
 
     def __attrs_post_init__(self) -> None:

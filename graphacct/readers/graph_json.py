@@ -164,7 +164,9 @@ def _text(value: Any, what: str) -> str:
 
 def _frozen(value: Any) -> Any:
     """Lists as tuples, so that equal attributes are found equal (and hash)."""
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return {key: _frozen(item) for key, item in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _brief(value: Any) -> str:

@@ -28,8 +28,12 @@ CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 """What stands behind the family in the name of a class."""
 
 
-def accepts(path: str) -> bool:
-    """Whether a path is a config.json, another file with a `model_type`, or a folder with a config.json."""
+def accepts(model: Any) -> bool:
+    """Whether a path is a config.json, another file with a `model_type`, or a folder with a config.json; or whether an
+    object is a mapping with such keys."""
+    if not isinstance(model, str):
+        return isinstance(model, Mapping) and ("model_type" in model or "architectures" in model)
+    path = model
     if os.path.isdir(path):
         return os.path.isfile(os.path.join(path, FILE))
     if os.path.basename(path) == FILE:
@@ -44,12 +48,18 @@ def accepts(path: str) -> bool:
     return b'"model_type"' in start or b'"model_type"' in rest
 
 
-def find(path: str, plugins: Plugins) -> tuple[str, Architecture, Any]:
-    """The model's name, its architecture and its configuration.
+def find(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
+    """The model's name, its architecture and its configuration, from a path or from a mapping with a file's keys.
 
     Raises ReadError, which names the file, the key, the value and what was expected.
     """
-    file = os.path.join(path, FILE) if os.path.isdir(path) else path
+    if isinstance(model, Mapping):
+        try:
+            architecture = _architecture(model, plugins)
+            return _called(model) or architecture.name, architecture, architecture.configured(model)
+        except GraphacctError as error:
+            raise ReadError(f"the configuration: {error}") from error
+    file = os.path.join(model, FILE) if os.path.isdir(model) else model
     content = read_json(file, MOST_BYTES, constants=float)
     try:
         if not isinstance(content, dict):
@@ -88,6 +98,12 @@ def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
         return f"its text_config is of {inner}: save that object as a config.json of its own to read the language model"
     way = "a plugin can register one (docs/writing-a-plugin.md, A family that config.json names)"
     return f"{way}; graphacct list architectures shows all"
+
+
+def _called(content: Mapping[str, Any]) -> str:
+    """The name that a configuration has of where it came from: the last part of `org/model`; empty without one."""
+    name = content.get("_name_or_path")
+    return os.path.basename(os.path.normpath(name)) if isinstance(name, str) and name else ""
 
 
 def _name(file: str) -> str:

@@ -1,4 +1,4 @@
-"""What is there to use: models, operators, conventions, quantities, profiles, readers and plugins, as plain records."""
+"""What is there to use: models, operators and all else that plugins register, and the plugins, as plain records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ from graphacct.hooks.manager import PREFIX, Plugins, default
 from graphacct.hooks.registry import Plugin
 from graphacct.render.records import plain_value
 
-KINDS = ("architectures", "operators", "conventions", "quantities", "profiles", "readers", "plugins")
+KINDS = (
+    "architectures",
+    "operators",
+    "conventions",
+    "quantities",
+    "profiles",
+    "readers",
+    "transforms",
+    "optimizers",
+    "recompute-policies",
+    "outputs",
+    "commands",
+    "plugins",
+)
 
 
 def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]:
@@ -28,8 +41,8 @@ def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]
     if kind == "architectures":
         return list(_models(plugins))
     return [
-        {"name": item.name, **_facts(kind, item), "doc": item.doc, "plugin": plugin.name, "origin": plugin.origin}
-        for plugin, item in plugins.registered(kind)
+        {"name": item.name, **_facts(kind, item), "doc": _doc(item), "plugin": plugin.name, "origin": plugin.origin}
+        for plugin, item in plugins.registered(kind.replace("-", "_"))
     ]
 
 
@@ -43,7 +56,7 @@ def conflicts(plugins: Plugins) -> list[str]:
     found = []
     for kind in KINDS[:-1]:
         try:
-            getattr(plugins, kind)
+            getattr(plugins, kind.replace("-", "_"))
         except GraphacctError as error:
             found.append(str(error))
     return found
@@ -54,7 +67,21 @@ def _facts(kind: str, item: Any) -> dict[str, Any]:
         return {"signature": item.signature.text}
     if kind == "quantities":
         return {"unit": item.unit, "per": item.per, "combine": item.combine}
+    if kind == "transforms":
+        return {"options": [_option(option) for option in item.options]}
+    if kind == "outputs":
+        return {"command": item.command, "endings": list(item.endings)}
     return {}
+
+
+def _doc(item: Any) -> str:
+    """What it is, in its own words; a click command has them under another name."""
+    return str(item.doc if hasattr(item, "doc") else item.get_short_help_str(200))
+
+
+def _option(option: Any) -> str:
+    """An option of a transform: `dropout=0.0`, or its name alone where it must be given."""
+    return str(option.name if option.default is ... else f"{option.name}={option.default}")
 
 
 def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
@@ -80,7 +107,7 @@ def _plugin(plugin: Plugin, plugins: Plugins) -> dict[str, Any]:
     registers: dict[str, list[str]] = {}
     error = None
     for hook in plugins.manager.get_hookcallers(plugin.module) or ():
-        kind = hook.name.removeprefix(PREFIX).removeprefix("register_")
+        kind = hook.name.removeprefix(PREFIX).removeprefix("register_").replace("_", "-")
         if kind not in KINDS:
             registers[kind] = []
             continue

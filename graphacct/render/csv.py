@@ -14,7 +14,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from graphacct.render.plain import plain
-from graphacct.render.records import records
+from graphacct.render.records import records, workload_texts
 
 if TYPE_CHECKING:
     from graphacct.reports.report import Report
@@ -29,7 +29,7 @@ def csv(report: Report, by: str = "scope") -> str:
         "convention": report.convention,
         "nodes_costed": report.coverage.costed,
         "nodes_total": report.coverage.total,
-        "workload": " ".join(f"{name}={_joined(value)}" for name, value in report.workload.items()),
+        "workload": " ".join(f"{name}={_joined(value)}" for name, value in workload_texts(report.workload).items()),
     }
     rows = records(report, by)
     if report.coverage.uncosted and by in ("scope", "operator"):

@@ -15,6 +15,11 @@ COLUMNS = {
     "quantities": ("name", "unit", "doc", "plugin"),
     "profiles": ("name", "doc", "plugin"),
     "readers": ("name", "doc", "plugin"),
+    "transforms": ("name", "options", "doc", "plugin"),
+    "optimizers": ("name", "doc", "plugin"),
+    "recompute-policies": ("name", "doc", "plugin"),
+    "outputs": ("name", "command", "endings", "doc", "plugin"),
+    "commands": ("name", "doc", "plugin"),
     "plugins": ("name", "origin", "registers"),
 }
 TITLES = {"name": "Name", "doc": "What it is", "plugin": "From"}

@@ -14,7 +14,7 @@ from graphacct.graph.paths import last
 from graphacct.phases import TRAIN
 from graphacct.render.json import coverage
 from graphacct.render.plain import plain
-from graphacct.render.records import plain_value
+from graphacct.render.records import plain_value, workload_texts
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_, percent
 from graphacct.reports.rows import share
@@ -197,7 +197,7 @@ def _peak(memory: Memory) -> str:
 
 
 def _terms(memory: Memory) -> str:
-    sizes = [f"{plain(name)} {plain(value)}" for name, value in memory.workload.items()]
+    sizes = [f"{plain(name)} {plain(value)}" for name, value in workload_texts(memory.workload).items()]
     ranks = [f"dp {memory.dp}, zero {memory.zero}"] if memory.dp != 1 or memory.zero else []
     return ", ".join([*sizes, f"profile {plain(memory.profile)}", *ranks])
 

@@ -111,6 +111,18 @@ def _row(key: str, name: str, row: Row, uncosted: int) -> dict[str, Any]:
     return head
 
 
+def workload_texts(workload: Mapping[str, Any]) -> dict[str, Any]:
+    """The workload with its transforms as the command line writes them; one that states itself under its own name (as
+    `lora` does) is not written twice."""
+    applied = [record for record in workload.get("transforms", ()) if record["name"] not in workload]
+    others = {name: value for name, value in workload.items() if name != "transforms"}
+    if not applied:
+        return others
+    from graphacct.transforms.transform import written
+
+    return {**others, "transforms": " ".join(map(written, applied))}
+
+
 def plain_value(value: Any, name: str) -> Any:
     """A figure or a setting as JSON holds it: int, finite float, list, text, or the text of a symbol.
 
@@ -120,6 +132,8 @@ def plain_value(value: Any, name: str) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return [plain_value(item, name) for item in value]
+    if isinstance(value, Mapping):
+        return {key: plain_value(item, name) for key, item in value.items()}
     if is_array(value):
         return value.tolist()
     if hasattr(value, "__index__") and not (is_symbol(value) and not value.is_integer):

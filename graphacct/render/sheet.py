@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.costs.quantities import CORE, TRAINING, not_there
-from graphacct.dims import same, shape_text, text
+from graphacct.dims import dim_text, same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import last, parent
 from graphacct.render.plain import plain
-from graphacct.render.records import count, uncosted_paths
+from graphacct.render.records import count, uncosted_paths, workload_texts
 from graphacct.render.units import human, params, percent
 from graphacct.render.words import IN_WORDS, SHARE, TITLES
 
@@ -177,7 +177,7 @@ def _whole(report: Report) -> set[str]:
 
 def workload_text(report: Report) -> str:
     """The workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
-    return ", ".join(f"{plain(name)} {_size(value)}" for name, value in report.workload.items())
+    return ", ".join(f"{plain(name)} {_size(value)}" for name, value in workload_texts(report.workload).items())
 
 
 def terms(report: Report) -> str:
@@ -290,4 +290,4 @@ def _parameter(row: ParameterRow) -> Line:
 
 
 def _size(value: Any) -> str:
-    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else plain(text(value))
+    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else plain(dim_text(value))

@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
-from graphacct.dims import is_array, is_symbol, text
+from graphacct.dims import dim_text, is_array, is_symbol
 
 SI = ("", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
 COUNTS = ("", "K", "M", "B", "T")
@@ -44,7 +44,7 @@ def percent(share: Any) -> str:
     if is_symbol(share) and share.is_number:
         share = float(share)
     if is_symbol(share) or is_array(share):
-        return text(share)
+        return dim_text(share)
     return f"{share * 100:.2f} %" if share == 0 or share >= 0.00005 else "<0.01 %"
 
 
@@ -52,7 +52,7 @@ def _scaled(value: Any, base: int, prefixes: tuple[str, ...], unit: str) -> str:
     if is_symbol(value) and value.is_number:
         value = int(value) if value.is_integer else float(value)
     if is_symbol(value) or is_array(value):
-        return f"{text(value)} {unit}".strip()
+        return f"{dim_text(value)} {unit}".strip()
     if isinstance(value, float) and not isfinite(value):
         return f"{value} {unit}".rstrip()
     if value < 0:

@@ -8,15 +8,17 @@ from typing import Any
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
-from graphacct.costs.conventions import Convention, Ordinals, adjusted
+from graphacct.costs.conventions import Convention, adjusted
 from graphacct.errors import OperatorError
 from graphacct.footprint.activations import Activations, peaks_by_node, saved_by_node
+from graphacct.graph.ordinals import Ordinals
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.cost import Cost, Work
 from graphacct.training.gradient_flow import backward, work_of
 from graphacct.training.gradients import Gradients
 from graphacct.training.options import Training
-from graphacct.training.selection import frozen, recomputed, selected
+from graphacct.training.recompute import recomputed
+from graphacct.training.selection import frozen, selected
 from graphacct.training.updates import update
 from graphacct.training.zero import check_ranks
 
@@ -59,7 +61,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
         if item.cost is None or name in lacking:
             costs.append(attrs.evolve(item, cost=None, owned=()))
             continue
-        if name in again:
+        if name in again.again:
             anew = anew + item.cost * item.times
         costs.append(
             attrs.evolve(
@@ -108,7 +110,7 @@ def _terms(training: Training) -> dict[str, Any]:
         terms["master"] = training.master
     if training.dp > 1:
         terms |= {"dp": training.dp, "zero": training.zero}
-    return terms | selected(training.recompute, training.freeze)
+    return terms | selected(training.recompute.name, training.freeze)
 
 
 class _Counted:

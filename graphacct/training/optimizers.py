@@ -7,11 +7,12 @@ as torch's optimizers make it. Small tables that one optimizer shares among all 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, ceil_div, minimum, prod
-from graphacct.errors import ConfigError, brief, suggest, unknown
+from graphacct.dims import Dim, ceil_div, is_array, is_symbol, minimum, prod
+from graphacct.errors import ConfigError, PluginError, brief, failure, suggest, unknown
 from graphacct.graph.graph import Parameter
 from graphacct.graph.paths import pattern
 from graphacct.operators.cost import Work
@@ -38,6 +39,7 @@ class Optimizer:
         state: Bytes that it keeps for a tensor, given what is updated (without a master copy).
         step: The work of one update of that tensor.
         others: The optimizer of the parameters that are no hidden matrices; None when this one takes all.
+        replaces: Whether it takes the place of an optimizer of this name from another plugin.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Optimizer:
     state: Callable[[TensorSpec], Dim]
     step: Callable[[TensorSpec], Work]
     others: Optimizer | None = None
+    replaces: bool = False
 
     def of(self, parameter: Parameter) -> Optimizer:
         """The optimizer of one parameter: this one, or `others` for what is no hidden matrix."""
@@ -76,19 +79,41 @@ def state_bytes(optimizer: Optimizer, parameter: Parameter, master: str = "") ->
     """Bytes that training keeps for a parameter beside it and its gradient: the optimizer's state and a master copy."""
     updated = _updated(parameter, master)
     copy = updated.bytes if has_master(parameter.spec, master) else 0
-    return copy + optimizer.of(parameter).state(updated)
+    return copy + _asked(optimizer.of(parameter), "state", parameter, updated)
 
 
 def step_work(optimizer: Optimizer, parameter: Parameter, master: str = "") -> Work:
     """The work of one update of a parameter; casts to and from the master copy are not counted."""
-    return optimizer.of(parameter).step(_updated(parameter, master))
+    work: Work = _asked(optimizer.of(parameter), "step", parameter, _updated(parameter, master))
+    return work
 
 
-def find_optimizer(name: str) -> Optimizer:
-    """The optimizer of a name; UnknownNameError suggests the closest."""
-    if name not in OPTIMIZERS:
-        raise unknown("optimizer", name, OPTIMIZERS)
-    return OPTIMIZERS[name]
+def find_optimizer(name: str, known: Mapping[str, Optimizer]) -> Optimizer:
+    """The optimizer of a name, the first for an empty one; UnknownNameError suggests the closest."""
+    if name and name not in known:
+        raise unknown("optimizer", name, known)
+    return known[name or next(iter(known))]
+
+
+def _asked(optimizer: Optimizer, what: str, parameter: Parameter, updated: TensorSpec) -> Any:
+    """The `state` or `step` that an optimizer says for a parameter; PluginError names both where it says none."""
+    who = f"optimizer {optimizer.name!r} on parameter {parameter.name!r}: its {what}"
+    try:
+        found = getattr(optimizer, what)(updated)
+    except Exception as error:
+        raise PluginError(failure(who, error)) from error
+    if what == "step" and not isinstance(found, Work):
+        raise PluginError(f"{who} is {brief(found)}, which is no Work")
+    if what == "state" and not _counts(found):
+        raise PluginError(f"{who} is {brief(found)}, which is no number of bytes")
+    return found
+
+
+def _counts(value: Any) -> bool:
+    """Whether a value is a count: an integer that is not negative, or a symbol or array of them."""
+    if is_symbol(value) or is_array(value):
+        return True
+    return hasattr(value, "__index__") and not isinstance(value, bool) and bool(value >= 0)
 
 
 def _updated(parameter: Parameter, master: str) -> TensorSpec:
@@ -189,6 +214,4 @@ MUON = Optimizer(
     _orthogonalised_step,
     ADAMW,
 )
-OPTIMIZERS: Mapping[str, Optimizer] = {
-    optimizer.name: optimizer for optimizer in (ADAMW, SGD_MOMENTUM, SGD, ADAMW_8BIT, ADAFACTOR, MUON)
-}
+OPTIMIZERS = (ADAMW, SGD_MOMENTUM, SGD, ADAMW_8BIT, ADAFACTOR, MUON)

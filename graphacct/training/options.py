@@ -14,6 +14,7 @@ from graphacct.keywords import DEFAULTS
 
 if TYPE_CHECKING:
     from graphacct.training.optimizers import Optimizer
+    from graphacct.training.recompute import RecomputePolicy
 
 
 @attrs.frozen
@@ -22,8 +23,8 @@ class Training:
 
     Attributes:
         profile: As which kernels.
+        recompute: What is run again in the backward pass.
         freeze: Globs of the parameters that are not trained.
-        recompute: What is run again in the backward pass: `none`, `full`, `selective` or a glob of nodes.
         optimizer: How parameters are updated; None leaves the update out.
         master: `fp32` or `none`: whether parameters have a float32 copy; empty for those of 16 bits.
         dp: Data-parallel ranks, of which this is one.
@@ -31,8 +32,8 @@ class Training:
     """
 
     profile: Profile
+    recompute: RecomputePolicy
     freeze: tuple[str, ...] = ()
-    recompute: str = "none"
     optimizer: Optimizer | None = None
     master: str = ""
     dp: int = 1
@@ -51,9 +52,9 @@ class TrainingOptions:
     Attributes:
         profile: The execution profile; the first that is registered unless given (torch-eager-cuda).
         freeze: Globs of the parameters that are not trained: they have no gradient and no optimizer's state.
-        recompute: What is run again in the backward pass, to keep less: `none`, `full` (each repetition of a block
-            from its inputs), `selective` (the attention core), or a glob of nodes.
-        optimizer: A key of `graphacct.training.optimizers.OPTIMIZERS`; adamw unless given.
+        recompute: What is run again in the backward pass, to keep less: a policy (`graphacct list
+            recompute-policies`; `none`, `full`, `selective` among them), or a glob of nodes.
+        optimizer: The optimizer (`graphacct list optimizers`); the first that is registered unless given (adamw).
         master: `fp32` or `none`: whether parameters have a float32 copy; unless given, those of 16 bits have.
         dp: Data-parallel ranks; the batch is that of one rank.
         zero: The ZeRO stage, 0 to 3: what the ranks divide among them.
@@ -89,10 +90,12 @@ def check_no_training(asked: TrainingOptions, allowed: Sequence[str] = ()) -> No
 def resolved(asked: TrainingOptions, plugins: Plugins) -> Training:
     """The training step that is asked for, with its profile and optimizer; UnknownNameError suggests the closest."""
     from graphacct.training.optimizers import find_optimizer
+    from graphacct.training.recompute import find_policy
 
-    rule = find_optimizer(asked.optimizer)
+    rule = find_optimizer(asked.optimizer, plugins.optimizers)
     profile = find_profile(asked.profile, plugins)
-    return Training(profile, asked.freeze, asked.recompute, rule, asked.master, asked.dp, asked.zero)
+    policy = find_policy(asked.recompute, plugins.recompute_policies)
+    return Training(profile, policy, asked.freeze, rule, asked.master, asked.dp, asked.zero)
 
 
 def find_profile(profile: str, plugins: Plugins) -> Profile:

@@ -146,7 +146,7 @@ def test_the_largest_in_inference(run: Any, phase: str) -> None:
 @pytest.mark.parametrize(
     ("options", "status", "words"),
     [
-        (["--cache-len", "4"], 1, ["cache_len is the size of a decoding step", "--phase decode"]),
+        (["--cache-len", "4"], 1, ["--cache-len is the size of a decoding step", "--phase decode"]),
         (["--phase", "prefil"], 2, ["'prefil' is no choice; did you mean 'prefill'?"]),
         (["--phase", "prefill", "--zero", "1", "--optimizer", "sgd"], 1, ["of a training step alone"]),
         (["--phase", "decode", "--cache-len", "4"], 1, ["seq_len 16 and cache_len 4 both say", "leave seq_len out"]),

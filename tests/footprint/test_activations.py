@@ -12,7 +12,7 @@ from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
-from graphacct.training.selection import recomputed
+from graphacct.training.recompute import find_policy, recomputed
 
 FOLDERS = Path(__file__).parents[1] / "goldens" / "activations"
 PROFILE = "torch-eager-cpu"
@@ -54,14 +54,15 @@ def scheduled(name, run, training=True, loss="sum"):
     plugins = default()
     phase = {"phase": "train", "loss": loss} if training else {}
     graph = graphacct.build(FOLDERS / name, **options(name, run), **phase)
-    again = recomputed(graph, "full" if run["checkpointing"] else "none", plugins.operators)
+    policy = find_policy("full" if run["checkpointing"] else "none", plugins.recompute_policies)
+    again = recomputed(graph, policy, plugins.operators)
     profile = plugins.profiles[PROFILE]
     return schedule(
         graph,
         plugins.operators,
         profile,
         lambda parameter: training and parameter.trainable,
-        lambda node: node.name in again,
+        lambda node: node.name in again.again,
     )
 
 

@@ -10,7 +10,7 @@ import graphacct
 from graphacct.errors import ConfigError, SignatureError
 from graphacct.hooks.manager import default
 from graphacct.training.attention_core import attention_core
-from graphacct.training.selection import recomputed
+from graphacct.training.recompute import SELECTIVE, recomputed
 
 OPERATORS = default().operators
 CORES = {
@@ -98,7 +98,7 @@ def test_a_plugins_operator_says_its_part() -> None:
     q, k = builder.input("q", (2, 6, 6)), builder.input("k", (2, 6, 6))
     y = builder.apply("sparsemax", builder.apply("matmul", q, k, name="a"), name="b")
     graph = builder.graph(builder.apply("matmul", y, q, name="c"))
-    assert recomputed(graph, "selective", operators) == {"a", "b", "c"}
+    assert recomputed(graph, SELECTIVE, operators).again == {"a", "b", "c"}
     with pytest.raises(SignatureError, match="an operator's part in attention is 'weights' or 'whole', not 'softmax'"):
         graphacct.operator("x: ... -> ...", attention="softmax")
 
@@ -110,7 +110,7 @@ def test_a_model_without_attention_has_no_core() -> None:
         builder.apply("linear", builder.input("x", (3, 4)), builder.parameter("w", (5, 4)), name="fc")
     )
     message = (
-        r"--recompute selective \(in Python, recompute='selective'\) runs the attention core again, and 'mlp' has "
+        r"recompute selective runs the attention core again, and 'mlp' has "
         r"none \(a product of two activations, a softmax and another such product, or fused attention\): give a glob "
         "of nodes"
     )

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from graphacct import ConfigError, Parameter, TensorSpec
-from graphacct.errors import UnknownNameError
-from graphacct.training.optimizers import OPTIMIZERS, find_optimizer, has_master, state_bytes, step_work
+import graphacct
+from graphacct import ConfigError, Parameter, TensorSpec, memory
+from graphacct.errors import PluginError, UnknownNameError
+from graphacct.hooks.manager import Plugins, default, load
+from graphacct.training.optimizers import find_optimizer, has_master, state_bytes, step_work
 from graphacct.training.zero import shard
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "goldens" / "published" / "zero_memory.json").read_text())
+OPTIMIZERS = default().optimizers
 GB = 10**9
 HIDDEN = "transformer.h.*.mlp.c_fc.weight"
 
@@ -24,7 +27,7 @@ def parameter(*shape: int, dtype: str = "float32", name: str = HIDDEN) -> Parame
 
 
 def state(optimizer: str, *shape: int, dtype: str = "float32", name: str = HIDDEN, master: str = "") -> Any:
-    return state_bytes(find_optimizer(optimizer), parameter(*shape, dtype=dtype, name=name), master)
+    return state_bytes(find_optimizer(optimizer, OPTIMIZERS), parameter(*shape, dtype=dtype, name=name), master)
 
 
 def test_mixed_precision_adam_is_sixteen_bytes_a_parameter() -> None:
@@ -107,7 +110,7 @@ def test_every_optimizer_states_its_source() -> None:
 def test_unknown_words_are_answered_with_the_closest() -> None:
     """A misspelt optimizer or master copy names the one that was meant."""
     with pytest.raises(UnknownNameError, match=r"^unknown optimizer 'adamv'; did you mean 'adamw'\?$"):
-        find_optimizer("adamv")
+        find_optimizer("adamv", OPTIMIZERS)
     with pytest.raises(ConfigError, match=r"^master is fp32 or none, not 'fp31'; did you mean 'fp32'"):
         has_master(TensorSpec((2,)), "fp31")
 
@@ -161,3 +164,68 @@ def test_stages_end_at_three(zero: Any) -> None:
     """There is no stage 4."""
     with pytest.raises(ConfigError, match=r"^zero is a ZeRO stage, 0 to 3, not "):
         shard(1, 1, 1, 2, zero)
+
+
+LION = """
+import graphacct
+
+
+@graphacct.hookimpl
+def graphacct_register_optimizers():
+    return [
+        graphacct.Optimizer("{name}", "One momentum.", "Chen et al., 2023.", lambda spec: {state}, lambda spec: {step})
+    ]
+"""
+
+
+def registered(
+    tmp_path: Path, name: str = "lion", state: str = "spec.bytes", step: str = "graphacct.Work()"
+) -> Plugins:
+    """The plugins with an optimizer of a file."""
+    file = tmp_path / "lion.py"
+    file.write_text(LION.format(name=name, state=state, step=step))
+    return load(files=[str(file)])
+
+
+def test_an_optimizer_of_a_stranger(tmp_path: Path) -> None:
+    """A momentum of 4 bytes for each of the parameters, and 6 FLOPs, by name wherever a step is accounted."""
+    step = "graphacct.Work(vector_flops=6 * spec.elements)"
+    plugins = registered(tmp_path, step=step)
+    sizes: dict[str, Any] = {"seq_len": 8, "set": {"n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": 512}}
+    total = graphacct.account("gpt2", phase="train", optimizer="lion", plugins=plugins, **sizes).total
+    assert total["optimizer_state_bytes"] == 4 * total["params"]
+    assert total["optimizer_flops"] == 6 * total["params"]
+    assert memory("gpt2", optimizer="lion", plugins=plugins, **sizes).optimizer_state == 4 * total["params"]
+    with pytest.raises(UnknownNameError, match="unknown optimizer 'lino'; did you mean 'lion'"):
+        memory("gpt2", optimizer="lino", plugins=plugins, **sizes)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "message"),
+    [
+        ({"state": "1 / 0"}, "its state failed: ZeroDivisionError"),
+        ({"state": "'much'"}, "its state is 'much', which is no number of bytes"),
+        ({"state": "-1"}, "its state is -1, which is no number of bytes"),
+        ({"step": "5"}, "its step is 5, which is no Work"),
+        ({"step": "spec.sizes"}, "its step failed: AttributeError"),
+    ],
+)
+def test_an_optimizer_that_fails_is_named(tmp_path: Path, faulty: dict[str, str], message: str) -> None:
+    """With the parameter at which it did, and never as a wrong number."""
+    plugins = registered(tmp_path, **faulty)
+    with pytest.raises(PluginError, match=r"^optimizer 'lion' on parameter 'transformer\.wte\.weight': ") as caught:
+        graphacct.account("gpt2", phase="train", seq_len=8, optimizer="lion", plugins=plugins)
+    assert message in str(caught.value)
+
+
+def test_an_optimizer_of_a_taken_name(tmp_path: Path) -> None:
+    """Both plugins are named."""
+    with pytest.raises(
+        PluginError, match=r"optimizer 'muon' is registered twice, by graphacct\.builtin .* and by lion"
+    ):
+        _ = registered(tmp_path, name="muon").optimizers
+
+
+def test_the_first_is_the_default() -> None:
+    """The core registers first, and AdamW first of its own."""
+    assert find_optimizer("", OPTIMIZERS).name == next(iter(OPTIMIZERS)) == "adamw"

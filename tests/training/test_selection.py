@@ -16,7 +16,8 @@ from graphacct.errors import ConfigError
 from graphacct.graph.paths import indexed
 from graphacct.graph.walk import nodes
 from graphacct.hooks.manager import default
-from graphacct.training.selection import frozen, recomputed
+from graphacct.training.recompute import find_policy, recomputed
+from graphacct.training.selection import frozen
 
 
 def stack() -> Graph:
@@ -64,6 +65,12 @@ def names_of(graph: Graph, trained: Callable[[Parameter], bool]) -> set[str]:
     return found
 
 
+def again(graph: graphacct.Graph, glob: str) -> frozenset[str]:
+    """The nodes that a glob has run again."""
+    plugins = default()
+    return recomputed(graph, find_policy(glob, plugins.recompute_policies), plugins.operators).again
+
+
 def test_a_folded_name_may_be_repeated() -> None:
     """What a report prints can be asked for: the `*` of the layers that alternate, or that of all."""
     three, twelve = (names_of(*frozen(STACK, [f"layers.{which}.*"])) for which in ("2*+3", "*"))
@@ -73,14 +80,14 @@ def test_a_folded_name_may_be_repeated() -> None:
 
 def test_layers_are_run_again_all_or_none() -> None:
     """A glob of single layers is no choice for a folded block; written out, it is."""
-    assert recomputed(STACK, "*.fc1") == {"layers.*.fc1", "layers.2*+3.fc1", "layers.*+9.fc1"}
+    assert again(STACK, "*.fc1") == {"layers.*.fc1", "layers.2*+3.fc1", "layers.*+9.fc1"}
     message = (
-        r"--recompute 'layers\.1\*' \(in Python, recompute=\) names single layers of a block, whose layers are all run "
+        r"recompute 'layers\.1\*' names single layers of a block, whose layers are all run "
         r"again or none: write \* for the index, or give the graph written out \(Graph\.unroll\)"
     )
     with pytest.raises(ConfigError, match=message):
-        recomputed(STACK, "layers.1*")
-    assert recomputed(STACK.unroll(), "layers.1*") == {f"layers.{index}.fc1" for index in (1, 10, 11)}
+        again(STACK, "layers.1*")
+    assert again(STACK.unroll(), "layers.1*") == {f"layers.{index}.fc1" for index in (1, 10, 11)}
 
 
 def test_adapters_beside_layers_that_alternate() -> None:

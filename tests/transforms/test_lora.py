@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import pytest
 import strategies
+from graphacct_operators.lora import adapted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,6 @@ from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
 from graphacct.readers.graph_json import write
 from graphacct.training.selection import frozen
-from graphacct.transforms.lora import adapted
 
 TRUTH = json.loads((Path(__file__).parents[1] / "goldens" / "lora-gpt2" / "truth.json").read_text())
 PROBABILITIES = ("attn_pdrop", "resid_pdrop", "embd_pdrop")
@@ -149,7 +149,7 @@ def test_the_matrix_is_found_by_the_signature() -> None:
     operators = {**default().operators, "projected": projected}
     builder = graphacct.Builder("stranger", operators)
     out = builder.apply("projected", builder.input("x", (3, 5)), builder.parameter("table", (5, 7)), name="p")
-    graph = adapted(builder.graph(out), ["2:p"], operators)
+    graph = adapted(builder.graph(out), operators, ["2:p"], 0.0)
     shapes = {parameter.name: parameter.spec.shape for node in graph.walk() for parameter in node.parameters}
     assert shapes == {"table": (5, 7), "table.lora_A.default.weight": (2, 5), "table.lora_B.default.weight": (7, 2)}
 
@@ -178,7 +178,7 @@ def test_rewritten_graphs_are_sound() -> None:
 
     graph = graphacct.build("gpt2", phase="train", seq_len=16, set=TINY)
     before = attrs.evolve(graph)
-    rewritten = adapted(graph, ["8:*.c_*"], default().operators, 0.1)
+    rewritten = adapted(graph, default().operators, ["8:*.c_*"], 0.1)
     validate(rewritten)
     assert graph == before != rewritten
     names = [node.name.rpartition(".")[2] for node in rewritten.walk() if node.name.startswith(f"{C_ATTN}.")]
@@ -236,11 +236,11 @@ def test_folded_equals_unrolled_for_any_graph(graph: graphacct.Graph, data: st.D
 @pytest.mark.parametrize(
     ("lora", "message"),
     [
-        (["c_attn"], r"--lora 'c_attn' \(in Python, lora=\) is not of the form RANK:GLOB, such as 8:\*\.attn\.c_attn"),
+        (["c_attn"], r"lora 'c_attn' is not of the form RANK:GLOB, such as 8:\*\.attn\.c_attn"),
         ([":*"], "is not of the form RANK:GLOB"),
         (["8:"], "is not of the form RANK:GLOB"),
-        ([8], "--lora 8 .* is no text of the form RANK:GLOB"),
-        (["0:*.c_attn"], r"--lora '0:\*\.c_attn' .*: the rank is a positive integer, not '0'"),
+        ([8], "lora 8 is no text of the form RANK:GLOB"),
+        (["0:*.c_attn"], r"lora '0:\*\.c_attn': the rank is a positive integer, not '0'"),
         (["-4:*.c_attn"], "the rank is a positive integer, not '-4'"),
         (["4.5:*.c_attn"], r"the rank is a positive integer, not '4\.5'"),
         (["99999999999999999999:*"], "the rank is a positive integer, not '99999999999999999999'"),
@@ -252,10 +252,10 @@ def test_folded_equals_unrolled_for_any_graph(graph: graphacct.Graph, data: st.D
         ),
         (["8:*.atn.c_attn"], r"matches no weight matrix; did you mean '\*\.attn\.c_attn'\?"),
         (["8:*.ln_1"], r"matches no weight matrix: 'transformer\.h\.\*\.ln_1' is of 'layer_norm', no product with a"),
-        (["8:*.h.7.attn.c_attn"], r"--lora '8:\*\.h\.7\.attn\.c_attn' .* matches no weight matrix"),
+        (["8:*.h.7.attn.c_attn"], r"lora '8:\*\.h\.7\.attn\.c_attn' matches no weight matrix"),
         (
             ["8:*.c_attn", "4:*.attn.*"],
-            r"--lora '4:\*\.attn\.\*' .* matches 'transformer\.h\.\*\.attn\.c_attn\.weight', which --lora "
+            r"lora '4:\*\.attn\.\*' matches 'transformer\.h\.\*\.attn\.c_attn\.weight', which "
             r"'8:\*\.c_attn' has matched: a matrix has one adapter",
         ),
     ],
@@ -282,4 +282,4 @@ def test_adapters_need_their_operators() -> None:
     graph = graphacct.build("gpt2", seq_len=16, set=TINY)
     operators = {name: item for name, item in default().operators.items() if name != "scale"}
     with pytest.raises(UnknownNameError, match="unknown operator 'scale'"):
-        adapted(graph, ["8:*.c_attn"], operators)
+        adapted(graph, operators, ["8:*.c_attn"], 0.0)

@@ -34,9 +34,28 @@ def svg(report: Report, **options: Any) -> str:
 
     Raises RenderError when no layout program is found, or when it fails.
     """
+    return _laid_out(report, "svg", **options).decode("utf-8")
+
+
+def png(report: Report, **options: Any) -> bytes:
+    """The picture as a PNG file; as `svg`."""
+    return _laid_out(report, "png", **options)
+
+
+def pdf(report: Report, **options: Any) -> bytes:
+    """The picture as a PDF file, for which Graphviz's dot is needed; as `svg`."""
+    return _laid_out(report, "pdf", **options)
+
+
+def dot_source(report: Report, **options: Any) -> str:
+    """The picture's source for Graphviz."""
     from graphacct.render.picture.dot import draw
 
-    return layout(draw(report, **options).source, "svg").decode("utf-8")
+    return str(draw(report, **options).source)
+
+
+def _laid_out(report: Report, form: str, **options: Any) -> bytes:
+    return layout(dot_source(report, **options), form)
 
 
 def render(report: Report, path: str | os.PathLike[str], **options: Any) -> graphviz.Digraph:

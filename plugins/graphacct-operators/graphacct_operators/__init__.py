@@ -1,6 +1,9 @@
 """The cost plugins that every model needs, one family a file."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from graphacct import Operator, Profile, Quantity, hookimpl
 from graphacct_operators import (
@@ -21,6 +24,9 @@ from graphacct_operators import (
     shape,
     softmax,
 )
+
+if TYPE_CHECKING:
+    from graphacct import RecomputePolicy, Transform
 
 FAMILIES = (
     matmul,
@@ -58,6 +64,20 @@ def graphacct_register_profiles() -> Iterable[Profile]:
         torch_autocast.AUTOCAST_CUDA,
         torch_autocast.AUTOCAST_CPU,
     ]
+
+
+@hookimpl
+def graphacct_register_transforms() -> Iterable[Transform]:
+    from graphacct_operators.lora import LORA
+
+    return [LORA]
+
+
+@hookimpl
+def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
+    from graphacct_operators.recompute import OP_SELECTIVE
+
+    return [OP_SELECTIVE]
 
 
 @hookimpl

@@ -1,0 +1,146 @@
+"""Recomputation: which nodes the backward pass runs again, so that less is kept for it.
+
+A policy decides; `--recompute NAME` asks for one, and a glob of nodes is a policy of its own. The nodes of a layer
+that are run again, and those of it whose outputs are kept instead, are one region: its backward pass starts from what
+entered it, and runs again what was neither kept nor is there (Chen et al., 2016, arXiv:1604.06174).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from graphacct.errors import ConfigError, PluginError, brief, failure
+from graphacct.graph.globs import closest, matching, names, names_single
+from graphacct.graph.graph import Graph, Node
+from graphacct.graph.ordinals import Ordinals
+from graphacct.graph.paths import outermost
+from graphacct.graph.walk import nodes
+from graphacct.operators.operator import Operator
+from graphacct.training.attention_core import attention_core
+
+KEEP, RECOMPUTE, SAVE = "keep", "recompute", "save"
+"""What a policy says of a node: its backward pass finds all that it needs, as without recomputation; it is run again;
+or it is not, for its outputs are kept, and what else its backward pass needs comes from running the others again."""
+
+
+@attrs.frozen
+class Recomputed:
+    """What a policy makes of a graph.
+
+    Attributes:
+        again: The names of the nodes that are run again.
+        saved: The names of those among them, by layer, that are not, because their outputs are kept.
+    """
+
+    again: frozenset[str] = frozenset()
+    saved: frozenset[str] = frozenset()
+
+
+NOTHING_AGAIN = Recomputed()
+
+
+@attrs.frozen(eq=False)
+class RecomputePolicy:
+    """Which nodes the backward pass runs again.
+
+    Attributes:
+        name: What users call it.
+        doc: One sentence.
+        of_node: `of_node(node, operator, ordinal)` is asked of each node in a layer: `keep`, `recompute` or `save`.
+            `operator` is None where none is registered; `ordinal` counts the nodes of the same operator in the same
+            layer, from 0.
+        of_graph: In its place, what becomes of the nodes of a whole graph, given the registered operators by name.
+        replaces: Whether it takes the place of a policy of this name from another plugin.
+    """
+
+    name: str
+    doc: str
+    of_node: Callable[[Node, Operator | None, int], str] | None = None
+    of_graph: Callable[[Graph, Mapping[str, Operator]], Recomputed] | None = None
+    replaces: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if (self.of_node is None) == (self.of_graph is None):
+            raise ConfigError(f"recompute policy {self.name!r} has either of_node= or of_graph=")
+
+
+def find_policy(what: str, known: Mapping[str, RecomputePolicy]) -> RecomputePolicy:
+    """The policy of a name, or the one that runs again what a glob of nodes matches."""
+    if what in known:
+        return known[what]
+    return RecomputePolicy(what, "", of_graph=lambda graph, operators: _matched(graph, what, tuple(known)))
+
+
+def recomputed(graph: Graph, policy: RecomputePolicy, operators: Mapping[str, Operator]) -> Recomputed:
+    """What the backward pass of a graph runs again under a policy.
+
+    Raises ConfigError where there is nothing of the kind, for a glob with the closest name; and PluginError, which
+    names the policy and the node, where its function fails or says another word.
+    """
+    if policy.of_graph is not None:
+        return policy.of_graph(graph, operators)
+    assert policy.of_node is not None
+    ordinals = Ordinals()
+    found: dict[str, set[str]] = {KEEP: set(), RECOMPUTE: set(), SAVE: set()}
+    for node, place in nodes(graph):
+        if not place.repeats and not outermost(node.name):
+            continue  # in no layer, neither of a block nor written out
+        who = f"recompute policy {policy.name!r} on node {node.name!r}, operator {node.operator!r},"
+        try:
+            word: object = policy.of_node(node, operators.get(node.operator), ordinals.of(node, place.starts))
+        except Exception as error:
+            raise PluginError(failure(who, error)) from error
+        if not isinstance(word, str) or word not in found:
+            raise PluginError(f"{who} returned {brief(word)}, which is none of {', '.join(found)}")
+        found[word].add(node.name)
+    if not any(found.values()):
+        raise ConfigError(
+            f"recompute {policy.name} decides about the nodes of layers, and {graph.name!r} has none: give a glob of "
+            "nodes"
+        )
+    return Recomputed(frozenset(found[RECOMPUTE]), frozenset(found[SAVE]))
+
+
+def _nothing(graph: Graph, operators: Mapping[str, Operator]) -> Recomputed:
+    return NOTHING_AGAIN
+
+
+def _blocks(graph: Graph, operators: Mapping[str, Operator]) -> Recomputed:
+    inside = frozenset(node.name for node, place in nodes(graph) if place.repeats)
+    if not inside:
+        raise ConfigError("recompute full runs blocks again, and the graph has none: give a glob of nodes")
+    return Recomputed(inside)
+
+
+def _attention(graph: Graph, operators: Mapping[str, Operator]) -> Recomputed:
+    core = attention_core(graph, operators)
+    if not core:
+        raise ConfigError(
+            f"recompute selective runs the attention core again, and {graph.name!r} has none (a product of two "
+            "activations, a softmax and another such product, or fused attention): give a glob of nodes"
+        )
+    return Recomputed(core)
+
+
+def _matched(graph: Graph, glob: str, policies: tuple[str, ...]) -> Recomputed:
+    known = names(graph, lambda node: [node.name])
+    if names_single(glob, known):
+        raise ConfigError(
+            f"recompute {brief(glob)} names single layers of a block, whose layers are all run again or none: write * "
+            "for the index, or give the graph written out (Graph.unroll)"
+        )
+    found = frozenset(matching(glob, known))
+    if not found:
+        raise ConfigError(f"recompute {brief(glob)} matches no node{closest(glob, (*known, *policies))}")
+    return Recomputed(found)
+
+
+NONE = RecomputePolicy("none", "Nothing is run again: all that the backward pass needs is kept.", of_graph=_nothing)
+FULL = RecomputePolicy("full", "Each repetition of a block is run again, from what entered it.", of_graph=_blocks)
+SELECTIVE = RecomputePolicy(
+    "selective",
+    "The attention core is run again: much memory, little work (Korthikanti et al., 2022).",
+    of_graph=_attention,
+)

@@ -1,0 +1,24 @@
+"""Recomputation by operator."""
+
+from graphacct import Node, Operator, RecomputePolicy
+
+PRODUCTS = ("linear", "linear_in_out")
+
+
+def op_selective(node: Node, operator: Operator | None, ordinal: int) -> str:
+    """What torchtitan's selective activation checkpointing by operator saves of a layer (`apply_ac`, its save list and
+    its count of `aten.mm`): the output of fused attention, and of every second product with a matrix, the first one
+    among them. A product of two activations (`aten.bmm`) is not on its list. There a product with a bias (`addmm`) is
+    not either; here it is a product like any other."""
+    attention = operator is not None and operator.attention == "whole"
+    if attention or (node.operator in PRODUCTS and ordinal % 2 == 0):
+        return "save"
+    return "recompute"
+
+
+OP_SELECTIVE = RecomputePolicy(
+    "op-selective",
+    "Layers are run again but for attention and every second product with a matrix, whose outputs are kept "
+    "(torchtitan's selective activation checkpointing).",
+    of_node=op_selective,
+)
