@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from graphacct import Operator, Profile, Quantity, hookimpl
+from graphacct import Operator, Quantity, hookimpl
 from graphacct_operators import (
     activation,
     attention,
@@ -26,7 +26,7 @@ from graphacct_operators import (
 )
 
 if TYPE_CHECKING:
-    from graphacct import RecomputePolicy, Transform
+    from graphacct import Convention, Profile, RecomputePolicy, Transform
 
 FAMILIES = (
     matmul,
@@ -51,6 +51,13 @@ FAMILIES = (
 @hookimpl
 def graphacct_register_operators() -> Iterable[Operator]:
     return [item for family in FAMILIES for item in vars(family).values() if isinstance(item, Operator)]
+
+
+@hookimpl
+def graphacct_register_conventions() -> Iterable[Convention]:
+    from graphacct_operators.conventions import WORKSHEET  # imported when a convention is asked for
+
+    return [WORKSHEET]
 
 
 @hookimpl
@@ -86,10 +93,10 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
         Quantity(
             "active_params",
             "parameter",
-            routing.active_params,
-            "Parameters that one token uses, tied ones once: of experts the chosen ones.",
-            per="owned",
+            doc="Parameters that one token uses, tied ones once: of experts the chosen ones.",
+            of_owned=routing.active_params,
             within="params",
+            title="Active",
         ),
         Quantity(
             "kv_cache_bytes",
@@ -97,6 +104,7 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
             cache.kv_cache_bytes,
             "The keys and values in the cache when the phase ends, of all layers and sequences.",
             phase="prefill decode",
+            title="KV cache",
         ),
         Quantity(
             "kv_bytes_per_token",
@@ -104,5 +112,6 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
             cache.kv_bytes_per_token,
             "What one more token of one sequence adds to the cache, all layers, while no window is full.",
             phase="prefill decode",
+            words="each further token of a sequence in the cache",
         ),
     ]
