@@ -18,6 +18,7 @@ fuzz: $(INSTALLED)
 	EXAMPLES=random $(BIN)/python -m pytest -k "any_graph or random or damaged or figures or stands_for_many or unrolled"
 
 lint: $(INSTALLED)
+	$(BIN)/lint-imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

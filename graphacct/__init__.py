@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 NAMES = {
     "api": "account build compare draw explain load memory params save verify",
+    "costs.analyses": "Analysis",
     "costs.annotate": "AnnotatedGraph NodeCost annotate",
     "costs.conventions": "Convention",
     "costs.quantities": "Quantity",

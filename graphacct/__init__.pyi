@@ -10,6 +10,7 @@ from graphacct.api import memory as memory
 from graphacct.api import params as params
 from graphacct.api import save as save
 from graphacct.api import verify as verify
+from graphacct.costs.analyses import Analysis as Analysis
 from graphacct.costs.annotate import AnnotatedGraph as AnnotatedGraph
 from graphacct.costs.annotate import NodeCost as NodeCost
 from graphacct.costs.annotate import annotate as annotate

@@ -37,14 +37,15 @@ def graphacct_node_cost(node: Node, operator: Operator | None) -> Cost | None:
 
 @hookimpl
 def graphacct_register_conventions() -> Iterable[Convention]:
-    from graphacct.costs.conventions import EXACT, MATMUL, WORKSHEET
+    from graphacct.costs.conventions import EXACT, MATMUL
 
-    return EXACT, MATMUL, WORKSHEET
+    return EXACT, MATMUL
 
 
 @hookimpl
 def graphacct_register_quantities() -> Iterable[Quantity]:
-    from graphacct.costs.quantities import CORE, TRAINING
+    from graphacct.costs.quantities import CORE
+    from graphacct.costs.step_quantities import TRAINING
 
     return (*CORE, *TRAINING)
 
@@ -71,9 +72,16 @@ def graphacct_register_outputs() -> Iterable[Output]:
     table = ("by", "depth", "columns", "binary")
     picture = ("color_by", "depth", "unroll", "views", "plugins")
     return (
-        Output("table", "For a terminal.", REPORT, (".txt", ".text"), "graphacct.render.table:text", table),
-        Output("json", "Everything, as integers (docs/json.md).", REPORT, (".json",), "graphacct.render.json:json"),
-        Output("csv", "Integers, a row a line.", REPORT, (".csv",), "graphacct.render.csv:csv", ("by",)),
+        Output("table", "For a terminal.", REPORT, (".txt", ".text"), "graphacct.render.table:table", table),
+        Output(
+            "json",
+            "Everything, as integers (docs/json.md).",
+            REPORT,
+            (".json",),
+            "graphacct.render.json:json",
+            ("columns",),
+        ),
+        Output("csv", "Integers, a row a line.", REPORT, (".csv",), "graphacct.render.csv:csv", ("by", "columns")),
         Output("markdown", "A table.", REPORT, (".md", ".markdown"), "graphacct.render.markdown:markdown", table),
         Output("svg", "A picture.", DRAW, (".svg",), "graphacct.render.picture:svg", picture),
         Output("png", "A picture.", DRAW, (".png",), "graphacct.render.picture:png", picture),

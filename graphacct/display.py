@@ -9,27 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import attrs
 
 from graphacct.errors import GraphacctError, PluginError, brief, failure
 
-if TYPE_CHECKING:
-    from graphacct.reports.report import Report
+Report: TypeAlias = Any
+"""`graphacct.reports.report.Report`, which the ground must not import."""
 
 FUNCTIONS = {
-    "explanation.text": "graphacct.render.explanation:text",
+    "explanation.text": "graphacct.render.explanation:to_text",
     "graph.from_networkx": "graphacct.api:from_networkx",
     "graph.svg": "graphacct.api:svg",
     "graph.to_networkx": "graphacct.graph.networkx_view:to_networkx",
     "graph.unroll": "graphacct.graph.unroll:unroll",
-    "memory.table": "graphacct.render.memory:text",
+    "memory.table": "graphacct.render.memory:to_text",
     "operators": "graphacct.api:installed_operators",
     "report.dict": "graphacct.render.json:to_dict",
     "report.html": "graphacct.render.html:html",
     "report.records": "graphacct.render.records:records",
-    "report.table": "graphacct.render.table:text",
+    "report.table": "graphacct.render.table:table",
 }
 
 

@@ -11,7 +11,7 @@ import click
 
 from graphacct.errors import GraphacctError
 from graphacct.keywords import AccountKeywords
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
 LINE = 600
@@ -96,7 +96,7 @@ def _usage(error: click.UsageError) -> int:
 
 
 def _short(line: str) -> str:
-    line = plain(line)
+    line = printable(line)
     return line if len(line) <= LINE else f"{line[: LINE - 100]} … {line[-90:]}"
 
 

@@ -32,10 +32,10 @@ def command(
     given = arguments(options)
     explanation = explain(account(model, **given), node, quantity, given["plugins"])
     if form == "json":
-        from graphacct.render.json import text
+        from graphacct.render.json import to_json
 
-        give(text({"schema": "graphacct.explanation/1", **explanation.to_dict()}), output)
+        give(to_json({"schema": "graphacct.explanation/1", **explanation.to_dict()}), output)
         return
-    from graphacct.render.plain import plain
+    from graphacct.render.printable import printable
 
-    give("\n".join(map(plain, str(explanation).split("\n"))), output)
+    give("\n".join(map(printable, str(explanation).split("\n"))), output)

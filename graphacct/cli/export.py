@@ -17,6 +17,6 @@ from graphacct.cli.output import give
 def command(model: str, output: str, **options: Any) -> None:
     """Save the graph of MODEL as JSON (docs/graph-json.md); every command takes the file for a MODEL."""
     from graphacct.api import build
-    from graphacct.readers.graph_json import text
+    from graphacct.readers.graph_json import to_json
 
-    give(text(build(model, **arguments(options))), output)
+    give(to_json(build(model, **arguments(options))), output)

@@ -53,9 +53,9 @@ def command(
 
         drawn(found, plot, bytes_ == "binary")
     if form == "json":
-        from graphacct.render.json import text
+        from graphacct.render.json import to_json
 
-        give(text(to_dict(found, extra)), output)
+        give(to_json(to_dict(found, extra)), output)
     elif form == "csv":
         from graphacct.render.csv import table
         from graphacct.render.memory import timeline as rows

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PLAIN = str.maketrans(dict(zip("─×–█▏▎▍▌▋▊▉", "-x-#       ", strict=True)))
 FORMATS = ("table", "json", "csv", "markdown")
-TABLE = "graphacct.render.table:text"
+TABLE = "graphacct.render.table:table"
 """The function of the table, which a terminal shows in its own width and colours."""
 ENDINGS = {"json": "json", "csv": "csv", "md": "markdown", "markdown": "markdown", "txt": "table", "text": "table"}
 
@@ -90,16 +90,16 @@ def give(content: str | bytes, output: str | None) -> None:
 def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
     """Print a sheet as Markdown, or as a table: in colour on a terminal, or into a file in plain characters."""
     if form == "markdown":
-        from graphacct.render.markdown import drawn as as_markdown
+        from graphacct.render.markdown import to_markdown
 
-        give(as_markdown(sheet), output)
+        give(to_markdown(sheet), output)
         return
-    from graphacct.render.table import WIDTH, drawn, show
+    from graphacct.render.table import WIDTH, show, to_text
 
     if output is not None and output != "-":
-        give(drawn(sheet), output)
+        give(to_text(sheet), output)
     elif not _stdout().isatty():
-        give(drawn(sheet, _columns() or WIDTH), None)
+        give(to_text(sheet, _columns() or WIDTH), None)
     else:
         from rich.console import Console
 
@@ -111,9 +111,9 @@ def give_rows(
 ) -> None:
     """Print or write the catalogue's rows of a kind, and what is wrong with them together."""
     if form == "json":
-        from graphacct.render.json import text
+        from graphacct.render.json import to_json
 
-        give(text({"schema": "graphacct.list/1", "kind": kind, "items": rows}), output)
+        give(to_json({"schema": "graphacct.list/1", "kind": kind, "items": rows}), output)
     elif form == "csv":
         from graphacct.render.csv import table
 

@@ -30,9 +30,9 @@ def command(model: str, expand: bool, bytes_: str, format_: str | None, output: 
         report = expanded(report, given["plugins"])
     if form == "json":
         from graphacct.render.checkpoint import to_dict
-        from graphacct.render.json import text
+        from graphacct.render.json import to_json
 
-        give(text(to_dict(report)), output)
+        give(to_json(to_dict(report)), output)
     elif form == "csv":
         from graphacct.render.csv import csv
 

@@ -32,6 +32,7 @@ def command(
     """What MODEL costs: parameters, FLOPs, bytes and activations, with the convention and the coverage.
 
     JSON holds everything (by scope, by operator and by parameter, at every depth) as integers; CSV has integers too.
+    Both have a ratio, such as arithmetic_intensity, where --columns names it.
     """
     from graphacct.api import account
     from graphacct.display import written

@@ -40,9 +40,9 @@ def command(model: str, checkpoint: str | None, format_: str | None, output: str
     where = checkpoint or model
     found = verify(report, tensors(where), given["plugins"])
     if form == "json":
-        from graphacct.render.json import text
+        from graphacct.render.json import to_json
 
-        give(text(to_dict(found)), output)
+        give(to_json(to_dict(found)), output)
     else:
         give_sheet(sheet(found, where), form, output)
     if not found.equal:

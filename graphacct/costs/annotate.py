@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
 
 
-NOTHING = Cost()
+NO_ANALYSES: Mapping[str, Any] = {}
 
 
 @attrs.frozen
@@ -47,16 +48,8 @@ class NodeCost:
         times: Their product: how often the node runs.
         owned: The parameters whose storage is attributed to this node: each storage of the graph has one owner.
         starts: The first index of each block around it, outermost first.
-        input_grad: In training, the work of all its gradients with respect to values, repetitions included.
-        weight_grad: The same with respect to parameters.
-        saved_bytes: In training, the activations that it is the first to keep, repetitions included.
-        peak_bytes: In training, the most activation bytes alive while it runs, in the forward pass.
-        backward_peak_bytes: The same in the backward pass, with gradients, and where it is run again.
-        again: In training, the work of the forward pass that is done once more in the backward pass: all of it where
-            the node is recomputed to keep less, and what its kernel computes again. Repetitions included.
-        gradient_bytes: In training, the gradients of the parameters that it owns, on one rank.
-        optimizer_state_bytes: In training, what the optimizer keeps for them, on one rank.
-        optimizer: In training, the work of their update, on one rank.
+        analyses: What analyses found out about it, by the analysis' name; a training step adds `training` and
+            `training-memory` (`graphacct.costs.step`).
     """
 
     node: Node
@@ -65,15 +58,11 @@ class NodeCost:
     times: Dim = 1
     owned: tuple[Parameter, ...] = ()
     starts: tuple[int, ...] = ()
-    input_grad: Cost = NOTHING
-    weight_grad: Cost = NOTHING
-    saved_bytes: Dim = 0
-    peak_bytes: Dim = 0
-    backward_peak_bytes: Dim = 0
-    again: Cost = NOTHING
-    gradient_bytes: Dim = 0
-    optimizer_state_bytes: Dim = 0
-    optimizer: Cost = NOTHING
+    analyses: Mapping[str, Any] = NO_ANALYSES
+
+    def with_analysis(self, name: str, value: Any) -> NodeCost:
+        """Returns this record with one more entry in `analyses`."""
+        return attrs.evolve(self, analyses={**self.analyses, name: value})
 
 
 @attrs.frozen

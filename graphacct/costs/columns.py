@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import mul
 
-from graphacct.costs.annotate import AnnotatedGraph, NodeCost
+from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, maximum
 from graphacct.graph.paths import instances
-from graphacct.hooks.manager import Plugins
 
 
 def column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]) -> list[Dim]:
     """One quantity of every costed node, repeats included."""
-    if quantity.per in ("parameter", "owned"):
+    if quantity.of_node is None:
         return [_over_parameters(quantity, record) if record.owned else 0 for record in records]
-    values = map(quantity.of, records)
-    return list(values if quantity.combine == "max" or quantity.per == "total" else map(mul, values, times))
+    values = map(quantity.of_node, records)
+    return list(values if quantity.combine == "max" or quantity.repeats_included else map(mul, values, times))
 
 
 def total(quantity: Quantity, values: Sequence[Dim]) -> Dim:
@@ -31,20 +30,13 @@ def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
     for parameter in record.owned:
         if parameter.buffer:
             continue
-        value = quantity.of(parameter, record.node) if quantity.per == "owned" else quantity.of(parameter)
+        value: Dim = 0
+        if quantity.of_parameter is not None:
+            value = quantity.of_parameter(parameter)
+        elif quantity.of_owned is not None:
+            value = quantity.of_owned(parameter, record.node)
         if quantity.combine == "max":
             result = maximum(result, value)
         else:
             result = result + value * instances(parameter.name, record.repeats)
     return result
-
-
-def per_node(name: str, annotated: AnnotatedGraph, plugins: Plugins) -> dict[str, Dim]:
-    """One quantity of every costed node by name, repeats included, whatever its phase; empty when no plugin registers
-    it."""
-    quantity = plugins.quantities.get(name)
-    if quantity is None:
-        return {}
-    costed = [record for record in annotated.costs if record.cost is not None]
-    values = column(quantity, costed, [record.times for record in costed])
-    return {record.node.name: value for record, value in zip(costed, values, strict=True)}

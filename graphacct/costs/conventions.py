@@ -77,28 +77,7 @@ def matmul_only(node: Node, cost: Cost, ordinal: int) -> Cost:
     return attrs.evolve(cost, vector_flops=0, transcendentals=0)
 
 
-# The worksheet's factors per output element: `2 * seq_len * d_model` for an RMSNorm (x / rms, times the gain), and
-# `3 * seq_len * d_model` for a rotary embedding (two products and a sum).
-WORKSHEET_FACTORS = {"rms_norm": 2, "rotary_embedding": 3}
-
-
-def worksheet_sheet(node: Node, cost: Cost, ordinal: int) -> Cost:
-    """Contractions, plus the first RMSNorm and the first rotary embedding of each body.
-
-    The sheet writes one of each per block although there are two; docs/worksheet.md lists this among its slips.
-    """
-    factor = WORKSHEET_FACTORS.get(node.operator, 0) if ordinal == 0 else 0
-    return attrs.evolve(cost, vector_flops=factor * node.outputs[0].spec.elements, transcendentals=0)
-
-
 EXACT = Convention("exact", "Everything counted: contractions and all other arithmetic, at the documented factors.")
 MATMUL = Convention(
     "matmul", "Contractions only, 2 FLOPs per multiply-add: equal to torch's FLOP counter.", matmul_only
-)
-WORKSHEET = Convention(
-    "worksheet",
-    "Contractions, and of each block one RMSNorm (2 per element) and one rotary embedding (3 per element): "
-    "the worksheet that the project grew from, slips included.",
-    worksheet_sheet,
-    backward=matmul_only,
 )

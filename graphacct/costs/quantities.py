@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError, brief, suggest, unknown
-from graphacct.phases import PHASES, TRAIN
+from graphacct.phases import PHASES
+
+if TYPE_CHECKING:
+    from graphacct.costs.annotate import NodeCost
+    from graphacct.graph.graph import Node, Parameter
 
 
 def _one_of(*choices: str) -> Callable[[Any, Any, str], None]:
@@ -31,122 +35,118 @@ def _phases(instance: Any, attribute: Any, value: str) -> None:
 
 @attrs.frozen(eq=False)
 class Quantity:
-    """One column of every report.
+    """One column of every report. Exactly one of its formulas is given, and says what it is of.
 
     Attributes:
         name: Carries its unit, as in `read_bytes`.
-        unit: `FLOP`, `byte`, `parameter`, … Human units derive from it: bytes in GB or GiB, the others in SI.
-        of: The quantity of one NodeCost (`per="node"` and `per="total"`), of one Parameter (`per="parameter"`), or of a
-            Parameter and the Node that owns it (`per="owned"`).
+        unit: `FLOP`, `byte`, `parameter`, … Human units derive from it: bytes in GB or GiB, `%` as a percentage, the
+            others in SI.
+        of_node: Of one NodeCost: one pass through the node, which is multiplied by the repeats around it.
         doc: One sentence.
-        per: `node`: evaluated once per node and multiplied by the repeats around it. `total`: evaluated once per node,
-            repeats included already. `parameter`: evaluated once per storage (tied once, buffers left out) and
-            attributed to the node that owns it. `owned`: the same, told by which node as well.
-        combine: `sum`, or `max`, for which repeats do not multiply.
+        of_parameter: Of one Parameter: once per storage (tied once, buffers left out), attributed to the node that owns
+            it.
+        of_owned: The same, of a Parameter and the Node that owns it.
+        of_row: A ratio, of a row's other quantities by name: never added up, and None where the row has none (a
+            division by zero). Reports show it where it is asked for.
+        repeats_included: Whether `of_node` includes the repeats already.
+        combine: `sum`, or `max`, for which repeats do not multiply. A ratio combines nothing.
         phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
         within: The quantity that it is a part of: tables and lines show it only where the two totals differ.
+        title: What stands above its column; its name unless given.
+        words: What the line below a table calls it. A quantity with words stands there, and one without has a column of
+            its own, unless the columns are chosen.
         replaces: Whether it takes the place of a quantity of this name from another plugin.
     """
 
     name: str
     unit: str
-    of: Callable[..., Any]
+    of_node: Callable[[NodeCost], Any] | None = None
     doc: str = ""
-    per: str = attrs.field(default="node", validator=_one_of("node", "total", "parameter", "owned"))
-    combine: str = attrs.field(default="sum", validator=_one_of("sum", "max"))
-    phase: str = attrs.field(default="", validator=_phases)
-    within: str = ""
-    replaces: bool = False
+    of_parameter: Callable[[Parameter], Any] | None = attrs.field(default=None, kw_only=True)
+    of_owned: Callable[[Parameter, Node], Any] | None = attrs.field(default=None, kw_only=True)
+    of_row: Callable[[Mapping[str, Any]], Any] | None = attrs.field(default=None, kw_only=True)
+    repeats_included: bool = attrs.field(default=False, kw_only=True)
+    combine: str = attrs.field(default="sum", validator=_one_of("sum", "max"), kw_only=True)
+    phase: str = attrs.field(default="", validator=_phases, kw_only=True)
+    within: str = attrs.field(default="", kw_only=True)
+    title: str = attrs.field(default="", kw_only=True)
+    words: str = attrs.field(default="", kw_only=True)
+    replaces: bool = attrs.field(default=False, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        formulas = ("of_node", "of_parameter", "of_owned", "of_row")
+        given = [name for name in formulas if getattr(self, name) is not None]
+        if len(given) != 1:
+            has = " and ".join(given) or "no formula"
+            raise ConfigError(f"quantity {self.name!r} has {has}: give one of {', '.join(formulas)}")
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the total is the sum of the rows, so that a row has a share of it."""
+        return self.of_row is None and self.combine == "sum"
+
+    def in_phase(self, phase: str) -> bool:
+        """Whether reports of a phase have it."""
+        return not self.phase or phase in self.phase.split()
+
+
+def _core(name: str, unit: str, doc: str, title: str, words: str) -> Quantity:
+    """A quantity of the cost of a node, under the same name there."""
+    return Quantity(name, unit, attrgetter(f"cost.{name}"), doc, title=title, words=words)
+
+
+def _intensity(row: Mapping[str, Any]) -> Any:
+    return row["flops"] / (row["read_bytes"] + row["write_bytes"])
 
 
 CORE = (
-    Quantity("params", "parameter", attrgetter("spec.elements"), "Parameters, tied ones once.", per="parameter"),
     Quantity(
-        "param_bytes", "byte", attrgetter("spec.bytes"), "Bytes of the parameters, tied ones once.", per="parameter"
+        "params",
+        "parameter",
+        doc="Parameters, tied ones once.",
+        of_parameter=attrgetter("spec.elements"),
+        title="Params",
+        words="parameters",
     ),
-    Quantity("matmul_flops", "FLOP", attrgetter("cost.matmul_flops"), "Work in contractions, 2 per multiply-add."),
-    Quantity("vector_flops", "FLOP", attrgetter("cost.vector_flops"), "All other arithmetic."),
-    Quantity("flops", "FLOP", attrgetter("cost.flops"), "matmul_flops and vector_flops."),
     Quantity(
-        "transcendentals", "op", attrgetter("cost.transcendentals"), "The vector FLOPs that are exp, tanh, rsqrt, …"
-    ),
-    Quantity("macs", "MAC", attrgetter("cost.macs"), "Multiply-adds: matmul_flops / 2."),
-    Quantity(
-        "activation_bytes", "byte", attrgetter("cost.activation_bytes"), "New storage of the outputs; views are none."
-    ),
-    Quantity("read_bytes", "byte", attrgetter("cost.read_bytes"), "Operands, each once per node."),
-    Quantity("write_bytes", "byte", attrgetter("cost.write_bytes"), "Outputs, each once per node."),
-)
-
-
-def _training(name: str, unit: str, of: Callable[[Any], Any], doc: str, combine: str = "sum") -> Quantity:
-    return Quantity(name, unit, of, doc, per="total", combine=combine, phase=TRAIN)
-
-
-def _step(kind: str) -> Iterable[Quantity]:
-    """The columns of a training step for one kind of FLOPs."""
-    forward, inputs, weights = (attrgetter(f"{part}.{kind}") for part in ("cost", "input_grad", "weight_grad"))
-    yield _training(f"forward_{kind}", "FLOP", lambda r: forward(r) * r.times, "The forward pass.")
-    yield _training(f"input_grad_{kind}", "FLOP", inputs, "The gradients with respect to values.")
-    yield _training(f"weight_grad_{kind}", "FLOP", weights, "The gradients with respect to parameters.")
-    yield _training(
-        f"step_{kind}",
-        "FLOP",
-        lambda r: forward(r) * r.times + inputs(r) + weights(r),
-        "Forward and backward; the optimizer's own work is not in it.",
-    )
-
-
-def _hardware(kind: str) -> Iterable[Quantity]:
-    """The columns of what is done again in the backward pass, of all that the hardware does, and of the update."""
-    parts = [attrgetter(f"{part}.{kind}") for part in ("cost", "input_grad", "weight_grad", "again")]
-    forward, inputs, weights, again = parts
-    yield _training(
-        f"recompute_{kind}",
-        "FLOP",
-        again,
-        "Work of the forward pass that is done once more: recomputed nodes, and the scores of fused attention.",
-    )
-    yield _training(
-        f"hardware_{kind}",
-        "FLOP",
-        lambda r: forward(r) * r.times + inputs(r) + weights(r) + again(r),
-        "The step and what is done again: what the hardware does, where the step is what the model asks for.",
-    )
-    yield _training(
-        f"optimizer_{kind}", "FLOP", attrgetter(f"optimizer.{kind}"), "The update of the parameters, on one rank."
-    )
-
-
-TRAINING = (
-    *_step("matmul_flops"),
-    *_step("flops"),
-    *_hardware("matmul_flops"),
-    *_hardware("flops"),
-    _training("gradient_bytes", "byte", attrgetter("gradient_bytes"), "Gradients of the parameters, on one rank."),
-    _training(
-        "optimizer_state_bytes",
+        "param_bytes",
         "byte",
-        attrgetter("optimizer_state_bytes"),
-        "What the optimizer keeps for the parameters, float32 copies with it, on one rank.",
+        doc="Bytes of the parameters, tied ones once.",
+        of_parameter=attrgetter("spec.bytes"),
+        title="Weights",
+        words="weights",
     ),
-    _training("saved_bytes", "byte", attrgetter("saved_bytes"), "Activations kept for the backward pass, each once."),
-    _training("peak_bytes", "byte", attrgetter("peak_bytes"), "The most alive at once in the forward pass.", "max"),
-    _training(
-        "backward_peak_bytes",
-        "byte",
-        attrgetter("backward_peak_bytes"),
-        "The most alive at once in the backward pass: activations, their gradients, temporaries.",
-        "max",
+    _core("matmul_flops", "FLOP", "Work in contractions, 2 per multiply-add.", "Matmul FLOPs", "matmul"),
+    _core("vector_flops", "FLOP", "All other arithmetic.", "Vector FLOPs", "vector"),
+    _core("flops", "FLOP", "matmul_flops and vector_flops.", "FLOPs", "all work"),
+    _core(
+        "transcendentals",
+        "op",
+        "The vector FLOPs that are exp, tanh, rsqrt, …",
+        "Transcendentals",
+        "transcendentals",
+    ),
+    _core("macs", "MAC", "Multiply-adds: matmul_flops / 2.", "MACs", "multiply-adds"),
+    _core("activation_bytes", "byte", "New storage of the outputs; views are none.", "Activations", "activations"),
+    _core("read_bytes", "byte", "Operands, each once per node.", "Read", "read"),
+    _core("write_bytes", "byte", "Outputs, each once per node.", "Written", "written"),
+    Quantity(
+        "arithmetic_intensity",
+        "FLOP/byte",
+        doc="flops by the bytes that nodes read and write: flops / (read_bytes + write_bytes).",
+        of_row=_intensity,
+        title="Intensity",
+        words="arithmetic intensity",
     ),
 )
 
 
-def not_there(name: str, known: Iterable[str], kind: str = "quantity") -> GraphacctError:
-    """The error for a quantity that a report does not have: of another phase, or of none."""
-    from graphacct.hooks.manager import default
-
-    quantity = default().quantities.get(name)
+def not_there(
+    name: str, known: Iterable[str], others: Mapping[str, Quantity], kind: str = "quantity"
+) -> GraphacctError:
+    """The error for a quantity that is not among the `known` ones of a report: one of the `others`, which reports of
+    other phases have, or none at all."""
+    quantity = others.get(name)
     if quantity is None or not quantity.phase:
         return unknown(kind, name, known)
     phases = quantity.phase.split()

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.costs.quantities import not_there
 from graphacct.dims import Dim, prod, same
 from graphacct.display import display
 from graphacct.explanations.formulas import formulas, number
-from graphacct.explanations.lines import Line, forward_line, training_line
+from graphacct.explanations.lines import ExplainedQuantity, forward_line, ratio_line, training_line
 from graphacct.explanations.lookup import check_indices, matches, resolve
 from graphacct.graph.graph import Node
 from graphacct.graph.paths import last, outward, parent, pattern
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from graphacct.reports.report import Report
 
 SUMS = "the sum of its parts, repeats included"
+RATIO = "of the sums over its parts, repeats included"
 GRADIENTS_OF = ("input_grad", "weight_grad", "step", "hardware")
 """How the quantities begin that a word about operands without a gradient belongs to."""
 
@@ -63,7 +63,7 @@ class Explanation:
     signature: str
     operands: tuple[str, ...]
     values: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ExplainedQuantity, ...]
     times: str
     convention: str
     source: str
@@ -92,9 +92,8 @@ def explain(report: Report, node: str, quantity: str | None = None, plugins: Plu
     Raises UnknownNameError for a node or quantity that the report does not have, with the closest one, and ConfigError
     for a quantity of another phase.
     """
-    names = [item.name for item in report.quantities]
-    if quantity is not None and quantity not in names:
-        raise not_there(quantity, names)
+    if quantity is not None:
+        report.quantity(quantity)
     records = {record.node.name: record for record in report.annotated.costs}
     if node not in records:
         path = resolve(report, node)
@@ -116,15 +115,16 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
     training = report.annotated.training
     backward = None
     if training is not None:
-        from graphacct.explanations.parts import addends
+        from graphacct.explanations.parts import explained_parts
 
-        backward = addends(report.annotated.graph, record, training, plugins)
+        backward = explained_parts(report.annotated.graph, record, training, plugins)
     lines = []
     figures = _totals(report, record)
     for name, total in figures.items():
         if quantity is None or name == quantity:
             step = None if backward is None else training_line(name, figures, record, operator, backward)
             lines.append(step or forward_line(name, total, record, texts, operator))
+    lines += [ratio_line(report, item.name, figures) for item in report.ratios if item.name == quantity]
     named = {line.quantity for line in lines}
     convention = report.annotated.convention
     doc = operator.doc if operator is not None else "no operator of this name is registered: the node is in no total"
@@ -246,7 +246,12 @@ def _sum(
             largest = combine[name] == "max"
             formula = _combined([part for part, _ in nonzero], largest)
             numbers = _combined([number(value) for _, value in nonzero], largest)
-            lines.append(Line(name, formula, numbers, total, total, total))
+            lines.append(ExplainedQuantity(name, formula, numbers, total, total, total))
+    source = SUMS if not any(of == "max" for of in combine.values()) else f"{SUMS}; of peaks, the largest"
+    for item in report.ratios:
+        if item.name == quantity:
+            lines.append(ratio_line(report, item.name, row.values))
+            source = RATIO
     convention = report.annotated.convention
     return Explanation(
         report.model,
@@ -259,7 +264,7 @@ def _sum(
         tuple(lines),
         "once" if same(row.repeat, 1) else f"{number(row.repeat)} times",
         f"{convention.name}: {convention.doc}",
-        SUMS if not any(of == "max" for of in combine.values()) else f"{SUMS}; of peaks, the largest",
+        source,
     )
 
 

@@ -19,6 +19,7 @@ from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
+    from graphacct.reports.report import Report
     from graphacct.training.gradients import Addend
 
 WORK = ("matmul_flops", "vector_flops")
@@ -36,6 +37,15 @@ def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]
 def gradient_formulas(operator: Operator, record: NodeCost, addend: Addend) -> dict[str, tuple[str, str]]:
     """The same of one part of the backward pass: of its `matmul_flops` and its `vector_flops`."""
     return _closed(operator, record, WORK, lambda symbols: symbols.gradient(addend), addend.work)
+
+
+def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tuple[str, str]:
+    """The same of a ratio, in the names of the quantities; empty where it decides by their values."""
+    try:
+        text = _pretty(report.figure(name, {each: _symbol(each) for each in figures}))
+    except (TypeError, GraphacctError):
+        return "", ""
+    return text, _substitute(text, figures)
 
 
 def _closed(
@@ -170,6 +180,11 @@ def _substitute(text: str, values: Mapping[str, Dim]) -> str:
     return re.sub(r"[A-Za-z_]\w*", lambda match: number(values[match[0]]) if match[0] in values else match[0], text)
 
 
-def number(value: Dim) -> str:
-    """A size or figure as explanations print it: an int with commas, a symbol as itself."""
+def number(value: Dim | float | None) -> str:
+    """A size or figure as explanations print it: an int with commas, a fraction with six digits, a symbol as itself, a
+    ratio that is none in words."""
+    if value is None:
+        return "none (it divides by zero)"
+    if isinstance(value, float) and abs(value) < 100_000:
+        return f"{value:.6g}"
     return f"{value:,}" if type(value) is int else str(value)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.explanations.formulas import exact_cost, number
+from graphacct.explanations.formulas import exact_cost, number, ratio_formula
 from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
-    from graphacct.explanations.parts import Addend, Backward
+    from graphacct.explanations.parts import Backward, ExplainedPart
+    from graphacct.reports.report import Report
 
 FLOPS = ("matmul_flops", "flops")
 SUMS = {"step": ("forward", "input_grad", "weight_grad"), "hardware": ("step", "recompute")}
@@ -21,7 +22,7 @@ SUMS = {"step": ("forward", "input_grad", "weight_grad"), "hardware": ("step", "
 
 
 @attrs.frozen
-class Line:
+class ExplainedQuantity:
     """One quantity of a node, explained.
 
     Attributes:
@@ -40,34 +41,34 @@ class Line:
     exact: Dim
     value: Dim
     total: Dim
-    parts: tuple[Addend, ...] = ()
+    parts: tuple[ExplainedPart, ...] = ()
 
 
 def forward_line(
     name: str, total: Dim, record: NodeCost, texts: Mapping[str, tuple[str, str]], operator: Operator | None
-) -> Line:
+) -> ExplainedQuantity:
     """A quantity that does not depend on the phase."""
     if name in ("params", "param_bytes"):
         return _parameters(name, total, record)
     if record.cost is None or operator is None:
-        return Line(name, "", "", 0, 0, total)
+        return ExplainedQuantity(name, "", "", 0, 0, total)
     exact = exact_cost(operator, record)
     known = getattr(exact, name, None)
     if known is None:
-        return Line(name, "", "", total, total, total)
+        return ExplainedQuantity(name, "", "", total, total, total)
     value = getattr(record.cost, name)
     if name == "flops":
         parts = f"{number(exact.matmul_flops)} + {number(exact.vector_flops)}"
-        return Line(name, "matmul_flops + vector_flops", parts, known, value, total)
+        return ExplainedQuantity(name, "matmul_flops + vector_flops", parts, known, value, total)
     if name == "macs":
-        return Line(name, "matmul_flops / 2", f"{number(exact.matmul_flops)} / 2", known, value, total)
+        return ExplainedQuantity(name, "matmul_flops / 2", f"{number(exact.matmul_flops)} / 2", known, value, total)
     formula, substituted = texts.get(name, ("", ""))
-    return Line(name, formula, substituted, known, value, total)
+    return ExplainedQuantity(name, formula, substituted, known, value, total)
 
 
 def training_line(
     name: str, figures: Mapping[str, Dim], record: NodeCost, operator: Operator | None, backward: Backward
-) -> Line | None:
+) -> ExplainedQuantity | None:
     """A quantity of the training step, given all of the node's; None for one that is no sum of parts.
 
     Repetitions are in all its figures: not all of them compute the same gradients.
@@ -81,18 +82,24 @@ def training_line(
     if head == "forward":
         each = getattr(exact_cost(operator, record), kind)
         text = f"{number(each)} · {number(record.times)}"
-        return Line(name, f"{kind} · times", text, each * record.times, total, total)
+        return ExplainedQuantity(name, f"{kind} · times", text, each * record.times, total, total)
     if head in SUMS:
         names = [f"{part}_{kind}" for part in SUMS[head]]
         numbers = " + ".join(number(figures[part]) for part in names)
-        return Line(name, " + ".join(names), numbers, total, total, total)
+        return ExplainedQuantity(name, " + ".join(names), numbers, total, total, total)
     if name not in QUANTITIES:
         return None
-    parts = tuple(part for part in backward.addends if part.belongs(name))
-    return Line(name, "", "", sum(part.total for part in parts), total, total, parts)
+    parts = tuple(part for part in backward.parts if part.belongs(name))
+    return ExplainedQuantity(name, "", "", sum(part.total for part in parts), total, total, parts)
 
 
-def _parameters(name: str, total: Dim, record: NodeCost) -> Line:
+def ratio_line(report: Report, name: str, figures: Mapping[str, Dim]) -> ExplainedQuantity:
+    """A ratio of a row's quantities."""
+    value = report.figure(name, figures)
+    return ExplainedQuantity(name, *ratio_formula(report, name, figures), value, value, value)
+
+
+def _parameters(name: str, total: Dim, record: NodeCost) -> ExplainedQuantity:
     """The parameters that the node owns, and why it does not own the others."""
     owned = [parameter for parameter in record.owned if not parameter.buffer]
     each: Dim = 0
@@ -112,4 +119,4 @@ def _parameters(name: str, total: Dim, record: NodeCost) -> Line:
         if parameter not in owned
     ]
     formula = " + ".join(parameter.name.rpartition(".")[2] for parameter in owned)
-    return Line(name, formula or "; ".join(others), " + ".join(products), each, each, total)
+    return ExplainedQuantity(name, formula or "; ".join(others), " + ".join(products), each, each, total)

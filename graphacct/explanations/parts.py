@@ -1,4 +1,4 @@
-"""Addends: the named parts that the training quantities of a node are sums of, and the operands without a gradient.
+"""The named parts that the training quantities of a node are sums of, and the operands without a gradient.
 
 Formulas are the operators' own, evaluated on symbols. Under the convention `exact` the parts of a quantity add up to
 the report's figure.
@@ -39,7 +39,7 @@ Passes = Mapping[tuple[bool, ...], Dim]
 
 
 @attrs.frozen
-class Addend:
+class ExplainedPart:
     """One part of a training quantity.
 
     Attributes:
@@ -75,15 +75,15 @@ class Backward:
     """What training adds to a node's work.
 
     Attributes:
-        addends: The parts of its quantities, those of 0 left out.
+        parts: The parts of its quantities, those of 0 left out.
         notes: The operands of which no gradient is computed and why, and those whose gradient takes no arithmetic.
     """
 
-    addends: tuple[Addend, ...] = ()
+    parts: tuple[ExplainedPart, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins) -> Backward:
+def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins: Plugins) -> Backward:
     """The parts of the training quantities of one node of an annotated graph."""
     operator = plugins.operators.get(record.node.operator)
     if operator is None or record.cost is None:
@@ -102,7 +102,7 @@ def addends(graph: Graph, record: NodeCost, training: Training, plugins: Plugins
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
 
 
-def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator[Addend]:
+def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator[ExplainedPart]:
     """The parts of the gradients, and what the kernel does again for them."""
     for wanted, times in passes.items():
         for part in addends_of(operator, record.node, wanted) or ():
@@ -111,37 +111,37 @@ def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator
             name = "what its backward kernel does again" if again else " and ".join(part.operands)
             for of in (MATMUL, VECTOR):
                 each = getattr(part.work, of)
-                yield _addend(RECOMPUTE if again else part.kind, of, name, found.get(of, ("", "")), each, times)
+                yield _part(RECOMPUTE if again else part.kind, of, name, found.get(of, ("", "")), each, times)
 
 
-def _additions(items: Iterable[Additions]) -> Iterator[Addend]:
+def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
     """The gradients of a value or parameter that is used more than once, added up."""
     for item in items:
         name = f"the gradients of {item.name} from its {number(item.uses)} uses, added up"
         steps = (f"{number(item.count)} · elements", f"{number(item.count)} · {number(item.elements)}")
         each = item.count * item.elements
-        yield _addend(WEIGHT if item.weight else INPUT, VECTOR, name, steps, each, item.times)
+        yield _part(WEIGHT if item.weight else INPUT, VECTOR, name, steps, each, item.times)
 
 
-def _again(operator: Operator, record: NodeCost) -> Iterator[Addend]:
+def _again(operator: Operator, record: NodeCost) -> Iterator[ExplainedPart]:
     """A node that is run again in the backward pass."""
     cost = exact_cost(operator, record)
     for of in (MATMUL, VECTOR):
-        yield _addend(RECOMPUTE, of, "the forward pass, run again", (of, ""), getattr(cost, of), record.times)
+        yield _part(RECOMPUTE, of, "the forward pass, run again", (of, ""), getattr(cost, of), record.times)
 
 
-def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Iterator[Addend]:
+def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Iterator[ExplainedPart]:
     """What the optimizer does and keeps for the parameters that a node owns."""
     for parameter in record.owned:
-        found = update(attrs.evolve(record, owned=(parameter,)), training, trained)
+        found = update((parameter,), record.repeats, training, trained)
         for of in (MATMUL, VECTOR):
-            yield _addend(OPTIMIZER, of, parameter.name, ("", ""), getattr(found.work, of), 1)
+            yield _part(OPTIMIZER, of, parameter.name, ("", ""), getattr(found.work, of), 1)
         for quantity in KEPT:
-            yield _addend(quantity, "", parameter.name, ("", ""), getattr(found, quantity), 1)
+            yield _part(quantity, "", parameter.name, ("", ""), getattr(found, quantity), 1)
 
 
-def _addend(quantity: str, of: str, name: str, formula: tuple[str, str], each: Dim, times: Dim) -> Addend:
-    return Addend(quantity, of, name, *formula, each, times, each * times)
+def _part(quantity: str, of: str, name: str, formula: tuple[str, str], each: Dim, times: Dim) -> ExplainedPart:
+    return ExplainedPart(quantity, of, name, *formula, each, times, each * times)
 
 
 def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, training: Training) -> Iterator[str]:

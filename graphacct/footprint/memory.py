@@ -12,12 +12,12 @@ from typing import Any
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, annotate
-from graphacct.costs.columns import per_node
 from graphacct.costs.coverage import Coverage
-from graphacct.dims import Dim, same
+from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.footprint.activations import Activations
+from graphacct.footprint.cache import cached_bytes, token_bytes
 from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.timeline import TimelineRow
 from graphacct.footprint.weights import weights
@@ -139,7 +139,7 @@ def memory(
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
-    cached = {name: size for name, size in per_node("kv_cache_bytes", annotated, plugins).items() if not same(size, 0)}
+    cached = cached_bytes(annotated, plugins.operators)
     run = Activations(graph, plugins.operators, how.profile, gradients, again, phase == TRAIN)
     at = run.peak_position
     buffers = whole.buffers + run.table_bytes
@@ -195,7 +195,7 @@ def _per_token(
     """Returns what one more token of one sequence adds to the cache; in a phase without a cache, what it would add in a
     prefill of one token."""
     if annotated.graph.workload.get("phase") in CACHING:
-        return sum(per_node("kv_bytes_per_token", annotated, plugins).values())
+        return token_bytes(annotated, plugins.operators)
     if isinstance(found, Graph) or PREFILL not in found.architecture.phases:
         return None
     sizes = {name: options[name] for name in ("set", "dtype") if name in options}
@@ -203,7 +203,7 @@ def _per_token(
         graph = build(found, plugins=plugins, phase=PREFILL, seq_len=1, **sizes)
     except ConfigError:  # a family may have members without one, such as an encoder alone
         return None
-    return sum(per_node("kv_bytes_per_token", annotate(graph, unknown="report", plugins=plugins), plugins).values())
+    return token_bytes(annotate(graph, unknown="report", plugins=plugins), plugins.operators)
 
 
 def _nothing(parameter: Parameter) -> bool:

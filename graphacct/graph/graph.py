@@ -195,9 +195,12 @@ class Graph:
             else:
                 yield node
 
-    def unroll(self) -> Graph:
-        """The same model without blocks: every repetition written out, `*` replaced by its index."""
-        result: Graph = display("graph.unroll", self)
+    def unroll(self, operators: Mapping[str, Operator] | None = None) -> Graph:
+        """The same model without blocks: every repetition written out, `*` replaced by its index.
+
+        One of the `operators` gathers what a block stacks up: those of all installed plugins unless given.
+        """
+        result: Graph = display("graph.unroll", self, display("operators") if operators is None else operators)
         return result
 
     def __repr__(self) -> str:

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 
 from graphacct.errors import GraphError
 from graphacct.graph.graph import Block, Graph, Node, Operand, Value
 from graphacct.graph.paths import indexed
+from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
 
-STACK = "stack"
-"""The operator that gathers a block's per-repetition results; it must be a view, or folded would not equal unrolled."""
 
+def unroll(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
+    """Returns the flat graph: every block's repetitions written out, with `*` in names replaced by their index.
 
-def unroll(graph: Graph) -> Graph:
-    """The flat graph: every block's repetitions written out, with `*` in names replaced by their index.
-
-    Raises GraphError when a block repeats a symbolic number of times.
+    A node of the operator that says `stacks=True` gathers the results that a block stacks up.
+    Raises GraphError when a block repeats a symbolic number of times, or when it stacks up results and not exactly one
+    operator gathers them.
     """
     values = {value.name: value for value in graph.inputs}
     held: dict[str, str] = {}
-    nodes = tuple(_expand(graph, values, (), held))
+    nodes = tuple(_expand(graph, values, (), held, operators))
     outputs = tuple(values[value.name] for value in graph.outputs)
     return attrs.evolve(graph, nodes=nodes, outputs=outputs, held=held)
 
 
-def _expand(graph: Graph, values: dict[str, Value], indices: tuple[int, ...], held: dict[str, str]) -> Iterator[Node]:
+def _expand(
+    graph: Graph,
+    values: dict[str, Value],
+    indices: tuple[int, ...],
+    held: dict[str, str],
+    operators: Mapping[str, Operator],
+) -> Iterator[Node]:
     """Yield the nodes at one nesting level; `values` maps the level's value names to values of the flat graph."""
     for node in graph.nodes:
         if isinstance(node, Block):
-            yield from _repetitions(node, values, indices, held)
+            yield from _repetitions(node, values, indices, held, operators)
             continue
         flat = attrs.evolve(
             node,
@@ -51,7 +57,11 @@ def _operand(operand: Operand, values: dict[str, Value], indices: tuple[int, ...
 
 
 def _repetitions(
-    block: Block, values: dict[str, Value], indices: tuple[int, ...], held: dict[str, str]
+    block: Block,
+    values: dict[str, Value],
+    indices: tuple[int, ...],
+    held: dict[str, str],
+    operators: Mapping[str, Operator],
 ) -> Iterator[Node]:
     if not isinstance(block.repeat, int):
         raise GraphError(f"block {block.name!r} repeats {block.repeat} times: give a number to unroll it")
@@ -60,17 +70,29 @@ def _repetitions(
     stacks: list[list[Value]] = [[] for _ in block.outputs[len(carried) :]]
     for index in range(block.start, block.start + block.repeat):
         inner = {value.name: flat for value, flat in zip(block.body.inputs, carried + constants, strict=True)}
-        yield from _expand(block.body, inner, (*indices, index), held)
+        yield from _expand(block.body, inner, (*indices, index), held, operators)
         results = [inner[value.name] for value in block.body.outputs]
         carried = results[: len(carried)]
         for stack, result in zip(stacks, results[len(carried) :], strict=True):
             stack.append(result)
     values.update(zip((value.name for value in block.outputs), carried, strict=False))
+    gathers = _gathering(block, operators) if stacks else ""
     for position, (value, stack) in enumerate(zip(block.outputs[len(carried) :], stacks, strict=True)):
-        name = f"{indexed(block.name, indices).removesuffix('.*')}_{STACK}_{position}"  # beside the layers' scope
+        name = f"{indexed(block.name, indices).removesuffix('.*')}_{gathers}_{position}"  # beside the layers' scope
         output = Value(name, _stacked(stack))
-        yield Node(output.name, STACK, tuple(stack), (output,))
+        yield Node(output.name, gathers, tuple(stack), (output,))
         values[value.name] = output
+
+
+def _gathering(block: Block, operators: Mapping[str, Operator]) -> str:
+    """The operator that gathers what a block stacks up."""
+    found = [name for name, operator in operators.items() if operator.stacks]
+    if len(found) != 1:
+        who = f"operators {' and '.join(map(repr, found))} say" if found else "no operator says"
+        raise GraphError(
+            f"block {block.name!r} stacks up results, and {who} stacks=True: one operator has to gather them"
+        )
+    return found[0]
 
 
 def _stacked(values: list[Value]) -> TensorSpec:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import pluggy
 
 # What is registered are nouns of other rooms, which this file must not import: their names stand for anything here.
+Analysis: TypeAlias = Any
 Architecture: TypeAlias = Any
 Command: TypeAlias = Any
 Convention: TypeAlias = Any
@@ -74,6 +75,12 @@ def graphacct_register_profiles() -> Iterable[Profile]:
 def graphacct_register_quantities() -> Iterable[Quantity]:
     """Quantities for every report: a name, a unit, how to combine them, and a formula over a node's cost or over a
     parameter."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_analyses() -> Iterable[Analysis]:
+    """Analyses: a name, and a function from the annotated graph to a value for each node, for quantities to read."""
     raise NotImplementedError
 
 

@@ -108,6 +108,7 @@ class Plugins:
     profiles = _registry("profiles", "profile", "Execution profiles by name, the default first.")
     readers = _registry("readers", "reader", "Readers by name, in the order in which they are asked.")
     transforms = _registry("transforms", "transform", "Transforms of graphs by name.")
+    analyses = _registry("analyses", "analysis", "Analyses by name.")
     optimizers = _registry("optimizers", "optimizer", "Optimizers by name, the default first.")
     recompute_policies = _registry("recompute_policies", "recompute policy", "Recompute policies by name.")
     outputs = _registry("outputs", "output", "Formats of `report` and `draw` by name.")

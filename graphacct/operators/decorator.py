@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from graphacct.dims import Dim
 from graphacct.errors import SignatureError
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator, Saved, keywords_of
@@ -28,6 +29,8 @@ def operator(
     given: bool = False,
     attention: str = "",
     keeps_order: bool | str = False,
+    caches: Callable[..., Dim] | None = None,
+    stacks: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
 
@@ -61,7 +64,7 @@ def operator(
                 raise SignatureError(
                     f"operator {title!r} has a gradient of {operand!r}, which {signature!r} does not have"
                 )
-        for function in (infer, view, recomputes, *(gradients or {}).values(), formula):
+        for function in (infer, view, recomputes, caches, *(gradients or {}).values(), formula):
             if callable(function):
                 attributes.update(keywords_of(function))
         for dim in parsed.unbound():
@@ -84,6 +87,8 @@ def operator(
             given,
             attention,
             keeps_order,
+            caches,
+            stacks,
         )
 
     return decorate

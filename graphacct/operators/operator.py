@@ -107,6 +107,10 @@ class Operator:
             product, their weights and the weighted sum in one. Selective recomputation looks for both.
         keeps_order: Whether its outputs lie in memory in the order of the first operand that has their shape, as
             those of torch's element-wise kernels do, and not row-major; or the attribute that says so.
+        caches: For an operator whose outputs stay in a cache for the next step: the bytes that one more token of one
+            sequence adds to them, a function of the formula's kind. 0 for what does not grow.
+        stacks: Whether it gathers what a block's repetitions stack up, when the block is written out; a view, or
+            folded would not equal unrolled.
     """
 
     name: str
@@ -125,6 +129,8 @@ class Operator:
     given: bool = False
     attention: str = ""
     keeps_order: bool | str = False
+    caches: Callable[..., Dim] | None = None
+    stacks: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
@@ -135,7 +141,7 @@ class Operator:
         dims = dict.fromkeys(dim for term in terms for dim in (*term.front, *term.back))
         object.__setattr__(self, "_contracted", tuple(dims))
         object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
-        for function in (self.formula, self.infer, self.view, self.recomputes, *self.gradients.values()):
+        for function in (self.formula, self.infer, self.view, self.recomputes, self.caches, *self.gradients.values()):
             if callable(function):
                 self._plans[function] = self._plan(function)
 

@@ -177,10 +177,10 @@ def _brief(value: Any) -> str:
 
 def write(graph: Graph, path: str | os.PathLike[str]) -> None:
     """Save a graph; GraphError names a dimension that is no number, WriteError a path that cannot be written."""
-    write_file(path, text(graph))
+    write_file(path, to_json(graph))
 
 
-def text(graph: Graph) -> str:
+def to_json(graph: Graph) -> str:
     """The graph as JSON text; GraphError names a dimension that is no number."""
     return json.dumps(to_dict(graph), indent=1) + "\n"
 

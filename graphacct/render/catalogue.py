@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.costs.quantities import Quantity
 from graphacct.errors import GraphacctError, PluginError, unknown
 from graphacct.hooks.manager import PREFIX, Plugins, default
 from graphacct.hooks.registry import Plugin
@@ -17,6 +18,7 @@ KINDS = (
     "operators",
     "conventions",
     "quantities",
+    "analyses",
     "profiles",
     "readers",
     "transforms",
@@ -66,12 +68,19 @@ def _facts(kind: str, item: Any) -> dict[str, Any]:
     if kind == "operators":
         return {"signature": item.signature.text}
     if kind == "quantities":
-        return {"unit": item.unit, "per": item.per, "combine": item.combine}
+        return {"unit": item.unit, "per": _per(item), "combine": "ratio" if item.of_row else item.combine}
     if kind == "transforms":
         return {"options": [_option(option) for option in item.options]}
     if kind == "outputs":
         return {"command": item.command, "endings": list(item.endings)}
     return {}
+
+
+def _per(quantity: Quantity) -> str:
+    """What a quantity's formula is of, in the contract's word."""
+    if quantity.of_node is not None:
+        return "total" if quantity.repeats_included else "node"
+    return "row" if quantity.of_row else "owned" if quantity.of_owned else "parameter"
 
 
 def _doc(item: Any) -> str:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.costs.quantities import Quantity, not_there
+from graphacct.costs.quantities import Quantity
 from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import depth, last, parent
-from graphacct.render.json import heading
-from graphacct.render.json import text as json_text
-from graphacct.render.plain import plain
-from graphacct.render.records import count, plain_value, quantities, uncosted_paths
+from graphacct.render.json import heading, to_json
+from graphacct.render.printable import printable
+from graphacct.render.records import count, plain_value, quantities, ratios_of, uncosted_paths
 from graphacct.render.sheet import (
     UNCOSTED,
     Column,
@@ -22,11 +21,11 @@ from graphacct.render.sheet import (
     Sheet,
     levels,
     partial,
+    title,
     warning,
     workload_text,
 )
 from graphacct.render.units import human, percent
-from graphacct.render.words import TITLES
 from graphacct.reports.rows import share
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ class Comparison:
         paths: The rows' paths or operators, in the order of the models: those of the first, with the others' own
             put in where they stand.
         values: For each path and report: the quantity, or None where the model has no such row.
-        shares: The same of the part of the model's total of this quantity, 0 to 1; None where the total is no sum but
-            a largest value, which has no parts.
+        shares: The same of the part of the model's total of this quantity, 0 to 1; None where the total is no sum: a
+            largest value and a ratio have no parts.
         uncosted: The same of how many nodes without a cost the row holds.
     """
 
@@ -68,8 +67,12 @@ class Comparison:
                 for value, share, lack in zip(values, shares, uncosted, strict=True)
             ]
             rows.append({"path" if self.by == "scope" else "operator": path, "models": cells})
-        models = [{**heading(report), "total": quantities(report.total)} for report in self.reports]
+        models = [{**heading(report), "total": self._total(report)} for report in self.reports]
         return {"schema": SCHEMA, "quantity": self.quantity, "by": self.by, "models": models, "rows": rows}
+
+    def _total(self, report: Report) -> dict[str, Any]:
+        """The quantities of a whole model, and the one compared where it is a ratio."""
+        return quantities(report.total) | ratios_of(report, report.total, {self.quantity} - {*report.total})
 
     def records(self) -> list[dict[str, Any]]:
         """One dictionary a row and model, for pandas or polars (and CSV): the long form."""
@@ -91,7 +94,7 @@ class Comparison:
 
     def json(self) -> str:
         """`to_dict` as text."""
-        return json_text(self.to_dict())
+        return to_json(self.to_dict())
 
     def csv(self) -> str:
         """`records` as CSV."""
@@ -101,25 +104,26 @@ class Comparison:
 
     def markdown(self) -> str:
         """The comparison as a Markdown table."""
-        from graphacct.render.markdown import drawn
+        from graphacct.render.markdown import to_markdown
 
-        return drawn(self.sheet())
+        return to_markdown(self.sheet())
 
     def sheet(self, binary: bool = False) -> Sheet:
         """The comparison as a table's lines; bytes in GiB instead of GB when `binary`.
 
         Rows in which every model has 0 are left out, and a note says how many those are.
         """
-        quantity = _quantity(self.reports[0], self.quantity)
-        unit, sums = quantity.unit, quantity.combine == "sum"
+        quantity = self.reports[0].quantity(self.quantity)
+        unit, sums = quantity.unit, quantity.adds_up
         columns = [Column("Scope" if self.by == "scope" else "Operator")]
         totals = []
         for report in self.reports:
-            columns += [Column(plain(report.model), True), *([Column("Share", True)] if sums else [])]
-            total = report.total[self.quantity]
+            columns += [Column(printable(report.model), True), *([Column("Share", True)] if sums else [])]
+            total = report.figure(self.quantity)
             whole = "" if same(total, 0) else percent(1.0)
-            totals += [human(total, unit, binary) + partial(report), *([whole] if sums else [])]
-        missing = [f"{plain(report.model)}: {warning(report)}" for report in self.reports if warning(report)]
+            figure = "–" if total is None else human(total, unit, binary)
+            totals += [figure + partial(report), *([whole] if sums else [])]
+        missing = [f"{printable(report.model)}: {warning(report)}" for report in self.reports if warning(report)]
         rows = [
             row for row in self._rows() if any(row[3]) or not all(value is None or same(value, 0) for value in row[1])
         ]
@@ -127,11 +131,11 @@ class Comparison:
         empty = len(self.paths) - len(rows)
         left_out = f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"
         return Sheet(
-            TITLES.get(self.quantity, plain(self.quantity)),
+            title(quantity),
             "",
             tuple(columns),
             tuple(self._line(*row, quantity, binary, known) for row in rows),
-            Line(("Total" if sums else "Largest", *totals)),
+            Line(("Largest" if quantity.combine == "max" else "Total", *totals)),
             (*([left_out] if empty else []), *self._workloads(), self._terms()),
             "; ".join(missing),
         )
@@ -159,9 +163,9 @@ class Comparison:
             else:
                 cells.append(human(value, quantity.unit, binary) + more)
                 beside = "" if part is None else percent(part) + more
-            if quantity.combine == "sum":
+            if quantity.adds_up:
                 cells.append(beside)
-        return Line((plain(label), *cells), plain(path), depth(path) if tree else 0)
+        return Line((printable(label), *cells), printable(path), depth(path) if tree else 0)
 
     def _plain_rows(self) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
         for path, values, shares, uncosted in self._rows():
@@ -175,21 +179,21 @@ class Comparison:
         texts = [workload_text(report) for report in self.reports]
         if len(set(texts)) == 1:
             return [texts[0]] if texts[0] else []
-        return [f"{plain(report.model)}: {text}" for report, text in zip(self.reports, texts, strict=True)]
+        return [f"{printable(report.model)}: {text}" for report, text in zip(self.reports, texts, strict=True)]
 
     def _terms(self) -> str:
         nodes = ", ".join(f"{report.coverage.costed} of {report.coverage.total}" for report in self.reports)
-        return f"convention {plain(self.reports[0].convention)}; nodes costed: {nodes}"
+        return f"convention {printable(self.reports[0].convention)}; nodes costed: {nodes}"
 
     def __str__(self) -> str:
-        from graphacct.render.table import drawn
+        from graphacct.render.table import to_text
 
-        return drawn(self.sheet())
+        return to_text(self.sheet())
 
     def _repr_html_(self) -> str:
-        from graphacct.render.html import drawn
+        from graphacct.render.html import to_html
 
-        return drawn(self.sheet())
+        return to_html(self.sheet())
 
 
 def compare(
@@ -211,13 +215,10 @@ def compare(
     conventions = {report.convention for report in reports}
     if len(conventions) > 1:
         raise ConfigError(f"the reports are under several conventions ({', '.join(sorted(conventions))}): use one")
-    known = [item.name for item in reports[0].quantities]
-    if quantity not in known:
-        raise not_there(quantity, known)
+    sums = reports[0].quantity(quantity).adds_up
     if by not in ("scope", "operator"):
         raise unknown("grouping", by, ("scope", "operator"))
     depth = levels(reports, depth)
-    sums = _quantity(reports[0], quantity).combine == "sum"
     columns = [_column(report, quantity, by, depth) for report in reports]
     paths = merged([list(column) for column in columns])
     missing = [_missing(report, by) for report in reports]
@@ -229,7 +230,7 @@ def compare(
         tuple(tuple(column.get(path) for column in columns) for path in paths),
         tuple(
             tuple(
-                _share(column.get(path), report.total[quantity]) if sums else None
+                _share(column.get(path), report.figure(quantity)) if sums else None
                 for column, report in zip(columns, reports, strict=True)
             )
             for path in paths
@@ -256,11 +257,7 @@ def merged(orders: Iterable[Sequence[str]]) -> list[str]:
 
 def _column(report: Report, quantity: str, by: str, depth: int) -> dict[str, Any]:
     rows = report.by_scope if by == "scope" else report.by_operator
-    return {row.path: row.values[quantity] for row in rows if by == "operator" or row.depth < depth}
-
-
-def _quantity(report: Report, name: str) -> Quantity:
-    return next(quantity for quantity in report.quantities if quantity.name == name)
+    return {row.path: report.figure(quantity, row.values) for row in rows if by == "operator" or row.depth < depth}
 
 
 def _missing(report: Report, by: str) -> dict[str, int]:

@@ -13,8 +13,8 @@ from csv import DictWriter
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.plain import plain
-from graphacct.render.records import records, workload_texts
+from graphacct.render.printable import printable
+from graphacct.render.records import ratios_among, records, workload_texts
 
 if TYPE_CHECKING:
     from graphacct.reports.report import Report
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _FORMULA = re.compile(r"[=+\-@]")
 
 
-def csv(report: Report, by: str = "scope") -> str:
-    """The report as CSV, with a first line of column names."""
+def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None) -> str:
+    """The report as CSV, with a first line of column names: every quantity, and the ratios among the `columns`."""
     terms = {
         "model": report.model,
         "convention": report.convention,
@@ -31,7 +31,7 @@ def csv(report: Report, by: str = "scope") -> str:
         "nodes_total": report.coverage.total,
         "workload": " ".join(f"{name}={_joined(value)}" for name, value in workload_texts(report.workload).items()),
     }
-    rows = records(report, by)
+    rows = records(report, by, ratios_among(report, columns))
     if report.coverage.uncosted and by in ("scope", "operator"):
         rows = [{**row, "uncosted": row.get("uncosted", 0)} for row in rows]
     return table({**row, **terms} for row in rows)
@@ -51,7 +51,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        text = plain(value)
+        text = printable(value)
         return f"'{text}" if _FORMULA.match(text) else text
     return _joined(value) if isinstance(value, (list, tuple)) else value
 
@@ -59,7 +59,7 @@ def _cell(value: Any) -> Any:
 def _joined(value: Any) -> str:
     """A shape as `1x1024`; several shapes with `;` between; other lists with blanks."""
     if not isinstance(value, (list, tuple)):
-        return plain(value)
+        return printable(value)
     nested = any(isinstance(item, (list, tuple)) for item in value)
     sizes = all(isinstance(item, int) for item in value)
     return (";" if nested else "x" if sizes else " ").join(map(_joined, value))

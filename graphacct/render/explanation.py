@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from graphacct.explanations.explanation import Explanation
-    from graphacct.explanations.lines import Line
-    from graphacct.explanations.parts import Addend
+    from graphacct.explanations.lines import ExplainedQuantity
+    from graphacct.explanations.parts import ExplainedPart
     from graphacct.explanations.saved_bytes import SavedRow
     from graphacct.footprint.live_tensors import LiveTensor
 
 MOST_ALIVE = 8
 
 
-def text(explanation: Explanation) -> str:
+def to_text(explanation: Explanation) -> str:
     """An explanation in lines of plain text: the operands, the values, each quantity's formula, the source."""
     scope = not explanation.operator
     lines = [f"{explanation.node} of {explanation.model}: {explanation.operator or 'a scope'}"]
@@ -48,7 +48,7 @@ def text(explanation: Explanation) -> str:
     return "\n".join(lines)
 
 
-def _line_text(line: Line, scope: bool) -> list[str]:
+def _line_text(line: ExplainedQuantity, scope: bool) -> list[str]:
     head = f"  {line.quantity}"
     if scope:
         return [f"{head} = {line.formula}", f"      = {line.substituted}", f"      = {number(line.total)}"]
@@ -59,7 +59,7 @@ def _line_text(line: Line, scope: bool) -> list[str]:
         text = f"{head} = {result}"
     else:
         text = " = ".join(dict.fromkeys((head, line.formula, line.substituted, result)))
-    lines = [text, *(f"      {_addend(part)}" for part in line.parts)]
+    lines = [text, *(f"      {_part(part)}" for part in line.parts)]
     if not same(line.value, line.exact):
         lines.append(f"      the convention counts {number(line.value)} of it")
     if not same(line.total, line.value):
@@ -67,7 +67,7 @@ def _line_text(line: Line, scope: bool) -> list[str]:
     return lines
 
 
-def _addend(part: Addend) -> str:
+def _part(part: ExplainedPart) -> str:
     steps = dict.fromkeys(filter(None, (part.formula, part.substituted, number(part.each))))
     return f"{part.name}: {' = '.join(steps)}{_times(part.times, part.total)}"
 

@@ -22,10 +22,10 @@ def html(
     binary: bool = False,
 ) -> str:
     """The report as an HTML table; the arguments are those of `graphacct.render.sheet.sheet`."""
-    return drawn(sheet(report, by, depth, columns, binary))
+    return to_html(sheet(report, by, depth, columns, binary))
 
 
-def drawn(sheet: Sheet) -> str:
+def to_html(sheet: Sheet) -> str:
     """A sheet in HTML, styled inline: it needs no style sheet and no script."""
     head = "".join(f'<th style="{_style(column.number)}">{escape(column.title)}</th>' for column in sheet.columns)
     body = "\n".join(_line(sheet, line) for line in sheet.lines)

@@ -6,11 +6,11 @@ networkx.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.records import plain_value, quantities, records
+from graphacct.render.records import plain_value, quantities, ratios_among, ratios_of, records
 
 if TYPE_CHECKING:
     from graphacct.costs.coverage import Coverage
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 SCHEMA = "graphacct.report/1"
 
 
-def to_dict(report: Report) -> dict[str, Any]:
-    """The report as plain Python values, in the contract's shape and order."""
+def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
+    """The report as plain Python values, in the contract's shape and order, with the `ratios` that are named."""
     return {
         "schema": SCHEMA,
         **heading(report),
-        "total": quantities(report.total),
-        "by_scope": records(report, "scope"),
-        "by_operator": records(report, "operator"),
+        "total": quantities(report.total) | ratios_of(report, report.total, ratios),
+        "by_scope": records(report, "scope", ratios),
+        "by_operator": records(report, "operator", ratios),
         "by_parameter": records(report, "parameter"),
     }
 
@@ -47,12 +47,12 @@ def coverage(value: Coverage) -> dict[str, Any]:
     return {"costed": value.costed, "total": value.total, "uncosted": uncosted}
 
 
-def json(report: Report) -> str:
-    """The contract as text, one row a line."""
-    return text(to_dict(report))
+def json(report: Report, columns: Sequence[str] | None = None) -> str:
+    """The contract as text, one row a line: every quantity, and the ratios among the `columns`."""
+    return to_json(to_dict(report, ratios_among(report, columns)))
 
 
-def text(values: Mapping[str, Any]) -> str:
+def to_json(values: Mapping[str, Any]) -> str:
     """A dictionary as JSON, each key on a line of its own and each row of a list too. Never NaN, only ASCII."""
     lines = [f"  {_dumps(key)}: {_lines(value)}" for key, value in values.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"

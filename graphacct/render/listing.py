@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.render.sheet import Column, Line, Sheet
 
 COLUMNS = {
@@ -13,6 +13,7 @@ COLUMNS = {
     "operators": ("name", "signature", "doc", "plugin"),
     "conventions": ("name", "doc", "plugin"),
     "quantities": ("name", "unit", "doc", "plugin"),
+    "analyses": ("name", "doc", "plugin"),
     "profiles": ("name", "doc", "plugin"),
     "readers": ("name", "doc", "plugin"),
     "transforms": ("name", "options", "doc", "plugin"),
@@ -37,8 +38,8 @@ def sheet(kind: str, rows: Iterable[Mapping[str, Any]], problems: Sequence[str] 
         f"{kind}: {len(rows)}",
         "",
         tuple(Column(TITLES.get(name, name.capitalize())) for name in names),
-        tuple(Line(tuple(_cell(_shown(row, name)) for name in names), plain(row["name"])) for row in rows),
-        warning="; ".join(map(plain, problems)),
+        tuple(Line(tuple(_cell(_shown(row, name)) for name in names), printable(row["name"])) for row in rows),
+        warning="; ".join(map(printable, problems)),
     )
 
 
@@ -63,16 +64,16 @@ def _cell(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(_registered(kind, names) for kind, names in value.items()) or "–"
     if isinstance(value, list):
-        return ", ".join(map(plain, value))
-    return plain(_first_paragraph(str(value)))
+        return ", ".join(map(printable, value))
+    return printable(_first_paragraph(str(value)))
 
 
 def _registered(kind: str, names: Sequence[str]) -> str:
     if not names:
-        return plain(kind)
+        return printable(kind)
     more = ", …" if len(names) > FEW else ""
     counted = f"{len(names)} {kind}" if len(names) > 1 else f"{kind}"
-    return f"{counted} ({', '.join(map(plain, names[:FEW]))}{more})"
+    return f"{counted} ({', '.join(map(printable, names[:FEW]))}{more})"
 
 
 def _first_paragraph(text: str) -> str:

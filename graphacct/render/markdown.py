@@ -24,10 +24,10 @@ def markdown(
     binary: bool = False,
 ) -> str:
     """The report as a Markdown table; the arguments are those of `graphacct.render.sheet.sheet`."""
-    return drawn(sheet(report, by, depth, columns, binary))
+    return to_markdown(sheet(report, by, depth, columns, binary))
 
 
-def drawn(sheet: Sheet) -> str:
+def to_markdown(sheet: Sheet) -> str:
     """A sheet in Markdown. Names stand in full, whatever the tree."""
     rows = [
         "| " + " | ".join(escaped(column.title) for column in sheet.columns) + " |",

@@ -13,7 +13,7 @@ from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
 from graphacct.phases import TRAIN
 from graphacct.render.json import coverage
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, workload_texts
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_, percent
@@ -95,11 +95,11 @@ def answer(fit: Fit) -> dict[str, Any]:
     return {"budget": fit.budget, "fits": fit.fits, "headroom": fit.headroom}
 
 
-def text(memory: Memory) -> str:
+def to_text(memory: Memory) -> str:
     """Returns the table in plain characters."""
-    from graphacct.render.table import drawn
+    from graphacct.render.table import to_text as sheet_text
 
-    return drawn(sheet(memory))
+    return sheet_text(sheet(memory))
 
 
 def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> Sheet:
@@ -130,20 +130,20 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         token = f"at the end; {bytes_(memory.kv_bytes_per_token, binary)} a token of each sequence"
         lines.append(_line("of which the cache", memory.kv_cache_bytes, token, memory, binary, 1))
     for item in memory.live_at_peak[:MOST_LIVE]:
-        label = plain(item.node) if same(item.count, 1) else f"{plain(item.node)} ×{item.count}"
+        label = printable(item.node) if same(item.count, 1) else f"{printable(item.node)} ×{item.count}"
         lines.append(_line(label, item.bytes, _reason(item), memory, binary, 1))
     if len(memory.live_at_peak) > MOST_LIVE:
         rest = memory.live_at_peak[MOST_LIVE:]
         lines.append(_line(f"{len(rest)} more", sum(item.bytes for item in rest), "", memory, binary, 1))
     missing = memory.coverage.uncosted
     return Sheet(
-        plain(memory.model),
+        printable(memory.model),
         _terms(memory),
         (Column("Memory"), Column("Bytes", True), Column("Share", True), Column("What it is")),
         tuple(lines),
         Line(("Total", bytes_(memory.total, binary), "", "")),
         (*notes, UNMODELLED if training else UNMODELLED_IN_INFERENCE),
-        f"incomplete: {plain(memory.coverage)}" if missing else "",
+        f"incomplete: {printable(memory.coverage)}" if missing else "",
     )
 
 
@@ -158,8 +158,8 @@ def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
             (
                 str(row["step"]),
                 row["pass"],
-                plain(row["node"]),
-                plain(row["operator"]),
+                printable(row["node"]),
+                printable(row["operator"]),
                 _runs(row["repeat"]),
                 bytes_(kernel.live_bytes, binary),
             )
@@ -174,9 +174,9 @@ def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
         Column("Runs", True),
         Column("Alive", True),
     )
-    where = f"peak at {plain(memory.peak_at)}" if memory.peak_at else "peak"
+    where = f"peak at {printable(memory.peak_at)}" if memory.peak_at else "peak"
     total = Line(("", memory.peak_in, where, "", "", bytes_(memory.peak, binary)))
-    return Sheet(plain(memory.model), _terms(memory), columns, tuple(lines), total)
+    return Sheet(printable(memory.model), _terms(memory), columns, tuple(lines), total)
 
 
 def _runs(repeat: Any) -> str:
@@ -185,7 +185,7 @@ def _runs(repeat: Any) -> str:
 
 def _reason(item: LiveTensor) -> str:
     """Returns why a tensor is there; the node that saves it by the last part of its name."""
-    return plain(f"{last(item.kept_by)} keeps it: {item.why}" if item.kept_by else item.why)
+    return printable(f"{last(item.kept_by)} keeps it: {item.why}" if item.kept_by else item.why)
 
 
 def _peak(memory: Memory) -> str:
@@ -193,13 +193,13 @@ def _peak(memory: Memory) -> str:
     if not memory.peak_at:
         return most
     run = {BACKWARD: " going backward", RECOMPUTE: " run again"}.get(memory.peak_in, "")
-    return f"{most}, at {plain(memory.peak_at)}{run}"
+    return f"{most}, at {printable(memory.peak_at)}{run}"
 
 
 def _terms(memory: Memory) -> str:
-    sizes = [f"{plain(name)} {plain(value)}" for name, value in workload_texts(memory.workload).items()]
+    sizes = [f"{printable(name)} {printable(value)}" for name, value in workload_texts(memory.workload).items()]
     ranks = [f"dp {memory.dp}, zero {memory.zero}"] if memory.dp != 1 or memory.zero else []
-    return ", ".join([*sizes, f"profile {plain(memory.profile)}", *ranks])
+    return ", ".join([*sizes, f"profile {printable(memory.profile)}", *ranks])
 
 
 def _line(label: str, size: Any, note: str, memory: Memory, binary: bool, indent: int = 0) -> Line:

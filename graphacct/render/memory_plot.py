@@ -9,7 +9,7 @@ from graphacct.errors import RenderError, suggest
 from graphacct.execution.kernels import BACKWARD, FORWARD, RECOMPUTE
 from graphacct.files import write
 from graphacct.footprint.memory import Memory
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.render.units import bytes_
 
 FORMATS = ("png", "svg", "pdf")
@@ -67,4 +67,4 @@ def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> 
 
 def _literal(name: str) -> str:
     """A name that matplotlib does not take for a formula."""
-    return plain(name).replace("$", r"\$")
+    return printable(name).replace("$", r"\$")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import is_array, is_symbol
@@ -17,23 +17,26 @@ if TYPE_CHECKING:
 GROUPINGS = ("scope", "operator", "parameter", "node")
 
 
-def records(report: Report, by: str = "scope") -> list[dict[str, Any]]:
+def records(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
     """One dictionary a row: by scope, by operator, by parameter (the checkpoint's tensors), or by node.
 
     Nodes come in schedule order, with their output shapes; scopes contain their nodes, so only nodes, operators and
     parameters add up to the total. A row that holds nodes without a cost says how many, as `uncosted`; its sums do
-    not contain them. Raises UnknownNameError for another grouping.
+    not contain them. The `ratios` that are named come last, by scope, operator and node.
+    Raises UnknownNameError for another grouping.
     """
     if by == "scope":
         missing = uncosted_paths(report)
-        return [_row("path", row.path, row, missing.get(row.path, 0)) for row in report.by_scope]
+        rows = [_row("path", row, missing.get(row.path, 0)) for row in report.by_scope]
+        return _with_ratios(report, rows, report.by_scope, ratios)
     if by == "operator":
         missing = count(operator for _, operator in report.coverage.uncosted)
-        return [_row("operator", row.path, row, missing.get(row.path, 0)) for row in report.by_operator]
+        rows = [_row("operator", row, missing.get(row.path, 0)) for row in report.by_operator]
+        return _with_ratios(report, rows, report.by_operator, ratios)
     if by == "parameter":
         return parameters(report)
     if by == "node":
-        return nodes(report)
+        return nodes(report, ratios)
     raise unknown("grouping", by, GROUPINGS)
 
 
@@ -58,8 +61,9 @@ def parameters(report: Report) -> list[dict[str, Any]]:
     return rows
 
 
-def nodes(report: Report) -> list[dict[str, Any]]:
-    """Every node with its operator, output shapes, repeats and quantities (all of them None without a cost)."""
+def nodes(report: Report, ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Every node with its operator, output shapes, repeats and quantities (all of them None without a cost), then the
+    `ratios` that are named."""
     values = iter(report.values)
     names = [quantity.name for quantity in report.quantities]
     whole = report.total.get("flops", 0)
@@ -73,7 +77,10 @@ def nodes(report: Report) -> list[dict[str, Any]]:
             "repeat": plain_value(record.times, "repeat"),
             "share": plain_value(share(figures.get("flops", 0), whole), "share") if figures else None,
         }
-        rows.append(row | (quantities(figures) if figures else dict.fromkeys(names)))
+        found = (
+            quantities(figures) | ratios_of(report, figures, ratios) if figures else dict.fromkeys((*names, *ratios))
+        )
+        rows.append(row | found)
     return rows
 
 
@@ -83,6 +90,24 @@ def quantities(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises OperatorError for a quantity that is not a number, which JSON cannot hold.
     """
     return {name: value if type(value) is int else plain_value(value, name) for name, value in values.items()}
+
+
+def ratios_of(report: Report, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The ratios that are named, of a row's quantities, as plain values; None where one divides by zero."""
+    return {name: plain_value(report.figure(name, values), name) for name in names}
+
+
+def ratios_among(report: Report, columns: Iterable[str] | None) -> list[str]:
+    """The names of columns that are ratios; raises what `Report.quantity` raises for one that is not known."""
+    return [name for name in columns or () if name != "share" and report.quantity(name, "column").of_row is not None]
+
+
+def _with_ratios(
+    report: Report, rows: list[dict[str, Any]], of: Iterable[Row], ratios: Sequence[str]
+) -> list[dict[str, Any]]:
+    if not ratios:
+        return rows
+    return [found | ratios_of(report, row.values, ratios) for found, row in zip(rows, of, strict=True)]
 
 
 def uncosted_paths(report: Report) -> dict[str, int]:
@@ -98,8 +123,8 @@ def count(names: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def _row(key: str, name: str, row: Row, uncosted: int) -> dict[str, Any]:
-    head: dict[str, Any] = {key: name}
+def _row(key: str, row: Row, uncosted: int) -> dict[str, Any]:
+    head: dict[str, Any] = {key: row.path}
     if key == "path":
         head["operator"] = row.operator
     head["repeat"] = plain_value(row.repeat, "repeat")

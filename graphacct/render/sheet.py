@@ -5,25 +5,25 @@ Cells are text already, in human units, and safe to print on one line; each outp
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.costs.quantities import CORE, TRAINING, not_there
 from graphacct.dims import dim_text, same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import last, parent
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.render.records import count, uncosted_paths, workload_texts
 from graphacct.render.units import human, params, percent
-from graphacct.render.words import IN_WORDS, SHARE, TITLES
 
 if TYPE_CHECKING:
     from graphacct.costs.quantities import Quantity
     from graphacct.reports.report import Report
     from graphacct.reports.rows import ParameterRow, Row
 
+SHARE = "share"
+"""The column of each row's part of the whole; a share is no quantity, and stands among them."""
 DEPTH = 3
 LINES = 30
 """A table shows up to three levels of scopes unless told otherwise, as many as fit in 30 lines: GPT-2 XL takes 15."""
@@ -122,23 +122,19 @@ def sheet(
         raise unknown("grouping", by, ("scope", "operator", "parameter"))
     depth = levels([report], depth)
     names = tuple(columns) if columns else default_columns(report)
-    quantities = {quantity.name: quantity for quantity in report.quantities}
-    for name in names:
-        if name != SHARE and name not in quantities:
-            raise not_there(name, [*quantities, SHARE], "column")
+    quantities = [None if name == SHARE else report.quantity(name, "column") for name in names]
     if by == "operator":
         missing = count(operator for _, operator in report.coverage.uncosted)
-        lines = [_line(row, row.path, 0, "", names, quantities, missing, binary) for row in report.by_operator]
+        lines = [_line(report, row, row.path, 0, "", quantities, missing, binary) for row in report.by_operator]
     else:
-        lines = _tree(report, depth, names, quantities, binary)
-    whole = {**report.total, SHARE: 1.0 if report.coverage.costed else 0.0}
-    totals = [_cell(whole[name], name, quantities, binary) for name in names]
+        lines = _tree(report, depth, quantities, binary)
+    totals = _cells(report, report.total, 1.0 if report.coverage.costed else 0.0, quantities, binary)
     label = OPERATOR if by == "operator" else "Scope"
     second = () if by == "operator" else ("",)
     return Sheet(
-        plain(report.model),
+        printable(report.model),
         workload_text(report),
-        (Column(label), *[Column(OPERATOR)] * len(second), *[Column(TITLES.get(n, plain(n)), True) for n in names]),
+        (Column(label), *[Column(OPERATOR)] * len(second), *[Column(title(item), True) for item in quantities]),
         tuple(lines),
         Line((_total_label(report), *second, *totals)),
         (*_rest(report, names, binary), terms(report)),
@@ -158,13 +154,16 @@ def levels(reports: Iterable[Report], depth: int | None) -> int:
     return max(fitting, default=1)
 
 
+def title(quantity: Quantity | None) -> str:
+    """What stands above a column: a quantity's, or the shares'."""
+    return "Share" if quantity is None else printable(quantity.title or quantity.name)
+
+
 def default_columns(report: Report) -> tuple[str, ...]:
-    """The columns of a table: the core's few, and every quantity that a plugin added."""
-    core = {quantity.name for quantity in (*CORE, *TRAINING)}
+    """The columns of a table: the core's few, and every quantity that has no words for the line below."""
     known = {quantity.name for quantity in report.quantities}
     columns = TRAINING_COLUMNS if report.annotated.training else COLUMNS
-    own = [item.name for item in report.quantities if item.name not in core and item.name not in IN_WORDS]
-    own = [name for name in own if name not in _whole(report)]
+    own = [item.name for item in report.quantities if not item.words and item.name not in _whole(report)]
     return (*[name for name in columns if name in known or name == SHARE], *own)
 
 
@@ -177,18 +176,18 @@ def _whole(report: Report) -> set[str]:
 
 def workload_text(report: Report) -> str:
     """The workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
-    return ", ".join(f"{plain(name)} {_size(value)}" for name, value in workload_texts(report.workload).items())
+    return ", ".join(f"{printable(name)} {_size(value)}" for name, value in workload_texts(report.workload).items())
 
 
 def terms(report: Report) -> str:
     """The convention and the coverage, without which no figure means anything."""
     coverage = report.coverage
-    return f"convention {plain(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
+    return f"convention {printable(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
 
 
 def warning(report: Report) -> str:
     """What no total contains; empty when the coverage is full."""
-    return f"incomplete: {plain(report.coverage)}" if report.coverage.uncosted else ""
+    return f"incomplete: {printable(report.coverage)}" if report.coverage.uncosted else ""
 
 
 def partial(report: Report) -> str:
@@ -206,7 +205,7 @@ def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
     said = {name for pair in SAID_ALREADY.items() for name in pair if set(pair) & set(shown)}
     said |= {name for name, other in SAID_ALREADY.items() if other in report.total} | _whole(report)
     texts = [
-        f"{IN_WORDS.get(quantity.name, plain(quantity.name))} "
+        f"{printable(quantity.words or quantity.name)} "
         f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"
         for quantity in report.quantities
         if quantity.name not in shown and quantity.name not in said and not same(report.total[quantity.name], 0)
@@ -214,9 +213,7 @@ def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
     return [", ".join(texts)] if texts else []
 
 
-def _tree(
-    report: Report, depth: int, names: Sequence[str], quantities: dict[str, Quantity], binary: bool
-) -> list[Line]:
+def _tree(report: Report, depth: int, quantities: Sequence[Quantity | None], binary: bool) -> list[Line]:
     missing = uncosted_paths(report)
     repeats = {row.path: row.repeat for row in report.by_scope}
     lines = []
@@ -225,35 +222,45 @@ def _tree(
             label = last(row.path)
             if not same(row.repeat, repeats.get(parent(row.path), 1)):
                 label = f"{label.removesuffix('.*')} ×{row.repeat}"
-            lines.append(_line(row, label, row.depth, row.operator, names, quantities, missing, binary))
+            lines.append(_line(report, row, label, row.depth, row.operator, quantities, missing, binary))
     return lines
 
 
 def _line(
+    report: Report,
     row: Row,
     label: str,
     indent: int,
     operator: str,
-    names: Sequence[str],
-    quantities: dict[str, Quantity],
+    quantities: Sequence[Quantity | None],
     missing: dict[str, int],
     binary: bool,
 ) -> Line:
     """A row's line; a node without a cost says so instead of 0, and what holds one says that there is more."""
-    values = {**row.values, SHARE: row.share}
     lacking = missing.get(row.path, 0)
     alone = lacking and (operator or all(same(value, 0) for value in row.figures))
-    cells = [UNCOSTED if alone else _cell(values[name], name, quantities, binary) for name in names]
-    if lacking and not alone:
-        cells = [f"{cell} + ?" for cell in cells]
-    shown = (plain(label),) if row.path == row.operator and not operator else (plain(label), plain(operator))
-    return Line((*shown, *cells), plain(row.path), indent, None if alone else row.share)
+    cells = [UNCOSTED] * len(quantities)
+    if not alone:
+        cells = [
+            f"{cell} + ?" if lacking else cell for cell in _cells(report, row.values, row.share, quantities, binary)
+        ]
+    by_operator = row.path == row.operator and not operator
+    shown = (printable(label),) if by_operator else (printable(label), printable(operator))
+    return Line((*shown, *cells), printable(row.path), indent, None if alone else row.share)
 
 
-def _cell(value: Any, name: str, quantities: dict[str, Quantity], binary: bool) -> str:
-    if same(value, 0):
-        return ""
-    return percent(value) if name == SHARE else human(value, quantities[name].unit, binary)
+def _cells(
+    report: Report, values: Mapping[str, Any], share: Any, quantities: Sequence[Quantity | None], binary: bool
+) -> list[str]:
+    """A row's figures under the columns; None stands for its share. What is 0, or a ratio that is none, is left out."""
+    cells = []
+    for quantity in quantities:
+        value = share if quantity is None else report.figure(quantity.name, values)
+        if value is None or same(value, 0):
+            cells.append("")
+        else:
+            cells.append(percent(value) if quantity is None else human(value, quantity.unit, binary))
+    return cells
 
 
 def _parameters(report: Report, binary: bool) -> Sheet:
@@ -264,7 +271,7 @@ def _parameters(report: Report, binary: bool) -> Sheet:
         if name in report.total
     ]
     return Sheet(
-        plain(report.model),
+        printable(report.model),
         workload_text(report),
         (
             Column("Tensor", whole=True),
@@ -283,11 +290,11 @@ def _parameters(report: Report, binary: bool) -> Sheet:
 
 def _parameter(row: ParameterRow) -> Line:
     parameter = row.parameter
-    name = plain(parameter.name)
-    tie = f"tied to {plain(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
+    name = printable(parameter.name)
+    tie = f"tied to {printable(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
     own = "" if tie else params(parameter.spec.elements * row.count)
-    return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, plain(row.count), own, tie), name)
+    return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, printable(row.count), own, tie), name)
 
 
 def _size(value: Any) -> str:
-    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else plain(dim_text(value))
+    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else printable(dim_text(value))

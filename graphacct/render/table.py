@@ -28,7 +28,7 @@ LABEL = 40
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def text(
+def table(
     report: Report,
     by: str = "scope",
     depth: int | None = None,
@@ -37,10 +37,10 @@ def text(
     width: int = WIDTH,
 ) -> str:
     """The report as a table in plain characters; the arguments are those of `graphacct.render.sheet.sheet`."""
-    return drawn(sheet(report, by, depth, columns, binary), width)
+    return to_text(sheet(report, by, depth, columns, binary), width)
 
 
-def drawn(sheet: Sheet, width: int = WIDTH) -> str:
+def to_text(sheet: Sheet, width: int = WIDTH) -> str:
     """A sheet in plain characters."""
     from rich.console import Console
 

@@ -36,6 +36,8 @@ def human(value: Any, unit: str, binary: bool = False) -> str:
     """A quantity's value in the human form of its unit (`Quantity.unit`)."""
     if unit == "byte":
         return bytes_(value, binary)
+    if unit == "%":
+        return percent(value)
     return params(value) if unit == "parameter" else si(value, unit)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from graphacct.checkpoints.verify import Verification
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import params
 
@@ -16,17 +16,17 @@ SCHEMA = "graphacct.verification/1"
 
 def sheet(found: Verification, checkpoint: str) -> Sheet:
     """One line for each tensor that differs."""
-    size = f"{found.tensors:,} tensors, {params(found.params)} parameters in {plain(checkpoint)}"
+    size = f"{found.tensors:,} tensors, {params(found.params)} parameters in {printable(checkpoint)}"
     count = len(found.differences)
     differ = f"{count:,} tensor differs" if count == 1 else f"{count:,} tensors differ"
     verdict = "names and shapes are equal" if found.equal else differ
     lines = [
-        Line((plain(item.name), item.kind, item.model or "–", item.checkpoint or "–"), plain(item.name))
+        Line((printable(item.name), item.kind, item.model or "–", item.checkpoint or "–"), printable(item.name))
         for item in found.differences
     ]
     columns = (Column("Tensor", whole=True), Column("Differs"), Column("Model"), Column("Checkpoint"))
-    read = tuple(f"{plain(how)}: {count:,} tensors" for how, count in found.conversions.items())
-    return Sheet(plain(found.model), size, columns, tuple(lines), notes=(*read, verdict), rest="use --format json")
+    read = tuple(f"{printable(how)}: {count:,} tensors" for how, count in found.conversions.items())
+    return Sheet(printable(found.model), size, columns, tuple(lines), notes=(*read, verdict), rest="use --format json")
 
 
 def to_dict(found: Verification) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.coverage import Coverage
-from graphacct.costs.quantities import Quantity
+from graphacct.costs.quantities import Quantity, not_there
 from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import unknown
@@ -27,6 +27,9 @@ class Report:
         total: Each quantity of the whole model, by name.
         coverage: How much of the graph the totals contain.
         values: Each costed node's contribution to each quantity, repeats included, in schedule order.
+        ratios: The quantities that are ratios of others: they have no columns, and are worked out where asked for.
+        elsewhere: The quantities that reports of other phases have.
+        origins: The plugin that each quantity comes from.
     """
 
     annotated: AnnotatedGraph
@@ -34,6 +37,9 @@ class Report:
     total: Mapping[str, Dim]
     coverage: Coverage
     values: tuple[tuple[Dim, ...], ...]
+    ratios: tuple[Quantity, ...] = ()
+    elsewhere: tuple[Quantity, ...] = ()
+    origins: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @property
     def model(self) -> str:
@@ -72,14 +78,42 @@ class Report:
                 return row
         raise unknown("path", path, (row.path for row in self.by_scope))
 
-    def records(self, by: str = "scope") -> list[dict[str, Any]]:
-        """Plain dictionaries, one a row, for pandas or polars: `pandas.DataFrame(report.records())`."""
-        found: list[dict[str, Any]] = display("report.records", self, by)
+    def quantity(self, name: str, kind: str = "quantity") -> Quantity:
+        """Returns the quantity or ratio of a name.
+
+        Raises UnknownNameError, which suggests the closest and calls it a `kind`, and ConfigError for a quantity of
+        another phase.
+        """
+        found = {item.name: item for item in (*self.quantities, *self.ratios)}
+        if name not in found:
+            known = [*found, "share"] if kind == "column" else found
+            raise not_there(name, known, {item.name: item for item in self.elsewhere}, kind)
+        return found[name]
+
+    def figure(self, name: str, values: Mapping[str, Dim] | None = None) -> Any:
+        """Returns a quantity or ratio of a row, of which `values` are the quantities (`row.values`), or of the whole
+        model: `report.figure("arithmetic_intensity")`.
+
+        A ratio that divides by zero is None. Raises what `quantity` raises, and PluginError for a ratio that fails.
+        """
+        values = self.total if values is None else values
+        if name in values:
+            return values[name]
+        from graphacct.costs.ratios import ratio
+
+        return ratio(self.quantity(name), self.origins.get(name, ""), values)
+
+    def records(self, by: str = "scope", ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Plain dictionaries, one a row, for pandas or polars: `pandas.DataFrame(report.records())`.
+
+        They have every quantity, and those of the `ratios` that are named.
+        """
+        found: list[dict[str, Any]] = display("report.records", self, by, ratios)
         return found
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON contract as plain Python values: see docs/json.md."""
-        values: dict[str, Any] = display("report.dict", self)
+    def to_dict(self, ratios: Sequence[str] = ()) -> dict[str, Any]:
+        """The JSON contract as plain Python values (docs/json.md), with the `ratios` that are named."""
+        values: dict[str, Any] = display("report.dict", self, ratios)
         return values
 
     def __iter__(self) -> Iterator[Row]:

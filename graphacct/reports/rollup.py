@@ -19,8 +19,13 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
     cost are in no sum, and the coverage names them.
     """
     plugins = plugins or default()
+    if plugins.analyses:
+        from graphacct.costs.analyses import analysed
+
+        annotated = analysed(annotated, plugins)
     phase = TRAIN if annotated.training else annotated.graph.workload.get("phase", FORWARD)
-    quantities = tuple([item for item in plugins.quantities.values() if not item.phase or phase in item.phase.split()])
+    known = {name: item for name, item in plugins.quantities.items() if item.in_phase(phase)}
+    quantities = tuple([item for item in known.values() if item.of_row is None])
     costed = [record for record in annotated.costs if record.cost is not None]
     times = [record.times for record in costed]
     columns: list[list[Dim]] = []
@@ -41,4 +46,7 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
         dict(zip([quantity.name for quantity in quantities], totals, strict=True)),
         Coverage(len(costed), len(annotated.costs), uncosted),
         tuple(zip(*columns, strict=True)) if costed else (),
+        tuple([item for item in known.values() if item.of_row is not None]),
+        tuple([item for name, item in plugins.quantities.items() if name not in known]),
+        plugins.quantities.origins,
     )

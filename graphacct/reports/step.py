@@ -9,6 +9,8 @@ import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.costs.conventions import Convention, adjusted
+from graphacct.costs.step import StepCost, StepMemory
+from graphacct.costs.step_quantities import MEMORY, STEP
 from graphacct.errors import OperatorError
 from graphacct.footprint.activations import Activations, peaks_by_node, saved_by_node
 from graphacct.graph.ordinals import Ordinals
@@ -55,7 +57,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
     for item in annotated.costs:
         name = item.node.name
         gradients = work.get(name, Gradients())
-        updated = update(item, training, trained)
+        updated = update(item.owned, item.repeats, training, trained)
         parts = (gradients.input_grad, gradients.weight_grad, gradients.again, updated.work)
         input_grad, weight_grad, anew, optimizer = counted.of(item, parts)
         if item.cost is None or name in lacking:
@@ -64,14 +66,16 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
         if name in again.again:
             anew = anew + item.cost * item.times
         costs.append(
-            attrs.evolve(
-                item,
-                input_grad=input_grad,
-                weight_grad=weight_grad,
-                again=anew,
-                optimizer=optimizer,
-                gradient_bytes=updated.gradient_bytes,
-                optimizer_state_bytes=updated.optimizer_state_bytes,
+            item.with_analysis(
+                STEP,
+                StepCost(
+                    input_grad=input_grad,
+                    weight_grad=weight_grad,
+                    again=anew,
+                    optimizer=optimizer,
+                    gradient_bytes=updated.gradient_bytes,
+                    optimizer_state_bytes=updated.optimizer_state_bytes,
+                ),
             )
         )
     run = Activations(graph, operators, training.profile, trained, again)
@@ -89,12 +93,7 @@ def with_memory(costs: Sequence[NodeCost], run: Activations) -> list[NodeCost]:
     """
     saved, forward, back = saved_by_node(run), peaks_by_node(run, True), peaks_by_node(run, False)
     return [
-        attrs.evolve(
-            record,
-            saved_bytes=saved.get(record.node.name, 0),
-            peak_bytes=forward.get(record.node.name, 0),
-            backward_peak_bytes=back.get(record.node.name, 0),
-        )
+        record.with_analysis(MEMORY, StepMemory(*(found.get(record.node.name, 0) for found in (saved, forward, back))))
         if record.cost is not None
         else record
         for record in costs

@@ -13,11 +13,12 @@ def unrolled(report: Report, plugins: Plugins | None = None) -> Report:
 
     Raises GraphError when a block repeats a symbolic number of times.
     """
-    annotated = report.annotated
-    flat = annotate(annotated.graph.unroll(), annotated.convention, unknown="report", plugins=plugins)
+    annotated, plugins = report.annotated, plugins or default()
+    graph = annotated.graph.unroll(plugins.operators)
+    flat = annotate(graph, annotated.convention, unknown="report", plugins=plugins)
     if annotated.training:
         from graphacct.reports.step import train
 
         training = annotated.training
-        flat = train(flat, training, plugins or default(), "report")
+        flat = train(flat, training, plugins, "report")
     return rollup(flat, plugins)

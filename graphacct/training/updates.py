@@ -6,11 +6,10 @@ whole; `graphacct.memory` divides their sums, which may be less by a byte a para
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
-from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim
 from graphacct.graph.graph import Parameter
 from graphacct.graph.paths import instances
@@ -36,8 +35,11 @@ class Update:
     work: Work = Work()
 
 
-def update(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Update:
-    """The gradients, the optimizer's state and its work for the parameters that a node owns and that are trained.
+def update(
+    owned: Sequence[Parameter], repeats: Sequence[Dim], training: Training, trained: Callable[[Parameter], bool]
+) -> Update:
+    """The gradients, the optimizer's state and its work for the parameters that a node owns and that are trained;
+    `repeats` are those of the blocks around it.
 
     A rank updates what it holds the state of: all of it, or with ZeRO its share.
     """
@@ -45,10 +47,10 @@ def update(record: NodeCost, training: Training, trained: Callable[[Parameter], 
     state: Dim = 0
     work = Work()
     dp, zero = training.dp, training.zero
-    for item in record.owned:
+    for item in owned:
         if item.buffer or item.spec.dtype not in FLOATING or not trained(item):
             continue
-        count = instances(item.name, record.repeats)
+        count = instances(item.name, repeats)
         gradients = gradients + share(item.spec.bytes * count, GRADIENTS, dp, zero)
         if training.optimizer is None:
             continue

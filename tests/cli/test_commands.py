@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct.render.table import text
+from graphacct.render.table import table
 
 GPT2_PARAMS = 124_439_808
 """Of the published checkpoint."""
@@ -30,7 +30,7 @@ def test_report_prints_what_account_gives(run: Any) -> None:
 
 def test_report_prints_a_table_by_default(run: Any) -> None:
     """Without --format the tree by scope is printed, in plain characters where there is no terminal."""
-    assert run("report", "gpt2").stdout == text(graphacct.account("gpt2")) + "\n"
+    assert run("report", "gpt2").stdout == table(graphacct.account("gpt2")) + "\n"
     deep = run("report", "gpt2", "--depth", "9", "--bytes", "binary").stdout
     assert "scaled_dot_product_attention" in deep
     assert "GiB" in deep
@@ -234,3 +234,28 @@ def test_the_version_and_the_help(run: Any) -> None:
         assert f"  {command} " in asked.stdout
         assert f"  {command} " in unasked.stderr
         assert run(command, "--help").exit_code == 0
+
+
+def test_a_ratio_that_is_asked_for(run: Any) -> None:
+    """`--columns` names it: in a table, and in JSON and CSV beside everything else."""
+    ratio = ("--columns", "flops,arithmetic_intensity", "--seq-len", "8")
+    assert "Intensity" in run("report", "gpt2", *ratio).output
+    named = json.loads(run("report", "gpt2", *ratio, "--format", "json").output)
+    plain = json.loads(run("report", "gpt2", "--seq-len", "8", "--format", "json").output)
+    assert list(named["total"]) == [*plain["total"], "arithmetic_intensity"]
+    row = run("report", "gpt2", *ratio, "--format", "csv", "--by", "operator").output.splitlines()[0]
+    assert "arithmetic_intensity" in row.split(",")
+
+
+def test_list_says_what_a_quantity_is_of(run: Any) -> None:
+    """`per` and `combine` are the contract's words."""
+    items = {item["name"]: item for item in json.loads(run("list", "quantities", "--format", "json").stdout)["items"]}
+    expected = {
+        "flops": ("node", "sum"),
+        "params": ("parameter", "sum"),
+        "active_params": ("owned", "sum"),
+        "saved_bytes": ("total", "sum"),
+        "peak_bytes": ("total", "max"),
+        "arithmetic_intensity": ("row", "ratio"),
+    }
+    assert {name: (items[name]["per"], items[name]["combine"]) for name in expected} == expected

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from graphacct import memory
-from graphacct.render.memory import text, to_dict
+from graphacct.render.memory import to_dict, to_text
 from graphacct.render.units import bytes_
 
 SMALL = ["gpt2", "--seq-len", "16", "--set", "n_layer=3"]
@@ -52,7 +52,7 @@ def test_csv_is_the_timeline(run: Any) -> None:
 def test_the_table_has_human_units(run: Any) -> None:
     """GB by default, GiB when asked; each part with its share of the total."""
     table = run("memory", *SMALL).stdout
-    assert table == text(memory("gpt2", **OPTIONS)) + "\n"
+    assert table == to_text(memory("gpt2", **OPTIONS)) + "\n"
     assert "adamw" in table
     assert "kept for the backward pass" in table
     assert "GiB" not in table

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from graphacct_operators.conventions import WORKSHEET
 
 import graphacct
 from graphacct import Builder, Convention, Cost, Graph, Node, Report, Value
-from graphacct.costs.conventions import EXACT, MATMUL, WORKSHEET
+from graphacct.costs.conventions import EXACT, MATMUL
 from graphacct.errors import PluginError, UnknownNameError
 from graphacct.hooks.manager import default
 

@@ -39,8 +39,8 @@ def section(hook: str) -> str:
 
 
 def test_the_contract_is_found() -> None:
-    """The specification has the thirteen hooks of the design; an empty list would make the other tests pass."""
-    assert len(HOOKS) == 13
+    """The specification has the fourteen hooks of the design; an empty list would make the other tests pass."""
+    assert len(HOOKS) == 14
     assert all(getattr(hookspecs, name).graphacct_spec for name in HOOKS)
 
 
@@ -62,10 +62,11 @@ def test_hook_is_documented(hook: str) -> None:
 def test_every_field_of_a_quantity_is_documented() -> None:
     """Hooks say what they return; a quantity has choices that only this page explains."""
     text = section("graphacct_register_quantities")
-    choices = [name for name in ("per", "combine", "phase", "within") if f"`{name}=" not in text]
+    fields = ("combine", "phase", "within", "title", "words", "repeats_included")
+    choices = [name for name in fields if f"`{name}=" not in text]
     assert not choices, f"docs/hooks.md says nothing of {choices} of a Quantity"
-    for per in ("node", "total", "parameter", "owned"):
-        assert f"| `{per}`" in text
+    for formula in ("of_node", "of_parameter", "of_owned", "of_row"):
+        assert f"| `{formula}`" in text
 
 
 @pytest.mark.parametrize("protocol", [Expansion, Recorder])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 import sympy
 
@@ -100,3 +101,14 @@ def test_only_a_number_unrolls() -> None:
     n = sympy.Symbol("n", positive=True, integer=True)
     with pytest.raises(GraphError, match=r"^block 'h\.\*' repeats n times: give a number to unroll it$"):
         model(n).unroll()
+
+
+def test_one_operator_gathers_what_is_stacked_up() -> None:
+    """None and two are errors that name the block; a block that stacks nothing up needs none."""
+    message = r"^block 'h\.\*' stacks up results, and no operator says stacks=True: one operator has to gather them$"
+    with pytest.raises(GraphError, match=message):
+        model().unroll({})
+    stack = default().operators["stack"]
+    with pytest.raises(GraphError, match="operators 'stack' and 'pile' say stacks=True"):
+        model().unroll({"stack": stack, "pile": attrs.evolve(stack, name="pile")})
+    assert build("gpt2", seq_len=8).unroll({}) == build("gpt2", seq_len=8).unroll()

@@ -99,3 +99,17 @@ def test_only_one_convention_compares() -> None:
 def test_orders_are_merged() -> None:
     """What another model has besides stands where it stands there."""
     assert merged([["a", "c"], ["a", "b", "c", "d"], ["x", "a"]]) == ["x", "a", "b", "c", "d"]
+
+
+def test_a_ratio_is_compared_without_shares() -> None:
+    """Each cell is the ratio of that row's sums; the total's is of the totals."""
+    reports = [account(name, seq_len=8) for name in ("gpt2", "gpt2-xl")]
+    found = compare(reports, "arithmetic_intensity", depth=1)
+    values = [
+        tuple(report.figure("arithmetic_intensity", report[path].values) for report in reports) for path in found.paths
+    ]
+    assert list(found.values) == values
+    assert {share for row in found.shares for share in row} == {None}
+    assert "Share" not in str(found)
+    assert found.to_dict()["models"][1]["total"]["arithmetic_intensity"] == reports[1].figure("arithmetic_intensity")
+    assert "arithmetic_intensity" not in compare(reports, "flops").to_dict()["models"][0]["total"]

@@ -12,24 +12,24 @@ from syrupy.assertion import SnapshotAssertion
 from graphacct import Builder, account
 from graphacct.hooks.manager import default
 from graphacct.render.sheet import sheet
-from graphacct.render.table import show, text
+from graphacct.render.table import show, table
 
 
 def test_a_table_as_it_is_printed(snapshot: SnapshotAssertion) -> None:
     """gpt2-xl at 1,024 tokens: a tree with repeated blocks once, shares as bars, totals and terms."""
-    assert text(account("gpt2-xl", attention="eager", seq_len=1024), width=100) == snapshot
+    assert table(account("gpt2-xl", attention="eager", seq_len=1024), width=100) == snapshot
 
 
 def test_str_of_a_report_is_its_table() -> None:
     """print(report) shows the table."""
     report = account("gpt2", attention="eager")
-    assert str(report) == text(report)
+    assert str(report) == table(report)
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 120, 200])
 def test_no_figure_is_cut(width: int) -> None:
     """However narrow the terminal, each figure stands whole on one line."""
-    drawn = text(account("gpt2-xl", attention="eager"), width=width)
+    drawn = table(account("gpt2-xl", attention="eager"), width=width)
     for figure in ("1.56 B", "3.52 TFLOP", "100.00 %", "26.3 GB"):
         assert figure in drawn
 
@@ -40,7 +40,7 @@ def test_a_table_of_many_lines_says_what_it_leaves_out() -> None:
     x = builder.input("x", (1, 8))
     for index in range(2500):
         x = builder.apply("relu", x, name=f"act_{index}")
-    drawn = text(account(builder.graph(x)), by="scope")
+    drawn = table(account(builder.graph(x)), by="scope")
     assert "500 more lines are not shown: use --depth, or the format csv or json" in drawn
     assert "act_1999 " in drawn
     assert "act_2000 " not in drawn
@@ -50,7 +50,7 @@ def test_a_table_of_many_lines_says_what_it_leaves_out() -> None:
 def test_names_are_shown_and_not_obeyed() -> None:
     """Escape sequences, newlines and rich's markup in names stay characters, in colour too."""
     report = hostile.report()
-    drawn = text(report)
+    drawn = table(report)
     assert hostile.harmless(drawn)
     assert "[red]no[/red] \\x1b[31m\\n" in drawn
     file = StringIO()

@@ -16,7 +16,7 @@ from graphacct.render.csv import csv as csv_of
 from graphacct.render.markdown import markdown
 from graphacct.render.picture.dot import draw
 from graphacct.render.sheet import default_columns, sheet
-from graphacct.render.table import text
+from graphacct.render.table import table
 
 CASES = {
     "gpt2": {"seq_len": 32, "set": {"n_layer": 3}, "attention": "eager"},
@@ -66,7 +66,7 @@ def test_every_format_holds_any_column(step) -> None:
     for row in rows:
         for name in (*CONTRACT, *MEMORY):
             assert int(row[name]) == by_path[row["path"]][name]
-    for rendered in (text(step, columns=["saved_bytes", "peak_bytes"]), markdown(step, columns=["saved_bytes"])):
+    for rendered in (table(step, columns=["saved_bytes", "peak_bytes"]), markdown(step, columns=["saved_bytes"])):
         assert "Saved" in rendered
     assert "Saved" in step._repr_html_()
     assert [column.title for column in sheet(step, columns=CONTRACT[:2]).columns[2:]] == [
@@ -127,5 +127,5 @@ def test_a_quantity_of_another_phase_says_which() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             ask()
-    with pytest.raises(ConfigError, match="add --phase prefill or --phase decode"):
+    with pytest.raises(ConfigError, match="add phase='prefill' or phase='decode'"):
         compare([forward], "kv_cache_bytes")

@@ -158,7 +158,7 @@ def test_a_maximum_is_not_multiplied() -> None:
     report = graphacct.account(model(), plugins=with_quantity(largest))
     assert report.total["largest"] == 2 * 4 * 4
     assert {row.values["largest"] for row in report.by_scope} == {2 * 4 * 4}
-    widest = Quantity("widest", "parameter", lambda p: p.spec.elements, per="parameter", combine="max")
+    widest = Quantity("widest", "parameter", of_parameter=lambda p: p.spec.elements, combine="max")
     report = graphacct.account(model(), plugins=with_quantity(widest))
     assert report.total["widest"] == 16
     assert report["head"].values["widest"] == 0
@@ -175,7 +175,6 @@ def test_a_quantity_that_fails() -> None:
 @pytest.mark.parametrize(
     ("field", "says"),
     [
-        ("per", "per of quantity 'odd' is 'nodes'; did you mean 'node'?"),
         ("combine", "combine of quantity 'odd' is 'nodes'; known: max, sum"),
         ("phase", "phase of quantity 'odd' is 'nodes'; known: decode, forward, prefill, train"),
     ],
@@ -185,3 +184,12 @@ def test_a_quantity_says_how_it_combines(field: str, says: str) -> None:
     options: dict[str, Any] = {field: "nodes"}
     with pytest.raises(ConfigError, match=re.escape(says)):
         Quantity("odd", "byte", lambda record: 0, **options)
+
+
+def test_a_quantity_has_one_formula() -> None:
+    """None and two are errors where the quantity is made."""
+    formulas = "give one of of_node, of_parameter, of_owned, of_row"
+    with pytest.raises(ConfigError, match=f"^quantity 'odd' has no formula: {formulas}$"):
+        Quantity("odd", "byte")
+    with pytest.raises(ConfigError, match=f"^quantity 'odd' has of_node and of_row: {formulas}$"):
+        Quantity("odd", "byte", lambda record: 0, of_row=lambda row: 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, same
@@ -27,33 +28,37 @@ class Amounts:
 
     def __init__(self, report: Report, quantity: Quantity, scene: Scene) -> None:
         self.quantity = quantity
-        self._quantities = {item.name: (index, item) for index, item in enumerate(report.quantities)}
-        self._column = self._quantities[quantity.name][0]
-        self._total = report.total[quantity.name]
-        values = [self.value(box.figures) for box in scene.boxes]
+        self._report = report
+        self._columns = {item.name: index for index, item in enumerate(report.quantities)}
+        self._shown = [report.quantity(name) for name in ("params", "flops") if name in self._columns]
+        self._shown += [] if quantity in self._shown else [quantity]
+        self._total = report.figure(quantity.name)
+        values = [value for box in scene.boxes if (value := self.value(box.figures)) is not None]
         numbers = [float(value) for value in values if numeric(value)]
         largest = max(numbers, default=0.0)
         self.largest = largest if len(numbers) == len(values) and largest > 0 else None
 
-    def value(self, figures: Sequence[Dim]) -> Dim:
-        """The chosen quantity."""
-        return figures[self._column]
+    def value(self, figures: Sequence[Dim]) -> Any:
+        """The chosen quantity; None for a ratio that a box does not have."""
+        return self._figure(self.quantity, figures)
 
-    def text(self, figures: Sequence[Dim], uncosted: int = 0) -> str:
+    def _figure(self, quantity: Quantity, figures: Sequence[Dim]) -> Any:
+        if quantity.name in self._columns:
+            return figures[self._columns[quantity.name]]
+        return self._report.figure(quantity.name, dict(zip(self._columns, figures, strict=True)))
+
+    def words(self, figures: Sequence[Dim], uncosted: int = 0) -> str:
         """Parameters, FLOPs and the chosen quantity, those that are there."""
         parts = []
-        for name in dict.fromkeys(("params", "flops", self.quantity.name)):
-            if name not in self._quantities:
+        for quantity in self._shown:
+            value = self._figure(quantity, figures)
+            if value is None or same(value, 0):
                 continue
-            index, quantity = self._quantities[name]
-            value = figures[index]
-            if same(value, 0):
-                continue
-            if name == "params":
+            if quantity.name == "params":
                 parts.append(f"{params(value)} params")
             else:
-                named = name != "flops" and quantity.unit != "byte"  # the legend says which bytes
-                parts.append(human(value, quantity.unit) + (f" {name}" if named else ""))
+                named = quantity.name != "flops" and quantity.unit != "byte"  # the legend says which bytes
+                parts.append(human(value, quantity.unit) + (f" {quantity.name}" if named else ""))
         if uncosted:
             parts.append(f"{uncosted} without cost")
         return " · ".join(parts)
@@ -62,7 +67,7 @@ class Amounts:
         """The chosen quantity as a part of the model's; empty for symbols, where the model has none, and for one whose
         total is no sum."""
         value = self.value(figures)
-        if self.quantity.combine == "max" or not (numeric(self._total) and numeric(value)) or not self._total:
+        if not self.quantity.adds_up or not (numeric(self._total) and numeric(value)) or not self._total:
             return ""
         return "0 %" if value == 0 else percent(value / self._total)
 
@@ -75,12 +80,13 @@ class Amounts:
         return fill, palette.ink(fill)
 
     def minor(self, figures: Sequence[Dim]) -> bool:
-        """Whether they are less than MINOR of the whole, so that one line is enough."""
+        """Whether they are less than MINOR of the whole, so that one line is enough; a ratio is no part of it."""
         value = self.value(figures)
+        if value is None or self.quantity.of_row is not None:
+            return value is None
         return bool(numeric(self._total) and numeric(value) and value < MINOR * self._total)
 
     def nothing(self, figures: Sequence[Dim]) -> bool:
         """Whether there is nothing to say: no parameters, no FLOPs, none of the chosen quantity."""
-        shown = {name: figures[index] for name, (index, _) in self._quantities.items()}
-        told = [shown[name] for name in ("params", "flops", self.quantity.name) if name in shown]
-        return all(same(value, 0) for value in told)
+        told = [self._figure(quantity, figures) for quantity in self._shown]
+        return all(value is None or same(value, 0) for value in told)

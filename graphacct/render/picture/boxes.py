@@ -54,7 +54,7 @@ def node(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
         text += labels.font(labels.escape(f"  {given}", labels.LONGEST_SHAPE), labels.TEXT_SIZE, palette.MUTED)
         return {"label": f"<{text}>", "color": palette.FAINT, "margin": "0.06,0.01", "tooltip": tip}
     fill, ink = amounts.colours(box.figures)
-    figures = labels.escape(_joined(given, amounts.text(box.figures)), 160)
+    figures = labels.escape(_joined(given, amounts.words(box.figures)), 160)
     share = labels.escape(amounts.share(box.figures))
     label = labels.box(name, kind, figures, share, ink, tall=not amounts.minor(box.figures))
     return {"label": label, "fillcolor": fill, "tooltip": tip}
@@ -67,7 +67,7 @@ def collapsed(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
     if repeated(box.repeat):
         kind = labels.font(f"{labels.escape(repeated(box.repeat))}  ", labels.NAME_SIZE + 2, ink, bold=True) + kind
     given = labels.shape(box.shown) if box.shown is not None else ""
-    figures = labels.escape(_joined(given, amounts.text(box.figures, box.uncosted)), 160)
+    figures = labels.escape(_joined(given, amounts.words(box.figures, box.uncosted)), 160)
     name = labels.escape(last(box.path))
     label = labels.box(name, kind, figures, labels.escape(amounts.share(box.figures)), ink)
     attributes = {"label": label, "fillcolor": fill, "tooltip": tip, "penwidth": "1.6"}
@@ -85,7 +85,7 @@ def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
     if times:
         head += labels.font(labels.escape(f"  {times}"), labels.NAME_SIZE + 4, palette.RESIDUAL, bold=True)
     lines = [head + labels.font(" ")]
-    figures = amounts.text(scope.figures, scope.uncosted)
+    figures = amounts.words(scope.figures, scope.uncosted)
     if figures:
         lines[0] = head + labels.font(labels.escape(f"   {share}"), labels.TEXT_SIZE, palette.INK)
         lines.append(labels.font(labels.escape(figures, 120), labels.TEXT_SIZE, palette.MUTED) + labels.font(" "))

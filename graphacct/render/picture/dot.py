@@ -13,7 +13,7 @@ from typing import Any
 import graphviz
 
 from graphacct.costs.annotate import NodeCost
-from graphacct.costs.quantities import Quantity, not_there
+from graphacct.costs.quantities import Quantity
 from graphacct.dims import same_shape
 from graphacct.errors import PluginError, RenderError, brief, failure
 from graphacct.hooks.manager import Plugins, default
@@ -101,7 +101,7 @@ def draw(
 
     Args:
         report: The report; its annotated graph is what is drawn.
-        color_by: The quantity that the boxes are coloured by, and whose share they state.
+        color_by: The quantity or ratio that the boxes are coloured by, and whose share they state.
         depth: Levels of scopes that are open; deeper ones become one box with their rolled-up cost. None takes the
             deepest at which the picture fits a laptop's screen.
         unroll: Whether to draw each repetition of a block.
@@ -116,9 +116,7 @@ def draw(
     Warns with PictureWarning above TOO_MANY boxes.
     """
     plugins = plugins or default()
-    quantity = next((item for item in report.quantities if item.name == color_by), None)
-    if quantity is None:
-        raise not_there(color_by, [item.name for item in report.quantities])
+    quantity = report.quantity(color_by)
     picture = scene(report, plugins, depth, views)
     if unroll:
         _check_unrolled(report)

@@ -14,7 +14,7 @@ from typing import Any
 import graphviz
 
 from graphacct.dims import is_array, is_symbol, shape_text
-from graphacct.render.plain import plain
+from graphacct.render.printable import printable
 from graphacct.tensors import TensorSpec
 
 LONGEST_NAME = 44
@@ -32,7 +32,7 @@ def clean(text: str, longest: int = LONGEST_TOOLTIP) -> str:
     if len(text) > longest:
         half = (longest - 1) // 2
         text = f"{text[:half]}…{text[len(text) - half :]}"
-    return plain(text)
+    return printable(text)
 
 
 def escape(text: str, longest: int = LONGEST_NAME) -> str:
@@ -91,4 +91,4 @@ def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = T
 
 def numeric(value: Any) -> bool:
     """Whether a figure is one number, so that it has a colour and a share."""
-    return not (is_symbol(value) or is_array(value))
+    return value is not None and not (is_symbol(value) or is_array(value))

@@ -27,19 +27,16 @@ def title(report: Report, quantity: Quantity) -> str:
     if "params" in total:
         parts.append(f"{params(total['params'])} parameters")
     for name in dict.fromkeys(("flops", quantity.name)):
-        if name in total and name != "params":
+        whole = report.figure(name) if name in {*total, quantity.name} else None
+        if whole is not None and name != "params":
             noun = "" if name == "flops" else f" {name}"
-            parts.append(f"{human(total[name], _unit(report, name))}{noun}")
+            parts.append(f"{human(whole, report.quantity(name).unit)}{noun}")
     if report.coverage.uncosted:
         count = len(report.coverage.uncosted)
         parts.append(f"{count} node{'s' if count > 1 else ''} in no total")
     name = font(escape(report.model, 80), TITLE_SIZE, INK, bold=True)
     line = font(escape(" · ".join(parts), 400), TEXT_SIZE + 2, INK)
     return f"<{table([row(cell(f'{name}    {line}', ''))])}>"
-
-
-def _unit(report: Report, name: str) -> str:
-    return next(item.unit for item in report.quantities if item.name == name)
 
 
 def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
@@ -76,9 +73,9 @@ def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
     quantity, largest = amounts.quantity, amounts.largest
     cells: list[str] = []
     if largest is not None:
-        total = report.total[quantity.name]
-        sums = quantity.combine == "sum"  # the largest value is no part of itself
-        share = f" ({largest / total * 100:.1f} %)" if sums and numeric(total) and total else ""
+        total = report.figure(quantity.name)
+        adds_up = quantity.adds_up  # the largest value is no part of itself
+        share = f" ({largest / total * 100:.1f} %)" if adds_up and numeric(total) and total else ""
         cells += [
             cell(font(f"{escape(quantity.name)}:  0  ", TEXT_SIZE, INK), 'ALIGN="RIGHT"'),
             cell(_scale(), f'WIDTH="{5 * STEPS}" FIXEDSIZE="TRUE" HEIGHT="12"'),

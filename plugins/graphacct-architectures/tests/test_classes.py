@@ -13,7 +13,6 @@ import pytest
 import graphacct
 from graphacct.execution.saved_storages import saved_bytes as kept_bytes
 from graphacct.execution.schedule import schedule
-from graphacct.graph.unroll import unroll
 from graphacct.hooks.manager import default
 
 ROWS = json.loads((Path(__file__).parents[3] / "tests" / "goldens" / "classes.json").read_text())
@@ -64,7 +63,7 @@ def test_a_class(row: dict[str, Any], tmp_path: Path) -> None:
 def test_folded_equals_unrolled(row: dict[str, Any], phase: str, tmp_path: Path) -> None:
     """Blocks drawn once cost what they cost one by one, behind every head."""
     graph = graphacct.build(file(tmp_path, row["config"]), **options(row), phase=phase)
-    assert graphacct.account(unroll(graph)).total == graphacct.account(graph).total
+    assert graphacct.account(graph.unroll()).total == graphacct.account(graph).total
 
 
 BERT = {"model_type": "bert", "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "vocab_size": 20}

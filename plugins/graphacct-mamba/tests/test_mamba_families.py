@@ -9,7 +9,6 @@ import pytest
 
 import graphacct
 from graphacct.graph.graph import Graph
-from graphacct.graph.unroll import unroll
 
 GOLDENS = Path(__file__).parent / "goldens"
 CASES = sorted(path.parent.name for path in GOLDENS.glob("*/truth.json"))
@@ -144,7 +143,7 @@ def test_folded_equals_unrolled(tmp_path: Path, family: str, phase: str) -> None
     """Layers drawn once cost what they cost one by one."""
     (tmp_path / "config.json").write_text(json.dumps(TINY[family]))
     graph: Graph = graphacct.build(tmp_path, seq_len=9, phase=phase)
-    assert graphacct.account(unroll(graph)).total == graphacct.account(graph).total
+    assert graphacct.account(graph.unroll()).total == graphacct.account(graph).total
 
 
 @pytest.mark.parametrize("phase", ["forward", "prefill"])

@@ -29,7 +29,12 @@ def _last(x: TensorSpec, *, length: Any = None, grows: bool = True) -> TensorSpe
     return strided((*x.shape[:-2], length, x.shape[-1]), strides_of(x), x.dtype)
 
 
-@operator("x: ... -> ...", infer=_last, view=True)
+def _token(out: TensorSpec, *, grows: bool = True) -> Any:
+    """Bytes of one token of one sequence."""
+    return TensorSpec((prod(out.shape[1:-2]), out.shape[-1]), out.dtype).bytes if grows else 0
+
+
+@operator("x: ... -> ...", infer=_last, view=True, caches=_token)
 def kv_keep() -> Work:
     """What the cache holds from now on, of the keys or values so far: the last `length` tokens, a view. No
     arithmetic. Of an encoder's keys and values, which later tokens add nothing to, `grows` is false."""
@@ -43,7 +48,6 @@ def kv_cache_bytes(record: Any) -> Any:
 
 def kv_bytes_per_token(record: Any) -> Any:
     """Bytes of one token of one sequence in what a node leaves in the cache."""
-    if record.node.operator != kv_keep.name or not record.node.attributes.get("grows", True):
+    if record.node.operator != kv_keep.name:
         return 0
-    kept = record.node.outputs[0].spec
-    return TensorSpec((prod(kept.shape[1:-2]), kept.shape[-1]), kept.dtype).bytes
+    return _token(record.node.outputs[0].spec, grows=record.node.attributes.get("grows", True))

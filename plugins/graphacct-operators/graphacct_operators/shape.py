@@ -181,7 +181,7 @@ def _stack(x0: TensorSpec, xs: tuple[TensorSpec, ...]) -> TensorSpec:
     return TensorSpec((1 + len(xs), *x0.shape), x0.dtype)
 
 
-@operator("x0: ..., xs*: ... -> count ...", infer=_stack, view=True)
+@operator("x0: ..., xs*: ... -> count ...", infer=_stack, view=True, stacks=True)
 def stack() -> Work:
     """The results of a block's repetitions side by side: each is written in its row at once, so nothing moves.
 

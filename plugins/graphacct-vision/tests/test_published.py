@@ -12,7 +12,6 @@ import pytest
 import graphacct
 from graphacct import Report, prod
 from graphacct.graph.paths import pattern
-from graphacct.graph.unroll import unroll
 
 GOLDENS = Path(__file__).parent / "goldens"
 CASES = {"resnet-50": "hf-resnet-50", "convnext-tiny-224": "convnext-tiny-224"}
@@ -114,7 +113,7 @@ def test_folded_equals_unrolled(tmp_path: Path, family: str, phase: str) -> None
     """Blocks drawn once cost what they cost one by one, in the base class with its pooled output too."""
     (tmp_path / "config.json").write_text(json.dumps(TINY[family]))
     graph = graphacct.build(tmp_path, image_size=64, phase=phase)
-    assert graphacct.account(unroll(graph)).total == graphacct.account(graph).total
+    assert graphacct.account(graph.unroll()).total == graphacct.account(graph).total
 
 
 @pytest.mark.parametrize(

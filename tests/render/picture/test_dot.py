@@ -289,3 +289,11 @@ def test_symbols_are_drawn_without_colours() -> None:
     ).source
     assert "[1, s, 768]" in source
     assert "flops:  0" not in source
+
+
+def test_a_picture_coloured_by_a_ratio(gpt2: Report) -> None:
+    """Boxes have the ratio of their own sums and no share; those without one (views move nothing) have no colour."""
+    source = draw(gpt2, color_by="arithmetic_intensity", views=True).source
+    assert "FLOP/byte arithmetic_intensity" in source
+    assert " %</FONT>" not in source
+    assert "arithmetic_intensity:  0" in source, "the scale"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 
-def plain(text: object) -> str:
+def printable(text: object) -> str:
     r"""`text` on one line, with control characters, newlines, direction marks and lone surrogates written as escapes.
 
-    >>> plain("red \x1b[31m")
+    >>> printable("red \x1b[31m")
     'red \\x1b[31m'
     """
     string = str(text)

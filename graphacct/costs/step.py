@@ -1,0 +1,45 @@
+"""What a training step adds to a node's cost: its work, and its memory."""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct.dims import Dim
+from graphacct.operators.cost import Cost
+
+
+@attrs.frozen
+class StepCost:
+    """The work that a training step adds to a node, and what it keeps for parameters; with all repetitions.
+
+    Attributes:
+        input_grad: The work of all its gradients with respect to values.
+        weight_grad: The same with respect to parameters.
+        again: The work of the forward pass that is done once more in the backward pass: all of it where the node is
+            recomputed to keep less, and what its kernel computes again.
+        optimizer: The work of updating the parameters that it owns, on one rank.
+        gradient_bytes: The gradients of those parameters, on one rank.
+        optimizer_state_bytes: What the optimizer keeps for them, on one rank.
+    """
+
+    input_grad: Cost
+    weight_grad: Cost
+    again: Cost
+    optimizer: Cost
+    gradient_bytes: Dim
+    optimizer_state_bytes: Dim
+
+
+@attrs.frozen
+class StepMemory:
+    """The memory of a node's activations in a training step, with all repetitions.
+
+    Attributes:
+        saved_bytes: The activations that it is the first to save.
+        peak_bytes: The most activation bytes alive while it runs, in the forward pass.
+        backward_peak_bytes: The same in the backward pass, with gradients, and where it is run again.
+    """
+
+    saved_bytes: Dim
+    peak_bytes: Dim
+    backward_peak_bytes: Dim

@@ -1,0 +1,53 @@
+"""The cache that a step leaves for the next one, from what operators declare (`Operator.caches`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from graphacct.costs.annotate import AnnotatedGraph, NodeCost
+from graphacct.dims import Dim, same
+from graphacct.errors import OperatorError, blame, brief
+from graphacct.operators.operator import Operator
+
+
+def cached_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -> dict[str, Dim]:
+    """Returns the bytes that each node leaves in the cache, by the node's name, repetitions included."""
+    sizes = {
+        record.node.name: sum(value.spec.bytes for value in record.node.outputs) * record.times
+        for record, _ in _caching(annotated, operators)
+    }
+    return {name: size for name, size in sizes.items() if not same(size, 0)}
+
+
+def token_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -> Dim:
+    """Returns what one more token of one sequence adds to the cache, in bytes.
+
+    Raises OperatorError, which names the node, where the operator's function fails or gives no number of bytes.
+    """
+    total: Dim = 0
+    for record, operator in _caching(annotated, operators):
+        try:
+            total = total + _of_token(record, operator) * record.times
+        except Exception as error:
+            raise blame(record.node.name, record.node.operator, operators, error) from error
+    return total
+
+
+def _of_token(record: NodeCost, operator: Operator) -> Dim:
+    node, specs = record.node, [operand.spec for operand in record.node.inputs]
+    application = node.application or operator.apply(specs, node.attributes)
+    assert operator.caches is not None
+    found = operator.call(
+        operator.caches, application.dims, application.batch, specs, application.outputs, node.attributes
+    )
+    if found is None or isinstance(found, (str, bool, float)) or (type(found) is int and found < 0):
+        raise OperatorError(f"caches= returned {brief(found)}, which is no number of bytes")
+    return found
+
+
+def _caching(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -> Iterator[tuple[NodeCost, Operator]]:
+    """The nodes that a cost is known of and whose outputs stay in a cache."""
+    for record in annotated.costs:
+        operator = operators.get(record.node.operator)
+        if operator is not None and operator.caches is not None and record.cost is not None:
+            yield record, operator
