@@ -205,9 +205,7 @@ class Architecture:
         if wanted is None:
             return default
         if _one_of(tuple(self.losses), wanted, "loss") != default and phase != "train":
-            raise ConfigError(
-                f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"'
-            )
+            raise ConfigError(f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"')
         return wanted
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
