@@ -213,14 +213,14 @@ def test_one_glob_is_a_text():
 def test_what_cannot_be_is_refused_by_name():
     """A glob without a match, an unknown profile, training options without training."""
     with pytest.raises(
-        ConfigError, match=r"--freeze 'transfomer\.\*' \(in Python, freeze=\) matches no parameter; did you mean"
+        ConfigError, match=r"^freeze 'transfomer\.\*' matches no parameter; did you mean"
     ):
         tiny(freeze=["transfomer.*"])
     with pytest.raises(UnknownNameError, match="unknown profile 'torch-eager-cud'; did you mean 'torch-eager-cuda'"):
         tiny(profile="torch-eager-cud")
     with pytest.raises(TypeError, match="has no keyword 'seqlen'; did you mean 'seq_len'"):
         tiny(seqlen=16)
-    with pytest.raises(ConfigError, match=r"loss 'cross_entropy' .*: add phase=\"train\" \(--phase train\)"):
+    with pytest.raises(ConfigError, match=r"loss 'cross_entropy' .*: add phase=\"train\""):
         graphacct.account("gpt2", loss="cross_entropy")
     with pytest.raises(ConfigError, match="freeze: of a training step alone"):
         graphacct.account("gpt2", freeze=["*"])
