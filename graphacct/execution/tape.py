@@ -146,7 +146,7 @@ class NodeRecorder:
             arrived = [gradient for gradient in self._gradients if gradient.storage not in self.freed]
             reads = list(dict.fromkeys((*arrived, *(use.tensor for use in self.uses))))
         specs = [TensorSpec(x.spec.shape, x.spec.dtype) if isinstance(x, Tensor) else x for x in like]
-        made = self._tape.make(self.call.name, recomputed(reads, self._copies), specs)
+        made = self._tape.make(self.call.name, with_copies(reads, self._copies), specs)
         self._tape.touch(*reads)
         return made
 
@@ -160,7 +160,7 @@ class NodeRecorder:
             found = storages(operands)
             views = tuple(Tensor(spec, found[0], False, tuple(found[1:])) for spec in application.outputs)
             return single(operator, views)
-        reads = recomputed(operands, self._copies)
+        reads = with_copies(operands, self._copies)
         made = self._tape.make(operator, reads, application.outputs, attributes, application)
         self._tape.touch(*operands)
         return single(operator, made)
@@ -193,7 +193,7 @@ class NodeRecorder:
                 self.uses = [use for use in self.uses if use.name != item]
 
 
-def recomputed(tensors: Iterable[Tensor], copies: Mapping[Storage, Storage]) -> tuple[Tensor, ...]:
+def with_copies(tensors: Iterable[Tensor], copies: Mapping[Storage, Storage]) -> tuple[Tensor, ...]:
     """Returns the tensors in the storages that a recomputation made of theirs."""
     return tuple([_copied(tensor, copies) for tensor in tensors]) if copies else tuple(tensors)
 

@@ -24,7 +24,7 @@ from graphacct.footprint.liveness import live_bytes
 from graphacct.footprint.timeline import TimelineRow, largest, timeline
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.operators.operator import Operator
-from graphacct.training.recompute import NOTHING_AGAIN, Recomputed
+from graphacct.training.recompute import NO_RECOMPUTE, RecomputePlan
 
 
 @attrs.frozen(eq=False)
@@ -38,7 +38,7 @@ class Activations:
         operators: The registered operators by name.
         profile: The execution profile.
         trained: Says which parameters need a gradient.
-        recomputed: What the backward pass runs again.
+        plan: What the backward pass runs again, and whose outputs it saves instead.
         training: Whether there is a backward pass.
     """
 
@@ -46,19 +46,19 @@ class Activations:
     operators: Mapping[str, Operator]
     profile: Profile
     trained: Callable[[Parameter], bool]
-    recomputed: Recomputed = NOTHING_AGAIN
+    plan: RecomputePlan = NO_RECOMPUTE
     training: bool = True
 
     @cached_property
     def schedule(self) -> Schedule:
         """The kernels of the forward pass."""
-        again, saved = self.recomputed.again, self.recomputed.saved
+        rerun, saved = self.plan.recompute, self.plan.saved
         return schedule(
             self.graph,
             self.operators,
             self.profile,
             self.trained,
-            lambda node: node.name in again,
+            lambda node: node.name in rerun,
             lambda node: node.name in saved,
         )
 

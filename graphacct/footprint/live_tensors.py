@@ -50,8 +50,8 @@ def live_tensors(
         for storage in storages(tensors):
             reasons.setdefault(storage, ("", why))
     for life in backward.lives:
-        again = backward.calls[life.birth].run == RECOMPUTE
-        reasons[life.storage] = ("", "recomputed" if again else "of the backward pass, in use")
+        rerun = backward.calls[life.birth].run == RECOMPUTE
+        reasons[life.storage] = ("", "recomputed" if rerun else "of the backward pass, in use")
     reasons.update((gradient.storage, ("", "a parameter's new gradient")) for gradient in backward.gradients)
     counts: dict[tuple[str, Dim, str, str], Dim] = {}
     for storage, count in live_storages(schedule, position, saved, backward):

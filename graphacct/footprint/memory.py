@@ -27,7 +27,7 @@ from graphacct.models.build import build
 from graphacct.models.find import Found, find_model
 from graphacct.phases import CACHING, FORWARD, PREFILL, TRAIN
 from graphacct.training.options import check_no_training, resolved, separated
-from graphacct.training.recompute import recomputed
+from graphacct.training.recompute import recompute_plan
 from graphacct.training.selection import frozen, selected
 from graphacct.training.zero import shard
 
@@ -135,12 +135,12 @@ def memory(
     how = resolved(asked, plugins)
     graph, trained = frozen(built, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
-    again = recomputed(graph, how.recompute, plugins.operators)
+    plan = recompute_plan(graph, how.recompute, plugins.operators)
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
     cached = cached_bytes(annotated, plugins.operators)
-    run = Activations(graph, plugins.operators, how.profile, gradients, again, phase == TRAIN)
+    run = Activations(graph, plugins.operators, how.profile, gradients, plan, phase == TRAIN)
     at = run.peak_position
     buffers = whole.buffers + run.table_bytes
     inputs = sum(value.spec.bytes for value in graph.inputs)
