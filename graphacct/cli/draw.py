@@ -32,7 +32,7 @@ def command(
     import warnings
 
     from graphacct.api import account
-    from graphacct.cli.errors import say
+    from graphacct.cli.errors import say, with_dashes
     from graphacct.display import written
     from graphacct.files import write
 
@@ -41,7 +41,7 @@ def command(
     asked = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views, "plugins": given["plugins"]}
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+        warnings.showwarning = lambda message, *_: say(f"warning: {with_dashes(str(message))}")
         report = account(model, **given)
         write(output, written(form, report, asked, given["plugins"].origin("outputs", form.name)))
     click.echo(f"{report.model}: {output}", err=True)

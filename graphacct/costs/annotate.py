@@ -31,7 +31,7 @@ from graphacct.tensors import conflict
 if TYPE_CHECKING:
     from graphacct.training.options import Training
 
-WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
+WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with unknown='report'"
 
 
 NO_ANALYSES: Mapping[str, Any] = {}

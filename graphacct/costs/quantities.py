@@ -51,6 +51,8 @@ class Quantity:
         repeats_included: Whether `of_node` includes the repeats already.
         combine: `sum`, or `max`, for which repeats do not multiply. A ratio combines nothing.
         phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
+        analysis: The entry of `NodeCost.analyses` that it reads, if any. Reports that are asked for none of an entry's
+            quantities need not work it out.
         within: The quantity that it is a part of: tables and lines show it only where the two totals differ.
         title: What stands above its column; its name unless given.
         words: What the line below a table calls it. A quantity with words stands there, and one without has a column of
@@ -68,6 +70,7 @@ class Quantity:
     repeats_included: bool = attrs.field(default=False, kw_only=True)
     combine: str = attrs.field(default="sum", validator=_one_of("sum", "max"), kw_only=True)
     phase: str = attrs.field(default="", validator=_phases, kw_only=True)
+    analysis: str = attrs.field(default="", kw_only=True)
     within: str = attrs.field(default="", kw_only=True)
     title: str = attrs.field(default="", kw_only=True)
     words: str = attrs.field(default="", kw_only=True)

@@ -5,7 +5,7 @@ Every report registers them, so this file imports neither: attrs makes the two c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphacct.costs.annotate import NodeCost
@@ -103,9 +103,27 @@ _BESIDE = (
 
 
 def _training(
-    name: str, unit: str, of: Callable[[NodeCost], Any], doc: str, title: str, words: str, combine: str = "sum"
+    name: str,
+    unit: str,
+    of: Callable[[NodeCost], Any],
+    doc: str,
+    title: str,
+    words: str,
+    combine: str = "sum",
+    analysis: str = STEP,
 ) -> Quantity:
-    return Quantity(name, unit, of, doc, repeats_included=True, combine=combine, phase=TRAIN, title=title, words=words)
+    return Quantity(
+        name,
+        unit,
+        of,
+        doc,
+        repeats_included=True,
+        combine=combine,
+        phase=TRAIN,
+        analysis=analysis,
+        title=title,
+        words=words,
+    )
 
 
 def _of_kind(of: Formula, kind: str) -> Callable[[NodeCost], Any]:
@@ -120,7 +138,16 @@ def _flops(kind: str, parts: Iterable[tuple[str, Formula, str, str, str, str]]) 
 
 
 def _bytes(name: str, title: str, words: str, doc: str, combine: str = "sum", entry: str = MEMORY) -> Quantity:
-    return _training(name, "byte", lambda record: getattr(record.analyses[entry], name), doc, title, words, combine)
+    return _training(name, "byte", _of_entry(entry, name), doc, title, words, combine, entry)
+
+
+def _of_entry(entry: str, name: str) -> Callable[[NodeCost], Any]:
+    return lambda record: getattr(record.analyses[entry], name)
+
+
+def needs_memory(names: Iterable[str], known: Mapping[str, Quantity]) -> bool:
+    """Returns whether any of these quantities is read from the memory of a training step; a ratio may be of all."""
+    return any(known[name].analysis == MEMORY or known[name].of_row is not None for name in names if name in known)
 
 
 TRAINING = (

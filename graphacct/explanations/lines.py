@@ -83,8 +83,8 @@ def training_line(
         each = getattr(exact_cost(operator, record), kind)
         text = f"{number(each)} · {number(record.times)}"
         return ExplainedQuantity(name, f"{kind} · times", text, each * record.times, total, total)
-    if head in SUMS:
-        names = [f"{part}_{kind}" for part in SUMS[head]]
+    names = [f"{part}_{kind}" for part in SUMS.get(head, ())]
+    if names and all(part in figures for part in names):  # a report may be asked for some quantities alone
         numbers = " + ".join(number(figures[part]) for part in names)
         return ExplainedQuantity(name, " + ".join(names), numbers, total, total, total)
     if name not in QUANTITIES:

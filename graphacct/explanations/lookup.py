@@ -60,4 +60,4 @@ def resolve(report: Report, node: str) -> str:
         raise UnknownNameError(f"{node!r} is the end of {len(ends)} paths of {report.model}: {shown}; give more of one")
     parts = wanted.count(".") + 1
     known = {*paths, *(".".join(path.split(".")[-parts:]) for path in paths)}
-    raise unknown("node", node, known, f"graphacct report {report.model} --depth 9 shows all")
+    raise unknown("node", node, known, f"a report of {report.model} with depth=9 shows all")

@@ -164,7 +164,7 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
                 applied = ", ".join(record["name"] for record in graph.workload.get(APPLIED, ()))
                 why = f"frozen by a transform ({applied})" if applied else "frozen by the model"
             else:
-                why = f"frozen by --freeze {glob}" if glob else _flat(node.outputs)
+                why = f"frozen by the glob {glob}" if glob else _flat(node.outputs)
         elif operand.name in given:
             why = "it is an input of the model"
         elif passes or not _flat(node.outputs):

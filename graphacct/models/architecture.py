@@ -177,7 +177,7 @@ class Architecture:
         """Fill in the sizes of a decoding step."""
         if full["phase"] != DECODE:
             if workload.cache_len is not None:
-                raise ConfigError('cache_len is the size of a decoding step: add phase="decode" (--phase decode)')
+                raise ConfigError('cache_len is the size of a decoding step: add phase="decode"')
             return
         given = workload.seq_len
         if workload.cache_len is not None and type(given) is int and given != 1:
@@ -205,9 +205,7 @@ class Architecture:
         if wanted is None:
             return default
         if _one_of(tuple(self.losses), wanted, "loss") != default and phase != "train":
-            raise ConfigError(
-                f'loss {wanted!r} is what a training step starts its gradients from: add phase="train" (--phase train)'
-            )
+            raise ConfigError(f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"')
         return wanted
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:

@@ -14,11 +14,11 @@ from graphacct.models.keys import filled
 from graphacct.tensors import dtype_name
 
 OPTIONAL: Mapping[str, Any] = {"optional": True}
-"""The metadata of a field whose None says something of its own, whatever the default: no window, no cap."""
+"""The metadata of a field for which null is a value (no window, no cap), whatever its default is."""
 
 
 WITHIN = "within"
-"""In the metadata of a field that is a configuration of its own: its class."""
+"""The key in the metadata of a field that is itself a configuration; the value is its class."""
 MOST = 2**31 - 1
 """The largest size that a configuration can have; published ones have up to ten million positions."""
 
@@ -76,7 +76,7 @@ def _whole(part: Any) -> Any:
 
 
 def optional_size(default: Any = None) -> Any:
-    """A dimension that may be left out (None), which a file says with null even where the default is a number."""
+    """A dimension or None, which a file writes as null, even where the default is a number."""
     return checked_field(_optional_size, default, metadata=OPTIONAL)
 
 
@@ -127,7 +127,7 @@ def _optional_flag(value: Any, field: attrs.Attribute[Any]) -> bool | None:
 
 
 def always(value: bool) -> Any:
-    """A key that some files have, and that can only say what the family is anyway."""
+    """A key that can have one value in this family: some files have it all the same."""
 
     def check(said: Any, field: attrs.Attribute[Any]) -> bool:
         if said is not value:
@@ -176,8 +176,8 @@ def sides(default: int) -> Any:
 
 
 def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | None = None) -> Any:
-    """The key `architectures`: the class that the weights are of, one of those that a family knows; `older` has names
-    of the first days, and what they are called today."""
+    """The key `architectures`: the class of the weights, one of those that a family knows. `older` maps former names
+    of classes to today's."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
@@ -198,7 +198,7 @@ LABELS = {"id2label": "num_labels"}
 
 
 def label_count(default: int = 2) -> Any:
-    """A number of classes, which config.json says as their names (`id2label`) unless it has the number."""
+    """A number of classes: `num_labels`, or as many as the names in `id2label`."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim:
         return len(value) if isinstance(value, Mapping) else check_dim(value, field.name, 0)

@@ -68,10 +68,11 @@ def filled(
     aliases: Mapping[str, str] = NONE,
     translated: Container[str] = (),
 ) -> Any:
-    """A configuration with the keys that it knows; ReadError for an unknown one that changes the cost of `owner`.
+    """The configuration of the keys that its class knows.
 
-    Where a file has a key in several spellings, that of the configuration counts, but one that is `translated` before
-    it.
+    A file may have a key in several spellings. The configuration's own wins, except over an alias that is `translated`.
+    Raises ReadError for a key that the class does not know and that changes the cost of `owner`, a family; ConfigError
+    for a value that does not fit, under the spelling that the file has.
     """
     fields = {field.name: field for field in attrs.fields(config)}
     given: dict[str, Any] = {}

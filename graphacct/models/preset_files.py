@@ -21,8 +21,13 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
 
     def __init__(self, family: str) -> None:
         """`family` is the path of the family's module, its `__file__`."""
-        folder, file = os.path.split(family)
-        self.folder = os.path.join(folder, "presets", os.path.splitext(file)[0])
+        self.family = family
+
+    @property
+    def folder(self) -> str:
+        """The folder of the files."""
+        folder, module = os.path.split(self.family)
+        return os.path.join(folder, "presets", os.path.splitext(module)[0])
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:
         """Raises KeyError for a name that has no file, ReadError for a file that is no JSON."""

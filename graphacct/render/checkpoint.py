@@ -27,7 +27,9 @@ def expanded(report: Report, plugins: Plugins | None = None) -> Report:
     if not all(isinstance(count, int) for count in counts):
         raise ConfigError(f"{report.model!r} has a block that repeats a symbolic number of times: give a number")
     if sum(counts) + len(report.annotated.costs) > MOST:
-        raise ConfigError(f"{sum(counts):,} tensors are too many to write out (at most {MOST:,}): leave --expand out")
+        raise ConfigError(
+            f"{sum(counts):,} tensors are too many to write out (at most {MOST:,}): leave expand=True out"
+        )
     return unrolled(report, plugins)
 
 

@@ -23,7 +23,7 @@ _FORMULA = re.compile(r"[=+\-@]")
 
 
 def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None) -> str:
-    """The report as CSV, with a first line of column names: every quantity, and the ratios among the `columns`."""
+    """The report as CSV, with a first line of column names: every quantity, or the `columns`, ratios among them."""
     terms = {
         "model": report.model,
         "convention": report.convention,
@@ -32,6 +32,9 @@ def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None)
         "workload": " ".join(f"{name}={_joined(value)}" for name, value in workload_texts(report.workload).items()),
     }
     rows = records(report, by, ratios_among(report, columns))
+    if columns and by in ("scope", "operator"):
+        left_out = {item.name for item in report.quantities}.difference(columns)
+        rows = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
     if report.coverage.uncosted and by in ("scope", "operator"):
         rows = [{**row, "uncosted": row.get("uncosted", 0)} for row in rows]
     return table({**row, **terms} for row in rows)

@@ -95,7 +95,7 @@ class Sheet:
     notes: tuple[str, ...] = ()
     warning: str = ""
     bars: bool = False
-    rest: str = "use --depth, or the format csv or json"
+    rest: str = "use a smaller depth, or the format csv or json"
 
 
 def sheet(

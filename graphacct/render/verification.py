@@ -26,7 +26,9 @@ def sheet(found: Verification, checkpoint: str) -> Sheet:
     ]
     columns = (Column("Tensor", whole=True), Column("Differs"), Column("Model"), Column("Checkpoint"))
     read = tuple(f"{printable(how)}: {count:,} tensors" for how, count in found.conversions.items())
-    return Sheet(printable(found.model), size, columns, tuple(lines), notes=(*read, verdict), rest="use --format json")
+    return Sheet(
+        printable(found.model), size, columns, tuple(lines), notes=(*read, verdict), rest="use the format json"
+    )
 
 
 def to_dict(found: Verification) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.columns import column, total
 from graphacct.costs.coverage import Coverage
@@ -10,10 +12,17 @@ from graphacct.errors import PluginError, failure
 from graphacct.hooks.manager import Plugins, default
 from graphacct.phases import FORWARD, TRAIN
 from graphacct.reports.report import Report
+from graphacct.reports.rows import SHARE_OF
+
+ALWAYS = (SHARE_OF,)
+"""The quantity that every report has: rows state their share of it."""
 
 
-def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
-    """The report of an annotated graph.
+def rollup(
+    annotated: AnnotatedGraph, plugins: Plugins | None = None, quantities: Collection[str] | None = None
+) -> Report:
+    """The report of an annotated graph, with the `quantities` that are named and `flops`, or with all; a ratio among
+    them may be of any quantity, so that all are there.
 
     Sums multiply by the repeats around a node, maxima do not; parameters count once per storage. Nodes without a
     cost are in no sum, and the coverage names them.
@@ -24,13 +33,16 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
 
         annotated = analysed(annotated, plugins)
     phase = TRAIN if annotated.training else annotated.graph.workload.get("phase", FORWARD)
-    known = {name: item for name, item in plugins.quantities.items() if item.in_phase(phase)}
-    quantities = tuple([item for item in known.values() if item.of_row is None])
+    asked: Collection[str] = plugins.quantities
+    if quantities is not None and not any(name in asked and plugins.quantities[name].of_row for name in quantities):
+        asked = {*quantities, *ALWAYS}
+    known = {name: item for name, item in plugins.quantities.items() if name in asked and item.in_phase(phase)}
+    columned = tuple([item for item in known.values() if item.of_row is None])
     costed = [record for record in annotated.costs if record.cost is not None]
     times = [record.times for record in costed]
     columns: list[list[Dim]] = []
     totals: list[Dim] = []
-    for quantity in quantities:
+    for quantity in columned:
         try:
             columns.append(column(quantity, costed, times))
             totals.append(total(quantity, columns[-1]))
@@ -42,8 +54,8 @@ def rollup(annotated: AnnotatedGraph, plugins: Plugins | None = None) -> Report:
     )
     return Report(
         annotated,
-        quantities,
-        dict(zip([quantity.name for quantity in quantities], totals, strict=True)),
+        columned,
+        dict(zip([quantity.name for quantity in columned], totals, strict=True)),
         Coverage(len(costed), len(annotated.costs), uncosted),
         tuple(zip(*columns, strict=True)) if costed else (),
         tuple([item for item in known.values() if item.of_row is not None]),

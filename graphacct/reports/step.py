@@ -25,8 +25,11 @@ from graphacct.training.updates import update
 from graphacct.training.zero import check_ranks
 
 
-def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unknown: str = "error") -> AnnotatedGraph:
-    """Returns the annotated graph with what a training step adds to each node.
+def train(
+    annotated: AnnotatedGraph, training: Training, plugins: Plugins, unknown: str = "error", memory: bool = True
+) -> AnnotatedGraph:
+    """Returns the annotated graph with what a training step adds to each node: work, and unless `memory` is False the
+    bytes that it saves and its peaks, which take most of the time.
 
     Raises ConfigError for a glob of parameters or nodes that matches nothing, and
     OperatorError, unless `unknown` is `report`, for an operator that states no gradient of an operand that needs one;
@@ -49,7 +52,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
             raise OperatorError(
                 f"node {name!r}: operator {record.node.operator!r} states no gradient of an operand that needs "
                 "one; state it with gradients= (docs/writing-a-plugin.md), or leave the node out of the sums with "
-                "--unknown report"
+                "unknown='report'"
             )
         lacking.add(name)
     counted = _Counted(annotated.convention)
@@ -80,7 +83,7 @@ def train(annotated: AnnotatedGraph, training: Training, plugins: Plugins, unkno
         )
     run = Activations(graph, operators, training.profile, trained, plan)
     named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
-    whole = tuple(with_memory(costs, run))
+    whole = tuple(with_memory(costs, run) if memory else costs)
     return attrs.evolve(annotated, graph=named, costs=whole, training=training, activations=run)
 
 

@@ -9,16 +9,18 @@ from graphacct.reports.rollup import rollup
 
 
 def unrolled(report: Report, plugins: Plugins | None = None) -> Report:
-    """The report of the same model with every repetition of its blocks written out, under the same convention.
+    """The report of the same model with every repetition of its blocks written out, under the same convention
+    and with the same quantities.
 
     Raises GraphError when a block repeats a symbolic number of times.
     """
     annotated, plugins = report.annotated, plugins or default()
+    names = [item.name for item in (*report.quantities, *report.ratios)]
     graph = annotated.graph.unroll(plugins.operators)
     flat = annotate(graph, annotated.convention, unknown="report", plugins=plugins)
     if annotated.training:
+        from graphacct.costs.step_quantities import needs_memory
         from graphacct.reports.step import train
 
-        training = annotated.training
-        flat = train(flat, training, plugins, "report")
-    return rollup(flat, plugins)
+        flat = train(flat, annotated.training, plugins, "report", needs_memory(names, plugins.quantities))
+    return rollup(flat, plugins, names)

@@ -84,7 +84,7 @@ def check_no_training(asked: TrainingOptions, allowed: Sequence[str] = ()) -> No
         if field.name not in allowed and getattr(asked, field.name) != field.default
     ]
     if given:
-        raise ConfigError(f'{", ".join(given)}: of a training step alone; add phase="train" (--phase train)')
+        raise ConfigError(f'{", ".join(given)}: of a training step alone; add phase="train"')
 
 
 def resolved(asked: TrainingOptions, plugins: Plugins) -> Training:

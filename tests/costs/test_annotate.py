@@ -74,7 +74,7 @@ def test_unknown_operators_are_errors() -> None:
     """A node that nothing can cost is an error that names it, the closest operator and both ways out."""
     message = (
         "node 'act': no operator 'rellu' is registered; did you mean 'relu'?\n"
-        "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with --unknown report"
+        "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with unknown='report'"
     )
     with pytest.raises(UnknownNameError, match=exactly(message)):
         annotate(graph(node("act", "rellu")))

@@ -88,10 +88,10 @@ def test_what_has_no_gradient_says_why():
     """Token ids, buffers, what is frozen, and what nothing that is trained leads to."""
     assert "gradients   ids: no gradient, its dtype, int64, carries none" in str(explain(tiny(), "wte"))
     frozen = tiny(freeze=["transformer.w?e.*"], set=dict.fromkeys(DROPOUT, 0.0))
-    assert explain(frozen, "wte").notes[1] == "weight: no gradient, frozen by --freeze transformer.w?e.*"
+    assert explain(frozen, "wte").notes[1] == "weight: no gradient, frozen by the glob transformer.w?e.*"
     assert explain(frozen, "ln_1").notes == ("x: no gradient in 1 of 3 runs, nothing before it is trained",)
     assert explain(tiny(freeze=["*.mlp.c_fc.weight"]), "mlp.c_fc").notes == (
-        "weight: no gradient, frozen by --freeze *.mlp.c_fc.weight",
+        "weight: no gradient, frozen by the glob *.mlp.c_fc.weight",
     )
     image = graphacct.account("resnet50", phase="train", image_size=64)
     assert explain(image, "conv1").notes == ("x: no gradient, it is an input of the model",)

@@ -41,7 +41,7 @@ def test_a_table_of_many_lines_says_what_it_leaves_out() -> None:
     for index in range(2500):
         x = builder.apply("relu", x, name=f"act_{index}")
     drawn = table(account(builder.graph(x)), by="scope")
-    assert "500 more lines are not shown: use --depth, or the format csv or json" in drawn
+    assert "500 more lines are not shown: use a smaller depth, or the format csv or json" in drawn
     assert "act_1999 " in drawn
     assert "act_2000 " not in drawn
     assert "20.0 kFLOP" in drawn  # 2,500 nodes of 8 elements, 1 each

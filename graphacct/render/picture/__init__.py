@@ -89,7 +89,7 @@ def layout(source: str, form: str) -> bytes:
     try:
         done = subprocess.run(command, input=source.encode("utf-8"), capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
-        text = f"laying the picture out took more than {TIMEOUT} s; collapse scopes with --depth 1"
+        text = f"laying the picture out took more than {TIMEOUT} s; collapse scopes with depth=1"
         raise RenderError(text) from error
     except OSError as error:
         raise RenderError(f"{program} cannot be run: {error.strerror or error}") from error

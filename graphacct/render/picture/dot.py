@@ -133,13 +133,13 @@ def _check_unrolled(report: Report) -> None:
     if isinstance(count, int) and count > MOST_UNROLLED:
         raise RenderError(
             f"{report.model} unrolled has {count:,} operators, and at most {MOST_UNROLLED:,} are drawn; "
-            "draw repeated blocks once, without --unroll"
+            "draw repeated blocks once, without unroll=True"
         )
 
 
 def _warn(picture: Scene, unroll: bool) -> None:
-    ways = [f"collapse scopes with --depth {picture.depth - 1}"] if picture.depth > 1 else []
-    ways += ["draw repeated blocks once, without --unroll"] if unroll else []
+    ways = [f"collapse scopes with depth={picture.depth - 1}"] if picture.depth > 1 else []
+    ways += ["draw repeated blocks once, without unroll=True"] if unroll else []
     way_out = f"; {', or '.join(ways)}" if ways else ""
     warnings.warn(
         f"this picture has {len(picture.boxes):,} boxes, and laying out more than {TOO_MANY} takes long{way_out}",

@@ -16,9 +16,9 @@ HERE = os.path.dirname(__file__)
 
 def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> LazyArchitecture:
     """The family in a file: `decoders.llama` is `decoders/llama.py`, called `llama` unless it says another name."""
-    kind, _, stem = path.rpartition(".")
-    presets = PresetFiles(os.path.join(HERE, kind, f"{stem}.py"))
-    return LazyArchitecture(name or stem, f"{__name__}.{path}", presets, model_types or (name or stem,))
+    name = name or path.rpartition(".")[2]
+    presets = PresetFiles(f"{HERE}/{path.replace('.', '/')}.py")
+    return LazyArchitecture(name, f"{__name__}.{path}", presets, model_types or (name,))
 
 
 FAMILIES: tuple[LazyArchitecture, ...] = (

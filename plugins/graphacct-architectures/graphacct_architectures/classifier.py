@@ -11,7 +11,7 @@ EOS = "eos"
 """What a classifier reads that reads one token of the decoder's for each text."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)  # each method that attrs generates is compiled on the way of every report
 class Classifier:
     """Logits of classes, or of the first and last tokens of spans.
 

@@ -13,10 +13,11 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields
 from graphacct_architectures.classifier import Classifier, checked_loss
-from graphacct_architectures.losses import Loss, cross_entropy, next_token, total
+from graphacct_architectures.losses import cross_entropy, next_token, total
 
 if TYPE_CHECKING:
     from graphacct_architectures.decoders.parts.description import Decoder
+    from graphacct_architectures.losses import Loss
 
 CAUSAL, ALONE, SEQUENCE, TOKENS, SPAN, TWO_HEADS = (
     "ForCausalLM",

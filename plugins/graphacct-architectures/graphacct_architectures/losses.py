@@ -6,11 +6,12 @@ A loss is a function of a configuration, the model's outputs and a Builder, whic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphacct import Builder, Value, prod
 
-Loss: TypeAlias = Callable[[Any, tuple[Value, ...], Builder], Value]
+if TYPE_CHECKING:
+    Loss: TypeAlias = Callable[[Any, tuple[Value, ...], Builder], Value]
 
 
 def total(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:

@@ -96,7 +96,7 @@ def adapted(graph: Graph, operators: Mapping[str, Operator], adapters: Sequence[
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout is a probability from 0 up to (not including) 1, not {brief(dropout)}")
     if dropout and graph.workload.get("phase") != "train":
-        raise ConfigError('dropout matters in training alone: add phase="train" (--phase train)')
+        raise ConfigError('dropout matters in training alone: add phase="train"')
     known = NodeNames(graph, partial(_names, operators=operators), [item.glob for item in asked])
     ranks = _chosen(known, asked, operators)
     stated: dict[str, Any] = {"lora": ", ".join(item.text for item in asked)}

@@ -231,9 +231,9 @@ def test_too_many_boxes_warn_and_say_how_to_collapse() -> None:
     Depth 2 draws 48 · 6 boxes and more, which take half a minute.
     """
     report = account("gpt2-xl", attention="eager")
-    with pytest.warns(PictureWarning, match=r"729 boxes.*--depth 3.*without --unroll"):
+    with pytest.warns(PictureWarning, match=r"729 boxes.*depth=3.*without unroll=True"):
         draw(report, depth=4, unroll=True)
-    with pytest.warns(PictureWarning, match="without --unroll"):
+    with pytest.warns(PictureWarning, match="without unroll=True"):
         draw(report, unroll=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

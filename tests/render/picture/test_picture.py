@@ -137,7 +137,7 @@ def test_a_layout_that_takes_too_long_is_given_up(
     program(tmp_path / "bin", "dot", "exec sleep 20")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
     monkeypatch.setattr(picture, "TIMEOUT", 0.2)
-    with pytest.raises(RenderError, match=r"took more than 0.2 s; collapse scopes with --depth 1"):
+    with pytest.raises(RenderError, match=r"took more than 0.2 s; collapse scopes with depth=1"):
         svg(gpt2)
 
 

@@ -137,8 +137,8 @@ def decoder(
 ) -> Architecture:
     """The Architecture of a family of decoders: `describe` gives the description of a configuration's language model.
 
-    `translated` are the aliases that count before the keys themselves, `classes` the classes that the family has,
-    `tokens` and `span` what `heads.headed` is told.
+    `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has;
+    `tokens` and `span` are passed to `heads.headed`.
     """
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
