@@ -113,7 +113,7 @@ def softmax(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
 
 CPU_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, "rms_norm": rms_norm, "softmax": softmax, ATTENTION: on_cpu}
 CPU_SAVES = {
-    "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", when="p"),),
+    "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", if_attribute="p"),),
     "layer_norm": (
         Saved("x", NORM_INPUT),
         Saved("weight", SCALED),
