@@ -8,7 +8,7 @@ from graphacct_operators.gradient import nothing, of_x, of_y, per_element
 UNARY = "x: ... -> ..."
 BINARY = "x: ..., y: ... -> ..."
 AT_X = {"x": "the derivative is evaluated at x"}
-TURNED_BACK = "the gradient is g turned back"
+ROTATED_BACK = "the gradient is g rotated back"
 WHICH = {"x": "the gradient goes to the operand that was taken", "y": "the gradient goes to the operand that was taken"}
 
 
@@ -263,18 +263,18 @@ def _turned_back(batch: Any, s: Any, d: Any) -> Work:
 @operator(
     "x: ... s d, cos: s r, sin: s r -> ... s d",
     dtype="promote",
-    saves=(Saved("cos", TURNED_BACK, needed_for="x"), Saved("sin", TURNED_BACK, needed_for="x")),
+    saves=(Saved("cos", ROTATED_BACK, needed_for="x"), Saved("sin", ROTATED_BACK, needed_for="x")),
     gradients={"x": _turned_back},
     preserves_layout="composed",
 )
 def rotary_embedding(batch: Any, s: Any, d: Any, *, composed: bool = False) -> Work:
-    """Each pair of x turned by its position's angle: x * cos + rotated(x) * sin (Su et al., 2021).
+    """Each pair of x rotated by its position's angle: x * cos + rotate_half(x) * sin (Su et al., 2021).
 
     3 per element: two products and a sum, as the worksheet counts one application. Tables of half the width serve
     both halves. Where it is `composed` of these products, as the transformers library writes it, the result lies in
     memory in the order of x; otherwise its halves are written into a new row-major tensor.
 
-    Backward: 3 per element for x, which is turned back. The tables are constants: no gradient of theirs is stated.
+    Backward: 3 per element for x, which is rotated back. The tables are constants: no gradient of theirs is stated.
     """
     return Work(vector_flops=3 * batch * s * d)
 

@@ -7,7 +7,7 @@
 from typing import Any
 
 from graphacct import Saved, ShapeError, TensorSpec, Work, operator, prod
-from graphacct_operators.gradient import widened
+from graphacct_operators.gradient import is_broadcast
 
 LINEAR_SAVES = (
     Saved("x", "the weight's gradient is gᵀ x", needed_for="weight"),
@@ -61,7 +61,7 @@ def _of_y(y: TensorSpec, out: TensorSpec, k: Any, n: Any, batch: Any) -> Work:
 
 def _summed(operand: TensorSpec, out: TensorSpec) -> bool:
     """Whether its gradients are summed afterwards: a single matrix is contracted over the batch at once."""
-    return len(operand.shape) > 2 and widened(operand, out)
+    return len(operand.shape) > 2 and is_broadcast(operand, out)
 
 
 @operator(
