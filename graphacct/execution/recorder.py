@@ -96,7 +96,7 @@ class Recorder(Protocol):
         """Keeps tensors alive until the rule's last kernel, as temporaries of one expression are."""
         ...
 
-    def release(self, *what: Tensor | str) -> None:
+    def release(self, *released: Tensor | str) -> None:
         """Frees arrived gradients, or saved tensors by their names, now and not when the rule has run.
 
         For an operator that the framework runs as several autograd nodes, each of which frees what it saved.

@@ -53,8 +53,8 @@ class Tape:
         """Appends a call whose outputs are there."""
         call = self.schedule.calls[self.position]
         rule = self.operators.get(name)
-        what = (call.node, rule, tuple(operands), outputs, attributes or {}, application)
-        self.calls.append(KernelCall(*what, call.count, call.region, BACKWARD, self.position, name=name))
+        parts = (call.node, rule, tuple(operands), outputs, attributes or {}, application)
+        self.calls.append(KernelCall(*parts, call.count, call.region, BACKWARD, self.position, name=name))
 
     def make(
         self,
@@ -182,9 +182,9 @@ class NodeRecorder:
         """Keeps tensors until the rule has run."""
         self.held.extend(tensors)
 
-    def release(self, *what: Tensor | str) -> None:
+    def release(self, *released: Tensor | str) -> None:
         """Frees gradients, or saved tensors by their names, before the rule has run."""
-        for item in what:
+        for item in released:
             if isinstance(item, Tensor):
                 self.freed.update(item.storages)
                 self._tape.touch(item)

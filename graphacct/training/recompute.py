@@ -66,11 +66,13 @@ class RecomputePolicy:
             raise ConfigError(f"recompute policy {self.name!r} has either of_node= or of_graph=")
 
 
-def find_policy(what: str, known: Mapping[str, RecomputePolicy]) -> RecomputePolicy:
+def find_policy(name_or_glob: str, known: Mapping[str, RecomputePolicy]) -> RecomputePolicy:
     """The policy of a name, or the one that runs again what a glob of nodes matches."""
-    if what in known:
-        return known[what]
-    return RecomputePolicy(what, "", of_graph=lambda graph, operators: _matched(graph, what, tuple(known)))
+    if name_or_glob in known:
+        return known[name_or_glob]
+    return RecomputePolicy(
+        name_or_glob, "", of_graph=lambda graph, operators: _matched(graph, name_or_glob, tuple(known))
+    )
 
 
 def recompute_plan(graph: Graph, policy: RecomputePolicy, operators: Mapping[str, Operator]) -> RecomputePlan:
