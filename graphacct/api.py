@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from graphacct.checkpoints.verify import Verification
     from graphacct.explanations.explanation import Explanation
     from graphacct.footprint.memory import Memory
-    from graphacct.models.find import Found
+    from graphacct.models.find import ModelChoice
     from graphacct.operators.operator import Operator
     from graphacct.render.compare import Comparison
     from graphacct.reports.rows import ParameterRow
 
 
-Model: TypeAlias = "str | os.PathLike[str] | Graph | Found"
+Model: TypeAlias = "str | os.PathLike[str] | Graph | ModelChoice"
 """What a model is asked for by: a preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts,
 `module:function` (a function that returns a Graph), a Graph, or what `find_model` found."""
 

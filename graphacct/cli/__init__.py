@@ -43,9 +43,9 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            from graphacct.cli.plugin_commands import find
+            from graphacct.cli.plugin_commands import find_command
 
-            return find(cmd_name, COMMANDS)
+            return find_command(cmd_name, COMMANDS)
         return load(cmd_name)
 
     def resolve_command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.costs.conventions import EXACT, Convention, adjusted, checked
+from graphacct.costs.conventions import EXACT, Convention, adjusted, checked_cost
 from graphacct.dims import Dim
 from graphacct.errors import (
     GraphacctError,
@@ -178,7 +178,7 @@ class _Annotation:
         who = f"graphacct_node_cost (of {self.plugins.who_has('graphacct_node_cost')}) returned"
         if not isinstance(cost, Cost):
             raise PluginError(f"{who} {brief(cost)}, which is no Cost")
-        return checked(node, cost, f"{who} a Cost with")
+        return checked_cost(node, cost, f"{who} a Cost with")
 
     def _blame(self, node: Node, error: Exception) -> GraphacctError:
         culprit = self.plugins.raised_by("graphacct_node_cost", error)

@@ -240,13 +240,13 @@ def _one_of(known: tuple[str, ...], value: str, name: str) -> str:
     return value
 
 
-def _checked(value: Any, what: str) -> Any:
-    if what == "image_size":
+def _checked(value: Any, subject: str) -> Any:
+    if subject == "image_size":
         pair = value if isinstance(value, (tuple, list)) else (value, value)
         if len(pair) != 2:
             raise ConfigError(f"image_size is a height and a width, not {value!r}")
-        return tuple(check_dim(side, what) for side in pair)
-    return check_dim(value, what)
+        return tuple(check_dim(side, subject) for side in pair)
+    return check_dim(value, subject)
 
 
 def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from graphacct.execution.kernels import ACTIVATION
 from graphacct.execution.saved_storages import saved_bytes, saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.hooks.manager import default
-from graphacct.training.recompute import find_policy, recomputed
+from graphacct.training.recompute import find_policy, recompute_plan
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 TINY = {
@@ -48,12 +48,12 @@ RUNS = [*runs("gpt2"), *runs("transformer-lm"), *runs("bert")]
 def scheduled(model, profile="torch-eager-cpu", recompute="none", **options):
     plugins = default()
     graph = graphacct.build(model, phase="train", **options)
-    plan = recomputed(graph, find_policy(recompute, plugins.recompute_policies), plugins.operators)
+    plan = recompute_plan(graph, find_policy(recompute, plugins.recompute_policies), plugins.operators)
     return schedule(
         graph,
         plugins.operators,
         plugins.profiles[profile],
-        recompute=lambda node: node.name in plan.again,
+        recompute=lambda node: node.name in plan.recompute,
         saved=lambda node: node.name in plan.saved,
     )
 

@@ -12,7 +12,7 @@ from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
-from graphacct.training.recompute import find_policy, recomputed
+from graphacct.training.recompute import find_policy, recompute_plan
 
 FOLDERS = Path(__file__).parents[1] / "goldens" / "activations"
 PROFILE = "torch-eager-cpu"
@@ -55,14 +55,14 @@ def scheduled(name, run, training=True, loss="sum"):
     phase = {"phase": "train", "loss": loss} if training else {}
     graph = graphacct.build(FOLDERS / name, **options(name, run), **phase)
     policy = find_policy("full" if run["checkpointing"] else "none", plugins.recompute_policies)
-    again = recomputed(graph, policy, plugins.operators)
+    plan = recompute_plan(graph, policy, plugins.operators)
     profile = plugins.profiles[PROFILE]
     return schedule(
         graph,
         plugins.operators,
         profile,
         lambda parameter: training and parameter.trainable,
-        lambda node: node.name in again.again,
+        lambda node: node.name in plan.recompute,
     )
 
 

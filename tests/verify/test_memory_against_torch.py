@@ -18,7 +18,7 @@ from graphacct.execution.saved_storages import saved_bytes as expected_bytes
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
-from graphacct.training.recompute import find_policy, recomputed
+from graphacct.training.recompute import find_policy, recompute_plan
 
 GPT2 = {"vocab_size": 101, "n_positions": 64, "n_embd": 48, "n_layer": 3, "n_head": 6}
 WORKSHEET = {"vocab_size": 101, "context_length": 64, "d_model": 48, "n_layer": 3, "n_head": 6, "d_ff": 80}
@@ -43,13 +43,14 @@ def scheduled(model: str, overrides: dict[str, Any], training: bool, again: bool
     plugins = default()
     graph = graphacct.build(model, phase="train" if training else "forward", set=overrides, **options)
     profile = plugins.profiles["torch-eager-cpu"]
-    rerun = recomputed(graph, find_policy("full" if again else "none", plugins.recompute_policies), plugins.operators)
+    policy = find_policy("full" if again else "none", plugins.recompute_policies)
+    rerun = recompute_plan(graph, policy, plugins.operators)
     return schedule(
         graph,
         plugins.operators,
         profile,
         lambda parameter: training and not parameter.buffer,
-        lambda node: node.name in rerun.again,
+        lambda node: node.name in rerun.recompute,
     )
 
 

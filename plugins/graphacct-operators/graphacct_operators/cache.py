@@ -10,7 +10,9 @@ from graphacct import ShapeError, TensorSpec, Work, operator, prod
 from graphacct_operators.strides import strided, strides_of
 
 
-@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, given=True)
+@operator(
+    "-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, preexisting=True
+)
 def kv_cache() -> Work:
     """The keys or values of earlier tokens, (batch, heads, tokens, width), as the last step left them: no work, no new
     storage."""

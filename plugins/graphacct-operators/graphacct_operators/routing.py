@@ -5,8 +5,8 @@ from typing import Any
 from graphacct import Dim, Node, Parameter, Saved, TensorSpec, Work, minimum, operator, prod
 
 SAVES = (
-    Saved("x", "the weight's gradient is gᵀ x, of each expert's rows", serves="weight"),
-    Saved("weight", "the input's gradient is g weight, of each row's expert", serves="x"),
+    Saved("x", "the weight's gradient is gᵀ x, of each expert's rows", needed_for="weight"),
+    Saved("weight", "the input's gradient is g weight, of each row's expert", needed_for="x"),
     Saved("ends", "the gradients are of the same experts"),
 )
 
