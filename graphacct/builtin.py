@@ -93,11 +93,9 @@ def graphacct_register_outputs() -> Iterable[Output]:
 @hookimpl
 def graphacct_register_commands() -> Iterable[Command]:
     """Those of the core; the command line looks them up by itself, without a plugin."""
-    from importlib import import_module
+    from graphacct.cli import COMMANDS, core_command
 
-    from graphacct.cli import COMMANDS
-
-    return [import_module(module).command for module in COMMANDS.values()]
+    return [core_command(name) for name in COMMANDS]
 
 
 @hookimpl

@@ -25,6 +25,13 @@ COMMANDS = {
 """What each command is for. It is here, and the command in a module of its name, so that help imports none of them."""
 
 
+def core_command(name: str) -> click.Command:
+    """Returns one of the COMMANDS, whose module is imported."""
+    module = "list_" if name == "list" else name
+    command: click.Command = import_module(f"graphacct.cli.{module}").command
+    return command
+
+
 class Commands(click.Group):
     """A group that imports a command when it is asked for, and ends every error in one or two lines.
 
@@ -39,9 +46,7 @@ class Commands(click.Group):
             from graphacct.cli.plugin_commands import find
 
             return find(cmd_name, COMMANDS)
-        module = "list_" if cmd_name == "list" else cmd_name
-        command: click.Command = import_module(f"graphacct.cli.{module}").command
-        return command
+        return core_command(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
