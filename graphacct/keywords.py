@@ -91,7 +91,8 @@ def separated(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     This file tells them apart, so that a forward pass imports neither `training/` nor `execution/` (10 ms of CPU of 113
     in a plain report).
     """
-    own, others = {}, {}
+    own: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for name, value in options.items():
         (own if name in TrainingKeywords.__annotations__ else others)[name] = value
     return own, others
