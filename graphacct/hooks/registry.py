@@ -11,7 +11,7 @@ import pluggy
 from graphacct.errors import PluginError, brief
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Plugin:
     """A loaded plugin.
 
@@ -24,6 +24,9 @@ class Plugin:
     name: str
     origin: str
     module: Any
+
+    def __repr__(self) -> str:
+        return f"<Plugin {self.title}>"
 
     @property
     def title(self) -> str:

@@ -17,7 +17,7 @@ from graphacct.models.reader import Reader
 Result = TypeVar("Result")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Found:
     """A model that is found and not built yet, which can be for any workload.
 
@@ -32,6 +32,9 @@ class Found:
     architecture: Architecture
     config: Any
     path: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Found {self.name}>"
 
 
 def find_model(model: object, plugins: Plugins) -> Graph | Found:

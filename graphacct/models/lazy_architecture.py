@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graphacct.models.architecture import Architecture
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class LazyArchitecture:
     """An architecture by the names that it answers to.
 
