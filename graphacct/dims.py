@@ -38,8 +38,8 @@ def is_array(value: object) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
-def check_dim(value: Any, what: str, minimum: int = 1) -> Dim:
-    """`value` as a dimension, or a ConfigError that names `what`.
+def check_dim(value: Any, subject: str, minimum: int = 1) -> Dim:
+    """`value` as a dimension, or a ConfigError that names `subject`.
 
     Ints (and whatever has `__index__`, numpy scalars included) must lie in `minimum .. 2**63 - 1`. Arrays must be
     float64, or Python ints (dtype object): int64 wraps silently, and most wrong products look plausible.
@@ -50,15 +50,15 @@ def check_dim(value: Any, what: str, minimum: int = 1) -> Dim:
         if is_array(value):
             if value.dtype.kind in "iu":
                 raise ConfigError(
-                    f"{what} is an array of {value.dtype}, whose products wrap silently; "
+                    f"{subject} is an array of {value.dtype}, whose products wrap silently; "
                     "use .astype(float) for a sweep or .astype(object) for exact ints"
                 )
             return value
         if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise ConfigError(f"{what} must be an integer, not {brief(value)}")
+            raise ConfigError(f"{subject} must be an integer, not {brief(value)}")
         value = value.__index__()
     if not minimum <= value <= MAX_DIM:
-        raise ConfigError(f"{what} must be {_at_least(minimum)}, not {brief(value)}")
+        raise ConfigError(f"{subject} must be {_at_least(minimum)}, not {brief(value)}")
     return value
 
 
@@ -111,11 +111,11 @@ def magnitude(dim: Any) -> int:
     return int(dim.max()) if is_array(dim) else int(dim)
 
 
-def exact_div(a: Dim, b: Dim, what: str = "quotient") -> Dim:
-    """`a / b`, which must leave no rest: between ints that is checked, and the error names `what`."""
+def exact_div(a: Dim, b: Dim, subject: str = "quotient") -> Dim:
+    """`a / b`, which must leave no rest: between ints that is checked, and the error names `subject`."""
     if type(a) is int and type(b) is int:
         if b == 0 or a % b:
-            raise ConfigError(f"{what}: {a} is not divisible by {b}")
+            raise ConfigError(f"{subject}: {a} is not divisible by {b}")
         return a // b
     if _whole(a) and _whole(b):
         return a // b  # `/` would make floats of exact ints

@@ -97,7 +97,7 @@ def by_ending(command: str, known: Mapping[str, Output]) -> dict[str, Output]:
     return found
 
 
-def written(output: Output, report: Report, given: Mapping[str, Any], origin: str = "") -> str | bytes:
+def rendered(output: Output, report: Report, given: Mapping[str, Any], origin: str = "") -> str | bytes:
     """A report in a format, with those of the `given` options that it takes; PluginError names an output that fails."""
     who = f"output {output.name!r}" + (f" of plugin {origin}" if origin else "")
     options = {name: given[name] for name in output.options if name in given}

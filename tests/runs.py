@@ -18,7 +18,7 @@ from graphacct.execution.profiles import DECLARED
 from graphacct.execution.saved_storages import SavedUse, saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.hooks.manager import default
-from graphacct.training.recompute import Recomputed, find_policy, recomputed
+from graphacct.training.recompute import RecomputePlan, find_policy, recompute_plan
 
 GOLDENS = Path(__file__).parent / "goldens"
 PROFILES = ("torch-eager-cpu", "torch-eager-cuda", "declared")
@@ -62,7 +62,7 @@ def profile_of(name: str) -> Profile:
 def scheduled(
     model: str | Graph,
     profile: str | Profile = "torch-eager-cpu",
-    recompute: str | Recomputed = "none",
+    recompute: str | RecomputePlan = "none",
     trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable,
     **options: Any,
 ) -> Schedule:
@@ -70,8 +70,8 @@ def scheduled(
     plugins = default()
     graph = model if isinstance(model, Graph) else graphacct.build(model, phase="train", **options)
     if isinstance(recompute, str):
-        recompute = recomputed(graph, find_policy(recompute, plugins.recompute_policies), plugins.operators)
-    again, saved = recompute.again, recompute.saved
+        recompute = recompute_plan(graph, find_policy(recompute, plugins.recompute_policies), plugins.operators)
+    again, saved = recompute.recompute, recompute.saved
     rules = profile_of(profile) if isinstance(profile, str) else profile
     return schedule(
         graph, plugins.operators, rules, trained, lambda node: node.name in again, lambda node: node.name in saved

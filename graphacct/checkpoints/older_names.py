@@ -38,7 +38,7 @@ SCALES = "_scale_inv"
 
 
 @attrs.frozen
-class Names:
+class TensorNames:
     """The names of a model's tensors, what the model below a head may be called, and what this one has as such."""
 
     names: Collection[str]
@@ -65,12 +65,12 @@ def as_today(
     """
     done: Counter[str] = Counter()
     own = sorted({name.partition(".")[0] for name in names} & set(bases))
-    model = Names(names, bases, own)
+    model = TensorNames(names, bases, own)
     tensors = _stacked(_renamed(_unscaled(found, model, done), model, done), model, done)
     return _prefixed(tensors, model, done), done
 
 
-def _unscaled(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) -> dict[str, TensorSpec]:
+def _unscaled(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> dict[str, TensorSpec]:
     """Without the scales of weights: the model is compared as it is unpacked."""
     scales = {
         name
@@ -86,7 +86,7 @@ def _dtype(found: Mapping[str, TensorSpec], name: str) -> str:
     return found[name].dtype if name in found else ""
 
 
-def _renamed(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) -> dict[str, TensorSpec]:
+def _renamed(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> dict[str, TensorSpec]:
     tensors = {}
     for name, spec in found.items():
         for old, new in RENAMED.items() if name not in names else ():
@@ -100,7 +100,7 @@ def _renamed(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) 
     return tensors
 
 
-def _stacked(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) -> dict[str, TensorSpec]:
+def _stacked(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> dict[str, TensorSpec]:
     """Experts of one tensor each as one tensor for all: (expert, out, in), the gate's outputs before the others'."""
     tensors: dict[str, TensorSpec] = {}
     places: dict[str, dict[str, dict[int, str]]] = {}
@@ -133,7 +133,7 @@ def _stack(specs: list[TensorSpec]) -> TensorSpec | None:
     return TensorSpec((len(specs), *specs[0].shape), specs[0].dtype) if alike else None
 
 
-def _prefixed(found: Mapping[str, TensorSpec], names: Names, done: Counter[str]) -> dict[str, TensorSpec]:
+def _prefixed(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> dict[str, TensorSpec]:
     """With or without the base model's prefix, as the model's class has it."""
     tensors = {}
     for name, spec in found.items():

@@ -25,8 +25,8 @@ COMMANDS = {
 """What each command is for. It is here, and the command in a module of its name, so that help imports none of them."""
 
 
-def load(name: str) -> click.Command:
-    """Imports one of our commands."""
+def core_command(name: str) -> click.Command:
+    """Returns one of the COMMANDS, whose module is imported."""
     module = "list_" if name == "list" else name
     command: click.Command = import_module(f"graphacct.cli.{module}").command
     return command
@@ -43,10 +43,10 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            from graphacct.cli.plugin_commands import find
+            from graphacct.cli.plugin_commands import find_command
 
-            return find(cmd_name, COMMANDS)
-        return load(cmd_name)
+            return find_command(cmd_name, COMMANDS)
+        return core_command(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

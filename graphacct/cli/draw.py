@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import SIZE, Output, account_options, arguments
+from graphacct.cli.options import SIZE, OutputPath, account_options, arguments
 from graphacct.cli.output import drawing
 
 
@@ -16,7 +16,7 @@ from graphacct.cli.output import drawing
 @click.option(
     "-o",
     "--output",
-    type=Output(),
+    type=OutputPath(),
     required=True,
     metavar="FILE",
     help="Where to; .svg, .png, .pdf, .dot or a plugin's ending gives the format.",
@@ -33,7 +33,7 @@ def command(
 
     from graphacct.api import account
     from graphacct.cli.errors import say, with_dashes
-    from graphacct.display import written
+    from graphacct.display import rendered
     from graphacct.files import write
 
     given = arguments(options)
@@ -43,5 +43,5 @@ def command(
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_: say(f"warning: {with_dashes(str(message))}")
         report = account(model, **given)
-        write(output, written(form, report, asked, given["plugins"].origin("outputs", form.name)))
+        write(output, rendered(form, report, asked, given["plugins"].origin("outputs", form.name)))
     click.echo(f"{report.model}: {output}", err=True)

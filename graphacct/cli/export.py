@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import Output, arguments, model_options
+from graphacct.cli.options import OutputPath, arguments, model_options
 from graphacct.cli.output import give
 
 
 @click.command("export")
 @click.argument("model")
 @model_options
-@click.option("-o", "--output", type=Output(), required=True, metavar="FILE", help="Where to.")
+@click.option("-o", "--output", type=OutputPath(), required=True, metavar="FILE", help="Where to.")
 def command(model: str, output: str, **options: Any) -> None:
     """Save the graph of MODEL as JSON (docs/graph-json.md); every command takes the file for a MODEL."""
     from graphacct.api import build

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphacct.cli.options import BYTES, OUTPUT, Output, arguments, format_option, memory_options
+from graphacct.cli.options import BYTES, OUTPUT, OutputPath, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option(
     "--timeline", is_flag=True, help="What is alive after each kernel, in place of the parts (CSV always is)."
 )
-@click.option("--plot", type=Output(), metavar="FILE", help="Draw the timeline too: .png, .svg or .pdf (extra plot).")
+@click.option(
+    "--plot", type=OutputPath(), metavar="FILE", help="Draw the timeline too: .png, .svg or .pdf (extra plot)."
+)
 @BYTES
 @format_option(*FORMATS)
 @OUTPUT

@@ -48,7 +48,7 @@ class ImageSize(Integer):
         return (pair[0], pair[-1])
 
 
-class Output(click.ParamType):  # type: ignore[type-arg]
+class OutputPath(click.ParamType):  # type: ignore[type-arg]
     """A file to write, or `-` for standard output."""
 
     name = "file"
@@ -169,7 +169,7 @@ UNKNOWN = _keyword(
 ACCOUNT = (*MODEL, *TRAINING, _keyword("--convention", "What is counted.", metavar="NAME"), UNKNOWN)
 MEMORY = (*MODEL, *TRAINING, UNKNOWN)
 OUTPUT = click.option(
-    "-o", "--output", type=Output(), metavar="FILE", help="Write to a file; its ending gives the format."
+    "-o", "--output", type=OutputPath(), metavar="FILE", help="Write to a file; its ending gives the format."
 )
 BYTES = click.option(
     "--bytes",

@@ -40,7 +40,7 @@ def announced(ours: Container[str]) -> dict[str, EntryPoint]:
     return found
 
 
-def find(name: str, ours: Container[str]) -> click.Command | None:
+def find_command(name: str, ours: Container[str]) -> click.Command | None:
     """The command of a plugin: announced, or else registered by one of all that are loaded; None for an unknown name.
 
     Raises PluginError, which names the distribution, for one that cannot be imported or is no click command.

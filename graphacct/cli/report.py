@@ -42,7 +42,7 @@ def command(
     arithmetic_intensity, if --columns names it. CSV has integers too, of the --columns alone if they are given.
     """
     from graphacct.api import account
-    from graphacct.display import written
+    from graphacct.display import rendered
 
     given = arguments(options)
     form = reporting(format_, output, given["plugins"])
@@ -56,7 +56,7 @@ def command(
 
         give_sheet(sheet(report, **asked), "table", output)
     else:
-        give(written(form, report, asked, given["plugins"].origin("outputs", form.name)), output)
+        give(rendered(form, report, asked, given["plugins"].origin("outputs", form.name)), output)
 
 
 def _counted(columns: list[str], known: Mapping[str, Any], phase: str) -> list[str] | None:

@@ -16,7 +16,7 @@ from graphacct.graph.graph import Node
 from graphacct.operators.cost import Cost, sound
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Convention:
     """What is counted.
 
@@ -34,6 +34,9 @@ class Convention:
     adjust: Callable[[Node, Cost, int], Cost] | None = None
     backward: Callable[[Node, Cost, int], Cost] | None = None
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Convention {self.name}>"
 
 
 def find_convention(convention: str | Convention, known: Mapping[str, Convention]) -> Convention:
@@ -61,10 +64,10 @@ def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backw
         raise PluginError(failure(who, error)) from error
     if not isinstance(result, Cost):
         raise PluginError(f"{who} returned {brief(result)}, which is no Cost")
-    return checked(node, result, f"{who} returned a Cost with")
+    return checked_cost(node, result, f"{who} returned a Cost with")
 
 
-def checked(node: Node, cost: Cost, who: str) -> Cost:
+def checked_cost(node: Node, cost: Cost, who: str) -> Cost:
     """A cost that a plugin made, with each figure a count; PluginError begins with `who`."""
     try:
         return sound(cost, (item.spec for item in (*node.inputs, *node.outputs)), who)

@@ -15,7 +15,7 @@ class StepCost:
     Attributes:
         input_grad: The work of all its gradients with respect to values.
         weight_grad: The same with respect to parameters.
-        again: The work of the forward pass that is done once more in the backward pass: all of it where the node is
+        recompute: The work of the forward pass that is done once more in the backward pass: all of it where the node is
             recomputed to keep less, and what its kernel computes again.
         optimizer: The work of updating the parameters that it owns, on one rank.
         gradient_bytes: The gradients of those parameters, on one rank.
@@ -24,7 +24,7 @@ class StepCost:
 
     input_grad: Cost
     weight_grad: Cost
-    again: Cost
+    recompute: Cost
     optimizer: Cost
     gradient_bytes: Dim
     optimizer_state_bytes: Dim

@@ -43,7 +43,7 @@ def _step(record: NodeCost, kind: str) -> Any:
 
 
 def _hardware(record: NodeCost, kind: str) -> Any:
-    return _step(record, kind) + getattr(step_of(record).again, kind)
+    return _step(record, kind) + getattr(step_of(record).recompute, kind)
 
 
 # Name, formula, title, words for `flops`, words for `matmul_flops`, sentence.
@@ -77,7 +77,7 @@ _STEP = (
 _BESIDE = (
     (
         "recompute",
-        _part("again"),
+        _part("recompute"),
         "Again",
         "computed again",
         "matmul computed again",

@@ -27,8 +27,8 @@ from graphacct.execution.kernels import (
     storages,
 )
 from graphacct.execution.profiles import Profile
-from graphacct.execution.recomputation import NOTHING_AGAIN, Recomputation, recompute
-from graphacct.execution.recorder import BackwardRule, Gradients, Recorder
+from graphacct.execution.recomputation import NOT_RECOMPUTED, RecomputedRegion, recompute_region
+from graphacct.execution.recorder import BackwardRule, OperandGradients, Recorder
 from graphacct.execution.saved_storages import SavedUse
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.operators.operator import Operator
@@ -87,7 +87,7 @@ class Engine:
         for position, call in enumerate(schedule.calls):
             if call.region:
                 self.regions.setdefault(call.region, []).append(position)
-        self.recomputations: dict[int, Recomputation] = {}
+        self.recomputations: dict[int, RecomputedRegion] = {}
         self.reached: set[Key] = set()  # what gets a gradient at all
         self.remaining: dict[Key, int] = {}  # uses of each parameter whose gradient is still to come
         self.buffers: dict[Key, Tensor] = {}  # gradients that wait for the node that they belong to
@@ -152,10 +152,10 @@ class Engine:
         if not arrived:
             return
         if region and region not in self.recomputations:
-            self.recomputations[region] = recompute(tape, self.schedule, self.regions[region], self.uses)
-        again = self.recomputations[region] if region else NOTHING_AGAIN
-        saved = (again.uses if region else self.uses).get(tape.position, [])
-        node = NodeRecorder(tape, call, arrived, saved, again.copies, self.add)
+            self.recomputations[region] = recompute_region(tape, self.schedule, self.regions[region], self.uses)
+        recomputed = self.recomputations[region] if region else NOT_RECOMPUTED
+        saved = (recomputed.uses if region else self.uses).get(tape.position, [])
+        node = NodeRecorder(tape, call, arrived, saved, recomputed.copies, self.add)
         gradients = self._ruled(node, received)
         self.passed = [gradient for gradient in gradients if gradient is not None]
         tape.touch(*node.held)
@@ -172,7 +172,7 @@ class Engine:
             for position in self.regions[region]:
                 entered = storages(self.schedule.calls[position].operands)
                 uses = self.uses.get(position, ())
-                tape.free([use for use in uses if position not in again.taken or use.storage in entered])
+                tape.free([use for use in uses if position not in recomputed.taken or use.storage in entered])
         for index, (operand, gradient) in enumerate(zip(call.operands, gradients, strict=True)):
             if node.wanted[index]:
                 self.passed = [g for g in gradients[index + 1 :] if g is not None]
@@ -295,7 +295,7 @@ class Engine:
         return tensor if tensor in self.made else tensor.storage
 
 
-def plain(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> Gradients:
+def plain(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> OperandGradients:
     """The rule of an operator that has none: one kernel that makes a new gradient of each operand.
 
     The gradients of a view's operands are views if g has just their elements.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from graphacct.graph.graph import Graph, Parameter
-from graphacct.operators.shape_inference import WIDEST
+from graphacct.operators.shape_inference import PROMOTE
 from graphacct.tensors import FLOATING, promoted
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ NEVER_CAST = ("float64", "complex64", "complex128")
 
 
 def cast(trace: Trace, operands: Sequence[Tensor], dtype: str) -> list[Tensor]:
-    """The operands in this dtype, or (`widest`) in that which they are promoted to; others than floats stay."""
+    """The operands in this dtype, or (`promote`) in that which they are promoted to; others than floats stay."""
     eligible = [item.spec.dtype for item in operands if castable(item.spec.dtype)]
-    if dtype == WIDEST and eligible:
+    if dtype == PROMOTE and eligible:
         dtype = promoted(eligible)
     return [item if not castable(item.spec.dtype) else trace.in_dtype(item, dtype) for item in operands]
 

@@ -16,7 +16,7 @@ from graphacct.graph.graph import Node
 from graphacct.operators.operator import Application, Operator
 from graphacct.tensors import TensorSpec
 
-ACTIVATION, GIVEN, INPUT, PARAMETER, TABLE = "activation", "given", "input", "parameter", "table"
+ACTIVATION, PREEXISTING, INPUT, PARAMETER, TABLE = "activation", "preexisting", "input", "parameter", "table"
 FORWARD, RECOMPUTE, BACKWARD = "forward", "recompute", "backward"
 
 
@@ -27,8 +27,8 @@ class Storage:
     Attributes:
         bytes: Its size.
         kind: `activation` (a kernel's output, or what only a backward pass uses), `input` (from outside), `parameter`
-            (buffers too), `table` (a constant that was made with the model), or `given` (left by an earlier step, and
-            freed after its last use in this one).
+            (buffers too), `table` (a constant that was made with the model), or `preexisting` (left by an earlier step,
+            and freed after its last use in this one).
         owner: The node whose kernel made it, or the name of the input or parameter.
         count: How many storages of this kind it stands for.
         dtype: The dtype of its elements.

@@ -44,7 +44,7 @@ class Profile:
         saves: For an operator that saves other tensors than it declares, what it saves here.
         kernels: Operators that are no node of a graph: what `expand` may apply beside those that are registered.
         casts: For an operator before which the framework casts on its own, the dtype of its floating-point operands
-            (`widest`: the one they are promoted to). What the operator expands to is not cast again. Copies of
+            (`promote`: the one they are promoted to). What the operator expands to is not cast again. Copies of
             parameters are made once and live to the end of the pass, as those of torch's autocast do.
         backward: For an operator, a function that records the kernels of its gradients: it is given a `Recorder`, the
             output's gradient g and the operands, and returns each operand's gradient: a new tensor, a view of g, g

@@ -8,11 +8,11 @@ import attrs
 
 from graphacct.execution.kernels import ACTIVATION, RECOMPUTE, KernelCall, Schedule, Storage, storages
 from graphacct.execution.saved_storages import SavedUse, saved_by
-from graphacct.execution.tape import Tape, recomputed
+from graphacct.execution.tape import Tape, with_copies
 
 
 @attrs.frozen(eq=False)
-class Recomputation:
+class RecomputedRegion:
     """A region that has been run again.
 
     Attributes:
@@ -26,12 +26,12 @@ class Recomputation:
     taken: Collection[int] = ()
 
 
-NOTHING_AGAIN = Recomputation({}, {})
+NOT_RECOMPUTED = RecomputedRegion({}, {})
 
 
-def recompute(
+def recompute_region(
     tape: Tape, schedule: Schedule, region: Sequence[int], saved: Mapping[int, Sequence[SavedUse]]
-) -> Recomputation:
+) -> RecomputedRegion:
     """Runs the calls of a region again, up to the last one that saves something.
 
     torch's checkpoint runs the region's function again when the backward pass asks for the first saved tensor, and
@@ -83,8 +83,8 @@ def recompute(
         for storage in own:
             copies[storage] = tape.allocate(storage, index, storage.owner)
         if runs:
-            results = () if stops_early else recomputed(call.outputs, copies)
-            operands = recomputed(call.operands, copies)
+            results = () if stops_early else with_copies(call.outputs, copies)
+            operands = with_copies(call.operands, copies)
             tape.calls.append(attrs.evolve(call, operands=operands, outputs=results, run=RECOMPUTE, position=position))
         ends[position] = tape.now
     for storage, until in schedule.holds:
@@ -93,8 +93,8 @@ def recompute(
             tape.deaths[copies[storage]] = max(tape.deaths[copies[storage]], max(inside, default=-1))
     # a saved output that took the place of a run is its readers' alone from now on
     tape.free([use for position in taken for use in saved.get(position, ()) if use.storage.kind == ACTIVATION])
-    again = {position: [_copy(use, copies) for use in found] for position, found in uses.items()}
-    return Recomputation(again, copies, taken)
+    uses_again = {position: [_copy(use, copies) for use in found] for position, found in uses.items()}
+    return RecomputedRegion(uses_again, copies, taken)
 
 
 def _made(calls: Sequence[tuple[int, KernelCall]]) -> set[Storage]:
@@ -109,5 +109,5 @@ def _made(calls: Sequence[tuple[int, KernelCall]]) -> set[Storage]:
 
 
 def _copy(use: SavedUse, copies: Mapping[Storage, Storage]) -> SavedUse:
-    (tensor,) = recomputed((use.tensor,), copies)
+    (tensor,) = with_copies((use.tensor,), copies)
     return attrs.evolve(use, storage=copies.get(use.storage, use.storage), tensor=tensor)

@@ -13,11 +13,11 @@ from graphacct.errors import OperatorError
 from graphacct.execution.kernels import KernelCall, Tensor
 from graphacct.tensors import TensorSpec
 
-Gradients: TypeAlias = Tensor | tuple[Tensor | None, ...] | None
+OperandGradients: TypeAlias = Tensor | tuple[Tensor | None, ...] | None
 """What a rule returns: the gradient of each operand, None for an operand without one; alone if there is one operand."""
 ExpandRule: TypeAlias = Callable[..., Tensor | tuple[Tensor, ...]]
 """`(trace: Expansion, *operands: Tensor, **attributes)` to the operator's output, or to the tuple of its outputs."""
-BackwardRule: TypeAlias = Callable[..., Gradients]
+BackwardRule: TypeAlias = Callable[..., OperandGradients]
 """`(trace: Recorder, g: Tensor, *operands: Tensor, **attributes)` to the operands' gradients. For an operator with
 several outputs g is the tuple of their gradients, None for an output that got none."""
 
@@ -96,7 +96,7 @@ class Recorder(Protocol):
         """Keeps tensors alive until the rule's last kernel, as temporaries of one expression are."""
         ...
 
-    def release(self, *what: Tensor | str) -> None:
+    def release(self, *released: Tensor | str) -> None:
         """Frees arrived gradients, or saved tensors by their names, now and not when the rule has run.
 
         For an operator that the framework runs as several autograd nodes, each of which frees what it saved.

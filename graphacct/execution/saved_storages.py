@@ -64,7 +64,7 @@ def saved_uses(schedule: Schedule) -> Iterator[SavedUse]:
     of the region needs it.
     """
     regions: dict[Storage, int] = {}  # where each storage of a recomputed region was made
-    needed = _needed_again(schedule.calls)
+    needed = _needed_by_recompute(schedule.calls)
     for position, call in enumerate(schedule.calls):
         if not call.region:
             yield from saved_by(call, position)
@@ -77,7 +77,7 @@ def saved_uses(schedule: Schedule) -> Iterator[SavedUse]:
                 yield from _spared(call, position)
 
 
-def _needed_again(calls: Sequence[KernelCall]) -> set[int]:
+def _needed_by_recompute(calls: Sequence[KernelCall]) -> set[int]:
     """Returns the recomputed calls through which a gradient flows, and those that make something for one of them in
     their region."""
     found: set[int] = set()
@@ -88,11 +88,11 @@ def _needed_again(calls: Sequence[KernelCall]) -> set[int]:
             continue
         if _flows(call) or any((call.region, storage) in wanted for storage in storages(call.outputs)):
             found.add(position)
-            wanted.update((call.region, storage) for storage in _read_again(call, position))
+            wanted.update((call.region, storage) for storage in _read_by_recompute(call, position))
     return found
 
 
-def _read_again(call: KernelCall, position: int) -> list[Storage]:
+def _read_by_recompute(call: KernelCall, position: int) -> list[Storage]:
     """Returns the operands' storages that a region's backward pass needs: all that a call which is run again reads, and
     what one whose outputs are saved saves itself."""
     operands = storages(call.operands)
@@ -114,7 +114,7 @@ def _spared(call: KernelCall, position: int) -> Iterator[SavedUse]:
 
 def _entering(call: KernelCall, position: int, regions: Mapping[Storage, int]) -> Iterator[SavedUse]:
     """Yields what a recomputed call reads from outside its region."""
-    read = _read_again(call, position)
+    read = _read_by_recompute(call, position)
     for tensor in call.operands:
         for storage in tensor.storages:
             # the copy of a parameter is made again

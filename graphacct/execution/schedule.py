@@ -18,9 +18,9 @@ from graphacct.errors import blame, unknown
 from graphacct.execution.casting import cast, trains
 from graphacct.execution.kernels import (
     ACTIVATION,
-    GIVEN,
     INPUT,
     PARAMETER,
+    PREEXISTING,
     TABLE,
     KernelCall,
     RepeatedSpan,
@@ -212,7 +212,7 @@ class Trace:
             if application.view and operands:
                 found = storages(operands)
             else:
-                kind = GIVEN if operator.given else TABLE if application.view else ACTIVATION
+                kind = PREEXISTING if operator.preexisting else TABLE if application.view else ACTIVATION
                 found = [self._storage(spec, kind, copy_of)]
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)

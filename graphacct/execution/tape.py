@@ -53,8 +53,8 @@ class Tape:
         """Appends a call whose outputs are there."""
         call = self.schedule.calls[self.position]
         rule = self.operators.get(name)
-        what = (call.node, rule, tuple(operands), outputs, attributes or {}, application)
-        self.calls.append(KernelCall(*what, call.count, call.region, BACKWARD, self.position, name=name))
+        parts = (call.node, rule, tuple(operands), outputs, attributes or {}, application)
+        self.calls.append(KernelCall(*parts, call.count, call.region, BACKWARD, self.position, name=name))
 
     def make(
         self,
@@ -146,7 +146,7 @@ class NodeRecorder:
             arrived = [gradient for gradient in self._gradients if gradient.storage not in self.freed]
             reads = list(dict.fromkeys((*arrived, *(use.tensor for use in self.uses))))
         specs = [TensorSpec(x.spec.shape, x.spec.dtype) if isinstance(x, Tensor) else x for x in like]
-        made = self._tape.make(self.call.name, recomputed(reads, self._copies), specs)
+        made = self._tape.make(self.call.name, with_copies(reads, self._copies), specs)
         self._tape.touch(*reads)
         return made
 
@@ -160,7 +160,7 @@ class NodeRecorder:
             found = storages(operands)
             views = tuple(Tensor(spec, found[0], False, tuple(found[1:])) for spec in application.outputs)
             return single(operator, views)
-        reads = recomputed(operands, self._copies)
+        reads = with_copies(operands, self._copies)
         made = self._tape.make(operator, reads, application.outputs, attributes, application)
         self._tape.touch(*operands)
         return single(operator, made)
@@ -182,9 +182,9 @@ class NodeRecorder:
         """Keeps tensors until the rule has run."""
         self.held.extend(tensors)
 
-    def release(self, *what: Tensor | str) -> None:
+    def release(self, *released: Tensor | str) -> None:
         """Frees gradients, or saved tensors by their names, before the rule has run."""
-        for item in what:
+        for item in released:
             if isinstance(item, Tensor):
                 self.freed.update(item.storages)
                 self._tape.touch(item)
@@ -193,7 +193,7 @@ class NodeRecorder:
                 self.uses = [use for use in self.uses if use.name != item]
 
 
-def recomputed(tensors: Iterable[Tensor], copies: Mapping[Storage, Storage]) -> tuple[Tensor, ...]:
+def with_copies(tensors: Iterable[Tensor], copies: Mapping[Storage, Storage]) -> tuple[Tensor, ...]:
     """Returns the tensors in the storages that a recomputation made of theirs."""
     return tuple([_copied(tensor, copies) for tensor in tensors]) if copies else tuple(tensors)
 

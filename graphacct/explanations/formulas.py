@@ -20,7 +20,7 @@ from graphacct.tensors import TensorSpec
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
     from graphacct.reports.report import Report
-    from graphacct.training.gradients import Addend
+    from graphacct.training.gradients import GradientPart
 
 WORK = ("matmul_flops", "vector_flops")
 PER_NODE = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
@@ -34,9 +34,9 @@ def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]
     return _closed(operator, record, PER_NODE, _Symbols.cost, exact_cost(operator, record))
 
 
-def gradient_formulas(operator: Operator, record: NodeCost, addend: Addend) -> dict[str, tuple[str, str]]:
+def gradient_formulas(operator: Operator, record: NodeCost, part: GradientPart) -> dict[str, tuple[str, str]]:
     """The same of one part of the backward pass: of its `matmul_flops` and its `vector_flops`."""
-    return _closed(operator, record, WORK, lambda symbols: symbols.gradient(addend), addend.work)
+    return _closed(operator, record, WORK, lambda symbols: symbols.gradient(part), part.work)
 
 
 def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tuple[str, str]:
@@ -121,12 +121,12 @@ class _Symbols:
         work = self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes)
         return full_cost(work, self.specs, self.outputs, self.application.view)
 
-    def gradient(self, addend: Addend) -> Work:
+    def gradient(self, part: GradientPart) -> Work:
         """One part of the backward pass in symbols."""
         work = Work()
-        if addend.stated is not None:
-            work = self.operator.call(addend.stated, self.dims, self.batch, self.specs, self.outputs, self.attributes)
-        return work.plus(Work(self.operator.contraction(self.dims, self.batch))) if addend.contracted else work
+        if part.stated is not None:
+            work = self.operator.call(part.stated, self.dims, self.batch, self.specs, self.outputs, self.attributes)
+        return work.plus(Work(self.operator.contraction(self.dims, self.batch))) if part.contracted else work
 
     def _spec(self, term: Term, spec: TensorSpec, index: int) -> TensorSpec:
         front, back = len(term.front), len(term.back)

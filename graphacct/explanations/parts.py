@@ -17,20 +17,20 @@ from graphacct.graph.graph import Graph, Parameter, Value
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
-from graphacct.training.gradient_flow import Additions, NodeGradients, backward
-from graphacct.training.gradients import AGAIN, INPUT, WEIGHT, addends_of, operand_name
+from graphacct.training.gradient_flow import Additions, NodeGradients, node_gradients
+from graphacct.training.gradients import INPUT_GRAD, RECOMPUTE, WEIGHT_GRAD, gradient_parts, operand_name
 from graphacct.training.options import Training
-from graphacct.training.recompute import recomputed
+from graphacct.training.recompute import recompute_plan
 from graphacct.training.selection import freezing, frozen
 from graphacct.training.updates import update
 from graphacct.transforms.transform import APPLIED
 
-RECOMPUTE, OPTIMIZER = "recompute", "optimizer"
+OPTIMIZER = "optimizer"
 MATMUL, VECTOR = "matmul_flops", "vector_flops"
-KEPT = ("gradient_bytes", "optimizer_state_bytes")
+PARAMETER_BYTES = ("gradient_bytes", "optimizer_state_bytes")
 QUANTITIES = (
-    *[f"{kind}_{of}" for kind in (INPUT, WEIGHT, RECOMPUTE, OPTIMIZER) for of in (MATMUL, "flops")],
-    *KEPT,
+    *[f"{kind}_{of}" for kind in (INPUT_GRAD, WEIGHT_GRAD, RECOMPUTE, OPTIMIZER) for of in (MATMUL, "flops")],
+    *PARAMETER_BYTES,
 )
 """The quantities that are explained by their parts."""
 
@@ -89,29 +89,29 @@ def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins:
     if operator is None or record.cost is None:
         return Backward()
     graph, trained = frozen(graph, training.freeze)
-    computed = backward(graph, trained).get(record.node.name) or NodeGradients(record.node)
+    computed = node_gradients(graph, trained).get(record.node.name) or NodeGradients(record.node)
     passes = computed.times
     gradients = list(_gradients(operator, record, passes))
     costly = {part.name for part in gradients if not same(part.each, 0)}
     free = dict.fromkeys(part.name for part in gradients if part.name not in costly)
     notes = [*_idle(operator, record, passes, graph, training)]
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
-    repeated = recomputed(graph, training.recompute, plugins.operators)
-    again = list(_again(operator, record)) if record.node.name in repeated.again else []
-    parts = (*gradients, *_additions(computed.additions), *again, *_updates(record, training, trained))
+    plan = recompute_plan(graph, training.recompute, plugins.operators)
+    repeated = list(_forward_again(operator, record)) if record.node.name in plan.recompute else []
+    parts = (*gradients, *_additions(computed.additions), *repeated, *_updates(record, training, trained))
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
 
 
 def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator[ExplainedPart]:
     """The parts of the gradients, and what the kernel does again for them."""
     for wanted, times in passes.items():
-        for part in addends_of(operator, record.node, wanted) or ():
+        for part in gradient_parts(operator, record.node, wanted) or ():
             found = gradient_formulas(operator, record, part)
-            again = part.kind == AGAIN
-            name = "what its backward kernel does again" if again else " and ".join(part.operands)
+            repeated = part.kind == RECOMPUTE
+            name = "what its backward kernel does again" if repeated else " and ".join(part.operands)
             for of in (MATMUL, VECTOR):
                 each = getattr(part.work, of)
-                yield _part(RECOMPUTE if again else part.kind, of, name, found.get(of, ("", "")), each, times)
+                yield _part(part.kind, of, name, found.get(of, ("", "")), each, times)
 
 
 def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
@@ -120,10 +120,10 @@ def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
         name = f"the gradients of {item.name} from its {number(item.uses)} uses, added up"
         steps = (f"{number(item.count)} · elements", f"{number(item.count)} · {number(item.elements)}")
         each = item.count * item.elements
-        yield _part(WEIGHT if item.weight else INPUT, VECTOR, name, steps, each, item.times)
+        yield _part(WEIGHT_GRAD if item.weight else INPUT_GRAD, VECTOR, name, steps, each, item.times)
 
 
-def _again(operator: Operator, record: NodeCost) -> Iterator[ExplainedPart]:
+def _forward_again(operator: Operator, record: NodeCost) -> Iterator[ExplainedPart]:
     """A node that is run again in the backward pass."""
     cost = exact_cost(operator, record)
     for of in (MATMUL, VECTOR):
@@ -136,7 +136,7 @@ def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter]
         found = update((parameter,), record.repeats, training, trained)
         for of in (MATMUL, VECTOR):
             yield _part(OPTIMIZER, of, parameter.name, ("", ""), getattr(found.work, of), 1)
-        for quantity in KEPT:
+        for quantity in PARAMETER_BYTES:
             yield _part(quantity, "", parameter.name, ("", ""), getattr(found, quantity), 1)
 
 

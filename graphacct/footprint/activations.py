@@ -21,10 +21,10 @@ from graphacct.execution.saved_storages import SavedUse, saved_storages, saved_u
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.live_tensors import LiveTensor, live_tensors
 from graphacct.footprint.liveness import live_bytes
-from graphacct.footprint.timeline import TimelineRow, largest, timeline
+from graphacct.footprint.timeline import TimelineRow, peak_of, timeline
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.operators.operator import Operator
-from graphacct.training.recompute import NOTHING_AGAIN, Recomputed
+from graphacct.training.recompute import NO_RECOMPUTE, RecomputePlan
 
 
 @attrs.frozen(eq=False)
@@ -38,7 +38,7 @@ class Activations:
         operators: The registered operators by name.
         profile: The execution profile.
         trained: Says which parameters need a gradient.
-        recomputed: What the backward pass runs again.
+        plan: What the backward pass runs again, and whose outputs it saves instead.
         training: Whether there is a backward pass.
     """
 
@@ -46,19 +46,19 @@ class Activations:
     operators: Mapping[str, Operator]
     profile: Profile
     trained: Callable[[Parameter], bool]
-    recomputed: Recomputed = NOTHING_AGAIN
+    plan: RecomputePlan = NO_RECOMPUTE
     training: bool = True
 
     @cached_property
     def schedule(self) -> Schedule:
         """The kernels of the forward pass."""
-        again, saved = self.recomputed.again, self.recomputed.saved
+        rerun, saved = self.plan.recompute, self.plan.saved
         return schedule(
             self.graph,
             self.operators,
             self.profile,
             self.trained,
-            lambda node: node.name in again,
+            lambda node: node.name in rerun,
             lambda node: node.name in saved,
         )
 
@@ -108,12 +108,12 @@ class Activations:
     @cached_property
     def forward_peak(self) -> Dim:
         """The most bytes alive during the forward pass."""
-        return largest(self.live_bytes[: len(self.schedule.calls)])
+        return peak_of(self.live_bytes[: len(self.schedule.calls)])
 
     @cached_property
     def backward_peak(self) -> Dim:
         """The most bytes alive during the backward pass; 0 without one."""
-        return largest(self.live_bytes[len(self.schedule.calls) :])
+        return peak_of(self.live_bytes[len(self.schedule.calls) :])
 
     @cached_property
     def peak(self) -> Dim:
@@ -125,7 +125,7 @@ class Activations:
         """The most bytes alive in a step that starts without gradients: each parameter's stays when it is made."""
         if not self.training:
             return self.peak
-        return largest(live_bytes(self.schedule, self.saved, self.backward, fresh=True))
+        return peak_of(live_bytes(self.schedule, self.saved, self.backward, fresh=True))
 
     @property
     def peak_position(self) -> int | None:

@@ -87,19 +87,19 @@ def fit(memory: Memory, budget: int) -> Fit:
     return Fit(budget, memory.total)
 
 
-def largest(measure: Callable[[int], Memory], budget: int, what: str) -> Largest:
+def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Largest:
     """Returns the largest size, 1 or more, at which `measure` gives a total within `budget` bytes.
 
     The total must grow with the size: doubling, then halving finds it in few steps, and the next larger size was tried
     and does not fit. A size that the model refuses (beyond its context) ends the search too.
 
-    Raises ConfigError, which names the size as `what`, if not even 1 fits.
+    Raises ConfigError, which names the size as `option`, if not even 1 fits.
     """
     best = measure(1)
     least = fit(best, budget)
     if not least.fits:
         raise ConfigError(
-            f"not even {what} 1 of {best.model!r} fits: it needs {least.total:,} bytes of {budget:,}, "
+            f"not even {option} 1 of {best.model!r} fits: it needs {least.total:,} bytes of {budget:,}, "
             f"{-least.headroom:,} too many"
         )
     low, high, limit = 1, MOST, ""
@@ -117,5 +117,5 @@ def largest(measure: Callable[[int], Memory], budget: int, what: str) -> Largest
         else:
             high, limit = middle, ""
     if high == MOST and not limit:
-        limit = f"no larger {what} was tried"
+        limit = f"no larger {option} was tried"
     return Largest(low, best, limit)

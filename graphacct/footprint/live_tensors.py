@@ -8,7 +8,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
-from graphacct.execution.kernels import GIVEN, RECOMPUTE, Schedule, storages
+from graphacct.execution.kernels import PREEXISTING, RECOMPUTE, Schedule, storages
 from graphacct.execution.saved_storages import SavedUse
 from graphacct.footprint.liveness import live_storages
 
@@ -50,12 +50,12 @@ def live_tensors(
         for storage in storages(tensors):
             reasons.setdefault(storage, ("", why))
     for life in backward.lives:
-        again = backward.calls[life.birth].run == RECOMPUTE
-        reasons[life.storage] = ("", "recomputed" if again else "of the backward pass, in use")
+        rerun = backward.calls[life.birth].run == RECOMPUTE
+        reasons[life.storage] = ("", "recomputed" if rerun else "of the backward pass, in use")
     reasons.update((gradient.storage, ("", "a parameter's new gradient")) for gradient in backward.gradients)
     counts: dict[tuple[str, Dim, str, str], Dim] = {}
     for storage, count in live_storages(schedule, position, saved, backward):
-        other = ("", "the cache as it was, in use" if storage.kind == GIVEN else "in use")
+        other = ("", "the cache as it was, in use" if storage.kind == PREEXISTING else "in use")
         key = (storage.owner, storage.bytes, *reasons.get(storage, other))
         counts[key] = counts.get(key, 0) + count
     found = [LiveTensor(node, count, size * count, *reason) for (node, size, *reason), count in counts.items()]

@@ -16,7 +16,7 @@ import attrs
 
 from graphacct.dims import Dim, maximum
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
-from graphacct.execution.kernels import ACTIVATION, GIVEN, KernelCall, Schedule, Storage, storages
+from graphacct.execution.kernels import ACTIVATION, PREEXISTING, KernelCall, Schedule, Storage, storages
 from graphacct.execution.saved_storages import SavedUse
 from graphacct.operators.saves import OWN, saved_tensors
 
@@ -132,10 +132,10 @@ def _births(schedule: Schedule, saved: Iterable[SavedUse]) -> dict[Storage, int]
     births: dict[Storage, int] = {}
     for position, call in enumerate(schedule.calls):
         for storage in storages((*call.outputs, *call.operands)):
-            if storage.kind in (ACTIVATION, GIVEN):
+            if storage.kind in (ACTIVATION, PREEXISTING):
                 births.setdefault(storage, position)
     for use in saved:
-        if use.storage.kind in (ACTIVATION, GIVEN):
+        if use.storage.kind in (ACTIVATION, PREEXISTING):
             births.setdefault(use.storage, use.position)
     return births
 
@@ -154,10 +154,10 @@ def _forward_changes(schedule: Schedule, births: dict[Storage, int], lasting: It
         made: Dim = 1
         staying: Dim = 1
         for position, others, left in _earlier(schedule, birth, storage, storage in stays):
-            yield position, storage, left - others if storage.kind == GIVEN else left, -1
+            yield position, storage, left - others if storage.kind == PREEXISTING else left, -1
             made = made + others
             staying = staying + left
-        yield (0, storage, made, -1) if storage.kind == GIVEN else (birth, storage, 1, -1)
+        yield (0, storage, made, -1) if storage.kind == PREEXISTING else (birth, storage, 1, -1)
         if storage not in stays:
             yield deaths[storage] + 1, storage, -staying, -1
 

@@ -23,11 +23,12 @@ from graphacct.footprint.timeline import TimelineRow
 from graphacct.footprint.weights import weights
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.hooks.manager import Plugins
+from graphacct.keywords import check_no_training, separated
 from graphacct.models.build import build
-from graphacct.models.find import Found, find_model
+from graphacct.models.find import ModelChoice, find_model
 from graphacct.phases import CACHING, FORWARD, PREFILL, TRAIN
-from graphacct.training.options import check_no_training, resolved, separated
-from graphacct.training.recompute import recomputed
+from graphacct.training.options import resolved
+from graphacct.training.recompute import recompute_plan
 from graphacct.training.selection import frozen, selected
 from graphacct.training.zero import shard
 
@@ -135,12 +136,12 @@ def memory(
     how = resolved(asked, plugins)
     graph, trained = frozen(built, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
-    again = recomputed(graph, how.recompute, plugins.operators)
+    plan = recompute_plan(graph, how.recompute, plugins.operators)
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
     cached = cached_bytes(annotated, plugins.operators)
-    run = Activations(graph, plugins.operators, how.profile, gradients, again, phase == TRAIN)
+    run = Activations(graph, plugins.operators, how.profile, gradients, plan, phase == TRAIN)
     at = run.peak_position
     buffers = whole.buffers + run.table_bytes
     inputs = sum(value.spec.bytes for value in graph.inputs)
@@ -176,9 +177,11 @@ def memory(
     )
 
 
-def _graph(found: Graph | Found, phase: str | None, plugins: Plugins, options: Mapping[str, Any]) -> tuple[Graph, str]:
+def _graph(
+    found: Graph | ModelChoice, phase: str | None, plugins: Plugins, options: Mapping[str, Any]
+) -> tuple[Graph, str]:
     """Returns the model's graph and its phase, a training step by default; a finished graph is taken as it is."""
-    if isinstance(found, Found):
+    if isinstance(found, ModelChoice):
         phase = phase or TRAIN
         return build(found, plugins=plugins, phase=phase, **options), phase
     graph = build(found, plugins=plugins, **options)
@@ -190,7 +193,7 @@ def _graph(found: Graph | Found, phase: str | None, plugins: Plugins, options: M
 
 
 def _per_token(
-    annotated: AnnotatedGraph, found: Graph | Found, plugins: Plugins, options: Mapping[str, Any]
+    annotated: AnnotatedGraph, found: Graph | ModelChoice, plugins: Plugins, options: Mapping[str, Any]
 ) -> Dim | None:
     """Returns what one more token of one sequence adds to the cache; in a phase without a cache, what it would add in a
     prefill of one token."""

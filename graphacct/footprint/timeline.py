@@ -45,7 +45,7 @@ def timeline(
     )
 
 
-def largest(alive: Sequence[Dim]) -> Dim:
+def peak_of(alive: Sequence[Dim]) -> Dim:
     """Returns the most that is alive at once; 0 without a kernel."""
     nothing: Dim = 0
     return reduce(maximum, alive, nothing)

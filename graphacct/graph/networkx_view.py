@@ -210,8 +210,8 @@ def _spec(shape: Any, dtype: str, node: str) -> TensorSpec:
     return TensorSpec(tuple(check_dim(dim, f"a dimension of {node!r}") for dim in dims), name)
 
 
-def _typed(value: Any, kind: type, what: str) -> Any:
-    """The value, or a GraphError that says `what` it should be."""
+def _typed(value: Any, kind: type, subject: str) -> Any:
+    """The value, or a GraphError that says `subject` it should be."""
     if not isinstance(value, kind) or isinstance(value, (str, bool)):
-        raise GraphError(f"{what}, not {brief(value)}")
+        raise GraphError(f"{subject}, not {brief(value)}")
     return value

@@ -41,13 +41,13 @@ class EntryPoint(NamedTuple):
             result = getattr(result, part)
         return result
 
-    def load_checked(self, what: str) -> Any:
-        """The same; PluginError says `what` could not be imported, of which distribution, and how to leave it out."""
+    def load_checked(self, subject: str) -> Any:
+        """The same; PluginError says that `subject` cannot be imported, whose it is, and how to leave it out."""
         try:
             return self.load()
         except (Exception, SystemExit) as error:
             raise PluginError(
-                f"{what} {self.name!r} ({self.distribution}) failed to import: {type(error).__name__}: {error}; "
+                f"{subject} {self.name!r} ({self.distribution}) failed to import: {type(error).__name__}: {error}; "
                 f"uninstall it, or leave it out with {BLOCK_VARIABLE}={self.name}"
             ) from error
 

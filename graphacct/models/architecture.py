@@ -63,7 +63,7 @@ def _phases(architecture: Architecture) -> tuple[str, ...]:
     return ("forward", "train") if architecture.losses else ("forward",)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Architecture:
     """A family of models.
 
@@ -103,6 +103,9 @@ class Architecture:
     model_types: tuple[str, ...] = ()
     doc: str = ""
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Architecture {self.name}>"
 
     def load(self) -> Architecture:
         """This architecture; one that is deferred imports its module here."""
@@ -240,13 +243,13 @@ def _one_of(known: tuple[str, ...], value: str, name: str) -> str:
     return value
 
 
-def _checked(value: Any, what: str) -> Any:
-    if what == "image_size":
+def _checked(value: Any, subject: str) -> Any:
+    if subject == "image_size":
         pair = value if isinstance(value, (tuple, list)) else (value, value)
         if len(pair) != 2:
             raise ConfigError(f"image_size is a height and a width, not {value!r}")
-        return tuple(check_dim(side, what) for side in pair)
-    return check_dim(value, what)
+        return tuple(check_dim(side, subject) for side in pair)
+    return check_dim(value, subject)
 
 
 def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ from graphacct.errors import ConfigError, ShapeError
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.architecture import Workload
-from graphacct.models.find import Found, find_model
+from graphacct.models.find import ModelChoice, find_model
 from graphacct.tensors import dtype_name
 
 
@@ -74,7 +74,7 @@ def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) 
 
 
 def _graph(
-    found: Graph | Found, workload: Mapping[str, Any], overrides: Mapping[str, Any], dtype: str, plugins: Plugins
+    found: Graph | ModelChoice, workload: Mapping[str, Any], overrides: Mapping[str, Any], dtype: str, plugins: Plugins
 ) -> Graph:
     """The graph of what is found, without adapters.
 

@@ -17,9 +17,9 @@ from graphacct.models.reader import Reader
 Result = TypeVar("Result")
 
 
-@attrs.frozen(eq=False)
-class Found:
-    """A model that is found and not built yet, which can be for any workload.
+@attrs.frozen(eq=False, repr=False)
+class ModelChoice:
+    """A model before it is built, which can be for any workload.
 
     Attributes:
         name: What reports call it.
@@ -33,15 +33,18 @@ class Found:
     config: Any
     path: str = ""
 
+    def __repr__(self) -> str:
+        return f"<ModelChoice {self.name}>"
 
-def find_model(model: object, plugins: Plugins) -> Graph | Found:
+
+def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
     """What a model's name, a path, `module:function`, a Graph or an object that a reader knows stands for: a finished
     graph, or what one is built of. What was found already is returned as it is.
 
     Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that gives no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
     """
-    if isinstance(model, Found):
+    if isinstance(model, ModelChoice):
         return model
     if isinstance(model, Graph):
         from graphacct.graph.validate import validate
@@ -51,9 +54,9 @@ def find_model(model: object, plugins: Plugins) -> Graph | Found:
     if not isinstance(model, (str, os.PathLike)):
         return _read(model, plugins)
     name = os.fspath(model)
-    found = find(name, plugins)
+    found = preset(name, plugins)
     if found is not None:
-        return Found(name, *found)
+        return ModelChoice(name, *found)
     if os.path.exists(name):
         return _read(name, plugins)
     known = presets(plugins)
@@ -68,7 +71,7 @@ def find_model(model: object, plugins: Plugins) -> Graph | Found:
     raise unknown("model", name, known, "graphacct list architectures shows all")
 
 
-def find(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
+def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
     """The architecture and configuration of a preset, or of an architecture's own name (its default configuration)."""
     for item in plugins.architectures.values():
         if name in item.presets:
@@ -90,7 +93,7 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
     return table
 
 
-def _read(model: Any, plugins: Plugins) -> Graph | Found:
+def _read(model: Any, plugins: Plugins) -> Graph | ModelChoice:
     """What the first reader that accepts an existing path, or an object, makes of it."""
     for reader in plugins.readers.values():
         if not _asked(reader, model, plugins, lambda reader: reader.accepts(model)):
@@ -98,7 +101,7 @@ def _read(model: Any, plugins: Plugins) -> Graph | Found:
         if reader.find is not None:
             found: object = _asked(reader, model, plugins, lambda reader: reader.find(model, plugins))
             if isinstance(found, tuple) and len(found) == 3 and isinstance(found[1], Architecture):
-                return Found(*found, model if isinstance(model, str) else "")
+                return ModelChoice(*found, model if isinstance(model, str) else "")
             wanted = "not a model's name, its architecture and its configuration"
         else:
             found = _asked(reader, model, plugins, lambda reader: reader.read(model, plugins.operators))

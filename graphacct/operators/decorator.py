@@ -26,9 +26,9 @@ def operator(
     replaces: bool = False,
     gradients: Mapping[str, Callable[..., Work]] | None = None,
     recomputes: Callable[..., Work] | None = None,
-    given: bool = False,
+    preexisting: bool = False,
     attention: str = "",
-    keeps_order: bool | str = False,
+    preserves_layout: bool | str = False,
     caches: Callable[..., Dim] | None = None,
     stacks: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
@@ -84,9 +84,9 @@ def operator(
             gradients or {},
             recomputes,
             attributes,
-            given,
+            preexisting,
             attention,
-            keeps_order,
+            preserves_layout,
             caches,
             stacks,
         )

@@ -22,7 +22,7 @@ from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import OperatorError, SignatureError, suggest
 from graphacct.layout import ordered
 from graphacct.operators.cost import Cost, Work, full_cost
-from graphacct.operators.shape_inference import WIDEST, as_specs, check_specs, default_dtype, widest
+from graphacct.operators.shape_inference import PROMOTE, as_specs, check_specs, default_dtype, promote
 from graphacct.operators.signature import Signature
 from graphacct.tensors import TensorSpec
 
@@ -31,7 +31,7 @@ MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Saved:
     """A tensor that an operator's backward pass keeps.
 
@@ -42,20 +42,23 @@ class Saved:
             empty is a scalar. None for operands and outputs.
         dtype: For a tensor of its own: its dtype, or the operand whose dtype it has (that of the first output where the
             operand was left out); empty means that of the first output.
-        when: The attribute that must be set (not 0, None or False) for it to be kept; empty means always.
-        serves: The operands whose gradient needs it, as names with blanks between; empty means any: torch keeps a
-            factor of a product only when the other factor's gradient will be computed.
+        if_attribute: It is saved only if this attribute is set (not 0, None or False); empty means always.
+        needed_for: The operands whose gradient needs it, as names separated by blanks; empty means any. Torch saves a
+            factor of a product only if the other factor's gradient will be computed.
     """
 
     name: str
     why: str
     dims: str | None = None
     dtype: str = ""
-    when: str = ""
-    serves: str = ""
+    if_attribute: str = ""
+    needed_for: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Saved {self.name}: {self.why}>"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Application:
     """An operator applied to operands of certain specs.
 
@@ -77,7 +80,7 @@ class Application:
 _Plan: TypeAlias = tuple[tuple[tuple[str, str, int], ...], tuple[str, ...]]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Operator:
     """How one kind of node computes.
 
@@ -90,7 +93,7 @@ class Operator:
         saves: What the backward pass keeps.
         view: Whether the outputs share the first operand's storage, or a function of the formula's kind that says so.
         infer: A function of the formula's kind that returns the outputs, where the signature cannot say them.
-        dtype: The outputs' dtype, or `widest` for that of the widest floating-point operand, as torch promotes; empty
+        dtype: The outputs' dtype, or `promote` for that of the widest floating-point operand, as torch promotes; empty
             means that of the first floating-point operand, or else of the first.
         doc: The factor per element and its source.
         replaces: Whether it takes the place of an operator of this name from another plugin.
@@ -101,12 +104,12 @@ class Operator:
             part of any gradient, so that the hardware does it and the model does not ask for it. A function of the
             formula's kind.
         attributes: Defaults of the attributes, by name; REQUIRED where there is none.
-        given: Whether its outputs are there before the graph runs and go after their last use: what an earlier step
-            left, such as a cache. (A view of no operand that is not given is a table that stays.)
+        preexisting: True for outputs that exist before the graph runs, such as a cache from an earlier step. They are
+            freed after their last use. (Any other view without operands is a table, which stays.)
         attention: Its part in attention: `weights` for what makes weights of scores (a softmax), `whole` for a scores'
             product, their weights and the weighted sum in one. Selective recomputation looks for both.
-        keeps_order: Whether its outputs lie in memory in the order of the first operand that has their shape, as
-            those of torch's element-wise kernels do, and not row-major; or the attribute that says so.
+        preserves_layout: True if its outputs have the memory layout of the first operand of their shape, as those of
+            torch's element-wise kernels do; otherwise they are row-major. May name an attribute that decides.
         caches: For an operator whose outputs stay in a cache for the next step: the bytes that one more token of one
             sequence adds to them, a function of the formula's kind. 0 for what does not grow.
         stacks: Whether it gathers what a block's repetitions stack up, when the block is written out; a view, or
@@ -126,15 +129,18 @@ class Operator:
     gradients: Mapping[str, Callable[..., Work]] = attrs.field(factory=dict)
     recomputes: Callable[..., Work] | None = None
     attributes: Mapping[str, Any] = attrs.field(factory=dict)
-    given: bool = False
+    preexisting: bool = False
     attention: str = ""
-    keeps_order: bool | str = False
+    preserves_layout: bool | str = False
     caches: Callable[..., Dim] | None = None
     stacks: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
     _batched: bool = attrs.field(init=False, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Operator {self.name}: {self.signature.text}>"
 
     def __attrs_post_init__(self) -> None:
         terms = [term for term in self.signature.inputs if term.name in self.contracts]
@@ -167,12 +173,12 @@ class Operator:
         if attributes or self.attributes:
             self.check_attributes(attributes)
         dims, batch = self.signature.bind(specs)
-        dtype = widest(specs) if self.dtype == WIDEST else self.dtype or default_dtype(specs)
+        dtype = promote(specs) if self.dtype == PROMOTE else self.dtype or default_dtype(specs)
         if self.infer is None:
             if self.attributes:
                 dims.update(self._sized(dims, attributes))
             outputs = tuple([TensorSpec(shape, dtype) for shape in self.signature.shapes(dims, batch)])
-            if self.keeps_order and self._keeps_order(specs, attributes):
+            if self.preserves_layout and self._preserves_layout(specs, attributes):
                 outputs = tuple([ordered(output, specs) for output in outputs])
         else:
             outputs = as_specs(self.call(self.infer, dims, batch, specs, (), attributes), dtype)
@@ -256,10 +262,10 @@ class Operator:
             if name in self.attributes and name not in dims
         }
 
-    def _keeps_order(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> bool:
+    def _preserves_layout(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> bool:
         if not any(spec.strides is not None for spec in specs):
             return False
-        flag = self.keeps_order
+        flag = self.preserves_layout
         return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
 
     def _plan(self, function: Callable[..., Any]) -> _Plan:

@@ -55,9 +55,9 @@ def saved_tensors(
     application = operator.apply(specs, attributes or {})
     found: list[SavedTensor] = []
     for item in operator.saves:
-        if item.when and not given.get(item.when):
+        if item.if_attribute and not given.get(item.if_attribute):
             continue
-        if item.serves and wanted is not None and not set(item.serves.split()) & set(wanted):
+        if item.needed_for and wanted is not None and not set(item.needed_for.split()) & set(wanted):
             continue
         if item.dims is not None:
             shape = _shape(operator, item, application, given)

@@ -9,7 +9,7 @@ from graphacct.dims import MAX_DIM, differ, is_symbol, shape_text
 from graphacct.errors import ShapeError, brief
 from graphacct.tensors import FLOATING, TensorSpec, dtype_name, promoted
 
-WIDEST = "widest"
+PROMOTE = "promote"
 """In the place of a dtype: that which operands of several dtypes are promoted to."""
 
 
@@ -21,7 +21,7 @@ def default_dtype(specs: Sequence[TensorSpec]) -> str:
     return specs[0].dtype if specs else "float32"
 
 
-def widest(specs: Sequence[TensorSpec]) -> str:
+def promote(specs: Sequence[TensorSpec]) -> str:
     """The dtype that operands of several floating-point dtypes are computed in; without any, that of the first.
 
     A scalar is no reason to widen the others, as in torch.

@@ -131,21 +131,21 @@ def _spec(item: Mapping[str, Any], where: str) -> TensorSpec:
     return TensorSpec(tuple([_dim(dim, f"{where}: a dimension") for dim in shape]), dtype_name(dtype))
 
 
-def _dim(value: Any, what: str, minimum: int = 1) -> int:
+def _dim(value: Any, subject: str, minimum: int = 1) -> int:
     if type(value) is not int:
-        raise ReadError(f"{what} is a positive integer, not {_brief(value)}")
+        raise ReadError(f"{subject} is a positive integer, not {_brief(value)}")
     try:
-        return int(check_dim(value, what, minimum))
+        return int(check_dim(value, subject, minimum))
     except ConfigError as error:
         raise ReadError(str(error)) from error
 
 
-def _object(content: Any, what: str, keys: set[str]) -> Mapping[str, Any]:
+def _object(content: Any, subject: str, keys: set[str]) -> Mapping[str, Any]:
     if not isinstance(content, dict):
-        raise ReadError(f"{what} is an object, not {_brief(content)}")
+        raise ReadError(f"{subject} is an object, not {_brief(content)}")
     if not keys.issuperset(content):
         strange = next(key for key in content if key not in keys)
-        raise ReadError(f"{what} has no key {strange!r}{suggest(strange, keys)}")
+        raise ReadError(f"{subject} has no key {strange!r}{suggest(strange, keys)}")
     return content
 
 
@@ -156,9 +156,9 @@ def _list(item: Mapping[str, Any], key: str, where: str) -> Sequence[Any]:
     return value
 
 
-def _text(value: Any, what: str) -> str:
+def _text(value: Any, subject: str) -> str:
     if not isinstance(value, str) or not value:
-        raise ReadError(f"{what} is a text, not {_brief(value)}")
+        raise ReadError(f"{subject} is a text, not {_brief(value)}")
     return value
 
 

@@ -143,9 +143,9 @@ def workload_texts(workload: Mapping[str, Any]) -> dict[str, Any]:
     others = {name: value for name, value in workload.items() if name != "transforms"}
     if not applied:
         return others
-    from graphacct.transforms.transform import written
+    from graphacct.transforms.transform import option_text
 
-    return {**others, "transforms": " ".join(map(written, applied))}
+    return {**others, "transforms": " ".join(map(option_text, applied))}
 
 
 def plain_value(value: Any, name: str) -> Any:

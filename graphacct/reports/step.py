@@ -16,10 +16,10 @@ from graphacct.footprint.activations import Activations, peaks_by_node, saved_by
 from graphacct.graph.ordinals import Ordinals
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.cost import Cost, Work
-from graphacct.training.gradient_flow import backward, work_of
-from graphacct.training.gradients import Gradients
+from graphacct.training.gradient_flow import node_gradients, work_of
+from graphacct.training.gradients import GradientWork
 from graphacct.training.options import Training
-from graphacct.training.recompute import recomputed
+from graphacct.training.recompute import recompute_plan
 from graphacct.training.selection import frozen, selected
 from graphacct.training.updates import update
 from graphacct.training.zero import check_ranks
@@ -36,14 +36,14 @@ def train(
     such a node is then left out of every sum and named in the coverage.
     """
     graph, trained = frozen(annotated.graph, training.freeze)
-    again = recomputed(graph, training.recompute, plugins.operators)
+    plan = recompute_plan(graph, training.recompute, plugins.operators)
     if graph is not annotated.graph:
         annotated = annotate(graph, annotated.convention, unknown=unknown, plugins=plugins)
     check_ranks(training.dp, training.zero)
     operators = plugins.operators
-    work: dict[str, Gradients] = {}
+    work: dict[str, GradientWork] = {}
     lacking: set[str] = set()
-    for name, record in backward(graph, trained).items():
+    for name, record in node_gradients(graph, trained).items():
         total = work_of(record, operators)
         if total is not None:
             work[name] = total
@@ -59,29 +59,29 @@ def train(
     costs = []
     for item in annotated.costs:
         name = item.node.name
-        gradients = work.get(name, Gradients())
+        gradients = work.get(name, GradientWork())
         updated = update(item.owned, item.repeats, training, trained)
-        parts = (gradients.input_grad, gradients.weight_grad, gradients.again, updated.work)
-        input_grad, weight_grad, anew, optimizer = counted.of(item, parts)
+        parts = (gradients.input_grad, gradients.weight_grad, gradients.recompute, updated.work)
+        input_grad, weight_grad, recompute, optimizer = counted.of(item, parts)
         if item.cost is None or name in lacking:
             costs.append(attrs.evolve(item, cost=None, owned=()))
             continue
-        if name in again.again:
-            anew = anew + item.cost * item.times
+        if name in plan.recompute:
+            recompute = recompute + item.cost * item.times
         costs.append(
             item.with_analysis(
                 STEP,
                 StepCost(
                     input_grad=input_grad,
                     weight_grad=weight_grad,
-                    again=anew,
+                    recompute=recompute,
                     optimizer=optimizer,
                     gradient_bytes=updated.gradient_bytes,
                     optimizer_state_bytes=updated.optimizer_state_bytes,
                 ),
             )
         )
-    run = Activations(graph, operators, training.profile, trained, again)
+    run = Activations(graph, operators, training.profile, trained, plan)
     named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
     whole = tuple(with_memory(costs, run) if memory else costs)
     return attrs.evolve(annotated, graph=named, costs=whole, training=training, activations=run)

@@ -24,7 +24,7 @@ from graphacct.graph.walk import BlockEnd, Place, Result, Run, runs
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
-from graphacct.training.gradients import Gradients, gradients_of
+from graphacct.training.gradients import GradientWork, gradient_work
 
 
 @attrs.frozen
@@ -69,7 +69,7 @@ class NodeGradients:
     additions: list[Additions] = attrs.field(factory=list)
 
 
-def backward(
+def node_gradients(
     graph: Graph, trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable
 ) -> dict[str, NodeGradients]:
     """What each node of a graph computes in the backward pass of a training step, by its name.
@@ -77,7 +77,7 @@ def backward(
     `trained` says which parameters need a gradient. Nodes that compute none are left out.
     Raises GraphError where repetitions of a block differ by turns and there is a symbolic number of them.
     """
-    step = _Gradients(trained)
+    step = _GradientFlow(trained)
     for event in runs(graph):
         if isinstance(event, Run):
             step.run(event)
@@ -98,7 +98,7 @@ class _Shared:
 
 
 @attrs.define
-class _Gradients:
+class _GradientFlow:
     """What is known of a graph's gradients from the runs so far.
 
     Attributes:
@@ -191,18 +191,18 @@ class _Gradients:
         return found
 
 
-def work_of(record: NodeGradients, operators: Mapping[str, Operator]) -> Gradients | None:
+def work_of(record: NodeGradients, operators: Mapping[str, Operator]) -> GradientWork | None:
     """The work of all that a node computes, repetitions and additions included.
 
     None when no operator of this name is registered, or it does not state the gradient of an operand that needs one.
     """
-    total = Gradients()
+    total = GradientWork()
     for wanted, times in record.times.items():
         operator = operators.get(record.node.operator)
         if operator is None:
             return None
         try:
-            once = gradients_of(operator, record.node, wanted)
+            once = gradient_work(operator, record.node, wanted)
         except Exception as error:
             raise blame(record.node.name, record.node.operator, operators, error) from error
         if once is None:
@@ -213,5 +213,5 @@ def work_of(record: NodeGradients, operators: Mapping[str, Operator]) -> Gradien
             Work(vector_flops=sum(item.flops for item in record.additions if item.weight is kind))
             for kind in (False, True)
         )
-        total = total.plus(Gradients(values, weights), 1)
+        total = total.plus(GradientWork(values, weights), 1)
     return total

@@ -21,37 +21,37 @@ EVERYTHING = "*"
 
 
 @attrs.frozen
-class Gradients:
+class GradientWork:
     """The work of the gradients that a node computes.
 
     Attributes:
         input_grad: The gradients with respect to values.
         weight_grad: The gradients with respect to parameters.
-        again: What the kernel computes once more of its forward pass, which is part of no gradient.
+        recompute: What the kernel computes once more of its forward pass, which is part of no gradient.
     """
 
     input_grad: Work = NOTHING
     weight_grad: Work = NOTHING
-    again: Work = NOTHING
+    recompute: Work = NOTHING
 
-    def plus(self, other: Gradients, times: Dim) -> Gradients:
+    def plus(self, other: GradientWork, times: Dim) -> GradientWork:
         """These and the other's, so many times."""
-        return Gradients(
+        return GradientWork(
             self.input_grad.plus(other.input_grad, times),
             self.weight_grad.plus(other.weight_grad, times),
-            self.again.plus(other.again, times),
+            self.recompute.plus(other.recompute, times),
         )
 
 
-INPUT, WEIGHT, AGAIN = "input_grad", "weight_grad", "again"
+INPUT_GRAD, WEIGHT_GRAD, RECOMPUTE = "input_grad", "weight_grad", "recompute"
 
 
 @attrs.frozen
-class Addend:
+class GradientPart:
     """One part of what a node computes in the backward pass.
 
     Attributes:
-        kind: The field of Gradients that it is a part of.
+        kind: The field of GradientWork that it is a part of.
         operands: The operands whose gradient it is, by their names in the signature; empty for what is no gradient.
         contracted: Whether it holds a contraction of the size of the forward one.
         stated: The operator's own function of the rest; None where there is no rest.
@@ -65,32 +65,32 @@ class Addend:
     work: Work
 
 
-def gradients_of(operator: Operator, node: Node, wanted: Sequence[bool]) -> Gradients | None:
+def gradient_work(operator: Operator, node: Node, wanted: Sequence[bool]) -> GradientWork | None:
     """The work of the gradients of a node's operands that are wanted; None when the operator states one of them not."""
-    addends = addends_of(operator, node, wanted)
-    if addends is None:
+    parts = gradient_parts(operator, node, wanted)
+    if parts is None:
         return None
-    sums = dict.fromkeys((INPUT, WEIGHT, AGAIN), NOTHING)
-    for addend in addends:
-        sums[addend.kind] = sums[addend.kind].plus(addend.work)
-    return Gradients(**sums)
+    sums = dict.fromkeys((INPUT_GRAD, WEIGHT_GRAD, RECOMPUTE), NOTHING)
+    for part in parts:
+        sums[part.kind] = sums[part.kind].plus(part.work)
+    return GradientWork(**sums)
 
 
-def addends_of(operator: Operator, node: Node, wanted: Sequence[bool]) -> list[Addend] | None:
+def gradient_parts(operator: Operator, node: Node, wanted: Sequence[bool]) -> list[GradientPart] | None:
     """The parts of what a node computes, operand by operand; None when the operator states one of them not."""
     specs = [operand.spec for operand in node.inputs]
     application = node.application or operator.apply(specs, node.attributes)
-    found: list[Addend] = []
+    found: list[GradientPart] = []
     if operator.recomputes is not None:
         work = _evaluated(operator, operator.recomputes, application, node)
-        found.append(Addend(AGAIN, (), False, operator.recomputes, work))
+        found.append(GradientPart(RECOMPUTE, (), False, operator.recomputes, work))
     needing = [index for index, want in enumerate(wanted) if want]
     joint = operator.gradients.get(EVERYTHING)
     if joint is not None:
         work = _evaluated(operator, joint, application, node)
         only_weights = all(isinstance(node.inputs[index], Parameter) for index in needing)
         names = tuple(operand_name(operator, index) for index in needing)
-        return [*found, Addend(WEIGHT if only_weights else INPUT, names, False, joint, work)]
+        return [*found, GradientPart(WEIGHT_GRAD if only_weights else INPUT_GRAD, names, False, joint, work)]
     for index in needing:
         term = operator.signature.inputs[min(index, len(operator.signature.inputs) - 1)]
         stated = operator.gradients.get(term.name)
@@ -102,8 +102,8 @@ def addends_of(operator: Operator, node: Node, wanted: Sequence[bool]) -> list[A
             return None
         if contracted:
             work = work.plus(Work(operator.contraction(application.dims, application.batch)))
-        kind = WEIGHT if isinstance(node.inputs[index], Parameter) else INPUT
-        found.append(Addend(kind, (operand_name(operator, index),), contracted, stated, work))
+        kind = WEIGHT_GRAD if isinstance(node.inputs[index], Parameter) else INPUT_GRAD
+        found.append(GradientPart(kind, (operand_name(operator, index),), contracted, stated, work))
     return found
 
 

@@ -95,16 +95,16 @@ def find_optimizer(name: str, known: Mapping[str, Optimizer]) -> Optimizer:
     return known[name or next(iter(known))]
 
 
-def _asked(optimizer: Optimizer, what: str, parameter: Parameter, updated: TensorSpec) -> Any:
+def _asked(optimizer: Optimizer, function: str, parameter: Parameter, updated: TensorSpec) -> Any:
     """The `state` or `step` that an optimizer says for a parameter; PluginError names both where it says none."""
-    who = f"optimizer {optimizer.name!r} on parameter {parameter.name!r}: its {what}"
+    who = f"optimizer {optimizer.name!r} on parameter {parameter.name!r}: its {function}"
     try:
-        found = getattr(optimizer, what)(updated)
+        found = getattr(optimizer, function)(updated)
     except Exception as error:
         raise PluginError(failure(who, error)) from error
-    if what == "step" and not isinstance(found, Work):
+    if function == "step" and not isinstance(found, Work):
         raise PluginError(f"{who} is {brief(found)}, which is no Work")
-    if what == "state" and not _counts(found):
+    if function == "state" and not _counts(found):
         raise PluginError(f"{who} is {brief(found)}, which is no number of bytes")
     return found
 

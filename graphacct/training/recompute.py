@@ -26,19 +26,19 @@ or it is not, for its outputs are kept, and what else its backward pass needs co
 
 
 @attrs.frozen
-class Recomputed:
+class RecomputePlan:
     """What a policy makes of a graph.
 
     Attributes:
-        again: The names of the nodes that are run again.
+        recompute: The names of the nodes that are run again.
         saved: The names of those among them, by layer, that are not, because their outputs are kept.
     """
 
-    again: frozenset[str] = frozenset()
+    recompute: frozenset[str] = frozenset()
     saved: frozenset[str] = frozenset()
 
 
-NOTHING_AGAIN = Recomputed()
+NO_RECOMPUTE = RecomputePlan()
 
 
 @attrs.frozen(eq=False)
@@ -58,7 +58,7 @@ class RecomputePolicy:
     name: str
     doc: str
     of_node: Callable[[Node, Operator | None, int], str] | None = None
-    of_graph: Callable[[Graph, Mapping[str, Operator]], Recomputed] | None = None
+    of_graph: Callable[[Graph, Mapping[str, Operator]], RecomputePlan] | None = None
     replaces: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -66,14 +66,16 @@ class RecomputePolicy:
             raise ConfigError(f"recompute policy {self.name!r} has either of_node= or of_graph=")
 
 
-def find_policy(what: str, known: Mapping[str, RecomputePolicy]) -> RecomputePolicy:
+def find_policy(name_or_glob: str, known: Mapping[str, RecomputePolicy]) -> RecomputePolicy:
     """The policy of a name, or the one that runs again what a glob of nodes matches."""
-    if what in known:
-        return known[what]
-    return RecomputePolicy(what, "", of_graph=lambda graph, operators: _matched(graph, what, tuple(known)))
+    if name_or_glob in known:
+        return known[name_or_glob]
+    return RecomputePolicy(
+        name_or_glob, "", of_graph=lambda graph, operators: _matched(graph, name_or_glob, tuple(known))
+    )
 
 
-def recomputed(graph: Graph, policy: RecomputePolicy, operators: Mapping[str, Operator]) -> Recomputed:
+def recompute_plan(graph: Graph, policy: RecomputePolicy, operators: Mapping[str, Operator]) -> RecomputePlan:
     """What the backward pass of a graph runs again under a policy.
 
     Raises ConfigError where there is nothing of the kind, for a glob with the closest name; and PluginError, which
@@ -100,31 +102,31 @@ def recomputed(graph: Graph, policy: RecomputePolicy, operators: Mapping[str, Op
             f"recompute {policy.name} decides about the nodes of layers, and {graph.name!r} has none: give a glob of "
             "nodes"
         )
-    return Recomputed(frozenset(found[RECOMPUTE]), frozenset(found[SAVE]))
+    return RecomputePlan(frozenset(found[RECOMPUTE]), frozenset(found[SAVE]))
 
 
-def _nothing(graph: Graph, operators: Mapping[str, Operator]) -> Recomputed:
-    return NOTHING_AGAIN
+def _nothing(graph: Graph, operators: Mapping[str, Operator]) -> RecomputePlan:
+    return NO_RECOMPUTE
 
 
-def _blocks(graph: Graph, operators: Mapping[str, Operator]) -> Recomputed:
+def _blocks(graph: Graph, operators: Mapping[str, Operator]) -> RecomputePlan:
     inside = frozenset(node.name for node, place in nodes(graph) if place.repeats)
     if not inside:
         raise ConfigError("recompute full runs blocks again, and the graph has none: give a glob of nodes")
-    return Recomputed(inside)
+    return RecomputePlan(inside)
 
 
-def _attention(graph: Graph, operators: Mapping[str, Operator]) -> Recomputed:
+def _attention(graph: Graph, operators: Mapping[str, Operator]) -> RecomputePlan:
     core = attention_core(graph, operators)
     if not core:
         raise ConfigError(
             f"recompute selective runs the attention core again, and {graph.name!r} has none (a product of two "
             "activations, a softmax and another such product, or fused attention): give a glob of nodes"
         )
-    return Recomputed(core)
+    return RecomputePlan(core)
 
 
-def _matched(graph: Graph, glob: str, policies: tuple[str, ...]) -> Recomputed:
+def _matched(graph: Graph, glob: str, policies: tuple[str, ...]) -> RecomputePlan:
     known = names(graph, lambda node: [node.name])
     if names_single(glob, known):
         raise ConfigError(
@@ -134,7 +136,7 @@ def _matched(graph: Graph, glob: str, policies: tuple[str, ...]) -> Recomputed:
     found = frozenset(matching(glob, known))
     if not found:
         raise ConfigError(f"recompute {brief(glob)} matches no node{closest(glob, (*known, *policies))}")
-    return Recomputed(found)
+    return RecomputePlan(found)
 
 
 NONE = RecomputePolicy("none", "Nothing is run again: all that the backward pass needs is kept.", of_graph=_nothing)

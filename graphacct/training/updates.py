@@ -17,7 +17,7 @@ from graphacct.operators.cost import Work
 from graphacct.tensors import FLOATING
 from graphacct.training.optimizers import state_bytes, step_work
 from graphacct.training.options import Training
-from graphacct.training.zero import GRADIENTS, OPTIMIZER_STATE, share
+from graphacct.training.zero import GRADIENTS, OPTIMIZER_STATE, rank_share
 
 
 @attrs.frozen
@@ -51,12 +51,12 @@ def update(
         if item.buffer or item.spec.dtype not in FLOATING or not trained(item):
             continue
         count = instances(item.name, repeats)
-        gradients = gradients + share(item.spec.bytes * count, GRADIENTS, dp, zero)
+        gradients = gradients + rank_share(item.spec.bytes * count, GRADIENTS, dp, zero)
         if training.optimizer is None:
             continue
         kept = state_bytes(training.optimizer, item, training.master)
-        state = state + share(kept * count, OPTIMIZER_STATE, dp, zero)
+        state = state + rank_share(kept * count, OPTIMIZER_STATE, dp, zero)
         step = step_work(training.optimizer, item, training.master)
         flops = (step.matmul_flops, step.vector_flops, step.transcendentals)
-        work = work.plus(Work(*[share(part * count, OPTIMIZER_STATE, dp, zero) for part in flops]))
+        work = work.plus(Work(*[rank_share(part * count, OPTIMIZER_STATE, dp, zero) for part in flops]))
     return Update(gradients, state, work)

@@ -41,13 +41,13 @@ def shard(parameters: Dim, gradients: Dim, optimizer_state: Dim, dp: int = 1, ze
     """
     check_ranks(dp, zero)
     return Sharded(
-        share(parameters, PARAMETERS, dp, zero),
-        share(gradients, GRADIENTS, dp, zero),
-        share(optimizer_state, OPTIMIZER_STATE, dp, zero),
+        rank_share(parameters, PARAMETERS, dp, zero),
+        rank_share(gradients, GRADIENTS, dp, zero),
+        rank_share(optimizer_state, OPTIMIZER_STATE, dp, zero),
     )
 
 
-def share(amount: Dim, divided_from: int, dp: int, zero: int) -> Dim:
+def rank_share(amount: Dim, divided_from: int, dp: int, zero: int) -> Dim:
     """A rank's share of what is divided from a stage on, rounded up to a whole."""
     return amount if dp == 1 or zero < divided_from else ceil_div(amount, dp)
 

@@ -161,7 +161,7 @@ def applied(
     return attrs.evolve(result, workload={**result.workload, APPLIED: (*earlier, record)})
 
 
-def written(record: Mapping[str, Any]) -> str:
+def option_text(record: Mapping[str, Any]) -> str:
     """A transform that was applied, as the command line writes it: `lora:adapters=8:*.c_attn,dropout=0.1`."""
     pairs = [(key, item) for key, value in record["options"].items() for item in _several(value)]
     shown = (f"{key}={str(item).lower() if isinstance(item, bool) else item}" for key, item in pairs)

@@ -21,7 +21,7 @@ from truth import IMAGE_SIZE, forward, in_groups, inputs, length_of, model_from,
 
 import graphacct
 from graphacct.hooks.manager import default
-from graphacct.models.find import find, presets
+from graphacct.models.find import preset, presets
 
 SEQ_LEN = 128
 LEFT_OUT = ("transformer-lm", "resnet")
@@ -55,9 +55,9 @@ def library_config(model_type: str, config: Any) -> Any:
     return made
 
 
-def measured(preset: str) -> dict[str, Any]:
+def measured(name: str) -> dict[str, Any]:
     """Parameters and FLOPs of one preset, by both."""
-    found = find(preset, default())
+    found = preset(name, default())
     assert found is not None
     architecture, config = found
     model = model_from(library_config(architecture.model_types[0], config))
@@ -65,9 +65,9 @@ def measured(preset: str) -> dict[str, Any]:
     size = getattr(model.config, "image_size", IMAGE_SIZE) if images else min(SEQ_LEN, length_of(model.config))
     options = {"attention": "eager", "convention": "matmul"}
     workload = {"image_size": size} if images else {"seq_len": size}
-    ours = graphacct.account(preset, **workload, **(options if architecture.attention else {"convention": "matmul"}))
+    ours = graphacct.account(name, **workload, **(options if architecture.attention else {"convention": "matmul"}))
     step = graphacct.account(
-        preset, **workload, phase="train", **(options if architecture.attention else {"convention": "matmul"})
+        name, **workload, phase="train", **(options if architecture.attention else {"convention": "matmul"})
     )
     given = inputs(model, 1, size)
     by_group = {"step_by_group": train_step(model, given, BY_GROUP)["total"]} if in_groups(model) else {}

@@ -9,7 +9,7 @@ import pytest
 
 import graphacct
 from graphacct import Output
-from graphacct.display import by_ending, written
+from graphacct.display import by_ending, rendered
 from graphacct.errors import PluginError
 from graphacct.hooks.manager import load
 from graphacct.render.catalogue import catalogue
@@ -148,5 +148,5 @@ def test_the_core_s_own() -> None:
     assert rows["markdown"]["endings"] == [".md", ".markdown"]
     report = graphacct.account("gpt2")
     plugins = load()
-    assert written(plugins.outputs["json"], report, {"by": "scope"}).startswith('{\n  "schema": "graphacct.report/1"')  # type: ignore[arg-type]
+    assert rendered(plugins.outputs["json"], report, {"by": "scope"}).startswith('{\n  "schema": "graphacct.report/1"')  # type: ignore[arg-type]
     assert isinstance(plugins.outputs["csv"], Output)

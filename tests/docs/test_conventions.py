@@ -12,10 +12,10 @@ import graphacct_operators
 import pytest
 
 from graphacct import Node, Operator, TensorSpec, Value, Work
-from graphacct.training.gradients import gradients_of
+from graphacct.training.gradients import gradient_work
 
 PAGE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
-OPERATORS = {operator.name: operator for operator in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {operator.name: operator.load() for operator in graphacct_operators.graphacct_register_operators()}
 
 # Operands that tell all dimensions apart, where the signature alone does not give them; weights and biases are there.
 SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
@@ -161,7 +161,7 @@ def gradient(operator: Operator, operand: str) -> list[int]:
     results = tuple(Value(f"out:{index}", spec) for index, spec in enumerate(outputs))
     place = [term.name for term in operator.signature.inputs].index(operand)
     node = Node("n", operator.name, values, results, attributes)
-    found = gradients_of(operator, node, [index == place for index in range(len(values))])
+    found = gradient_work(operator, node, [index == place for index in range(len(values))])
     assert found is not None
     assert found.weight_grad == Work()
     work = found.input_grad

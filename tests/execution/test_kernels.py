@@ -16,14 +16,14 @@ from graphacct.execution.schedule import Trace
 from graphacct.execution.tape import NodeRecorder
 from graphacct.footprint.activations import Activations
 from graphacct.hooks.manager import default
-from graphacct.training.recompute import find_policy, recomputed
+from graphacct.training.recompute import find_policy, recompute_plan
 
 
 def ran(graph, profile="torch-eager-cpu", recompute="none"):
     """A training step of a graph."""
     plugins = default()
-    again = recomputed(graph, find_policy(recompute, plugins.recompute_policies), plugins.operators)
-    return Activations(graph, plugins.operators, plugins.profiles[profile], lambda p: p.trainable, again)
+    plan = recompute_plan(graph, find_policy(recompute, plugins.recompute_policies), plugins.operators)
+    return Activations(graph, plugins.operators, plugins.profiles[profile], lambda p: p.trainable, plan)
 
 
 def figures(calls):

@@ -48,20 +48,20 @@ def test_the_parts_add_up_to_every_figure(case):
             assert lines[f"forward_{kind}"].value == figure[kind], record.node.name
             for part in ("input_grad", "weight_grad", "recompute", "optimizer"):
                 line = lines[f"{part}_{kind}"]
-                assert sum(addend.total for addend in line.parts) == line.exact
+                assert sum(part.total for part in line.parts) == line.exact
                 if case != "gpt2 under matmul" or kind == "matmul_flops":
                     assert line.exact == line.total, (record.node.name, line)
             step = figure[f"forward_{kind}"] + figure[f"input_grad_{kind}"] + figure[f"weight_grad_{kind}"]
             assert figure[f"step_{kind}"] == step
             assert figure[f"hardware_{kind}"] == step + figure[f"recompute_{kind}"]
         for name in BYTES:
-            assert sum(addend.total for addend in lines[name].parts) == figure[name]
+            assert sum(part.total for part in lines[name].parts) == figure[name]
         assert sum(item.total for item in found.saved) == figure["saved_bytes"], record.node.name
         assert sum(item.bytes for item in found.alive) == figure["peak_bytes"], record.node.name
         assert sum(item.bytes for item in found.backward_alive) == figure["backward_peak_bytes"], record.node.name
         for line in found.lines:
-            for addend in line.parts:
-                assert same(addend.total, addend.each * addend.times)
+            for part in line.parts:
+                assert same(part.total, part.each * part.times)
 
 
 def test_every_gradient_has_a_formula():

@@ -10,7 +10,7 @@ from runs import GOLDENS, TINY, scheduled
 
 import graphacct
 from graphacct import Builder, ConfigError, memory
-from graphacct.execution.kernels import GIVEN
+from graphacct.execution.kernels import PREEXISTING
 from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.hooks.manager import default
 from graphacct.models.architecture import Workload
@@ -159,7 +159,7 @@ def test_the_cache_is_in_no_other_part():
     assert memory("transformer-lm", phase="decode", cache_len=99, set=LM).buffers == 2 * 8 * 4
     graph = graphacct.build("gpt2", phase="decode", cache_len=99)
     kinds = [tensor.storage.kind for step in inference(graph).calls for tensor in step.outputs]
-    assert GIVEN in kinds
+    assert PREEXISTING in kinds
 
 
 def test_finished_graphs_have_the_phase_that_they_were_built_for():

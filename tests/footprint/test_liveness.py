@@ -8,7 +8,7 @@ from runs import RUNS, TINY, scheduled, tiny
 from strategies import dags
 
 import graphacct
-from graphacct.execution.kernels import ACTIVATION, GIVEN
+from graphacct.execution.kernels import ACTIVATION, PREEXISTING
 from graphacct.execution.saved_storages import saved_bytes, saved_storages, saved_uses
 from graphacct.footprint.liveness import live_bytes
 
@@ -59,7 +59,7 @@ def simulate(steps, keeping):
     always = {tensor.storage for tensor in steps.outputs} | {item.storage for item in keeping}
     alive = []
     every = [tensor.storage for step in steps.calls for tensor in step.outputs]
-    made = {storage for storage in every if storage.kind == GIVEN}
+    made = {storage for storage in every if storage.kind == PREEXISTING}
     for position, step in enumerate(steps.calls):
         touched = [tensor.storage for tensor in (*step.operands, *step.outputs)]
         own = [item.storage for item in keeping if item.position == position]

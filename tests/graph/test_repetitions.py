@@ -15,7 +15,7 @@ from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.footprint.timeline import timeline
 from graphacct.graph.repetitions import cycle, repetitions
 from graphacct.hooks.manager import default
-from graphacct.training.recompute import Recomputed
+from graphacct.training.recompute import RecomputePlan
 
 
 def figures(graph, profile="torch-eager-cpu", recompute="none", in_place=True):
@@ -40,7 +40,7 @@ def test_a_repetition_that_stands_for_many(graph, profile, in_place, data):
     all and tied; some nodes run again: peaks, ends and the peak of every node are those of all repetitions written
     out."""
     names = [node.name for node in graph.walk()]
-    again = Recomputed(frozenset(data.draw(st.lists(st.sampled_from(names), max_size=6), label="run again")))
+    again = RecomputePlan(frozenset(data.draw(st.lists(st.sampled_from(names), max_size=6), label="run again")))
     one = figures(graph, profile, again, in_place)
     with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph, profile, again, in_place) == one
@@ -89,7 +89,7 @@ def test_a_block_inside_what_is_run_again():
         return outer.repeat("steps", 9, step, h)
 
     graph = b.graph(b.repeat("layers", 2, layer, x))
-    again = Recomputed(frozenset(["layers.*.steps.*.act"]))
+    again = RecomputePlan(frozenset(["layers.*.steps.*.act"]))
     one = figures(graph, recompute=again)
     with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph, recompute=again) == one

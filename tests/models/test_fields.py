@@ -70,7 +70,7 @@ def test_values_that_do_not(key: str, value: Any, message: str) -> None:
         ("gpt2", {"n_layers": 7}, "gpt2 has no configuration key 'n_layers'; did you mean 'n_layer'?"),
         ("gpt2", {"n_layer": 0}, "n_layer must be positive and below 2**63, not 0"),
         ("gpt2", {"n_layer": -3}, "n_layer must be positive and below 2**63, not -3"),
-        ("transformer-lm", {"n_head": 256}, "d_head / 2 (rotary positions turn pairs): 3 is not divisible by 2"),
+        ("transformer-lm", {"n_head": 256}, "d_head / 2 (rotary positions rotate pairs): 3 is not divisible by 2"),
     ],
 )
 def test_models_check_their_configuration(model: str, changes: dict[str, Any], message: str) -> None:

@@ -10,7 +10,7 @@ import graphacct
 from graphacct.errors import ConfigError, SignatureError
 from graphacct.hooks.manager import default
 from graphacct.training.attention_core import attention_core
-from graphacct.training.recompute import SELECTIVE, recomputed
+from graphacct.training.recompute import SELECTIVE, recompute_plan
 
 OPERATORS = default().operators
 CORES = {
@@ -98,7 +98,7 @@ def test_a_plugins_operator_says_its_part() -> None:
     q, k = builder.input("q", (2, 6, 6)), builder.input("k", (2, 6, 6))
     y = builder.apply("sparsemax", builder.apply("matmul", q, k, name="a"), name="b")
     graph = builder.graph(builder.apply("matmul", y, q, name="c"))
-    assert recomputed(graph, SELECTIVE, operators).again == {"a", "b", "c"}
+    assert recompute_plan(graph, SELECTIVE, operators).recompute == {"a", "b", "c"}
     with pytest.raises(SignatureError, match="an operator's part in attention is 'weights' or 'whole', not 'softmax'"):
         graphacct.operator("x: ... -> ...", attention="softmax")
 

@@ -11,12 +11,12 @@ import graphacct
 from graphacct.errors import GraphError
 from graphacct.graph.graph import Parameter
 from graphacct.tensors import FLOATING
-from graphacct.training.gradient_flow import backward
+from graphacct.training.gradient_flow import node_gradients
 
 
 def accumulation(graph, trained=lambda parameter: parameter.trainable):
     """The additions of gradients, by node; those without any left out."""
-    found = {name: record.additions for name, record in backward(graph, trained).items()}
+    found = {name: record.additions for name, record in node_gradients(graph, trained).items()}
     return {name: items for name, items in found.items() if items}
 
 

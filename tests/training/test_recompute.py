@@ -14,7 +14,7 @@ from graphacct.execution.kernels import ACTIVATION
 from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
 from graphacct.hooks.manager import Plugins, default, load
-from graphacct.training.recompute import FULL, Recomputed, recomputed
+from graphacct.training.recompute import FULL, RecomputePlan, recompute_plan
 
 PLUGIN = """
 import graphacct
@@ -64,11 +64,11 @@ def test_what_a_policy_sees(tmp_path: Path) -> None:
 
     policy = RecomputePolicy("asked", "", of_node=asked)
     operators = {name: item for name, item in default().operators.items() if name != "relu"}
-    assert recomputed(stack(), policy, operators) == Recomputed()
+    assert recompute_plan(stack(), policy, operators) == RecomputePlan()
     layer = [("first", "linear", 0), ("act", None, 0), ("second", "linear", 1), ("residual", "add", 0)]
     assert seen == [(f"layers.*.{name}", operator, ordinal) for name, operator, ordinal in layer]
     seen.clear()
-    assert recomputed(stack().unroll(), policy, operators) == Recomputed()
+    assert recompute_plan(stack().unroll(), policy, operators) == RecomputePlan()
     assert seen == [(f"layers.{i}.{name}", operator, ordinal) for i in range(3) for name, operator, ordinal in layer]
 
 
@@ -93,11 +93,11 @@ def test_what_a_policy_sees(tmp_path: Path) -> None:
 def test_what_is_kept_by_hand(words: dict[str, str], expected: dict[str, int]) -> None:
     """A saved node keeps its output; what else it needs is made again, or kept where nothing makes it again."""
     policy = RecomputePolicy("x", "", of_node=lambda node, *_: words.get(node.name.rpartition(".")[2], "keep"))
-    plan = recomputed(stack(), policy, default().operators)
+    plan = recompute_plan(stack(), policy, default().operators)
     steps = schedule(
         stack(),
         default().operators,
-        recompute=lambda node: node.name in plan.again,
+        recompute=lambda node: node.name in plan.recompute,
         saved=lambda node: node.name in plan.saved,
     )
     found: dict[str, Any] = {}
@@ -170,6 +170,6 @@ def test_nothing_to_decide_about() -> None:
     ):
         memory(flat, recompute="op-selective")
     with pytest.raises(ConfigError, match="recompute full runs blocks again, and the graph has none"):
-        recomputed(flat, FULL, default().operators)
+        recompute_plan(flat, FULL, default().operators)
     with pytest.raises(GraphacctError, match="recompute 'op-selectiv' matches no node; did you mean 'op-selective'"):
         memory("gpt2", recompute="op-selectiv", **STEP)

@@ -16,7 +16,7 @@ from graphacct.errors import ConfigError
 from graphacct.graph.paths import indexed
 from graphacct.graph.walk import nodes
 from graphacct.hooks.manager import default
-from graphacct.training.recompute import find_policy, recomputed
+from graphacct.training.recompute import find_policy, recompute_plan
 from graphacct.training.selection import frozen
 
 
@@ -68,7 +68,7 @@ def names_of(graph: Graph, trained: Callable[[Parameter], bool]) -> set[str]:
 def again(graph: graphacct.Graph, glob: str) -> frozenset[str]:
     """The nodes that a glob has run again."""
     plugins = default()
-    return recomputed(graph, find_policy(glob, plugins.recompute_policies), plugins.operators).again
+    return recompute_plan(graph, find_policy(glob, plugins.recompute_policies), plugins.operators).recompute
 
 
 def test_a_folded_name_may_be_repeated() -> None:

@@ -14,7 +14,7 @@ from graphacct import Graph, Option, Transform, rewrite
 from graphacct.errors import ConfigError, GraphacctError, PluginError
 from graphacct.hooks.manager import Plugins, default, load
 from graphacct.readers.graph_json import write
-from graphacct.transforms.transform import parsed, transformed, written
+from graphacct.transforms.transform import option_text, parsed, transformed
 
 TINY = {"n_layer": 3, "n_embd": 64, "n_head": 4, "vocab_size": 512, "n_positions": 32}
 PLUGIN = '''
@@ -150,9 +150,9 @@ def test_texts() -> None:
     name, options = parsed("lora:adapters=8:*.[a,b],adapters=4:*.c=d,dropout=0.5")
     assert (name, dict(options)) == ("lora", {"adapters": ("8:*.[a,b]", "4:*.c=d"), "dropout": "0.5"})
     record = {"name": "x", "options": {"several": ("a", "b"), "on": True}}
-    assert written(record) == "x:several=a,several=b,on=true"
-    assert parsed(written(record))[1] == {"several": ("a", "b"), "on": "true"}
-    assert written({"name": "x", "options": {}}) == "x"
+    assert option_text(record) == "x:several=a,several=b,on=true"
+    assert parsed(option_text(record))[1] == {"several": ("a", "b"), "on": "true"}
+    assert option_text({"name": "x", "options": {}}) == "x"
 
 
 def test_lora_is_one(tmp_path: Path) -> None:

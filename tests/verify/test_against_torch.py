@@ -15,7 +15,7 @@ from modules import WorksheetLM
 
 import graphacct
 from graphacct.hooks.manager import default
-from graphacct.models.find import find
+from graphacct.models.find import preset
 
 GOLDENS = Path(__file__).parent.parent / "goldens"
 GPT2 = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
@@ -25,7 +25,7 @@ WORKLOADS = ((1, 128), (1, 1024), (4, 512))
 
 def configuration(name: str) -> dict[str, Any]:
     """The configuration that graphacct gives the preset, as plain values, without its class and dtype."""
-    found = find(name, default())
+    found = preset(name, default())
     assert found is not None
     return {key: value for key, value in attrs.asdict(found[1]).items() if key not in ("architectures", "dtype")}
 

@@ -61,8 +61,8 @@ def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple
     if not c.spans:
         return (x,)
     ends = b.apply("split", x, name="starts_and_ends", parts=2)
-    apart = [b.apply("select", end, name=f"{label}_column", dim=-1) for label, end in zip(SPANS, ends, strict=True)]
-    return tuple(b.apply("contiguous", x, name=label) for label, x in zip(SPANS, apart, strict=True))
+    columns = [b.apply("select", end, name=f"{label}_column", dim=-1) for label, end in zip(SPANS, ends, strict=True)]
+    return tuple(b.apply("contiguous", x, name=label) for label, x in zip(SPANS, columns, strict=True))
 
 
 SPANS = ("start_logits", "end_logits")

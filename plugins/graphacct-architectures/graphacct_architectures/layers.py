@@ -47,22 +47,22 @@ def norm(
     weight: bool = True,
     bias: bool = False,
     centred: bool = False,
-    wide: str = "",
+    upcast: str = "",
 ) -> Value:
     """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them.
 
     The gain is the weight, or one more than it where it is `centred` at 0, in which case `name` is the scope of both
-    steps. `wide` says what of an RMSNorm is in float32; where all is, so is the gain.
+    steps. `upcast` says what of an RMSNorm is in float32; where all is, so is the gain.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
-    if wide == "all" and b.dtype != "float32":
+    if upcast == "all" and b.dtype != "float32":
         gains = [b.apply("cast", gain, name=f"{name}.wide", dtype="float32") for gain in gains] if centred else gains
     if centred:
         gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
     biases = [b.parameter(f"{name}.bias", width)] if bias else []
     node = f"{name}.normed" if centred else name
-    return b.apply(kind, x, *gains, *biases, name=node, **({"wide": wide} if wide else {}))
+    return b.apply(kind, x, *gains, *biases, name=node, **({"upcast": upcast} if upcast else {}))
 
 
 def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:
@@ -75,8 +75,8 @@ def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value
 def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Value:
     """(batch, seq, heads * width) as (batch, heads, seq, width): two views."""
     batch, seq = x.spec.shape[:2]
-    apart = b.apply("reshape", x, name=f"{label}_heads", shape=(batch, seq, heads, width))
-    return b.apply("transpose", apart, name=f"{label}_transposed", dims=(1, 2))
+    heads_last = b.apply("reshape", x, name=f"{label}_heads", shape=(batch, seq, heads, width))
+    return b.apply("transpose", heads_last, name=f"{label}_transposed", dims=(1, 2))
 
 
 def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: Dim | None = None) -> Value:

@@ -100,9 +100,9 @@ def attention(
         scores = b.apply("scale", scores, name="scale")
         if mask is not None:
             scores = b.apply("add", scores, mask, name="mask")
-        wide = {} if b.dtype == "float32" else {"dtype": "float32"}
-        weights = b.apply("softmax", scores, name="softmax", **wide)
-        if wide:
+        upcast = {} if b.dtype == "float32" else {"dtype": "float32"}
+        weights = b.apply("softmax", scores, name="softmax", **upcast)
+        if upcast:
             weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
         written = (dropped(b, "attn_dropout", weights, t.attention_dropout, workload),)
         y = b.apply("matmul", *written, v, name="values")

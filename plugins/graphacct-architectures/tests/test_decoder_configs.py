@@ -71,7 +71,7 @@ def test_an_activation_with_parameters_is_refused(name: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", ["phi-msft", "mixformer-sequential"])
 def test_phi_of_the_first_days(kind: str, tmp_path: Path) -> None:
-    """GPT-2's names of sizes, a network four times as wide, and the dimensions turned instead of their share."""
+    """GPT-2's names of sizes, a network four times as wide, and the dimensions rotated instead of their share."""
     early = {"n_embd": 2048, "n_head": 32, "n_head_kv": None, "n_inner": None, "n_layer": 24, "n_positions": 2048}
     early |= {"activation_function": "gelu_new", "rotary_dim": 32, "torch_dtype": "float16", "vocab_size": 51200}
     early |= {"architectures": ["MixFormerSequentialForCausalLM"], "layer_norm_epsilon": 1e-5}

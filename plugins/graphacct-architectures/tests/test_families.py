@@ -12,7 +12,7 @@ import pytest
 
 import graphacct
 from graphacct.hooks.manager import default
-from graphacct.models.find import find, presets
+from graphacct.models.find import preset, presets
 from graphacct.readers.hf import find as described
 
 FAMILIES = Path(__file__).parents[3] / "tests" / "goldens" / "families"
@@ -180,17 +180,15 @@ def test_the_published_file_says_the_same(case: str) -> None:
     assert same == (case not in HUB_DIFFERS), (new, old)
 
 
-@pytest.mark.parametrize(("case", "preset"), PRESETS.items())
-def test_a_preset_is_the_published_configuration(case: str, preset: str) -> None:
+@pytest.mark.parametrize(("case", "name"), PRESETS.items())
+def test_a_preset_is_the_published_configuration(case: str, name: str) -> None:
     """Presets are measured models, key by key."""
-    found = find(preset, default())
+    found = preset(name, default())
     assert found is not None
     config = described(str(FAMILIES / case), default())[2]
     same = {key: getattr(config, key) == getattr(found[1], key) for key in config.__slots__ if key not in DERIVED}
     assert all(same.values()), same
-    assert (
-        graphacct.account(preset, **smallest(case)).total == graphacct.account(FAMILIES / case, **smallest(case)).total
-    )
+    assert graphacct.account(name, **smallest(case)).total == graphacct.account(FAMILIES / case, **smallest(case)).total
 
 
 def test_deferred_families_answer_to_their_names() -> None:
@@ -208,8 +206,8 @@ def test_deferred_families_answer_to_their_names() -> None:
 def test_no_node_is_a_scope() -> None:
     """A name stands for a node or for what is below it, so that `explain` and a report's row mean the same."""
     for architecture in default().architectures.values():
-        preset = next(iter(architecture.presets), architecture.name)
+        name = next(iter(architecture.presets), architecture.name)
         for attention in architecture.load().attention or (None,):
-            names = {node.name for node in graphacct.build(preset, attention=attention).walk()}
+            names = {node.name for node in graphacct.build(name, attention=attention).walk()}
             scopes = {name[:place] for name in names for place, letter in enumerate(name) if letter == "."}
-            assert not names & scopes, preset
+            assert not names & scopes, name

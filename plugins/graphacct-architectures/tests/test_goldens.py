@@ -12,7 +12,7 @@ import pytest
 
 import graphacct
 from graphacct.hooks.manager import default
-from graphacct.models.find import find, presets
+from graphacct.models.find import preset, presets
 
 GOLDENS = Path(__file__).parents[3] / "tests" / "goldens"
 CASES = {
@@ -71,13 +71,13 @@ def test_every_case_is_in_the_table() -> None:
     assert {name for name in measured if not name.startswith(elsewhere)} == set(CASES)
 
 
-@pytest.mark.parametrize("case", [case for case, preset in CASES.items() if preset])
+@pytest.mark.parametrize("case", [case for case, name in CASES.items() if name])
 def test_a_preset_is_the_published_configuration(case: str) -> None:
     """A preset's configuration is what the published config.json says, key by key."""
-    found = find(CASES[case], default())
+    found = preset(CASES[case], default())
     assert found is not None
-    architecture, preset = found
-    assert architecture.configure(architecture.config(), sizes(case)) == preset
+    architecture, config = found
+    assert architecture.configure(architecture.config(), sizes(case)) == config
 
 
 def test_every_preset_is_measured() -> None:

@@ -88,7 +88,7 @@ def test_a_family_without_a_folder_has_no_presets(tmp_path: Path) -> None:
 def test_a_name_in_any_case() -> None:
     """Model pages write `Llama-3-8B`; reports call it by the preset's own name."""
     found = find_model("Llama-3-8B", default())
-    assert isinstance(found, graphacct.models.find.Found)  # type: ignore[attr-defined]
+    assert isinstance(found, graphacct.models.find.ModelChoice)  # type: ignore[attr-defined]
     assert found.name == "llama-3-8b"
     assert graphacct.build("GPT2-XL").name == "gpt2-xl"
     with pytest.raises(UnknownNameError, match="unknown model 'Llama-3-9B'; did you mean 'llama-3-8b'"):

@@ -3,7 +3,9 @@
 from graphacct import Builder, TensorSpec, Value, Work, operator
 
 
-@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, given=True)
+@operator(
+    "-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, preexisting=True
+)
 def recurrent_state() -> Work:
     """The state that the last step left: no work, no new storage."""
     return Work()

@@ -14,7 +14,7 @@ AT_X = {"x": "the derivative is evaluated at x"}
     UNARY,
     saves={"out": "the gradient is g where the output is positive"},
     gradients={"x": per_element(1)},
-    keeps_order=True,
+    preserves_layout=True,
 )
 def relu(batch: Any) -> Work:
     """max(x, 0). 1 per element.
@@ -24,7 +24,7 @@ def relu(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True)
 def leaky_relu(batch: Any, *, slope: float = 0.01) -> Work:
     """x where positive, else x times the slope. 2 per element: the product, the selection.
 
@@ -33,7 +33,7 @@ def leaky_relu(batch: Any, *, slope: float = 0.01) -> Work:
     return Work(vector_flops=2 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True)
 def relu6(batch: Any) -> Work:
     """min(max(x, 0), 6) (Krizhevsky, 2010). 2 per element: two comparisons.
 
@@ -42,7 +42,7 @@ def relu6(batch: Any) -> Work:
     return Work(vector_flops=2 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(4, 1)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(4, 1)}, preserves_layout=True)
 def elu(batch: Any, *, alpha: float = 1.0) -> Work:
     """x where positive, else alpha (exp(x) - 1) (Clevert et al., 2015).
 
@@ -54,7 +54,7 @@ def elu(batch: Any, *, alpha: float = 1.0) -> Work:
 
 
 @operator(
-    UNARY, saves={"out": "the gradient is g * out * (1 - out)"}, gradients={"x": per_element(3)}, keeps_order=True
+    UNARY, saves={"out": "the gradient is g * out * (1 - out)"}, gradients={"x": per_element(3)}, preserves_layout=True
 )
 def sigmoid(batch: Any) -> Work:
     """1 / (1 + exp(-x)). 4 per element: negate, exp, plus 1, divide; exp is transcendental.
@@ -64,7 +64,7 @@ def sigmoid(batch: Any) -> Work:
     return Work(vector_flops=4 * batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(3)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(3)}, preserves_layout=True)
 def hardsigmoid(batch: Any) -> Work:
     """relu6(x + 3) / 6 (Howard et al., 2019). 4 per element: plus 3, two comparisons, divide.
 
@@ -73,7 +73,9 @@ def hardsigmoid(batch: Any) -> Work:
     return Work(vector_flops=4 * batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is g * (1 - out²)"}, gradients={"x": per_element(3)}, keeps_order=True)
+@operator(
+    UNARY, saves={"out": "the gradient is g * (1 - out²)"}, gradients={"x": per_element(3)}, preserves_layout=True
+)
 def tanh(batch: Any) -> Work:
     """tanh x. 1 per element, transcendental.
 
@@ -82,7 +84,7 @@ def tanh(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(11, 2)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(11, 2)}, preserves_layout=True)
 def gelu(batch: Any) -> Work:
     """0.5 x (1 + erf(x / √2)), exact (Hendrycks and Gimpel, 2016).
 
@@ -94,7 +96,7 @@ def gelu(batch: Any) -> Work:
     return Work(vector_flops=5 * batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(18, 1)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(18, 1)}, preserves_layout=True)
 def gelu_tanh(batch: Any) -> Work:
     """0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), the tanh form (Hendrycks and Gimpel, 2016).
 
@@ -117,7 +119,7 @@ def gelu_tanh(batch: Any) -> Work:
         Saved("gate", "1 + tanh(…), the other side of the last product", "..."),
     ),
     gradients={"x": per_element(13)},
-    keeps_order=True,
+    preserves_layout=True,
 )
 def gelu_new(batch: Any) -> Work:
     """gelu_tanh written out as a chain of operators, as the transformers library runs the published GPT-2.
@@ -137,7 +139,7 @@ def gelu_new(batch: Any) -> Work:
         Saved("gate", "sigmoid(1.702 x): its own gradient and that of x need it", "..."),
     ),
     gradients={"x": per_element(7)},
-    keeps_order=True,
+    preserves_layout=True,
 )
 def quick_gelu(batch: Any) -> Work:
     """x sigmoid(1.702 x) (Hendrycks and Gimpel, 2016), written out as CLIP does.
@@ -149,7 +151,7 @@ def quick_gelu(batch: Any) -> Work:
     return Work(vector_flops=6 * batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(9, 1)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(9, 1)}, preserves_layout=True)
 def silu(batch: Any) -> Work:
     """x / (1 + exp(-x)) (Elfwing et al., 2017). 4 per element: negate, exp, plus 1, divide; exp is transcendental.
 
@@ -158,7 +160,7 @@ def silu(batch: Any) -> Work:
     return Work(vector_flops=4 * batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(5)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(5)}, preserves_layout=True)
 def hardswish(batch: Any) -> Work:
     """x relu6(x + 3) / 6 (Howard et al., 2019). 5 per element: plus 3, two comparisons, times x, divide.
 
@@ -167,7 +169,7 @@ def hardswish(batch: Any) -> Work:
     return Work(vector_flops=5 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(4, 1)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(4, 1)}, preserves_layout=True)
 def softplus(batch: Any) -> Work:
     """log(1 + exp(x)). 3 per element: exp, plus 1, log; exp and log are transcendental.
 
@@ -176,7 +178,7 @@ def softplus(batch: Any) -> Work:
     return Work(vector_flops=3 * batch, transcendentals=2 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(14, 4)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(14, 4)}, preserves_layout=True)
 def mish(batch: Any) -> Work:
     """x tanh(softplus(x)) (Misra, 2019). 5 per element: 3 for softplus, tanh, times x; 3 of them transcendental.
 
@@ -188,9 +190,9 @@ def mish(batch: Any) -> Work:
 
 def _gate_saves(activation: str) -> tuple[Saved, ...]:
     return (
-        Saved("gate", f"{activation}'s derivative is evaluated at the gate", serves="gate"),
-        Saved("up", f"the gradient of {activation}(gate) is g * up", serves="gate"),
-        Saved("activated", f"the gradient of up is g * {activation}(gate)", "...", serves="up"),
+        Saved("gate", f"{activation}'s derivative is evaluated at the gate", needed_for="gate"),
+        Saved("up", f"the gradient of {activation}(gate) is g * up", needed_for="gate"),
+        Saved("activated", f"the gradient of up is g * {activation}(gate)", "...", needed_for="up"),
     )
 
 
@@ -205,7 +207,7 @@ def _of_up(up: TensorSpec, out: TensorSpec) -> Work:
     return summed(up, out, 1)
 
 
-@operator(GATED, saves=_gate_saves("silu"), gradients={"gate": _of_gate(10, 1), "up": _of_up}, keeps_order=True)
+@operator(GATED, saves=_gate_saves("silu"), gradients={"gate": _of_gate(10, 1), "up": _of_up}, preserves_layout=True)
 def swiglu(batch: Any) -> Work:
     """silu(gate) * up (Shazeer, 2020). 5 per element: 4 for silu, 1 product; exp is transcendental.
 
@@ -214,7 +216,7 @@ def swiglu(batch: Any) -> Work:
     return Work(vector_flops=5 * batch, transcendentals=batch)
 
 
-@operator(GATED, saves=_gate_saves("gelu"), gradients={"gate": _of_gate(12, 2), "up": _of_up}, keeps_order=True)
+@operator(GATED, saves=_gate_saves("gelu"), gradients={"gate": _of_gate(12, 2), "up": _of_up}, preserves_layout=True)
 def geglu(batch: Any) -> Work:
     """gelu(gate) * up (Shazeer, 2020). 6 per element: 5 for the exact gelu, 1 product; erf is transcendental.
 
@@ -223,7 +225,9 @@ def geglu(batch: Any) -> Work:
     return Work(vector_flops=6 * batch, transcendentals=batch)
 
 
-@operator(GATED, saves=_gate_saves("gelu_tanh"), gradients={"gate": _of_gate(19, 1), "up": _of_up}, keeps_order=True)
+@operator(
+    GATED, saves=_gate_saves("gelu_tanh"), gradients={"gate": _of_gate(19, 1), "up": _of_up}, preserves_layout=True
+)
 def geglu_tanh(batch: Any) -> Work:
     """gelu_tanh(gate) * up (Shazeer, 2020). 10 per element: 9 for the gelu, 1 product; tanh is transcendental.
 

@@ -8,11 +8,11 @@ from graphacct_operators.gradient import nothing, of_x, of_y, per_element
 UNARY = "x: ... -> ..."
 BINARY = "x: ..., y: ... -> ..."
 AT_X = {"x": "the derivative is evaluated at x"}
-TURNED_BACK = "the gradient is g turned back"
+ROTATED_BACK = "the gradient is g rotated back"
 WHICH = {"x": "the gradient goes to the operand that was taken", "y": "the gradient goes to the operand that was taken"}
 
 
-@operator(BINARY, dtype="widest", gradients={"x": of_x(0), "y": of_y(0)}, keeps_order=True)
+@operator(BINARY, dtype="promote", gradients={"x": of_x(0), "y": of_y(0)}, preserves_layout=True)
 def add(batch: Any) -> Work:
     """x + y. 1 per output element; a residual connection, a bias, an additive mask.
 
@@ -21,7 +21,7 @@ def add(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, dtype="widest", gradients={"x": of_x(0), "y": of_y(1)}, keeps_order=True)
+@operator(BINARY, dtype="promote", gradients={"x": of_x(0), "y": of_y(1)}, preserves_layout=True)
 def sub(batch: Any) -> Work:
     """x - y. 1 per output element.
 
@@ -32,10 +32,13 @@ def sub(batch: Any) -> Work:
 
 @operator(
     BINARY,
-    dtype="widest",
-    saves=(Saved("x", "the gradient of y is g * x", serves="y"), Saved("y", "the gradient of x is g * y", serves="x")),
+    dtype="promote",
+    saves=(
+        Saved("x", "the gradient of y is g * x", needed_for="y"),
+        Saved("y", "the gradient of x is g * y", needed_for="x"),
+    ),
     gradients={"x": of_x(1), "y": of_y(1)},
-    keeps_order=True,
+    preserves_layout=True,
 )
 def mul(batch: Any) -> Work:
     """x * y. 1 per output element.
@@ -47,10 +50,10 @@ def mul(batch: Any) -> Work:
 
 @operator(
     BINARY,
-    dtype="widest",
-    saves=(Saved("x", "the gradient of y is -g * x / y²", serves="y"), Saved("y", "both gradients divide by it")),
+    dtype="promote",
+    saves=(Saved("x", "the gradient of y is -g * x / y²", needed_for="y"), Saved("y", "both gradients divide by it")),
     gradients={"x": of_x(1), "y": of_y(4)},
-    keeps_order=True,
+    preserves_layout=True,
 )
 def div(batch: Any) -> Work:
     """x / y. 1 per output element.
@@ -61,7 +64,7 @@ def div(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, dtype="widest", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)}, keeps_order=True)
+@operator(BINARY, dtype="promote", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)}, preserves_layout=True)
 def maximum(batch: Any) -> Work:
     """The larger of x and y. 1 comparison per output element.
 
@@ -71,7 +74,7 @@ def maximum(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(BINARY, dtype="widest", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)}, keeps_order=True)
+@operator(BINARY, dtype="promote", saves=WHICH, gradients={"x": of_x(3), "y": of_y(3)}, preserves_layout=True)
 def minimum(batch: Any) -> Work:
     """The smaller of x and y. 1 comparison per output element.
 
@@ -81,7 +84,7 @@ def minimum(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, gradients={"x": per_element(1)}, keeps_order=True)
+@operator(UNARY, gradients={"x": per_element(1)}, preserves_layout=True)
 def scale(batch: Any) -> Work:
     """x times (or divided by) a constant. 1 per element.
 
@@ -90,7 +93,7 @@ def scale(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, gradients={"x": nothing}, keeps_order=True)
+@operator(UNARY, gradients={"x": nothing}, preserves_layout=True)
 def shift(batch: Any) -> Work:
     """x plus (or minus) a constant. 1 per element.
 
@@ -99,7 +102,7 @@ def shift(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, gradients={"x": per_element(1)}, keeps_order=True)
+@operator(UNARY, gradients={"x": per_element(1)}, preserves_layout=True)
 def neg(batch: Any) -> Work:
     """-x. 1 per element.
 
@@ -109,7 +112,11 @@ def neg(batch: Any) -> Work:
 
 
 @operator(
-    UNARY, name="abs", saves={"x": "the gradient has the sign of x"}, gradients={"x": per_element(2)}, keeps_order=True
+    UNARY,
+    name="abs",
+    saves={"x": "the gradient has the sign of x"},
+    gradients={"x": per_element(2)},
+    preserves_layout=True,
 )
 def absolute(batch: Any) -> Work:
     """|x|. 1 per element.
@@ -119,7 +126,9 @@ def absolute(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves={"x": "the gradient is zero where x was cut"}, gradients={"x": per_element(2)}, keeps_order=True)
+@operator(
+    UNARY, saves={"x": "the gradient is zero where x was cut"}, gradients={"x": per_element(2)}, preserves_layout=True
+)
 def clamp(batch: Any) -> Work:
     """x cut to a lower and an upper bound. 2 per element: two comparisons.
 
@@ -128,7 +137,7 @@ def clamp(batch: Any) -> Work:
     return Work(vector_flops=2 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True)
 def square(batch: Any) -> Work:
     """x². 1 per element: one product.
 
@@ -143,7 +152,7 @@ def _power_gradient(batch: Any, *, exponent: float) -> Work:
     return Work(vector_flops=3 * batch, transcendentals=batch)
 
 
-@operator(UNARY, name="pow", saves=AT_X, gradients={"x": _power_gradient}, keeps_order=True)
+@operator(UNARY, name="pow", saves=AT_X, gradients={"x": _power_gradient}, preserves_layout=True)
 def power(batch: Any, *, exponent: float) -> Work:
     """x to a constant power. Per element 1 product for a square, 2 for a cube, and otherwise 1 transcendental (XLA).
 
@@ -155,7 +164,7 @@ def power(batch: Any, *, exponent: float) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is -g * out²"}, gradients={"x": per_element(3)}, keeps_order=True)
+@operator(UNARY, saves={"out": "the gradient is -g * out²"}, gradients={"x": per_element(3)}, preserves_layout=True)
 def reciprocal(batch: Any) -> Work:
     """1 / x. 1 per element.
 
@@ -164,7 +173,7 @@ def reciprocal(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is g * out"}, gradients={"x": per_element(1)}, keeps_order=True)
+@operator(UNARY, saves={"out": "the gradient is g * out"}, gradients={"x": per_element(1)}, preserves_layout=True)
 def exp(batch: Any) -> Work:
     """exp x. 1 per element, transcendental.
 
@@ -173,7 +182,7 @@ def exp(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(1)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(1)}, preserves_layout=True)
 def log(batch: Any) -> Work:
     """The natural logarithm of x. 1 per element, transcendental.
 
@@ -182,7 +191,7 @@ def log(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is g / (2 * out)"}, gradients={"x": per_element(2)}, keeps_order=True)
+@operator(UNARY, saves={"out": "the gradient is g / (2 * out)"}, gradients={"x": per_element(2)}, preserves_layout=True)
 def sqrt(batch: Any) -> Work:
     """√x. 1 per element, transcendental (XLA counts it so).
 
@@ -191,7 +200,7 @@ def sqrt(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is -g * out³ / 2"}, gradients={"x": per_element(4)}, keeps_order=True)
+@operator(UNARY, saves={"out": "the gradient is -g * out³ / 2"}, gradients={"x": per_element(4)}, preserves_layout=True)
 def rsqrt(batch: Any) -> Work:
     """1 / √x. 1 per element, transcendental (XLA counts it so).
 
@@ -200,7 +209,7 @@ def rsqrt(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2, 1)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2, 1)}, preserves_layout=True)
 def sin(batch: Any) -> Work:
     """sin x. 1 per element, transcendental.
 
@@ -209,7 +218,7 @@ def sin(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(3, 1)}, keeps_order=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(3, 1)}, preserves_layout=True)
 def cos(batch: Any) -> Work:
     """cos x. 1 per element, transcendental.
 
@@ -222,7 +231,7 @@ def cos(batch: Any) -> Work:
     "x: ..., mask: ... -> ...",
     saves={"mask": "the gradient is zero where the mask is set"},
     gradients={"x": of_x(1)},
-    keeps_order=True,
+    preserves_layout=True,
 )
 def masked_fill(batch: Any) -> Work:
     """A constant where the bool mask is set, else x. 1 per element: the selection (XLA counts a select as 1).
@@ -234,10 +243,10 @@ def masked_fill(batch: Any) -> Work:
 
 @operator(
     "condition: ..., x: ..., y: ... -> ...",
-    dtype="widest",
+    dtype="promote",
     saves={"condition": "the gradient goes to the operand that was taken"},
     gradients={"x": of_x(1), "y": of_y(1)},
-    keeps_order=True,
+    preserves_layout=True,
 )
 def where(batch: Any) -> Work:
     """x where the bool condition is set, else y. 1 per element: the selection (XLA counts a select as 1).
@@ -253,19 +262,19 @@ def _turned_back(batch: Any, s: Any, d: Any) -> Work:
 
 @operator(
     "x: ... s d, cos: s r, sin: s r -> ... s d",
-    dtype="widest",
-    saves=(Saved("cos", TURNED_BACK, serves="x"), Saved("sin", TURNED_BACK, serves="x")),
+    dtype="promote",
+    saves=(Saved("cos", ROTATED_BACK, needed_for="x"), Saved("sin", ROTATED_BACK, needed_for="x")),
     gradients={"x": _turned_back},
-    keeps_order="composed",
+    preserves_layout="composed",
 )
 def rotary_embedding(batch: Any, s: Any, d: Any, *, composed: bool = False) -> Work:
-    """Each pair of x turned by its position's angle: x * cos + rotated(x) * sin (Su et al., 2021).
+    """Each pair of x rotated by its position's angle: x * cos + rotate_half(x) * sin (Su et al., 2021).
 
     3 per element: two products and a sum, as the worksheet counts one application. Tables of half the width serve
     both halves. Where it is `composed` of these products, as the transformers library writes it, the result lies in
     memory in the order of x; otherwise its halves are written into a new row-major tensor.
 
-    Backward: 3 per element for x, which is turned back. The tables are constants: no gradient of theirs is stated.
+    Backward: 3 per element for x, which is rotated back. The tables are constants: no gradient of theirs is stated.
     """
     return Work(vector_flops=3 * batch * s * d)
 
@@ -278,7 +287,7 @@ def _undropped(batch: Any, *, p: float) -> Work:
     UNARY,
     saves=(Saved("mask", "the gradient is zero where the element was dropped", "...", "bool", "p"),),
     gradients={"x": _undropped},
-    keeps_order=True,
+    preserves_layout=True,
 )
 def dropout(batch: Any, *, p: float) -> Work:
     """x * mask / (1 - p) in training. 2 per element: times the mask, times the scale; random numbers are not FLOPs.

@@ -48,11 +48,11 @@ def of_y(flops: int) -> Gradient:
 
 def summed(operand: TensorSpec, out: TensorSpec, flops: int, transcendentals: int = 0) -> Work:
     """So many for each element of the output, and one more where the operand was broadcast to it."""
-    total = flops + widened(operand, out)
+    total = flops + is_broadcast(operand, out)
     return Work(vector_flops=total * out.elements, transcendentals=transcendentals * out.elements)
 
 
-def widened(operand: TensorSpec, out: TensorSpec) -> bool:
+def is_broadcast(operand: TensorSpec, out: TensorSpec) -> bool:
     """Whether the operand was broadcast: a dimension was put in front, or one of 1 made larger."""
     if len(operand.shape) != len(out.shape):
         return True

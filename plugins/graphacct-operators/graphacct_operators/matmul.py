@@ -7,11 +7,11 @@
 from typing import Any
 
 from graphacct import Saved, ShapeError, TensorSpec, Work, operator, prod
-from graphacct_operators.gradient import widened
+from graphacct_operators.gradient import is_broadcast
 
 LINEAR_SAVES = (
-    Saved("x", "the weight's gradient is gᵀ x", serves="weight"),
-    Saved("weight", "the input's gradient is g weight", serves="x"),
+    Saved("x", "the weight's gradient is gᵀ x", needed_for="weight"),
+    Saved("weight", "the input's gradient is g weight", needed_for="x"),
 )
 
 
@@ -61,13 +61,16 @@ def _of_y(y: TensorSpec, out: TensorSpec, k: Any, n: Any, batch: Any) -> Work:
 
 def _summed(operand: TensorSpec, out: TensorSpec) -> bool:
     """Whether its gradients are summed afterwards: a single matrix is contracted over the batch at once."""
-    return len(operand.shape) > 2 and widened(operand, out)
+    return len(operand.shape) > 2 and is_broadcast(operand, out)
 
 
 @operator(
     "x: ... m k, y: ... k n -> ... m n",
     contracts=("x", "y"),
-    saves=(Saved("x", "the gradient of y is xᵀ g", serves="y"), Saved("y", "the gradient of x is g yᵀ", serves="x")),
+    saves=(
+        Saved("x", "the gradient of y is xᵀ g", needed_for="y"),
+        Saved("y", "the gradient of x is g yᵀ", needed_for="x"),
+    ),
     gradients={"x": _of_x, "y": _of_y},
 )
 def matmul() -> None:
@@ -136,8 +139,8 @@ def _einsum_gradient(x: TensorSpec, y: TensorSpec, equation: str, which: int) ->
     "x: *first, y: *second -> *result",
     infer=_einsum_shape,
     saves=(
-        Saved("x", "the gradient of y contracts it with g", serves="y"),
-        Saved("y", "the gradient of x contracts it with g", serves="x"),
+        Saved("x", "the gradient of y contracts it with g", needed_for="y"),
+        Saved("y", "the gradient of x contracts it with g", needed_for="x"),
     ),
     gradients={"x": _einsum_x, "y": _einsum_y},
 )

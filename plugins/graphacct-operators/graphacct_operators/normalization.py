@@ -65,11 +65,11 @@ def _rms_scale_gradient(batch: Any, n: Any) -> Work:
     ),
     gradients={"x": _rms_norm_x, "weight": _rms_scale_gradient},
 )
-def rms_norm(batch: Any, n: Any, weight: Any, *, wide: str = "") -> Work:
+def rms_norm(batch: Any, n: Any, weight: Any, *, upcast: str = "") -> Work:
     """x * rsqrt(mean(x²) + eps) * weight (Zhang and Sennrich, 2019).
 
-    What is `wide`, in float32 where x has 16 bits, matters to profiles that run it as several kernels: `all` of it,
-    the `norm` before it is multiplied by the weight, or the `statistics` alone; as a profile has it where it is empty.
+    If x has 16 bits, `upcast` says which part is computed in float32: `all`, the `norm` before the weight, or the
+    `statistics` alone; if it is empty, the profile decides. It matters to profiles that run several kernels here.
 
     3 per element without the weight: square, the mean's sum, multiply; one more for the weight. 3 per row: divide by
     n, plus eps, rsqrt.

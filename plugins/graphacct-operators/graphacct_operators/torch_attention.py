@@ -64,14 +64,14 @@ def as_added(trace: Expansion, q: Tensor, mask: tuple[Tensor, ...]) -> tuple[Ten
     return made
 
 
-def for_each_head(trace: Expansion, x: Tensor, heads: Any) -> Tensor:
+def repeat_kv(trace: Expansion, x: Tensor, heads: Any) -> Tensor:
     """Keys or values for every query head: a copy where several share them."""
     b, g, t, d = x.spec.shape
     if same(g, heads):
         return x
-    apart = trace.apply("reshape", x, shape=(b, g, 1, t, d))
-    wide = trace.apply("expand", apart, shape=(b, g, exact_div(heads, g), t, d))
-    return trace.apply("reshape", wide, shape=(b, heads, t, d))
+    unsqueezed = trace.apply("reshape", x, shape=(b, g, 1, t, d))
+    expanded = trace.apply("expand", unsqueezed, shape=(b, g, exact_div(heads, g), t, d))
+    return trace.apply("reshape", expanded, shape=(b, heads, t, d))
 
 
 def written_out(
@@ -94,7 +94,7 @@ def written_out(
     q = trace.apply("scale", q)
     if causal:
         mask = (trace.apply("causal_mask", seq=q.spec.shape[-2], keys=k.spec.shape[-2], dtype=q.spec.dtype),)
-    k, v = (for_each_head(trace, x, q.spec.shape[1]) for x in (k, v))
+    k, v = (repeat_kv(trace, x, q.spec.shape[1]) for x in (k, v))
     trace.hold(q, k, v, *mask)
     scores = matmul(trace, q, trace.apply("transpose", trace.apply("scale", k), dims=(-2, -1)))
     if mask:
@@ -161,8 +161,8 @@ def _aligned(trace: Expansion, mask: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     for item in mask:
         t = item.spec.shape[-1]
         if type(t) is int and t % 8:
-            wide = trace.apply("pad", item, padding=((0, -t % 8),))
-            item = trace.apply("slice", wide, dim=-1, start=0, length=t)
+            padded = trace.apply("pad", item, padding=((0, -t % 8),))
+            item = trace.apply("slice", padded, dim=-1, start=0, length=t)
         made.append(item)
     return tuple(made)
 

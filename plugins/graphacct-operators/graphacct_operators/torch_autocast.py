@@ -27,7 +27,7 @@ def casts(float32: tuple[str, ...]) -> dict[str, str]:
     """The dtype that each operator's operands are cast to."""
     return {
         **dict.fromkeys(PRODUCTS, PRODUCT),
-        **dict.fromkeys(JOINED, "widest"),
+        **dict.fromkeys(JOINED, "promote"),
         **dict.fromkeys(float32, "float32"),
     }
 

@@ -38,14 +38,14 @@ def linear_in_out(trace: Expansion, x: Tensor, weight: Tensor, *bias: Tensor) ->
     return linear(trace, x, weight, *bias, operator="linear_in_out")
 
 
-def rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, wide: str = "") -> Tensor:
+def rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "") -> Tensor:
     """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own.
 
-    In float32 where x has 16 bits: `wide` says what of it, all unless it says so, which is torch's own where it has no
-    fused kernel.
+    If x has 16 bits, `upcast` says which part is computed in float32. Without it all of it is, as in torch's own
+    unfused RMSNorm.
     """
-    if wide not in ("", "all"):
-        return composed_rms_norm(trace, x, *weight, wide=wide)
+    if upcast not in ("", "all"):
+        return composed_rms_norm(trace, x, *weight, upcast=upcast)
     dtype = x.spec.dtype
     if dtype in HALF:
         x = trace.apply("cast", x, dtype="float32")
@@ -55,16 +55,16 @@ def rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, wide: str = "") -> Te
     return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
 
 
-def composed_rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, wide: str = "") -> Tensor:
-    """RMSNorm as the transformers library writes it: in float32, cast back, times the weight; or as `wide` says."""
-    if wide == "all":
-        return rms_norm(trace, x, *weight, wide=wide)
+def composed_rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "") -> Tensor:
+    """RMSNorm as the transformers library writes it: in float32, cast back, times the weight; or as `upcast` says."""
+    if upcast == "all":
+        return rms_norm(trace, x, *weight, upcast=upcast)
     dtype = x.spec.dtype
     exact = trace.apply("cast", x, dtype="float32") if dtype in HALF else x
-    if wide != "statistics" and dtype in HALF:
+    if upcast != "statistics" and dtype in HALF:
         trace.hold(exact)
     inverse = inverse_root(trace, exact)
-    result = trace.apply("mul", x if wide == "statistics" else exact, inverse)
+    result = trace.apply("mul", x if upcast == "statistics" else exact, inverse)
     if dtype in HALF:
         result = trace.apply("cast", result, dtype=dtype)
     return trace.apply("mul", *weight, result) if weight else result
@@ -77,13 +77,13 @@ def inverse_root(trace: Expansion, x: Tensor) -> Tensor:
 
 
 def rotary_embedding(trace: Expansion, x: Tensor, cos: Tensor, sin: Tensor, *, composed: bool = False) -> Tensor:
-    """Where it is composed: x * cos + rotated(x) * sin, the rotated one a copy of both halves, one of them negated."""
+    """If `composed`: x * cos + rotate_half(x) * sin, and rotate_half copies both halves, one of them negated."""
     if not composed or not same(cos.spec.shape[-1], x.spec.shape[-1]):
         return trace.apply("rotary_embedding", x, cos, sin, composed=composed)
     first = trace.apply("mul", x, cos)
     front, back = trace.apply_several("split", x, parts=2)
-    turned = trace.apply("concat", trace.apply("neg", back), front, dim=-1)
-    return trace.apply("add", first, trace.apply("mul", turned, sin))
+    half_rotated = trace.apply("concat", trace.apply("neg", back), front, dim=-1)
+    return trace.apply("add", first, trace.apply("mul", half_rotated, sin))
 
 
 def gelu_new(trace: Expansion, x: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def softmax(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
 
 CPU_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, "rms_norm": rms_norm, "softmax": softmax, ATTENTION: on_cpu}
 CPU_SAVES = {
-    "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", when="p"),),
+    "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", if_attribute="p"),),
     "layer_norm": (
         Saved("x", NORM_INPUT),
         Saved("weight", SCALED),

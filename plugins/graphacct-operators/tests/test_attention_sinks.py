@@ -4,9 +4,9 @@ import graphacct_operators
 import pytest
 
 from graphacct import Node, ShapeError, TensorSpec, Value, Work
-from graphacct.training.gradients import gradients_of
+from graphacct.training.gradients import gradient_work
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 PLAIN, SINKS = (OPERATORS[f"scaled_dot_product_attention{end}"] for end in ("", "_with_sinks"))
 B, H, G, S, T, D, E = 2, 4, 2, 3, 5, 6, 7
 ROWS = B * H * S
@@ -22,7 +22,7 @@ HEADS = [f(B, H, S, D), f(B, G, T, D), f(B, G, T, E)]
 def gradients(op, operands, attributes):
     values = [Value(f"v{place}", spec) for place, spec in enumerate(operands)]
     outputs = [Value("out", spec) for spec in op.apply(operands, attributes).outputs]
-    return gradients_of(op, Node("n", op.name, values, outputs, attributes), [True] * len(values))
+    return gradient_work(op, Node("n", op.name, values, outputs, attributes), [True] * len(values))
 
 
 @pytest.mark.parametrize("rest", [[], [f(S, T)]], ids=["without a mask", "with a mask"])
@@ -38,7 +38,7 @@ def test_a_sink_is_one_score_more_in_each_row(rest, attributes):
     assert with_them.cost.read_bytes - without.cost.read_bytes == 4 * H
     less, more = (gradients(op, given, attributes) for op, given in ((PLAIN, plain), (SINKS, sinks)))
     assert more.input_grad == less.input_grad.plus(Work(vector_flops=2 * ROWS))
-    assert more.again == less.again.plus(Work(vector_flops=2 * ROWS, transcendentals=ROWS))
+    assert more.recompute == less.recompute.plus(Work(vector_flops=2 * ROWS, transcendentals=ROWS))
 
 
 def test_each_query_head_has_a_sink():

@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
-from graphacct_operators.cache import kv_bytes_per_token, kv_cache, kv_cache_bytes, kv_keep
+from graphacct_operators.cache import kv_cache, kv_keep
+from graphacct_operators.quantities import kv_bytes_per_token, kv_cache_bytes
 
 from graphacct import Node, ShapeError, TensorSpec, Value
 
@@ -17,7 +18,7 @@ def test_the_cache_is_given():
     """It costs nothing, is no new storage, and is there before the graph runs."""
     found = kv_cache.apply([], {"shape": (2, 8, 100, 64), "dtype": "float16"})
     assert found.outputs == (TensorSpec((2, 8, 100, 64), "float16"),)
-    assert (found.cost.flops, found.cost.activation_bytes, found.view, kv_cache.given) == (0, 0, True, True)
+    assert (found.cost.flops, found.cost.activation_bytes, found.view, kv_cache.preexisting) == (0, 0, True, True)
 
 
 def test_all_is_kept_unless_said():

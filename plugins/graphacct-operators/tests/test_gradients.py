@@ -8,9 +8,9 @@ from graphacct_operators import activation, elementwise
 
 from graphacct import Node, Operator, Parameter, TensorSpec, Value, Work
 from graphacct.tensors import FLOATING
-from graphacct.training.gradients import Gradients, gradients_of
+from graphacct.training.gradients import GradientWork, gradient_work
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 INTEGERS = {"ids", "index", "indices", "targets", "condition", "rows", "columns", "ends"}
 CONSTANT = {
     ("rotary_embedding", "cos"): "a table",
@@ -30,11 +30,11 @@ def gradient(name, operands, of, **attributes):
     op = OPERATORS[name]
     values = [Value(f"v{place}", spec) for place, spec in enumerate(operands)]
     outputs = [Value(f"out:{place}", spec) for place, spec in enumerate(op.apply(operands, attributes).outputs)]
-    found = gradients_of(
+    found = gradient_work(
         op, Node("n", name, values, outputs, attributes), [place == of for place in range(len(values))]
     )
     assert found.weight_grad == Work()
-    assert found.again == Work() or op.recomputes
+    assert found.recompute == Work() or op.recomputes
     return found.input_grad
 
 
@@ -42,7 +42,7 @@ def again(name, operands, **attributes):
     """What the backward kernel computes once more of the forward pass."""
     values = [Value(f"v{place}", spec) for place, spec in enumerate(operands)]
     outputs = [Value("out", spec) for spec in OPERATORS[name].apply(operands, attributes).outputs]
-    return gradients_of(OPERATORS[name], Node("n", name, values, outputs, attributes), [True] * len(values)).again
+    return gradient_work(OPERATORS[name], Node("n", name, values, outputs, attributes), [True] * len(values)).recompute
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -117,7 +117,7 @@ def test_linear_layer():
     specs = [f(2, 3, 5), f(7, 5), f(7)]
     operands = [Value("x", specs[0]), Parameter("w", specs[1]), Parameter("b", specs[2])]
     node = Node("fc", "linear", operands, [Value("fc", f(2, 3, 7))])
-    assert gradients_of(OPERATORS["linear"], node, [True] * 3) == Gradients(
+    assert gradient_work(OPERATORS["linear"], node, [True] * 3) == GradientWork(
         Work(matmul_flops=2 * 6 * 5 * 7), Work(matmul_flops=2 * 6 * 5 * 7, vector_flops=6 * 7)
     )
 
@@ -256,4 +256,4 @@ def test_a_table_of_rotary_positions_states_no_gradient():
     operands = [f(2, 3, 5, 8), f(5, 4), f(5, 4)]
     values = [Value(f"v{place}", spec) for place, spec in enumerate(operands)]
     node = Node("rope", "rotary_embedding", values, [Value("rope", operands[0])])
-    assert gradients_of(OPERATORS["rotary_embedding"], node, [True, True, False]) is None
+    assert gradient_work(OPERATORS["rotary_embedding"], node, [True, True, False]) is None

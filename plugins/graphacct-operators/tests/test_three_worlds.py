@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphacct import Node, TensorSpec, Value
-from graphacct.training.gradients import gradients_of
+from graphacct.training.gradients import gradient_work
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 QUANTITIES = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
 SIZES = ("b", "s", "t", "d", "e", "g", "k")
 
@@ -152,7 +152,7 @@ def gradients(operator, specs, attributes):
     node = Node("n", operator.name, values, [Value("out", spec) for spec in outputs], attributes)
     for place, spec in enumerate(specs):
         if spec.dtype == "float32":
-            found = gradients_of(operator, node, [place == other for other in range(len(specs))])
+            found = gradient_work(operator, node, [place == other for other in range(len(specs))])
             if found is not None:
                 yield found.input_grad
 

@@ -6,7 +6,7 @@ import pytest
 from graphacct_vision.normalization import batch_norm
 
 from graphacct import Cost, Node, OperatorError, ShapeError, TensorSpec, Value, Work
-from graphacct.training.gradients import gradients_of
+from graphacct.training.gradients import gradient_work
 
 X = TensorSpec((8, 16, 14, 14))
 ELEMENTS = 8 * 16 * 14 * 14
@@ -85,7 +85,7 @@ def test_a_mean_without_a_variance_is_refused() -> None:
 def test_backward_keeps_input_and_statistics_as_torch_does() -> None:
     """torch keeps input, weight, references to the running statistics and, in training, mean and rstd of the batch,
     one float32 a channel (measured on torch 2.14.1; in evaluation the two are empty)."""
-    kept = {saved.name: (saved.dims, saved.dtype, saved.when) for saved in batch_norm.saves}
+    kept = {saved.name: (saved.dims, saved.dtype, saved.if_attribute) for saved in batch_norm.saves}
     assert list(kept) == ["x", "weight", "running_mean", "running_var", "mean", "rstd"]
     assert kept["mean"] == kept["rstd"] == ("c", "float32", "training")
     assert {kept[name] for name in ("x", "weight", "running_mean", "running_var")} == {(None, "", "")}
@@ -95,7 +95,7 @@ def gradient(of: int, operands: tuple[TensorSpec, ...] = FULL, **attributes: Any
     """The work of one operand's gradient, the operands being values."""
     values = tuple(Value(f"v{place}", spec) for place, spec in enumerate(operands))
     node = Node("bn", "batch_norm", values, (Value("bn", operands[0]),), attributes)
-    found = gradients_of(batch_norm, node, [place == of for place in range(len(operands))])
+    found = gradient_work(batch_norm, node, [place == of for place in range(len(operands))])
     assert found is not None
     return found.input_grad
 

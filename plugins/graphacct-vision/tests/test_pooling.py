@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphacct import Node, Operator, OperatorError, ShapeError, TensorSpec, Value, Work
-from graphacct.training.gradients import Gradients, gradients_of
+from graphacct.training.gradients import GradientWork, gradient_work
 
 
 def shape(operator: Operator, dims: tuple[Any, ...], **attributes: Any) -> tuple[Any, ...]:
@@ -126,8 +126,8 @@ def test_backward(operator: Operator, dims: tuple[int, ...], attributes: dict[st
     """The largest takes 1 addition per output; averages divide g once and add it at each position of the window."""
     value = Value("x", TensorSpec(dims))
     out = Value("pool", operator.apply([value.spec], attributes).outputs[0])
-    found = gradients_of(operator, Node("pool", operator.name, (value,), (out,), attributes), [True])
-    assert found == Gradients(input_grad=Work(vector_flops=expected))
+    found = gradient_work(operator, Node("pool", operator.name, (value,), (out,), attributes), [True])
+    assert found == GradientWork(input_grad=Work(vector_flops=expected))
 
 
 @pytest.mark.parametrize(

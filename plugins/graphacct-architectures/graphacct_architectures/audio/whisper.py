@@ -97,8 +97,8 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
     name = config.architectures
     if name == AUDIO and config.use_weighted_layer_sum:
         raise ConfigError("use_weighted_layer_sum is true: a classifier that reads all layers is not modelled")
-    wide = config.classifier_proj_size
-    classes = Classifier("classifier", config.num_labels, dense="projector", width=wide, averaged=True)
+    projected = config.classifier_proj_size
+    classes = Classifier("classifier", config.num_labels, dense="projector", width=projected, averaged=True)
     return EncoderDecoder(
         config.vocab_size,
         width,

@@ -2,7 +2,7 @@
 
 DeepSeek-AI, 2024 (arXiv:2405.04434). As the transformers library's class has it, which does not normalise the chosen
 weights whatever `norm_topk_prob` says. Its rotary positions are complex numbers, counted as the cosines and sines that
-they are: turning a pair takes 4 products and 2 sums either way.
+they are: rotating a pair takes 4 products and 2 sums either way.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def describe(config: DeepseekV2Config) -> Decoder:
         config.per_token,
         config.moe_intermediate_size,
         activation,
-        router_wide=True,
+        router_upcast=True,
         scaled=True,
         groups=groups,
         chosen_groups=chosen,

@@ -45,7 +45,7 @@ def describe(config: DeepseekV3Config) -> Decoder:
         config.per_token,
         config.moe_intermediate_size,
         activation,
-        router_wide=True,
+        router_upcast=True,
         scoring="sigmoid",
         normalised=config.norm_topk_prob,
         correction=True,

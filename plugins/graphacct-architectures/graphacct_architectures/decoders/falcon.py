@@ -73,7 +73,7 @@ def describe(config: FalconConfig) -> Decoder:
     """
     width, parallel = config.hidden_size, config.is_new or config.parallel_attn
     d_head = exact_div(width, config.num_attention_heads, "hidden_size / num_attention_heads")
-    turned = 0 if config.alibi else d_head
+    rotary = 0 if config.alibi else d_head
     norms = ("input_layernorm", "" if parallel else "post_attention_layernorm")
     if config.is_new and (config.num_ln_in_parallel_attn is None or same(config.num_ln_in_parallel_attn, 2)):
         norms = ("ln_attn", "ln_mlp")
@@ -87,9 +87,9 @@ def describe(config: FalconConfig) -> Decoder:
             out="dense",
             bias=config.bias,
             out_bias=config.bias,
-            rotary=turned,
+            rotary=rotary,
             alibi=config.alibi,
-            wide="",
+            upcast="",
             dropout=config.attention_dropout if config.alibi else 0.0,
         ),
         Mlp(
@@ -117,7 +117,7 @@ def describe(config: FalconConfig) -> Decoder:
         norm="ln_f",
         norm_kind=NORM,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", turned),),
+        rotary_tables=(("rotary_emb", rotary),),
     )
 
 

@@ -13,7 +13,7 @@ from graphacct_architectures.decoders.parts.description import Attention, Decode
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
-CENTRED = Norm(centred=True, wide="all")
+CENTRED = Norm(centred=True, upcast="all")
 
 
 @attrs.frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""GLM-4 of 2025: norms before and after each part, half of each head turned, gate and projection in one matrix.
+"""GLM-4 of 2025: norms before and after each part, half of each head rotated, gate and projection in one matrix.
 
 GLM Team, 2024 (arXiv:2406.12793); names and order as in the transformers library's Glm4ForCausalLM.
 """
@@ -10,7 +10,7 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
@@ -30,14 +30,14 @@ class Glm4Config(DecoderConfig):
 
 def describe(config: Glm4Config) -> Decoder:
     """A stack of equal layers."""
-    turned = part_turned(config, paired=True)
+    rotary = rotary_dims(config, paired=True)
     layer = Layer(
         Attention(
             config.num_attention_heads,
             config.kv_heads,
             config.d_head,
             bias=config.attention_bias,
-            rotary=turned,
+            rotary=rotary,
             dropout=config.attention_dropout,
         ),
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], joint="gate_up_proj"),
@@ -50,7 +50,7 @@ def describe(config: Glm4Config) -> Decoder:
         layer,
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", turned),),
+        rotary_tables=(("rotary_emb", rotary),),
     )
 
 
@@ -60,5 +60,5 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
-    doc="GLM-4: norms around each part, half of each head turned, joint gate.",
+    doc="GLM-4: norms around each part, half of each head rotated, joint gate.",
 )

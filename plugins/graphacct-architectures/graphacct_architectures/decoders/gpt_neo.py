@@ -115,7 +115,7 @@ def layer(config: GPTNeoConfig, window: Dim | None) -> Layer:
             window=window,
             window_cached=False,
             scaled=False,
-            wide="scores",
+            upcast="scores",
             dropout=config.attention_dropout,
         ),
         Mlp(

@@ -1,4 +1,4 @@
-"""GPT-NeoX and Pythia: attention and network side by side, each after a norm of its own; a quarter of each head turned.
+"""GPT-NeoX and Pythia: parallel attention and network, each after its own norm; a quarter of each head rotated.
 
 Black et al., 2022 (arXiv:2204.06745) and Biderman et al., 2023 (arXiv:2304.01373).
 """
@@ -14,7 +14,7 @@ from graphacct_architectures.decoders.parts.family import (
     DecoderConfig,
     decoder,
     fraction,
-    part_turned,
+    rotary_dims,
     width_over_heads,
 )
 
@@ -43,7 +43,7 @@ class GPTNeoXConfig(DecoderConfig):
 
 def describe(config: GPTNeoXConfig) -> Decoder:
     """A stack of equal layers, whose q, k and v are one projection, interleaved by head."""
-    turned = part_turned(config, paired=True)
+    rotary = rotary_dims(config, paired=True)
     layer = Layer(
         Attention(
             config.num_attention_heads,
@@ -54,7 +54,7 @@ def describe(config: GPTNeoXConfig) -> Decoder:
             out="dense",
             bias=config.attention_bias,
             out_bias=config.attention_bias,
-            rotary=turned,
+            rotary=rotary,
             dropout=config.attention_dropout,
         ),
         Mlp(
@@ -80,7 +80,7 @@ def describe(config: GPTNeoXConfig) -> Decoder:
         norm="final_layer_norm",
         norm_kind=NORM,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", turned),),
+        rotary_tables=(("rotary_emb", rotary),),
         embedding_dropout=config.hidden_dropout,
     )
 
@@ -93,5 +93,5 @@ ARCHITECTURE = decoder(
     aliases={"rotary_pct": "partial_rotary_factor"},
     dtype="float16",
     tokens="classifier",
-    doc="GPT-NeoX and Pythia: LayerNorm, parallel layers, a quarter of each head turned, biases.",
+    doc="GPT-NeoX and Pythia: LayerNorm, parallel layers, a quarter of each head rotated, biases.",
 )

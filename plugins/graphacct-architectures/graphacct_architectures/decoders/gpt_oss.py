@@ -19,7 +19,7 @@ from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.windows import alternating
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
-NORM = Norm(wide="all")
+NORM = Norm(upcast="all")
 
 
 @attrs.frozen(kw_only=True)

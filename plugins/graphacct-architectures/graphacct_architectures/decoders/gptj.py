@@ -1,4 +1,4 @@
-"""GPT-J: attention and network side by side on one norm, 64 dimensions of each head turned, a head with a bias.
+"""GPT-J: attention and network side by side on one norm, 64 dimensions of each head rotated, a head with a bias.
 
 Wang and Komatsuzaki, 2021 (github.com/kingoflolz/mesh-transformer-jax).
 """
@@ -59,7 +59,7 @@ def describe(config: GPTJConfig, joint: str = "") -> Decoder:
             out="out_proj",
             rotary=config.rotary_dim,
             rotary_tables="embed_positions",
-            wide="scores",
+            upcast="scores",
             dropout=config.attn_pdrop,
         ),
         Mlp(
@@ -105,5 +105,5 @@ ARCHITECTURE = decoder(
     context=lambda config: config.n_positions,
     dtype="float32",
     classes=(CAUSAL, ALONE, SEQUENCE, SPAN),
-    doc="GPT-J: LayerNorm, parallel layers on one norm, part of each head turned.",
+    doc="GPT-J: LayerNorm, parallel layers on one norm, part of each head rotated.",
 )

@@ -1,4 +1,4 @@
-"""Nemotron-4 and Minitron: LayerNorm with a gain stored less one, squared ReLU, half of each head turned.
+"""Nemotron-4 and Minitron: LayerNorm with a gain stored less one, squared ReLU, half of each head rotated.
 
 Parmar et al., 2024 (arXiv:2402.16819) and Muralidharan et al., 2024 (arXiv:2407.14679).
 """
@@ -10,7 +10,7 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
 
 NORM = Norm(LAYER_NORM, bias=True, centred=True)
 
@@ -32,7 +32,7 @@ class NemotronConfig(DecoderConfig):
 
 def describe(config: NemotronConfig) -> Decoder:
     """A stack of equal layers."""
-    turned = part_turned(config, paired=True)
+    rotary = rotary_dims(config, paired=True)
     layer = Layer(
         Attention(
             config.num_attention_heads,
@@ -40,7 +40,7 @@ def describe(config: NemotronConfig) -> Decoder:
             config.d_head,
             bias=config.attention_bias,
             out_bias=config.attention_bias,
-            rotary=turned,
+            rotary=rotary,
             dropout=config.attention_dropout,
         ),
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, bias=config.mlp_bias),
@@ -53,7 +53,7 @@ def describe(config: NemotronConfig) -> Decoder:
         config.num_hidden_layers,
         norm_kind=NORM,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", turned),),
+        rotary_tables=(("rotary_emb", rotary),),
     )
 
 
@@ -63,5 +63,5 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     span="transformer",
-    doc="Nemotron-4 and Minitron: centred LayerNorm, squared ReLU, half of each head turned.",
+    doc="Nemotron-4 and Minitron: centred LayerNorm, squared ReLU, half of each head rotated.",
 )

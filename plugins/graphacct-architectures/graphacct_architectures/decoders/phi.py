@@ -1,4 +1,4 @@
-"""Phi-1, Phi-1.5 and Phi-2: attention and network side by side on one norm, part of each head turned, biases.
+"""Phi-1, Phi-1.5 and Phi-2: attention and network side by side on one norm, part of each head rotated, biases.
 
 Gunasekar et al., 2023 (arXiv:2306.11644) and Li et al., 2023 (arXiv:2309.05463).
 """
@@ -10,7 +10,7 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 NORM = Norm(LAYER_NORM, bias=True)
@@ -46,7 +46,7 @@ class PhiConfig(DecoderConfig):
 
 def describe(config: PhiConfig) -> Decoder:
     """A stack of equal layers, and a head with a bias."""
-    turned = part_turned(config) if config.rotary_dim is None else config.rotary_dim
+    rotary = rotary_dims(config) if config.rotary_dim is None else config.rotary_dim
     layer = Layer(
         Attention(
             config.num_attention_heads,
@@ -55,7 +55,7 @@ def describe(config: PhiConfig) -> Decoder:
             out="dense",
             bias=True,
             out_bias=True,
-            rotary=turned,
+            rotary=rotary,
             qk_norm="head" if config.qk_layernorm else "",
             qk_norm_names=("q_layernorm", "k_layernorm"),
             dropout=config.attention_dropout,
@@ -75,7 +75,7 @@ def describe(config: PhiConfig) -> Decoder:
         norm_kind=NORM,
         head_bias=True,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", turned),),
+        rotary_tables=(("rotary_emb", rotary),),
         embedding_dropout=config.embd_pdrop,
     )
 
@@ -96,5 +96,5 @@ ARCHITECTURE = decoder(
     model_types=("phi", "phi-msft", "mixformer-sequential"),
     dtype="float16",
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
-    doc="Phi-1, Phi-1.5, Phi-2: LayerNorm, parallel layers on one norm, part of each head turned, biases.",
+    doc="Phi-1, Phi-1.5, Phi-2: LayerNorm, parallel layers on one norm, part of each head rotated, biases.",
 )

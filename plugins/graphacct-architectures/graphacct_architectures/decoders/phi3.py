@@ -10,7 +10,7 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, part_turned
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
@@ -29,14 +29,14 @@ class Phi3Config(DecoderConfig):
 
 def describe(config: Phi3Config) -> Decoder:
     """A stack of equal layers."""
-    turned = part_turned(config)
+    rotary = rotary_dims(config)
     layer = Layer(
         Attention(
             config.num_attention_heads,
             config.kv_heads,
             config.d_head,
             joint="qkv_proj",
-            rotary=turned,
+            rotary=rotary,
             window=config.sliding_window,
             dropout=config.attention_dropout,
         ),
@@ -49,7 +49,7 @@ def describe(config: Phi3Config) -> Decoder:
         layer,
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", turned),),
+        rotary_tables=(("rotary_emb", rotary),),
     )
 
 

@@ -55,12 +55,12 @@ class Qwen2MoeConfig(SparseQwenConfig):
 
 
 def many_experts(config: SparseQwenConfig, count: Dim, key: str, **more: Any) -> Experts:
-    """Small experts, their weights narrowed before they are used."""
+    """Small experts, their weights downcast before they are used."""
     per_token = at_most(config.num_experts_per_tok, count, f"num_experts_per_tok, {key}")
     activation = ACTIVATIONS[config.hidden_act]
     normalised = config.norm_topk_prob
     return Experts(
-        count, per_token, config.moe_intermediate_size, activation, normalised=normalised, narrowed=True, **more
+        count, per_token, config.moe_intermediate_size, activation, normalised=normalised, downcast=True, **more
     )
 
 

@@ -22,8 +22,8 @@ from graphacct_architectures.decoders.parts.family import (
 )
 
 
-def turns() -> Any:
-    """For each layer 1 where positions turn it and 0 where they do not, or None."""
+def rope_layers() -> Any:
+    """For each layer 1 if it has rotary positions and 0 if not, or None."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...] | None:
         if value is None:
@@ -53,7 +53,7 @@ class SmolLM3Config(DecoderConfig):
     use_sliding_window: bool = fields.flag(False)
     sliding_window: Dim | None = fields.optional_size()
     layer_types: tuple[str, ...] | None = layer_types()
-    no_rope_layers: tuple[int, ...] | None = turns()
+    no_rope_layers: tuple[int, ...] | None = rope_layers()
     no_rope_layer_interval: int = fields.size(4)
     attention_bias: bool = fields.flag(False)
     mlp_bias: bool = fields.flag(False)
@@ -62,7 +62,7 @@ class SmolLM3Config(DecoderConfig):
 def describe(config: SmolLM3Config) -> Decoder:
     """Layers with and without rotary positions; a window, where there is one, is that of those without."""
 
-    def turned(index: int) -> bool:
+    def rotated(index: int) -> bool:
         given = config.no_rope_layers
         if given is None:
             return (index + 1) % config.no_rope_layer_interval != 0
@@ -73,7 +73,7 @@ def describe(config: SmolLM3Config) -> Decoder:
         return bool(given[index])
 
     windowed = config.use_sliding_window and config.sliding_window is not None
-    kinds = kinds_of_attention(config, lambda index: SLIDING if windowed and not turned(index) else FULL)
+    kinds = kinds_of_attention(config, lambda index: SLIDING if windowed and not rotated(index) else FULL)
 
     def layer(index: int, kind: str) -> Layer:
         return Layer(
@@ -83,7 +83,7 @@ def describe(config: SmolLM3Config) -> Decoder:
                 config.d_head,
                 bias=config.attention_bias,
                 out_bias=config.attention_bias,
-                rotary=config.d_head if turned(index) else 0,
+                rotary=config.d_head if rotated(index) else 0,
                 window=config.sliding_window if kind == SLIDING else None,
                 dropout=config.attention_dropout,
             ),

@@ -1,4 +1,4 @@
-"""StableLM: Llama with LayerNorm and a quarter of each head turned; the 12B has parallel layers and a norm per head.
+"""StableLM: Llama with LayerNorm and a quarter of each head rotated; the 12B has parallel layers and a norm per head.
 
 Bellagente et al., 2024 (arXiv:2402.17834).
 """
@@ -14,7 +14,7 @@ from graphacct_architectures.decoders.parts.family import (
     DecoderConfig,
     decoder,
     fraction,
-    part_turned,
+    rotary_dims,
     width_over_heads,
 )
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
@@ -45,14 +45,14 @@ class StableLmConfig(DecoderConfig):
 
 def describe(config: StableLmConfig) -> Decoder:
     """A stack of equal layers; only the network's output is dropped in training."""
-    turned = part_turned(config)
+    rotary = rotary_dims(config)
     layer = Layer(
         Attention(
             config.num_attention_heads,
             config.kv_heads,
             config.d_head,
             bias=config.use_qkv_bias,
-            rotary=turned,
+            rotary=rotary,
             qk_norm="heads" if config.qk_layernorm else "",
             qk_norm_names=("q_layernorm", "k_layernorm"),
             qk_norm_kind=HEAD_NORM,
@@ -72,7 +72,7 @@ def describe(config: StableLmConfig) -> Decoder:
         config.num_hidden_layers,
         norm_kind=NORM,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", turned),),
+        rotary_tables=(("rotary_emb", rotary),),
     )
 
 
@@ -84,5 +84,5 @@ ARCHITECTURE = decoder(
     aliases={"rope_pct": "partial_rotary_factor"},
     model_types=("stablelm", "stablelm_epoch"),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
-    doc="StableLM: LayerNorm, SwiGLU, a quarter of each head turned; 12B with parallel layers and normalized heads.",
+    doc="StableLM: LayerNorm, SwiGLU, a quarter of each head rotated; 12B with parallel layers and normalized heads.",
 )

@@ -32,7 +32,7 @@ def build(config: TransformerLMConfig, workload: Workload, b: Builder) -> Value:
     """The graph from token ids to logits."""
     batch, seq = workload.batch, workload.seq_len
     d_head = exact_div(config.d_model, config.n_head, "d_model / n_head")
-    half = exact_div(d_head, 2, "d_head / 2 (rotary positions turn pairs)")
+    half = exact_div(d_head, 2, "d_head / 2 (rotary positions rotate pairs)")
     ids = b.input("input_ids", (batch, seq), "int64")
     x = embedding(b, "token_embeddings", ids, config.vocab_size, config.d_model)
     with b.scope("rope"):

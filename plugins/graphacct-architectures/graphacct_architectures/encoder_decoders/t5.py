@@ -127,7 +127,7 @@ def describe(config: T5Config) -> EncoderDecoder:
 
     def stack(module: str, count: Dim, *modules: Attention | Mlp) -> Stack:
         parts = tuple(Part(item, "layer_norm", f"layer.{index}") for index, item in enumerate(modules))
-        kind: dict[str, Any] = {"norm": "final_layer_norm", "norm_kind": Norm(wide="statistics")}
+        kind: dict[str, Any] = {"norm": "final_layer_norm", "norm_kind": Norm(upcast="statistics")}
         return Stack(parts, count, module, "block", relative=relative, **kind, last_dropout=True)
 
     count = config.num_layers if config.num_decoder_layers is None else config.num_decoder_layers

@@ -41,12 +41,12 @@ def attention(
 def of_their_own(
     a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value, Value]:
-    """Queries and keys, turned by position, and values; keys and values of the tokens in the cache too."""
+    """Queries and keys, rotated by position, and values; keys and values of the tokens in the cache too."""
     q, k, v = projections(a, kind, b, x)
     if not same(a.rotary, 0):
         cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
         b.hold(q, k, until="k_rope")
-        q, k = (turned(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
+        q, k = (rotated(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
     window = a.window if a.window_cached else None
     k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
     return q, k, v
@@ -74,7 +74,7 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
             batch, seq = part.spec.shape[:2]
             part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
             name = a.qk_norm_names["qk".index(label)]
-            part = normed_by(b, name, part, kind) if a.qk_norm == "head" else normed_apart(b, name, part, kind)
+            part = normed_by(b, name, part, kind) if a.qk_norm == "head" else normed_with_gains(b, name, part, kind)
             heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
         else:
             heads.append(split_heads(b, part, count, a.d_head, label))
@@ -86,17 +86,19 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """x normalized over its last dimension."""
-    return norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, wide=wide(kind))
+    return norm(
+        b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, upcast=norm_upcast(kind)
+    )
 
 
-def wide(kind: Norm) -> str:
+def norm_upcast(kind: Norm) -> str:
     """What of the norm is in float32, where it is an RMSNorm."""
-    return kind.wide if kind.kind == RMS else ""
+    return kind.upcast if kind.kind == RMS else ""
 
 
-def normed_apart(b: Builder, name: str, x: Value, kind: Norm) -> Value:
+def normed_with_gains(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """Heads (batch, seq, heads, width) normalized each, then multiplied by a gain of (heads, width)."""
-    y = norm(b, name, x, kind.kind, weight=False, wide=wide(kind))
+    y = norm(b, name, x, kind.kind, weight=False, upcast=norm_upcast(kind))
     return b.apply("mul", y, b.parameter(f"{name}.weight", x.spec.shape[-2:]), name=f"{name}_scaled")
 
 
@@ -110,8 +112,8 @@ def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     return b.apply("concat", *normed, name=name, dim=1)
 
 
-def turned(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
-    """x with the first `rotary` dimensions of each head turned by its position."""
+def rotated(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
+    """x with the first `rotary` dimensions of each head rotated by its position."""
     if same(a.rotary, a.d_head):
         return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", composed=True)
     sizes = (a.rotary, a.d_head - a.rotary)
@@ -132,7 +134,7 @@ def fused(
     mask = tables.get(mask_name(a))
     wide_heads = type(a.d_head) is int and a.d_head > WIDEST
     if (mask is not None or wide_heads) and not (a.sinks or a.softcap) and workload.phase != "decode":
-        k, v = (shared(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+        k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
         b.hold(k, v, until="merge_heads")
     given = (q, k, v, b.parameter("sinks", (a.heads,))) if a.sinks else (q, k, v)
     operator = "scaled_dot_product_attention" + ("_with_sinks" if a.sinks else "")
@@ -149,9 +151,9 @@ def eager(
     a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value]:
     """Scores, mask, softmax in float32 and values, written out; and the weights."""
-    k, v = (shared(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+    k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
     b.hold(k, v, until="merge_heads")
-    if a.wide == "scores" and b.dtype != "float32":
+    if a.upcast == "scores" and b.dtype != "float32":
         q, k = (b.apply("cast", part, name=f"{label}_wide", dtype="float32") for part, label in ((q, "q"), (k, "k")))
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
     if a.scaled:
@@ -163,9 +165,9 @@ def eager(
     scores = b.apply("add", scores, tables[mask_name(a)], name="mask")
     if a.sinks:
         scores = with_sinks(a, b, scores)
-    wide = {} if b.dtype == "float32" or not a.wide else {"dtype": "float32"}
-    weights = b.apply("softmax", scores, name="softmax", **wide)
-    if wide:
+    upcast = {} if b.dtype == "float32" or not a.upcast else {"dtype": "float32"}
+    weights = b.apply("softmax", scores, name="softmax", **upcast)
+    if upcast:
         weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
     if a.sinks:
         length = weights.spec.shape[-1] - 1
@@ -174,15 +176,15 @@ def eager(
     return b.apply("matmul", weights, v, name="values"), weights
 
 
-def shared(a: Attention, b: Builder, x: Value, label: str) -> Value:
+def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
     """Keys or values with a copy for each query head that shares them."""
     if same(a.heads, a.kv_heads):
         return x
     batch, heads, seq, width = x.spec.shape
     times = a.heads // a.kv_heads
-    apart = b.apply("reshape", x, name=f"{label}_apart", shape=(batch, heads, 1, seq, width))
-    wide = b.apply("expand", apart, name=f"{label}_expanded", shape=(batch, heads, times, seq, width))
-    return b.apply("reshape", wide, name=f"{label}_repeated", shape=(batch, a.heads, seq, width))
+    unsqueezed = b.apply("reshape", x, name=f"{label}_apart", shape=(batch, heads, 1, seq, width))
+    expanded = b.apply("expand", unsqueezed, name=f"{label}_expanded", shape=(batch, heads, times, seq, width))
+    return b.apply("reshape", expanded, name=f"{label}_repeated", shape=(batch, a.heads, seq, width))
 
 
 def with_sinks(a: Attention, b: Builder, scores: Value) -> Value:

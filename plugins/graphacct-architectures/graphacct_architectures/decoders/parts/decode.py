@@ -136,7 +136,7 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
     for name, width in d.rotary_tables:
         if same(width, 0):
             continue
-        half = exact_div(width, 2, "dimensions turned / 2")
+        half = exact_div(width, 2, "dimensions rotated / 2")
         if d.rotary_stored:
             shape = (workload.seq_len, width)
             for function in ("cos", "sin"):

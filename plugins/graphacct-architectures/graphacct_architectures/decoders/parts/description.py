@@ -24,7 +24,7 @@ class Norm:
         weight: Whether it has a gain (OLMo's first models have none).
         bias: Whether it has a bias.
         centred: Whether the stored gain is one less than what is multiplied, so that its zero changes nothing.
-        wide: What of an RMSNorm is in float32 whatever the dtype: the `norm` before the weight, `all` of it, or the
+        upcast: What of an RMSNorm is in float32 whatever the dtype: the `norm` before the weight, `all` of it, or the
             `statistics` alone.
     """
 
@@ -32,7 +32,7 @@ class Norm:
     weight: bool = True
     bias: bool = False
     centred: bool = False
-    wide: str = "norm"
+    upcast: str = "norm"
 
 
 @attrs.frozen
@@ -63,7 +63,7 @@ class Attention:
         joint: The name of one projection for q, k and v together; empty where they are three.
         bias: Whether the projections of q, k and v have biases.
         out_bias: Whether the output projection has one.
-        rotary: How many dimensions of a head are turned by its position; 0 for none.
+        rotary: How many dimensions of a head are rotated by its position; 0 for none.
         rotary_tables: Which of the decoder's rotary tables it reads.
         alibi: Whether a slope times the distance is added to the scores.
         window: How many positions back it sees, its own included; None for all.
@@ -74,13 +74,13 @@ class Attention:
         qk_norm_kind: Their kind; None for that of the layer's.
         scaled: Whether the scores are divided by a constant.
         query_scaled: Whether the queries are.
-        wide: What is in float32 whatever the dtype: the `softmax`, the `scores` with it, or nothing.
+        upcast: What is in float32 whatever the dtype: the `softmax`, the `scores` with it, or nothing.
         softcap: Whether the scores are capped by a tanh.
         sinks: Whether each head has a learned score for nothing at all.
         causal: Whether a token sees only those before it; otherwise those after it too, as far as a window reaches.
         dropout: The probability with which weights are dropped in training.
         latent: The latent that keys and values are expanded from, in which case the last `rotary` dimensions of each
-            head are turned, those of the keys are shared by all heads, and `bias` is that of the projections to
+            head are rotated, those of the keys are shared by all heads, and `bias` is that of the projections to
             latents; None for projections of their own.
     """
 
@@ -105,7 +105,7 @@ class Attention:
     qk_norm_kind: Norm | None = None
     scaled: bool = True
     query_scaled: bool = False
-    wide: str = "softmax"
+    upcast: str = "softmax"
     softcap: bool = False
     sinks: bool = False
     causal: bool = True
@@ -154,11 +154,11 @@ class Experts:
         bias: Whether the experts' projections have biases.
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
-        router_wide: Whether the router's product is in float32 whatever the weights' dtype.
+        router_upcast: Whether the router's product is in float32 whatever the weights' dtype.
         scoring: The router's scores: `softmax` over all experts or `top_softmax` over the chosen ones, or `sigmoid`.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
-        narrowed: Whether they are cast to the stream's dtype before the experts' outputs are multiplied by them.
+        downcast: Whether they are cast to the stream's dtype before the experts' outputs are multiplied by them.
         scaled: Whether they are multiplied by a constant.
         groups: How many groups of experts the choice is first made among.
         chosen_groups: How many of them are taken.
@@ -176,11 +176,11 @@ class Experts:
     bias: bool = False
     router_bias: bool = False
     in_out: bool = False
-    router_wide: bool = False
+    router_upcast: bool = False
     scoring: str = "softmax"
     normalised: bool = False
     correction: bool = False
-    narrowed: bool = False
+    downcast: bool = False
     scaled: bool = False
     groups: Dim = 1
     chosen_groups: Dim = 1
@@ -269,7 +269,7 @@ class Decoder:
         tied: Whether it shares the embedding's storage.
         logits_scaled: Whether the logits are multiplied by a constant.
         logits_softcap: Whether they are capped by a tanh.
-        rotary_tables: The names of the modules that make rotary tables, with how many dimensions they turn.
+        rotary_tables: The names of the modules that make rotary tables, with how many dimensions they rotate.
         rotary_stored: Whether they were made once, with the model.
         rotary_complex: Whether they are of complex numbers, cosine and sine of each pair once, always in float32.
         most_positions: The key of the configuration that limits the positions, and the limit; None for no limit.

@@ -20,7 +20,7 @@ FULL, SLIDING = "full_attention", "sliding_attention"
 
 
 def rope_parameters() -> Any:
-    """The rotary positions' settings, of which only the fraction of each head that is turned changes a cost."""
+    """The rotary positions' settings, of which only the fraction of each head that is rotated changes a cost."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
         if value is None:
@@ -169,8 +169,8 @@ def width_over_heads(config: Any) -> Dim:
     return exact_div(config.hidden_size, config.num_attention_heads, "hidden_size / num_attention_heads")
 
 
-def part_turned(config: Any, *, paired: bool = False) -> Dim:
-    """How many dimensions of a head are turned: `partial_rotary_factor` of the rotary settings or else of the
+def rotary_dims(config: Any, *, paired: bool = False) -> Dim:
+    """How many dimensions of a head are rotated: `partial_rotary_factor` of the rotary settings or else of the
     configuration itself, rounded down as the transformers library does; where they are `paired`, an odd one at the end
     with the dimension behind it."""
     factor = config.rope_parameters.get("partial_rotary_factor")
@@ -180,12 +180,12 @@ def part_turned(config: Any, *, paired: bool = False) -> Dim:
         raise ConfigError(f"rope_parameters.partial_rotary_factor is a fraction from 0 to 1, not {brief(factor)}")
     width = config.d_head
     if type(width) is int:
-        turned = int(width * factor)
-        return turned + turned % 2 if paired else turned
+        count = int(width * factor)
+        return count + count % 2 if paired else count
     from fractions import Fraction  # here, because a number of dimensions does without its import
 
     ratio = Fraction(factor).limit_denominator(1024)
-    return exact_div(width * ratio.numerator, ratio.denominator, "dimensions of a head that are turned")
+    return exact_div(width * ratio.numerator, ratio.denominator, "dimensions of a head that are rotated")
 
 
 def kinds_of_attention(config: Any, usual: Callable[[int], str]) -> tuple[str, ...]:

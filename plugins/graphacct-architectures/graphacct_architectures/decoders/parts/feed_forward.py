@@ -45,7 +45,7 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
 
 def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
     """The chosen experts of each row and their weights, both (rows, experts per token)."""
-    wide = b.dtype != "float32"
+    half = b.dtype != "float32"
     scores = scored(e, b, rows)
     with b.scope(e.router):
         if e.scoring == "top_softmax":
@@ -54,7 +54,7 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
         if e.scoring == "sigmoid":
             scores = b.apply("sigmoid", scores, name="sigmoid")
         else:
-            scores = b.apply("softmax", scores, name="softmax", **({"dtype": "float32"} if wide else {}))
+            scores = b.apply("softmax", scores, name="softmax", **({"dtype": "float32"} if half else {}))
         choice = scores
         if e.correction:
             bias = b.parameter("e_score_correction_bias", (e.count,), "float32", buffer=True)
@@ -71,7 +71,7 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
             best = b.apply("div", best, total, name="normalised")
         if e.scaled:
             best = b.apply("scale", best, name="scaled")
-        if e.narrowed and wide:
+        if e.downcast and half:
             best = b.apply("cast", best, name="narrowed", dtype=b.dtype)
         return ids, best
 
@@ -81,7 +81,7 @@ def scored(e: Experts, b: Builder, rows: Value) -> Value:
     with b.scope(e.router):
         weight = b.parameter("weight", (e.count, rows.spec.shape[-1]))
         biases = (b.parameter("bias", (e.count,)),) if e.router_bias else ()
-        if e.router_wide and b.dtype != "float32":
+        if e.router_upcast and b.dtype != "float32":
             rows = b.apply("cast", rows, name="rows", dtype="float32")
             weight = b.apply("cast", weight, name="wide", dtype="float32")
         return b.apply("linear", rows, weight, *biases, name="logits")
@@ -96,12 +96,12 @@ def grouped(e: Experts, b: Builder, choice: Value) -> Value:
     """
     rows = choice.spec.shape[0]
     size = exact_div(e.count, e.groups, "experts / groups of them")
-    apart = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, size))
+    groups = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, size))
     if e.correction:
-        best, _ = b.apply("topk", apart, name="best_of_groups", k=2)
+        best, _ = b.apply("topk", groups, name="best_of_groups", k=2)
         score = b.apply("sum", best, name="group_scores", dim=-1)
     else:
-        score = b.apply("amax", apart, name="group_scores", dim=-1)
+        score = b.apply("amax", groups, name="group_scores", dim=-1)
     b.apply("topk", score, name="best_groups", k=e.chosen_groups)
     mask = b.apply("full", name="outside", shape=(rows, e.count), dtype="bool")
     return b.apply("masked_fill", choice, mask, name="within_groups")
@@ -132,8 +132,8 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         factors = b.apply("reshape", factors, name="weights", shape=(pairs, 1))
         x = b.apply("mul", x, factors, name="weighted")
         x = b.apply("index_select", x, places, name="in_order")
-        apart = b.apply("reshape", x, name="by_token", shape=(tokens, e.per_token, width))
-        x = b.apply("sum", apart, name="summed", dim=1)
+        by_token = b.apply("reshape", x, name="by_token", shape=(tokens, e.per_token, width))
+        x = b.apply("sum", by_token, name="summed", dim=1)
         return x if x.spec.dtype == b.dtype else b.apply("cast", x, name="narrowed", dtype=b.dtype)
 
 

@@ -13,7 +13,7 @@ from graphacct_architectures.layers import linear, rms_norm, split_heads, with_c
 def latent(
     a: Attention, kind: Latent, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value, Value]:
-    """Queries and keys, turned by position, and values, of the tokens in the cache too: (batch, heads, seq, width).
+    """Queries and keys, rotated by position, and values, of the tokens in the cache too: (batch, heads, seq, width).
 
     As the transformers library has it, every step expands all cached latents again.
     """
@@ -22,38 +22,38 @@ def latent(
     batch, seq = x.spec.shape[:2]
     both = linear(b, "kv_a_proj_with_mqa", x, kind.rank + a.rotary, bias=a.bias)
     narrow, key = b.apply("split", both, name="latents", sizes=(kind.rank, a.rotary))
-    narrow = rms_norm(b, "kv_a_layernorm", narrow, wide="norm")
+    narrow = rms_norm(b, "kv_a_layernorm", narrow, upcast="norm")
     narrow = b.apply("reshape", narrow, name="latent_apart", shape=(batch, 1, seq, kind.rank))
     key = b.apply("reshape", key, name="k_apart", shape=(batch, 1, seq, a.rotary))
-    key = turned(b, key, cos, sin, "k")
+    key = rotated(b, key, cos, sin, "k")
     narrow, key = (with_cache(b, part, label, workload) for part, label in ((narrow, "latent"), (key, "k_rope")))
     length = narrow.spec.shape[-2]
-    unturned = a.d_head - a.rotary
-    wide = linear(b, "kv_b_proj", narrow, a.heads * (unturned + kind.values), bias=False)
-    wide = b.apply("reshape", wide, name="kv_heads", shape=(batch, length, a.heads, unturned + kind.values))
-    wide = b.apply("transpose", wide, name="kv_transposed", dims=(1, 2))
-    front, v = b.apply("split", wide, name="k_and_v", sizes=(unturned, kind.values))
+    unrotated = a.d_head - a.rotary
+    expanded = linear(b, "kv_b_proj", narrow, a.heads * (unrotated + kind.values), bias=False)
+    expanded = b.apply("reshape", expanded, name="kv_heads", shape=(batch, length, a.heads, unrotated + kind.values))
+    expanded = b.apply("transpose", expanded, name="kv_transposed", dims=(1, 2))
+    front, v = b.apply("split", expanded, name="k_and_v", sizes=(unrotated, kind.values))
     key = b.apply("expand", key, name="k_shared", shape=(batch, a.heads, length, a.rotary))
     return q, b.apply("concat", front, key, name="k_turned", dim=-1), v
 
 
 def queries(a: Attention, kind: Latent, b: Builder, x: Value, cos: Value, sin: Value) -> Value:
-    """Queries (batch, heads, seq, d_head), the last `rotary` dimensions of each head turned by its position."""
+    """Queries (batch, heads, seq, d_head), the last `rotary` dimensions of each head rotated by its position."""
     if kind.query_rank is None:
         flat = linear(b, "q_proj", x, a.heads * a.d_head, bias=False)
     else:
-        narrow = rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias), wide="norm")
+        narrow = rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias), upcast="norm")
         flat = linear(b, "q_b_proj", narrow, a.heads * a.d_head, bias=False)
     heads = split_heads(b, flat, a.heads, a.d_head, "q")
     front, rest = b.apply("split", heads, name="q_parts", sizes=(a.d_head - a.rotary, a.rotary))
-    rest = turned(b, rest, cos, sin, "q")
+    rest = rotated(b, rest, cos, sin, "q")
     return b.apply("concat", front, rest, name="q_turned", dim=-1)
 
 
-def turned(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
-    """x turned by its position, in the dtype of the tables and back in its own."""
+def rotated(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
+    """x rotated by its position, in the dtype of the tables and back in its own."""
     if cos.spec.dtype == x.spec.dtype:
         return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope")
-    wide = b.apply("cast", x, name=f"{label}_wide", dtype=cos.spec.dtype)
-    wide = b.apply("rotary_embedding", wide, cos, sin, name=f"{label}_rope")
-    return b.apply("cast", wide, name=f"{label}_narrowed", dtype=x.spec.dtype)
+    x_upcast = b.apply("cast", x, name=f"{label}_wide", dtype=cos.spec.dtype)
+    x_upcast = b.apply("rotary_embedding", x_upcast, cos, sin, name=f"{label}_rope")
+    return b.apply("cast", x_upcast, name=f"{label}_narrowed", dtype=x.spec.dtype)

@@ -85,9 +85,9 @@ def encoder(
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         described = describe(config)
-        apart = described.head is not None and described.classifier is not None
-        if described.head is None or (type(described.head.outputs) is int and described.head.outputs == 1) or apart:
-            checked_loss(None if apart else described.classifier, workload, config.architectures)
+        two_heads = described.head is not None and described.classifier is not None
+        if described.head is None or (type(described.head.outputs) is int and described.head.outputs == 1) or two_heads:
+            checked_loss(None if two_heads else described.classifier, workload, config.architectures)
         return encode(described, workload, b)
 
     return Architecture(

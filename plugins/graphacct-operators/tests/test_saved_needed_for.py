@@ -11,7 +11,7 @@ import pytest
 from graphacct import TensorSpec
 from graphacct.operators.saves import saved_tensors
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 
 
 def f(*shape):
@@ -106,10 +106,10 @@ def test_only_what_serves_a_wanted_gradient_is_kept(name, wanted, expected):
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_what_is_kept_serves_operands_that_have_a_gradient(name):
-    """`serves` names operands of the signature whose gradient is stated or contracted."""
+    """`needed_for` names operands of the signature whose gradient is stated or contracted."""
     op = OPERATORS[name]
     for item in op.saves:
-        assert {*item.serves.split()} <= {*op.gradients, *op.contracts}, item
+        assert {*item.needed_for.split()} <= {*op.gradients, *op.contracts}, item
 
 
 def test_without_saying_whose_everything_is_kept():
