@@ -21,7 +21,7 @@ from graphacct.errors import (
 )
 from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.ordinals import Ordinals
-from graphacct.graph.walk import nodes
+from graphacct.graph.places import nodes
 from graphacct.hooks.manager import Plugins, default
 from graphacct.operators.cost import Cost
 from graphacct.operators.operator import Operator
