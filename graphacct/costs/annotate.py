@@ -37,7 +37,7 @@ WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out o
 NO_ANALYSES: Mapping[str, Any] = {}
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(eq=False, repr=False)
 class NodeCost:
     """A node and what it costs.
 

@@ -27,7 +27,7 @@ ELLIPSIS = "..."
 DEFAULT_NAMES = "xyzw"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(eq=False, repr=False)
 class Term:
     """One operand or output of a signature.
 
