@@ -26,7 +26,7 @@ from graphacct.errors import OperatorError, brief
 from graphacct.tensors import TensorSpec
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Work:
     """What an operator's formula returns: the arithmetic of one application, and the traffic where it is special.
 
@@ -44,6 +44,9 @@ class Work:
     read_bytes: Dim | None = None
     write_bytes: Dim | None = None
 
+    def __repr__(self) -> str:
+        return f"<Work {self.matmul_flops} matmul FLOPs, {self.vector_flops} vector FLOPs>"
+
     def plus(self, other: Work, times: Dim = 1) -> Work:
         """The arithmetic of both, the other's done so many times; their traffic is not added up."""
         return Work(
@@ -53,7 +56,7 @@ class Work:
         )
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Cost:
     """The full cost of one node, for one pass through it.
 
@@ -72,6 +75,10 @@ class Cost:
     read_bytes: Dim = 0
     write_bytes: Dim = 0
     activation_bytes: Dim = 0
+
+    def __repr__(self) -> str:
+        moved = self.read_bytes + self.write_bytes
+        return f"<Cost {self.matmul_flops} matmul FLOPs, {self.vector_flops} vector FLOPs, {moved} bytes moved>"
 
     @property
     def flops(self) -> Dim:
