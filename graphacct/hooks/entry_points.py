@@ -42,7 +42,7 @@ class EntryPoint(NamedTuple):
         return result
 
     def load_checked(self, subject: str) -> Any:
-        """The same; PluginError says `subject` could not be imported, of which distribution, and how to leave it out."""
+        """The same; PluginError names `subject`, its distribution, and how to leave it out, if the import fails."""
         try:
             return self.load()
         except (Exception, SystemExit) as error:
