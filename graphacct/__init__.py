@@ -32,6 +32,7 @@ NAMES = {
     "models.reader": "Reader",
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",
+    "operators.lazy_operator": "LazyOperator",
     "operators.operator": "Operator Saved",
     "reports.report": "Report",
     "reports.rollup": "rollup",

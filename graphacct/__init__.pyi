@@ -59,6 +59,7 @@ from graphacct.models.reader import Reader as Reader
 from graphacct.operators.cost import Cost as Cost
 from graphacct.operators.cost import Work as Work
 from graphacct.operators.decorator import operator as operator
+from graphacct.operators.lazy_operator import LazyOperator as LazyOperator
 from graphacct.operators.operator import Operator as Operator
 from graphacct.operators.operator import Saved as Saved
 from graphacct.reports.report import Report as Report

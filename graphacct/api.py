@@ -11,7 +11,16 @@ from graphacct.costs.conventions import Convention, find_convention
 from graphacct.errors import unknown as unknown_name
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
-from graphacct.keywords import DEFAULTS, AccountKeywords, ModelKeywords, NoKeywords, checked
+from graphacct.keywords import (
+    DEFAULTS,
+    AccountKeywords,
+    ModelKeywords,
+    NoKeywords,
+    check_no_training,
+    checked,
+    separated,
+)
+from graphacct.models.build import build as build_graph
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
 
@@ -45,9 +54,7 @@ def build(model: Model, *, plugins: Plugins | None = None, **options: Unpack[Mod
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read, TypeError for an unknown keyword.
     """
-    from graphacct.models.build import build as built
-
-    return built(model, plugins=plugins or default(), **options)
+    return build_graph(model, plugins=plugins or default(), **options)
 
 
 @checked(AccountKeywords)
@@ -78,19 +85,17 @@ def account(
     >>> account("gpt2-xl", seq_len=1024).total["params"]
     1557611200
     """
-
-    from graphacct.training.options import check_no_training, resolved, separated
-
     plugins = plugins or default()
     for name in quantities or ():
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
-    graph = build(model, plugins=plugins, **others)
+    graph = build_graph(model, plugins=plugins, **others)
     annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":
         from graphacct.costs.step_quantities import needs_memory
         from graphacct.reports.step import train
+        from graphacct.training.options import resolved
 
         memory = quantities is None or needs_memory(quantities, plugins.quantities)
         annotated = train(annotated, resolved(asked, plugins), plugins, unknown, memory)

@@ -93,9 +93,9 @@ def graphacct_register_outputs() -> Iterable[Output]:
 @hookimpl
 def graphacct_register_commands() -> Iterable[Command]:
     """Those of the core; the command line looks them up by itself, without a plugin."""
-    from graphacct.cli import COMMANDS, load
+    from graphacct.cli import COMMANDS, core_command
 
-    return [load(name) for name in COMMANDS]
+    return [core_command(name) for name in COMMANDS]
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
 
-from graphacct.errors import suggest
+from graphacct.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
     from graphacct.dims import Dim
@@ -83,6 +83,26 @@ DEFAULTS: Mapping[str, Any] = {
     "unknown": "error",
 }
 """The defaults of the keywords; None for every other one, which the architecture fills in."""
+
+
+def separated(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the options of a training step among a call's, and the others, which are those of `build`.
+
+    This file tells them apart, so that a forward pass imports neither `training/` nor `execution/` (10 ms of CPU of 113
+    in a plain report).
+    """
+    own: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for name, value in options.items():
+        (own if name in TrainingKeywords.__annotations__ else others)[name] = value
+    return own, others
+
+
+def check_no_training(asked: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
+    """Raises ConfigError for an option, but the `allowed` ones, that a pass without a backward pass would ignore."""
+    given = [name for name, value in asked.items() if name not in allowed and value not in (DEFAULTS[name], [])]
+    if given:
+        raise ConfigError(f'{", ".join(given)}: of a training step alone; add phase="train" (--phase train)')
 
 
 def checked(

@@ -83,7 +83,7 @@ def dtype_name(name: object) -> str:
     return short
 
 
-@attrs.frozen(hash=True)
+@attrs.frozen(hash=True, repr=False)
 class TensorSpec:
     """A tensor's shape, dtype and memory layout.
 
@@ -98,6 +98,9 @@ class TensorSpec:
     shape: tuple[Dim, ...]
     dtype: str = "float32"
     strides: tuple[Dim, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"<TensorSpec {self}>"
 
     @property
     def elements(self) -> Dim:

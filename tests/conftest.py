@@ -17,8 +17,7 @@ HEALTH = [HealthCheck.too_slow]  # a busy machine is no failure
 settings.register_profile("same", deadline=None, suppress_health_check=HEALTH, derandomize=True, database=None)
 settings.register_profile("random", deadline=None, suppress_health_check=HEALTH)
 settings.load_profile(os.environ.get("EXAMPLES", "same"))  # make fuzz asks for random ones
-for folder in (HERE / "execution", HERE / "footprint", HERE):  # what tests share is imported by name
-    sys.path.insert(0, str(folder))
+sys.path.insert(0, str(HERE))  # runs.py and strategies.py are imported by name
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -134,6 +134,31 @@ def graphs(draw: Callable[..., Any], repeats: int = 3) -> Graph:
     return b.graph(*_body(random, b, inputs, 0)[-2:])
 
 
+@st.composite
+def dags(draw: Callable[..., Any]) -> Graph:
+    """A random DAG of element-wise operators, products, views and copies on (4, 6) tensors, some of them outputs."""
+    b = Builder("random", default().operators)
+    values = [b.input("x", (4, 6))]
+    for index in range(draw(st.integers(1, 12))):
+        kinds = ["relu", "gelu", "mul", "add", "reshape", "contiguous", "linear", "softmax", "kv_cache"]
+        kind = draw(st.sampled_from(kinds))
+        x, y = (draw(st.sampled_from(values)) for _ in "xy")
+        name = f"n{index}"
+        if kind in ("mul", "add"):
+            value = b.apply(kind, x, y, name=name)
+        elif kind == "linear":
+            value = b.apply(kind, x, b.parameter(f"{name}.weight", (6, 6)), name=name)
+        elif kind == "reshape":
+            value = b.apply(kind, x, name=name, shape=(4, 6))
+        elif kind == "kv_cache":
+            value = b.apply(kind, name=name, shape=(4, 6))
+        else:
+            value = b.apply(kind, x, name=name)
+        values.append(value)
+    outputs = draw(st.lists(st.sampled_from(values[1:]), min_size=1, max_size=2, unique_by=lambda v: v.name))
+    return b.graph(*outputs)
+
+
 def sizes(low: int = 2, high: int = 64) -> st.SearchStrategy[int]:
     """A dimension. From 2: a symbol or a sweep stands for sizes above 1 (a size of 1 broadcasts, and has any stride,
     so that a reshape that copies in general is a view there)."""

@@ -25,8 +25,8 @@ COMMANDS = {
 """What each command is for. It is here, and the command in a module of its name, so that help imports none of them."""
 
 
-def load(name: str) -> click.Command:
-    """Imports one of our commands."""
+def core_command(name: str) -> click.Command:
+    """Returns one of the COMMANDS, whose module is imported."""
     module = "list_" if name == "list" else name
     command: click.Command = import_module(f"graphacct.cli.{module}").command
     return command
@@ -46,7 +46,7 @@ class Commands(click.Group):
             from graphacct.cli.plugin_commands import find_command
 
             return find_command(cmd_name, COMMANDS)
-        return load(cmd_name)
+        return core_command(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -37,7 +37,7 @@ WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out o
 NO_ANALYSES: Mapping[str, Any] = {}
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class NodeCost:
     """A node and what it costs.
 
@@ -60,12 +60,15 @@ class NodeCost:
     starts: tuple[int, ...] = ()
     analyses: Mapping[str, Any] = NO_ANALYSES
 
+    def __repr__(self) -> str:
+        return f"<NodeCost {self.node.name}: {self.times} times {self.cost}>"
+
     def with_analysis(self, name: str, value: Any) -> NodeCost:
         """Returns this record with one more entry in `analyses`."""
         return attrs.evolve(self, analyses={**self.analyses, name: value})
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class AnnotatedGraph:
     """A graph with a cost for each node.
 

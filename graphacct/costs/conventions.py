@@ -16,7 +16,7 @@ from graphacct.graph.graph import Node
 from graphacct.operators.cost import Cost, sound
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Convention:
     """What is counted.
 
@@ -34,6 +34,9 @@ class Convention:
     adjust: Callable[[Node, Cost, int], Cost] | None = None
     backward: Callable[[Node, Cost, int], Cost] | None = None
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Convention {self.name}>"
 
 
 def find_convention(convention: str | Convention, known: Mapping[str, Convention]) -> Convention:

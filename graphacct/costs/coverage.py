@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Coverage:
     """How much of the graph the totals contain.
 
@@ -18,6 +18,9 @@ class Coverage:
     costed: int
     total: int
     uncosted: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Coverage {self}>"
 
     def __str__(self) -> str:
         text = f"{self.costed} of {self.total} nodes costed"

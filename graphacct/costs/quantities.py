@@ -33,7 +33,7 @@ def _phases(instance: Any, attribute: Any, value: str) -> None:
         _one_of(*PHASES)(instance, attribute, phase)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Quantity:
     """One column of every report. Exactly one of its formulas is given, and says what it is of.
 
@@ -75,6 +75,9 @@ class Quantity:
     title: str = attrs.field(default="", kw_only=True)
     words: str = attrs.field(default="", kw_only=True)
     replaces: bool = attrs.field(default=False, kw_only=True)
+
+    def __repr__(self) -> str:
+        return f"<Quantity {self.name}>"
 
     def __attrs_post_init__(self) -> None:
         formulas = ("of_node", "of_parameter", "of_owned", "of_row")

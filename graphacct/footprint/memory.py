@@ -23,10 +23,11 @@ from graphacct.footprint.timeline import TimelineRow
 from graphacct.footprint.weights import weights
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.hooks.manager import Plugins
+from graphacct.keywords import check_no_training, separated
 from graphacct.models.build import build
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.phases import CACHING, FORWARD, PREFILL, TRAIN
-from graphacct.training.options import check_no_training, resolved, separated
+from graphacct.training.options import resolved
 from graphacct.training.recompute import recompute_plan
 from graphacct.training.selection import frozen, selected
 from graphacct.training.zero import shard

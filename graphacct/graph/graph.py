@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from graphacct.operators.operator import Application, Operator
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Value:
     """What flows along an edge: a graph input or a node's output.
 
@@ -43,8 +43,11 @@ class Value:
     name: str
     spec: TensorSpec
 
+    def __repr__(self) -> str:
+        return f"<Value {self.name}: {self.spec}>"
 
-@attrs.frozen
+
+@attrs.frozen(repr=False)
 class Parameter:
     """A named tensor of the checkpoint. Its storage counts once per name, its work at each use.
 
@@ -63,6 +66,9 @@ class Parameter:
     buffer: bool = False
     frozen: bool = False
 
+    def __repr__(self) -> str:
+        return f"<Parameter {self.name}: {self.spec}>"
+
     @property
     def trainable(self) -> bool:
         """Whether a training step computes its gradient, unless it is told otherwise."""
@@ -73,7 +79,7 @@ Operand: TypeAlias = Value | Parameter
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Node:
     """One application of an operator.
 
@@ -91,6 +97,9 @@ class Node:
     outputs: tuple[Value, ...]
     attributes: Mapping[str, Any] = NO_ATTRIBUTES
     _application: Application | None = attrs.field(default=None, init=False, repr=False, eq=False)
+
+    def __repr__(self) -> str:
+        return f"<Node {self.name}: {self.operator}>"
 
     def applied(self, application: Application) -> Node:
         """This node, remembering how its operator applies to its operands, so that it need not be worked out again.
@@ -116,7 +125,7 @@ class Node:
         return tuple(operand for operand in self.inputs if isinstance(operand, Value))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Block:
     """A body graph that runs `repeat` times, as `jax.lax.scan` does.
 
@@ -141,13 +150,16 @@ class Block:
     outputs: tuple[Value, ...]
     start: int = 0
 
+    def __repr__(self) -> str:
+        return f"<Block {self.name}: {self.repeat} times>"
+
     @property
     def values(self) -> tuple[Value, ...]:
         """The operands that flow in along edges: the carried values, then the constants."""
         return self.carry + self.constants
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Graph:
     """A model as a DAG of operator nodes.
 

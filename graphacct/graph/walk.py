@@ -26,7 +26,7 @@ from graphacct.graph.graph import Block, Graph, Node, Parameter, Value
 from graphacct.graph.repetitions import repetitions
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Place:
     """Where a node stands: in which repetition of which block.
 
@@ -93,7 +93,7 @@ TOP = Place()
 """Outside every block."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Result:
     """A value of one run, which is its own key.
 
@@ -106,7 +106,7 @@ class Result:
     place: Place
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Run:
     """One run of a node; it stands for `place.times` of them.
 
@@ -123,7 +123,7 @@ class Run:
     place: Place
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class BodyEnd:
     """A graph has run, or one repetition of a block's body.
 
@@ -138,7 +138,7 @@ class BodyEnd:
     values: Mapping[str, Result]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class BlockEnd:
     """All repetitions of a block have run.
 

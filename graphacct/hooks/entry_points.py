@@ -42,7 +42,7 @@ class EntryPoint(NamedTuple):
         return result
 
     def load_checked(self, subject: str) -> Any:
-        """The same; PluginError names `subject`, its distribution, and how to leave it out, if the import fails."""
+        """The same; PluginError says that `subject` cannot be imported, whose it is, and how to leave it out."""
         try:
             return self.load()
         except (Exception, SystemExit) as error:

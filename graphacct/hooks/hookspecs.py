@@ -38,7 +38,8 @@ def graphacct_register_operators() -> Iterable[Operator]:
     """Operators, as the `@graphacct.operator` decorator makes them.
 
     Called once, when the first graph is built. An operator whose name is taken is an error that names both plugins,
-    unless exactly one of the two says `replaces=True`.
+    unless exactly one of the two says `replaces=True`. A plugin with many operators may give a LazyOperator for each:
+    its name and its module, which is imported when the operator is looked up.
     """
     raise NotImplementedError
 

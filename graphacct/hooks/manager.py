@@ -43,9 +43,9 @@ class _Manager(pluggy.PluginManager):
         return super().parse_hookimpl_opts(plugin, name)
 
 
-def _registry(kind: str, singular: str, doc: str) -> cached_property[Registry]:
+def _registry(kind: str, singular: str, doc: str, lazy: bool = False) -> cached_property[Registry]:
     """The attribute of `Plugins` for one kind of things: collected when first asked for."""
-    made: cached_property[Registry] = cached_property(lambda plugins: plugins._collect(kind, singular))
+    made: cached_property[Registry] = cached_property(lambda plugins: plugins._collect(kind, singular, lazy))
     made.__doc__ = doc
     return made
 
@@ -102,7 +102,7 @@ class Plugins:
             raise PluginError(f"plugin file {file!r} failed to load: {type(error).__name__}: {error}") from error
         self.register(module, name, file)
 
-    operators = _registry("operators", "operator", "Operators by name.")
+    operators = _registry("operators", "operator", "Operators by name, each imported when it is looked up.", lazy=True)
     architectures = _registry("architectures", "architecture", "Architectures by name.")
     conventions = _registry("conventions", "convention", "Conventions by name.")
     profiles = _registry("profiles", "profile", "Execution profiles by name, the default first.")
@@ -171,9 +171,9 @@ class Plugins:
             plugin.title for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
         )
 
-    def _collect(self, kind: str, singular: str) -> Registry:
+    def _collect(self, kind: str, singular: str, lazy: bool = False) -> Registry:
         hook = getattr(self.manager.hook, f"{REGISTER}{kind}")
-        return collected(singular, registered(self.loaded, hook))
+        return collected(singular, registered(self.loaded, hook), lazy)
 
 
 def load(

@@ -11,7 +11,7 @@ import pluggy
 from graphacct.errors import PluginError, brief
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Plugin:
     """A loaded plugin.
 
@@ -24,6 +24,9 @@ class Plugin:
     name: str
     origin: str
     module: Any
+
+    def __repr__(self) -> str:
+        return f"<Plugin {self.title}>"
 
     @property
     def title(self) -> str:
@@ -44,16 +47,66 @@ class Registry(dict[str, Any]):
         self.plugins: dict[str, Plugin] = {}
         self.origins: dict[str, str] = {}
 
+    def __iter__(self) -> Iterator[str]:
+        """The names. `dict(registry)` and `{**registry}` copy by `__getitem__` only where a dictionary has its own
+        `__iter__`."""
+        return super().__iter__()
 
-def collected(kind: str, items: Iterable[tuple[Plugin, Any]]) -> Registry:
+
+class LazyRegistry(Registry):
+    """A registry of things that are imported when they are looked up: those that have a function `load`.
+
+    The names, and who registered them, are known without an import; `values` and `items` import everything.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: set[str] = set()
+
+    def __setitem__(self, name: str, item: Any) -> None:
+        super().__setitem__(name, item)
+        (self._waiting.add if hasattr(item, "load") else self._waiting.discard)(name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._loaded(name) if name in self._waiting else super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._loaded(name) if name in self._waiting else super().get(name, default)
+
+    def values(self) -> Any:
+        self._load_all()
+        return super().values()
+
+    def items(self) -> Any:
+        self._load_all()
+        return super().items()
+
+    def _load_all(self) -> None:
+        for name in [name for name in self if name in self._waiting]:
+            self._loaded(name)
+
+    def _loaded(self, name: str) -> Any:
+        """The thing itself, which takes the place of what stands for it; PluginError names the plugin if it fails."""
+        waiting = super().__getitem__(name)
+        try:
+            item = waiting.load()
+        except (Exception, SystemExit) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise PluginError(f"plugin {self.origins[name]} failed to load {name!r}: {problem}") from error
+        self[name] = item
+        return item
+
+
+def collected(kind: str, items: Iterable[tuple[Plugin, Any]], lazy: bool = False) -> Registry:
     """The registry of a kind of things; PluginError names both plugins that claim a name.
 
-    A thing that cannot say `replaces` (a click command) never takes the place of another.
+    A thing that cannot say `replaces` (a click command) never takes the place of another. `lazy` says that those which
+    have a function `load` are loaded when they are looked up.
     """
-    found = Registry()
+    found = LazyRegistry() if lazy else Registry()
     for plugin, item in items:
-        other = found.get(item.name)
-        if other is not None:
+        if item.name in found:
+            other = dict.__getitem__(found, item.name)
             ours, theirs = (getattr(one, "replaces", None) for one in (other, item))
             if ours == theirs:
                 way_out = "rename one" if theirs is None else "exactly one may say replaces=True"

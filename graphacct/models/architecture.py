@@ -63,7 +63,7 @@ def _phases(architecture: Architecture) -> tuple[str, ...]:
     return ("forward", "train") if architecture.losses else ("forward",)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Architecture:
     """A family of models.
 
@@ -103,6 +103,9 @@ class Architecture:
     model_types: tuple[str, ...] = ()
     doc: str = ""
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Architecture {self.name}>"
 
     def load(self) -> Architecture:
         """This architecture; one that is deferred imports its module here."""

@@ -17,7 +17,7 @@ from graphacct.models.reader import Reader
 Result = TypeVar("Result")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class ModelChoice:
     """A model before it is built, which can be for any workload.
 
@@ -32,6 +32,9 @@ class ModelChoice:
     architecture: Architecture
     config: Any
     path: str = ""
+
+    def __repr__(self) -> str:
+        return f"<ModelChoice {self.name}>"
 
 
 def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:

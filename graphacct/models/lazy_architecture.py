@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graphacct.models.architecture import Architecture
 
 
-@attrs.frozen(eq=False, repr=False)  # no more than a report needs: attrs compiles each method
+@attrs.frozen(eq=False, repr=False)
 class LazyArchitecture:
     """An architecture by the names that it answers to.
 

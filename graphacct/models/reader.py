@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graphacct.models.architecture import Architecture
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Reader:
     """One input format.
 
@@ -38,6 +38,9 @@ class Reader:
     read: Callable[[Any, Mapping[str, Operator]], Graph] | None = None
     find: Callable[[Any, Plugins], tuple[str, Architecture, Any]] | None = None
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Reader {self.name}>"
 
     def __attrs_post_init__(self) -> None:
         if (self.read is None) == (self.find is None):

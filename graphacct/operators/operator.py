@@ -31,7 +31,7 @@ MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Saved:
     """A tensor that an operator's backward pass keeps.
 
@@ -54,8 +54,11 @@ class Saved:
     if_attribute: str = ""
     needed_for: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Saved {self.name}: {self.why}>"
 
-@attrs.frozen
+
+@attrs.frozen(eq=False, repr=False)
 class Application:
     """An operator applied to operands of certain specs.
 
@@ -77,7 +80,7 @@ class Application:
 _Plan: TypeAlias = tuple[tuple[tuple[str, str, int], ...], tuple[str, ...]]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Operator:
     """How one kind of node computes.
 
@@ -135,6 +138,9 @@ class Operator:
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
     _batched: bool = attrs.field(init=False, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Operator {self.name}: {self.signature.text}>"
 
     def __attrs_post_init__(self) -> None:
         terms = [term for term in self.signature.inputs if term.name in self.contracts]

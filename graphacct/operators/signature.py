@@ -30,7 +30,7 @@ ELLIPSIS = "..."
 DEFAULT_NAMES = "xyzw"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Term:
     """One operand or output of a signature.
 
@@ -50,6 +50,9 @@ class Term:
     optional: bool = False
     variadic: bool = False
 
+    def __repr__(self) -> str:
+        return f"<Term {self}>"
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names that it binds, in order."""
@@ -62,7 +65,7 @@ class Term:
         return f"{self.name}{'?' if self.optional else ''}{'*' if self.variadic else ''}: {' '.join(dims)}"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Signature:
     """A parsed signature; make one with `parse`."""
 
@@ -73,6 +76,9 @@ class Signature:
     variadic: bool
     _plan: tuple[Any, ...] = attrs.field(init=False, repr=False, eq=False)
     _results: tuple[Any, ...] = attrs.field(init=False, repr=False, eq=False)
+
+    def __repr__(self) -> str:
+        return f"<Signature {self.text}>"
 
     def __attrs_post_init__(self) -> None:
         plan = [(t.front, t.back, t.ellipsis, len(t.front) + len(t.back), t) for t in self.inputs if not t.variadic]

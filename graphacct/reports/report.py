@@ -17,7 +17,7 @@ from graphacct.errors import unknown
 from graphacct.reports.rows import ParameterRow, Row, by_operator, by_parameter, by_scope
 
 
-@attrs.frozen
+@attrs.frozen(slots=False, eq=False)
 class Report:
     """The cost of a model, rolled up.
 

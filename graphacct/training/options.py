@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -69,29 +69,15 @@ class TrainingOptions:
     zero: int = DEFAULTS["zero"]
 
 
-def separated(options: Mapping[str, Any]) -> tuple[TrainingOptions, dict[str, Any]]:
-    """The options of a training step among a call's, and the others, which are those of `build`."""
-    names = {field.name for field in attrs.fields(TrainingOptions)}
-    own = {name: value for name, value in options.items() if name in names}
-    return TrainingOptions(**own), {name: value for name, value in options.items() if name not in names}
+def resolved(options: Mapping[str, Any], plugins: Plugins) -> Training:
+    """The training step that is asked for, with its profile and optimizer; UnknownNameError suggests the closest.
 
-
-def check_no_training(asked: TrainingOptions, allowed: Sequence[str] = ()) -> None:
-    """Raise ConfigError for an option, but the `allowed` ones, that a pass without a backward pass would ignore."""
-    given = [
-        field.name
-        for field in attrs.fields(TrainingOptions)
-        if field.name not in allowed and getattr(asked, field.name) != field.default
-    ]
-    if given:
-        raise ConfigError(f'{", ".join(given)}: of a training step alone; add phase="train"')
-
-
-def resolved(asked: TrainingOptions, plugins: Plugins) -> Training:
-    """The training step that is asked for, with its profile and optimizer; UnknownNameError suggests the closest."""
+    `options` are fields of TrainingOptions by name.
+    """
     from graphacct.training.optimizers import find_optimizer
     from graphacct.training.recompute import find_policy
 
+    asked = TrainingOptions(**options)
     rule = find_optimizer(asked.optimizer, plugins.optimizers)
     profile = find_profile(asked.profile, plugins)
     policy = find_policy(asked.recompute, plugins.recompute_policies)

@@ -15,7 +15,7 @@ from graphacct import Node, Operator, TensorSpec, Value, Work
 from graphacct.training.gradients import gradient_work
 
 PAGE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
-OPERATORS = {operator.name: operator for operator in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {operator.name: operator.load() for operator in graphacct_operators.graphacct_register_operators()}
 
 # Operands that tell all dimensions apart, where the signature alone does not give them; weights and biases are there.
 SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {

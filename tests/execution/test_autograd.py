@@ -8,36 +8,17 @@ import weakref
 
 import pytest
 from hypothesis import given, settings
-from test_liveness import dags
-from test_saved_storages import RUNS, TINY, tiny
+from runs import RUNS, TINY, chain, passed, scheduled, tiny
+from strategies import dags
 
 import graphacct
 from graphacct import Builder, memory
 from graphacct.errors import GraphacctError
-from graphacct.execution.autograd import backward_pass
 from graphacct.execution.kernels import ACTIVATION
 from graphacct.execution.profiles import DECLARED, Profile
-from graphacct.execution.saved_storages import saved_storages, saved_uses
-from graphacct.execution.schedule import schedule
+from graphacct.execution.saved_storages import saved_uses
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
-
-PROFILES = ("torch-eager-cpu", "torch-eager-cuda", "declared")
-
-
-def profile_of(name):
-    return DECLARED if name == "declared" else default().profiles[name]
-
-
-def passed(steps, profile, in_place=True):
-    """What a schedule keeps, and its backward pass."""
-    saving = list(saved_uses(steps))
-    keeping = [item for item in saved_storages(saving) if item.storage.kind == ACTIVATION]
-    return keeping, backward_pass(steps, saving, default().operators, profile, in_place)
-
-
-def scheduled(graph, profile, again=frozenset()):
-    return schedule(graph, default().operators, profile, lambda parameter: True, lambda node: node.name in again)
 
 
 @pytest.mark.parametrize(("family", "run"), RUNS)
@@ -48,7 +29,7 @@ def test_the_peak_of_a_step_is_torchs(family, run, loss, key):
     """Every measured row, to the byte: the most alive over forward and backward, the parameters' gradients as they are
     made. A dispatch mode watched these runs, for which torch adds gradients into new tensors."""
     steps = tiny(family, run, loss)
-    keeping, back = passed(steps, default().profiles["torch-eager-cpu"], in_place=False)
+    keeping, back = passed(steps, in_place=False)
     alive = live_bytes(steps, keeping, back, fresh=True)
     assert max(alive) == run[key]["total_peak_bytes"]
     assert sum(gradient.bytes for gradient in back.gradients) == run[key]["grad_bytes"]
@@ -58,10 +39,9 @@ def test_the_peak_of_a_step_is_torchs(family, run, loss, key):
 def test_gradients_are_added_where_the_first_one_is(family, run):
     """In a step that nobody watches a gradient that meets another takes no third tensor, and the peak is no higher."""
     steps = tiny(family, run, "sum")
-    profile = default().profiles["torch-eager-cpu"]
     peaks = []
     for in_place in (True, False):
-        keeping, back = passed(steps, profile, in_place)
+        keeping, back = passed(steps, in_place=in_place)
         peaks.append(max(live_bytes(steps, keeping, back, fresh=True)))
     assert peaks[0] <= peaks[1]
 
@@ -159,15 +139,6 @@ def test_a_simulator_agrees_on_random_graphs(graph):
     keeping, back = passed(steps, DECLARED, in_place=False)
     alive = live_bytes(steps, keeping, back)[len(steps.calls) :]
     assert alive == simulate(steps, saved_uses(steps))
-
-
-def chain():
-    """x (4·6 float32, 96 bytes) through two weights of 6·6 (144 bytes): h = x w1, y = h w2, the sum of y."""
-    b = Builder("chain", default().operators)
-    x = b.input("x", (4, 6))
-    h = b.apply("linear", x, b.parameter("w1", (6, 6)), name="first")
-    y = b.apply("linear", h, b.parameter("w2", (6, 6)), name="second")
-    return b.graph(b.apply("sum", y, name="loss"))
 
 
 def test_two_products_by_hand():

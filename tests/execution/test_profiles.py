@@ -1,21 +1,16 @@
 """Which kernels a profile runs, and what they keep: fused and composed norms, the attention kernels by device."""
 
 import pytest
+from runs import scheduled
 
 import graphacct
 from graphacct import Builder, TensorSpec, memory
 from graphacct.execution.saved_storages import saved_bytes
-from graphacct.execution.schedule import schedule
 from graphacct.hooks.manager import default
 from graphacct.operators.saves import saved_tensors
 
 OFF = dict.fromkeys(("attn_pdrop", "resid_pdrop", "embd_pdrop"), 0.0)
 SDPA = "scaled_dot_product_attention"
-
-
-def scheduled(graph, profile):
-    plugins = default()
-    return schedule(graph, plugins.operators, plugins.profiles[profile])
 
 
 def llama_layer(s=2048, h=4096, heads=32, shared=8, d_ff=14336):

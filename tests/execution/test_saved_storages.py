@@ -1,70 +1,15 @@
 """What training keeps, against what torch was measured to keep, to the byte."""
 
 import json
-from pathlib import Path
 
 import pytest
+from runs import GOLDENS, PROBABILITIES, RUNS, TINY, scheduled, tiny
 
 import graphacct
 from graphacct.execution.kernels import ACTIVATION
 from graphacct.execution.saved_storages import saved_bytes, saved_storages, saved_uses
-from graphacct.execution.schedule import schedule
-from graphacct.hooks.manager import default
-from graphacct.training.recompute import find_policy, recompute_plan
 
-GOLDENS = Path(__file__).parents[1] / "goldens"
-TINY = {
-    "gpt2": {"vocab_size": 512, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 4},
-    "bert": {
-        "architectures": "BertForMaskedLM",
-        "vocab_size": 512,
-        "max_position_embeddings": 128,
-        "hidden_size": 64,
-        "intermediate_size": 256,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-    },
-    "transformer-lm": {"vocab_size": 512, "context_length": 128, "d_model": 64, "n_layer": 2, "n_head": 4, "d_ff": 128},
-}
 BLOCK = {**TINY["gpt2"], "activation_function": "gelu"}
-PROBABILITIES = {
-    "gpt2": ("attn_pdrop", "resid_pdrop", "embd_pdrop"),
-    "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
-    "transformer-lm": (),
-}
-
-
-def runs(family):
-    """The measured runs, each with a name; checkpointing is the recomputation of every block."""
-    content = json.loads((GOLDENS / f"act-{family}" / "truth.json").read_text())
-    for run in content["runs"]:
-        name = f"{family}-{run['attn']}-{run['dropout']}-{run['batch']}x{run['seq']}"
-        yield pytest.param(family, run, id=name + ("-checkpointing" if run["checkpointing"] else ""))
-
-
-RUNS = [*runs("gpt2"), *runs("transformer-lm"), *runs("bert")]
-
-
-def scheduled(model, profile="torch-eager-cpu", recompute="none", **options):
-    plugins = default()
-    graph = graphacct.build(model, phase="train", **options)
-    plan = recompute_plan(graph, find_policy(recompute, plugins.recompute_policies), plugins.operators)
-    return schedule(
-        graph,
-        plugins.operators,
-        plugins.profiles[profile],
-        recompute=lambda node: node.name in plan.recompute,
-        saved=lambda node: node.name in plan.saved,
-    )
-
-
-def tiny(family, run, loss):
-    overrides = dict(TINY[family])
-    overrides |= dict.fromkeys(PROBABILITIES[family], run["dropout"])
-    attention = "eager" if run["attn"] == "eager" else "fused"
-    recompute = "full" if run["checkpointing"] else "none"
-    sizes = {"batch": run["batch"], "seq_len": run["seq"]}
-    return scheduled(family, recompute=recompute, attention=attention, loss=loss, set=overrides, **sizes)
 
 
 @pytest.mark.parametrize(("family", "run"), RUNS)
@@ -162,20 +107,15 @@ def test_fused_attention_without_dropout_on_a_gpu():
 
 def test_folded_equals_unrolled():
     """The weighed middle repetition stands for all that it replaces, whatever the depth."""
-    plugins = default()
     for depth in (1, 2, 3, 4, 5, 6, 11):
         graph = graphacct.build(
             "gpt2", attention="eager", phase="train", seq_len=16, batch=2, set={**TINY["gpt2"], "n_layer": depth}
         )
-        totals = [
-            saved_bytes(schedule(form, plugins.operators, plugins.profiles["torch-eager-cpu"]))
-            for form in (graph, graph.unroll())
-        ]
+        totals = [saved_bytes(scheduled(form)) for form in (graph, graph.unroll())]
         assert totals[0] == totals[1]
 
 
 def test_a_frozen_model_keeps_nothing():
     """Without a parameter to train no gradient flows, and nothing is kept."""
-    plugins = default()
-    graph = graphacct.build("gpt2", attention="eager", phase="train", seq_len=16, set=TINY["gpt2"])
-    assert not list(saved_uses(schedule(graph, plugins.operators, trained=lambda parameter: False)))
+    options = {"attention": "eager", "seq_len": 16, "set": TINY["gpt2"]}
+    assert not list(saved_uses(scheduled("gpt2", "declared", trained=lambda parameter: False, **options)))

@@ -1,28 +1,21 @@
 """What tiny models of many families keep, and the most that is alive, against torch and the transformers library."""
 
 import json
-from pathlib import Path
 
 import pytest
+import runs
 
 import graphacct
-from graphacct.execution.autograd import backward_pass
-from graphacct.execution.kernels import ACTIVATION
-from graphacct.execution.saved_storages import saved_storages, saved_uses
-from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
-from graphacct.hooks.manager import default
-from graphacct.training.recompute import find_policy, recompute_plan
 
-FOLDERS = Path(__file__).parents[1] / "goldens" / "activations"
-PROFILE = "torch-eager-cpu"
+FOLDERS = runs.GOLDENS / "activations"
 SOURCE = 24
 """Tokens of the encoder of text beside a decoder."""
 PIECEWISE = {"resnet": "graphacct_vision", "mamba": "graphacct_mamba"}
 """Families of plugins that may not be installed."""
 
 
-def runs(*names):
+def measured(*names):
     """The measured runs of these models, each with a name; of all of them without names."""
     for name in names or sorted(path.name for path in FOLDERS.iterdir() if path.is_dir()):
         for run in json.loads((FOLDERS / name / "truth.json").read_text())["runs"]:
@@ -51,34 +44,20 @@ def options(name, run):
 def scheduled(name, run, training=True, loss="sum"):
     if name in PIECEWISE:
         pytest.importorskip(PIECEWISE[name])
-    plugins = default()
     phase = {"phase": "train", "loss": loss} if training else {}
     graph = graphacct.build(FOLDERS / name, **options(name, run), **phase)
-    policy = find_policy("full" if run["checkpointing"] else "none", plugins.recompute_policies)
-    plan = recompute_plan(graph, policy, plugins.operators)
-    profile = plugins.profiles[PROFILE]
-    return schedule(
-        graph,
-        plugins.operators,
-        profile,
-        lambda parameter: training and parameter.trainable,
-        lambda node: node.name in plan.recompute,
-    )
+    policy = "full" if run["checkpointing"] else "none"
+    return runs.scheduled(graph, recompute=policy, trained=lambda parameter: training and parameter.trainable)
 
 
 def figures(name, run, loss="sum"):
     """Bytes and storages kept, the forward pass's peak and the whole step's, its gradients added as under a mode."""
-    plugins = default()
     steps = scheduled(name, run, loss=loss)
-    saving = list(saved_uses(steps))
-    keeping = [item for item in saved_storages(saving) if item.storage.kind == ACTIVATION]
-    forward = live_bytes(steps, keeping)
-    back = backward_pass(steps, saving, plugins.operators, plugins.profiles[PROFILE], in_place=False)
-    step = live_bytes(steps, keeping, back, fresh=True)
+    saved, back = runs.passed(steps, in_place=False)
     return {
-        "kept": sum(item.bytes for item in keeping),
-        "forward_peak": max(forward),
-        "step_peak": max(step),
+        "kept": sum(item.bytes for item in saved),
+        "forward_peak": max(live_bytes(steps, saved)),
+        "step_peak": max(live_bytes(steps, saved, back, fresh=True)),
     }
 
 
@@ -110,7 +89,7 @@ EQUAL = (
 )
 
 
-@pytest.mark.parametrize(("name", "run"), [item for item in runs(*EQUAL) if not item.values[1]["checkpointing"]])
+@pytest.mark.parametrize(("name", "run"), [item for item in measured(*EQUAL) if not item.values[1]["checkpointing"]])
 def test_training_and_inference_take_what_torch_takes(name, run):
     """Bytes kept, with the outputs' sum as the loss and with the model's own, the peaks of the forward pass and of the
     whole step, and the peak of a pass without gradients: all equal, in float32 and in bfloat16."""
@@ -118,7 +97,7 @@ def test_training_and_inference_take_what_torch_takes(name, run):
 
 
 @pytest.mark.parametrize(
-    ("name", "run"), [item for item in runs("mixtral", "qwen3_moe") if not item.values[1]["checkpointing"]]
+    ("name", "run"), [item for item in measured("mixtral", "qwen3_moe") if not item.values[1]["checkpointing"]]
 )
 def test_a_training_step_with_experts(name, run):
     """Bytes kept and the whole step's peak, equal. The library sorts the experts' ids in variables that are not in the
@@ -131,14 +110,16 @@ def test_a_training_step_with_experts(name, run):
     assert set(found.values()) <= {0}
 
 
-@pytest.mark.parametrize(("name", "run"), [item for item in runs("deepseek_v3") if not item.values[1]["checkpointing"]])
+@pytest.mark.parametrize(
+    ("name", "run"), [item for item in measured("deepseek_v3") if not item.values[1]["checkpointing"]]
+)
 def test_latent_attention_and_groups_of_experts(name, run):
     """What DeepSeek-V3 keeps, equal; not its peaks, for its router and its rotary positions run as other kernels."""
     found = differences(name, run)
     assert found["kept"] == found.get("loss_kept", 0) == 0
 
 
-@pytest.mark.parametrize(("name", "run"), [item for item in runs("mamba") if item.values[1]["dtype"] == "float32"])
+@pytest.mark.parametrize(("name", "run"), [item for item in measured("mamba") if item.values[1]["dtype"] == "float32"])
 def test_a_scan_keeps_what_its_loop_does(name, run):
     """What Mamba keeps in float32, equal, though torch runs the scan as a loop over the tokens. Its peaks and its bytes
     in 16 bits, where each token's kernels cast, are those of the loop and not the scan's."""
@@ -149,7 +130,7 @@ def test_a_scan_keeps_what_its_loop_does(name, run):
 POSITIONED = ("gemma2", "gpt_neox", "llama", "llama-grouped", "mistral-window", "qwen3")
 
 
-@pytest.mark.parametrize(("name", "run"), [item for item in runs(*EQUAL) if item.values[1]["checkpointing"]])
+@pytest.mark.parametrize(("name", "run"), [item for item in measured(*EQUAL) if item.values[1]["checkpointing"]])
 def test_activation_checkpointing(name, run):
     """Layers that are run again keep what torch keeps, but for ids that they are given and do not read: a decoder's
     positions, 8 bytes a token. T5's first layer makes the biases by distance and is run again with them; here they are

@@ -1,25 +1,24 @@
 """A prefill that fills a cache and a decoding step that lengthens it, against torch to the byte and by hand."""
 
 import json
-from pathlib import Path
 
 import pytest
 from graphacct_architectures.layers import with_cache
 from hypothesis import given
 from hypothesis import strategies as st
+from runs import GOLDENS, TINY, scheduled
 
 import graphacct
 from graphacct import Builder, ConfigError, memory
 from graphacct.execution.kernels import PREEXISTING
-from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.hooks.manager import default
 from graphacct.models.architecture import Workload
 
-TRUTH = json.loads((Path(__file__).parents[1] / "goldens" / "inference-gpt2" / "truth.json").read_text())
+TRUTH = json.loads((GOLDENS / "inference-gpt2" / "truth.json").read_text())
 RUNS = [pytest.param(run, id="{phase}-{attn}-{layers}-{batch}x{tokens}".format(**run)) for run in TRUTH["runs"]]
-TINY = {"vocab_size": 512, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 4}
-LM = {"vocab_size": 512, "context_length": 128, "d_model": 64, "n_layer": 3, "n_head": 4, "d_ff": 128}
+GPT2 = TINY["gpt2"]
+LM = {**TINY["transformer-lm"], "n_layer": 3}
 
 
 def options(run):
@@ -32,8 +31,7 @@ def options(run):
 
 def inference(graph):
     """The schedule of a graph on a CPU, without gradients."""
-    plugins = default()
-    return schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"], trained=lambda parameter: False)
+    return scheduled(graph, trained=lambda parameter: False)
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -68,7 +66,7 @@ def test_the_cache_is_on_top_of_a_forward_pass(run):
 
 
 @pytest.mark.parametrize("attention", ["eager", "fused"])
-@pytest.mark.parametrize(("model", "sizes"), [("gpt2", TINY), ("transformer-lm", LM)])
+@pytest.mark.parametrize(("model", "sizes"), [("gpt2", GPT2), ("transformer-lm", LM)])
 def test_a_prefill_works_as_a_forward_pass(model, sizes, attention):
     """The same FLOPs of every kind; the copies of keys and values are its only new storage, each written once."""
     given_ = {"batch": 2, "seq_len": 24, "attention": attention, "set": sizes}
@@ -87,7 +85,7 @@ def test_a_prefill_works_as_a_forward_pass(model, sizes, attention):
 @pytest.mark.parametrize("model", ["gpt2", "transformer-lm"])
 def test_folded_equals_unrolled(model, phase, layers):
     """Totals and peaks of a model written out; the tensors alive after each kernel add up."""
-    sizes = {**(TINY if model == "gpt2" else LM), "n_layer": layers}
+    sizes = {**(GPT2 if model == "gpt2" else LM), "n_layer": layers}
     length = {"seq_len": 16} if phase == "prefill" else {"cache_len": 16}
     graph = graphacct.build(model, phase=phase, batch=2, set=sizes, **length)
     flat = graph.unroll()
@@ -140,7 +138,7 @@ def test_what_an_earlier_step_left_folded_and_unrolled(uses, inner, outer):
 def test_quantities_without_a_window_grow_by_the_token():
     """Of one more token in the prompt and in the cache: kv_bytes_per_token for each sequence."""
     for phase, size in (("prefill", "seq_len"), ("decode", "cache_len")):
-        short, long = (memory("gpt2", phase=phase, batch=3, set=TINY, **{size: n}) for n in (20, 21))
+        short, long = (memory("gpt2", phase=phase, batch=3, set=GPT2, **{size: n}) for n in (20, 21))
         assert long.kv_cache_bytes - short.kv_cache_bytes == 3 * short.kv_bytes_per_token
         assert short.kv_bytes_per_token == 2 * 2 * 64 * 4
 
@@ -166,7 +164,7 @@ def test_the_cache_is_in_no_other_part():
 
 def test_finished_graphs_have_the_phase_that_they_were_built_for():
     """A graph with a cache is taken as one; another phase of it is refused, and so is a phase that a model lacks."""
-    graph = graphacct.build("gpt2", phase="decode", cache_len=20, set=TINY)
+    graph = graphacct.build("gpt2", phase="decode", cache_len=20, set=GPT2)
     assert memory(graph).phase == memory(graph, phase="decode").phase == "decode"
     with pytest.raises(
         ConfigError, match="'gpt2' is a finished graph of the phase 'decode', which has no phase 'prefill'"
@@ -182,8 +180,8 @@ def test_symbols_give_a_formula():
     """With symbols for layers, tokens and the window, at numbers the formula is what these numbers give."""
     sympy = pytest.importorskip("sympy")
     layers, tokens = (sympy.Symbol(name, integer=True, positive=True) for name in ("L", "n"))
-    found = memory("gpt2", phase="decode", cache_len=tokens, attention="fused", set={**TINY, "n_layer": layers})
-    at = memory("gpt2", phase="decode", cache_len=77, attention="fused", set={**TINY, "n_layer": 8})
+    found = memory("gpt2", phase="decode", cache_len=tokens, attention="fused", set={**GPT2, "n_layer": layers})
+    at = memory("gpt2", phase="decode", cache_len=77, attention="fused", set={**GPT2, "n_layer": 8})
     numbers = {layers: 8, tokens: 77}
     assert found.kv_cache_bytes.subs(numbers) == at.kv_cache_bytes
     assert found.peak.subs(numbers) == at.peak

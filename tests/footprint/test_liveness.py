@@ -4,15 +4,13 @@ import pytest
 import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_saved_storages import RUNS, TINY, scheduled, tiny
+from runs import RUNS, TINY, scheduled, tiny
+from strategies import dags
 
 import graphacct
-from graphacct import Builder
 from graphacct.execution.kernels import ACTIVATION, PREEXISTING
 from graphacct.execution.saved_storages import saved_bytes, saved_storages, saved_uses
-from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
-from graphacct.hooks.manager import default
 
 
 def training(steps):
@@ -36,51 +34,23 @@ WITHOUT_GRADIENTS = [item for item in RUNS if "no_grad_forward" in item.values[1
 def test_the_peak_without_gradients_is_torchs(family, run):
     """The same without gradients, where Python's variables decide what is alive: the loop still has a layer's input
     while the layer runs, attention has q, k and v until it returns."""
-    plugins = default()
     overrides = dict(TINY[family])
     attention = "eager" if run["attn"] == "eager" else "fused"
     graph = graphacct.build(family, batch=run["batch"], seq_len=run["seq"], attention=attention, set=overrides)
-    steps = schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"], trained=lambda parameter: False)
-    assert max(live_bytes(steps)) == run["no_grad_forward"]["peak_bytes"]
+    assert max(live_bytes(scheduled(graph, trained=lambda parameter: False))) == run["no_grad_forward"]["peak_bytes"]
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 6, 9])
 @pytest.mark.parametrize("phase", ["forward", "train"])
 def test_folded_equals_unrolled(depth, phase):
     """The peak and the end are those of the model written out, however many layers one repetition stands for."""
-    plugins = default()
     graph = graphacct.build("gpt2", phase=phase, seq_len=16, batch=2, set={**TINY["gpt2"], "n_layer": depth})
     found = []
     for form in (graph, graph.unroll()):
-        steps = schedule(form, plugins.operators, plugins.profiles["torch-eager-cpu"])
+        steps = scheduled(form)
         alive = training(steps) if phase == "train" else live_bytes(steps)
         found.append((max(alive), alive[-1]))
     assert found[0] == found[1]
-
-
-@st.composite
-def dags(draw):
-    """A random DAG of element-wise operators, products, views and copies on (4, 6) tensors, some of them outputs."""
-    builder = Builder("random", default().operators)
-    values = [builder.input("x", (4, 6))]
-    for index in range(draw(st.integers(1, 12))):
-        kinds = ["relu", "gelu", "mul", "add", "reshape", "contiguous", "linear", "softmax", "kv_cache"]
-        kind = draw(st.sampled_from(kinds))
-        x, y = (draw(st.sampled_from(values)) for _ in "xy")
-        name = f"n{index}"
-        if kind in ("mul", "add"):
-            value = builder.apply(kind, x, y, name=name)
-        elif kind == "linear":
-            value = builder.apply(kind, x, builder.parameter(f"{name}.weight", (6, 6)), name=name)
-        elif kind == "reshape":
-            value = builder.apply(kind, x, name=name, shape=(4, 6))
-        elif kind == "kv_cache":
-            value = builder.apply(kind, name=name, shape=(4, 6))
-        else:
-            value = builder.apply(kind, x, name=name)
-        values.append(value)
-    outputs = draw(st.lists(st.sampled_from(values[1:]), min_size=1, max_size=2, unique_by=lambda v: v.name))
-    return builder.graph(*outputs)
 
 
 def simulate(steps, keeping):
@@ -103,7 +73,7 @@ def simulate(steps, keeping):
 @given(dags(), st.booleans())
 def test_a_simulator_agrees_on_random_graphs(graph, train):
     """On random DAGs the analysis by first and last use equals a simulation that looks at every later step."""
-    steps = schedule(graph, default().operators, trained=lambda parameter: train)
+    steps = scheduled(graph, "declared", trained=lambda parameter: train)
     keeping = saved_storages(saved_uses(steps)) if train else []
     assert live_bytes(steps, keeping) == simulate(steps, keeping)
 
@@ -112,10 +82,9 @@ def test_a_simulator_agrees_on_random_graphs(graph, train):
 @given(strategies.graphs(), st.booleans())
 def test_folded_equals_unrolled_for_any_graph(graph, train):
     """Saved and peak bytes of random graphs: nested blocks, constants, several carries, results stacked up."""
-    plugins = default()
     found = []
     for form in (graph, graph.unroll()):
-        steps = schedule(form, plugins.operators, plugins.profiles["torch-eager-cpu"], lambda parameter: train)
+        steps = scheduled(form, trained=lambda parameter: train)
         found.append((saved_bytes(steps), max(training(steps), default=0)))
     assert found[0] == found[1]
 

@@ -8,19 +8,19 @@ import pytest
 import strategies
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_autograd import PROFILES, passed, profile_of, scheduled
-from test_saved_storages import TINY
+from runs import PROFILES, TINY, passed, scheduled
 
 from graphacct import Builder, memory
 from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.footprint.timeline import timeline
 from graphacct.graph.repetitions import cycle, repetitions
 from graphacct.hooks.manager import default
+from graphacct.training.recompute import RecomputePlan
 
 
-def figures(graph, profile, again=frozenset(), in_place=True):
+def figures(graph, profile="torch-eager-cpu", recompute="none", in_place=True):
     """The figures of a step that a repetition that stands for many must not change."""
-    steps = scheduled(graph, profile, again)
+    steps = scheduled(graph, profile, recompute)
     keeping, back = passed(steps, profile, in_place)
     alive, fresh = (live_bytes(steps, keeping, back, fresh=fresh) for fresh in (False, True))
     nodes = {}
@@ -40,10 +40,10 @@ def test_a_repetition_that_stands_for_many(graph, profile, in_place, data):
     all and tied; some nodes run again: peaks, ends and the peak of every node are those of all repetitions written
     out."""
     names = [node.name for node in graph.walk()]
-    again = frozenset(data.draw(st.lists(st.sampled_from(names), max_size=6), label="run again"))
-    one = figures(graph, profile_of(profile), again, in_place)
+    again = RecomputePlan(frozenset(data.draw(st.lists(st.sampled_from(names), max_size=6), label="run again")))
+    one = figures(graph, profile, again, in_place)
     with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
-        assert figures(graph, profile_of(profile), again, in_place) == one
+        assert figures(graph, profile, again, in_place) == one
 
 
 @pytest.mark.parametrize("in_place", [True, False])
@@ -63,17 +63,16 @@ def test_gradients_of_what_is_stacked_twice_meet_for_each_repetition(times, in_p
 
     _, *stacks = b.repeat("layers", times, body, x)
     graph = b.graph(*[b.apply("gelu", stack) for stack in stacks])
-    profile = profile_of("torch-eager-cpu")
-    one = figures(graph, profile, in_place=in_place)
+    one = figures(graph, in_place=in_place)
     assert one[0] == 3 * 2 * 4 * times + 4 * (times - 2) + 4 * (times - 1)
-    steps = scheduled(graph, profile)
-    keeping, back = passed(steps, profile, in_place)
+    steps = scheduled(graph)
+    keeping, back = passed(steps, in_place=in_place)
     rows = timeline(steps, live_bytes(steps, keeping, back), back)
     assert sum(row.repeat for row in rows if row.operator == "add") == (times - 1) + (times - 2), (
         "the two parts, and with them what the next product gives"
     )
     with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
-        assert figures(graph, profile, in_place=in_place) == one
+        assert figures(graph, in_place=in_place) == one
 
 
 def test_a_block_inside_what_is_run_again():
@@ -90,17 +89,17 @@ def test_a_block_inside_what_is_run_again():
         return outer.repeat("steps", 9, step, h)
 
     graph = b.graph(b.repeat("layers", 2, layer, x))
-    again = frozenset(["layers.*.steps.*.act"])
-    one = figures(graph, profile_of("torch-eager-cpu"), again)
+    again = RecomputePlan(frozenset(["layers.*.steps.*.act"]))
+    one = figures(graph, recompute=again)
     with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
-        assert figures(graph, profile_of("torch-eager-cpu"), again) == one
+        assert figures(graph, recompute=again) == one
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(strategies.graphs(), st.sampled_from(PROFILES))
 def test_folded_equals_unrolled(graph, profile):
     """A block's stacked results get their gradients as the stack node of the flat graph gives them."""
-    folded, flat = (figures(form, profile_of(profile)) for form in (graph, graph.unroll()))
+    folded, flat = (figures(form, profile) for form in (graph, graph.unroll()))
     assert folded[:-1] == flat[:-1]
 
 
@@ -136,12 +135,12 @@ def test_a_gradient_that_reaches_every_second_repetition(times):
     """(a, c) -> (c, a w), of which c alone is used: the products of every second repetition lead nowhere, and two
     repetitions in a row stand for the others."""
     graph = block_of(times, 2, lambda b, a, c: [c, product(b, a)])
-    one = figures(graph, profile_of("torch-eager-cpu"))
+    one = figures(graph)
     assert one[3] == [4 + 4 + 4 + 4 * ((times + 1) // 2)], (
         "the loss, its gradient, that of the last product to go back, and that of w for every second product"
     )
     with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
-        assert figures(graph, profile_of("torch-eager-cpu")) == one
+        assert figures(graph) == one
 
 
 def test_cycles_by_hand():

@@ -212,9 +212,7 @@ def test_one_glob_is_a_text():
 
 def test_what_cannot_be_is_refused_by_name():
     """A glob without a match, an unknown profile, training options without training."""
-    with pytest.raises(
-        ConfigError, match=r"--freeze 'transfomer\.\*' \(in Python, freeze=\) matches no parameter; did you mean"
-    ):
+    with pytest.raises(ConfigError, match=r"^freeze 'transfomer\.\*' matches no parameter; did you mean"):
         tiny(freeze=["transfomer.*"])
     with pytest.raises(UnknownNameError, match="unknown profile 'torch-eager-cud'; did you mean 'torch-eager-cuda'"):
         tiny(profile="torch-eager-cud")

@@ -1,12 +1,12 @@
 """Selective state spaces for graphacct: Mamba, Mamba-2 and the hybrid Jamba, from outside the core.
 
-Each family is imported when its hook is called or its model is asked for.
+Everything is imported when it is asked for.
 """
 
 import os
 from collections.abc import Iterable
 
-from graphacct import LazyArchitecture, Operator, PresetFiles, hookimpl
+from graphacct import LazyArchitecture, LazyOperator, PresetFiles, hookimpl
 
 HERE = os.path.dirname(__file__)
 FAMILIES = (
@@ -16,11 +16,17 @@ FAMILIES = (
 )
 
 
-@hookimpl
-def graphacct_register_operators() -> Iterable[Operator]:
-    from graphacct_mamba import chunks, scan, state
+OPERATORS = {
+    "chunks": "chunk_scan scan_step",
+    "scan": "selective_scan",
+    "state": "recurrent_state state_keep",
+}
+"""The names of the operators in each module."""
 
-    return [item for family in (chunks, scan, state) for item in vars(family).values() if isinstance(item, Operator)]
+
+@hookimpl
+def graphacct_register_operators() -> Iterable[LazyOperator]:
+    return [LazyOperator(name, f"{__name__}.{module}") for module, names in OPERATORS.items() for name in names.split()]
 
 
 @hookimpl

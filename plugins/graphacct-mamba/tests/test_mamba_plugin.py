@@ -1,5 +1,6 @@
 """The plugin as a plugin: found by its entry point, and the core knows nothing of it."""
 
+import importlib
 from pathlib import Path
 
 import graphacct_mamba
@@ -41,3 +42,10 @@ def test_deferred_families_answer_to_their_names() -> None:
         found = item.load()
         assert (item.name, item.model_types) == (found.name, found.model_types)
         assert set(item.presets) == set(found.presets)
+
+
+def test_deferred_operators_answer_to_their_names() -> None:
+    """The index of operators has what the modules have."""
+    for module, names in graphacct_mamba.OPERATORS.items():
+        items = vars(importlib.import_module(f"graphacct_mamba.{module}")).values()
+        assert names.split() == [item.name for item in items if isinstance(item, graphacct.Operator)]

@@ -6,7 +6,8 @@ their own, (batch, tokens, width) for what all heads share.
 
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, operator, prod
+from graphacct import ShapeError, TensorSpec, Work, operator
+from graphacct_operators.quantities import token_bytes
 from graphacct_operators.strides import strided, strides_of
 
 
@@ -31,25 +32,8 @@ def _last(x: TensorSpec, *, length: Any = None, grows: bool = True) -> TensorSpe
     return strided((*x.shape[:-2], length, x.shape[-1]), strides_of(x), x.dtype)
 
 
-def _token(out: TensorSpec, *, grows: bool = True) -> Any:
-    """Bytes of one token of one sequence."""
-    return TensorSpec((prod(out.shape[1:-2]), out.shape[-1]), out.dtype).bytes if grows else 0
-
-
-@operator("x: ... -> ...", infer=_last, view=True, caches=_token)
+@operator("x: ... -> ...", infer=_last, view=True, caches=token_bytes)
 def kv_keep() -> Work:
     """What the cache holds from now on, of the keys or values so far: the last `length` tokens, a view. No
     arithmetic. Of an encoder's keys and values, which later tokens add nothing to, `grows` is false."""
     return Work()
-
-
-def kv_cache_bytes(record: Any) -> Any:
-    """Bytes that a node leaves in the cache."""
-    return record.node.outputs[0].spec.bytes if record.node.operator == kv_keep.name else 0
-
-
-def kv_bytes_per_token(record: Any) -> Any:
-    """Bytes of one token of one sequence in what a node leaves in the cache."""
-    if record.node.operator != kv_keep.name:
-        return 0
-    return _token(record.node.outputs[0].spec, grows=record.node.attributes.get("grows", True))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import Dim, Node, Parameter, Saved, TensorSpec, Work, minimum, operator, prod
+from graphacct import Saved, TensorSpec, Work, minimum, operator
 
 SAVES = (
     Saved("x", "the weight's gradient is gᵀ x, of each expert's rows", needed_for="weight"),
@@ -94,13 +94,3 @@ def grouped_linear_in_out(
     Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
     return _applied(r, e, n, k, x, weight, ends, bias)
-
-
-EXPERTS = (grouped_linear.name, grouped_linear_in_out.name)
-
-
-def active_params(parameter: Parameter, node: Node) -> Dim:
-    """The elements of a node's parameter that one token uses: of experts' weights those of the chosen experts."""
-    if node.operator not in EXPERTS:
-        return parameter.spec.elements
-    return prod(parameter.spec.shape[1:]) * node.attributes.get("per_token", 1)

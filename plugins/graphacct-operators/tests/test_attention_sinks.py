@@ -6,7 +6,7 @@ import pytest
 from graphacct import Node, ShapeError, TensorSpec, Value, Work
 from graphacct.training.gradients import gradient_work
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 PLAIN, SINKS = (OPERATORS[f"scaled_dot_product_attention{end}"] for end in ("", "_with_sinks"))
 B, H, G, S, T, D, E = 2, 4, 2, 3, 5, 6, 7
 ROWS = B * H * S

@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
-from graphacct_operators.cache import kv_bytes_per_token, kv_cache, kv_cache_bytes, kv_keep
+from graphacct_operators.cache import kv_cache, kv_keep
+from graphacct_operators.quantities import kv_bytes_per_token, kv_cache_bytes
 
 from graphacct import Node, ShapeError, TensorSpec, Value
 

@@ -10,7 +10,7 @@ from graphacct import Node, Operator, Parameter, TensorSpec, Value, Work
 from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 INTEGERS = {"ids", "index", "indices", "targets", "condition", "rows", "columns", "ends"}
 CONSTANT = {
     ("rotary_embedding", "cos"): "a table",

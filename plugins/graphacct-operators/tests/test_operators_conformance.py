@@ -1,20 +1,23 @@
 """What holds for every operator of the package, whichever it is."""
 
 import ast
+import importlib
 import re
 import sys
 from pathlib import Path
 
 import graphacct_operators
 import pytest
-from graphacct_operators import activation, elementwise
+from graphacct_operators import activation, elementwise, quantities
 
 import graphacct
 from graphacct import TensorSpec
 
 PACKAGE = Path(graphacct_operators.__file__).parent
 README = Path(__file__).parents[1] / "README.md"
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
+KERNELS = ("torch_attention",)
+"""Modules whose operators a profile has, and no graph."""
 STATES_A_FACTOR = re.compile(
     r"\d+ (FLOPs|per|addition|comparison|product|for)\b|[Nn]o arithmetic|not (counted as )?FLOPs|no work"
 )
@@ -22,9 +25,20 @@ PER_ELEMENT = re.compile(r"\b(\d+) (?:comparison |addition )?per (?:output )?ele
 
 
 def test_every_family_registers_its_operators_once():
-    """Names are unique, so that none hides another."""
+    """The index has each operator of each module by its name and no other, and none twice."""
     names = [op.name for op in graphacct_operators.graphacct_register_operators()]
     assert len(names) == len(set(names))
+    for module, listed in graphacct_operators.OPERATORS.items():
+        family = importlib.import_module(f"graphacct_operators.{module}")
+        there = [item.name for item in vars(family).values() if isinstance(item, graphacct.Operator)]
+        assert listed.split() == there
+    written = {file.stem for file in PACKAGE.glob("*.py") if "\n@operator(" in file.read_text(encoding="utf-8")}
+    assert {*graphacct_operators.OPERATORS, *KERNELS} == written
+
+
+def test_quantities_know_their_operators_by_name():
+    """A quantity that is of some operators names those that exist."""
+    assert {*quantities.EXPERTS, quantities.KEEP} <= {*OPERATORS}
 
 
 @pytest.mark.parametrize("name", OPERATORS)

@@ -11,7 +11,7 @@ from graphacct_operators.torch_eager import CPU, CUDA
 from graphacct import OperatorError, Saved, TensorSpec, Work, operator
 from graphacct.operators.saves import saved_tensors
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 PROFILES = {"cuda": CUDA, "cpu": CPU}
 GOLDENS = Path(__file__).parents[3] / "tests" / "goldens" / "saved_for_backward"
 MEASURED = {device: json.loads((GOLDENS / f"{device}.json").read_text())["ops"] for device in PROFILES}

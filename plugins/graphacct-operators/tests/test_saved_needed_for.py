@@ -11,7 +11,7 @@ import pytest
 from graphacct import TensorSpec
 from graphacct.operators.saves import saved_tensors
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 
 
 def f(*shape):

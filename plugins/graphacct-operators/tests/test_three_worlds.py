@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphacct import Node, TensorSpec, Value
 from graphacct.training.gradients import gradient_work
 
-OPERATORS = {op.name: op for op in graphacct_operators.graphacct_register_operators()}
+OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 QUANTITIES = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
 SIZES = ("b", "s", "t", "d", "e", "g", "k")
 

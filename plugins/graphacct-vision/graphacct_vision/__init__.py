@@ -1,12 +1,12 @@
 """Vision for graphacct: batch normalisation, pooling and the ResNet family, from outside the core.
 
-Each family is imported when it is asked for: a graph from a file needs no architecture.
+Everything is imported when it is asked for: a graph from a file needs no architecture.
 """
 
 import os
 from collections.abc import Iterable
 
-from graphacct import LazyArchitecture, Operator, PresetFiles, hookimpl
+from graphacct import LazyArchitecture, LazyOperator, PresetFiles, hookimpl
 
 HERE = os.path.dirname(__file__)
 FAMILIES = (
@@ -17,11 +17,13 @@ FAMILIES = (
 """ResNet as torchvision writes it, and what the transformers library has, which reads its config.json."""
 
 
-@hookimpl
-def graphacct_register_operators() -> Iterable[Operator]:
-    from graphacct_vision import normalization, pooling
+OPERATORS = {"normalization": "batch_norm", "pooling": "max_pool avg_pool adaptive_avg_pool"}
+"""The names of the operators in each module."""
 
-    return [item for family in (normalization, pooling) for item in vars(family).values() if isinstance(item, Operator)]
+
+@hookimpl
+def graphacct_register_operators() -> Iterable[LazyOperator]:
+    return [LazyOperator(name, f"{__name__}.{module}") for module, names in OPERATORS.items() for name in names.split()]
 
 
 @hookimpl

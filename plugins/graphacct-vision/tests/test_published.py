@@ -1,5 +1,6 @@
 """The transformers library's ResNet and ConvNeXt, read from a config.json, against what torch measured."""
 
+import importlib
 import json
 from collections import Counter
 from functools import cache
@@ -163,3 +164,10 @@ def test_stages_are_as_many_as_depths(tmp_path: Path) -> None:
             graphacct.account(tmp_path)
         (tmp_path / "config.json").write_text(json.dumps({**TINY["convnext"], key: count}))
         assert graphacct.account(tmp_path).total["params"] > 0
+
+
+def test_deferred_operators_answer_to_their_names() -> None:
+    """The index of operators has what the modules have."""
+    for module, names in graphacct_vision.OPERATORS.items():
+        items = vars(importlib.import_module(f"graphacct_vision.{module}")).values()
+        assert names.split() == [item.name for item in items if isinstance(item, graphacct.Operator)]

@@ -5,11 +5,11 @@ from types import ModuleType
 import attrs
 import pytest
 from graphacct_architectures.layers import with_cache
+from runs import scheduled
 
 import graphacct
 from graphacct import AnnotatedGraph, Builder, NodeCost, memory
 from graphacct.costs.conventions import EXACT
-from graphacct.execution.schedule import schedule
 from graphacct.footprint.cache import token_bytes
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default, load
@@ -51,8 +51,7 @@ def layer(workload, heads, groups, width, window=None, fused=True):
 
 def on_a_cpu(graph):
     """The schedule of a graph on a CPU, without gradients."""
-    plugins = default()
-    return schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"], trained=lambda parameter: False)
+    return scheduled(graph, trained=lambda parameter: False)
 
 
 def stack(phase, parts, heads=8, width=16, tokens=10, batch=2, dtype="float32", fused=True):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from test_autograd import chain
-from test_saved_storages import TINY
+from runs import TINY, chain
 
 import graphacct
 from graphacct import Builder, KernelNames, Profile

@@ -1,18 +1,17 @@
 """16 bits and autocast on a CPU, against torch: what is kept, copies of parameters told apart, and the forward peak."""
 
 import json
-from pathlib import Path
 
 import pytest
+from runs import GOLDENS, scheduled
 
 import graphacct
 from graphacct import memory
+from graphacct.execution.kernels import ACTIVATION
 from graphacct.execution.saved_storages import saved_storages, saved_uses
-from graphacct.execution.schedule import ACTIVATION, schedule
 from graphacct.footprint.liveness import live_bytes
-from graphacct.hooks.manager import default
 
-TRUTH = json.loads((Path(__file__).parents[1] / "goldens" / "act-precision" / "truth.json").read_text())
+TRUTH = json.loads((GOLDENS / "act-precision" / "truth.json").read_text())
 DROPOUT = ("attn_pdrop", "resid_pdrop", "embd_pdrop")
 AUTOCAST, NO_GRAD = "autocast", "none"
 
@@ -39,15 +38,14 @@ def profile(run):
     return "torch-autocast-cpu" if run["mode"] == AUTOCAST else "torch-eager-cpu"
 
 
-def scheduled(graph, profile, training=True):
-    plugins = default()
-    return schedule(graph, plugins.operators, plugins.profiles[profile], lambda item: training and not item.buffer)
-
-
 @pytest.mark.parametrize("run", TRUTH["runs"], ids=name)
 def test_what_is_kept_and_the_peak_are_torchs(run):
     """To the byte: activations, the copies of weights that autocast keeps, and the most that is alive at once."""
-    steps = scheduled(graphacct.build(run["model"], **options(run)), profile(run), run["loss"] != NO_GRAD)
+    steps = scheduled(
+        graphacct.build(run["model"], **options(run)),
+        profile(run),
+        trained=lambda parameter: run["loss"] != NO_GRAD and parameter.trainable,
+    )
     found = [item for item in saved_storages(saved_uses(steps)) if item.storage.kind == ACTIVATION]
     copies = [item for item in found if item.storage.copy_of]
     assert sum(item.bytes for item in found) - sum(item.bytes for item in copies) == run["activation_bytes"]

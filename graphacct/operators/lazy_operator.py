@@ -1,0 +1,40 @@
+"""An operator whose module is imported when it is first applied.
+
+There are some 90 operators in 16 modules; a report applies a dozen of them. What a module has is said in an index, and
+a test compares the two.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import attrs
+
+from graphacct.errors import OperatorError
+
+if TYPE_CHECKING:
+    from graphacct.operators.operator import Operator
+
+
+@attrs.frozen(eq=False, repr=False)
+class LazyOperator:
+    """An operator by its name.
+
+    Attributes:
+        name: The operator's name.
+        module: The module that has it, under any name.
+        replaces: Whether it takes the place of an operator of this name from another plugin.
+    """
+
+    name: str
+    module: str
+    replaces: bool = False
+
+    def load(self) -> Operator:
+        """Returns the operator itself; OperatorError where the module has none of this name."""
+        for item in vars(importlib.import_module(self.module)).values():
+            if getattr(item, "name", None) == self.name and hasattr(item, "signature"):
+                operator: Operator = item
+                return operator
+        raise OperatorError(f"{self.module} has no operator {self.name!r}")

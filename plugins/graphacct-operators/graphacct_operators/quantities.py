@@ -1,0 +1,61 @@
+"""Quantities of every report: what one token uses, and what stays in the cache.
+
+Every report has them, so this file knows the operators that they are of by name and imports none.
+"""
+
+from typing import Any
+
+from graphacct import Dim, Node, Parameter, Quantity, TensorSpec, prod
+
+EXPERTS = ("grouped_linear", "grouped_linear_in_out")
+KEEP = "kv_keep"
+
+
+def active_params(parameter: Parameter, node: Node) -> Dim:
+    """The elements of a node's parameter that one token uses: of experts' weights those of the chosen experts."""
+    if node.operator not in EXPERTS:
+        return parameter.spec.elements
+    return prod(parameter.spec.shape[1:]) * node.attributes.get("per_token", 1)
+
+
+def kv_cache_bytes(record: Any) -> Any:
+    """Bytes that a node leaves in the cache."""
+    return record.node.outputs[0].spec.bytes if record.node.operator == KEEP else 0
+
+
+def kv_bytes_per_token(record: Any) -> Any:
+    """Bytes of one token of one sequence in what a node leaves in the cache."""
+    if record.node.operator != KEEP:
+        return 0
+    return token_bytes(record.node.outputs[0].spec, grows=record.node.attributes.get("grows", True))
+
+
+def token_bytes(out: TensorSpec, *, grows: bool = True) -> Any:
+    """Bytes of one token of one sequence in a cache (batch, ..., tokens, width); 0 for one that does not grow."""
+    return TensorSpec((prod(out.shape[1:-2]), out.shape[-1]), out.dtype).bytes if grows else 0
+
+
+ACTIVE_PARAMS = Quantity(
+    "active_params",
+    "parameter",
+    doc="Parameters that one token uses, tied ones once: of experts the chosen ones.",
+    of_owned=active_params,
+    within="params",
+    title="Active",
+)
+KV_CACHE_BYTES = Quantity(
+    "kv_cache_bytes",
+    "byte",
+    kv_cache_bytes,
+    "The keys and values in the cache when the phase ends, of all layers and sequences.",
+    phase="prefill decode",
+    title="KV cache",
+)
+KV_BYTES_PER_TOKEN = Quantity(
+    "kv_bytes_per_token",
+    "byte",
+    kv_bytes_per_token,
+    "What one more token of one sequence adds to the cache, all layers, while no window is full.",
+    phase="prefill decode",
+    words="each further token of a sequence in the cache",
+)
