@@ -232,7 +232,7 @@ class Engine:
                 self.gradients.append(WeightGradient(whole.storage, self.tape.now, copied, whole.spec.bytes))
 
     def _unstack(self, stack: StackedResult) -> None:
-        """Gives the repetitions' results their parts of the gradient of what the block stacked: views.
+        """Gives each repetition's result its part of the gradient of what the block stacked: views.
 
         If they meet others, there is a sum for each of the repetitions that one stands for.
         """
@@ -260,7 +260,7 @@ class Engine:
 
 
 def default_rule(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> OperandGradients:
-    """The rule of an operator that has none: one kernel that makes a new gradient of each operand.
+    """Serves as the rule of an operator that has none: one kernel that makes a new gradient of each operand.
 
     The gradients of a view's operands are views if g has just their elements.
     """

@@ -99,7 +99,7 @@ def _readings(operator: Operator, record: NodeCost) -> Iterator[tuple[bool, tupl
 
 
 def exact_cost(operator: Operator, record: NodeCost) -> Cost:
-    """What one pass through the node costs, before any convention."""
+    """Returns what one pass through the node costs, before any convention."""
     return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes).cost
 
 
@@ -133,7 +133,7 @@ class _Symbols:
         ]
 
     def cost(self) -> Cost:
-        """The cost in symbols."""
+        """Returns the cost in symbols."""
         work = self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes)
         return full_cost(work, self.specs, self.outputs, self.application.view)
 
