@@ -55,7 +55,8 @@ FLOATING = frozenset(name for name in DTYPE_BITS if "float" in name or "complex"
 
 
 def promoted(dtypes: Sequence[str]) -> str:
-    """Returns the floating-point dtype that these promote to: the widest, or float32 for two different ones of 16 bits."""
+    """Returns the floating-point dtype that these promote to: the widest, or float32 for two different ones of 16
+    bits."""
     best = dtypes[0]
     for dtype in dtypes[1:]:
         if DTYPE_BITS[dtype] > DTYPE_BITS[best]:

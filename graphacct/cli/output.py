@@ -41,7 +41,8 @@ def format_of(asked: str | None, output: str | None, formats: tuple[str, ...] = 
 
 
 def reporting(asked: str | None, output: str | None, plugins: Plugins) -> Form:
-    """Returns the output of `report` that is asked for by name, or by the file's ending, or else the first: the table."""
+    """Returns the output of `report` that is asked for by name, or by the file's ending, or else the first: the
+    table."""
     from graphacct.display import REPORT, by_ending, of_command
 
     known = of_command(REPORT, plugins.outputs)

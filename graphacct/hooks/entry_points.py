@@ -42,7 +42,8 @@ class EntryPoint(NamedTuple):
         return result
 
     def load_checked(self, subject: str) -> Any:
-        """Returns `load()`; PluginError says that `subject` cannot be imported, whose it is, and how to leave it out."""
+        """Returns `load()`; PluginError says that `subject` cannot be imported, whose it is, and how to leave it
+        out."""
         try:
             return self.load()
         except (Exception, SystemExit) as error:

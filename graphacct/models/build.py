@@ -62,7 +62,8 @@ def build(
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
-    """Returns the transform `lora` in its short form, whose messages say `lora` and `lora_dropout` of its two options."""
+    """Returns the transform `lora` in its short form, whose messages say `lora` and `lora_dropout` of its two
+    options."""
     from graphacct.transforms.transform import applied
 
     short = {"adapters": "lora", "dropout": "lora_dropout"}

@@ -144,7 +144,8 @@ def _shown(model: Any) -> str:
 
 
 def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:
-    """Returns the graph that a function makes; one that has an argument `operators` gets those of the plugins in use."""
+    """Returns the graph that a function makes; one that has an argument `operators` gets those of the plugins in
+    use."""
     import importlib
     import sys
 

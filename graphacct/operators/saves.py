@@ -72,7 +72,8 @@ def saved_tensors(
 def _places(
     operator: Operator, name: str, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
 ) -> list[tuple[str, int, TensorSpec]]:
-    """Returns where the operand or output of this name is: nowhere if it was left out, several times if it is variadic."""
+    """Returns where the operand or output of this name is: nowhere if it was left out, several times if it is
+    variadic."""
     for index, term in enumerate(operator.signature.inputs):
         if term.name == name:
             stop = len(specs) if term.variadic else index + 1

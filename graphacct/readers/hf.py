@@ -102,7 +102,8 @@ def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
 
 
 def _called(content: Mapping[str, Any]) -> str:
-    """Returns the name that a configuration has of where it came from: the last part of `org/model`; empty without one."""
+    """Returns the name that a configuration has of where it came from: the last part of `org/model`; empty without
+    one."""
     name = content.get("_name_or_path")
     return os.path.basename(os.path.normpath(name)) if isinstance(name, str) and name else ""
 

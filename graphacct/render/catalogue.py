@@ -49,7 +49,8 @@ def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]
 
 
 def failures(failed: Iterable[tuple[str, str, PluginError]]) -> list[dict[str, Any]]:
-    """Returns the plugins that could not be loaded (`graphacct.hooks.manager.load(failed=…)`), as the catalogue's rows."""
+    """Returns the plugins that could not be loaded (`graphacct.hooks.manager.load(failed=…)`), as the catalogue's
+    rows."""
     return [{"name": name, "origin": origin, "registers": {}, "error": str(error)} for name, origin, error in failed]
 
 

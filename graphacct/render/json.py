@@ -20,7 +20,8 @@ SCHEMA = "graphacct.report/1"
 
 
 def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
-    """Returns the report as plain Python values, in the contract's shape and order, with the `ratios` that are named."""
+    """Returns the report as plain Python values, in the contract's shape and order, with the `ratios` that are
+    named."""
     return {
         "schema": SCHEMA,
         **heading(report),

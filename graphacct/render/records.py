@@ -41,7 +41,8 @@ def records(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> li
 
 
 def parameters(report: Report) -> list[dict[str, Any]]:
-    """Returns the checkpoint's tensors. `params` adds up to the total: 0 for tied tensors, buffers and uncosted nodes."""
+    """Returns the checkpoint's tensors. `params` adds up to the total: 0 for tied tensors, buffers and uncosted
+    nodes."""
     owned = {parameter.name for record in report.annotated.costs for parameter in record.owned}
     rows = []
     for row in report.by_parameter:

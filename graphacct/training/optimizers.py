@@ -97,7 +97,8 @@ def find_optimizer(name: str, known: Mapping[str, Optimizer]) -> Optimizer:
 
 
 def _asked(optimizer: Optimizer, function: str, parameter: Parameter, updated: TensorSpec) -> Any:
-    """Returns the `state` or `step` that an optimizer says for a parameter; PluginError names both where it says none."""
+    """Returns the `state` or `step` that an optimizer says for a parameter; PluginError names both where it says
+    none."""
     who = f"optimizer {optimizer.name!r} on parameter {parameter.name!r}: its {function}"
     try:
         found = getattr(optimizer, function)(updated)

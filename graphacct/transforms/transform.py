@@ -113,7 +113,8 @@ def transformed(
 
 
 def parsed(asked: object) -> tuple[str, Mapping[str, Any]]:
-    """Returns the name and the options of a transform as it is asked for; ConfigError if it is neither text nor a pair."""
+    """Returns the name and the options of a transform as it is asked for; ConfigError if it is neither text nor a
+    pair."""
     if isinstance(asked, Sequence) and not isinstance(asked, str) and len(asked) == 2:
         name, options = asked
         if isinstance(name, str) and isinstance(options, Mapping):

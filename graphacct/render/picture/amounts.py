@@ -80,7 +80,8 @@ class Amounts:
         return fill, palette.ink(fill)
 
     def minor(self, figures: Sequence[Dim]) -> bool:
-        """Returns whether they are less than MINOR of the whole, so that one line is enough; a ratio is no part of it."""
+        """Returns whether they are less than MINOR of the whole, so that one line is enough; a ratio is no part of
+        it."""
         value = self.value(figures)
         if value is None or self.quantity.of_row is not None:
             return value is None

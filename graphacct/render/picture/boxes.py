@@ -39,7 +39,8 @@ def entry(box: Box) -> dict[str, Any]:
 
 
 def node(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
-    """Returns a node: two lines where it costs something, one where it costs little, dashed where nothing can cost it."""
+    """Returns a node: two lines where it costs something, one where it costs little, dashed where nothing can cost
+    it."""
     assert box.record is not None
     operator = box.record.node.operator
     name = labels.escape(last(box.path))
