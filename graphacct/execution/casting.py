@@ -6,19 +6,18 @@ lives to the end of the pass; any other tensor is copied at every use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import attrs
 
-from graphacct.execution.kernels import PARAMETER, Storage, Tensor
+from graphacct.execution.kernels import PARAMETER, KernelCall, Storage, Tensor
+from graphacct.execution.profiles import Profile
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.graph.places import Place
+from graphacct.operators.operator import Operator
 from graphacct.operators.shape_inference import PROMOTE
 from graphacct.tensors import FLOATING, promoted
-
-if TYPE_CHECKING:
-    from graphacct.execution.schedule import Trace
 
 NEVER_CAST = ("float64", "complex64", "complex128")
 """Floating-point dtypes that autocast leaves alone."""
@@ -40,7 +39,22 @@ class ParameterCopies:
     births: dict[Storage, int] = attrs.field(factory=dict)
 
 
-def cast(trace: Trace, operands: Sequence[Tensor], dtype: str) -> list[Tensor]:
+class Caster(Protocol):
+    """What a cast needs of the schedule that records it: where it stands, and how it records a kernel."""
+
+    profile: Profile
+    copies: ParameterCopies
+    place: Place
+    calls: list[KernelCall]
+
+    def rule(self, operator: str) -> Operator: ...
+
+    def record(
+        self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any], copy_of: str = ""
+    ) -> tuple[Tensor, ...]: ...
+
+
+def cast(trace: Caster, operands: Sequence[Tensor], dtype: str) -> list[Tensor]:
     """Returns the operands in this dtype, or for `promote` in the one that they promote to. Only floats are cast."""
     eligible = [item.spec.dtype for item in operands if castable(item.spec.dtype)]
     if dtype == PROMOTE and eligible:
@@ -48,7 +62,7 @@ def cast(trace: Trace, operands: Sequence[Tensor], dtype: str) -> list[Tensor]:
     return [item if not castable(item.spec.dtype) else in_dtype(trace, item, dtype) for item in operands]
 
 
-def in_dtype(trace: Trace, tensor: Tensor, dtype: str) -> Tensor:
+def in_dtype(trace: Caster, tensor: Tensor, dtype: str) -> Tensor:
     """Returns a tensor in another dtype: a copy, which all uses of a whole parameter share."""
     if tensor.spec.dtype == dtype:
         return tensor
