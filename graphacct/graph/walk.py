@@ -1,10 +1,9 @@
 """The walk over a folded graph: its nodes, and the runs of nodes as repetitions of blocks.
 
 This is the only file that knows how a block's repetitions stand for each other. `nodes` gives every node once.
-`runs` gives as many runs of a node as there are different ones: the first and the last repetitions of a block run
-once, one in the middle (or a few in a row) for all the others (`repetitions.py`). Its values are objects: what
-one run makes is the very object that others take, whatever name it goes by in which body, so that what is known of a
-value can be looked up by it.
+`runs` gives each different run of a node once: those of a block's first and last repetitions, and one in the middle (or
+a few in a row) that stands for all the others (`repetitions.py`). Its values are objects. What one run makes is the
+very object that others take, whatever its name in their bodies, so facts about a value can be looked up by it.
 
     x → [h → fc → h] 12 times → head
 
@@ -28,7 +27,7 @@ from graphacct.graph.repetitions import repetitions
 
 @attrs.frozen(eq=False, repr=False)
 class Place:
-    """Where a node stands: in which repetition of which block.
+    """The place of a node: in which repetition of which block.
 
     Attributes:
         outer: The place of the block; None outside every block.
@@ -37,7 +36,8 @@ class Place:
         times: How many runs one run here stands for: the counts of all blocks around it, multiplied.
         repeats: How often each block around it repeats, outermost first.
         starts: The first index of each block around it, outermost first.
-        numbers: Which of each block's repetitions that are told apart it is in, from 0, outermost first.
+        numbers: The number of the repetition of each block around it, from 0, outermost first; only separate
+            repetitions count.
     """
 
     outer: Place | None = None
@@ -66,7 +66,7 @@ class Place:
         return here
 
     def times_for_each(self, maker: Place) -> Dim:
-        """Returns how many of the runs here take one and the same value that was made at another place.
+        """Returns how many runs here take the same value, which was made at another place.
 
         If both places are in repetitions of a block that was entered once, each run takes a value of its own: when
         one repetition stands for eight, so do the values that it takes of the repetition before. If the value comes
@@ -181,7 +181,7 @@ def runs(graph: Graph, counts: Counts | None = None) -> Iterator[Event]:
     """Returns the runs of a graph's nodes in order, the ends of bodies and blocks among them; the graph's own end is
     the last.
 
-    `counts` says which repetitions of a block are told apart; those that have to be unless given.
+    `counts` says how many repetitions each separate one stands for; by default as few are separate as have to be.
     Raises GraphError if that depends on a symbolic number of repetitions.
     """
     entering = {value.name: Result(value, TOP) for value in graph.inputs}
