@@ -21,7 +21,7 @@ from graphacct.errors import (
 )
 from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.ordinals import Ordinals
-from graphacct.graph.walk import nodes
+from graphacct.graph.places import nodes
 from graphacct.hooks.manager import Plugins, default
 from graphacct.operators.cost import Cost
 from graphacct.operators.operator import Operator
@@ -37,7 +37,7 @@ WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out o
 NO_ANALYSES: Mapping[str, Any] = {}
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(eq=False, repr=False)
 class NodeCost:
     """A node and what it costs.
 

@@ -13,7 +13,7 @@ import attrs
 
 from graphacct.execution.kernels import PARAMETER, Storage, Tensor
 from graphacct.graph.graph import Graph, Parameter
-from graphacct.graph.walk import Place
+from graphacct.graph.places import Place
 from graphacct.operators.shape_inference import PROMOTE
 from graphacct.tensors import FLOATING, promoted
 

@@ -34,8 +34,9 @@ from graphacct.execution.recorder import single
 from graphacct.execution.stacking import left_behind, repeated_span, stacked_tensor, standing_for_several
 from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.paths import outermost
+from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
-from graphacct.graph.walk import TOP, BlockEnd, BodyEnd, Place, Result, Run, runs
+from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING, TensorSpec
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from graphacct.dims import Dim
 from graphacct.execution.kernels import KernelCall, RepeatedSpan, Storage, Tensor, storages
-from graphacct.graph.walk import BlockEnd, Place
+from graphacct.graph.places import Place
+from graphacct.graph.walk import BlockEnd
 from graphacct.tensors import TensorSpec
 
 

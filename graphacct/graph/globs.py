@@ -14,7 +14,7 @@ from typing import TypeAlias
 from graphacct.errors import suggest
 from graphacct.graph.graph import Graph, Node
 from graphacct.graph.paths import indexed, is_index
-from graphacct.graph.walk import Place, nodes
+from graphacct.graph.places import Place, nodes
 
 Names: TypeAlias = Mapping[str, list[Place]]
 """Names of a graph, each with the blocks that it stands in: the same name may be in several."""

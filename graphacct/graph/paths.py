@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from graphacct.dims import Dim
 
-_STAR = re.compile(r"(\d*)\*(?:\+(\d+))?")
-_INDEX = re.compile(r"(?:(?<=\.)|^)(?:\d+|\d*\*\+\d+|\d+\*)(?=\.|$)")
+_STAR = r"(\d*)\*(?:\+(\d+))?"  # compiled by `re` when it is first used, which a plain report does not
 
 
 def star(step: int = 1, offset: int = 0) -> str:
@@ -25,19 +24,19 @@ def star(step: int = 1, offset: int = 0) -> str:
 
 def is_index(part: str) -> bool:
     """Returns whether a part of a path is an index, or a `*` that stands for some."""
-    return part == "*" or part.isdigit() or ("*" in part and _STAR.fullmatch(part) is not None)
+    return part == "*" or part.isdigit() or ("*" in part and re.fullmatch(_STAR, part) is not None)
 
 
 def index_of(part: str, repetition: int) -> int:
     """Returns the index that a `*` stands for in a repetition."""
-    match = _STAR.fullmatch(part)
+    match = re.fullmatch(_STAR, part)
     assert match is not None
     return int(match[1] or 1) * repetition + int(match[2] or 0)
 
 
 def pattern(path: str) -> str:
     """Returns a path with its indices written as `*`: `h.0.attn` and `h.*.attn` are the same row of a report."""
-    return _INDEX.sub("*", path)
+    return ".".join(["*" if is_index(part) else part for part in path.split(".")])
 
 
 def indexed(path: str, indices: Iterable[int]) -> str:
@@ -48,7 +47,7 @@ def indexed(path: str, indices: Iterable[int]) -> str:
         repetition = next(left, None)
         return match[0] if repetition is None else str(index_of(match[0], repetition))
 
-    return _STAR.sub(written, path) if "*" in path else path
+    return re.sub(_STAR, written, path) if "*" in path else path
 
 
 def parent(path: str) -> str:

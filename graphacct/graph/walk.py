@@ -1,8 +1,8 @@
 """The walk over a folded graph: its nodes, and the runs of nodes as repetitions of blocks.
 
-This is the only file that knows how a block's repetitions stand for each other. `nodes` gives every node once.
-`runs` gives each different run of a node once: those of a block's first and last repetitions, and one in the middle (or
-a few in a row) that stands for all the others (`repetitions.py`). Its values are objects. What one run makes is the
+This is the only file that knows how a block's repetitions stand for each other. `nodes` of `places.py` gives
+every node once. `runs` gives each different run of a node once: those of a block's first and last repetitions, and one
+in the middle (or a few in a row) that stands for all the others (`repetitions.py`). Its values are objects. What one run makes is the
 very object that others take, whatever its name in their bodies, so facts about a value can be looked up by it.
 
     x → [h → fc → h] 12 times → head
@@ -22,75 +22,8 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.graph.graph import Block, Graph, Node, Parameter, Value
+from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
-
-
-@attrs.frozen(eq=False, repr=False)
-class Place:
-    """The place of a node: in which repetition of which block.
-
-    Attributes:
-        outer: The place of the block; None outside every block.
-        block: The innermost block around the node; None outside every block.
-        count: How many of that block's repetitions this one stands for.
-        times: How many runs one run here stands for: the counts of all blocks around it, multiplied.
-        repeats: How often each block around it repeats, outermost first.
-        starts: The first index of each block around it, outermost first.
-        numbers: The number of the repetition of each block around it, from 0, outermost first; only separate
-            repetitions count.
-    """
-
-    outer: Place | None = None
-    block: Block | None = None
-    count: Dim = 1
-    times: Dim = 1
-    repeats: tuple[Dim, ...] = ()
-    starts: tuple[int, ...] = ()
-    numbers: tuple[int, ...] = ()
-
-    def within(self, block: Block, count: Dim, number: int = 0) -> Place:
-        """Returns the place of the nodes of a block that stands here."""
-        inside = ((*self.repeats, block.repeat), (*self.starts, block.start), (*self.numbers, number))
-        return Place(self, block, count, self.times * count, *inside)
-
-    @property
-    def levels(self) -> tuple[Place, ...]:
-        """The repetitions around a node as places, outermost first; this place is the last."""
-        return () if self.outer is None else (*self.outer.levels, self)
-
-    def around(self, blocks: int) -> Place:
-        """Returns the place in the outermost blocks alone, so many of them; this one if it is in no more."""
-        here = self
-        while len(here.repeats) > blocks and here.outer is not None:
-            here = here.outer
-        return here
-
-    def times_for_each(self, maker: Place) -> Dim:
-        """Returns how many runs here take the same value, which was made at another place.
-
-        If both places are in repetitions of a block that was entered once, each run takes a value of its own: when
-        one repetition stands for eight, so do the values that it takes of the repetition before. If the value comes
-        from outside the block, or from an earlier entry into it, all repetitions take the same one:
-
-            [x → [y → f(x, y)] 9 times → x] 5 times
-
-        The last f of each of the 5 makes what all 9 f of the next one take as x.
-        """
-        times: Dim = 1
-        here = self
-        while here.outer is not None:
-            level = maker
-            while level.outer is not None:
-                if level.outer is here.outer and level.block is here.block:
-                    return times
-                level = level.outer
-            times = times * here.count
-            here = here.outer
-        return times
-
-
-TOP = Place()
-"""Outside every block."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -158,23 +91,6 @@ class BlockEnd:
 Event: TypeAlias = Run | BodyEnd | BlockEnd
 Counts: TypeAlias = Callable[[Block, Place], Sequence[Dim]]
 """For a block and where it stands: the repetitions to tell apart, and how many each of them stands for."""
-
-
-def nodes(graph: Graph, place: Place = TOP) -> Iterator[tuple[Node, Place]]:
-    """Yields the nodes in schedule order, each block's body once for all repetitions, and where each stands."""
-    for node in graph.nodes:
-        if isinstance(node, Block):
-            yield from nodes(node.body, place.within(node, node.repeat))
-        else:
-            yield node, place
-
-
-def bodies(graph: Graph) -> Iterator[Graph]:
-    """Yields the bodies of all blocks, inner ones before those around them, then the graph itself."""
-    for node in graph.nodes:
-        if isinstance(node, Block):
-            yield from bodies(node.body)
-    yield graph
 
 
 def runs(graph: Graph, counts: Counts | None = None) -> Iterator[Event]:

@@ -20,7 +20,7 @@ SIZES = ("seq_len", "encoder_seq_len", "image_size")
 LOGITS = ("all", "last")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Workload:
     """What one forward pass is run on.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -12,7 +12,9 @@ from graphacct.errors import GraphacctError, PluginError, ReadError, brief, fail
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
 from graphacct.models.architecture import Architecture
-from graphacct.models.reader import Reader
+
+if TYPE_CHECKING:
+    from graphacct.models.reader import Reader
 
 Result = TypeVar("Result")
 

@@ -27,7 +27,7 @@ from graphacct.errors import OperatorError, brief
 from graphacct.tensors import TensorSpec
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Work:
     """What an operator's formula returns: the arithmetic of one application, and its memory traffic if that is special.
 
@@ -45,6 +45,9 @@ class Work:
     read_bytes: Dim | None = None
     write_bytes: Dim | None = None
 
+    def __repr__(self) -> str:
+        return f"<Work {self.matmul_flops} matmul FLOPs, {self.vector_flops} vector FLOPs>"
+
     def plus(self, other: Work, times: Dim = 1) -> Work:
         """Returns the arithmetic of both, the other's `times` times. Traffic is not added."""
         return Work(
@@ -54,7 +57,7 @@ class Work:
         )
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Cost:
     """The full cost of one node, for one pass through it.
 
@@ -73,6 +76,10 @@ class Cost:
     read_bytes: Dim = 0
     write_bytes: Dim = 0
     activation_bytes: Dim = 0
+
+    def __repr__(self) -> str:
+        moved = self.read_bytes + self.write_bytes
+        return f"<Cost {self.matmul_flops} matmul FLOPs, {self.vector_flops} vector FLOPs, {moved} bytes moved>"
 
     @property
     def flops(self) -> Dim:

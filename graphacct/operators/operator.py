@@ -269,14 +269,7 @@ class Operator:
 
     def _plan(self, function: Callable[..., Any]) -> _Plan:
         """Returns where each positional argument of a function comes from, and the names of its other arguments."""
-        inputs, outputs = self.signature.inputs, self.signature.outputs
-        known: dict[str, tuple[str, str, int]] = {"batch": ("batch", "batch", 0)}
-        for index, term in enumerate(outputs):
-            known[term.name] = (term.name, "output", index)
-        for index, term in enumerate(inputs):
-            known[term.name] = (term.name, "rest" if term.variadic else "operand", index)
-        for term in (*inputs, *outputs):
-            known.update((dim, (dim, "dim", 0)) for dim in term.names)
+        known = self.signature.sources
         code: CodeType = function.__code__
         names = code.co_varnames[: code.co_argcount]
         for name in names:

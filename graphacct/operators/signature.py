@@ -13,7 +13,6 @@ convolution is `x: b c *space, weight: o i *kernel`. A formula that asks for `sp
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -24,13 +23,11 @@ from graphacct.dims import Dim, differ, maximum, same, shape_text
 from graphacct.errors import ShapeError, SignatureError
 from graphacct.tensors import TensorSpec
 
-_OPERAND = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)(?P<mark>[?*]?)\s*:)?(?P<dims>.*)", re.DOTALL)
-_DIM = re.compile(r"\.\.\.|\*?[A-Za-z_]\w*")
 ELLIPSIS = "..."
 DEFAULT_NAMES = "xyzw"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(eq=False, repr=False)
 class Term:
     """One operand or output of a signature.
 
@@ -67,21 +64,28 @@ class Term:
 
 @attrs.frozen(eq=False, repr=False)
 class Signature:
-    """A parsed signature; make one with `parse`."""
+    """A parsed signature; make one with `parse`.
+
+    Attributes:
+        sources: What a formula may ask for by name: each name, whether it is a `dim`, the `batch`, an `operand`, the
+            `rest` of the operands or an `output`, and which of them.
+    """
 
     text: str
     inputs: tuple[Term, ...]
     outputs: tuple[Term, ...]
     required: int
     variadic: bool
-    _plan: tuple[Any, ...] = attrs.field(init=False, repr=False, eq=False)
-    _results: tuple[Any, ...] = attrs.field(init=False, repr=False, eq=False)
+    sources: dict[str, tuple[str, str, int]] = attrs.field(init=False)
+    _plan: tuple[Any, ...] = attrs.field(init=False)
+    _results: tuple[Any, ...] = attrs.field(init=False)
 
     def __repr__(self) -> str:
         return f"<Signature {self.text}>"
 
     def __attrs_post_init__(self) -> None:
         plan = [(t.front, t.back, t.ellipsis, len(t.front) + len(t.back), t) for t in self.inputs if not t.variadic]
+        object.__setattr__(self, "sources", self._sources())
         object.__setattr__(self, "_plan", tuple(plan))
         object.__setattr__(self, "_results", tuple((t.front, t.back, t.ellipsis) for t in self.outputs))
 
@@ -136,6 +140,16 @@ class Signature:
         """Returns the output dimensions that no operand has: attributes must give them."""
         given = {dim for term in self.inputs for dim in term.names}
         return tuple(dict.fromkeys(dim for term in self.outputs for dim in term.names if dim not in given))
+
+    def _sources(self) -> dict[str, tuple[str, str, int]]:
+        known: dict[str, tuple[str, str, int]] = {"batch": ("batch", "batch", 0)}
+        for index, term in enumerate(self.outputs):
+            known[term.name] = (term.name, "output", index)
+        for index, term in enumerate(self.inputs):
+            known[term.name] = (term.name, "rest" if term.variadic else "operand", index)
+        for term in (*self.inputs, *self.outputs):
+            known.update((dim, (dim, "dim", 0)) for dim in term.names)
+        return known
 
     def _arity(self) -> str:
         most = "or more" if self.variadic else f"to {len(self.inputs)}"
@@ -214,22 +228,25 @@ def _terms(text: str, whole: str, names: list[str]) -> tuple[Term, ...]:
 
 
 def _term(text: str, whole: str, default: str) -> Term:
-    match = _OPERAND.fullmatch(text.strip())
-    if match is None:
-        raise SignatureError(f"signature {whole!r}: cannot read {text.strip()!r}")
-    words = match["dims"].split()
+    head, colon, dims = text.strip().partition(":") if ":" in text else ("", "", text)
+    head = head.rstrip()
+    mark = head[-1:] if head.endswith(("?", "*")) else ""
+    name = head.removesuffix(mark)
+    if colon and not name.isidentifier():
+        raise SignatureError(f"signature {whole!r}: {name!r} is no name of an operand")
+    words = dims.split()
     for word in words:
-        if not _DIM.fullmatch(word):
+        if word != ELLIPSIS and not word.removeprefix("*").isidentifier():
             raise SignatureError(f"signature {whole!r}: {word!r} is neither a name nor '...' nor '*name'")
     loose = [index for index, word in enumerate(words) if word[0] in "*."]
     if len(loose) > 1:
         raise SignatureError(f"signature {whole!r}: {text.strip()!r} has more than one '...' or '*name'")
     cut = loose[0] if loose else len(words)
     return Term(
-        match["name"] or default,
+        name or default,
         tuple(words[:cut]),
         tuple(words[cut + 1 :]),
         bool(loose) and (words[cut] == ELLIPSIS or words[cut][1:]),
-        match["mark"] == "?",
-        match["mark"] == "*",
+        mark == "?",
+        mark == "*",
     )

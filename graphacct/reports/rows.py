@@ -19,7 +19,7 @@ SHARE_OF = "flops"
 """The quantity whose share every row states."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Row:
     """One line of a report: a scope, a node or an operator.
 
@@ -39,6 +39,9 @@ class Row:
     names: tuple[str, ...]
     figures: tuple[Dim, ...]
 
+    def __repr__(self) -> str:
+        return f"<Row {self.path}: {self.values}>"
+
     @property
     def values(self) -> dict[str, Dim]:
         """The quantities by name."""
@@ -50,7 +53,7 @@ class Row:
         return depth(self.path)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ParameterRow:
     """One tensor of the checkpoint, or one per repetition when its name has a `*`.
 
@@ -61,6 +64,9 @@ class ParameterRow:
 
     parameter: Parameter
     count: Dim
+
+    def __repr__(self) -> str:
+        return f"<ParameterRow {self.count} times {self.parameter.name}: {self.parameter.spec}>"
 
 
 def share(part: Dim, whole: Dim) -> Any:

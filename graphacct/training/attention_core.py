@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from graphacct.dims import same
 from graphacct.graph.graph import Graph, Node
 from graphacct.graph.paths import repetition
-from graphacct.graph.walk import bodies
+from graphacct.graph.places import bodies
 from graphacct.operators.operator import Operator
 
 WEIGHTS, WHOLE = "weights", "whole"

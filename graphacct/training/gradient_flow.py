@@ -20,7 +20,8 @@ from graphacct.dims import Dim, maximum, same
 from graphacct.errors import blame
 from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.paths import instances
-from graphacct.graph.walk import BlockEnd, Place, Result, Run, runs
+from graphacct.graph.places import Place
+from graphacct.graph.walk import BlockEnd, Result, Run, runs
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING

@@ -16,7 +16,7 @@ from graphacct.graph.globs import closest, matching, names, names_single
 from graphacct.graph.graph import Graph, Node
 from graphacct.graph.ordinals import Ordinals
 from graphacct.graph.paths import outermost
-from graphacct.graph.walk import nodes
+from graphacct.graph.places import nodes
 from graphacct.operators.operator import Operator
 from graphacct.training.attention_core import attention_core
 

@@ -177,15 +177,20 @@ def test_finished_graphs_have_the_phase_that_they_were_built_for():
 
 
 def test_symbols_give_a_formula():
-    """With symbols for layers, tokens and the window, at numbers the formula is what these numbers give."""
+    """With symbols for layers, tokens, both and the window, at numbers the formula is what these numbers give."""
     sympy = pytest.importorskip("sympy")
     layers, tokens = (sympy.Symbol(name, integer=True, positive=True) for name in ("L", "n"))
-    found = memory("gpt2", phase="decode", cache_len=tokens, attention="fused", set={**GPT2, "n_layer": layers})
-    at = memory("gpt2", phase="decode", cache_len=77, attention="fused", set={**GPT2, "n_layer": 8})
-    numbers = {layers: 8, tokens: 77}
-    assert found.kv_cache_bytes.subs(numbers) == at.kv_cache_bytes
-    assert found.peak.subs(numbers) == at.peak
-    assert found.total.subs(numbers) == at.total
+
+    def gpt2(depth, cached):
+        return memory("gpt2", phase="decode", cache_len=cached, attention="fused", set={**GPT2, "n_layer": depth})
+
+    # both at once in a small stack: in all of GPT-2 sympy takes seconds to compare the formulas
+    for model, depth, cached in ((gpt2, layers, 77), (gpt2, 8, tokens), (stack, layers, tokens)):
+        found, at = model(depth, cached), model(8, 77)
+        for figure in ("kv_cache_bytes", "peak", "total"):
+            formula = getattr(found, figure)
+            assert formula.free_symbols == {depth, cached} & {layers, tokens}, figure
+            assert formula.subs({layers: 8, tokens: 77}) == getattr(at, figure), figure
 
     window = sympy.Symbol("w", integer=True, positive=True)
     workload = Workload(batch=1, seq_len=1, phase="decode", cache_len=tokens)
@@ -195,6 +200,18 @@ def test_symbols_give_a_formula():
     formula = report.total["kv_cache_bytes"]
     for held, wide, kept in ((10, 4, 4), (3, 4, 4), (2, 4, 3)):
         assert formula.subs({tokens: held, window: wide}) == kept * 2 * 16 * 4
+
+
+def stack(depth, cached):
+    """The memory of a decoding step of layers with a cache and nothing else: 2 heads of width 8."""
+    workload = Workload(batch=1, seq_len=1, phase="decode", cache_len=cached)
+    b = Builder("stack", default().operators)
+
+    def layer(inner, x):
+        k, v = (with_cache(inner, x, label, workload) for label in "kv")
+        return inner.apply("scaled_dot_product_attention", x, k, v, name="sdpa")
+
+    return memory(attrs_phase(b.graph(b.repeat("layers", depth, layer, b.input("x", (1, 2, 1, 8)))), "decode"))
 
 
 def attrs_phase(graph, phase):

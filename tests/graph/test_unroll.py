@@ -1,4 +1,4 @@
-"""Writing a folded graph out flat: names, edges, stacks and parameters (tests/test_properties.py compares costs)."""
+"""Writing a folded graph out flat: names, edges, stacks and parameters (reports/test_properties.py compares costs)."""
 
 from __future__ import annotations
 

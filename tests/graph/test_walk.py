@@ -13,7 +13,8 @@ from graphacct import Builder, Graph
 from graphacct.dims import Dim
 from graphacct.graph.graph import Value
 from graphacct.graph.paths import indexed, pattern
-from graphacct.graph.walk import BlockEnd, BodyEnd, Place, Result, Run, bodies, nodes, runs
+from graphacct.graph.places import Place, bodies, nodes
+from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.hooks.manager import default
 
 

@@ -14,7 +14,7 @@ import graphacct
 from graphacct import Builder, Graph, Parameter, Value
 from graphacct.errors import ConfigError
 from graphacct.graph.paths import indexed
-from graphacct.graph.walk import nodes
+from graphacct.graph.places import nodes
 from graphacct.hooks.manager import default
 from graphacct.training.recompute import find_policy, recompute_plan
 from graphacct.training.selection import frozen

@@ -1,5 +1,5 @@
 """What tiny models keep and their peaks, measured again, now: torch gives what the goldens have, which graphacct equals
-(tests/test_activations.py)."""
+(tests/footprint/test_activations.py)."""
 
 from __future__ import annotations
 

@@ -8,12 +8,10 @@ import pytest
 import torch
 import transformers
 from memory import saved_bytes
+from runs import scheduled
 
-import graphacct
 from graphacct import memory
 from graphacct.execution.saved_storages import saved_bytes as kept_bytes
-from graphacct.execution.schedule import schedule
-from graphacct.hooks.manager import default
 
 T5 = {"vocab_size": 97, "d_model": 24, "d_kv": 6, "d_ff": 40, "num_heads": 4, "num_layers": 2, "num_decoder_layers": 3}
 SIDES = {
@@ -78,10 +76,7 @@ def test_training_keeps_what_torch_keeps(case: str, attention: str, drop: float,
     both = model_of(name, sizes, attention, batch).train()
     measured = saved_bytes(both, torch.zeros((batch, 9), dtype=torch.long), lambda out: out.logits)
     options = {"attention": attention, "set": sizes, **lengths(name)}
-    graph = graphacct.build(name, phase="train", batch=batch, seq_len=9, **options)
-    plugins = default()
-    steps = schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"])
-    assert kept_bytes(steps) == measured > 0
+    assert kept_bytes(scheduled(name, batch=batch, seq_len=9, **options)) == measured > 0
 
 
 @pytest.mark.parametrize("attention", ["eager", "fused"])

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from memory import forward_peak, saved_bytes, step_peak, sums
 from modules import WorksheetLM
+from runs import passed, scheduled
 
 import graphacct
-from graphacct.execution.autograd import backward_pass
-from graphacct.execution.backward import BackwardPass
-from graphacct.execution.kernels import ACTIVATION, Schedule
-from graphacct.execution.saved_storages import SavedUse, saved_storages, saved_uses
 from graphacct.execution.saved_storages import saved_bytes as expected_bytes
-from graphacct.execution.schedule import schedule
+from graphacct.execution.saved_storages import saved_storages, saved_uses
 from graphacct.footprint.liveness import live_bytes
-from graphacct.hooks.manager import default
-from graphacct.training.recompute import find_policy, recompute_plan
 
 GPT2 = {"vocab_size": 101, "n_positions": 64, "n_embd": 48, "n_layer": 3, "n_head": 6}
 WORKSHEET = {"vocab_size": 101, "context_length": 64, "d_model": 48, "n_layer": 3, "n_head": 6, "d_ff": 80}
@@ -39,41 +32,18 @@ def gpt2(attention: str, p: float) -> torch.nn.Module:
     return GPT2LMHeadModel(config)
 
 
-def scheduled(model: str, overrides: dict[str, Any], training: bool, again: bool = False, **options: Any) -> Schedule:
-    plugins = default()
-    graph = graphacct.build(model, phase="train" if training else "forward", set=overrides, **options)
-    profile = plugins.profiles["torch-eager-cpu"]
-    policy = find_policy("full" if again else "none", plugins.recompute_policies)
-    rerun = recompute_plan(graph, policy, plugins.operators)
-    return schedule(
-        graph,
-        plugins.operators,
-        profile,
-        lambda parameter: training and not parameter.buffer,
-        lambda node: node.name in rerun.recompute,
-    )
-
-
 @pytest.mark.parametrize(("batch", "seq_len"), SIZES)
 @pytest.mark.parametrize("p", [0.0, 0.1])
 @pytest.mark.parametrize("attention", ["eager", "fused"])
 def test_gpt2_in_training(attention: str, p: float, batch: int, seq_len: int) -> None:
     """The storages that autograd keeps and the forward peak, with and without dropout, attention eager and fused."""
     model = gpt2(attention, p).train()
-    steps = scheduled(
-        "gpt2", {**GPT2, **dict.fromkeys(DROPOUT, p)}, True, batch=batch, seq_len=seq_len, attention=attention
-    )
+    sizes = {**GPT2, **dict.fromkeys(DROPOUT, p)}
+    steps = scheduled("gpt2", set=sizes, batch=batch, seq_len=seq_len, attention=attention)
     model(ids(batch, seq_len))
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output.logits) == expected_bytes(steps)
     peak = max(live_bytes(steps, saved_storages(saved_uses(steps))))
     assert forward_peak(model, ids(batch, seq_len), lambda output: output.logits, True) == peak
-
-
-def passed(steps: Schedule, in_place: bool) -> tuple[list[SavedUse], BackwardPass]:
-    saving = list(saved_uses(steps))
-    keeping = [item for item in saved_storages(saving) if item.storage.kind == ACTIVATION]
-    plugins = default()
-    return keeping, backward_pass(steps, saving, plugins.operators, plugins.profiles["torch-eager-cpu"], in_place)
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -88,8 +58,9 @@ def test_gpt2s_whole_step(attention: str, p: float, batch: int, seq_len: int, ch
     model = gpt2(attention, p).train()
     if checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    overrides = {**GPT2, **dict.fromkeys(DROPOUT, p)}
-    steps = scheduled("gpt2", overrides, True, again=checkpointing, batch=batch, seq_len=seq_len, attention=attention)
+    options = {"batch": batch, "seq_len": seq_len, "attention": attention}
+    sizes = {**GPT2, **dict.fromkeys(DROPOUT, p)}
+    steps = scheduled("gpt2", recompute="full" if checkpointing else "none", set=sizes, **options)
     model(ids(batch, seq_len))
     keeping, back = passed(steps, in_place=False)
     peak = max(live_bytes(steps, keeping, back, fresh=True))
@@ -100,8 +71,8 @@ def test_gpt2s_whole_step(attention: str, p: float, batch: int, seq_len: int, ch
 def test_gradients_that_meet_are_added_in_place(attention: str) -> None:
     """Where no mode watches, torch adds as often as graphacct says, into new tensors and in place: the head's gradient
     is a view, to which the embedding's is added."""
-    overrides = {**GPT2, **dict.fromkeys(DROPOUT, 0.0)}
-    back = passed(scheduled("gpt2", overrides, True, batch=2, seq_len=24, attention=attention), in_place=True)[1]
+    sizes = {**GPT2, **dict.fromkeys(DROPOUT, 0.0)}
+    back = passed(scheduled("gpt2", set=sizes, batch=2, seq_len=24, attention=attention))[1]
     made = {life.birth for life in back.lives}
     added = [position in made for position, call in enumerate(back.calls) if call.name == "add"]
     model = gpt2(attention, 0.0).train()
@@ -113,7 +84,8 @@ def test_gradients_that_meet_are_added_in_place(attention: str) -> None:
 def test_gpt2_without_gradients(attention: str, batch: int, seq_len: int) -> None:
     """The peak of an inference pass, where Python's variables decide what is alive."""
     model = gpt2(attention, 0.0).eval()
-    steps = scheduled("gpt2", GPT2, False, batch=batch, seq_len=seq_len, attention=attention)
+    graph = graphacct.build("gpt2", set=GPT2, batch=batch, seq_len=seq_len, attention=attention)
+    steps = scheduled(graph, trained=lambda parameter: False)
     assert forward_peak(model, ids(batch, seq_len), lambda output: output.logits, False) == max(live_bytes(steps))
 
 
@@ -121,7 +93,7 @@ def test_gpt2_without_gradients(attention: str, batch: int, seq_len: int) -> Non
 def test_the_worksheets_model_in_training(batch: int, seq_len: int) -> None:
     """The worksheet's module keeps what its graph says, operator by operator."""
     model = WorksheetLM(**WORKSHEET).train()
-    steps = scheduled("transformer-lm", WORKSHEET, True, batch=batch, seq_len=seq_len)
+    steps = scheduled("transformer-lm", set=WORKSHEET, batch=batch, seq_len=seq_len)
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output) == expected_bytes(steps)
     peak = max(live_bytes(steps, saved_storages(saved_uses(steps))))
     assert forward_peak(model, ids(batch, seq_len), lambda output: output, True) == peak

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields
-from graphacct_architectures.classifier import Classifier, checked_loss
 from graphacct_architectures.losses import cross_entropy, next_token, total
 
 if TYPE_CHECKING:
+    from graphacct_architectures.classifier import Classifier
     from graphacct_architectures.decoders.parts.description import Decoder
     from graphacct_architectures.losses import Loss
 
@@ -94,12 +94,14 @@ def headed(d: Decoder, config: HeadConfig, ending: str, tokens: str = "score", s
 
 def labels_head(config: HeadConfig, ending: str, tokens: str) -> Classifier | None:
     """Returns the classification head of a class, named `tokens` if it classifies tokens; None if there is none."""
+    if ending not in (SEQUENCE, SPAN, TOKENS):
+        return None
+    from graphacct_architectures.classifier import Classifier  # a language model needs none: 1 ms of its report's 95
+
     if ending == SEQUENCE:
         return Classifier("score", config.num_labels, bias=False, pooled=True)
     if ending == SPAN:
         return Classifier("qa_outputs", 2, spans=True)
-    if ending != TOKENS:
-        return None
     chance = config.classifier_dropout
     if chance is None:
         chance = getattr(config, "hidden_dropout", LABELS_DROPPED)
@@ -111,6 +113,8 @@ def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
     if workload.logits == "last" and ending not in (CAUSAL, TWO_HEADS):
         raise ConfigError(f"{config.architectures} has no logits of the vocabulary: leave logits='last' out")
     if ending not in (CAUSAL, TWO_HEADS):
+        from graphacct_architectures.classifier import checked_loss
+
         checked_loss(labels_head(config, ending, ""), workload, config.architectures)
 
 

@@ -23,7 +23,7 @@ from graphacct.hooks.manager import default
 from graphacct.readers.graph_json import write
 from graphacct.training.selection import frozen
 
-TRUTH = json.loads((Path(__file__).parents[1] / "goldens" / "lora-gpt2" / "truth.json").read_text())
+TRUTH = json.loads((Path(__file__).parents[3] / "tests" / "goldens" / "lora-gpt2" / "truth.json").read_text())
 PROBABILITIES = ("attn_pdrop", "resid_pdrop", "embd_pdrop")
 TINY = {"n_layer": 3, "n_embd": 64, "n_head": 4, "vocab_size": 512, "n_positions": 32}
 C_ATTN = "transformer.h.*.attn.c_attn"

@@ -13,7 +13,6 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
-from graphacct_architectures.classifier import classified
 from graphacct_architectures.heads import (
     ALONE,
     CLASS_LOSSES,
@@ -95,6 +94,8 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[V
         return x
     classifier = labels_head(config, ending, tokens="classifier")
     if classifier is not None:
+        from graphacct_architectures.classifier import classified
+
         return classified(classifier, workload, b, x)
     tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
     logits = linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
