@@ -1,9 +1,9 @@
 """The walk over a folded graph: its nodes, and the runs of nodes as repetitions of blocks.
 
-This is the only file that knows how a block's repetitions stand for each other. `nodes` of `places.py` gives
-every node once. `runs` gives each different run of a node once: those of a block's first and last repetitions, and one
-in the middle (or a few in a row) that stands for all the others (`repetitions.py`). Its values are objects. What one run makes is the
-very object that others take, whatever its name in their bodies, so facts about a value can be looked up by it.
+This is the only file that knows how a block's repetitions stand for each other. `nodes` of `places.py` gives every node
+once. `runs` gives each different run of a node once: those of a block's first and last repetitions, and one in the
+middle (or a few in a row) that stands for all the others (`repetitions.py`). Its values are objects. What one run makes
+is the very object that others take, whatever its name in their bodies, so facts about a value can be looked up by it.
 
     x → [h → fc → h] 12 times → head
 

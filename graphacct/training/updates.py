@@ -54,8 +54,8 @@ def update(
         gradients = gradients + rank_share(item.spec.bytes * count, GRADIENTS, dp, zero)
         if training.optimizer is None:
             continue
-        kept = state_bytes(training.optimizer, item, training.master)
-        state = state + rank_share(kept * count, OPTIMIZER_STATE, dp, zero)
+        size = state_bytes(training.optimizer, item, training.master)
+        state = state + rank_share(size * count, OPTIMIZER_STATE, dp, zero)
         step = step_work(training.optimizer, item, training.master)
         flops = (step.matmul_flops, step.vector_flops, step.transcendentals)
         work = work.plus(Work(*[rank_share(part * count, OPTIMIZER_STATE, dp, zero) for part in flops]))
