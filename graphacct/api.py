@@ -1,4 +1,4 @@
-"""The verbs: what a user calls. They alone fill in the plugins that are installed."""
+"""The verbs that a user calls. Only they default to the installed plugins."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Model: TypeAlias = "str | os.PathLike[str] | Graph | ModelChoice"
 
 @checked(ModelKeywords)
 def build(model: Model, *, plugins: Plugins | None = None, **options: Unpack[ModelKeywords]) -> Graph:
-    """The graph of a model for a workload: see `Workload` for the sizes; a Graph is returned as it is.
+    """Returns the graph of a model for a workload (`Workload` has its sizes). A Graph is returned unchanged.
 
     Args:
         model: A preset's name, a path, `module:function` or a Graph.
@@ -67,13 +67,13 @@ def account(
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
 ) -> Report:
-    """The report of a model: build, annotate, roll up.
+    """Returns the report of a model: build, annotate, roll up.
 
     Args:
         model: As for `build`.
-        convention: What is counted: a convention or its name.
-        unknown: What becomes of a node whose operator is not registered: `error`, or `report`, which leaves it out
-            of every sum and names it in the coverage.
+        convention: The convention, or its name: it says what is counted.
+        unknown: What to do with a node whose operator is not registered: `error` raises, `report` leaves it out of
+            every sum and names it in the coverage.
         quantities: What is counted, by name, besides `flops`; everything unless given. A training step that is asked
             for no saved bytes and no peaks works none out, which takes a tenth of the time.
         plugins: Those in use; all that are installed unless given.
@@ -115,7 +115,7 @@ def memory(
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
 ) -> Memory:
-    """The memory of a training step of a model, or with another phase that of inference, part by part in bytes.
+    """Returns the memory of a training step of a model, or with another phase that of inference, part by part in bytes.
 
     The arguments are those of `account`. Raises what `account` raises.
 
@@ -131,7 +131,7 @@ def memory(
 def explain(
     report: Report | Model, node: str, quantity: str | None = None, *, plugins: Plugins | None = None
 ) -> Explanation:
-    """Where the numbers of a node or scope come from: the formula, the values in it, the convention, the source.
+    """Returns where the numbers of a node or scope come from: formula, values, convention and source.
 
     Args:
         report: A report, or a model, which is accounted for with the default options.
@@ -158,7 +158,7 @@ def draw(
     views: bool = False,
     plugins: Plugins | None = None,
 ) -> graphviz.Digraph:
-    """The picture of a report as a graphviz.Digraph, written to `path` too when one is given.
+    """Returns the picture of a report as a graphviz.Digraph, written to `path` too when one is given.
 
     Args:
         report: A report, or a model, which is accounted for with the default options.
@@ -190,7 +190,7 @@ def compare(
     depth: int | None = None,
     plugins: Plugins | None = None,
 ) -> Comparison:
-    """Several reports (or models) side by side: one quantity of each scope, and its share of the model's total.
+    """Returns several reports (or models) side by side: one quantity of each scope, and its share of the total.
 
     Args:
         reports: One or more, all under one convention.
@@ -209,14 +209,14 @@ def compare(
 
 @checked(NoKeywords)
 def params(report: Report | Model, *, expand: bool = False, plugins: Plugins | None = None) -> tuple[ParameterRow, ...]:
-    """The tensors of a model's checkpoint, in the order of the model, tied ones and buffers marked.
+    """Returns the tensors of a model's checkpoint, in the order of the model, tied ones and buffers marked.
 
     Args:
         report: A report, or a model, which is accounted for with the default options.
         expand: Whether each repetition's tensors are written out, in place of `*` and a count.
         plugins: Those in use; all that are installed unless given.
 
-    Raises ConfigError where writing out would give more than a million tensors.
+    Raises ConfigError if writing out would give more than a million tensors.
     """
     return _tensors(report, expand, plugins or default()).by_parameter
 
@@ -225,7 +225,7 @@ def params(report: Report | Model, *, expand: bool = False, plugins: Plugins | N
 def verify(
     report: Report | Model, checkpoint: str | os.PathLike[str], *, plugins: Plugins | None = None
 ) -> Verification:
-    """Whether a checkpoint has the tensors that a model has: names and shapes, from the files' headers alone.
+    """Returns whether a checkpoint has the tensors that a model has: names and shapes, from the files' headers alone.
 
     Args:
         report: A report, or a model, which is accounted for with the default options.
@@ -246,7 +246,7 @@ def _reported(report: Report | Model, plugins: Plugins, unknown: str = DEFAULTS[
 
 
 def _tensors(report: Report | Model, expand: bool, plugins: Plugins) -> Report:
-    """The report of a model's tensors; operators without a cost have tensors too."""
+    """Returns the report of a model's tensors; operators without a cost have tensors too."""
     from graphacct.render.checkpoint import expanded
 
     found = _reported(report, plugins, "report")
@@ -261,7 +261,7 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str], operators: Mapping[str, Operator] | None = None) -> Graph:
-    """The graph of a saved JSON file; ReadError names what is wrong in it.
+    """Returns the graph of a saved JSON file; ReadError names what is wrong in it.
 
     `operators` are those that its nodes may name: those of all installed plugins unless given.
     """
@@ -271,7 +271,7 @@ def load(path: str | os.PathLike[str], operators: Mapping[str, Operator] | None 
 
 
 def installed_operators() -> Mapping[str, Operator]:
-    """The operators of all installed plugins, by name."""
+    """Returns the operators of all installed plugins, by name."""
     return default().operators
 
 
@@ -283,7 +283,7 @@ def from_networkx(graph: networkx.Graph[Any], name: str, operators: Mapping[str,
 
 
 def svg(graph: Graph) -> str:
-    """The picture of a graph as SVG text, coloured by cost; operators without a cost are named as such."""
+    """Returns the picture of a graph as SVG text, coloured by cost; operators without a cost are named as such."""
     from graphacct.render.picture import svg as drawn
 
     return drawn(account(graph, unknown="report"))

@@ -1,4 +1,4 @@
-"""The core as a plugin: all that it registers, through the hooks that a stranger has.
+"""The core as a plugin: everything it registers, through the same hooks as any other plugin.
 
 This is the only file that knows both the hooks and the nouns. It imports each noun when it is asked for.
 """
@@ -66,7 +66,7 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
 
 @hookimpl
 def graphacct_register_outputs() -> Iterable[Output]:
-    """By name, as `render/` lies above everything else."""
+    """Outputs, named as text, because `render/` lies above this file."""
     from graphacct.display import DRAW, REPORT, Output
 
     table = ("by", "depth", "columns", "binary")
@@ -92,7 +92,7 @@ def graphacct_register_outputs() -> Iterable[Output]:
 
 @hookimpl
 def graphacct_register_commands() -> Iterable[Command]:
-    """Those of the core; the command line looks them up by itself, without a plugin."""
+    """Registers nothing: the command line finds the core's commands itself."""
     from graphacct.cli import COMMANDS, core_command
 
     return [core_command(name) for name in COMMANDS]

@@ -27,19 +27,19 @@ MAX_DIM = 2**63 - 1
 
 
 def is_symbol(value: object) -> bool:
-    """Whether `value` is a sympy expression (without importing sympy)."""
+    """Returns whether `value` is a sympy expression (without importing sympy)."""
     sympy = sys.modules.get("sympy")
     return sympy is not None and isinstance(value, sympy.Basic)
 
 
 def is_array(value: object) -> bool:
-    """Whether `value` is a numpy array (without importing numpy)."""
+    """Returns whether `value` is a numpy array (without importing numpy)."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
 def check_dim(value: Any, subject: str, minimum: int = 1) -> Dim:
-    """`value` as a dimension, or a ConfigError that names `subject`.
+    """Returns `value` as a dimension. Raises a ConfigError that names `subject` if it is none.
 
     Ints (and whatever has `__index__`, numpy scalars included) must lie in `minimum .. 2**63 - 1`. Arrays must be
     float64, or Python ints (dtype object): int64 wraps silently, and most wrong products look plausible.
@@ -67,12 +67,13 @@ def _at_least(minimum: int) -> str:
 
 
 def prod(dims: Iterable[Dim]) -> Dim:
-    """The product of `dims`; 1 for none."""
+    """Returns the product of `dims`; 1 for none."""
     return math.prod(dims)  # it multiplies symbols and arrays as well
 
 
 def same(a: Dim, b: Dim) -> bool:
-    """Whether two dimensions are known to be equal: ints by value, symbols by structure, arrays element by element."""
+    """Returns whether two dimensions are known to be equal: ints by value, symbols by structure, arrays element by
+    element."""
     if a is b:
         return True
     if type(a) is int and type(b) is int:
@@ -86,17 +87,17 @@ def same(a: Dim, b: Dim) -> bool:
 
 
 def same_shape(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
-    """Whether two shapes are known to be equal."""
+    """Returns whether two shapes are known to be equal."""
     return len(a) == len(b) and all(map(same, a, b))
 
 
 def differ(a: Dim, b: Dim) -> bool:
-    """Whether two dimensions are known to differ: only ints can."""
+    """Returns whether two dimensions are known to differ: only ints can."""
     return type(a) is int and type(b) is int and a != b
 
 
 def some_below(dim: Dim, bound: int) -> bool:
-    """Whether a dimension is known to be below a bound: an int, or one of a sweep's; of a symbol nothing is known."""
+    """Returns whether a dimension, or one point of a sweep, is known to be below a bound; a symbol never is."""
     if is_array(dim):
         below: Any = dim < bound
         return bool(below.any())
@@ -104,15 +105,15 @@ def some_below(dim: Dim, bound: int) -> bool:
 
 
 def magnitude(dim: Any) -> int:
-    """An int by which products of dimensions can be ordered where one divides the other: of a symbol the value where
-    all symbols are 64, of a sweep the largest."""
+    """Returns an int that orders products of dimensions if one divides the other: a symbol's value with all symbols at
+    64, or a sweep's largest."""
     if is_symbol(dim):
         return int(dim.subs(dict.fromkeys(dim.free_symbols, 64)))
     return int(dim.max()) if is_array(dim) else int(dim)
 
 
 def exact_div(a: Dim, b: Dim, subject: str = "quotient") -> Dim:
-    """`a / b`, which must leave no rest: between ints that is checked, and the error names `subject`."""
+    """Returns `a / b`. Raises ConfigError, which names `subject`, if ints leave a remainder."""
     if type(a) is int and type(b) is int:
         if b == 0 or a % b:
             raise ConfigError(f"{subject}: {a} is not divisible by {b}")
@@ -123,27 +124,27 @@ def exact_div(a: Dim, b: Dim, subject: str = "quotient") -> Dim:
 
 
 def _whole(value: Any) -> bool:
-    """Whether `value` is an int or an array of Python ints."""
+    """Returns whether `value` is an int or an array of Python ints."""
     return type(value) is int or (is_array(value) and value.dtype == object)
 
 
 def floor_div(a: Dim, b: Dim) -> Dim:
-    """`a / b` rounded down."""
+    """Returns `a / b` rounded down."""
     return a // b
 
 
 def ceil_div(a: Dim, b: Dim) -> Dim:
-    """`a / b` rounded up."""
+    """Returns `a / b` rounded up."""
     return -(-a // b)
 
 
 def maximum(a: Dim, b: Dim) -> Dim:
-    """The larger of the two, element by element for arrays, `Max(a, b)` for symbols."""
+    """Returns the larger of the two, element by element for arrays, `Max(a, b)` for symbols."""
     return _extreme(a, b, "Max", "maximum")
 
 
 def minimum(a: Dim, b: Dim) -> Dim:
-    """The smaller of the two, element by element for arrays, `Min(a, b)` for symbols."""
+    """Returns the smaller of the two, element by element for arrays, `Min(a, b)` for symbols."""
     return _extreme(a, b, "Min", "minimum")
 
 
@@ -156,10 +157,10 @@ def _extreme(a: Dim, b: Dim, symbolic: str, numeric: str) -> Dim:
 
 
 def dim_text(dim: Dim) -> str:
-    """A dimension as it is printed in messages and pictures."""
+    """Returns a dimension as it is printed in messages and pictures."""
     return f"array{getattr(dim, 'shape', ())}" if is_array(dim) else str(dim)
 
 
 def shape_text(shape: Iterable[Dim]) -> str:
-    """A shape as it is printed in messages and pictures: `[1, 1024, 1600]`."""
+    """Returns a shape as it is printed in messages and pictures: `[1, 1024, 1600]`."""
     return f"[{', '.join(map(dim_text, shape))}]"

@@ -1,4 +1,4 @@
-"""The one door from the nouns to what shows them: a name, and the function behind it.
+"""The one way from the nouns to what shows them: a name, and the function behind it.
 
 A report in a notebook is a table, a graph is a picture. The nouns lie below `render/` and must not import it, so they
 ask for what they want by name, and its module is imported then. An output, a format in which a command gives a report,
@@ -39,7 +39,7 @@ def display(name: str, *arguments: Any, **keywords: Any) -> Any:
 
 
 def _function(name: str) -> Callable[..., Any]:
-    """The function that `module:function` names."""
+    """Returns the function that `module:function` names."""
     module, _, function = name.partition(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
     return found
@@ -56,9 +56,9 @@ class Output:
         name: What `--format` calls it.
         doc: One sentence.
         command: `report` or `draw`.
-        endings: Of the files that `-o` writes in it, with their dots.
+        endings: Endings of the files that `-o` writes in this format, with their dots.
         function: `function(report, **options)`, which gives text or bytes; or `module:function`, imported when used.
-        options: Those of the command's options that it takes: of a report `by`, `depth`, `columns` and `binary`, of a
+        options: The command's options that it takes. For a report: `by`, `depth`, `columns` and `binary`, of a
             drawing `color_by`, `depth`, `unroll`, `views` and `plugins`.
         replaces: Whether it takes the place of an output of this name from another plugin.
     """
@@ -80,12 +80,12 @@ class Output:
 
 
 def of_command(command: str, known: Mapping[str, Output]) -> dict[str, Output]:
-    """The outputs of a command by name."""
+    """Returns the outputs of a command by name."""
     return {name: output for name, output in known.items() if output.command == command}
 
 
 def by_ending(command: str, known: Mapping[str, Output]) -> dict[str, Output]:
-    """The outputs of a command by the endings of files; PluginError where two claim one."""
+    """Returns the outputs of a command by the endings of files; PluginError if two claim one."""
     found: dict[str, Output] = {}
     for output in of_command(command, known).values():
         for ending in output.endings:
@@ -98,7 +98,8 @@ def by_ending(command: str, known: Mapping[str, Output]) -> dict[str, Output]:
 
 
 def rendered(output: Output, report: Report, given: Mapping[str, Any], origin: str = "") -> str | bytes:
-    """A report in a format, with those of the `given` options that it takes; PluginError names an output that fails."""
+    """Returns a report in a format, with those of the `given` options that it takes; PluginError names an output that
+    fails."""
     who = f"output {output.name!r}" + (f" of plugin {origin}" if origin else "")
     options = {name: given[name] for name in output.options if name in given}
     try:

@@ -50,7 +50,7 @@ class RenderError(GraphacctError):
 
 
 def brief(value: object, most: int = 60) -> str:
-    """A value as it stands in a message: its repr, cut where it is long."""
+    """Returns a value as messages show it: its repr, cut if it is long."""
     if isinstance(value, int) and value.bit_length() > 4 * most:
         return f"a {value.bit_length()}-bit integer"
     text = repr(value)
@@ -60,7 +60,7 @@ def brief(value: object, most: int = 60) -> str:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """The tail of an "unknown name" message: the closest known name, or all of them when they are few.
+    """Returns the tail of an "unknown name" message: the closest known name, or all of them when they are few.
 
     Returns an empty string when nothing is close and the list is too long to print.
     """
@@ -76,14 +76,14 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], way_out: str = "") -> UnknownNameError:
-    """The error for a `name` that is not among the `known` ones of its `kind`."""
+    """Returns the error for a `name` that is not among the `known` ones of its `kind`."""
     tail = f" ({way_out})" if way_out else ""
     return UnknownNameError(f"unknown {kind} {brief(name)}{suggest(name, known)}{tail}")
 
 
 def blame(node: str, operator_name: str, operators: Mapping[str, object], error: Exception) -> GraphacctError:
-    """The one-line error for a node whose operator failed: it names the node and the operator, and its plugin where
-    the operator is at fault. `operators` is the table that the operator is from."""
+    """Returns the one-line error for a node whose operator failed. It names the node, the operator, and the plugin if
+    the operator is at fault. `operators` is the table that has the operator."""
     where = f"node {node!r}, operator {operator_name!r}"
     origin = getattr(operators, "origins", {}).get(operator_name)
     plugin = f" of plugin {origin}" if origin else ""
@@ -95,7 +95,7 @@ def blame(node: str, operator_name: str, operators: Mapping[str, object], error:
 
 
 def failure(who: str, error: Exception) -> str:
-    """One line for an exception that `who` (a plugin's code) let out: its type, its text, and where it was raised."""
+    """Returns one line about an exception that `who` (a plugin's code) raised: its type, its text, and where."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

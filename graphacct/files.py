@@ -1,4 +1,4 @@
-"""Files in and out: bounded reading of JSON, and writing that leaves no partial file behind."""
+"""Files: JSON is read within limits, and a file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MOST_BYTES = 512 * 2**20
 def read_json(
     path: str | os.PathLike[str], most_bytes: int = MOST_BYTES, constants: Callable[[str], Any] | None = None
 ) -> Any:
-    """The value in a JSON file. NaN and Infinity are no JSON, but Python writes them: `constants` makes something of
-    their names.
+    """Returns the value in a JSON file. NaN and Infinity are not JSON, but Python writes them: `constants` turns their
+    names into values.
 
     Raises ReadError, which names the file and the place, for a file that is missing, too large, no JSON, nested too
     deep, or with numbers that no size can be (NaN, a million digits).
@@ -48,7 +48,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a whole file or none: the content goes to a file beside it, which then takes its place.
+    """Writes a whole file or none: the content goes to a file beside it, which then takes its place.
 
     Raises WriteError, which names the path, when that cannot be done.
     """
@@ -77,7 +77,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 
 def _is_stream(path: str, target: str) -> bool:
-    """Whether a path is a device or a pipe, or stands for whatever is open (/dev/stdout, /dev/fd/3), be it a file."""
+    """Returns whether a path is a device, a pipe, or an open stream (/dev/stdout, /dev/fd/3), even one on a file."""
     opened = os.path.abspath(path)
     if opened in ("/dev/stdout", "/dev/stderr") or opened.startswith(("/dev/fd/", "/proc/")):
         return True

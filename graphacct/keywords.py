@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class ModelKeywords(TypedDict, total=False):
-    """What a model is built for. None is as leaving it out.
+    """What a model is built for. None means the default.
 
     The fields of `graphacct.Workload` (batch to logits), then `set` (configuration keys to override), `dtype` (of the
     parameters; the architecture's own unless given), `lora` (low-rank adapters, each `RANK:GLOB`) and `lora_dropout`
@@ -61,7 +61,7 @@ class AccountKeywords(ModelKeywords, TrainingKeywords, total=False):
 
 
 class NoKeywords(TypedDict):
-    """Nothing beside the keywords that a verb names itself."""
+    """No keywords but those that the verb names itself."""
 
 
 DEFAULTS: Mapping[str, Any] = {
@@ -86,9 +86,9 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def separated(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the options of a training step among a call's, and the others, which are those of `build`.
+    """Returns the options of a call in two parts: those of a training step, and those of `build`.
 
-    This file tells them apart, so that a forward pass imports neither `training/` nor `execution/` (10 ms of CPU of 113
+    They are separated here, so that a forward pass imports neither `training/` nor `execution/` (10 ms of CPU of 113
     in a plain report).
     """
     own: dict[str, Any] = {}
@@ -99,7 +99,7 @@ def separated(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
 
 
 def check_no_training(asked: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
-    """Raises ConfigError for an option, but the `allowed` ones, that a pass without a backward pass would ignore."""
+    """Raises ConfigError for an option that a phase without a backward pass would ignore, except the `allowed` ones."""
     given = [name for name, value in asked.items() if name not in allowed and value not in (DEFAULTS[name], [])]
     if given:
         raise ConfigError(f'{", ".join(given)}: of a training step alone; add phase="train" (--phase train)')
@@ -134,7 +134,7 @@ def checked(
 
 
 def _signature(function: Callable[..., Any], keywords: type[Any], defaults: Mapping[str, Any]) -> inspect.Signature:
-    """The signature of a verb, with the keywords that it takes as `**options` by name."""
+    """Returns the signature of a verb, with the keywords that it takes as `**options` by name."""
     own = inspect.signature(function)
     named = [item for item in own.parameters.values() if item.kind is not item.VAR_KEYWORD]
     more = [

@@ -1,4 +1,4 @@
-"""Where elements lie in memory: copies that keep the order of what they are made from."""
+"""Memory layout: copies that preserve the order of dimensions of their source."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from graphacct.tensors import TensorSpec
 
 
 def dense_like(x: TensorSpec, dtype: str = "") -> TensorSpec:
-    """A new tensor of x's shape whose dimensions lie in memory in the order of x, without gaps, as torch's
-    element-wise kernels and `empty_like` make it; row-major where x was repeated. `dtype` is x's unless given."""
+    """Returns the spec of a new tensor of x's shape, dense, with x's order of dimensions, as torch's element-wise
+    kernels and `empty_like` make it; row-major if x was repeated. `dtype` is x's unless given."""
     kind = dtype or x.dtype
     if x.strides is None:
         return x if kind == x.dtype else TensorSpec(x.shape, kind)
@@ -26,7 +26,7 @@ def dense_like(x: TensorSpec, dtype: str = "") -> TensorSpec:
 
 
 def ordered(out: TensorSpec, operands: Sequence[TensorSpec]) -> TensorSpec:
-    """An element-wise output in the order of the first operand that has its shape; row-major without one."""
+    """Returns an element-wise output in the order of the first operand that has its shape; row-major without one."""
     for operand in operands:
         if same_shape(operand.shape, out.shape):
             return out if operand.strides is None else dense_like(operand, out.dtype)
@@ -34,7 +34,7 @@ def ordered(out: TensorSpec, operands: Sequence[TensorSpec]) -> TensorSpec:
 
 
 def _row_major(shape: Sequence[Dim], strides: Sequence[Dim]) -> bool:
-    """Whether these are the strides of a row-major tensor; a dimension of 1 has any."""
+    """Returns whether these are the strides of a row-major tensor; a dimension of 1 has any."""
     step: Dim = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
         if not same(stride, step) and not same(size, 1):

@@ -1,4 +1,4 @@
-"""The phases that a model runs in, stated once: everything that tells them apart takes these names."""
+"""The phases that a model runs in, stated once."""
 
 FORWARD, TRAIN, PREFILL, DECODE = "forward", "train", "prefill", "decode"
 PHASES = (FORWARD, TRAIN, PREFILL, DECODE)

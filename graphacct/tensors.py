@@ -1,4 +1,4 @@
-"""Tensor shapes and dtypes: what a value is, without what it holds."""
+"""Tensor shapes and dtypes, without data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ FLOATING = frozenset(name for name in DTYPE_BITS if "float" in name or "complex"
 
 
 def promoted(dtypes: Sequence[str]) -> str:
-    """The floating-point dtype that holds all of these: the widest, float32 for two different ones of 16 bits."""
+    """Returns the floating-point dtype that these promote to: the widest, or float32 for two different ones of 16
+    bits."""
     best = dtypes[0]
     for dtype in dtypes[1:]:
         if DTYPE_BITS[dtype] > DTYPE_BITS[best]:
@@ -70,7 +71,7 @@ MAX_RANK = 64
 
 
 def dtype_name(name: object) -> str:
-    """The canonical dtype for a name, an alias (`bf16`) or torch's spelling (`torch.bfloat16`).
+    """Returns the canonical dtype for a name, an alias (`bf16`) or torch's spelling (`torch.bfloat16`).
 
     Raises UnknownNameError with the closest known name.
     """
@@ -90,9 +91,9 @@ class TensorSpec:
     Attributes:
         shape: The dimensions, outermost first; `()` is a scalar.
         dtype: A key of `DTYPE_BITS`.
-        strides: Elements to step per dimension; None means row-major and contiguous, which is the usual case. Views
-            (a transpose, a slice, an expansion) and what keeps their order have strides, which decide whether a reshape
-            copies.
+        strides: Elements to step per dimension; None means row-major and contiguous, which is the usual case. Views (a
+            transpose, a slice, an expansion) and outputs that preserve their layout have strides; they decide whether a
+            reshape copies.
     """
 
     shape: tuple[Dim, ...]
@@ -123,7 +124,7 @@ class TensorSpec:
 
 
 def conflict(a: TensorSpec, b: TensorSpec) -> bool:
-    """Whether two specs are known to differ: sizes that are symbols or arrays have no single value to compare."""
+    """Returns whether two specs are known to differ; symbols and arrays have no single value to compare."""
     if a.dtype != b.dtype or len(a.shape) != len(b.shape) or any(map(differ, a.shape, b.shape)):
         return True
     if a.strides is None or b.strides is None:

@@ -49,7 +49,8 @@ class TensorNames:
         return name in self.names
 
     def known(self, name: str) -> str:
-        """What the model calls a tensor: by this name, or by that with or without a base's; empty if not at all."""
+        """Returns what the model calls a tensor: by this name, or by that with or without a base's; empty if not at
+        all."""
         first, _, rest = name.partition(".")
         others = (*(f"{base}.{name}" for base in self.own), *([rest] if first in self.bases else []))
         return next((item for item in (name, *others) if item in self.names), "")
@@ -58,7 +59,8 @@ class TensorNames:
 def as_today(
     found: Mapping[str, TensorSpec], names: Collection[str], bases: Collection[str] = BASES
 ) -> tuple[dict[str, TensorSpec], Mapping[str, int]]:
-    """The tensors under today's names, for a model whose tensors have these `names`; and what was done to how many.
+    """Returns the tensors under today's names, for a model whose tensors have these `names`; and what was done to how
+    many.
 
     A name that the model knows is never changed, and one is changed only to a name that the model has and the
     checkpoint has not. `bases` are what the model below a head may be called.

@@ -43,7 +43,8 @@ DTYPES = {
 
 
 def tensors(path: str | os.PathLike[str]) -> dict[str, TensorSpec]:
-    """The tensors of a checkpoint by name: of one file, of the files that an index names, or of a folder with either.
+    """Returns the tensors of a checkpoint by name: of one file, of the files that an index names, or of a folder with
+    either.
 
     Raises ReadError, which names the file, for what is no safetensors file, and for a shard that is not there.
     """
@@ -69,7 +70,7 @@ def tensors(path: str | os.PathLike[str]) -> dict[str, TensorSpec]:
 
 
 def _shard(index: Path, name: str) -> Path:
-    """The file that an index names, which lies in the index's folder or below it."""
+    """Returns the file that an index names and that lies in the index's folder or below it."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not name.isprintable():
         raise ReadError(f"{index}: {brief(name)} is no file in the index's folder")

@@ -27,8 +27,8 @@ class Difference:
         name: Its name.
         kind: `missing` in the checkpoint, `unknown` to the model, another `shape`, another `dtype`, or a `buffer` that
             older classes saved with the parameters.
-        model: What the model has; empty where it has none.
-        checkpoint: What the checkpoint has; empty where it has none.
+        model: What the model has; empty if it has none.
+        checkpoint: What the checkpoint has; empty if it has none.
     """
 
     name: str

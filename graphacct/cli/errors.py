@@ -56,7 +56,7 @@ def end(error: BaseException, given: Sequence[str] = ()) -> int:
 
 
 def with_dashes(message: str, given: Sequence[str] = ()) -> str:
-    """A message of the core with each option as it is typed here; `given` are the command's arguments.
+    """Returns a message of the core with each option as it is typed here; `given` are the command's arguments.
 
     A message that begins with the name of an option that was given speaks of that option.
 
@@ -79,7 +79,7 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
 
 
 def say(message: str) -> None:
-    """Print a message on standard error in at most two lines; names in it cannot add lines or control characters."""
+    """Prints a message on standard error in at most two lines; names in it cannot add lines or control characters."""
     lines = [line.strip() for line in message.split("\n") if line.strip()]
     shown = [*lines[:1], *([" ".join(lines[1:])] if lines[1:] else [])]
     click.echo("graphacct: " + "\n".join(map(_short, shown)), err=True)

@@ -95,7 +95,7 @@ def _is_integer(text: str) -> bool:
 
 
 def _number(text: str) -> float | str:
-    """A JSON number as a float, or else the word that it is (NaN and Infinity are words here, as in JSON)."""
+    """Returns a JSON number as a float, or else the word that it is (NaN and Infinity are words here, as in JSON)."""
     if len(text) >= LONGEST or not text.isascii() or not text.removeprefix("-")[:1].isdigit() or "_" in text:
         return text
     try:
@@ -112,7 +112,8 @@ PLUGINS = (
 
 
 def _keyword(flag: str, text: str, otherwise: str = "", **settings: Any) -> Callable[[Any], Any]:
-    """The option for a keyword of the verbs, whose default is theirs; `otherwise` says in words what it comes to."""
+    """Returns the option for a keyword of the verbs, whose default is theirs; `otherwise` says in words what it comes
+    to."""
     default = DEFAULTS.get(flag.removeprefix("--").replace("-", "_"))
     said = otherwise or ("" if default in (None, "", ()) else str(default))
     return click.option(flag, help=f"{text}  [default: {said}]" if said else text, **{"default": default, **settings})
@@ -182,32 +183,32 @@ DEPTH = click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes. 
 
 
 def plugin_options(function: Function) -> Function:
-    """Give a command --plugin and --block."""
+    """Adds --plugin and --block to a command."""
     return _decorated(function, PLUGINS)
 
 
 def model_options(function: Function) -> Function:
-    """Give a command the options that build a model."""
+    """Adds the options that build a model to a command."""
     return _decorated(function, MODEL)
 
 
 def account_options(function: Function) -> Function:
-    """Give a command the options that build a model and account it."""
+    """Adds the options that build and account a model to a command."""
     return _decorated(function, ACCOUNT)
 
 
 def memory_options(function: Function) -> Function:
-    """Give a command the options that build a model and say how it is trained."""
+    """Adds the options that build a model and say how it is trained to a command."""
     return _decorated(function, MEMORY)
 
 
 def format_option(*formats: str) -> Callable[[Function], Function]:
-    """Give a command --format; without it the output file's ending decides, or else the first format."""
+    """Adds --format to a command. Without it the output file's ending decides, or else the first format is taken."""
     return click.option("--format", "format_", type=OneOf(formats), help=f"[default: {formats[0]}]")
 
 
 def arguments(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The shared options as keyword arguments of `graphacct.build` or `graphacct.account`."""
+    """Returns the shared options as keyword arguments of `graphacct.build` or `graphacct.account`."""
     given = {name: value for name, value in options.items() if name not in ("plugin", "block", "set")}
     settings: Sequence[tuple[str, Any]] = options["set"]
     keys = [key for key, _ in settings]
@@ -218,7 +219,7 @@ def arguments(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plugins(options: Mapping[str, Any]) -> Any:
-    """The plugins that --plugin and --block ask for."""
+    """Returns the plugins that --plugin and --block ask for."""
     from graphacct.hooks.manager import default, load
 
     if options["plugin"] or options["block"]:

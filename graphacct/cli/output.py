@@ -24,7 +24,7 @@ ENDINGS = {"json": "json", "csv": "csv", "md": "markdown", "markdown": "markdown
 
 
 def format_of(asked: str | None, output: str | None, formats: tuple[str, ...] = FORMATS) -> str:
-    """The format asked for, or else the one that the output file's ending stands for, or else the first."""
+    """Returns the format asked for, or else the one that the output file's ending stands for, or else the first."""
     if asked or output is None or output == "-":
         return asked or formats[0]
     if "text" in formats:
@@ -41,7 +41,8 @@ def format_of(asked: str | None, output: str | None, formats: tuple[str, ...] = 
 
 
 def reporting(asked: str | None, output: str | None, plugins: Plugins) -> Form:
-    """The output of `report` that is asked for by name, or by the file's ending, or else the first: the table."""
+    """Returns the output of `report` that is asked for by name, or by the file's ending, or else the first: the
+    table."""
     from graphacct.display import REPORT, by_ending, of_command
 
     known = of_command(REPORT, plugins.outputs)
@@ -63,7 +64,7 @@ def reporting(asked: str | None, output: str | None, plugins: Plugins) -> Form:
 
 
 def drawing(output: str, plugins: Plugins) -> Form:
-    """The output of `draw` that a file's ending asks for; RenderError for an unknown one."""
+    """Returns the output of `draw` that a file's ending asks for; RenderError for an unknown one."""
     from graphacct.display import DRAW, by_ending
 
     endings = by_ending(DRAW, plugins.outputs)
@@ -75,7 +76,7 @@ def drawing(output: str, plugins: Plugins) -> Form:
 
 
 def give(content: str | bytes, output: str | None) -> None:
-    """Print a text, or write it to a file; bytes are written as they are."""
+    """Prints a text, or writes it to a file; bytes are written as they are."""
     whole = content if isinstance(content, bytes) or content.endswith("\n") else f"{content}\n"
     if output is not None and output != "-":
         from graphacct.files import write
@@ -88,7 +89,7 @@ def give(content: str | bytes, output: str | None) -> None:
 
 
 def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
-    """Print a sheet as Markdown, or as a table: in colour on a terminal, or into a file in plain characters."""
+    """Prints a sheet as Markdown, or as a table: in colour on a terminal, or into a file in plain characters."""
     if form == "markdown":
         from graphacct.render.markdown import to_markdown
 
@@ -109,7 +110,7 @@ def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
 def give_rows(
     kind: str, rows: list[dict[str, Any]], form: str, output: str | None, problems: Sequence[str] = ()
 ) -> None:
-    """Print or write the catalogue's rows of a kind, and what is wrong with them together."""
+    """Prints or writes the catalogue's rows of a kind, and the conflicts among them."""
     if form == "json":
         from graphacct.render.json import to_json
 
@@ -133,7 +134,7 @@ def _stdout() -> TextIO:
 
 
 def _columns() -> int:
-    """The width that the COLUMNS variable asks for; 0 for none."""
+    """Returns the width that the COLUMNS variable asks for; 0 for none."""
     asked = os.environ.get("COLUMNS", "")
     return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0
 

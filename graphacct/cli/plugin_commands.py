@@ -16,7 +16,7 @@ from graphacct.hooks.entry_points import BLOCK_VARIABLE, COMMANDS, EntryPoint, e
 
 
 def announced(ours: Container[str]) -> dict[str, EntryPoint]:
-    """The commands that installed distributions announce, by name, without importing them.
+    """Returns the commands that installed distributions announce, by name, without importing them.
 
     GRAPHACCT_BLOCK leaves some out. Raises PluginError, which names the distribution, for one that is called as one of
     `ours` or as another's.
@@ -41,7 +41,8 @@ def announced(ours: Container[str]) -> dict[str, EntryPoint]:
 
 
 def find_command(name: str, ours: Container[str]) -> click.Command | None:
-    """The command of a plugin: announced, or else registered by one of all that are loaded; None for an unknown name.
+    """Returns the command of a plugin: announced, or else registered by one of all that are loaded; None for an unknown
+    name.
 
     Raises PluginError, which names the distribution, for one that cannot be imported or is no click command.
     """
@@ -57,7 +58,7 @@ def find_command(name: str, ours: Container[str]) -> click.Command | None:
 
 
 def failed(name: str, ours: Container[str], error: Exception) -> PluginError:
-    """The one-line error for a plugin's command that let an exception out."""
+    """Returns the one-line error for a plugin's command that let an exception out."""
     entry = announced(ours).get(name)
     if entry is None:
         from graphacct.hooks.manager import default

@@ -36,7 +36,7 @@ class Analysis:
 def analysed(annotated: AnnotatedGraph, plugins: Plugins) -> AnnotatedGraph:
     """Returns the annotated graph with the entries of every registered analysis.
 
-    Raises PluginError, which names the analysis and its plugin, where it fails, gives no mapping, or names a node that
+    Raises PluginError, which names the analysis and its plugin, if it fails, gives no mapping, or names a node that
     the graph does not have.
     """
     for name, analysis in plugins.analyses.items():

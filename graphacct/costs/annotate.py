@@ -98,11 +98,11 @@ class AnnotatedGraph:
 def annotate(
     graph: Graph, convention: Convention = EXACT, *, unknown: str = "error", plugins: Plugins | None = None
 ) -> AnnotatedGraph:
-    """The graph with the cost of every node.
+    """Returns the graph with the cost of every node.
 
     `unknown` says what becomes of a node that nothing can cost: `error` raises UnknownNameError, which names it;
     `report` leaves it out of every sum and records it.
-    Raises ShapeError where the operands do not fit the operator, OperatorError where its formula fails.
+    Raises ShapeError if the operands do not fit the operator, OperatorError if its formula fails.
     """
     if unknown not in ("error", "report"):
         raise UnknownNameError(f"unknown is 'error' or 'report', not {unknown!r}")
@@ -147,7 +147,8 @@ class _Annotation:
             append(NodeCost(node, cost, place.repeats, place.times, owned, place.starts))
 
     def _own(self, parameter: Parameter, node: Node, starts: tuple[int, ...]) -> tuple[Parameter, ...]:
-        """The parameter, if its storage is new: a name with `*` is another storage in a block that starts elsewhere."""
+        """Returns the parameter, if its storage is new: a name with `*` is another storage in a block that starts
+        elsewhere."""
         if parameter.tied_to:
             self.tied.append(parameter)
             return ()
@@ -197,7 +198,7 @@ class _Annotation:
 
 
 def cost_of(node: Node, operator: Operator | None) -> Cost | None:
-    """The exact cost of one pass through a node by its operator's formula; None when there is no operator.
+    """Returns the exact cost of one pass through a node by its operator's formula; None when there is no operator.
 
     Checks the operands against the signature and the node's outputs against what the operator makes of them.
     """

@@ -40,7 +40,7 @@ class Convention:
 
 
 def find_convention(convention: str | Convention, known: Mapping[str, Convention]) -> Convention:
-    """The convention of a name; UnknownNameError suggests the closest."""
+    """Returns the convention of a name; UnknownNameError suggests the closest."""
     if isinstance(convention, Convention):
         return convention
     rule = known.get(convention)
@@ -50,9 +50,9 @@ def find_convention(convention: str | Convention, known: Mapping[str, Convention
 
 
 def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backward: bool = False) -> Cost:
-    """The cost of one node that a convention counts; `backward` says that it is work of the backward pass.
+    """Returns the cost of one node that a convention counts; `backward` says that it is work of the backward pass.
 
-    Raises PluginError, which names the convention and the node, where its function fails or gives no cost.
+    Raises PluginError, which names the convention and the node, if its function fails or gives no cost.
     """
     adjust = (convention.backward or convention.adjust) if backward else convention.adjust
     if adjust is None:
@@ -68,7 +68,7 @@ def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backw
 
 
 def checked_cost(node: Node, cost: Cost, who: str) -> Cost:
-    """A cost that a plugin made, with each figure a count; PluginError begins with `who`."""
+    """Returns a cost that a plugin made, with each figure a count; PluginError begins with `who`."""
     try:
         return sound(cost, (item.spec for item in (*node.inputs, *node.outputs)), who)
     except OperatorError as error:

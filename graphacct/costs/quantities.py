@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _one_of(*choices: str) -> Callable[[Any, Any, str], None]:
-    """A check that a field is one of a few words."""
+    """Returns a check that a field is one of a few words."""
 
     def check(instance: Any, attribute: Any, value: str) -> None:
         if value not in choices:
@@ -92,12 +92,12 @@ class Quantity:
         return self.of_row is None and self.combine == "sum"
 
     def in_phase(self, phase: str) -> bool:
-        """Whether reports of a phase have it."""
+        """Returns whether reports of a phase have it."""
         return not self.phase or phase in self.phase.split()
 
 
 def _core(name: str, unit: str, doc: str, title: str, words: str) -> Quantity:
-    """A quantity of the cost of a node, under the same name there."""
+    """Returns a quantity of the cost of a node, under the same name there."""
     return Quantity(name, unit, attrgetter(f"cost.{name}"), doc, title=title, words=words)
 
 
@@ -150,8 +150,8 @@ CORE = (
 def not_there(
     name: str, known: Iterable[str], others: Mapping[str, Quantity], kind: str = "quantity"
 ) -> GraphacctError:
-    """The error for a quantity that is not among the `known` ones of a report: one of the `others`, which reports of
-    other phases have, or none at all."""
+    """Returns the error for a quantity that is not among the `known` ones of a report: one of the `others`, which
+    reports of other phases have, or none at all."""
     quantity = others.get(name)
     if quantity is None or not quantity.phase:
         return unknown(kind, name, known)

@@ -12,10 +12,10 @@ from graphacct.errors import PluginError, brief, failure
 
 
 def ratio(quantity: Quantity, plugin: str, values: Mapping[str, Dim]) -> Any:
-    """Returns a ratio of a row (or total) with these quantities: a number, a symbol or an array; None where it divides
+    """Returns a ratio of a row (or total) with these quantities: a number, a symbol or an array; None if it divides
     by zero. An array of a sweep has None at each point that does.
 
-    Raises PluginError, which names the quantity and its plugin, where its function fails or gives no number.
+    Raises PluginError, which names the quantity and its plugin, if its function fails or gives no number.
     """
     figures: Mapping[str, Any] = values
     shapes = [value.shape for value in figures.values() if is_array(value)]
@@ -31,7 +31,7 @@ def ratio(quantity: Quantity, plugin: str, values: Mapping[str, Dim]) -> Any:
 
 
 def _one(quantity: Quantity, plugin: str, values: Mapping[str, Any]) -> Any:
-    """The ratio at one point."""
+    """Returns the ratio at one point."""
     who = f"quantity {quantity.name!r} of plugin {plugin}"
     assert quantity.of_row is not None
     try:

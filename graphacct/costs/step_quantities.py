@@ -131,7 +131,8 @@ def _of_kind(of: Formula, kind: str) -> Callable[[NodeCost], Any]:
 
 
 def _flops(kind: str, parts: Iterable[tuple[str, Formula, str, str, str, str]]) -> Iterable[Quantity]:
-    """The columns of one kind of FLOPs. Those of `matmul_flops` go by their names: only who asks for them sees them."""
+    """Yields the columns of one kind of FLOPs. Those of `matmul_flops` go by their names: only who asks for them sees
+    them."""
     for name, of, title, words, matmul_words, doc in parts:
         told = (title, words) if kind == "flops" else ("", matmul_words)
         yield _training(f"{name}_{kind}", "FLOP", _of_kind(of, kind), doc, *told)

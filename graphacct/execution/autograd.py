@@ -8,16 +8,16 @@ broadcast to, frees what a node saved when it has run, and recomputes a region w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import attrs
 
 from graphacct.dims import same, same_shape
 from graphacct.errors import OperatorError, blame
 from graphacct.execution.backward import BackwardPass, Life, WeightGradient
+from graphacct.execution.gradient_reach import GradientReach, Key
 from graphacct.execution.kernels import (
-    PARAMETER,
     RECOMPUTE,
     KernelCall,
     Schedule,
@@ -33,9 +33,6 @@ from graphacct.execution.saved_storages import SavedUse
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
-
-Key: TypeAlias = Tensor | Storage
-"""What gradients are gathered by: a value that a call made, or a parameter's storage."""
 
 
 def backward_pass(
@@ -78,18 +75,16 @@ class Engine:
         self.uses: dict[int, list[SavedUse]] = {}  # what each call saves, by its position
         for use in uses:
             self.uses.setdefault(use.position, []).append(use)
-        self.made = {tensor for call in schedule.calls for tensor in call.outputs}
-        self.made.update(stack.stacked for stack in schedule.stacks)
-        self.stacks: dict[int, list[StackedResult]] = {}  # by the position before which they are there, last first
-        for stack in schedule.stacks:
-            self.stacks.setdefault(stack.position, []).insert(0, stack)
+        outputs = schedule.outputs
+        roots = outputs[:1] if outputs and outputs[0].spec.shape == () else outputs
+        self.roots = tuple(dict.fromkeys(tensor for tensor in roots if tensor.needs_grad))
+        self.reach = GradientReach(schedule, self.roots)
+        self.remaining = dict(self.reach.parameter_uses)  # uses of each parameter whose gradient is still to come
         self.regions: dict[int, list[int]] = {}
         for position, call in enumerate(schedule.calls):
             if call.region:
                 self.regions.setdefault(call.region, []).append(position)
         self.recomputations: dict[int, RecomputedRegion] = {}
-        self.reached: set[Key] = set()  # what gets a gradient at all
-        self.remaining: dict[Key, int] = {}  # uses of each parameter whose gradient is still to come
         self.buffers: dict[Key, Tensor] = {}  # gradients that wait for the node that they belong to
         self.starts: list[Tensor] = []
         self.passed: list[Tensor] = []  # gradients that a node has given and nobody has got yet
@@ -98,18 +93,14 @@ class Engine:
 
     def run(self) -> None:
         """Records the whole pass."""
-        outputs = self.schedule.outputs
-        roots = outputs[:1] if outputs and outputs[0].spec.shape == () else outputs
-        roots = tuple(dict.fromkeys(tensor for tensor in roots if tensor.needs_grad))
-        self._count_uses(roots)
-        for tensor in roots:
+        for tensor in self.roots:
             like = TensorSpec(tensor.spec.shape, tensor.spec.dtype)
             (start,) = self.tape.make(self.profile.names.start, (), (like,))
             self.starts.append(start)
             self._deliver(tensor, start)
         for position in range(len(self.schedule.calls), -1, -1):
             self.tape.position = max(position - 1, 0)
-            for stack in self.stacks.get(position, ()):
+            for stack in self.reach.stacks.get(position, ()):
                 self._unstack(stack)
             if position:
                 self._node(self.schedule.calls[position - 1])
@@ -147,7 +138,7 @@ class Engine:
         start again from it until then.
         """
         tape, region = self.tape, call.region
-        received = [self.buffers.pop(self._key(output), None) for output in call.outputs]
+        received = [self.buffers.pop(self.reach.key(output), None) for output in call.outputs]
         arrived = [gradient for gradient in received if gradient is not None]
         if not arrived:
             return
@@ -168,7 +159,7 @@ class Engine:
         tape.touch(*[gradient for gradient in gradients if gradient is not None])
         if not region:
             tape.free(node.uses)
-        elif self._last_to_run(region) == tape.position:
+        elif self._runs_last(region) == tape.position:
             for position in self.regions[region]:
                 entered = storages(self.schedule.calls[position].operands)
                 uses = self.uses.get(position, ())
@@ -181,9 +172,9 @@ class Engine:
     def _ruled(self, node: NodeRecorder, received: list[Tensor | None]) -> list[Tensor | None]:
         """Returns the gradients of a call's operands, by the profile's rule."""
         call = node.call
-        rule: BackwardRule = plain
+        rule: BackwardRule = default_rule
         if call.operator is not None:
-            rule = self.profile.backward.get(call.name, plain)
+            rule = self.profile.backward.get(call.name, default_rule)
         g: Any = received[0] if len(received) == 1 else tuple(received)
         try:
             result = rule(node, g, *call.operands, **call.attributes)
@@ -226,7 +217,7 @@ class Engine:
 
     def _deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
         """Adds a gradient to what a tensor has got; a parameter's is complete when all its uses have given theirs."""
-        key = self._key(tensor)
+        key = self.reach.key(tensor)
         if gradient is not None:
             old = self.buffers.pop(key, None)
             self.buffers[key] = gradient if old is None else self.add(old, gradient)
@@ -241,7 +232,7 @@ class Engine:
                 self.gradients.append(WeightGradient(whole.storage, self.tape.now, copied, whole.spec.bytes))
 
     def _unstack(self, stack: StackedResult) -> None:
-        """Gives the repetitions' results their parts of the gradient of what the block stacked: views.
+        """Gives each repetition's result its part of the gradient of what the block stacked: views.
 
         If they meet others, there is a sum for each of the repetitions that one stands for.
         """
@@ -255,7 +246,7 @@ class Engine:
             if result.needs_grad:
                 self.passed = parts[index + 1 :]
                 self._deliver(result, part)
-                total = self.buffers.get(self._key(result), part)
+                total = self.buffers.get(self.reach.key(result), part)
                 if index in stack.many and total is not part:
                     last = self.tape.calls[-1]
                     times = self.schedule.spans[stack.span].times
@@ -263,40 +254,13 @@ class Engine:
                     self.many[total.storage] = stack.span
         self.passed = []
 
-    def _last_to_run(self, region: int) -> int:
+    def _runs_last(self, region: int) -> int:
         """Returns the position of the first of a region's calls that has a backward node: its node runs last."""
-        calls = self.schedule.calls
-        return next(i for i in self.regions[region] if any(self._key(t) in self.reached for t in calls[i].outputs))
-
-    def _count_uses(self, roots: Sequence[Tensor]) -> None:
-        """Finds which tensors get a gradient, and from how many uses each parameter gets one."""
-        self.reached = {self._key(tensor) for tensor in roots}
-        for tensor in roots:
-            self._use(tensor)
-        for position in range(len(self.schedule.calls), -1, -1):
-            for stack in self.stacks.get(position, ()):
-                if stack.stacked in self.reached:
-                    for result in stack.results:
-                        self._use(result)
-            if position:
-                call = self.schedule.calls[position - 1]
-                if any(self._key(output) in self.reached for output in call.outputs):
-                    for operand in call.operands:
-                        self._use(operand)
-
-    def _use(self, tensor: Tensor) -> None:
-        if tensor.needs_grad:
-            key = self._key(tensor)
-            self.reached.add(key)
-            if tensor not in self.made and tensor.storage.kind == PARAMETER:
-                self.remaining[key] = self.remaining.get(key, 0) + 1
-
-    def _key(self, tensor: Tensor) -> Key:
-        return tensor if tensor in self.made else tensor.storage
+        return next(i for i in self.regions[region] if self.reach.reaches(self.schedule.calls[i].outputs))
 
 
-def plain(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> OperandGradients:
-    """The rule of an operator that has none: one kernel that makes a new gradient of each operand.
+def default_rule(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> OperandGradients:
+    """Serves as the rule of an operator that has none: one kernel that makes a new gradient of each operand.
 
     The gradients of a view's operands are views if g has just their elements.
     """

@@ -1,4 +1,4 @@
-"""Recomputation: the forward kernels that the backward pass runs again, and the copies that they make."""
+"""Recomputation: the forward kernels that the backward pass runs again, and the copies of storages that they make."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from graphacct.execution.tape import Tape, with_copies
 
 @attrs.frozen(eq=False)
 class RecomputedRegion:
-    """A region that has been run again.
+    """A region after it has run again.
 
     Attributes:
         uses: What each of its calls saves, by the call's position.
-        copies: For each storage that the region's calls made in the forward pass, the one that they made now.
-        taken: The positions of the calls whose saved outputs took the place of a run.
+        copies: The new storage for each one that the region's calls made in the forward pass.
+        taken: The positions of the calls that did not run, because their outputs were saved.
     """
 
     uses: Mapping[int, Sequence[SavedUse]]

@@ -82,7 +82,7 @@ class Explanation:
 
 
 def explain(report: Report, node: str, quantity: str | None = None, plugins: Plugins | None = None) -> Explanation:
-    """Where the numbers of a node or scope of a report come from.
+    """Returns where the numbers of a node or scope of a report come from.
 
     Args:
         node: A path (`transformer.h.*.attn.c_attn`), one with an index in place of `*`, or the end of one that only
@@ -149,8 +149,8 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
 
 
 def sources(doc: str) -> tuple[str, str]:
-    """An operator's docstring: what is said of the forward pass, and from the sentence on that begins with `Backward`
-    what is said of the gradients."""
+    """Returns an operator's docstring: what is said of the forward pass, and from the sentence on that begins with
+    `Backward` what is said of the gradients."""
     forward, word, backward = doc.partition(" Backward" if not doc.startswith("Backward") else "Backward")
     return forward, f"{word.strip()}{backward}"
 
@@ -197,7 +197,7 @@ def _size(dim: Dim | tuple[Dim, ...]) -> str:
 
 
 def _totals(report: Report, record: NodeCost) -> Mapping[str, Dim]:
-    """What the node adds to each total."""
+    """Returns what the node adds to each total."""
     names = [item.name for item in report.quantities]
     costed = [item for item in report.annotated.costs if item.cost is not None]
     if record.cost is None:
@@ -222,13 +222,13 @@ def _times(report: Report, record: NodeCost) -> str:
 
 
 def _several(report: Report, path: str, records: Sequence[NodeCost], quantity: str | None) -> Explanation:
-    """A row of several nodes, whose paths differ in their indices alone, is their sum."""
+    """Returns the explanation of a row of several nodes, whose paths differ only in their indices: their sum."""
     parts = [(record.node.name, record.node.operator, _totals(report, record)) for record in records]
     return _sum(report, path, parts, quantity)
 
 
 def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
-    """A scope is the sum of its parts."""
+    """Returns the explanation of a scope: the sum of its parts."""
     parts = [(row.path, row.operator or "scope", row.values) for row in report.by_scope if parent(row.path) == path]
     return _sum(report, path, parts, quantity)
 
@@ -236,7 +236,7 @@ def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
 def _sum(
     report: Report, path: str, parts: Sequence[tuple[str, str, Mapping[str, Dim]]], quantity: str | None
 ) -> Explanation:
-    """What a row of the report is the sum of: each part's path, operator and figures."""
+    """Returns what a row of the report is the sum of: each part's path, operator and figures."""
     row = report[path]
     combine = {item.name: item.combine for item in report.quantities}
     lines = []
@@ -269,7 +269,7 @@ def _sum(
 
 
 def _one_of(wanted: str, found: Explanation) -> Explanation:
-    """What is asked for by an index has the figures of its whole row, and says so."""
+    """Returns the note for a node that is asked for by an index: its figures are those of the whole row."""
     if not any(part.isdigit() for part in wanted.split(".")):
         return found
     return attrs.evolve(found, times=f"{found.times}; the figures are of all of them, {wanted} is one")

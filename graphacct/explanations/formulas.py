@@ -27,20 +27,22 @@ PER_NODE = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "wr
 
 
 def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]:
-    """Formula and substituted formula of each per-node quantity of an operator's application; those that have none
-    (because the formula decides by sizes) are left out."""
+    """Returns formula and substituted formula of each per-node quantity of an operator's application.
+
+    A quantity without a closed form, because its formula decides by sizes, is left out.
+    """
     if record.cost is None:
         return {}
     return _closed(operator, record, PER_NODE, _Symbols.cost, exact_cost(operator, record))
 
 
 def gradient_formulas(operator: Operator, record: NodeCost, part: GradientPart) -> dict[str, tuple[str, str]]:
-    """The same of one part of the backward pass: of its `matmul_flops` and its `vector_flops`."""
+    """Returns the same for the `matmul_flops` and `vector_flops` of one part of the backward pass."""
     return _closed(operator, record, WORK, lambda symbols: symbols.gradient(part), part.work)
 
 
 def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tuple[str, str]:
-    """The same of a ratio, in the names of the quantities; empty where it decides by their values."""
+    """Returns the same for a ratio, in the names of the quantities; empty if the ratio decides by their values."""
     try:
         text = _pretty(report.figure(name, {each: _symbol(each) for each in figures}))
     except (TypeError, GraphacctError):
@@ -51,7 +53,18 @@ def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tupl
 def _closed(
     operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[_Symbols], Any], exact: Any
 ) -> dict[str, tuple[str, str]]:
-    """Formula and substituted formula of each figure that has a closed form, which gives the exact one."""
+    """Returns formula and substituted formula of each figure that has a closed form.
+
+    Why several readings: a formula is code that was written for numbers. Given symbols it may fail, since it compares
+    sizes or asks for a rank, or take another branch than it took with the numbers. So nothing is believed: the formula
+    runs on symbols, the result is evaluated at the real sizes, and it is shown only if that is the exact figure.
+
+        matmul of x (2, 3, 4, 8) and y (2, 3, 8, 5), with `...` as one symbol:  2 · batch · k · m · n
+        at the real sizes, which is the exact figure:                           2 · 6 · 8 · 4 · 5 = 1,920
+
+    An operator that asks whether two sizes are equal (a convolution with as many groups as channels) needs a reading in
+    which they are one symbol. A figure that no reading gives is left out: it has no closed form.
+    """
     found: dict[str, tuple[str, str]] = {}
     for collapse, alike in _readings(operator, record):
         try:
@@ -70,8 +83,11 @@ def _closed(
 
 
 def _readings(operator: Operator, record: NodeCost) -> Iterator[tuple[bool, tuple[str, str]]]:
-    """The ways to put symbols for sizes, the plainest first: the dimensions of `...` as one or each for itself, then
-    with two dimensions of one size taken for the same, for formulas that ask whether they are."""
+    """Yields the ways to put symbols for sizes, the plainest first.
+
+    First the dimensions of `...` are one symbol, then one each. Then two dimensions of one size share a symbol, for
+    formulas that ask whether they are equal.
+    """
     yield True, ("", "")
     yield False, ("", "")
     specs = [operand.spec for operand in record.node.inputs]
@@ -83,7 +99,7 @@ def _readings(operator: Operator, record: NodeCost) -> Iterator[tuple[bool, tupl
 
 
 def exact_cost(operator: Operator, record: NodeCost) -> Cost:
-    """What one pass through the node costs, before any convention."""
+    """Returns what one pass through the node costs, before any convention."""
     return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes).cost
 
 
@@ -117,7 +133,7 @@ class _Symbols:
         ]
 
     def cost(self) -> Cost:
-        """The cost in symbols."""
+        """Returns the cost in symbols."""
         work = self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes)
         return full_cost(work, self.specs, self.outputs, self.application.view)
 
@@ -181,8 +197,8 @@ def _substitute(text: str, values: Mapping[str, Dim]) -> str:
 
 
 def number(value: Dim | float | None) -> str:
-    """A size or figure as explanations print it: an int with commas, a fraction with six digits, a symbol as itself, a
-    ratio that is none in words."""
+    """Returns a size or figure as explanations print it: an int with commas, a fraction with six digits, a symbol as it
+    is, and words for a ratio that divides by zero."""
     if value is None:
         return "none (it divides by zero)"
     if isinstance(value, float) and abs(value) < 100_000:

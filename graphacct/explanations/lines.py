@@ -32,7 +32,7 @@ class ExplainedQuantity:
         exact: What the formula gives, for one pass through the node.
         value: What the report's convention makes of it; differs from `exact` where the convention leaves work out.
         total: The value times how often the node runs.
-        parts: The parts that add up to it, where training asks for several.
+        parts: The parts that add up to it, if training asks for several.
     """
 
     quantity: str
@@ -47,7 +47,7 @@ class ExplainedQuantity:
 def forward_line(
     name: str, total: Dim, record: NodeCost, texts: Mapping[str, tuple[str, str]], operator: Operator | None
 ) -> ExplainedQuantity:
-    """A quantity that does not depend on the phase."""
+    """Returns a quantity that does not depend on the phase."""
     if name in ("params", "param_bytes"):
         return _parameters(name, total, record)
     if record.cost is None or operator is None:
@@ -69,7 +69,7 @@ def forward_line(
 def training_line(
     name: str, figures: Mapping[str, Dim], record: NodeCost, operator: Operator | None, backward: Backward
 ) -> ExplainedQuantity | None:
-    """A quantity of the training step, given all of the node's; None for one that is no sum of parts.
+    """Returns a quantity of the training step, given all of the node's; None for one that is no sum of parts.
 
     Repetitions are in all its figures: not all of them compute the same gradients.
     """
@@ -94,13 +94,13 @@ def training_line(
 
 
 def ratio_line(report: Report, name: str, figures: Mapping[str, Dim]) -> ExplainedQuantity:
-    """A ratio of a row's quantities."""
+    """Returns a ratio of a row's quantities."""
     value = report.figure(name, figures)
     return ExplainedQuantity(name, *ratio_formula(report, name, figures), value, value, value)
 
 
 def _parameters(name: str, total: Dim, record: NodeCost) -> ExplainedQuantity:
-    """The parameters that the node owns, and why it does not own the others."""
+    """Returns the parameters that the node owns, and why it does not own the others."""
     owned = [parameter for parameter in record.owned if not parameter.buffer]
     each: Dim = 0
     products = []

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def matches(path: str, wanted: str, record: NodeCost) -> bool:
-    """Whether a path around a node, with `*`, stands for a path with an index that it has, or for the end of one."""
+    """Returns whether a path around a node, with `*`, stands for a path with an index that it has, or for the end of
+    one."""
     ours, theirs = path.split("."), wanted.split(".")
     blocks = iter(list(zip(record.starts, record.repeats, strict=True))[: path.count("*")][::-1])
     for a, b in zip(reversed(ours), reversed(theirs), strict=False):
@@ -32,7 +33,7 @@ def matches(path: str, wanted: str, record: NodeCost) -> bool:
 
 
 def check_indices(report: Report, path: str, wanted: str) -> None:
-    """Raise UnknownNameError for an index that nothing in the row of this path has."""
+    """Raises UnknownNameError for an index that nothing in the row of this path has."""
     if not any(part.isdigit() for part in wanted.split(".")):
         return
     found = [
@@ -47,7 +48,7 @@ def check_indices(report: Report, path: str, wanted: str) -> None:
 
 
 def resolve(report: Report, node: str) -> str:
-    """The path of a row that `node` names: exactly, with an index for `*`, or by its end."""
+    """Returns the path of a row that `node` names: exactly, with an index for `*`, or by its end."""
     paths = [row.path for row in report.by_scope]
     wanted = pattern(node)
     if wanted in paths:

@@ -64,7 +64,7 @@ class ExplainedPart:
     total: Dim
 
     def belongs(self, quantity: str) -> bool:
-        """Whether it is a part of a quantity."""
+        """Returns whether it is a part of a quantity."""
         if not self.of:
             return quantity == self.quantity
         return quantity in (f"{self.quantity}_{self.of}", f"{self.quantity}_flops")
@@ -84,7 +84,7 @@ class Backward:
 
 
 def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins: Plugins) -> Backward:
-    """The parts of the training quantities of one node of an annotated graph."""
+    """Returns the parts of the training quantities of one node of an annotated graph."""
     operator = plugins.operators.get(record.node.operator)
     if operator is None or record.cost is None:
         return Backward()
@@ -103,7 +103,7 @@ def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins:
 
 
 def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator[ExplainedPart]:
-    """The parts of the gradients, and what the kernel does again for them."""
+    """Yields the parts of the gradients, and what the kernel does again for them."""
     for wanted, times in passes.items():
         for part in gradient_parts(operator, record.node, wanted) or ():
             found = gradient_formulas(operator, record, part)
@@ -115,7 +115,7 @@ def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator
 
 
 def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
-    """The gradients of a value or parameter that is used more than once, added up."""
+    """Yields the additions of gradients of a value or parameter that is used more than once."""
     for item in items:
         name = f"the gradients of {item.name} from its {number(item.uses)} uses, added up"
         steps = (f"{number(item.count)} · elements", f"{number(item.count)} · {number(item.elements)}")
@@ -124,14 +124,14 @@ def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
 
 
 def _forward_again(operator: Operator, record: NodeCost) -> Iterator[ExplainedPart]:
-    """A node that is run again in the backward pass."""
+    """Yields the parts of a node that the backward pass runs again."""
     cost = exact_cost(operator, record)
     for of in (MATMUL, VECTOR):
         yield _part(RECOMPUTE, of, "the forward pass, run again", (of, ""), getattr(cost, of), record.times)
 
 
 def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Iterator[ExplainedPart]:
-    """What the optimizer does and keeps for the parameters that a node owns."""
+    """Yields what the optimizer does and keeps for the parameters that a node owns."""
     for parameter in record.owned:
         found = update((parameter,), record.repeats, training, trained)
         for of in (MATMUL, VECTOR):
@@ -145,7 +145,7 @@ def _part(quantity: str, of: str, name: str, formula: tuple[str, str], each: Dim
 
 
 def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, training: Training) -> Iterator[str]:
-    """The operands that in some runs have no gradient, and why."""
+    """Yields the operands that in some runs have no gradient, and why."""
     node = record.node
     given = {value.name for value in graph.inputs}
     globs = freezing(graph, training.freeze)

@@ -22,7 +22,7 @@ def cached_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -
 def token_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -> Dim:
     """Returns what one more token of one sequence adds to the cache, in bytes.
 
-    Raises OperatorError, which names the node, where the operator's function fails or gives no number of bytes.
+    Raises OperatorError, which names the node, if the operator's function fails or gives no number of bytes.
     """
     total: Dim = 0
     for record, operator in _caching(annotated, operators):
@@ -46,7 +46,7 @@ def _of_token(record: NodeCost, operator: Operator) -> Dim:
 
 
 def _caching(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -> Iterator[tuple[NodeCost, Operator]]:
-    """The nodes that a cost is known of and whose outputs stay in a cache."""
+    """Yields the nodes that a cost is known of and whose outputs stay in a cache."""
     for record in annotated.costs:
         operator = operators.get(record.node.operator)
         if operator is not None and operator.caches is not None and record.cost is not None:

@@ -103,13 +103,14 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
         if storage in births and storage not in staying:
             kernel, position = backward.releases.get(storage, (-1, -1))
             yield from _releases(schedule, backward, births[storage], storage, count + kernel + 1, position)
+    # what the backward pass makes; a parameter's complete gradient stays if the step starts without gradients
     complete = {gradient.storage: gradient for gradient in backward.gradients}
     for life in backward.lives:
         yield count + life.birth, life.storage, 1, -1
         gradient = complete.get(life.storage)
         goes = not fresh or gradient is None or gradient.copied
         many = schedule.spans[life.span].times if life.span >= 0 else 1
-        if life.span >= 0:
+        if life.span >= 0:  # a part of a stack's gradient, of which each repetition has one from the start
             yield count + life.birth + 1, life.storage, many - 1, -1
         if life.span >= 0 and goes:
             start, stop = backward.spans[life.span]
@@ -120,6 +121,7 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
             yield count + life.death + 1, life.storage, -1, -1
         else:
             yield from _accumulated(schedule, backward, life.birth, life.storage, many)
+    # torch copies a gradient whose storage others have too: the copy is what stays
     for gradient in backward.gradients if fresh else ():
         if gradient.copied:
             copy = attrs.evolve(gradient.storage, bytes=gradient.bytes)

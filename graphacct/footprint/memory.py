@@ -67,9 +67,9 @@ class Memory:
             prefill, or the graph is a finished one.
         total: Parameters, buffers, inputs, gradients, optimizer's state and the peak: the most that is alive at once in
             a step that adds to gradients which are there from the start, no less than in one that starts without.
-        peak_at: The node where the peak stands; empty where sizes are symbols.
+        peak_at: The node where the peak stands; empty if sizes are symbols.
         peak_in: Whether that is in the `forward` or the `backward` pass, or in a `recompute`.
-        live_at_peak: What is alive there, the largest first; empty where sizes are symbols.
+        live_at_peak: What is alive there, the largest first; empty if sizes are symbols.
         timeline: The kernels in order, with what is alive after each.
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
     """

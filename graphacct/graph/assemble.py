@@ -1,7 +1,7 @@
-"""Putting a graph together from records that name their operands: what every reader ends with.
+"""Assembling a graph from records that name their operands: the last step of every reader.
 
-Records may come in any order; the graph has them in one in which they can run. Output shapes that a record does not
-state are inferred by its operator, stated ones are checked.
+Records may come in any order; the graph puts them in one in which they can run. The operator infers output shapes that
+a record does not state, and checks those that it states.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class GraphRecord:
 
 
 def assemble(record: GraphRecord, operators: Mapping[str, Operator]) -> Graph:
-    """The graph of a record.
+    """Returns the graph of a record.
 
     Raises GraphError, which names the node, for a name used twice, an operand that nothing produces, a cycle, a block
     whose body does not fit what it carries, or an operator that is not registered and states no outputs; ShapeError
@@ -96,7 +96,7 @@ def assemble(record: GraphRecord, operators: Mapping[str, Operator]) -> Graph:
 
 
 def _ordered(record: GraphRecord, inputs: Mapping[str, Value]) -> Iterable[Record]:
-    """The records in an order in which each follows what it needs: the given one if it is such an order."""
+    """Returns the records in an order in which each follows what it needs: the given one if it is such an order."""
     records: dict[str, Record] = {}
     for item in record.records:
         if item.name in records or item.name in inputs:
@@ -172,7 +172,7 @@ def _block(record: BlockRecord, values: Mapping[str, Value], operators: Mapping[
 
 
 def _laid_out(body: GraphRecord, entering: Sequence[Value]) -> GraphRecord:
-    """The body whose inputs lie in memory as what the block gives them: a record states shapes, not strides."""
+    """Returns the body whose inputs lie in memory as what the block gives them: a record states shapes, not strides."""
     inputs = [
         attrs.evolve(inside, spec=attrs.evolve(inside.spec, strides=outside.spec.strides))
         for inside, outside in zip(body.inputs, entering, strict=False)

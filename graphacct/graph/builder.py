@@ -1,4 +1,4 @@
-"""The builder: it makes an architecture file read like the model.
+"""The builder, with which an architecture file reads like the model.
 
 with b.scope("attn"):
     qkv = b.apply("linear", x, b.parameter("c_attn.weight", (3 * d, d)), name="c_attn")
@@ -57,7 +57,7 @@ class Builder:
         return _Scope(self, name)
 
     def input(self, name: str, shape: Sequence[Dim], dtype: str | None = None) -> Value:
-        """A value that comes from outside, named as it is (scopes do not apply)."""
+        """Adds an input of the graph and returns it; scopes do not change its name."""
         checked = tuple(check_dim(dim, f"a dimension of input {name!r}") for dim in shape)
         return self._receive(name, TensorSpec(checked, dtype or self.dtype))
 
@@ -77,13 +77,14 @@ class Builder:
         buffer: bool = False,
         frozen: bool = False,
     ) -> Parameter:
-        """A parameter of the current scope; `tied_to` is the full name of the one whose storage it shares, and `frozen`
-        says that the model itself does not train it."""
+        """Returns a parameter of the current scope; `tied_to` is the full name of the one whose storage it shares, and
+        `frozen` says that the model itself does not train it."""
         return Parameter(self._path + name, TensorSpec(tuple(shape), dtype or self.dtype), tied_to, buffer, frozen)
 
     def hold(self, *values: Value, until: str = "") -> None:
-        """Keep values alive until the current scope's last node has run, as a variable of a module's function does, or
-        `until` a node of the scope has. What a scope around it holds already stays as long as that says."""
+        """Keeps values alive until the current scope's last node has run, as a variable of a module's function does, or
+        `until` a node of the scope has. A value that an outer scope holds already stays as long as the outer scope
+        says."""
         end = self._path + until if until else self._path.removesuffix(".")
         for value in values:
             known = self._held.get(value.name)
@@ -96,17 +97,17 @@ class Builder:
         return self._nodes[-1].name.removeprefix(self._path)
 
     def emit(self, *values: Value) -> None:
-        """Let values leave the graph, behind the outputs that `graph` is given: what a step hands to the next, such as
-        a cache. Those of a block's body are stacked up over its repetitions and leave the graph around it."""
+        """Adds outputs to the graph, after those given to `graph`: what a step hands to the next, such as a cache.
+        Values of a block's body are stacked over its repetitions and leave the graph around it."""
         self._emitted.extend(values)
 
     def returned(self) -> None:
-        """The outermost function has returned with the last node: what it held is let go."""
+        """Frees what the outermost function held: it has returned with the last node."""
         last = self._nodes[-1].name
         self._held.update({name: last for name, scope in self._held.items() if not scope})
 
     def apply(self, operator: str, *operands: Operand, name: str = "", **attributes: Any) -> Any:
-        """A node that applies `operator`; gives its output, or the tuple of them when there are several.
+        """Adds a node that applies `operator`; returns its output, or the tuple of its outputs if there are several.
 
         The node's name is the scope's and `name`, or the operator's name, numbered when it is taken.
         Raises UnknownNameError, or ShapeError and OperatorError that name the node.
@@ -142,10 +143,10 @@ class Builder:
         constants: Sequence[Value] = (),
         start: int = 0,
     ) -> Any:
-        """A Block named `name.*` that runs `body(builder, *carry, *constants)` `times` times.
+        """Adds a Block named `name.*` that runs `body(builder, *carry, *constants)` `times` times.
 
-        The body returns the carried values (which go into its next run), then any values to stack up. Gives what the
-        body returns, after the last run: one value, or a tuple. Several bodies are layers that alternate: they run one
+        The body returns the carried values (which go into its next run), then any values to stack. Returns what the
+        body returns after the last run: one value, or a tuple. Several bodies are layers that alternate: they run one
         after the other, `times` times, and only carry. `start` is the index of the first layer.
         Raises GraphError when the body changes the shape or dtype of what it carries.
         """
@@ -181,7 +182,7 @@ class Builder:
         return outputs[0] if len(outputs) == 1 else outputs
 
     def graph(self, *outputs: Value) -> Graph:
-        """The finished graph, with these outputs and what is emitted; GraphError when one is no value of it."""
+        """Returns the finished graph, with these outputs and what is emitted; GraphError when one is no value of it."""
         outputs = (*outputs, *self._emitted)
         try:
             self._check(outputs)
@@ -190,7 +191,7 @@ class Builder:
         return Graph(self.name, tuple(self._inputs), tuple(self._nodes), outputs, self._workload, self._held)
 
     def _check(self, operands: Iterable[object], parameters: bool = False) -> None:
-        """Raise GraphError for what is no operand, or a value that nothing in this graph (or body) has made."""
+        """Raises GraphError for an argument that is no operand, or a value that this graph (or body) did not make."""
         for operand in operands:
             if type(operand) is Value:
                 if operand.name not in self._values:

@@ -13,8 +13,8 @@ from graphacct.tensors import TensorSpec
 def fold(
     name: str, body: Graph, repeat: Dim, carry: Sequence[Value], constants: Sequence[Value], start: int = 0
 ) -> Block:
-    """The Block that runs `body` `repeat` times: it gives the carried values, then the others with a dimension of
-    `repeat` before their own.
+    """Returns the Block that runs `body` `repeat` times. Its outputs are the carried values, then the others stacked,
+    with `repeat` as their first dimension.
 
     Raises GraphError, which names the block, when the body does not take what the block gives it, or changes the shape
     or dtype of what it carries.

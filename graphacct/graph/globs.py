@@ -1,4 +1,4 @@
-"""Globs: which names of a graph one matches, at which indices.
+"""Globs: which names of a graph a glob matches, at which indices.
 
 A name with `*` stands for one name an index. A glob that matches some of them and not others names single repetitions,
 which only a graph that is written out has.
@@ -24,7 +24,7 @@ INDEX_MATTERS = frozenset("0123456789?[+")
 
 
 def names(graph: Graph, of: Callable[[Node], Iterable[str]]) -> Names:
-    """The names that `of` gives for the nodes of a graph, and the blocks around them."""
+    """Returns the names that `of` gives for the nodes of a graph, and the blocks around them."""
     found: dict[str, list[Place]] = {}
     for node, place in nodes(graph):
         for name in of(node):
@@ -35,17 +35,17 @@ def names(graph: Graph, of: Callable[[Node], Iterable[str]]) -> Names:
 
 
 def matching(glob: str, known: Names) -> list[str]:
-    """The names that a glob matches, at each index that `*` stands for."""
+    """Returns the names that a glob matches, at each index that `*` stands for."""
     return [name for name, places in known.items() if _matches(glob, name, places) == {True}]
 
 
 def names_single(glob: str, known: Names) -> bool:
-    """Whether a glob matches some of what a name with `*` stands for and not the rest."""
+    """Returns whether a glob matches only some of the names that a name with `*` stands for."""
     return any(len(_matches(glob, name, places)) == 2 for name, places in known.items())
 
 
 def closest(glob: str, known: Iterable[str]) -> str:
-    """The end of a message about a glob that matches nothing: the closest name, or the closest end of one."""
+    """Returns the end of a message about a glob that matches nothing: the closest name, or the closest end of one."""
     known = list(known)
     parts = glob.count(".")
     ends = {"*." + ".".join(name.split(".")[-parts:]) for name in known} if parts and glob.startswith("*.") else set()
@@ -54,7 +54,7 @@ def closest(glob: str, known: Iterable[str]) -> str:
 
 
 def _matches(glob: str, name: str, places: Iterable[Place]) -> set[bool]:
-    """Whether a glob matches a name, for each index that `*` stands for."""
+    """Returns whether a glob matches a name, for each index that `*` stands for."""
     if "*" not in name or INDEX_MATTERS.isdisjoint(glob) or _quotes(glob, name):
         return {fnmatchcase(name, glob)}
     found: set[bool] = set()
@@ -72,14 +72,14 @@ def _matches(glob: str, name: str, places: Iterable[Place]) -> set[bool]:
 
 
 def _quotes(glob: str, name: str) -> bool:
-    """Whether a glob has a `*` of some of the layers as the name writes it."""
+    """Returns whether a glob has a `*` of some of the layers as the name writes it."""
     return any(part != "*" and "*" in part and is_index(part) for part in {*name.split(".")} & {*glob.split(".")})
 
 
 def written_out(graph: Graph, globs: Iterable[str], of: Callable[[Node], Iterable[str]]) -> Graph:
-    """The graph, unrolled where a glob names single repetitions of what `of` names.
+    """Returns the graph, unrolled where a glob names single repetitions of what `of` names.
 
-    Raises GraphError where that is a block that repeats a symbolic number of times.
+    Raises GraphError if that is a block that repeats a symbolic number of times.
     """
     known = names(graph, of)
     symbolic = any(type(repeat) is not int for places in known.values() for place in places for repeat in place.repeats)

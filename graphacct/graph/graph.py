@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(repr=False)
 class Value:
-    """What flows along an edge: a graph input or a node's output.
+    """A value that flows along an edge: a graph input or a node's output.
 
     Attributes:
         name: The producer's name, with `:i` for output i of a node that has several; or a graph input's own name.
@@ -57,7 +57,7 @@ class Parameter:
         tied_to: The name of the parameter whose storage this one shares; empty when it has its own.
         buffer: True for state that is saved but not trained (running statistics): it is no parameter and counts
             in no parameter total.
-        frozen: True for a parameter that the model itself leaves as it is: one that has adapters in its place.
+        frozen: True for a parameter that the model itself does not train, such as one with adapters beside it.
     """
 
     name: str
@@ -102,16 +102,16 @@ class Node:
         return f"<Node {self.name}: {self.operator}>"
 
     def applied(self, application: Application) -> Node:
-        """This node, remembering how its operator applies to its operands, so that it need not be worked out again.
+        """Returns this node, which now remembers its operator's application, so that nobody computes it again.
 
-        Only who has just worked it out may say so; a node made anew (`attrs.evolve`) remembers nothing.
+        Only the caller that has just computed the application may set it. A copy (`attrs.evolve`) does not have it.
         """
         object.__setattr__(self, "_application", application)
         return self
 
     @property
     def application(self) -> Application | None:
-        """How its operator applies to its operands, if that was worked out when the node was made."""
+        """Its operator applied to its operands, if that was computed when the node was made."""
         return self._application
 
     @property
@@ -182,7 +182,7 @@ class Graph:
 
     @cached_property
     def nx(self) -> networkx.MultiDiGraph[str]:
-        """This graph as a networkx MultiDiGraph, built when first asked for.
+        """This graph as a networkx MultiDiGraph, built on first use.
 
         Each node has one attribute, `node` (the Node or Block); each edge's key is the operand's position and its
         attribute `value` the Value that flows. It is yours: changing it does not change the graph.
@@ -194,13 +194,13 @@ class Graph:
     def from_nx(
         cls, graph: networkx.Graph[Any], name: str = "", operators: Mapping[str, Operator] | None = None
     ) -> Graph:
-        """The Graph of a networkx graph: one that `Graph.nx` gave, or a plain DiGraph whose nodes carry operator
-        names and shapes (see `graphacct.graph.networkx_view.from_networkx` for the attributes)."""
+        """Returns the Graph of a networkx graph: one that `Graph.nx` gave, or a plain DiGraph whose nodes carry
+        operator names and shapes (see `graphacct.graph.networkx_view.from_networkx` for the attributes)."""
         result: Graph = display("graph.from_networkx", graph, name, operators)
         return result
 
     def walk(self) -> Iterator[Node]:
-        """The operator nodes in schedule order, each block's body once."""
+        """Yields the operator nodes in schedule order, each block's body once."""
         for node in self.nodes:
             if isinstance(node, Block):
                 yield from node.body.walk()
@@ -208,9 +208,9 @@ class Graph:
                 yield node
 
     def unroll(self, operators: Mapping[str, Operator] | None = None) -> Graph:
-        """The same model without blocks: every repetition written out, `*` replaced by its index.
+        """Returns the same model without blocks: every repetition written out, each `*` replaced by an index.
 
-        One of the `operators` gathers what a block stacks up: those of all installed plugins unless given.
+        One of the `operators` stacks what a block stacked; they default to those of all installed plugins.
         """
         result: Graph = display("graph.unroll", self, display("operators") if operators is None else operators)
         return result
@@ -223,5 +223,5 @@ class Graph:
 
 
 def value_names(node: str, count: int) -> list[str]:
-    """The names of the values that a node of this name with `count` outputs produces."""
+    """Returns the names of the values that a node of this name with `count` outputs produces."""
     return [node] if count == 1 else [f"{node}:{index}" for index in range(count)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
-    """The networkx MultiDiGraph of a graph.
+    """Returns the networkx MultiDiGraph of a graph.
 
     Node attribute: `node`, the Node or Block. Edge key: the operand's position; edge attribute: `value`. Graph
     attributes: `name`, `inputs`, `outputs`, `workload`, `held`. A block is one node; `Graph.unroll()` first for a flat
@@ -49,13 +49,13 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
 
 
 def is_networkx(model: object) -> bool:
-    """Whether an object is a networkx graph: of a networkx that is imported already, or else it cannot be one."""
+    """Returns whether an object is a networkx graph. It cannot be one unless networkx is already imported."""
     networkx = sys.modules.get("networkx")
     return networkx is not None and isinstance(model, networkx.Graph)
 
 
 def from_networkx(graph: networkx.Graph[Any], name: str, operators: Mapping[str, Operator]) -> Graph:
-    """The Graph of a directed networkx graph.
+    """Returns the Graph of a directed networkx graph.
 
     A graph that `Graph.nx` gave (each node has the attribute `node`) becomes what it was; edges that were added or
     taken away must agree with the nodes' operands. In a plain graph, a node carries
@@ -165,7 +165,7 @@ def _plain(graph: networkx.DiGraph[Any], title: str) -> GraphRecord:
 def _operands(
     graph: networkx.DiGraph[Any], key: Hashable, names: Mapping[Hashable, str], several: set[Hashable]
 ) -> list[str]:
-    """The names of the values that flow into a node, in the operator's order."""
+    """Returns the names of the values that flow into a node, in the operator's order."""
     entering: list[tuple[int, str]] = []
     for source, _, data in graph.in_edges(key, data=True):
         output = data.get("output")
@@ -211,7 +211,7 @@ def _spec(shape: Any, dtype: str, node: str) -> TensorSpec:
 
 
 def _typed(value: Any, kind: type, subject: str) -> Any:
-    """The value, or a GraphError that says `subject` it should be."""
+    """Returns the value, or a GraphError that says `subject` it should be."""
     if not isinstance(value, kind) or isinstance(value, (str, bool)):
         raise GraphError(f"{subject}, not {brief(value)}")
     return value

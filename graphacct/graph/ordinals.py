@@ -1,4 +1,4 @@
-"""Ordinals: a node's position among the nodes of the same operator in its layer, for what holds "once per layer"."""
+"""Ordinals: a node's position among the nodes of the same operator in its layer, for rules such as "once per layer"."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Ordinals:
         self._last: dict[tuple[str, str, tuple[int, ...]], int] = {}
 
     def of(self, node: Node, starts: tuple[int, ...] = ()) -> int:
-        """How many nodes of the same operator came before this one in its repetition; `starts` are the first indices
-        of the blocks around it."""
+        """Returns how many nodes of the same operator came before this one in its repetition; `starts` are the first
+        indices of the blocks around it."""
         key = (repetition(node.name), node.operator, starts)
         ordinal = self._last[key] = self._last.get(key, -1) + 1
         return ordinal

@@ -18,29 +18,29 @@ _STAR = r"(\d*)\*(?:\+(\d+))?"  # compiled by `re` when it is first used, which 
 
 
 def star(step: int = 1, offset: int = 0) -> str:
-    """The `*` of the layers with the indices offset, offset + step, offset + 2 step, …"""
+    """Returns the `*` of the layers with the indices offset, offset + step, offset + 2 step, …"""
     return f"{step if step != 1 else ''}*{f'+{offset}' if offset else ''}"
 
 
 def is_index(part: str) -> bool:
-    """Whether a part of a path is an index, or a `*` that stands for some."""
+    """Returns whether a part of a path is an index, or a `*` that stands for some."""
     return part == "*" or part.isdigit() or ("*" in part and re.fullmatch(_STAR, part) is not None)
 
 
 def index_of(part: str, repetition: int) -> int:
-    """The index that a `*` stands for in a repetition."""
+    """Returns the index that a `*` stands for in a repetition."""
     match = re.fullmatch(_STAR, part)
     assert match is not None
     return int(match[1] or 1) * repetition + int(match[2] or 0)
 
 
 def pattern(path: str) -> str:
-    """A path with its indices written as `*`: `h.0.attn` and `h.*.attn` are the same row of a report."""
+    """Returns a path with its indices written as `*`: `h.0.attn` and `h.*.attn` are the same row of a report."""
     return ".".join(["*" if is_index(part) else part for part in path.split(".")])
 
 
 def indexed(path: str, indices: Iterable[int]) -> str:
-    """A path with its leading `*`s replaced by what they stand for in repetitions, outermost first."""
+    """Returns a path with its leading `*`s replaced by what they stand for in repetitions, outermost first."""
     left = iter(indices)
 
     def written(match: re.Match[str]) -> str:
@@ -51,13 +51,13 @@ def indexed(path: str, indices: Iterable[int]) -> str:
 
 
 def parent(path: str) -> str:
-    """The scope around a path, empty for none: of `h.*.attn` it is `h.*`."""
+    """Returns the scope around a path, empty for none: of `h.*.attn` it is `h.*`."""
     head, _, last = path.rpartition(".")
     return head.rpartition(".")[0] if is_index(last) else head
 
 
 def last(path: str) -> str:
-    """The end of a path that names it in its scope: of `transformer.h.*` it is `h.*`."""
+    """Returns the end of a path that names it in its scope: of `transformer.h.*` it is `h.*`."""
     head, _, tail = path.rpartition(".")
     if head and is_index(tail):
         return f"{head.rpartition('.')[2]}.{tail}"
@@ -65,19 +65,19 @@ def last(path: str) -> str:
 
 
 def outward(path: str) -> Iterator[str]:
-    """The path, then each scope around it, the outermost last."""
+    """Yields the path, then each scope around it, the outermost last."""
     while path:
         yield path
         path = parent(path)
 
 
 def depth(path: str) -> int:
-    """How many scopes stand around a pattern's path; an index does not count."""
+    """Returns how many scopes stand around a pattern's path; an index does not count."""
     return sum(part != "*" for part in path.split(".")) - 1
 
 
 def repetition(path: str) -> str:
-    """The path up to its last index, which is the repetition that a node belongs to; empty for none.
+    """Returns the path up to its last index, which is the repetition that a node belongs to; empty for none.
 
     `layers.*.ln1` in a block and `layers.3.ln1` written out are alike the nodes of one repetition.
     """
@@ -88,14 +88,14 @@ def repetition(path: str) -> str:
 
 
 def outermost(path: str) -> str:
-    """The path up to its first index, a whole layer; empty for none."""
+    """Returns the path up to its first index, a whole layer; empty for none."""
     parts = path.split(".")
     first = next((place for place, part in enumerate(parts) if is_index(part)), None)
     return "" if first is None else ".".join(parts[: first + 1])
 
 
 def instances(path: str, repeats: Sequence[Dim]) -> Dim:
-    """How many things a path inside blocks stands for: one `*`, one index, outermost block first."""
+    """Returns how many things a path inside blocks stands for: one `*`, one index, outermost block first."""
     result: Dim = 1
     for repeat in repeats[: path.count("*")]:
         result = result * repeat

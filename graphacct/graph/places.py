@@ -37,7 +37,7 @@ class Place:
     numbers: tuple[int, ...] = ()
 
     def within(self, block: Block, count: Dim, number: int = 0) -> Place:
-        """The place of the nodes of a block that stands here."""
+        """Returns the place of the nodes of a block that stands here."""
         inside = ((*self.repeats, block.repeat), (*self.starts, block.start), (*self.numbers, number))
         return Place(self, block, count, self.times * count, *inside)
 
@@ -47,14 +47,14 @@ class Place:
         return () if self.outer is None else (*self.outer.levels, self)
 
     def around(self, blocks: int) -> Place:
-        """The place in the outermost blocks alone, so many of them; this one if it is in no more."""
+        """Returns the place in the outermost blocks alone, so many of them; this one if it is in no more."""
         here = self
         while len(here.repeats) > blocks and here.outer is not None:
             here = here.outer
         return here
 
     def times_for_each(self, maker: Place) -> Dim:
-        """How many of the runs here take one and the same value that was made at another place.
+        """Returns how many of the runs here take one and the same value that was made at another place.
 
         If both places are in repetitions of a block that was entered once, each run takes a value of its own: when
         one repetition stands for eight, so do the values that it takes of the repetition before. If the value comes
@@ -82,7 +82,7 @@ TOP = Place()
 
 
 def nodes(graph: Graph, place: Place = TOP) -> Iterator[tuple[Node, Place]]:
-    """The nodes in schedule order, each block's body once for all repetitions, and where each stands."""
+    """Yields the nodes in schedule order, each block's body once for all repetitions, and where each stands."""
     for node in graph.nodes:
         if isinstance(node, Block):
             yield from nodes(node.body, place.within(node, node.repeat))
@@ -91,7 +91,7 @@ def nodes(graph: Graph, place: Place = TOP) -> Iterator[tuple[Node, Place]]:
 
 
 def bodies(graph: Graph) -> Iterator[Graph]:
-    """The bodies of all blocks, inner ones before those around them, then the graph itself."""
+    """Yields the bodies of all blocks, inner ones before those around them, then the graph itself."""
     for node in graph.nodes:
         if isinstance(node, Block):
             yield from bodies(node.body)

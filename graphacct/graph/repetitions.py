@@ -1,4 +1,4 @@
-"""Repetitions: which of a block's a schedule writes out, and which of them stand for the others."""
+"""Repetitions: which repetitions of a block a schedule writes out, and how many each of them stands for."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from graphacct.graph.graph import Block, Graph, Operand, Value
 from graphacct.tensors import FLOATING
 
 Sources: TypeAlias = tuple[frozenset[int], ...]
-"""For each of some values, the places of those that it is worked out from."""
+"""For each value of a row, the places (indices) of the values that it is computed from."""
 SYMBOLIC = 2**60
-"""What a symbolic number of repetitions is taken for: one of many, and a multiple of short cycles."""
+"""The number that stands for a symbolic number of repetitions: it is large, and a multiple of short cycles."""
 
 
 def repetitions(block: Block) -> Sequence[Dim]:
-    """The weights of the repetitions to write out: the first and last alone, those in the middle for all the others.
+    """Returns how many repetitions each one that is written out stands for.
 
-    Values are carried on by at most as many repetitions as there are of them before they are computed anew, so that
-    many at each end may differ from the rest. What repeats in the middle is a `cycle` of repetitions: as many as it
-    takes until every carried value is where it was, and worked out from what it was worked out from.
-    Raises GraphError where such a cycle is longer than one and the number of repetitions symbolic.
+    The first and the last stand for themselves. A block of n carried values may hand each of them on for up to n
+    repetitions before it is computed anew, so n repetitions at each end may differ from the rest. In the middle a
+    `cycle` of repetitions stands for all the others: as many as it takes until every carried value is in its old place
+    and is computed from the same values again.
+
+        a block of 12 layers that carries one value:     1, 1, 8, 1, 1
+        one of 13 that carries two which change places:  1, 1, 1, 3, 3, 1, 1, 1, 1     (a cycle of two, and one over)
+
+    Raises GraphError if a cycle is longer than one and the number of repetitions symbolic.
     """
     carried = len(block.carry)
     before, period = (1, 1) if carried < 2 else cycle(block)
@@ -42,9 +47,16 @@ def repetitions(block: Block) -> Sequence[Dim]:
 
 
 def cycle(block: Block) -> tuple[int, int]:
-    """After how many repetitions what the carried values depend on repeats, and after how many it then does again.
+    """Returns after how many repetitions the sources of the carried values begin to repeat, and with which period.
 
-    In (a, b) -> (b, f(a)) a gradient of one of them alone reaches every second f.
+    Why sources: a gradient that reaches one of the values in (a, b) -> (b, f(a)) reaches every second f, so that two
+    repetitions in a row differ and the third is like the first. Two relations have to repeat, and for that block they
+    are, after 0, 1 and 2 repetitions:
+
+        handed on as it is from    {a}, {b}    {b}, {}     {}, {}       repeats from 2 on, every 1
+        computed from              {a}, {b}    {b}, {a}    {a}, {b}     repeats from 0 on, every 2
+
+    Together they repeat from 2 on, every 2: (2, 2).
     """
     carried = len(block.carry)
     names = [value.name for value in block.body.inputs[:carried]]
@@ -58,7 +70,7 @@ def cycle(block: Block) -> tuple[int, int]:
 
 
 def _cycle(of: Sources) -> tuple[int, int]:
-    """After how many steps the powers of a relation repeat, and after how many they do again."""
+    """Returns after how many steps the powers of a relation begin to repeat, and with which period."""
     seen: dict[Sources, int] = {}
     power: Sources = tuple(frozenset([place]) for place in range(len(of)))
     while power not in seen:
@@ -68,12 +80,13 @@ def _cycle(of: Sources) -> tuple[int, int]:
 
 
 def _through(after: Sources, of: Sources) -> Sources:
-    """What the values that are worked out from some are worked out from, whose own sources are `of`."""
+    """Returns the sources of values two steps back: `after` says which values they come from, `of` those values' own
+    sources."""
     return tuple(frozenset(source for place in places for source in of[place]) for places in after)
 
 
 def _sources(graph: Graph) -> Sources:
-    """For each output of a graph the places of the inputs that gradients of it can reach."""
+    """Returns, for each output of a graph, the places of the inputs that its gradient can reach."""
     known = {value.name: frozenset([place]) for place, value in enumerate(graph.inputs)}
     for node in graph.nodes:
         if isinstance(node, Block):
@@ -87,7 +100,7 @@ def _sources(graph: Graph) -> Sources:
 
 
 def _repeated(block: Block, entering: Sequence[frozenset[int]]) -> list[frozenset[int]]:
-    """The sources of a block's outputs, when those of its operands are given."""
+    """Returns the sources of a block's outputs, given those of its operands."""
     carried = len(block.carry)
     body = _sources(block.body)
     state, constants = tuple(entering[:carried]), tuple(entering[carried:])

@@ -85,7 +85,7 @@ def _repetitions(
 
 
 def _gathering(block: Block, operators: Mapping[str, Operator]) -> str:
-    """The operator that gathers what a block stacks up."""
+    """Returns the operator that gathers what a block stacks up."""
     found = [name for name, operator in operators.items() if operator.stacks]
     if len(found) != 1:
         who = f"operators {' and '.join(map(repr, found))} say" if found else "no operator says"

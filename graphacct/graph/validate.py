@@ -10,7 +10,7 @@ from graphacct.tensors import conflict
 
 
 def validate(graph: Graph) -> None:
-    """Check that a graph is a DAG of well-formed nodes, in an order in which they can run.
+    """Checks that a graph is a DAG of well-formed nodes, in an order in which they can run.
 
     Raises GraphError, which names the node, for a name used twice, an operand that nothing before it produces or
     that has another shape there, or a block whose body does not fit. That operands fit their operators, and that a
@@ -53,7 +53,7 @@ def _known(value: Value, where: str, values: dict[str, Value]) -> None:
 
 
 def check_body(where: str, body: Graph, carry: Sequence[Value], constants: Sequence[Value]) -> None:
-    """Raise GraphError unless a block's body takes what the block gives it and carries round what it takes."""
+    """Raises GraphError unless a block's body takes what the block gives it and carries round what it takes."""
     entering = (*carry, *constants)
     if len(body.inputs) != len(entering):
         raise GraphError(f"{where}: the body takes {len(body.inputs)} values, the block gives {len(entering)}")

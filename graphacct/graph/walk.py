@@ -95,10 +95,11 @@ Counts: TypeAlias = Callable[[Block, Place], Sequence[Dim]]
 
 
 def runs(graph: Graph, counts: Counts | None = None) -> Iterator[Event]:
-    """The runs of a graph's nodes in order, the ends of bodies and blocks among them; the graph's own end is the last.
+    """Returns the runs of a graph's nodes in order, the ends of bodies and blocks among them; the graph's own end is
+    the last.
 
     `counts` says which repetitions of a block are told apart; those that have to be unless given.
-    Raises GraphError where that depends on a symbolic number of repetitions.
+    Raises GraphError if that depends on a symbolic number of repetitions.
     """
     entering = {value.name: Result(value, TOP) for value in graph.inputs}
     return _body(graph, entering, TOP, counts or (lambda block, place: repetitions(block)))

@@ -42,7 +42,8 @@ class EntryPoint(NamedTuple):
         return result
 
     def load_checked(self, subject: str) -> Any:
-        """The same; PluginError says that `subject` cannot be imported, whose it is, and how to leave it out."""
+        """Returns `load()`; PluginError says that `subject` cannot be imported, whose it is, and how to leave it
+        out."""
         try:
             return self.load()
         except (Exception, SystemExit) as error:
@@ -52,8 +53,8 @@ class EntryPoint(NamedTuple):
             ) from error
 
     def load_command(self) -> Any:
-        """The click command of an entry point of the group `graphacct.commands`, under the name announced; PluginError
-        where it cannot be imported or is none."""
+        """Returns the click command of an entry point of the group `graphacct.commands`, under the name announced;
+        PluginError if it cannot be imported or is none."""
         command = self.load_checked("command")
         if not hasattr(command, "callback") or not hasattr(command, "params"):
             raise PluginError(f"command {self.name!r} ({self.distribution}): {self.target} is no click command")
@@ -62,7 +63,7 @@ class EntryPoint(NamedTuple):
 
 
 def entry_points(group: str) -> Iterator[EntryPoint]:
-    """The entry points of a group, of the first distribution of each name on `sys.path`."""
+    """Yields the entry points of a group, of the first distribution of each name on `sys.path`."""
     seen: set[str] = set()
     for folder in sys.path:
         if folder.endswith((".zip", ".whl")) and os.path.isfile(folder):
@@ -86,7 +87,7 @@ def entry_points(group: str) -> Iterator[EntryPoint]:
 
 
 def _key(project: str) -> str:
-    """A distribution's name as it is compared: case and the kind of separator do not matter."""
+    """Returns a distribution's name as it is compared: case and the kind of separator do not matter."""
     return project.lower().replace("-", "_").replace(".", "_")
 
 

@@ -47,7 +47,7 @@ class _Manager(pluggy.PluginManager):
 
 
 def _registry(kind: str, singular: str, doc: str, lazy: bool = False) -> cached_property[Registry]:
-    """The attribute of `Plugins` for one kind of things: collected when first asked for."""
+    """Returns the attribute of `Plugins` for one kind of things: collected when first asked for."""
     made: cached_property[Registry] = cached_property(lambda plugins: plugins._collect(kind, singular, lazy))
     made.__doc__ = doc
     return made
@@ -89,7 +89,7 @@ class Plugins:
         self.register(entry.load_checked("plugin"), entry.name, entry.distribution)
 
     def load_file(self, path: str | os.PathLike[str]) -> None:
-        """Load a plugin from a single Python file; PluginError names the file when that fails."""
+        """Loads a plugin from a single Python file; PluginError names the file when that fails."""
         file = os.fspath(path)
         if not os.path.isfile(file):
             what = "is a folder: give the file in it" if os.path.isdir(file) else "does not exist"
@@ -145,17 +145,18 @@ class Plugins:
         return len(self.manager.hook.graphacct_node_cost.get_hookimpls()) == 1
 
     def registered(self, kind: str) -> list[tuple[Plugin, Any]]:
-        """What counts of a kind (`operators`, `architectures`, …), with the plugin that each comes from."""
+        """Returns what counts of a kind (`operators`, `architectures`, …), with the plugin that each comes from."""
         found: Registry = getattr(self, kind)
         return [(found.plugins[name], item) for name, item in found.items()]
 
     def origin(self, kind: str, name: str) -> str:
-        """The plugin that registered `name`, as `name (origin)`; empty when nobody did."""
+        """Returns the plugin that registered `name`, as `name (origin)`; empty when nobody did."""
         found: Registry = getattr(self, kind)
         return found.origins.get(name, "")
 
     def raised_by(self, hook: str, error: BaseException) -> str:
-        """The plugin whose implementation of `hook` an error comes from, as `name (origin)`; empty for the core's."""
+        """Returns the plugin whose implementation of `hook` an error comes from, as `name (origin)`; empty for the
+        core's."""
         names = {
             getattr(impl.function, "__code__", None): impl.plugin_name
             for impl in getattr(self.manager.hook, hook).get_hookimpls()
@@ -168,7 +169,7 @@ class Plugins:
         return "" if plugin is None or plugin.name in CORE_MODULES else plugin.title
 
     def who_has(self, hook: str) -> str:
-        """The plugins that implement a hook, the core's left out, as `name (origin)` with commas between."""
+        """Returns the plugins that implement a hook, the core's left out, as `name (origin)` with commas between."""
         names = {impl.plugin_name for impl in getattr(self.manager.hook, hook).get_hookimpls()}
         return ", ".join(
             plugin.title for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
@@ -182,7 +183,7 @@ class Plugins:
 def load(
     block: Iterable[str] = (), files: Iterable[str] = (), failed: list[tuple[str, str, PluginError]] | None = None
 ) -> Plugins:
-    """A fresh set of plugins: the core, the entry points but those in `block`, then the `files`.
+    """Returns a fresh set of plugins: the core, the entry points but those in `block`, then the `files`.
 
     The environment variables GRAPHACCT_BLOCK and GRAPHACCT_PLUGINS add to the two (separated by `os.pathsep`).
     A plugin that cannot be loaded is an error, unless a list is given for it to go to: as name, origin and error.
@@ -217,7 +218,7 @@ def load(
 
 @lru_cache(maxsize=1)
 def default() -> Plugins:
-    """The plugins that every function uses unless it is given others; loaded once, when first asked for."""
+    """Returns the plugins that every function uses unless it is given others; loaded once, when first asked for."""
     return load()
 
 

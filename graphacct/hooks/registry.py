@@ -86,7 +86,8 @@ class LazyRegistry(Registry):
             self._loaded(name)
 
     def _loaded(self, name: str) -> Any:
-        """The thing itself, which takes the place of what stands for it; PluginError names the plugin if it fails."""
+        """Returns the thing itself, which takes the place of what stands for it; PluginError names the plugin if it
+        fails."""
         waiting = super().__getitem__(name)
         try:
             item = waiting.load()
@@ -98,7 +99,7 @@ class LazyRegistry(Registry):
 
 
 def collected(kind: str, items: Iterable[tuple[Plugin, Any]], lazy: bool = False) -> Registry:
-    """The registry of a kind of things; PluginError names both plugins that claim a name.
+    """Returns the registry of a kind of things; PluginError names both plugins that claim a name.
 
     A thing that cannot say `replaces` (a click command) never takes the place of another. `lazy` says that those which
     have a function `load` are loaded when they are looked up.
@@ -123,9 +124,10 @@ def collected(kind: str, items: Iterable[tuple[Plugin, Any]], lazy: bool = False
 def registered(
     loaded: Iterable[Plugin], hook: pluggy.HookCaller, mark: str = "replaces"
 ) -> Iterator[tuple[Plugin, Any]]:
-    """Each item that a hook registers with its plugin, in the order of loading (pluggy's own call loses who said what).
+    """Yields each item that a hook registers with its plugin, in the order of loading (pluggy's own call loses who said
+    what).
 
-    An item has a name, and the attribute that marks its kind. Raises PluginError, which names the plugin, where its
+    An item has a name, and the attribute that marks its kind. Raises PluginError, which names the plugin, if its
     function fails or gives something else.
     """
     functions: Mapping[str, Callable[..., Any]] = {impl.plugin_name: impl.function for impl in hook.get_hookimpls()}

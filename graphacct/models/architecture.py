@@ -113,11 +113,11 @@ class Architecture:
         return self
 
     def configured(self, content: Mapping[str, Any]) -> Any:
-        """The configuration that the keys of a config.json describe."""
+        """Returns the configuration that the keys of a config.json describe."""
         return filled(self.config, content, self.name, self.aliases, self.translated)
 
     def preset(self, name: str) -> Any:
-        """The published configuration of that name, made once; errors in its keys name it."""
+        """Returns the published configuration of that name, made once; errors in its keys name it."""
         known = self._configured.get(name)
         if known is not None:
             return known
@@ -175,7 +175,7 @@ class Architecture:
         return filled
 
     def _last_logits(self, phase: str) -> None:
-        """Raise ConfigError where the logits of the last position alone make no sense."""
+        """Raises ConfigError if the logits of the last position alone make no sense."""
         if not self.last_logits:
             raise ConfigError(f"{self.name} computes no logits of single positions: leave logits='last' out")
         if phase == TRAIN:
@@ -206,7 +206,8 @@ class Architecture:
         return wanted
 
     def _loss(self, wanted: str | None, phase: str) -> str | None:
-        """The name of the loss, one of the architecture's; ConfigError for another, or where nothing is trained."""
+        """Returns the name of the loss, one of the architecture's; ConfigError for another, or if nothing is
+        trained."""
         default = next(iter(self.losses), None)
         if default is None and (phase == "train" or wanted is not None):
             raise ConfigError(f"{self.name} declares no losses, of which a training step starts its gradients from one")
@@ -217,7 +218,7 @@ class Architecture:
         return wanted
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
-        """The graph of one configuration on one workload."""
+        """Returns the graph of one configuration on one workload."""
         full = self.workload(config, workload)
         sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
         kind = {"attention": full.attention} if full.attention else {}
@@ -258,7 +259,7 @@ def _checked(value: Any, subject: str) -> Any:
 
 
 def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
-    """A configuration within another, of the class `kind`, with one of its keys set."""
+    """Returns a configuration within another, of the class `kind`, with one of its keys set."""
     known = [] if kind is None else [field.name for field in attrs.fields(kind)]
     if kind is None or inner not in known:
         raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")

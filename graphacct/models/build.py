@@ -24,7 +24,7 @@ def build(
     plugins: Plugins,
     **workload: Any,
 ) -> Graph:
-    """The graph of a model.
+    """Returns the graph of a model.
 
     Args:
         model: A preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function`
@@ -62,7 +62,8 @@ def build(
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
-    """The transform `lora` in its short form, whose messages say `lora` and `lora_dropout` of its two options."""
+    """Returns the transform `lora` in its short form, whose messages say `lora` and `lora_dropout` of its two
+    options."""
     from graphacct.transforms.transform import applied
 
     short = {"adapters": "lora", "dropout": "lora_dropout"}
@@ -76,7 +77,7 @@ def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) 
 def _graph(
     found: Graph | ModelChoice, workload: Mapping[str, Any], overrides: Mapping[str, Any], dtype: str, plugins: Plugins
 ) -> Graph:
-    """The graph of what is found, without adapters.
+    """Returns the graph of what is found, without adapters.
 
     A finished graph has its sizes in it: options that would change them are refused, not ignored.
     """

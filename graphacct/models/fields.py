@@ -29,7 +29,7 @@ def checked_field(
     metadata: Mapping[str, Any] | None = None,
     eq: bool = True,
 ) -> Any:
-    """A field whose value is what `check(value, field)` makes of it; ConfigError where it does not fit."""
+    """Returns a field whose value is what `check(value, field)` makes of it; ConfigError if it does not fit."""
     return attrs.field(default=default, converter=_converter(check), metadata=metadata, eq=eq)
 
 
@@ -40,7 +40,7 @@ def _converter(check: Callable[[Any, attrs.Attribute[Any]], Any]) -> Any:
 
 
 def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
-    """A dimension or a count: a positive int, a sympy expression or a numpy array."""
+    """Returns a dimension or a count: a positive int, a sympy expression or a numpy array."""
     return checked_field(_at_least(minimum), default)
 
 
@@ -71,12 +71,12 @@ def counts(default: Sequence[int], length: int | None = None) -> Any:
 
 
 def _whole(part: Any) -> Any:
-    """The integer that a text of up to 19 digits writes; anything else as it is."""
+    """Returns the integer that a text of up to 19 digits writes; anything else as it is."""
     return int(part) if isinstance(part, str) and part.strip().isdecimal() and len(part) < 20 else part
 
 
 def optional_size(default: Any = None) -> Any:
-    """A dimension or None, which a file writes as null, even where the default is a number."""
+    """Returns a dimension or None, which a file writes as null, even where the default is a number."""
     return checked_field(_optional_size, default, metadata=OPTIONAL)
 
 
@@ -85,12 +85,12 @@ def _optional_size(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
 
 
 def probability(default: float) -> Any:
-    """A dropout probability, from 0 up to but not including 1."""
+    """Returns a dropout probability, from 0 up to but not including 1."""
     return checked_field(_probability, default)
 
 
 def optional_probability() -> Any:
-    """A dropout probability that may be left out (None)."""
+    """Returns a dropout probability that may be left out (None)."""
     return checked_field(_optional_probability, None, metadata=OPTIONAL)
 
 
@@ -127,7 +127,7 @@ def _optional_flag(value: Any, field: attrs.Attribute[Any]) -> bool | None:
 
 
 def always(value: bool) -> Any:
-    """A key that can have one value in this family: some files have it all the same."""
+    """Returns a key that can have one value in this family: some files have it all the same."""
 
     def check(said: Any, field: attrs.Attribute[Any]) -> bool:
         if said is not value:
@@ -138,7 +138,7 @@ def always(value: bool) -> Any:
 
 
 def dtype(default: str | None = None) -> Any:
-    """The dtype that the weights were published in, or None."""
+    """Returns the dtype that the weights were published in, or None."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
         if value is None or value == "auto":
@@ -162,7 +162,7 @@ def choice(default: str, options: Sequence[str]) -> Any:
 
 
 def sides(default: int) -> Any:
-    """A height and a width in pixels: two numbers, or one for both."""
+    """Returns a height and a width in pixels: two numbers, or one for both."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, Dim]:
         pair = value.split(",") if isinstance(value, str) else value
@@ -176,8 +176,8 @@ def sides(default: int) -> Any:
 
 
 def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | None = None) -> Any:
-    """The key `architectures`: the class of the weights, one of those that a family knows. `older` maps former names
-    of classes to today's."""
+    """Returns the key `architectures`: the class of the weights, one of those that a family knows. `older` maps former
+    names of classes to today's."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
@@ -198,7 +198,7 @@ LABELS = {"id2label": "num_labels"}
 
 
 def label_count(default: int = 2) -> Any:
-    """A number of classes: `num_labels`, or as many as the names in `id2label`."""
+    """Returns a number of classes: `num_labels`, or as many as the names in `id2label`."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim:
         return len(value) if isinstance(value, Mapping) else check_dim(value, field.name, 0)
@@ -207,7 +207,7 @@ def label_count(default: int = 2) -> Any:
 
 
 def nested(config: type[Any], owner: str) -> Any:
-    """A configuration within a configuration, such as that of a model's text tower; None where there is none."""
+    """Returns a configuration within a configuration, such as that of a model's text tower; None if there is none."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Any:
         if value is None or isinstance(value, config):

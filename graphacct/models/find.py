@@ -40,8 +40,8 @@ class ModelChoice:
 
 
 def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
-    """What a model's name, a path, `module:function`, a Graph or an object that a reader knows stands for: a finished
-    graph, or what one is built of. What was found already is returned as it is.
+    """Returns what a model's name, a path, `module:function`, a Graph or an object that a reader knows stands for: a
+    finished graph, or what one is built of. What was found already is returned as it is.
 
     Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that gives no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
@@ -74,7 +74,8 @@ def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
 
 
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
-    """The architecture and configuration of a preset, or of an architecture's own name (its default configuration)."""
+    """Returns the architecture and configuration of a preset, or of an architecture's own name (its default
+    configuration)."""
     for item in plugins.architectures.values():
         if name in item.presets:
             architecture = item.load()
@@ -87,7 +88,7 @@ def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
 
 
 def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
-    """Every name that a model can be asked for by, and its architecture."""
+    """Returns every name that a model can be asked for by, and its architecture."""
     table: dict[str, Architecture] = {}
     for architecture in (plugins or default()).architectures.values():
         for name in (architecture.name, *architecture.presets):
@@ -96,7 +97,7 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
 
 
 def _read(model: Any, plugins: Plugins) -> Graph | ModelChoice:
-    """What the first reader that accepts an existing path, or an object, makes of it."""
+    """Returns what the first reader that accepts an existing path, or an object, makes of it."""
     for reader in plugins.readers.values():
         if not _asked(reader, model, plugins, lambda reader: reader.accepts(model)):
             continue
@@ -122,7 +123,7 @@ def _read(model: Any, plugins: Plugins) -> Graph | ModelChoice:
 
 
 def _asked(reader: Reader, model: Any, plugins: Plugins, ask: Callable[[Any], Result]) -> Result:
-    """What a reader answers; PluginError names one that fails."""
+    """Returns what a reader answers; PluginError names one that fails."""
     try:
         return ask(reader)
     except GraphacctError:
@@ -139,13 +140,14 @@ def _who(reader: Reader, model: Any, plugins: Plugins) -> str:
 
 
 def _shown(model: Any) -> str:
-    """What messages call a path or an object: whatever its repr would say is not for one line."""
+    """Returns what messages call a path or an object: whatever its repr would say is not for one line."""
     kind = type(model)
     return repr(model) if kind is str else f"an object of {kind.__module__}.{kind.__qualname__}"
 
 
 def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:
-    """The graph that a function makes; one that has an argument `operators` gets those of the plugins in use."""
+    """Returns the graph that a function makes; one that has an argument `operators` gets those of the plugins in
+    use."""
     import importlib
     import sys
 

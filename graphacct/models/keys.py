@@ -68,7 +68,7 @@ def filled(
     aliases: Mapping[str, str] = NONE,
     translated: Container[str] = (),
 ) -> Any:
-    """The configuration of the keys that its class knows.
+    """Returns the configuration of the keys that its class knows.
 
     A file may have a key in several spellings. The configuration's own wins, except over an alias that is `translated`.
     Raises ReadError for a key that the class does not know and that changes the cost of `owner`, a family; ConfigError

@@ -35,6 +35,6 @@ class LazyArchitecture:
     replaces: bool = False
 
     def load(self) -> Architecture:
-        """The architecture itself."""
+        """Returns the architecture itself."""
         architecture: Architecture = importlib.import_module(self.module).ARCHITECTURE
         return architecture

@@ -1,4 +1,4 @@
-"""The cost record, and the conventions that stand behind its numbers.
+"""The cost record, and the conventions behind its numbers.
 
 FLOPs. One multiply-add is 2 FLOPs; a multiply-add on its own is a MAC, and MACs are a separate quantity. A reduction
 over n elements counts n operations, not n - 1, as the usual 2mnk of a matrix product does (torch's counter, XLA).
@@ -9,7 +9,8 @@ of the `vector_flops` are exp, log, tanh, erf, sin, cos, sqrt or rsqrt (XLA's se
 not on top. Copies, casts, gathers and random numbers are bytes, not FLOPs.
 
 Bytes. `read_bytes` and `write_bytes` are the traffic of the node run alone: each operand once and each output once,
-nothing kept in a cache from the node before; a view moves nothing. `activation_bytes` is the storage that the node's
+nothing left in a hardware cache by the node before; a view moves nothing. `activation_bytes` is the storage that the
+node's
 outputs allocate: a view allocates none.
 """
 
@@ -28,7 +29,7 @@ from graphacct.tensors import TensorSpec
 
 @attrs.frozen(repr=False)
 class Work:
-    """What an operator's formula returns: the arithmetic of one application, and the traffic where it is special.
+    """What an operator's formula returns: the arithmetic of one application, and its memory traffic if that is special.
 
     Attributes:
         matmul_flops: FLOPs in contractions, 2 per multiply-add.
@@ -48,7 +49,7 @@ class Work:
         return f"<Work {self.matmul_flops} matmul FLOPs, {self.vector_flops} vector FLOPs>"
 
     def plus(self, other: Work, times: Dim = 1) -> Work:
-        """The arithmetic of both, the other's done so many times; their traffic is not added up."""
+        """Returns the arithmetic of both, the other's `times` times. Traffic is not added."""
         return Work(
             self.matmul_flops + other.matmul_flops * times,
             self.vector_flops + other.vector_flops * times,
@@ -114,7 +115,7 @@ class Cost:
 
 
 def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
-    """The work with its traffic filled in: every operand and output once, nothing for a view."""
+    """Returns the cost: the work, with every operand read and every output written once unless it says otherwise."""
     new = 0 if view else sum([spec.bytes for spec in outputs])
     read = work.read_bytes
     if read is None:
@@ -127,9 +128,9 @@ def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorS
 
 
 def sound(cost: Cost, specs: Iterable[TensorSpec], who: str) -> Cost:
-    """The cost with each figure a count: whole numbers as plain ints where all sizes of the `specs` are whole.
+    """Returns the cost with plain ints as figures, if all sizes of the `specs` are ints.
 
-    Raises OperatorError, whose message begins with `who`, for a figure that is negative or no count.
+    Raises OperatorError, whose message begins with `who`, for a figure that is negative or not a whole number.
     """
     figures = (
         cost.matmul_flops,
@@ -149,7 +150,7 @@ def sound(cost: Cost, specs: Iterable[TensorSpec], who: str) -> Cost:
 
 
 def _count(value: Any, whole: bool, who: str) -> Dim:
-    """One figure; `whole` says that it comes of whole sizes alone."""
+    """Returns one figure as a count; `whole` says that all sizes are ints."""
     if is_array(value) or (is_symbol(value) and not (whole and value.is_number)):
         return value
     if isinstance(value, float):

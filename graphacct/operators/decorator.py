@@ -32,7 +32,7 @@ def operator(
     caches: Callable[..., Dim] | None = None,
     stacks: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
-    """Make an Operator of the decorated formula; its name is the function's unless `name` is given.
+    """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
     `signature` is written in the language of `signature.py`; the other arguments are the fields of Operator.
     `saves` may be a mapping from operand or output to the reason.

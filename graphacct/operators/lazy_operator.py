@@ -1,7 +1,7 @@
 """An operator whose module is imported when it is first applied.
 
-There are some 90 operators in 16 modules; a report applies a dozen of them. What a module has is said in an index, and
-a test compares the two.
+There are some 90 operators in 16 modules, and a report applies a dozen of them. An index says which module has which,
+and a test compares it with the modules.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LazyOperator:
     replaces: bool = False
 
     def load(self) -> Operator:
-        """Returns the operator itself; OperatorError where the module has none of this name."""
+        """Returns the operator itself; OperatorError if the module has none of this name."""
         for item in vars(importlib.import_module(self.module)).values():
             if getattr(item, "name", None) == self.name and hasattr(item, "signature"):
                 operator: Operator = item

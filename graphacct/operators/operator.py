@@ -1,4 +1,4 @@
-"""Operators: a signature for the shapes, a formula for the work, and what the backward pass keeps.
+"""Operators: a signature for the shapes, a formula for the work, and what the backward pass saves.
 
     @operator("x: ... n -> ... n", saves={"out": "the gradient is out * (g - sum(g * out))"})
     def softmax(batch, n):
@@ -33,15 +33,15 @@ MOST_REMEMBERED = 4096
 
 @attrs.frozen(repr=False)
 class Saved:
-    """A tensor that an operator's backward pass keeps.
+    """A tensor that an operator saves for its backward pass.
 
     Attributes:
         name: An operand or output of the signature, or a name of its own for a statistic or a mask.
         why: The reason, as `explain` prints it.
-        dims: For a tensor of its own: its dimensions, as names of the signature or of attributes, `...`, or numbers;
-            empty is a scalar. None for operands and outputs.
-        dtype: For a tensor of its own: its dtype, or the operand whose dtype it has (that of the first output where the
-            operand was left out); empty means that of the first output.
+        dims: The dimensions of a tensor of its own: names of the signature or of attributes, `...`, or numbers; empty
+            for a scalar. None for operands and outputs.
+        dtype: The dtype of a tensor of its own, or the operand whose dtype it has. Empty means the first output's,
+            which also stands in for an operand that was left out.
         if_attribute: It is saved only if this attribute is set (not 0, None or False); empty means always.
         needed_for: The operands whose gradient needs it, as names separated by blanks; empty means any. Torch saves a
             factor of a product only if the other factor's gradient will be computed.
@@ -87,33 +87,32 @@ class Operator:
     Attributes:
         name: What graphs call it.
         signature: The operands' and outputs' dimensions.
-        formula: The work of one application, from dimensions and attributes by name; None or a return value of None
-            where the contraction is all the work.
+        formula: Returns the work of one application, given dimensions and attributes by name. None, or a return value
+            of None, if the contraction is all the work.
         contracts: The operands whose product this is; their work is 2 FLOPs for each combination of all dimensions.
-        saves: What the backward pass keeps.
-        view: Whether the outputs share the first operand's storage, or a function of the formula's kind that says so.
-        infer: A function of the formula's kind that returns the outputs, where the signature cannot say them.
-        dtype: The outputs' dtype, or `promote` for that of the widest floating-point operand, as torch promotes; empty
-            means that of the first floating-point operand, or else of the first.
+        saves: What the backward pass needs. view: Whether the outputs share the first operand's storage, or a function
+        like the formula that returns this.
+        infer: A function like the formula that returns the outputs, for what the signature cannot express.
+        dtype: The outputs' dtype, or `promote` for the one that the operands promote to, as in torch. Empty means the
+            first floating-point operand's, or else the first operand's.
         doc: The factor per element and its source.
         replaces: Whether it takes the place of an operator of this name from another plugin.
-        gradients: The work of each operand's gradient: a function of the formula's kind by operand, `*` for one that
-            serves all operands at once. The gradient of a contracted operand is a contraction of the same size, which
-            is added; views and operands that carry no gradient need none.
-        recomputes: The work of its forward pass that its backward kernel does once more because it kept too little: no
-            part of any gradient, so that the hardware does it and the model does not ask for it. A function of the
-            formula's kind.
-        attributes: Defaults of the attributes, by name; REQUIRED where there is none.
+        gradients: The work of each operand's gradient: a function like the formula by operand, or under `*` one for all
+            operands together. A contracted operand's gradient is a contraction of the same size, which is added. Views
+            need none, nor do operands without a gradient.
+        recomputes: The work of the forward pass that the backward kernel repeats because too little was saved, as a
+            function like the formula. It is part of no gradient: the hardware does it, the model does not ask for it.
+        attributes: Defaults of the attributes, by name; REQUIRED if there is none.
         preexisting: True for outputs that exist before the graph runs, such as a cache from an earlier step. They are
             freed after their last use. (Any other view without operands is a table, which stays.)
-        attention: Its part in attention: `weights` for what makes weights of scores (a softmax), `whole` for a scores'
-            product, their weights and the weighted sum in one. Selective recomputation looks for both.
+        attention: Its part in attention: `weights` if it turns scores into weights (a softmax), `whole` if it does
+            scores, weights and weighted sum in one. Selective recomputation looks for both.
         preserves_layout: True if its outputs have the memory layout of the first operand of their shape, as those of
             torch's element-wise kernels do; otherwise they are row-major. May name an attribute that decides.
         caches: For an operator whose outputs stay in a cache for the next step: the bytes that one more token of one
-            sequence adds to them, a function of the formula's kind. 0 for what does not grow.
-        stacks: Whether it gathers what a block's repetitions stack up, when the block is written out; a view, or
-            folded would not equal unrolled.
+            sequence adds, as a function like the formula; 0 if it does not grow.
+        stacks: Whether it stacks the results of a block's repetitions when the block is unrolled. It is a view, or else
+            folded and unrolled graphs would not cost the same.
     """
 
     name: str
@@ -152,7 +151,7 @@ class Operator:
                 self._plans[function] = self._plan(function)
 
     def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
-        """What becomes of operands of these specs; worked out once for equal operands and attributes.
+        """Returns the operator applied to operands of these specs, computed once for equal operands and attributes.
 
         Raises ShapeError when the operands do not fit, OperatorError when an attribute is unknown or missing or the
         formula gives what is no work.
@@ -197,7 +196,7 @@ class Operator:
         outputs: Sequence[TensorSpec],
         attributes: Mapping[str, Any],
     ) -> Work:
-        """The formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions."""
+        """Returns the formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions."""
         work = NOTHING
         if self.formula is not None:
             result = self.call(self.formula, dims, batch, specs, outputs, attributes)
@@ -215,7 +214,7 @@ class Operator:
         )
 
     def contraction(self, dims: Mapping[str, Dim], batch: tuple[Dim, ...]) -> Dim:
-        """2 FLOPs for each combination of the contracted operands' dimensions, batch and contracted ones once."""
+        """Returns 2 FLOPs for each combination of the contracted operands' dimensions; shared dimensions count once."""
         return 2 * prod([dims[dim] for dim in self._contracted]) * (prod(batch) if self._batched else 1)
 
     def call(
@@ -227,7 +226,7 @@ class Operator:
         outputs: Sequence[TensorSpec],
         attributes: Mapping[str, Any],
     ) -> Any:
-        """`function` with the arguments that it asks for by name."""
+        """Calls `function` with the arguments that it asks for by name."""
         names, keywords = self._plans[function]
         values: list[Any] = []
         for name, kind, index in names:
@@ -246,7 +245,7 @@ class Operator:
         return function(*values, **{name: attributes[name] for name in keywords if name in attributes})
 
     def check_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Raise OperatorError for an attribute that the operator does not have, or one that it needs and lacks."""
+        """Raises OperatorError for an attribute that the operator does not have, or one that it needs and lacks."""
         for name in attributes:
             if name not in self.attributes:
                 raise OperatorError(f"has no attribute {name!r}{suggest(name, self.attributes) or '; it has none'}")
@@ -255,7 +254,7 @@ class Operator:
                 raise OperatorError(f"needs the attribute {name!r}")
 
     def _sized(self, dims: Mapping[str, Dim], attributes: Mapping[str, Any]) -> dict[str, Dim]:
-        """The output dimensions that attributes give."""
+        """Returns the output dimensions that attributes give."""
         return {
             name: check_dim(attributes.get(name, self.attributes[name]), f"attribute {name}")
             for name in self.signature.unbound()
@@ -269,7 +268,7 @@ class Operator:
         return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
 
     def _plan(self, function: Callable[..., Any]) -> _Plan:
-        """Where each argument of a function comes from: its positional ones, and the names of the others."""
+        """Returns where each positional argument of a function comes from, and the names of its other arguments."""
         known = self.signature.sources
         code: CodeType = function.__code__
         names = code.co_varnames[: code.co_argcount]
@@ -292,7 +291,7 @@ REQUIRED = _Required()
 
 
 def keywords_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The keyword-only arguments of a function and their defaults."""
+    """Returns the keyword-only arguments of a function and their defaults."""
     code: CodeType = function.__code__
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     defaults = function.__kwdefaults__ or {}

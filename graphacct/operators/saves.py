@@ -1,7 +1,7 @@
 """What an operator's backward pass saves, as tensors: `Operator.saves` evaluated for operands of certain specs.
 
-These are the declarations of one operator, as torch saves them on CUDA. An operator knows no storages: two of these may
-be the same storage, and parameters are among them. The union over a graph is `saved_storages`.
+This is what one operator declares, as torch saves it on CUDA. An operator does not know storages: two of its tensors
+may share one, and parameters are among them. `saved_storages` gives the union over a graph.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def saved_tensors(
 def _places(
     operator: Operator, name: str, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
 ) -> list[tuple[str, int, TensorSpec]]:
-    """Where the operand or output of this name is: nowhere when it was left out, several times when it is variadic."""
+    """Returns where the operand or output of this name is: nowhere if it was left out, several times if it is
+    variadic."""
     for index, term in enumerate(operator.signature.inputs):
         if term.name == name:
             stop = len(specs) if term.variadic else index + 1
@@ -82,7 +83,7 @@ def _places(
 
 
 def _dtype(operator: Operator, dtype: str, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
-    """The dtype of a tensor of its own: the one said, that of the operand said, or that of the first output."""
+    """Returns the dtype of a tensor of its own: the one said, that of the operand said, or that of the first output."""
     for index, term in enumerate(operator.signature.inputs):
         if term.name == dtype:
             return specs[index].dtype if index < len(specs) else outputs[0].dtype
@@ -113,7 +114,7 @@ def _shape(operator: Operator, item: Saved, application: Application, attributes
 
 
 def _output_dims(operator: Operator, application: Application) -> dict[str, Any]:
-    """The sizes of the dimensions that the outputs' terms name, from the outputs as they are."""
+    """Returns the sizes of the dimensions that the outputs' terms name, from the outputs as they are."""
     sizes: dict[str, Any] = {}
     for term, spec in zip(operator.signature.outputs, application.outputs, strict=False):
         front, back = len(term.front), len(term.back)

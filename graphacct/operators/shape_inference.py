@@ -1,4 +1,4 @@
-"""The outputs of an operator: what its `infer` function returned, as specs, and the checks that they can be tensors."""
+"""Shape inference: the specs of an operator's outputs, and the checks that they can be tensors."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from graphacct.errors import ShapeError, brief
 from graphacct.tensors import FLOATING, TensorSpec, dtype_name, promoted
 
 PROMOTE = "promote"
-"""In the place of a dtype: that which operands of several dtypes are promoted to."""
+"""Stands for the dtype that operands of several dtypes promote to."""
 
 
 def default_dtype(specs: Sequence[TensorSpec]) -> str:
-    """The dtype of the first floating-point operand, or else of the first."""
+    """Returns the dtype of the first floating-point operand, or else of the first."""
     for spec in specs:
         if spec.dtype in FLOATING:
             return spec.dtype
@@ -22,9 +22,9 @@ def default_dtype(specs: Sequence[TensorSpec]) -> str:
 
 
 def promote(specs: Sequence[TensorSpec]) -> str:
-    """The dtype that operands of several floating-point dtypes are computed in; without any, that of the first.
+    """Returns the dtype that the floating-point operands promote to; without any, that of the first operand.
 
-    A scalar is no reason to widen the others, as in torch.
+    A scalar does not promote the others, as in torch.
     """
     floating = [spec for spec in specs if spec.dtype in FLOATING]
     dtypes = [spec.dtype for spec in floating if spec.shape] or [spec.dtype for spec in floating]
@@ -32,7 +32,7 @@ def promote(specs: Sequence[TensorSpec]) -> str:
 
 
 def as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:
-    """What an `infer` function returned, as specs: a TensorSpec, a shape, or a list of either."""
+    """Returns what an `infer` function returned, as specs: a TensorSpec, a shape, or a list of either."""
     if type(result) is TensorSpec:
         return (result,)
     items = result if isinstance(result, list) else [result]
@@ -40,7 +40,7 @@ def as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:
 
 
 def check_specs(specs: Sequence[TensorSpec]) -> None:
-    """Raise ShapeError for an output that no tensor can be: its operator's attributes have asked for it."""
+    """Raises ShapeError for an output that cannot be a tensor, such as one with a negative size."""
     for spec in specs:
         dtype_name(spec.dtype)
         for dim in spec.shape:
@@ -52,7 +52,7 @@ def check_specs(specs: Sequence[TensorSpec]) -> None:
 
 
 def check_outputs(declared: Sequence[TensorSpec], inferred: Sequence[TensorSpec]) -> None:
-    """Raise ShapeError when a node says its outputs are other than its operator makes them."""
+    """Raises ShapeError if a node states other outputs than its operator makes."""
     if len(declared) != len(inferred):
         raise ShapeError(f"gives {len(inferred)} outputs, not {len(declared)}")
     for index, (ours, theirs) in enumerate(zip(declared, inferred, strict=True)):

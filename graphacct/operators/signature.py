@@ -1,11 +1,11 @@
-"""The signature language: what an operator takes and gives, as einsum writes it.
+"""The signature language: an operator's operands and outputs, in the notation of einsum.
 
     x: ... k, weight: n k, bias?: n -> ... n
 
 Operands are separated by commas, dimensions by blanks. A dimension is a name (equal names are equal sizes) or
 `...`, which stands for any leading or inner dimensions and broadcasts between operands as in numpy. An operand may
 have a name (`x:`); `name?:` may be left out, and `name*:` is any number of operands. A dimension that only the outputs
-have is taken from the operator's attribute of that name. Nothing after the arrow is a scalar.
+have is taken from the operator's attribute of that name. An empty right side is a scalar.
 
 `*name` stands for any number of dimensions as `...` does, but has a name of its own and broadcasts with nothing: a
 convolution is `x: b c *space, weight: o i *kernel`. A formula that asks for `space` gets the tuple of sizes.
@@ -90,7 +90,7 @@ class Signature:
         object.__setattr__(self, "_results", tuple((t.front, t.back, t.ellipsis) for t in self.outputs))
 
     def bind(self, specs: Sequence[TensorSpec]) -> tuple[dict[str, Dim], tuple[Dim, ...]]:
-        """What the names stand for when the operands are `specs`: sizes by name, and the dimensions of `...`.
+        """Returns the sizes of the names for operands of these specs, and the dimensions of `...`.
 
         Raises ShapeError, which names the dimension and both sizes, when the operands do not fit.
         """
@@ -124,7 +124,7 @@ class Signature:
         return dims, batch or ()
 
     def shapes(self, dims: Mapping[str, Any], batch: tuple[Dim, ...]) -> list[tuple[Dim, ...]]:
-        """The outputs' shapes; KeyError names a dimension that nothing gives."""
+        """Returns the outputs' shapes; KeyError names a dimension that nothing gives."""
         return [
             (
                 *[dims[dim] for dim in front],
@@ -137,7 +137,7 @@ class Signature:
         ]
 
     def unbound(self) -> tuple[str, ...]:
-        """The output dimensions that no operand has: attributes must give them."""
+        """Returns the output dimensions that no operand has: attributes must give them."""
         given = {dim for term in self.inputs for dim in term.names}
         return tuple(dict.fromkeys(dim for term in self.outputs for dim in term.names if dim not in given))
 
@@ -164,7 +164,7 @@ class Signature:
     def _bind_all(
         self, name: str, sizes: tuple[Dim, ...], dims: dict[str, Any], term: Term, specs: Sequence[TensorSpec]
     ) -> None:
-        """Bind the dimensions that `*name` stands for, all of them or none."""
+        """Binds the dimensions that `*name` stands for, all of them or none."""
         known = dims.setdefault(name, sizes)
         if known is not sizes and (len(known) != len(sizes) or any(map(differ, known, sizes))):
             where = next((t.name for t in self.inputs if t.ellipsis == name), term.name)
@@ -203,7 +203,7 @@ def _equal(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
 
 @cache
 def parse(text: str) -> Signature:
-    """The signature that `text` writes; SignatureError says what in it cannot be read."""
+    """Returns the signature that `text` writes; SignatureError says what in it cannot be read."""
     if text.count("->") != 1:
         raise SignatureError(f"signature {text!r} needs exactly one '->' between operands and outputs")
     left, right = text.split("->")

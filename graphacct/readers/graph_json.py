@@ -29,7 +29,7 @@ PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen"}
 
 
 def read(path: str | os.PathLike[str], operators: Mapping[str, Operator]) -> Graph:
-    """The graph in a JSON file.
+    """Returns the graph in a JSON file.
 
     Raises ReadError, which names the file, the node and what is wrong in it.
     """
@@ -42,7 +42,7 @@ def read(path: str | os.PathLike[str], operators: Mapping[str, Operator]) -> Gra
 
 
 def from_dict(content: Any, name: str, operators: Mapping[str, Operator]) -> Graph:
-    """The graph of the parsed JSON; `name` serves where the file gives none."""
+    """Returns the graph of the parsed JSON; `name` serves where the file gives none."""
     if isinstance(content, Mapping) and "schema" not in content:
         raise ReadError("has neither a schema, as a saved graph has, nor a model_type, as a config.json has")
     graph = _object(content, "the file", GRAPH_KEYS)
@@ -170,7 +170,7 @@ def _frozen(value: Any) -> Any:
 
 
 def _brief(value: Any) -> str:
-    """A value as the file has it, cut where it is long."""
+    """Returns a value as the file has it, cut where it is long."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
@@ -181,12 +181,12 @@ def write(graph: Graph, path: str | os.PathLike[str]) -> None:
 
 
 def to_json(graph: Graph) -> str:
-    """The graph as JSON text; GraphError names a dimension that is no number."""
+    """Returns the graph as JSON text; GraphError names a dimension that is no number."""
     return json.dumps(to_dict(graph), indent=1) + "\n"
 
 
 def to_dict(graph: Graph) -> dict[str, Any]:
-    """The graph as plain values, as docs/graph-json.md describes them."""
+    """Returns the graph as plain values, as docs/graph-json.md describes them."""
     return {"schema": SCHEMA, **_graph_dict(graph), "workload": dict(graph.workload)}
 
 

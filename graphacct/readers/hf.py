@@ -29,8 +29,8 @@ CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 
 
 def accepts(model: Any) -> bool:
-    """Whether a path is a config.json, another file with a `model_type`, or a folder with a config.json; or whether an
-    object is a mapping with such keys."""
+    """Returns whether a path is a config.json, another file with a `model_type`, or a folder with a config.json; or
+    whether an object is a mapping with such keys."""
     if not isinstance(model, str):
         return isinstance(model, Mapping) and ("model_type" in model or "architectures" in model)
     path = model
@@ -49,7 +49,8 @@ def accepts(model: Any) -> bool:
 
 
 def find(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
-    """The model's name, its architecture and its configuration, from a path or from a mapping with a file's keys.
+    """Returns the model's name, its architecture and its configuration, from a path or from a mapping with a file's
+    keys.
 
     Raises ReadError, which names the file, the key, the value and what was expected.
     """
@@ -84,14 +85,14 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
 
 
 def _by_class(names: Any, known: Iterable[str]) -> str | None:
-    """The family of a file from before `model_type`: the one that its class is called after."""
+    """Returns the family of a file from before `model_type`: the one that its class is called after."""
     name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
     stem = re.sub(CLASS_ENDING, "", name).lower()
     return next((kind for kind in known if kind.replace("_", "") == stem), None)
 
 
 def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    """What to do about a model_type that nothing reads."""
+    """Returns what to do about a model_type that nothing reads."""
     text = content.get("text_config")
     inner = text.get("model_type") if isinstance(text, Mapping) else None
     if isinstance(inner, str) and inner in known:
@@ -101,13 +102,14 @@ def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
 
 
 def _called(content: Mapping[str, Any]) -> str:
-    """The name that a configuration has of where it came from: the last part of `org/model`; empty without one."""
+    """Returns the name that a configuration has of where it came from: the last part of `org/model`; empty without
+    one."""
     name = content.get("_name_or_path")
     return os.path.basename(os.path.normpath(name)) if isinstance(name, str) and name else ""
 
 
 def _name(file: str) -> str:
-    """What to call the model: its folder, or the file itself where its name says more."""
+    """Returns what to call the model: its folder, or the file itself where its name says more."""
     name = os.path.basename(file)
     if name != FILE:
         return os.path.splitext(name)[0]

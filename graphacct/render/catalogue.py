@@ -49,12 +49,13 @@ def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]
 
 
 def failures(failed: Iterable[tuple[str, str, PluginError]]) -> list[dict[str, Any]]:
-    """The plugins that could not be loaded (`graphacct.hooks.manager.load(failed=…)`), as the catalogue's rows."""
+    """Returns the plugins that could not be loaded (`graphacct.hooks.manager.load(failed=…)`), as the catalogue's
+    rows."""
     return [{"name": name, "origin": origin, "registers": {}, "error": str(error)} for name, origin, error in failed]
 
 
 def conflicts(plugins: Plugins) -> list[str]:
-    """What is wrong with what the plugins register together: a name that two of them claim."""
+    """Returns what is wrong with what the plugins register together: a name that two of them claim."""
     found = []
     for kind in KINDS[:-1]:
         try:
@@ -77,19 +78,19 @@ def _facts(kind: str, item: Any) -> dict[str, Any]:
 
 
 def _per(quantity: Quantity) -> str:
-    """What a quantity's formula is of, in the contract's word."""
+    """Returns what a quantity's formula is of, in the contract's word."""
     if quantity.of_node is not None:
         return "total" if quantity.repeats_included else "node"
     return "row" if quantity.of_row else "owned" if quantity.of_owned else "parameter"
 
 
 def _doc(item: Any) -> str:
-    """What it is, in its own words; a click command has them under another name."""
+    """Returns what it is, in its own words; a click command has them under another name."""
     return str(item.doc if hasattr(item, "doc") else item.get_short_help_str(200))
 
 
 def _option(option: Any) -> str:
-    """An option of a transform: `dropout=0.0`, or its name alone where it must be given."""
+    """Returns an option of a transform: `dropout=0.0`, or its name alone where it must be given."""
     return str(option.name if option.default is ... else f"{option.name}={option.default}")
 
 
@@ -112,7 +113,7 @@ def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
 
 
 def _plugin(plugin: Plugin, plugins: Plugins) -> dict[str, Any]:
-    """A plugin with what it registers; one whose hook fails, with its error."""
+    """Returns a plugin with what it registers; one whose hook fails, with its error."""
     registers: dict[str, list[str]] = {}
     error = None
     for hook in plugins.manager.get_hookcallers(plugin.module) or ():

@@ -18,9 +18,10 @@ MOST = 1_000_000
 
 
 def expanded(report: Report, plugins: Plugins | None = None) -> Report:
-    """The report of the same model with every block's repetitions written out, so that each tensor has its own name.
+    """Returns the report of the same model with every block's repetitions written out, so that each tensor has its own
+    name.
 
-    Raises ConfigError where that would be more than a million tensors, or where a block repeats a symbolic number of
+    Raises ConfigError if that would be more than a million tensors, or where a block repeats a symbolic number of
     times.
     """
     counts = [row.count for row in report.by_parameter]
@@ -34,7 +35,7 @@ def expanded(report: Report, plugins: Plugins | None = None) -> Report:
 
 
 def to_dict(report: Report) -> dict[str, Any]:
-    """The checkpoint as plain values: see docs/json.md."""
+    """Returns the checkpoint as plain values: see docs/json.md."""
     total = {name: report.total[name] for name in ("params", "param_bytes") if name in report.total}
     rows = parameters(report)
     counts = [row["count"] for row in rows]

@@ -45,7 +45,7 @@ class Comparison:
         paths: The rows' paths or operators, in the order of the models: those of the first, with the others' own
             put in where they stand.
         values: For each path and report: the quantity, or None where the model has no such row.
-        shares: The same of the part of the model's total of this quantity, 0 to 1; None where the total is no sum: a
+        shares: The same of the part of the model's total of this quantity, 0 to 1; None if the total is no sum: a
             largest value and a ratio have no parts.
         uncosted: The same of how many nodes without a cost the row holds.
     """
@@ -59,7 +59,7 @@ class Comparison:
     uncosted: tuple[tuple[int, ...], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as plain values: see docs/json.md."""
+        """Returns the comparison as plain values: see docs/json.md."""
         rows = []
         for path, values, shares, uncosted in self._plain_rows():
             cells = [
@@ -71,7 +71,7 @@ class Comparison:
         return {"schema": SCHEMA, "quantity": self.quantity, "by": self.by, "models": models, "rows": rows}
 
     def _total(self, report: Report) -> dict[str, Any]:
-        """The quantities of a whole model, and the one compared where it is a ratio."""
+        """Returns the quantities of a whole model, and the one compared where it is a ratio."""
         return quantities(report.total) | ratios_of(report, report.total, {self.quantity} - {*report.total})
 
     def records(self) -> list[dict[str, Any]]:
@@ -103,13 +103,13 @@ class Comparison:
         return table(self.records())
 
     def markdown(self) -> str:
-        """The comparison as a Markdown table."""
+        """Returns the comparison as a Markdown table."""
         from graphacct.render.markdown import to_markdown
 
         return to_markdown(self.sheet())
 
     def sheet(self, binary: bool = False) -> Sheet:
-        """The comparison as a table's lines; bytes in GiB instead of GB when `binary`.
+        """Returns the comparison as a table's lines; bytes in GiB instead of GB when `binary`.
 
         Rows in which every model has 0 are left out, and a note says how many those are.
         """
@@ -175,7 +175,7 @@ class Comparison:
         return zip(self.paths, self.values, self.shares, self.uncosted, strict=True)
 
     def _workloads(self) -> list[str]:
-        """The workload, once when it is everyone's."""
+        """Returns the workload, once when it is everyone's."""
         texts = [workload_text(report) for report in self.reports]
         if len(set(texts)) == 1:
             return [texts[0]] if texts[0] else []
@@ -240,7 +240,7 @@ def compare(
 
 
 def merged(orders: Iterable[Sequence[str]]) -> list[str]:
-    """All names: those of the first order, and each other order's own after the name they follow there."""
+    """Returns all names: those of the first order, and each other order's own after the name they follow there."""
     result: list[str] = []
     for order in orders:
         known = set(result)

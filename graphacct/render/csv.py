@@ -23,7 +23,8 @@ _FORMULA = re.compile(r"[=+\-@]")
 
 
 def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None) -> str:
-    """The report as CSV, with a first line of column names: every quantity, or the `columns`, ratios among them."""
+    """Returns the report as CSV, with a first line of column names: every quantity, or the `columns`, ratios among
+    them."""
     terms = {
         "model": report.model,
         "convention": report.convention,
@@ -60,7 +61,7 @@ def _cell(value: Any) -> Any:
 
 
 def _joined(value: Any) -> str:
-    """A shape as `1x1024`; several shapes with `;` between; other lists with blanks."""
+    """Returns a shape as `1x1024`; several shapes with `;` between; other lists with blanks."""
     if not isinstance(value, (list, tuple)):
         return printable(value)
     nested = any(isinstance(item, (list, tuple)) for item in value)

@@ -20,7 +20,7 @@ MOST_ALIVE = 8
 
 
 def to_text(explanation: Explanation) -> str:
-    """An explanation in lines of plain text: the operands, the values, each quantity's formula, the source."""
+    """Returns an explanation in lines of plain text: the operands, the values, each quantity's formula, the source."""
     scope = not explanation.operator
     lines = [f"{explanation.node} of {explanation.model}: {explanation.operator or 'a scope'}"]
     if explanation.origin:

@@ -21,12 +21,12 @@ def html(
     columns: Sequence[str] | None = None,
     binary: bool = False,
 ) -> str:
-    """The report as an HTML table; the arguments are those of `graphacct.render.sheet.sheet`."""
+    """Returns the report as an HTML table; the arguments are those of `graphacct.render.sheet.sheet`."""
     return to_html(sheet(report, by, depth, columns, binary))
 
 
 def to_html(sheet: Sheet) -> str:
-    """A sheet in HTML, styled inline: it needs no style sheet and no script."""
+    """Returns a sheet in HTML, styled inline: it needs no style sheet and no script."""
     head = "".join(f'<th style="{_style(column.number)}">{escape(column.title)}</th>' for column in sheet.columns)
     body = "\n".join(_line(sheet, line) for line in sheet.lines)
     foot = f"<tfoot>{_line(sheet, sheet.total, 'th')}</tfoot>" if sheet.total else ""

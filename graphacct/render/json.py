@@ -20,7 +20,8 @@ SCHEMA = "graphacct.report/1"
 
 
 def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
-    """The report as plain Python values, in the contract's shape and order, with the `ratios` that are named."""
+    """Returns the report as plain Python values, in the contract's shape and order, with the `ratios` that are
+    named."""
     return {
         "schema": SCHEMA,
         **heading(report),
@@ -32,7 +33,7 @@ def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def heading(report: Report) -> dict[str, Any]:
-    """What every output states first: the model, the convention, the coverage and the workload."""
+    """Returns what every output states first: the model, the convention, the coverage and the workload."""
     return {
         "model": report.model,
         "convention": report.convention,
@@ -42,18 +43,18 @@ def heading(report: Report) -> dict[str, Any]:
 
 
 def coverage(value: Coverage) -> dict[str, Any]:
-    """The coverage: how many nodes have a cost, of how many, and which have none."""
+    """Returns the coverage: how many nodes have a cost, of how many, and which have none."""
     uncosted = [{"name": name, "operator": operator} for name, operator in value.uncosted]
     return {"costed": value.costed, "total": value.total, "uncosted": uncosted}
 
 
 def json(report: Report, columns: Sequence[str] | None = None) -> str:
-    """The contract as text, one row a line: every quantity, and the ratios among the `columns`."""
+    """Returns the contract as text, one row a line: every quantity, and the ratios among the `columns`."""
     return to_json(to_dict(report, ratios_among(report, columns)))
 
 
 def to_json(values: Mapping[str, Any]) -> str:
-    """A dictionary as JSON, each key on a line of its own and each row of a list too. Never NaN, only ASCII."""
+    """Returns a dictionary as JSON, each key on a line of its own and each row of a list too. Never NaN, only ASCII."""
     lines = [f"  {_dumps(key)}: {_lines(value)}" for key, value in values.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 

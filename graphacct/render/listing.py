@@ -28,7 +28,7 @@ FEW = 4
 
 
 def sheet(kind: str, rows: Iterable[Mapping[str, Any]], problems: Sequence[str] = ()) -> Sheet:
-    """The sheet of one kind of the catalogue; `problems` are shown below it."""
+    """Returns the sheet of one kind of the catalogue; `problems` are shown below it."""
     rows = list(rows)
     if kind == "architectures":
         rows = _once(rows)
@@ -54,7 +54,7 @@ def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _shown(row: Mapping[str, Any], name: str) -> Any:
-    """A row's value; what is the core's own comes from `graphacct`, whichever of its modules registers it."""
+    """Returns a row's value; what is the core's own comes from `graphacct`, whichever of its modules registers it."""
     return row["origin"] if name == "plugin" and row["origin"] == "graphacct" else row[name]
 
 
@@ -77,5 +77,5 @@ def _registered(kind: str, names: Sequence[str]) -> str:
 
 
 def _first_paragraph(text: str) -> str:
-    """The first paragraph of a docstring, on one line."""
+    """Returns the first paragraph of a docstring, on one line."""
     return " ".join(text.strip().split("\n\n")[0].split())

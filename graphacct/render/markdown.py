@@ -23,12 +23,12 @@ def markdown(
     columns: Sequence[str] | None = None,
     binary: bool = False,
 ) -> str:
-    """The report as a Markdown table; the arguments are those of `graphacct.render.sheet.sheet`."""
+    """Returns the report as a Markdown table; the arguments are those of `graphacct.render.sheet.sheet`."""
     return to_markdown(sheet(report, by, depth, columns, binary))
 
 
 def to_markdown(sheet: Sheet) -> str:
-    """A sheet in Markdown. Names stand in full, whatever the tree."""
+    """Returns a sheet in Markdown. Names stand in full, whatever the tree."""
     rows = [
         "| " + " | ".join(escaped(column.title) for column in sheet.columns) + " |",
         "|" + "|".join(" ---: " if column.number else " --- " for column in sheet.columns) + "|",
@@ -47,7 +47,7 @@ def to_markdown(sheet: Sheet) -> str:
 
 
 def code(name: str) -> str:
-    """A name as code, or escaped where it holds what could end the code or the cell."""
+    """Returns a name as code, or escaped where it holds what could end the code or the cell."""
     return f"`{name}`" if name.strip() and _TAME.fullmatch(name) else escaped(name)
 
 

@@ -18,9 +18,9 @@ COLORS = {FORWARD: "tab:blue", BACKWARD: "tab:orange", RECOMPUTE: "tab:green"}
 
 
 def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> None:
-    """Write the live bytes over the kernels of the schedule to a .png, .svg or .pdf, the peak marked.
+    """Writes the live bytes over the kernels of the schedule to a .png, .svg or .pdf, the peak marked.
 
-    Raises RenderError where matplotlib is not installed, for another ending, and where sizes are symbols; WriteError
+    Raises RenderError if matplotlib is not installed, for another ending, and where sizes are symbols; WriteError
     where the file cannot be written.
     """
     ending = os.fspath(path).rpartition(".")[2].lower()
@@ -66,5 +66,5 @@ def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> 
 
 
 def _literal(name: str) -> str:
-    """A name that matplotlib does not take for a formula."""
+    """Returns a name that matplotlib does not take for a formula."""
     return printable(name).replace("$", r"\$")

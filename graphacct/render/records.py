@@ -41,7 +41,8 @@ def records(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> li
 
 
 def parameters(report: Report) -> list[dict[str, Any]]:
-    """The checkpoint's tensors. `params` adds up to the total: 0 for tied tensors, buffers and uncosted nodes."""
+    """Returns the checkpoint's tensors. `params` adds up to the total: 0 for tied tensors, buffers and uncosted
+    nodes."""
     owned = {parameter.name for record in report.annotated.costs for parameter in record.owned}
     rows = []
     for row in report.by_parameter:
@@ -62,8 +63,8 @@ def parameters(report: Report) -> list[dict[str, Any]]:
 
 
 def nodes(report: Report, ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Every node with its operator, output shapes, repeats and quantities (all of them None without a cost), then the
-    `ratios` that are named."""
+    """Returns every node with its operator, output shapes, repeats and quantities (all of them None without a cost),
+    then the `ratios` that are named."""
     values = iter(report.values)
     names = [quantity.name for quantity in report.quantities]
     whole = report.total.get("flops", 0)
@@ -93,12 +94,12 @@ def quantities(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ratios_of(report: Report, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The ratios that are named, of a row's quantities, as plain values; None where one divides by zero."""
+    """Returns the ratios that are named, of a row's quantities, as plain values; None if one divides by zero."""
     return {name: plain_value(report.figure(name, values), name) for name in names}
 
 
 def ratios_among(report: Report, columns: Iterable[str] | None) -> list[str]:
-    """The names of columns that are ratios; raises what `Report.quantity` raises for one that is not known."""
+    """Returns the names of columns that are ratios; raises what `Report.quantity` raises for one that is not known."""
     return [name for name in columns or () if name != "share" and report.quantity(name, "column").of_row is not None]
 
 
@@ -111,12 +112,12 @@ def _with_ratios(
 
 
 def uncosted_paths(report: Report) -> dict[str, int]:
-    """How many nodes without a cost each scope and node of the report holds."""
+    """Returns how many nodes without a cost each scope and node of the report holds."""
     return count(path for name, _ in report.coverage.uncosted for path in outward(pattern(name)))
 
 
 def count(names: Iterable[str]) -> dict[str, int]:
-    """How often each name occurs."""
+    """Returns how often each name occurs."""
     counts: dict[str, int] = {}
     for name in names:
         counts[name] = counts.get(name, 0) + 1
@@ -137,8 +138,8 @@ def _row(key: str, row: Row, uncosted: int) -> dict[str, Any]:
 
 
 def workload_texts(workload: Mapping[str, Any]) -> dict[str, Any]:
-    """The workload with its transforms as the command line writes them; one that states itself under its own name (as
-    `lora` does) is not written twice."""
+    """Returns the workload with its transforms as the command line writes them; one that states itself under its own
+    name (as `lora` does) is not written twice."""
     applied = [record for record in workload.get("transforms", ()) if record["name"] not in workload]
     others = {name: value for name, value in workload.items() if name != "transforms"}
     if not applied:
@@ -149,7 +150,7 @@ def workload_texts(workload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_value(value: Any, name: str) -> Any:
-    """A figure or a setting as JSON holds it: int, finite float, list, text, or the text of a symbol.
+    """Returns a figure or a setting as JSON holds it: int, finite float, list, text, or the text of a symbol.
 
     Raises OperatorError, which names it, for a number that JSON cannot hold (NaN, infinity).
     """

@@ -105,7 +105,7 @@ def sheet(
     columns: Sequence[str] | None = None,
     binary: bool = False,
 ) -> Sheet:
-    """The sheet of a report.
+    """Returns the sheet of a report.
 
     Args:
         report: The report.
@@ -144,7 +144,7 @@ def sheet(
 
 
 def levels(reports: Iterable[Report], depth: int | None) -> int:
-    """The levels of scopes to show: `depth`, or up to 3, as many as fit in 30 lines for each report."""
+    """Returns the levels of scopes to show: `depth`, or up to 3, as many as fit in 30 lines for each report."""
     if depth is not None:
         if depth < 1:
             raise ConfigError(f"depth must be at least 1, not {depth}")
@@ -155,12 +155,12 @@ def levels(reports: Iterable[Report], depth: int | None) -> int:
 
 
 def title(quantity: Quantity | None) -> str:
-    """What stands above a column: a quantity's, or the shares'."""
+    """Returns what stands above a column: a quantity's, or the shares'."""
     return "Share" if quantity is None else printable(quantity.title or quantity.name)
 
 
 def default_columns(report: Report) -> tuple[str, ...]:
-    """The columns of a table: the core's few, and every quantity that has no words for the line below."""
+    """Returns the columns of a table: the core's few, and every quantity that has no words for the line below."""
     known = {quantity.name for quantity in report.quantities}
     columns = TRAINING_COLUMNS if report.annotated.training else COLUMNS
     own = [item.name for item in report.quantities if not item.words and item.name not in _whole(report)]
@@ -168,30 +168,30 @@ def default_columns(report: Report) -> tuple[str, ...]:
 
 
 def _whole(report: Report) -> set[str]:
-    """The quantities that are parts of another and, in this model, all of it."""
+    """Returns the quantities that are parts of another and, in this model, all of it."""
     total = report.total
     parts = [item for item in report.quantities if item.within in total]
     return {item.name for item in parts if same(total[item.name], total[item.within])}
 
 
 def workload_text(report: Report) -> str:
-    """The workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
+    """Returns the workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
     return ", ".join(f"{printable(name)} {_size(value)}" for name, value in workload_texts(report.workload).items())
 
 
 def terms(report: Report) -> str:
-    """The convention and the coverage, without which no figure means anything."""
+    """Returns the convention and the coverage, without which no figure means anything."""
     coverage = report.coverage
     return f"convention {printable(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
 
 
 def warning(report: Report) -> str:
-    """What no total contains; empty when the coverage is full."""
+    """Returns what no total contains; empty when the coverage is full."""
     return f"incomplete: {printable(report.coverage)}" if report.coverage.uncosted else ""
 
 
 def partial(report: Report) -> str:
-    """What stands beside every total when the coverage is not full."""
+    """Returns what stands beside every total when the coverage is not full."""
     coverage = report.coverage
     return f" ({coverage.costed} of {coverage.total} nodes)" if coverage.uncosted else ""
 
@@ -201,7 +201,7 @@ def _total_label(report: Report) -> str:
 
 
 def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
-    """The totals that have no column, on one line; one that two quantities give stands there once."""
+    """Returns the totals that have no column, on one line; one that two quantities give stands there once."""
     said = {name for pair in SAID_ALREADY.items() for name in pair if set(pair) & set(shown)}
     said |= {name for name, other in SAID_ALREADY.items() if other in report.total} | _whole(report)
     texts = [
@@ -236,7 +236,7 @@ def _line(
     missing: dict[str, int],
     binary: bool,
 ) -> Line:
-    """A row's line; a node without a cost says so instead of 0, and what holds one says that there is more."""
+    """Returns a row's line; a node without a cost says so instead of 0, and what holds one says that there is more."""
     lacking = missing.get(row.path, 0)
     alone = lacking and (operator or all(same(value, 0) for value in row.figures))
     cells = [UNCOSTED] * len(quantities)
@@ -252,7 +252,8 @@ def _line(
 def _cells(
     report: Report, values: Mapping[str, Any], share: Any, quantities: Sequence[Quantity | None], binary: bool
 ) -> list[str]:
-    """A row's figures under the columns; None stands for its share. What is 0, or a ratio that is none, is left out."""
+    """Returns a row's figures under the columns; None stands for its share. What is 0, or a ratio that is none, is left
+    out."""
     cells = []
     for quantity in quantities:
         value = share if quantity is None else report.figure(quantity.name, values)

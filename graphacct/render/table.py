@@ -36,12 +36,12 @@ def table(
     binary: bool = False,
     width: int = WIDTH,
 ) -> str:
-    """The report as a table in plain characters; the arguments are those of `graphacct.render.sheet.sheet`."""
+    """Returns the report as a table in plain characters; the arguments are those of `graphacct.render.sheet.sheet`."""
     return to_text(sheet(report, by, depth, columns, binary), width)
 
 
 def to_text(sheet: Sheet, width: int = WIDTH) -> str:
-    """A sheet in plain characters."""
+    """Returns a sheet in plain characters."""
     from rich.console import Console
 
     file = StringIO()
@@ -50,7 +50,7 @@ def to_text(sheet: Sheet, width: int = WIDTH) -> str:
 
 
 def show(sheet: Sheet, console: Console) -> None:
-    """Print a sheet on a rich console. Nothing in it is taken for markup."""
+    """Prints a sheet on a rich console. Nothing in it is taken for markup."""
     from rich.measure import Measurement
     from rich.text import Text
 

@@ -23,17 +23,17 @@ def si(value: Any, unit: str = "") -> str:
 
 
 def params(value: Any) -> str:
-    """A count as model sizes are written, in thousands, millions and billions: `1.56 B`."""
+    """Returns a count as model sizes are written, in thousands, millions and billions: `1.56 B`."""
     return _scaled(value, 1000, COUNTS, "")
 
 
 def bytes_(value: Any, binary: bool = False) -> str:
-    """A number of bytes: `6.23 GB` (powers of 1,000), or `5.80 GiB` (powers of 1,024) when `binary`."""
+    """Returns a number of bytes: `6.23 GB` (powers of 1,000), or `5.80 GiB` (powers of 1,024) when `binary`."""
     return _scaled(value, 1024, BINARY, "B") if binary else _scaled(value, 1000, SI, "B")
 
 
 def human(value: Any, unit: str, binary: bool = False) -> str:
-    """A quantity's value in the human form of its unit (`Quantity.unit`)."""
+    """Returns a quantity's value in the human form of its unit (`Quantity.unit`)."""
     if unit == "byte":
         return bytes_(value, binary)
     if unit == "%":
@@ -42,7 +42,7 @@ def human(value: Any, unit: str, binary: bool = False) -> str:
 
 
 def percent(share: Any) -> str:
-    """A share from 0 to 1 as a percentage with two decimals: `65.92 %`; a symbol prints as itself."""
+    """Returns a share from 0 to 1 as a percentage with two decimals: `65.92 %`; a symbol prints as itself."""
     if is_symbol(share) and share.is_number:
         share = float(share)
     if is_symbol(share) or is_array(share):
@@ -80,7 +80,7 @@ def _digits(scaled: Fraction, base: int) -> str | None:
 
 
 def _scientific(scaled: Fraction) -> str:
-    """A number past the last prefix, as 1.23e+45; `float` would overflow where this does not."""
+    """Returns a number past the last prefix, as 1.23e+45; `float` would overflow where this does not."""
     exponent = max(scaled.numerator.bit_length() - scaled.denominator.bit_length(), 0) * 30103 // 100000
     while scaled >= 10 ** (exponent + 1):
         exponent += 1

@@ -32,7 +32,7 @@ def sheet(found: Verification, checkpoint: str) -> Sheet:
 
 
 def to_dict(found: Verification) -> dict[str, Any]:
-    """The comparison as plain values: see docs/json.md."""
+    """Returns the comparison as plain values: see docs/json.md."""
     return {
         "schema": SCHEMA,
         "model": found.model,

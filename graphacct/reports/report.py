@@ -112,7 +112,7 @@ class Report:
         return found
 
     def to_dict(self, ratios: Sequence[str] = ()) -> dict[str, Any]:
-        """The JSON contract as plain Python values (docs/json.md), with the `ratios` that are named."""
+        """Returns the JSON contract as plain Python values (docs/json.md), with the `ratios` that are named."""
         values: dict[str, Any] = display("report.dict", self, ratios)
         return values
 

@@ -22,8 +22,9 @@ ALWAYS = (SHARE_OF,)
 def rollup(
     annotated: AnnotatedGraph, plugins: Plugins | None = None, quantities: Collection[str] | None = None
 ) -> Report:
-    """The report of an annotated graph, with the `quantities` that are named and `flops`, or with all; a ratio among
-    them may be of any quantity, so that all are there.
+    """Returns the report of an annotated graph with the named `quantities` and `flops`, or with all of them. If a ratio
+    is
+    named, all are there, since it may be of any quantity.
 
     Sums multiply by the repeats around a node, maxima do not; parameters count once per storage. Nodes without a
     cost are in no sum, and the coverage names them.

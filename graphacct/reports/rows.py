@@ -70,12 +70,12 @@ class ParameterRow:
 
 
 def share(part: Dim, whole: Dim) -> Any:
-    """A part of a whole, 0 to 1: a float, or a symbol or an array where they are; 0 where there is no whole."""
+    """Returns a part of a whole, 0 to 1: a float, or a symbol or an array where they are; 0 if there is no whole."""
     return 0.0 if same(whole, 0) else part / whole
 
 
 def adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
-    """How two rows of values combine, element by element."""
+    """Returns how two rows of values combine, element by element."""
     if all(quantity.combine == "sum" for quantity in quantities):
         return lambda a, b: tuple(map(add, a, b))
     functions = [maximum if quantity.combine == "max" else add for quantity in quantities]
@@ -88,7 +88,7 @@ def by_scope(
     values: Iterable[tuple[Dim, ...]],
     total: Mapping[str, Dim],
 ) -> tuple[Row, ...]:
-    """A row for every scope and every node, parents before children, in the order of the model.
+    """Returns a row for every scope and every node, parents before children, in the order of the model.
 
     Paths are the checkpoint's module paths with `*` for an index. A row's quantities are sums over all modules that
     its path matches, `repeat` says how many those are.
@@ -140,7 +140,7 @@ def _rows(
 
 
 def _preorder(children: Mapping[str, Iterable[str]]) -> list[str]:
-    """All paths, parents before their children, children as they come."""
+    """Returns all paths, parents before their children, children as they come."""
     order: list[str] = []
     stack = list(children[""])[::-1]
     while stack:
@@ -157,7 +157,7 @@ def by_operator(
     values: Iterable[tuple[Dim, ...]],
     total: Mapping[str, Dim],
 ) -> tuple[Row, ...]:
-    """A row for every operator, the most FLOPs first; `repeat` says how often it runs."""
+    """Returns a row for every operator, the most FLOPs first; `repeat` says how often it runs."""
     combine = adder(quantities)
     nothing = (0,) * len(quantities)
     remaining = iter(values)
@@ -175,7 +175,7 @@ def by_operator(
 
 
 def by_parameter(costs: Iterable[NodeCost]) -> tuple[ParameterRow, ...]:
-    """The checkpoint's tensors in the order of the model, tied ones and buffers included and marked.
+    """Returns the checkpoint's tensors in the order of the model, tied ones and buffers included and marked.
 
     Layers of several blocks that have alike tensors share a row: `layers.*` and `layers.*+3`.
     """

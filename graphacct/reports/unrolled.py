@@ -9,7 +9,7 @@ from graphacct.reports.rollup import rollup
 
 
 def unrolled(report: Report, plugins: Plugins | None = None) -> Report:
-    """The report of the same model with every repetition of its blocks written out, under the same convention
+    """Returns the report of the same model with every repetition of its blocks written out, under the same convention
     and with the same quantities.
 
     Raises GraphError when a block repeats a symbolic number of times.

@@ -22,12 +22,12 @@ WEIGHTS, WHOLE = "weights", "whole"
 
 
 def attention_core(graph: Graph, operators: Mapping[str, Operator]) -> frozenset[str]:
-    """The names of the nodes of all attention cores; a core lies within one body."""
+    """Returns the names of the nodes of all attention cores; a core lies within one body."""
     return frozenset(name for body in bodies(graph) for name in _core(body, operators))
 
 
 def _core(graph: Graph, operators: Mapping[str, Operator]) -> Iterator[str]:
-    """The nodes of the cores in one body.
+    """Yields the nodes of the cores in one body.
 
     A node can lie on several paths, and some of them are no attention, so that one search from product to product
     would have to keep all paths. Two sweeps need not: one along the edges tells for each node what a path to it has
@@ -84,7 +84,7 @@ class _Neighbours:
 
 
 def _contracts(node: Node, operator: Operator) -> bool:
-    """Whether a node does work in contractions."""
+    """Returns whether a node does work in contractions."""
     application = node.application or operator.apply([operand.spec for operand in node.inputs], node.attributes)
     return not same(application.cost.matmul_flops, 0)
 
@@ -107,7 +107,7 @@ def _reach(
 
 
 def _made_for(core: set[int], nodes: Sequence[Node], near: _Neighbours) -> set[int]:
-    """What is made of nothing in the same repetition, for a core alone: a causal mask."""
+    """Returns what is made of nothing in the same repetition, for a core alone: a causal mask."""
     constant: list[bool] = []
     for i, node in enumerate(nodes):
         constant.append(not node.parameters and i not in near.fed and all(constant[j] for j in near.before[i]))

@@ -73,10 +73,10 @@ class NodeGradients:
 def node_gradients(
     graph: Graph, trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable
 ) -> dict[str, NodeGradients]:
-    """What each node of a graph computes in the backward pass of a training step, by its name.
+    """Returns what each node of a graph computes in the backward pass of a training step, by its name.
 
     `trained` says which parameters need a gradient. Nodes that compute none are left out.
-    Raises GraphError where repetitions of a block differ by turns and there is a symbolic number of them.
+    Raises GraphError if repetitions of a block differ by turns and there is a symbolic number of them.
     """
     step = _GradientFlow(trained)
     for event in runs(graph):
@@ -177,7 +177,7 @@ class _GradientFlow:
         shared.uses = shared.uses + place.times
 
     def _add(self, node: Node, item: Additions) -> None:
-        """Record additions, together with those of the same value in other repetitions that are as many."""
+        """Records additions, together with those of the same value in other repetitions that are as many."""
         known = self._of(node).additions
         for index, other in enumerate(known):
             if (other.name, other.weight) == (item.name, item.weight) and same(other.uses, item.uses):
@@ -193,7 +193,7 @@ class _GradientFlow:
 
 
 def work_of(record: NodeGradients, operators: Mapping[str, Operator]) -> GradientWork | None:
-    """The work of all that a node computes, repetitions and additions included.
+    """Returns the work of all that a node computes, repetitions and additions included.
 
     None when no operator of this name is registered, or it does not state the gradient of an operand that needs one.
     """

@@ -54,7 +54,7 @@ class GradientPart:
         kind: The field of GradientWork that it is a part of.
         operands: The operands whose gradient it is, by their names in the signature; empty for what is no gradient.
         contracted: Whether it holds a contraction of the size of the forward one.
-        stated: The operator's own function of the rest; None where there is no rest.
+        stated: The operator's own function of the rest; None if there is no rest.
         work: One pass.
     """
 
@@ -66,7 +66,8 @@ class GradientPart:
 
 
 def gradient_work(operator: Operator, node: Node, wanted: Sequence[bool]) -> GradientWork | None:
-    """The work of the gradients of a node's operands that are wanted; None when the operator states one of them not."""
+    """Returns the work of the gradients of a node's operands that are wanted; None when the operator states one of them
+    not."""
     parts = gradient_parts(operator, node, wanted)
     if parts is None:
         return None
@@ -77,7 +78,7 @@ def gradient_work(operator: Operator, node: Node, wanted: Sequence[bool]) -> Gra
 
 
 def gradient_parts(operator: Operator, node: Node, wanted: Sequence[bool]) -> list[GradientPart] | None:
-    """The parts of what a node computes, operand by operand; None when the operator states one of them not."""
+    """Returns the parts of what a node computes, operand by operand; None when the operator states one of them not."""
     specs = [operand.spec for operand in node.inputs]
     application = node.application or operator.apply(specs, node.attributes)
     found: list[GradientPart] = []
@@ -108,7 +109,7 @@ def gradient_parts(operator: Operator, node: Node, wanted: Sequence[bool]) -> li
 
 
 def operand_name(operator: Operator, index: int) -> str:
-    """An operand's name in the signature, numbered where one name stands for several."""
+    """Returns an operand's name in the signature, numbered where one name stands for several."""
     terms = operator.signature.inputs
     term = terms[min(index, len(terms) - 1)]
     return f"{term.name}{index - len(terms) + 1}" if term.variadic else term.name

@@ -51,12 +51,13 @@ class Optimizer:
     replaces: bool = False
 
     def of(self, parameter: Parameter) -> Optimizer:
-        """The optimizer of one parameter: this one, or `others` for what is no hidden matrix."""
+        """Returns the optimizer of one parameter: this one, or `others` for what is no hidden matrix."""
         return self if self.others is None or is_hidden_matrix(parameter) else self.others
 
 
 def is_hidden_matrix(parameter: Parameter) -> bool:
-    """Whether a parameter is a matrix (or a convolution's filter) of a repeated layer, not of the model's two ends.
+    """Returns whether a parameter is a matrix (or a convolution's filter) of a repeated layer, not of the model's two
+    ends.
 
     Embeddings, heads and stems stand outside the layers, whose parameters have an index in their names.
     """
@@ -64,7 +65,7 @@ def is_hidden_matrix(parameter: Parameter) -> bool:
 
 
 def has_master(spec: TensorSpec, master: str = "") -> bool:
-    """Whether a parameter of this dtype has a float32 copy that is updated in its place, as in mixed precision.
+    """Returns whether a parameter of this dtype has a float32 copy that is updated in its place, as in mixed precision.
 
     `master` is `fp32`, `none`, or empty for the usual: a copy where the parameter has 16 bits. Raises ConfigError for
     another word.
@@ -83,20 +84,21 @@ def state_bytes(optimizer: Optimizer, parameter: Parameter, master: str = "") ->
 
 
 def step_work(optimizer: Optimizer, parameter: Parameter, master: str = "") -> Work:
-    """The work of one update of a parameter; casts to and from the master copy are not counted."""
+    """Returns the work of one update of a parameter; casts to and from the master copy are not counted."""
     work: Work = _asked(optimizer.of(parameter), "step", parameter, _updated(parameter, master))
     return work
 
 
 def find_optimizer(name: str, known: Mapping[str, Optimizer]) -> Optimizer:
-    """The optimizer of a name, the first for an empty one; UnknownNameError suggests the closest."""
+    """Returns the optimizer of a name, the first for an empty one; UnknownNameError suggests the closest."""
     if name and name not in known:
         raise unknown("optimizer", name, known)
     return known[name or next(iter(known))]
 
 
 def _asked(optimizer: Optimizer, function: str, parameter: Parameter, updated: TensorSpec) -> Any:
-    """The `state` or `step` that an optimizer says for a parameter; PluginError names both where it says none."""
+    """Returns the `state` or `step` that an optimizer says for a parameter; PluginError names both where it says
+    none."""
     who = f"optimizer {optimizer.name!r} on parameter {parameter.name!r}: its {function}"
     try:
         found = getattr(optimizer, function)(updated)
@@ -110,7 +112,7 @@ def _asked(optimizer: Optimizer, function: str, parameter: Parameter, updated: T
 
 
 def _counts(value: Any) -> bool:
-    """Whether a value is a count: an integer that is not negative, or a symbol or array of them."""
+    """Returns whether a value is a count: an integer that is not negative, or a symbol or array of them."""
     if is_symbol(value) or is_array(value):
         return True
     return hasattr(value, "__index__") and not isinstance(value, bool) and bool(value >= 0)
@@ -122,7 +124,7 @@ def _updated(parameter: Parameter, master: str) -> TensorSpec:
 
 
 def _vector(flops: int, transcendentals: int = 0) -> Callable[[TensorSpec], Work]:
-    """A step with the same work for every element."""
+    """Returns a step with the same work for every element."""
     return lambda spec: Work(vector_flops=flops * spec.elements, transcendentals=transcendentals * spec.elements)
 
 
@@ -135,7 +137,7 @@ def _eight_bit(spec: TensorSpec) -> Dim:
 
 
 def _factored(spec: TensorSpec) -> Dim:
-    """A float32 for each row and each column of the last two dimensions; a vector one for each element."""
+    """Returns a float32 for each row and each column of the last two dimensions; a vector one for each element."""
     if len(spec.shape) < 2:
         return FLOAT32 * spec.elements
     *lead, rows, columns = spec.shape

@@ -70,7 +70,8 @@ class TrainingOptions:
 
 
 def resolved(options: Mapping[str, Any], plugins: Plugins) -> Training:
-    """The training step that is asked for, with its profile and optimizer; UnknownNameError suggests the closest.
+    """Returns the training step that is asked for, with its profile and optimizer; UnknownNameError suggests the
+    closest.
 
     `options` are fields of TrainingOptions by name.
     """
@@ -85,7 +86,7 @@ def resolved(options: Mapping[str, Any], plugins: Plugins) -> Training:
 
 
 def find_profile(profile: str, plugins: Plugins) -> Profile:
-    """The execution profile of a name; the first that is registered for an empty one."""
+    """Returns the execution profile of a name; the first that is registered for an empty one."""
     table = plugins.profiles
     if not table:
         raise ConfigError("no plugin registers an execution profile: graphacct-operators is left out or not installed")

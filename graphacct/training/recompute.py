@@ -67,7 +67,7 @@ class RecomputePolicy:
 
 
 def find_policy(name_or_glob: str, known: Mapping[str, RecomputePolicy]) -> RecomputePolicy:
-    """The policy of a name, or the one that runs again what a glob of nodes matches."""
+    """Returns the policy of a name, or the one that runs again what a glob of nodes matches."""
     if name_or_glob in known:
         return known[name_or_glob]
     return RecomputePolicy(
@@ -76,9 +76,9 @@ def find_policy(name_or_glob: str, known: Mapping[str, RecomputePolicy]) -> Reco
 
 
 def recompute_plan(graph: Graph, policy: RecomputePolicy, operators: Mapping[str, Operator]) -> RecomputePlan:
-    """What the backward pass of a graph runs again under a policy.
+    """Returns what the backward pass of a graph runs again under a policy.
 
-    Raises ConfigError where there is nothing of the kind, for a glob with the closest name; and PluginError, which
+    Raises ConfigError if there is nothing of the kind, for a glob with the closest name; and PluginError, which
     names the policy and the node, where its function fails or says another word.
     """
     if policy.of_graph is not None:

@@ -10,13 +10,13 @@ from graphacct.graph.graph import Graph, Node, Parameter
 
 
 def selected(recompute: str, freeze: Sequence[str]) -> dict[str, str]:
-    """What is run again and what is not trained, as reports state it; nothing where that is nothing."""
+    """Returns what is run again and what is not trained, as reports state it; nothing where that is nothing."""
     terms = {"recompute": recompute if recompute != "none" else "", "freeze": " ".join(freeze)}
     return {name: text for name, text in terms.items() if text}
 
 
 def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Parameter], bool]]:
-    """The graph, written out where a glob names single layers, and which parameters are trained.
+    """Returns the graph, written out where a glob names single layers, and which parameters are trained.
 
     Parameters that share storage are frozen together. Raises ConfigError, which suggests the closest name, for a glob
     that matches no parameter.
@@ -34,7 +34,7 @@ def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Paramet
 
 
 def freezing(graph: Graph, globs: Sequence[str]) -> dict[str, str]:
-    """The storages of parameters that globs freeze, and by which glob."""
+    """Returns the storages of parameters that globs freeze, and by which glob."""
     if not globs:
         return {}
     known = names(graph, _parameters)

@@ -38,8 +38,8 @@ class Update:
 def update(
     owned: Sequence[Parameter], repeats: Sequence[Dim], training: Training, trained: Callable[[Parameter], bool]
 ) -> Update:
-    """The gradients, the optimizer's state and its work for the parameters that a node owns and that are trained;
-    `repeats` are those of the blocks around it.
+    """Returns the gradients, the optimizer's state and its work for the parameters that a node owns and that are
+    trained; `repeats` are those of the blocks around it.
 
     A rank updates what it holds the state of: all of it, or with ZeRO its share.
     """

@@ -34,7 +34,7 @@ OPTIMIZER_STATE, GRADIENTS, PARAMETERS = 1, 2, 3
 
 
 def shard(parameters: Dim, gradients: Dim, optimizer_state: Dim, dp: int = 1, zero: int = 0) -> Sharded:
-    """The bytes on the fullest of `dp` ranks under a ZeRO stage, each kind laid out flat and divided evenly.
+    """Returns the bytes on the fullest of `dp` ranks under a ZeRO stage, each kind laid out flat and divided evenly.
 
     A share that is no whole number of bytes is rounded up once; the padding of a framework's buckets is not modelled.
     Raises ConfigError for fewer than one rank or another stage.
@@ -48,12 +48,12 @@ def shard(parameters: Dim, gradients: Dim, optimizer_state: Dim, dp: int = 1, ze
 
 
 def rank_share(amount: Dim, divided_from: int, dp: int, zero: int) -> Dim:
-    """A rank's share of what is divided from a stage on, rounded up to a whole."""
+    """Returns a rank's share of what is divided from a stage on, rounded up to a whole."""
     return amount if dp == 1 or zero < divided_from else ceil_div(amount, dp)
 
 
 def check_ranks(dp: int, zero: int) -> None:
-    """Raise ConfigError for fewer than one data-parallel rank, or for a stage that ZeRO does not have."""
+    """Raises ConfigError for fewer than one data-parallel rank, or for a stage that ZeRO does not have."""
     if type(dp) is not int or dp < 1:
         raise ConfigError(f"dp is a number of data-parallel ranks, at least 1, not {brief(dp)}")
     if type(zero) is not int or zero not in STAGES:

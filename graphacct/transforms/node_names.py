@@ -21,9 +21,9 @@ class NodeNames:
         self._names = names(self.graph, of)
 
     def matching(self, glob: str) -> list[str]:
-        """The names that a glob matches."""
+        """Returns the names that a glob matches."""
         return matching(glob, self._names)
 
     def closest(self, glob: str) -> str:
-        """The end of a message about a glob that matches nothing: `; did you mean …?`, or empty."""
+        """Returns the end of a message about a glob that matches nothing: `; did you mean …?`, or empty."""
         return closest(glob, self._names)

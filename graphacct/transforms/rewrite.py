@@ -62,7 +62,7 @@ class Replacement:
         return node.outputs[0] if len(node.outputs) == 1 else node.outputs
 
     def hold(self, value: Value, until: str) -> None:
-        """Keep a value alive until the last node of a scope has run, as a variable of its function does."""
+        """Keeps a value alive until the last node of a scope has run, as a variable of its function does."""
         self._held[value.name] = until
 
 
@@ -72,7 +72,7 @@ def rewrite(
     replace: Callable[[Node, Replacement], Any],
     workload: Mapping[str, Any] | None = None,
 ) -> Graph:
-    """The graph with each node replaced by what `replace(node, place)` puts in its place.
+    """Returns the graph with each node replaced by what `replace(node, place)` puts in its place.
 
     `replace` returns the value, or the tuple of them, that stands for what the node put out: what `place.keep()` or
     `place.apply(...)` gave, or one of `place.inputs` to leave the node out. `operators` are those that it may apply;

@@ -41,7 +41,8 @@ class Option:
     help: str
 
     def read(self, value: Any) -> Any:
-        """The value in the option's type, from what a caller or the command line gives; ValueError for another one."""
+        """Returns the value in the option's type, from what a caller or the command line gives; ValueError for another
+        one."""
         if self.type is tuple:
             return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
         if self.type is bool and value in ("true", "false"):
@@ -94,8 +95,8 @@ class Transform:
 def transformed(
     graph: Graph, asked: Iterable[Any], transforms: Mapping[str, Transform], operators: Mapping[str, Operator]
 ) -> Graph:
-    """The graph after the transforms `asked` for, in order: each a text as on the command line, or a pair of its name
-    and its options.
+    """Returns the graph after the transforms `asked` for, in order: each a text as on the command line, or a pair of
+    its name and its options.
 
     Raises UnknownNameError for an unknown transform, ConfigError that names transform, option and value for one that
     does not fit or a requirement that is not met, and PluginError for a transform that fails.
@@ -112,7 +113,8 @@ def transformed(
 
 
 def parsed(asked: object) -> tuple[str, Mapping[str, Any]]:
-    """The name and the options of a transform as it is asked for; ConfigError where it is neither text nor a pair."""
+    """Returns the name and the options of a transform as it is asked for; ConfigError if it is neither text nor a
+    pair."""
     if isinstance(asked, Sequence) and not isinstance(asked, str) and len(asked) == 2:
         name, options = asked
         if isinstance(name, str) and isinstance(options, Mapping):
@@ -136,7 +138,7 @@ def applied(
     transforms: Mapping[str, Transform],
     operators: Mapping[str, Operator],
 ) -> Graph:
-    """The graph after one transform, which its workload then lists."""
+    """Returns the graph after one transform, which its workload then lists."""
     transform = transforms.get(name)
     if transform is None:
         raise unknown("transform", name, transforms, "graphacct list transforms shows all")
@@ -162,14 +164,14 @@ def applied(
 
 
 def option_text(record: Mapping[str, Any]) -> str:
-    """A transform that was applied, as the command line writes it: `lora:adapters=8:*.c_attn,dropout=0.1`."""
+    """Returns a transform that was applied, as the command line writes it: `lora:adapters=8:*.c_attn,dropout=0.1`."""
     pairs = [(key, item) for key, value in record["options"].items() for item in _several(value)]
     shown = (f"{key}={str(item).lower() if isinstance(item, bool) else item}" for key, item in pairs)
     return record["name"] + (f":{','.join(shown)}" if pairs else "")
 
 
 def _options(transform: Transform, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The value of each option, in the order in which they are declared."""
+    """Returns the value of each option, in the order in which they are declared."""
     known = {option.name: option for option in transform.options}
     for key in given:
         if key not in known:

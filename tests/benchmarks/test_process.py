@@ -10,7 +10,7 @@ from timing import process_cpu, processes, script
 
 ROUNDS = 15
 REPORT_TO_PEER = 1.25
-"""A JSON report of gpt2-xl at most this many times llm-flops' own process; the aim is 1 (docs/decisions/start-up.md)."""
+"""A JSON report of gpt2-xl, at most this many times llm-flops' process; the aim is 1 (docs/decisions/start-up.md)."""
 VERSION, HELP = 5.0, 6.0
 """`--version` and `--help`, at most this many times `python -c pass`."""
 

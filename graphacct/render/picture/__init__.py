@@ -30,7 +30,7 @@ TIMEOUT = 600
 
 
 def svg(report: Report, **options: Any) -> str:
-    """The picture as SVG text; `options` are those of `graphacct.render.picture.dot.draw`.
+    """Returns the picture as SVG text; `options` are those of `graphacct.render.picture.dot.draw`.
 
     Raises RenderError when no layout program is found, or when it fails.
     """
@@ -38,17 +38,17 @@ def svg(report: Report, **options: Any) -> str:
 
 
 def png(report: Report, **options: Any) -> bytes:
-    """The picture as a PNG file; as `svg`."""
+    """Returns the picture as a PNG file; as `svg`."""
     return _laid_out(report, "png", **options)
 
 
 def pdf(report: Report, **options: Any) -> bytes:
-    """The picture as a PDF file, for which Graphviz's dot is needed; as `svg`."""
+    """Returns the picture as a PDF file, for which Graphviz's dot is needed; as `svg`."""
     return _laid_out(report, "pdf", **options)
 
 
 def dot_source(report: Report, **options: Any) -> str:
-    """The picture's source for Graphviz."""
+    """Returns the picture's source for Graphviz."""
     from graphacct.render.picture.dot import draw
 
     return str(draw(report, **options).source)
@@ -59,7 +59,7 @@ def _laid_out(report: Report, form: str, **options: Any) -> bytes:
 
 
 def render(report: Report, path: str | os.PathLike[str], **options: Any) -> graphviz.Digraph:
-    """Write the picture to a file whose suffix says the format, and give it.
+    """Writes the picture to a file, whose suffix gives the format, and returns it.
 
     The file appears complete or not at all. Raises RenderError for an unknown suffix or when it cannot be laid out,
     WriteError when it cannot be written; and whatever `draw` raises.
@@ -101,7 +101,7 @@ def layout(source: str, form: str) -> bytes:
 
 
 def _program(form: str) -> str:
-    """The layout program for a format: `dot`, or graphviz-pure beside this interpreter or on the path."""
+    """Returns the layout program for a format: `dot`, or graphviz-pure beside this interpreter or on the path."""
     dot = shutil.which("dot")
     if dot is not None:
         return dot

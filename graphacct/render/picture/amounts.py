@@ -22,7 +22,7 @@ class Amounts:
 
     Attributes:
         quantity: That quantity.
-        largest: The largest of its values in a box of the picture, which has the darkest colour; None where there is
+        largest: The largest of its values in a box of the picture, which has the darkest colour; None if there is
             no such number (symbols, sweeps, nothing but zeros): then nothing is coloured.
     """
 
@@ -39,7 +39,7 @@ class Amounts:
         self.largest = largest if len(numbers) == len(values) and largest > 0 else None
 
     def value(self, figures: Sequence[Dim]) -> Any:
-        """The chosen quantity; None for a ratio that a box does not have."""
+        """Returns the chosen quantity; None for a ratio that a box does not have."""
         return self._figure(self.quantity, figures)
 
     def _figure(self, quantity: Quantity, figures: Sequence[Dim]) -> Any:
@@ -64,15 +64,15 @@ class Amounts:
         return " · ".join(parts)
 
     def share(self, figures: Sequence[Dim]) -> str:
-        """The chosen quantity as a part of the model's; empty for symbols, where the model has none, and for one whose
-        total is no sum."""
+        """Returns the chosen quantity as a part of the model's; empty for symbols, where the model has none, and for
+        one whose total is no sum."""
         value = self.value(figures)
         if not self.quantity.adds_up or not (numeric(self._total) and numeric(value)) or not self._total:
             return ""
         return "0 %" if value == 0 else percent(value / self._total)
 
     def colours(self, figures: Sequence[Dim]) -> tuple[str, str]:
-        """The fill for the chosen quantity, and the colour of text on it."""
+        """Returns the fill for the chosen quantity, and the colour of text on it."""
         value = self.value(figures)
         if self.largest is None or not numeric(value):
             return palette.PAPER, palette.INK
@@ -80,13 +80,14 @@ class Amounts:
         return fill, palette.ink(fill)
 
     def minor(self, figures: Sequence[Dim]) -> bool:
-        """Whether they are less than MINOR of the whole, so that one line is enough; a ratio is no part of it."""
+        """Returns whether they are less than MINOR of the whole, so that one line is enough; a ratio is no part of
+        it."""
         value = self.value(figures)
         if value is None or self.quantity.of_row is not None:
             return value is None
         return bool(numeric(self._total) and numeric(value) and value < MINOR * self._total)
 
     def nothing(self, figures: Sequence[Dim]) -> bool:
-        """Whether there is nothing to say: no parameters, no FLOPs, none of the chosen quantity."""
+        """Returns whether there is nothing to say: no parameters, no FLOPs, none of the chosen quantity."""
         told = [self._figure(quantity, figures) for quantity in self._shown]
         return all(value is None or same(value, 0) for value in told)

@@ -10,7 +10,7 @@ from graphacct.reports.rows import adder
 
 
 def path_chain(name: str, within: Chain = ()) -> Chain:
-    """The chain of a name inside the scopes `within`: an index belongs to the name before it."""
+    """Returns the chain of a name inside the scopes `within`: an index belongs to the name before it."""
     return within + tuple(path for path in (*outward(name),)[::-1] if path not in within or path == name)
 
 

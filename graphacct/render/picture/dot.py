@@ -97,7 +97,7 @@ def draw(
     plugins: Plugins | None = None,
     formula: Formula | None = None,
 ) -> graphviz.Digraph:
-    """The picture of a report.
+    """Returns the picture of a report.
 
     Args:
         report: The report; its annotated graph is what is drawn.
@@ -128,7 +128,7 @@ def draw(
 
 
 def _check_unrolled(report: Report) -> None:
-    """Raise RenderError for more operators than can be drawn."""
+    """Raises RenderError for more operators than can be drawn."""
     count = sum(record.times for record in report.annotated.costs)
     if isinstance(count, int) and count > MOST_UNROLLED:
         raise RenderError(
@@ -223,7 +223,7 @@ class _Painter:
         return {**column, **boxes.node(box, self.amounts, tip), **self._style(box.record)}
 
     def _style(self, record: NodeCost) -> dict[str, str]:
-        """What plugins say; the one that was registered last wins."""
+        """Returns what plugins say; the one that was registered last wins."""
         try:
             given = self.plugins.manager.hook.graphacct_node_style(
                 node=record.node, cost=None if record.cost is None else record
@@ -257,7 +257,7 @@ class _Painter:
         dot.edge(*ends, **attributes)
 
     def _is_news(self, edge: Edge, spec: TensorSpec) -> bool:
-        """Whether the shape on an edge says more than the box that it leaves, or the box that it enters."""
+        """Returns whether the shape on an edge says more than the box that it leaves, or the box that it enters."""
         if edge.kind == "loop" or "output" in (self.kinds[edge.tail], self.kinds[edge.head]):
             return False
         if edge.views:

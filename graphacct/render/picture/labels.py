@@ -47,7 +47,7 @@ def tooltip(lines: Iterable[str]) -> Any:
 
 
 def shape(spec: TensorSpec) -> str:
-    """A shape as it is printed in the picture, with its dtype where that is not a float's."""
+    """Returns a shape as it is printed in the picture, with its dtype where that is not a float's."""
     text = shape_text(spec.shape)
     return text if "float" in spec.dtype else f"{spec.dtype} {text}"
 
@@ -70,12 +70,13 @@ def row(*cells: str) -> str:
 
 
 def cell(content: str, attributes: str = 'ALIGN="LEFT"') -> str:
-    """A cell."""
+    """Returns a cell."""
     return f"<TD {attributes}>{content}</TD>" if attributes else f"<TD>{content}</TD>"
 
 
 def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = True) -> str:
-    """A box's label: name and kind, figures, and the share at the right; in two lines, or in one when not `tall`."""
+    """Returns a box's label: name and kind, figures, and the share at the right; in two lines, or in one when not
+    `tall`."""
     size = NAME_SIZE if tall else TEXT_SIZE
     gap = font(" ", TEXT_SIZE)  # text alone in its cell would stand lower than its neighbours
     words = font(name, size, ink, bold=True) + (font("  ", TEXT_SIZE) + font(kind, TEXT_SIZE, ink) if kind else "")
@@ -90,5 +91,5 @@ def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = T
 
 
 def numeric(value: Any) -> bool:
-    """Whether a figure is one number, so that it has a colour and a share."""
+    """Returns whether a figure is one number, so that it has a colour and a share."""
     return value is not None and not (is_symbol(value) or is_array(value))

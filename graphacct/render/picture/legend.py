@@ -21,7 +21,7 @@ BLANK = 8
 
 
 def title(report: Report, quantity: Quantity) -> str:
-    """The model's name and its totals, as a label."""
+    """Returns the model's name and its totals, as a label."""
     total = report.total
     parts = []
     if "params" in total:
@@ -40,7 +40,8 @@ def title(report: Report, quantity: Quantity) -> str:
 
 
 def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
-    """The heat scale and the kinds of lines that the picture has, the convention, the coverage and the workload."""
+    """Returns the heat scale and the kinds of lines that the picture has, the convention, the coverage and the
+    workload."""
     rows = [row(cell(_legend(report, amounts, scene), "")), row(cell(font(" ", 3), ""))]
     for line in facts(report, scene, amounts.quantity):
         colour = ALARM if line.startswith("Not counted") else MUTED
@@ -49,7 +50,7 @@ def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
 
 
 def facts(report: Report, scene: Scene, quantity: Quantity) -> list[str]:
-    """The caption in words."""
+    """Returns the caption in words."""
     coverage = report.coverage
     costed = f"{coverage.costed} of {coverage.total} nodes costed"
     parts = [f"convention {report.convention}", costed, workload_text(report)]
@@ -99,14 +100,14 @@ def _whole(value: float) -> float:
 
 
 def _scale() -> str:
-    """The colours from nothing to the largest value."""
+    """Returns the colours from nothing to the largest value."""
     colours = [heat(step / (STEPS - 1)) for step in range(STEPS)]
     steps = [cell("", f'BGCOLOR="{colour}" FIXEDSIZE="TRUE" WIDTH="5" HEIGHT="10"') for colour in colours]
     return _fixed(steps, 5 * STEPS, 10)
 
 
 def _line(colour: str, pattern: Sequence[int]) -> str:
-    """A sample of a line: drawn and blank lengths in turn."""
+    """Returns a sample of a line: drawn and blank lengths in turn."""
     fills = (f'BGCOLOR="{colour}" ', "")
     parts = [
         cell("", f'{fills[index % 2]}FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="2"')

@@ -26,7 +26,7 @@ _HUE = (90.0, 30.0)
 
 
 def heat(fraction: float) -> str:
-    """The colour of a part of the largest value, 0 to 1, as `#rrggbb`."""
+    """Returns the colour of a part of the largest value, 0 to 1, as `#rrggbb`."""
     t = min(max(fraction, 0.0), 1.0)
     lightness = _LIGHTNESS[0] + (_LIGHTNESS[1] - _LIGHTNESS[0]) * t
     low, middle, high = _CHROMA
@@ -41,7 +41,7 @@ def ink(fill: str) -> str:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, 1 to 21, as WCAG 2 defines it."""
+    """Returns the contrast ratio of two colours, 1 to 21, as WCAG 2 defines it."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def residual(boxes: Iterable[Box], edges: Sequence[Edge]) -> set[int]:
-    """The positions of the residual ones among the `edges`; the boxes come in the order in which they run."""
+    """Returns the positions of the residual ones among the `edges`; the boxes come in the order in which they run."""
     box_of = {box.id: box for box in boxes}
     order = {name: index for index, name in enumerate(box_of)}
     entering: dict[str, list[tuple[int, Edge]]] = {}
@@ -37,7 +37,7 @@ def residual(boxes: Iterable[Box], edges: Sequence[Edge]) -> set[int]:
 
 
 def _goes_round(edge: Edge, leaving: dict[str, list[str]], order: dict[str, int]) -> bool:
-    """Whether another way, through boxes in between, leads from the edge's start to its end."""
+    """Returns whether another way, through boxes in between, leads from the edge's start to its end."""
     last = order[edge.head]
     ahead = [name for name in leaving[edge.tail] if name != edge.head]
     seen = set(ahead)

@@ -113,7 +113,7 @@ class Scene:
         return sum(box not in small for box in self.spine())
 
     def spine(self) -> list[str]:
-        """The boxes of the longest way through the picture: what should stand in one straight column."""
+        """Returns the boxes of the longest way through the picture: what should stand in one straight column."""
         order = {box.id: index for index, box in enumerate(self.boxes)}
         longest = dict.fromkeys(order, 1)
         before: dict[str, str] = {}
@@ -129,7 +129,7 @@ class Scene:
         return way[::-1]
 
     def weights(self) -> list[int]:
-        """How straight and short each edge should be: the spine above all, then a box's only input."""
+        """Returns how straight and short each edge should be: the spine above all, then a box's only input."""
         way = self.spine()
         straight = set(pairwise(way))
         order = {box.id: index for index, box in enumerate(self.boxes)}

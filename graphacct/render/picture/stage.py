@@ -33,7 +33,7 @@ DEEPEST = 50
 
 
 def scene(report: Report, plugins: Plugins, depth: int | None = None, views: bool = False) -> Scene:
-    """What the picture of a report shows.
+    """Returns what the picture of a report shows.
 
     `depth` None takes the deepest at which the picture fits a screen (LONGEST, MOST), at least 1.
     Raises ConfigError when `depth` is below 1.
@@ -207,7 +207,7 @@ class _Stage:
                 self.uses.append((operand.tied_to or operand.name, box))
 
     def _used(self) -> tuple[Box, ...]:
-        """The boxes without the entries that nothing comes out of."""
+        """Returns the boxes without the entries that nothing comes out of."""
         tails = {edge.tail for edge in self.edges}
         unused = {box.id for box in self.boxes.values() if box.kind == "entry" and box.id not in tails}
         self.edges = [edge for edge in self.edges if edge.head not in unused]
@@ -219,7 +219,7 @@ class _Stage:
         )
 
     def _kinds(self, boxes: Iterable[Box]) -> Iterator[Edge]:
-        """The edges, with residual and side ones told apart."""
+        """Yields the edges, with residual and side ones told apart."""
         known = {box.id: box for box in boxes}
         fed = {edge.head for edge in self.edges}
         around = residual(known.values(), self.edges)

@@ -47,8 +47,8 @@ def edge(item: Edge) -> Any:
 
 
 def formulas_of(plugins: Plugins, report: Report) -> Formula:
-    """The default formula: the operator's own, in symbols and with the values put in, and what it counts; in training
-    what its backward pass keeps, and why."""
+    """Returns the default formula: the operator's own, in symbols and with the values put in, and what it counts; in
+    training what its backward pass keeps, and why."""
     known: dict[Any, list[str]] = {}
     saved = _saved(report)
 

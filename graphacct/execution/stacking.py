@@ -1,0 +1,45 @@
+"""Stacking: the tensors that a block stacks from the results of its repetitions, one of which may stand for several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from graphacct.dims import Dim
+from graphacct.execution.kernels import KernelCall, RepeatedSpan, Storage, Tensor, storages
+from graphacct.graph.places import Place
+from graphacct.graph.walk import BlockEnd
+from graphacct.tensors import TensorSpec
+
+
+def standing_for_several(end: BlockEnd) -> list[Place]:
+    """Returns the repetitions of a block that stand for more than themselves; they are in a row."""
+    return [place for place in end.repetitions if not (type(place.count) is int and place.count == 1)]
+
+
+def repeated_span(several: Sequence[Place], starts: Sequence[int], stop: int) -> RepeatedSpan:
+    """Returns the calls of the repetitions that stand for several.
+
+    `starts` has the position of the first call of every repetition of the block, `stop` the one after its last call.
+    """
+    stops = [*starts[1:], stop]
+    first, last = several[0].numbers[-1], several[-1].numbers[-1]
+    return RepeatedSpan(starts[first], stops[last], several[-1].count, (starts[0], stop))
+
+
+def stacked_tensor(repeat: Dim, results: Sequence[Tensor]) -> Tensor:
+    """Returns the results of a block's repetitions side by side: a view, each result in the storage it was made in."""
+    first, *others = storages(results)
+    spec = TensorSpec((repeat, *results[0].spec.shape), results[0].spec.dtype)
+    return Tensor(spec, first, any(result.needs_grad for result in results), tuple(others))
+
+
+def left_behind(
+    stacked: Tensor, spans: Sequence[RepeatedSpan], calls: Sequence[KernelCall]
+) -> Iterator[tuple[Storage, int]]:
+    """Yields the storages of a stacked tensor that are made in a span, each with the span's start.
+
+    Every repetition that the span stands for leaves such a storage behind, and it lives as long as the stack.
+    """
+    for span in spans:
+        made = set(storages(tensor for call in calls[span.start : span.stop] for tensor in call.outputs))
+        yield from ((storage, span.start) for storage in stacked.storages if storage in made)
