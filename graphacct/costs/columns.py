@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import mul
+from typing import TypeAlias
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, maximum
+from graphacct.graph.graph import Node, Parameter
 from graphacct.graph.paths import instances
 
+Owned: TypeAlias = Sequence[tuple[int, Parameter, Node, Dim]]
+"""The parameters whose storage nodes own: the place of the node, the parameter, the node, and how many there are."""
 
-def column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]) -> list[Dim]:
-    """One quantity of every costed node, repeats included."""
+
+def owned(records: Sequence[NodeCost]) -> Owned:
+    """Returns the parameters, without buffers, that the columns of parameters are of: found once for all of them."""
+    return [
+        (place, parameter, record.node, instances(parameter.name, record.repeats))
+        for place, record in enumerate(records)
+        for parameter in record.owned
+        if not parameter.buffer
+    ]
+
+
+def column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim], parameters: Owned) -> list[Dim]:
+    """One quantity of every costed node, repeats included; `parameters` are those that the records own."""
     if quantity.of_node is None:
-        return [_over_parameters(quantity, record) if record.owned else 0 for record in records]
+        return _of_parameters(quantity, len(records), parameters)
     values = map(quantity.of_node, records)
     return list(values if quantity.combine == "max" or quantity.repeats_included else map(mul, values, times))
 
@@ -25,18 +40,16 @@ def total(quantity: Quantity, values: Sequence[Dim]) -> Dim:
     return reduce(maximum, values, start) if quantity.combine == "max" else sum(values)
 
 
-def _over_parameters(quantity: Quantity, record: NodeCost) -> Dim:
-    result: Dim = 0
-    for parameter in record.owned:
-        if parameter.buffer:
-            continue
-        value: Dim = 0
+def _of_parameters(quantity: Quantity, nodes: int, parameters: Owned) -> list[Dim]:
+    result: list[Dim] = [0] * nodes
+    for place, parameter, node, count in parameters:
         if quantity.of_parameter is not None:
             value = quantity.of_parameter(parameter)
-        elif quantity.of_owned is not None:
-            value = quantity.of_owned(parameter, record.node)
-        if quantity.combine == "max":
-            result = maximum(result, value)
         else:
-            result = result + value * instances(parameter.name, record.repeats)
+            assert quantity.of_owned is not None
+            value = quantity.of_owned(parameter, node)
+        if quantity.combine == "max":
+            result[place] = maximum(result[place], value)
+        else:
+            result[place] = result[place] + value * count
     return result

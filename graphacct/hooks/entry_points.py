@@ -81,9 +81,9 @@ def entry_points(group: str) -> Iterator[EntryPoint]:
             if key in seen:
                 continue
             seen.add(key)
-            text = _read(os.path.join(folder, name, "entry_points.txt"))
-            if group in text:
-                yield from _parse(text, group, f"{project.replace('_', '-')} {version}".strip())
+            content = _read(os.path.join(folder, name, "entry_points.txt"))
+            if group.encode() in content:
+                yield from _parse(content.decode(), group, f"{project.replace('_', '-')} {version}".strip())
 
 
 def _key(project: str) -> str:
@@ -91,12 +91,13 @@ def _key(project: str) -> str:
     return project.lower().replace("-", "_").replace(".", "_")
 
 
-def _read(path: str) -> str:
+def _read(path: str) -> bytes:
+    """The content of a file, empty if there is none: as bytes, since few of a hundred files have to be understood."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:
             return file.read()
     except OSError:
-        return ""
+        return b""
 
 
 def _parse(text: str, group: str, distribution: str) -> Iterator[EntryPoint]:

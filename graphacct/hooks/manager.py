@@ -37,6 +37,9 @@ CORE_MODULES = ("graphacct.builtin",)
 class _Manager(pluggy.PluginManager):
     """pluggy inspects every name of a module for a hook's mark; most show at a glance that they have none."""
 
+    def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:
+        return super().parse_hookspec_opts(module_or_class, name) if name.startswith(PREFIX) else None
+
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
         if isinstance(plugin, ModuleType) and not hasattr(plugin.__dict__.get(name), MARK):
             return None

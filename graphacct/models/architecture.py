@@ -103,6 +103,7 @@ class Architecture:
     model_types: tuple[str, ...] = ()
     doc: str = ""
     replaces: bool = False
+    _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
         return f"<Architecture {self.name}>"
@@ -116,14 +117,18 @@ class Architecture:
         return filled(self.config, content, self.name, self.aliases, self.translated)
 
     def preset(self, name: str) -> Any:
-        """Returns the published configuration of that name; errors in its keys name it."""
+        """Returns the published configuration of that name, made once; errors in its keys name it."""
+        known = self._configured.get(name)
+        if known is not None:
+            return known
         found = self.presets[name]
-        if isinstance(found, self.config):
-            return found
-        try:
-            return self.configured(found)
-        except GraphacctError as error:
-            raise type(error)(f"preset {name!r}: {error}") from error
+        if not isinstance(found, self.config):
+            try:
+                found = self.configured(found)
+            except GraphacctError as error:
+                raise type(error)(f"preset {name!r}: {error}") from error
+        self._configured[name] = found
+        return found
 
     def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
         """`config` with some keys set; ConfigError names an unknown key and the closest known one."""

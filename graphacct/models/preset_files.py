@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from graphacct.files import read_json
@@ -23,7 +24,7 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
         """`family` is the path of the family's module, its `__file__`."""
         self.family = family
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """The folder of the files."""
         folder, module = os.path.split(self.family)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from graphacct.costs.annotate import AnnotatedGraph
-from graphacct.costs.columns import column, total
+from graphacct.costs.columns import column, owned, total
 from graphacct.costs.coverage import Coverage
+from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim
 from graphacct.errors import PluginError, failure
 from graphacct.hooks.manager import Plugins, default
@@ -37,15 +38,20 @@ def rollup(
     asked: Collection[str] = plugins.quantities
     if quantities is not None and not any(name in asked and plugins.quantities[name].of_row for name in quantities):
         asked = {*quantities, *ALWAYS}
-    known = {name: item for name, item in plugins.quantities.items() if name in asked and item.in_phase(phase)}
-    columned = tuple([item for item in known.values() if item.of_row is None])
+    columned: list[Quantity] = []
+    ratios: list[Quantity] = []
+    elsewhere: list[Quantity] = []
+    for name, item in plugins.quantities.items():
+        there = name in asked and (not item.phase or item.in_phase(phase))
+        ((columned if item.of_row is None else ratios) if there else elsewhere).append(item)
     costed = [record for record in annotated.costs if record.cost is not None]
     times = [record.times for record in costed]
+    parameters = owned(costed)
     columns: list[list[Dim]] = []
     totals: list[Dim] = []
     for quantity in columned:
         try:
-            columns.append(column(quantity, costed, times))
+            columns.append(column(quantity, costed, times, parameters))
             totals.append(total(quantity, columns[-1]))
         except Exception as error:
             who = f"quantity {quantity.name!r} of plugin {plugins.origin('quantities', quantity.name)}"
@@ -55,11 +61,11 @@ def rollup(
     )
     return Report(
         annotated,
-        columned,
+        tuple(columned),
         dict(zip([quantity.name for quantity in columned], totals, strict=True)),
         Coverage(len(costed), len(annotated.costs), uncosted),
         tuple(zip(*columns, strict=True)) if costed else (),
-        tuple([item for item in known.values() if item.of_row is not None]),
-        tuple([item for name, item in plugins.quantities.items() if name not in known]),
+        tuple(ratios),
+        tuple(elsewhere),
         plugins.quantities.origins,
     )
