@@ -1,4 +1,4 @@
-"""The CUDA profiles against a GPU: `python tests/verify/cuda.py OUT.json [--device cuda|cpu] [--seconds 300] [--only TEXT]`.
+"""The CUDA profiles against a GPU: `python tests/verify/cuda.py OUT.json`, and `--help` for more.
 
 Measures training steps (gpu_cases.py) with torch and the transformers library, as installed, and prints each figure
 beside graphacct's. It needs no test framework and no installed graphacct: the repository, plugins/graphacct-operators
@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
+import gzip
 import json
 import os
 import sys
@@ -29,20 +31,19 @@ from typing import Any
 
 # cublasLt's workspace is then cublas's own, which stays, and no temporary of each product
 os.environ.setdefault("TORCH_CUBLASLT_UNIFIED_WORKSPACE", "1")
-HERE = sys.path.pop(0)
-with contextlib.suppress(ImportError):
-    import cuda  # noqa: F401  NVIDIA's package of this file's name, which torch may import, must be found before it
-sys.path.insert(0, HERE)
+if __name__ == "__main__":
+    HERE = sys.path.pop(0)
+    with contextlib.suppress(ImportError):
+        import cuda  # noqa: F401  NVIDIA's package of this file's name, which torch may import, must be found before it
+    sys.path.insert(0, HERE)
 
-import torch  # noqa: E402
-import transformers  # noqa: E402
-from gpu_cases import AUTOCAST, COMPOSED, Case, cases  # noqa: E402
-from gpu_expected import expected, loaded_plugins, profile_of  # noqa: E402
-from gpu_measure import measure  # noqa: E402
+import torch
+import transformers
+from gpu_cases import AUTOCAST, COMPOSED, Case, cases
+from gpu_expected import expected, loaded_plugins, profile_of
+from gpu_measure import measure
 
 FIGURES = ("saved", "held", "forward_storages", "step_storages", "forward_peak", "step_peak")
-DETAILS = 12 * 2**20
-"""Bytes of details after which no more are written."""
 
 
 def versions(device: str) -> dict[str, Any]:
@@ -73,6 +74,9 @@ def compared(case: Case, device: str, plugins: Any) -> tuple[dict[str, Any], dic
                 details[f"{what}_traceback"] = traceback.format_exc()[-3000:]
     if "measured" in row:
         row["attention_kernels"] = details["measured"]["attention_kernels"]
+        if device == "cuda":  # by storages, and the allocator's with what the operator's kernels take for themselves
+            operator, live, during = max(details["measured"]["operators"], key=lambda item: item[2])
+            row["highest_operator"] = {"operator": operator, "live_after": live, "requested_during": during}
     if "ours" in row and "measured" in row:
         row["difference"] = {key: row["measured"][key] - row["ours"][key] for key in row["measured"]}
         if row["difference"]["saved"]:
@@ -122,12 +126,21 @@ def summary(rows: list[dict[str, Any]]) -> str:
 def written(path: Path, report: dict[str, Any], details: dict[str, Any]) -> None:
     """Write the figures to `path`, and the details of what differs to a second file beside it."""
     path.write_text(json.dumps(report, indent=1) + "\n")
-    path.with_suffix(".details.json").write_text(json.dumps(details))
+    with gzip.open(path.with_suffix(".details.json.gz"), "wt") as file:
+        json.dump(details, file)
+
+
+def models_imported(gpu: bool) -> None:
+    """Import the models' code, and have Python's garbage collector, which runs often here, pass over all of it."""
+    for architecture in {case.config()["architectures"][0] for case in cases(gpu)}:
+        getattr(transformers, architecture)
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="the JSON file to write; OUT.details.json goes beside it")
+    parser.add_argument("out", type=Path, help="the JSON file to write; OUT.details.json.gz goes beside it")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--seconds", type=float, default=300, help="after which no case is begun")
     parser.add_argument("--only", default="", help="the cases alone whose title has this text")
@@ -137,7 +150,8 @@ def main() -> None:
     print("measured (what it is above graphacct's):", " | ".join(FIGURES), flush=True)
     rows: list[dict[str, Any]] = []
     details: dict[str, Any] = {}
-    size, left_out = 0, []
+    left_out: list[str] = []
+    models_imported(asked.device == "cuda")
     try:
         for case in cases(asked.device == "cuda"):
             if asked.only not in case.title:
@@ -149,9 +163,8 @@ def main() -> None:
             rows.append(row)
             kernels = ", ".join(row.get("attention_kernels", ()))
             print(f"{case.title}{f' [{kernels}]' if kernels else ''}\n    {line(row)}", flush=True)
-            if any(row.get("difference", {"none": 1}).values()) and size < DETAILS:
+            if any(row.get("difference", {"none": 1}).values()):
                 details[case.title] = more
-                size += len(json.dumps(more))
             if asked.device == "cuda":
                 torch.cuda.empty_cache()
     finally:
