@@ -147,7 +147,8 @@ def main() -> None:
     asked = parser.parse_args()
     head, plugins, began = versions(asked.device), loaded_plugins(), time.monotonic()
     print(json.dumps(head), flush=True)
-    print("measured (what it is above graphacct's):", " | ".join(FIGURES), flush=True)
+    shown = FIGURES if asked.device == "cuda" else [key for key in FIGURES if key == "saved" or "storages" in key]
+    print("measured (what it is above graphacct's):", " | ".join(shown), flush=True)
     rows: list[dict[str, Any]] = []
     details: dict[str, Any] = {}
     left_out: list[str] = []
