@@ -1,4 +1,4 @@
-"""Analyses: what plugins find out about each node, for quantities to read (`NodeCost.analyses`)."""
+"""Analyses: facts about each node that plugins find, for quantities to read (`NodeCost.analyses`)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from graphacct.hooks.manager import Plugins
 
 @attrs.frozen(eq=False)
 class Analysis:
-    """What is found out about the nodes of a graph together.
+    """An analysis of a whole graph that gives each node a value.
 
-    A quantity sees one node. What depends on the others (which node comes before, what is alive) is found out by an
-    analysis, once for the graph, and read by quantities as `record.analyses[name]`.
+    A quantity sees one node. If a figure depends on other nodes (which comes before, what is alive), an analysis finds
+    it once for the graph, and quantities read it as `record.analyses[name]`.
 
     Attributes:
         name: The key in `NodeCost.analyses`.
-        of: From the annotated graph to a value for each node by name: any, and of all repetitions of a node together.
-            Nodes without a value have no entry.
+        of: Returns a value by node name, given the annotated graph. It may be anything, and stands for all repetitions
+            of the node. Nodes may be left out.
         doc: One sentence.
         replaces: Whether it takes the place of an analysis of this name from another plugin.
     """

@@ -48,7 +48,7 @@ class NodeCost:
         times: Their product: how often the node runs.
         owned: The parameters whose storage is attributed to this node: each storage of the graph has one owner.
         starts: The first index of each block around it, outermost first.
-        analyses: What analyses found out about it, by the analysis' name; a training step adds `training` and
+        analyses: What analyses found, by the analysis' name; a training step adds `training` and
             `training-memory` (`graphacct.costs.step`).
     """
 
@@ -100,7 +100,7 @@ def annotate(
 ) -> AnnotatedGraph:
     """Returns the graph with the cost of every node.
 
-    `unknown` says what becomes of a node that nothing can cost: `error` raises UnknownNameError, which names it;
+    `unknown` says what to do with a node that nothing can cost: `error` raises UnknownNameError, which names it;
     `report` leaves it out of every sum and records it.
     Raises ShapeError if the operands do not fit the operator, OperatorError if its formula fails.
     """

@@ -1,4 +1,4 @@
-"""Quantities: what a report has a column for, and how each is combined over nodes and repetitions."""
+"""Quantities: the columns of a report, and how each is combined over nodes and repetitions."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Quantity:
         repeats_included: Whether `of_node` includes the repeats already.
         combine: `sum`, or `max`, for which repeats do not multiply. A ratio combines nothing.
         phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
-        analysis: The entry of `NodeCost.analyses` that it reads, if any. Reports that are asked for none of an entry's
-            quantities need not work it out.
+        analysis: The entry of `NodeCost.analyses` that it reads, if any. A report that shows none of an entry's
+            quantities need not compute it.
         within: The quantity that it is a part of: tables and lines show it only where the two totals differ.
         title: What stands above its column; its name unless given.
         words: What the line below a table calls it. A quantity with words stands there, and one without has a column of

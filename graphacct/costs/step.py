@@ -10,16 +10,16 @@ from graphacct.operators.cost import Cost
 
 @attrs.frozen(eq=False, repr=False)
 class StepCost:
-    """The work that a training step adds to a node, and what it keeps for parameters; with all repetitions.
+    """The work that a training step adds to a node, and the memory for its parameters, over all repetitions.
 
     Attributes:
         input_grad: The work of all its gradients with respect to values.
         weight_grad: The same with respect to parameters.
-        recompute: The work of the forward pass that is done once more in the backward pass: all of it where the node is
-            recomputed to keep less, and what its kernel computes again.
+        recompute: The forward work that the backward pass repeats: all of it if the node is recomputed, and what its
+            kernel computes again.
         optimizer: The work of updating the parameters that it owns, on one rank.
         gradient_bytes: The gradients of those parameters, on one rank.
-        optimizer_state_bytes: What the optimizer keeps for them, on one rank.
+        optimizer_state_bytes: The optimizer's state for them, on one rank.
     """
 
     input_grad: Cost

@@ -1,6 +1,6 @@
 """The quantities of a training step: what `StepCost` and `StepMemory` have, and the sums of it.
 
-Every report registers them, so this file imports neither: attrs makes the two classes when a step is worked out.
+Every report registers them, so this file imports neither: attrs makes the two classes only for a training step.
 """
 
 from __future__ import annotations

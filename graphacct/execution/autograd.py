@@ -1,7 +1,8 @@
 """The backward pass of a schedule: its kernels in the order of torch's autograd engine, and how long storages live.
 
-The engine runs a node when the gradients of all its results are there, the one that ran last in the forward pass first:
-so in the forward pass's order from its end. The profile's rule says which kernels compute a node's gradients
+The engine runs a node when the gradients of all its results have arrived, and of several such nodes the one that ran
+last in the forward pass. So it walks the forward pass from its end. The profile's rule says which kernels compute a
+node's gradients
 (`Profile.backward`). The rest is the engine's: it adds gradients that meet, sums a gradient over what its operand was
 broadcast to, frees what a node saved when it has run, and recomputes a region when the first of its nodes needs it.
 """

@@ -68,4 +68,4 @@ class BackwardPass:
 
 
 NO_BACKWARD_PASS = BackwardPass((), (), {}, (), ())
-"""That of a phase without gradients."""
+"""The backward pass of a phase without gradients."""

@@ -1,7 +1,7 @@
-"""The nouns of a schedule: storages, the tensors in them, and the calls of kernels that read and make tensors.
+"""The nouns of a schedule: storages, the tensors in them, and the kernel calls that read and make tensors.
 
 Storages, tensors and calls are compared and hashed by identity: two storages of the same size are two pieces of memory.
-They are therefore the keys of dictionaries and the members of sets themselves.
+So they can be keys of dictionaries and members of sets.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Tensor:
         spec: Its shape, dtype and strides.
         storage: Where it is.
         needs_grad: Whether a training step computes its gradient.
-        others: The other storages that it is in, when it stacks the results of a block's repetitions.
+        others: Its other storages, if it stacks the results of a block's repetitions.
     """
 
     spec: TensorSpec
@@ -138,7 +138,7 @@ class Schedule:
     Attributes:
         calls: The kernels.
         outputs: The tensors that leave the graph.
-        holds: Storages that stay alive until a call has run although nothing needs them, and its position.
+        holds: Pairs of a storage that nothing needs any more and the position of the call until which it stays alive.
         spans: The repetitions that stand for several, inner ones before the ones around them.
         left_behind: Pairs of a storage and the start of a span whose every repetition leaves such a storage behind, as
             one of the results that the block stacks.
@@ -155,12 +155,12 @@ class Schedule:
 
 @attrs.frozen(eq=False, repr=False)
 class RepeatedSpan:
-    """The calls of a block's repetition that stands for several, or of a few in a row that do.
+    """The calls of the repetition (or the few in a row) that stands for several of a block.
 
     Attributes:
         start: The position of its first call.
         stop: The position after its last call.
-        times: How many such it stands for, without those of blocks around it.
+        times: How many repetitions it stands for, without counting blocks around it.
         block: The positions of the first call of the block's first repetition and after the last of its last.
     """
 
@@ -175,7 +175,7 @@ class StackedResult:
     """A tensor that a block stacks from its repetitions' results.
 
     Attributes:
-        position: The position of the call before which it is there.
+        position: It exists from before the call at this position.
         stacked: The tensor.
         results: The repetitions' results.
         span: The index, among the schedule's spans, of the block's repetitions that stand for several; -1 without any.

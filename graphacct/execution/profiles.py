@@ -1,7 +1,6 @@
 """Execution profiles: which kernels each operator runs as on a device, and which tensors they save for backward.
 
-A graph says what is computed; a profile says as which kernels. Costs are the graph's own; memory is worked out on the
-kernels.
+A graph says what is computed, a profile by which kernels. Costs belong to the graph; memory is computed on the kernels.
 """
 
 from __future__ import annotations

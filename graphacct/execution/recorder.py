@@ -1,4 +1,4 @@
-"""What a profile's functions are given: how they record the kernels that an operator runs as.
+"""The protocols with which a profile's functions record the kernels that an operator runs as.
 
 The functions of `Profile.expand` get an `Expansion`, those of `Profile.backward` a `Recorder`. Both are protocols: the
 schedule and the backward pass have classes that fit them, and a test of a profile may have its own.

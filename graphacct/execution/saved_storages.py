@@ -44,7 +44,7 @@ class SavedUse:
 def saved_storages(uses: Iterable[SavedUse]) -> list[SavedUse]:
     """Returns the first use of each storage, in the order in which they are saved.
 
-    Of every kind; those of kind `activation` are what training needs beside the model and its inputs.
+    They are of every kind; those of kind `activation` are what training needs beside the model and its inputs.
     """
     first: dict[Storage, SavedUse] = {}
     for use in uses:
@@ -78,8 +78,8 @@ def saved_uses(schedule: Schedule) -> Iterator[SavedUse]:
 
 
 def _needed_by_recompute(calls: Sequence[KernelCall]) -> set[int]:
-    """Returns the recomputed calls through which a gradient flows, and those that make something for one of them in
-    their region."""
+    """Returns the recomputed calls that a gradient flows through, and those that make something for such a call in the
+    same region."""
     found: set[int] = set()
     wanted: set[tuple[int, Storage]] = set()
     for position in range(len(calls) - 1, -1, -1):
@@ -93,8 +93,8 @@ def _needed_by_recompute(calls: Sequence[KernelCall]) -> set[int]:
 
 
 def _read_by_recompute(call: KernelCall, position: int) -> list[Storage]:
-    """Returns the operands' storages that a region's backward pass needs: all that a call which is run again reads, and
-    what one whose outputs are saved saves itself."""
+    """Returns the operands' storages that a region's backward pass needs. A call that runs again needs all it reads;
+    one whose outputs are saved needs what it saves itself."""
     operands = storages(call.operands)
     if not call.output_saved:
         return operands
@@ -103,7 +103,7 @@ def _read_by_recompute(call: KernelCall, position: int) -> list[Storage]:
 
 
 def _spared(call: KernelCall, position: int) -> Iterator[SavedUse]:
-    """Yields what a call of a region that is not run again saves: its outputs, and what it makes for its own backward
+    """Yields what a region's call saves if it does not run again: its outputs, and what it makes for its own backward
     pass."""
     for tensor in call.outputs:
         for storage in tensor.storages:

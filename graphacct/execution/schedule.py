@@ -1,9 +1,8 @@
 """The schedule: a graph as the sequence of kernels that run, with the storage of every tensor.
 
-A view has its source's storage, any other output storage of its own. Of a block the first and the last repetitions are
-scheduled and one in the middle (or a few in a row) that stands for all the others (its count), so that a schedule is
-short however deep the model is: repetitions differ only at the ends, where the carried values come from outside or
-leave (`graph/walk.py`).
+A view is in its source's storage, every other output in a new one. Of a block, the schedule has the first and the last
+repetitions, and one in the middle (or a few in a row) that stands for all the others. So it is short however deep the
+model is. Repetitions differ only at the ends, where the carried values come from outside or leave (`graph/walk.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which row or node of a report a path means: a whole one, one with an index for `*`, or the end of one."""
+"""Looking up the row or node that a path names: a whole path, one with an index for `*`, or the end of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The named parts that the training quantities of a node are sums of, and the operands without a gradient.
+"""The parts that add up to a node's training quantities, and the operands without a gradient.
 
 Formulas are the operators' own, evaluated on symbols. Under the convention `exact` the parts of a quantity add up to
 the report's figure.

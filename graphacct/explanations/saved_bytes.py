@@ -1,6 +1,6 @@
-"""What one node's backward pass needs, where that is, and for which of it the node is accountable.
+"""What one node's backward pass needs, where it is stored, and which of it counts at this node.
 
-A storage counts at the node that is the first to save it; parameters, inputs and tables are there anyway.
+A storage counts at the node that saves it first. Parameters, inputs and tables do not count: they exist anyway.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Activations: what is alive while a graph runs, kernel by kernel. The one pipeline behind every figure of memory.
+"""Activations: what is alive while a graph runs, kernel by kernel. Every figure of memory comes from this pipeline.
 
     graph -> schedule -> what calls save -> backward pass -> bytes alive after each kernel -> timeline
 
@@ -31,7 +31,7 @@ from graphacct.training.recompute import NO_RECOMPUTE, RecomputePlan
 class Activations:
     """The activations of a graph that runs as a profile's kernels, in bytes.
 
-    Each stage is worked out when it is first asked for: what a step saves takes no backward pass.
+    Each stage is computed on first use: what a step saves needs no backward pass.
 
     Attributes:
         graph: The graph.

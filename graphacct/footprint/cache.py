@@ -1,4 +1,4 @@
-"""The cache that a step leaves for the next one, from what operators declare (`Operator.caches`)."""
+"""The cache that a step leaves for the next one, as operators declare it (`Operator.caches`)."""
 
 from __future__ import annotations
 

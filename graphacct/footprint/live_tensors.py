@@ -1,4 +1,4 @@
-"""Live tensors: what is alive after a kernel, alike tensors together."""
+"""Live tensors: what is alive after a kernel, with equal tensors in one row."""
 
 from __future__ import annotations
 

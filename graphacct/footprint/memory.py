@@ -39,7 +39,7 @@ class Memory:
 
     Attributes:
         model: The model's name.
-        workload: The sizes that it was worked out for; the batch is a rank's own.
+        workload: The sizes that it holds for; the batch is that of one rank.
         phase: `train`, or a phase without gradients: `forward`, `prefill`, `decode`.
         profile: The execution profile's name.
         optimizer: Its name; empty for a forward pass.
@@ -47,11 +47,11 @@ class Memory:
         dp: Data-parallel ranks.
         zero: The ZeRO stage.
         parameters: Of the parameters, each storage once.
-        buffers: Of what is made with the model and not trained: running statistics, rotary tables.
-        inputs: Of what enters the graph: token ids, pixels, targets.
+        buffers: Of the untrained constants that are made with the model: running statistics, rotary tables.
+        inputs: Of the graph's inputs: token ids, pixels, targets.
         gradients: Of the gradients, in the parameters' dtype.
         optimizer_state: Of the optimizer's state, with master copies.
-        saved_activations: Of what the backward pass needs of the forward pass, at its end.
+        saved_activations: Of what is saved for the backward pass, at the end of the forward pass.
         saved_weight_copies: Of those, the copies of parameters that a profile with casts makes in another dtype.
         forward_peak: The most bytes of activations alive during the forward pass, those that are saved and the cache
             among them.
@@ -62,9 +62,9 @@ class Memory:
             without gradients, where each parameter's is made in the backward pass and stays.
         kv_cache_bytes: Of the cache's keys and values when the phase ends, of all sequences, part of the peak; 0
             without a cache.
-        kv_bytes_per_token: What one more token of one sequence adds to the cache, while no window is full; in a phase
-            without a cache, what it would add in one with. None where that is not known: the architecture has no
-            prefill, or the graph is a finished one.
+        kv_bytes_per_token: What one more token of one sequence adds to the cache while no window is full; in a phase
+            without a cache, what it would add in a prefill. None if that is unknown: the architecture has no prefill,
+            or the model is a finished graph.
         total: Parameters, buffers, inputs, gradients, optimizer's state and the peak: the most that is alive at once in
             a step that adds to gradients which are there from the start, no less than in one that starts without.
         peak_at: The node where the peak stands; empty if sizes are symbols.

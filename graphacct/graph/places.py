@@ -16,7 +16,7 @@ from graphacct.graph.graph import Block, Graph, Node
 
 @attrs.frozen(eq=False, repr=False)
 class Place:
-    """Where a node stands: in which repetition of which block.
+    """The place of a node: in which repetition of which block.
 
     Attributes:
         outer: The place of the block; None outside every block.
@@ -25,7 +25,8 @@ class Place:
         times: How many runs one run here stands for: the counts of all blocks around it, multiplied.
         repeats: How often each block around it repeats, outermost first.
         starts: The first index of each block around it, outermost first.
-        numbers: Which of each block's repetitions that are told apart it is in, from 0, outermost first.
+        numbers: The number of the repetition of each block around it, from 0, outermost first; only separate
+            repetitions count.
     """
 
     outer: Place | None = None
@@ -54,7 +55,7 @@ class Place:
         return here
 
     def times_for_each(self, maker: Place) -> Dim:
-        """Returns how many of the runs here take one and the same value that was made at another place.
+        """Returns how many runs here take the same value, which was made at another place.
 
         If both places are in repetitions of a block that was entered once, each run takes a value of its own: when
         one repetition stands for eight, so do the values that it takes of the repetition before. If the value comes

@@ -1,4 +1,4 @@
-"""Writing a folded graph out flat."""
+"""Unrolling: a folded graph written out flat."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphacct.tensors import TensorSpec
 def unroll(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
     """Returns the flat graph: every block's repetitions written out, with `*` in names replaced by their index.
 
-    A node of the operator that says `stacks=True` gathers the results that a block stacks up.
+    A node of the operator that says `stacks=True` stacks the results of a block's repetitions.
     Raises GraphError when a block repeats a symbolic number of times, or when it stacks up results and not exactly one
     operator gathers them.
     """

@@ -1,10 +1,9 @@
 """The walk over a folded graph: its nodes, and the runs of nodes as repetitions of blocks.
 
-This is the only file that knows how a block's repetitions stand for each other. `nodes` of `places.py` gives every
-node once. `runs` gives as many runs of a node as there are different ones: the first and the last repetitions of a
-block run once, one in the middle (or a few in a row) for all the others (`repetitions.py`). Its values are objects:
-what one run makes is the very object that others take, whatever name it goes by in which body, so that what is known of
-a value can be looked up by it.
+This is the only file that knows how a block's repetitions stand for each other. `nodes` of `places.py` gives every node
+once. `runs` gives each different run of a node once: those of a block's first and last repetitions, and one in the
+middle (or a few in a row) that stands for all the others (`repetitions.py`). Its values are objects. What one run makes
+is the very object that others take, whatever its name in their bodies, so facts about a value can be looked up by it.
 
     x → [h → fc → h] 12 times → head
 
@@ -98,7 +97,7 @@ def runs(graph: Graph, counts: Counts | None = None) -> Iterator[Event]:
     """Returns the runs of a graph's nodes in order, the ends of bodies and blocks among them; the graph's own end is
     the last.
 
-    `counts` says which repetitions of a block are told apart; those that have to be unless given.
+    `counts` says how many repetitions each separate one stands for; by default as few are separate as have to be.
     Raises GraphError if that depends on a symbolic number of repetitions.
     """
     entering = {value.name: Result(value, TOP) for value in graph.inputs}

@@ -55,8 +55,8 @@ def graphacct_register_architectures() -> Iterable[Architecture]:
 
 @hookspec
 def graphacct_register_readers() -> Iterable[Reader]:
-    """Input formats: a name, a test whether a path or an object is of this format, and a function that reads a Graph
-    from it."""
+    """Input formats: a name, a test whether a path or an object has this format, and a function that reads a Graph from
+    it."""
     raise NotImplementedError
 
 
@@ -93,13 +93,13 @@ def graphacct_register_transforms() -> Iterable[Transform]:
 
 @hookspec
 def graphacct_register_optimizers() -> Iterable[Optimizer]:
-    """Optimizers: the bytes that each keeps for a parameter, and the work of its update."""
+    """Optimizers: the bytes of state that each has for a parameter, and the work of its update."""
     raise NotImplementedError
 
 
 @hookspec
 def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
-    """Recompute policies: which nodes the backward pass runs again, and which outputs it keeps instead."""
+    """Recompute policies: which nodes the backward pass runs again, and whose outputs are saved instead."""
     raise NotImplementedError
 
 

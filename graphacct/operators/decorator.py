@@ -43,7 +43,7 @@ def operator(
     parsed = parse(signature)
     if attention not in PARTS:
         raise SignatureError(f"an operator's part in attention is 'weights' or 'whole', not {attention!r}")
-    kept = tuple(Saved(*item) for item in saves.items()) if isinstance(saves, Mapping) else tuple(saves)
+    saved = tuple(Saved(*item) for item in saves.items()) if isinstance(saves, Mapping) else tuple(saves)
     terms = {term.name for term in parsed.inputs}
     known = terms | {term.name for term in parsed.outputs}
 
@@ -52,7 +52,7 @@ def operator(
         for operand in contracts:
             if operand not in terms:
                 raise SignatureError(f"operator {title!r} contracts {operand!r}, which {signature!r} does not have")
-        for item in kept:
+        for item in saved:
             if item.name not in known and item.dims is None:
                 raise SignatureError(
                     f"operator {title!r} saves {item.name!r}, which {signature!r} does not have; "
@@ -75,7 +75,7 @@ def operator(
             parsed,
             formula,
             tuple(contracts),
-            kept,
+            saved,
             view,
             infer,
             dtype,

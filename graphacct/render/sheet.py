@@ -252,8 +252,7 @@ def _line(
 def _cells(
     report: Report, values: Mapping[str, Any], share: Any, quantities: Sequence[Quantity | None], binary: bool
 ) -> list[str]:
-    """Returns a row's figures under the columns; None stands for its share. What is 0, or a ratio that is none, is left
-    out."""
+    """Returns a row's figures under the columns; None stands for its share. Zeros and undefined ratios are left out."""
     cells = []
     for quantity in quantities:
         value = share if quantity is None else report.figure(quantity.name, values)

@@ -1,1 +1,1 @@
-"""What a training step adds: gradients, optimizers, ZeRO, what is frozen and recomputed."""
+"""What a training step adds: gradients, optimizers, ZeRO, freezing and recomputation."""

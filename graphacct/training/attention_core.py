@@ -1,10 +1,10 @@
-"""The attention core of a graph, found by its structure: the part that keeps much and works little.
+"""The attention core of a graph, found by its structure: the part that saves much and computes little.
 
-It is every node on a path from a product of two activations (the scores) through what makes weights of them (a
-softmax) to the next product of two activations (the values), both included, as in Korthikanti et al., "Reducing
-Activation Recomputation in Large Transformer Models", 2022; and every operator that is all of that at once. Scales,
-masks, biases and dropout lie on such a path; a product with a parameter ends it, so that a router's softmax or the
-one over a vocabulary is no attention.
+It has every node on a path from a product of two activations (the scores) through a node that turns them into weights
+(a softmax) to the next product of two activations (the values), both products included (Korthikanti et al., "Reducing
+Activation Recomputation in Large Transformer Models", 2022). An operator that does all of that is a core by itself.
+Scales, masks, biases and dropout lie on such a path. A product with a parameter ends it, so a router's softmax, or the
+one over a vocabulary, is no attention.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def attention_core(graph: Graph, operators: Mapping[str, Operator]) -> frozenset
 def _core(graph: Graph, operators: Mapping[str, Operator]) -> Iterator[str]:
     """Yields the nodes of the cores in one body.
 
-    A node can lie on several paths, and some of them are no attention, so that one search from product to product
-    would have to keep all paths. Two sweeps need not: one along the edges tells for each node what a path to it has
-    passed, one against them what a path from it will pass. A node is in the core if both together make a whole path:
-    it comes after a product and weights are still to be made, or they are made and a product is still to come.
+    Why two sweeps: a node can lie on several paths, and some of them are no attention. One search from product to
+    product would have to remember every path. Instead, one sweep along the edges finds what a path to each node has
+    passed, and one against the edges what a path from it will pass. A node is in the core if the two make a whole path:
+    it comes after a product with weights still to come, or after weights with a product still to come.
 
         scores = q @ k.T          a product                                                  in the core
         scaled = scores / 8       after a product, weights to come, then a product           in the core
@@ -63,8 +63,8 @@ class _Neighbours:
     """The edges between some nodes of a graph, by position.
 
     Attributes:
-        before: For each node, those that it takes values of.
-        after: For each node, those that take its values.
+        before: For each node, the nodes whose values it takes.
+        after: For each node, the nodes that take its values.
         fed: The nodes that also take a value from elsewhere: an input, a block, an operator that is not registered.
         used: The nodes whose values also go elsewhere.
     """
@@ -96,8 +96,9 @@ def _reach(
     passes: Sequence[bool],
     weights: Sequence[bool],
 ) -> tuple[list[bool], list[bool]]:
-    """For each node that is no contraction: whether a path without contractions comes here from a product, and whether
-    one does that has made weights by then, this node included; against the edges, whether one goes on to a product."""
+    """Returns two facts about each node that is no contraction: whether a path without contractions comes here from a
+    product, and whether such a path has made weights by now, this node included. Against the edges, paths go on to a
+    product instead."""
     reached, weighed = [False] * len(products), [False] * len(products)
     for i in order:
         if passes[i]:
@@ -107,7 +108,7 @@ def _reach(
 
 
 def _made_for(core: set[int], nodes: Sequence[Node], near: _Neighbours) -> set[int]:
-    """Returns what is made of nothing in the same repetition, for a core alone: a causal mask."""
+    """Returns the nodes that need no input and that only the core of the same repetition uses: a causal mask."""
     constant: list[bool] = []
     for i, node in enumerate(nodes):
         constant.append(not node.parameters and i not in near.fed and all(constant[j] for j in near.before[i]))

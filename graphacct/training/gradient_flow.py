@@ -1,13 +1,13 @@
 """The flow of gradients: which of them a training step computes, how often, and where they are added up.
 
-A gradient is computed where something needs it: an operand's, if it is a parameter that is trained or a value that one
-leads to. Token ids, pixels, masks and frozen parameters need none, so that the first layer's input gradient is never
+A gradient is computed only if it is needed: for an operand that is a trained parameter, or a value that depends on one.
+Token ids, pixels, masks and frozen parameters need none, so that the first layer's input gradient is never
 computed (the step of a 50-layer convolutional net is 2.971 times its forward pass, not 3).
 
-A value that several operands are gets as many gradients, which are added up: one addition for each element and each
-use after the first, as autograd does it when it reaches the node that made the value; a parameter likewise. An
-operator's own gradient knows nothing of other uses, so these additions are no operator's: they are the node's that
-makes the value, or that owns the parameter.
+A value that is used as several operands gets a gradient from each, and they are added up: one addition for each element
+and each use after the first, as autograd does when it reaches the node that made the value. The same holds for a
+parameter. An operator's own gradient does not know of other uses, so these additions belong to the node that makes the
+value or owns the parameter.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Additions:
     Attributes:
         name: The value, or the parameter.
         weight: Whether it is a parameter.
-        uses: How many operands it is; for a parameter, over all runs of the nodes that use it.
+        uses: How many operands use it; for a parameter, over all runs of those nodes.
         elements: Of one value or parameter.
         count: How many additions for each element there are, once.
         times: How often.
@@ -60,8 +60,8 @@ class NodeGradients:
 
     Attributes:
         node: The node, named as in its graph.
-        times: How often it runs with each choice of operands that need a gradient: in the first repetition of a
-            block it may be fewer of them than in the others.
+        times: How often it runs with each choice of operands that need a gradient; in a block's first repetition fewer
+            may need one than in the others.
         additions: The gradients that are added up here.
     """
 
@@ -117,7 +117,7 @@ class _GradientFlow:
     shared: dict[tuple[str, tuple[int, ...]], _Shared] = attrs.field(factory=dict)
 
     def run(self, run: Run) -> None:
-        """A node runs; its results need a gradient if they can have one and any operand needs one."""
+        """Records a run of a node. Its results need a gradient if they can have one and any operand needs one."""
         floating = [result for result in run.outputs if result.value.spec.dtype in FLOATING]
         if not floating:
             return
@@ -136,7 +136,8 @@ class _GradientFlow:
                 self._use(operand, run.place)
 
     def stack(self, end: BlockEnd) -> None:
-        """A block stacks up results, each one use; the additions of what comes of them are its last node's."""
+        """Records what a block stacks: one use of each result. Additions for the stacked value belong to the block's
+        last node."""
         for stacked, results in end.stacks:
             for place, result in zip(end.repetitions, results, strict=True):
                 if result in self.makers:
@@ -146,7 +147,7 @@ class _GradientFlow:
                 self.makers[stacked] = [needed[-1], *end.block.body.walk()][-1]
 
     def add_up(self) -> None:
-        """All uses are known: a gradient comes of each, and they are added up."""
+        """Adds the gradients up, once all uses are known: each gives one."""
         for result, node in self.makers.items():
             uses = self.uses.get(result, 0)
             if type(uses) is int and uses < 2:
@@ -177,7 +178,7 @@ class _GradientFlow:
         shared.uses = shared.uses + place.times
 
     def _add(self, node: Node, item: Additions) -> None:
-        """Records additions, together with those of the same value in other repetitions that are as many."""
+        """Records additions, merged with equal ones of the same value in other repetitions."""
         known = self._of(node).additions
         for index, other in enumerate(known):
             if (other.name, other.weight) == (item.name, item.weight) and same(other.uses, item.uses):
@@ -195,7 +196,7 @@ class _GradientFlow:
 def work_of(record: NodeGradients, operators: Mapping[str, Operator]) -> GradientWork | None:
     """Returns the work of all that a node computes, repetitions and additions included.
 
-    None when no operator of this name is registered, or it does not state the gradient of an operand that needs one.
+    Returns None if no operator of this name is registered, or if it does not state a gradient that is needed.
     """
     total = GradientWork()
     for wanted, times in record.times.items():

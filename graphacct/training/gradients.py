@@ -1,7 +1,7 @@
 """The gradients of one node: their work, operand by operand.
 
-The gradient with respect to a value is an input gradient, the one with respect to a parameter a weight gradient. Which
-of them a training step computes is the matter of `gradient_flow.py`.
+A gradient with respect to a value is an input gradient, one with respect to a parameter a weight gradient.
+`gradient_flow.py` finds which of them a training step computes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class GradientWork:
     Attributes:
         input_grad: The gradients with respect to values.
         weight_grad: The gradients with respect to parameters.
-        recompute: What the kernel computes once more of its forward pass, which is part of no gradient.
+        recompute: The work of the forward pass that the kernel repeats; it is part of no gradient.
     """
 
     input_grad: Work = NOTHING
@@ -35,7 +35,7 @@ class GradientWork:
     recompute: Work = NOTHING
 
     def plus(self, other: GradientWork, times: Dim) -> GradientWork:
-        """These and the other's, so many times."""
+        """Returns the sum of this and `times` times the other."""
         return GradientWork(
             self.input_grad.plus(other.input_grad, times),
             self.weight_grad.plus(other.weight_grad, times),
@@ -52,9 +52,9 @@ class GradientPart:
 
     Attributes:
         kind: The field of GradientWork that it is a part of.
-        operands: The operands whose gradient it is, by their names in the signature; empty for what is no gradient.
-        contracted: Whether it holds a contraction of the size of the forward one.
-        stated: The operator's own function of the rest; None if there is no rest.
+        operands: The operands whose gradient it is, by their names in the signature; empty for repeated forward work.
+        contracted: Whether it contains a contraction as large as the forward one.
+        stated: The operator's own function for the rest; None if there is none.
         work: One pass.
     """
 
@@ -66,8 +66,7 @@ class GradientPart:
 
 
 def gradient_work(operator: Operator, node: Node, wanted: Sequence[bool]) -> GradientWork | None:
-    """Returns the work of the gradients of a node's operands that are wanted; None when the operator states one of them
-    not."""
+    """Returns the work of a node's wanted gradients; None if the operator does not state one of them."""
     parts = gradient_parts(operator, node, wanted)
     if parts is None:
         return None
@@ -78,7 +77,7 @@ def gradient_work(operator: Operator, node: Node, wanted: Sequence[bool]) -> Gra
 
 
 def gradient_parts(operator: Operator, node: Node, wanted: Sequence[bool]) -> list[GradientPart] | None:
-    """Returns the parts of what a node computes, operand by operand; None when the operator states one of them not."""
+    """Returns the parts of a node's wanted gradients; None if the operator does not state one of them."""
     specs = [operand.spec for operand in node.inputs]
     application = node.application or operator.apply(specs, node.attributes)
     found: list[GradientPart] = []

@@ -1,7 +1,7 @@
-"""Optimizers as data: the state that each keeps for a parameter, and the work of its step.
+"""Optimizers as data: the state that each has for a parameter, and the work of its step.
 
-What is updated is the parameter, or, in mixed precision, its master copy in float32: the state has that tensor's dtype,
-as torch's optimizers make it. Small tables that one optimizer shares among all tensors (8-bit codes) are left out.
+An optimizer updates the parameter or, in mixed precision, its float32 master copy. The state has that tensor's dtype,
+as in torch's optimizers. Small tables that one optimizer shares among all tensors (8-bit codes) are left out.
 """
 
 from __future__ import annotations

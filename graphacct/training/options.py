@@ -1,4 +1,4 @@
-"""How a training step runs, and how it is asked for: by the names of a profile, an optimizer, globs of parameters."""
+"""How a training step runs, and the options that ask for it: names of a profile, an optimizer, globs of parameters."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ class Training:
     """How a training step runs.
 
     Attributes:
-        profile: As which kernels.
-        recompute: What is run again in the backward pass.
-        freeze: Globs of the parameters that are not trained.
+        profile: The execution profile. recompute: The recomputation policy. freeze: Globs of the parameters that are
+        not trained.
         optimizer: How parameters are updated; None leaves the update out.
         master: `fp32` or `none`: whether parameters have a float32 copy; empty for those of 16 bits.
         dp: Data-parallel ranks, of which this is one.
@@ -52,8 +51,8 @@ class TrainingOptions:
     Attributes:
         profile: The execution profile; the first that is registered unless given (torch-eager-cuda).
         freeze: Globs of the parameters that are not trained: they have no gradient and no optimizer's state.
-        recompute: What is run again in the backward pass, to keep less: a policy (`graphacct list
-            recompute-policies`; `none`, `full`, `selective` among them), or a glob of nodes.
+        recompute: What the backward pass runs again so that less is saved: a policy (`graphacct list
+            recompute-policies`; `none`, `full`, `selective` among them) or a glob of nodes.
         optimizer: The optimizer (`graphacct list optimizers`); the first that is registered unless given (adamw).
         master: `fp32` or `none`: whether parameters have a float32 copy; unless given, those of 16 bits have.
         dp: Data-parallel ranks; the batch is that of one rank.
@@ -70,8 +69,8 @@ class TrainingOptions:
 
 
 def resolved(options: Mapping[str, Any], plugins: Plugins) -> Training:
-    """Returns the training step that is asked for, with its profile and optimizer; UnknownNameError suggests the
-    closest.
+    """Returns the training step with the profile and optimizer that the options name. UnknownNameError suggests the
+    closest name.
 
     `options` are fields of TrainingOptions by name.
     """

@@ -1,8 +1,8 @@
-"""Recomputation: which nodes the backward pass runs again, so that less is kept for it.
+"""Recomputation: which nodes the backward pass runs again, so that less has to be saved.
 
-A policy decides; `--recompute NAME` asks for one, and a glob of nodes is a policy of its own. The nodes of a layer
-that are run again, and those of it whose outputs are kept instead, are one region: its backward pass starts from what
-entered it, and runs again what was neither kept nor is there (Chen et al., 2016, arXiv:1604.06174).
+A policy decides. `--recompute NAME` asks for one, and a glob of nodes is a policy too. The nodes of a layer that run
+again, and those whose outputs are saved instead, are one region. Its backward pass starts from the values that entered
+the region and runs again what was not saved (Chen et al., 2016, arXiv:1604.06174).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from graphacct.operators.operator import Operator
 from graphacct.training.attention_core import attention_core
 
 KEEP, RECOMPUTE, SAVE = "keep", "recompute", "save"
-"""What a policy says of a node: its backward pass finds all that it needs, as without recomputation; it is run again;
-or it is not, for its outputs are kept, and what else its backward pass needs comes from running the others again."""
+"""A policy's words for a node. `keep`: its backward pass finds all it needs saved, as without recomputation.
+`recompute`: it runs again. `save`: its outputs are saved, so it does not; what else its backward pass needs, the
+others' second run gives."""
 
 
 @attrs.frozen(repr=False)
@@ -31,7 +32,7 @@ class RecomputePlan:
 
     Attributes:
         recompute: The names of the nodes that are run again.
-        saved: The names of those among them, by layer, that are not, because their outputs are kept.
+        saved: The names of the nodes in the same regions whose outputs are saved, so that they do not run again.
     """
 
     recompute: frozenset[str] = frozenset()
@@ -49,9 +50,9 @@ class RecomputePolicy:
         name: What users call it.
         doc: One sentence.
         of_node: `of_node(node, operator, ordinal)` is asked of each node in a layer: `keep`, `recompute` or `save`.
-            `operator` is None where none is registered; `ordinal` counts the nodes of the same operator in the same
+            `operator` is None if none is registered; `ordinal` counts the nodes of the same operator in the same
             layer, from 0.
-        of_graph: In its place, what becomes of the nodes of a whole graph, given the registered operators by name.
+        of_graph: Instead of `of_node`: returns the plan for a whole graph, given the registered operators by name.
         replaces: Whether it takes the place of a policy of this name from another plugin.
     """
 
@@ -70,7 +71,7 @@ class RecomputePolicy:
 
 
 def find_policy(name_or_glob: str, known: Mapping[str, RecomputePolicy]) -> RecomputePolicy:
-    """Returns the policy of a name, or the one that runs again what a glob of nodes matches."""
+    """Returns the policy of this name, or else the one that runs again the nodes that a glob matches."""
     if name_or_glob in known:
         return known[name_or_glob]
     return RecomputePolicy(
@@ -81,8 +82,8 @@ def find_policy(name_or_glob: str, known: Mapping[str, RecomputePolicy]) -> Reco
 def recompute_plan(graph: Graph, policy: RecomputePolicy, operators: Mapping[str, Operator]) -> RecomputePlan:
     """Returns what the backward pass of a graph runs again under a policy.
 
-    Raises ConfigError if there is nothing of the kind, for a glob with the closest name; and PluginError, which
-    names the policy and the node, where its function fails or says another word.
+    Raises ConfigError if the graph has no such nodes, with the closest name for a glob. Raises PluginError, which names
+    the policy and the node, if the policy's function fails or returns another word.
     """
     if policy.of_graph is not None:
         return policy.of_graph(graph, operators)

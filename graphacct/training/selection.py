@@ -10,13 +10,13 @@ from graphacct.graph.graph import Graph, Node, Parameter
 
 
 def selected(recompute: str, freeze: Sequence[str]) -> dict[str, str]:
-    """Returns what is run again and what is not trained, as reports state it; nothing where that is nothing."""
+    """Returns the options `recompute` and `freeze` as reports show them, each only if it is in use."""
     terms = {"recompute": recompute if recompute != "none" else "", "freeze": " ".join(freeze)}
     return {name: text for name, text in terms.items() if text}
 
 
 def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Parameter], bool]]:
-    """Returns the graph, written out where a glob names single layers, and which parameters are trained.
+    """Returns the graph, unrolled if a glob names single layers, and a function that says which parameters are trained.
 
     Parameters that share storage are frozen together. Raises ConfigError, which suggests the closest name, for a glob
     that matches no parameter.

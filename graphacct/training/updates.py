@@ -1,4 +1,4 @@
-"""Updates: what the parameters of a node need in training beside themselves, on one rank.
+"""Updates: gradients, optimizer state and update work of a node's parameters, on one rank.
 
 Gradients and state of a parameter are divided by the ranks as ZeRO's stage says, each parameter's share rounded up to a
 whole; `graphacct.memory` divides their sums, which may be less by a byte a parameter.
@@ -41,7 +41,7 @@ def update(
     """Returns the gradients, the optimizer's state and its work for the parameters that a node owns and that are
     trained; `repeats` are those of the blocks around it.
 
-    A rank updates what it holds the state of: all of it, or with ZeRO its share.
+    A rank updates the parameters whose state it has: all of them, or its share under ZeRO.
     """
     gradients: Dim = 0
     state: Dim = 0
@@ -54,8 +54,8 @@ def update(
         gradients = gradients + rank_share(item.spec.bytes * count, GRADIENTS, dp, zero)
         if training.optimizer is None:
             continue
-        kept = state_bytes(training.optimizer, item, training.master)
-        state = state + rank_share(kept * count, OPTIMIZER_STATE, dp, zero)
+        size = state_bytes(training.optimizer, item, training.master)
+        state = state + rank_share(size * count, OPTIMIZER_STATE, dp, zero)
         step = step_work(training.optimizer, item, training.master)
         flops = (step.matmul_flops, step.vector_flops, step.transcendentals)
         work = work.plus(Work(*[rank_share(part * count, OPTIMIZER_STATE, dp, zero) for part in flops]))

@@ -1,4 +1,4 @@
-"""ZeRO: what data-parallel ranks divide among them (Rajbhandari et al., 2020, arXiv:1910.02054, figure 1).
+"""ZeRO: what data-parallel ranks divide among themselves (Rajbhandari et al., 2020, arXiv:1910.02054, figure 1).
 
 Stage 1 divides the optimizer's state, stage 2 the gradients too, stage 3 the parameters too. Buffers and activations
 stay whole on every rank.

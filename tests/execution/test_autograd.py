@@ -28,8 +28,8 @@ def test_the_peak_of_a_step_is_torchs(family, run, loss, key):
     """Every measured row, to the byte: the most alive over forward and backward, the parameters' gradients as they are
     made. A dispatch mode watched these runs, for which torch adds gradients into new tensors."""
     steps = tiny(family, run, loss)
-    keeping, back = passed(steps, in_place=False)
-    alive = live_bytes(steps, keeping, back, fresh=True)
+    saved, back = passed(steps, in_place=False)
+    alive = live_bytes(steps, saved, back, fresh=True)
     assert max(alive) == run[key]["total_peak_bytes"]
     assert sum(gradient.bytes for gradient in back.gradients) == run[key]["grad_bytes"]
 
@@ -40,8 +40,8 @@ def test_gradients_are_added_where_the_first_one_is(family, run):
     steps = tiny(family, run, "sum")
     peaks = []
     for in_place in (True, False):
-        keeping, back = passed(steps, in_place=in_place)
-        peaks.append(max(live_bytes(steps, keeping, back, fresh=True)))
+        saved, back = passed(steps, in_place=in_place)
+        peaks.append(max(live_bytes(steps, saved, back, fresh=True)))
     assert peaks[0] <= peaks[1]
 
 
@@ -134,8 +134,8 @@ def test_a_simulator_agrees_on_random_graphs(graph):
     root = graph.outputs[0]
     graph = graphacct.Graph(graph.name, graph.inputs, graph.nodes, (root,))
     steps = scheduled(graph, DECLARED)
-    keeping, back = passed(steps, DECLARED, in_place=False)
-    alive = live_bytes(steps, keeping, back)[len(steps.calls) :]
+    saved, back = passed(steps, DECLARED, in_place=False)
+    alive = live_bytes(steps, saved, back)[len(steps.calls) :]
     assert alive == simulate(steps, saved_uses(steps))
 
 

@@ -53,16 +53,16 @@ def test_folded_equals_unrolled(depth, phase):
     assert found[0] == found[1]
 
 
-def simulate(steps, keeping):
+def simulate(steps, saved):
     """Live bytes by brute force: after each step, the storages that some later step reads, that leave the graph, that
     are kept, or that the step itself touched; from the start those that an earlier step left."""
-    always = {tensor.storage for tensor in steps.outputs} | {item.storage for item in keeping}
+    always = {tensor.storage for tensor in steps.outputs} | {item.storage for item in saved}
     alive = []
     every = [tensor.storage for step in steps.calls for tensor in step.outputs]
     made = {storage for storage in every if storage.kind == PREEXISTING}
     for position, step in enumerate(steps.calls):
         touched = [tensor.storage for tensor in (*step.operands, *step.outputs)]
-        own = [item.storage for item in keeping if item.position == position]
+        own = [item.storage for item in saved if item.position == position]
         made |= {storage for storage in (*touched, *own) if storage.kind == ACTIVATION}
         later = [tensor for rest in steps.calls[position + 1 :] for tensor in (*rest.operands, *rest.outputs)]
         needed = {tensor.storage for tensor in later} | always | set(touched)
@@ -74,8 +74,8 @@ def simulate(steps, keeping):
 def test_a_simulator_agrees_on_random_graphs(graph, train):
     """On random DAGs the analysis by first and last use equals a simulation that looks at every later step."""
     steps = scheduled(graph, "declared", trained=lambda parameter: train)
-    keeping = saved_storages(saved_uses(steps)) if train else []
-    assert live_bytes(steps, keeping) == simulate(steps, keeping)
+    saved = saved_storages(saved_uses(steps)) if train else []
+    assert live_bytes(steps, saved) == simulate(steps, saved)
 
 
 @settings(max_examples=60)

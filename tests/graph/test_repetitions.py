@@ -21,14 +21,14 @@ from graphacct.training.recompute import RecomputePlan
 def figures(graph, profile="torch-eager-cpu", recompute="none", in_place=True):
     """The figures of a step that a repetition that stands for many must not change."""
     steps = scheduled(graph, profile, recompute)
-    keeping, back = passed(steps, profile, in_place)
-    alive, fresh = (live_bytes(steps, keeping, back, fresh=fresh) for fresh in (False, True))
+    saved, back = passed(steps, profile, in_place)
+    alive, fresh = (live_bytes(steps, saved, back, fresh=fresh) for fresh in (False, True))
     nodes = {}
     for call, live in zip(back.calls, alive[len(steps.calls) :], strict=True):
         nodes[call.node.name] = max(nodes.get(call.node.name, 0), live)
     peak = max(alive, default=0)
     if alive:
-        there = live_storages(steps, alive.index(peak), keeping, back)
+        there = live_storages(steps, alive.index(peak), saved, back)
         assert sum(storage.bytes * count for storage, count in there) == peak
     return peak, max(fresh, default=0), alive[-1:], fresh[-1:], nodes
 
@@ -66,8 +66,8 @@ def test_gradients_of_what_is_stacked_twice_meet_for_each_repetition(times, in_p
     one = figures(graph, in_place=in_place)
     assert one[0] == 3 * 2 * 4 * times + 4 * (times - 2) + 4 * (times - 1)
     steps = scheduled(graph)
-    keeping, back = passed(steps, in_place=in_place)
-    rows = timeline(steps, live_bytes(steps, keeping, back), back)
+    saved, back = passed(steps, in_place=in_place)
+    rows = timeline(steps, live_bytes(steps, saved, back), back)
     assert sum(row.repeat for row in rows if row.operator == "add") == (times - 1) + (times - 2), (
         "the two parts, and with them what the next product gives"
     )

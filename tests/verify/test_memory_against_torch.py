@@ -62,8 +62,8 @@ def test_gpt2s_whole_step(attention: str, p: float, batch: int, seq_len: int, ch
     sizes = {**GPT2, **dict.fromkeys(DROPOUT, p)}
     steps = scheduled("gpt2", recompute="full" if checkpointing else "none", set=sizes, **options)
     model(ids(batch, seq_len))
-    keeping, back = passed(steps, in_place=False)
-    peak = max(live_bytes(steps, keeping, back, fresh=True))
+    saved, back = passed(steps, in_place=False)
+    peak = max(live_bytes(steps, saved, back, fresh=True))
     assert step_peak(model, ids(batch, seq_len), lambda output: output.logits) == peak
 
 
@@ -97,6 +97,6 @@ def test_the_worksheets_model_in_training(batch: int, seq_len: int) -> None:
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output) == expected_bytes(steps)
     peak = max(live_bytes(steps, saved_storages(saved_uses(steps))))
     assert forward_peak(model, ids(batch, seq_len), lambda output: output, True) == peak
-    keeping, back = passed(steps, in_place=False)
-    whole = max(live_bytes(steps, keeping, back, fresh=True))
+    saved, back = passed(steps, in_place=False)
+    whole = max(live_bytes(steps, saved, back, fresh=True))
     assert step_peak(model, ids(batch, seq_len), lambda output: output) == whole

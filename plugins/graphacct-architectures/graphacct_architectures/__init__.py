@@ -1,7 +1,7 @@
-"""Architectures that every user expects: a family a file, by kind, with its published configurations beside it.
+"""The architectures that every user expects: one file a family, sorted by kind, with presets beside it.
 
-Families import what `graphacct` exports and apply operators by name. This index says what each family answers to, so
-that a command which needs one family imports one, and one that needs none imports none.
+Families import only what `graphacct` exports, and apply operators by name. This index lists the names that each family
+answers to, so that a command imports only the family it needs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ HERE = os.path.dirname(__file__)
 
 
 def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> LazyArchitecture:
-    """The family in a file: `decoders.llama` is `decoders/llama.py`, called `llama` unless it says another name."""
+    """Returns the family in a file: `decoders.llama` is `decoders/llama.py`, called `llama` unless it says another
+    name."""
     name = name or path.rpartition(".")[2]
     presets = PresetFiles(f"{HERE}/{path.replace('.', '/')}.py")
     return LazyArchitecture(name, f"{__name__}.{path}", presets, model_types or (name,))

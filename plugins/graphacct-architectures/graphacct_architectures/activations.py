@@ -38,7 +38,7 @@ Those that are not here have parameters of their own (prelu, xielu) or no operat
 
 
 def activation(default: str) -> Any:
-    """A key that names an activation; ConfigError suggests the closest."""
+    """Returns a key that names an activation; ConfigError suggests the closest."""
     return fields.checked_field(_activation, default)
 
 
@@ -49,7 +49,7 @@ def _activation(value: Any, field: attrs.Attribute[Any]) -> str:
 
 
 def optional_activation() -> Any:
-    """A key that names an activation, or None."""
+    """Returns a key that names an activation, or None."""
     return fields.checked_field(_optional_activation, None, metadata=fields.OPTIONAL)
 
 
@@ -60,5 +60,5 @@ def _optional_activation(value: Any, field: attrs.Attribute[Any]) -> str | None:
 
 
 def expected(name: str) -> str:
-    """The closest activation, or all of them."""
+    """Returns the closest activation, or all of them."""
     return suggest(name, ACTIVATIONS) or f"; known: {', '.join(sorted(ACTIVATIONS))}"

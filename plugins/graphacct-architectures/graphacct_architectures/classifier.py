@@ -1,4 +1,4 @@
-"""Heads that tell classes or spans apart, as the transformers library puts them on top of an encoder."""
+"""Classification heads: classes or spans, as the transformers library puts them on top of an encoder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Classifier:
 
 
 def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple[Value, ...]:
-    """The logits made of x (…, width); those of spans' starts and of their ends are two outputs."""
+    """Returns the logits made of x (…, width); those of spans' starts and of their ends are two outputs."""
     if c.spans and type(c.outputs) is int and c.outputs != 2:
         raise ConfigError(f"num_labels is {c.outputs}: a token begins a span or ends one, which makes 2")
     x = dropped(b, f"{c.name}_early_drop", x, c.early_dropout, workload)
@@ -69,13 +69,13 @@ SPANS = ("start_logits", "end_logits")
 
 
 def checked_loss(c: Classifier | None, workload: Workload, name: str) -> None:
-    """Raise ConfigError for a cross-entropy of what is no one set of logits."""
+    """Raises ConfigError for a cross-entropy of what is no one set of logits."""
     if workload.phase == "train" and workload.loss == "cross_entropy" and (c is None or c.spans or same(c.outputs, 1)):
         raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
 
 
 def token(b: Builder, x: Value, which: str) -> Value:
-    """What a head reads of x (batch, seq, width): all of it, or the first or last token or the mean of all."""
+    """Returns what a head reads of x (batch, seq, width): all of it, or the first or last token or the mean of all."""
     if which == "tokens":
         return x
     if which == "mean":

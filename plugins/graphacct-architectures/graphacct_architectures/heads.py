@@ -1,7 +1,7 @@
-"""The classes of a family: the language model, the decoder alone, and classifiers of sequences, of tokens, of spans.
+"""The classes of a family: the language model, the bare decoder, and classifiers of sequences, tokens and spans.
 
-A file names its class in `architectures`. What it is is told by how the name ends, so that names of the first days
-(`LLaMAForCausalLM`, `RWForCausalLM`) are those of today; a file without a class is the language model's.
+A file names its class in `architectures`. Only the end of the name counts, so early names (`LLaMAForCausalLM`,
+`RWForCausalLM`) work too. A file without a class means the language model.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ LABELS_DROPPED = 0.1
 
 
 def first_class() -> Any:
-    """The key `architectures`: the class that the weights are of, the first where it lists several; empty for none, and
-    for the language model under any name."""
+    """Returns the key `architectures`: the class that the weights are of, the first where it lists several; empty for
+    none, and for the language model under any name."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
@@ -67,7 +67,7 @@ class HeadConfig:
 
 
 def checked(config: HeadConfig, family: str, classes: Collection[str]) -> str:
-    """The ending of the class; ConfigError where the family has no such class.
+    """Returns the ending of the class; ConfigError if the family has no such class.
 
     Only the family's own `…Model` is the decoder alone: others' (`Qwen2ForRewardModel`) have heads of their own.
     """
@@ -80,7 +80,7 @@ def checked(config: HeadConfig, family: str, classes: Collection[str]) -> str:
 
 
 def headed(d: Decoder, config: HeadConfig, ending: str, tokens: str = "score", span: str = "") -> Decoder:
-    """The decoder of the class that the file names, of which `d` is the language model.
+    """Returns the decoder of the class that the file names, of which `d` is the language model.
 
     `tokens` is the name of the classifier of tokens, and `span` what a class that answers questions calls the decoder,
     where it is another name than the language model's.
@@ -93,7 +93,7 @@ def headed(d: Decoder, config: HeadConfig, ending: str, tokens: str = "score", s
 
 
 def labels_head(config: HeadConfig, ending: str, tokens: str) -> Classifier | None:
-    """The head of labels of a class, which is called `tokens` where it is of tokens; None where there is none."""
+    """Returns the classification head of a class, named `tokens` if it classifies tokens; None if there is none."""
     if ending not in (SEQUENCE, SPAN, TOKENS):
         return None
     from graphacct_architectures.classifier import Classifier  # a language model needs none: 1 ms of its report's 95
@@ -109,7 +109,7 @@ def labels_head(config: HeadConfig, ending: str, tokens: str) -> Classifier | No
 
 
 def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
-    """ConfigError where the workload asks for what a class does not have."""
+    """ConfigError if the workload asks for what a class does not have."""
     if workload.logits == "last" and ending not in (CAUSAL, TWO_HEADS):
         raise ConfigError(f"{config.architectures} has no logits of the vocabulary: leave logits='last' out")
     if ending not in (CAUSAL, TWO_HEADS):
@@ -119,7 +119,7 @@ def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
 
 
 def class_loss(config: HeadConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """The cross-entropy of a configuration's class: of the next token, or of its labels."""
+    """Returns the cross-entropy of a configuration's class: of the next token, or of its labels."""
     entropy = next_token if config.ending in (CAUSAL, TWO_HEADS) else cross_entropy
     return entropy(config, outputs, b)
 

@@ -1,7 +1,7 @@
-"""The modules that transformer families are written with: each makes its parameters and its nodes.
+"""The modules that transformer families are built from. Each function makes a module's parameters and nodes.
 
-The functions are named after torch's modules. A module's node has the module's path as its name; what a module does
-without a module of its own (scores, softmax) has the module's path and a word.
+The functions are named after torch's modules. A module's node is named by the module's path; a step without a module of
+its own (scores, softmax) by that path and a word.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from graphacct import Builder, Dim, Parameter, Value, Workload, minimum, same
 
 
 def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Value:
-    """A lookup table `name.weight` of `count` rows."""
+    """Looks rows up in a table `name.weight` of `count` rows."""
     return b.apply("embedding", ids, b.parameter(f"{name}.weight", (count, width)), name=name)
 
 
@@ -22,7 +22,7 @@ def linear(b: Builder, name: str, x: Value, width: Dim, *, bias: bool = True, ti
 
 
 def conv1d(b: Builder, name: str, x: Value, width: Dim) -> Value:
-    """The Conv1D of the published GPT-2: a linear layer whose `name.weight` is stored (in, out)."""
+    """Applies the Conv1D of the published GPT-2: a linear layer whose `name.weight` is stored (in, out)."""
     weight = b.parameter(f"{name}.weight", (x.spec.shape[-1], width))
     return b.apply("linear_in_out", x, weight, b.parameter(f"{name}.bias", (width,)), name=name)
 
@@ -49,10 +49,10 @@ def norm(
     centred: bool = False,
     upcast: str = "",
 ) -> Value:
-    """A norm over the last dimension of the operator `kind`, with `name.weight` and `name.bias` where it has them.
+    """Applies a norm over the last dimension: the operator `kind`, with `name.weight` and `name.bias` if it has them.
 
-    The gain is the weight, or one more than it where it is `centred` at 0, in which case `name` is the scope of both
-    steps. `upcast` says what of an RMSNorm is in float32; where all is, so is the gain.
+    The gain is the weight, or if `centred` one more than the weight, and then `name` is the scope of both steps.
+    `upcast` says which part of an RMSNorm is computed in float32; if it is `all`, so is the gain.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
@@ -66,7 +66,7 @@ def norm(
 
 
 def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:
-    """An activation of one operator or of several with spaces between, the first applied first."""
+    """Returns an activation of one operator or of several with spaces between, the first applied first."""
     for count, operator in enumerate(operators.split()):
         x = b.apply(operator, x, name=name if count == 0 else f"{name}_{operator}")
     return x
@@ -80,7 +80,7 @@ def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Val
 
 
 def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: Dim | None = None) -> Value:
-    """The keys or values that attention sees: `new`, and in decoding the cached ones before it.
+    """Returns the keys or values that attention sees: `new`, and in decoding the cached ones before it.
 
     `new` is (batch, heads, tokens, width) with as many heads as have keys and values of their own, or (batch, tokens,
     width). With a cache the result is a copy, as the transformers library's DynamicCache makes one, and what the cache
@@ -123,15 +123,16 @@ def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Va
 
 
 def resident(b: Builder, name: str, *parameters: Parameter) -> None:
-    """Parameters that are in memory and that nothing reads in this phase: the first under `name`, the others with their
-    own words behind it."""
+    """Adds parameters that are in memory but unused in this phase: the first under `name`, the others with a word of
+    their own behind it."""
     for index, parameter in enumerate(parameters):
         word = f"_{parameter.name.rpartition('.')[2]}" if index else ""
         b.apply("resident", parameter, name=f"{name}{word}")
 
 
 def for_logits(b: Builder, x: Value, workload: Workload) -> Value:
-    """What the head sees of x (batch, seq, width): all positions, or the last of each sequence, a view."""
+    """Returns the part of x (batch, seq, width) that the head reads: all positions, or the last of each sequence, a
+    view."""
     seq = x.spec.shape[1]
     if workload.logits == "all" or same(seq, 1):
         return x

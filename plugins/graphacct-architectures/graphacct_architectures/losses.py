@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def total(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """The sum of every output: each is summed, then these sums are added up."""
+    """Returns the sum of every output: each is summed, then these sums are added up."""
     b.returned()
     first, *others = outputs
     result: Value = b.apply("sum", first, name="loss_0" if others else "loss")
@@ -26,7 +26,8 @@ def total(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
 
 
 def cross_entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """The cross-entropy of the first output against one target per row of logits, computed after the model returned."""
+    """Returns the cross-entropy of the first output against one target per row of logits, computed after the model
+    returned."""
     b.returned()
     return own_cross_entropy(config, outputs, b)
 
@@ -41,7 +42,8 @@ def own_cross_entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Va
 
 
 def next_token(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """The transformers library's loss of a causal language model, in float32: each position's target is the next token.
+    """Returns the transformers library's loss of a causal language model, in float32: each position's target is the
+    next token.
 
     The labels are padded by one and the first is left out, so that no position of the logits has to be.
     """

@@ -1,4 +1,4 @@
-"""A transformer over patches or tokens as vision models have it: LayerNorm before each part, biases everywhere.
+"""The transformer over patches or tokens of vision models: LayerNorm before each part, biases everywhere.
 
 Dosovitskiy et al., 2020 (arXiv:2010.11929); Radford et al., 2021 (arXiv:2103.00020).
 """
@@ -60,7 +60,7 @@ def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
 
 
 def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
-    """The body of one layer; a mask is only there in eager causal attention."""
+    """Returns the body of one layer; a mask is only there in eager causal attention."""
 
     def body(b: Builder, x: Value, mask: Value | None = None) -> Value:
         b.hold(x)
@@ -110,7 +110,8 @@ def attention(
 
 
 def patches(b: Builder, name: str, pixels: Value, width: Dim, size: tuple[Dim, Dim], *, bias: bool) -> Value:
-    """Each patch of an image as a token: a convolution `name` whose stride is its kernel, (batch, patches, width)."""
+    """Returns each patch of an image as a token: a convolution `name` whose stride is its kernel, (batch, patches,
+    width)."""
     weight = b.parameter(f"{name}.weight", (width, pixels.spec.shape[1], *size))
     rest = (b.parameter(f"{name}.bias", (width,)),) if bias else ()
     x = b.apply("convolution", pixels, weight, *rest, name=name, stride=size)
@@ -120,12 +121,12 @@ def patches(b: Builder, name: str, pixels: Value, width: Dim, size: tuple[Dim, D
 
 
 def patch_count(image: tuple[Dim, Dim], patch: tuple[Dim, Dim]) -> Dim:
-    """How many whole patches an image has."""
+    """Returns how many whole patches an image has."""
     return prod([floor_div(side, step) for side, step in zip(image, patch, strict=True)])
 
 
 def check_image(given: tuple[Dim, Dim] | None, learned: tuple[Dim, Dim], key: str = "image_size") -> tuple[Dim, Dim]:
-    """The image's sides; ConfigError when the model has learned positions for another size."""
+    """Returns the image's sides; ConfigError when the model has learned positions for another size."""
     assert given is not None  # the architecture declares its default
     if not all(map(same, given, learned)) and all(type(side) is int for side in (*given, *learned)):
         raise ConfigError(

@@ -1,6 +1,6 @@
-"""Selective state spaces for graphacct: Mamba, Mamba-2 and the hybrid Jamba, from outside the core.
+"""Selective state spaces for graphacct: Mamba, Mamba-2 and the hybrid Jamba.
 
-Everything is imported when it is asked for.
+Everything is imported on first use.
 """
 
 import os

@@ -22,7 +22,7 @@ def _products(b: Any, c: Any, m: Any, h: Any, p: Any, n: Any) -> Any:
 
 
 def _chunked_back(b: Any, c: Any, m: Any, h: Any, p: Any, g: Any, n: Any) -> Work:
-    """The gradients of all operands together."""
+    """Returns the work of all operands' gradients together."""
     rows = b * c * m * h
     shared = 0 if same(g, h) else 2
     between = b * h * (c + 1) * (c + 1)

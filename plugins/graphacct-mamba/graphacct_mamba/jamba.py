@@ -76,7 +76,7 @@ class Layer:
 
 
 def layers(config: JambaConfig) -> tuple[Layer, ...]:
-    """The layers from first to last."""
+    """Returns the layers from first to last."""
     act = ACTIVATIONS[config.hidden_act]
     heads = Attention(config.num_attention_heads, config.kv_heads, config.d_head, dropout=config.attention_dropout)
     scan = Mixer(
@@ -116,7 +116,7 @@ def _is(config: JambaConfig, kind: str, index: int) -> bool:
 
 
 def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
-    """The graph from token ids to logits."""
+    """Returns the graph from token ids to logits."""
     batch, seq = workload.batch, workload.seq_len
     kinds = layers(config)
     ids = b.input("input_ids", (batch, seq), "int64")
@@ -138,7 +138,7 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
 
 
 def body(kind: Layer, workload: Workload) -> Callable[..., Value]:
-    """The body of one kind of layer; a mask is only there in eager attention."""
+    """Returns the body of one kind of layer; a mask is only there in eager attention."""
 
     def run(b: Builder, x: Value, *masks: Value) -> Value:
         b.hold(x)

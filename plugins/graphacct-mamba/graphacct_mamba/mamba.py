@@ -1,4 +1,4 @@
-"""Mamba: layers of a norm and a mixer, and nothing else (Gu and Dao, 2023, arXiv:2312.00752)."""
+"""Mamba: layers of a norm and a mixer (Gu and Dao, 2023, arXiv:2312.00752)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -40,7 +40,7 @@ class MambaConfig:
 
 
 def described(config: MambaConfig) -> Mixer:
-    """The mixer of each layer."""
+    """Returns the mixer of each layer."""
     automatic = ceil_div(config.hidden_size, 16)
     return Mixer(
         config.expand * config.hidden_size if config.intermediate_size is None else config.intermediate_size,
@@ -54,12 +54,12 @@ def described(config: MambaConfig) -> Mixer:
 
 
 def build(config: MambaConfig, workload: Workload, b: Builder) -> Value:
-    """The graph from token ids to logits, or to the last stream."""
+    """Returns the graph from token ids to logits, or to the last stream."""
     return stacked(config, MODEL, partial(mixer, described(config), workload), workload, b)
 
 
 def check_head(headed: bool, name: str, workload: Workload) -> None:
-    """Raise ConfigError where a class without a head is asked for what a head makes."""
+    """Raises ConfigError if a class without a head is asked for logits or a loss."""
     if not headed and workload.phase == "train" and workload.loss == "cross_entropy":
         raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
     if not headed and workload.logits == "last":

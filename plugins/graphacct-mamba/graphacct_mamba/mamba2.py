@@ -63,12 +63,12 @@ class Mamba2Config:
 
 
 def build(config: Mamba2Config, workload: Workload, b: Builder) -> Value:
-    """The graph from token ids to logits."""
+    """Returns the graph from token ids to logits."""
     return stacked(config, MODEL, partial(mixer, config, workload), workload, b)
 
 
 def mixer(config: Mamba2Config, workload: Workload, b: Builder, x: Value) -> Value:
-    """The mixer's output for x (batch, seq, width); the builder is in its scope."""
+    """Returns the mixer's output for x (batch, seq, width); the builder is in its scope."""
     batch, seq, width = x.spec.shape
     inner, heads = config.num_heads * config.head_dim, config.num_heads
     shared = config.n_groups * config.state_size
@@ -99,7 +99,7 @@ def mixer(config: Mamba2Config, workload: Workload, b: Builder, x: Value) -> Val
 def scanned(
     config: Mamba2Config, workload: Workload, b: Builder, x: Value, step: Value, rates: Value, into: Value, out: Value
 ) -> Value:
-    """The scan's output: in chunks for a sequence, one step on the state that the cache has for a token."""
+    """Returns the scan's output: in chunks for a sequence, one step on the state that the cache has for a token."""
     skip = b.parameter("D", (config.num_heads,))
     if workload.phase == "decode":
         shape = (x.spec.shape[0], config.num_heads, config.head_dim, config.state_size)
@@ -129,7 +129,7 @@ def chunked(b: Builder, x: Value, chunks: Dim, length: Dim, label: str) -> Value
 
 
 def joined(b: Builder, y: Value, seq: Dim) -> Value:
-    """The chunks (batch, chunks, length, …) one after the other, without the padding."""
+    """Returns the chunks (batch, chunks, length, …) one after the other, without the padding."""
     batch, chunks, length, *rest = y.spec.shape
     y = b.apply("reshape", y, name="joined", shape=(batch, chunks * length, *rest))
     if same(seq, chunks * length):

@@ -37,7 +37,7 @@ class Mixer:
 
 
 def mixer(m: Mixer, workload: Workload, b: Builder, x: Value) -> Value:
-    """The mixer's output for x (batch, seq, width); the builder is in its scope."""
+    """Returns the mixer's output for x (batch, seq, width); the builder is in its scope."""
     width = x.spec.shape[-1]
     both = linear(b, "in_proj", x, 2 * m.inner, bias=m.bias)
     both = b.apply("transpose", both, name="channels", dims=(1, 2))
@@ -65,7 +65,7 @@ def mixer(m: Mixer, workload: Workload, b: Builder, x: Value) -> Value:
 def scanned(
     m: Mixer, workload: Workload, b: Builder, x: Value, step: Value, rates: Value, into: Value, out_of: Value
 ) -> Value:
-    """The scan's output; with a cache, from the state that it has, and with the last state left in it."""
+    """Returns the scan's output; with a cache, from the state that it has, and with the last state left in it."""
     batch = x.spec.shape[0]
     state: tuple[Value, ...] = ()
     if workload.phase == "decode":

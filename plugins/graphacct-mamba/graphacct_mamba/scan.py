@@ -12,7 +12,7 @@ FACTOR = "a factor of a product whose other factor has a gradient"
 
 
 def _scanned_back(b: Any, d: Any, s: Any, n: Any) -> Work:
-    """The gradients of all operands together."""
+    """Returns the work of all operands' gradients together."""
     return Work(matmul_flops=4 * b * d * s * n, vector_flops=15 * b * d * s * n + b * d * s)
 
 

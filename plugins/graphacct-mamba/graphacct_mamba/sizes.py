@@ -1,4 +1,4 @@
-"""The one field that these families have and others have not."""
+"""The configuration field that only these families have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphacct import Dim, check_dim
 
 
 def rank() -> Any:
-    """A width that may be `auto` (None): a sixteenth of the model's, rounded up."""
+    """Returns a width that may be `auto` (None): a sixteenth of the model's, rounded up."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
         return None if value is None or value == "auto" else check_dim(value, field.name)

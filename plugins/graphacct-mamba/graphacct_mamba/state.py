@@ -1,4 +1,4 @@
-"""What a recurrent layer hands from one step to the next: as much after a million tokens as after one."""
+"""The state that a recurrent layer hands to the next step; its size does not depend on the number of tokens."""
 
 from graphacct import Builder, TensorSpec, Value, Work, operator
 

@@ -1,6 +1,6 @@
-"""The cost plugins that every model needs, one family of operators a file.
+"""The operators that every model needs, one family a file.
 
-Everything is imported when it is asked for: a plain report applies operators of 8 of the 16 families.
+Everything is imported on first use: a plain report applies operators of 8 of the 16 families.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Activations, and the gates made of them."""
+"""Activations and gated activations."""
 
 from typing import Any
 

@@ -13,8 +13,8 @@ EITHER_SIDE = "the gradients of the two products need it, and the scores are com
 
 
 def attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask: TensorSpec | None) -> TensorSpec:
-    """The output, after the checks that the signature cannot say: torch's kernels lay it out in the order of q, which
-    is (b, s, h, e) for the transposed view of a projection."""
+    """Returns the output, after the checks that the signature cannot say: torch's kernels lay it out in the order of q,
+    which is (b, s, h, e) for the transposed view of a projection."""
     if type(h) is int and type(g) is int and h % g:
         raise ShapeError(f"dimension h is {h} in q but g is {g} in k and v: query heads are a multiple of key heads")
     if mask is not None:
@@ -30,7 +30,7 @@ def attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask
 
 
 def _known_less(a: Any, b: Any) -> bool:
-    """Whether one stride is known to be less than another."""
+    """Returns whether one stride is known to be less than another."""
     return type(a) is int and type(b) is int and a < b
 
 
@@ -47,7 +47,7 @@ def all_operands(
     softcap: bool = False,
     dropout_p: float = 0.0,
 ) -> Work:
-    """The kernel computes the gradients of q, k and v together, whichever are wanted."""
+    """Returns the work of the gradients of q, k and v, which the kernel computes together whichever are wanted."""
     scores = b * h * s * t
     steps = 2 + (scale != 1) + (5 if softcap else 0) + (2 if dropout_p else 0)
     shared = 0 if same(g, h) else b * h * t * (d + e)
@@ -67,7 +67,8 @@ def scores_again(
     softcap: bool = False,
     dropout_p: float = 0.0,
 ) -> Work:
-    """The scores, and from them and the logsumexp the weights, which the forward kernel never stored."""
+    """Returns the work of the scores, and of the weights made of them and the logsumexp: the forward kernel stored
+    neither."""
     scores = b * h * s * t
     steps = 2 + (scale != 1) + (3 if softcap else 0) + (causal or mask is not None) + (2 if dropout_p else 0)
     functions = 2 if softcap else 1

@@ -1,6 +1,6 @@
-"""Fused attention with a learned score for nothing at all in each head: an attention sink.
+"""Fused attention with an attention sink: a learned score for each head that belongs to no key.
 
-torch's own fused attention takes none; FlashAttention-3 and FlexAttention have kernels that do.
+torch's own fused attention has no sinks; FlashAttention-3 and FlexAttention have kernels with them.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The cache of keys and values: what an earlier step left, and what is left for the next one.
+"""The cache of keys and values: what an earlier step left, and what this one leaves for the next.
 
 The tensors are (batch, …, tokens, width): (batch, heads, tokens, width) for keys and values of as many heads as have
 their own, (batch, tokens, width) for what all heads share.
@@ -21,7 +21,7 @@ def kv_cache() -> Work:
 
 
 def _last(x: TensorSpec, *, length: Any = None, grows: bool = True) -> TensorSpec:
-    """The last `length` tokens of x, all of them unless said."""
+    """Returns the last `length` tokens of x, all of them unless said."""
     if len(x.shape) < 3:
         raise ShapeError(f"a cache is (batch, ..., tokens, width), not {list(x.shape)}")
     if length is None:

@@ -1,4 +1,4 @@
-"""Convolutions in one, two, three or more dimensions, and transposed ones.
+"""Convolutions and transposed convolutions in any number of dimensions.
 
 2 FLOPs per multiply-add at every position of the kernel, those that fall on padding included: the convention of
 torch's counter and of the figures that torchvision publishes (XLA leaves the padding out).
@@ -16,7 +16,8 @@ SAVES = {"x": "the weight's gradient correlates it with g", "weight": "the input
 
 
 def per_axis(name: str, value: PerAxis, rank: int, least: int) -> tuple[Any, ...]:
-    """The attribute written out for each of `rank` axes; ShapeError unless each is an integer of at least `least`."""
+    """Returns the attribute written out for each of `rank` axes; ShapeError unless each is an integer of at least
+    `least`."""
     values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * rank
     if len(values) != rank:
         raise ShapeError(f"{name} {list(values)} has {len(values)} values for {rank} spatial dimensions")

@@ -1,4 +1,4 @@
-"""Values that depend on nothing but sizes: positions, masks, constant tables."""
+"""Values that depend only on sizes: positions, masks, constant tables."""
 
 from typing import Any
 

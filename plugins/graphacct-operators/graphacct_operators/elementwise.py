@@ -1,4 +1,4 @@
-"""Arithmetic on every element, operands broadcast as in numpy."""
+"""Element-wise arithmetic; operands broadcast as in numpy."""
 
 from typing import Any
 

@@ -4,7 +4,7 @@ from graphacct import TensorSpec, Work, operator
 
 
 def _rows(ids: TensorSpec, weight: TensorSpec) -> TensorSpec:
-    """The rows are as the table is, whose dtype may be an integer of 8 bits; the ids only say which."""
+    """Returns the rows in the table's dtype, which may be an integer of 8 bits; the ids only select them."""
     return TensorSpec((*ids.shape, weight.shape[-1]), weight.dtype)
 
 

@@ -1,9 +1,9 @@
-"""The work of gradients, in the few shapes that recur. g is the incoming gradient, which has the output's shape.
+"""The work of gradients, in the few forms that recur. g is the incoming gradient, which has the output's shape.
 
 The factors are those of the kernels' own formulas (torch's derivatives.yaml and its backward kernels), counted as the
 forward pass is: each operation 1, a reduction over n elements n, a selection 1 with the comparison that it rests on,
-a copy nothing. What backward does not keep is worked out again, and counts again. Where an operand was broadcast, its
-gradient is summed over what it was broadcast to: 1 more per output element.
+a copy nothing. What was not saved for backward is computed again and counts again. If an operand was broadcast, its
+gradient is summed over the broadcast dimensions: 1 more per output element.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def summed(operand: TensorSpec, out: TensorSpec, flops: int, transcendentals: in
 
 
 def is_broadcast(operand: TensorSpec, out: TensorSpec) -> bool:
-    """Whether the operand was broadcast: a dimension was put in front, or one of 1 made larger."""
+    """Returns whether the operand was broadcast: a dimension was put in front, or one of 1 made larger."""
     if len(operand.shape) != len(out.shape):
         return True
     return any(_is_one(ours) and not _is_one(theirs) for ours, theirs in zip(operand.shape, out.shape, strict=True))

@@ -1,4 +1,4 @@
-"""Reading by index and by rank. A gather is bytes, not FLOPs: it reads the indices and what they point at."""
+"""Reading by index or by rank. A gather is bytes, not FLOPs: it reads the indices and the elements that they select."""
 
 from typing import Any
 

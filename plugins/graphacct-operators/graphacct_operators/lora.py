@@ -1,11 +1,12 @@
 """Low-rank adapters (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021) as a transform of a graph.
 
-Beside a matrix W of (out, in) stand A of (rank, in) and B of (out, rank): base(x) + B(A(x)) · scaling. The order of
+Each adapted matrix W (out, in) gets two adapters, A (rank, in) and B (out, rank): base(x) + B(A(x)) · scaling. The
+order of
 operations is that of the peft library, and so are the new parameters' names; its module around the base, `base_layer`,
 is in the names of nodes and not in those of the base's own parameters. Everything but the adapters is frozen.
 
-A matrix is found by what an operator declares: it contracts two operands, of which one is a parameter with two
-dimensions, one that the other operand ends in and one that the output ends in.
+A matrix is recognised by its operator's signature: the operator contracts two operands, one of them a parameter with
+two dimensions, one of which ends the other operand and one the output.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -66,7 +67,7 @@ class Matrix(NamedTuple):
 
 
 def parse(text: object) -> Adapters:
-    """The rank and the glob that `RANK:GLOB` writes; ConfigError says what is wrong with it."""
+    """Returns the rank and the glob that `RANK:GLOB` writes; ConfigError says what is wrong with it."""
     if not isinstance(text, str):
         raise ConfigError(f"{_asked(text)} is no text of the form {FORM}")
     rank, colon, glob = (part.strip() for part in text.partition(":"))
@@ -83,7 +84,7 @@ def _asked(text: object) -> str:
 
 
 def adapted(graph: Graph, operators: Mapping[str, Operator], adapters: Sequence[object], dropout: float) -> Graph:
-    """The graph with adapters beside the matrices that `adapters` name, and every other parameter frozen.
+    """Returns the graph with adapters beside the matrices that `adapters` name, and every other parameter frozen.
 
     Each of the `adapters` is `RANK:GLOB`; the glob is matched against nodes and their weights. One that names single
     layers writes the blocks out. `dropout` is that of the adapters' input, in a training step.
@@ -126,7 +127,7 @@ LORA = Transform(
 
 
 def _chosen(known: NodeNames, asked: Iterable[Adapters], operators: Mapping[str, Operator]) -> dict[str, int]:
-    """The rank for each matrix, by the name of its parameter."""
+    """Returns the rank for each matrix, by the name of its parameter."""
     matrices: dict[str, Matrix] = {}
     called: dict[str, set[str]] = {}
     for node in known.graph.walk():
@@ -147,7 +148,7 @@ def _chosen(known: NodeNames, asked: Iterable[Adapters], operators: Mapping[str,
 
 
 def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:
-    """Raise ConfigError for a rank above the matrix, and for a matrix that has an adapter."""
+    """Raises ConfigError for a rank above the matrix, and for a matrix that has an adapter."""
     if other is not None:
         raise ConfigError(
             f"{item.who} matches {found.parameter.name!r}, which {brief(other.text)} has matched: a matrix has "
@@ -162,7 +163,7 @@ def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:
 
 
 def _why_none(glob: str, known: NodeNames) -> str:
-    """What a glob matches that is no matrix, or what it may have meant."""
+    """Returns what a glob matches that is no matrix, or what it may have meant."""
     kinds = {name: node.operator for node in known.graph.walk() for name in _all_names(node)}
     strange = NodeNames(known.graph, _all_names).matching(glob)
     if not strange:
@@ -175,7 +176,7 @@ def _all_names(node: Node) -> list[str]:
 
 
 def matrix(node: Node, operators: Mapping[str, Operator]) -> Matrix | None:
-    """The matrix that a node multiplies its first operand by; None for one that does something else."""
+    """Returns the matrix that a node multiplies its first operand by; None for one that does something else."""
     operator = operators.get(node.operator)
     if operator is None or len(operator.contracts) != 2 or len(node.inputs) < 2 or len(node.outputs) != 1:
         return None
@@ -195,13 +196,14 @@ def matrix(node: Node, operators: Mapping[str, Operator]) -> Matrix | None:
 
 
 def _names(node: Node, operators: Mapping[str, Operator]) -> list[str]:
-    """What a node that multiplies by a matrix can be asked for by: its own name, the weight's, and its module's."""
+    """Returns what a node that multiplies by a matrix can be asked for by: its own name, the weight's, and its
+    module's."""
     found = matrix(node, operators)
     return [] if found is None else [node.name, found.parameter.name, module(found.parameter)]
 
 
 def module(parameter: Parameter) -> str:
-    """The module that a weight belongs to: its name without `.weight`, or all of another name."""
+    """Returns the module that a weight belongs to: its name without `.weight`, or all of another name."""
     return parameter.name.removesuffix(".weight")
 
 

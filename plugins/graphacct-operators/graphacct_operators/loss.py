@@ -1,4 +1,4 @@
-"""Losses: from a model's outputs and the targets to a scalar."""
+"""Losses: a scalar from a model's outputs and targets."""
 
 from typing import Any
 

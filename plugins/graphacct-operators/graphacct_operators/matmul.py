@@ -60,7 +60,7 @@ def _of_y(y: TensorSpec, out: TensorSpec, k: Any, n: Any, batch: Any) -> Work:
 
 
 def _summed(operand: TensorSpec, out: TensorSpec) -> bool:
-    """Whether its gradients are summed afterwards: a single matrix is contracted over the batch at once."""
+    """Returns whether its gradients are summed afterwards: a single matrix is contracted over the batch at once."""
     return len(operand.shape) > 2 and is_broadcast(operand, out)
 
 
@@ -82,7 +82,7 @@ def matmul() -> None:
 
 
 def _labels(equation: str) -> tuple[list[str], list[str], list[str]]:
-    """The labels of both operands and of the output: words, or single letters when no term has blanks in it."""
+    """Returns the labels of both operands and of the output: words, or single letters when no term has blanks in it."""
     sides = [part.strip() for part in equation.replace("->", ",").split(",")]
     if equation.count("->") != 1 or len(sides) != 3 or "." in equation:
         raise ShapeError(f"equation {equation!r} is not of the kind 'b h s d, b h t d -> b h s t'")
@@ -101,7 +101,7 @@ def _labels(equation: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def _sizes(x: TensorSpec, y: TensorSpec, equation: str) -> dict[str, Any]:
-    """The size of each label; ShapeError where the operands do not fit."""
+    """Returns the size of each label; ShapeError if the operands do not fit."""
     first, second, _ = _labels(equation)
     sizes: dict[str, Any] = {}
     for name, labels, spec in (("x", first, x), ("y", second, y)):

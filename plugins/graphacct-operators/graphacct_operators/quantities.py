@@ -1,6 +1,6 @@
-"""Quantities of every report: what one token uses, and what stays in the cache.
+"""Quantities of every report: the parameters that one token uses, and the bytes of the cache.
 
-Every report has them, so this file knows the operators that they are of by name and imports none.
+Every report has them, so this file knows their operators by name and imports none.
 """
 
 from typing import Any
@@ -12,7 +12,8 @@ KEEP = "kv_keep"
 
 
 def active_params(parameter: Parameter, node: Node) -> Dim:
-    """The elements of a node's parameter that one token uses: of experts' weights those of the chosen experts."""
+    """Returns the elements of a node's parameter that one token uses: of experts' weights those of the chosen
+    experts."""
     if node.operator not in EXPERTS:
         return parameter.spec.elements
     return prod(parameter.spec.shape[1:]) * node.attributes.get("per_token", 1)

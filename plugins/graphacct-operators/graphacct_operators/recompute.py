@@ -6,10 +6,10 @@ PRODUCTS = ("linear", "linear_in_out")
 
 
 def op_selective(node: Node, operator: Operator | None, ordinal: int) -> str:
-    """What torchtitan's selective activation checkpointing by operator saves of a layer (`apply_ac`, its save list and
-    its count of `aten.mm`): the output of fused attention, and of every second product with a matrix, the first one
-    among them. A product of two activations (`aten.bmm`) is not on its list. There a product with a bias (`addmm`) is
-    not either; here it is a product like any other."""
+    """Returns `save` for the outputs of a layer that torchtitan's selective activation checkpointing by operator saves
+    (`apply_ac`, its save list and its count of `aten.mm`): that of fused attention, and of every second product with a
+    matrix, from the first on. A product of two activations (`aten.bmm`) is not on its list. There a product with a bias
+    (`addmm`) is not either; here it is a product like any other."""
     attention = operator is not None and operator.attention == "whole"
     if attention or (node.operator in PRODUCTS and ordinal % 2 == 0):
         return "save"

@@ -1,4 +1,4 @@
-"""Sums and their kin over some dimensions. A reduction over n elements counts n (torch's 2mnk counts so too)."""
+"""Reductions over some dimensions. A reduction over n elements counts n (as 2mnk counts a product)."""
 
 from collections.abc import Sequence
 from typing import Any

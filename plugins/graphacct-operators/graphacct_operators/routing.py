@@ -1,4 +1,4 @@
-"""Experts: projections whose weight depends on the row."""
+"""Experts: projections in which each row has its own expert's weight."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Operators that move no arithmetic: views share their operand's storage, copies have their own.
+"""Operators without arithmetic: views share their operand's storage, copies have their own.
 
-Which is which follows torch: a transpose, a slice and an expansion only change how storage is read (their outputs
-have strides), and a reshape copies just when no strides describe the new shape on the old storage.
+Which is which follows torch. A transpose, a slice and an expansion only change how storage is read (their outputs have
+strides). A reshape copies only if no strides describe the new shape on the old storage.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def _axis(dim: int, rank: int) -> int:
 
 
 def _filled(x: TensorSpec, shape: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The shape with its -1, if it has one, replaced by what the other dimensions leave."""
+    """Returns the shape with its -1, if it has one, replaced by what the other dimensions leave."""
     open_axes = [axis for axis, size in enumerate(shape) if is_(size, -1)]
     if not open_axes:
         return shape

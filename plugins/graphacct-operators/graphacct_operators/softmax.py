@@ -6,7 +6,7 @@ from graphacct import TensorSpec, Work, operator
 
 
 def _in_dtype(x: TensorSpec, *, dtype: str = "") -> TensorSpec:
-    """The output: in the dtype asked for (torch computes in it and keeps it so), or that of x."""
+    """Returns the output: in the dtype asked for (torch computes in it and keeps it so), or that of x."""
     return TensorSpec(x.shape, dtype or x.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Strides: how a tensor's elements lie in its storage, and which shapes can be read from it without a copy."""
+"""Strides: the layout of a tensor's elements in its storage, and the shapes that can be read from it without a copy."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,12 +7,12 @@ from graphacct import TensorSpec, same
 
 
 def is_(size: Any, value: int) -> bool:
-    """Whether a size is this very number; one that is an expression or a sweep is none."""
+    """Returns whether a size is this very number; one that is an expression or a sweep is none."""
     return type(size) is int and size == value
 
 
 def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
-    """The strides of a row-major tensor of this shape, in elements."""
+    """Returns the strides of a row-major tensor of this shape, in elements."""
     strides: list[Any] = []
     step: Any = 1
     for size in reversed(shape):
@@ -22,12 +22,13 @@ def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def strides_of(x: TensorSpec) -> tuple[Any, ...]:
-    """The tensor's strides, written out."""
+    """Returns the tensor's strides, written out."""
     return contiguous_strides(x.shape) if x.strides is None else x.strides
 
 
 def strided(shape: Sequence[Any], strides: Sequence[Any], dtype: str) -> TensorSpec:
-    """A spec with these strides, or without when they are the contiguous ones (a dimension of 1 has any stride)."""
+    """Returns a spec with these strides, or without when they are the contiguous ones (a dimension of 1 has any
+    stride)."""
     step: Any = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
         if not same(stride, step) and not is_(size, 1):
@@ -37,7 +38,7 @@ def strided(shape: Sequence[Any], strides: Sequence[Any], dtype: str) -> TensorS
 
 
 def view_strides(x: TensorSpec, shape: Sequence[Any]) -> tuple[Any, ...] | None:
-    """The strides that describe `shape` on the storage of `x`, or None when only a copy has that shape.
+    """Returns the strides that describe `shape` on the storage of `x`, or None when only a copy has that shape.
 
     Old dimensions group into runs that are contiguous among themselves; each run must be split into whole new
     dimensions (the rule of torch's view).

@@ -1,7 +1,7 @@
 """Which kernels torch's scaled_dot_product_attention runs as: flash, memory-efficient, or written out.
 
-The choice is torch's own (aten/src/ATen/native/transformers): by dtype, mask, dropout, heads and widths. Sizes that are
-symbols are taken to be those that the kernels support.
+torch chooses by dtype, mask, dropout, heads and widths (aten/src/ATen/native/transformers). Symbolic sizes are assumed
+to be ones that the kernels support.
 """
 
 from typing import Any
@@ -58,7 +58,7 @@ def matmul(trace: Expansion, x: Tensor, y: Tensor) -> Tensor:
 
 
 def as_added(trace: Expansion, q: Tensor, mask: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The mask as something to add: a bool one becomes 0 and -inf in the dtype of q, in its own shape."""
+    """Returns the mask as something to add: a bool one becomes 0 and -inf in the dtype of q, in its own shape."""
     made = tuple(trace.apply("cast", item, dtype=q.spec.dtype) if item.spec.dtype == "bool" else item for item in mask)
     trace.hold(*made)
     return made
@@ -109,8 +109,8 @@ def written_out(
 
 
 def on_cpu(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **attributes: Any) -> Tensor:
-    """The CPU's flash kernel, unless there is dropout, a mask that is trained or not of 2 or 4 dimensions, or keys and
-    values differ in width; the kernel itself with a cap, as `capped`."""
+    """Runs the CPU's flash kernel, unless there is dropout, a mask that is trained or not of 2 or 4 dimensions, or
+    keys and values differ in width; the kernel itself with a cap, as `capped`."""
     if attributes.get("softcap"):
         return capped(trace, q, k, v, *mask, **attributes)
     trained = any(item.needs_grad or len(item.spec.shape) not in (2, 4) for item in mask)
@@ -120,8 +120,8 @@ def on_cpu(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **a
 
 
 def on_cuda(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **attributes: Any) -> Tensor:
-    """The flash kernel in 16 bits without a mask; the memory-efficient one in float32 or with a mask, where keys and
-    values have as many heads as queries; else written out. The kernel itself with a cap, as `capped`."""
+    """Runs the flash kernel in 16 bits without a mask, the memory-efficient one in float32 or with a mask if keys and
+    values have as many heads as queries, and else writes attention out. The kernel itself with a cap, as `capped`."""
     if attributes.get("softcap"):
         return capped(trace, q, k, v, *mask, **attributes)
     (_, h, s, d), (_, g, t, e) = q.spec.shape, v.spec.shape
@@ -145,7 +145,7 @@ def capped(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **a
 
 
 def flash(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, **attributes: Any) -> Tensor:
-    """The flash kernel, on heads that are padded to a multiple of 8 where they are not one."""
+    """Runs the flash kernel, on heads padded to a multiple of 8."""
     d = q.spec.shape[-1]
     short = -d % 8 if type(d) is int else 0
     if not short:
@@ -156,7 +156,8 @@ def flash(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, **attributes: Any) 
 
 
 def _aligned(trace: Expansion, mask: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The mask with rows that the memory-efficient kernel can load: padded to a multiple of 8, then cut again."""
+    """Returns the mask with rows that the memory-efficient kernel can load: padded to a multiple of 8, then cut
+    again."""
     made = []
     for item in mask:
         t = item.spec.shape[-1]
@@ -168,5 +169,5 @@ def _aligned(trace: Expansion, mask: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def _known(condition: Any) -> bool:
-    """Whether a condition is known to hold: one of symbols is not."""
+    """Returns whether a condition is known to hold: one of symbols is not."""
     return condition is True

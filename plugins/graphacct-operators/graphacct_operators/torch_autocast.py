@@ -1,8 +1,8 @@
-"""torch's autocast: a float32 model whose products run in bfloat16, cast by cast.
+"""torch's autocast: a float32 model whose matrix products run in bfloat16, with every cast.
 
 Which operators are cast is torch's own list for each device (aten/src/ATen/autocast_mode.h for CUDA, autocast_mode.cpp
-for the CPU, torch 2.13); operators that are on no list run in the dtype that their operands have, promoted where they
-differ. The copies of parameters are made once and live to the end of the region.
+for the CPU, torch 2.13); operators on no list run in their operands' dtype, promoted if they differ. The copies of
+parameters are made once and live to the end of the region.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ IN_FLOAT32_ON_CUDA = (
 
 
 def casts(float32: tuple[str, ...]) -> dict[str, str]:
-    """The dtype that each operator's operands are cast to."""
+    """Returns the dtype that each operator's operands are cast to."""
     return {
         **dict.fromkeys(PRODUCTS, PRODUCT),
         **dict.fromkeys(JOINED, "promote"),
@@ -38,7 +38,7 @@ def as_product(trace: Expansion, x: Tensor) -> Tensor:
 
 
 def sum_in_float32(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
-    """The sum of x in float32, without a copy of x."""
+    """Returns the sum of x in float32, without a copy of x."""
     return trace.apply("sum", x, **attributes, dtype="float32")
 
 

@@ -1,8 +1,8 @@
-"""Which kernels torch's backward pass runs for each operator, what each of them reads and what it makes.
+"""The kernels of torch's backward pass for each operator, with what each reads and makes.
 
 The formulas are those of torch's derivatives.yaml, their kernels in torch's order as a dispatch mode sees them (torch
-2.13; tests/goldens/act-gpt2, act-transformer-lm). An operator that is not here makes one new gradient for each operand,
-in one kernel that reads g and all that was saved: that holds for softmax, tanh, silu, the normalizations, embedding,
+2.13; tests/goldens/act-gpt2, act-transformer-lm). An operator without a rule here makes one new gradient for each
+operand, in one kernel that reads g and everything saved: so do softmax, tanh, silu, the normalizations, embedding,
 products of matrices and others. A rule names what a kernel reads if that is less. `trace.wanted` says whose gradients
 are computed, g is the output's gradient.
 """
@@ -23,7 +23,7 @@ def passed_on(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) 
 
 
 def elementwise(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
-    """A new tensor like g for every operand; the engine sums it for one that was broadcast."""
+    """Returns a new tensor like g for every operand; the engine sums it for one that was broadcast."""
     return tuple(trace.new(dense_like(g.spec)) if wanted else None for wanted in trace.wanted)
 
 
@@ -120,12 +120,12 @@ def permute(trace: Recorder, g: Tensor, x: Tensor, *, dims: Any) -> Tensor:
 
 
 def split(trace: Recorder, gs: Any, x: Tensor, **attributes: Any) -> Tensor:
-    """The parts' gradients one after the other: a copy."""
+    """Returns the parts' gradients one after the other: a copy."""
     return trace.new(x)
 
 
 def part(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
-    """A tensor of the operand's size that is zero outside the part."""
+    """Returns a tensor of the operand's size that is zero outside the part."""
     return trace.new(x)
 
 
@@ -145,7 +145,7 @@ def cast(trace: Recorder, g: Tensor, x: Tensor, *, dtype: str) -> Tensor:
 
 
 def cross_entropy(trace: Recorder, g: Tensor, logits: Tensor, targets: Tensor, **attributes: Any) -> Pair:
-    """The gradient of the log-probabilities, zero but at the targets, then log_softmax's, which reads it."""
+    """Returns the gradient of the log-probabilities, zero but at the targets, then log_softmax's, which reads it."""
     picked = trace.new(logits, reads=(g, *trace.saved("targets"), *trace.saved("total_weight")))
     trace.release("targets", "total_weight", g)
     return trace.new(logits, reads=(picked, *trace.saved("log_probabilities"))), None
@@ -162,7 +162,7 @@ def where(trace: Recorder, g: Tensor, condition: Tensor, x: Tensor, y: Tensor) -
 
 
 def attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
-    """The gradients of q, k and v in one kernel, each laid out as its operand; a mask's beside them."""
+    """Returns the gradients of q, k and v in one kernel, each laid out as its operand; a mask's beside them."""
     made = iter(trace.new_several(*[dense_like(x.spec) for x in _asked(trace, *operands)]))
     return tuple(next(made) if wanted else None for wanted in trace.wanted)
 
@@ -170,7 +170,8 @@ def attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) 
 def rotary_embedding(
     trace: Recorder, g: Tensor, x: Tensor, cos: Tensor, sin: Tensor, **attributes: Any
 ) -> tuple[Tensor | None, None, None]:
-    """Each half's gradient from the two products that it is in, then both in one tensor: the formula written out."""
+    """Returns each half's gradient from the two products that it is in, then both in one tensor: the formula written
+    out."""
     if not trace.wanted[0]:
         return None, None, None
     *lead, width = x.spec.shape

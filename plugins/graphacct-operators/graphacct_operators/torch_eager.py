@@ -1,4 +1,4 @@
-"""How torch runs operators eagerly: what is one kernel, what is several, and what the several keep.
+"""How torch runs operators eagerly: which run as one kernel, which as several, and what those save.
 
 Measured on torch 2.13 (tests/goldens/): each expansion has the kernels in torch's order.
 """
@@ -106,7 +106,7 @@ SCALED = "the input's gradient is scaled by it"
 
 
 def softmax(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
-    """The softmax, of a copy of x where it is computed in another dtype."""
+    """Returns the softmax, of a copy of x where it is computed in another dtype."""
     dtype = attributes.get("dtype") or x.spec.dtype
     return trace.apply("softmax", trace.apply("cast", x, dtype=dtype) if dtype != x.spec.dtype else x, **attributes)
 

@@ -1,6 +1,6 @@
-"""Vision for graphacct: batch normalisation, pooling and the ResNet family, from outside the core.
+"""Vision for graphacct: batch normalisation, pooling, ResNet and ConvNeXt.
 
-Everything is imported when it is asked for: a graph from a file needs no architecture.
+Everything is imported on first use: a graph from a file needs no architecture.
 """
 
 import os

@@ -39,7 +39,7 @@ class ConvNextConfig(Staged):
 
 
 def build(config: ConvNextConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """The graph from pixels to logits, or to the last stage's output and the pooled one."""
+    """Returns the graph from pixels to logits, or to the last stage's output and the pooled one."""
     if config.drop_path_rate and workload.phase == "train":
         raise ConfigError(
             f"drop_path_rate {config.drop_path_rate}: whole blocks that are dropped in training are not modelled; "
@@ -55,7 +55,7 @@ def build(config: ConvNextConfig, workload: Workload, b: Builder) -> Value | tup
 
 
 def encoded(config: ConvNextConfig, b: Builder, x: Value) -> tuple[Value, Value]:
-    """The last stage's output, and its mean over the image, normalized."""
+    """Returns the last stage's output, and its mean over the image, normalized."""
     with b.scope("embeddings"):
         x = patched(b, "patch_embeddings", x, config.hidden_sizes[0], config.patch_size)
         x = norm_of_channels(b, "layernorm", x)
@@ -71,7 +71,7 @@ def encoded(config: ConvNextConfig, b: Builder, x: Value) -> tuple[Value, Value]
 
 
 def block(config: ConvNextConfig, b: Builder, x: Value) -> Value:
-    """A convolution of each channel, a norm and two linear layers, scaled and added."""
+    """Applies a convolution to each channel, a norm and two linear layers; the result is scaled and added."""
     channels = x.spec.shape[1]
     b.hold(x)
     weight = b.parameter("dwconv.weight", (channels, 1, 7, 7))
@@ -86,7 +86,7 @@ def block(config: ConvNextConfig, b: Builder, x: Value) -> Value:
 
 
 def patched(b: Builder, name: str, x: Value, channels: Dim, step: tuple[Dim, Dim]) -> Value:
-    """A convolution whose stride is its kernel."""
+    """Applies a convolution whose stride is its kernel."""
     weight = b.parameter(f"{name}.weight", (channels, x.spec.shape[1], *step))
     return b.apply("convolution", x, weight, b.parameter(f"{name}.bias", (channels,)), name=name, stride=step)
 

@@ -1,6 +1,6 @@
 """ResNet as the transformers library writes it (He et al., 2015, arXiv:1512.03385).
 
-The models are torchvision's; the parameters have other names, and a config.json says the sizes.
+The models are torchvision's with other parameter names, and a config.json gives the sizes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HFResNetConfig(Staged):
 
 
 def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """The graph from pixels to logits, or to the last stage's output and the pooled one."""
+    """Returns the graph from pixels to logits, or to the last stage's output and the pooled one."""
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
     if config.architectures == MODEL:
@@ -48,7 +48,7 @@ def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tup
 
 
 def encoded(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) -> tuple[Value, Value]:
-    """The last stage's output, and its mean over the image."""
+    """Returns the last stage's output, and its mean over the image."""
     conv = partial(convolved, workload.phase == "train", config.hidden_act)
     with b.scope("embedder"):
         with b.scope("embedder"):
@@ -85,7 +85,7 @@ def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int
 def convolved(
     training: bool, act: str, b: Builder, x: Value, channels: Dim, *, kernel: int = 1, stride: int = 1
 ) -> Value:
-    """A convolution without bias, a batch norm and the activation, if there is one."""
+    """Applies a convolution without bias, a batch norm and the activation, if there is one."""
     weight = b.parameter("convolution.weight", (channels, x.spec.shape[1], kernel, kernel))
     x = b.apply("convolution", x, weight, name="convolution", stride=stride, padding=kernel // 2)
     name = "normalization"

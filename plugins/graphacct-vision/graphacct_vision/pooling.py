@@ -15,14 +15,14 @@ SHAPE = "torch keeps the input for its shape"
 
 
 def check_rank(space: tuple[Any, ...]) -> int:
-    """How many spatial dimensions there are; ShapeError unless 1 to 3."""
+    """Returns how many spatial dimensions there are; ShapeError unless 1 to 3."""
     if not 1 <= len(space) <= MOST_SPATIAL:
         raise ShapeError(f"pools 1 to {MOST_SPATIAL} spatial dimensions; after batch and channels x has {list(space)}")
     return len(space)
 
 
 def per_axis(value: Any, rank: int, what: str, least: int = 1) -> tuple[Any, ...]:
-    """An attribute written out for each of `rank` spatial dimensions; OperatorError when it does not fit."""
+    """Returns an attribute written out for each of `rank` spatial dimensions; OperatorError when it does not fit."""
     given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * rank
     if len(given) != rank:
         raise OperatorError(f"{what} {list(given)} has {len(given)} numbers for {rank} spatial dimensions")
@@ -35,7 +35,7 @@ def per_axis(value: Any, rank: int, what: str, least: int = 1) -> tuple[Any, ...
 def windows(
     space: tuple[Any, ...], kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> tuple[Any, ...]:
-    """How many windows fit along each spatial dimension (torch's rule).
+    """Returns how many windows fit along each spatial dimension (torch's rule).
 
     Raises ShapeError when no window fits, or when the padding is more than half the kernel, where a window would see
     nothing but padding.

@@ -54,7 +54,7 @@ class ResNetConfig:
 
 
 def build(config: ResNetConfig, workload: Workload, b: Builder) -> Value:
-    """The graph from pixels to logits."""
+    """Returns the graph from pixels to logits."""
     assert workload.image_size is not None  # the architecture declares its default
     config = attrs.evolve(config, training=config.training or workload.phase == "train")
     x = b.input("images", (workload.batch, config.num_channels, *workload.image_size))

@@ -1,4 +1,4 @@
-"""What the transformers library's convolutional families share: configuration keys and stages of blocks."""
+"""The parts that the transformers library's convolutional families share: configuration keys and stages of blocks."""
 
 from __future__ import annotations
 

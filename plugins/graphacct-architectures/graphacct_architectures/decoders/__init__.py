@@ -1,8 +1,8 @@
-"""Decoder-only language models: a family a file, and the parts that a family is written with, for plugins too.
+"""Decoder-only language models: one file a family, and the parts that families are built from, for plugins too.
 
 A family is a configuration class and a function that describes a configuration: `decoder` makes an Architecture of the
 two. A model of another shape builds its graph with `attention`, `mlp`, `experts` and `stack`. Each name is imported
-from its file in `parts/` when it is asked for.
+from its file in `parts/` on first use.
 """
 
 from __future__ import annotations

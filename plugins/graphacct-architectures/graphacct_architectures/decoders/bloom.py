@@ -1,4 +1,4 @@
-"""BLOOM: slopes instead of positions (ALiBi), a norm of the embedding, tanh-GELU, biases, a tied head.
+"""BLOOM: ALiBi slopes instead of positions, a normalized embedding, tanh-GELU, biases, a tied head.
 
 BigScience, 2022 (arXiv:2211.05100); Press et al., 2022 (arXiv:2108.12409).
 """
@@ -32,7 +32,7 @@ class BloomConfig(HeadConfig):
 
 
 def describe(config: BloomConfig) -> Decoder:
-    """A stack of equal layers; the network is four times as wide as the stream in every model."""
+    """Returns a stack of equal layers; the network is four times as wide as the stream in every model."""
     width = config.hidden_size
     layer = Layer(
         Attention(

@@ -24,7 +24,7 @@ class CodeGenConfig(GPTJConfig):
 
 
 def describe(config: CodeGenConfig) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     exact_div(config.n_head, SHARDS, "n_head / 4, the parts of the joint projection")
     return describe_gptj(config, joint="qkv_proj")
 

@@ -1,4 +1,4 @@
-"""Command R: attention and network side by side after one LayerNorm without bias, scaled logits, a tied head.
+"""Command R: attention and network in parallel after one LayerNorm without bias, scaled logits, a tied head.
 
 Names and order as in the transformers library's CohereForCausalLM.
 """
@@ -32,7 +32,7 @@ class CohereConfig(DecoderConfig):
 
 
 def describe(config: CohereConfig) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     layer = Layer(
         Attention(
             config.num_attention_heads,

@@ -1,8 +1,8 @@
-"""DeepSeek-V2: latent attention; small experts and shared ones, after a first layer without.
+"""DeepSeek-V2: latent attention; after a dense first layer, small routed experts and shared ones.
 
-DeepSeek-AI, 2024 (arXiv:2405.04434). As the transformers library's class has it, which does not normalise the chosen
-weights whatever `norm_topk_prob` says. Its rotary positions are complex numbers, counted as the cosines and sines that
-they are: rotating a pair takes 4 products and 2 sums either way.
+DeepSeek-AI, 2024 (arXiv:2405.04434). This is the transformers library's class, which never normalises the chosen
+weights, whatever `norm_topk_prob` says. Its rotary positions are complex numbers and are counted as cosines and sines:
+rotating a pair takes 4 products and 2 sums either way.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class DeepseekV2Config(LatentConfig):
 
 
 def describe(config: DeepseekV2Config) -> Decoder:
-    """A softmax over all experts, and with groups a choice among those of the best."""
+    """Returns a softmax over all experts, and with groups a choice among those of the best."""
     activation, bias = ACTIVATIONS[config.hidden_act], config.mlp_bias
     groups, chosen = config.groups
     width = config.n_shared_experts * config.moe_intermediate_size

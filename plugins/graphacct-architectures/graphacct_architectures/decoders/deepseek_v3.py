@@ -1,7 +1,7 @@
 """DeepSeek-V3 and R1: latent attention; experts chosen by sigmoids that a buffer corrects, among the best groups.
 
-DeepSeek-AI, 2024 (arXiv:2412.19437). Published in FP8; counted as the model is after dequantization, in the dtype of
-the report. The module that predicts a second token is not part of the library's class, nor of the count.
+DeepSeek-AI, 2024 (arXiv:2412.19437). It was published in FP8 and is counted dequantized, in the report's dtype. The
+module that predicts a second token is not in the library's class and is not counted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Falcon: attention and network side by side; one head of keys and values, or groups of them in the new decoder.
+"""Falcon: parallel attention and network; one head of keys and values, or groups of them in the new decoder.
 
-Almazrouei et al., 2023 (arXiv:2311.16867). The RefinedWeb models (falcon-rw) have slopes and serial layers.
+Almazrouei et al., 2023 (arXiv:2311.16867). The RefinedWeb models (falcon-rw) have ALiBi slopes and serial layers.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class FalconConfig(HeadConfig):
 
 
 def describe(config: FalconConfig) -> Decoder:
-    """A stack of equal layers; the softmax is in the model's dtype.
+    """Returns a stack of equal layers; the softmax is in the model's dtype.
 
     The cache holds the heads of keys and values that there are; the transformers library's holds a copy for each query
     head in the new decoder.

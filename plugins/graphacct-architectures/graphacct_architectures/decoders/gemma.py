@@ -1,4 +1,4 @@
-"""Gemma: RMSNorm with a gain stored less one, a scaled embedding, GeGLU, heads wider than the model over their number.
+"""Gemma: RMSNorm whose stored weight is the gain minus 1, a scaled embedding, GeGLU, heads wider than width / heads.
 
 Gemma Team, 2024 (arXiv:2403.08295).
 """
@@ -35,7 +35,7 @@ class GemmaConfig(DecoderConfig):
 
 
 def describe(config: GemmaConfig) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     operator = "gelu_tanh" if config.hidden_act == "gelu" else ACTIVATIONS[config.hidden_act]
     layer = Layer(
         Attention(

@@ -60,7 +60,8 @@ def describe(config: Gemma2Config) -> Decoder:
 
 
 def sandwiched(config: Any, kinds: tuple[str, ...], *, rotary_tables: Mapping[str, str], qk_norm: str = "") -> Decoder:
-    """The decoder of Gemma 2, and of Gemma 3 with a norm of queries and keys and rotary tables for each kind."""
+    """Returns the decoder of Gemma 2, and of Gemma 3 with a norm of queries and keys and rotary tables for each
+    kind."""
 
     def layer(kind: str) -> Layer:
         return Layer(

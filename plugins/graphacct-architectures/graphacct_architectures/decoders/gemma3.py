@@ -1,4 +1,4 @@
-"""Gemma 3, its language model: five layers with a window to one without, each kind with rotary positions of its own.
+"""The language model of Gemma 3: five layers with a window to one without, each kind with its own rotary positions.
 
 Gemma Team, 2025 (arXiv:2503.19786).
 """

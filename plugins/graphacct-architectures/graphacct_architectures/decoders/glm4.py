@@ -29,7 +29,7 @@ class Glm4Config(DecoderConfig):
 
 
 def describe(config: Glm4Config) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     rotary = rotary_dims(config, paired=True)
     layer = Layer(
         Attention(

@@ -61,7 +61,7 @@ class GPT2Config(HeadConfig):
 
 
 def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """The graph from token ids to logits, or to what the class that the file names has instead."""
+    """Returns the graph from token ids to logits, or to what the class that the file names has instead."""
     ending = checked(config, "gpt2", CLASSES)
     check_outputs(ending, config, workload)
     batch, seq, width = workload.batch, workload.seq_len, config.n_embd

@@ -30,7 +30,8 @@ MOST_LAYERS = 2**16
 
 
 def attention_types() -> Any:
-    """The kinds of attention: pairs of a list of kinds and how often it comes, as `[[["global", "local"], 12]]`."""
+    """Returns the kinds of attention: pairs of a list of kinds and how often it comes, as `[[["global", "local"],
+    12]]`."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...] | None:
         if value is None:
@@ -102,7 +103,7 @@ def describe(config: GPTNeoConfig) -> Decoder:
 
 
 def layer(config: GPTNeoConfig, window: Dim | None) -> Layer:
-    """A layer whose attention sees `window` positions, or all; its scores are in float32 whatever the dtype."""
+    """Returns a layer whose attention sees `window` positions, or all; its scores are in float32 whatever the dtype."""
     width = config.hidden_size
     return Layer(
         Attention(

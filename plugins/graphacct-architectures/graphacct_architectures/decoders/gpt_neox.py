@@ -42,7 +42,7 @@ class GPTNeoXConfig(DecoderConfig):
 
 
 def describe(config: GPTNeoXConfig) -> Decoder:
-    """A stack of equal layers, whose q, k and v are one projection, interleaved by head."""
+    """Returns a stack of equal layers, whose q, k and v are one projection, interleaved by head."""
     rotary = rotary_dims(config, paired=True)
     layer = Layer(
         Attention(

@@ -1,7 +1,7 @@
-"""gpt-oss: every second layer sees a window, each head has a learned score for nothing, experts with biases.
+"""gpt-oss: a window in every second layer, a learned attention sink for each head, experts with biases.
 
-OpenAI, 2025 (arXiv:2508.10925). Published with experts in MXFP4; counted as the model is after dequantization, in the
-dtype of the report: its parameters are those of the library's class.
+OpenAI, 2025 (arXiv:2508.10925). It was published with experts in MXFP4 and is counted dequantized, in the report's
+dtype, with the parameters of the library's class.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""GPT-J: attention and network side by side on one norm, 64 dimensions of each head rotated, a head with a bias.
+"""GPT-J: parallel attention and network on one norm, 64 dimensions of each head rotated, a head with a bias.
 
 Wang and Komatsuzaki, 2021 (github.com/kingoflolz/mesh-transformer-jax).
 """
@@ -42,7 +42,7 @@ class GPTJConfig(HeadConfig):
 
 
 def describe(config: GPTJConfig, joint: str = "") -> Decoder:
-    """A stack of equal layers; `joint` is the name of one projection for q, k and v, where a family has one.
+    """Returns a stack of equal layers; `joint` is the name of one projection for q, k and v, where a family has one.
 
     The scores are in float32 whatever the dtype, and the rotary tables are made with the model.
     """

@@ -16,7 +16,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 
 
 def describe(config: LlamaConfig) -> Decoder:
-    """A stack of equal layers; the multipliers are applied whatever they are."""
+    """Returns a stack of equal layers; the multipliers are applied whatever they are."""
     plain = llama(config)
     assert isinstance(plain.layer, Layer)
     layer = attrs.evolve(plain.layer, residual_scaled=True)

@@ -22,7 +22,7 @@ class LlamaConfig(DecoderConfig):
 
 
 def describe(config: LlamaConfig) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     layer = Layer(
         Attention(
             config.num_attention_heads,

@@ -24,7 +24,7 @@ class MistralConfig(DecoderConfig):
 
 
 def describe(config: MistralConfig) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     attention = Attention(
         config.num_attention_heads,
         config.kv_heads,

@@ -27,7 +27,7 @@ class MixtralConfig(DecoderConfig):
 
 
 def describe(config: MixtralConfig) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     attention = Attention(
         config.num_attention_heads,
         config.kv_heads,

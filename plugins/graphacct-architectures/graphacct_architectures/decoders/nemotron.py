@@ -1,4 +1,4 @@
-"""Nemotron-4 and Minitron: LayerNorm with a gain stored less one, squared ReLU, half of each head rotated.
+"""Nemotron-4 and Minitron: LayerNorm whose stored weight is the gain minus 1, squared ReLU, half of each head rotated.
 
 Parmar et al., 2024 (arXiv:2402.16819) and Muralidharan et al., 2024 (arXiv:2407.14679).
 """
@@ -31,7 +31,7 @@ class NemotronConfig(DecoderConfig):
 
 
 def describe(config: NemotronConfig) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     rotary = rotary_dims(config, paired=True)
     layer = Layer(
         Attention(

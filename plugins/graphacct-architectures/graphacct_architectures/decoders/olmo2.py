@@ -1,4 +1,4 @@
-"""OLMo 2: norms only after each part, and of all queries and all keys together.
+"""OLMo 2: norms only after each part, and one norm over all queries and one over all keys.
 
 Team OLMo, 2025 (arXiv:2501.00656).
 """
@@ -25,7 +25,7 @@ class Olmo2Config(DecoderConfig):
 
 
 def describe(config: Olmo2Config) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     layer = Layer(
         Attention(
             config.num_attention_heads,

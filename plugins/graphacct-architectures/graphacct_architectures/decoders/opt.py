@@ -48,7 +48,7 @@ class OPTConfig(HeadConfig):
 
 
 def describe(config: OPTConfig) -> Decoder:
-    """A stack of equal layers; the queries are scaled and not the scores."""
+    """Returns a stack of equal layers; the queries are scaled and not the scores."""
     width, narrow, before = config.hidden_size, config.word_embed_proj_dim, config.do_layer_norm_before
     affine = config.layer_norm_elementwise_affine
     norm = Norm(LAYER_NORM, weight=affine, bias=affine)

@@ -1,4 +1,4 @@
-"""Phi-1, Phi-1.5 and Phi-2: attention and network side by side on one norm, part of each head rotated, biases.
+"""Phi-1, Phi-1.5 and Phi-2: parallel attention and network on one norm, part of each head rotated, biases.
 
 Gunasekar et al., 2023 (arXiv:2306.11644) and Li et al., 2023 (arXiv:2309.05463).
 """
@@ -45,7 +45,7 @@ class PhiConfig(DecoderConfig):
 
 
 def describe(config: PhiConfig) -> Decoder:
-    """A stack of equal layers, and a head with a bias."""
+    """Returns a stack of equal layers, and a head with a bias."""
     rotary = rotary_dims(config) if config.rotary_dim is None else config.rotary_dim
     layer = Layer(
         Attention(

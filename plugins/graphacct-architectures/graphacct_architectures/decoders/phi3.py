@@ -28,7 +28,7 @@ class Phi3Config(DecoderConfig):
 
 
 def describe(config: Phi3Config) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     rotary = rotary_dims(config)
     layer = Layer(
         Attention(

@@ -29,7 +29,7 @@ class QwenConfig(DecoderConfig):
 
     @property
     def window(self) -> Dim | None:
-        """How many positions the layers with a window see; None where none has one."""
+        """How many positions the layers with a window see; None if none has one."""
         return self.sliding_window if self.use_sliding_window else None
 
 
@@ -39,7 +39,7 @@ class Qwen2Config(QwenConfig):
 
 
 def upper_layers(config: QwenConfig, layer: Layer) -> Layer | tuple[Layer, ...]:
-    """The layers: those from `max_window_layers` on have the window, unless the file names each one's kind."""
+    """Returns the layers: those from `max_window_layers` on have the window, unless the file names each one's kind."""
 
     def slides(index: int) -> bool:
         return bool(index >= config.max_window_layers)

@@ -31,7 +31,7 @@ class SparseQwenConfig(QwenConfig):
     norm_topk_prob: bool = fields.flag(False)
 
     def sparse(self, index: int) -> bool:
-        """Whether a layer has experts: each `decoder_sparse_step`th, except those that are listed."""
+        """Returns whether a layer has experts: each `decoder_sparse_step`th, except those that are listed."""
         return index not in self.mlp_only_layers and (index + 1) % self.decoder_sparse_step == 0
 
     @property

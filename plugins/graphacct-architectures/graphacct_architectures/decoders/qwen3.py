@@ -26,7 +26,7 @@ class Qwen3Config(QwenConfig):
 
 
 def normed_heads(config: Any, window: Dim | None = None) -> Attention:
-    """The attention of this generation, with and without experts."""
+    """Returns the attention of this generation, with and without experts."""
     return Attention(
         config.num_attention_heads,
         config.kv_heads,

@@ -44,7 +44,7 @@ class StableLmConfig(DecoderConfig):
 
 
 def describe(config: StableLmConfig) -> Decoder:
-    """A stack of equal layers; only the network's output is dropped in training."""
+    """Returns a stack of equal layers; only the network's output is dropped in training."""
     rotary = rotary_dims(config)
     layer = Layer(
         Attention(

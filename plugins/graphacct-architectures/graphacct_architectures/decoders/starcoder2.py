@@ -36,7 +36,7 @@ class Starcoder2Config(DecoderConfig):
 
 
 def describe(config: Starcoder2Config) -> Decoder:
-    """A stack of equal layers."""
+    """Returns a stack of equal layers."""
     layer = Layer(
         Attention(
             config.num_attention_heads,

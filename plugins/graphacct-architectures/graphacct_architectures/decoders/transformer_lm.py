@@ -29,7 +29,7 @@ class TransformerLMConfig:
 
 
 def build(config: TransformerLMConfig, workload: Workload, b: Builder) -> Value:
-    """The graph from token ids to logits."""
+    """Returns the graph from token ids to logits."""
     batch, seq = workload.batch, workload.seq_len
     d_head = exact_div(config.d_model, config.n_head, "d_model / n_head")
     half = exact_div(d_head, 2, "d_head / 2 (rotary positions rotate pairs)")

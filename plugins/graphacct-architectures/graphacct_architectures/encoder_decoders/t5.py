@@ -1,8 +1,8 @@
-"""T5: an encoder and a decoder with biases by distance in place of positions, RMSNorm before each part.
+"""T5: an encoder and a decoder with relative position biases instead of positions, RMSNorm before each part.
 
 Raffel et al., 2020 (arXiv:1910.10683); version 1.1 and Flan (Chung et al., 2022, arXiv:2210.11416) have a gated
-network. The transformers library ties the head to the embedding whatever the file says: `tie_word_embeddings` false
-only says that what the head projects is not scaled.
+network. The transformers library always ties the head to the embedding: `tie_word_embeddings: false` only turns off the
+scaling in front of the head.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GATED = "gated-"
 
 
 def projection() -> Any:
-    """The feed-forward network: an activation, or `gated-` and one. ConfigError suggests the closest."""
+    """Returns the feed-forward network: an activation, or `gated-` and one. ConfigError suggests the closest."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         if not isinstance(value, str) or value.removeprefix(GATED) not in ACTIVATIONS:

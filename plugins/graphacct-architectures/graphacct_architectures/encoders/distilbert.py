@@ -59,7 +59,7 @@ class DistilBertConfig:
 
 
 def describe(config: DistilBertConfig) -> Encoder:
-    """The encoder alone, or with the head of a class."""
+    """Returns the encoder alone, or with the head of a class."""
     name = config.architectures
     classifiers = {
         SEQUENCE: of_first_token(config, config.num_labels),

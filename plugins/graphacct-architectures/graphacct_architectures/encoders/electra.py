@@ -40,7 +40,7 @@ class ElectraConfig(EncoderConfig):
 
 
 def describe(config: ElectraConfig) -> Encoder:
-    """The encoder alone, or with the head of a class."""
+    """Returns the encoder alone, or with the head of a class."""
     words = Head(
         "generator_predictions.dense",
         config.embedding_size,

@@ -82,8 +82,8 @@ class CLIPConfig:
 
 
 def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """The graph from images and texts to how alike each pair is: by image, by text, then the two embeddings; or from
-    images to logits."""
+    """Returns the graph from images and texts to how alike each pair is: by image, by text, then the two embeddings; or
+    from images to logits."""
     with b.scope("vision_model"):
         tokens, image = images(config.vision, workload, b, f"{config.vision_key}.image_size")
     if config.architectures == CLASSIFIER:
@@ -109,7 +109,7 @@ def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
 
 
 def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value]:
-    """The tokens of each image after all layers, and the class token, normalized. `key` is the images' size."""
+    """Returns the tokens of each image after all layers, and the class token, normalized. `key` is the images' size."""
     side = check_image(workload.image_size, config.image_size, key)
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *side))
     width = config.hidden_size
@@ -128,7 +128,8 @@ def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "ima
 
 
 def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
-    """The tokens of each text after all layers, normalized, and the last of them: the one with the largest id."""
+    """Returns the tokens of each text after all layers, normalized, and the last of them: the one with the largest
+    id."""
     batch, seq = workload.batch, workload.seq_len
     if type(seq) is int and type(config.max_position_embeddings) is int and seq > config.max_position_embeddings:
         raise ConfigError(
@@ -153,7 +154,7 @@ def positioned(b: Builder, x: Value, count: Dim, used: Dim) -> Value:
 
 
 def described(config: TextConfig | VisionConfig, causal: bool = False) -> Tower:
-    """The layers of a tower."""
+    """Returns the layers of a tower."""
     return Tower(
         config.num_hidden_layers,
         config.num_attention_heads,
@@ -168,7 +169,7 @@ def described(config: TextConfig | VisionConfig, causal: bool = False) -> Tower:
 
 
 def normalised(b: Builder, x: Value, label: str) -> Value:
-    """Each row divided by its length, written out as the published model does."""
+    """Returns each row divided by its length, written out as the published model does."""
     squares = b.apply("square", x, name=f"{label}_squares")
     total = b.apply("sum", squares, name=f"{label}_total", dim=-1, keepdim=True)
     length = b.apply("pow", total, name=f"{label}_length", exponent=0.5)
@@ -176,12 +177,12 @@ def normalised(b: Builder, x: Value, label: str) -> Value:
 
 
 def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """The sum of the logits of each image, without the other outputs."""
+    """Returns the sum of the logits of each image, without the other outputs."""
     return total(config, outputs[:1], b)
 
 
 def contrastive(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """The mean of two cross-entropies: a text's target is its image, and the reverse."""
+    """Returns the mean of two cross-entropies: a text's target is its image, and the reverse."""
     by_image = outputs[0]
     by_text = b.apply("transpose", by_image, name="loss_by_text", dims=(0, 1))
     parts = []

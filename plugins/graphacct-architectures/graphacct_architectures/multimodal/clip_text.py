@@ -1,4 +1,4 @@
-"""CLIP's tower for texts on its own, as other models take it: Radford et al., 2021 (arXiv:2103.00020)."""
+"""CLIP's text tower on its own, as other models use it: Radford et al., 2021 (arXiv:2103.00020)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CLIPTextConfig(TextConfig):
 
 
 def build(config: CLIPTextConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """The graph from texts to their tokens and the last of them, or to its projection and the tokens."""
+    """Returns the graph from texts to their tokens and the last of them, or to its projection and the tokens."""
     if config.architectures == TEXT:
         return texts(config, workload, b)
     with b.scope("text_model"):

@@ -1,4 +1,4 @@
-"""CLIP's tower for images on its own, as other models take it: Radford et al., 2021 (arXiv:2103.00020)."""
+"""CLIP's image tower on its own, as other models use it: Radford et al., 2021 (arXiv:2103.00020)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CLIPVisionConfig(VisionConfig):
 
 
 def build(config: CLIPVisionConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """The graph from images to their tokens and the class token, or to its projection and the tokens."""
+    """Returns the graph from images to their tokens and the class token, or to its projection and the tokens."""
     if config.architectures == VISION:
         return images(config, workload, b)
     with b.scope("vision_model"):

@@ -45,7 +45,7 @@ class ViTConfig:
 
 
 def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """The graph from pixels to logits, or to the last layer's output and the pooled one."""
+    """Returns the graph from pixels to logits, or to the last layer's output and the pooled one."""
     image = check_image(workload.image_size, config.image_size)
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *image))
     if config.architectures == MODEL:
@@ -64,7 +64,7 @@ def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Va
 
 
 def reconstructed(config: ViTConfig, b: Builder, x: Value) -> Value:
-    """The image that the patches' tokens say: squares of `encoder_stride` pixels side by side."""
+    """Returns the image that the patches' tokens say: squares of `encoder_stride` pixels side by side."""
     batch, count, width = x.spec.shape
     step, channels = config.encoder_stride, config.num_channels
     x = b.apply("slice", x, name="patches", dim=1, start=1, length=count - 1)
@@ -79,7 +79,7 @@ def reconstructed(config: ViTConfig, b: Builder, x: Value) -> Value:
 
 
 def square_side(count: Dim) -> Dim:
-    """Patches on each side of a square; ConfigError where they make none."""
+    """Patches on each side of a square; ConfigError if they make none."""
     if type(count) is not int:
         raise ConfigError(f"{MASKED} reads its patches as a square: image_size and patch_size are integers")
     if isqrt(count) ** 2 != count:
@@ -88,7 +88,7 @@ def square_side(count: Dim) -> Dim:
 
 
 def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) -> Value:
-    """The tokens of ViTModel, normalized."""
+    """Returns the tokens of ViTModel, normalized."""
     width = config.hidden_size
     with b.scope("embeddings"):
         with b.scope("patch_embeddings"):

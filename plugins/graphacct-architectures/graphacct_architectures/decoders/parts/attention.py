@@ -1,4 +1,4 @@
-"""Self-attention as a decoder's layers have it: projections, positions, scores, values."""
+"""Self-attention of a decoder's layer: projections, positions, scores, values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def attention(
 ) -> tuple[Value, tuple[Value, ...]]:
     """Attention over x (batch, seq, width), whose scope the builder is in. `tables` has the masks and rotary tables.
 
-    Gives the output, and the weights where they are written out: the published modules return both.
+    Returns the output and, with eager attention, the weights: the published modules return both.
     """
     width = x.spec.shape[-1]
     b.hold(x)
@@ -92,7 +92,7 @@ def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
 
 
 def norm_upcast(kind: Norm) -> str:
-    """What of the norm is in float32, where it is an RMSNorm."""
+    """Returns which part of an RMSNorm is computed in float32; empty for other norms."""
     return kind.upcast if kind.kind == RMS else ""
 
 
@@ -188,7 +188,7 @@ def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
 
 
 def with_sinks(a: Attention, b: Builder, scores: Value) -> Value:
-    """The scores with a column of learned ones, less the largest of each row."""
+    """Returns the scores with a column of learned ones, less the largest of each row."""
     batch, heads, seq, _ = scores.spec.shape
     sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1, 1))
     sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
@@ -204,6 +204,6 @@ def capped(b: Builder, x: Value, label: str) -> Value:
 
 
 def mask_name(a: Attention) -> str:
-    """Which of the tables is this attention's mask."""
+    """Returns which of the tables is this attention's mask."""
     kind = "alibi" if a.alibi else "causal_mask"
     return kind if a.window is None else f"{kind}_{a.window}"

@@ -1,4 +1,4 @@
-"""Decoder-only language models from one description: a family fills it in, and no family repeats a cost."""
+"""Decoder-only language models built from one description, which each family fills in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graphacct_architectures.layers import dropped, embedding, for_logits, linea
 
 
 def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """The graph of a decoder from token ids to logits, or to what its class has instead."""
+    """Returns the graph of a decoder from token ids to logits, or to what its class has instead."""
     batch, seq = workload.batch, workload.seq_len
     assert seq is not None
     if d.most_positions is not None:
@@ -65,7 +65,7 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
 
 
 def check_positions(length: Dim, key: str, limit: Dim) -> None:
-    """ConfigError where the positions are more than the published model has a table for."""
+    """ConfigError if the positions are more than the published model has a table for."""
     if type(length) is int and type(limit) is int and length > limit:
         raise ConfigError(
             f"seq_len {length} is beyond {key} {limit}: the published model has no position there; "
@@ -81,10 +81,9 @@ def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> Va
 
 
 def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
-    """The masks that the layers need, by name: one of each kind for the whole model, to be added to the scores.
+    """Returns the masks that the layers add to their scores, by name: one of each kind for the whole model.
 
-    Fused attention needs one only where it is more than causal: slopes, or a window that the sequence exceeds, which
-    is a bool.
+    Fused attention needs one only if it is more than causal: slopes, or a bool for a window that the sequence exceeds.
     """
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
@@ -112,18 +111,19 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
 
 
 def seen(b: Builder, name: str, batch: Dim, seq: Dim | None, keys: Dim) -> Value:
-    """Which key each query sees, as a bool, once for all sequences; each layer's attention makes floats of it."""
+    """Returns which key each query sees, as a bool, once for all sequences; each layer's attention makes floats of
+    it."""
     mask = b.apply("causal_mask", name=name, seq=seq, keys=keys, dtype="bool")
     return b.apply("expand", mask, name=f"{name}_each", shape=(batch, 1, seq, keys))
 
 
 def fits(length: Dim, window: Dim) -> bool:
-    """Whether a length is known to be within a window."""
+    """Returns whether a length is known to be within a window."""
     return type(length) is int and type(window) is int and length <= window
 
 
 def slopes(a: Attention, b: Builder, keys: Dim) -> Value:
-    """A slope of each head times the position of each key, (heads, 1, keys); softmax makes it the distance."""
+    """Returns a slope of each head times the position of each key, (heads, 1, keys); softmax makes it the distance."""
     rates = b.apply("constant", name="alibi_slopes", shape=(a.heads, 1, 1), dtype=b.dtype)
     places = b.apply("constant", name="alibi_places", shape=(1, 1, keys), dtype=b.dtype)
     return b.apply("mul", rates, places, name="alibi_biases")
@@ -161,7 +161,7 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
 
 
 def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[..., Value]:
-    """The body of one kind of layer; its constants come in the order of `names`."""
+    """Returns the body of one kind of layer; its constants come in the order of `names`."""
 
     def body(b: Builder, x: Value, *constants: Value) -> Value:
         tables = dict(zip(names, constants, strict=True))
@@ -206,7 +206,7 @@ def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
 
 
 def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
-    """The attention module's output."""
+    """Returns the attention module's output."""
     with b.scope(kind.attention.module):
         y, weights = attention(kind.attention, kind.norm, workload, b, x, tables)
     b.hold(*weights)
@@ -214,7 +214,7 @@ def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
 
 
 def fed(kind: Layer, b: Builder, x: Value) -> Value:
-    """The feed-forward module's output."""
+    """Returns the feed-forward module's output."""
     part = kind.feed_forward
     if isinstance(part, Mlp) and not part.module:
         return mlp(part, b, x)
@@ -224,7 +224,7 @@ def fed(kind: Layer, b: Builder, x: Value) -> Value:
 
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
-    """The stream with a module's output added."""
+    """Returns the stream with a module's output added."""
     if label == "mlp" or kind.attention_dropped:
         y = dropped(b, f"{label}_dropout", y, kind.dropout, workload)
     if kind.residual_scaled:

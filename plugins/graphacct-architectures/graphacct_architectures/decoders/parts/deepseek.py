@@ -1,4 +1,4 @@
-"""What DeepSeek's generations share: latent attention in every layer, dense layers and then experts."""
+"""The parts that DeepSeek's generations share: latent attention in every layer, dense layers and then experts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_compl
 
 
 def _check_groups(experts: Experts) -> None:
-    """ConfigError where the groups do not divide the experts, or more are chosen than there are."""
+    """ConfigError if the groups do not divide the experts, or more are chosen than there are."""
     exact_div(experts.count, experts.groups, "n_routed_experts / n_group")
     chosen, groups = experts.chosen_groups, experts.groups
     if type(chosen) is int and type(groups) is int and chosen > groups:

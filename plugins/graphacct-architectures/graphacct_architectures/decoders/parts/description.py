@@ -1,6 +1,6 @@
-"""The description of a decoder: what its layers are made of, as plain values that a family fills in.
+"""The description of a decoder: plain values that a family fills in.
 
-Names are those of the published checkpoint's modules. What is empty or None is not there.
+Names are those of the published checkpoint's modules. Empty or None means that the model has no such part.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Norm:
         kind: `rms_norm` or `layer_norm`.
         weight: Whether it has a gain (OLMo's first models have none).
         bias: Whether it has a bias.
-        centred: Whether the stored gain is one less than what is multiplied, so that its zero changes nothing.
-        upcast: What of an RMSNorm is in float32 whatever the dtype: the `norm` before the weight, `all` of it, or the
-            `statistics` alone.
+        centred: Whether the stored weight is the gain minus 1, so that a weight of zero changes nothing.
+        upcast: The part of an RMSNorm that is computed in float32 in every dtype: the `norm` before the weight, `all`
+            of it, or the `statistics` alone.
     """
 
     kind: str = RMS
@@ -37,12 +37,12 @@ class Norm:
 
 @attrs.frozen
 class Latent:
-    """Keys and values that are expanded from a latent which all heads share.
+    """Keys and values that are expanded from one latent shared by all heads.
 
     Attributes:
         rank: The latent's width.
         values: Width of a head of values.
-        query_rank: Width of a latent of the queries, of its own; None where they are projected at once.
+        query_rank: Width of a latent of the queries, of its own; None if they are projected at once.
     """
 
     rank: Dim
@@ -60,7 +60,7 @@ class Attention:
         d_head: Width of a head of queries and keys, and of values unless they come from a latent.
         module: The module's name.
         q, k, v, out: The projections' names.
-        joint: The name of one projection for q, k and v together; empty where they are three.
+        joint: The name of one projection for q, k and v together; empty if they are three.
         bias: Whether the projections of q, k and v have biases.
         out_bias: Whether the output projection has one.
         rotary: How many dimensions of a head are rotated by its position; 0 for none.
@@ -68,15 +68,16 @@ class Attention:
         alibi: Whether a slope times the distance is added to the scores.
         window: How many positions back it sees, its own included; None for all.
         window_cached: Whether a cache holds no more than the window.
-        qk_norm: `head` for a norm that all heads of q or k share, `gains` for one with a gain for each head, `heads`
-            for one of each head's own, `width` for one of all heads together.
+        qk_norm: `head`: one norm of d_head shared by all heads of q or k; `gains`: the same with a gain for each head;
+            `heads`: a norm for each head; `width`: one norm over all heads together.
         qk_norm_names: The norms' names.
         qk_norm_kind: Their kind; None for that of the layer's.
         scaled: Whether the scores are divided by a constant.
         query_scaled: Whether the queries are.
-        upcast: What is in float32 whatever the dtype: the `softmax`, the `scores` with it, or nothing.
+        upcast: The part that is computed in float32 in every dtype: the `softmax`, the `scores` with it, or nothing
+            (empty).
         softcap: Whether the scores are capped by a tanh.
-        sinks: Whether each head has a learned score for nothing at all.
+        sinks: Whether each head has a learned score that belongs to no key (an attention sink).
         causal: Whether a token sees only those before it; otherwise those after it too, as far as a window reaches.
         dropout: The probability with which weights are dropped in training.
         latent: The latent that keys and values are expanded from, in which case the last `rotary` dimensions of each
@@ -121,9 +122,9 @@ class Mlp:
         width: The hidden layer's width.
         activation: Its operator, or several with spaces between, the first applied first.
         gated: Whether the activation of one projection is multiplied with another.
-        module: The module's name; empty where its projections are the layer's own.
+        module: The module's name; empty if its projections are the layer's own.
         gate, up, down: The projections' names.
-        joint: The name of one projection for gate and up together; empty where they are two.
+        joint: The name of one projection for gate and up together; empty if they are two.
         bias: Whether the projections have biases.
         dropout: The probability with which the hidden layer is dropped in training.
     """
@@ -154,15 +155,15 @@ class Experts:
         bias: Whether the experts' projections have biases.
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
-        router_upcast: Whether the router's product is in float32 whatever the weights' dtype.
+        router_upcast: Whether the router's product is computed in float32 in every dtype.
         scoring: The router's scores: `softmax` over all experts or `top_softmax` over the chosen ones, or `sigmoid`.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether they are cast to the stream's dtype before the experts' outputs are multiplied by them.
         scaled: Whether they are multiplied by a constant.
         groups: How many groups of experts the choice is first made among.
-        chosen_groups: How many of them are taken.
-        clamped: Whether gate and projection are cut to a range, as gpt-oss has it.
+        chosen_groups: How many groups are taken. clamped: Whether gate and projection are cut to a range, as gpt-oss
+        has it.
         shared: The network that every token runs through; None for none.
         shared_gate: The name of a gate on it; empty for none.
     """
@@ -204,7 +205,7 @@ class Layer:
         mlp_norm, mlp_post_norm: The same around the network; in a parallel layer an empty `mlp_norm` means that both
             read the same normalized stream.
         attention_stream_norm, mlp_stream_norm: The names of norms of the stream itself, after each was added to it.
-        residual_normed: Whether what is added to is the normalized stream.
+        residual_normed: Whether a part is added to the normalized stream instead of the stream itself.
         parallel: Whether attention and network read the same stream and are added together.
         stream_last: Whether a parallel layer normalizes the network's stream after attention has run, and adds the two
             to each other first.
@@ -274,7 +275,7 @@ class Decoder:
         rotary_complex: Whether they are of complex numbers, cosine and sine of each pair once, always in float32.
         most_positions: The key of the configuration that limits the positions, and the limit; None for no limit.
         embedding_dropout: The probability with which the embedding is dropped in training.
-        classifier: The head of labels that stands there instead of the vocabulary's, or None.
+        classifier: The classification head in place of the language model's, or None.
         headless: Whether there is no head at all: the output is the stream after the last norm.
     """
 

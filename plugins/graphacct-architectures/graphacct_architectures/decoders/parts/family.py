@@ -20,7 +20,8 @@ FULL, SLIDING = "full_attention", "sliding_attention"
 
 
 def rope_parameters() -> Any:
-    """The rotary positions' settings, of which only the fraction of each head that is rotated changes a cost."""
+    """Returns the rotary positions' settings, of which only the fraction of each head that is rotated changes a
+    cost."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
         if value is None:
@@ -33,7 +34,7 @@ def rope_parameters() -> Any:
 
 
 def fraction(default: float) -> Any:
-    """A key from 0 to 1."""
+    """Returns a key from 0 to 1."""
     return fields.checked_field(_fraction, default)
 
 
@@ -44,7 +45,7 @@ def _fraction(value: Any, field: attrs.Attribute[Any]) -> float:
 
 
 def number(default: float | None) -> Any:
-    """A number that may be left out (None): a cap, a multiplier."""
+    """Returns a number that may be left out (None): a cap, a multiplier."""
     return fields.checked_field(_number, default, metadata=fields.OPTIONAL)
 
 
@@ -55,7 +56,7 @@ def _number(value: Any, field: attrs.Attribute[Any]) -> float | None:
 
 
 def layer_types() -> Any:
-    """The kind of attention of each layer, or None."""
+    """Returns the kind of attention of each layer, or None."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...] | None:
         if value is None:
@@ -71,7 +72,8 @@ def layer_types() -> Any:
 
 
 def dequantized(method: str) -> Any:
-    """How weights are stored: as published, by `method`, which is counted dequantized, or not quantized at all."""
+    """Returns how weights are stored: as published, by `method`, which is counted dequantized, or not quantized at
+    all."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any] | None:
         if value is None:
@@ -135,7 +137,8 @@ def decoder(
     tokens: str = "score",
     span: str = "",
 ) -> Architecture:
-    """The Architecture of a family of decoders: `describe` gives the description of a configuration's language model.
+    """Returns the Architecture of a family of decoders: `describe` gives the description of a configuration's language
+    model.
 
     `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has;
     `tokens` and `span` are passed to `heads.headed`.
@@ -165,14 +168,13 @@ def decoder(
 
 
 def width_over_heads(config: Any) -> Dim:
-    """The width of a head in families whose classes do not know `head_dim`."""
+    """Returns the width of a head in families whose classes do not know `head_dim`."""
     return exact_div(config.hidden_size, config.num_attention_heads, "hidden_size / num_attention_heads")
 
 
 def rotary_dims(config: Any, *, paired: bool = False) -> Dim:
-    """How many dimensions of a head are rotated: `partial_rotary_factor` of the rotary settings or else of the
-    configuration itself, rounded down as the transformers library does; where they are `paired`, an odd one at the end
-    with the dimension behind it."""
+    """Returns how many dimensions of a head are rotated: by `partial_rotary_factor` of the rotary settings, or else of
+    the configuration, rounded down as in the transformers library; if `paired`, up to an even number."""
     factor = config.rope_parameters.get("partial_rotary_factor")
     if factor is None:
         factor = config.partial_rotary_factor
@@ -189,7 +191,7 @@ def rotary_dims(config: Any, *, paired: bool = False) -> Dim:
 
 
 def kinds_of_attention(config: Any, usual: Callable[[int], str]) -> tuple[str, ...]:
-    """The kind of each layer's attention: as `layer_types` says, or else what is `usual` for its index."""
+    """Returns the kind of each layer's attention: from `layer_types`, or else `usual(index)`."""
     count = whole(config.num_hidden_layers, "num_hidden_layers")
     given = config.layer_types
     if given is not None and len(given) != count:
@@ -201,12 +203,12 @@ def kinds_of_attention(config: Any, usual: Callable[[int], str]) -> tuple[str, .
 
 
 def disagreeing(listed: int, count: int) -> ConfigError:
-    """The error for a list of kinds that is of another length than the layers."""
+    """Returns the error for a list of kinds that is of another length than the layers."""
     return ConfigError(f"layer_types names {listed} layers, num_hidden_layers is {count}: they have to agree")
 
 
 def whole(count: Dim, key: str) -> int:
-    """A number of layers that has to be known, because layers differ; ConfigError names its key."""
+    """Returns a number of layers that has to be known, because layers differ; ConfigError names its key."""
     if type(count) is not int or count > MOST_LAYERS:
         raise ConfigError(f"{key} is {count}: give a number up to {MOST_LAYERS:,}, the layers of this model differ")
     return count

@@ -8,7 +8,8 @@ from graphacct_architectures.layers import activation, dropped, linear
 
 
 def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value:
-    """A network whose scope the builder is in; the workload says whether its hidden layer is dropped."""
+    """Returns the output of a feed-forward network; the builder is in its scope, and the workload says whether the
+    hidden layer is dropped."""
     width = x.spec.shape[-1]
     if not m.gated:
         y = activation(b, m.activation, linear(b, m.up, x, m.width, bias=m.bias))
@@ -27,7 +28,8 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
 
 
 def experts(e: Experts, b: Builder, x: Value) -> Value:
-    """The chosen experts' outputs, weighted and added up, and the shared network's; the builder is in their scope."""
+    """Returns the chosen experts' outputs, weighted and added up, and the shared network's; the builder is in their
+    scope."""
     batch, seq, width = x.spec.shape
     rows = b.apply("reshape", x, name="tokens", shape=(batch * seq, width))
     ids, weights = routed(e, b, rows)
@@ -44,7 +46,7 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
 
 
 def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
-    """The chosen experts of each row and their weights, both (rows, experts per token)."""
+    """Returns the chosen experts of each row and their weights, both (rows, experts per token)."""
     half = b.dtype != "float32"
     scores = scored(e, b, rows)
     with b.scope(e.router):
@@ -77,7 +79,7 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
 
 
 def scored(e: Experts, b: Builder, rows: Value) -> Value:
-    """The router's product: one score for each row and expert."""
+    """Returns the router's product: one score for each row and expert."""
     with b.scope(e.router):
         weight = b.parameter("weight", (e.count, rows.spec.shape[-1]))
         biases = (b.parameter("bias", (e.count,)),) if e.router_bias else ()
@@ -88,11 +90,11 @@ def scored(e: Experts, b: Builder, rows: Value) -> Value:
 
 
 def grouped(e: Experts, b: Builder, choice: Value) -> Value:
-    """The scores with those outside the best groups masked; a group is as good as its best experts.
+    """Returns the scores with those outside the best groups masked; a group is as good as its best experts.
 
-    Counted too much in training: the gradients of what only leads to indices (the groups' scores, and with a correction
-    the choice itself), 1 to 6 FLOPs a score, and the indices and the mask that they would keep. torch's engine computes
-    none of them.
+    Training counts too much here: the gradients of values that only lead to indices (the groups' scores, and with a
+    correction the choice itself), 1 to 6 FLOPs a score, and the indices and the mask saved for them. torch's engine
+    computes none of them.
     """
     rows = choice.spec.shape[0]
     size = exact_div(e.count, e.groups, "experts / groups of them")
@@ -108,7 +110,7 @@ def grouped(e: Experts, b: Builder, choice: Value) -> Value:
 
 
 def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> Value:
-    """What the chosen experts make of each row, weighted and added up."""
+    """Returns what the chosen experts make of each row, weighted and added up."""
     tokens, width = rows.spec.shape
     pairs = prod(ids.spec.shape)
     operator = "grouped_linear_in_out" if e.in_out else "grouped_linear"
@@ -138,7 +140,7 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
 
 
 def activated(e: Experts, b: Builder, both: Value) -> Value:
-    """The experts' hidden layer: the activation of the gate, times the other projection."""
+    """Returns the experts' hidden layer: the activation of the gate, times the other projection."""
     gate, up = b.apply("split", both, name="gate_and_up", parts=2)
     if e.clamped:  # gate · σ(α gate), and one more than the other, both cut
         gate = b.apply("clamp", gate, name="gate_cut")

@@ -1,5 +1,5 @@
-"""Multi-head latent attention: keys and values of all heads from one narrow latent of each token, which the cache
-holds (DeepSeek-AI, 2024, arXiv:2405.04434, section 2.1)."""
+"""Multi-head latent attention: each token has one narrow latent, from which the keys and values of all heads are
+expanded; the cache holds the latents (DeepSeek-AI, 2024, arXiv:2405.04434, section 2.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers of which some have experts and the others one network."""
+"""Stacks in which some layers have experts and the others one network."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from graphacct_architectures.decoders.parts.family import whole
 
 
 def at_most(per_token: Dim, count: Dim, keys: str) -> Dim:
-    """How many experts a token runs through; ConfigError, which names the two keys, where it is more than there are."""
+    """Returns how many experts a token runs through; ConfigError, which names the two keys, if it is more than there
+    are."""
     if type(per_token) is int and type(count) is int and per_token > count:
         raise ConfigError(f"{keys}: a token cannot run through {per_token} of {count} experts")
     return per_token
 
 
 def layer_indices() -> Any:
-    """A list of layers by index, empty unless given."""
+    """Returns a list of layers by index, empty unless given."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...]:
         items = () if value is None else value
@@ -32,7 +33,7 @@ def layer_indices() -> Any:
 
 
 def layered(count: Dim, alike: bool, kind: Callable[[int], Layer]) -> Layer | tuple[Layer, ...]:
-    """Each layer by its index; one kind where all are `alike`, and then their number may be a symbol."""
+    """Returns each layer by its index; one kind where all are `alike`, and then their number may be a symbol."""
     if alike:
         return kind(0)
     return tuple(map(kind, range(whole(count, "num_hidden_layers"))))

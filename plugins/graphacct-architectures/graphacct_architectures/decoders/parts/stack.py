@@ -1,7 +1,7 @@
-"""Stacking layers that are not all alike: as few blocks as their order allows.
+"""Stacking layers that differ, in as few blocks as their order allows.
 
-Layers that alternate (a window in five of six) are one block whose body is the period; what does not fit a period is a
-block of its own. Only layers that are equal share a body.
+Layers that alternate (a window in five of six) are one block whose body is the period. Layers that fit no period are
+blocks of their own. Only equal layers share a body.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LONGEST_PERIOD = 16
 
 
 def runs(kinds: Sequence[Kind]) -> Iterator[tuple[int, tuple[Kind, ...], int]]:
-    """The first index, the period and the number of repetitions of each run, in order.
+    """Yields the first index, the period and the number of repetitions of each run, in order.
 
     From where the last run ended, the period that covers most layers is taken, of equals the shortest.
     """
@@ -32,7 +32,7 @@ def runs(kinds: Sequence[Kind]) -> Iterator[tuple[int, tuple[Kind, ...], int]]:
 
 
 def _repetitions(kinds: Sequence[Kind], start: int, period: int) -> int:
-    """How often the `period` kinds from `start` come one after the other."""
+    """Returns how often the `period` kinds from `start` come one after the other."""
     end = start + period
     while end + period <= len(kinds) and kinds[end : end + period] == kinds[start : start + period]:
         end += period
@@ -47,7 +47,7 @@ def stack(
     x: Value,
     constants: Sequence[Value] = (),
 ) -> Value:
-    """The stream after all layers; `layer` gives the body of a kind, which the Builder's `repeat` takes."""
+    """Returns the stream after all layers; `layer` returns the body of a kind, for the Builder's `repeat`."""
     places: dict[Kind, int] = {}
     order = [places.setdefault(kind, len(places)) for kind in kinds]  # small numbers: runs compares them often
     bodies = [layer(kind) for kind in places]

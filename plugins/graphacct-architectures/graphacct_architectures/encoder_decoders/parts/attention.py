@@ -42,7 +42,7 @@ def projected(a: Attention, b: Builder, x: Value, label: str) -> Value:
 
 
 def projection(a: Attention, label: str) -> tuple[str, bool]:
-    """The name of the projection of keys or values, and whether it has a bias."""
+    """Returns the name of the projection of keys or values, and whether it has a bias."""
     return (a.k, a.bias and a.k_bias) if label == "k" else (a.v, a.bias)
 
 

@@ -1,6 +1,6 @@
 """The description of an encoder with a decoder that attends to it, as plain values that a family fills in.
 
-Names are those of the published checkpoint's modules. What is empty or None is not there.
+Names are those of the published checkpoint's modules. Empty or None means that the model has no such part.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Part:
     Attributes:
         module: Attention or a feed-forward network.
         norm: The norm's name.
-        scope: The name of the module around both; empty where they are the layer's own.
+        scope: The name of the module around both; empty if they are the layer's own.
     """
 
     module: Attention | Mlp
@@ -127,7 +127,7 @@ class Stack:
         count: How many layers there are.
         module: Its name.
         layers: The layers' name.
-        frames: The frames that it starts from; None where it starts from token ids.
+        frames: The frames that it starts from; None if it starts from token ids.
         table: The name of its own embedding, whose storage is that of the model's unless the model has none.
         table_scaled: Whether the rows are multiplied by a constant.
         positions: A table of learned positions, or None.
@@ -187,7 +187,7 @@ class EncoderDecoder:
         encoder: Its encoder.
         decoder: Its decoder; None for the encoder alone.
         module: The name of the module around everything but the head; empty for none.
-        shared: The name of the embedding that both stacks share; empty where the decoder has one of its own.
+        shared: The name of the embedding that both stacks share; empty if the decoder has one of its own.
         shares: Whether it does share it: else all three are stored, and that of the model is not used.
         head: Its head, or None.
         classifier: Logits of classes in the place of a head, or None.

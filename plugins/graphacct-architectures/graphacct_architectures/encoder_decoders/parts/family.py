@@ -38,8 +38,8 @@ def encoder_decoder(
     aliases: Mapping[str, str] | None = None,
     encoder_seq_len: bool = True,
 ) -> Architecture:
-    """The Architecture of a family: `describe` gives a configuration's description, and `encoder_seq_len` says whether
-    the workload may say how long the encoder's sequences are."""
+    """Returns the Architecture of a family: `describe` gives a configuration's description, and `encoder_seq_len` says
+    whether the workload may say how long the encoder's sequences are."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):

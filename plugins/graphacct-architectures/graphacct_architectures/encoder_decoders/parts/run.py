@@ -25,7 +25,7 @@ from graphacct_architectures.layers import dropped, for_logits, linear, resident
 
 
 def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """The graph from token ids or frames to logits; without a head or a classifier to the last stream.
+    """Returns the graph from token ids or frames to logits; without a head or a classifier to the last stream.
 
     A decoding step runs the decoder alone: what it needs of the encoder is in the cache. The encoder's parameters are
     in memory all the same.
@@ -56,7 +56,7 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
 
 
 def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Value | tuple[Value, ...]:
-    """What the head or the classifier makes of the last stream, or the stream itself."""
+    """Returns what the head or the classifier makes of the last stream, or the stream itself."""
     if d.classifier is not None:
         return classified(d.classifier, workload, b, read(d.classifier, b, x))
     b.hold(x)
@@ -64,7 +64,7 @@ def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Val
 
 
 def read(c: Classifier, b: Builder, x: Value) -> Value:
-    """What a classifier reads of x (batch, seq, width)."""
+    """Returns what a classifier reads of x (batch, seq, width)."""
     if c.reads != EOS:
         return token(b, x, c.reads)
     batch = x.spec.shape[0]
@@ -74,7 +74,7 @@ def read(c: Classifier, b: Builder, x: Value) -> Value:
 
 
 def check(d: EncoderDecoder, workload: Workload) -> None:
-    """Raise ConfigError for a workload that the model's class has no answer to."""
+    """Raises ConfigError for a workload that the model's class has no answer to."""
     if d.head is None and d.decoder is None and workload.phase in ("prefill", "decode"):
         raise ConfigError(f"an encoder alone has no phase {workload.phase!r}: it has forward and train")
     if d.classifier is not None and workload.phase in ("prefill", "decode"):
@@ -91,7 +91,7 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
 
 
 def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
-    """The encoder's output."""
+    """Returns the encoder's output."""
     stack = d.encoder
     if stack.frames is not None:
         entering = b.input("input_features", (workload.batch, stack.frames.bins, stack.frames.count))
@@ -103,7 +103,7 @@ def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
 
 
 def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
-    """The stream that enters the layers."""
+    """Returns the stream that enters the layers."""
     if stack.frames is not None:
         x = convolved(b, entering, d.width)
     else:
@@ -122,7 +122,7 @@ def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, en
 def looked_up(
     b: Builder, name: str, ids: Value, count: Dim, width: Dim, *, tied_to: str = "", frozen: bool = False
 ) -> Value:
-    """The rows of a table."""
+    """Returns the rows of a table."""
     table = b.parameter(f"{name}.weight", (count, width), tied_to=tied_to, frozen=frozen)
     return b.apply("embedding", ids, table, name=name)
 
@@ -151,7 +151,7 @@ def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Va
 def layers(
     d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
 ) -> Value:
-    """The stream after all layers and the last norm."""
+    """Returns the stream after all layers and the last norm."""
     causal = stack is d.decoder
     given = {**given, **scores_tables(stack, causal, workload, b)}
     b.hold(*given.values())
@@ -163,7 +163,7 @@ def layers(
 
 
 def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) -> dict[str, Value]:
-    """What all layers add to their scores: the mask, where attention is written out, and the biases."""
+    """Returns the tables that all layers add to their scores: with eager attention the mask, and the biases."""
     found: dict[str, Value] = {}
     queries, keys = workload.seq_len, workload.positions
     if not causal:
@@ -214,7 +214,7 @@ def layer(
 def transformed(
     part: Part, causal: bool, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
 ) -> tuple[Value, ...]:
-    """What a part's module makes of x; and the attention's weights where they are written out."""
+    """Returns the output of a part's module and, with eager attention, the attention weights."""
     module = part.module
     with b.scope(module.module):
         if isinstance(module, Mlp):
@@ -225,7 +225,7 @@ def transformed(
 
 
 def logits(d: EncoderDecoder, head: Head, workload: Workload, b: Builder, x: Value) -> Value:
-    """The logits of all positions, or of the last."""
+    """Returns the logits of all positions, or of the last."""
     x = for_logits(b, x, workload)
     if head.scaled:
         x = b.apply("scale", x, name="output_scaled")

@@ -1,6 +1,6 @@
 """The description of an encoder of texts: BERT's layers, as plain values that a family fills in.
 
-Names are those of the published checkpoint's modules. What is empty or None is not there.
+Names are those of the published checkpoint's modules. Empty or None means that the model has no such part.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Head:
         decoder: The last projection.
         outputs: Its width.
         tied: Whether its weight is the token embedding's.
-        bias: The name of the parameter that is its bias too; empty where it has its own.
+        bias: The name of the parameter that is its bias too; empty if it has its own.
     """
 
     dense: str

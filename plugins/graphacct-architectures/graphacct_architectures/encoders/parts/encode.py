@@ -15,7 +15,8 @@ POOLED = "pooled"
 
 
 def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """The graph from token ids to the last layer's output and the pooled one, or to what the heads make of them."""
+    """Returns the graph from token ids to the last layer's output and the pooled one, or to what the heads make of
+    them."""
     with b.scope(e.module):
         x = stream(e, workload, b)
         pooled = pooler(e, b, x) if e.pooled else None
@@ -30,14 +31,14 @@ def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
 
 
 def pooler(e: Encoder, b: Builder, x: Value) -> Value:
-    """The first token's output, projected."""
+    """Returns the first token's output, projected."""
     with b.scope("pooler"):
         first = b.apply("select", x, name="first", dim=1)
         return b.apply("tanh", linear(b, "dense", first, e.width), name="activation")
 
 
 def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
-    """The last layer's output."""
+    """Returns the last layer's output."""
     x = embedded(e, workload, b)
     b.hold(x)
     if not same(e.embedding_width, e.width):
@@ -100,7 +101,7 @@ def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *masks: Value) -
 def attention(
     e: Encoder, workload: Workload, b: Builder, x: Value, mask: Value | None = None
 ) -> tuple[Value, tuple[Value, ...]]:
-    """What each token takes of all others, its heads side by side; and the weights where they are written out."""
+    """Returns attention's output, heads side by side, and with eager attention the weights."""
     written: tuple[Value, ...] = ()
     n, d_head = e.names, exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
     parts = [linear(b, name, x, e.width) for name in (n.query, n.key, n.value)]
@@ -126,7 +127,7 @@ def attention(
 
 
 def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
-    """The prediction for every token."""
+    """Returns the prediction for every token."""
     b.hold(x)
     y = activation(b, head.activation, linear(b, head.dense, x, head.width), f"{head.dense}_act")
     if head.norm:

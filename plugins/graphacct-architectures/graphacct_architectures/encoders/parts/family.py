@@ -68,7 +68,7 @@ def of_tokens(config: Any) -> Classifier:
 
 
 def of_spans(config: Any, dropout: float = 0.0) -> Classifier:
-    """Where a question's answer begins and ends."""
+    """Returns where a question's answer begins and ends."""
     return Classifier("qa_outputs", config.num_labels, spans=True, dropout=dropout)
 
 
@@ -81,7 +81,7 @@ def encoder(
     doc: str,
     aliases: Mapping[str, str] | None = None,
 ) -> Architecture:
-    """The Architecture of a family of encoders: `describe` gives a configuration's description."""
+    """Returns the Architecture of a family of encoders: `describe` gives a configuration's description."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         described = describe(config)
