@@ -8,7 +8,7 @@ from graphacct.dims import Dim
 from graphacct.operators.cost import Cost
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class StepCost:
     """The work that a training step adds to a node, and the memory for its parameters, over all repetitions.
 
@@ -30,7 +30,7 @@ class StepCost:
     optimizer_state_bytes: Dim
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class StepMemory:
     """The memory of a node's activations in a training step, with all repetitions.
 

@@ -10,7 +10,7 @@ from graphacct.dims import Dim
 from graphacct.execution.kernels import KernelCall, Storage
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Life:
     """A storage that the backward pass makes.
 
@@ -28,7 +28,7 @@ class Life:
     span: int = -1
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class WeightGradient:
     """The gradient of a parameter, all its uses together.
 
@@ -45,7 +45,7 @@ class WeightGradient:
     bytes: Dim
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class BackwardPass:
     """The kernel calls of a backward pass in order, and the lives of storages as indices of these calls.
 

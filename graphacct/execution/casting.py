@@ -23,7 +23,7 @@ NEVER_CAST = ("float64", "complex64", "complex128")
 """Floating-point dtypes that autocast leaves alone."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class ParameterCopies:
     """The copies of parameters that a pass makes in another dtype.
 

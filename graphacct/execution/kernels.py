@@ -20,7 +20,7 @@ ACTIVATION, PREEXISTING, INPUT, PARAMETER, TABLE = "activation", "preexisting", 
 FORWARD, RECOMPUTE, BACKWARD = "forward", "recompute", "backward"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Storage:
     """A piece of memory that tensors share.
 
@@ -42,8 +42,11 @@ class Storage:
     dtype: str
     copy_of: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Storage {self.bytes} bytes>"
 
-@attrs.frozen(eq=False)
+
+@attrs.frozen(eq=False, repr=False)
 class Tensor:
     """A tensor of the schedule.
 
@@ -59,13 +62,16 @@ class Tensor:
     needs_grad: bool
     others: tuple[Storage, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Tensor {self.spec}>"
+
     @property
     def storages(self) -> tuple[Storage, ...]:
         """All storages that it is in."""
         return (self.storage, *self.others)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class KernelCall:
     """One call of a kernel, in the forward or in the backward pass.
 
@@ -102,6 +108,9 @@ class KernelCall:
     def _name(self) -> str:
         return self.operator.name if self.operator is not None else self.node.operator
 
+    def __repr__(self) -> str:
+        return f"<KernelCall {self.name} of {self.node.name}>"
+
     @property
     def view(self) -> bool:
         """Whether it only makes views, which takes no kernel on a device."""
@@ -122,7 +131,7 @@ class KernelCall:
         return sum(tensor.spec.bytes for tensor in self.outputs)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Schedule:
     """The kernels of a forward pass, in order.
 
@@ -144,7 +153,7 @@ class Schedule:
     stacks: tuple[StackedResult, ...] = ()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RepeatedSpan:
     """The calls of the repetition (or the few in a row) that stands for several of a block.
 
@@ -161,7 +170,7 @@ class RepeatedSpan:
     block: tuple[int, int]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class StackedResult:
     """A tensor that a block stacks from its repetitions' results.
 

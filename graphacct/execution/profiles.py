@@ -14,7 +14,7 @@ from graphacct.execution.recorder import BackwardRule, ExpandRule
 from graphacct.operators.operator import Operator, Saved
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class KernelNames:
     """The names of the kernels that run without being asked for, because the framework adds them.
 
@@ -31,7 +31,7 @@ class KernelNames:
     cast: str = "dtype conversion"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Profile:
     """How operators run.
 
@@ -64,6 +64,9 @@ class Profile:
     backward: Mapping[str, BackwardRule] = attrs.field(factory=dict)
     names: KernelNames = attrs.field(factory=KernelNames)
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Profile {self.name}>"
 
     def __attrs_post_init__(self) -> None:
         if self.casts and self.names.cast == KernelNames().cast:

@@ -11,7 +11,7 @@ from graphacct.execution.saved_storages import SavedUse, saved_by
 from graphacct.execution.tape import Tape, with_copies
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class RecomputedRegion:
     """A region after it has run again.
 

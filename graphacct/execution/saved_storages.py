@@ -15,7 +15,7 @@ from graphacct.execution.kernels import ACTIVATION, KernelCall, Schedule, Storag
 from graphacct.operators.saves import OPERAND, OUTPUT, OWN, saved_tensors
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class SavedUse:
     """A kernel call saves a storage, whether or not another call has saved it before.
 

@@ -27,7 +27,7 @@ from graphacct.operators.operator import Operator
 from graphacct.training.recompute import NO_RECOMPUTE, RecomputePlan
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class Activations:
     """The activations of a graph that runs as a profile's kernels, in bytes.
 

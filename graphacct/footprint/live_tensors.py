@@ -13,7 +13,7 @@ from graphacct.execution.saved_storages import SavedUse
 from graphacct.footprint.liveness import live_storages
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class LiveTensor:
     """What is alive after a kernel.
 

@@ -12,7 +12,7 @@ from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
 from graphacct.execution.kernels import FORWARD, Schedule
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class TimelineRow:
     """One kernel of the step.
 

@@ -19,7 +19,7 @@ from graphacct.tensors import TensorSpec
 OPERAND, OUTPUT, OWN = "operand", "output", "own"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SavedTensor:
     """One tensor that an application of an operator saves for its backward pass.
 

@@ -28,7 +28,7 @@ from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Additions:
     """The additions at one node of the gradients of one value or parameter.
 
@@ -54,7 +54,7 @@ class Additions:
         return self.count * self.elements * self.times
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class NodeGradients:
     """What a node computes in the backward pass.
 

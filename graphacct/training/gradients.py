@@ -20,7 +20,7 @@ NOTHING = Work()
 EVERYTHING = "*"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class GradientWork:
     """The work of the gradients that a node computes.
 
@@ -46,7 +46,7 @@ class GradientWork:
 INPUT_GRAD, WEIGHT_GRAD, RECOMPUTE = "input_grad", "weight_grad", "recompute"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class GradientPart:
     """One part of what a node computes in the backward pass.
 

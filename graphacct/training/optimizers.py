@@ -28,7 +28,7 @@ EIGHT_BIT_LEAST = 4096
 NEWTON_SCHULZ_STEPS = 5
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Optimizer:
     """How parameters are updated.
 
@@ -49,6 +49,9 @@ class Optimizer:
     step: Callable[[TensorSpec], Work]
     others: Optimizer | None = None
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Optimizer {self.name}>"
 
     def of(self, parameter: Parameter) -> Optimizer:
         """Returns the optimizer of one parameter: this one, or `others` for what is no hidden matrix."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from graphacct.training.recompute import RecomputePolicy
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Training:
     """How a training step runs.
 
@@ -44,7 +44,7 @@ def _globs(globs: str | Iterable[str]) -> tuple[str, ...]:
     return (globs,) if isinstance(globs, str) else tuple(globs)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TrainingOptions:
     """How a training step runs, as it is asked for.
 

@@ -26,7 +26,7 @@ KEEP, RECOMPUTE, SAVE = "keep", "recompute", "save"
 others' second run gives."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class RecomputePlan:
     """What a policy makes of a graph.
 
@@ -42,7 +42,7 @@ class RecomputePlan:
 NO_RECOMPUTE = RecomputePlan()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class RecomputePolicy:
     """Which nodes the backward pass runs again.
 
@@ -61,6 +61,9 @@ class RecomputePolicy:
     of_node: Callable[[Node, Operator | None, int], str] | None = None
     of_graph: Callable[[Graph, Mapping[str, Operator]], RecomputePlan] | None = None
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        return f"<RecomputePolicy {self.name}>"
 
     def __attrs_post_init__(self) -> None:
         if (self.of_node is None) == (self.of_graph is None):

@@ -20,7 +20,7 @@ from graphacct.training.options import Training
 from graphacct.training.zero import GRADIENTS, OPTIMIZER_STATE, rank_share
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Update:
     """What training adds for the parameters that a node owns.
 

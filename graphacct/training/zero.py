@@ -14,7 +14,7 @@ from graphacct.errors import ConfigError, brief
 STAGES = (0, 1, 2, 3)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Sharded:
     """Bytes on one rank.
 
