@@ -2,7 +2,7 @@
 
 A report in a notebook is a table, a graph is a picture. The nouns lie below `render/` and must not import it, so they
 ask for what they want by name, and its module is imported then. An output, a format in which a command gives a report,
-names its function in the same way. (A file of its own for it would cost a plain report 0.8 ms of 95 to find and read.)
+names its function in the same way. (A file of its own for it would cost a plain report 0.8 ms to find and read.)
 """
 
 from __future__ import annotations

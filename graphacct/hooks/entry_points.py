@@ -21,7 +21,7 @@ COMMANDS = "graphacct.commands"
 
 
 class EntryPoint(NamedTuple):
-    """One entry point; a NamedTuple, since `graphacct --help` would import attrs for it (20 of its 85 ms of CPU).
+    """One entry point; a NamedTuple, since `graphacct --help` would import attrs for it (20 ms of CPU).
 
     Attributes:
         name: Its name in the group.
