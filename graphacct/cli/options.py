@@ -133,7 +133,8 @@ MODEL = (
     ),
     _keyword(
         "--phase",
-        "forward, train, prefill or decode.",
+        "What runs.",
+        "forward; train in `memory`",
         type=OneOf(PHASES),
         default=None,
     ),
