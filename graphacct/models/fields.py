@@ -14,7 +14,7 @@ from graphacct.models.keys import filled
 from graphacct.tensors import dtype_name
 
 OPTIONAL: Mapping[str, Any] = {"optional": True}
-"""The metadata of a field for which null is a value (no window, no cap), whatever its default is."""
+"""The metadata of a field for which null is a value (no window, no cap), even if its default is not null."""
 
 
 WITHIN = "within"

@@ -1,4 +1,4 @@
-"""Finding a model: from what a user calls it to a graph, or to an architecture with its configuration."""
+"""Finds a model: from its name, path or object to a graph, or to an architecture with its configuration."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
     """Returns a finished graph, or the ModelChoice to build one from. `model` is a name, a path, `module:function`, an
     object that a reader knows, or a Graph or ModelChoice, which are returned unchanged.
 
-    Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that gives no graph,
+    Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that yields no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
     """
     if isinstance(model, ModelChoice):

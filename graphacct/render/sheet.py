@@ -254,7 +254,7 @@ def _line(
 def _cells(
     report: Report, values: Mapping[str, Any], share: Any, quantities: Sequence[Quantity | None], binary: bool
 ) -> list[str]:
-    """Returns a row's figures under the columns, where None is the share's. Zeros and undefined ratios are left
+    """Returns a row's figures under the columns; None is the column of shares. Zeros and undefined ratios are left
     empty."""
     cells = []
     for quantity in quantities:

@@ -1,4 +1,4 @@
-"""Rolling annotations up: the totals, and what each node contributes to them."""
+"""Rolls annotations up: the totals, and each node's contribution to them."""
 
 from __future__ import annotations
 

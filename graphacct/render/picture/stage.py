@@ -1,4 +1,4 @@
-"""Setting the scene: from a report to what its picture shows.
+"""Sets the scene: from a report to the content of its picture.
 
 Scopes deeper than `depth` become one box with their rolled-up cost. Views that cost nothing fold into the edges that
 pass through them. A block appears once: its body between an entry, where the carried value comes in, and the edge that
@@ -33,7 +33,7 @@ DEEPEST = 50
 
 
 def scene(report: Report, plugins: Plugins, depth: int | None = None, views: bool = False) -> Scene:
-    """Returns what the picture of a report shows.
+    """Returns the content of a report's picture.
 
     `depth` None takes the deepest level at which the picture fits a screen (LONGEST, MOST), at least 1.
     Raises ConfigError when `depth` is below 1.

@@ -16,7 +16,7 @@ from graphacct.render.units import human
 from graphacct.reports.report import Report
 
 Formula: TypeAlias = Callable[[NodeCost], Iterable[str]]
-"""Lines about where a node's figures come from."""
+"""Returns the lines about the source of a node's figures."""
 
 EXPLAINED = ("matmul_flops", "vector_flops")
 MOST_TENSORS = 12

@@ -37,7 +37,7 @@ def causal_convolution(
 
 
 def kept_window(b: Builder, x: Value, taps: Dim) -> Value:
-    """Keeps the last `taps` positions of x in the cache, padding the front if the prompt is shorter than the kernel."""
+    """Returns x, padded in front if it is shorter than the kernel, and keeps its last `taps` positions in the cache."""
     seq = x.spec.shape[-1]
     if type(seq) is int and type(taps) is int and seq < taps:
         x = b.apply("pad", x, name="conv_padded", padding=((taps - seq, 0),))
