@@ -46,8 +46,7 @@ UNCOSTED = "uncosted"
 
 @attrs.frozen
 class Column:
-    """A column: its title, whether its cells are numbers (aligned right), and whether its cells are never cut on a
-    narrow terminal."""
+    """A column: its title, whether it has numbers (aligned right), and whether its cells are never cut (`whole`)."""
 
     title: str
     number: bool = False
@@ -237,8 +236,7 @@ def _line(
     missing: dict[str, int],
     binary: bool,
 ) -> Line:
-    """Returns a row's line. An uncosted node says so instead of 0, and a scope that holds one says that there is
-    more."""
+    """Returns a row's line. An uncosted node says so instead of 0; a scope that holds one says there is more."""
     lacking = missing.get(row.path, 0)
     alone = lacking and (operator or all(same(value, 0) for value in row.figures))
     cells = [UNCOSTED] * len(quantities)
@@ -254,8 +252,7 @@ def _line(
 def _cells(
     report: Report, values: Mapping[str, Any], share: Any, quantities: Sequence[Quantity | None], binary: bool
 ) -> list[str]:
-    """Returns a row's figures under the columns; None is the column of shares. Zeros and undefined ratios are left
-    empty."""
+    """Returns a row's figures; None is the column of shares. Zeros and undefined ratios are left empty."""
     cells = []
     for quantity in quantities:
         value = share if quantity is None else report.figure(quantity.name, values)

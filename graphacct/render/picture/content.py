@@ -40,7 +40,7 @@ class Content:
         self.blocks: dict[Chain, Block] = {}
         self._walk(report.annotated.graph, ())
         inner = {chain[:level] for chain in self.chains for level in range(1, len(chain))}
-        # A node may have the name of a scope (a graph from a file may have `a` and `a.b`). It is then inside that scope.
+        # A node may have the name of a scope (a file may have `a` and `a.b`). It is then inside the scope.
         self.chains = [(*chain, chain[-1]) if chain in inner else chain for chain in self.chains]
         self.levels = max((len(chain) for chain in self.chains), default=1)
         self.sums: dict[Chain, Figures] = {}
