@@ -1,8 +1,8 @@
 """graphacct: a ledger for the cost of a model.
 
-Everything a user or a plugin needs is here; the modules behind it are where the documentation of each thing stands.
-A name is imported when it is first asked for, so that `import graphacct` costs nothing that is not used. Type checkers
-read the same names in `__init__.pyi`.
+Everything that a user or a plugin needs is here. The modules that define the names document them.
+A name is imported on first use, so that `import graphacct` loads nothing else. Type checkers read the same names in
+`__init__.pyi`.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The verbs that a user calls. Only they default to the installed plugins."""
+"""The verbs that a user calls. Only these functions default to the installed plugins."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 
 Model: TypeAlias = "str | os.PathLike[str] | Graph | ModelChoice"
-"""What a model is asked for by: a preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts,
-`module:function` (a function that returns a Graph), a Graph, or what `find_model` found."""
+"""A model: a preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function` (a
+function that returns a Graph), a Graph, or what `find_model` found."""
 
 
 @checked(ModelKeywords)
@@ -74,8 +74,8 @@ def account(
         convention: The convention, or its name: it says what is counted.
         unknown: What to do with a node whose operator is not registered: `error` raises, `report` leaves it out of
             every sum and names it in the coverage.
-        quantities: What is counted, by name, besides `flops`; everything unless given. A training step that is asked
-            for no saved bytes and no peaks works none out, which takes a tenth of the time.
+        quantities: The names of the quantities to count, besides `flops`; all unless given. A training step without
+            saved bytes and peaks takes a tenth of the time.
         plugins: Those in use; all that are installed unless given.
         options: Those of `build`, and in training profile, freeze, recompute, optimizer, master, dp and zero.
 
@@ -103,7 +103,7 @@ def account(
         check_no_training(asked)
     report = rollup(annotated, plugins, quantities)
     for name in quantities or ():
-        report.quantity(name)  # one of another phase is an error
+        report.quantity(name)  # a quantity of another phase is an error
     return report
 
 
@@ -115,7 +115,7 @@ def memory(
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
 ) -> Memory:
-    """Returns the memory of a training step of a model, or with another phase that of inference, part by part in bytes.
+    """Returns the memory of a model's training step, or of inference in another phase, part by part in bytes.
 
     The arguments are those of `account`. Raises what `account` raises.
 
@@ -213,10 +213,10 @@ def params(report: Report | Model, *, expand: bool = False, plugins: Plugins | N
 
     Args:
         report: A report, or a model, which is accounted for with the default options.
-        expand: Whether each repetition's tensors are written out, in place of `*` and a count.
+        expand: Whether to list each repetition's tensors instead of `*` and a count.
         plugins: Those in use; all that are installed unless given.
 
-    Raises ConfigError if writing out would give more than a million tensors.
+    Raises ConfigError if that would be more than a million tensors.
     """
     return _tensors(report, expand, plugins or default()).by_parameter
 
@@ -225,7 +225,7 @@ def params(report: Report | Model, *, expand: bool = False, plugins: Plugins | N
 def verify(
     report: Report | Model, checkpoint: str | os.PathLike[str], *, plugins: Plugins | None = None
 ) -> Verification:
-    """Returns whether a checkpoint has the tensors that a model has: names and shapes, from the files' headers alone.
+    """Compares a checkpoint's tensors with a model's: names and shapes, from the files' headers alone.
 
     Args:
         report: A report, or a model, which is accounted for with the default options.
@@ -254,16 +254,16 @@ def _tensors(report: Report | Model, expand: bool, plugins: Plugins) -> Report:
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:
-    """Save a graph as JSON (docs/graph-json.md)."""
+    """Saves a graph as JSON (docs/graph-json.md)."""
     from graphacct.readers.graph_json import write
 
     write(graph, path)
 
 
 def load(path: str | os.PathLike[str], operators: Mapping[str, Operator] | None = None) -> Graph:
-    """Returns the graph of a saved JSON file; ReadError names what is wrong in it.
+    """Returns the graph of a saved JSON file. Raises ReadError, which names the fault in the file.
 
-    `operators` are those that its nodes may name: those of all installed plugins unless given.
+    `operators` are those that its nodes may use, by name; those of all installed plugins unless given.
     """
     from graphacct.readers.graph_json import read
 
@@ -283,7 +283,7 @@ def from_networkx(graph: networkx.Graph[Any], name: str, operators: Mapping[str,
 
 
 def svg(graph: Graph) -> str:
-    """Returns the picture of a graph as SVG text, coloured by cost; operators without a cost are named as such."""
+    """Returns the picture of a graph as SVG text, coloured by cost; nodes without a cost are marked."""
     from graphacct.render.picture import svg as drawn
 
     return drawn(account(graph, unknown="report"))

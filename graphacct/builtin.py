@@ -1,6 +1,6 @@
 """The core as a plugin: everything it registers, through the same hooks as any other plugin.
 
-This is the only file that knows both the hooks and the nouns. It imports each noun when it is asked for.
+This is the only file that knows both the hooks and the nouns. It imports each noun on use.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @hookimpl(trylast=True)
 def graphacct_node_cost(node: Node, operator: Operator | None) -> Cost | None:
-    """Ask the operator."""
+    """Asks the operator."""
     from graphacct.costs.annotate import cost_of
 
     return cost_of(node, operator)

@@ -1,8 +1,8 @@
-"""The one way from the nouns to what shows them: a name, and the function behind it.
+"""How nouns reach the functions that show them: by name.
 
 A report in a notebook is a table, a graph is a picture. The nouns lie below `render/` and must not import it, so they
-ask for what they want by name, and its module is imported then. An output, a format in which a command gives a report,
-names its function in the same way. (A file of its own for it would cost a plain report 0.8 ms to find and read.)
+name a function here, and its module is imported on use. An Output, the format of a command's report, names its function
+in the same way. (A separate file for Output would cost a plain report 0.8 ms to find and read.)
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ FUNCTIONS = {
 
 
 def display(name: str, *arguments: Any, **keywords: Any) -> Any:
-    """Call the function behind a name of the table."""
+    """Calls the function behind a name in the table."""
     return _function(FUNCTIONS[name])(*arguments, **keywords)
 
 
 def _function(name: str) -> Callable[..., Any]:
-    """Returns the function that `module:function` names."""
+    """Returns the function of a `module:function`."""
     module, _, function = name.partition(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
     return found
@@ -57,10 +57,10 @@ class Output:
         doc: One sentence.
         command: `report` or `draw`.
         endings: Endings of the files that `-o` writes in this format, with their dots.
-        function: `function(report, **options)`, which gives text or bytes; or `module:function`, imported when used.
-        options: The command's options that it takes. For a report: `by`, `depth`, `columns` and `binary`, of a
-            drawing `color_by`, `depth`, `unroll`, `views` and `plugins`.
-        replaces: Whether it takes the place of an output of this name from another plugin.
+        function: `function(report, **options)`, which returns text or bytes; or `module:function`, imported on use.
+        options: The command's options that it takes: of `report`, `by`, `depth`, `columns` and `binary`; of `draw`,
+            `color_by`, `depth`, `unroll`, `views` and `plugins`.
+        replaces: Whether it replaces another plugin's output of the same name.
     """
 
     name: str
@@ -85,7 +85,7 @@ def of_command(command: str, known: Mapping[str, Output]) -> dict[str, Output]:
 
 
 def by_ending(command: str, known: Mapping[str, Output]) -> dict[str, Output]:
-    """Returns the outputs of a command by the endings of files; PluginError if two claim one."""
+    """Returns the outputs of a command by file ending. Raises PluginError if two claim the same ending."""
     found: dict[str, Output] = {}
     for output in of_command(command, known).values():
         for ending in output.endings:
@@ -98,8 +98,8 @@ def by_ending(command: str, known: Mapping[str, Output]) -> dict[str, Output]:
 
 
 def rendered(output: Output, report: Report, given: Mapping[str, Any], origin: str = "") -> str | bytes:
-    """Returns a report in a format, with those of the `given` options that it takes; PluginError names an output that
-    fails."""
+    """Returns a report in a format, with those of the `given` options that the format takes. Raises PluginError, which
+    names the output, if it fails."""
     who = f"output {output.name!r}" + (f" of plugin {origin}" if origin else "")
     options = {name: given[name] for name in output.options if name in given}
     try:

@@ -20,8 +20,8 @@ def read_json(
     """Returns the value in a JSON file. NaN and Infinity are not JSON, but Python writes them: `constants` turns their
     names into values.
 
-    Raises ReadError, which names the file and the place, for a file that is missing, too large, no JSON, nested too
-    deep, or with numbers that no size can be (NaN, a million digits).
+    Raises ReadError, which names the file and the place, for a file that is missing, too large, not JSON or nested too
+    deep, or that holds numbers that cannot be sizes (NaN, a million digits).
     """
     try:
         size = os.stat(path).st_size
@@ -48,18 +48,18 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Writes a whole file or none: the content goes to a file beside it, which then takes its place.
+    """Writes a file whole or not at all: the content goes to a temporary file beside it, which then replaces it.
 
-    Raises WriteError, which names the path, when that cannot be done.
+    Raises WriteError, which names the path, if that fails.
     """
     shown = os.fspath(path)
     data = content.encode() if isinstance(content, str) else content
     try:
-        target = os.path.realpath(shown)  # a link stays a link: what it points to is written
+        target = os.path.realpath(shown)  # a link stays a link, and its target is written
         if os.path.isdir(target):
             raise WriteError(f"cannot write {shown!r}: it is a folder")
         if _is_stream(shown, target):
-            with open(shown, "ab") as stream:  # appended, for >> may have opened what /dev/stdout stands for
+            with open(shown, "ab") as stream:  # append, because >> may have opened the file behind /dev/stdout
                 stream.write(data)
             return
         folder, name = os.path.split(target)

@@ -1,7 +1,7 @@
-"""The keywords of the verbs: their names and types, once for Python and the command line.
+"""The keywords of the verbs: their names and types, declared once for Python and the command line.
 
 A verb says `**options: Unpack[AccountKeywords]`, which type checkers and editors read as named keywords. `checked`
-shows them to `help()` too, with their defaults, and answers an unknown one with the closest.
+shows them to `help()` too, with their defaults, and suggests the closest for an unknown one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class AccountKeywords(ModelKeywords, TrainingKeywords, total=False):
 
 
 class NoKeywords(TypedDict):
-    """No keywords but those that the verb names itself."""
+    """No keywords except those that the verb names itself."""
 
 
 DEFAULTS: Mapping[str, Any] = {
@@ -82,7 +82,7 @@ DEFAULTS: Mapping[str, Any] = {
     "convention": "exact",
     "unknown": "error",
 }
-"""The defaults of the keywords; None for every other one, which the architecture fills in."""
+"""The defaults of the keywords. Every other one is None, and the architecture fills it in."""
 
 
 def separated(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -108,7 +108,7 @@ def check_no_training(asked: Mapping[str, Any], allowed: Sequence[str] = ()) -> 
 def checked(
     keywords: type[Any], **defaults: Any
 ) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
-    """Decorate a verb that takes the keywords of a TypedDict as `**options`; `defaults` are those that it has itself.
+    """Decorates a verb that takes the keywords of a TypedDict as `**options`; `defaults` are the verb's own.
 
     The verb raises TypeError, with the closest name, for a keyword that it does not have.
     """
@@ -134,7 +134,7 @@ def checked(
 
 
 def _signature(function: Callable[..., Any], keywords: type[Any], defaults: Mapping[str, Any]) -> inspect.Signature:
-    """Returns the signature of a verb, with the keywords that it takes as `**options` by name."""
+    """Returns the signature of a verb, with its `**options` written out as named keywords."""
     own = inspect.signature(function)
     named = [item for item in own.parameters.values() if item.kind is not item.VAR_KEYWORD]
     more = [

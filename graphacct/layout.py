@@ -1,4 +1,4 @@
-"""Memory layout: copies that preserve the order of dimensions of their source."""
+"""Memory layout: copies that keep the order of their source's dimensions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The phases that a model runs in, stated once."""
+"""The phases that a model runs in, declared once."""
 
 FORWARD, TRAIN, PREFILL, DECODE = "forward", "train", "prefill", "decode"
 PHASES = (FORWARD, TRAIN, PREFILL, DECODE)

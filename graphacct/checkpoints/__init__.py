@@ -1,1 +1,1 @@
-"""The tensors of a checkpoint's files against those of a model."""
+"""Compares the tensors in a checkpoint's files with a model's."""

@@ -1,8 +1,8 @@
-"""A checkpoint's tensors under the names that the model's class has today.
+"""A checkpoint's tensors under the names that the model's class uses today.
 
-Published files keep the names of the day they were saved: without the base model's prefix, norms with gamma and beta,
-one tensor for each expert. The transformers library converts them when it loads (its conversion_mapping.py); the same
-is done here to names and shapes, and counted, so that a comparison says what it took for equal.
+Published files keep the names from when they were saved: no prefix of the base model, norms with gamma and beta, one
+tensor per expert. The transformers library converts them when it loads (its conversion_mapping.py). This module
+converts names and shapes in the same way, and counts the conversions for the comparison to state.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ RENAMED = {
     "LayerNorm.gamma": "LayerNorm.weight",
     "LayerNorm.beta": "LayerNorm.bias",
 }
-"""What was called otherwise in every model that had it."""
+"""Parts of names that have changed in every model that had them."""
 EXPERT = re.compile(r"(?P<place>.*\.experts)\.(?P<index>\d+)\.(?P<part>gate_proj|up_proj|down_proj|w1|w2|w3)\.weight")
 PARTS = {"gate_proj": "gate", "w1": "gate", "up_proj": "up", "w3": "up", "down_proj": "down", "w2": "down"}
 BUFFERS = re.compile(
     r"(^|\.)(attn|attention|crossattention)\.(bias|masked_bias)$|(^|\.)rotary_emb\.inv_freq$|(^|\.)position_ids$"
     r"|(^|\.)(encoder|decoder)\.version$|(^|\.)attn\.attention\.(bias|masked_bias)$"
 )
-"""Tensors that older classes saved and that no parameter ever was: masks, tables, version numbers."""
+"""Tensors that older classes saved but that are not parameters: masks, tables, version numbers."""
 
 
 BASES = ("model", "transformer", "backbone")
-"""What classes with a head call the model below it, if not by its `model_type`: the first part of tensors' names."""
+"""The first part of tensors' names in classes with a head: what they call the model below it, other than its
+`model_type`."""
 SCALES = "_scale_inv"
-"""Behind the name of a weight of 8 bits: its scales, one for each tile."""
+"""The suffix of the scales of an 8-bit weight, one per tile."""
 
 
 @attrs.frozen
 class TensorNames:
-    """The names of a model's tensors, what the model below a head may be called, and what this one has as such."""
+    """The names of a model's tensors, the possible names of a model below a head, and those that this model uses."""
 
     names: Collection[str]
     bases: Collection[str]
@@ -49,8 +50,8 @@ class TensorNames:
         return name in self.names
 
     def known(self, name: str) -> str:
-        """Returns what the model calls a tensor: by this name, or by that with or without a base's; empty if not at
-        all."""
+        """Returns the model's name for a tensor: this name, or this name with a base's prefix added or removed; empty
+        if none."""
         first, _, rest = name.partition(".")
         others = (*(f"{base}.{name}" for base in self.own), *([rest] if first in self.bases else []))
         return next((item for item in (name, *others) if item in self.names), "")
@@ -59,11 +60,11 @@ class TensorNames:
 def as_today(
     found: Mapping[str, TensorSpec], names: Collection[str], bases: Collection[str] = BASES
 ) -> tuple[dict[str, TensorSpec], Mapping[str, int]]:
-    """Returns the tensors under today's names, for a model whose tensors have these `names`; and what was done to how
-    many.
+    """Returns the tensors under today's names, for a model whose tensors have these `names`; and how many tensors each
+    conversion changed.
 
-    A name that the model knows is never changed, and one is changed only to a name that the model has and the
-    checkpoint has not. `bases` are what the model below a head may be called.
+    A name that the model knows is never changed. A new name must be one that the model has and the checkpoint does not.
+    `bases` are the possible names of the model below a head.
     """
     done: Counter[str] = Counter()
     own = sorted({name.partition(".")[0] for name in names} & set(bases))
@@ -73,7 +74,7 @@ def as_today(
 
 
 def _unscaled(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> dict[str, TensorSpec]:
-    """Without the scales of weights: the model is compared as it is unpacked."""
+    """Returns the tensors without the scales of weights: the model is compared dequantized."""
     scales = {
         name
         for name in found
@@ -103,7 +104,8 @@ def _renamed(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[
 
 
 def _stacked(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> dict[str, TensorSpec]:
-    """Experts of one tensor each as one tensor for all: (expert, out, in), the gate's outputs before the others'."""
+    """Replaces one tensor per expert by one for all experts: (expert, out, in), the gate's outputs before the
+    others'."""
     tensors: dict[str, TensorSpec] = {}
     places: dict[str, dict[str, dict[int, str]]] = {}
     for name, spec in found.items():
@@ -130,13 +132,13 @@ def _stacked(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[
 
 
 def _stack(specs: list[TensorSpec]) -> TensorSpec | None:
-    """Matrices on top of each other, or None where they are not alike."""
+    """Returns the matrices stacked, or None if their shapes or dtypes differ."""
     alike = specs and all(spec == specs[0] and same(len(spec.shape), 2) for spec in specs)
     return TensorSpec((len(specs), *specs[0].shape), specs[0].dtype) if alike else None
 
 
 def _prefixed(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> dict[str, TensorSpec]:
-    """With or without the base model's prefix, as the model's class has it."""
+    """Adds or removes the base model's prefix, as the model's class has it."""
     tensors = {}
     for name, spec in found.items():
         today = names.known(name)

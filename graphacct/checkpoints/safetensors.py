@@ -18,7 +18,7 @@ from graphacct.files import read_json
 from graphacct.tensors import TensorSpec
 
 MOST_BYTES = 100 * 2**20
-"""The longest header that is read, as the format's own reader has it."""
+"""The longest header that is read, in bytes: the limit of the format's own reader."""
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 DTYPES = {
@@ -46,7 +46,7 @@ def tensors(path: str | os.PathLike[str]) -> dict[str, TensorSpec]:
     """Returns the tensors of a checkpoint by name: of one file, of the files that an index names, or of a folder with
     either.
 
-    Raises ReadError, which names the file, for what is no safetensors file, and for a shard that is not there.
+    Raises ReadError, which names the file, for a file that is not safetensors, and for a missing shard.
     """
     file = Path(path)
     if file.is_dir():

@@ -1,4 +1,4 @@
-"""A model against a checkpoint: the tensors that differ, by name."""
+"""Compares a model with a checkpoint: the tensors that differ, by name."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ class Verification:
         model: The model's name.
         tensors: Tensors of the checkpoint.
         params: Their elements.
-        differences: What is not the same, in the model's order, then the checkpoint's.
-        conversions: What was taken for equal: how names and shapes of the day became today's, and for how many of the
-            checkpoint's tensors.
+        differences: The differences, in the model's order, then the checkpoint's.
+        conversions: How older names and shapes were converted to today's, and for how many of the checkpoint's tensors.
     """
 
     model: str
@@ -58,16 +57,16 @@ class Verification:
 
     @property
     def equal(self) -> bool:
-        """Whether names and shapes are the same; other dtypes are no other model, nor are buffers."""
+        """Whether names and shapes are the same; dtypes and buffers may differ."""
         return all(item.kind in (DTYPE, BUFFER) for item in self.differences)
 
 
 def verify(report: Report, found: Mapping[str, TensorSpec], plugins: Plugins | None = None) -> Verification:
-    """Compare a model, every tensor under its own name, with the tensors of a checkpoint.
+    """Compares a model's tensors, each under its own name, with the tensors of a checkpoint.
 
-    A checkpoint may leave out a tied tensor, which is the other one's storage, and a model's buffers are in it or not:
-    both are no difference. Names of an older day are read as today's (`older_names`); the families of `plugins`, or of
-    all that are installed, say what a model below a head may be called.
+    A checkpoint may leave out tied tensors, which share another's storage, and buffers: neither is a difference. Older
+    names are converted to today's (`older_names`). The families of `plugins`, or of all installed plugins, give the
+    possible names of the model below a head.
     """
     differences = []
     names = {row.parameter.name for row in report.by_parameter}

@@ -1,4 +1,4 @@
-"""The command line: each command parses, calls one public function and prints. One command a file, loaded when used."""
+"""The command line: each command parses, calls one public function and prints. One file per command, loaded on use."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ COMMANDS = {
     "plugins": "What is loaded, from where, and what it registers.",
     "export": "Save a model's graph as JSON, for other tools or to edit.",
 }
-"""What each command is for. It is here, and the command in a module of its name, so that help imports none of them."""
+"""The purpose of each command. The commands are in modules of their own, so that help need not import them."""
 
 
 def core_command(name: str) -> click.Command:
-    """Returns one of the COMMANDS, whose module is imported."""
+    """Imports and returns one of the COMMANDS."""
     module = "list_" if name == "list" else name
     command: click.Command = import_module(f"graphacct.cli.{module}").command
     return command
 
 
 class Commands(click.Group):
-    """A group that imports a command when it is asked for, and ends every error in one or two lines.
+    """A group that imports a command on use and reports every error in one or two lines.
 
-    Plugins' commands stand beside ours: their names are known without importing them.
+    Plugins' commands are listed beside the core's. Their names are known without importing them.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -60,7 +60,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Ours with what they are for, those of plugins with where they come from."""
+        """Writes the core's commands with their purpose, and the plugins' with their distribution."""
         with formatter.section("Commands"):
             formatter.write_dl([*COMMANDS.items()])
         from graphacct.cli.plugin_commands import announced
@@ -71,7 +71,7 @@ class Commands(click.Group):
                 formatter.write_dl([(name, f"of {entry.distribution}") for name, entry in others.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a plugin, or the model's own code, cannot end the program in its place."""
+        """Runs the command. A plugin or the model's own code cannot end the program."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
@@ -91,7 +91,7 @@ class Commands(click.Group):
             raise click.ClickException(text) from error
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
-        """Run, and exit: 0 done, 1 the request cannot be answered, 2 usage, 130 interrupted."""
+        """Runs and exits with 0 (done), 1 (the request cannot be answered), 2 (usage) or 130 (interrupted)."""
         try:
             extra["standalone_mode"] = False
             status = super().main(args, prog_name or "graphacct", **extra)
@@ -115,8 +115,8 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 def main() -> None:
     """The console script.
 
-    The garbage collector stands still: a command is short, and it would go over every imported module several times,
-    the last time at the end. That is a fifth of the CPU of a plain report.
+    The garbage collector is off: a command is short, and the collector would scan every imported module several times,
+    the last time at exit. That is a fifth of the CPU of a plain report.
     """
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do what it was asked: a line or two on standard error, and an exit status."""
+"""How a failing command ends: one or two lines on standard error, and an exit status."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from graphacct.render.printable import printable
 
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
 LINE = 600
-"""Characters of a message's line; more would hide what is wrong."""
+"""The most characters in a line of a message; more would hide the problem."""
 NAMES = "|".join((*AccountKeywords.__annotations__, "convention", "unknown", "depth", "unroll", "views", "expand"))
 KEYWORD = re.compile(rf"(?<![\w.])({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
-"""An option as the core's messages write it, in Python: `phase="train"`, `unroll=True`, `lora=`."""
+"""An option as the core's messages write it, in Python syntax: `phase="train"`, `unroll=True`, `lora=`."""
 
 THINGS = ("plugin", "transform", "optimizer", "convention", "output")
-"""Words that begin messages about a thing that a plugin registers, and are options too."""
+"""Options whose names also begin messages about things that plugins register."""
 
 
 def end(error: BaseException, given: Sequence[str] = ()) -> int:
-    """Say what went wrong, and give the exit status. `given` are the command's arguments."""
+    """Prints what went wrong and returns the exit status. `given` are the command's arguments."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):
-        # Whoever read the output has gone; the interpreter's own flush at exit must not complain about it either.
+        # The reader of the output has gone. Without this, the interpreter's flush at exit would complain too.
         _discard_output()
         return 1
     if os.environ.get(TRACEBACK_VARIABLE):
@@ -58,7 +58,7 @@ def end(error: BaseException, given: Sequence[str] = ()) -> int:
 def with_dashes(message: str, given: Sequence[str] = ()) -> str:
     """Returns a message of the core with each option as it is typed here; `given` are the command's arguments.
 
-    A message that begins with the name of an option that was given speaks of that option.
+    A message that begins with the name of a given option is about that option.
 
     >>> with_dashes('add phase="train", or leave seq_len= and unroll=True out')
     'add --phase train, or leave --seq-len and --unroll out'
@@ -104,5 +104,5 @@ def _discard_output() -> None:
     with open(os.devnull, "wb") as nowhere:
         try:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        except (OSError, ValueError):  # not a real file: a test's, or an embedding program's
+        except (OSError, ValueError):  # not a real file, but a test's or an embedding program's
             return

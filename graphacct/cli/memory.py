@@ -86,7 +86,7 @@ def _check(fits: str | None, max_batch: bool, max_seq_len: bool, search: str, op
 def _measured(
     model: str, fits: str | None, search: str, given: dict[str, Any]
 ) -> tuple[Memory, dict[str, Any], tuple[str, ...]]:
-    """Returns the memory, and what --fits and the searches add to the JSON and to the table."""
+    """Returns the memory, and the additions of --fits and the searches to the JSON and to the table."""
     from graphacct.api import memory
 
     if fits is None:

@@ -1,4 +1,4 @@
-"""The options that commands share: one vocabulary wherever a model is built."""
+"""The options that commands share: the same names wherever a model is built."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from graphacct.phases import PHASES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 LONGEST = 1000
-"""Digits of the longest integer that is read; no size has more than 19."""
+"""The most digits of an integer that is read; no size has more than 19."""
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
 class Integer(click.ParamType):  # type: ignore[type-arg]
-    """An integer; its range is checked where it is used, which knows what it is for."""
+    """An integer. The code that uses it checks its range, and knows what it is for."""
 
     name = "integer"
 
@@ -60,7 +60,7 @@ class OutputPath(click.ParamType):  # type: ignore[type-arg]
 
 
 class OneOf(click.Choice):  # type: ignore[type-arg]
-    """One of a few words; a wrong one is answered with the closest."""
+    """One of a few words. The error for any other word suggests the closest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value not in self.choices:
@@ -95,7 +95,7 @@ def _is_integer(text: str) -> bool:
 
 
 def _number(text: str) -> float | str:
-    """Returns a JSON number as a float, or else the word that it is (NaN and Infinity are words here, as in JSON)."""
+    """Returns a JSON number as a float, and any other word unchanged. NaN and Infinity are words, as in JSON."""
     if len(text) >= LONGEST or not text.isascii() or not text.removeprefix("-")[:1].isdigit() or "_" in text:
         return text
     try:
@@ -112,15 +112,14 @@ PLUGINS = (
 
 
 def _keyword(flag: str, text: str, otherwise: str = "", **settings: Any) -> Callable[[Any], Any]:
-    """Returns the option for a keyword of the verbs, whose default is theirs; `otherwise` says in words what it comes
-    to."""
+    """Returns the option for a keyword of the verbs, with their default; `otherwise` describes the default in words."""
     default = DEFAULTS.get(flag.removeprefix("--").replace("-", "_"))
     said = otherwise or ("" if default in (None, "", ()) else str(default))
     return click.option(flag, help=f"{text}  [default: {said}]" if said else text, **{"default": default, **settings})
 
 
 MODEL = (
-    # None is as not given: a finished graph has its sizes in it
+    # None means not given: a finished graph has fixed sizes
     _keyword("--batch", "Sequences or images at a time.", type=SIZE, metavar="N", default=None),
     _keyword("--seq-len", "Tokens per sequence.", "the model's context", type=SIZE, metavar="N"),
     _keyword("--encoder-seq-len", "Of an encoder.", "the decoder's", type=SIZE, metavar="N"),
@@ -194,7 +193,7 @@ def model_options(function: Function) -> Function:
 
 
 def account_options(function: Function) -> Function:
-    """Adds the options that build and account a model to a command."""
+    """Adds the options that build a model and account for it to a command."""
     return _decorated(function, ACCOUNT)
 
 
@@ -204,7 +203,7 @@ def memory_options(function: Function) -> Function:
 
 
 def format_option(*formats: str) -> Callable[[Function], Function]:
-    """Adds --format to a command. Without it the output file's ending decides, or else the first format is taken."""
+    """Adds --format to a command. Without it the output file's ending decides, or else the first format is used."""
     return click.option("--format", "format_", type=OneOf(formats), help=f"[default: {formats[0]}]")
 
 

@@ -1,4 +1,4 @@
-"""Where a command's result goes: to the terminal, or whole into a file."""
+"""Where a command's result goes: to the terminal, or into a file, which is written whole."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _PLAIN = str.maketrans(dict(zip("─×–█▏▎▍▌▋▊▉", "-x-#       ", strict=True)))
 FORMATS = ("table", "json", "csv", "markdown")
 TABLE = "graphacct.render.table:table"
-"""The function of the table, which a terminal shows in its own width and colours."""
+"""The function of the table, which a terminal shows in its width and colours."""
 ENDINGS = {"json": "json", "csv": "csv", "md": "markdown", "markdown": "markdown", "txt": "table", "text": "table"}
 
 
 def format_of(asked: str | None, output: str | None, formats: tuple[str, ...] = FORMATS) -> str:
-    """Returns the format asked for, or else the one that the output file's ending stands for, or else the first."""
+    """Returns the requested format, or else that of the output file's ending, or else the first."""
     if asked or output is None or output == "-":
         return asked or formats[0]
     if "text" in formats:
@@ -41,7 +41,7 @@ def format_of(asked: str | None, output: str | None, formats: tuple[str, ...] = 
 
 
 def reporting(asked: str | None, output: str | None, plugins: Plugins) -> Form:
-    """Returns the output of `report` that is asked for by name, or by the file's ending, or else the first: the
+    """Returns the output of `report` with the requested name, or for the file's ending, or else the first: the
     table."""
     from graphacct.display import REPORT, by_ending, of_command
 
@@ -64,7 +64,7 @@ def reporting(asked: str | None, output: str | None, plugins: Plugins) -> Form:
 
 
 def drawing(output: str, plugins: Plugins) -> Form:
-    """Returns the output of `draw` that a file's ending asks for; RenderError for an unknown one."""
+    """Returns the output of `draw` for a file's ending. Raises RenderError for an unknown ending."""
     from graphacct.display import DRAW, by_ending
 
     endings = by_ending(DRAW, plugins.outputs)
@@ -89,7 +89,7 @@ def give(content: str | bytes, output: str | None) -> None:
 
 
 def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
-    """Prints a sheet as Markdown, or as a table: in colour on a terminal, or into a file in plain characters."""
+    """Prints a sheet as Markdown or as a table, which has colour on a terminal and plain characters in a file."""
     if form == "markdown":
         from graphacct.render.markdown import to_markdown
 
@@ -126,7 +126,7 @@ def give_rows(
 
 
 def _stdout() -> TextIO:
-    """Standard output, unless whoever started the command closed it."""
+    """Returns standard output, unless the caller closed it."""
     stream: TextIO | None = sys.stdout
     if stream is None or stream.closed:
         raise WriteError("cannot write the output: standard output is closed; -o FILE writes to a file")
@@ -134,13 +134,13 @@ def _stdout() -> TextIO:
 
 
 def _columns() -> int:
-    """Returns the width that the COLUMNS variable asks for; 0 for none."""
+    """Returns the width in the variable COLUMNS, or 0 without one."""
     asked = os.environ.get("COLUMNS", "")
     return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0
 
 
 def _encodable(text: str) -> str:
-    """Text that standard output can encode: bars and rules become plain characters where it cannot."""
+    """Returns text that standard output can encode: bars and rules become plain characters if necessary."""
     encoding = sys.stdout.encoding or "utf-8"
     try:
         text.encode(encoding)

@@ -1,4 +1,4 @@
-"""Commands of plugins: their names without an import, and the commands when they are run.
+"""Commands of plugins: their names without an import, and the commands on use.
 
 A distribution announces a command in the entry-point group `graphacct.commands`, under the command's name; the hook
 `graphacct_register_commands` is for plugins in a file (docs/decisions/commands.md).
@@ -18,8 +18,8 @@ from graphacct.hooks.entry_points import BLOCK_VARIABLE, COMMANDS, EntryPoint, e
 def announced(ours: Container[str]) -> dict[str, EntryPoint]:
     """Returns the commands that installed distributions announce, by name, without importing them.
 
-    GRAPHACCT_BLOCK leaves some out. Raises PluginError, which names the distribution, for one that is called as one of
-    `ours` or as another's.
+    GRAPHACCT_BLOCK leaves some out. Raises PluginError, which names the distribution, for a command with the name of
+    one of `ours` or of another distribution's.
     """
     blocked = os.environ.get(BLOCK_VARIABLE, "").split(os.pathsep)
     found: dict[str, EntryPoint] = {}
@@ -41,10 +41,9 @@ def announced(ours: Container[str]) -> dict[str, EntryPoint]:
 
 
 def find_command(name: str, ours: Container[str]) -> click.Command | None:
-    """Returns the command of a plugin: announced, or else registered by one of all that are loaded; None for an unknown
-    name.
+    """Returns a plugin's command, either announced or registered by a loaded plugin; None for an unknown name.
 
-    Raises PluginError, which names the distribution, for one that cannot be imported or is no click command.
+    Raises PluginError, which names the distribution, for a command that cannot be imported or is not a click command.
     """
     entry = announced(ours).get(name)
     if entry is None:
@@ -58,7 +57,7 @@ def find_command(name: str, ours: Container[str]) -> click.Command | None:
 
 
 def failed(name: str, ours: Container[str], error: Exception) -> PluginError:
-    """Returns the one-line error for a plugin's command that let an exception out."""
+    """Returns the one-line error for a plugin's command that raised an exception."""
     entry = announced(ours).get(name)
     if entry is None:
         from graphacct.hooks.manager import default

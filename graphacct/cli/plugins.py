@@ -21,7 +21,7 @@ def command(format_: str | None, output: str | None, **options: Any) -> None:
 
 
 def show(form: str, output: str | None, options: Mapping[str, Any]) -> None:
-    """Prints or writes the plugins; exit status 1 when one of them is broken."""
+    """Prints or writes the plugins; exits with status 1 if one of them is broken."""
     from graphacct.errors import PluginError
     from graphacct.hooks.manager import load
     from graphacct.render.catalogue import catalogue, conflicts, failures

@@ -60,8 +60,8 @@ def command(
 
 
 def _counted(columns: list[str], known: Mapping[str, Any], phase: str) -> list[str] | None:
-    """Returns what is counted for a table of these columns: everything (None), or everything but the memory of a
-    training step, which takes longer than all the rest, if no column needs it."""
+    """Returns the quantities to count for a table of these columns: all (None), or all but the memory of a training
+    step, which takes longer than all the rest, if no column needs it."""
     from graphacct.costs.step_quantities import MEMORY, needs_memory
 
     names = [name for name in columns if name != "share"]
@@ -72,5 +72,5 @@ def _counted(columns: list[str], known: Mapping[str, Any], phase: str) -> list[s
 
 
 def _names(text: str | None) -> list[str] | None:
-    """Returns the names between the commas of an option; None without it."""
+    """Returns the comma-separated names in an option; None without it."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SUMS = "the sum of its parts, repeats included"
 RATIO = "of the sums over its parts, repeats included"
 GRADIENTS_OF = ("input_grad", "weight_grad", "step", "hardware")
-"""How the quantities begin that a word about operands without a gradient belongs to."""
+"""The beginnings of quantities whose explanation notes operands without a gradient."""
 
 
 @attrs.frozen
@@ -43,17 +43,18 @@ class Explanation:
         operator: The operator's name; empty for a scope.
         origin: The plugin that the operator comes from.
         signature: The operator's signature.
-        operands: Name, shape and dtype of each operand, as text; for a scope, its parts.
-        values: What the formula's names stand for, as text.
+        operands: The name, shape and dtype of each operand, as text; for a scope, its parts.
+        values: The values of the formula's names, as text.
         lines: The quantities.
-        times: How often the node runs, and why, as text.
+        times: How often the node runs and why, as text.
         convention: Name and sentence of the report's convention.
         source: The factor per element and its source, from the operator's docstring.
-        gradient_source: The same of its gradients; empty outside training.
+        gradient_source: The same for its gradients; empty outside training.
         notes: In training, the operands without a gradient, and why.
-        saved: In training, what its backward pass needs, where that is and which of it counts here.
-        alive: In training, what is alive at its peak in the forward pass.
-        backward_alive: In training, what is alive at its peak in the backward pass.
+        saved: In training, the tensors that its backward pass needs, where they are stored, and which of them count
+            here.
+        alive: In training, the tensors alive at its peak in the forward pass.
+        backward_alive: In training, the tensors alive at its peak in the backward pass.
     """
 
     model: str
@@ -74,7 +75,7 @@ class Explanation:
     backward_alive: tuple[LiveTensor, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Returns plain values, for JSON."""
         return attrs.asdict(self)
 
     def __str__(self) -> str:
@@ -149,8 +150,8 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
 
 
 def sources(doc: str) -> tuple[str, str]:
-    """Returns an operator's docstring: what is said of the forward pass, and from the sentence on that begins with
-    `Backward` what is said of the gradients."""
+    """Returns an operator's docstring in two parts: the forward pass, and, from the sentence that begins with
+    `Backward`, the gradients."""
     forward, word, backward = doc.partition(" Backward" if not doc.startswith("Backward") else "Backward")
     return forward, f"{word.strip()}{backward}"
 
@@ -158,7 +159,8 @@ def sources(doc: str) -> tuple[str, str]:
 def _memory(
     report: Report, node: str, named: Set[str]
 ) -> tuple[tuple[SavedRow, ...], tuple[LiveTensor, ...], tuple[LiveTensor, ...]]:
-    """Returns what a node's backward pass needs and what is alive at its two peaks, as far as that is asked for."""
+    """Returns the tensors that a node's backward pass needs and those alive at its two peaks, if the quantities named
+    need them."""
     run = report.annotated.activations
     if run is None:
         return (), (), ()
@@ -197,7 +199,7 @@ def _size(dim: Dim | tuple[Dim, ...]) -> str:
 
 
 def _totals(report: Report, record: NodeCost) -> Mapping[str, Dim]:
-    """Returns what the node adds to each total."""
+    """Returns the node's contribution to each total."""
     names = [item.name for item in report.quantities]
     costed = [item for item in report.annotated.costs if item.cost is not None]
     if record.cost is None:
@@ -222,13 +224,13 @@ def _times(report: Report, record: NodeCost) -> str:
 
 
 def _several(report: Report, path: str, records: Sequence[NodeCost], quantity: str | None) -> Explanation:
-    """Returns the explanation of a row of several nodes, whose paths differ only in their indices: their sum."""
+    """Returns the explanation of a row of several nodes, whose paths differ only in their indices, as their sum."""
     parts = [(record.node.name, record.node.operator, _totals(report, record)) for record in records]
     return _sum(report, path, parts, quantity)
 
 
 def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
-    """Returns the explanation of a scope: the sum of its parts."""
+    """Returns the explanation of a scope, as the sum of its parts."""
     parts = [(row.path, row.operator or "scope", row.values) for row in report.by_scope if parent(row.path) == path]
     return _sum(report, path, parts, quantity)
 
@@ -236,7 +238,7 @@ def _scope(report: Report, path: str, quantity: str | None) -> Explanation:
 def _sum(
     report: Report, path: str, parts: Sequence[tuple[str, str, Mapping[str, Dim]]], quantity: str | None
 ) -> Explanation:
-    """Returns what a row of the report is the sum of: each part's path, operator and figures."""
+    """Returns the explanation of a row as the sum of `parts`: each one's path, operator and figures."""
     row = report[path]
     combine = {item.name: item.combine for item in report.quantities}
     lines = []
@@ -269,14 +271,14 @@ def _sum(
 
 
 def _one_of(wanted: str, found: Explanation) -> Explanation:
-    """Returns the note for a node that is asked for by an index: its figures are those of the whole row."""
+    """Returns the explanation with a note for a node that was given by an index: its figures are the whole row's."""
     if not any(part.isdigit() for part in wanted.split(".")):
         return found
     return attrs.evolve(found, times=f"{found.times}; the figures are of all of them, {wanted} is one")
 
 
 def _combined(terms: Sequence[str], largest: bool) -> str:
-    """Terms as a sum, or as the largest of them."""
+    """Returns terms as a sum, or as their maximum."""
     if largest and len(terms) > 1:
         return f"the largest of {'; '.join(terms)}"
     return " + ".join(terms) or "0"

@@ -1,6 +1,6 @@
 """The formula of a number in symbols: the operator's own formula, evaluated on symbols and checked against the number.
 
-Nothing is written a second time, so a formula that is shown cannot differ from the one that counts.
+No formula is written twice, so the formula shown cannot differ from the one that counts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PER_NODE = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "wr
 def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]:
     """Returns formula and substituted formula of each per-node quantity of an operator's application.
 
-    A quantity without a closed form, because its formula decides by sizes, is left out.
+    A quantity without a closed form, whose formula branches on sizes, is left out.
     """
     if record.cost is None:
         return {}
@@ -37,12 +37,14 @@ def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]
 
 
 def gradient_formulas(operator: Operator, record: NodeCost, part: GradientPart) -> dict[str, tuple[str, str]]:
-    """Returns the same for the `matmul_flops` and `vector_flops` of one part of the backward pass."""
+    """Returns formula and substituted formula of the `matmul_flops` and `vector_flops` of one part of the backward
+    pass."""
     return _closed(operator, record, WORK, lambda symbols: symbols.gradient(part), part.work)
 
 
 def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tuple[str, str]:
-    """Returns the same for a ratio, in the names of the quantities; empty if the ratio decides by their values."""
+    """Returns formula and substituted formula of a ratio, in the names of the quantities; empty if it branches on
+    values."""
     try:
         text = _pretty(report.figure(name, {each: _symbol(each) for each in figures}))
     except (TypeError, GraphacctError):
@@ -83,7 +85,7 @@ def _closed(
 
 
 def _readings(operator: Operator, record: NodeCost) -> Iterator[tuple[bool, tuple[str, str]]]:
-    """Yields the ways to put symbols for sizes, the plainest first.
+    """Yields the ways to replace sizes by symbols, the plainest first.
 
     First the dimensions of `...` are one symbol, then one each. Then two dimensions of one size share a symbol, for
     formulas that ask whether they are equal.
@@ -104,9 +106,9 @@ def exact_cost(operator: Operator, record: NodeCost) -> Cost:
 
 
 class _Symbols:
-    """An operator's application with a symbol for every dimension, and what each symbol stands for.
+    """An operator's application with a symbol for every dimension, and the value of each symbol.
 
-    With `collapse`, the dimensions of `...` are one symbol, `batch`, their product; else each has its own. The two
+    With `collapse`, the dimensions of `...` are one symbol, `batch`, their product; otherwise each has its own. The two
     dimensions that are `alike` have the first one's symbol.
     """
 
@@ -138,7 +140,7 @@ class _Symbols:
         return full_cost(work, self.specs, self.outputs, self.application.view)
 
     def gradient(self, part: GradientPart) -> Work:
-        """One part of the backward pass in symbols."""
+        """Returns one part of the backward pass in symbols."""
         work = Work()
         if part.stated is not None:
             work = self.operator.call(part.stated, self.dims, self.batch, self.specs, self.outputs, self.attributes)
@@ -197,8 +199,8 @@ def _substitute(text: str, values: Mapping[str, Dim]) -> str:
 
 
 def number(value: Dim | float | None) -> str:
-    """Returns a size or figure as explanations print it: an int with commas, a fraction with six digits, a symbol as it
-    is, and words for a ratio that divides by zero."""
+    """Returns a size or figure as explanations print it: an int with commas, a fraction with six digits, a symbol
+    unchanged, and words for a ratio that divides by zero."""
     if value is None:
         return "none (it divides by zero)"
     if isinstance(value, float) and abs(value) < 100_000:

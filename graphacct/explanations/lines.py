@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FLOPS = ("matmul_flops", "flops")
 SUMS = {"step": ("forward", "input_grad", "weight_grad"), "hardware": ("step", "recompute")}
-"""The quantities of a training step that are sums of others, by how their names begin."""
+"""The quantities of a training step that are sums of others, by the beginnings of their names."""
 
 
 @attrs.frozen
@@ -29,10 +29,10 @@ class ExplainedQuantity:
         quantity: Its name.
         formula: The formula in the names of the operator's signature; empty when it has no closed form.
         substituted: The formula with the values put in.
-        exact: What the formula gives, for one pass through the node.
-        value: What the report's convention makes of it; differs from `exact` where the convention leaves work out.
+        exact: The formula's result for one pass through the node.
+        value: The result under the report's convention; differs from `exact` if the convention leaves work out.
         total: The value times how often the node runs.
-        parts: The parts that add up to it, if training asks for several.
+        parts: The parts that add up to it, for quantities of a training step with several.
     """
 
     quantity: str
@@ -69,9 +69,10 @@ def forward_line(
 def training_line(
     name: str, figures: Mapping[str, Dim], record: NodeCost, operator: Operator | None, backward: Backward
 ) -> ExplainedQuantity | None:
-    """Returns a quantity of the training step, given all of the node's; None for one that is no sum of parts.
+    """Returns a quantity of the training step, given all of the node's figures; None for one that is not a sum of
+    parts.
 
-    Repetitions are in all its figures: not all of them compute the same gradients.
+    Its figures include all repetitions, since not all of them compute the same gradients.
     """
     if record.cost is None or operator is None:
         return None
@@ -84,7 +85,7 @@ def training_line(
         text = f"{number(each)} · {number(record.times)}"
         return ExplainedQuantity(name, f"{kind} · times", text, each * record.times, total, total)
     names = [f"{part}_{kind}" for part in SUMS.get(head, ())]
-    if names and all(part in figures for part in names):  # a report may be asked for some quantities alone
+    if names and all(part in figures for part in names):  # a report may have only some quantities
         numbers = " + ".join(number(figures[part]) for part in names)
         return ExplainedQuantity(name, " + ".join(names), numbers, total, total, total)
     if name not in QUANTITIES:

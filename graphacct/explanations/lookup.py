@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 
 def matches(path: str, wanted: str, record: NodeCost) -> bool:
-    """Returns whether a path around a node, with `*`, stands for a path with an index that it has, or for the end of
-    one."""
+    """Returns whether `wanted`, which may have indices in place of `*`, is this path around a node, or its end."""
     ours, theirs = path.split("."), wanted.split(".")
     blocks = iter(list(zip(record.starts, record.repeats, strict=True))[: path.count("*")][::-1])
     for a, b in zip(reversed(ours), reversed(theirs), strict=False):
@@ -33,7 +32,7 @@ def matches(path: str, wanted: str, record: NodeCost) -> bool:
 
 
 def check_indices(report: Report, path: str, wanted: str) -> None:
-    """Raises UnknownNameError for an index that nothing in the row of this path has."""
+    """Raises UnknownNameError for an index that nothing in this path's row has."""
     if not any(part.isdigit() for part in wanted.split(".")):
         return
     found = [

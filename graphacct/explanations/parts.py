@@ -1,7 +1,7 @@
 """The parts that add up to a node's training quantities, and the operands without a gradient.
 
-Formulas are the operators' own, evaluated on symbols. Under the convention `exact` the parts of a quantity add up to
-the report's figure.
+The formulas are the operators' own, evaluated on symbols. Under the convention `exact` the parts of a quantity add up
+to the report's figure.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ QUANTITIES = (
 """The quantities that are explained by their parts."""
 
 Passes = Mapping[tuple[bool, ...], Dim]
-"""How often a node runs with each choice of operands whose gradient is wanted."""
+"""How often a node runs with each set of operands that need a gradient."""
 
 
 @attrs.frozen
@@ -43,15 +43,15 @@ class ExplainedPart:
     """One part of a training quantity.
 
     Attributes:
-        quantity: The quantity, or how it begins where `of` is its end: `input_grad`, `weight_grad`, `recompute`,
+        quantity: The quantity, or its beginning if `of` is its end: `input_grad`, `weight_grad`, `recompute`,
             `optimizer`.
         of: `matmul_flops` or `vector_flops`; empty for bytes.
-        name: What it is of: an operand by its name in the signature, a parameter, or in words.
+        name: Its subject: an operand by its name in the signature, a parameter, or a description.
         formula: In the names of the operator's signature; empty when it has no closed form.
         substituted: The formula with the values put in.
-        each: What it comes to, once.
-        times: How often.
-        total: All of it.
+        each: The result for one time.
+        times: How often it is done.
+        total: The result for all times.
     """
 
     quantity: str
@@ -64,7 +64,7 @@ class ExplainedPart:
     total: Dim
 
     def belongs(self, quantity: str) -> bool:
-        """Returns whether it is a part of a quantity."""
+        """Returns whether it is a part of `quantity`."""
         if not self.of:
             return quantity == self.quantity
         return quantity in (f"{self.quantity}_{self.of}", f"{self.quantity}_flops")
@@ -72,11 +72,11 @@ class ExplainedPart:
 
 @attrs.frozen
 class Backward:
-    """What training adds to a node's work.
+    """The work that training adds to a node.
 
     Attributes:
-        parts: The parts of its quantities, those of 0 left out.
-        notes: The operands of which no gradient is computed and why, and those whose gradient takes no arithmetic.
+        parts: The parts of its quantities that are not 0.
+        notes: The operands without a gradient, and why, and those whose gradient takes no arithmetic.
     """
 
     parts: tuple[ExplainedPart, ...] = ()
@@ -103,7 +103,7 @@ def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins:
 
 
 def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator[ExplainedPart]:
-    """Yields the parts of the gradients, and what the kernel does again for them."""
+    """Yields the parts of the gradients, and the forward work that the kernel repeats for them."""
     for wanted, times in passes.items():
         for part in gradient_parts(operator, record.node, wanted) or ():
             found = gradient_formulas(operator, record, part)
@@ -131,7 +131,7 @@ def _forward_again(operator: Operator, record: NodeCost) -> Iterator[ExplainedPa
 
 
 def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Iterator[ExplainedPart]:
-    """Yields what the optimizer does and keeps for the parameters that a node owns."""
+    """Yields the optimizer's work and state for the parameters that a node owns."""
     for parameter in record.owned:
         found = update((parameter,), record.repeats, training, trained)
         for of in (MATMUL, VECTOR):
@@ -145,7 +145,7 @@ def _part(quantity: str, of: str, name: str, formula: tuple[str, str], each: Dim
 
 
 def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, training: Training) -> Iterator[str]:
-    """Yields the operands that in some runs have no gradient, and why."""
+    """Yields the operands without a gradient in some runs, and why."""
     node = record.node
     given = {value.name for value in graph.inputs}
     globs = freezing(graph, training.freeze)
@@ -176,7 +176,7 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
 
 
 def _flat(outputs: tuple[Value, ...]) -> str:
-    """Why a node whose operands are trained computes no gradient; empty when its results have one."""
+    """Returns why a node with trained operands computes no gradient; empty if its outputs have one."""
     if any(value.spec.dtype in FLOATING for value in outputs):
         return ""
     return f"the result is {outputs[0].spec.dtype}, which carries none"

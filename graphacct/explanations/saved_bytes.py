@@ -1,6 +1,6 @@
-"""What one node's backward pass needs, where it is stored, and which of it counts at this node.
+"""The tensors that one node's backward pass needs, where they are stored, and which of them count at this node.
 
-A storage counts at the node that saves it first. Parameters, inputs and tables do not count: they exist anyway.
+A storage counts at the node that saves it first. Parameters, inputs and tables do not count, since they exist anyway.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ELSEWHERE = {
 
 @attrs.frozen
 class SavedRow:
-    """Tensors that a node's backward pass needs, alike ones together.
+    """Equal tensors that a node's backward pass needs.
 
     Attributes:
         name: The operand, output or own tensor of the kernel.
@@ -34,8 +34,8 @@ class SavedRow:
         why: The kernel's reason.
         counted: Empty if the bytes count here, otherwise where they count, or why they do not.
         bytes: Of one storage.
-        times: How many there are.
-        total: What counts here, of all of them.
+        times: The number of storages.
+        total: The bytes of all of them that count here.
     """
 
     name: str
@@ -51,7 +51,8 @@ class SavedRow:
 
 
 def saved_rows(run: Activations) -> dict[str, tuple[SavedRow, ...]]:
-    """Returns what each node's backward pass needs: first what counts there, the largest first, then the rest.
+    """Returns the tensors that each node's backward pass needs: first those that count there, the largest first, then
+    the rest.
 
     The totals of a node's rows add up to its `saved_bytes`.
     """
@@ -92,7 +93,7 @@ def _ordered(found: Iterable[SavedRow]) -> tuple[SavedRow, ...]:
 
 
 def _counted(use: SavedUse, first: SavedUse) -> str:
-    """Returns where a storage counts that does not count for this use; empty if it does."""
+    """Returns where a storage counts instead of at this use; empty if it counts here."""
     storage = use.storage
     if any(item.buffer and storage.owner in (item.name, item.tied_to) for item in use.call.node.parameters):
         return "not counted: a buffer"

@@ -1,7 +1,7 @@
-"""Entry points, read straight from the installed distributions' `entry_points.txt`.
+"""Entry points, read directly from the installed distributions' `entry_points.txt`.
 
-`importlib.metadata` would do, but importing it costs more than a whole report (docs/decisions/entry-points.md). This
-reads the same files by the same rules; path entries that are no folders (zip files) are left to importlib.metadata.
+Importing `importlib.metadata` costs more than a whole report (docs/decisions/entry-points.md). This module reads the
+same files by the same rules, and leaves path entries that are not folders (zip files) to importlib.metadata.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from graphacct.errors import PluginError
 BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
 
 COMMANDS = "graphacct.commands"
-"""The group in which distributions announce commands of the command line, under their names."""
+"""The group in which distributions announce commands of the command line, by name."""
 
 
 class EntryPoint(NamedTuple):
@@ -34,7 +34,7 @@ class EntryPoint(NamedTuple):
     distribution: str
 
     def load(self) -> Any:
-        """Import the module and get the attribute."""
+        """Imports the module and returns the attribute."""
         module, _, attribute = self.target.partition(":")
         result: Any = importlib.import_module(module.strip())
         for part in filter(None, attribute.strip().split(".")):
@@ -42,8 +42,7 @@ class EntryPoint(NamedTuple):
         return result
 
     def load_checked(self, subject: str) -> Any:
-        """Returns `load()`; PluginError says that `subject` cannot be imported, whose it is, and how to leave it
-        out."""
+        """Returns `load()`. Raises PluginError if that fails, which says whose `subject` is and how to leave it out."""
         try:
             return self.load()
         except (Exception, SystemExit) as error:
@@ -53,8 +52,8 @@ class EntryPoint(NamedTuple):
             ) from error
 
     def load_command(self) -> Any:
-        """Returns the click command of an entry point of the group `graphacct.commands`, under the name announced;
-        PluginError if it cannot be imported or is none."""
+        """Returns the click command of an entry point in the group `graphacct.commands`, under the announced name.
+        Raises PluginError if it cannot be imported or is not a click command."""
         command = self.load_checked("command")
         if not hasattr(command, "callback") or not hasattr(command, "params"):
             raise PluginError(f"command {self.name!r} ({self.distribution}): {self.target} is no click command")
@@ -87,12 +86,13 @@ def entry_points(group: str) -> Iterator[EntryPoint]:
 
 
 def _key(project: str) -> str:
-    """Returns a distribution's name as it is compared: case and the kind of separator do not matter."""
+    """Returns a distribution's name for comparison, in which case and the kind of separator do not matter."""
     return project.lower().replace("-", "_").replace(".", "_")
 
 
 def _read(path: str) -> bytes:
-    """The content of a file, empty if there is none: as bytes, since few of a hundred files have to be understood."""
+    """Returns the content of a file, empty if there is none: as bytes, since few of a hundred files have to be
+    decoded."""
     try:
         with open(path, "rb") as file:
             return file.read()

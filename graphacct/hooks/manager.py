@@ -1,8 +1,8 @@
 """The plugin manager: what is loaded, in which order, and what each plugin registered.
 
 Order matters: pluggy runs hooks last-registered-first, so the core comes first, then graphacct-operators and
-graphacct-architectures, then the other entry points by name, then files. Nothing is loaded at import; the default
-manager is made when it is first asked for, and every function that needs one takes another as an argument.
+graphacct-architectures, then the other entry points by name, then files. Nothing is loaded at import. The default
+manager is made on first use, and every function that needs a manager accepts another one as an argument.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GROUP = "graphacct"
 PREFIX = "graphacct_"
 REGISTER = f"{PREFIX}register_"
 KINDS = tuple(name.removeprefix(REGISTER) for name in vars(hookspecs) if name.startswith(REGISTER))
-"""What can be registered; each is an attribute of `Plugins`."""
+"""The kinds of things that plugins register; each is an attribute of `Plugins`."""
 MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = ("graphacct-operators", "graphacct-architectures")
 """Loaded before the other entry points, in this order: they ship in the same wheel."""
@@ -35,7 +35,7 @@ CORE_MODULES = ("graphacct.builtin",)
 
 
 class _Manager(pluggy.PluginManager):
-    """pluggy inspects every name of a module for a hook's mark; most show at a glance that they have none."""
+    """A faster manager: pluggy inspects every name of a module for a hook's mark, but most names cannot have one."""
 
     def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:
         return super().parse_hookspec_opts(module_or_class, name) if name.startswith(PREFIX) else None
@@ -47,14 +47,14 @@ class _Manager(pluggy.PluginManager):
 
 
 def _registry(kind: str, singular: str, doc: str, lazy: bool = False) -> cached_property[Registry]:
-    """Returns the attribute of `Plugins` for one kind of things: collected when first asked for."""
+    """Returns the attribute of `Plugins` for one kind of things, collected on first use."""
     made: cached_property[Registry] = cached_property(lambda plugins: plugins._collect(kind, singular, lazy))
     made.__doc__ = doc
     return made
 
 
 class Plugins:
-    """What is loaded, and the registries of what was registered, each collected once, when first asked for.
+    """The loaded plugins, and the registries of what they registered, each collected once, on first use.
 
     Attributes:
         manager: The pluggy manager; `manager.hook` calls hooks.
@@ -67,7 +67,7 @@ class Plugins:
         self.loaded: list[Plugin] = []
 
     def register(self, module: Any, name: str, origin: str) -> None:
-        """Register one plugin; PluginError names it when its name is taken or a hook of it is misspelt."""
+        """Registers one plugin. Raises PluginError, which names it, if its name is taken or a hook is misspelt."""
         taken = next((plugin for plugin in self.loaded if plugin.name == name), None)
         if taken is not None:
             raise PluginError(f"two plugins are named {name!r}: one of {taken.origin}, one of {origin}; rename one")
@@ -85,11 +85,12 @@ class Plugins:
             self.__dict__.pop(attribute, None)
 
     def load_entry_point(self, entry: EntryPoint) -> None:
-        """Import and register one entry point; PluginError names it and its distribution when that fails."""
+        """Imports and registers one entry point. Raises PluginError, which names it and its distribution, if that
+        fails."""
         self.register(entry.load_checked("plugin"), entry.name, entry.distribution)
 
     def load_file(self, path: str | os.PathLike[str]) -> None:
-        """Loads a plugin from a single Python file; PluginError names the file when that fails."""
+        """Loads a plugin from a single Python file. Raises PluginError, which names the file, if that fails."""
         file = os.fspath(path)
         if not os.path.isfile(file):
             what = "is a folder: give the file in it" if os.path.isdir(file) else "does not exist"
@@ -97,7 +98,7 @@ class Plugins:
         name = os.path.splitext(os.path.basename(file))[0]
         module = ModuleType(f"graphacct_plugin_{name}")
         module.__file__ = file
-        sys.modules[module.__name__] = module  # dataclasses look their module up by name
+        sys.modules[module.__name__] = module  # dataclasses look up their module by name
         try:
             with open(file, "rb") as source:
                 exec(compile(source.read(), file, "exec"), module.__dict__)  # the user asked for this file
@@ -118,7 +119,7 @@ class Plugins:
 
     @cached_property
     def commands(self) -> Registry:
-        """Commands of the command line by name: those that plugins register, and those that distributions announce."""
+        """Commands of the command line by name: registered by plugins, or announced by distributions."""
         registering = registered(self.loaded, self.manager.hook.graphacct_register_commands, "callback")
         announced = [
             (Plugin(entry.name, entry.distribution, None), entry.load_command())
@@ -145,18 +146,17 @@ class Plugins:
         return len(self.manager.hook.graphacct_node_cost.get_hookimpls()) == 1
 
     def registered(self, kind: str) -> list[tuple[Plugin, Any]]:
-        """Returns what counts of a kind (`operators`, `architectures`, …), with the plugin that each comes from."""
+        """Returns the items of a kind (`operators`, `architectures`, …) that are not replaced, each with its plugin."""
         found: Registry = getattr(self, kind)
         return [(found.plugins[name], item) for name, item in found.items()]
 
     def origin(self, kind: str, name: str) -> str:
-        """Returns the plugin that registered `name`, as `name (origin)`; empty when nobody did."""
+        """Returns the plugin that registered `name`, as `name (origin)`; empty if none did."""
         found: Registry = getattr(self, kind)
         return found.origins.get(name, "")
 
     def raised_by(self, hook: str, error: BaseException) -> str:
-        """Returns the plugin whose implementation of `hook` an error comes from, as `name (origin)`; empty for the
-        core's."""
+        """Returns the plugin whose implementation of `hook` raised an error, as `name (origin)`; empty for the core."""
         names = {
             getattr(impl.function, "__code__", None): impl.plugin_name
             for impl in getattr(self.manager.hook, hook).get_hookimpls()
@@ -169,7 +169,7 @@ class Plugins:
         return "" if plugin is None or plugin.name in CORE_MODULES else plugin.title
 
     def who_has(self, hook: str) -> str:
-        """Returns the plugins that implement a hook, the core's left out, as `name (origin)` with commas between."""
+        """Returns the plugins that implement a hook, without the core, as `name (origin)` separated by commas."""
         names = {impl.plugin_name for impl in getattr(self.manager.hook, hook).get_hookimpls()}
         return ", ".join(
             plugin.title for plugin in self.loaded if plugin.name in names and plugin.name not in CORE_MODULES
@@ -183,10 +183,10 @@ class Plugins:
 def load(
     block: Iterable[str] = (), files: Iterable[str] = (), failed: list[tuple[str, str, PluginError]] | None = None
 ) -> Plugins:
-    """Returns a fresh set of plugins: the core, the entry points but those in `block`, then the `files`.
+    """Returns a new set of plugins: the core, the entry points except those in `block`, then the `files`.
 
     The environment variables GRAPHACCT_BLOCK and GRAPHACCT_PLUGINS add to the two (separated by `os.pathsep`).
-    A plugin that cannot be loaded is an error, unless a list is given for it to go to: as name, origin and error.
+    A plugin that cannot be loaded is an error, unless `failed` is a list, which gets its name, origin and error.
     """
     plugins = Plugins()
     for name in CORE_MODULES:
@@ -218,7 +218,7 @@ def load(
 
 @lru_cache(maxsize=1)
 def default() -> Plugins:
-    """Returns the plugins that every function uses unless it is given others; loaded once, when first asked for."""
+    """Returns the plugins that every function uses by default; loaded once, on first use."""
     return load()
 
 
@@ -231,7 +231,7 @@ def _listed(variable: str) -> list[str]:
 
 
 def _check_names(module: Any, name: str, origin: str) -> None:
-    """A misspelt hook passes pluggy silently when it is not marked, and with a long report when it is."""
+    """Checks for misspelt hooks: pluggy ignores an unmarked one, and reports a marked one at length."""
     known = [hook for hook in dir(hookspecs) if hook.startswith(PREFIX)]
     for attribute in dir(module):
         if not attribute.startswith(PREFIX) or not (attribute in known or callable(getattr(module, attribute))):

@@ -1,4 +1,4 @@
-"""Registries: what plugins registered, each thing under its name and with the plugin it comes from."""
+"""Registries: the things that plugins registered, by name, each with its plugin."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Plugin:
 
     @property
     def title(self) -> str:
-        """What messages call it: `name (origin)`."""
+        """Its name in messages: `name (origin)`."""
         return self.name if self.origin == self.name else f"{self.name} ({self.origin})"
 
 
@@ -48,15 +48,15 @@ class Registry(dict[str, Any]):
         self.origins: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[str]:
-        """The names. `dict(registry)` and `{**registry}` copy by `__getitem__` only where a dictionary has its own
+        """Returns the names. `dict(registry)` and `{**registry}` copy by `__getitem__` only if the class has its own
         `__iter__`."""
         return super().__iter__()
 
 
 class LazyRegistry(Registry):
-    """A registry of things that are imported when they are looked up: those that have a function `load`.
+    """A registry whose things are imported when they are looked up, if they have a function `load`.
 
-    The names, and who registered them, are known without an import; `values` and `items` import everything.
+    The names and their plugins are known without an import; `values` and `items` import everything.
     """
 
     def __init__(self) -> None:
@@ -86,8 +86,8 @@ class LazyRegistry(Registry):
             self._loaded(name)
 
     def _loaded(self, name: str) -> Any:
-        """Returns the thing itself, which takes the place of what stands for it; PluginError names the plugin if it
-        fails."""
+        """Loads a thing, stores it in place of its lazy form and returns it. Raises PluginError, which names the
+        plugin, if that fails."""
         waiting = super().__getitem__(name)
         try:
             item = waiting.load()
@@ -99,10 +99,10 @@ class LazyRegistry(Registry):
 
 
 def collected(kind: str, items: Iterable[tuple[Plugin, Any]], lazy: bool = False) -> Registry:
-    """Returns the registry of a kind of things; PluginError names both plugins that claim a name.
+    """Returns the registry of a kind of things. Raises PluginError, which names both plugins, if two claim a name.
 
-    A thing that cannot say `replaces` (a click command) never takes the place of another. `lazy` says that those which
-    have a function `load` are loaded when they are looked up.
+    A thing without an attribute `replaces` (a click command) never replaces another. If `lazy`, things with a function
+    `load` are loaded when they are looked up.
     """
     found = LazyRegistry() if lazy else Registry()
     for plugin, item in items:
@@ -124,11 +124,11 @@ def collected(kind: str, items: Iterable[tuple[Plugin, Any]], lazy: bool = False
 def registered(
     loaded: Iterable[Plugin], hook: pluggy.HookCaller, mark: str = "replaces"
 ) -> Iterator[tuple[Plugin, Any]]:
-    """Yields each item that a hook registers with its plugin, in the order of loading (pluggy's own call loses who said
-    what).
+    """Yields each item that a hook registers with its plugin, in the order of loading. (pluggy's own call loses the
+    plugin.)
 
     An item has a name, and the attribute that marks its kind. Raises PluginError, which names the plugin, if its
-    function fails or gives something else.
+    function fails or returns anything else.
     """
     functions: Mapping[str, Callable[..., Any]] = {impl.plugin_name: impl.function for impl in hook.get_hookimpls()}
     for plugin in loaded:

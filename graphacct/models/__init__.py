@@ -1,1 +1,1 @@
-"""From what a user calls a model to its graph."""
+"""Models: from the name, path or object that a user gives to its graph."""

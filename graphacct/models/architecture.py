@@ -22,24 +22,21 @@ LOGITS = ("all", "last")
 
 @attrs.frozen(eq=False)
 class Workload:
-    """What one forward pass is run on.
+    """The inputs that a graph is built for: sizes, kind of attention, phase and loss.
 
     Attributes:
         batch: Sequences or images at a time.
-        seq_len: Tokens per sequence, of a model with an encoder those of the decoder; None takes the architecture's
-            default.
-        encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder's positions.
+        seq_len: Tokens per sequence (of the decoder, if there is an encoder); None takes the architecture's default.
+        encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder has positions.
         image_size: Height and width of the images in pixels; None takes the architecture's default.
-        attention: `eager` (scores written out, as separate nodes) or `fused` (one scaled_dot_product_attention); None
-            takes the architecture's first.
-        phase: `forward` (nothing is dropped, nothing kept), `train` (a training step), `prefill` (a forward pass whose
-            keys and values stay in a cache), or `decode`: one new token per sequence on a cache of earlier ones.
-        cache_len: In decoding, the tokens in the cache that the step finds; None takes the sequence's tokens, less
-            the new one; 0 is an empty cache.
-        loss: In training, what the gradients start from: the name of one of the architecture's losses; None takes its
-            first.
-        logits: Of which positions a language model computes the logits: `all`, or the `last` of each sequence, which is
-            all that a prefill needs.
+        attention: `eager` (separate nodes for scores, softmax and values) or `fused` (one
+            scaled_dot_product_attention); None takes the architecture's first.
+        phase: `forward` (no dropout, no cache), `train` (a training step), `prefill` (a forward pass that fills a cache
+            with keys and values) or `decode` (one new token per sequence, with a cache of earlier tokens).
+        cache_len: In decoding, the tokens in the cache before the step; None takes `seq_len` - 1; 0 is an empty cache.
+        loss: In training, the name of the loss that the gradients start from; None takes the architecture's first.
+        logits: The positions whose logits a language model computes: `all`, or the `last` of each sequence, which is
+            enough for a prefill.
     """
 
     batch: Dim = DEFAULTS["batch"]
@@ -70,22 +67,23 @@ class Architecture:
     Attributes:
         name: What users call it.
         config: The attrs class of its configuration.
-        build: Adds the model's nodes to a Builder and gives its outputs: `build(config, workload, builder)`.
+        build: Adds the model's nodes to a Builder and returns its outputs: `build(config, workload, builder)`.
         presets: Published configurations by name: instances of `config`, or the keys of a config.json.
-        sizes: The workload's sizes that it takes besides the batch, each with its default for a configuration (that of
-            `encoder_seq_len` may be None: as long as the decoder's).
-        attention: The kinds of attention that it can be built with, the default first; empty for a model without.
+        sizes: The workload's sizes that it takes besides the batch, each with a function from a configuration to the
+            default. A default of None for `encoder_seq_len` means as long as the decoder's.
+        attention: The kinds of attention that it can be built with, the default first; empty for a model without
+            attention.
         phases: The phases that it can be built for; unless given, `forward`, and `train` if there are losses.
         last_logits: Whether it can compute the logits of the last position alone.
-        dtype: The parameters' dtype unless another is asked for: that of the published weights, or else bfloat16, in
-            which models are run today.
-        aliases: Other spellings of configuration keys, from older files, and the key that each stands for.
+        dtype: The parameters' default dtype: that of the published weights, or else bfloat16, in which models run
+            today.
+        aliases: Older spellings of configuration keys, and the key that each stands for.
         translated: Aliases that win over the key when a file has both (transformers applies its `attribute_map` last).
-        losses: What a training step can start its gradients from, by the names that users give, the default first:
-            `loss(config, outputs, builder)` adds the nodes of one and returns its scalar.
+        losses: The losses of a training step, by the names that users give, the default first. `loss(config, outputs,
+            builder)` adds the loss's nodes and returns its scalar.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
-        replaces: Whether it takes the place of an architecture of this name from another plugin.
+        replaces: Whether it replaces another plugin's architecture of the same name.
     """
 
     name: str
@@ -109,7 +107,7 @@ class Architecture:
         return f"<Architecture {self.name}>"
 
     def load(self) -> Architecture:
-        """This architecture; one that is deferred imports its module here."""
+        """Returns this architecture; a LazyArchitecture imports its module here."""
         return self
 
     def configured(self, content: Mapping[str, Any]) -> Any:
@@ -117,7 +115,7 @@ class Architecture:
         return filled(self.config, content, self.name, self.aliases, self.translated)
 
     def preset(self, name: str) -> Any:
-        """Returns the published configuration of that name, made once; errors in its keys name it."""
+        """Returns the published configuration `name`, which is made once. Errors in its keys name the preset."""
         known = self._configured.get(name)
         if known is not None:
             return known
@@ -131,7 +129,7 @@ class Architecture:
         return found
 
     def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
-        """`config` with some keys set; ConfigError names an unknown key and the closest known one."""
+        """Returns `config` with some keys set. Raises ConfigError for an unknown key, with the closest known one."""
         if not overrides:
             return config
         keys = {field.name: field for field in attrs.fields(self.config)}
@@ -148,7 +146,8 @@ class Architecture:
         return attrs.evolve(config, **changes)
 
     def workload(self, config: Any, workload: Workload) -> Workload:
-        """`workload` with this architecture's defaults filled in and its sizes checked."""
+        """Returns `workload` with this architecture's defaults filled in. Raises ConfigError for a size that does not
+        fit."""
         full: dict[str, Any] = {
             "batch": check_dim(workload.batch, "batch"),
             "attention": self._attention(workload.attention),
@@ -175,14 +174,14 @@ class Architecture:
         return filled
 
     def _last_logits(self, phase: str) -> None:
-        """Raises ConfigError if the logits of the last position alone make no sense."""
+        """Raises ConfigError if the logits of the last position alone are not enough or cannot be computed."""
         if not self.last_logits:
             raise ConfigError(f"{self.name} computes no logits of single positions: leave logits='last' out")
         if phase == TRAIN:
             raise ConfigError("a training step needs the logits of all positions: leave logits='last' out")
 
     def _decoding(self, workload: Workload, full: dict[str, Any]) -> None:
-        """Fill in the sizes of a decoding step."""
+        """Fills in the sizes of a decoding step."""
         if full["phase"] != DECODE:
             if workload.cache_len is not None:
                 raise ConfigError('cache_len is the size of a decoding step: add phase="decode"')
@@ -206,8 +205,8 @@ class Architecture:
         return wanted
 
     def _loss(self, wanted: str | None, phase: str) -> str | None:
-        """Returns the name of the loss, one of the architecture's; ConfigError for another, or if nothing is
-        trained."""
+        """Returns the name of the loss. Raises ConfigError for one that the architecture does not have, or outside
+        training."""
         default = next(iter(self.losses), None)
         if default is None and (phase == "train" or wanted is not None):
             raise ConfigError(f"{self.name} declares no losses, of which a training step starts its gradients from one")
@@ -259,7 +258,7 @@ def _checked(value: Any, subject: str) -> Any:
 
 
 def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
-    """Returns a configuration within another, of the class `kind`, with one of its keys set."""
+    """Returns a nested configuration, of the class `kind`, with one of its keys set."""
     known = [] if kind is None else [field.name for field in attrs.fields(kind)]
     if kind is None or inner not in known:
         raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")

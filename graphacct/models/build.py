@@ -32,16 +32,15 @@ def build(
             networkx graph, a mapping with the keys of a config.json; or what `find_model` found.
         set: Configuration keys to override.
         dtype: The parameters' dtype; the architecture's own unless given.
-        lora: Low-rank adapters, each `RANK:GLOB`: beside which matrices, by the names of nodes or weights. Every other
-            parameter is frozen. A finished graph takes them too. The short form of the transform `lora`, before all
-            others.
+        lora: Low-rank adapters, each `RANK:GLOB`; the glob matches the adapted matrices, by node or weight name. All
+            other parameters are frozen. Works on a finished graph too. Short for the transform `lora`, applied before
+            all others.
         lora_dropout: In training, the dropout in front of the adapters.
         transforms: Rewrites of the graph, in the order given: each a text, `NAME:option=value,option=value`, or a pair
-            of its name and a mapping of options. A finished graph takes them too.
-        plugins: Those in use.
-        workload: What the model is run on: the fields of `graphacct.Workload`, by name (batch, seq_len,
-            encoder_seq_len, image_size, attention, phase, cache_len, loss, logits). None is as not given. The image
-            size may be one number for both sides.
+            of its name and a mapping of options. Works on a finished graph too.
+        plugins: The plugins in use.
+        workload: The fields of `graphacct.Workload`, by name (batch, seq_len, encoder_seq_len, image_size, attention,
+            phase, cache_len, loss, logits). None means not given. The image size may be one number for both sides.
 
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
@@ -62,8 +61,7 @@ def build(
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
-    """Returns the transform `lora` in its short form, whose messages say `lora` and `lora_dropout` of its two
-    options."""
+    """Returns the graph with adapters from the short form. Messages call its two options `lora` and `lora_dropout`."""
     from graphacct.transforms.transform import applied
 
     short = {"adapters": "lora", "dropout": "lora_dropout"}
@@ -77,9 +75,9 @@ def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) 
 def _graph(
     found: Graph | ModelChoice, workload: Mapping[str, Any], overrides: Mapping[str, Any], dtype: str, plugins: Plugins
 ) -> Graph:
-    """Returns the graph of what is found, without adapters.
+    """Returns the graph of a model that was found, without adapters.
 
-    A finished graph has its sizes in it: options that would change them are refused, not ignored.
+    A finished graph has fixed sizes: options that would change them raise an error.
     """
     if isinstance(found, Graph):
         given = [*workload, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]

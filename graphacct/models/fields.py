@@ -1,4 +1,4 @@
-"""Fields of configuration classes: each checks its value and names its key when it does not fit."""
+"""Fields of configuration classes. Each checks its value, and its error names the key."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from graphacct.models.keys import filled
 from graphacct.tensors import dtype_name
 
 OPTIONAL: Mapping[str, Any] = {"optional": True}
-"""The metadata of a field for which null is a value (no window, no cap), whatever its default is."""
+"""The metadata of a field for which null is a value (no window, no cap), even if its default is not null."""
 
 
 WITHIN = "within"
-"""The key in the metadata of a field that is itself a configuration; the value is its class."""
+"""The metadata key of a field that holds a nested configuration; the value is the configuration's class."""
 MOST = 2**31 - 1
 """The largest size that a configuration can have; published ones have up to ten million positions."""
 
@@ -29,13 +29,14 @@ def checked_field(
     metadata: Mapping[str, Any] | None = None,
     eq: bool = True,
 ) -> Any:
-    """Returns a field whose value is what `check(value, field)` makes of it; ConfigError if it does not fit."""
+    """Returns a field whose value is `check(value, field)`, which raises ConfigError for a value that does not fit."""
     return attrs.field(default=default, converter=_converter(check), metadata=metadata, eq=eq)
 
 
 @cache
 def _converter(check: Callable[[Any, attrs.Attribute[Any]], Any]) -> Any:
-    """One for all fields with this check: attrs reads a check's signature each time it makes one."""
+    """Returns one converter for all fields with this check: attrs reads the check's signature for each new
+    converter."""
     return attrs.Converter(check, takes_field=True)
 
 
@@ -57,7 +58,7 @@ def _bounded(value: Any, name: str, minimum: int = 1) -> Dim:
 
 
 def counts(default: Sequence[int], length: int | None = None) -> Any:
-    """Counts, `length` of them where it is given: a sequence, or a text with commas between, as the command line has it
+    """Returns counts, `length` of them if given: a sequence, or a text with commas as on the command line
     (`3,4,6,3`)."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, ...]:
@@ -71,12 +72,12 @@ def counts(default: Sequence[int], length: int | None = None) -> Any:
 
 
 def _whole(part: Any) -> Any:
-    """Returns the integer that a text of up to 19 digits writes; anything else as it is."""
+    """Returns a text of up to 19 digits as an integer, and anything else unchanged."""
     return int(part) if isinstance(part, str) and part.strip().isdecimal() and len(part) < 20 else part
 
 
 def optional_size(default: Any = None) -> Any:
-    """Returns a dimension or None, which a file writes as null, even where the default is a number."""
+    """Returns a dimension or None (null in a file), even if the default is a number."""
     return checked_field(_optional_size, default, metadata=OPTIONAL)
 
 
@@ -127,7 +128,7 @@ def _optional_flag(value: Any, field: attrs.Attribute[Any]) -> bool | None:
 
 
 def always(value: bool) -> Any:
-    """Returns a key that can have one value in this family: some files have it all the same."""
+    """Returns a key with only one possible value in this family, for files that state it."""
 
     def check(said: Any, field: attrs.Attribute[Any]) -> bool:
         if said is not value:
@@ -176,8 +177,8 @@ def sides(default: int) -> Any:
 
 
 def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | None = None) -> Any:
-    """Returns the key `architectures`: the class of the weights, one of those that a family knows. `older` maps former
-    names of classes to today's."""
+    """Returns the key `architectures`: the class of the weights, one that the family knows. `older` maps former names
+    of classes to today's."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
@@ -207,7 +208,7 @@ def label_count(default: int = 2) -> Any:
 
 
 def nested(config: type[Any], owner: str) -> Any:
-    """Returns a configuration within a configuration, such as that of a model's text tower; None if there is none."""
+    """Returns a nested configuration, such as the text tower's; None if there is none."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Any:
         if value is None or isinstance(value, config):

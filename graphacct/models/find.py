@@ -1,4 +1,4 @@
-"""Finding a model: from what a user calls it to a graph, or to an architecture with its configuration."""
+"""Finds a model: from its name, path or object to a graph, or to an architecture with its configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @attrs.frozen(eq=False, repr=False)
 class ModelChoice:
-    """A model before it is built, which can be for any workload.
+    """A model that was found but is not built yet, so that it can be built for any workload.
 
     Attributes:
         name: What reports call it.
@@ -40,10 +40,10 @@ class ModelChoice:
 
 
 def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
-    """Returns what a model's name, a path, `module:function`, a Graph or an object that a reader knows stands for: a
-    finished graph, or what one is built of. What was found already is returned as it is.
+    """Returns a finished graph, or the ModelChoice to build one from. `model` is a name, a path, `module:function`, an
+    object that a reader knows, or a Graph or ModelChoice, which are returned unchanged.
 
-    Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that gives no graph,
+    Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that yields no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
     """
     if isinstance(model, ModelChoice):
@@ -88,7 +88,7 @@ def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
 
 
 def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
-    """Returns every name that a model can be asked for by, and its architecture."""
+    """Returns every name of a model, with its architecture."""
     table: dict[str, Architecture] = {}
     for architecture in (plugins or default()).architectures.values():
         for name in (architecture.name, *architecture.presets):
@@ -97,7 +97,7 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
 
 
 def _read(model: Any, plugins: Plugins) -> Graph | ModelChoice:
-    """Returns what the first reader that accepts an existing path, or an object, makes of it."""
+    """Returns the result of the first reader that accepts an existing path, or an object."""
     for reader in plugins.readers.values():
         if not _asked(reader, model, plugins, lambda reader: reader.accepts(model)):
             continue
@@ -123,7 +123,7 @@ def _read(model: Any, plugins: Plugins) -> Graph | ModelChoice:
 
 
 def _asked(reader: Reader, model: Any, plugins: Plugins, ask: Callable[[Any], Result]) -> Result:
-    """Returns what a reader answers; PluginError names one that fails."""
+    """Returns a reader's answer. Raises PluginError, which names the reader, if it fails."""
     try:
         return ask(reader)
     except GraphacctError:
@@ -140,14 +140,13 @@ def _who(reader: Reader, model: Any, plugins: Plugins) -> str:
 
 
 def _shown(model: Any) -> str:
-    """Returns what messages call a path or an object: whatever its repr would say is not for one line."""
+    """Returns the name of a path or an object in messages; an object's repr may not fit on one line."""
     kind = type(model)
     return repr(model) if kind is str else f"an object of {kind.__module__}.{kind.__qualname__}"
 
 
 def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:
-    """Returns the graph that a function makes; one that has an argument `operators` gets those of the plugins in
-    use."""
+    """Returns the graph that a function makes. An argument `operators` gets the operators of the plugins in use."""
     import importlib
     import sys
 

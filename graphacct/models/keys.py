@@ -1,7 +1,7 @@
-"""The keys of a config.json: which of them a configuration takes, and which it must not pass over.
+"""The keys of a config.json: which ones a configuration takes, and which ones it must not ignore.
 
-A file says only what differs from its class's defaults, under the keys of its day. What changes the cost and is not
-understood is an error; every other key is ignored.
+A file holds only the values that differ from its class's defaults, and older files use older keys. An unknown key that
+changes the cost is an error; every other unknown key is ignored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from graphacct.errors import ConfigError, ReadError, brief
 
 NONE: Mapping[str, str] = {}
 OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
-"""Values of a key that leave a model as it is without it."""
+"""Values with which a key changes nothing."""
 COSTLY = frozenset(
     [
         "add_cross_attention",
@@ -56,9 +56,9 @@ COSTLY = frozenset(
         "use_qk_norm",
     ]
 )
-"""Keys that change the cost of the families that know them: to a family that does not, they are an error."""
+"""Keys that change the cost of the families that know them. In any other family they are an error."""
 WITHOUT = {"quantization_config": "; a file without it is the model with its weights unpacked"}
-"""What a file is without such a key, where that is a way out."""
+"""Advice for the error: what a file describes without the key."""
 
 
 def filled(
@@ -68,11 +68,11 @@ def filled(
     aliases: Mapping[str, str] = NONE,
     translated: Container[str] = (),
 ) -> Any:
-    """Returns the configuration of the keys that its class knows.
+    """Returns the configuration from the keys that its class knows.
 
-    A file may have a key in several spellings. The configuration's own wins, except over an alias that is `translated`.
-    Raises ReadError for a key that the class does not know and that changes the cost of `owner`, a family; ConfigError
-    for a value that does not fit, under the spelling that the file has.
+    A file may have a key in several spellings. The configuration's own spelling wins, except over an alias that is
+    `translated`. Raises ReadError for a key that changes the cost and that the family `owner` does not know;
+    ConfigError for a value that does not fit, with the key as the file spells it.
     """
     fields = {field.name: field for field in attrs.fields(config)}
     given: dict[str, Any] = {}
@@ -98,6 +98,6 @@ def filled(
         return config(**given)
     except ConfigError as error:
         name = str(error).partition(" ")[0]
-        if spelled.get(name, name) != name:  # the reader of the message looks for the key that the file has
+        if spelled.get(name, name) != name:  # name the key as the file spells it
             raise ConfigError(f"{spelled[name]} {str(error)[len(name) + 1 :]}") from error
         raise

@@ -1,7 +1,7 @@
-"""An architecture whose module is imported when it is first asked for.
+"""An architecture whose module is imported on first use.
 
-There are many families, each a module with a configuration class; a report needs one of them. What can be asked for by
-name is said here, and a test compares it with what the module has.
+There are many families, each a module with a configuration class; a report needs one of them. The names are declared
+here, and a test compares them with the module's.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False, repr=False)
 class LazyArchitecture:
-    """An architecture by the names that it answers to.
+    """The names of an architecture that is not imported yet.
 
     Attributes:
         name: The architecture's name.
         module: The module whose ARCHITECTURE it is.
         presets: The names of its published configurations.
         model_types: The `model_type`s of config.json files that it reads.
-        replaces: Whether it takes the place of an architecture of this name from another plugin.
+        replaces: Whether it replaces another plugin's architecture of the same name.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Presets as files: what is left of a model's published config.json when the keys that cost nothing are taken out."""
+"""Presets as files: a model's published config.json without the keys that do not change the cost."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ENDING = ".json"
 class PresetFiles(Mapping[str, Mapping[str, Any]]):
     """The keys of each published configuration of a family, by the model's name.
 
-    Those of the family in `llama.py` are the files `presets/llama/NAME.json` beside it. A file is read when it is asked
-    for, so that a report of one model reads one file.
+    The presets of the family in `llama.py` are the files `presets/llama/NAME.json` beside it. A file is read on first
+    use, so that a report of one model reads one file.
     """
 
     def __init__(self, family: str) -> None:
@@ -31,7 +31,7 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
         return os.path.join(folder, "presets", os.path.splitext(module)[0])
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:
-        """Raises KeyError for a name that has no file, ReadError for a file that is no JSON."""
+        """Raises KeyError for a name that has no file, ReadError for a file that is not JSON."""
         if name not in self:
             raise KeyError(name)
         content: Mapping[str, Any] = read_json(self._path(name))
@@ -41,7 +41,7 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
         return isinstance(name, str) and os.path.basename(name) == name and os.path.isfile(self._path(name))
 
     def __iter__(self) -> Iterator[str]:
-        """The names, numbers in them by size: 7b is before 13b."""
+        """Yields the names, sorted with their numbers by value: 7b comes before 13b."""
         files = os.listdir(self.folder) if os.path.isdir(self.folder) else []
         names = [file.removesuffix(ENDING) for file in files if file.endswith(ENDING)]
         return iter(sorted(names, key=_words_and_numbers))

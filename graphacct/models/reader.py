@@ -1,4 +1,4 @@
-"""A reader: how a file or an object becomes a graph, or a model that a graph can be built of."""
+"""A reader: it turns a file or an object into a graph, or into a model to build a graph from."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Reader:
     Attributes:
         name: What `graphacct list readers` calls it.
         doc: One sentence.
-        accepts: Whether the reader knows a model: an existing path, as a str, whose beginning it may read, or an object
-            of any kind. It recognises a library's object when that is imported already, and never imports it.
-        read: The graph, from the path or object and the registered operators by name; ReadError names the file and what
-            is wrong in it. None for a format that describes a model rather than a graph.
-        find: For such a format: the model's name, its architecture and its configuration, which is then built as a
-            preset is, on any workload.
-        replaces: Whether it takes the place of a reader of this name from another plugin.
+        accepts: Returns whether the reader can read a model: an existing path (a str), whose beginning it may read, or
+            any object. It recognises a library's objects without importing the library.
+        read: Returns the graph, from the path or object and the registered operators by name. Raises ReadError, which
+            names the file and the fault. None for a format that describes a model rather than a graph.
+        find: For such a format, returns the model's name, architecture and configuration, which like a preset's can be
+            built for any workload.
+        replaces: Whether it replaces another plugin's reader of the same name.
     """
 
     name: str

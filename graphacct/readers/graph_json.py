@@ -1,4 +1,4 @@
-"""Graphs as JSON: reading what `write` wrote, or what someone wrote by hand after docs/graph-json.md."""
+"""Graphs as JSON (docs/graph-json.md): reads files that `write` wrote or that someone wrote by hand."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read(path: str | os.PathLike[str], operators: Mapping[str, Operator]) -> Gra
 
 
 def from_dict(content: Any, name: str, operators: Mapping[str, Operator]) -> Graph:
-    """Returns the graph of the parsed JSON; `name` serves where the file gives none."""
+    """Returns the graph of the parsed JSON; `name` is used if the file gives none."""
     if isinstance(content, Mapping) and "schema" not in content:
         raise ReadError("has neither a schema, as a saved graph has, nor a model_type, as a config.json has")
     graph = _object(content, "the file", GRAPH_KEYS)
@@ -163,25 +163,26 @@ def _text(value: Any, subject: str) -> str:
 
 
 def _frozen(value: Any) -> Any:
-    """Lists as tuples, so that equal attributes are found equal (and hash)."""
+    """Returns lists as tuples, so that equal attributes compare equal and can be hashed."""
     if isinstance(value, dict):
         return {key: _frozen(item) for key, item in value.items()}
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _brief(value: Any) -> str:
-    """Returns a value as the file has it, cut where it is long."""
+    """Returns a value as the file has it, shortened if it is long."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def write(graph: Graph, path: str | os.PathLike[str]) -> None:
-    """Save a graph; GraphError names a dimension that is no number, WriteError a path that cannot be written."""
+    """Saves a graph. Raises GraphError for a dimension that is not a number, WriteError for a path that cannot be
+    written."""
     write_file(path, to_json(graph))
 
 
 def to_json(graph: Graph) -> str:
-    """Returns the graph as JSON text; GraphError names a dimension that is no number."""
+    """Returns the graph as JSON text. Raises GraphError for a dimension that is not a number."""
     return json.dumps(to_dict(graph), indent=1) + "\n"
 
 

@@ -1,8 +1,8 @@
 """Hugging Face's config.json: the configuration of a model that somebody has on disk.
 
-A file says only what differs from its class's defaults, under the keys of its day. What changes the cost and is not
-understood is an error; every other key is ignored, code that a file names (`auto_map`) is never run, and nothing is
-fetched.
+A file holds only the values that differ from its class's defaults, and older files use older keys. An unknown key that
+changes the cost is an error; every other unknown key is ignored. Code that a file names (`auto_map`) is never run, and
+nothing is fetched.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ FILE = "config.json"
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
 PEEK = 2**16
-"""A saved graph says what it is in so many bytes; a config.json may have a thousand labels before its `model_type`."""
+"""Bytes that are enough to recognise a saved graph; a config.json may have a thousand labels before its
+`model_type`."""
 CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
-"""What stands behind the family in the name of a class."""
+"""The part of a class's name after the family."""
 
 
 def accepts(model: Any) -> bool:
@@ -85,14 +86,14 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
 
 
 def _by_class(names: Any, known: Iterable[str]) -> str | None:
-    """Returns the family of a file from before `model_type`: the one that its class is called after."""
+    """Returns the family of a file without a `model_type`: the one in its class's name."""
     name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
     stem = re.sub(CLASS_ENDING, "", name).lower()
     return next((kind for kind in known if kind.replace("_", "") == stem), None)
 
 
 def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    """Returns what to do about a model_type that nothing reads."""
+    """Returns the advice for a model_type that no family reads."""
     text = content.get("text_config")
     inner = text.get("model_type") if isinstance(text, Mapping) else None
     if isinstance(inner, str) and inner in known:
@@ -102,14 +103,13 @@ def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
 
 
 def _called(content: Mapping[str, Any]) -> str:
-    """Returns the name that a configuration has of where it came from: the last part of `org/model`; empty without
-    one."""
+    """Returns the model's name according to its configuration: the last part of `org/model`, or empty."""
     name = content.get("_name_or_path")
     return os.path.basename(os.path.normpath(name)) if isinstance(name, str) and name else ""
 
 
 def _name(file: str) -> str:
-    """Returns what to call the model: its folder, or the file itself where its name says more."""
+    """Returns the model's name: the folder's, or the file's if that says more."""
     name = os.path.basename(file)
     if name != FILE:
         return os.path.splitext(name)[0]

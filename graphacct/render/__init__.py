@@ -1,1 +1,1 @@
-"""What a report looks like: one output a file (the picture a folder), each imported only when it is asked for."""
+"""What a report looks like: one file per output (a folder for the picture), each imported on first use."""

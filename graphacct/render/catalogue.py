@@ -1,4 +1,4 @@
-"""What is there to use: models, operators and all else that plugins register, and the plugins, as plain records."""
+"""The catalogue: models, operators, everything else that plugins register, and the plugins, as plain records."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ KINDS = (
 
 
 def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]:
-    """One dictionary for each thing of a kind: its name, what it is, and the plugin and distribution it comes from.
+    """Returns one dictionary for each item of a kind: its name, its facts, and the plugin and distribution it comes
+    from.
 
-    Architectures have a row for every name that a model can be asked for by. Raises UnknownNameError for another kind.
+    Architectures have one row per model name. Raises UnknownNameError for an unknown kind.
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
@@ -55,7 +56,7 @@ def failures(failed: Iterable[tuple[str, str, PluginError]]) -> list[dict[str, A
 
 
 def conflicts(plugins: Plugins) -> list[str]:
-    """Returns what is wrong with what the plugins register together: a name that two of them claim."""
+    """Returns the conflicts among the plugins: each name that two of them claim."""
     found = []
     for kind in KINDS[:-1]:
         try:
@@ -78,19 +79,19 @@ def _facts(kind: str, item: Any) -> dict[str, Any]:
 
 
 def _per(quantity: Quantity) -> str:
-    """Returns what a quantity's formula is of, in the contract's word."""
+    """Returns what a quantity's formula is evaluated per, in the JSON contract's word."""
     if quantity.of_node is not None:
         return "total" if quantity.repeats_included else "node"
     return "row" if quantity.of_row else "owned" if quantity.of_owned else "parameter"
 
 
 def _doc(item: Any) -> str:
-    """Returns what it is, in its own words; a click command has them under another name."""
+    """Returns an item's own description, which a click command keeps under another name."""
     return str(item.doc if hasattr(item, "doc") else item.get_short_help_str(200))
 
 
 def _option(option: Any) -> str:
-    """Returns an option of a transform: `dropout=0.0`, or its name alone where it must be given."""
+    """Returns an option of a transform: `dropout=0.0`, or its name alone if it must be given."""
     return str(option.name if option.default is ... else f"{option.name}={option.default}")
 
 
@@ -113,7 +114,7 @@ def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
 
 
 def _plugin(plugin: Plugin, plugins: Plugins) -> dict[str, Any]:
-    """Returns a plugin with what it registers; one whose hook fails, with its error."""
+    """Returns a plugin with what it registers, or with its error if one of its hooks fails."""
     registers: dict[str, list[str]] = {}
     error = None
     for hook in plugins.manager.get_hookcallers(plugin.module) or ():

@@ -14,15 +14,13 @@ if TYPE_CHECKING:
 
 SCHEMA = "graphacct.params/1"
 MOST = 1_000_000
-"""Tensors that are written out one by one; a model has thousands."""
+"""The most tensors that are written out one by one; a model has thousands."""
 
 
 def expanded(report: Report, plugins: Plugins | None = None) -> Report:
-    """Returns the report of the same model with every block's repetitions written out, so that each tensor has its own
-    name.
+    """Returns the report of the same model with all repetitions written out, so that each tensor has its own name.
 
-    Raises ConfigError if that would be more than a million tensors, or where a block repeats a symbolic number of
-    times.
+    Raises ConfigError if that would be more than a million tensors, or if a block repeats a symbolic number of times.
     """
     counts = [row.count for row in report.by_parameter]
     if not all(isinstance(count, int) for count in counts):

@@ -1,4 +1,4 @@
-"""Several models side by side: one quantity of each scope or operator, and its share, a model a column."""
+"""Several models side by side, one per column: one quantity of each scope or operator, and its share."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Comparison:
     """Several reports, row by row.
 
     Attributes:
-        reports: The reports, a column each.
+        reports: The reports, one per column.
         quantity: The quantity compared.
         by: `scope` or `operator`.
-        paths: The rows' paths or operators, in the order of the models: those of the first, with the others' own
-            put in where they stand.
-        values: For each path and report: the quantity, or None where the model has no such row.
-        shares: The same of the part of the model's total of this quantity, 0 to 1; None if the total is no sum: a
-            largest value and a ratio have no parts.
-        uncosted: The same of how many nodes without a cost the row holds.
+        paths: The rows' paths or operators: the first model's in its order, with the other models' own inserted at
+            their places.
+        values: For each path and report, the quantity, or None if the model has no such row.
+        shares: For each path and report, the part of the model's total, 0 to 1; None if the total is not a sum (a
+            maximum or a ratio).
+        uncosted: For each path and report, the number of nodes without a cost in the row.
     """
 
     reports: tuple[Report, ...]
@@ -71,11 +71,11 @@ class Comparison:
         return {"schema": SCHEMA, "quantity": self.quantity, "by": self.by, "models": models, "rows": rows}
 
     def _total(self, report: Report) -> dict[str, Any]:
-        """Returns the quantities of a whole model, and the one compared where it is a ratio."""
+        """Returns the quantities of a whole model, and the compared ratio if it is one."""
         return quantities(report.total) | ratios_of(report, report.total, {self.quantity} - {*report.total})
 
     def records(self) -> list[dict[str, Any]]:
-        """One dictionary a row and model, for pandas or polars (and CSV): the long form."""
+        """Returns the long form, one dictionary per row and model, for pandas, polars and CSV."""
         return [
             {
                 "model": report.model,
@@ -111,7 +111,7 @@ class Comparison:
     def sheet(self, binary: bool = False) -> Sheet:
         """Returns the comparison as a table's lines; bytes in GiB instead of GB when `binary`.
 
-        Rows in which every model has 0 are left out, and a note says how many those are.
+        Rows in which every model has 0 are left out, and a note gives their number.
         """
         quantity = self.reports[0].quantity(self.quantity)
         unit, sums = quantity.unit, quantity.adds_up
@@ -175,7 +175,7 @@ class Comparison:
         return zip(self.paths, self.values, self.shares, self.uncosted, strict=True)
 
     def _workloads(self) -> list[str]:
-        """Returns the workload, once when it is everyone's."""
+        """Returns the workloads, or one if all models share it."""
         texts = [workload_text(report) for report in self.reports]
         if len(set(texts)) == 1:
             return [texts[0]] if texts[0] else []
@@ -199,7 +199,7 @@ class Comparison:
 def compare(
     reports: Sequence[Report], quantity: str = "flops", by: str = "scope", depth: int | None = None
 ) -> Comparison:
-    """Put reports side by side.
+    """Returns reports side by side.
 
     Args:
         reports: One or more, all under one convention: figures under two conventions do not compare.
@@ -207,8 +207,8 @@ def compare(
         by: `scope` or `operator`.
         depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
 
-    Raises UnknownNameError for an unknown quantity or grouping, ConfigError for a quantity of another phase, a depth
-    below 1, for no reports and for reports under different conventions.
+    Raises UnknownNameError for an unknown quantity or grouping; ConfigError for a quantity of another phase, a depth
+    below 1, no reports, or reports under different conventions.
     """
     if not reports:
         raise ConfigError("there is nothing to compare: give at least one report")
@@ -240,7 +240,8 @@ def compare(
 
 
 def merged(orders: Iterable[Sequence[str]]) -> list[str]:
-    """Returns all names: those of the first order, and each other order's own after the name they follow there."""
+    """Returns all names: the first order's, then each other order's own, inserted after the names that they follow
+    there."""
     result: list[str] = []
     for order in orders:
         known = set(result)

@@ -1,8 +1,8 @@
-"""CSV: raw integers, one row a scope, operator, parameter or node, for spreadsheets and scripts.
+"""CSV for spreadsheets and scripts: raw integers, one row per scope, operator, parameter or node.
 
-Every row ends with the same columns, so that files of several models can be put together and no figure travels without
-its terms: model, convention, nodes_costed, nodes_total, workload. What cannot be printed in a name is written as its
-escape, and a name that a spreadsheet would run as a formula starts with an apostrophe.
+Every row ends with the same columns, so that files of several models can be joined and every figure keeps its terms:
+model, convention, nodes_costed, nodes_total, workload. Unprintable characters in names are written as escapes, and a
+name that a spreadsheet would run as a formula starts with an apostrophe.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _FORMULA = re.compile(r"[=+\-@]")
 
 
 def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None) -> str:
-    """Returns the report as CSV, with a first line of column names: every quantity, or the `columns`, ratios among
-    them."""
+    """Returns the report as CSV, with a first line of column names: every quantity, or the `columns`, which may be
+    ratios."""
     terms = {
         "model": report.model,
         "convention": report.convention,
@@ -42,7 +42,8 @@ def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None)
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
-    """Rows as CSV under the columns of the first row (or those given); None is an empty field, a list `1x1024`."""
+    """Returns rows as CSV under the columns of the first row (or those given). None is an empty field, a list
+    `1x1024`."""
     cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
     file = StringIO()
     writer = DictWriter(file, columns or list(cells[0] if cells else ()), lineterminator="\n")
@@ -61,7 +62,7 @@ def _cell(value: Any) -> Any:
 
 
 def _joined(value: Any) -> str:
-    """Returns a shape as `1x1024`; several shapes with `;` between; other lists with blanks."""
+    """Returns a shape as `1x1024`, several shapes separated by `;`, and other lists by blanks."""
     if not isinstance(value, (list, tuple)):
         return printable(value)
     nested = any(isinstance(item, (list, tuple)) for item in value)

@@ -1,7 +1,6 @@
 """The JSON contract (docs/json.md): a report as plain values, and as text.
 
-It stands on its own, without the tables' machinery: a whole `graphacct report --format json` costs less than importing
-networkx.
+It imports nothing that tables need, so a whole `graphacct report --format json` costs less than importing networkx.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ SCHEMA = "graphacct.report/1"
 
 
 def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
-    """Returns the report as plain Python values, in the contract's shape and order, with the `ratios` that are
-    named."""
+    """Returns the report as plain Python values, in the contract's shape and order, with the named `ratios`."""
     return {
         "schema": SCHEMA,
         **heading(report),
@@ -33,7 +31,7 @@ def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def heading(report: Report) -> dict[str, Any]:
-    """Returns what every output states first: the model, the convention, the coverage and the workload."""
+    """Returns the heading of every output: the model, the convention, the coverage and the workload."""
     return {
         "model": report.model,
         "convention": report.convention,
@@ -49,12 +47,12 @@ def coverage(value: Coverage) -> dict[str, Any]:
 
 
 def json(report: Report, columns: Sequence[str] | None = None) -> str:
-    """Returns the contract as text, one row a line: every quantity, and the ratios among the `columns`."""
+    """Returns the contract as text, one row per line: every quantity, and the ratios among the `columns`."""
     return to_json(to_dict(report, ratios_among(report, columns)))
 
 
 def to_json(values: Mapping[str, Any]) -> str:
-    """Returns a dictionary as JSON, each key on a line of its own and each row of a list too. Never NaN, only ASCII."""
+    """Returns a dictionary as ASCII JSON without NaN, with each key and each row of a list on its own line."""
     lines = [f"  {_dumps(key)}: {_lines(value)}" for key, value in values.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 

@@ -44,7 +44,7 @@ def sheet(kind: str, rows: Iterable[Mapping[str, Any]], problems: Sequence[str] 
 
 
 def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Architectures say what they are on their first line only."""
+    """Returns the rows with an architecture's description on its first row only."""
     seen: set[str] = set()
     shown = []
     for row in rows:
@@ -54,7 +54,7 @@ def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _shown(row: Mapping[str, Any], name: str) -> Any:
-    """Returns a row's value; what is the core's own comes from `graphacct`, whichever of its modules registers it."""
+    """Returns a row's value. What the core registers comes from `graphacct`, whichever module registers it."""
     return row["origin"] if name == "plugin" and row["origin"] == "graphacct" else row[name]
 
 

@@ -28,7 +28,7 @@ def markdown(
 
 
 def to_markdown(sheet: Sheet) -> str:
-    """Returns a sheet in Markdown. Names stand in full, whatever the tree."""
+    """Returns a sheet in Markdown, with full names instead of a tree."""
     rows = [
         "| " + " | ".join(escaped(column.title) for column in sheet.columns) + " |",
         "|" + "|".join(" ---: " if column.number else " --- " for column in sheet.columns) + "|",
@@ -47,10 +47,10 @@ def to_markdown(sheet: Sheet) -> str:
 
 
 def code(name: str) -> str:
-    """Returns a name as code, or escaped where it holds what could end the code or the cell."""
+    """Returns a name as code, or escaped if it could end the code or the cell."""
     return f"`{name}`" if name.strip() and _TAME.fullmatch(name) else escaped(name)
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown and HTML show as it is: every character with a meaning becomes an entity."""
+    """Returns text that Markdown and HTML show unchanged: every character with a meaning becomes an entity."""
     return _SPECIAL.sub(lambda found: "".join(_NAMED.get(char, f"&#{ord(char)};") for char in found[0]), text)

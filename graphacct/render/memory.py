@@ -36,11 +36,11 @@ PARTS = (
 )
 CACHE = ("kv_cache_bytes", "kv_bytes_per_token")
 MOST_LIVE = 8
-"""Tensors at the peak that a table shows; JSON has them all."""
+"""The most tensors at the peak that a table shows; JSON has all of them."""
 
 
 def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Returns the memory as plain Python values, all sizes in bytes; the `extra` keys stand before the lists."""
+    """Returns the memory as plain Python values, with all sizes in bytes and the `extra` keys before the lists."""
     return {
         "schema": SCHEMA,
         "model": memory.model,
@@ -76,7 +76,7 @@ def _known(value: Any, name: str) -> Any:
 
 
 def timeline(memory: Memory) -> list[dict[str, Any]]:
-    """Returns the kernels in order, one a row."""
+    """Returns the kernels in order, one per row."""
     return [
         {
             "step": step,
@@ -103,7 +103,7 @@ def to_text(memory: Memory) -> str:
 
 
 def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> Sheet:
-    """Returns the memory part by part, and what is alive at the peak."""
+    """Returns the sheet of the memory, part by part, with the tensors alive at the peak."""
     training = memory.phase == TRAIN
     state = f"{memory.optimizer}, with a float32 copy" if memory.master == "fp32" else memory.optimizer
     parts = [
@@ -184,7 +184,7 @@ def _runs(repeat: Any) -> str:
 
 
 def _reason(item: LiveTensor) -> str:
-    """Returns why a tensor is there; the node that saves it by the last part of its name."""
+    """Returns why a tensor is alive, with the last part of the name of the node that saves it."""
     return printable(f"{last(item.kept_by)} keeps it: {item.why}" if item.kept_by else item.why)
 
 

@@ -14,14 +14,14 @@ from graphacct.render.units import bytes_
 
 FORMATS = ("png", "svg", "pdf")
 COLORS = {FORWARD: "tab:blue", BACKWARD: "tab:orange", RECOMPUTE: "tab:green"}
-"""Of each pass."""
+"""The colour of each pass."""
 
 
 def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> None:
-    """Writes the live bytes over the kernels of the schedule to a .png, .svg or .pdf, the peak marked.
+    """Plots the live bytes over the kernels of the schedule, with the peak marked, to a .png, .svg or .pdf.
 
-    Raises RenderError if matplotlib is not installed, for another ending, and where sizes are symbols; WriteError
-    where the file cannot be written.
+    Raises RenderError if matplotlib is not installed, the ending is another one, or sizes are symbols; WriteError if
+    the file cannot be written.
     """
     ending = os.fspath(path).rpartition(".")[2].lower()
     if ending not in FORMATS:

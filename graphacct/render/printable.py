@@ -1,10 +1,10 @@
-"""Names made harmless for a terminal: what cannot be printed is shown as its escape."""
+"""Makes names safe for a terminal: unprintable characters become escapes."""
 
 from __future__ import annotations
 
 
 def printable(text: object) -> str:
-    r"""`text` on one line, with control characters, newlines, direction marks and lone surrogates written as escapes.
+    r"""Returns `text` on one line, with control characters, newlines, direction marks and lone surrogates as escapes.
 
     >>> printable("red \x1b[31m")
     'red \\x1b[31m'

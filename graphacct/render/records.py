@@ -1,4 +1,4 @@
-"""A report as plain records: dictionaries with integers, one a row, for pandas, polars, JSON and CSV."""
+"""A report as plain records: dictionaries of integers, one per row, for pandas, polars, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ GROUPINGS = ("scope", "operator", "parameter", "node")
 
 
 def records(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """One dictionary a row: by scope, by operator, by parameter (the checkpoint's tensors), or by node.
+    """Returns one dictionary per row: by scope, by operator, by parameter (the checkpoint's tensors), or by node.
 
     Nodes come in schedule order, with their output shapes; scopes contain their nodes, so only nodes, operators and
-    parameters add up to the total. A row that holds nodes without a cost says how many, as `uncosted`; its sums do
-    not contain them. The `ratios` that are named come last, by scope, operator and node.
-    Raises UnknownNameError for another grouping.
+    parameters add up to the total. In a row with uncosted nodes, `uncosted` is their number, and the sums do not
+    contain them. The named `ratios` come last, by scope, operator and node.
+    Raises UnknownNameError for an unknown grouping.
     """
     if by == "scope":
         missing = uncosted_paths(report)
@@ -64,7 +64,7 @@ def parameters(report: Report) -> list[dict[str, Any]]:
 
 def nodes(report: Report, ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Returns every node with its operator, output shapes, repeats and quantities (all of them None without a cost),
-    then the `ratios` that are named."""
+    then the named `ratios`."""
     values = iter(report.values)
     names = [quantity.name for quantity in report.quantities]
     whole = report.total.get("flops", 0)
@@ -86,7 +86,7 @@ def nodes(report: Report, ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
 
 
 def quantities(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Quantities as plain values: integers as they are, symbols as text, arrays as lists.
+    """Returns quantities as plain values: integers unchanged, symbols as text, arrays as lists.
 
     Raises OperatorError for a quantity that is not a number, which JSON cannot hold.
     """
@@ -94,12 +94,12 @@ def quantities(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ratios_of(report: Report, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Returns the ratios that are named, of a row's quantities, as plain values; None if one divides by zero."""
+    """Returns the named ratios of a row's quantities as plain values; None for one that divides by zero."""
     return {name: plain_value(report.figure(name, values), name) for name in names}
 
 
 def ratios_among(report: Report, columns: Iterable[str] | None) -> list[str]:
-    """Returns the names of columns that are ratios; raises what `Report.quantity` raises for one that is not known."""
+    """Returns the names of columns that are ratios; raises what `Report.quantity` raises for an unknown name."""
     return [name for name in columns or () if name != "share" and report.quantity(name, "column").of_row is not None]
 
 
@@ -138,8 +138,8 @@ def _row(key: str, row: Row, uncosted: int) -> dict[str, Any]:
 
 
 def workload_texts(workload: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the workload with its transforms as the command line writes them; one that states itself under its own
-    name (as `lora` does) is not written twice."""
+    """Returns the workload with its transforms as the command line writes them. A transform with its own key in the
+    workload (such as `lora`) is not repeated."""
     applied = [record for record in workload.get("transforms", ()) if record["name"] not in workload]
     others = {name: value for name, value in workload.items() if name != "transforms"}
     if not applied:
@@ -150,7 +150,7 @@ def workload_texts(workload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_value(value: Any, name: str) -> Any:
-    """Returns a figure or a setting as JSON holds it: int, finite float, list, text, or the text of a symbol.
+    """Returns a figure or a setting as a JSON value: int, finite float, list, text, or the text of a symbol.
 
     Raises OperatorError, which names it, for a number that JSON cannot hold (NaN, infinity).
     """

@@ -1,6 +1,6 @@
-"""The sheet: what a table shows, worked out once and drawn by the terminal, Markdown and HTML alike.
+"""The sheet: the content of a table, computed once and drawn by the terminal, Markdown and HTML.
 
-Cells are text already, in human units, and safe to print on one line; each output escapes them for its own syntax.
+Cells are text in human units, safe to print on one line. Each output escapes them for its own syntax.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from graphacct.reports.rows import ParameterRow, Row
 
 SHARE = "share"
-"""The column of each row's part of the whole; a share is no quantity, and stands among them."""
+"""The column of each row's share of the total. It is not a quantity, but stands among them."""
 DEPTH = 3
 LINES = 30
-"""A table shows up to three levels of scopes unless told otherwise, as many as fit in 30 lines: GPT-2 XL takes 15."""
+"""By default a table shows up to three levels of scopes, as many as fit in 30 lines: GPT-2 XL takes 15."""
 COLUMNS = ("params", "flops", SHARE, "activation_bytes")
 TRAINING_COLUMNS = (
     "params",
@@ -39,15 +39,14 @@ TRAINING_COLUMNS = (
     "peak_bytes",
 )
 SAID_ALREADY = {"flops": "forward_flops", "forward_matmul_flops": "matmul_flops"}
-"""Quantities that equal another one wherever both are, and that one."""
+"""Quantities that equal another one whenever a report has both, each with the other's name."""
 OPERATOR = "Operator"
 UNCOSTED = "uncosted"
 
 
 @attrs.frozen
 class Column:
-    """A column's title, whether its cells are numbers, which stand to the right, and whether they stay whole on however
-    narrow a terminal, as names that are looked for do."""
+    """A column: its title, whether it has numbers (aligned right), and whether its cells are never cut (`whole`)."""
 
     title: str
     number: bool = False
@@ -59,10 +58,10 @@ class Line:
     """One line of a sheet.
 
     Attributes:
-        cells: Text, one a column; the first is the label.
-        name: The full name, where the label is only its end.
+        cells: Text, one per column; the first is the label.
+        name: The full name, if the label is only its end.
         indent: How deep the line lies in its tree.
-        share: Its part of the whole, 0 to 1, or None where that has no meaning.
+        share: Its share of the total, 0 to 1, or None if it has none.
     """
 
     cells: tuple[str, ...]
@@ -76,15 +75,15 @@ class Sheet:
     """A table with its terms.
 
     Attributes:
-        title: What it is of.
-        subtitle: What it was computed for.
+        title: The subject.
+        subtitle: The workload.
         columns: The columns, the label's first.
         lines: The lines.
         total: The last line, or None.
-        notes: What to know when reading it: the convention, the coverage.
-        warning: What is missing from every total; empty when nothing is.
+        notes: The terms of its figures: the convention, the coverage.
+        warning: What every total leaves out; empty if nothing.
         bars: Whether the lines' shares are to be drawn.
-        rest: How to see the lines that a terminal is spared, where there are very many.
+        rest: How to see the lines that a terminal does not show, if there are too many.
     """
 
     title: str
@@ -155,12 +154,13 @@ def levels(reports: Iterable[Report], depth: int | None) -> int:
 
 
 def title(quantity: Quantity | None) -> str:
-    """Returns what stands above a column: a quantity's, or the shares'."""
+    """Returns the title of a quantity's column, or of the column of shares."""
     return "Share" if quantity is None else printable(quantity.title or quantity.name)
 
 
 def default_columns(report: Report) -> tuple[str, ...]:
-    """Returns the columns of a table: the core's few, and every quantity that has no words for the line below."""
+    """Returns the default columns of a table: a few of the core's, and every quantity without words for the line
+    below."""
     known = {quantity.name for quantity in report.quantities}
     columns = TRAINING_COLUMNS if report.annotated.training else COLUMNS
     own = [item.name for item in report.quantities if not item.words and item.name not in _whole(report)]
@@ -168,7 +168,7 @@ def default_columns(report: Report) -> tuple[str, ...]:
 
 
 def _whole(report: Report) -> set[str]:
-    """Returns the quantities that are parts of another and, in this model, all of it."""
+    """Returns the quantities that are part of another one and in this model equal it."""
     total = report.total
     parts = [item for item in report.quantities if item.within in total]
     return {item.name for item in parts if same(total[item.name], total[item.within])}
@@ -180,18 +180,18 @@ def workload_text(report: Report) -> str:
 
 
 def terms(report: Report) -> str:
-    """Returns the convention and the coverage, without which no figure means anything."""
+    """Returns the convention and the coverage, which every figure depends on."""
     coverage = report.coverage
     return f"convention {printable(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
 
 
 def warning(report: Report) -> str:
-    """Returns what no total contains; empty when the coverage is full."""
+    """Returns what every total leaves out; empty if the coverage is full."""
     return f"incomplete: {printable(report.coverage)}" if report.coverage.uncosted else ""
 
 
 def partial(report: Report) -> str:
-    """Returns what stands beside every total when the coverage is not full."""
+    """Returns the note beside every total if the coverage is not full."""
     coverage = report.coverage
     return f" ({coverage.costed} of {coverage.total} nodes)" if coverage.uncosted else ""
 
@@ -201,7 +201,7 @@ def _total_label(report: Report) -> str:
 
 
 def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
-    """Returns the totals that have no column, on one line; one that two quantities give stands there once."""
+    """Returns the totals without a column on one line. A total that two quantities share appears once."""
     said = {name for pair in SAID_ALREADY.items() for name in pair if set(pair) & set(shown)}
     said |= {name for name, other in SAID_ALREADY.items() if other in report.total} | _whole(report)
     texts = [
@@ -236,7 +236,7 @@ def _line(
     missing: dict[str, int],
     binary: bool,
 ) -> Line:
-    """Returns a row's line; a node without a cost says so instead of 0, and what holds one says that there is more."""
+    """Returns a row's line. An uncosted node says so instead of 0; a scope that holds one says there is more."""
     lacking = missing.get(row.path, 0)
     alone = lacking and (operator or all(same(value, 0) for value in row.figures))
     cells = [UNCOSTED] * len(quantities)
@@ -252,7 +252,7 @@ def _line(
 def _cells(
     report: Report, values: Mapping[str, Any], share: Any, quantities: Sequence[Quantity | None], binary: bool
 ) -> list[str]:
-    """Returns a row's figures under the columns; None stands for its share. Zeros and undefined ratios are left out."""
+    """Returns a row's figures; None is the column of shares. Zeros and undefined ratios are left empty."""
     cells = []
     for quantity in quantities:
         value = share if quantity is None else report.figure(quantity.name, values)

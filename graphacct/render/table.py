@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from graphacct.reports.report import Report
 
 WIDTH = 120
-"""Characters a line may have where there is no terminal to ask."""
+"""Characters per line if there is no terminal to ask."""
 NARROW = 72
-"""Characters below which a tree's column of operators is left out."""
+"""Width in characters below which a tree has no column of operators."""
 BAR = 12
-"""Characters of a full bar, of one for 100 %."""
+"""Characters of a full bar (100 %)."""
 MOST = 2000
-"""Lines that a terminal's table shows; more take minutes to lay out, and CSV has them all."""
+"""The most lines of a table on a terminal. More take minutes to lay out, and CSV has all of them."""
 LABEL = 40
-"""Characters of the longest label that is kept on one line where the table is too wide."""
+"""Characters of the longest label that stays on one line if the table is too wide."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -50,7 +50,7 @@ def to_text(sheet: Sheet, width: int = WIDTH) -> str:
 
 
 def show(sheet: Sheet, console: Console) -> None:
-    """Prints a sheet on a rich console. Nothing in it is taken for markup."""
+    """Prints a sheet on a rich console. Nothing in it is read as markup."""
     from rich.measure import Measurement
     from rich.text import Text
 
@@ -63,7 +63,7 @@ def show(sheet: Sheet, console: Console) -> None:
         console.print(heading)
     table = _table(sheet, console)
     needed = Measurement.get(console, console.options, table).minimum
-    console.print(table, width=max(console.width, needed), crop=False)  # a wrapped line is better than half a figure
+    console.print(table, width=max(console.width, needed), crop=False)  # a wrapped line is better than a cut figure
     if len(sheet.lines) > MOST:
         say(f"{len(sheet.lines) - MOST:,} more lines are not shown: {sheet.rest}", "bold")
     for note in sheet.notes:

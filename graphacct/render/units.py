@@ -1,7 +1,7 @@
 """Human units, at the edge only: 3.52 TFLOP, 1.56 B parameters, 6.23 GB or 5.80 GiB.
 
-Three significant digits, rounded half to even; integers below 1,000 stand as they are. Everything is integer arithmetic
-until the last digit, so that totals of any size print. A formula prints as itself, an array by its shape.
+Three significant digits, rounded half to even; integers below 1,000 stay exact. All arithmetic is on integers, so that
+totals of any size print. A formula prints as itself, an array by its shape.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
 
 
 def si(value: Any, unit: str = "") -> str:
-    """`value` with an SI prefix on its unit: `si(3520322342912, "FLOP")` is `3.52 TFLOP`."""
+    """Returns `value` with an SI prefix on its unit: `si(3520322342912, "FLOP")` is `3.52 TFLOP`."""
     return _scaled(value, 1000, SI, unit)
 
 
 def params(value: Any) -> str:
-    """Returns a count as model sizes are written, in thousands, millions and billions: `1.56 B`."""
+    """Returns a count in thousands, millions or billions, as model sizes are written: `1.56 B`."""
     return _scaled(value, 1000, COUNTS, "")
 
 
@@ -70,7 +70,8 @@ def _scaled(value: Any, base: int, prefixes: tuple[str, ...], unit: str) -> str:
 
 
 def _digits(scaled: Fraction, base: int) -> str | None:
-    """Three significant digits of a number below `base` (four for 1,000 to 1,023); None when it rounds up to it."""
+    """Returns three significant digits of a number below `base` (four for 1,000 to 1,023); None if it rounds up to
+    `base`."""
     for decimals, limit in ((2, 10), (1, 100), (0, base)):
         rounded = round(scaled * 10**decimals)
         if rounded < limit * 10**decimals:
@@ -80,7 +81,7 @@ def _digits(scaled: Fraction, base: int) -> str | None:
 
 
 def _scientific(scaled: Fraction) -> str:
-    """Returns a number past the last prefix, as 1.23e+45; `float` would overflow where this does not."""
+    """Returns a number beyond the last prefix as 1.23e+45; `float` could overflow."""
     exponent = max(scaled.numerator.bit_length() - scaled.denominator.bit_length(), 0) * 30103 // 100000
     while scaled >= 10 ** (exponent + 1):
         exponent += 1

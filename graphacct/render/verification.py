@@ -15,7 +15,7 @@ SCHEMA = "graphacct.verification/1"
 
 
 def sheet(found: Verification, checkpoint: str) -> Sheet:
-    """One line for each tensor that differs."""
+    """Returns one line for each tensor that differs."""
     size = f"{found.tensors:,} tensors, {params(found.params)} parameters in {printable(checkpoint)}"
     count = len(found.differences)
     differ = f"{count:,} tensor differs" if count == 1 else f"{count:,} tensors differ"

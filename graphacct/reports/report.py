@@ -1,4 +1,4 @@
-"""The Report: what rolling up gives, as plain values."""
+"""The Report: a model's rolled-up costs, as plain values."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Report:
         total: Each quantity of the whole model, by name.
         coverage: How much of the graph the totals contain.
         values: Each costed node's contribution to each quantity, repeats included, in schedule order.
-        ratios: The quantities that are ratios of others: they have no columns, and are worked out where asked for.
-        elsewhere: The quantities that reports of other phases have.
+        ratios: Ratios of quantities. They have no columns and are computed on request.
+        elsewhere: Quantities that only reports of other phases have.
         origins: The plugin that each quantity comes from.
     """
 
@@ -91,8 +91,8 @@ class Report:
         return found[name]
 
     def figure(self, name: str, values: Mapping[str, Dim] | None = None) -> Any:
-        """Returns a quantity or ratio of a row, of which `values` are the quantities (`row.values`), or of the whole
-        model: `report.figure("arithmetic_intensity")`.
+        """Returns a quantity or ratio of the row with these `values` (`row.values`), or of the whole model:
+        `report.figure("arithmetic_intensity")`.
 
         A ratio that divides by zero is None. Raises what `quantity` raises, and PluginError for a ratio that fails.
         """
@@ -104,15 +104,15 @@ class Report:
         return ratio(self.quantity(name), self.origins.get(name, ""), values)
 
     def records(self, by: str = "scope", ratios: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """Plain dictionaries, one a row, for pandas or polars: `pandas.DataFrame(report.records())`.
+        """Returns plain dictionaries, one per row, for pandas or polars: `pandas.DataFrame(report.records())`.
 
-        They have every quantity, and those of the `ratios` that are named.
+        They hold every quantity and the named `ratios`.
         """
         found: list[dict[str, Any]] = display("report.records", self, by, ratios)
         return found
 
     def to_dict(self, ratios: Sequence[str] = ()) -> dict[str, Any]:
-        """Returns the JSON contract as plain Python values (docs/json.md), with the `ratios` that are named."""
+        """Returns the JSON contract as plain Python values (docs/json.md), with the named `ratios`."""
         values: dict[str, Any] = display("report.dict", self, ratios)
         return values
 

@@ -1,4 +1,4 @@
-"""Rolling annotations up: the totals, and what each node contributes to them."""
+"""Rolls annotations up: the totals, and each node's contribution to them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def rollup(
     annotated: AnnotatedGraph, plugins: Plugins | None = None, quantities: Collection[str] | None = None
 ) -> Report:
     """Returns the report of an annotated graph with the named `quantities` and `flops`, or with all of them. If a ratio
-    is
-    named, all are there, since it may be of any quantity.
+    is named, the report has all quantities, since the ratio may use any of them.
 
     Sums multiply by the repeats around a node, maxima do not; parameters count once per storage. Nodes without a
     cost are in no sum, and the coverage names them.

@@ -49,7 +49,7 @@ class Row:
 
     @property
     def depth(self) -> int:
-        """How many scopes stand around it; an index does not count."""
+        """The number of scopes around it, not counting indices."""
         return depth(self.path)
 
 
@@ -70,12 +70,12 @@ class ParameterRow:
 
 
 def share(part: Dim, whole: Dim) -> Any:
-    """Returns a part of a whole, 0 to 1: a float, or a symbol or an array where they are; 0 if there is no whole."""
+    """Returns part / whole, 0 to 1: a float, or a symbol or an array if they are; 0 if the whole is 0."""
     return 0.0 if same(whole, 0) else part / whole
 
 
 def adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
-    """Returns how two rows of values combine, element by element."""
+    """Returns the function that combines two rows of values, element by element."""
     if all(quantity.combine == "sum" for quantity in quantities):
         return lambda a, b: tuple(map(add, a, b))
     functions = [maximum if quantity.combine == "max" else add for quantity in quantities]
@@ -91,7 +91,7 @@ def by_scope(
     """Returns a row for every scope and every node, parents before children, in the order of the model.
 
     Paths are the checkpoint's module paths with `*` for an index. A row's quantities are sums over all modules that
-    its path matches, `repeat` says how many those are.
+    its path matches, and `repeat` is the number of those modules.
     """
     combine = adder(quantities)
     nothing = (0,) * len(quantities)
@@ -127,7 +127,7 @@ def by_scope(
 def _rows(
     quantities: Sequence[Quantity], total: Mapping[str, Dim], items: Iterable[tuple[str, str, Dim, tuple[Dim, ...]]]
 ) -> tuple[Row, ...]:
-    """Rows of (path, operator, repeat, figures), each with its share of the whole."""
+    """Returns the rows for (path, operator, repeat, figures), each with its share of the total."""
     names = tuple([quantity.name for quantity in quantities])
     whole = total[SHARE_OF] if SHARE_OF in names else 0
     column = names.index(SHARE_OF) if SHARE_OF in names else 0
@@ -140,7 +140,7 @@ def _rows(
 
 
 def _preorder(children: Mapping[str, Iterable[str]]) -> list[str]:
-    """Returns all paths, parents before their children, children as they come."""
+    """Returns all paths, parents before their children, children in order of appearance."""
     order: list[str] = []
     stack = list(children[""])[::-1]
     while stack:
@@ -177,7 +177,7 @@ def by_operator(
 def by_parameter(costs: Iterable[NodeCost]) -> tuple[ParameterRow, ...]:
     """Returns the checkpoint's tensors in the order of the model, tied ones and buffers included and marked.
 
-    Layers of several blocks that have alike tensors share a row: `layers.*` and `layers.*+3`.
+    Equal tensors in the layers of several blocks share a row: `layers.*` and `layers.*+3`.
     """
     rows: list[ParameterRow] = []
     places: dict[tuple[str, str], list[int]] = {}

@@ -1,4 +1,4 @@
-"""A training step: for every node the work of its gradients, and the memory of what it saves."""
+"""A training step: the work of each node's gradients, and the memory of the tensors that it saves."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from graphacct.training.zero import check_ranks
 def train(
     annotated: AnnotatedGraph, training: Training, plugins: Plugins, unknown: str = "error", memory: bool = True
 ) -> AnnotatedGraph:
-    """Returns the annotated graph with what a training step adds to each node: work, and unless `memory` is False the
-    bytes that it saves and its peaks, which take most of the time.
+    """Returns the annotated graph with what a training step adds to each node: work and, unless `memory` is False,
+    saved bytes and peaks, which take most of the time to compute.
 
-    Raises ConfigError for a glob of parameters or nodes that matches nothing, and
-    OperatorError, unless `unknown` is `report`, for an operator that states no gradient of an operand that needs one;
-    such a node is then left out of every sum and named in the coverage.
+    Raises ConfigError for a glob of parameters or nodes that matches nothing, and OperatorError for an operator that
+    states no gradient of an operand that needs one. If `unknown` is `report`, such a node is left out of every sum
+    instead, and the coverage names it.
     """
     graph, trained = frozen(annotated.graph, training.freeze)
     plan = recompute_plan(graph, training.recompute, plugins.operators)
@@ -91,8 +91,8 @@ def with_memory(costs: Sequence[NodeCost], run: Activations) -> list[NodeCost]:
     """Returns the records with the memory of each node: the bytes that it is the first to save, and the most that is
     alive while it runs.
 
-    Nothing else of a training step needs the schedule, the backward pass or the bytes alive after each kernel: without
-    this, `run` works none of them out.
+    Only this function needs the schedule, the backward pass and the bytes alive after each kernel. `run` computes them
+    on first use.
     """
     saved, forward, back = saved_by_node(run), peaks_by_node(run, True), peaks_by_node(run, False)
     return [
@@ -116,7 +116,7 @@ def _terms(training: Training) -> dict[str, Any]:
 
 
 class _Counted:
-    """Counts under a convention the work that training adds to nodes, which come in schedule order."""
+    """Counts, under a convention, the work that training adds to each node. Nodes come in schedule order."""
 
     def __init__(self, convention: Convention) -> None:
         self.convention = convention

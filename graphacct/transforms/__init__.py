@@ -1,1 +1,1 @@
-"""A graph in, a graph out."""
+"""Transforms of graphs: a graph in, a graph out."""

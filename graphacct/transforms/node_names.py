@@ -1,4 +1,4 @@
-"""The names by which a transform's globs ask for nodes."""
+"""The names of nodes that a transform's globs match."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from graphacct.graph.graph import Graph, Node
 
 
 class NodeNames:
-    """What the nodes of a graph can be asked for by.
+    """The names of a graph's nodes.
 
     Attributes:
-        graph: The graph, written out where one of the globs names single repetitions of a block.
+        graph: The graph, unrolled if one of the globs names single repetitions of a block.
     """
 
     def __init__(self, graph: Graph, of: Callable[[Node], Iterable[str]], globs: Sequence[str] = ()) -> None:
-        """`of` gives the names of a node: none for one that cannot be asked for."""
+        """`of` returns the names of a node, or none for a node that globs cannot match."""
         self.graph = written_out(graph, globs, of)
         self._names = names(self.graph, of)
 
@@ -25,5 +25,5 @@ class NodeNames:
         return matching(glob, self._names)
 
     def closest(self, glob: str) -> str:
-        """Returns the end of a message about a glob that matches nothing: `; did you mean …?`, or empty."""
+        """Returns the end of the message for a glob that matches nothing: `; did you mean …?`, or empty."""
         return closest(glob, self._names)

@@ -1,7 +1,7 @@
-"""Rewriting a graph node by node: what most transforms are made of.
+"""Rewrites a graph node by node, as most transforms do.
 
-The walk carries on what has changed: a node after one that was replaced takes the new values, inside blocks, across
-them and in the graph's outputs.
+The walk passes changes on: nodes after a replaced one take the new values, inside blocks, across them and in the
+graph's outputs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from graphacct.operators.operator import Operator
 
 
 class Replacement:
-    """Where a node of the graph stood: what a transform puts there.
+    """The place of a node: what a transform puts there.
 
     Attributes:
-        inputs: What the node takes now: its operands, with the values that stand for those that were replaced.
+        inputs: The node's operands, with new values in place of those that were replaced.
     """
 
     def __init__(self, node: Node, inputs: tuple[Operand, ...], operators: Mapping[str, Operator]) -> None:
@@ -30,9 +30,10 @@ class Replacement:
         self._held: dict[str, str] = {}
 
     def apply(self, operator: str, *operands: Operand, name: str, **attributes: Any) -> Any:
-        """Put a new node here; gives its output, or the tuple of them when there are several.
+        """Adds a new node here. Returns its output, or a tuple if there are several.
 
-        Raises UnknownNameError for an operator that is not registered, and what it raises, with the node's name.
+        Raises UnknownNameError for an operator that is not registered, and the operator's own errors with the node's
+        name.
         """
         rule = self._operators.get(operator)
         if rule is None:
@@ -48,8 +49,8 @@ class Replacement:
         return outputs[0] if len(outputs) == 1 else outputs
 
     def keep(self, inputs: Sequence[Operand] | None = None, name: str = "") -> Any:
-        """Put the node itself here, with operands of the same shapes, and with another name where one is given; gives
-        its output, or the tuple of them when there are several."""
+        """Adds the node itself here, with operands of the same shapes and another name if given. Returns its output, or
+        a tuple if there are several."""
         node, operands = self._node, self.inputs if inputs is None else tuple(inputs)
         if name or any(ours is not theirs for ours, theirs in zip(operands, node.inputs, strict=True)):
             outputs = node.outputs
@@ -62,7 +63,7 @@ class Replacement:
         return node.outputs[0] if len(node.outputs) == 1 else node.outputs
 
     def hold(self, value: Value, until: str) -> None:
-        """Keeps a value alive until the last node of a scope has run, as a variable of its function does."""
+        """Keeps a value alive until the last node of a scope has run, as a local variable of its function does."""
         self._held[value.name] = until
 
 
@@ -74,9 +75,9 @@ def rewrite(
 ) -> Graph:
     """Returns the graph with each node replaced by what `replace(node, place)` puts in its place.
 
-    `replace` returns the value, or the tuple of them, that stands for what the node put out: what `place.keep()` or
-    `place.apply(...)` gave, or one of `place.inputs` to leave the node out. `operators` are those that it may apply;
-    `workload` adds to what the graph says it was built for. The body of a block is rewritten once.
+    `replace` returns the value, or the tuple of values, in place of the node's output: the result of `place.keep()` or
+    `place.apply(...)`, or one of `place.inputs` to leave the node out. `operators` are those that it may apply;
+    `workload` adds to the graph's workload. The body of a block is rewritten once.
     """
     made = _rewritten(graph, operators, replace)
     return attrs.evolve(made, workload={**graph.workload, **(workload or {})})

@@ -1,7 +1,7 @@
 """A transform: a graph in, a graph out, with options that it declares.
 
-`--transform NAME[:options]` asks for one, `transforms=[…]` in Python. They run in the order given, and the workload of
-the graph lists them, so that every report says what was done to the model.
+`--transform NAME[:options]` asks for one, `transforms=[…]` in Python. They run in the order given. The workload of the
+graph lists them, so that every report states them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ APPLIED = "transforms"
 """The key of a graph's workload that lists the transforms applied to it."""
 FORM = "NAME or NAME:option=value,option=value"
 TYPES: Mapping[type, str] = {int: "an integer", float: "a number", bool: "true or false", str: "a text", tuple: "texts"}
-"""The types of options, and what messages call a value of each."""
+"""The types of options, with their names in messages."""
 
 
 @attrs.frozen
@@ -31,7 +31,7 @@ class Option:
     Attributes:
         name: What users call it.
         type: int, float, bool, str, or tuple: several texts, for which the command line repeats the option.
-        default: Its value where it is not given; `...` for one that must be given.
+        default: Its value if not given; `...` if it must be given.
         help: One sentence.
     """
 
@@ -41,8 +41,8 @@ class Option:
     help: str
 
     def read(self, value: Any) -> Any:
-        """Returns the value in the option's type, from what a caller or the command line gives; ValueError for another
-        one."""
+        """Returns a value from a caller or the command line in the option's type. Raises ValueError if it does not
+        fit."""
         if self.type is tuple:
             return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
         if self.type is bool and value in ("true", "false"):
@@ -68,11 +68,11 @@ class Transform:
         name: What users call it.
         doc: One sentence.
         apply: `apply(graph, operators, **options) -> Graph`, with the registered operators by name and every option.
-        options: What it can be told.
-        requires: What must hold of the graph: a word that an earlier transform ensures, `no WORD` that none has, or
-            `key=value` of the workload (`phase=train`).
-        ensures: What holds of the graph afterwards: words, and `no WORD` for one that holds no longer.
-        replaces: Whether it takes the place of a transform of this name from another plugin.
+        options: Its options.
+        requires: Conditions on the graph: a word that an earlier transform ensures, `no WORD` for one that none
+            ensures, or `key=value` of the workload (`phase=train`).
+        ensures: What is true of the graph afterwards: words, and `no WORD` for one that is no longer true.
+        replaces: Whether it replaces another plugin's transform of the same name.
     """
 
     name: str
@@ -95,11 +95,11 @@ class Transform:
 def transformed(
     graph: Graph, asked: Iterable[Any], transforms: Mapping[str, Transform], operators: Mapping[str, Operator]
 ) -> Graph:
-    """Returns the graph after the transforms `asked` for, in order: each a text as on the command line, or a pair of
-    its name and its options.
+    """Returns the graph after the transforms in `asked`, in order. Each is a text as on the command line, or a pair of
+    a name and options.
 
-    Raises UnknownNameError for an unknown transform, ConfigError that names transform, option and value for one that
-    does not fit or a requirement that is not met, and PluginError for a transform that fails.
+    Raises UnknownNameError for an unknown transform, ConfigError, which names transform, option and value, for a value
+    that does not fit or a requirement that is not met, and PluginError for a transform that fails.
     """
     for item in (asked,) if isinstance(asked, str) else asked:
         name, given = parsed(item)
@@ -113,7 +113,7 @@ def transformed(
 
 
 def parsed(asked: object) -> tuple[str, Mapping[str, Any]]:
-    """Returns the name and the options of a transform as it is asked for; ConfigError if it is neither text nor a
+    """Returns the name and the options in a request for a transform. Raises ConfigError if it is neither text nor a
     pair."""
     if isinstance(asked, Sequence) and not isinstance(asked, str) and len(asked) == 2:
         name, options = asked
@@ -138,7 +138,7 @@ def applied(
     transforms: Mapping[str, Transform],
     operators: Mapping[str, Operator],
 ) -> Graph:
-    """Returns the graph after one transform, which its workload then lists."""
+    """Returns the graph after one transform, and lists the transform in its workload."""
     transform = transforms.get(name)
     if transform is None:
         raise unknown("transform", name, transforms, "graphacct list transforms shows all")
@@ -164,7 +164,7 @@ def applied(
 
 
 def option_text(record: Mapping[str, Any]) -> str:
-    """Returns a transform that was applied, as the command line writes it: `lora:adapters=8:*.c_attn,dropout=0.1`."""
+    """Returns an applied transform as the command line writes it: `lora:adapters=8:*.c_attn,dropout=0.1`."""
     pairs = [(key, item) for key, value in record["options"].items() for item in _several(value)]
     shown = (f"{key}={str(item).lower() if isinstance(item, bool) else item}" for key, item in pairs)
     return record["name"] + (f":{','.join(shown)}" if pairs else "")

@@ -1,7 +1,7 @@
 """The picture as a file: SVG, PNG, PDF or DOT.
 
-Graphviz's `dot` lays it out where it is installed; elsewhere the executable of the package graphviz-pure, which is a
-dependency, does it for SVG and PNG.
+Graphviz's `dot` lays it out if it is installed. Otherwise the executable of the package graphviz-pure, which is a
+dependency, lays out SVG and PNG.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "d
 PURE = "graphviz-pure"
 PURE_FORMATS = ("svg", "png")
 PIXELS_PER_INCH = 150
-"""Of PNG: sharp in a slide."""
+"""The resolution of PNG: sharp in a slide."""
 TIMEOUT = 600
-"""Seconds after which laying out is given up."""
+"""The most seconds that laying out may take."""
 
 
 def svg(report: Report, **options: Any) -> str:
@@ -38,12 +38,12 @@ def svg(report: Report, **options: Any) -> str:
 
 
 def png(report: Report, **options: Any) -> bytes:
-    """Returns the picture as a PNG file; as `svg`."""
+    """Returns the picture as a PNG file; otherwise like `svg`."""
     return _laid_out(report, "png", **options)
 
 
 def pdf(report: Report, **options: Any) -> bytes:
-    """Returns the picture as a PDF file, for which Graphviz's dot is needed; as `svg`."""
+    """Returns the picture as a PDF file, which needs Graphviz's dot; otherwise like `svg`."""
     return _laid_out(report, "pdf", **options)
 
 
@@ -59,10 +59,10 @@ def _laid_out(report: Report, form: str, **options: Any) -> bytes:
 
 
 def render(report: Report, path: str | os.PathLike[str], **options: Any) -> graphviz.Digraph:
-    """Writes the picture to a file, whose suffix gives the format, and returns it.
+    """Writes the picture to a file, whose suffix gives the format, and returns the picture.
 
-    The file appears complete or not at all. Raises RenderError for an unknown suffix or when it cannot be laid out,
-    WriteError when it cannot be written; and whatever `draw` raises.
+    The file is written whole or not at all. Raises RenderError for an unknown suffix or if the layout fails, WriteError
+    if the file cannot be written, and whatever `draw` raises.
     """
     target = Path(path)
     suffix = target.suffix.lower()
@@ -78,9 +78,9 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> grap
 
 
 def layout(source: str, form: str) -> bytes:
-    """DOT source laid out and drawn as `svg`, `png` or `pdf`.
+    """Returns DOT source laid out and drawn as `svg`, `png` or `pdf`.
 
-    Raises RenderError, which says what to install, when no program here can; and when it fails or takes too long.
+    Raises RenderError if no layout program is installed (and says what to install), or if it fails or takes too long.
     """
     program = _program(form)
     command = [program, f"-T{form}"]

@@ -1,4 +1,4 @@
-"""The figures of one picture: how they read, what share they are, and which colour that is."""
+"""The figures of one picture: their text, their share and their colour."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from graphacct.render.units import human, params, percent
 from graphacct.reports.report import Report
 
 MINOR = 0.01
-"""The share below which a node takes one line instead of two."""
+"""The share below which a node has one line instead of two."""
 
 
 class Amounts:
-    """What to say about the figures of a box, in a picture coloured by one quantity.
+    """Texts and colours for the figures of a box, in a picture coloured by one quantity.
 
     Attributes:
         quantity: That quantity.
-        largest: The largest of its values in a box of the picture, which has the darkest colour; None if there is
-            no such number (symbols, sweeps, nothing but zeros): then nothing is coloured.
+        largest: Its largest value in a box, which has the darkest colour; None if there is no such number (symbols,
+            sweeps, only zeros), and then nothing is coloured.
     """
 
     def __init__(self, report: Report, quantity: Quantity, scene: Scene) -> None:
@@ -48,7 +48,7 @@ class Amounts:
         return self._report.figure(quantity.name, dict(zip(self._columns, figures, strict=True)))
 
     def words(self, figures: Sequence[Dim], uncosted: int = 0) -> str:
-        """Parameters, FLOPs and the chosen quantity, those that are there."""
+        """Returns parameters, FLOPs and the chosen quantity, without those that are 0 or undefined."""
         parts = []
         for quantity in self._shown:
             value = self._figure(quantity, figures)
@@ -64,8 +64,8 @@ class Amounts:
         return " · ".join(parts)
 
     def share(self, figures: Sequence[Dim]) -> str:
-        """Returns the chosen quantity as a part of the model's; empty for symbols, where the model has none, and for
-        one whose total is no sum."""
+        """Returns the chosen quantity as a share of the model's; empty for symbols, if the model's is 0, or if the
+        total is not a sum."""
         value = self.value(figures)
         if not self.quantity.adds_up or not (numeric(self._total) and numeric(value)) or not self._total:
             return ""
@@ -80,14 +80,13 @@ class Amounts:
         return fill, palette.ink(fill)
 
     def minor(self, figures: Sequence[Dim]) -> bool:
-        """Returns whether they are less than MINOR of the whole, so that one line is enough; a ratio is no part of
-        it."""
+        """Returns whether the share is less than MINOR, so that one line is enough. A ratio has no share."""
         value = self.value(figures)
         if value is None or self.quantity.of_row is not None:
             return value is None
         return bool(numeric(self._total) and numeric(value) and value < MINOR * self._total)
 
     def nothing(self, figures: Sequence[Dim]) -> bool:
-        """Returns whether there is nothing to say: no parameters, no FLOPs, none of the chosen quantity."""
+        """Returns whether all figures are 0: parameters, FLOPs and the chosen quantity."""
         told = [self._figure(quantity, figures) for quantity in self._shown]
         return all(value is None or same(value, 0) for value in told)

@@ -13,7 +13,7 @@ from graphacct.reports.report import Report
 
 
 def terminal(box: Box) -> dict[str, Any]:
-    """Returns a graph's input, or its output."""
+    """Returns the attributes of a graph's input or output."""
     word = labels.escape(box.path) if box.kind == "input" else "output"
     text = labels.font(word, labels.NAME_SIZE, palette.INK, bold=True)
     if box.shown is not None:
@@ -23,7 +23,7 @@ def terminal(box: Box) -> dict[str, Any]:
 
 
 def entry(box: Box) -> dict[str, Any]:
-    """Returns where the carried value enters a block."""
+    """Returns the attributes of an entry, where the carried value enters a block."""
     tip = [f"{box.scopes[-1]}: carried from one repetition to the next", str(box.shown)]
     return {
         "label": "",
@@ -39,8 +39,7 @@ def entry(box: Box) -> dict[str, Any]:
 
 
 def node(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
-    """Returns a node: two lines where it costs something, one where it costs little, dashed where nothing can cost
-    it."""
+    """Returns the attributes of a node: two lines, one line if it costs little, dashed if it has no cost."""
     assert box.record is not None
     operator = box.record.node.operator
     name = labels.escape(last(box.path))
@@ -62,7 +61,7 @@ def node(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
 
 
 def collapsed(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
-    """Returns a scope as one box, with its rolled-up figures."""
+    """Returns the attributes of a scope as one box, with its rolled-up figures."""
     fill, ink = amounts.colours(box.figures)
     kind = labels.escape(f"{box.members} nodes" if box.members > 1 else "1 node")
     if repeated(box.repeat):
@@ -80,7 +79,7 @@ def collapsed(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
 
 
 def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
-    """Returns the cluster of an open scope."""
+    """Returns the attributes of an open scope's cluster."""
     path, times, share = scope.chain[-1], repeated(scope.repeat), amounts.share(scope.figures)
     head = labels.font(labels.escape(last(path)), labels.NAME_SIZE, palette.INK, bold=True)
     if times:
@@ -105,7 +104,7 @@ def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
 
 
 def repeated(repeat: Dim) -> str:
-    """`×48`; empty for what is there once."""
+    """Returns `×48`; empty for a repeat of 1."""
     return "" if same(repeat, 1) else labels.clean(f"×{repeat}", 30)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a report that are the same at every depth of its picture: where each node stands, and sums by scope."""
+"""The parts of a report that are the same at every depth of its picture: each node's place, and sums by scope."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def path_chain(name: str, within: Chain = ()) -> Chain:
 
 
 class Content:
-    """What stands where in a report, and the sums by scope.
+    """The place of each node in a report, and the sums by scope.
 
     Attributes:
         records: The nodes and their costs, in the order in which they run.
         chains: The chain of each.
-        figures: The quantities of each, repeats included; zeros without a cost.
+        figures: The quantities of each, repeats included; zeros for a node without a cost.
         nothing: A row of zeros.
         blocks: The blocks by chain.
-        levels: The length of the longest chain, which is the depth at which nothing is collapsed.
+        levels: The length of the longest chain: at this depth nothing is collapsed.
         sums: The quantities of each scope.
-        members: How many nodes each scope holds.
-        uncosted: How many of those have no cost.
+        members: The number of nodes in each scope.
+        uncosted: The number of those without a cost.
     """
 
     def __init__(self, report: Report) -> None:
@@ -40,7 +40,7 @@ class Content:
         self.blocks: dict[Chain, Block] = {}
         self._walk(report.annotated.graph, ())
         inner = {chain[:level] for chain in self.chains for level in range(1, len(chain))}
-        # A node may have the name of a scope (a graph from outside may have `a` and `a.b`): it stands inside it.
+        # A node may have the name of a scope (a file may have `a` and `a.b`). It is then inside the scope.
         self.chains = [(*chain, chain[-1]) if chain in inner else chain for chain in self.chains]
         self.levels = max((len(chain) for chain in self.chains), default=1)
         self.sums: dict[Chain, Figures] = {}

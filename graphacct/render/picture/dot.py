@@ -1,6 +1,6 @@
-"""The picture as Graphviz source: how a scene looks, edge by edge and box by box.
+"""The picture as Graphviz source: the appearance of a scene, box by box and edge by edge.
 
-The same report gives the same bytes. Identifiers are counted, so that no name from a file is ever one.
+The same report gives the same bytes. Identifiers are numbered, so that no name from a file becomes one.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from graphacct.reports.unrolled import unrolled
 from graphacct.tensors import TensorSpec
 
 TOO_MANY = 200
-"""Boxes above which a picture takes long to lay out, and nobody reads it."""
+"""The number of boxes above which a picture takes long to lay out and is hard to read."""
 MOST_UNROLLED = 100_000
-"""Operators above which nothing is unrolled to be drawn: Graphviz would not come to an end."""
+"""The most operators in an unrolled picture: with more, Graphviz does not finish."""
 
 FONT = "Helvetica"
 GRAPH = {
@@ -84,7 +84,7 @@ EDGES: Mapping[str, Mapping[str, str]] = {
 
 
 class PictureWarning(UserWarning):
-    """The picture is drawn, but will be hard to lay out or to read; the message says how to make it smaller."""
+    """The picture is drawn but will be hard to lay out or to read. The message says how to make it smaller."""
 
 
 def draw(
@@ -102,17 +102,17 @@ def draw(
     Args:
         report: The report; its annotated graph is what is drawn.
         color_by: The quantity or ratio that the boxes are coloured by, and whose share they state.
-        depth: Levels of scopes that are open; deeper ones become one box with their rolled-up cost. None takes the
-            deepest at which the picture fits a laptop's screen.
+        depth: Levels of scopes that are open; a deeper scope becomes one box with its rolled-up cost. None takes the
+            deepest level at which the picture fits a laptop's screen.
         unroll: Whether to draw each repetition of a block.
         views: Whether to draw views that cost nothing, which otherwise fold into edges.
-        plugins: Whose `graphacct_node_style`, operators and quantities count.
-        formula: The lines of a node's tooltip that say where its figures come from; the operator's own formula
+        plugins: The plugins whose `graphacct_node_style`, operators and quantities are used.
+        formula: Returns the lines of a node's tooltip that say where its figures come from; the operator's own formula
             unless given.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for one of another phase and for a depth below 1,
-    GraphError when a block that repeats a symbolic number of times is to be unrolled, RenderError when one is that
-    repeats too often to be drawn, PluginError when a style hook fails or returns no attributes.
+    GraphError if a block to unroll repeats a symbolic number of times, RenderError if the unrolled graph is too large
+    to draw, PluginError if a style hook fails or does not return attributes.
     Warns with PictureWarning above TOO_MANY boxes.
     """
     plugins = plugins or default()
@@ -128,7 +128,7 @@ def draw(
 
 
 def _check_unrolled(report: Report) -> None:
-    """Raises RenderError for more operators than can be drawn."""
+    """Raises RenderError if there are more operators than can be drawn."""
     count = sum(record.times for record in report.annotated.costs)
     if isinstance(count, int) and count > MOST_UNROLLED:
         raise RenderError(
@@ -180,7 +180,7 @@ class _Painter:
         return dot
 
     def _fill(self, frame: graphviz.Digraph) -> None:
-        """The boxes, each in the cluster of its scope; a cluster stands where its first box comes."""
+        """Adds the boxes, each in the cluster of its scope. A cluster is added with its first box."""
         content: dict[Chain, list[Box | Chain]] = {(): []}
         for box in self.scene.boxes:
             for level in range(1, len(box.scopes) + 1):
@@ -202,7 +202,7 @@ class _Painter:
         fill((), frame)
 
     def _inputs_first(self) -> list[tuple[str, str]]:
-        """Pairs that keep the graph's inputs above all other boxes that nothing flows into."""
+        """Returns pairs that keep the graph's inputs above all other boxes that nothing flows into."""
         fed = {edge.head for edge in self.scene.edges}
         inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
         others = [box.id for box in self.scene.boxes if box.kind == "node" and box.id not in fed]
@@ -223,7 +223,7 @@ class _Painter:
         return {**column, **boxes.node(box, self.amounts, tip), **self._style(box.record)}
 
     def _style(self, record: NodeCost) -> dict[str, str]:
-        """Returns what plugins say; the one that was registered last wins."""
+        """Returns the attributes from plugins; the plugin that was registered last wins."""
         try:
             given = self.plugins.manager.hook.graphacct_node_style(
                 node=record.node, cost=None if record.cost is None else record
@@ -250,14 +250,14 @@ class _Painter:
             text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
             attributes["label"] = graphviz.escape(f" {text}")
             if weight == STRAIGHT and self.arrows[edge.head] == 1:
-                attributes["labelfloat"] = "true"  # or else the label would bend the column; nothing else is near
+                attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near
         ends = (edge.tail, edge.head)
-        if edge.kind == "loop":  # drawn from where it arrives, so that it runs down beside the body like any edge
+        if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
             ends = (edge.head, edge.tail)
         dot.edge(*ends, **attributes)
 
     def _is_news(self, edge: Edge, spec: TensorSpec) -> bool:
-        """Returns whether the shape on an edge says more than the box that it leaves, or the box that it enters."""
+        """Returns whether the shape on an edge adds to what its two boxes show."""
         if edge.kind == "loop" or "output" in (self.kinds[edge.tail], self.kinds[edge.head]):
             return False
         if edge.views:

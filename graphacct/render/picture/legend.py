@@ -1,4 +1,4 @@
-"""What stands above and below the picture: the model and its totals; the legend and the caption."""
+"""The text above and below the picture: the model and its totals; the legend and the caption."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ def title(report: Report, quantity: Quantity) -> str:
 
 
 def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
-    """Returns the heat scale and the kinds of lines that the picture has, the convention, the coverage and the
-    workload."""
+    """Returns the heat scale, the kinds of lines in the picture, the convention, the coverage and the workload."""
     rows = [row(cell(_legend(report, amounts, scene), "")), row(cell(font(" ", 3), ""))]
     for line in facts(report, scene, amounts.quantity):
         colour = ALARM if line.startswith("Not counted") else MUTED
@@ -75,7 +74,7 @@ def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
     cells: list[str] = []
     if largest is not None:
         total = report.figure(quantity.name)
-        adds_up = quantity.adds_up  # the largest value is no part of itself
+        adds_up = quantity.adds_up  # a maximum has no parts
         share = f" ({largest / total * 100:.1f} %)" if adds_up and numeric(total) and total else ""
         cells += [
             cell(font(f"{escape(quantity.name)}:  0  ", TEXT_SIZE, INK), 'ALIGN="RIGHT"'),
@@ -117,6 +116,6 @@ def _line(colour: str, pattern: Sequence[int]) -> str:
 
 
 def _fixed(cells: Sequence[str], width: int, height: int) -> str:
-    """Cells in a table that does not stretch with the caption."""
+    """Returns cells in a table that does not stretch with the caption."""
     size = f'FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"'
     return table([row(*cells)], f'CELLSPACING="0" CELLPADDING="0" {size}')

@@ -1,8 +1,8 @@
 """The colours of the picture.
 
 The heat scale runs from nearly white over orange to dark red while its lightness (in OKLCH, Ottosson 2020) falls by
-equal steps: its order survives a grey printer and every kind of colour blindness. The residual stream is blue, which
-stays apart from orange for colour-blind readers too.
+equal steps: its order stays visible in grey print and to colour-blind readers. The residual stream is blue, which
+colour-blind readers can tell from orange.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RESIDUAL = "#0969da"
 TIED = "#8250df"
 ALARM = "#a40e26"
 CLUSTERS = ("#fbfcfd", "#f3f5f8", "#fbfcfd", "#f3f5f8")
-"""Backgrounds of nested scopes, by level; they alternate so that neighbours stay apart without a strong line."""
+"""Backgrounds of nested scopes, by level; they alternate so that neighbours differ without a strong line."""
 
 _LIGHTNESS = (0.985, 0.44)
 _CHROMA = (0.012, 0.165, 0.145)
@@ -26,7 +26,7 @@ _HUE = (90.0, 30.0)
 
 
 def heat(fraction: float) -> str:
-    """Returns the colour of a part of the largest value, 0 to 1, as `#rrggbb`."""
+    """Returns the colour of a fraction of the largest value, 0 to 1, as `#rrggbb`."""
     t = min(max(fraction, 0.0), 1.0)
     lightness = _LIGHTNESS[0] + (_LIGHTNESS[1] - _LIGHTNESS[0]) * t
     low, middle, high = _CHROMA
@@ -36,7 +36,7 @@ def heat(fraction: float) -> str:
 
 
 def ink(fill: str) -> str:
-    """Black or white text, whichever has the higher contrast on `fill` (WCAG 2 relative luminance)."""
+    """Returns black or white, whichever has the higher contrast on `fill` (WCAG 2 relative luminance)."""
     return PAPER if contrast(fill, PAPER) > contrast(fill, INK) else INK
 
 
@@ -53,7 +53,7 @@ def _luminance(colour: str) -> float:
 
 
 def _hex(lightness: float, chroma: float, hue: float) -> str:
-    """OKLCH as sRGB; the matrices are those of the colour space's definition (bottosson.github.io/posts/oklab)."""
+    """Returns OKLCH as sRGB, with the matrices of the colour space's definition (bottosson.github.io/posts/oklab)."""
     a, b = chroma * cos(radians(hue)), chroma * sin(radians(hue))
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3

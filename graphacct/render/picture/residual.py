@@ -1,7 +1,7 @@
-"""Which edges are residual: a value that goes round other boxes and joins what they made of it.
+"""Which edges are residual: those whose value goes around other boxes and joins their result.
 
-The structure says it, not an operator's name: everything that enters the box has the shape of what leaves it (they
-merge element by element), and the edge's end can also be reached from its start through other boxes.
+The structure decides, not an operator's name. An edge is residual if everything that enters its end has the shape of
+what leaves there (an element-wise merge), and another path through other boxes leads from its start to its end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def residual(boxes: Iterable[Box], edges: Sequence[Edge]) -> set[int]:
-    """Returns the positions of the residual ones among the `edges`; the boxes come in the order in which they run."""
+    """Returns the indices of the residual `edges`. The boxes are in the order in which they run."""
     box_of = {box.id: box for box in boxes}
     order = {name: index for index, name in enumerate(box_of)}
     entering: dict[str, list[tuple[int, Edge]]] = {}
@@ -37,7 +37,7 @@ def residual(boxes: Iterable[Box], edges: Sequence[Edge]) -> set[int]:
 
 
 def _goes_round(edge: Edge, leaving: dict[str, list[str]], order: dict[str, int]) -> bool:
-    """Returns whether another way, through boxes in between, leads from the edge's start to its end."""
+    """Returns whether another path, through other boxes, leads from the edge's start to its end."""
     last = order[edge.head]
     ahead = [name for name in leaving[edge.tail] if name != edge.head]
     seen = set(ahead)

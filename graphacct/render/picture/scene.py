@@ -1,4 +1,4 @@
-"""What a picture shows: boxes, the scopes around them, and the edges between them; nothing of how it looks."""
+"""What a picture shows: boxes, the scopes around them and the edges between them, but not how they look."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Box:
         id: Unique in the picture.
         kind: `node`, `scope` (collapsed), `input`, `output`, or `entry`, where a block's carried value comes in.
         path: The path of the node or scope; the value's name for inputs and outputs.
-        scopes: The chain of the scope that it stands in.
+        scopes: The chain of the scope that it is in.
         figures: Its quantities in the report's order; zeros for the other kinds.
         record: The node and its cost; None for the other kinds.
-        shown: The spec of what it gives: a node's first output, an input's or output's own, a
-            collapsed scope's first that flows on; None when nothing does.
-        members: How many nodes it stands for.
-        uncosted: How many of them have no cost.
+        shown: The spec of its output: a node's first output, an input's or output's own spec, or the first value that
+            leaves a collapsed scope; None if there is none.
+        members: The number of nodes that it stands for.
+        uncosted: The number of those without a cost.
         repeat: For a collapsed block, how often it repeats; else 1.
     """
 
@@ -58,9 +58,9 @@ class Edge:
     Attributes:
         tail: The id of the box where it starts.
         head: The id of the box where it ends.
-        kind: `data`; `residual` (the value goes round other boxes and joins them again); `side` (from a box that
+        kind: `data`; `residual` (the value goes around other boxes and joins them again); `side` (from a box that
             nothing flows into, such as a mask); `loop` (carried into the next repetition); `tied` (one weight).
-        spec: What flows, as it arrives; None for tied weights.
+        spec: The spec of the value as it arrives; None for tied weights.
         views: The names of the views that are folded into it.
     """
 
@@ -108,12 +108,12 @@ class Scene:
 
     @property
     def length(self) -> int:
-        """How many boxes stand one after the other at most: entries, which take little space, left out."""
+        """The most boxes one after the other, without entries, which take little space."""
         small = {box.id for box in self.boxes if box.kind == "entry"}
         return sum(box not in small for box in self.spine())
 
     def spine(self) -> list[str]:
-        """Returns the boxes of the longest way through the picture: what should stand in one straight column."""
+        """Returns the boxes of the longest path through the picture, which should form a straight column."""
         order = {box.id: index for index, box in enumerate(self.boxes)}
         longest = dict.fromkeys(order, 1)
         before: dict[str, str] = {}
@@ -129,7 +129,8 @@ class Scene:
         return way[::-1]
 
     def weights(self) -> list[int]:
-        """Returns how straight and short each edge should be: the spine above all, then a box's only input."""
+        """Returns the weight of each edge, for how straight and short it is drawn: most for the spine, then for a box's
+        only input."""
         way = self.spine()
         straight = set(pairwise(way))
         order = {box.id: index for index, box in enumerate(self.boxes)}

@@ -1,9 +1,9 @@
-"""Setting the scene: from a report to what its picture shows.
+"""Sets the scene: from a report to the content of its picture.
 
 Scopes deeper than `depth` become one box with their rolled-up cost. Views that cost nothing fold into the edges that
-pass through them. A block appears once: its body between an entry, where the carried value comes in, and the edge
-that takes it round. All figures are sums over the repetitions, as in the report's rows, so that the parts of the
-picture add up to its total.
+pass through them. A block appears once: its body between an entry, where the carried value comes in, and the edge that
+carries it back. All figures are sums over the repetitions, as in the report's rows, so that the parts of the picture
+add up to its total.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from graphacct.tensors import TensorSpec
 
 LONGEST = 14
 MOST = 40
-"""A picture of at most so many boxes one after the other, and in all, is readable on a laptop's screen."""
+"""The most boxes one after the other, and in all, that are readable on a laptop's screen."""
 
 DEEPEST = 50
-"""Levels of scopes that can be open; what lies deeper is collapsed, whatever is asked for."""
+"""The most levels of scopes that can be open; anything deeper is collapsed, whatever `depth` says."""
 
 
 def scene(report: Report, plugins: Plugins, depth: int | None = None, views: bool = False) -> Scene:
-    """Returns what the picture of a report shows.
+    """Returns the content of a report's picture.
 
-    `depth` None takes the deepest at which the picture fits a screen (LONGEST, MOST), at least 1.
+    `depth` None takes the deepest level at which the picture fits a screen (LONGEST, MOST), at least 1.
     Raises ConfigError when `depth` is below 1.
     """
     if depth is not None and depth < 1:
@@ -54,7 +54,7 @@ def scene(report: Report, plugins: Plugins, depth: int | None = None, views: boo
 
 @attrs.frozen
 class _Source:
-    """Where a value comes from in the picture."""
+    """The place in the picture that a value comes from."""
 
     box: str
     name: str
@@ -125,7 +125,7 @@ class _Stage:
             self._note_parameters(node, record, box)
 
     def _block(self, block: Block, chain: Chain, sources: _Sources) -> None:
-        """The body between its entries and the edges that take the carried values round."""
+        """Adds the body between its entries and the edges that carry values back."""
         open_ = len(chain) < self.depth
         inner: _Sources = {}
         entries: list[str] = []
@@ -192,7 +192,7 @@ class _Stage:
         return self.collapsed[chain]
 
     def _connect(self, source: _Source, box: str, spec: TensorSpec, single: bool = False) -> None:
-        """An edge; into a `single` box each value goes once, however many of its nodes use it."""
+        """Adds an edge. A value enters a `single` box once, however many of the box's nodes use it."""
         key = (source.box, source.name, box)
         if source.box == box or (single and key in self.seen):
             return
@@ -207,7 +207,7 @@ class _Stage:
                 self.uses.append((operand.tied_to or operand.name, box))
 
     def _used(self) -> tuple[Box, ...]:
-        """Returns the boxes without the entries that nothing comes out of."""
+        """Returns the boxes, without entries that nothing leaves."""
         tails = {edge.tail for edge in self.edges}
         unused = {box.id for box in self.boxes.values() if box.kind == "entry" and box.id not in tails}
         self.edges = [edge for edge in self.edges if edge.head not in unused]
@@ -219,7 +219,7 @@ class _Stage:
         )
 
     def _kinds(self, boxes: Iterable[Box]) -> Iterator[Edge]:
-        """Yields the edges, with residual and side ones told apart."""
+        """Yields the edges, with the kinds `residual` and `side` filled in."""
         known = {box.id: box for box in boxes}
         fed = {edge.head for edge in self.edges}
         around = residual(known.values(), self.edges)

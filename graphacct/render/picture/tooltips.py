@@ -1,4 +1,4 @@
-"""What a picture says when one points at it: the whole path, the exact figures, and the formula behind them."""
+"""The tooltips of a picture: the whole path, the exact figures and their formula."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphacct.render.units import human
 from graphacct.reports.report import Report
 
 Formula: TypeAlias = Callable[[NodeCost], Iterable[str]]
-"""Lines about where a node's figures come from."""
+"""Returns the lines about the source of a node's figures."""
 
 EXPLAINED = ("matmul_flops", "vector_flops")
 MOST_TENSORS = 12
@@ -24,7 +24,7 @@ EDGES = {"tied": "one weight, used twice", "loop": "into the next repetition", "
 
 
 def node(report: Report, record: NodeCost, figures: Sequence[Dim], share: str, formula: Formula) -> Any:
-    """Of a node: its tensors, its formulas, its exact figures."""
+    """Returns a node's tooltip: its tensors, its formulas and its exact figures."""
     lines = [record.node.name, record.node.operator, *_tensors(record.node)]
     if record.cost is None:
         lines.append("no cost: nothing registered can cost this operator; it is in no total")
@@ -35,20 +35,20 @@ def node(report: Report, record: NodeCost, figures: Sequence[Dim], share: str, f
 
 
 def scope(report: Report, path: str, words: str, figures: Sequence[Dim], share: str, uncosted: int) -> Any:
-    """Of a scope, open or collapsed: its exact figures."""
+    """Returns the tooltip of a scope, open or collapsed: its exact figures."""
     missing = f"{uncosted} of its nodes have no cost" if uncosted else ""
     return tooltip([path, words, *_exact(report, figures, share), missing])
 
 
 def edge(item: Edge) -> Any:
-    """Of an edge: what flows, and the views that it passes through."""
+    """Returns an edge's tooltip: the value, and the views that it passes through."""
     through = f"through {', '.join(item.views)}" if item.views else ""
     return tooltip([EDGES.get(item.kind, ""), "" if item.spec is None else str(item.spec), through])
 
 
 def formulas_of(plugins: Plugins, report: Report) -> Formula:
-    """Returns the default formula: the operator's own, in symbols and with the values put in, and what it counts; in
-    training what its backward pass keeps, and why."""
+    """Returns the default formula: the operator's own, in symbols and with the values, and what it counts; in training
+    also the tensors that it saves for backward, and why."""
     known: dict[Any, list[str]] = {}
     saved = _saved(report)
 
@@ -66,7 +66,7 @@ def formulas_of(plugins: Plugins, report: Report) -> Formula:
 
 
 def _saved(report: Report) -> dict[str, list[str]]:
-    """Returns lines about what counts as saved at each node."""
+    """Returns lines about the tensors that count as saved at each node."""
     if report.annotated.activations is None:
         return {}
     from graphacct.explanations.saved_bytes import saved_rows

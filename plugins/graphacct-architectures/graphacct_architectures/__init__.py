@@ -1,7 +1,7 @@
-"""The architectures that every user expects: one file a family, sorted by kind, with presets beside it.
+"""The architectures that every user expects: one file per family, sorted by kind, with its presets beside it.
 
-Families import only what `graphacct` exports, and apply operators by name. This index lists the names that each family
-answers to, so that a command imports only the family it needs.
+Families import only what `graphacct` exports, and apply operators by name. This index lists the names of each family,
+so that a command imports only the family that it needs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ HERE = os.path.dirname(__file__)
 
 
 def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> LazyArchitecture:
-    """Returns the family in a file: `decoders.llama` is `decoders/llama.py`, called `llama` unless it says another
-    name."""
+    """Returns the family in a file: `decoders.llama` is `decoders/llama.py`, called `llama` unless `name` is given."""
     name = name or path.rpartition(".")[2]
     presets = PresetFiles(f"{HERE}/{path.replace('.', '/')}.py")
     return LazyArchitecture(name, f"{__name__}.{path}", presets, model_types or (name,))

@@ -31,14 +31,14 @@ ACTIVATIONS = {
     "swish": "silu",
     "tanh": "tanh",
 }
-"""The transformers library's names of activations, and the operators that they are, in order.
+"""The transformers library's names of activations, and the operators of each in order.
 
-Those that are not here have parameters of their own (prelu, xielu) or no operator (laplace).
+Missing names have parameters of their own (prelu, xielu) or no operator (laplace).
 """
 
 
 def activation(default: str) -> Any:
-    """Returns a key that names an activation; ConfigError suggests the closest."""
+    """Returns a key that names an activation. The ConfigError for an unknown one suggests the closest."""
     return fields.checked_field(_activation, default)
 
 
@@ -60,5 +60,5 @@ def _optional_activation(value: Any, field: attrs.Attribute[Any]) -> str | None:
 
 
 def expected(name: str) -> str:
-    """Returns the closest activation, or all of them."""
+    """Returns what a message expects: the closest activation, or all of them."""
     return suggest(name, ACTIVATIONS) or f"; known: {', '.join(sorted(ACTIVATIONS))}"

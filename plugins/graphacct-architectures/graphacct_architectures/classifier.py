@@ -8,27 +8,27 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload, same
 from graphacct_architectures.layers import activation, dropped, linear
 
 EOS = "eos"
-"""What a classifier reads that reads one token of the decoder's for each text."""
+"""The values of `reads` that take one token of the decoder's per text."""
 
 
-@attrs.frozen(eq=False)  # each method that attrs generates is compiled on the way of every report
+@attrs.frozen(eq=False)  # every report compiles each method that attrs generates
 class Classifier:
     """Logits of classes, or of the first and last tokens of spans.
 
     Attributes:
         name: The projection to the logits.
-        outputs: How many there are.
-        reads: What they are made of: `tokens` (logits of each), the `first` token or the `last`, the `mean` of all,
-            `eos` (the token that ends the encoder's text), or the encoder's `pooled` output.
-        dense: The projection before; empty for none.
+        outputs: The number of logits.
+        reads: The input: `tokens` (logits of each), the `first` token or the `last`, the `mean` of all, `eos` (the
+            token that ends the encoder's text), or the encoder's `pooled` output.
+        dense: The name of a projection before it; empty for none.
         width: Its width.
-        activation: The operator behind it, or several; empty for none.
-        early_dropout: The probability with which what it reads is dropped in training.
-        dropout: The probability with which what the last projection reads is.
-        spans: Whether each token has two logits, that it is a span's first and that it is its last.
-        averaged: Whether what the projection before makes of tokens is averaged.
+        activation: The operator or operators after that projection; empty for none.
+        early_dropout: The dropout probability of its input, in training.
+        dropout: The dropout probability of the last projection's input, in training.
+        spans: Whether each token has two logits: for the start and for the end of a span.
+        averaged: Whether the first projection's output is averaged over tokens.
         bias: Whether the last projection has a bias.
-        pooled: Whether the last token's logits are those of the text, though they are worked out of all.
+        pooled: Whether the text's logits are the last token's, although all tokens' logits are computed.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Classifier:
 
 
 def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple[Value, ...]:
-    """Returns the logits made of x (…, width); those of spans' starts and of their ends are two outputs."""
+    """Returns the logits of x (…, width). For spans, the logits of starts and of ends are two outputs."""
     if c.spans and type(c.outputs) is int and c.outputs != 2:
         raise ConfigError(f"num_labels is {c.outputs}: a token begins a span or ends one, which makes 2")
     x = dropped(b, f"{c.name}_early_drop", x, c.early_dropout, workload)
@@ -69,13 +69,13 @@ SPANS = ("start_logits", "end_logits")
 
 
 def checked_loss(c: Classifier | None, workload: Workload, name: str) -> None:
-    """Raises ConfigError for a cross-entropy of what is no one set of logits."""
+    """Raises ConfigError for a cross-entropy without a single set of class logits."""
     if workload.phase == "train" and workload.loss == "cross_entropy" and (c is None or c.spans or same(c.outputs, 1)):
         raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
 
 
 def token(b: Builder, x: Value, which: str) -> Value:
-    """Returns what a head reads of x (batch, seq, width): all of it, or the first or last token or the mean of all."""
+    """Returns the part of x (batch, seq, width) that a head reads: all, the first or last token, or the mean of all."""
     if which == "tokens":
         return x
     if which == "mean":

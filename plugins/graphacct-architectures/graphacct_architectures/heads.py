@@ -28,16 +28,17 @@ CAUSAL, ALONE, SEQUENCE, TOKENS, SPAN, TWO_HEADS = (
     "DoubleHeadsModel",
 )
 ENDINGS = (SEQUENCE, TOKENS, SPAN, TWO_HEADS, ALONE)
-"""Of the classes that are no language models, the one that ends as another does before it."""
+"""Endings of the classes that are not language models, in the order in which they are tried: a name that ends in
+`DoubleHeadsModel` also ends in `Model`."""
 CLASSES = (CAUSAL, ALONE, SEQUENCE, TOKENS, SPAN)
 """What most families have."""
 LABELS_DROPPED = 0.1
-"""The dropout before a classifier of tokens unless a file says another."""
+"""The dropout before a classifier of tokens unless a file gives one."""
 
 
 def first_class() -> Any:
-    """Returns the key `architectures`: the class that the weights are of, the first where it lists several; empty for
-    none, and for the language model under any name."""
+    """Returns the key `architectures`: the class of the weights, the first if there are several. It is empty for no
+    class, and for the language model under any name."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
@@ -50,9 +51,9 @@ def first_class() -> Any:
     return fields.checked_field(check, "")
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
 class HeadConfig:
-    """The keys that say what stands on a decoder: the class, and how many labels its classifier has."""
+    """The keys that determine a decoder's head: the class, and the number of labels of its classifier."""
 
     architectures: str = first_class()
     num_labels: Dim = fields.label_count()
@@ -60,16 +61,16 @@ class HeadConfig:
 
     @property
     def ending(self) -> str:
-        """Which of the classes it is, as its name ends; a name that ends in none of them itself."""
+        """The known ending of the class's name, or the whole name if there is none."""
         if not self.architectures:
             return CAUSAL
         return next((ending for ending in ENDINGS if self.architectures.endswith(ending)), self.architectures)
 
 
 def checked(config: HeadConfig, family: str, classes: Collection[str]) -> str:
-    """Returns the ending of the class; ConfigError if the family has no such class.
+    """Returns the ending of the class. Raises ConfigError if the family has no such class.
 
-    Only the family's own `…Model` is the decoder alone: others' (`Qwen2ForRewardModel`) have heads of their own.
+    Only the family's own `…Model` is the bare decoder: other names (`Qwen2ForRewardModel`) have heads of their own.
     """
     ending = config.ending
     stem = config.architectures.removesuffix(ALONE)
@@ -80,10 +81,10 @@ def checked(config: HeadConfig, family: str, classes: Collection[str]) -> str:
 
 
 def headed(d: Decoder, config: HeadConfig, ending: str, tokens: str = "score", span: str = "") -> Decoder:
-    """Returns the decoder of the class that the file names, of which `d` is the language model.
+    """Returns the decoder of the class that the file names; `d` is the family's language model.
 
-    `tokens` is the name of the classifier of tokens, and `span` what a class that answers questions calls the decoder,
-    where it is another name than the language model's.
+    `tokens` is the name of the classifier of tokens. `span` is the decoder's name in a class that answers questions, if
+    it differs from the language model's.
     """
     _, _, rest = d.module.partition(".")
     if ending == ALONE:
@@ -96,7 +97,7 @@ def labels_head(config: HeadConfig, ending: str, tokens: str) -> Classifier | No
     """Returns the classification head of a class, named `tokens` if it classifies tokens; None if there is none."""
     if ending not in (SEQUENCE, SPAN, TOKENS):
         return None
-    from graphacct_architectures.classifier import Classifier  # a language model needs none: 1 ms of its report's 95
+    from graphacct_architectures.classifier import Classifier  # a language model saves 1 ms of its report's 95
 
     if ending == SEQUENCE:
         return Classifier("score", config.num_labels, bias=False, pooled=True)
@@ -109,7 +110,7 @@ def labels_head(config: HeadConfig, ending: str, tokens: str) -> Classifier | No
 
 
 def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
-    """ConfigError if the workload asks for what a class does not have."""
+    """Raises ConfigError if the workload asks for outputs that the class does not have."""
     if workload.logits == "last" and ending not in (CAUSAL, TWO_HEADS):
         raise ConfigError(f"{config.architectures} has no logits of the vocabulary: leave logits='last' out")
     if ending not in (CAUSAL, TWO_HEADS):
@@ -119,7 +120,7 @@ def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
 
 
 def class_loss(config: HeadConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """Returns the cross-entropy of a configuration's class: of the next token, or of its labels."""
+    """Returns the cross-entropy of a configuration's class: of the next token, or of the labels."""
     entropy = next_token if config.ending in (CAUSAL, TWO_HEADS) else cross_entropy
     return entropy(config, outputs, b)
 

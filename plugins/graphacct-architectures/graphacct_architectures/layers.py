@@ -1,7 +1,7 @@
-"""The modules that transformer families are built from. Each function makes a module's parameters and nodes.
+"""The modules that transformer families are built from. Each function adds a module's parameters and nodes.
 
-The functions are named after torch's modules. A module's node is named by the module's path; a step without a module of
-its own (scores, softmax) by that path and a word.
+The functions are named after torch's modules. A module's node is named by the module's path; a step without its own
+module (scores, softmax) by that path and a word.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Valu
 
 
 def linear(b: Builder, name: str, x: Value, width: Dim, *, bias: bool = True, tied_to: str = "") -> Value:
-    """torch.nn.Linear: `name.weight` stored (out, in), and `name.bias`."""
+    """Applies torch.nn.Linear: `name.weight` stored (out, in), and `name.bias`."""
     weight = b.parameter(f"{name}.weight", (width, x.spec.shape[-1]), tied_to=tied_to)
     rest = (b.parameter(f"{name}.bias", (width,)),) if bias else ()
     return b.apply("linear", x, weight, *rest, name=name)
@@ -28,13 +28,13 @@ def conv1d(b: Builder, name: str, x: Value, width: Dim) -> Value:
 
 
 def layer_norm(b: Builder, name: str, x: Value) -> Value:
-    """torch.nn.LayerNorm over the last dimension, with `name.weight` and `name.bias`."""
+    """Applies torch.nn.LayerNorm over the last dimension, with `name.weight` and `name.bias`."""
     width = x.spec.shape[-1:]
     return b.apply("layer_norm", x, b.parameter(f"{name}.weight", width), b.parameter(f"{name}.bias", width), name=name)
 
 
 def rms_norm(b: Builder, name: str, x: Value, **attributes: str) -> Value:
-    """RMSNorm over the last dimension, with `name.weight`."""
+    """Applies RMSNorm over the last dimension, with `name.weight`."""
     return b.apply("rms_norm", x, b.parameter(f"{name}.weight", x.spec.shape[-1:]), name=name, **attributes)
 
 
@@ -51,8 +51,8 @@ def norm(
 ) -> Value:
     """Applies a norm over the last dimension: the operator `kind`, with `name.weight` and `name.bias` if it has them.
 
-    The gain is the weight, or if `centred` one more than the weight, and then `name` is the scope of both steps.
-    `upcast` says which part of an RMSNorm is computed in float32; if it is `all`, so is the gain.
+    The gain is the weight, or if `centred` the weight plus 1, and then `name` is the scope of both steps. `upcast` says
+    which part of an RMSNorm is computed in float32; if it is `all`, so is the gain.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
@@ -66,14 +66,14 @@ def norm(
 
 
 def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:
-    """Returns an activation of one operator or of several with spaces between, the first applied first."""
+    """Applies an activation of one operator, or of several separated by spaces, the first applied first."""
     for count, operator in enumerate(operators.split()):
         x = b.apply(operator, x, name=name if count == 0 else f"{name}_{operator}")
     return x
 
 
 def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Value:
-    """(batch, seq, heads * width) as (batch, heads, seq, width): two views."""
+    """Returns x (batch, seq, heads * width) as (batch, heads, seq, width): two views."""
     batch, seq = x.spec.shape[:2]
     heads_last = b.apply("reshape", x, name=f"{label}_heads", shape=(batch, seq, heads, width))
     return b.apply("transpose", heads_last, name=f"{label}_transposed", dims=(1, 2))
@@ -82,12 +82,12 @@ def split_heads(b: Builder, x: Value, heads: Dim, width: Dim, label: str) -> Val
 def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: Dim | None = None) -> Value:
     """Returns the keys or values that attention sees: `new`, and in decoding the cached ones before it.
 
-    `new` is (batch, heads, tokens, width) with as many heads as have keys and values of their own, or (batch, tokens,
-    width). With a cache the result is a copy, as the transformers library's DynamicCache makes one, and what the cache
-    holds from then on leaves the graph: all tokens, or the last `window` of them. A decoding step finds the last
-    `window` of its `cache_len` earlier tokens there and sees those of them that are in the new token's window, which
-    counts the new token itself; in a prefill attention sees all, and its mask has the window. Layers with and without a
-    window are blocks of their own, each with its own.
+    `new` is (batch, heads, tokens, width), with the heads of keys and values, or (batch, tokens, width). With a cache
+    the result is a copy, as in the transformers library's DynamicCache. The cache's new content leaves the graph: all
+    tokens, or the last `window` of them. A decoding step finds the last `window` of its `cache_len` earlier tokens in
+    the cache. It sees those in the new token's window, which includes the new token itself. In a prefill, attention
+    sees all tokens, and the window is in its mask. Layers with and without a window are separate blocks, each with its
+    own cache.
     """
     if workload.phase not in ("prefill", "decode"):
         return new
@@ -99,7 +99,7 @@ def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: D
         cache = b.apply("kv_cache", name=f"{label}_cache", shape=(*lead, held, width), dtype=new.spec.dtype)
         if window is not None:
             seen = minimum(held, window - 1)
-            if not same(seen, held):  # the oldest token is out of the new one's window
+            if not same(seen, held):  # the oldest token is outside the new one's window
                 name = f"{label}_cache_seen"
                 cache = b.apply("slice", cache, name=name, dim=-2, start=held - seen, length=seen)
         parts = (cache, new)
@@ -111,20 +111,21 @@ def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: D
 
 
 def merge_heads(b: Builder, x: Value) -> Value:
-    """(batch, heads, seq, width) as (batch, seq, heads * width): a view, and a copy where the layout asks for one."""
+    """Returns x (batch, heads, seq, width) as (batch, seq, heads * width): a view, and a copy if the layout needs
+    one."""
     batch, heads, seq, width = x.spec.shape
     together = b.apply("transpose", x, name="merge_transposed", dims=(1, 2))
     return b.apply("reshape", together, name="merge_heads", shape=(batch, seq, heads * width))
 
 
 def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Value:
-    """torch.nn.Dropout: x itself outside training and where nothing is dropped, as torch returns it."""
+    """Applies torch.nn.Dropout. Returns x itself outside training or if p is 0, as torch does."""
     return b.apply("dropout", x, name=name, p=p) if p and workload.phase == "train" else x
 
 
 def resident(b: Builder, name: str, *parameters: Parameter) -> None:
-    """Adds parameters that are in memory but unused in this phase: the first under `name`, the others with a word of
-    their own behind it."""
+    """Adds parameters that are in memory but unused in this phase: the first under `name`, the others under `name` and
+    a word."""
     for index, parameter in enumerate(parameters):
         word = f"_{parameter.name.rpartition('.')[2]}" if index else ""
         b.apply("resident", parameter, name=f"{name}{word}")

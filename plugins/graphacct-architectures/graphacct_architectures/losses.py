@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def total(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """Returns the sum of every output: each is summed, then these sums are added up."""
+    """Returns the sum of all outputs: each is summed, then the sums are added."""
     b.returned()
     first, *others = outputs
     result: Value = b.apply("sum", first, name="loss_0" if others else "loss")
@@ -33,7 +33,7 @@ def cross_entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
 
 
 def own_cross_entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """The same, computed by the model itself: what its function holds stays in memory until then."""
+    """Returns the same, computed by the model itself: the values that its function holds stay in memory until then."""
     logits = outputs[0]
     rows = b.apply("reshape", logits, name="loss_rows", shape=(prod(logits.spec.shape[:-1]), logits.spec.shape[-1]))
     targets = b.input("targets", rows.spec.shape[:1], "int64")
@@ -45,7 +45,7 @@ def next_token(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the transformers library's loss of a causal language model, in float32: each position's target is the
     next token.
 
-    The labels are padded by one and the first is left out, so that no position of the logits has to be.
+    The labels are padded by one and their first is dropped, so that no position of the logits is dropped.
     """
     logits = outputs[0]
     batch, seq, vocabulary = logits.spec.shape

@@ -29,9 +29,9 @@ class Tower:
         bias: Whether the projections of q, k and v have biases.
         norms: The names of the norms before attention and before the network.
         causal: Whether a token sees only those before it.
-        attention_dropout: The probability with which weights are dropped in training.
-        dropout: The probability with which a module's output is.
-        d_head: Width of a head; None for the stream's over the heads.
+        attention_dropout: The dropout probability of the attention weights, in training.
+        dropout: The dropout probability of each module's output, in training.
+        d_head: Width of a head; None for the stream's width divided by the heads.
     """
 
     layers: Dim
@@ -49,7 +49,7 @@ class Tower:
 
 
 def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
-    """x (batch, seq, width) after all layers."""
+    """Returns x (batch, seq, width) after all layers."""
     batch, seq, width = x.spec.shape
     d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads") if t.d_head is None else t.d_head
     constants: tuple[Value, ...] = ()
@@ -60,7 +60,7 @@ def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
 
 
 def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
-    """Returns the body of one layer; a mask is only there in eager causal attention."""
+    """Returns the body of one layer; only eager causal attention has a mask."""
 
     def body(b: Builder, x: Value, mask: Value | None = None) -> Value:
         b.hold(x)
@@ -84,7 +84,7 @@ def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
 def attention(
     t: Tower, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None
 ) -> tuple[Value, tuple[Value, ...]]:
-    """Self-attention whose scope the builder is in, as one fused operator or written out, and then the weights too."""
+    """Adds self-attention; the builder is in its scope. Returns the output and, with eager attention, the weights."""
     width = x.spec.shape[-1]
     written: tuple[Value, ...] = ()
     q, k, v = (
@@ -110,8 +110,8 @@ def attention(
 
 
 def patches(b: Builder, name: str, pixels: Value, width: Dim, size: tuple[Dim, Dim], *, bias: bool) -> Value:
-    """Returns each patch of an image as a token: a convolution `name` whose stride is its kernel, (batch, patches,
-    width)."""
+    """Returns each patch of an image as a token, (batch, patches, width), by a convolution `name` whose stride is its
+    kernel."""
     weight = b.parameter(f"{name}.weight", (width, pixels.spec.shape[1], *size))
     rest = (b.parameter(f"{name}.bias", (width,)),) if bias else ()
     x = b.apply("convolution", pixels, weight, *rest, name=name, stride=size)
@@ -126,7 +126,7 @@ def patch_count(image: tuple[Dim, Dim], patch: tuple[Dim, Dim]) -> Dim:
 
 
 def check_image(given: tuple[Dim, Dim] | None, learned: tuple[Dim, Dim], key: str = "image_size") -> tuple[Dim, Dim]:
-    """Returns the image's sides; ConfigError when the model has learned positions for another size."""
+    """Returns the image's sides. Raises ConfigError if the model has learned positions for another size."""
     assert given is not None  # the architecture declares its default
     if not all(map(same, given, learned)) and all(type(side) is int for side in (*given, *learned)):
         raise ConfigError(

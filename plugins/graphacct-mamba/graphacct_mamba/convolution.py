@@ -1,4 +1,4 @@
-"""The causal convolution in front of a scan: each channel on its own, over the last few positions."""
+"""The causal convolution before a scan: each channel separately, over the last few positions."""
 
 from graphacct_architectures.layers import activation as activated
 
@@ -9,10 +9,11 @@ from graphacct_mamba.state import keep
 def causal_convolution(
     b: Builder, x: Value, taps: Dim, activation: str, workload: Workload, *, bias: bool = True
 ) -> Value:
-    """x (batch, channels, seq) convolved with `taps` positions, then the activation.
+    """Convolves x (batch, channels, seq) over `taps` positions, then applies the activation.
 
-    It is padded on both sides and what is too much is cut off, as the transformers library does, so that it works on
-    taps - 1 positions more; in decoding on one more, because the state has as many positions as the kernel.
+    As in the transformers library, x is padded on both sides and the excess is cut off, so that the convolution
+    computes taps - 1 extra positions. In decoding it computes one extra, because the state has as many positions as the
+    kernel.
     """
     batch, channels, seq = x.spec.shape
     weight = b.parameter("conv1d.weight", (channels, 1, taps))
@@ -36,7 +37,7 @@ def causal_convolution(
 
 
 def kept_window(b: Builder, x: Value, taps: Dim) -> Value:
-    """x, in front of which a prompt shorter than the kernel is padded; its last `taps` positions stay in the cache."""
+    """Returns x, padded in front if it is shorter than the kernel, and keeps its last `taps` positions in the cache."""
     seq = x.spec.shape[-1]
     if type(seq) is int and type(taps) is int and seq < taps:
         x = b.apply("pad", x, name="conv_padded", padding=((taps - seq, 0),))

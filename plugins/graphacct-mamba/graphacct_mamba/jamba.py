@@ -1,4 +1,4 @@
-"""Jamba: attention in one of several layers, scans in the others, experts in every other one.
+"""Jamba: attention in one of several layers, scans in the others, and experts in every other layer.
 
 Lieber et al., "Jamba: A Hybrid Transformer-Mamba Language Model", 2024 (arXiv:2403.19887).
 """
@@ -69,7 +69,7 @@ def _keys(kind: str) -> tuple[str, str]:
 
 @attrs.frozen
 class Layer:
-    """One layer: attention or a mixer, then one network or experts."""
+    """One layer: attention or a mixer, then a single network or experts."""
 
     mix: Attention | Mixer
     feed_forward: Mlp | Experts
@@ -138,7 +138,7 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
 
 
 def body(kind: Layer, workload: Workload) -> Callable[..., Value]:
-    """Returns the body of one kind of layer; a mask is only there in eager attention."""
+    """Returns the body of one kind of layer; only eager attention has a mask."""
 
     def run(b: Builder, x: Value, *masks: Value) -> Value:
         b.hold(x)

@@ -15,7 +15,7 @@ from graphacct_mamba.sizes import rank
 
 CAUSAL, MODEL = "MambaForCausalLM", "MambaModel"
 CONTEXT = 2048
-"""Tokens per sequence unless said: what the published models were trained on; a configuration has no limit."""
+"""The default tokens per sequence, on which the published models were trained; a configuration has no limit."""
 
 
 @attrs.frozen(kw_only=True)
@@ -67,8 +67,8 @@ def check_head(headed: bool, name: str, workload: Workload) -> None:
 
 
 def stacked(config: Any, base: str, mix: Callable[[Builder, Value], Value], workload: Workload, b: Builder) -> Value:
-    """Embedding, layers of a norm and what `mix` makes, a norm and, but for the class `base`, the head: as Mamba and
-    Mamba-2 have them."""
+    """Adds the model around the mixers, for Mamba and Mamba-2: the embedding, layers of a norm and `mix`, a norm and,
+    except in the class `base`, the head."""
 
     def layer(b: Builder, x: Value) -> Value:
         b.hold(x)

@@ -89,7 +89,7 @@ def mixer(config: Mamba2Config, workload: Workload, b: Builder, x: Value) -> Val
         "softplus", b.apply("add", step, b.parameter("dt_bias", (heads,)), name="dt_shifted"), name="dt_soft"
     )
     if workload.phase != "decode":
-        step = b.apply("clamp", step, name="dt")  # to time_step_limit, which is no limit unless said
+        step = b.apply("clamp", step, name="dt")  # to time_step_limit, which by default is no limit
     y = scanned(config, workload, b, u, step, rates, into, out_of)
     y = b.apply("reshape", y, name="heads", shape=(batch, seq, inner))
     y = gated_norm(config, b, y, gate)
@@ -99,7 +99,7 @@ def mixer(config: Mamba2Config, workload: Workload, b: Builder, x: Value) -> Val
 def scanned(
     config: Mamba2Config, workload: Workload, b: Builder, x: Value, step: Value, rates: Value, into: Value, out: Value
 ) -> Value:
-    """Returns the scan's output: in chunks for a sequence, one step on the state that the cache has for a token."""
+    """Returns the scan's output: in chunks for a sequence, or for one token a single step on the cached state."""
     skip = b.parameter("D", (config.num_heads,))
     if workload.phase == "decode":
         shape = (x.spec.shape[0], config.num_heads, config.head_dim, config.state_size)
@@ -120,7 +120,7 @@ def scanned(
 
 
 def chunked(b: Builder, x: Value, chunks: Dim, length: Dim, label: str) -> Value:
-    """x (batch, seq, …) as (batch, chunks, length, …), the last chunk padded."""
+    """Returns x (batch, seq, …) as (batch, chunks, length, …), with the last chunk padded."""
     batch, seq, *rest = x.spec.shape
     if not same(seq, chunks * length):
         padding = ((0, chunks * length - seq), *((0, 0) for _ in rest))
@@ -138,7 +138,7 @@ def joined(b: Builder, y: Value, seq: Dim) -> Value:
 
 
 def gated_norm(config: Mamba2Config, b: Builder, x: Value, gate: Value) -> Value:
-    """x times silu(gate), each group of channels normalized, in float32, then the gain."""
+    """Returns x times silu(gate), with each group of channels normalized in float32, times the gain."""
     batch, seq, inner = x.spec.shape
     with b.scope("norm"):
         if gate.spec.dtype != "float32":

@@ -18,12 +18,12 @@ class Mixer:
     Attributes:
         inner: Channels of the scan.
         state: Numbers in the state of a channel.
-        rank: Width of the projection that the time steps are made from.
-        taps: Positions that the convolution sees.
+        rank: Width of the projection from which the time steps are computed.
+        taps: Positions that the convolution sees at once.
         activation: The operator of the convolution's activation.
         bias: Whether the outer projections have biases.
         conv_bias: Whether the convolution has one.
-        normed: Whether time steps, B and C are normalized, as Jamba has it.
+        normed: Whether time steps, B and C are normalized, as in Jamba.
     """
 
     inner: Dim
@@ -65,7 +65,8 @@ def mixer(m: Mixer, workload: Workload, b: Builder, x: Value) -> Value:
 def scanned(
     m: Mixer, workload: Workload, b: Builder, x: Value, step: Value, rates: Value, into: Value, out_of: Value
 ) -> Value:
-    """Returns the scan's output; with a cache, from the state that it has, and with the last state left in it."""
+    """Returns the scan's output. With a cache, the scan starts from the cached state and leaves its last state
+    there."""
     batch = x.spec.shape[0]
     state: tuple[Value, ...] = ()
     if workload.phase == "decode":
@@ -78,7 +79,7 @@ def scanned(
 
 
 def decay_rates(b: Builder, shape: tuple[Dim, ...]) -> Value:
-    """-exp(A_log), in float32, in which the scan computes."""
+    """Returns -exp(A_log), in float32 like the scan."""
     logs: Value | Parameter = b.parameter("A_log", shape)
     if b.dtype != "float32":
         logs = b.apply("cast", logs, name="A_log_wide", dtype="float32")

@@ -1,7 +1,7 @@
-"""Scans of selective state spaces, as one operator each: what the transformers library runs in plain torch.
+"""Scans of selective state spaces, one operator each, for what the transformers library runs in plain torch.
 
-A state is n numbers for each channel. At each position it decays, takes in the position's input, and is read out; how
-fast it decays, what it takes in and what is read depend on the position.
+A state is n numbers for each channel. At each position it decays, takes in the position's input and is read out. The
+decay, the input and the readout depend on the position.
 """
 
 from typing import Any

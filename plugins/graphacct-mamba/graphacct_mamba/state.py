@@ -18,5 +18,5 @@ def state_keep() -> Work:
 
 
 def keep(b: Builder, x: Value, label: str) -> None:
-    """Hand x to the next step."""
+    """Hands x to the next step."""
     b.emit(b.apply("state_keep", x, name=f"{label}_state_kept"))

@@ -14,7 +14,7 @@ FAMILIES = (
     LazyArchitecture("hf-resnet", "graphacct_vision.hf_resnet", PresetFiles(f"{HERE}/hf_resnet.py"), ("resnet",)),
     LazyArchitecture("convnext", "graphacct_vision.convnext", PresetFiles(f"{HERE}/convnext.py"), ("convnext",)),
 )
-"""ResNet as torchvision writes it, and what the transformers library has, which reads its config.json."""
+"""ResNet as in torchvision, and the transformers library's models, which read a config.json."""
 
 
 OPERATORS = {"normalization": "batch_norm", "pooling": "max_pool avg_pool adaptive_avg_pool"}

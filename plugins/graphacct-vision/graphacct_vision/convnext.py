@@ -55,7 +55,7 @@ def build(config: ConvNextConfig, workload: Workload, b: Builder) -> Value | tup
 
 
 def encoded(config: ConvNextConfig, b: Builder, x: Value) -> tuple[Value, Value]:
-    """Returns the last stage's output, and its mean over the image, normalized."""
+    """Returns the last stage's output, and its normalized mean over the image."""
     with b.scope("embeddings"):
         x = patched(b, "patch_embeddings", x, config.hidden_sizes[0], config.patch_size)
         x = norm_of_channels(b, "layernorm", x)
@@ -92,7 +92,7 @@ def patched(b: Builder, name: str, x: Value, channels: Dim, step: tuple[Dim, Dim
 
 
 def norm_of_channels(b: Builder, name: str, x: Value) -> Value:
-    """x (batch, channels, …) normalized over its channels."""
+    """Returns x (batch, channels, …) normalized over its channels."""
     x = b.apply("permute", x, name=f"{name}_channels_last", dims=(0, 2, 3, 1))
     return b.apply("permute", layer_norm(b, name, x), name=f"{name}_channels_first", dims=(0, 3, 1, 2))
 

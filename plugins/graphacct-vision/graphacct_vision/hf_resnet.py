@@ -17,7 +17,7 @@ from graphacct_vision.stages import ALIASES, Staged, repeated
 
 MODEL, CLASSIFIER = "ResNetModel", "ResNetForImageClassification"
 REDUCTION = 4
-"""How much narrower the middle of a bottleneck is."""
+"""The factor by which the middle of a bottleneck is narrower."""
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +63,7 @@ def encoded(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) ->
 
 
 def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int, b: Builder, x: Value) -> Value:
-    """Convolutions around a residual connection: two 3x3, or 1x1, 3x3 and 1x1 with a narrow middle."""
+    """Adds convolutions with a residual connection: two 3x3, or 1x1, 3x3 and 1x1 with a narrow middle."""
     training = workload.phase == "train"
     steps: list[tuple[Dim, int, int, str]]
     if config.layer_type == "basic":

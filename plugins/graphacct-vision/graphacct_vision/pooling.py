@@ -15,14 +15,15 @@ SHAPE = "torch keeps the input for its shape"
 
 
 def check_rank(space: tuple[Any, ...]) -> int:
-    """Returns how many spatial dimensions there are; ShapeError unless 1 to 3."""
+    """Returns the number of spatial dimensions. Raises ShapeError unless it is 1 to 3."""
     if not 1 <= len(space) <= MOST_SPATIAL:
         raise ShapeError(f"pools 1 to {MOST_SPATIAL} spatial dimensions; after batch and channels x has {list(space)}")
     return len(space)
 
 
 def per_axis(value: Any, rank: int, what: str, least: int = 1) -> tuple[Any, ...]:
-    """Returns an attribute written out for each of `rank` spatial dimensions; OperatorError when it does not fit."""
+    """Returns an attribute as one number for each of `rank` spatial dimensions. Raises OperatorError if it does not
+    fit."""
     given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * rank
     if len(given) != rank:
         raise OperatorError(f"{what} {list(given)} has {len(given)} numbers for {rank} spatial dimensions")
@@ -37,8 +38,8 @@ def windows(
 ) -> tuple[Any, ...]:
     """Returns how many windows fit along each spatial dimension (torch's rule).
 
-    Raises ShapeError when no window fits, or when the padding is more than half the kernel, where a window would see
-    nothing but padding.
+    Raises ShapeError if no window fits, or if the padding is more than half the kernel, so that a window could see only
+    padding.
     """
     rank = check_rank(space)
     sizes = zip(
@@ -64,7 +65,7 @@ def _along(axis: int, size: Any, kernel: Any, stride: Any, padding: Any, dilatio
         )
     if not ceil_mode:
         return floor_div(room, stride) + 1
-    # A window that overhangs the end counts, unless it would start in the padding there.
+    # A window that overhangs the end counts unless it starts in the padding there.
     return minimum(ceil_div(room, stride) + 1, ceil_div(size + padding, stride))
 
 
@@ -137,7 +138,7 @@ def _adapted(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any,
 
 
 def covered(size: Any, windows: Any) -> Any:
-    """Positions that all adapted windows along one axis see together; window i is [⌊i size / windows⌋,
+    """Returns the positions that all adapted windows along one axis see together; window i is [⌊i size / windows⌋,
     ⌈(i + 1) size / windows⌉), so that each boundary that falls inside a position is seen twice."""
     if type(size) is int:
         return size + windows - gcd(size, windows)

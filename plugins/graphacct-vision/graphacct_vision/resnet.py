@@ -15,7 +15,7 @@ from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Valu
 
 STAGES = 4
 PLANES = 64
-"""The planes that `width_per_group` is stated for."""
+"""The planes for which `width_per_group` is stated."""
 
 Body: TypeAlias = Callable[..., Value]
 
@@ -32,8 +32,8 @@ class ResNetConfig:
         width_per_group: Channels per group for 64 planes.
         num_channels: Channels of the image.
         num_classes: Outputs.
-        training: Whether batch normalisation takes the batch's statistics and updates its own in every phase; in the
-            phase `train` it does.
+        training: Whether batch normalisation uses the batch's statistics and updates its running ones in every phase,
+            and not only in `train`.
     """
 
     block: str = fields.choice("bottleneck", ("basic", "bottleneck"))
@@ -72,7 +72,7 @@ def build(config: ResNetConfig, workload: Workload, b: Builder) -> Value:
 
 
 def stage(config: ResNetConfig, name: str, depth: Dim, planes: Dim, stride: int, b: Builder, x: Value) -> Value:
-    """`depth` blocks: the first where it changes the shape, then the equal ones as one repeat."""
+    """Adds `depth` blocks: the first, if it changes the shape, then the equal ones as one repeat."""
     body, expansion = BLOCKS[config.block]
     start = 0
     if stride != 1 or not same(x.spec.shape[1], planes * expansion):
@@ -86,7 +86,7 @@ def stage(config: ResNetConfig, name: str, depth: Dim, planes: Dim, stride: int,
 
 
 def basic(config: ResNetConfig, planes: Dim, stride: int, b: Builder, x: Value) -> Value:
-    """Two 3x3 convolutions around a residual connection."""
+    """Adds two 3x3 convolutions with a residual connection."""
     y = convolution(b, "conv1", x, planes, kernel=3, stride=stride)
     y = b.apply("relu", batch_norm(config, b, "bn1", y))
     y = convolution(b, "conv2", y, planes, kernel=3)
@@ -94,7 +94,7 @@ def basic(config: ResNetConfig, planes: Dim, stride: int, b: Builder, x: Value) 
 
 
 def bottleneck(config: ResNetConfig, planes: Dim, stride: int, b: Builder, x: Value) -> Value:
-    """1x1 down, 3x3, 1x1 up around a residual connection."""
+    """Adds convolutions 1x1 down, 3x3 and 1x1 up with a residual connection."""
     inner = exact_div(planes * config.width_per_group, PLANES, f"planes * width_per_group / {PLANES}") * config.groups
     y = convolution(b, "conv1", x, inner)
     y = b.apply("relu", batch_norm(config, b, "bn1", y))
@@ -105,7 +105,7 @@ def bottleneck(config: ResNetConfig, planes: Dim, stride: int, b: Builder, x: Va
 
 
 def residual(config: ResNetConfig, stride: int, b: Builder, x: Value, y: Value) -> Value:
-    """relu(y + x), x brought to y's shape by a 1x1 convolution where they differ."""
+    """Returns relu(y + x), with x brought to y's shape by a 1x1 convolution if they differ."""
     channels = y.spec.shape[1]
     if stride != 1 or not same(x.spec.shape[1], channels):
         with b.scope("downsample"):
@@ -115,20 +115,20 @@ def residual(config: ResNetConfig, stride: int, b: Builder, x: Value, y: Value) 
 
 
 BLOCKS: dict[str, tuple[Body, int]] = {"basic": (basic, 1), "bottleneck": (bottleneck, 4)}
-"""Each kind of block, and how much wider than its planes its output is."""
+"""Each kind of block, with the ratio of its output's channels to its planes."""
 
 
 def convolution(
     b: Builder, name: str, x: Value, channels: Dim, *, kernel: int = 1, stride: int = 1, groups: Dim = 1
 ) -> Value:
-    """torch.nn.Conv2d without bias, padded so that stride 1 keeps the image's size."""
+    """Applies torch.nn.Conv2d without bias, padded so that stride 1 keeps the image's size."""
     taken = exact_div(x.spec.shape[1], groups, f"channels of {name} / groups")
     weight = b.parameter(f"{name}.weight", (channels, taken, kernel, kernel))
     return b.apply("convolution", x, weight, name=name, stride=stride, padding=kernel // 2, groups=groups)
 
 
 def batch_norm(config: ResNetConfig, b: Builder, name: str, x: Value) -> Value:
-    """torch.nn.BatchNorm2d: two parameters, and the buffers of its running statistics."""
+    """Applies torch.nn.BatchNorm2d: two parameters, and the buffers of its running statistics."""
     channels = x.spec.shape[1:2]
     return b.apply(
         "batch_norm",

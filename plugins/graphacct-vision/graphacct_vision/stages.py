@@ -1,4 +1,4 @@
-"""The parts that the transformers library's convolutional families share: configuration keys and stages of blocks."""
+"""Shared by the transformers library's convolutional families: configuration keys and stages of blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALIASES = {"torch_dtype": "dtype", **fields.LABELS}
 
 @attrs.frozen(kw_only=True)
 class Staged:
-    """The keys that the families share, of which the cost depends on these."""
+    """The keys that the families share and that the cost depends on."""
 
     num_channels: Dim = fields.size(3)
     depths: tuple[Dim, ...] = fields.counts((3, 4, 6, 3))
@@ -34,7 +34,7 @@ class Staged:
 def repeated(
     name: str, depth: Dim, first: Callable[..., Value], other: Callable[..., Value], b: Builder, x: Value
 ) -> Value:
-    """`depth` blocks: the first, which changes the shape, then the equal ones as one repeat."""
+    """Adds `depth` blocks: the first, which changes the shape, then the equal ones as one repeat."""
     with b.scope(f"{name}.0"):
         x = first(b, x)
     rest = depth - 1

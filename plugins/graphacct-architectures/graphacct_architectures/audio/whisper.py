@@ -1,4 +1,4 @@
-"""Whisper: an encoder of 30 seconds of speech, 3,000 frames whatever was said, and a decoder of its text.
+"""Whisper: an encoder of 30 seconds of speech, always 3,000 frames, and a decoder of its text.
 
 Radford et al., 2022 (arXiv:2212.04356).
 """
@@ -60,7 +60,7 @@ class WhisperConfig:
 
 
 def describe(config: WhisperConfig) -> EncoderDecoder:
-    """Equal layers in both stacks; keys have no bias."""
+    """Returns equal layers in both stacks; keys have no bias."""
     width, sources, targets = config.d_model, config.max_source_positions, config.max_target_positions
 
     def attention(module: str, heads: Dim, cross: bool = False) -> Attention:

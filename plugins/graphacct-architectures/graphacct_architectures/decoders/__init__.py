@@ -1,7 +1,7 @@
 """Decoder-only language models: one file a family, and the parts that families are built from, for plugins too.
 
-A family is a configuration class and a function that describes a configuration: `decoder` makes an Architecture of the
-two. A model of another shape builds its graph with `attention`, `mlp`, `experts` and `stack`. Each name is imported
+A family is a configuration class and a function that describes a configuration: `decoder` makes an Architecture from
+the two. A model of another shape builds its graph with `attention`, `mlp`, `experts` and `stack`. Each name is imported
 from its file in `parts/` on first use.
 """
 
@@ -58,7 +58,7 @@ FILES = {
     "stack": "stack",
     "whole": "family",
 }
-"""The file of a name; that of any other is `description`."""
+"""The file of each name; all other names are in `description`."""
 
 if not TYPE_CHECKING:
 

@@ -32,7 +32,7 @@ class BloomConfig(HeadConfig):
 
 
 def describe(config: BloomConfig) -> Decoder:
-    """Returns a stack of equal layers; the network is four times as wide as the stream in every model."""
+    """Returns a stack of equal layers, whose network is always four times as wide as the stream."""
     width = config.hidden_size
     layer = Layer(
         Attention(

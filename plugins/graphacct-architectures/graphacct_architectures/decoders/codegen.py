@@ -15,7 +15,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 SHARDS = 4
-"""The accelerators that the published weights were trained on: the joint projection is cut in as many parts."""
+"""The number of parts of the joint projection: the accelerators that the published weights were trained on."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,8 +1,8 @@
 """DeepSeek-V2: latent attention; after a dense first layer, small routed experts and shared ones.
 
 DeepSeek-AI, 2024 (arXiv:2405.04434). This is the transformers library's class, which never normalises the chosen
-weights, whatever `norm_topk_prob` says. Its rotary positions are complex numbers and are counted as cosines and sines:
-rotating a pair takes 4 products and 2 sums either way.
+weights, whatever `norm_topk_prob` says. Its rotary positions are complex numbers, which are counted as cosines and
+sines: rotating a pair takes 4 products and 2 sums either way.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class DeepseekV2Config(LatentConfig):
 
     @property
     def groups(self) -> tuple[Dim, Dim]:
-        """How many groups of experts there are, and how many of them a token's are chosen from."""
+        """The number of groups of experts, and the number of groups that a token's experts are chosen from."""
         if self.topk_method == GREEDY:
             return 1, 1
         if self.n_group is None or self.topk_group is None:
@@ -43,7 +43,7 @@ class DeepseekV2Config(LatentConfig):
 
 
 def describe(config: DeepseekV2Config) -> Decoder:
-    """Returns a softmax over all experts, and with groups a choice among those of the best."""
+    """Returns layers whose experts are chosen by a softmax over all, or with groups among the best groups."""
     activation, bias = ACTIVATIONS[config.hidden_act], config.mlp_bias
     groups, chosen = config.groups
     width = config.n_shared_experts * config.moe_intermediate_size

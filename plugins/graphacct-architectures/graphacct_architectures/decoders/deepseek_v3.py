@@ -1,4 +1,4 @@
-"""DeepSeek-V3 and R1: latent attention; experts chosen by sigmoids that a buffer corrects, among the best groups.
+"""DeepSeek-V3 and R1: latent attention; experts chosen by sigmoids plus a correction, among the best groups.
 
 DeepSeek-AI, 2024 (arXiv:2412.19437). It was published in FP8 and is counted dequantized, in the report's dtype. The
 module that predicts a second token is not in the library's class and is not counted.
@@ -37,7 +37,7 @@ class DeepseekV3Config(LatentConfig):
 
 
 def describe(config: DeepseekV3Config) -> Decoder:
-    """Weights without the correction, normalised, of the experts that it helped to choose."""
+    """Returns layers whose experts are chosen with the correction; their weights are normalised without it."""
     activation = ACTIVATIONS[config.hidden_act]
     width = config.n_shared_experts * config.moe_intermediate_size
     experts = Experts(

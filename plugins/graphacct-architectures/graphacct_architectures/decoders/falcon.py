@@ -23,7 +23,7 @@ NORM = Norm(LAYER_NORM, bias=True)
 class FalconConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on.
 
-    `n_head_kv` is the first files' word for `num_kv_heads`; only the new decoder had it.
+    `n_head_kv` is the first files' name for `num_kv_heads`; only the new decoder had it.
     """
 
     vocab_size: Dim = fields.size(65024)
@@ -54,7 +54,7 @@ class FalconConfig(HeadConfig):
 
     @property
     def kv_heads(self) -> Dim:
-        """Heads of keys and values: in the old decoder one, or all."""
+        """Heads of keys and values; one or all in the old decoder."""
         heads = self.num_attention_heads
         if not self.is_new:
             return 1 if self.multi_query else heads
@@ -68,8 +68,8 @@ class FalconConfig(HeadConfig):
 def describe(config: FalconConfig) -> Decoder:
     """Returns a stack of equal layers; the softmax is in the model's dtype.
 
-    The cache holds the heads of keys and values that there are; the transformers library's holds a copy for each query
-    head in the new decoder.
+    The cache holds each head of keys and values once. In the new decoder, the transformers library's cache holds a copy
+    for each query head.
     """
     width, parallel = config.hidden_size, config.is_new or config.parallel_attn
     d_head = exact_div(width, config.num_attention_heads, "hidden_size / num_attention_heads")

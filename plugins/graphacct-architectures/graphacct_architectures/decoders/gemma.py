@@ -18,7 +18,7 @@ CENTRED = Norm(centred=True, upcast="all")
 
 @attrs.frozen(kw_only=True)
 class GemmaConfig(DecoderConfig):
-    """The keys of the published config.json that the cost depends on; `gelu` there has always meant its tanh form."""
+    """The keys of the published config.json that the cost depends on; `gelu` always means the tanh form there."""
 
     vocab_size: Dim = fields.size(256000)
     hidden_size: Dim = fields.size(3072)

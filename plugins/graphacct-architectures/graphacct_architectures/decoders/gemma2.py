@@ -28,7 +28,8 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 @attrs.frozen(kw_only=True)
 class Gemma2Config(DecoderConfig):
-    """The keys of the published config.json that the cost depends on; without `layer_types` the first has a window."""
+    """The keys of the published config.json that the cost depends on; without `layer_types` the first layer has a
+    window."""
 
     vocab_size: Dim = fields.size(256000)
     hidden_size: Dim = fields.size(2304)
@@ -54,7 +55,7 @@ class Gemma2Config(DecoderConfig):
 
 
 def describe(config: Gemma2Config) -> Decoder:
-    """Layers with and without a window in turn."""
+    """Returns layers that alternate with and without a window."""
     kinds = kinds_of_attention(config, lambda index: FULL if index % 2 else SLIDING)
     return sandwiched(config, kinds, rotary_tables=dict.fromkeys((FULL, SLIDING), "rotary_emb"))
 

@@ -18,7 +18,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 class Gemma3Config(Gemma2Config):
     """The keys of the published config.json that the cost depends on.
 
-    Each `sliding_window_pattern`th layer sees all.
+    Each `sliding_window_pattern`th layer sees all positions.
     """
 
     vocab_size: Dim = fields.size(262208)
@@ -29,15 +29,15 @@ class Gemma3Config(Gemma2Config):
 
     @property
     def window(self) -> Dim | None:
-        """How many positions the layers with a window see: to either side half of what the file says, and the token
-        itself, where attention goes both ways (EmbeddingGemma)."""
+        """How many positions the layers with a window see. If attention goes both ways (EmbeddingGemma): half of the
+        file's value on either side, and the token itself."""
         if self.use_bidirectional_attention and self.sliding_window is not None:
             return floor_div(self.sliding_window, 2) + 1
         return self.sliding_window
 
 
 def describe(config: Gemma3Config) -> Decoder:
-    """Gemma 2's layers, with a norm of queries and keys."""
+    """Returns Gemma 2's layers, with a norm of queries and keys."""
     pattern = config.sliding_window_pattern
     if type(pattern) is not int:
         raise ConfigError(f"sliding_window_pattern is {pattern}: give a number")

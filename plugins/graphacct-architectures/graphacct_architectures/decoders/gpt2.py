@@ -61,7 +61,7 @@ class GPT2Config(HeadConfig):
 
 
 def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from token ids to logits, or to what the class that the file names has instead."""
+    """Returns the graph from token ids to logits, or to the outputs of the class that the file names."""
     ending = checked(config, "gpt2", CLASSES)
     check_outputs(ending, config, workload)
     batch, seq, width = workload.batch, workload.seq_len, config.n_embd
@@ -89,7 +89,7 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[V
         x = b.repeat("h", config.n_layer, partial(block, config, d_head, workload), x, constants=constants)
         x = layer_norm(b, "ln_f", x)
     if workload.phase == "train":
-        b.hold(x)  # until the loss, which the model computes itself
+        b.hold(x)  # until the loss, which the model itself computes
     if ending == ALONE:
         return x
     classifier = labels_head(config, ending, tokens="classifier")
@@ -103,10 +103,10 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[V
 
 
 def summary(config: GPT2Config, b: Builder, x: Value) -> Value:
-    """One position of each sequence, or the mean of all, and a score of it as one of several choices.
+    """Returns one position of each sequence, or the mean of all, projected to a score as one of several choices.
 
-    The class that has it has one label, whatever `num_labels` says. Its loss is written as that of the language model;
-    gradients flow from both outputs.
+    Its class has one label, whatever `num_labels` says. The loss is the language model's; gradients flow from both
+    outputs.
     """
     seq = x.spec.shape[1]
     with b.scope("multiple_choice_head"):
@@ -123,8 +123,8 @@ def summary(config: GPT2Config, b: Builder, x: Value) -> Value:
 def block(
     config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None = None
 ) -> Value:
-    """One transformer block; `mask` is only there in eager attention."""
-    b.hold(x)  # the loop over the layers still has it
+    """Adds one transformer block; only eager attention has a `mask`."""
+    b.hold(x)  # the loop over the layers still holds it
     y = layer_norm(b, "ln_1", x)
     with b.scope("attn"):
         b.hold(y)
@@ -145,9 +145,9 @@ def block(
 def attention(
     config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None
 ) -> tuple[Value, tuple[Value, ...]]:
-    """Causal self-attention over all heads, written out (with a mask) or as one fused operator.
+    """Adds causal self-attention over all heads, as separate nodes (with a mask) or as one fused operator.
 
-    Gives the output, and the weights where they are written out: the published module returns both.
+    Returns the output and, with eager attention, the weights: the published module returns both.
     """
     joint = conv1d(b, "c_attn", x, 3 * config.n_embd)
     parts = b.apply("split", joint, name="qkv", parts=3)

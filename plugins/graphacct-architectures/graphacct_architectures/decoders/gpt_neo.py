@@ -26,11 +26,11 @@ from graphacct_architectures.heads import HeadConfig
 NORM = Norm(LAYER_NORM, bias=True)
 GLOBAL, LOCAL = "global", "local"
 MOST_LAYERS = 2**16
-"""More layers than this are not spelt out."""
+"""The most layers whose kinds are listed one by one."""
 
 
 def attention_types() -> Any:
-    """Returns the kinds of attention: pairs of a list of kinds and how often it comes, as `[[["global", "local"],
+    """Returns the kinds of attention: pairs of a list of kinds and its number of repeats, as `[[["global", "local"],
     12]]`."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...] | None:
@@ -75,7 +75,7 @@ class GPTNeoConfig(HeadConfig):
 
 
 def describe(config: GPTNeoConfig) -> Decoder:
-    """Layers as `attention_types` says, or global and local in turn.
+    """Returns layers of the kinds in `attention_types`, or global and local ones in turn.
 
     A local layer's cache holds all tokens, as the transformers library's does, and its mask has the window.
     """
@@ -103,7 +103,7 @@ def describe(config: GPTNeoConfig) -> Decoder:
 
 
 def layer(config: GPTNeoConfig, window: Dim | None) -> Layer:
-    """Returns a layer whose attention sees `window` positions, or all; its scores are in float32 whatever the dtype."""
+    """Returns a layer whose attention sees `window` positions, or all; its scores are in float32 in every dtype."""
     width = config.hidden_size
     return Layer(
         Attention(

@@ -43,7 +43,7 @@ class GptOssConfig(DecoderConfig):
 
 
 def describe(config: GptOssConfig) -> Decoder:
-    """Layers with and without a window by turns, unless the file names each one's kind."""
+    """Returns layers that alternate with and without a window, unless the file names each layer's kind."""
     attention = Attention(
         config.num_attention_heads,
         config.kv_heads,

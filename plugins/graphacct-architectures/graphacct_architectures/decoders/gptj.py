@@ -42,9 +42,9 @@ class GPTJConfig(HeadConfig):
 
 
 def describe(config: GPTJConfig, joint: str = "") -> Decoder:
-    """Returns a stack of equal layers; `joint` is the name of one projection for q, k and v, where a family has one.
+    """Returns a stack of equal layers; `joint` is the name of one projection for q, k and v, if the family has one.
 
-    The scores are in float32 whatever the dtype, and the rotary tables are made with the model.
+    The scores are in float32 in every dtype, and the rotary tables are made with the model.
     """
     d_head = exact_div(config.n_embd, config.n_head, "n_embd / n_head")
     if type(d_head) is int and type(config.rotary_dim) is int and config.rotary_dim > d_head:

@@ -16,7 +16,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 
 
 def describe(config: LlamaConfig) -> Decoder:
-    """Returns a stack of equal layers; the multipliers are applied whatever they are."""
+    """Returns a stack of equal layers; the multipliers are applied even if they are 1."""
     plain = llama(config)
     assert isinstance(plain.layer, Layer)
     layer = attrs.evolve(plain.layer, residual_scaled=True)

@@ -1,4 +1,4 @@
-"""Mixtral: Mistral's attention and, in every layer, experts of which each token runs through two.
+"""Mixtral: Mistral's attention and experts in every layer, of which each token runs through two.
 
 Jiang et al., 2024 (arXiv:2401.04088).
 """

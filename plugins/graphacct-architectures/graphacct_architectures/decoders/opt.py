@@ -22,7 +22,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, SPAN, HeadConfig
 
 SPARE = 2
-"""Rows of the table of positions before the first position."""
+"""Rows of the position table before the first position."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +48,7 @@ class OPTConfig(HeadConfig):
 
 
 def describe(config: OPTConfig) -> Decoder:
-    """Returns a stack of equal layers; the queries are scaled and not the scores."""
+    """Returns a stack of equal layers; the queries are scaled instead of the scores."""
     width, narrow, before = config.hidden_size, config.word_embed_proj_dim, config.do_layer_norm_before
     affine = config.layer_norm_elementwise_affine
     norm = Norm(LAYER_NORM, weight=affine, bias=affine)

@@ -21,7 +21,7 @@ class PhiConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on.
 
     `rotary_dim` and `n_inner` are in the first files of Phi-1.5 and Phi-2, whose network is four times as wide as the
-    stream unless `n_inner` says another width.
+    stream unless `n_inner` gives its width.
     """
 
     vocab_size: Dim = fields.size(51200)

@@ -16,7 +16,7 @@ from graphacct_architectures.decoders.parts.windows import alternating
 
 @attrs.frozen(kw_only=True)
 class QwenConfig(DecoderConfig):
-    """The keys that all generations of Qwen have; a window counts only where `use_sliding_window` says so."""
+    """The keys that all generations of Qwen have; a window counts only if `use_sliding_window` is true."""
 
     vocab_size: Dim = fields.size(151936)
     intermediate_size: Dim = fields.size(22016)
@@ -39,7 +39,8 @@ class Qwen2Config(QwenConfig):
 
 
 def upper_layers(config: QwenConfig, layer: Layer) -> Layer | tuple[Layer, ...]:
-    """Returns the layers: those from `max_window_layers` on have the window, unless the file names each one's kind."""
+    """Returns the layers. Those from `max_window_layers` on have the window, unless the file names each layer's
+    kind."""
 
     def slides(index: int) -> bool:
         return bool(index >= config.max_window_layers)
@@ -48,7 +49,7 @@ def upper_layers(config: QwenConfig, layer: Layer) -> Layer | tuple[Layer, ...]:
 
 
 def describe(config: Qwen2Config) -> Decoder:
-    """Layers that differ in their window alone, if they do."""
+    """Returns layers that differ at most in their window."""
     attention = Attention(
         config.num_attention_heads,
         config.kv_heads,

@@ -1,4 +1,4 @@
-"""Qwen1.5-MoE and Qwen2-MoE: many small experts and a shared one behind a gate of its own.
+"""Qwen1.5-MoE and Qwen2-MoE: many small experts and a shared one with its own gate.
 
 Yang et al., 2024 (arXiv:2407.10671).
 """
@@ -31,7 +31,7 @@ class SparseQwenConfig(QwenConfig):
     norm_topk_prob: bool = fields.flag(False)
 
     def sparse(self, index: int) -> bool:
-        """Returns whether a layer has experts: each `decoder_sparse_step`th, except those that are listed."""
+        """Returns whether a layer has experts: each `decoder_sparse_step`th does, except the listed ones."""
         return index not in self.mlp_only_layers and (index + 1) % self.decoder_sparse_step == 0
 
     @property
@@ -55,7 +55,7 @@ class Qwen2MoeConfig(SparseQwenConfig):
 
 
 def many_experts(config: SparseQwenConfig, count: Dim, key: str, **more: Any) -> Experts:
-    """Small experts, their weights downcast before they are used."""
+    """Returns small experts, whose weights are cast to the stream's dtype before use."""
     per_token = at_most(config.num_experts_per_tok, count, f"num_experts_per_tok, {key}")
     activation = ACTIVATIONS[config.hidden_act]
     normalised = config.norm_topk_prob
@@ -65,7 +65,7 @@ def many_experts(config: SparseQwenConfig, count: Dim, key: str, **more: Any) ->
 
 
 def describe(config: Qwen2MoeConfig) -> Decoder:
-    """Layers that may differ in their window and in having experts."""
+    """Returns layers that may differ in their window and in having experts."""
     attention = Attention(
         config.num_attention_heads,
         config.kv_heads,

@@ -1,4 +1,4 @@
-"""Qwen3: queries and keys normalized per head, a head's width of its own, no biases.
+"""Qwen3: queries and keys normalized per head, an explicit width of heads, no biases.
 
 Yang et al., 2025 (arXiv:2505.09388).
 """
@@ -41,7 +41,7 @@ def normed_heads(config: Any, window: Dim | None = None) -> Attention:
 
 
 def qwen3(config: DecoderConfig, layers: Layer | tuple[Layer, ...]) -> Decoder:
-    """Everything around the layers."""
+    """Returns the decoder around the layers."""
     return Decoder(
         config.vocab_size,
         config.hidden_size,
@@ -53,7 +53,7 @@ def qwen3(config: DecoderConfig, layers: Layer | tuple[Layer, ...]) -> Decoder:
 
 
 def describe(config: Qwen3Config) -> Decoder:
-    """Layers that differ in their window alone, if they do."""
+    """Returns layers that differ at most in their window."""
     layer = Layer(normed_heads(config), Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act]))
     return qwen3(config, upper_layers(config, layer))
 

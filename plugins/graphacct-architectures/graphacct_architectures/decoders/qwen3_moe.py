@@ -30,7 +30,7 @@ class Qwen3MoeConfig(SparseQwenConfig):
 
 
 def describe(config: Qwen3MoeConfig) -> Decoder:
-    """Layers that differ in having experts, if they do; a window is all layers' or none's."""
+    """Returns layers that differ at most in having experts; all or none have a window."""
     only = FULL if config.window is None else SLIDING
     other = next((kind for kind in config.layer_types or () if kind != only), None)
     if other is not None:

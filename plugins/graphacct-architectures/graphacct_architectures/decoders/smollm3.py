@@ -23,7 +23,7 @@ from graphacct_architectures.decoders.parts.family import (
 
 
 def rope_layers() -> Any:
-    """For each layer 1 if it has rotary positions and 0 if not, or None."""
+    """Returns a list with 1 for each layer with rotary positions and 0 for each without, or None."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...] | None:
         if value is None:
@@ -60,7 +60,7 @@ class SmolLM3Config(DecoderConfig):
 
 
 def describe(config: SmolLM3Config) -> Decoder:
-    """Layers with and without rotary positions; a window, where there is one, is that of those without."""
+    """Returns layers with and without rotary positions; only those without may have a window."""
 
     def rotated(index: int) -> bool:
         given = config.no_rope_layers

@@ -1,7 +1,7 @@
 """The worksheet's language model: RMSNorm, rotary positions, SwiGLU, an untied head, no biases.
 
-The model that the project grew from (docs/worksheet.md), operator by operator as the measured reference module
-writes it (tests/goldens/, "transformer-lm-…"): cosine and sine tables are buffers, each layer makes its own mask.
+The model that the project grew from (docs/worksheet.md), with the operators of the measured reference module
+(tests/goldens/, "transformer-lm-…"): cosine and sine tables are buffers, and each layer makes its own mask.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def build(config: TransformerLMConfig, workload: Workload, b: Builder) -> Value:
 def block(
     config: TransformerLMConfig, d_head: Dim, workload: Workload, b: Builder, x: Value, cos: Value, sin: Value
 ) -> Value:
-    """One transformer block."""
-    b.hold(x)  # the loop over the layers still has it
+    """Adds one transformer block."""
+    b.hold(x)  # the loop over the layers still holds it
     y = rms_norm(b, "ln1", x)
     with b.scope("attn"):
         b.hold(y)
@@ -67,7 +67,7 @@ def block(
 def attention(
     config: TransformerLMConfig, d_head: Dim, workload: Workload, b: Builder, x: Value, cos: Value, sin: Value
 ) -> Value:
-    """Causal self-attention with rotary positions, written out or as one fused operator."""
+    """Adds causal self-attention with rotary positions, as separate nodes or as one fused operator."""
     q, k, v = (
         split_heads(b, linear(b, f"{label}_proj", x, config.d_model, bias=False), config.n_head, d_head, label)
         for label in "qkv"

@@ -24,7 +24,7 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 LM, MODEL = "BartForConditionalGeneration", "BartModel"
 SEQUENCE, SPANS = "BartForSequenceClassification", "BartForQuestionAnswering"
 SPARE = 2
-"""Rows of the tables of positions before the first that is used."""
+"""Rows of the position tables before the first position."""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +54,7 @@ class BartConfig:
 
 
 def describe(config: BartConfig) -> EncoderDecoder:
-    """Equal layers in both stacks."""
+    """Returns equal layers in both stacks."""
     width, count = config.d_model, config.max_position_embeddings
 
     def attention(module: str, heads: Dim, cross: bool = False) -> Attention:
@@ -72,7 +72,7 @@ def describe(config: BartConfig) -> EncoderDecoder:
             parts,
             layers,
             module,
-            table_scaled=True,  # by 1 where `scale_embedding` is false
+            table_scaled=True,  # by 1 if `scale_embedding` is false
             positions=Positions("embed_positions", count + SPARE, count, per_sequence=module == "encoder"),
             embedding_norm="layernorm_embedding",
             norm_kind=Norm(LAYER_NORM, bias=True),

@@ -2,7 +2,7 @@
 
 Raffel et al., 2020 (arXiv:1910.10683); version 1.1 and Flan (Chung et al., 2022, arXiv:2210.11416) have a gated
 network. The transformers library always ties the head to the embedding: `tie_word_embeddings: false` only turns off the
-scaling in front of the head.
+scaling before the head.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ GATED = "gated-"
 
 
 def projection() -> Any:
-    """Returns the feed-forward network: an activation, or `gated-` and one. ConfigError suggests the closest."""
+    """Returns the feed-forward network: an activation, or `gated-` and one. The ConfigError for another suggests the
+    closest."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         if not isinstance(value, str) or value.removeprefix(GATED) not in ACTIVATIONS:
@@ -70,22 +71,23 @@ class T5Config:
 
     @property
     def encoder_layers(self) -> Dim:
-        """Layers of the encoder, which a second key says too; as many as the decoder has where it does not."""
+        """The encoder's number of layers: `num_hidden_layers` if given, otherwise `num_layers`."""
         return self.num_layers if self.num_hidden_layers is None else self.num_hidden_layers
 
     @property
     def scaled(self) -> bool:
-        """Whether what the head projects is scaled: files of today say it, older ones by not tying the head."""
+        """Whether the head's input is scaled: today's files state it, older ones imply it by tying the head."""
         return self.tie_word_embeddings if self.scale_decoder_outputs is None else self.scale_decoder_outputs
 
     @property
     def gated(self) -> bool:
-        """Whether the network has a gate: said by its own key, which saved files have too, or by the projection's."""
+        """Whether the network has a gate, according to its own key, which saved files have too, or to the
+        projection's."""
         return self.feed_forward_proj.startswith(GATED) if self.is_gated_act is None else self.is_gated_act
 
     @property
     def activation(self) -> str:
-        """The network's operator, which two keys say as well."""
+        """The network's operator, which two keys can give."""
         kind = self.feed_forward_proj
         if self.dense_act_fn is not None:
             return ACTIVATIONS[self.dense_act_fn]
@@ -93,7 +95,7 @@ class T5Config:
 
 
 def describe(config: T5Config) -> EncoderDecoder:
-    """Equal layers in both stacks; the first of each has the table of biases."""
+    """Returns equal layers in both stacks; the first of each has the table of biases."""
     d_model, drop = config.d_model, config.dropout_rate
 
     def attention(module: str, cross: bool = False) -> Attention:

@@ -30,7 +30,7 @@ class BertConfig(EncoderConfig):
 
 
 def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
-    """Returns an encoder of BERT's layers; `rest` is what differs."""
+    """Returns an encoder of BERT's layers; `rest` holds the differences."""
     common: dict[str, Any] = {
         "positions": config.max_position_embeddings,
         "usable": config.max_position_embeddings,
@@ -55,7 +55,7 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
 
 
 def describe(config: BertConfig) -> Encoder:
-    """Returns the encoder with its pooler, or with the heads of a class."""
+    """Returns the encoder with its pooler, or with its class's heads."""
     name = config.architectures
     if name == MODEL:
         return like_bert(config, "", pooled=True)

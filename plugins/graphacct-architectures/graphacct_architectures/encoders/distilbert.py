@@ -1,4 +1,4 @@
-"""DistilBERT: half of BERT's layers, without token types and pooler.
+"""DistilBERT: half of BERT's layers, without token types or pooler.
 
 Sanh et al., 2019 (arXiv:1910.01108).
 """
@@ -54,12 +54,12 @@ class DistilBertConfig:
 
     @property
     def last_dropout(self) -> float:
-        """The probability with which tokens are dropped before they are classified."""
+        """The dropout before the classifier."""
         return self.dropout
 
 
 def describe(config: DistilBertConfig) -> Encoder:
-    """Returns the encoder alone, or with the head of a class."""
+    """Returns the encoder alone, or with its class's head."""
     name = config.architectures
     classifiers = {
         SEQUENCE: of_first_token(config, config.num_labels),
@@ -99,7 +99,7 @@ def describe(config: DistilBertConfig) -> Encoder:
 
 
 def of_first_token(config: DistilBertConfig, count: Dim) -> Classifier:
-    """Logits of a sequence, from its first token through two projections."""
+    """Returns a classifier of sequences: two projections of the first token."""
     drop = config.seq_classif_dropout
     return Classifier("classifier", count, "first", "pre_classifier", config.dim, "relu", dropout=drop)
 

@@ -19,7 +19,7 @@ SEQUENCE, TOKENS = "ElectraForSequenceClassification", "ElectraForTokenClassific
 SPANS, CHOICE = "ElectraForQuestionAnswering", "ElectraForMultipleChoice"
 CLASSES = (MODEL, REPLACED, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
 SUMMARIES = {"first": "first", "last": "last", "mean": "mean", "cls_index": "last"}
-"""What each `summary_type` reads: without an index of the token, the last one."""
+"""The input of each `summary_type`; without a token's index, the last token."""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,7 +40,7 @@ class ElectraConfig(EncoderConfig):
 
 
 def describe(config: ElectraConfig) -> Encoder:
-    """Returns the encoder alone, or with the head of a class."""
+    """Returns the encoder alone, or with its class's head."""
     words = Head(
         "generator_predictions.dense",
         config.embedding_size,
@@ -75,7 +75,8 @@ def describe(config: ElectraConfig) -> Encoder:
 
 
 def of_summary(config: ElectraConfig) -> Classifier:
-    """One logit for each answer to choose from, of a summary of its tokens; ConfigError for one of another width."""
+    """Returns a classifier with one logit per answer, from a summary of its tokens. Raises ConfigError if the summary
+    is not `hidden_size` wide."""
     width, labels = config.hidden_size, config.num_labels
     if config.summary_use_proj and config.summary_proj_to_labels and not same(labels, width):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""RoBERTa: BERT's layers with one token type, and positions that start behind the padding index.
+"""RoBERTa: BERT's layers with one token type, and positions that start after the padding index.
 
 Liu et al., 2019 (arXiv:1907.11692).
 """
@@ -37,8 +37,7 @@ class RobertaConfig(EncoderConfig):
 
 
 def describe(config: RobertaConfig) -> Encoder:
-    """Returns the encoder with its pooler, or with the head of a class: the one of words has GELU, whatever the layers
-    have."""
+    """Returns the encoder with its pooler, or with its class's head. The head of words always has GELU."""
     rest: dict[str, Any] = {"counted": True, "usable": config.max_position_embeddings - config.pad_token_id - 1}
     if config.architectures == MODEL:
         return like_bert(config, "", pooled=True, **rest)

@@ -1,4 +1,4 @@
-"""CLIP: a tower for images and one for texts, whose outputs are compared pair by pair.
+"""CLIP: a tower for images and one for texts, whose outputs are compared in pairs.
 
 Radford et al., 2021 (arXiv:2103.00020).
 """
@@ -77,13 +77,13 @@ class CLIPConfig:
 
     @property
     def vision_key(self) -> str:
-        """The key that the image tower is under."""
+        """The key of the image tower."""
         return "vision_config_dict" if self.vision_config_dict else "vision_config"
 
 
 def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """Returns the graph from images and texts to how alike each pair is: by image, by text, then the two embeddings; or
-    from images to logits."""
+    """Returns the graph from images and texts to the similarities of each pair, by image and by text, and the two
+    embeddings; or from images to logits."""
     with b.scope("vision_model"):
         tokens, image = images(config.vision, workload, b, f"{config.vision_key}.image_size")
     if config.architectures == CLASSIFIER:
@@ -101,7 +101,7 @@ def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ..
 
 
 def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
-    """Logits made of the mean of an image's patches."""
+    """Returns logits from the mean of an image's patches."""
     count = tokens.spec.shape[1] - 1
     patches = b.apply("slice", tokens, name="patches", dim=1, start=1, length=count)
     mean = b.apply("mean", patches, name="mean", dim=1)
@@ -128,8 +128,7 @@ def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "ima
 
 
 def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
-    """Returns the tokens of each text after all layers, normalized, and the last of them: the one with the largest
-    id."""
+    """Returns the tokens of each text after all layers, normalized, and the last token: the one with the largest id."""
     batch, seq = workload.batch, workload.seq_len
     if type(seq) is int and type(config.max_position_embeddings) is int and seq > config.max_position_embeddings:
         raise ConfigError(
@@ -148,7 +147,7 @@ def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Va
 
 
 def positioned(b: Builder, x: Value, count: Dim, used: Dim) -> Value:
-    """x with the first `used` of `count` learned positions added; their ids are a buffer."""
+    """Returns x with the first `used` of `count` learned positions added; their ids are a buffer."""
     ids = b.apply("constant", name="position_ids", shape=(1, used), dtype="int64")
     return b.apply("add", x, embedding(b, "position_embedding", ids, count, x.spec.shape[-1]), name="embed")
 
@@ -169,7 +168,7 @@ def described(config: TextConfig | VisionConfig, causal: bool = False) -> Tower:
 
 
 def normalised(b: Builder, x: Value, label: str) -> Value:
-    """Returns each row divided by its length, written out as the published model does."""
+    """Returns each row divided by its length, step by step as in the published model."""
     squares = b.apply("square", x, name=f"{label}_squares")
     total = b.apply("sum", squares, name=f"{label}_total", dim=-1, keepdim=True)
     length = b.apply("pow", total, name=f"{label}_length", exponent=0.5)
@@ -182,7 +181,7 @@ def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> V
 
 
 def contrastive(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """Returns the mean of two cross-entropies: a text's target is its image, and the reverse."""
+    """Returns the mean of two cross-entropies: a text's target is its image, and an image's is its text."""
     by_image = outputs[0]
     by_text = b.apply("transpose", by_image, name="loss_by_text", dims=(0, 1))
     parts = []

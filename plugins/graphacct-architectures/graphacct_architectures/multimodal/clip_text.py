@@ -14,7 +14,7 @@ TEXT, PROJECTED = "CLIPTextModel", "CLIPTextModelWithProjection"
 
 @attrs.frozen(kw_only=True)
 class CLIPTextConfig(TextConfig):
-    """The text tower's keys, its class and what its output is projected to."""
+    """The text tower's keys, its class and the width of its projection."""
 
     architectures: str = fields.model_class(TEXT, (TEXT, PROJECTED))
     projection_dim: Dim = fields.size(512)
@@ -22,7 +22,7 @@ class CLIPTextConfig(TextConfig):
 
 
 def build(config: CLIPTextConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """Returns the graph from texts to their tokens and the last of them, or to its projection and the tokens."""
+    """Returns the graph from texts to their tokens and the last token, or to its projection and the tokens."""
     if config.architectures == TEXT:
         return texts(config, workload, b)
     with b.scope("text_model"):

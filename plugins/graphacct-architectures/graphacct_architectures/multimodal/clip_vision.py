@@ -14,7 +14,7 @@ VISION, PROJECTED = "CLIPVisionModel", "CLIPVisionModelWithProjection"
 
 @attrs.frozen(kw_only=True)
 class CLIPVisionConfig(VisionConfig):
-    """The image tower's keys, its class and what its output is projected to."""
+    """The image tower's keys, its class and the width of its projection."""
 
     architectures: str = fields.model_class(VISION, (VISION, PROJECTED))
     projection_dim: Dim = fields.size(512)

@@ -64,7 +64,7 @@ def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Va
 
 
 def reconstructed(config: ViTConfig, b: Builder, x: Value) -> Value:
-    """Returns the image that the patches' tokens say: squares of `encoder_stride` pixels side by side."""
+    """Returns the image from the patches' tokens: adjacent squares of `encoder_stride` pixels."""
     batch, count, width = x.spec.shape
     step, channels = config.encoder_stride, config.num_channels
     x = b.apply("slice", x, name="patches", dim=1, start=1, length=count - 1)
@@ -79,7 +79,7 @@ def reconstructed(config: ViTConfig, b: Builder, x: Value) -> Value:
 
 
 def square_side(count: Dim) -> Dim:
-    """Patches on each side of a square; ConfigError if they make none."""
+    """Returns the patches on each side of a square. Raises ConfigError if they do not form one."""
     if type(count) is not int:
         raise ConfigError(f"{MASKED} reads its patches as a square: image_size and patch_size are integers")
     if isqrt(count) ** 2 != count:
@@ -93,7 +93,7 @@ def encoded(config: ViTConfig, workload: Workload, b: Builder, pixels: Value) ->
     with b.scope("embeddings"):
         with b.scope("patch_embeddings"):
             x = patches(b, "projection", pixels, width, config.patch_size, bias=True)
-        if config.architectures == MASKED:  # in the place of patches that a workload does not say
+        if config.architectures == MASKED:  # replaces masked patches, which a workload does not give
             resident(b, "mask_token", b.parameter("mask_token", (1, 1, width)))
         token = b.apply("expand", b.parameter("cls_token", (1, 1, width)), name="cls", shape=(workload.batch, 1, width))
         x = b.apply("concat", token, x, name="with_cls", dim=1)

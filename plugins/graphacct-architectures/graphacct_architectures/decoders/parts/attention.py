@@ -10,15 +10,15 @@ from graphacct_architectures.decoders.parts.latent import latent
 from graphacct_architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
 
 ALIBI = "alibi_biases"
-"""The name of the table of slopes times positions."""
+"""The name of the table that holds slopes times positions."""
 WIDEST = 256
-"""The widest heads of torch's kernels that take shared ones."""
+"""The largest width of a head for which torch's kernels accept shared heads."""
 
 
 def attention(
     a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, tuple[Value, ...]]:
-    """Attention over x (batch, seq, width), whose scope the builder is in. `tables` has the masks and rotary tables.
+    """Adds attention over x (batch, seq, width); the builder is in its scope. `tables` has the masks and rotary tables.
 
     Returns the output and, with eager attention, the weights: the published modules return both.
     """
@@ -41,7 +41,7 @@ def attention(
 def of_their_own(
     a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value, Value]:
-    """Queries and keys, rotated by position, and values; keys and values of the tokens in the cache too."""
+    """Returns queries and keys, rotated by position, and values. Keys and values include the tokens in the cache."""
     q, k, v = projections(a, kind, b, x)
     if not same(a.rotary, 0):
         cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
@@ -53,7 +53,7 @@ def of_their_own(
 
 
 def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, Value, Value]:
-    """Queries, keys and values, each (batch, heads, seq, d_head)."""
+    """Returns queries, keys and values, each (batch, heads, seq, d_head)."""
     counts = (a.heads, a.kv_heads, a.kv_heads)
     if a.joint:
         total = (a.heads + 2 * a.kv_heads) * a.d_head
@@ -85,7 +85,7 @@ def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, 
 
 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
-    """x normalized over its last dimension."""
+    """Returns x normalized over its last dimension."""
     return norm(
         b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, upcast=norm_upcast(kind)
     )
@@ -97,13 +97,13 @@ def norm_upcast(kind: Norm) -> str:
 
 
 def normed_with_gains(b: Builder, name: str, x: Value, kind: Norm) -> Value:
-    """Heads (batch, seq, heads, width) normalized each, then multiplied by a gain of (heads, width)."""
+    """Returns heads (batch, seq, heads, width), each normalized, then multiplied by a gain of (heads, width)."""
     y = norm(b, name, x, kind.kind, weight=False, upcast=norm_upcast(kind))
     return b.apply("mul", y, b.parameter(f"{name}.weight", x.spec.shape[-2:]), name=f"{name}_scaled")
 
 
 def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
-    """x (batch, heads, seq, width) with a norm of its own for each head: `name.norms.0` and so on."""
+    """Returns x (batch, heads, seq, width) normalized by one norm per head: `name.norms.0` and so on."""
     count = x.spec.shape[1]
     if type(count) is not int:
         raise ConfigError(f"the number of heads is {count}: each has a norm of its own, so give a number")
@@ -113,7 +113,7 @@ def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
 
 
 def rotated(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
-    """x with the first `rotary` dimensions of each head rotated by its position."""
+    """Returns x with the first `rotary` dimensions of each head rotated by position."""
     if same(a.rotary, a.d_head):
         return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", composed=True)
     sizes = (a.rotary, a.d_head - a.rotary)
@@ -125,11 +125,11 @@ def rotated(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: s
 def fused(
     a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
 ) -> Value:
-    """One operator; a mask is only given where it is more than causal.
+    """Adds one operator, with a mask only if the mask is more than causal.
 
-    torch's kernels that take a mask, or wide heads, take no shared heads: as the transformers library does, each query
-    head gets a copy there, but in decoding, where the queries that share a head are rows of it instead. Kernels with
-    sinks or a softcap are not torch's, and take both.
+    torch's kernels for a mask or wide heads do not accept shared heads, so each query head gets a copy, as in the
+    transformers library. In decoding, the queries that share a head become its rows instead. Kernels with sinks or a
+    softcap are not torch's and accept both.
     """
     mask = tables.get(mask_name(a))
     wide_heads = type(a.d_head) is int and a.d_head > WIDEST
@@ -150,7 +150,7 @@ def fused(
 def eager(
     a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value]:
-    """Scores, mask, softmax in float32 and values, written out; and the weights."""
+    """Adds scores, mask, softmax in float32 and values as separate nodes; also returns the weights."""
     k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
     b.hold(k, v, until="merge_heads")
     if a.upcast == "scores" and b.dtype != "float32":
@@ -177,7 +177,7 @@ def eager(
 
 
 def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
-    """Keys or values with a copy for each query head that shares them."""
+    """Returns keys or values with a copy for each query head that shares them."""
     if same(a.heads, a.kv_heads):
         return x
     batch, heads, seq, width = x.spec.shape
@@ -188,7 +188,7 @@ def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
 
 
 def with_sinks(a: Attention, b: Builder, scores: Value) -> Value:
-    """Returns the scores with a column of learned ones, less the largest of each row."""
+    """Returns the scores with a column of learned scores, minus the maximum of each row."""
     batch, heads, seq, _ = scores.spec.shape
     sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1, 1))
     sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
@@ -198,12 +198,12 @@ def with_sinks(a: Attention, b: Builder, scores: Value) -> Value:
 
 
 def capped(b: Builder, x: Value, label: str) -> Value:
-    """cap · tanh(x / cap)."""
+    """Returns cap · tanh(x / cap)."""
     x = b.apply("scale", x, name=f"{label}_over_cap")
     return b.apply("scale", b.apply("tanh", x, name=f"{label}_tanh"), name=f"{label}_capped")
 
 
 def mask_name(a: Attention) -> str:
-    """Returns which of the tables is this attention's mask."""
+    """Returns the name of this attention's mask in the tables."""
     kind = "alibi" if a.alibi else "causal_mask"
     return kind if a.window is None else f"{kind}_{a.window}"

@@ -21,7 +21,7 @@ from graphacct_architectures.layers import dropped, embedding, for_logits, linea
 
 
 def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph of a decoder from token ids to logits, or to what its class has instead."""
+    """Returns the graph of a decoder from token ids to logits, or to its class's outputs."""
     batch, seq = workload.batch, workload.seq_len
     assert seq is not None
     if d.most_positions is not None:
@@ -65,7 +65,7 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
 
 
 def check_positions(length: Dim, key: str, limit: Dim) -> None:
-    """ConfigError if the positions are more than the published model has a table for."""
+    """Raises ConfigError if there are more positions than rows in the published model's table."""
     if type(length) is int and type(limit) is int and length > limit:
         raise ConfigError(
             f"seq_len {length} is beyond {key} {limit}: the published model has no position there; "
@@ -74,16 +74,17 @@ def check_positions(length: Dim, key: str, limit: Dim) -> None:
 
 
 def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> Value:
-    """x with a learned position added to each token."""
+    """Returns x with a learned position added to each token."""
     batch = workload.batch if p.per_sequence else 1
     ids = b.apply("arange", name="position_ids", batch=batch, n=workload.seq_len)
     return b.apply("add", x, embedding(b, p.name, ids, p.count, x.spec.shape[-1]), name="embed")
 
 
 def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
-    """Returns the masks that the layers add to their scores, by name: one of each kind for the whole model.
+    """Returns the masks that the layers add to their scores, by name, one of each kind for the whole model.
 
-    Fused attention needs one only if it is more than causal: slopes, or a bool for a window that the sequence exceeds.
+    Fused attention needs a mask only if it is more than causal: slopes, or bools for a window that the sequence
+    exceeds.
     """
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
@@ -111,26 +112,27 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
 
 
 def seen(b: Builder, name: str, batch: Dim, seq: Dim | None, keys: Dim) -> Value:
-    """Returns which key each query sees, as a bool, once for all sequences; each layer's attention makes floats of
-    it."""
+    """Returns which keys each query sees, as bools, once for all sequences; each layer's attention makes floats of
+    them."""
     mask = b.apply("causal_mask", name=name, seq=seq, keys=keys, dtype="bool")
     return b.apply("expand", mask, name=f"{name}_each", shape=(batch, 1, seq, keys))
 
 
 def fits(length: Dim, window: Dim) -> bool:
-    """Returns whether a length is known to be within a window."""
+    """Returns whether a length certainly fits in a window."""
     return type(length) is int and type(window) is int and length <= window
 
 
 def slopes(a: Attention, b: Builder, keys: Dim) -> Value:
-    """Returns a slope of each head times the position of each key, (heads, 1, keys); softmax makes it the distance."""
+    """Returns each head's slope times each key's position, (heads, 1, keys). Softmax cancels the difference from slopes
+    times distances."""
     rates = b.apply("constant", name="alibi_slopes", shape=(a.heads, 1, 1), dtype=b.dtype)
     places = b.apply("constant", name="alibi_places", shape=(1, 1, keys), dtype=b.dtype)
     return b.apply("mul", rates, places, name="alibi_biases")
 
 
 def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
-    """Cosine and sine of each position's angles, made in float32 once for the whole model."""
+    """Returns cosine and sine of each position's angles, made in float32 once for the whole model."""
     found: dict[str, Value] = {}
     held: list[Value] = []
     for name, width in d.rotary_tables:
@@ -156,12 +158,12 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
                 if b.dtype != "float32" and not d.rotary_complex:
                     table = b.apply("cast", table, name=f"{function}_table", dtype=b.dtype)
                 found[f"{name}.{function}"] = table
-    b.hold(*held)  # the model's function has the positions
+    b.hold(*held)  # the model's function holds the positions
     return found
 
 
 def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[..., Value]:
-    """Returns the body of one kind of layer; its constants come in the order of `names`."""
+    """Returns the body of one kind of layer, with its constants in the order of `names`."""
 
     def body(b: Builder, x: Value, *constants: Value) -> Value:
         tables = dict(zip(names, constants, strict=True))
@@ -172,7 +174,7 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
 
 
 def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
-    """Attention, then the feed-forward network, each on what the one before it made of the stream."""
+    """Applies attention, then the feed-forward network to the result."""
     normed = prepared(kind.attention_norm, kind, b, x)
     y = attended(kind, workload, b, normed, tables)
     base = normed if kind.residual_normed else x
@@ -186,7 +188,7 @@ def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mappin
 
 
 def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
-    """Attention and the feed-forward network on the same stream, added together."""
+    """Applies attention and the feed-forward network to the same stream, and adds both."""
     first = prepared(kind.attention_norm, kind, b, x)
     second = prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm and not kind.stream_last else first
     y = attended(kind, workload, b, first, tables)
@@ -201,7 +203,7 @@ def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
 
 
 def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
-    """x normalized, where the layer has a norm there."""
+    """Returns x, normalized if the layer has a norm called `name`."""
     return normed_by(b, name, x, kind.norm) if name else x
 
 

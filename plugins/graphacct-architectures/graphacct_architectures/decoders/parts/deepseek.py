@@ -13,7 +13,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, dequant
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
 class LatentConfig(DecoderConfig):
     """The keys that both generations have."""
 
@@ -32,7 +32,7 @@ class LatentConfig(DecoderConfig):
 
     @property
     def per_token(self) -> Dim:
-        """How many experts a token runs through, shared ones left out."""
+        """How many experts a token runs through, not counting shared ones."""
         if self.num_experts_per_tok is None:
             raise ConfigError(
                 f"num_experts_per_tok is missing: how many of {self.n_routed_experts} experts a token has"
@@ -41,7 +41,7 @@ class LatentConfig(DecoderConfig):
 
 
 def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_complex: bool = False) -> Decoder:
-    """Latent attention in every layer; `dense` in the first ones and `experts` in the others."""
+    """Returns a decoder with latent attention in every layer, `dense` in the first ones and `experts` in the others."""
     heads, shared = config.num_attention_heads, config.num_key_value_heads
     if shared is not None and not same(heads, shared):
         raise ConfigError(
@@ -72,7 +72,7 @@ def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_compl
 
 
 def _check_groups(experts: Experts) -> None:
-    """ConfigError if the groups do not divide the experts, or more are chosen than there are."""
+    """Raises ConfigError if the groups do not divide the experts, or more are chosen than there are."""
     exact_div(experts.count, experts.groups, "n_routed_experts / n_group")
     chosen, groups = experts.chosen_groups, experts.groups
     if type(chosen) is int and type(groups) is int and chosen > groups:

@@ -23,9 +23,9 @@ class Norm:
         kind: `rms_norm` or `layer_norm`.
         weight: Whether it has a gain (OLMo's first models have none).
         bias: Whether it has a bias.
-        centred: Whether the stored weight is the gain minus 1, so that a weight of zero changes nothing.
-        upcast: The part of an RMSNorm that is computed in float32 in every dtype: the `norm` before the weight, `all`
-            of it, or the `statistics` alone.
+        centred: Whether the stored weight is the gain minus 1, so that a weight of 0 changes nothing.
+        upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
+            `statistics` alone.
     """
 
     kind: str = RMS
@@ -42,7 +42,7 @@ class Latent:
     Attributes:
         rank: The latent's width.
         values: Width of a head of values.
-        query_rank: Width of a latent of the queries, of its own; None if they are projected at once.
+        query_rank: Width of the queries' own latent; None if they are projected directly.
     """
 
     rank: Dim
@@ -52,11 +52,11 @@ class Latent:
 
 @attrs.frozen
 class Attention:
-    """Self-attention with heads of keys and values that query heads may share.
+    """Self-attention, in which query heads may share heads of keys and values.
 
     Attributes:
         heads: Query heads.
-        kv_heads: Heads of keys and values; one is multi-query attention.
+        kv_heads: Heads of keys and values; 1 is multi-query attention.
         d_head: Width of a head of queries and keys, and of values unless they come from a latent.
         module: The module's name.
         q, k, v, out: The projections' names.
@@ -65,24 +65,23 @@ class Attention:
         out_bias: Whether the output projection has one.
         rotary: How many dimensions of a head are rotated by its position; 0 for none.
         rotary_tables: Which of the decoder's rotary tables it reads.
-        alibi: Whether a slope times the distance is added to the scores.
+        alibi: Whether a slope times the distance is added to the scores (ALiBi).
         window: How many positions back it sees, its own included; None for all.
         window_cached: Whether a cache holds no more than the window.
         qk_norm: `head`: one norm of d_head shared by all heads of q or k; `gains`: the same with a gain for each head;
             `heads`: a norm for each head; `width`: one norm over all heads together.
         qk_norm_names: The norms' names.
-        qk_norm_kind: Their kind; None for that of the layer's.
+        qk_norm_kind: Their kind; None for the kind of the layer's norms.
         scaled: Whether the scores are divided by a constant.
-        query_scaled: Whether the queries are.
-        upcast: The part that is computed in float32 in every dtype: the `softmax`, the `scores` with it, or nothing
-            (empty).
+        query_scaled: Whether the queries are divided by a constant.
+        upcast: The part that always runs in float32: the `softmax`, the `scores` with it, or none (empty).
         softcap: Whether the scores are capped by a tanh.
         sinks: Whether each head has a learned score that belongs to no key (an attention sink).
-        causal: Whether a token sees only those before it; otherwise those after it too, as far as a window reaches.
+        causal: Whether a token sees only those before it; otherwise also those after it, as far as a window reaches.
         dropout: The probability with which weights are dropped in training.
-        latent: The latent that keys and values are expanded from, in which case the last `rotary` dimensions of each
-            head are rotated, those of the keys are shared by all heads, and `bias` is that of the projections to
-            latents; None for projections of their own.
+        latent: The latent that keys and values are expanded from; None if they are projected directly. With a latent,
+            the last `rotary` dimensions of each head are rotated, all heads share the rotated ones of the keys, and
+            `bias` is for the projections to latents.
     """
 
     heads: Dim
@@ -120,7 +119,7 @@ class Mlp:
 
     Attributes:
         width: The hidden layer's width.
-        activation: Its operator, or several with spaces between, the first applied first.
+        activation: Its operator, or several separated by spaces, the first applied first.
         gated: Whether the activation of one projection is multiplied with another.
         module: The module's name; empty if its projections are the layer's own.
         gate, up, down: The projections' names.
@@ -143,29 +142,29 @@ class Mlp:
 
 @attrs.frozen
 class Experts:
-    """Feed-forward networks of which each token runs through a few, chosen by a router.
+    """Feed-forward networks of which a router chooses a few for each token.
 
     Attributes:
         count: How many there are.
         per_token: How many a token runs through.
-        width: The hidden layer's width of one.
+        width: The width of one expert's hidden layer.
         activation: Its operator or operators, as in Mlp.
         module: The module's name.
         router: The router's name.
         bias: Whether the experts' projections have biases.
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
-        router_upcast: Whether the router's product is computed in float32 in every dtype.
-        scoring: The router's scores: `softmax` over all experts or `top_softmax` over the chosen ones, or `sigmoid`.
+        router_upcast: Whether the router's product always runs in float32.
+        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, or `sigmoid`.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
-        downcast: Whether they are cast to the stream's dtype before the experts' outputs are multiplied by them.
-        scaled: Whether they are multiplied by a constant.
+        downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
+        scaled: Whether the weights are multiplied by a constant.
         groups: How many groups of experts the choice is first made among.
-        chosen_groups: How many groups are taken. clamped: Whether gate and projection are cut to a range, as gpt-oss
-        has it.
-        shared: The network that every token runs through; None for none.
-        shared_gate: The name of a gate on it; empty for none.
+        chosen_groups: How many of these groups are taken.
+        clamped: Whether gate and projection are clamped to a range, as in gpt-oss.
+        shared: The network that every token runs through, or None.
+        shared_gate: The name of its gate; empty for none.
     """
 
     count: Dim
@@ -202,16 +201,17 @@ class Layer:
         feed_forward: Its feed-forward network.
         norm: Its norms' kind.
         attention_norm, attention_post_norm: The norms' names before and after attention.
-        mlp_norm, mlp_post_norm: The same around the network; in a parallel layer an empty `mlp_norm` means that both
-            read the same normalized stream.
-        attention_stream_norm, mlp_stream_norm: The names of norms of the stream itself, after each was added to it.
-        residual_normed: Whether a part is added to the normalized stream instead of the stream itself.
+        mlp_norm, mlp_post_norm: The norms' names before and after the network. In a parallel layer an empty `mlp_norm`
+            means that both read the same normalized stream.
+        attention_stream_norm, mlp_stream_norm: The names of norms of the stream itself, after the output of each is
+            added.
+        residual_normed: Whether an output is added to the normalized stream instead of the stream itself.
         parallel: Whether attention and network read the same stream and are added together.
-        stream_last: Whether a parallel layer normalizes the network's stream after attention has run, and adds the two
-            to each other first.
-        residual_scaled: Whether each is multiplied by a constant before it is added.
-        dropout: The probability with which either's output is dropped in training.
-        attention_dropped: Whether attention's is, and not only the network's.
+        stream_last: Whether a parallel layer normalizes the network's input after attention has run, and first adds the
+            two outputs to each other.
+        residual_scaled: Whether each output is multiplied by a constant before it is added.
+        dropout: The dropout probability of both outputs, in training.
+        attention_dropped: Whether attention's output is dropped, and not only the network's.
     """
 
     attention: Attention
@@ -237,7 +237,7 @@ class Positions:
 
     Attributes:
         name: The table's name.
-        count: Its rows, spare ones included.
+        count: The number of its rows, spare ones included.
         per_sequence: Whether each sequence of a batch has ids of its own.
     """
 
@@ -248,16 +248,17 @@ class Positions:
 
 @attrs.frozen
 class Decoder:
-    """A decoder-only language model, or what another class makes of it.
+    """A decoder-only language model, or another class built on it.
 
     Attributes:
         vocab_size: Rows of the embedding.
-        width: Of the stream.
-        layer: Its layers, first to last, which are folded where they repeat; or the one kind that all of them are.
-        count: How many layers there are, where all are of one kind.
+        width: The width of the stream.
+        layer: Its layers, first to last, which are folded if they repeat; or one Layer if all are equal.
+        count: The number of layers, if all are equal.
         module: The name of the module around everything but the head.
         embedding: The token embedding's name.
-        embedding_width: Its rows' width, if other than the stream's: two projections lie between them and the stream.
+        embedding_width: The width of its rows if it differs from the stream's, in which case two projections convert
+            between them.
         project_in, project_out: Their names.
         embedding_scaled: Whether its rows are multiplied by a constant.
         embedding_norm: The name of a norm of the embedding; empty for none.
@@ -271,12 +272,12 @@ class Decoder:
         logits_scaled: Whether the logits are multiplied by a constant.
         logits_softcap: Whether they are capped by a tanh.
         rotary_tables: The names of the modules that make rotary tables, with how many dimensions they rotate.
-        rotary_stored: Whether they were made once, with the model.
-        rotary_complex: Whether they are of complex numbers, cosine and sine of each pair once, always in float32.
-        most_positions: The key of the configuration that limits the positions, and the limit; None for no limit.
-        embedding_dropout: The probability with which the embedding is dropped in training.
+        rotary_stored: Whether the tables are made once, with the model.
+        rotary_complex: Whether the tables hold complex numbers: cosine and sine once per pair, always in float32.
+        most_positions: The configuration key that limits the positions, and the limit; None for no limit.
+        embedding_dropout: The dropout probability of the embedding, in training.
         classifier: The classification head in place of the language model's, or None.
-        headless: Whether there is no head at all: the output is the stream after the last norm.
+        headless: Whether there is no head: the output is the stream after the last norm.
     """
 
     vocab_size: Dim
@@ -309,5 +310,5 @@ class Decoder:
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
-        """The kinds of its layers, each once."""
+        """The distinct kinds of its layers."""
         return (self.layer,) if isinstance(self.layer, Layer) else tuple(dict.fromkeys(self.layer))

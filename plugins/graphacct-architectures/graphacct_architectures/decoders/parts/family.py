@@ -1,4 +1,4 @@
-"""What families of decoders share: the fields of their configurations, and the Architecture around a description."""
+"""Shared by families of decoders: the fields of their configurations, and the Architecture around a description."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from graphacct_architectures.decoders.parts.description import Decoder
 from graphacct_architectures.heads import CLASS_LOSSES, CLASSES, HeadConfig, check_outputs, checked, headed
 
 MOST_LAYERS = 10_000
-"""Layers that differ are looked at one by one; published models have up to some hundred."""
+"""The most layers that may differ, since each is looked at; published models have about a hundred at most."""
 FULL, SLIDING = "full_attention", "sliding_attention"
 
 
 def rope_parameters() -> Any:
-    """Returns the rotary positions' settings, of which only the fraction of each head that is rotated changes a
-    cost."""
+    """Returns the settings of rotary positions. Only the rotated fraction of each head changes a cost."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
         if value is None:
@@ -72,8 +71,7 @@ def layer_types() -> Any:
 
 
 def dequantized(method: str) -> Any:
-    """Returns how weights are stored: as published, by `method`, which is counted dequantized, or not quantized at
-    all."""
+    """Returns how weights are stored: by the published `method`, which is counted dequantized, or not quantized."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any] | None:
         if value is None:
@@ -85,9 +83,9 @@ def dequantized(method: str) -> Any:
     return fields.checked_field(check, None, eq=False)
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # families inherit it; none is made of it alone
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
 class DecoderConfig(HeadConfig):
-    """The keys that most decoders have, under the names of today, with the defaults of Llama's class."""
+    """The keys that most decoders have, under today's names, with the defaults of Llama's class."""
 
     vocab_size: Dim = fields.size(32000)
     hidden_size: Dim = fields.size(4096)
@@ -105,14 +103,14 @@ class DecoderConfig(HeadConfig):
 
     @property
     def d_head(self) -> Dim:
-        """The width of a head: stated, or the model's width over the heads."""
+        """The width of a head: as stated, or the model's width divided by the heads."""
         if self.head_dim is not None:
             return self.head_dim
         return width_over_heads(self)
 
     @property
     def kv_heads(self) -> Dim:
-        """Heads of keys and values, as many as of queries unless said."""
+        """Heads of keys and values; as many as of queries unless given."""
         heads, shared = self.num_attention_heads, self.num_key_value_heads
         if shared is None:
             return heads
@@ -137,8 +135,8 @@ def decoder(
     tokens: str = "score",
     span: str = "",
 ) -> Architecture:
-    """Returns the Architecture of a family of decoders: `describe` gives the description of a configuration's language
-    model.
+    """Returns the Architecture of a family of decoders: `describe` returns the description of a configuration's
+    language model.
 
     `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has;
     `tokens` and `span` are passed to `heads.headed`.
@@ -168,13 +166,13 @@ def decoder(
 
 
 def width_over_heads(config: Any) -> Dim:
-    """Returns the width of a head in families whose classes do not know `head_dim`."""
+    """Returns the width of a head in families whose classes have no `head_dim`."""
     return exact_div(config.hidden_size, config.num_attention_heads, "hidden_size / num_attention_heads")
 
 
 def rotary_dims(config: Any, *, paired: bool = False) -> Dim:
-    """Returns how many dimensions of a head are rotated: by `partial_rotary_factor` of the rotary settings, or else of
-    the configuration, rounded down as in the transformers library; if `paired`, up to an even number."""
+    """Returns how many dimensions of a head are rotated, from `partial_rotary_factor` in the rotary settings or else in
+    the configuration. It is rounded down, as in the transformers library, or if `paired`, up to an even number."""
     factor = config.rope_parameters.get("partial_rotary_factor")
     if factor is None:
         factor = config.partial_rotary_factor
@@ -184,7 +182,7 @@ def rotary_dims(config: Any, *, paired: bool = False) -> Dim:
     if type(width) is int:
         count = int(width * factor)
         return count + count % 2 if paired else count
-    from fractions import Fraction  # here, because a number of dimensions does without its import
+    from fractions import Fraction  # imported here, because a count of dimensions does not need it
 
     ratio = Fraction(factor).limit_denominator(1024)
     return exact_div(width * ratio.numerator, ratio.denominator, "dimensions of a head that are rotated")
@@ -203,12 +201,13 @@ def kinds_of_attention(config: Any, usual: Callable[[int], str]) -> tuple[str, .
 
 
 def disagreeing(listed: int, count: int) -> ConfigError:
-    """Returns the error for a list of kinds that is of another length than the layers."""
+    """Returns the error for a list of kinds whose length is not the number of layers."""
     return ConfigError(f"layer_types names {listed} layers, num_hidden_layers is {count}: they have to agree")
 
 
 def whole(count: Dim, key: str) -> int:
-    """Returns a number of layers that has to be known, because layers differ; ConfigError names its key."""
+    """Returns a number of layers as an int, which layers that differ need. Raises ConfigError, which names its key, for
+    a symbol or a number above MOST_LAYERS."""
     if type(count) is not int or count > MOST_LAYERS:
         raise ConfigError(f"{key} is {count}: give a number up to {MOST_LAYERS:,}, the layers of this model differ")
     return count

@@ -1,4 +1,4 @@
-"""Feed-forward networks: one hidden layer, gated or not, or experts that a router chooses among."""
+"""Feed-forward networks: one hidden layer, gated or not, or experts that a router chooses from."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
             best = b.apply("gather", scores, ids, name="weights", dim=-1)
         if e.normalised:
             total = b.apply("sum", best, name="total", dim=-1, keepdim=True)
-            if e.scoring == "sigmoid":  # all of them may be 0
+            if e.scoring == "sigmoid":  # all sigmoids may be 0
                 total = b.apply("shift", total, name="above_zero")
             best = b.apply("div", best, total, name="normalised")
         if e.scaled:
@@ -90,11 +90,11 @@ def scored(e: Experts, b: Builder, rows: Value) -> Value:
 
 
 def grouped(e: Experts, b: Builder, choice: Value) -> Value:
-    """Returns the scores with those outside the best groups masked; a group is as good as its best experts.
+    """Returns the scores, masked outside the best groups. A group is as good as its best experts.
 
-    Training counts too much here: the gradients of values that only lead to indices (the groups' scores, and with a
-    correction the choice itself), 1 to 6 FLOPs a score, and the indices and the mask saved for them. torch's engine
-    computes none of them.
+    Training counts too much here: gradients of values that only lead to indices (the groups' scores, and with a
+    correction the choice itself), 1 to 6 FLOPs per score, and the indices and the mask saved for them. torch computes
+    none of these gradients.
     """
     rows = choice.spec.shape[0]
     size = exact_div(e.count, e.groups, "experts / groups of them")
@@ -110,7 +110,7 @@ def grouped(e: Experts, b: Builder, choice: Value) -> Value:
 
 
 def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> Value:
-    """Returns what the chosen experts make of each row, weighted and added up."""
+    """Returns the chosen experts' outputs for each row, weighted and added up."""
     tokens, width = rows.spec.shape
     pairs = prod(ids.spec.shape)
     operator = "grouped_linear_in_out" if e.in_out else "grouped_linear"
@@ -142,7 +142,7 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
 def activated(e: Experts, b: Builder, both: Value) -> Value:
     """Returns the experts' hidden layer: the activation of the gate, times the other projection."""
     gate, up = b.apply("split", both, name="gate_and_up", parts=2)
-    if e.clamped:  # gate · σ(α gate), and one more than the other, both cut
+    if e.clamped:  # gate · σ(α gate) times (1 + the other), both clamped first
         gate = b.apply("clamp", gate, name="gate_cut")
         up = b.apply("shift", b.apply("clamp", up, name="up_cut"), name="up_and_one")
         sigmoid = b.apply("sigmoid", b.apply("scale", gate, name="gate_scaled"), name="act")

@@ -1,5 +1,5 @@
-"""Multi-head latent attention: each token has one narrow latent, from which the keys and values of all heads are
-expanded; the cache holds the latents (DeepSeek-AI, 2024, arXiv:2405.04434, section 2.1)."""
+"""Multi-head latent attention: each token has one narrow latent, which is expanded to the keys and values of all heads;
+the cache holds the latents (DeepSeek-AI, 2024, arXiv:2405.04434, section 2.1)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from graphacct_architectures.layers import linear, rms_norm, split_heads, with_c
 def latent(
     a: Attention, kind: Latent, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value, Value]:
-    """Queries and keys, rotated by position, and values, of the tokens in the cache too: (batch, heads, seq, width).
+    """Returns queries, keys and values, (batch, heads, seq, width). Keys and values include the tokens in the cache.
 
-    As the transformers library has it, every step expands all cached latents again.
+    As in the transformers library, every step expands all cached latents again.
     """
     cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
     q = queries(a, kind, b, x, cos, sin)
@@ -38,7 +38,8 @@ def latent(
 
 
 def queries(a: Attention, kind: Latent, b: Builder, x: Value, cos: Value, sin: Value) -> Value:
-    """Queries (batch, heads, seq, d_head), the last `rotary` dimensions of each head rotated by its position."""
+    """Returns queries (batch, heads, seq, d_head), with the last `rotary` dimensions of each head rotated by
+    position."""
     if kind.query_rank is None:
         flat = linear(b, "q_proj", x, a.heads * a.d_head, bias=False)
     else:
@@ -51,7 +52,7 @@ def queries(a: Attention, kind: Latent, b: Builder, x: Value, cos: Value, sin: V
 
 
 def rotated(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
-    """x rotated by its position, in the dtype of the tables and back in its own."""
+    """Returns x rotated by position, computed in the tables' dtype and cast back to its own."""
     if cos.spec.dtype == x.spec.dtype:
         return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope")
     x_upcast = b.apply("cast", x, name=f"{label}_wide", dtype=cos.spec.dtype)

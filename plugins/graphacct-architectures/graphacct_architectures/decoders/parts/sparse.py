@@ -1,4 +1,4 @@
-"""Stacks in which some layers have experts and the others one network."""
+"""Stacks in which some layers have experts and others a single network."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from graphacct_architectures.decoders.parts.family import whole
 
 
 def at_most(per_token: Dim, count: Dim, keys: str) -> Dim:
-    """Returns how many experts a token runs through; ConfigError, which names the two keys, if it is more than there
-    are."""
+    """Returns how many experts a token runs through. Raises ConfigError, which names the two keys, if it is more than
+    exist."""
     if type(per_token) is int and type(count) is int and per_token > count:
         raise ConfigError(f"{keys}: a token cannot run through {per_token} of {count} experts")
     return per_token
@@ -33,7 +33,7 @@ def layer_indices() -> Any:
 
 
 def layered(count: Dim, alike: bool, kind: Callable[[int], Layer]) -> Layer | tuple[Layer, ...]:
-    """Returns each layer by its index; one kind where all are `alike`, and then their number may be a symbol."""
+    """Returns each layer by its index, or one layer if all are `alike`; then their number may be a symbol."""
     if alike:
         return kind(0)
     return tuple(map(kind, range(whole(count, "num_hidden_layers"))))

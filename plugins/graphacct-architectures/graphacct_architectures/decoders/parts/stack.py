@@ -1,6 +1,6 @@
-"""Stacking layers that differ, in as few blocks as their order allows.
+"""Stacks layers that differ, in as few blocks as their order allows.
 
-Layers that alternate (a window in five of six) are one block whose body is the period. Layers that fit no period are
+Layers that alternate (a window in five of six) form one block whose body is the period. Layers outside any period form
 blocks of their own. Only equal layers share a body.
 """
 
@@ -13,13 +13,13 @@ from graphacct import Builder, Value
 
 Kind = TypeVar("Kind", bound=Hashable)
 LONGEST_PERIOD = 16
-"""Layers in the longest period that is looked for; published patterns have up to 8."""
+"""The longest period, in layers, that is searched for; published patterns have up to 8."""
 
 
 def runs(kinds: Sequence[Kind]) -> Iterator[tuple[int, tuple[Kind, ...], int]]:
     """Yields the first index, the period and the number of repetitions of each run, in order.
 
-    From where the last run ended, the period that covers most layers is taken, of equals the shortest.
+    Each run starts where the last one ended, with the period that covers the most layers, or the shortest of equals.
     """
     start = 0
     while start < len(kinds):
@@ -32,7 +32,7 @@ def runs(kinds: Sequence[Kind]) -> Iterator[tuple[int, tuple[Kind, ...], int]]:
 
 
 def _repetitions(kinds: Sequence[Kind], start: int, period: int) -> int:
-    """Returns how often the `period` kinds from `start` come one after the other."""
+    """Returns how often the `period` kinds from `start` repeat in sequence."""
     end = start + period
     while end + period <= len(kinds) and kinds[end : end + period] == kinds[start : start + period]:
         end += period
@@ -49,7 +49,7 @@ def stack(
 ) -> Value:
     """Returns the stream after all layers; `layer` returns the body of a kind, for the Builder's `repeat`."""
     places: dict[Kind, int] = {}
-    order = [places.setdefault(kind, len(places)) for kind in kinds]  # small numbers: runs compares them often
+    order = [places.setdefault(kind, len(places)) for kind in kinds]  # small ints, because `runs` compares them often
     bodies = [layer(kind) for kind in places]
     for start, period, times in runs(order):
         body = [bodies[place] for place in period]

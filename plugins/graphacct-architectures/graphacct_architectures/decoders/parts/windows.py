@@ -1,4 +1,4 @@
-"""Stacks with layers that see a window of the sequence and layers that see all of it."""
+"""Stacks in which some layers see a window of the sequence and others all of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphacct_architectures.decoders.parts.family import FULL, SLIDING, disagre
 
 
 def windowed(layer: Layer, window: Dim | None) -> Layer:
-    """Returns the layer with a window on its attention; None for none."""
+    """Returns the layer with a window on its attention, or without one if None."""
     return attrs.evolve(layer, attention=attrs.evolve(layer.attention, window=window))
 
 
@@ -23,10 +23,10 @@ def alternating(
     types: Sequence[str] | None,
     default: Callable[[int], bool],
 ) -> Layer | tuple[Layer, ...]:
-    """Returns the layers of a model whose file may name each one's kind; otherwise `default(index)` says which have a
+    """Returns the layers of a model. Its file may name each layer's kind; otherwise `default(index)` says which have a
     window.
 
-    One kind where all are alike. ConfigError if the list is of another length than the layers, or where layers
+    If all are equal, returns one layer. Raises ConfigError if the list and the layers differ in length, or if layers
     slide and no window is given.
     """
     if types is None and window is None:

@@ -1,4 +1,4 @@
-"""Attention within a stack and from the decoder to the encoder's output."""
+"""Self-attention within a stack, and cross-attention from the decoder to the encoder's output."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from graphacct_architectures.encoder_decoders.parts.description import Attention
 from graphacct_architectures.layers import dropped, linear, merge_heads, resident, split_heads, with_cache
 
 STATES, MASK, BIASES, CROSS_BIASES = "states", "causal_mask", "position_bias", "cross_position_bias"
-"""What a layer is given besides the stream, by name: the encoder's output, the mask and the scores' biases."""
+"""The names of a layer's inputs besides the stream: the encoder's output, the mask and the scores' biases."""
 
 
 def attention(
     a: Attention, causal: bool, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
 ) -> tuple[Value, ...]:
-    """Attention over x (batch, seq, width), whose scope the builder is in; and the weights where they are written
-    out."""
+    """Adds attention over x (batch, seq, width); the builder is in its scope. Returns the output and, with eager
+    attention, the weights."""
     width = x.spec.shape[-1]
     q = linear(b, a.q, x, a.heads * a.d_head, bias=a.bias)
     if a.query_scaled:
@@ -36,7 +36,7 @@ def attention(
 
 
 def projected(a: Attention, b: Builder, x: Value, label: str) -> Value:
-    """Keys (`k`) or values (`v`) of x, all heads together."""
+    """Returns keys (`k`) or values (`v`) of x, all heads together."""
     name, bias = projection(a, label)
     return linear(b, name, x, a.heads * a.d_head, bias=bias)
 
@@ -47,13 +47,13 @@ def projection(a: Attention, label: str) -> tuple[str, bool]:
 
 
 def heads(a: Attention, b: Builder, x: Value, label: str) -> Value:
-    """(batch, heads, seq, d_head)."""
+    """Returns x split into heads, (batch, heads, seq, d_head)."""
     x = split_heads(b, x, a.heads, a.d_head, label)
     return b.apply("contiguous", x, name=f"{label}_together") if a.contiguous else x
 
 
 def of_encoder(a: Attention, workload: Workload, b: Builder, width: Dim, states: Value | None, label: str) -> Value:
-    """Keys or values of the encoder's output: projected once, and from then on in a cache that does not grow."""
+    """Returns keys or values of the encoder's output: projected once, then kept in a cache that does not grow."""
     if states is not None:
         known = heads(a, b, projected(a, b, states, label), label)
         if workload.phase != "prefill":
@@ -68,7 +68,7 @@ def of_encoder(a: Attention, workload: Workload, b: Builder, width: Dim, states:
 
 
 def set_aside(a: Attention, b: Builder, width: Dim, label: str) -> None:
-    """Leave a projection whose results are in the cache as it is."""
+    """Adds the parameters of a projection that does not run, because its results are in the cache."""
     name, bias = projection(a, label)
     inner = a.heads * a.d_head
     rest = [b.parameter(f"{name}.bias", (inner,))] if bias else []
@@ -85,7 +85,7 @@ def fused(
     v: Value,
     given: Mapping[str, Value],
 ) -> tuple[Value, ...]:
-    """One operator. Biases of the scores are its mask, which each layer makes anew where they are causal too."""
+    """Adds one operator. Its mask holds the scores' biases; if causal too, each layer makes its own."""
     causal = causal and workload.phase != "decode"
     rest: tuple[Value, ...] = ()
     if a.biased:
@@ -112,8 +112,8 @@ def eager(
     v: Value,
     given: Mapping[str, Value],
 ) -> tuple[Value, ...]:
-    """Scores, biases, mask, softmax and values, written out. The scores are multiplied even by 1, as the transformers
-    library does it."""
+    """Adds scores, biases, mask, softmax and values as separate nodes. The scores are multiplied even by 1, as in the
+    transformers library."""
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
     scores = b.apply("scale", scores, name="scale")
     if a.biased:

@@ -14,21 +14,21 @@ from graphacct_architectures.decoders.parts.description import Mlp, Norm
 
 @attrs.frozen
 class Attention:
-    """Attention of as many heads of keys and values as of queries.
+    """Attention with as many heads of keys and values as of queries.
 
     Attributes:
-        heads: How many.
+        heads: The number of heads.
         d_head: Width of a head.
         module: The module's name.
-        cross: Whether keys and values are those of the encoder's output.
+        cross: Whether keys and values come from the encoder's output.
         q, k, v, out: The projections' names.
         bias: Whether the projections have biases.
-        k_bias: Whether that of the keys has one too.
+        k_bias: Whether the keys' projection has one too.
         scaled: Whether the scores are divided by a constant.
-        query_scaled: Whether the queries are, as soon as they are projected.
-        contiguous: Whether heads are copied together where a view would do.
-        biased: Whether a bias of each head, query and key is added to the scores, which the stack makes.
-        dropout: The probability with which weights are dropped in training.
+        query_scaled: Whether the queries are divided by a constant, right after their projection.
+        contiguous: Whether heads are copied together even if a view would do.
+        biased: Whether biases per head, query and key, which the stack makes, are added to the scores.
+        dropout: The dropout probability of the weights, in training.
     """
 
     heads: Dim
@@ -64,7 +64,7 @@ class Part:
 
     @property
     def label(self) -> str:
-        """What the nodes between modules are called after."""
+        """The name that the nodes between modules are based on."""
         return self.module.module if isinstance(self.module, Attention) else "mlp"
 
 
@@ -75,9 +75,9 @@ class Positions:
     Attributes:
         name: The table's name.
         count: Its rows.
-        usable: How many of them are positions; the others are spare.
-        per_sequence: Whether they are looked up for each sequence on its own.
-        frozen: Whether the model leaves the table as it is.
+        usable: How many rows are positions; the others are spare.
+        per_sequence: Whether each sequence of a batch is looked up separately.
+        frozen: Whether the model does not train the table.
     """
 
     name: str
@@ -89,10 +89,11 @@ class Positions:
 
 @attrs.frozen
 class Relative:
-    """Biases of the scores by the distance of query and key: a table of the first layer's, read once, that all add.
+    """Biases of the scores by the distance of query and key: a table in the first layer, read once, that all layers
+    add.
 
     Attributes:
-        module: The path of the module that has the table, within the stack.
+        module: The path of the table's module within the stack.
         buckets: The table's rows.
     """
 
@@ -102,7 +103,7 @@ class Relative:
 
 @attrs.frozen
 class Frames:
-    """Frames of a spectrogram, of which two convolutions make half as many positions.
+    """Frames of a spectrogram, which two convolutions turn into half as many positions.
 
     Attributes:
         bins: Channels of a frame.
@@ -114,7 +115,7 @@ class Frames:
 
     @property
     def positions(self) -> Dim:
-        """How many positions come of them."""
+        """The number of positions after the convolutions."""
         return exact_div(self.count, 2, "frames / 2")
 
 
@@ -123,20 +124,20 @@ class Stack:
     """An encoder, or a decoder.
 
     Attributes:
-        parts: What a layer is made of.
-        count: How many layers there are.
+        parts: The parts of a layer.
+        count: The number of layers.
         module: Its name.
         layers: The layers' name.
-        frames: The frames that it starts from; None if it starts from token ids.
-        table: The name of its own embedding, whose storage is that of the model's unless the model has none.
-        table_scaled: Whether the rows are multiplied by a constant.
+        frames: The frames that it reads; None if it reads token ids.
+        table: The name of its own embedding, which shares the model's storage unless the model has none.
+        table_scaled: Whether its rows are multiplied by a constant.
         positions: A table of learned positions, or None.
         embedding_norm: The name of a norm of the embedding; empty for none.
         relative: Biases by distance, or None.
         norm: The last norm's name; empty for none.
-        norm_kind: Its kind, and the kind of all its layers' norms.
-        norm_first: Whether a part's norm is before its module; else it is after the sum.
-        last_dropout: Whether its output is dropped in training too.
+        norm_kind: The kind of this norm and of all its layers' norms.
+        norm_first: Whether a part's norm is before its module; otherwise it is after the sum.
+        last_dropout: Whether its output has dropout in training too.
     """
 
     parts: tuple[Part, ...]
@@ -167,7 +168,7 @@ class Head:
     Attributes:
         name: Its name.
         tied: Whether it shares the embedding's storage.
-        scaled: Whether what it projects is multiplied by a constant.
+        scaled: Whether its input is multiplied by a constant.
         bias: The name of a buffer that is added to the logits; empty for none.
     """
 
@@ -179,19 +180,19 @@ class Head:
 
 @attrs.frozen
 class EncoderDecoder:
-    """A model with an encoder.
+    """A model with an encoder and usually a decoder.
 
     Attributes:
         vocab_size: Rows of the embedding.
-        width: Of both streams.
+        width: The width of both streams.
         encoder: Its encoder.
         decoder: Its decoder; None for the encoder alone.
         module: The name of the module around everything but the head; empty for none.
         shared: The name of the embedding that both stacks share; empty if the decoder has one of its own.
-        shares: Whether it does share it: else all three are stored, and that of the model is not used.
+        shares: Whether the stacks share its storage; otherwise all three are stored, and the model's own is not used.
         head: Its head, or None.
-        classifier: Logits of classes in the place of a head, or None.
-        dropout: The probability with which embeddings and the parts' outputs are dropped in training.
+        classifier: A classifier in place of a head, or None.
+        dropout: The dropout probability of embeddings and the parts' outputs, in training.
     """
 
     vocab_size: Dim

@@ -1,4 +1,4 @@
-"""What families with an encoder share: the class that a file names, and the Architecture around a description."""
+"""Shared by families with an encoder: the class that a file names, and the Architecture around a description."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphacct_architectures.losses import OWN_LOSSES
 
 
 def of_text(width: Dim, labels: Dim, dropout: float) -> Classifier:
-    """Logits of classes of a text, from the decoder's output where the text ends, through two projections."""
+    """Returns a classifier of texts: two projections of the decoder's output at the end of the text."""
     return Classifier(
         "classification_head.out_proj",
         labels,
@@ -38,8 +38,8 @@ def encoder_decoder(
     aliases: Mapping[str, str] | None = None,
     encoder_seq_len: bool = True,
 ) -> Architecture:
-    """Returns the Architecture of a family: `describe` gives a configuration's description, and `encoder_seq_len` says
-    whether the workload may say how long the encoder's sequences are."""
+    """Returns the Architecture of a family: `describe` returns a configuration's description, and `encoder_seq_len`
+    says whether the workload may set the length of the encoder's sequences."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):

@@ -1,4 +1,4 @@
-"""Models with an encoder and a decoder that attends to it, from one description that a family fills in."""
+"""Builds models with an encoder and a decoder that attends to it, from a description that a family fills in."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from graphacct_architectures.layers import dropped, for_logits, linear, resident
 
 
 def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from token ids or frames to logits; without a head or a classifier to the last stream.
+    """Returns the graph from token ids or frames to logits, or to the last stream without a head or classifier.
 
-    A decoding step runs the decoder alone: what it needs of the encoder is in the cache. The encoder's parameters are
-    in memory all the same.
+    A decoding step runs the decoder alone, since the cache holds what it needs from the encoder. The encoder's
+    parameters stay in memory.
     """
     check(d, workload)
     if d.encoder.frames is not None:
@@ -56,7 +56,7 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
 
 
 def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Value | tuple[Value, ...]:
-    """Returns what the head or the classifier makes of the last stream, or the stream itself."""
+    """Returns the outputs of the head or the classifier, or the last stream itself."""
     if d.classifier is not None:
         return classified(d.classifier, workload, b, read(d.classifier, b, x))
     b.hold(x)
@@ -64,7 +64,7 @@ def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Val
 
 
 def read(c: Classifier, b: Builder, x: Value) -> Value:
-    """Returns what a classifier reads of x (batch, seq, width)."""
+    """Returns the part of x (batch, seq, width) that a classifier reads."""
     if c.reads != EOS:
         return token(b, x, c.reads)
     batch = x.spec.shape[0]
@@ -74,7 +74,7 @@ def read(c: Classifier, b: Builder, x: Value) -> Value:
 
 
 def check(d: EncoderDecoder, workload: Workload) -> None:
-    """Raises ConfigError for a workload that the model's class has no answer to."""
+    """Raises ConfigError for a workload that the model's class does not support."""
     if d.head is None and d.decoder is None and workload.phase in ("prefill", "decode"):
         raise ConfigError(f"an encoder alone has no phase {workload.phase!r}: it has forward and train")
     if d.classifier is not None and workload.phase in ("prefill", "decode"):
@@ -128,7 +128,7 @@ def looked_up(
 
 
 def convolved(b: Builder, x: Value, width: Dim) -> Value:
-    """Frames (batch, bins, frames) as a stream of half as many positions."""
+    """Returns frames (batch, bins, frames) as a stream of half as many positions."""
     for name, stride in (("conv1", 1), ("conv2", 2)):
         weight, bias = b.parameter(f"{name}.weight", (width, x.spec.shape[1], 3)), b.parameter(f"{name}.bias", (width,))
         x = b.apply("convolution", x, weight, bias, name=name, stride=stride, padding=1)
@@ -137,7 +137,7 @@ def convolved(b: Builder, x: Value, width: Dim) -> Value:
 
 
 def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Value) -> Value:
-    """x with a learned position added to each token; ConfigError beyond the last."""
+    """Returns x with a learned position added to each token. Raises ConfigError if there are too few positions."""
     batch, seq, width = x.spec.shape
     length, name = (seq, "encoder_seq_len") if in_encoder else (workload.positions, "seq_len")
     if type(length) is int and type(p.usable) is int and length > p.usable:
@@ -163,7 +163,7 @@ def layers(
 
 
 def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) -> dict[str, Value]:
-    """Returns the tables that all layers add to their scores: with eager attention the mask, and the biases."""
+    """Returns the tables that all layers add to their scores: the biases and, with eager attention, the mask."""
     found: dict[str, Value] = {}
     queries, keys = workload.seq_len, workload.positions
     if not causal:
@@ -188,7 +188,7 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
 def layer(
     d: EncoderDecoder, stack: Stack, workload: Workload, names: tuple[str, ...], b: Builder, x: Value, *constants: Value
 ) -> Value:
-    """One layer; its constants come in the order of `names`."""
+    """Adds one layer, with its constants in the order of `names`."""
     given = dict(zip(names, constants, strict=True))
     b.hold(x)
     last: tuple[Value, ...] = ()
@@ -207,7 +207,7 @@ def layer(
             x = b.apply("add", x, y, name=f"{part.label}_residual")
             if not stack.norm_first:
                 x = normed_by(b, part.norm, x, stack.norm_kind)
-    b.hold(*last)  # one variable has the weights of one attention after the other
+    b.hold(*last)  # one variable holds the weights of each attention in turn
     return x
 
 
@@ -225,7 +225,7 @@ def transformed(
 
 
 def logits(d: EncoderDecoder, head: Head, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns the logits of all positions, or of the last."""
+    """Returns the logits of all positions, or of the last one."""
     x = for_logits(b, x, workload)
     if head.scaled:
         x = b.apply("scale", x, name="output_scaled")
@@ -236,7 +236,7 @@ def logits(d: EncoderDecoder, head: Head, workload: Workload, b: Builder, x: Val
 
 
 def reside(b: Builder, graph: Graph, prefix: str = "") -> None:
-    """Nodes for the parameters of a graph that has run before, under the same names."""
+    """Adds nodes for the parameters of a graph that has run before, under the same names."""
     for node in graph.nodes:
         name = node.name.removeprefix(prefix)
         if isinstance(node, Block):

@@ -13,11 +13,11 @@ from graphacct_architectures.classifier import Classifier
 
 @attrs.frozen
 class Names:
-    """What a layer's modules are called.
+    """The names of a layer's modules.
 
     Attributes:
         stack: The layers.
-        attention: The module that has the scores.
+        attention: The module that computes the scores.
         query, key, value, out: The projections.
         attention_norm: The norm after attention.
         up, down: The feed-forward network's projections.
@@ -44,13 +44,13 @@ class Head:
 
     Attributes:
         dense: The first projection.
-        width: Its width.
-        activation: Its operator.
+        width: The width of the first projection.
+        activation: The operator after the first projection.
         norm: The norm after it; empty for none.
         decoder: The last projection.
-        outputs: Its width.
+        outputs: The width of the last projection.
         tied: Whether its weight is the token embedding's.
-        bias: The name of the parameter that is its bias too; empty if it has its own.
+        bias: The name of a parameter that is also its bias; empty if it has its own.
     """
 
     dense: str
@@ -65,28 +65,28 @@ class Head:
 
 @attrs.frozen
 class Encoder:
-    """An encoder whose every token sees all others.
+    """An encoder in which every token sees all others.
 
     Attributes:
         vocab_size: Rows of the embedding.
-        width: Of the stream.
+        width: The width of the stream.
         inner: The feed-forward network's width.
         heads: Attention heads.
-        count: Layers.
+        count: The number of layers.
         activation: The feed-forward network's operator.
         positions: Rows of the table of positions.
         usable: How many of them a sequence can have.
-        counted: Whether positions are counted from the tokens, so that each sequence has its own.
+        counted: Whether positions are computed from the tokens, so that each sequence has its own.
         token_types: Rows of the table of token types; 0 for none.
-        embedding_width: Of the embeddings, which are projected where it is not the stream's.
+        embedding_width: The width of the embeddings, which are projected if it differs from the stream's.
         module: The name of the module around all but the head.
         names: Its layers' names.
-        dropout: The probability with which embeddings and outputs are dropped in training.
-        attention_dropout: That of the weights.
-        output_dropped: Whether attention's output is dropped as the network's is.
-        pooled: Whether the first token's output is projected, as a second output.
+        dropout: The dropout probability of embeddings and outputs, in training.
+        attention_dropout: The dropout probability of the attention weights, in training.
+        output_dropped: Whether attention's output has dropout, as the network's has.
+        pooled: Whether the first token's output, projected, is a second output.
         head: A prediction for every token, or None.
-        classifier: Logits of classes, or None.
+        classifier: A classifier, or None.
         causal: Whether a token sees only those before it.
     """
 

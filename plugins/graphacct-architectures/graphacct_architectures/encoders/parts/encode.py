@@ -11,19 +11,18 @@ from graphacct_architectures.encoders.parts.description import Encoder, Head
 from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, merge_heads, split_heads
 
 POOLED = "pooled"
-"""What a classifier reads that reads the pooler's output."""
+"""The value of `reads` for the pooler's output."""
 
 
 def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from token ids to the last layer's output and the pooled one, or to what the heads make of
-    them."""
+    """Returns the graph from token ids to the last layer's output and the pooled one, or to the heads' outputs."""
     with b.scope(e.module):
         x = stream(e, workload, b)
         pooled = pooler(e, b, x) if e.pooled else None
     outputs: tuple[Value, ...] = () if e.head is None else (predicted(e, e.head, b, x),)
     if e.classifier is not None:
         read = pooled if e.classifier.reads == POOLED else token(b, x, e.classifier.reads)
-        assert read is not None  # a family whose head reads it has a pooler
+        assert read is not None  # a family whose classifier reads it has a pooler
         outputs += classified(e.classifier, workload, b, read)
     if outputs:
         return outputs
@@ -51,7 +50,7 @@ def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
 
 
 def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
-    """Tokens, their types and their positions, added, normalized and dropped."""
+    """Returns tokens, their types and their positions, added and normalized, with dropout."""
     batch, seq = workload.batch, workload.seq_len
     if type(seq) is int and type(e.usable) is int and seq > e.usable:
         raise ConfigError(f"seq_len {seq} is beyond the {e.usable} positions that the model has learned")
@@ -83,7 +82,7 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
 
 
 def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *masks: Value) -> Value:
-    """Attention, then the feed-forward network, each added to what it read and normalized."""
+    """Applies attention, then the feed-forward network; each output is added to its input and normalized."""
     n = e.names
     b.hold(x)
     y, weights = attention(e, workload, b, x, *masks)
@@ -134,7 +133,7 @@ def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
         y = layer_norm(b, head.norm, y)
     tied = f"{e.module}.embeddings.word_embeddings.weight" if head.tied else ""
     weight = b.parameter(f"{head.decoder}.weight", (head.outputs, y.spec.shape[-1]), tied_to=tied)
-    if head.bias:  # stored under a name of its own beside that of the projection
+    if head.bias:  # stored under its own name and the projection's
         b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))
     bias = b.parameter(f"{head.decoder}.bias", (head.outputs,), tied_to=head.bias if head.tied else "")
     y = b.apply("linear", y, weight, bias, name=head.decoder)

@@ -1,4 +1,4 @@
-"""What families of encoders share: BERT's keys, the classes of each family, and the Architecture around them."""
+"""Shared by families of encoders: BERT's keys, the classes of each family, and the Architecture around them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from graphacct_architectures.losses import LOSSES
 
 @attrs.frozen(kw_only=True)
 class EncoderConfig:
-    """The keys that BERT and its kin have, with the defaults of BERT's class."""
+    """The keys that BERT and related families have, with the defaults of BERT's class."""
 
     vocab_size: Dim = fields.size(30522)
     hidden_size: Dim = fields.size(768)
@@ -38,17 +38,18 @@ class EncoderConfig:
 
     @property
     def last_dropout(self) -> float:
-        """The probability with which what a classifier reads is dropped."""
+        """The dropout of a classifier's input."""
         return self.hidden_dropout_prob if self.classifier_dropout is None else self.classifier_dropout
 
 
 def of_pooled(config: Any, count: Dim) -> Classifier:
-    """Logits of classes of a sequence, from the pooler's output; one for each answer to choose from."""
+    """Returns a classifier of sequences with `count` logits, from the pooler's output; 1 for each answer to choose
+    from."""
     return Classifier("classifier", count, POOLED, dropout=config.last_dropout)
 
 
 def of_first(config: Any, act: str) -> Classifier:
-    """Logits of classes of a sequence, from the first token through two projections."""
+    """Returns a classifier of sequences: two projections of the first token."""
     drop = config.last_dropout
     return Classifier(
         "classifier.out_proj",
@@ -63,12 +64,12 @@ def of_first(config: Any, act: str) -> Classifier:
 
 
 def of_tokens(config: Any) -> Classifier:
-    """Logits of classes of each token."""
+    """Returns a classifier of each token."""
     return Classifier("classifier", config.num_labels, dropout=config.last_dropout)
 
 
 def of_spans(config: Any, dropout: float = 0.0) -> Classifier:
-    """Returns where a question's answer begins and ends."""
+    """Returns a classifier of the beginning and end of a question's answer."""
     return Classifier("qa_outputs", config.num_labels, spans=True, dropout=dropout)
 
 
@@ -81,7 +82,7 @@ def encoder(
     doc: str,
     aliases: Mapping[str, str] | None = None,
 ) -> Architecture:
-    """Returns the Architecture of a family of encoders: `describe` gives a configuration's description."""
+    """Returns the Architecture of a family of encoders: `describe` returns a configuration's description."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         described = describe(config)
