@@ -12,14 +12,14 @@ import graphacct
 
 TOP = """# Certification
 
-Every preset against the real implementation: the transformers library's own class, built on the meta device from the
-same configuration, and torch's FLOP counter on it, attention written out, experts as one product for each pair of
-token and expert. Parameters count once per storage; FLOPs are those of products and convolutions, 2 per multiply-add,
-of one sequence of the length given (or one image), forward, and of a training step with the sum of the first output
-as its loss.
+This page compares every preset with the real implementation: the transformers library's own class, built on the meta
+device from the same configuration and measured with torch's FLOP counter. Attention is written out, and experts are one
+product for each pair of token and expert. Parameters count once per storage. FLOPs are those of products and
+convolutions, 2 per multiply-add, of one sequence of the given length (or one image): of a forward pass, and of a
+training step with the sum of the first output as its loss.
 
-`make certify` measures and writes this page again; nothing on it is typed. A difference is ours less theirs, of the
-three figures in turn; 0 is 0 to the unit.
+`make certify` measures and writes this page again; nothing on it is typed. The differences are ours minus theirs, for
+the three figures in turn; 0 means equal to the unit.
 
 {models} configurations of {families} families: {summary}.
 
@@ -27,35 +27,34 @@ three figures in turn; 0 is 0 to the unit.
 |---|---|---|---|---|---|---|---|
 """
 MIDDLE = """
-Not on this page: torchvision's ResNets, whose published figures the plugin graphacct-vision compares itself with, and
-the worksheet's model, which no library has ([The worksheet](worksheet.md)).
+Two kinds of models are not on this page: torchvision's ResNets, which the tests of graphacct-vision compare with
+published figures, and the worksheet's model, which is in no library ([The worksheet](worksheet.md)).
 
 ## What other counters say of the same work
 
-One sequence of 128 tokens or one image of 224 × 224, the library's default attention, which is fused. Each counter
-was run as its own page shows. Those that count multiply-adds and call them FLOPs are doubled before they are
+The input is one sequence of 128 tokens or one image of 224 × 224. Attention is the library's default, which is fused.
+Each counter was run as its own documentation shows. Figures that are multiply-adds are doubled before they are
 compared.
 
 | model | counter | it says | unit | ratio to ours | why |
 |---|---|---|---|---|---|
 """
 GROUPS = """
-¹ The counter's fault: of a convolution in groups it takes the weight's gradient as many times over as there are
-groups (its formula has all channels of x where the weight has those of a group). With 2 FLOPs for each multiply-add
-of the two gradients, which are as many as the convolution's own, the library's step has exactly as many FLOPs as
+¹ This is a mistake of the counter. For a convolution in groups it multiplies the weight gradient by the number of
+groups, because its formula takes all channels of x instead of those of one group. Each of the two gradients has as many
+multiply-adds as the convolution itself. Counted so, at 2 FLOPs each, the library's step has exactly as many FLOPs as
 ours.
 """
 BOTTOM = """
-What disagrees, by cause:
+The causes of the differences:
 
-- **Fused attention is 0.** Every counter here leaves `scaled_dot_product_attention` out; fvcore warns, the others do
-  not. GPT-2's is 603,979,776 FLOPs, 12 layers of 4 · 128² · 768: what torch's counter lacks, to the unit.
-- **Only known modules count.** thop looks at modules that it knows: GPT-2's `Conv1D`, which is the library's own, is
-  0.
-- **Parameters for work.** torchinfo takes the parameters of a linear layer once a sequence, whatever its length;
-  GPT-2's `Conv1D` it takes for a convolution by its name, and its width for positions.
-- **More than products.** ptflops, calflops, fvcore and thop add norms or activations, each at its own factor: all
-  that remains in ResNet-50, which has no attention.
+- **Fused attention counts 0.** Every counter here leaves `scaled_dot_product_attention` out; fvcore warns, the others
+  do not. GPT-2's is 603,979,776 FLOPs, 12 layers of 4 · 128² · 768. That is what torch's counter lacks, to the unit.
+- **Only known modules count.** thop counts only modules that it knows. GPT-2's `Conv1D`, the library's own, is 0.
+- **Parameters instead of work.** torchinfo counts the parameters of a linear layer once a sequence, whatever its
+  length. It takes GPT-2's `Conv1D` for a convolution because of its name, and its width for positions.
+- **More than products.** ptflops, calflops, fvcore and thop add norms or activations, each at its own factor. That is
+  the whole difference for ResNet-50, which has no attention.
 """
 FIGURES = ("params", "forward", "step")
 MACS = {"fvcore", "ptflops", "thop", "torchinfo"}
@@ -93,7 +92,7 @@ def summary(presets: Mapping[str, Any]) -> str:
     found = [("error" in row and "not measured") or remark(row) for row in presets.values()]
     parts = [f"{found.count('')} equal in all three figures"]
     if found.count("¹"):
-        parts.append(f"{found.count('¹')} but for what the counter makes of convolutions in groups¹")
+        parts.append(f"{found.count('¹')} equal except for the counter's mistake with convolutions in groups¹")
     parts += [f"{found.count(what)} {what}" for what in ("**not explained**", "not measured") if found.count(what)]
     return ", ".join(parts)
 

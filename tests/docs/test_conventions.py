@@ -76,11 +76,9 @@ def rows(heading: str) -> Iterator[tuple[list[str], list[str]]]:
         )
 
 
-CONTRACTIONS = [(name, cells) for names, cells in rows("with a bias where they can have one:") for name in names]
+CONTRACTIONS = [(name, cells) for names, cells in rows("with a bias if they take one:") for name in names]
 ELEMENTWISE = [(name, cells) for names, cells in rows("per element of the output:") for name in names]
-REDUCTIONS = [
-    (name, cells) for names, cells in rows("with weight and bias where they can have them:") for name in names
-]
+REDUCTIONS = [(name, cells) for names, cells in rows("with weight and bias if they take them:") for name in names]
 BYTES = [name for names, _ in rows("Bytes only:") for name in names]
 
 GRADIENTS_ELEMENTWISE = "Gradients per element of the output:"
