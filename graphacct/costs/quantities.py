@@ -157,4 +157,4 @@ def not_there(
         return unknown(kind, name, known)
     phases = quantity.phase.split()
     way_out = " or ".join(f"phase={phase!r}" for phase in phases)
-    return ConfigError(f"{name} is there in phase {' or '.join(phases)} alone: add {way_out}")
+    return ConfigError(f"{name} exists only in phase {' or '.join(phases)}: add {way_out}")

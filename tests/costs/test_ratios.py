@@ -117,7 +117,7 @@ def test_infinity_is_none() -> None:
 
 def test_one_of_another_phase(report: Report) -> None:
     """It is said in which phase it is; one that nobody has is unknown."""
-    with pytest.raises(ConfigError, match="odd is there in phase train alone: add phase='train'"):
+    with pytest.raises(ConfigError, match="odd exists only in phase train: add phase='train'"):
         of_plugin(lambda row: row["step_flops"], phase="train").figure("odd")
     with pytest.raises(UnknownNameError, match=f"unknown quantity 'arithmetic_intensty'; did you mean '{NAME}'"):
         report.figure("arithmetic_intensty")

@@ -118,7 +118,7 @@ def test_a_picture_is_coloured_by_what_training_needs(step, quantity) -> None:
 def test_a_quantity_of_another_phase_says_which() -> None:
     """Asked for what only a training step has, a forward pass says what to add, wherever it is asked."""
     forward = account("gpt2", seq_len=16)
-    message = r"saved_bytes is there in phase train alone: add phase='train'"
+    message = r"saved_bytes exists only in phase train: add phase='train'"
     for ask in (
         lambda: draw(forward, color_by="saved_bytes"),
         lambda: compare([forward], "saved_bytes"),

@@ -157,7 +157,7 @@ def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:
     if some_below(found.inside, item.rank) or some_below(found.outside, item.rank):
         raise ConfigError(
             f"{item.who}: node {found.node!r} multiplies by a matrix of {dim_text(found.inside)} in and "
-            f"{dim_text(found.outside)} out, so that rank {item.rank} is above it; the largest that fits is "
+            f"{dim_text(found.outside)} out, and rank {item.rank} is too high; the largest that fits is "
             f"{dim_text(minimum(found.inside, found.outside))}"
         )
 

@@ -189,7 +189,7 @@ def test_a_sweep_with_a_matrix_too_small_is_refused() -> None:
     """A rank fits every point of a sweep, or none is given."""
     numpy = pytest.importorskip("numpy")
     sweep = {**TINY, "n_head": 2, "n_embd": numpy.array([8.0, 64.0])}
-    with pytest.raises(ConfigError, match="so that rank 16 is above it"):
+    with pytest.raises(ConfigError, match="and rank 16 is too high"):
         tiny(lora=["16:*.attn.c_attn"], set=sweep)
 
 
@@ -247,8 +247,8 @@ def test_folded_equals_unrolled_for_any_graph(graph: graphacct.Graph, data: st.D
         (["*.c_attn:8"], r"the rank is a positive integer, not '\*\.c_attn'; did you mean '8:\*\.c_attn'\?"),
         (
             ["65:*.attn.c_attn"],
-            r"node 'transformer\.h\.\*\.attn\.c_attn' multiplies by a matrix of 64 in and 192 out, so that rank 65 is "
-            "above it; the largest that fits is 64",
+            r"node 'transformer\.h\.\*\.attn\.c_attn' multiplies by a matrix of 64 in and 192 out, and rank 65 is "
+            "too high; the largest that fits is 64",
         ),
         (["8:*.atn.c_attn"], r"matches no weight matrix; did you mean '\*\.attn\.c_attn'\?"),
         (["8:*.ln_1"], r"matches no weight matrix: 'transformer\.h\.\*\.ln_1' is of 'layer_norm', no product with a"),
