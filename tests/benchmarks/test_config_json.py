@@ -24,7 +24,7 @@ def report(model: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["llama-3.1-405b", "deepseek-v3"])
 def test_a_large_config_takes_little_more_than_gpt2_xl(benchmark: Any, record: Callable[..., None], name: str) -> None:
-    """Layers that are alike are one block: 126 of them, or 61 with 256 experts each, cost little more than 48 of GPT-2's.
+    """Layers that are alike are one block: 126 of them, or 61 with 256 experts each, little more than 48 of GPT-2's.
 
     A file loads the reader of config.json and the parts of decoders, which GPT-2 has no need of: 15 to 20 ms of CPU.
     """
