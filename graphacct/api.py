@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from graphacct.checkpoints.verify import Verification
     from graphacct.explanations.explanation import Explanation
     from graphacct.footprint.memory import Memory
-    from graphacct.models.find import ModelChoice
     from graphacct.operators.operator import Operator
     from graphacct.render.compare import Comparison
     from graphacct.reports.rows import ParameterRow
 
 
-Model: TypeAlias = "str | os.PathLike[str] | Graph | ModelChoice"
+Model: TypeAlias = object
 """A model: a preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function` (a
-function that returns a Graph), a Graph, or what `find_model` found."""
+function that returns a Graph), a Graph, what `find_model` found, or an object that a reader takes: a networkx graph, a
+configuration as a dict, whatever a plugin reads. Only the readers know which, so that no type is refused here."""
 
 
 @checked(ModelKeywords)
@@ -47,7 +47,7 @@ def build(model: Model, *, plugins: Plugins | None = None, **options: Unpack[Mod
     """Returns the graph of a model for a workload (`Workload` has its sizes). A Graph is returned unchanged.
 
     Args:
-        model: A preset's name, a path, `module:function` or a Graph.
+        model: A preset's name, a path, `module:function`, a Graph or an object that a reader takes.
         plugins: Those in use; all that are installed unless given.
         options: What the model is built for, by name (see `graphacct.keywords.ModelKeywords`).
 

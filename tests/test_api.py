@@ -87,3 +87,10 @@ def test_a_training_option_elsewhere_names_the_way_out():
     """The message names the option as Python has it."""
     with pytest.raises(ConfigError, match="optimizer: of a training step alone"):
         graphacct.account("gpt2", optimizer="sgd")
+
+
+@pytest.mark.parametrize("verb", ["account", "build", "memory"])
+def test_a_model_may_be_any_object_to_a_type_checker(verb):
+    """Only the readers know what they take, so `account(networkx_graph)` must be no error of types."""
+    assert inspect.unwrap(getattr(graphacct, verb)).__annotations__["model"] == "Model"
+    assert import_module("graphacct.api").Model is object

@@ -26,14 +26,14 @@ def report(model: str) -> list[str]:
 def test_a_large_config_takes_little_more_than_gpt2_xl(benchmark: Any, record: Callable[..., None], name: str) -> None:
     """Layers that are alike are one block: 126 of them, or 61 with 256 experts each, little more than 48 of GPT-2's.
 
-    A file loads the reader of config.json and the parts of decoders, which GPT-2 has no need of: 15 to 20 ms of CPU.
+    A file loads the reader of config.json and the parts of decoders, which GPT-2 does not need.
     """
     config = report(str(CONFIGS / name))
     times = processes({"gpt2-xl": report("gpt2-xl"), name: config}, rounds=25)
     ratio = times[name] / times["gpt2-xl"]
     record(f"graphacct report {name}/config.json", times[name], ratio, "graphacct report gpt2-xl")
     benchmark.pedantic(process_cpu, args=(config,), rounds=3, iterations=1)
-    assert ratio < 1.3
+    assert ratio < 1.2
 
 
 @pytest.mark.skipif(not TORCH.exists(), reason="make verify makes the environment with torch and transformers")
