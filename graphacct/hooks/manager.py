@@ -28,8 +28,8 @@ REGISTER = f"{PREFIX}register_"
 KINDS = tuple(name.removeprefix(REGISTER) for name in vars(hookspecs) if name.startswith(REGISTER))
 """The kinds of things that plugins register; each is an attribute of `Plugins`."""
 MARK = f"{hookspecs.PROJECT}_impl"
-FIRST = ("graphacct-operators", "graphacct-architectures", "graphacct-mamba", "graphacct-vision")
-"""Loaded before the other entry points, in this order: they come in graphacct's own wheel."""
+FIRST = ("graphacct-operators", "graphacct-architectures")
+"""Loaded before the other entry points, in this order; the rest of graphacct's own wheel comes next."""
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
 CORE_MODULES = ("graphacct.builtin",)
 
@@ -231,8 +231,9 @@ def _installed() -> list[EntryPoint]:
     return list(found.values())
 
 
-def _rank(entry: EntryPoint) -> tuple[int, str]:
-    return (FIRST.index(entry.name) if entry.name in FIRST else len(FIRST), entry.name)
+def _rank(entry: EntryPoint) -> tuple[int, bool, str]:
+    ours = entry.distribution.partition(" ")[0] == GROUP
+    return (FIRST.index(entry.name) if entry.name in FIRST else len(FIRST), not ours, entry.name)
 
 
 def _listed(variable: str) -> list[str]:

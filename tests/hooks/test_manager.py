@@ -61,7 +61,7 @@ def loaded(**plugins: Any) -> Plugins:
 
 
 def test_order() -> None:
-    """The core first, then graphacct-operators, then the other entry points by name."""
+    """The core first, then graphacct-operators, then the other entry points of its wheel by name."""
     names = [item.name for item in load().loaded]
     assert names[: len(CORE_MODULES)] == list(CORE_MODULES)
     assert names[len(CORE_MODULES)] == "graphacct-operators"
