@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("memory")
 @click.argument("model")
 @memory_options
-@click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB, 24G (GB).")
+@click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB, 24G.")
 @click.option("--max-batch", is_flag=True, help="The largest batch that fits in --fits.")
 @click.option("--max-seq-len", is_flag=True, help="The longest sequence that fits in --fits.")
 @click.option(
