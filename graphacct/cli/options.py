@@ -15,7 +15,7 @@ from graphacct.phases import PHASES
 from graphacct.sizes import LONGEST, parse_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-SHORT = re.compile(r"-?[0-9][0-9_]*(\.[0-9]+)?([kKmM]|[eE]\+?[0-9]{1,2})?")
+SHORT = re.compile(r"-?[0-9]+(\.[0-9]+)?([kKmM]|[eE]\+?[0-9]{1,2})?")
 """What --set reads as a size if it is a whole number; 1e100 stays a float, which no size is."""
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
@@ -70,7 +70,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 
 
 class Setting(click.ParamType):  # type: ignore[type-arg]
-    """key=value; the value is a JSON number, a size (4k, 4_096, 1e9), true, false or null, or else a word."""
+    """key=value; the value is a JSON number, a size (4k, 1e9), true, false or null, or else a word."""
 
     name = "key=value"
 
@@ -100,11 +100,11 @@ def _number(text: str) -> int | float | str:
     words, as in JSON. A comma makes a word, because configurations have lists: `depths=3,4,23,3`."""
     if len(text) >= LONGEST or not text.isascii() or not text.removeprefix("-")[:1].isdigit():
         return text
+    if "_" in text:
+        return text
     if SHORT.fullmatch(text):
         with suppress(ConfigError):
             return parse_size(text)
-    if "_" in text:
-        return text
     try:
         return float(text)
     except ValueError:
