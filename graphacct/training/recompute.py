@@ -5,8 +5,8 @@ again, and those whose outputs are saved instead, are one region. Its backward p
 the region and runs again what was not saved (Chen et al., 2016, arXiv:1604.06174).
 
 A layer is the outermost scope with an index (`paths.outermost`): `model.layers.3`, `model.layers.*` in a block,
-`model.layers.2*` and `model.layers.2*+1` in a block of layers that alternate. Names alone say so, hence folded and
-written out have the same layers. The transformers library checkpoints the same modules, its GradientCheckpointingLayers.
+`model.layers.2*` and `model.layers.2*+1` in a block of layers that alternate. Names alone say so, hence a graph
+has the same layers written out. The transformers library checkpoints these modules (GradientCheckpointingLayer).
 """
 
 from __future__ import annotations

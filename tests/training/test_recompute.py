@@ -205,7 +205,9 @@ def test_nothing_to_decide_about() -> None:
         ConfigError, match="recompute op-selective decides about the nodes of layers, and 'flat' has none"
     ):
         memory(flat, recompute="op-selective")
-    message = "recompute full runs layers again, scopes with an index such as layers.0, and 'flat' has none: give a glob"
+    message = (
+        "recompute full runs layers again, scopes with an index such as layers.0, and 'flat' has none: give a glob"
+    )
     with pytest.raises(ConfigError, match=message):
         recompute_plan(flat, FULL, default().operators)
     with pytest.raises(GraphacctError, match="recompute 'op-selectiv' matches no node; did you mean 'op-selective'"):
