@@ -133,8 +133,8 @@ MODEL = (
     _keyword("--image-size", "Pixels.", "the model's own", type=ImageSize(), metavar="N|HxW"),
     _keyword(
         "--attention",
-        "fused (one operator) or eager (written out).",
-        "fused, if the library has it",
+        "fused (one operator), eager (written out), or absorbed (latent attention on its cached latents).",
+        "fused, if the library has it; absorbed for latent attention in decode",
         metavar="NAME",
     ),
     _keyword(
