@@ -29,7 +29,7 @@ KINDS = tuple(name.removeprefix(REGISTER) for name in vars(hookspecs) if name.st
 """The kinds of things that plugins register; each is an attribute of `Plugins`."""
 MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = ("graphacct-operators", "graphacct-architectures")
-"""Loaded before the other entry points, in this order: they ship in the same wheel."""
+"""Loaded before the other entry points, in this order; the rest of graphacct's own wheel comes next."""
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
 CORE_MODULES = ("graphacct.builtin",)
 
@@ -191,7 +191,7 @@ def load(
     plugins = Plugins()
     for name in CORE_MODULES:
         plugins.register(importlib.import_module(name), name, "graphacct")
-    entries = sorted(entry_points(GROUP), key=_rank)
+    entries = _installed()
     installed = [entry.name for entry in entries]
     for name in block:
         if name not in installed:
@@ -222,8 +222,18 @@ def default() -> Plugins:
     return load()
 
 
-def _rank(entry: EntryPoint) -> tuple[int, str]:
-    return (FIRST.index(entry.name) if entry.name in FIRST else len(FIRST), entry.name)
+def _installed() -> list[EntryPoint]:
+    """Returns the entry points in the order of loading. One with the name and the target of another is the same module:
+    it is loaded once, for the first distribution (two installed wheels may contain one plugin)."""
+    found: dict[tuple[str, str], EntryPoint] = {}
+    for entry in sorted(entry_points(GROUP), key=_rank):
+        found.setdefault((entry.name, entry.target), entry)
+    return list(found.values())
+
+
+def _rank(entry: EntryPoint) -> tuple[int, bool, str]:
+    ours = entry.distribution.partition(" ")[0] == GROUP
+    return (FIRST.index(entry.name) if entry.name in FIRST else len(FIRST), not ours, entry.name)
 
 
 def _listed(variable: str) -> list[str]:

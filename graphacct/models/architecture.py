@@ -18,6 +18,7 @@ from graphacct.phases import DECODE, PHASES, PREFILL, TRAIN
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
 LOGITS = ("all", "last")
+ABSORBED = "absorbed"
 
 
 @attrs.frozen(eq=False)
@@ -29,8 +30,9 @@ class Workload:
         seq_len: Tokens per sequence (of the decoder, if there is an encoder); None takes the architecture's default.
         encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder has positions.
         image_size: Height and width of the images in pixels; None takes the architecture's default.
-        attention: `eager` (separate nodes for scores, softmax and values) or `fused` (one
-            scaled_dot_product_attention); None takes the architecture's first.
+        attention: `eager` (separate nodes for scores, softmax and values), `fused` (one
+            scaled_dot_product_attention) or, of models with latent attention, `absorbed` (all heads read the cached
+            latents, which are not expanded); None takes the architecture's default for the phase.
         phase: `forward` (no dropout, no cache), `train` (a training step), `prefill` (a forward pass that fills a cache
             with keys and values) or `decode` (one new token per sequence, with a cache of earlier tokens).
         cache_len: In decoding, the tokens in the cache before the step; None takes `seq_len` - 1; 0 is an empty cache.
@@ -73,6 +75,7 @@ class Architecture:
             default. A default of None for `encoder_seq_len` means as long as the decoder's.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without
             attention.
+        attention_by_phase: The default in single phases, where it is another than the first.
         phases: The phases that it can be built for; unless given, `forward`, and `train` if there are losses.
         last_logits: Whether it can compute the logits of the last position alone.
         dtype: The parameters' default dtype: that of the published weights, or else bfloat16, in which models run
@@ -94,6 +97,7 @@ class Architecture:
     presets: Mapping[str, Any]
     sizes: Mapping[str, Callable[[Any], Any]]
     attention: tuple[str, ...] = ()
+    attention_by_phase: Mapping[str, str] = attrs.field(factory=dict)
     last_logits: bool = False
     dtype: str = "bfloat16"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
@@ -153,7 +157,7 @@ class Architecture:
         fit."""
         full: dict[str, Any] = {
             "batch": check_dim(workload.batch, "batch"),
-            "attention": self._attention(workload.attention),
+            "attention": self._attention(workload.attention, workload.phase),
         }
         for size in SIZES:
             given = getattr(workload, size)
@@ -198,13 +202,14 @@ class Architecture:
         length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
         full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len", 0)}
 
-    def _attention(self, wanted: str | None) -> str | None:
+    def _attention(self, wanted: str | None, phase: str) -> str | None:
         if wanted is None:
-            return self.attention[0] if self.attention else None
+            return self.attention_by_phase.get(phase, self.attention[0]) if self.attention else None
         if wanted not in self.attention:
             kinds = " or ".join(self.attention)
             has = f"attention is {kinds}, not {wanted!r}" if kinds else f"has no attention to be {wanted!r}"
-            raise ConfigError(f"{self.name}: {has}")
+            why = "; absorbed is for latent attention, which it does not have" if wanted == ABSORBED else ""
+            raise ConfigError(f"{self.name}: {has}{why}")
         return wanted
 
     def _loss(self, config: Any, wanted: str | None, phase: str) -> str | None:

@@ -28,6 +28,7 @@ OPERATORS = {
     "normalization": "layer_norm rms_norm group_norm",
     "attention": "scaled_dot_product_attention",
     "attention_sinks": "scaled_dot_product_attention_with_sinks",
+    "attention_latent": "latent_attention",
     "cache": "kv_cache kv_keep",
     "convolution": "convolution convolution_transposed",
     "reduction": "sum mean amax cumsum",
