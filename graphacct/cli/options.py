@@ -145,7 +145,12 @@ MODEL = (
         default=None,
     ),
     _keyword("--cache-len", "In decoding: tokens in the cache.", type=SIZE, metavar="N"),
-    _keyword("--loss", "In training, one of the model's losses.", "its first", metavar="NAME"),
+    _keyword(
+        "--loss",
+        "In training, one of the model's losses: cross_entropy, sum.",
+        "what its class is trained with",
+        metavar="NAME",
+    ),
     _keyword("--logits", "Of which positions.", type=OneOf(("all", "last")), default=None),
     _keyword("--dtype", "Of the parameters.", "the model's own", metavar="NAME"),
     _keyword("--lora", "Low-rank adapters beside matrices of a name. Repeatable.", multiple=True, metavar="RANK:GLOB"),
