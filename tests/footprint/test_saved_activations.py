@@ -16,10 +16,6 @@ from graphacct.training.recompute import find_policy, recompute_plan
 SHAPES = json.loads((runs.GOLDENS / "saved_activations.json").read_text())["shapes"]
 SIZES = ("batch", "seq_len", "encoder_seq_len", "image_size")
 WITHOUT_ATTENTION = ("resnet", "convnext", "mamba", "mamba2")
-PLUGINS = {"resnet": "graphacct_vision", "convnext": "graphacct_vision"} | dict.fromkeys(
-    ("mamba", "mamba2", "jamba"), "graphacct_mamba"
-)
-"""Families of plugins that may not be installed."""
 DEEPSEEK = dict.fromkeys(("bfloat16 eager", "bfloat16 fused"), 2 * 4 * 48 * 4)
 """Since 5.24 the library has the router's weight in float32 itself; before, two layers of experts each save a copy."""
 DIFFERENT: dict[str, dict[str, int]] = {
@@ -59,7 +55,6 @@ def labels(name):
 def test_every_family_saves_what_torch_saves(name, tmp_path):
     """Up to the sum of the outputs, in float32 and bfloat16, with attention written out and fused, and with each layer
     checkpointed: equal to the byte, but for the runs of the table."""
-    pytest.importorskip(PLUGINS.get(name.split()[0], "graphacct"))
     truth = SHAPES[name]["saved_bytes"]
     found = {label: size - truth[label] for label, size in saved(name, tmp_path).items()}
     assert {label: size for label, size in found.items() if size} == DIFFERENT.get(name, {})
