@@ -31,6 +31,7 @@ def operator(
     preserves_layout: bool | str = False,
     caches: Callable[..., Dim] | None = None,
     stacks: bool = False,
+    argument: bool = False,
     known_as: Sequence[str] = (),
     more_operands: str = "",
 ) -> Callable[[Callable[..., Work | None]], Operator]:
@@ -91,6 +92,7 @@ def operator(
             preserves_layout,
             caches,
             stacks,
+            argument,
             tuple(known_as),
             more_operands,
         )

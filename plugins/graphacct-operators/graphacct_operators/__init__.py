@@ -39,7 +39,7 @@ OPERATORS = {
     "shape": (
         "reshape transpose permute split select slice expand concat stack contiguous cast as_product pad roll repeat"
     ),
-    "creation": "arange causal_mask constant full relative_buckets resident",
+    "creation": "arange causal_mask constant full relative_buckets resident unread",
 }
 """The names of the operators in each module."""
 
