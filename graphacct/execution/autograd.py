@@ -248,11 +248,12 @@ class Engine:
                 self.passed = parts[index + 1 :]
                 self._deliver(result, part)
                 total = self.buffers.get(self.reach.key(result), part)
-                if index in stack.many and total is not part:
+                if index in stack.standing and total is not part:
                     last = self.tape.calls[-1]
                     times = self.schedule.spans[stack.span].times
                     self.tape.calls[-1] = attrs.evolve(last, count=last.count * times)
-                    self.many[total.storage] = stack.span
+                    if index in stack.many:
+                        self.many[total.storage] = stack.span
         self.passed = []
 
     def _runs_last(self, region: int) -> int:

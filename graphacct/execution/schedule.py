@@ -117,6 +117,10 @@ class Trace:
                 self._starts.setdefault(level, len(self.calls))
         self._node, self.place, self._count = node, place, place.times
         operands = [self._operand(operand) for operand in run.operands]
+        rule = self.operators.get(node.operator)
+        if rule is not None and rule.stacks:  # as a block stacks, without a kernel
+            self._gather(run.outputs[0], operands)
+            return
         dtype = self.profile.casts.get(node.operator, "")
         expansion = self.profile.expand.get(node.operator)
         self._held = []
@@ -296,10 +300,22 @@ class Trace:
         inside = [within for within in self.spans if within.start >= starts[0]]
         for value, made in end.stacks:
             results = [self._tensor(result) for result in made]
-            stacked = stacked_tensor(end.block.repeat, results)
-            self.holds.extend((storage, len(self.calls) - 1) for storage in stacked.storages if self.calls)
-            self.left_behind.update(left_behind(stacked, inside, self.calls))
             many = {result for result in results if any(level in several for level in self._made[result].levels)}
-            places = frozenset(map(results.index, many))
-            self.stacks.append(StackedResult(len(self.calls), stacked, tuple(results), span, places))
-            self._put(value, stacked)
+            standing = frozenset(number for number, level in enumerate(end.repetitions) if level in several)
+            stacked = self._gather(value, results, span, standing, frozenset(map(results.index, many)))
+            self.left_behind.update(left_behind(stacked, inside, self.calls))
+
+    def _gather(
+        self,
+        made: Result,
+        results: Sequence[Tensor],
+        span: int = -1,
+        standing: frozenset[int] = frozenset(),
+        many: frozenset[int] = frozenset(),
+    ) -> Tensor:
+        """Records that results are stacked up, and returns the stack."""
+        stacked = stacked_tensor(made.value.spec.shape[0], results)
+        self.holds.extend((storage, len(self.calls) - 1) for storage in stacked.storages if self.calls)
+        self.stacks.append(StackedResult(len(self.calls), stacked, tuple(results), span, standing, many))
+        self._put(made, stacked)
+        return stacked
