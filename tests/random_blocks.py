@@ -52,7 +52,7 @@ class Choices:
 
     def __init__(self, number: Callable[[int, int], int]) -> None:
         self.number = number
-        self.shape = (number(1, 2), number(1, 3), number(1, 4))
+        self.shape = (number(1, 2), number(1, 3), self.pick((1, 2, 4, 24)))  # weights larger and smaller than values
         self.names = 0
         self.weights: list[list[Parameter]] = [[]]  # for each body around the current one, the square weights so far
 

@@ -9,8 +9,23 @@ import attrs
 
 import graphacct
 from graphacct import Graph
+from graphacct.footprint.activations import Activations
+from graphacct.footprint.liveness import live_bytes
 from graphacct.graph.paths import indexed, pattern
 from graphacct.hooks.manager import default
+from graphacct.keywords import separated
+from graphacct.training.options import resolved
+from graphacct.training.recompute import recompute_plan
+from graphacct.training.selection import frozen
+
+def activations(graph: Graph, **options: Any) -> Activations:
+    """The run that `memory` reads its figures from."""
+    plugins = default()
+    how = resolved(separated(options)[0], plugins)
+    graph, trained = frozen(graph, how.freeze)
+    plan = recompute_plan(graph, how.recompute, plugins.operators)
+    return Activations(graph, plugins.operators, how.profile, trained, plan)
+
 
 GATHERING = [name for name, operator in default().operators.items() if operator.stacks]
 NOT_FIGURES = ("timeline", "live_at_peak", "workload", "coverage", "peak_at")
@@ -56,6 +71,12 @@ def memory_figures(graph: Graph, **options: Any) -> dict[str, Any]:
         name = f"timeline {row.run} {pattern(row.node)} {row.operator}"
         most, times = found.get(name, (0, 0))
         found[name] = (max(most, row.live_bytes), times + row.repeat)
+    run = activations(graph, **options)
+    fresh = live_bytes(run.schedule, run.saved, run.backward, fresh=True)
+    found["at the end"] = (*run.live_bytes[-1:], *fresh[-1:])
+    for call, alive in zip((*run.schedule.calls, *run.backward.calls), fresh, strict=True):
+        name = f"fresh {call.run} {pattern(call.node.name)} {call.name}"
+        found[name] = max(found.get(name, 0), alive)
     assert sum(tensor.bytes for tensor in memory.live_at_peak) == memory.peak
     assert memory.fresh_peak <= memory.peak + memory.gradients <= memory.total
     return found

@@ -248,7 +248,7 @@ class Engine:
                 self.passed = parts[index + 1 :]
                 self._deliver(result, part)
                 total = self.buffers.get(self.reach.key(result), part)
-                if index in stack.standing and total is not part:
+                if index in (stack.many | stack.handed_on) and total is not part:
                     last = self.tape.calls[-1]
                     times = self.schedule.spans[stack.span].times
                     self.tape.calls[-1] = attrs.evolve(last, count=last.count * times)

@@ -179,17 +179,16 @@ class StackedResult:
         stacked: The tensor.
         results: The repetitions' results.
         span: The index, among the schedule's spans, of the block's repetitions that stand for several; -1 without any.
-        standing: The indices of the results of those repetitions.
-        many: The indices of the results that they make, as many of each as they stand for: not of those that they hand
-            on from before the block.
+        many: The indices of the results that those make, as many of each as they stand for.
+        handed_on: The indices of the results that those hand on from before the block, as often as they stand for.
     """
 
     position: int
     stacked: Tensor
     results: tuple[Tensor, ...]
     span: int = -1
-    standing: frozenset[int] = frozenset()
     many: frozenset[int] = frozenset()
+    handed_on: frozenset[int] = frozenset()
 
 
 def storages(tensors: Iterable[Tensor]) -> list[Storage]:

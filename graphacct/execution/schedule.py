@@ -31,7 +31,13 @@ from graphacct.execution.kernels import (
 )
 from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.recorder import single
-from graphacct.execution.stacking import left_behind, repeated_span, stacked_tensor, standing_for_several
+from graphacct.execution.stacking import (
+    left_behind,
+    repeated_span,
+    stacked_tensor,
+    standing_for_several,
+    standing_results,
+)
 from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.paths import outermost
 from graphacct.graph.places import TOP, Place
@@ -285,12 +291,8 @@ class Trace:
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.
 
-        Of 12 layers whose outputs a block stacks, layers 0, 1 and 11 are scheduled, and layer 1 stands for 10:
-
-            results   h0, h1, h11 are stacked; the calls of layer 1 are a span, 10 times
-            many      {1}: the stack has 10 storages like that of h1, and each gets its part of the gradient
-
-        A result from before the block is one storage though every repetition returns it: `many` does not have it.
+        Of 12 layers whose outputs a block stacks, layers 0, 1 and 11 are scheduled, and layer 1 stands for 10: the
+        calls of layer 1 are a span, 10 times.
         """
         starts = [self._starts.get(place, len(self.calls)) for place in end.repetitions]
         several, span = standing_for_several(end), -1
@@ -300,9 +302,8 @@ class Trace:
         inside = [within for within in self.spans if within.start >= starts[0]]
         for value, made in end.stacks:
             results = [self._tensor(result) for result in made]
-            many = {result for result in results if any(level in several for level in self._made[result].levels)}
-            standing = frozenset(number for number, level in enumerate(end.repetitions) if level in several)
-            stacked = self._gather(value, results, span, standing, frozenset(map(results.index, many)))
+            counts = standing_results(end, several, [self._made[result] for result in results])
+            stacked = self._gather(value, results, span, *counts)
             self.left_behind.update(left_behind(stacked, inside, self.calls))
 
     def _gather(
@@ -310,12 +311,12 @@ class Trace:
         made: Result,
         results: Sequence[Tensor],
         span: int = -1,
-        standing: frozenset[int] = frozenset(),
         many: frozenset[int] = frozenset(),
+        handed_on: frozenset[int] = frozenset(),
     ) -> Tensor:
         """Records that results are stacked up, and returns the stack."""
         stacked = stacked_tensor(made.value.spec.shape[0], results)
         self.holds.extend((storage, len(self.calls) - 1) for storage in stacked.storages if self.calls)
-        self.stacks.append(StackedResult(len(self.calls), stacked, tuple(results), span, standing, many))
+        self.stacks.append(StackedResult(len(self.calls), stacked, tuple(results), span, many, handed_on))
         self._put(made, stacked)
         return stacked

@@ -27,7 +27,6 @@ from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
 
-
 NO_OPERATORS: Mapping[str, Operator] = {}
 
 
