@@ -164,8 +164,10 @@ def _parted(node: Node, operators: Mapping[str, Operator]) -> list[str]:
 
 
 def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:
-    """Raises ConfigError for a matrix that has an adapter, and for a rank above a matrix that was named. Among all linear
-    layers a gate of one output gets the rank that was asked for, as in peft."""
+    """Raises ConfigError for a matrix that has an adapter, and for a rank above a matrix that was named.
+
+    Among all linear layers a gate of one output gets the rank that was asked for, as in peft.
+    """
     if other is not None:
         raise ConfigError(
             f"{item.who} matches {found.parameter.name!r}, which {brief(other.text)} has matched: a matrix has "
