@@ -36,7 +36,7 @@ class Workload:
         phase: `forward` (no dropout, no cache), `train` (a training step), `prefill` (a forward pass that fills a cache
             with keys and values) or `decode` (one new token per sequence, with a cache of earlier tokens).
         cache_len: In decoding, the tokens in the cache before the step; None takes `seq_len` - 1; 0 is an empty cache.
-        loss: In training, the name of the loss that the gradients start from; None takes the architecture's first.
+        loss: In training, the name of the loss that the gradients start from; None takes the architecture's default.
         logits: The positions whose logits a language model computes: `all`, or the `last` of each sequence, which is
             enough for a prefill.
     """
@@ -84,6 +84,8 @@ class Architecture:
         translated: Aliases that win over the key when a file has both (transformers applies its `attribute_map` last).
         losses: The losses of a training step, by the names that users give, the default first. `loss(config, outputs,
             builder)` adds the loss's nodes and returns its scalar.
+        default_loss: Returns the name of a configuration's default loss: a model without a head has no logits for a
+            cross-entropy. The first of `losses` unless given.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
@@ -101,6 +103,7 @@ class Architecture:
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     translated: frozenset[str] = frozenset()
     losses: Mapping[str, Callable[[Any, tuple[Value, ...], Builder], Value]] = attrs.field(factory=dict)
+    default_loss: Callable[[Any], str] | None = None
     phases: tuple[str, ...] = attrs.field(default=attrs.Factory(_phases, takes_self=True))
     model_types: tuple[str, ...] = ()
     doc: str = ""
@@ -168,7 +171,7 @@ class Architecture:
             full[name] = _one_of(known, getattr(workload, name), name)
         if full["phase"] not in self.phases:
             raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
-        full["loss"] = self._loss(workload.loss, full["phase"])
+        full["loss"] = self._loss(config, workload.loss, full["phase"])
         if full["logits"] == "last":
             self._last_logits(full["phase"])
         self._decoding(workload, full)
@@ -209,17 +212,20 @@ class Architecture:
             raise ConfigError(f"{self.name}: {has}{why}")
         return wanted
 
-    def _loss(self, wanted: str | None, phase: str) -> str | None:
-        """Returns the name of the loss. Raises ConfigError for one that the architecture does not have, or outside
-        training."""
-        default = next(iter(self.losses), None)
-        if default is None and (phase == "train" or wanted is not None):
+    def _loss(self, config: Any, wanted: str | None, phase: str) -> str | None:
+        """Returns the name of the loss, None outside training. Raises ConfigError for one that the architecture does
+        not have, or outside training."""
+        if not self.losses and (phase == TRAIN or wanted is not None):
             raise ConfigError(f"{self.name} declares no losses, of which a training step starts its gradients from one")
+        if phase != TRAIN:
+            if wanted is not None:
+                raise ConfigError(
+                    f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"'
+                )
+            return None
         if wanted is None:
-            return default
-        if _one_of(tuple(self.losses), wanted, "loss") != default and phase != "train":
-            raise ConfigError(f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"')
-        return wanted
+            wanted = next(iter(self.losses)) if self.default_loss is None else self.default_loss(config)
+        return _one_of(tuple(self.losses), wanted, "loss")
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """Returns the graph of one configuration on one workload."""
