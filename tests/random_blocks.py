@@ -77,7 +77,9 @@ def _weight(c: Choices, b: Builder) -> Parameter:
     width = c.shape[2]
     spec = TensorSpec((width, width))
     known = [parameter for level in c.weights for parameter in level]
-    kind = c.pick(("own", "own", "global", "global", "frozen", "buffer", *(("again", "equal", "tied") if known else ())))
+    kind = c.pick(
+        ("own", "own", "global", "global", "frozen", "buffer", *(("again", "equal", "tied") if known else ()))
+    )
     if kind == "again":
         return c.pick(known)
     if kind == "equal":
@@ -121,7 +123,11 @@ def _step(c: Choices, b: Builder, x: Value, y: Value) -> Value:
         return apply("rms_norm", x, b.parameter(c.name("gain"), (width,)))
     if kind == "layer_norm":
         gain = c.pick(("own", "global"))
-        weight = Parameter("shared_gain", TensorSpec((width,))) if gain == "global" else b.parameter(c.name("gain"), (width,))
+        weight = (
+            Parameter("shared_gain", TensorSpec((width,)))
+            if gain == "global"
+            else b.parameter(c.name("gain"), (width,))
+        )
         return apply("layer_norm", x, weight, b.parameter(c.name("bias"), (width,)))
     if kind == "gain":  # a parameter that a broadcast reads
         return apply("mul", x, b.parameter(c.name("scale"), (width,)))
@@ -187,7 +193,14 @@ def _block(c: Choices, b: Builder, known: Sequence[Value], depth: int, budget: i
 
     scope = c.pick(("", "enc", "dec", "stages.0", "stages.1"))
     with b.scope(scope):
-        result = b.repeat(name, times, [body] * kinds if kinds > 1 else body, *carry, constants=constants, start=c.pick((0, 0, 0, 1, 3)))
+        result = b.repeat(
+            name,
+            times,
+            [body] * kinds if kinds > 1 else body,
+            *carry,
+            constants=constants,
+            start=c.pick((0, 0, 0, 1, 3)),
+        )
         results = (result,) if isinstance(result, Value) else result
         out = list(results[: len(carry)])
         for stack in results[len(carry) :]:  # (repeat, batch, seq, width)
@@ -213,7 +226,9 @@ def _graph(c: Choices) -> Graph:
     b = Builder("random", default().operators, workload={"phase": "train"})
     inputs = [b.input(f"input_{letter}", c.shape) for letter in "ab"[: c.number(1, 2)]]
     if c.once_in(2):  # what enters blocks needs a gradient
-        inputs.append(b.apply("linear", inputs[-1], b.parameter("embed.weight", (c.shape[2], c.shape[2])), name="embed"))
+        inputs.append(
+            b.apply("linear", inputs[-1], b.parameter("embed.weight", (c.shape[2], c.shape[2])), name="embed")
+        )
     values = _body(c, b, inputs, 0, BUDGET)
     if not any(isinstance(node, Block) for node in b._nodes):
         values += _block(c, b, values, 0, BUDGET)

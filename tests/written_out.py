@@ -9,23 +9,9 @@ import attrs
 
 import graphacct
 from graphacct import Graph
-from graphacct.footprint.activations import Activations
 from graphacct.footprint.liveness import live_bytes
 from graphacct.graph.paths import indexed, pattern
 from graphacct.hooks.manager import default
-from graphacct.keywords import separated
-from graphacct.training.options import resolved
-from graphacct.training.recompute import recompute_plan
-from graphacct.training.selection import frozen
-
-def activations(graph: Graph, **options: Any) -> Activations:
-    """The run that `memory` reads its figures from."""
-    plugins = default()
-    how = resolved(separated(options)[0], plugins)
-    graph, trained = frozen(graph, how.freeze)
-    plan = recompute_plan(graph, how.recompute, plugins.operators)
-    return Activations(graph, plugins.operators, how.profile, trained, plan)
-
 
 GATHERING = [name for name, operator in default().operators.items() if operator.stacks]
 NOT_FIGURES = ("timeline", "live_at_peak", "workload", "coverage", "peak_at")
@@ -59,6 +45,12 @@ def figures(graph: Graph, **options: Any) -> dict[str, Any]:
                 name, tied_to = indexed(parameter.name, indices), indexed(parameter.tied_to, indices)
                 found.setdefault(f"tensor {name}", attrs.evolve(parameter, name=name, tied_to=tied_to))
     found["tensors"] = sum(row.count for row in report.by_parameter)
+    run = report.annotated.activations
+    fresh = live_bytes(run.schedule, run.saved, run.backward, fresh=True)
+    found["at the end"] = (*run.live_bytes[-1:], *fresh[-1:])
+    for call, alive in zip((*run.schedule.calls, *run.backward.calls), fresh, strict=True):
+        name = f"fresh {call.run} {pattern(call.node.name)} {call.name}"
+        found[name] = max(found.get(name, 0), alive)
     return found | memory_figures(graph, **options)
 
 
@@ -66,17 +58,13 @@ def memory_figures(graph: Graph, **options: Any) -> dict[str, Any]:
     """The figures of `memory`, and for each node, kernel and pass the most that is alive after it and how often it
     runs."""
     memory = graphacct.memory(graph, **options)
-    found = {f"memory {key}": value for key, value in attrs.asdict(memory, recurse=False).items() if key not in NOT_FIGURES}
+    found: dict[str, Any] = {
+        f"memory {key}": value for key, value in attrs.asdict(memory, recurse=False).items() if key not in NOT_FIGURES
+    }
     for row in memory.timeline:
         name = f"timeline {row.run} {pattern(row.node)} {row.operator}"
         most, times = found.get(name, (0, 0))
         found[name] = (max(most, row.live_bytes), times + row.repeat)
-    run = activations(graph, **options)
-    fresh = live_bytes(run.schedule, run.saved, run.backward, fresh=True)
-    found["at the end"] = (*run.live_bytes[-1:], *fresh[-1:])
-    for call, alive in zip((*run.schedule.calls, *run.backward.calls), fresh, strict=True):
-        name = f"fresh {call.run} {pattern(call.node.name)} {call.name}"
-        found[name] = max(found.get(name, 0), alive)
     assert sum(tensor.bytes for tensor in memory.live_at_peak) == memory.peak
     assert memory.fresh_peak <= memory.peak + memory.gradients <= memory.total
     return found
