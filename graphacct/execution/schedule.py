@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.errors import blame, unknown
+from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
     ACTIVATION,
@@ -38,6 +38,7 @@ from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
+from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import FLOATING, TensorSpec
 
 
@@ -182,7 +183,7 @@ class Trace:
     def rule(self, operator: str) -> Operator:
         """Returns the operator of this name; UnknownNameError if there is none."""
         if operator not in self.operators:
-            raise unknown("operator", operator, self.operators)
+            raise unknown_operator(operator, self.operators)
         return self.operators[operator]
 
     def record(
