@@ -58,9 +58,8 @@ def memory_figures(graph: Graph, **options: Any) -> dict[str, Any]:
     """The figures of `memory`, and for each node, kernel and pass the most that is alive after it and how often it
     runs."""
     memory = graphacct.memory(graph, **options)
-    found: dict[str, Any] = {
-        f"memory {key}": value for key, value in attrs.asdict(memory, recurse=False).items() if key not in NOT_FIGURES
-    }
+    parts = attrs.asdict(memory, recurse=False)
+    found: dict[str, Any] = {f"memory {key}": value for key, value in parts.items() if key not in NOT_FIGURES}
     for row in memory.timeline:
         name = f"timeline {row.run} {pattern(row.node)} {row.operator}"
         most, times = found.get(name, (0, 0))

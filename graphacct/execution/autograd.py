@@ -230,8 +230,8 @@ class Engine:
                 shared = any(whole.storage in other.storages for other in others)
                 copied = shared or not same(whole.spec.bytes, whole.storage.bytes)
                 self.tape.touch(whole)
-                gradient = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)
-                self.gradients.append(WeightGradient(*gradient))
+                found = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)
+                self.gradients.append(WeightGradient(*found))
 
     def _unstack(self, stack: StackedResult) -> None:
         """Gives each repetition's result its part of the gradient of what the block stacked: views.

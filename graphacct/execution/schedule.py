@@ -31,6 +31,7 @@ from graphacct.execution.kernels import (
 )
 from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.recorder import single
+from graphacct.execution.regions import Regions
 from graphacct.execution.stacking import (
     left_behind,
     repeated_span,
@@ -39,7 +40,6 @@ from graphacct.execution.stacking import (
     standing_results,
 )
 from graphacct.graph.graph import Block, Graph, Node, Parameter
-from graphacct.graph.paths import outermost
 from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
@@ -84,8 +84,7 @@ class Trace:
         self.operators = operators
         self.profile = profile
         self.trained = trained
-        self.recompute = recompute
-        self.saved = saved
+        self.regions = Regions(recompute, saved)
         self.inference = False
         self.calls: list[KernelCall] = []
         self.holds: list[tuple[Storage, int]] = []
@@ -102,7 +101,6 @@ class Trace:
         self._count: Dim = 1
         self._held: list[Storage] = []
         self._cast = False
-        self._regions: dict[tuple[str, Place], int] = {}
 
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
@@ -145,7 +143,7 @@ class Trace:
                 outputs = result if isinstance(result, tuple) else (result,)
         except Exception as error:
             raise blame(node.name, node.operator, self.operators, error) from error
-        if self.saved(node):
+        if self.regions.saved(node):
             self._save(first, outputs)
         self.holds.extend((storage, len(self.calls) - 1) for storage in self._held)
         working = [i for i in range(first, len(self.calls)) if not self.calls[i].view]
@@ -213,7 +211,7 @@ class Trace:
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
         parts = (self._node, operator, tuple(operands), made, attributes, application)
-        self.calls.append(KernelCall(*parts, self._count, self._region()))
+        self.calls.append(KernelCall(*parts, self._count, self.regions.of(self._node, self.place)))
         return made
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -223,7 +221,7 @@ class Trace:
             for value in node.outputs
         )
         parts = (node, None, tuple(operands), made, node.attributes, None)
-        self.calls.append(KernelCall(*parts, self._count, self._region()))
+        self.calls.append(KernelCall(*parts, self._count, self.regions.of(node, self.place)))
         return made
 
     def _save(self, first: int, outputs: Sequence[Tensor]) -> None:
@@ -233,15 +231,6 @@ class Trace:
             call = self.calls[position]
             if not call.view and not saved.isdisjoint(storages(call.outputs)):
                 self.calls[position] = attrs.evolve(call, output_saved=True)
-
-    def _region(self) -> int:
-        assert self._node is not None
-        if not (self.recompute(self._node) or self.saved(self._node)):
-            return 0
-        # a repetition of a block may be several layers that alternate, and a layer may be written out
-        layer = outermost(self._node.name)
-        region = (layer, self.place.around(layer.count("*")))
-        return self._regions.setdefault(region, len(self._regions) + 1)
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None
@@ -279,15 +268,9 @@ class Trace:
         Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
         that all repetitions are alive at once and none equals the next.
         """
-        if type(block.repeat) is int and any(self._goes_across(node, place) for node in block.body.walk()):
+        if type(block.repeat) is int and self.regions.go_across(block, place):
             return [1] * block.repeat
         return repetitions(block)
-
-    def _goes_across(self, node: Node, place: Place) -> bool:
-        """Returns whether a node of a block that stands at a place is in a region that has more than one of the block's
-        repetitions: the layer is around the block."""
-        in_region = self.recompute(node) or self.saved(node)
-        return in_region and outermost(node.name).count("*") <= len(place.repeats)
 
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.
@@ -307,17 +290,10 @@ class Trace:
             stacked = self._gather(value, results, span, *counts)
             self.left_behind.update(left_behind(stacked, inside, self.calls))
 
-    def _gather(
-        self,
-        made: Result,
-        results: Sequence[Tensor],
-        span: int = -1,
-        many: frozenset[int] = frozenset(),
-        handed_on: frozenset[int] = frozenset(),
-    ) -> Tensor:
-        """Records that results are stacked up, and returns the stack."""
+    def _gather(self, made: Result, results: Sequence[Tensor], *counts: Any) -> Tensor:
+        """Records that results are stacked up, and returns the stack; `counts` are the last of a StackedResult."""
         stacked = stacked_tensor(made.value.spec.shape[0], results)
         self.holds.extend((storage, len(self.calls) - 1) for storage in stacked.storages if self.calls)
-        self.stacks.append(StackedResult(len(self.calls), stacked, tuple(results), span, many, handed_on))
+        self.stacks.append(StackedResult(len(self.calls), stacked, tuple(results), *counts))
         self._put(made, stacked)
         return stacked
