@@ -13,6 +13,7 @@ from graphacct.render.records import plain_value, quantities, ratios_among, rati
 
 if TYPE_CHECKING:
     from graphacct.costs.coverage import Coverage
+    from graphacct.graph.config_keys import ConfigKeys
     from graphacct.reports.report import Report
 
 SCHEMA = "graphacct.report/1"
@@ -37,7 +38,16 @@ def heading(report: Report) -> dict[str, Any]:
         "convention": report.convention,
         "coverage": coverage(report.coverage),
         "workload": {name: plain_value(value, name) for name, value in report.workload.items()},
+        **config_keys(report.config_keys),
     }
+
+
+def config_keys(keys: ConfigKeys | None) -> dict[str, Any]:
+    """Returns what became of the keys of a model's config.json; nothing for a model without one."""
+    if keys is None:
+        return {}
+    found: dict[str, Any] = {"not_understood": [*keys.not_understood], "no_cost": [*keys.no_cost]}
+    return {"config_keys": found | ({"left_out": [*keys.left_out]} if keys.left_out else {})}
 
 
 def coverage(value: Coverage) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import attrs
 from graphacct import Dim, PresetFiles, exact_div, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
-from graphacct_architectures.decoders.parts.family import decoder, rope_parameters
+from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.decoders.parts.rotary import rope_parameters
 from graphacct_architectures.heads import HeadConfig
 
 NORM = Norm(LAYER_NORM, bias=True)

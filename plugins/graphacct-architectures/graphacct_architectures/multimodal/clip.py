@@ -206,6 +206,7 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype", **fields.LABELS},
+    no_cost={"dropout": None, "projection_dim": None},  # of a tower alone
     losses={"sum": first_total, "cross_entropy": contrastive},
     model_types=("clip",),
     doc="CLIP: a ViT for images, a causal Transformer for as many texts, and how alike each pair is.",

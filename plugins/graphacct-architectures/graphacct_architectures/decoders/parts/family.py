@@ -12,24 +12,12 @@ from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
 from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.rotary import rope_parameters
 from graphacct_architectures.heads import CLASS_LOSSES, CLASSES, HeadConfig, check_outputs, checked, headed
 
 MOST_LAYERS = 10_000
 """The most layers that may differ, since each is looked at; published models have about a hundred at most."""
 FULL, SLIDING = "full_attention", "sliding_attention"
-
-
-def rope_parameters() -> Any:
-    """Returns the settings of rotary positions. Only the rotated fraction of each head changes a cost."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
-        return value
-
-    return fields.checked_field(check, None)
 
 
 def fraction(default: float) -> Any:
@@ -134,12 +122,13 @@ def decoder(
     classes: tuple[str, ...] = CLASSES,
     tokens: str = "score",
     span: str = "",
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family of decoders: `describe` returns the description of a configuration's
     language model.
 
-    `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has;
-    `tokens` and `span` are passed to `heads.headed`.
+    `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has,
+    `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`.
     """
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -159,6 +148,7 @@ def decoder(
         dtype=dtype,
         aliases={**ALIASES, **(aliases or {})},
         translated=frozenset(translated),
+        no_cost=no_cost or {},
         losses=CLASS_LOSSES,
         model_types=model_types or (name,),
         doc=doc,
