@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure, unknown
+from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -46,9 +46,10 @@ class ModelChoice:
 
 
 def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Graph | ModelChoice:
-    """Returns a finished graph, or the ModelChoice to build one from. `model` is a name, a path, `module:function`, an
-    object that a reader knows, or a Graph or ModelChoice, which are returned unchanged. `overrides` are configuration
-    keys that replace those of a file before it is read (`model_type` among them).
+    """Returns a finished graph, or the ModelChoice to build one from. `model` is a name (a preset's, or its
+    repository's on the Hugging Face Hub), a path, `module:function`, an object that a reader knows, or a Graph or
+    ModelChoice, which are returned unchanged. `overrides` are configuration keys that replace those of a file before it
+    is read (`model_type` among them).
 
     Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that yields no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
@@ -74,12 +75,16 @@ def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = N
     spelled = next((other for other in known if other.lower() == name.lower()), name)
     if spelled != name:
         return find_model(spelled, plugins)
+    from graphacct.models.hub_names import preset_of_hub_name, unknown_model  # most models are found before this
+
+    of_hub = preset_of_hub_name(name, plugins)
+    if of_hub is not None:
+        return find_model(of_hub, plugins)
     module, colon, function = name.partition(":")
     if colon and module.replace(".", "").isidentifier():
         return _call(module, function, plugins.operators)
-    if os.sep in name or name.endswith(".json"):
-        raise ReadError(f"no such file: {name!r}")
-    raise unknown("model", name, known, "graphacct list architectures shows all")
+    of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
+    raise unknown_model(name, of_presets, list(plugins.architectures), plugins)
 
 
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:

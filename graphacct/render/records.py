@@ -43,11 +43,9 @@ def records(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> li
 def parameters(report: Report) -> list[dict[str, Any]]:
     """Returns the checkpoint's tensors. `params` adds up to the total: 0 for tied tensors, buffers and uncosted
     nodes."""
-    owned = {parameter.name for record in report.annotated.costs for parameter in record.owned}
     rows = []
     for row in report.by_parameter:
         parameter, spec, tensors = row.parameter, row.parameter.spec, row.count
-        counts = parameter.name in owned and not parameter.buffer
         rows.append(
             {
                 "name": parameter.name,
@@ -56,7 +54,7 @@ def parameters(report: Report) -> list[dict[str, Any]]:
                 "tied_to": parameter.tied_to or None,
                 "buffer": parameter.buffer,
                 "count": plain_value(tensors, "count"),
-                "params": plain_value(spec.elements * tensors, "params") if counts else 0,
+                "params": plain_value(spec.elements * row.owned, "params"),
             }
         )
     return rows

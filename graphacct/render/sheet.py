@@ -298,7 +298,7 @@ def _parameter(row: ParameterRow) -> Line:
     parameter = row.parameter
     name = printable(parameter.name)
     tie = f"tied to {printable(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
-    own = "" if tie else params(parameter.spec.elements * row.count)
+    own = "" if same(row.owned, 0) else params(parameter.spec.elements * row.owned)
     return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, printable(row.count), own, tie), name)
 
 

@@ -60,10 +60,13 @@ class ParameterRow:
     Attributes:
         parameter: Its name, shape, dtype and tie.
         count: How many tensors the name stands for.
+        owned: How many of those the model's parameters contain: none if they are tied, buffers, or of nodes without a
+            cost.
     """
 
     parameter: Parameter
     count: Dim
+    owned: Dim = 0
 
     def __repr__(self) -> str:
         return f"<ParameterRow {self.count} times {self.parameter.name}: {self.parameter.spec}>"
@@ -179,9 +182,16 @@ def by_parameter(costs: Iterable[NodeCost]) -> tuple[ParameterRow, ...]:
 
     Equal tensors in the layers of several blocks share a row: `layers.*` and `layers.*+3`.
     """
+    costs = tuple(costs)
     rows: list[ParameterRow] = []
-    places: dict[tuple[str, str], list[int]] = {}
+    places: dict[tuple[str, str, bool], list[int]] = {}
     known: set[tuple[str, tuple[int, ...]]] = set()
+    owned = {
+        (parameter.name, record.starts[: parameter.name.count("*")])
+        for record in costs
+        for parameter in record.owned
+        if not parameter.buffer
+    }
     for record in costs:
         for operand in record.node.inputs:
             if not isinstance(operand, Parameter):
@@ -194,11 +204,13 @@ def by_parameter(costs: Iterable[NodeCost]) -> tuple[ParameterRow, ...]:
             folded = "*" in name
             row = attrs.evolve(operand, name=pattern(name), tied_to=pattern(operand.tied_to)) if folded else operand
             count = instances(name, record.repeats)
-            alike = places.setdefault((row.name, row.tied_to), [])
+            own = count if key in owned and not row.tied_to else 0
+            alike = places.setdefault((row.name, row.tied_to, row.buffer), [])
             place = next((at for at in alike if not conflict(rows[at].parameter.spec, row.spec)), None)
             if place is None:
                 alike.append(len(rows))
-                rows.append(ParameterRow(row, count))
+                rows.append(ParameterRow(row, count, own))
             else:
-                rows[place] = attrs.evolve(rows[place], count=rows[place].count + count)
+                found = rows[place]
+                rows[place] = attrs.evolve(found, count=found.count + count, owned=found.owned + own)
     return tuple(rows)
