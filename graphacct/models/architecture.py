@@ -13,7 +13,8 @@ from graphacct.graph.builder import Builder
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph, Value
 from graphacct.keywords import DEFAULTS
-from graphacct.models.keys import SIZE, WITHIN, account, filled
+from graphacct.models.keys import account, filled
+from graphacct.models.metadata import SIZE, WITHIN
 from graphacct.phases import DECODE, PHASES, PREFILL, TRAIN
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")

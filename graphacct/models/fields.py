@@ -10,7 +10,8 @@ import attrs
 
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, brief, suggest
-from graphacct.models.keys import SIZE, SWITCH, WITHIN, filled
+from graphacct.models.keys import filled
+from graphacct.models.metadata import SIZE, SWITCH, WITHIN
 from graphacct.tensors import dtype_name
 
 OPTIONAL: Mapping[str, Any] = {"optional": True}

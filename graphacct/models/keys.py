@@ -14,17 +14,10 @@ import attrs
 
 from graphacct.errors import ConfigError
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
+from graphacct.models.metadata import SETTINGS, SIZE, SWITCH, WITHIN
 
 NONE: Mapping[str, str] = {}
 NO_COSTS: Mapping[str, tuple[Any, ...] | None] = {}
-SIZE = "size"
-"""The metadata key of fields that hold a size."""
-SWITCH = "switch"
-"""The metadata key of a field that means nothing if another key is false; the value is that key."""
-WITHIN = "within"
-"""The metadata key of a field that holds a nested configuration; the value is the configuration's class."""
-SETTINGS = "settings"
-"""The metadata key of a field that holds an object of settings; the value is the names of those that are known."""
 FAMILY = "model_type"
 
 

@@ -12,8 +12,8 @@ import attrs
 
 from graphacct.errors import ReadError, brief
 from graphacct.graph.config_keys import ConfigKeys
-from graphacct.models.keys import SIZE, WITHIN
 from graphacct.models.known_keys import COSTLY, FREQUENCIES, FURTHER_TOKENS, SWITCHES, changes_no_cost, is_off
+from graphacct.models.metadata import SIZE, WITHIN
 from graphacct.models.near_keys import slip, stands_for
 
 WITHOUT = {"quantization_config": "; a file without it is the model with its weights unpacked"}
