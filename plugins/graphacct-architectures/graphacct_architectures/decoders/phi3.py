@@ -14,7 +14,7 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
-from graphacct_architectures.decoders.parts.rotary import rope_parameters
+from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
@@ -44,6 +44,7 @@ def describe(config: Phi3Config) -> Decoder:
             config.d_head,
             joint="qkv_proj",
             rotary=rotary,
+            rotary_joined=True,
             window=config.sliding_window,
             dropout=config.attention_dropout,
         ),

@@ -1,120 +1,66 @@
-"""The settings of rotary positions (`rope_parameters`, `rope_scaling` in older files).
-
-Only the rotated fraction of each head changes a cost. The other settings are checked, because a file that has nonsense
-there is no model's: kinds and required keys are those of the transformers library (modeling_rope_utils.py, 5.23).
-"""
+"""Queries and keys rotated by position, in the order of operations of the transformers library."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from math import isfinite
-from typing import Any
+from collections.abc import Mapping
 
-import attrs
+from graphacct import Builder, Value, same
+from graphacct_architectures.decoders.parts.description import Attention
 
-from graphacct import ConfigError, brief, fields
-
-REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "default": (),
-    "linear": ("factor",),
-    "dynamic": ("factor",),
-    "yarn": ("factor",),
-    "longrope": ("short_factor", "long_factor"),
-    "llama3": ("factor", "low_freq_factor", "high_freq_factor"),
-    "proportional": (),
-}
-"""The kinds of scaling, each with the keys that it cannot do without. A missing original length is the model's."""
-POSITIVE = (
-    "attention_factor",
-    "beta_fast",
-    "beta_slow",
-    "factor",
-    "high_freq_factor",
-    "low_freq_factor",
-    "original_max_position_embeddings",
-    "rope_theta",
-)
-"""Settings that are positive numbers."""
-LISTS = ("long_factor", "short_factor")
-"""Settings that are lists of positive numbers, one for each pair of rotated dimensions."""
-KNOWN = frozenset(
-    [
-        *POSITIVE,
-        *LISTS,
-        "apply_yarn_scaling",
-        "attn_factor",
-        "extrapolation_factor",
-        "finetuned",
-        "llama_4_scaling_beta",
-        "long_mscale",
-        "max_position_embeddings",
-        "mrope_interleaved",
-        "mrope_section",
-        "mscale",
-        "mscale_all_dim",
-        "partial_rotary_factor",
-        "rope_type",
-        "short_mscale",
-        "truncate",
-        "type",
-        "full_attention",
-        "sliding_attention",
-    ]
-)
-"""Settings that are understood: none but the fraction changes a cost."""
-LAYERS = ("full_attention", "sliding_attention")
-"""Kinds of layers that may have settings of their own."""
+LAYER, EACH = "layer", "each"
+"""When tables with one angle for each pair are repeated for its two elements: once in a layer, or for queries and for
+keys."""
 
 
-def rope_parameters(former: Mapping[str, str] | None = None, kinds: Collection[str] = tuple(REQUIRED)) -> Any:
-    """Returns the field of the settings.
+def both_rotated(a: Attention, b: Builder, q: Value, k: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
+    """Returns queries and keys (batch, heads, seq, d_head) with the first `rotary` dimensions of each head rotated."""
+    cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
+    if a.rotary_repeated == EACH:
+        return turned_before_transposed(a, b, q, cos, sin, "q"), turned_before_transposed(a, b, k, cos, sin, "k")
+    if a.rotary_repeated == LAYER:
+        halves = [
+            b.apply("split", table, name=f"{name}_halves", parts=2) for table, name in ((cos, "cos"), (sin, "sin"))
+        ]
+        cos, sin = (repeated(b, half[0], name) for half, name in zip(halves, ("cos", "sin"), strict=True))
+        b.hold(cos, sin, until="k_turned")
+    return rotated(a, b, q, cos, sin, "q"), rotated(a, b, k, cos, sin, "k")
 
-    Args:
-        former: Former names of kinds, and today's.
-        kinds: The kinds that the family has.
+
+def rotated(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
+    """Returns x with the first `rotary` dimensions of each head rotated by position.
+
+    The rotated part and the rest are joined, which copies. A model that joins them always (`rotary_joined`) also copies
+    if there is no rest.
     """
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
-        own = [key for key in LAYERS if key in value]
-        for key in own:
-            if value[key] is not None and not isinstance(value[key], Mapping):
-                raise ConfigError(f"{field.name} has {key} {brief(value[key])}, which must be an object of settings")
-        for settings in [value[key] for key in own] or [value]:
-            if settings:
-                _check(settings, field.name, former or {}, kinds)
-        return value
-
-    return fields.checked_field(check, None, metadata={"settings": KNOWN})
+    if same(a.rotary, a.d_head):
+        whole = same(cos.spec.shape[-1], a.rotary)
+        dtype = x.spec.dtype
+        x = b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", **({"composed": True} if whole else {}))
+        x = x if x.spec.dtype == dtype else b.apply("cast", x, name=f"{label}_narrowed", dtype=dtype)
+        return b.apply("concat", x, name=f"{label}_turned", dim=-1) if a.rotary_joined else x
+    sizes = (a.rotary, a.d_head - a.rotary)
+    front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes)
+    front = b.apply("rotary_embedding", front, cos, sin, name=f"{label}_rope", composed=True)
+    return b.apply("concat", front, rest, name=f"{label}_turned", dim=-1)
 
 
-def _check(settings: Mapping[str, Any], name: str, former: Mapping[str, str], kinds: Collection[str]) -> None:
-    """Raises ConfigError, which begins with the field's name, for settings that no model can have."""
-    said = settings.get("rope_type", settings.get("type", "default"))
-    kind = former.get(said, said) if isinstance(said, str) else said
-    if kind not in kinds:
-        raise ConfigError(f"{name} has rope_type {brief(said)}; known: {', '.join(kinds)}")
-    for key in REQUIRED[kind]:
-        if settings.get(key) is None:
-            raise ConfigError(f"{name} has no {key}, which rope_type {said!r} needs")
-    for key in POSITIVE:
-        if settings.get(key) is not None and not _positive(settings[key]):
-            raise ConfigError(f"{name} has {key} {brief(settings[key])}, which must be a positive number")
-    for key in LISTS:
-        held = settings.get(key)
-        if held is not None and not (isinstance(held, (list, tuple)) and held and all(map(_positive, held))):
-            raise ConfigError(f"{name} has {key} {brief(held)}, which must be a list of positive numbers")
-    fraction = settings.get("partial_rotary_factor")
-    if fraction is not None and (not _number(fraction) or not 0 <= fraction <= 1):
-        raise ConfigError(f"{name} has partial_rotary_factor {brief(fraction)}, which must be a fraction from 0 to 1")
+def turned_before_transposed(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
+    """Returns x rotated as GPT-J does it: parts joined while a token's heads lie side by side (batch, seq, heads,
+    d_head), with tables that each call repeats. If the tables are in float32, so is the result, until it is cast."""
+    whole = same(a.rotary, a.d_head)
+    rest: tuple[Value, ...] = ()
+    if not whole:
+        x, *others = b.apply("split", x, name=f"{label}_parts", sizes=(a.rotary, a.d_head - a.rotary))
+        rest = tuple(b.apply("transpose", part, name=f"{label}_rest", dims=(1, 2)) for part in others)
+    dtype = x.spec.dtype
+    cos, sin = (repeated(b, table, f"{label}_{name}") for table, name in ((cos, "cos"), (sin, "sin")))
+    x = b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", composed=True)
+    x = b.apply("transpose", x, name=f"{label}_by_token", dims=(1, 2))
+    x = b.apply("concat", x, *rest, name=f"{label}_turned", dim=-1)
+    x = b.apply("transpose", x, name=f"{label}_by_head", dims=(1, 2))
+    return x if x.spec.dtype == dtype else b.apply("cast", x, name=f"{label}_narrowed", dtype=dtype)
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-
-
-def _positive(value: Any) -> bool:
-    return _number(value) and value > 0
+def repeated(b: Builder, table: Value, name: str) -> Value:
+    """Returns a table (seq, pairs) with each angle twice, for both elements of its pair: a copy."""
+    return b.apply("repeat", table, name=f"{name}_repeated", times=(1, 2))
