@@ -34,7 +34,8 @@ def build(
             networkx graph, a mapping with the keys of a config.json; or what `find_model` found.
         set: Configuration keys to override.
         dtype: The parameters' dtype; the architecture's own unless given.
-        lora: Low-rank adapters, each `RANK:GLOB`; the glob matches the adapted matrices, by node or weight name. All
+        lora: Low-rank adapters, each `RANK:GLOB` (the glob matches the adapted matrices, by node or weight name),
+            `RANK:NAME,NAME` (names of modules, as the peft library takes them) or `RANK:all-linear`. All
             other parameters are frozen. Works on a finished graph too. Short for the transform `lora`, applied before
             all others.
         lora_dropout: In training, the dropout in front of the adapters.
