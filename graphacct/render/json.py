@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
+from graphacct.graph.config_keys import NO_KEYS
 from graphacct.render.records import plain_value, quantities, ratios_among, ratios_of, records
 
 if TYPE_CHECKING:
@@ -43,9 +44,8 @@ def heading(report: Report) -> dict[str, Any]:
 
 
 def config_keys(keys: ConfigKeys | None) -> dict[str, Any]:
-    """Returns what became of the keys of a model's config.json; nothing for a model without one."""
-    if keys is None:
-        return {}
+    """Returns what became of the keys of a model's config.json: none are left of a model without one."""
+    keys = keys or NO_KEYS
     found: dict[str, Any] = {"not_understood": [*keys.not_understood], "no_cost": [*keys.no_cost]}
     return {"config_keys": found | ({"left_out": [*keys.left_out]} if keys.left_out else {})}
 
