@@ -140,7 +140,14 @@ MODEL = (
     _keyword("--cache-len", "In decoding: tokens in the cache.", type=SIZE, metavar="N"),
     _keyword("--loss", "In training, one of the model's losses.", "its first", metavar="NAME"),
     _keyword("--logits", "Of which positions.", type=OneOf(("all", "last")), default=None),
-    _keyword("--dtype", "Of the parameters.", "the model's own", metavar="NAME"),
+    _keyword("--dtype", "Of the computation: fp32, bf16, fp16, fp64.", "the model's own", metavar="NAME"),
+    _keyword(
+        "--weights",
+        "How parameters are stored: nf4:double, fp8, q4_k … (graphacct list weight-formats).",
+        "in --dtype, or as the file says",
+        metavar="FORMAT",
+    ),
+    _keyword("--kv-dtype", "Of the cache.", "--dtype", metavar="NAME"),
     _keyword("--lora", "Low-rank adapters beside matrices of a name. Repeatable.", multiple=True, metavar="RANK:GLOB"),
     _keyword("--lora-dropout", "In training.", "0", type=float, metavar="P"),
     click.option(

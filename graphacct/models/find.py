@@ -15,6 +15,7 @@ from graphacct.models.architecture import Architecture
 
 if TYPE_CHECKING:
     from graphacct.models.reader import Reader
+    from graphacct.models.weight_plan import WeightPlan
 
 Result = TypeVar("Result")
 
@@ -28,12 +29,16 @@ class ModelChoice:
         architecture: Its architecture.
         config: Its configuration, an instance of the architecture's class.
         path: The file that describes it, for messages; empty for a preset.
+        weights: How its file says that its parameters are stored; None for the dtype of the computation.
+        kv_dtype: The dtype of its cache according to its file; empty if the file says none.
     """
 
     name: str
     architecture: Architecture
     config: Any
     path: str = ""
+    weights: WeightPlan | None = None
+    kv_dtype: str = ""
 
     def __repr__(self) -> str:
         return f"<ModelChoice {self.name}>"
