@@ -39,10 +39,10 @@ certify: .venv-verify/.installed .venv-certify/.installed
 	.venv-certify/bin/python tests/certify/counters.py tests/certify/configs/* > .venv-certify/counters.json
 	.venv-verify/bin/python tests/certify/page.py .venv-certify/presets.json .venv-certify/counters.json docs/certification.md
 
-$(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml plugins/graphacct-mamba/pyproject.toml
+$(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graphacct needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e plugins/graphacct-vision -e plugins/graphacct-mamba
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	$(BIN)/python -m compileall -q graphacct plugins
 	touch $@
 
@@ -50,7 +50,7 @@ $(INSTALLED): pyproject.toml plugins/graphacct-vision/pyproject.toml plugins/gra
 .venv-verify/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-verify
 	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,verify]' -e plugins/graphacct-vision -e plugins/graphacct-mamba
+	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,verify]'
 	touch $@
 
 .venv-certify/.installed:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("memory")
 @click.argument("model")
 @memory_options
-@click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB.")
+@click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB, 24G.")
 @click.option("--max-batch", is_flag=True, help="The largest batch that fits in --fits.")
 @click.option("--max-seq-len", is_flag=True, help="The longest sequence that fits in --fits.")
 @click.option(
@@ -91,9 +91,10 @@ def _measured(
 
     if fits is None:
         return memory(model, **given), {}, ()
-    from graphacct.footprint.fits import fit, largest, parse_bytes
+    from graphacct.footprint.fits import fit, largest
     from graphacct.render.memory import answer
     from graphacct.render.units import bytes_
+    from graphacct.sizes import bytes_text, parse_bytes
 
     budget = parse_bytes(fits)
     extra: dict[str, Any] = {}
@@ -109,6 +110,6 @@ def _measured(
     binary = "i" in fits.lower()
     room = bytes_(abs(result.headroom), binary)
     notes.append(
-        f"fits {fits.strip()}: yes, {room} left" if result.fits else f"fits {fits.strip()}: no, {room} too many"
+        f"fits {bytes_text(fits)}: yes, {room} left" if result.fits else f"fits {bytes_text(fits)}: no, {room} too many"
     )
     return found, {"fits": answer(result), **extra}, tuple(notes)

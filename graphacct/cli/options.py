@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
 
-from graphacct.errors import brief, suggest
+from graphacct.errors import ConfigError, brief, suggest
 from graphacct.keywords import DEFAULTS
 from graphacct.phases import PHASES
+from graphacct.sizes import LONGEST, parse_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-LONGEST = 1000
-"""The most digits of an integer that is read; no size has more than 19."""
+SHORT = re.compile(r"-?[0-9]+(\.[0-9]+)?([kKmM]|[eE]\+?[0-9]{1,2})?")
+"""What --set reads as a size if it is a whole number; 1e100 stays a float, which no size is."""
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
 class Integer(click.ParamType):  # type: ignore[type-arg]
-    """An integer. The code that uses it checks its range, and knows what it is for."""
+    """An integer: 4096, 4k or 1e9. The code that uses it checks its range, and knows what it is for."""
 
     name = "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        text = value.replace("_", "").replace(",", "")
-        if not _is_integer(text):
-            self.fail(f"{brief(value)} is no integer", param, ctx)
-        if len(text) > LONGEST:
-            self.fail(f"{brief(value)} is an integer of {len(text):,} characters, and no size is as large", param, ctx)
-        return int(text)
+        try:
+            return parse_size(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 class ImageSize(Integer):
@@ -69,7 +70,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 
 
 class Setting(click.ParamType):  # type: ignore[type-arg]
-    """key=value; the value is a JSON number, true, false or null, or else a word."""
+    """key=value; the value is a JSON number, a size (4k, 1e9), true, false or null, or else a word."""
 
     name = "key=value"
 
@@ -94,10 +95,16 @@ def _is_integer(text: str) -> bool:
     return digits.isascii() and digits.isdigit()
 
 
-def _number(text: str) -> float | str:
-    """Returns a JSON number as a float, and any other word unchanged. NaN and Infinity are words, as in JSON."""
-    if len(text) >= LONGEST or not text.isascii() or not text.removeprefix("-")[:1].isdigit() or "_" in text:
+def _number(text: str) -> int | float | str:
+    """Returns a size as an integer, another JSON number as a float, and any other word unchanged. NaN and Infinity are
+    words, as in JSON. A comma makes a word, because configurations have lists: `depths=3,4,23,3`."""
+    if len(text) >= LONGEST or not text.isascii() or not text.removeprefix("-")[:1].isdigit():
         return text
+    if "_" in text:
+        return text
+    if SHORT.fullmatch(text):
+        with suppress(ConfigError):
+            return parse_size(text)
     try:
         return float(text)
     except ValueError:
@@ -126,8 +133,8 @@ MODEL = (
     _keyword("--image-size", "Pixels.", "the model's own", type=ImageSize(), metavar="N|HxW"),
     _keyword(
         "--attention",
-        "fused (one operator) or eager (written out).",
-        "fused, if the library has it",
+        "fused (one operator), eager (written out), or absorbed (latent attention on its cached latents).",
+        "fused, if the library has it; absorbed for latent attention in decode",
         metavar="NAME",
     ),
     _keyword(
@@ -138,7 +145,12 @@ MODEL = (
         default=None,
     ),
     _keyword("--cache-len", "In decoding: tokens in the cache.", type=SIZE, metavar="N"),
-    _keyword("--loss", "In training, one of the model's losses.", "its first", metavar="NAME"),
+    _keyword(
+        "--loss",
+        "In training, one of the model's losses: cross_entropy, sum.",
+        "what its class is trained with",
+        metavar="NAME",
+    ),
     _keyword("--logits", "Of which positions.", type=OneOf(("all", "last")), default=None),
     _keyword("--dtype", "Of the computation: fp32, bf16, fp16, fp64.", "the model's own", metavar="NAME"),
     _keyword(

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.errors import blame, unknown
+from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
     ACTIVATION,
@@ -38,6 +38,7 @@ from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
+from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import FLOATING, TensorSpec
 
 
@@ -52,8 +53,8 @@ def schedule(
     """Returns the kernels that a graph runs as under a profile.
 
     `trained` says which parameters need a gradient, and `recompute` which nodes the backward pass runs again. Those of
-    one repetition of a block are one region, which starts again from what it got from outside. The nodes that `saved`
-    says belong to the region too, but their outputs are saved and they do not run again.
+    one layer (`paths.outermost`) are one region, which starts again from what it got from outside. The nodes that
+    `saved` says belong to the region too, but their outputs are saved and they do not run again.
     """
     trace = Trace(profile.operators(operators), profile, trained, recompute, saved)
     trace.inference = bool(profile.casts) and not trains(graph, trained)
@@ -95,7 +96,7 @@ class Trace:
         self._count: Dim = 1
         self._held: list[Storage] = []
         self._cast = False
-        self._regions: dict[Place | str, int] = {}
+        self._regions: dict[tuple[str, Place], int] = {}
 
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
@@ -182,7 +183,7 @@ class Trace:
     def rule(self, operator: str) -> Operator:
         """Returns the operator of this name; UnknownNameError if there is none."""
         if operator not in self.operators:
-            raise unknown("operator", operator, self.operators)
+            raise unknown_operator(operator, self.operators)
         return self.operators[operator]
 
     def record(
@@ -227,8 +228,9 @@ class Trace:
         assert self._node is not None
         if not (self.recompute(self._node) or self.saved(self._node)):
             return 0
-        # a repetition of an outermost block; in a graph that is written out, a whole layer all the same
-        region = outermost(self._node.name) if self.place is TOP else self.place.around(1)
+        # a repetition of a block may be several layers that alternate, and a layer may be written out
+        layer = outermost(self._node.name)
+        region = (layer, self.place.around(layer.count("*")))
         return self._regions.setdefault(region, len(self._regions) + 1)
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
@@ -264,12 +266,18 @@ class Trace:
     def _counts(self, block: Block, place: Place) -> Sequence[Dim]:
         """Returns how many repetitions each scheduled one stands for.
 
-        Every repetition is scheduled if the block lies in another one whose region recomputes it: the region runs as a
-        whole before its first gradient, so that all inner repetitions are alive at once and none equals the next.
+        Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
+        that all repetitions are alive at once and none equals the next.
         """
-        if place is not TOP and type(block.repeat) is int and any(map(self.recompute, block.body.walk())):
+        if type(block.repeat) is int and any(self._goes_across(node, place) for node in block.body.walk()):
             return [1] * block.repeat
         return repetitions(block)
+
+    def _goes_across(self, node: Node, place: Place) -> bool:
+        """Returns whether a node of a block that stands at a place is in a region that has more than one of the block's
+        repetitions: the layer is around the block."""
+        in_region = self.recompute(node) or self.saved(node)
+        return in_region and outermost(node.name).count("*") <= len(place.repeats)
 
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.

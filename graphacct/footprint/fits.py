@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from fractions import Fraction
 
 import attrs
 
-from graphacct.errors import ConfigError, GraphacctError, brief
+from graphacct.errors import ConfigError, GraphacctError
 from graphacct.footprint.memory import Memory
 
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
-_PREFIXES = "kmgtp"
-UNITS = {
-    "b": 1,
-    **{f"{prefix}b": 1000**power for power, prefix in enumerate(_PREFIXES, 1)},
-    **{f"{prefix}ib": 1024**power for power, prefix in enumerate(_PREFIXES, 1)},
-}
-"""Bytes of each unit, spelt small."""
 MOST = 2**40
 """The largest size that is tried; a model whose memory does not grow with it would never end."""
 
@@ -59,25 +49,6 @@ class Largest:
     size: int
     memory: Memory
     limit: str = ""
-
-
-def parse_bytes(text: str) -> int:
-    """Returns the bytes of a size with its unit, `24GiB` or `24 GB`, rounded down. Raises ConfigError without a unit.
-
-    >>> parse_bytes("24GiB"), parse_bytes("1.5 GB")
-    (25769803776, 1500000000)
-    """
-    found = _SIZE.fullmatch(text)
-    if found is None or found[2].lower() not in UNITS:
-        number = re.fullmatch(r"\s*([0-9.]+)\s*([kKmMgGtTpP]?)\s*", text)
-        if number is None:
-            raise ConfigError(f"{brief(text)} is no size of a memory: write a number and its unit, 24GiB or 24GB")
-        letter = number[2].upper() or "G"
-        raise ConfigError(
-            f"{brief(text)} has no unit: write {number[1]}{letter}iB (1024 bytes to the Ki) or {number[1]}{letter}B "
-            "(1000 to the k)"
-        )
-    return int(Fraction(found[1]) * UNITS[found[2].lower()])
 
 
 def fit(memory: Memory, budget: int) -> Fit:

@@ -29,7 +29,7 @@ KINDS = tuple(name.removeprefix(REGISTER) for name in vars(hookspecs) if name.st
 """The kinds of things that plugins register; each is an attribute of `Plugins`."""
 MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = ("graphacct-operators", "graphacct-architectures")
-"""Loaded before the other entry points, in this order: they ship in the same wheel."""
+"""Loaded before the other entry points, in this order; the rest of graphacct's own wheel comes next."""
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
 CORE_MODULES = ("graphacct.builtin",)
 
@@ -59,12 +59,14 @@ class Plugins:
     Attributes:
         manager: The pluggy manager; `manager.hook` calls hooks.
         loaded: The plugins in the order in which they were registered.
+        left_out: The names of installed plugins that were asked to be left out.
     """
 
     def __init__(self) -> None:
         self.manager = _Manager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.loaded: list[Plugin] = []
+        self.left_out: tuple[str, ...] = ()
 
     def register(self, module: Any, name: str, origin: str) -> None:
         """Registers one plugin. Raises PluginError, which names it, if its name is taken or a hook is misspelt."""
@@ -156,6 +158,11 @@ class Plugins:
         found: Registry = getattr(self, kind)
         return found.origins.get(name, "")
 
+    def note_of_left_out(self) -> str:
+        """Returns the tail of a message about an unknown name: which installed plugins are left out, if any."""
+        names = ", ".join(self.left_out)
+        return f"; left out, and perhaps where it is: {names} (--block, {BLOCK_VARIABLE})" if names else ""
+
     def raised_by(self, hook: str, error: BaseException) -> str:
         """Returns the plugin whose implementation of `hook` raised an error, as `name (origin)`; empty for the core."""
         names = {
@@ -192,7 +199,7 @@ def load(
     plugins = Plugins()
     for name in CORE_MODULES:
         plugins.register(importlib.import_module(name), name, "graphacct")
-    entries = sorted(entry_points(GROUP), key=_rank)
+    entries = _installed()
     installed = [entry.name for entry in entries]
     for name in block:
         if name not in installed:
@@ -200,6 +207,7 @@ def load(
                 f"no installed plugin is named {name!r}, so it cannot be left out{suggest(name, installed)}"
             )
     blocked = {*block, *_listed(BLOCK_VARIABLE)}
+    plugins.left_out = tuple(name for name in installed if name in blocked)
     steps: list[tuple[str, str, Callable[[], None]]] = [
         (entry.name, entry.distribution, partial(plugins.load_entry_point, entry))
         for entry in entries
@@ -223,8 +231,18 @@ def default() -> Plugins:
     return load()
 
 
-def _rank(entry: EntryPoint) -> tuple[int, str]:
-    return (FIRST.index(entry.name) if entry.name in FIRST else len(FIRST), entry.name)
+def _installed() -> list[EntryPoint]:
+    """Returns the entry points in the order of loading. One with the name and the target of another is the same module:
+    it is loaded once, for the first distribution (two installed wheels may contain one plugin)."""
+    found: dict[tuple[str, str], EntryPoint] = {}
+    for entry in sorted(entry_points(GROUP), key=_rank):
+        found.setdefault((entry.name, entry.target), entry)
+    return list(found.values())
+
+
+def _rank(entry: EntryPoint) -> tuple[int, bool, str]:
+    ours = entry.distribution.partition(" ")[0] == GROUP
+    return (FIRST.index(entry.name) if entry.name in FIRST else len(FIRST), not ours, entry.name)
 
 
 def _listed(variable: str) -> list[str]:

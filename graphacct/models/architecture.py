@@ -19,6 +19,7 @@ from graphacct.tensors import cache_dtype
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
 LOGITS = ("all", "last")
+ABSORBED = "absorbed"
 
 
 @attrs.frozen(eq=False)
@@ -30,12 +31,13 @@ class Workload:
         seq_len: Tokens per sequence (of the decoder, if there is an encoder); None takes the architecture's default.
         encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder has positions.
         image_size: Height and width of the images in pixels; None takes the architecture's default.
-        attention: `eager` (separate nodes for scores, softmax and values) or `fused` (one
-            scaled_dot_product_attention); None takes the architecture's first.
+        attention: `eager` (separate nodes for scores, softmax and values), `fused` (one
+            scaled_dot_product_attention) or, of models with latent attention, `absorbed` (all heads read the cached
+            latents, which are not expanded); None takes the architecture's default for the phase.
         phase: `forward` (no dropout, no cache), `train` (a training step), `prefill` (a forward pass that fills a cache
             with keys and values) or `decode` (one new token per sequence, with a cache of earlier tokens).
         cache_len: In decoding, the tokens in the cache before the step; None takes `seq_len` - 1; 0 is an empty cache.
-        loss: In training, the name of the loss that the gradients start from; None takes the architecture's first.
+        loss: In training, the name of the loss that the gradients start from; None takes the architecture's default.
         logits: The positions whose logits a language model computes: `all`, or the `last` of each sequence, which is
             enough for a prefill.
         kv_dtype: The dtype of the cache of keys and values, in which they enter it and attention reads them; None takes
@@ -77,6 +79,7 @@ class Architecture:
             default. A default of None for `encoder_seq_len` means as long as the decoder's.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without
             attention.
+        attention_by_phase: The default in single phases, where it is another than the first.
         phases: The phases that it can be built for; unless given, `forward`, and `train` if there are losses.
         last_logits: Whether it can compute the logits of the last position alone.
         dtype: The parameters' default dtype: that of the published weights, or else bfloat16, in which models run
@@ -85,6 +88,8 @@ class Architecture:
         translated: Aliases that win over the key when a file has both (transformers applies its `attribute_map` last).
         losses: The losses of a training step, by the names that users give, the default first. `loss(config, outputs,
             builder)` adds the loss's nodes and returns its scalar.
+        default_loss: Returns the name of a configuration's default loss: a model without a head has no logits for a
+            cross-entropy. The first of `losses` unless given.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
@@ -96,11 +101,13 @@ class Architecture:
     presets: Mapping[str, Any]
     sizes: Mapping[str, Callable[[Any], Any]]
     attention: tuple[str, ...] = ()
+    attention_by_phase: Mapping[str, str] = attrs.field(factory=dict)
     last_logits: bool = False
     dtype: str = "bfloat16"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     translated: frozenset[str] = frozenset()
     losses: Mapping[str, Callable[[Any, tuple[Value, ...], Builder], Value]] = attrs.field(factory=dict)
+    default_loss: Callable[[Any], str] | None = None
     phases: tuple[str, ...] = attrs.field(default=attrs.Factory(_phases, takes_self=True))
     model_types: tuple[str, ...] = ()
     doc: str = ""
@@ -154,7 +161,7 @@ class Architecture:
         fit."""
         full: dict[str, Any] = {
             "batch": check_dim(workload.batch, "batch"),
-            "attention": self._attention(workload.attention),
+            "attention": self._attention(workload.attention, workload.phase),
         }
         for size in SIZES:
             given = getattr(workload, size)
@@ -168,7 +175,7 @@ class Architecture:
             full[name] = _one_of(known, getattr(workload, name), name)
         if full["phase"] not in self.phases:
             raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
-        full["loss"] = self._loss(workload.loss, full["phase"])
+        full["loss"] = self._loss(config, workload.loss, full["phase"])
         if full["logits"] == "last":
             self._last_logits(full["phase"])
         self._decoding(workload, full)
@@ -200,26 +207,30 @@ class Architecture:
         length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
         full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len", 0)}
 
-    def _attention(self, wanted: str | None) -> str | None:
+    def _attention(self, wanted: str | None, phase: str) -> str | None:
         if wanted is None:
-            return self.attention[0] if self.attention else None
+            return self.attention_by_phase.get(phase, self.attention[0]) if self.attention else None
         if wanted not in self.attention:
             kinds = " or ".join(self.attention)
             has = f"attention is {kinds}, not {wanted!r}" if kinds else f"has no attention to be {wanted!r}"
-            raise ConfigError(f"{self.name}: {has}")
+            why = "; absorbed is for latent attention, which it does not have" if wanted == ABSORBED else ""
+            raise ConfigError(f"{self.name}: {has}{why}")
         return wanted
 
-    def _loss(self, wanted: str | None, phase: str) -> str | None:
-        """Returns the name of the loss. Raises ConfigError for one that the architecture does not have, or outside
-        training."""
-        default = next(iter(self.losses), None)
-        if default is None and (phase == "train" or wanted is not None):
+    def _loss(self, config: Any, wanted: str | None, phase: str) -> str | None:
+        """Returns the name of the loss, None outside training. Raises ConfigError for one that the architecture does
+        not have, or outside training."""
+        if not self.losses and (phase == TRAIN or wanted is not None):
             raise ConfigError(f"{self.name} declares no losses, of which a training step starts its gradients from one")
+        if phase != TRAIN:
+            if wanted is not None:
+                raise ConfigError(
+                    f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"'
+                )
+            return None
         if wanted is None:
-            return default
-        if _one_of(tuple(self.losses), wanted, "loss") != default and phase != "train":
-            raise ConfigError(f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"')
-        return wanted
+            wanted = next(iter(self.losses)) if self.default_loss is None else self.default_loss(config)
+        return _one_of(tuple(self.losses), wanted, "loss")
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """Returns the graph of one configuration on one workload."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure, unknown
+from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
 from graphacct.models.architecture import Architecture
@@ -45,8 +45,9 @@ class ModelChoice:
 
 
 def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
-    """Returns a finished graph, or the ModelChoice to build one from. `model` is a name, a path, `module:function`, an
-    object that a reader knows, or a Graph or ModelChoice, which are returned unchanged.
+    """Returns a finished graph, or the ModelChoice to build one from. `model` is a name (a preset's, or its
+    repository's on the Hugging Face Hub), a path, `module:function`, an object that a reader knows, or a Graph or
+    ModelChoice, which are returned unchanged.
 
     Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that yields no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
@@ -70,12 +71,16 @@ def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
     spelled = next((other for other in known if other.lower() == name.lower()), name)
     if spelled != name:
         return find_model(spelled, plugins)
+    from graphacct.models.hub_names import preset_of_hub_name, unknown_model  # most models are found before this
+
+    of_hub = preset_of_hub_name(name, plugins)
+    if of_hub is not None:
+        return find_model(of_hub, plugins)
     module, colon, function = name.partition(":")
     if colon and module.replace(".", "").isidentifier():
         return _call(module, function, plugins.operators)
-    if os.sep in name or name.endswith(".json"):
-        raise ReadError(f"no such file: {name!r}")
-    raise unknown("model", name, known, "graphacct list architectures shows all")
+    of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
+    raise unknown_model(name, of_presets, list(plugins.architectures), plugins)
 
 
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:

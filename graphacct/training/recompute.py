@@ -3,6 +3,10 @@
 A policy decides. `--recompute NAME` asks for one, and a glob of nodes is a policy too. The nodes of a layer that run
 again, and those whose outputs are saved instead, are one region. Its backward pass starts from the values that entered
 the region and runs again what was not saved (Chen et al., 2016, arXiv:1604.06174).
+
+A layer is the outermost scope with an index (`paths.outermost`): `model.layers.3`, `model.layers.*` in a block,
+`model.layers.2*` and `model.layers.2*+1` in a block of layers that alternate. Names alone say so, hence a graph
+has the same layers written out. The transformers library checkpoints these modules (GradientCheckpointingLayer).
 """
 
 from __future__ import annotations
@@ -91,8 +95,8 @@ def recompute_plan(graph: Graph, policy: RecomputePolicy, operators: Mapping[str
     ordinals = Ordinals()
     found: dict[str, set[str]] = {KEEP: set(), RECOMPUTE: set(), SAVE: set()}
     for node, place in nodes(graph):
-        if not place.repeats and not outermost(node.name):
-            continue  # in no layer, neither of a block nor written out
+        if not outermost(node.name):
+            continue  # in no layer
         who = f"recompute policy {policy.name!r} on node {node.name!r}, operator {node.operator!r},"
         try:
             word: object = policy.of_node(node, operators.get(node.operator), ordinals.of(node, place.starts))
@@ -113,10 +117,13 @@ def _nothing(graph: Graph, operators: Mapping[str, Operator]) -> RecomputePlan:
     return NO_RECOMPUTE
 
 
-def _blocks(graph: Graph, operators: Mapping[str, Operator]) -> RecomputePlan:
-    inside = frozenset(node.name for node, place in nodes(graph) if place.repeats)
+def _layers(graph: Graph, operators: Mapping[str, Operator]) -> RecomputePlan:
+    inside = frozenset(node.name for node in graph.walk() if outermost(node.name))
     if not inside:
-        raise ConfigError("recompute full runs blocks again, and the graph has none: give a glob of nodes")
+        raise ConfigError(
+            f"recompute full runs layers again, scopes with an index such as layers.0, and {graph.name!r} has none: "
+            "give a glob of nodes"
+        )
     return RecomputePlan(inside)
 
 
@@ -144,7 +151,7 @@ def _matched(graph: Graph, glob: str, policies: tuple[str, ...]) -> RecomputePla
 
 
 NONE = RecomputePolicy("none", "Nothing is run again: all that the backward pass needs is kept.", of_graph=_nothing)
-FULL = RecomputePolicy("full", "Each repetition of a block is run again, from what entered it.", of_graph=_blocks)
+FULL = RecomputePolicy("full", "Each layer is run again, from what entered it.", of_graph=_layers)
 SELECTIVE = RecomputePolicy(
     "selective",
     "The attention core is run again: much memory, little work (Korthikanti et al., 2022).",

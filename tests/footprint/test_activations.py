@@ -11,8 +11,6 @@ from graphacct.footprint.liveness import live_bytes
 FOLDERS = runs.GOLDENS / "activations"
 SOURCE = 24
 """Tokens of the encoder of text beside a decoder."""
-PIECEWISE = {"resnet": "graphacct_vision", "mamba": "graphacct_mamba"}
-"""Families of plugins that may not be installed."""
 
 
 def measured(*names):
@@ -42,8 +40,6 @@ def options(name, run):
 
 
 def scheduled(name, run, training=True, loss="sum"):
-    if name in PIECEWISE:
-        pytest.importorskip(PIECEWISE[name])
     phase = {"phase": "train", "loss": loss} if training else {}
     graph = graphacct.build(FOLDERS / name, **options(name, run), **phase)
     policy = "full" if run["checkpointing"] else "none"

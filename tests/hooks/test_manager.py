@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from graphacct.errors import PluginError
 from graphacct.hooks.manager import CORE_MODULES, Plugins, load
 from graphacct.render.catalogue import catalogue
 
+REPOSITORY = Path(__file__).parents[2]
 FILE = '''
 from graphacct import Work, hookimpl, operator
 
@@ -59,7 +61,7 @@ def loaded(**plugins: Any) -> Plugins:
 
 
 def test_order() -> None:
-    """The core first, then graphacct-operators, then the other entry points by name."""
+    """The core first, then graphacct-operators, then the other entry points of its wheel by name."""
     names = [item.name for item in load().loaded]
     assert names[: len(CORE_MODULES)] == list(CORE_MODULES)
     assert names[len(CORE_MODULES)] == "graphacct-operators"
@@ -267,3 +269,29 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     message = f"plugin file {str(tmp_path / 'none.py')!r} does not exist"
     with pytest.raises(PluginError, match=exactly(message)):
         load(files=[str(tmp_path / "none.py")])
+
+
+def test_a_plugin_of_two_distributions_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One name and one target are one module. graphacct-vision was a distribution of its own and is now in this wheel:
+    where both are installed, nothing clashes. Another target under a taken name stays an error."""
+    info = tmp_path / "graphacct_vision-0.1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[graphacct]\ngraphacct-vision = graphacct_vision\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [item.name for item in load().loaded].count("graphacct-vision") == 1
+    (info / "entry_points.txt").write_text("[graphacct]\ngraphacct-vision = another_module\n")
+    (tmp_path / "another_module.py").write_text("")
+    with pytest.raises(PluginError, match=r"two plugins are named 'graphacct-vision': one of .*; rename one"):
+        load()
+
+
+def test_the_wheel_has_every_plugin_of_this_repository() -> None:
+    """A folder in plugins/ is built into the wheel, found in development and registered."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for name in sorted(path.name for path in (REPOSITORY / "plugins").iterdir() if path.name.startswith("graphacct-")):
+        module = name.replace("-", "_")
+        assert f"plugins/{name}/{module}" in wheel["packages"]
+        assert f"plugins/{name}" in wheel["dev-mode-dirs"]
+        assert f"/plugins/{name}" in project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+        assert project["project"]["entry-points"]["graphacct"][name] == module

@@ -109,6 +109,42 @@ def test_what_is_kept_by_hand(words: dict[str, str], expected: dict[str, int]) -
     assert found == expected
 
 
+@pytest.mark.parametrize("repeat", [1, 2, 9])
+def test_layers_that_alternate_by_hand(repeat: int) -> None:
+    """A block of two layers that take turns is two checkpoints a repetition: of 2 · 2 · 4 float32, 64 bytes, each layer
+    but the first keeps what entered it. Without recomputation the second product of a layer keeps as much again."""
+    b = graphacct.Builder("alternating", default().operators, workload={"phase": "train"})
+
+    def layer(b: graphacct.Builder, x: graphacct.Value) -> graphacct.Value:
+        y = b.apply("linear", x, b.parameter("first.weight", (4, 4)), name="first")
+        return b.apply("linear", y, b.parameter("second.weight", (4, 4)), name="second")  # type: ignore[no-any-return]
+
+    graph = b.graph(b.repeat("layers", repeat, [layer, layer], b.input("x", (2, 2, 4))))
+    for what in ("full", "layers.*"):
+        folded, flat = memory(graph, recompute=what), memory(graph.unroll(), recompute=what)
+        assert folded.saved_activations == flat.saved_activations == (2 * repeat - 1) * 64
+        assert (folded.forward_peak, folded.peak, folded.total) == (flat.forward_peak, flat.peak, flat.total)
+    assert memory(graph).saved_activations == (4 * repeat - 1) * 64
+
+
+def test_a_layer_around_a_block() -> None:
+    """Stages that are written out and have blocks in them: a stage is a layer, and all of its block's repetitions are
+    one checkpoint, however many."""
+    b = graphacct.Builder("stages", default().operators, workload={"phase": "train"})
+
+    def step(b: graphacct.Builder, x: graphacct.Value) -> graphacct.Value:
+        return b.apply("linear", x, b.parameter("weight", (4, 4)), name="product")  # type: ignore[no-any-return]
+
+    x = b.input("x", (2, 2, 4))
+    for index in range(2):
+        with b.scope(f"stages.{index}"):
+            x = b.repeat("steps", 9, step, x)
+    graph = b.graph(x)
+    folded, flat = memory(graph, recompute="full"), memory(graph.unroll(), recompute="full")
+    assert folded.saved_activations == flat.saved_activations == 64, "what enters the second stage"
+    assert (folded.forward_peak, folded.peak, folded.total) == (flat.forward_peak, flat.peak, flat.total)
+
+
 def test_a_saved_node_does_not_work_again() -> None:
     """The first product of each layer runs again, 2 · 8 · 4 · 4 FLOPs; the second, whose output is kept, does not."""
 
@@ -169,7 +205,10 @@ def test_nothing_to_decide_about() -> None:
         ConfigError, match="recompute op-selective decides about the nodes of layers, and 'flat' has none"
     ):
         memory(flat, recompute="op-selective")
-    with pytest.raises(ConfigError, match="recompute full runs blocks again, and the graph has none"):
+    message = (
+        "recompute full runs layers again, scopes with an index such as layers.0, and 'flat' has none: give a glob"
+    )
+    with pytest.raises(ConfigError, match=message):
         recompute_plan(flat, FULL, default().operators)
     with pytest.raises(GraphacctError, match="recompute 'op-selectiv' matches no node; did you mean 'op-selective'"):
         memory("gpt2", recompute="op-selectiv", **STEP)

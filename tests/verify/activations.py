@@ -174,11 +174,10 @@ def measure(folder: Path, run: dict[str, Any]) -> dict[str, int]:
     found = {"kept": sum(size for size, *_ in rows), "storages": len(rows), "forward_peak": forward, "step_peak": step}
     if not run["checkpointing"] and not run["dropout"]:
         found["peak_without_gradients"] = without_gradients(model, given)
-    if run["dtype"] == "float32":
-        with_labels = inputs(model, run, labels=True)
-        rows = kept(model, with_labels, lambda output: output.loss)
-        forward, step = peaks(model, with_labels, lambda output: output.loss)
-        found |= {"loss_kept": sum(size for size, *_ in rows), "loss_forward_peak": forward, "loss_step_peak": step}
+    with_labels = inputs(model, run, labels=True)
+    rows = kept(model, with_labels, lambda output: output.loss)
+    forward, step = peaks(model, with_labels, lambda output: output.loss)
+    found |= {"loss_kept": sum(size for size, *_ in rows), "loss_forward_peak": forward, "loss_step_peak": step}
     return found
 
 

@@ -53,7 +53,7 @@ def test_a_class(row: dict[str, Any], tmp_path: Path) -> None:
         wanted["decoder"] = row["by_module"]["decoder"]
     assert {path: modules.get(path) for path in wanted} == wanted
     for attention in ("eager", "fused"):
-        step = graphacct.account(folder, **{**given, "attention": attention}, phase="train")
+        step = graphacct.account(folder, **{**given, "attention": attention}, phase="train", loss="sum")
         assert step.total["matmul_flops"] == row["forward"]
         assert step.total["step_matmul_flops"] == row["train_step"]
 
@@ -166,7 +166,7 @@ def test_heads_keep_what_torch_keeps(tmp_path: Path, name: str, plain: int, drop
     plugins = default()
     for drop, expected in ((0.0, plain), (0.1, dropping)):
         folder = file(tmp_path, {**content, **dict.fromkeys(DROPS, drop)})
-        graph = graphacct.build(folder, phase="train", batch=3, seq_len=7, attention="eager")
+        graph = graphacct.build(folder, phase="train", loss="sum", batch=3, seq_len=7, attention="eager")
         assert kept_bytes(schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"])) == expected
 
 

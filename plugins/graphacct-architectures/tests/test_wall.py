@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import graphacct_architectures
@@ -16,7 +15,7 @@ PLUGINS = Path(__file__).parents[2]
 OURS = "graphacct_architectures"
 OPEN = {f"{OURS}.{name}" for name in ("activations", "aliases", "decoders", "heads", "layers", "losses")}
 """The modules of graphacct_architectures that other plugins write families with."""
-STRANGERS = [name for name in ("graphacct_vision", "graphacct_mamba") if find_spec(name)]
+STRANGERS = ["graphacct_vision", "graphacct_mamba"]
 
 
 def files(package: str) -> list[Path]:

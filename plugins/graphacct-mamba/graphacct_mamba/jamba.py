@@ -23,7 +23,7 @@ from graphacct_architectures.decoders import (
     whole,
 )
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
-from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
+from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, entropy_if
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
 from graphacct_mamba.mamba import check_head
@@ -173,6 +173,7 @@ ARCHITECTURE = Architecture(
     aliases={"torch_dtype": "dtype", "num_local_experts": "num_experts"},
     translated=frozenset({"num_local_experts"}),
     losses=NEXT_TOKEN_LOSSES,
+    default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,
     model_types=("jamba",),
     doc="Jamba: selective scans with attention in one layer of eight and experts in every other.",

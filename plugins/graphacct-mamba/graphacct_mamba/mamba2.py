@@ -7,7 +7,7 @@ from functools import partial
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import linear
-from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
+from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, entropy_if
 
 from graphacct import (
     Architecture,
@@ -162,6 +162,7 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
     losses=NEXT_TOKEN_LOSSES,
+    default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,
     model_types=("mamba2",),
     doc="Mamba-2: a scan with one decay for each head, computed in chunks as matrix products.",

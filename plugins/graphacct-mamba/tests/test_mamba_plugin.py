@@ -14,7 +14,7 @@ def test_it_is_found_by_its_entry_point() -> None:
     """The installed distribution is loaded without being named, and says which distribution it is."""
     plugin = next(plugin for plugin in default().loaded if plugin.name == "graphacct-mamba")
     assert plugin.module is graphacct_mamba
-    assert plugin.origin == f"graphacct-mamba {graphacct.__version__}"
+    assert plugin.origin == f"graphacct {graphacct.__version__}"
 
 
 def test_the_core_does_without_it() -> None:

@@ -140,6 +140,7 @@ def _chosen(known: NodeNames, asked: Iterable[Adapters], operators: Mapping[str,
                 called.setdefault(name, set()).add(found.parameter.name)
     chosen: dict[str, Adapters] = {}
     for item in asked:
+        _check_whole(item, known, operators)
         here = dict.fromkeys(weight for name in known.matching(item.glob) for weight in sorted(called[name]))
         if not here:
             raise ConfigError(f"{item.who} matches no weight matrix{_why_none(item.glob, known)}")
@@ -147,6 +148,28 @@ def _chosen(known: NodeNames, asked: Iterable[Adapters], operators: Mapping[str,
             _check(item, matrices[weight], chosen.get(weight))
             chosen[weight] = item
     return {weight: item.rank for weight, item in chosen.items()}
+
+
+def _check_whole(item: Adapters, known: NodeNames, operators: Mapping[str, Operator]) -> None:
+    """Raises ConfigError if the glob matches a matrix that no product takes whole: nodes take views of its parts, as
+    absorbed attention does."""
+    for name in NodeNames(known.graph, partial(_parted, operators=operators)).matching(item.glob):
+        weight = name if name.endswith(".weight") else f"{name}.weight"
+        raise ConfigError(
+            f"{item.who}: {weight!r} is applied in parts here, and an adapter stands beside a whole matrix: choose "
+            'attention="fused", or a glob without it'
+        )
+
+
+def _parted(node: Node, operators: Mapping[str, Operator]) -> list[str]:
+    """Returns the names of a matrix that the node takes views of: of the weight and of its module."""
+    operator = operators.get(node.operator)
+    if operator is None or operator.view is False or not node.parameters:
+        return []
+    shape = node.outputs[0].spec.shape  # another than the weight's: one that is only in memory stays whole
+    weights = [item for item in node.parameters if len(item.spec.shape) == 2 and not item.buffer]
+    weights = [item for item in weights if item.spec.shape != shape]
+    return [name for item in weights for name in (item.name, module(item))]
 
 
 def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:

@@ -13,7 +13,7 @@ def test_it_is_found_by_its_entry_point() -> None:
     """The installed distribution is loaded without being named, and says which distribution it is."""
     plugin = next(plugin for plugin in default().loaded if plugin.name == "graphacct-vision")
     assert plugin.module is graphacct_vision
-    assert plugin.origin == f"graphacct-vision {graphacct.__version__}"
+    assert plugin.origin == f"graphacct {graphacct.__version__}"
 
 
 def test_the_core_does_without_it() -> None:

@@ -15,6 +15,7 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import decoder, rope_parameters
 from graphacct_architectures.heads import HeadConfig
+from graphacct_architectures.losses import cross_entropy
 
 NORM = Norm(LAYER_NORM, bias=True)
 
@@ -130,5 +131,6 @@ ARCHITECTURE = decoder(
     translated=("n_embed",),
     model_types=("falcon", "RefinedWeb", "RefinedWebModel"),
     tokens="classifier",
+    token_loss=cross_entropy,
     doc="Falcon: LayerNorm, parallel layers, multi-query or grouped attention; RefinedWeb's with ALiBi.",
 )

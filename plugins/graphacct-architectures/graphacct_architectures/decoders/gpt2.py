@@ -15,11 +15,12 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
 from graphacct_architectures.heads import (
     ALONE,
-    CLASS_LOSSES,
     TWO_HEADS,
     HeadConfig,
     check_outputs,
     checked,
+    class_losses,
+    default_loss,
     labels_head,
 )
 from graphacct_architectures.heads import CLASSES as USUAL
@@ -35,6 +36,7 @@ from graphacct_architectures.layers import (
     split_heads,
     with_cache,
 )
+from graphacct_architectures.losses import cross_entropy
 
 CLASSES = (*USUAL, TWO_HEADS)
 
@@ -182,7 +184,8 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     phases=("forward", "train", "prefill", "decode"),
     last_logits=True,
-    losses=CLASS_LOSSES,
+    losses=class_losses(cross_entropy),
+    default_loss=default_loss,
     aliases={
         "torch_dtype": "dtype",
         "id2label": "num_labels",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from graphacct import Builder, ConfigError, Value, Workload, same
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
-from graphacct_architectures.decoders.parts.latent import latent
+from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
 from graphacct_architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
 
 ALIBI = "alibi_biases"
@@ -24,6 +24,9 @@ def attention(
     """
     width = x.spec.shape[-1]
     b.hold(x)
+    if a.latent is not None and workload.attention == ABSORBED:
+        y = absorbed(a, a.latent, workload, b, x, tables)
+        return linear(b, a.out, y, width, bias=a.out_bias), ()
     if a.latent is None:
         q, k, v = of_their_own(a, kind, workload, b, x, tables)
     else:

@@ -83,11 +83,12 @@ def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> Va
 def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     """Returns the masks that the layers add to their scores, by name, one of each kind for the whole model.
 
-    Fused attention needs a mask only if it is more than causal: slopes, or bools for a window that the sequence
-    exceeds.
+    Attention in one operator needs a mask only if it is more than causal: slopes, or bools for a window that the
+    sequence exceeds.
     """
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
+    whole = workload.attention != "eager"
     for a in dict.fromkeys(kind.attention for kind in d.kinds):
         name = mask_name(a)
         keys = length
@@ -95,16 +96,16 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
             keys = minimum(length, a.window)
         within = workload.phase == "decode" and a.window_cached
         plain = not a.alibi and (a.window is None or within or fits(length, a.window))
-        if name in found or (workload.attention == "fused" and plain):
+        if name in found or (whole and plain):
             continue
-        if workload.attention == "fused" and not a.alibi:
+        if whole and not a.alibi:
             found[name] = seen(b, name, workload.batch, seq, keys)
             continue
         kind = {"batch": workload.batch, "seq": seq, "keys": keys, "dtype": b.dtype}
         found[name] = b.apply("causal_mask", name=name, **kind)
         if a.alibi:
             biases = slopes(a, b, keys)
-            if workload.attention == "fused":
+            if whole:
                 found[name] = b.apply("add", found[name], biases, name="alibi_mask")
             else:
                 found[ALIBI] = biases

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -12,7 +12,19 @@ from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
 from graphacct_architectures.decoders.parts.description import Decoder
-from graphacct_architectures.heads import CLASS_LOSSES, CLASSES, HeadConfig, check_outputs, checked, headed
+from graphacct_architectures.heads import (
+    CLASSES,
+    HeadConfig,
+    check_outputs,
+    checked,
+    class_losses,
+    default_loss,
+    headed,
+)
+from graphacct_architectures.losses import each_token
+
+if TYPE_CHECKING:
+    from graphacct_architectures.losses import Loss
 
 MOST_LAYERS = 10_000
 """The most layers that may differ, since each is looked at; published models have about a hundred at most."""
@@ -130,16 +142,19 @@ def decoder(
     model_types: tuple[str, ...] = (),
     context: Callable[[Any], Dim] = lambda config: config.max_position_embeddings,
     attention: tuple[str, ...] = ("fused", "eager"),
+    attention_by_phase: Mapping[str, str] | None = None,
     dtype: str = "bfloat16",
     classes: tuple[str, ...] = CLASSES,
     tokens: str = "score",
     span: str = "",
+    token_loss: Loss = each_token,
 ) -> Architecture:
     """Returns the Architecture of a family of decoders: `describe` returns the description of a configuration's
     language model.
 
     `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has;
-    `tokens` and `span` are passed to `heads.headed`.
+    `tokens` and `span` are passed to `heads.headed`. `token_loss` is the cross-entropy of the classifier of tokens, in
+    float32 as in the library's generic class unless given.
     """
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -154,12 +169,14 @@ def decoder(
         presets,
         sizes={"seq_len": context},
         attention=attention,
+        attention_by_phase=attention_by_phase or {},
         phases=("forward", "train", "prefill", "decode"),
         last_logits=True,
         dtype=dtype,
         aliases={**ALIASES, **(aliases or {})},
         translated=frozenset(translated),
-        losses=CLASS_LOSSES,
+        losses=class_losses(token_loss),
+        default_loss=default_loss,
         model_types=model_types or (name,),
         doc=doc,
     )
