@@ -160,7 +160,12 @@ MODEL = (
         metavar="FORMAT",
     ),
     _keyword("--kv-dtype", "Of the cache.", "--dtype", metavar="NAME"),
-    _keyword("--lora", "Low-rank adapters beside matrices of a name. Repeatable.", multiple=True, metavar="RANK:GLOB"),
+    _keyword(
+        "--lora",
+        "Low-rank adapters: RANK:q_proj,v_proj; RANK:all-linear. Repeatable.",
+        multiple=True,
+        metavar="RANK:GLOB",
+    ),
     _keyword("--lora-dropout", "In training.", "0", type=float, metavar="P"),
     click.option(
         "--transform",

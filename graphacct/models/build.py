@@ -40,7 +40,8 @@ def build(
             own unless given.
         weights: How parameters are stored: a format (`nf4:double`, `gptq:4:group=128`, `q4_k`), or a WeightPlan;
             what the model's file says unless given. Works on a finished graph too. Adapters stay as they are.
-        lora: Low-rank adapters, each `RANK:GLOB`; the glob matches the adapted matrices, by node or weight name. All
+        lora: Low-rank adapters, each `RANK:GLOB` (the glob matches the adapted matrices, by node or weight name),
+            `RANK:NAME,NAME` (names of modules, as the peft library takes them) or `RANK:all-linear`. All
             other parameters are frozen. Works on a finished graph too. Short for the transform `lora`, applied before
             all others.
         lora_dropout: In training, the dropout in front of the adapters.
