@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from graphacct.display import Output
     from graphacct.graph.graph import Graph, Node
     from graphacct.hooks.manager import Plugins
-    from graphacct.models.architecture import Architecture
+    from graphacct.models.find import ModelChoice
     from graphacct.models.reader import Reader
+    from graphacct.models.weight_formats import WeightFormatKind
     from graphacct.operators.cost import Cost
     from graphacct.operators.operator import Operator
     from graphacct.training.optimizers import Optimizer
@@ -62,6 +63,13 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
     from graphacct.training.recompute import FULL, NONE, SELECTIVE
 
     return NONE, FULL, SELECTIVE
+
+
+@hookimpl
+def graphacct_register_weight_formats() -> Iterable[WeightFormatKind]:
+    from graphacct.models.weight_kinds import KINDS
+
+    return KINDS
 
 
 @hookimpl
@@ -108,6 +116,7 @@ def graphacct_register_readers() -> Iterable[Reader]:
             "Hugging Face's config.json, a folder that has one, or a mapping with its keys.",
             _accepts_config,
             find=_find_config,
+            takes_overrides=True,
         ),
         Reader(
             "graph-json",
@@ -130,10 +139,10 @@ def _accepts_config(model: Any) -> bool:
     return accepts(model)
 
 
-def _find_config(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
-    from graphacct.readers.hf import find
+def _find_config(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> ModelChoice:
+    from graphacct.readers.hf import choose
 
-    return find(model, plugins)
+    return choose(model, plugins, overrides)
 
 
 def _accepts_networkx(model: Any) -> bool:

@@ -19,6 +19,7 @@ from graphacct.render.units import human, params, percent
 
 if TYPE_CHECKING:
     from graphacct.costs.quantities import Quantity
+    from graphacct.graph.config_keys import ConfigKeys
     from graphacct.reports.report import Report
     from graphacct.reports.rows import ParameterRow, Row
 
@@ -136,7 +137,7 @@ def sheet(
         (Column(label), *[Column(OPERATOR)] * len(second), *[Column(title(item), True) for item in quantities]),
         tuple(lines),
         Line((_total_label(report), *second, *totals)),
-        (*_rest(report, names, binary), terms(report)),
+        (*_rest(report, names, binary), terms(report), *key_notes(report.config_keys)),
         warning(report),
         bars=SHARE in names,
     )
@@ -183,6 +184,11 @@ def terms(report: Report) -> str:
     """Returns the convention and the coverage, which every figure depends on."""
     coverage = report.coverage
     return f"convention {printable(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
+
+
+def key_notes(keys: ConfigKeys | None) -> tuple[str, ...]:
+    """Returns what a reader must know of the keys of the model's config.json, a line each."""
+    return () if keys is None else tuple(map(printable, keys.notes()))
 
 
 def warning(report: Report) -> str:
@@ -288,7 +294,7 @@ def _parameters(report: Report, binary: bool) -> Sheet:
         ),
         tuple(_parameter(row) for row in report.by_parameter),
         None,
-        (f"total {', '.join(total)}", terms(report)),
+        (f"total {', '.join(total)}", terms(report), *key_notes(report.config_keys)),
         warning(report),
     )
 
@@ -298,7 +304,8 @@ def _parameter(row: ParameterRow) -> Line:
     name = printable(parameter.name)
     tie = f"tied to {printable(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
     own = "" if same(row.owned, 0) else params(parameter.spec.elements * row.owned)
-    return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, printable(row.count), own, tie), name)
+    kind = parameter.stored.format.name if parameter.stored else parameter.spec.dtype
+    return Line((name, shape_text(parameter.spec.shape), printable(kind), printable(row.count), own, tie), name)
 
 
 def _size(value: Any) -> str:

@@ -51,6 +51,7 @@ def test_the_keys_are_those_of_the_contract(xl: dict[str, Any]) -> None:
         "convention",
         "coverage",
         "workload",
+        "config_keys",
         "total",
         "by_scope",
         "by_operator",
@@ -63,7 +64,7 @@ def test_the_keys_are_those_of_the_contract(xl: dict[str, Any]) -> None:
     assert {tuple(row) for row in xl["by_scope"]} == {tuple(SCOPE_KEYS)}
     assert {tuple(row) for row in xl["by_operator"]} == {tuple(SCOPE_KEYS[1:])}
     assert {tuple(row) for row in xl["by_parameter"]} == {
-        ("name", "shape", "dtype", "tied_to", "buffer", "count", "params")
+        ("name", "shape", "dtype", "tied_to", "buffer", "count", "params", "param_bytes", "weights")
     }
 
 
@@ -71,7 +72,15 @@ def test_every_key_of_the_contract_is_documented(xl: dict[str, Any]) -> None:
     """docs/json.md names each key."""
     page = Path(__file__).parents[2].joinpath("docs", "json.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)`", page))
-    rows = [xl, xl["coverage"], xl["workload"], xl["total"], xl["by_scope"][0], xl["by_parameter"][0]]
+    rows = [
+        xl,
+        xl["coverage"],
+        xl["workload"],
+        xl["config_keys"],
+        xl["total"],
+        xl["by_scope"][0],
+        xl["by_parameter"][0],
+    ]
     assert {key for row in rows for key in row} - documented == set()
 
 
@@ -90,7 +99,8 @@ def test_operators_parameters_and_top_scopes_add_up(xl: dict[str, Any]) -> None:
     top = [row for row in xl["by_scope"] if "." not in row["path"]]
     for rows in (xl["by_operator"], top):
         assert {name: sum(row[name] for row in rows) for name in QUANTITIES} == xl["total"]
-    assert sum(row["params"] for row in xl["by_parameter"]) == xl["total"]["params"]
+    for name in ("params", "param_bytes"):
+        assert sum(row[name] for row in xl["by_parameter"]) == xl["total"][name]
 
 
 def test_a_tied_tensor_names_the_one_it_shares(xl: dict[str, Any]) -> None:
