@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from graphacct.errors import UnknownNameError, brief
 
 ENOUGH = 6
-"""The fewest letters of a name whose slips are looked for, other than swapped letters: sort is none of sqrt."""
+"""The fewest letters of a name whose slips are looked for, other than swapped and doubled letters: sort is none of
+sqrt."""
 CLOSE = 0.8
 """The least similarity of a slip to what was meant, from 0 to 1, as difflib measures it."""
 LONGEST = 200
@@ -60,7 +61,7 @@ def _slip(name: str, known: Iterable[str]) -> str:
     """Returns the known name that this one is a slip of. A name of few letters, or one that begins with another letter
     or has a word more, is another operator: `prelu` is not `relu`."""
     if len(name) < ENOUGH:
-        return next((own for own in known if own[:1] == name[:1] and sorted(own) == sorted(name)), "")
+        return next((own for own in known if _typed_wrong(name, own)), "")
     from difflib import SequenceMatcher  # on the way to an error alone
 
     ranked = [
@@ -70,3 +71,10 @@ def _slip(name: str, known: Iterable[str]) -> str:
     ]
     best, found = max(ranked, default=(0.0, ""))
     return found if best >= CLOSE else ""
+
+
+def _typed_wrong(name: str, own: str) -> bool:
+    """Returns whether two short names differ in swapped letters (rleu), or in one doubled after the first (rellu)."""
+    if own[:1] == name[:1] and sorted(own) == sorted(name):
+        return True
+    return own[:2] == name[:2] and re.sub(r"(.)\1", r"\1", name) == own

@@ -17,7 +17,7 @@ from graphacct.operators.other_names import suggest_operator
         ("bmm baddbmm mm MatMul", "matmul"),
         ("addmm gemm Gemm Linear aten::addmm.default torch.nn.functional.linear linaer", "linear"),
         ("flash_attention aten._scaled_dot_product_flash_attention.default", "scaled_dot_product_attention"),
-        ("Relu", "relu"),
+        ("Relu rellu rleu", "relu"),
         ("LayerNormalization LayerNorm", "layer_norm"),
         ("aten.add_.Tensor Sum", "add"),
         ("Max", "maximum"),  # ONNX's, of two tensors
