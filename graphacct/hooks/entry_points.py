@@ -95,7 +95,9 @@ def entry_points(group: str) -> Iterator[EntryPoint]:
             content = _read(os.path.join(folder, name, "entry_points.txt"))
             if group.encode() in content:
                 # what is no text becomes an escape: it breaks one entry point, or one of another group
-                yield from _parse(content.decode(errors="backslashreplace"), group, f"{project.replace('_', '-')} {version}".strip())
+                yield from _parse(
+                    content.decode(errors="backslashreplace"), group, f"{project.replace('_', '-')} {version}".strip()
+                )
 
 
 def _key(project: str) -> str:

@@ -65,7 +65,21 @@ class Hostile:
 
 
 METHODS = ("repr", "str", "bool", "len", "iter", "index", "eq", "hash")
-TEXTS = ["", "x", "fc", "linear", "float32", "bf16", "torch.float16", "\x1b[31m", "é\ud800", "a" * 5000, "*", "x:0", "1"]
+TEXTS = [
+    "",
+    "x",
+    "fc",
+    "linear",
+    "float32",
+    "bf16",
+    "torch.float16",
+    "\x1b[31m",
+    "é\ud800",
+    "a" * 5000,
+    "*",
+    "x:0",
+    "1",
+]
 NUMBERS = [0, 1, 2, -1, 3, 7, 2**31, 2**63, -(2**70), 10**400, True, False, 0.5, 1e400, float("nan"), 3 + 4j]
 
 
@@ -106,7 +120,9 @@ def _of_a_library(rng: random.Random) -> Any:
     return rng.choice(made)()
 
 
-def cases(name: str, case: Callable[[random.Random], object], allowed: type[Exception] = graphacct.GraphacctError) -> None:
+def cases(
+    name: str, case: Callable[[random.Random], object], allowed: type[Exception] = graphacct.GraphacctError
+) -> None:
     """Runs a function on random generators of many seeds. It may raise `allowed`; anything else fails the test, which
     names the seed."""
     count = int(os.environ.get("FUZZ_CASES", FEW))
