@@ -85,7 +85,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "victim").write_text("kept")
     monkeypatch.setattr("graphacct.files.os.urandom", lambda count: b"\0" * count)
     (tmp_path / f".x.json.{'00' * 8}.partial").symlink_to("victim")
-    with pytest.raises(WriteError, match="cannot write .*: File exists"):
+    with pytest.raises(WriteError, match=r"cannot write .*: File exists"):
         write(tmp_path / "x.json", "new")
     assert (tmp_path / "victim").read_text() == "kept"
 
