@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from graphacct.errors import UnknownNameError, brief
 
 CLOSE = {4: 2.0, 5: 0.9, 6: 0.8}
-"""The least similarity of a slip to what was meant, from 0 to 1 as difflib measures it, by the letters of the name (4 or
-fewer, 5, or more): sort is no slip of sqrt, and rrelu none of relu."""
+"""The least similarity of a slip to what was meant, from 0 to 1 as difflib measures it, by the letters of the name: 4
+or fewer, 5, or more. So sort is no slip of sqrt, and rrelu none of relu."""
 LONGEST = 200
 """The most letters of a name that is compared."""
 NAMESPACES = ("aten", "prims", "prim", "onnx", "torch", "functional", "nn", "ops")
