@@ -21,6 +21,7 @@ from graphacct.footprint.cache import cached_bytes, token_bytes
 from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.timeline import TimelineRow
 from graphacct.footprint.weights import weights
+from graphacct.graph.config_keys import ConfigKeys
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.hooks.manager import Plugins
 from graphacct.keywords import check_no_training, separated
@@ -73,6 +74,7 @@ class Memory:
         live_at_peak: What is alive there, the largest first; empty if sizes are symbols.
         timeline: The kernels in order, with what is alive after each.
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
+        config_keys: What became of the keys of the model's config.json; None for a model without one.
     """
 
     model: str
@@ -102,6 +104,7 @@ class Memory:
     live_at_peak: tuple[LiveTensor, ...]
     timeline: tuple[TimelineRow, ...]
     coverage: Coverage
+    config_keys: ConfigKeys | None = None
 
     def __str__(self) -> str:
         return str(display("memory.table", self))
@@ -130,7 +133,7 @@ def memory(
     Raises UnknownNameError for a name that is not known, ConfigError for a value that no run can have.
     """
     asked, others = separated(options)
-    found = find_model(model, plugins)
+    found = find_model(model, plugins, others.get("set") or {})
     built, phase = _graph(found, phase, plugins, others)
     if phase != TRAIN:
         check_no_training(asked, untrainable(found), allowed=("profile", "dp", "zero"))
@@ -175,6 +178,7 @@ def memory(
         live_at_peak=() if at is None else run.live_tensors(at, cached),
         timeline=run.timeline,
         coverage=Coverage(len(annotated.costs) - len(uncosted), len(annotated.costs), uncosted),
+        config_keys=graph.config_keys,
     )
 
 

@@ -120,8 +120,8 @@ def _restored(graph: networkx.DiGraph[Any], name: str) -> Graph:
     outputs = _values(graph, "outputs")
     if outputs is None:
         outputs = tuple(value for key in keys if not graph.out_degree(key) for value in nodes[key].outputs)
-    extras = [_mapping(graph.graph.get(key), f"the networkx graph: {key!r}") for key in ("workload", "held")]
-    result = Graph(name, tuple(inputs), ordered, tuple(outputs), *extras)
+    workload, held = (_mapping(graph.graph.get(key), f"the networkx graph: {key!r}") for key in ("workload", "held"))
+    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held)
     validate(result)
     return result
 

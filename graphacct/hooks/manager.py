@@ -30,6 +30,8 @@ KINDS = tuple(name.removeprefix(REGISTER) for name in vars(hookspecs) if name.st
 MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = ("graphacct-operators", "graphacct-architectures")
 """Loaded before the other entry points, in this order; the rest of graphacct's own wheel comes next."""
+FILE_MODULE = "graphacct_plugin_"
+"""How the module of a plugin in a single file is called, with the file's name behind it."""
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
 CORE_MODULES = ("graphacct.builtin",)
 
@@ -102,7 +104,7 @@ class Plugins:
             what = "is a folder: give the file in it" if os.path.isdir(file) else "does not exist"
             raise PluginError(f"plugin file {file!r} {what}")
         name = os.path.splitext(os.path.basename(file))[0]
-        module = ModuleType(f"graphacct_plugin_{name}")
+        module = ModuleType(f"{FILE_MODULE}{name}")
         module.__file__ = file
         sys.modules[module.__name__] = module  # dataclasses look up their module by name
         try:
