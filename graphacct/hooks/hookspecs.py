@@ -17,6 +17,7 @@ Architecture: TypeAlias = Any
 Command: TypeAlias = Any
 Convention: TypeAlias = Any
 Cost: TypeAlias = Any
+Device: TypeAlias = Any
 Node: TypeAlias = Any
 NodeCost: TypeAlias = Any
 Operator: TypeAlias = Any
@@ -100,6 +101,12 @@ def graphacct_register_optimizers() -> Iterable[Optimizer]:
 @hookspec
 def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
     """Recompute policies: which nodes the backward pass runs again, and whose outputs are saved instead."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_devices() -> Iterable[Device]:
+    """Devices: a name, the bytes of its memory, and the source of that figure, for `memory --on`."""
     raise NotImplementedError
 
 
