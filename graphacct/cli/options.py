@@ -153,7 +153,12 @@ MODEL = (
     ),
     _keyword("--logits", "Of which positions.", type=OneOf(("all", "last")), default=None),
     _keyword("--dtype", "Of the parameters.", "the model's own", metavar="NAME"),
-    _keyword("--lora", "Low-rank adapters beside matrices of a name. Repeatable.", multiple=True, metavar="RANK:GLOB"),
+    _keyword(
+        "--lora",
+        "Low-rank adapters: RANK:q_proj,v_proj; RANK:all-linear. Repeatable.",
+        multiple=True,
+        metavar="RANK:GLOB",
+    ),
     _keyword("--lora-dropout", "In training.", "0", type=float, metavar="P"),
     click.option(
         "--transform",

@@ -26,7 +26,8 @@ from graphacct.hooks.manager import Plugins
 from graphacct.keywords import check_no_training, separated
 from graphacct.models.build import build
 from graphacct.models.find import ModelChoice, find_model
-from graphacct.phases import CACHING, FORWARD, PREFILL, TRAIN
+from graphacct.models.finished import own_phase, untrainable
+from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.options import Training, resolved
 from graphacct.training.recompute import recompute_plan
 from graphacct.training.selection import frozen, selected
@@ -208,7 +209,7 @@ def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, optio
     found = find_model(model, plugins)
     built, phase = _graph(found, phase, plugins, others)
     if phase != TRAIN:
-        check_no_training(asked, allowed=("profile", "dp", "zero"))
+        check_no_training(asked, untrainable(found), allowed=("profile", "dp", "zero"))
     how = resolved(asked, plugins)
     graph, trained = frozen(built, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
@@ -227,12 +228,10 @@ def _graph(
     if isinstance(found, ModelChoice):
         phase = phase or TRAIN
         return build(found, plugins=plugins, phase=phase, **options), phase
-    graph = build(found, plugins=plugins, **options)
-    own = graph.workload.get("phase", FORWARD)
-    phase = phase or (own if own in CACHING else TRAIN)
-    if phase != own and (phase, own) != (TRAIN, FORWARD):
-        raise ConfigError(f"{graph.name!r} is a finished graph of the phase {own!r}, which has no phase {phase!r}")
-    return graph, phase
+    if phase is None:
+        own = own_phase(found)
+        phase = own if own in CACHING else TRAIN
+    return build(found, plugins=plugins, phase=phase, **options), phase
 
 
 def _per_token(

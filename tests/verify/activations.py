@@ -55,12 +55,12 @@ def runs(folder: Path) -> Iterator[dict[str, Any]]:
                     }
 
 
-def model_of(folder: Path, run: dict[str, Any]) -> Any:
-    """The model of a run, in training mode."""
+def model_of(folder: Path, run: dict[str, Any], dropout: dict[str, float] | None = None) -> Any:
+    """The model of a run, in training mode; `dropout` has the probabilities that are not the run's."""
     config = transformers.AutoConfig.from_pretrained(folder)
     content = json.loads((folder / "config.json").read_text())
     for key in probabilities(content):
-        setattr(config, key, run["dropout"])
+        setattr(config, key, run["dropout"] if dropout is None else dropout[key])
     kind = getattr(transformers, content["architectures"][0])
     options: dict[str, Any] = {"dtype": getattr(torch, run["dtype"])}
     options["attn_implementation"] = {"eager": "eager", "fused": "sdpa"}[run["attention"]]

@@ -14,6 +14,7 @@ from graphacct import Dim, PresetFiles, exact_div, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import decoder, rope_parameters
+from graphacct_architectures.decoders.parts.joint import GROUPS, LAST_TWO, SIDE_BY_SIDE
 from graphacct_architectures.heads import HeadConfig
 from graphacct_architectures.losses import cross_entropy
 
@@ -85,11 +86,14 @@ def describe(config: FalconConfig) -> Decoder:
             d_head,
             module="self_attention",
             joint="query_key_value",
+            joint_order=GROUPS if config.is_new else LAST_TWO if same(config.kv_heads, 1) else SIDE_BY_SIDE,
+            kv_broadcast=not config.is_new and config.multi_query,
             out="dense",
             bias=config.bias,
             out_bias=config.bias,
             rotary=rotary,
             alibi=config.alibi,
+            masked=True,
             upcast="",
             dropout=config.attention_dropout if config.alibi else 0.0,
         ),
@@ -105,7 +109,9 @@ def describe(config: FalconConfig) -> Decoder:
         attention_norm=norms[0],
         mlp_norm=norms[1],
         parallel=parallel,
+        outputs_joined=True,
         dropout=config.hidden_dropout,
+        attention_dropout=config.attention_dropout,
     )
     return Decoder(
         config.vocab_size,

@@ -52,6 +52,7 @@ def describe(config: GptOssConfig) -> Decoder:
         out_bias=config.attention_bias,
         rotary=config.d_head,
         sinks=True,
+        upcast="",
         dropout=config.attention_dropout,
     )
     experts = Experts(
@@ -80,6 +81,7 @@ def describe(config: GptOssConfig) -> Decoder:
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
         rotary_tables=(("rotary_emb", config.d_head),),
+        rotary_halves=True,
         norm_kind=NORM,
     )
 

@@ -37,6 +37,7 @@ def describe(config: Phi3Config) -> Decoder:
             config.d_head,
             joint="qkv_proj",
             rotary=rotary,
+            rotary_joined=True,
             window=config.sliding_window,
             dropout=config.attention_dropout,
         ),
