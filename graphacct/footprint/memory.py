@@ -21,6 +21,7 @@ from graphacct.footprint.cache import cached_bytes, token_bytes
 from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.timeline import TimelineRow
 from graphacct.footprint.weights import Weights, weights
+from graphacct.graph.config_keys import ConfigKeys
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.hooks.manager import Plugins
 from graphacct.keywords import check_no_training, separated
@@ -76,6 +77,7 @@ class Memory:
         live_at_peak: What is alive there, the largest first; empty if sizes are symbols.
         timeline: The kernels in order, with what is alive after each.
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
+        config_keys: What became of the keys of the model's config.json; None for a model without one.
         devices: Whether it fits on the devices that were asked for (`on`), and what would fit.
     """
 
@@ -106,6 +108,7 @@ class Memory:
     live_at_peak: tuple[LiveTensor, ...]
     timeline: tuple[TimelineRow, ...]
     coverage: Coverage
+    config_keys: ConfigKeys | None = None
     devices: tuple[DeviceFit, ...] = ()
 
     def __str__(self) -> str:
@@ -167,6 +170,7 @@ def memory(
         live_at_peak=() if at is None else activations.live_tensors(at, cached),
         timeline=activations.timeline,
         coverage=Coverage(len(run.annotated.costs) - len(uncosted), len(run.annotated.costs), uncosted),
+        config_keys=run.graph.config_keys,
     )
 
 
@@ -206,7 +210,7 @@ class _Run:
 
 def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, options: Mapping[str, Any]) -> _Run:
     asked, others = separated(options)
-    found = find_model(model, plugins)
+    found = find_model(model, plugins, others.get("set") or {})
     built, phase = _graph(found, phase, plugins, others)
     if phase != TRAIN:
         check_no_training(asked, untrainable(found), allowed=("profile", "dp", "zero"))

@@ -25,7 +25,7 @@ from graphacct.phases import DECODE
 def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins: Plugins, **options: Any) -> Memory:
     """Returns the memory of a model, with an answer for each device. The other arguments are those of `memory`, and so
     are the errors; ConfigError if sizes are symbols or arrays."""
-    found = find_model(model, plugins)
+    found = find_model(model, plugins, options.get("set") or {})
     asked = memory(found, unknown=unknown, plugins=plugins, **options)
     if type(asked.total) is not int:
         raise ConfigError(f"whether {asked.model!r} fits needs numbers, and its total is a formula or an array")

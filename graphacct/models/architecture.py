@@ -10,10 +10,11 @@ import attrs
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph.builder import Builder
+from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph, Value
 from graphacct.keywords import DEFAULTS
-from graphacct.models.fields import WITHIN
-from graphacct.models.keys import filled
+from graphacct.models.keys import account, filled
+from graphacct.models.metadata import SIZE, WITHIN
 from graphacct.phases import DECODE, PHASES, PREFILL, TRAIN
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
@@ -82,6 +83,8 @@ class Architecture:
             today.
         aliases: Older spellings of configuration keys, and the key that each stands for.
         translated: Aliases that win over the key when a file has both (transformers applies its `attribute_map` last).
+        no_cost: Keys of its files that change no cost, each with the values at which it changes none (None: any value).
+            The keys that many families have, such as `initializer_range`, are known.
         losses: The losses of a training step, by the names that users give, the default first. `loss(config, outputs,
             builder)` adds the loss's nodes and returns its scalar.
         default_loss: Returns the name of a configuration's default loss: a model without a head has no logits for a
@@ -102,6 +105,7 @@ class Architecture:
     dtype: str = "bfloat16"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     translated: frozenset[str] = frozenset()
+    no_cost: Mapping[str, tuple[Any, ...] | None] = attrs.field(factory=dict)
     losses: Mapping[str, Callable[[Any, tuple[Value, ...], Builder], Value]] = attrs.field(factory=dict)
     default_loss: Callable[[Any], str] | None = None
     phases: tuple[str, ...] = attrs.field(default=attrs.Factory(_phases, takes_self=True))
@@ -119,7 +123,15 @@ class Architecture:
 
     def configured(self, content: Mapping[str, Any]) -> Any:
         """Returns the configuration that the keys of a config.json describe."""
-        return filled(self.config, content, self.name, self.aliases, self.translated)
+        return filled(self.config, content, self.aliases, self.translated)
+
+    def keys(self, content: Mapping[str, Any], *, defaults: bool = False) -> ConfigKeys:
+        """Returns what becomes of the keys of a config.json that the configuration does not take.
+
+        Raises ReadError for one that changes the cost or stands for a size, and unless `defaults` for a content of
+        which no size is read.
+        """
+        return account(self.config, content, self.name, self.aliases, self.no_cost, defaults)
 
     def preset(self, name: str) -> Any:
         """Returns the published configuration `name`, which is made once. Errors in its keys name the preset."""
@@ -135,6 +147,11 @@ class Architecture:
         self._configured[name] = found
         return found
 
+    def preset_keys(self, name: str) -> ConfigKeys:
+        """Returns what becomes of the keys of a preset's file that the configuration does not take."""
+        found = self.presets[name]
+        return NO_KEYS if isinstance(found, self.config) else self.keys(found, defaults=True)
+
     def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
         """Returns `config` with some keys set. Raises ConfigError for an unknown key, with the closest known one."""
         if not overrides:
@@ -145,12 +162,24 @@ class Architecture:
             outer, _, inner = key.partition(".")
             name = self.aliases.get(outer, outer)
             if name not in keys:
-                raise ConfigError(f"{self.name} has no configuration key {key!r}{suggest(key, keys)}")
+                raise self._no_key(key, keys)
             if inner:
                 kind = keys[name].metadata.get(WITHIN)
                 value = _within(kind, changes.get(name, getattr(config, name)), key, inner, value)
             changes[name] = value
         return attrs.evolve(config, **changes)
+
+    def _no_key(self, key: str, keys: Mapping[str, Any]) -> ConfigError:
+        """Returns the error for a key that the configuration does not take."""
+        from graphacct.models.known_keys import changes_no_cost
+        from graphacct.models.near_keys import stands_for
+
+        if changes_no_cost(key, None, self.no_cost) is not None:
+            return ConfigError(f"{self.name} has no configuration key {key!r}: it changes no cost, leave it out")
+        sizes = [name for name, field in keys.items() if SIZE in field.metadata]
+        near = stands_for(key, sizes)
+        hint = f"; did you mean {near!r}?" if near else suggest(key, keys)
+        return ConfigError(f"{self.name} has no configuration key {key!r}{hint}")
 
     def workload(self, config: Any, workload: Workload) -> Workload:
         """Returns `workload` with this architecture's defaults filled in. Raises ConfigError for a size that does not
@@ -269,7 +298,9 @@ def _checked(value: Any, subject: str) -> Any:
 
 
 def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
-    """Returns a nested configuration, of the class `kind`, with one of its keys set."""
+    """Returns a nested configuration, of the class `kind`, or an object of settings, with one of its keys set."""
+    if kind is None and isinstance(config, Mapping):  # settings, which their field checks
+        return {**config, inner: value}
     known = [] if kind is None else [field.name for field in attrs.fields(kind)]
     if kind is None or inner not in known:
         raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from graphacct.errors import ConfigError, ShapeError
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
@@ -47,7 +49,7 @@ def build(
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
     """
-    found = find_model(model, plugins)
+    found = find_model(model, plugins, set or {})
     graph = _graph(
         found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
     )
@@ -59,7 +61,7 @@ def build(
         from graphacct.transforms.transform import transformed
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
-    return graph
+    return attrs.evolve(graph, config_keys=found.keys) if isinstance(found, ModelChoice) else graph
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
@@ -89,7 +91,8 @@ def _graph(
             raise fixed(found, given)
         return in_phase(found, workload.get("phase"))
     try:
-        config = found.architecture.configure(found.config, overrides)
+        left = {key: value for key, value in overrides.items() if key not in found.applied}
+        config = found.architecture.configure(found.config, left)
         dtype = dtype_name(dtype or getattr(config, "dtype", None) or found.architecture.dtype)
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
+from graphacct.graph.config_keys import NO_KEYS
 from graphacct.render.records import plain_value, quantities, ratios_among, ratios_of, records
 
 if TYPE_CHECKING:
     from graphacct.costs.coverage import Coverage
+    from graphacct.graph.config_keys import ConfigKeys
     from graphacct.reports.report import Report
 
 SCHEMA = "graphacct.report/1"
@@ -37,7 +39,15 @@ def heading(report: Report) -> dict[str, Any]:
         "convention": report.convention,
         "coverage": coverage(report.coverage),
         "workload": {name: plain_value(value, name) for name, value in report.workload.items()},
+        **config_keys(report.config_keys),
     }
+
+
+def config_keys(keys: ConfigKeys | None) -> dict[str, Any]:
+    """Returns what became of the keys of a model's config.json: none are left of a model without one."""
+    keys = keys or NO_KEYS
+    found: dict[str, Any] = {"not_understood": [*keys.not_understood], "no_cost": [*keys.no_cost]}
+    return {"config_keys": found | ({"left_out": [*keys.left_out]} if keys.left_out else {})}
 
 
 def coverage(value: Coverage) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def test_heads_keep_what_torch_keeps(tmp_path: Path, name: str, plain: int, drop
 @pytest.mark.parametrize("key", ["encoder_layerdrop", "decoder_layerdrop"])
 def test_layers_dropped_in_training_are_an_error(tmp_path: Path, key: str) -> None:
     """Which layers run is drawn: a forward pass is as without it, a training step has no one answer."""
-    folder = file(tmp_path, {"model_type": "bart", key: 0.1})
+    folder = file(tmp_path, {"model_type": "bart", "d_model": 1024, key: 0.1})
     assert graphacct.account(folder, seq_len=4).total["params"] == graphacct.account("bart", seq_len=4).total["params"]
     with pytest.raises(graphacct.GraphacctError, match=f"{key} 0.1: whole layers .* add --set {key}=0$"):
         graphacct.account(folder, seq_len=4, phase="train")

@@ -11,7 +11,7 @@ from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, check_entropy, ent
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
 from graphacct_mamba.mixer import Mixer, mixer
-from graphacct_mamba.sizes import rank
+from graphacct_mamba.sizes import NO_COST, rank
 
 CAUSAL, MODEL = "MambaForCausalLM", "MambaModel"
 CONTEXT = 2048
@@ -104,6 +104,7 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
+    no_cost=NO_COST,
     losses=NEXT_TOKEN_LOSSES,
     default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,

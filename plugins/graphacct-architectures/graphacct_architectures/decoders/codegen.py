@@ -37,5 +37,6 @@ ARCHITECTURE = decoder(
     context=lambda config: config.n_positions,
     dtype="float16",
     classes=(CAUSAL, ALONE),
+    no_cost={"n_ctx": None},
     doc="CodeGen: GPT-J with one projection for q, k and v.",
 )

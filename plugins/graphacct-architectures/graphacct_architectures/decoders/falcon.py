@@ -13,8 +13,9 @@ import attrs
 from graphacct import Dim, PresetFiles, exact_div, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
-from graphacct_architectures.decoders.parts.family import decoder, rope_parameters
+from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.joint import GROUPS, LAST_TWO, SIDE_BY_SIDE
+from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.heads import HeadConfig
 from graphacct_architectures.losses import cross_entropy
 

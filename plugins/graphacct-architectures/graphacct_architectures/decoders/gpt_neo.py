@@ -144,6 +144,7 @@ ARCHITECTURE = decoder(
     translated=("num_attention_heads", "num_hidden_layers"),
     dtype="float32",
     tokens="classifier",
+    no_cost={"attention_layers": None},
     token_loss=cross_entropy,
     doc="GPT-Neo: learned positions, LayerNorm, global and local attention in turn, scores not scaled.",
 )

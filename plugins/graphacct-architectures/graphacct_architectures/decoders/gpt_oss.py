@@ -95,5 +95,6 @@ ARCHITECTURE = decoder(
     translated=("num_experts",),
     attention=("eager", "fused"),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    no_cost={"swiglu_alpha": None, "swiglu_limit": None},
     doc="gpt-oss: windows by turns, learned sinks, experts with biases.",
 )

@@ -215,6 +215,7 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype", **fields.LABELS},
+    no_cost={"dropout": None, "projection_dim": None},  # of a tower alone
     losses={CROSS_ENTROPY: contrastive, SUM: first_total},
     default_loss=lambda config: entropy_if(compared(config)),
     model_types=("clip",),

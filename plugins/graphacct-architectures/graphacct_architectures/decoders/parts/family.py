@@ -12,6 +12,7 @@ from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
 from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.heads import (
     CLASSES,
     HeadConfig,
@@ -29,19 +30,6 @@ if TYPE_CHECKING:
 MOST_LAYERS = 10_000
 """The most layers that may differ, since each is looked at; published models have about a hundred at most."""
 FULL, SLIDING = "full_attention", "sliding_attention"
-
-
-def rope_parameters() -> Any:
-    """Returns the settings of rotary positions. Only the rotated fraction of each head changes a cost."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
-        return value
-
-    return fields.checked_field(check, None)
 
 
 def fraction(default: float) -> Any:
@@ -147,14 +135,15 @@ def decoder(
     classes: tuple[str, ...] = CLASSES,
     tokens: str = "score",
     span: str = "",
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     token_loss: Loss = each_token,
 ) -> Architecture:
     """Returns the Architecture of a family of decoders: `describe` returns the description of a configuration's
     language model.
 
-    `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has;
-    `tokens` and `span` are passed to `heads.headed`. `token_loss` is the cross-entropy of the classifier of tokens, in
-    float32 as in the library's generic class unless given.
+    `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has,
+    `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`. `token_loss`
+    is the cross-entropy of the classifier of tokens, in float32 as in the library's generic class unless given.
     """
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -175,6 +164,7 @@ def decoder(
         dtype=dtype,
         aliases={**ALIASES, **(aliases or {})},
         translated=frozenset(translated),
+        no_cost=no_cost or {},
         losses=class_losses(token_loss),
         default_loss=default_loss,
         model_types=model_types or (name,),
