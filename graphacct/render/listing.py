@@ -20,6 +20,7 @@ COLUMNS = {
     "transforms": ("name", "options", "doc", "plugin"),
     "optimizers": ("name", "doc", "plugin"),
     "recompute-policies": ("name", "doc", "plugin"),
+    "weight-formats": ("name", "options", "doc", "plugin"),
     "devices": ("name", "memory_bytes", "vendor", "aliases", "source", "plugin"),
     "outputs": ("name", "command", "endings", "doc", "plugin"),
     "commands": ("name", "doc", "plugin"),
