@@ -70,6 +70,8 @@ class Memory:
         kv_bytes_per_token: What one more token of one sequence adds to the cache while no window is full; in a phase
             without a cache, what it would add in a prefill. None if that is unknown: the architecture has no prefill,
             or the model is a finished graph.
+        kv_bytes_next_token: What the next token of one sequence adds after those that are in the cache when the phase
+            ends: nothing in layers whose window is full. None in a phase without a cache.
         total: Parameters, buffers, inputs, gradients, optimizer's state and the peak: the most that is alive at once in
             a step that adds to gradients which are there from the start, no less than in one that starts without.
         peak_at: The node where the peak stands; empty if sizes are symbols.
@@ -102,6 +104,7 @@ class Memory:
     fresh_peak: Dim
     kv_cache_bytes: Dim
     kv_bytes_per_token: Dim | None
+    kv_bytes_next_token: Dim | None
     total: Dim
     peak_at: str
     peak_in: str
@@ -164,6 +167,7 @@ def memory(
         fresh_peak=activations.fresh_peak,
         kv_cache_bytes=sum(cached.values()),
         kv_bytes_per_token=_per_token(run.annotated, run.found, plugins, run.others),
+        kv_bytes_next_token=token_bytes(run.annotated, plugins.operators, True) if run.phase in CACHING else None,
         total=run.total,
         peak_at="" if at is None else activations.timeline[at].node,
         peak_in="" if at is None else activations.timeline[at].run,

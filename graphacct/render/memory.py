@@ -37,7 +37,7 @@ PARTS = (
     "fresh_peak",
     "total",
 )
-CACHE = ("kv_cache_bytes", "kv_bytes_per_token")
+CACHE = ("kv_cache_bytes", "kv_bytes_per_token", "kv_bytes_next_token")
 MOST_LIVE = 8
 """The most tensors at the peak that a table shows; JSON has all of them."""
 
@@ -167,7 +167,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         note = "in the dtype that products run in"
         lines.append(_line("of which copies of weights", memory.saved_weight_copies, note, memory, binary, 1))
     if not same(memory.kv_cache_bytes, 0):
-        token = f"at the end; {bytes_(memory.kv_bytes_per_token, binary)} a token of each sequence"
+        token = f"at the end; the next token of each sequence adds {bytes_(memory.kv_bytes_next_token, binary)}"
         lines.append(_line("of which the cache", memory.kv_cache_bytes, token, memory, binary, 1))
     for item in memory.live_at_peak[:MOST_LIVE]:
         label = printable(item.node) if same(item.count, 1) else f"{printable(item.node)} ×{item.count}"
