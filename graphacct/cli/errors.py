@@ -16,7 +16,9 @@ from graphacct.render.printable import printable
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
 LINE = 600
 """The most characters in a line of a message; more would hide the problem."""
-NAMES = "|".join((*AccountKeywords.__annotations__, "convention", "unknown", "depth", "unroll", "views", "expand"))
+NAMES = "|".join(
+    (*AccountKeywords.__annotations__, "convention", "unknown", "on", "depth", "unroll", "views", "expand")
+)
 KEYWORD = re.compile(rf"(?<![\w.])({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
 """An option as the core's messages write it, in Python syntax: `phase="train"`, `unroll=True`, `lora=`."""
 
