@@ -29,6 +29,10 @@ MOST_BYTES = 16 * 2**20
 PEEK = 2**16
 """Bytes that are enough to recognise a saved graph; a config.json may have a thousand labels before its
 `model_type`."""
+QUANTIZED = ("quantization_config", "compression_config", "quantization")
+"""Keys that say how weights are stored, the first that a file has before the others."""
+BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
+"""Files beside a config.json that say so: modelopt's, and those of older GPTQ and AWQ."""
 CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 """The part of a class's name after the family."""
 
@@ -97,8 +101,27 @@ def _choice(
     architecture = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(key for key in overrides if key in content and architecture.aliases.get(key, key) not in takes)
+    takes_any = [key for key in QUANTIZED if content.get(key) and key not in takes]
+    said = _quantization(content, takes_any, path, plugins) if takes_any or path else None
+    content = {key: value for key, value in content.items() if key not in takes_any}
     keys = architecture.keys(content, defaults=defaults)
     return ModelChoice(name or architecture.name, architecture, architecture.configured(content), path, keys, applied)
+
+
+def _quantization(content: Mapping[str, Any], keys: list[str], path: str, plugins: Plugins) -> Quantization | None:
+    """Returns what the first of the file's `keys`, or else a file beside it, says of the weights; None if none does."""
+    if keys:
+        from graphacct.readers.quantization import of_keys
+
+        return of_keys(content, keys[0], plugins.weight_formats)
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    for name in BESIDE:
+        file = os.path.join(folder, name)
+        if os.path.isfile(file):
+            from graphacct.readers.quantization import beside
+
+            return beside(content, file, plugins.weight_formats)
+    return None
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Architecture:
