@@ -139,12 +139,14 @@ class _Annotation:
                 raise self._blame(node, error) from error
             if cost is None:
                 self._unknown(node)
-            elif adjusts:
-                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, place.starts))
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
                 if type(operand) is Parameter and cost is not None:
                     owned += self._own(operand, node, place.starts)
+                    if operand.stored is not None:
+                        cost = _as_stored(node, operator, operand, cost)
+            if adjusts and cost is not None:
+                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, place.starts))
             append(NodeCost(node, cost, place.repeats, place.times, owned, place.starts))
 
     def _own(self, parameter: Parameter, node: Node, starts: tuple[int, ...]) -> tuple[Parameter, ...]:
@@ -196,6 +198,12 @@ class _Annotation:
         if not self.lenient:
             close = suggest_operator(node.operator, self.plugins.operators)
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
+
+
+def _as_stored(node: Node, operator: Operator | None, parameter: Parameter, cost: Cost) -> Cost:
+    from graphacct.costs.stored_reads import as_stored  # few models have such parameters
+
+    return as_stored(node, operator, parameter, cost)
 
 
 def cost_of(node: Node, operator: Operator | None) -> Cost | None:

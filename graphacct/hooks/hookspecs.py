@@ -27,6 +27,7 @@ Quantity: TypeAlias = Any
 Reader: TypeAlias = Any
 RecomputePolicy: TypeAlias = Any
 Transform: TypeAlias = Any
+WeightFormatKind: TypeAlias = Any
 
 PROJECT = "graphacct"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -100,6 +101,13 @@ def graphacct_register_optimizers() -> Iterable[Optimizer]:
 @hookspec
 def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
     """Recompute policies: which nodes the backward pass runs again, and whose outputs are saved instead."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_weight_formats() -> Iterable[WeightFormatKind]:
+    """Kinds of weight formats: a name, options, and the bytes that each of the tensors that a format stores takes for a
+    block of a matrix."""
     raise NotImplementedError
 
 

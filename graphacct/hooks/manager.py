@@ -117,6 +117,7 @@ class Plugins:
     analyses = _registry("analyses", "analysis", "Analyses by name.")
     optimizers = _registry("optimizers", "optimizer", "Optimizers by name, the default first.")
     recompute_policies = _registry("recompute_policies", "recompute policy", "Recompute policies by name.")
+    weight_formats = _registry("weight_formats", "weight format", "Kinds of weight formats by name.")
     outputs = _registry("outputs", "output", "Formats of `report` and `draw` by name.")
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -13,7 +13,11 @@ from graphacct.hooks.manager import Plugins
 from graphacct.models.architecture import Workload
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import fixed, in_phase
-from graphacct.tensors import dtype_name
+from graphacct.phases import CACHING
+from graphacct.tensors import computed_dtype
+
+if TYPE_CHECKING:
+    from graphacct.models.weight_plan import WeightPlan
 
 
 def build(
@@ -21,6 +25,7 @@ def build(
     *,
     set: Mapping[str, Any] | None = None,
     dtype: str = "",
+    weights: str | WeightPlan = "",
     lora: Sequence[str] = (),
     lora_dropout: float = 0.0,
     transforms: Sequence[Any] = (),
@@ -34,7 +39,10 @@ def build(
             (a function that returns a Graph), a Graph, which is taken as it is, or an object that a reader knows: a
             networkx graph, a mapping with the keys of a config.json; or what `find_model` found.
         set: Configuration keys to override.
-        dtype: The parameters' dtype; the architecture's own unless given.
+        dtype: The dtype of the computation, and of the parameters unless `weights` says otherwise; the architecture's
+            own unless given.
+        weights: How parameters are stored: a format (`nf4:double`, `gptq:4:group=128`, `q4_k`), or a WeightPlan;
+            what the model's file says unless given. Works on a finished graph too. Adapters stay as they are.
         lora: Low-rank adapters, each `RANK:GLOB` (the glob matches the adapted matrices, by node or weight name),
             `RANK:NAME,NAME` (names of modules, as the peft library takes them) or `RANK:all-linear`. All
             other parameters are frozen. Works on a finished graph too. Short for the transform `lora`, applied before
@@ -44,7 +52,8 @@ def build(
             of its name and a mapping of options. Works on a finished graph too.
         plugins: The plugins in use.
         workload: The fields of `graphacct.Workload`, by name (batch, seq_len, encoder_seq_len, image_size, attention,
-            phase, cache_len, loss, logits). None means not given. The image size may be one number for both sides.
+            phase, cache_len, loss, logits, kv_dtype). None means not given. The image size may be one number for both
+            sides.
 
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
@@ -53,6 +62,9 @@ def build(
     graph = _graph(
         found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
     )
+    stored = weights or (found.weights if isinstance(found, ModelChoice) else None)
+    if stored:
+        graph = _stored(graph, stored, plugins)
     if lora:
         graph = _adapted(graph, lora, lora_dropout, plugins)
     elif lora_dropout:
@@ -62,6 +74,16 @@ def build(
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
     return attrs.evolve(graph, config_keys=found.keys) if isinstance(found, ModelChoice) else graph
+
+
+def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Graph:
+    """Returns the graph with its parameters stored as a format or a plan says."""
+    from graphacct.models.weight_plan import WeightPlan, stored_as, weight_plan
+
+    if "weights" in graph.workload:
+        raise ConfigError(f"{graph.name!r} has its weights stored already: {graph.workload['weights']}")
+    plan = weights if isinstance(weights, WeightPlan) else weight_plan(weights, plugins.weight_formats)
+    return stored_as(graph, plan, plugins.operators)
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
@@ -93,7 +115,10 @@ def _graph(
     try:
         left = {key: value for key, value in overrides.items() if key not in found.applied}
         config = found.architecture.configure(found.config, left)
-        dtype = dtype_name(dtype or getattr(config, "dtype", None) or found.architecture.dtype)
+        if found.kv_dtype and "kv_dtype" not in workload and workload.get("phase") in CACHING:
+            workload = {**workload, "kv_dtype": found.kv_dtype}
+        own = getattr(config, "dtype", None) or found.architecture.dtype
+        dtype = computed_dtype(dtype) if dtype else computed_dtype(own, "the file's dtype")
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:
         if found.path:

@@ -24,6 +24,7 @@ KINDS = (
     "transforms",
     "optimizers",
     "recompute-policies",
+    "weight-formats",
     "outputs",
     "commands",
     "plugins",
@@ -71,7 +72,7 @@ def _facts(kind: str, item: Any) -> dict[str, Any]:
         return {"signature": item.signature.text}
     if kind == "quantities":
         return {"unit": item.unit, "per": _per(item), "combine": "ratio" if item.of_row else item.combine}
-    if kind == "transforms":
+    if kind in ("transforms", "weight-formats"):
         return {"options": [_option(option) for option in item.options]}
     if kind == "outputs":
         return {"command": item.command, "endings": list(item.endings)}

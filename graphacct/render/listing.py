@@ -19,6 +19,7 @@ COLUMNS = {
     "transforms": ("name", "options", "doc", "plugin"),
     "optimizers": ("name", "doc", "plugin"),
     "recompute-policies": ("name", "doc", "plugin"),
+    "weight-formats": ("name", "options", "doc", "plugin"),
     "outputs": ("name", "command", "endings", "doc", "plugin"),
     "commands": ("name", "doc", "plugin"),
     "plugins": ("name", "origin", "registers"),

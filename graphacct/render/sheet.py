@@ -299,7 +299,8 @@ def _parameter(row: ParameterRow) -> Line:
     name = printable(parameter.name)
     tie = f"tied to {printable(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
     own = "" if same(row.owned, 0) else params(parameter.spec.elements * row.owned)
-    return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, printable(row.count), own, tie), name)
+    kind = parameter.stored.format.name if parameter.stored else parameter.spec.dtype
+    return Line((name, shape_text(parameter.spec.shape), printable(kind), printable(row.count), own, tie), name)
 
 
 def _size(value: Any) -> str:
