@@ -93,7 +93,7 @@ def account(
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
-    found = find_model(model, plugins)
+    found = find_model(model, plugins, others.get("set") or {})
     graph = build_graph(found, plugins=plugins, **others)
     annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":

@@ -22,6 +22,7 @@ from graphacct.models.keys import FAMILY
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
     from graphacct.models.architecture import Architecture
+    from graphacct.readers.quantization import Quantization
 
 FILE = "config.json"
 MOST_BYTES = 16 * 2**20
@@ -101,11 +102,17 @@ def _choice(
     architecture = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(key for key in overrides if key in content and architecture.aliases.get(key, key) not in takes)
-    takes_any = [key for key in QUANTIZED if content.get(key) and key not in takes]
-    said = _quantization(content, takes_any, path, plugins) if takes_any or path else None
-    content = {key: value for key, value in content.items() if key not in takes_any}
+    quantized = [key for key in QUANTIZED if content.get(key) and key not in takes]
+    alone = path and not any(key in overrides for key in QUANTIZED)  # set to null, they are left out
+    said = _quantization(content, quantized, path, plugins) if quantized or alone else None
+    content = {key: value for key, value in content.items() if key not in quantized}
     keys = architecture.keys(content, defaults=defaults)
-    return ModelChoice(name or architecture.name, architecture, architecture.configured(content), path, keys, applied)
+    config = architecture.configured(content)
+    found = ModelChoice(name or architecture.name, architecture, config, path, keys, applied)
+    if said is None:
+        return found
+    keys = attrs.evolve(keys, not_understood=(*keys.not_understood, *said.not_understood))
+    return attrs.evolve(found, keys=keys, weights=said.plan, kv_dtype=said.kv_dtype, problem=said.problem)
 
 
 def _quantization(content: Mapping[str, Any], keys: list[str], path: str, plugins: Plugins) -> Quantization | None:
@@ -114,8 +121,8 @@ def _quantization(content: Mapping[str, Any], keys: list[str], path: str, plugin
         from graphacct.readers.quantization import of_keys
 
         return of_keys(content, keys[0], plugins.weight_formats)
-    folder = path if os.path.isdir(path) else os.path.dirname(path)
-    for name in BESIDE:
+    folder, file = (path, FILE) if os.path.isdir(path) else os.path.split(path)
+    for name in BESIDE if file == FILE else ():
         file = os.path.join(folder, name)
         if os.path.isfile(file):
             from graphacct.readers.quantization import beside

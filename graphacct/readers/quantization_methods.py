@@ -6,7 +6,7 @@ otherwise are those that its library leaves out: the head, embeddings, routers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -371,9 +371,7 @@ def _keys(text: str) -> frozenset[str]:
 METHODS: Mapping[str, Method] = {
     "fp8": Method(
         fp8,
-        _keys(
-            "weight_block_size modules_to_not_convert ignored_layers activation_scheme fmt scale_fmt expert_dtype"
-        ),
+        _keys("weight_block_size modules_to_not_convert ignored_layers activation_scheme fmt scale_fmt expert_dtype"),
         _keys("modules_to_convert"),
     ),
     "fbgemm_fp8": Method(fbgemm_fp8, _keys("modules_to_not_convert"), _keys("activation_scale_ub")),
@@ -407,9 +405,7 @@ METHODS: Mapping[str, Method] = {
             "load_in_4bit _load_in_4bit load_in_8bit _load_in_8bit bnb_4bit_quant_type bnb_4bit_use_double_quant "
             "bnb_4bit_blocksize llm_int8_skip_modules llm_int8_has_fp16_weight"
         ),
-        _keys(
-            "bnb_4bit_compute_dtype bnb_4bit_quant_storage llm_int8_threshold llm_int8_enable_fp32_cpu_offload"
-        ),
+        _keys("bnb_4bit_compute_dtype bnb_4bit_quant_storage llm_int8_threshold llm_int8_enable_fp32_cpu_offload"),
         ("load_in_4bit", "load_in_8bit", "_load_in_4bit", "_load_in_8bit"),
     ),
     "mxfp4": Method(mxfp4, _keys("modules_to_not_convert")),
@@ -431,4 +427,3 @@ METHODS: Mapping[str, Method] = {
     "mlx": Method(mlx, _keys("bits group_size mode"), marks=("bits", "group_size"), modules=True),
 }
 """The methods by the names that files give them, those without a name by their marks, in this order."""
-
