@@ -98,7 +98,8 @@ def _choice(
     defaults: bool = False,
 ) -> ModelChoice:
     """Returns the model that the keys describe."""
-    content = {**content, **{key: value for key, value in overrides.items() if key in content or key == FAMILY}}
+    own = {key: value for key, value in overrides.items() if key in content or key in (FAMILY, *QUANTIZED)}
+    content = {**content, **own}
     architecture = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(key for key in overrides if key in content and architecture.aliases.get(key, key) not in takes)
