@@ -138,6 +138,16 @@ def test_memory_of_a_step_on_latents() -> None:
     assert found.parameters == expanded.parameters
 
 
+def test_an_absorbed_weight_is_stored_in_16_bits() -> None:
+    """Its halves are applied by batched products, which take no stored form: 2 bytes an element in place of fp8's 1 and
+    a float32 scale for each square of 128. All other weights are stored as asked."""
+    sizes = {"phase": "decode", "cache_len": 8, "weights": "fp8:block=128"}
+    found, other = (graphacct.account("deepseek-v3", **sizes, attention=kind) for kind in ("absorbed", "fused"))
+    elements = 61 * 32_768 * 512
+    expected = 2 * elements - (elements + elements // 128**2 * 4)
+    assert found.total["param_bytes"] - other.total["param_bytes"] == expected
+
+
 @pytest.mark.parametrize("model", ["llama-3-8b", "gpt2", "t5-small", "bert-base-uncased"])
 def test_absorbed_is_for_latent_attention(model: str) -> None:
     """Other families say that they have none."""
