@@ -55,18 +55,18 @@ def test_the_ways_out_are_computed() -> None:
     assert {"optimizer": "adamw-8bit"} in ways
     assert {"dtype": "bf16"} in ways
     assert {"dp": 8, "zero": 3} in ways
-    assert {"lora": ["16:*"]} in ways
-    assert {"recompute": "full", "lora": ["16:*"]} in ways
+    assert {"lora": ["16:all-linear"]} in ways
+    assert {"recompute": "full", "lora": ["16:all-linear"]} in ways
     for way in least.ways_out:
         assert way.total == memory("gpt2", **{**SMALL, **way.options}).total < found.total
         assert (way.fits, way.headroom_bytes) == (way.total <= least.capacity, least.capacity - way.total)
 
 
 def test_options_that_were_asked_for_are_no_way_out() -> None:
-    """Recomputed, in 16 bits, with adapters and the parameters of eight ranks divided: sizes are left."""
-    asked = {"recompute": "full", "dtype": "bf16", "lora": ["16:*"], "optimizer": "adamw-8bit", "dp": 2, "zero": 3}
-    found = memory("gpt2", on=Device("box", MB), **SMALL, **asked)
-    assert {name for way in found.devices[0].ways_out for name in way.options} <= {"batch", "seq_len", "weights"}
+    """Recomputed, in 16 bits, with adapters beside a quantised base, divided by two ranks: sizes are left."""
+    asked = {"recompute": "full", "dtype": "bf16", "lora": ["8:all-linear"], "weights": "nf4", "dp": 2, "zero": 3}
+    found = memory("gpt2", on=Device("box", MB), **SMALL, **asked, optimizer="adamw-8bit")
+    assert {name for way in found.devices[0].ways_out for name in way.options} <= {"batch", "seq_len"}
 
 
 @pytest.mark.parametrize("phase", ["forward", "prefill", "decode"])
@@ -80,6 +80,9 @@ def test_inference(phase: str) -> None:
     assert large.largest_batch
     assert memory("gpt2", **{**sizes, "batch": large.largest_batch}).total <= 40 * MB
     assert memory("gpt2", **{**sizes, "batch": large.largest_batch + 1}).total > 40 * MB
+    ways = [dict(way.options) for way in small.ways_out]
+    assert {"weights": "fp8"} in ways
+    assert ({"kv_dtype": "fp8"} in ways) == (phase != "forward")
     if phase == "prefill":
         sizes["set"] = {**SIZES, "vocab_size": 50_000}  # so that the logits are the peak
         item = memory("gpt2", on=Device("box", 40 * MB), **sizes).devices[0]
@@ -157,5 +160,9 @@ def test_json_has_the_contracts_keys(tmp_path: Path) -> None:
     assert [item["name"] for item in values["devices"]] == [box.name for box in BOXES]
     keys = {"name", "capacity", "nominal", "fits", "headroom_bytes", "largest_batch", "longest_seq_len", "ways_out"}
     assert all(keys <= set(item) for item in values["devices"])
-    assert values["devices"][0]["ways_out"][-1]["options"] == {"recompute": "full", "lora": ["16:*"]}
+    assert values["devices"][0]["ways_out"][-1]["options"] == {
+        "recompute": "full",
+        "weights": "nf4:double",
+        "lora": ["16:all-linear"],
+    }
     assert "devices" not in to_dict(memory("gpt2", **SMALL))
