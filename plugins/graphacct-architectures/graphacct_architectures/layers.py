@@ -107,8 +107,7 @@ def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: D
                 cache = b.apply("slice", cache, name=name, dim=-2, start=held - seen, length=seen)
         parts = (cache, new)
     known = b.apply("concat", *parts, name=f"{label}_cached", dim=-2)
-    length = None if window is None else minimum(known.spec.shape[-2], window)
-    kept = b.apply("kv_keep", known, name=f"{label}_kept", **({} if length is None else {"length": length}))
+    kept = b.apply("kv_keep", known, name=f"{label}_kept", **({} if window is None else {"window": window}))
     b.emit(kept)
     return known
 
