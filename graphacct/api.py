@@ -6,8 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
+import attrs
+
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
+from graphacct.decisions import recording
 from graphacct.errors import unknown as unknown_name
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -90,18 +93,21 @@ def account(
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
-    graph = build_graph(model, plugins=plugins, **others)
-    annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
-    if graph.workload.get("phase") == "train":
-        from graphacct.costs.step_quantities import needs_memory
-        from graphacct.reports.step import train
-        from graphacct.training.options import resolved
+    with recording() as conditions:
+        graph = build_graph(model, plugins=plugins, **others)
+        annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
+        if graph.workload.get("phase") == "train":
+            from graphacct.costs.step_quantities import needs_memory
+            from graphacct.reports.step import train
+            from graphacct.training.options import resolved
 
-        memory = quantities is None or needs_memory(quantities, plugins.quantities)
-        annotated = train(annotated, resolved(asked, plugins), plugins, unknown, memory)
-    else:
-        check_no_training(asked)
-    report = rollup(annotated, plugins, quantities)
+            memory = quantities is None or needs_memory(quantities, plugins.quantities)
+            annotated = train(annotated, resolved(asked, plugins), plugins, unknown, memory)
+        else:
+            check_no_training(asked)
+        report = rollup(annotated, plugins, quantities)
+    if conditions.found:
+        report = attrs.evolve(report, conditions=conditions.found)
     for name in quantities or ():
         report.quantity(name)  # a quantity of another phase is an error
     return report
@@ -124,7 +130,9 @@ def memory(
     """
     from graphacct.footprint.memory import memory as measured
 
-    return measured(model, unknown=unknown, plugins=plugins or default(), **options)
+    with recording() as conditions:
+        found = measured(model, unknown=unknown, plugins=plugins or default(), **options)
+    return attrs.evolve(found, conditions=conditions.found) if conditions.found else found
 
 
 @checked(NoKeywords)
@@ -144,7 +152,10 @@ def explain(
     from graphacct.explanations.explanation import explain as explained
 
     plugins = plugins or default()
-    return explained(_reported(report, plugins), node, quantity, plugins)
+    with recording() as conditions:
+        found = _reported(report, plugins)
+        conditions.add(found.conditions)
+        return explained(found, node, quantity, plugins)
 
 
 @checked(NoKeywords)

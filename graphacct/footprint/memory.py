@@ -72,6 +72,7 @@ class Memory:
         live_at_peak: What is alive there, the largest first; empty if sizes are symbols.
         timeline: The kernels in order, with what is alive after each.
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
+        conditions: What the figures assume of symbols among the sizes, as sympy relations: `seq_len > 1`.
     """
 
     model: str
@@ -101,6 +102,7 @@ class Memory:
     live_at_peak: tuple[LiveTensor, ...]
     timeline: tuple[TimelineRow, ...]
     coverage: Coverage
+    conditions: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         return str(display("memory.table", self))

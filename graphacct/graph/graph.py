@@ -171,6 +171,7 @@ class Graph:
         workload: The sizes the graph was built for, by name; reports print them, no cost depends on them.
         held: Values that stay alive until the last node of a scope has run, and that scope, by name: what eager code
             keeps in a variable until the module's function returns. Only peaks of memory depend on it.
+        conditions: What the graph assumes of symbols among its sizes, as sympy relations (`decisions.py`).
     """
 
     name: str
@@ -179,6 +180,7 @@ class Graph:
     outputs: tuple[Value, ...]
     workload: Mapping[str, Any] = attrs.field(factory=dict)
     held: Mapping[str, str] = attrs.field(factory=dict)
+    conditions: tuple[Any, ...] = ()
 
     @cached_property
     def nx(self) -> networkx.MultiDiGraph[str]:

@@ -109,8 +109,9 @@ def _restored(graph: networkx.DiGraph[Any], name: str) -> Graph:
     outputs = graph.graph.get("outputs")
     if outputs is None:
         outputs = tuple(value for key in keys if not graph.out_degree(key) for value in nodes[key].outputs)
-    extras = [dict(graph.graph.get(key) or {}) for key in ("workload", "held")]
-    result = Graph(name, tuple(inputs), ordered, tuple(outputs), *extras)
+    workload, held = (dict(graph.graph.get(key) or {}) for key in ("workload", "held"))
+    conditions = tuple(graph.graph.get("conditions") or ())
+    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held, conditions)
     validate(result)
     return result
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
+from graphacct.decisions import recording
 from graphacct.errors import ConfigError, ShapeError
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
@@ -45,10 +48,25 @@ def build(
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
     """
-    found = find_model(model, plugins)
-    graph = _graph(
-        found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
-    )
+    with recording() as conditions:
+        graph = _built(find_model(model, plugins), set or {}, dtype, lora, lora_dropout, transforms, plugins, workload)
+        conditions.add(graph.conditions)
+    return graph if graph.conditions == conditions.found else attrs.evolve(graph, conditions=conditions.found)
+
+
+def _built(
+    found: Graph | ModelChoice,
+    overrides: Mapping[str, Any],
+    dtype: str,
+    lora: Sequence[str],
+    lora_dropout: float,
+    transforms: Sequence[Any],
+    plugins: Plugins,
+    workload: Mapping[str, Any],
+) -> Graph:
+    """Returns the graph of a model that was found, with adapters and transforms."""
+    given = {name: value for name, value in workload.items() if value is not None}
+    graph = _graph(found, given, overrides, dtype, plugins)
     if lora:
         graph = _adapted(graph, lora, lora_dropout, plugins)
     elif lora_dropout:

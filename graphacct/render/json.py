@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
+from graphacct.decisions import condition_text
 from graphacct.render.records import plain_value, quantities, ratios_among, ratios_of, records
 
 if TYPE_CHECKING:
@@ -37,7 +38,13 @@ def heading(report: Report) -> dict[str, Any]:
         "convention": report.convention,
         "coverage": coverage(report.coverage),
         "workload": {name: plain_value(value, name) for name, value in report.workload.items()},
+        **conditions(report.conditions),
     }
+
+
+def conditions(found: Sequence[Any]) -> dict[str, Any]:
+    """Returns what the figures assume of symbols, as texts; nothing where they assume nothing."""
+    return {"conditions": list(map(condition_text, found))} if found else {}
 
 
 def coverage(value: Coverage) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
 from graphacct_architectures.layers import activation, dropped, linear
 
 EOS = "eos"
@@ -70,7 +70,7 @@ SPANS = ("start_logits", "end_logits")
 
 def checked_loss(c: Classifier | None, workload: Workload, name: str) -> None:
     """Raises ConfigError for a cross-entropy without a single set of class logits."""
-    if workload.phase == "train" and workload.loss == "cross_entropy" and (c is None or c.spans or same(c.outputs, 1)):
+    if workload.phase == "train" and workload.loss == "cross_entropy" and (c is None or c.spans or equal(c.outputs, 1)):
         raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphacct import Builder, ConfigError, Value, Workload, same
+from graphacct import Builder, ConfigError, Value, Workload, equal, less
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
 from graphacct_architectures.decoders.parts.latent import latent
 from graphacct_architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
@@ -43,7 +43,7 @@ def of_their_own(
 ) -> tuple[Value, Value, Value]:
     """Returns queries and keys, rotated by position, and values. Keys and values include the tokens in the cache."""
     q, k, v = projections(a, kind, b, x)
-    if not same(a.rotary, 0):
+    if not equal(a.rotary, 0):
         cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
         b.hold(q, k, until="k_rope")
         q, k = (rotated(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
@@ -114,7 +114,7 @@ def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
 
 def rotated(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
     """Returns x with the first `rotary` dimensions of each head rotated by position."""
-    if same(a.rotary, a.d_head):
+    if equal(a.rotary, a.d_head):
         return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", composed=True)
     sizes = (a.rotary, a.d_head - a.rotary)
     front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes)
@@ -132,7 +132,7 @@ def fused(
     softcap are not torch's and accept both.
     """
     mask = tables.get(mask_name(a))
-    wide_heads = type(a.d_head) is int and a.d_head > WIDEST
+    wide_heads = not less(a.d_head, WIDEST + 1, assumed=True)
     if (mask is not None or wide_heads) and not (a.sinks or a.softcap) and workload.phase != "decode":
         k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
         b.hold(k, v, until="merge_heads")
@@ -178,7 +178,7 @@ def eager(
 
 def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
     """Returns keys or values with a copy for each query head that shares them."""
-    if same(a.heads, a.kv_heads):
+    if equal(a.heads, a.kv_heads):
         return x
     batch, heads, seq, width = x.spec.shape
     times = a.heads // a.kv_heads

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, Value, Workload, equal, fields
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, checked_loss
@@ -87,7 +87,7 @@ def encoder(
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         described = describe(config)
         two_heads = described.head is not None and described.classifier is not None
-        if described.head is None or (type(described.head.outputs) is int and described.head.outputs == 1) or two_heads:
+        if described.head is None or equal(described.head.outputs, 1) or two_heads:
             checked_loss(None if two_heads else described.classifier, workload, config.architectures)
         return encode(described, workload, b)
 
