@@ -24,6 +24,8 @@ from graphacct.keywords import (
     separated,
 )
 from graphacct.models.build import build as build_graph
+from graphacct.models.find import find_model
+from graphacct.models.finished import untrainable
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
 
@@ -47,7 +49,8 @@ configuration as a dict, whatever a plugin reads. Only the readers know which, s
 
 @checked(ModelKeywords)
 def build(model: Model, *, plugins: Plugins | None = None, **options: Unpack[ModelKeywords]) -> Graph:
-    """Returns the graph of a model for a workload (`Workload` has its sizes). A Graph is returned unchanged.
+    """Returns the graph of a model for a workload (`Workload` has its sizes). A Graph is returned as it is, in its own
+    phase or, if that is `forward` and `train` is asked for, as a training step.
 
     Args:
         model: A preset's name, a path, `module:function`, a Graph or an object that a reader takes.
@@ -94,7 +97,8 @@ def account(
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
     with recording() as conditions:
-        graph = build_graph(model, plugins=plugins, **others)
+        found = find_model(model, plugins)
+        graph = build_graph(found, plugins=plugins, **others)
         annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
         if graph.workload.get("phase") == "train":
             from graphacct.costs.step_quantities import needs_memory
@@ -104,7 +108,7 @@ def account(
             memory = quantities is None or needs_memory(quantities, plugins.quantities)
             annotated = train(annotated, resolved(asked, plugins), plugins, unknown, memory)
         else:
-            check_no_training(asked)
+            check_no_training(asked, untrainable(found))
         report = rollup(annotated, plugins, quantities)
     if conditions.found:
         report = attrs.evolve(report, conditions=conditions.found)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graphacct.display import Output
     from graphacct.graph.graph import Graph, Node
     from graphacct.hooks.manager import Plugins
-    from graphacct.models.architecture import Architecture
+    from graphacct.models.find import ModelChoice
     from graphacct.models.reader import Reader
     from graphacct.operators.cost import Cost
     from graphacct.operators.operator import Operator
@@ -108,6 +108,7 @@ def graphacct_register_readers() -> Iterable[Reader]:
             "Hugging Face's config.json, a folder that has one, or a mapping with its keys.",
             _accepts_config,
             find=_find_config,
+            takes_overrides=True,
         ),
         Reader(
             "graph-json",
@@ -130,10 +131,10 @@ def _accepts_config(model: Any) -> bool:
     return accepts(model)
 
 
-def _find_config(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
-    from graphacct.readers.hf import find
+def _find_config(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> ModelChoice:
+    from graphacct.readers.hf import choose
 
-    return find(model, plugins)
+    return choose(model, plugins, overrides)
 
 
 def _accepts_networkx(model: Any) -> bool:

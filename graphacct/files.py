@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -62,18 +63,30 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
             with open(shown, "ab") as stream:  # append, because >> may have opened the file behind /dev/stdout
                 stream.write(data)
             return
-        folder, name = os.path.split(target)
-        partial = os.path.join(folder, f".{name[:50]}.{os.getpid()}.partial")
-        try:
-            with open(partial, "wb") as file:
-                file.write(data)
-            os.replace(partial, target)
-        except OSError:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(partial)
-            raise
+        _replace(target, data)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise WriteError(f"cannot write {shown!r}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _replace(target: str, data: bytes) -> None:
+    """Writes a new file beside `target`, which then takes its place and its permissions.
+
+    The name is random and the file must not exist: another thread's has another name, and a link that somebody put
+    there is not followed. A new file gets the permissions that the umask leaves.
+    """
+    folder, name = os.path.split(target)
+    partial = os.path.join(folder, f".{name[:50]}.{os.urandom(8).hex()}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with open(descriptor, "wb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(partial, stat.S_IMODE(os.stat(target).st_mode))
+            file.write(data)
+        os.replace(partial, target)
+    except BaseException:  # an interrupt leaves nothing behind either
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        raise
 
 
 def _is_stream(path: str, target: str) -> bool:

@@ -98,11 +98,13 @@ def separated(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     return own, others
 
 
-def check_no_training(asked: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
-    """Raises ConfigError for an option that a phase without a backward pass would ignore, except the `allowed` ones."""
+def check_no_training(asked: Mapping[str, Any], lacking: str = "", allowed: Sequence[str] = ()) -> None:
+    """Raises ConfigError for an option that a phase without a backward pass would ignore, except the `allowed` ones.
+    `lacking` is the name of a model that cannot be trained, or empty."""
     given = [name for name, value in asked.items() if name not in allowed and value not in (DEFAULTS[name], [])]
     if given:
-        raise ConfigError(f'{", ".join(given)}: of a training step alone; add phase="train" (--phase train)')
+        way_out = f"{lacking!r} has no phase 'train'" if lacking else 'add phase="train"'
+        raise ConfigError(f"{', '.join(given)}: of a training step alone; {way_out}")
 
 
 def checked(

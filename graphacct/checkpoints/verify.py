@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from graphacct.checkpoints.further_layers import further_layers
 from graphacct.checkpoints.older_names import BASES, BUFFERS, as_today
 from graphacct.dims import shape_text
 from graphacct.hooks.manager import default
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
     from graphacct.reports.report import Report
 
-MISSING, UNKNOWN, SHAPE, DTYPE, BUFFER = "missing", "unknown", "shape", "dtype", "buffer"
+MISSING, UNKNOWN, SHAPE, DTYPE, BUFFER, MTP = "missing", "unknown", "shape", "dtype", "buffer", "mtp"
 
 
 @attrs.frozen
@@ -25,8 +26,9 @@ class Difference:
 
     Attributes:
         name: Its name.
-        kind: `missing` in the checkpoint, `unknown` to the model, another `shape`, another `dtype`, or a `buffer` that
-            older classes saved with the parameters.
+        kind: `missing` in the checkpoint, `unknown` to the model, another `shape`, another `dtype`, a `buffer` that
+            older classes saved with the parameters, or `mtp`: of a multi-token-prediction layer, which the model's
+            class leaves out.
         model: What the model has; empty if it has none.
         checkpoint: What the checkpoint has; empty if it has none.
     """
@@ -57,8 +59,8 @@ class Verification:
 
     @property
     def equal(self) -> bool:
-        """Whether names and shapes are the same; dtypes and buffers may differ."""
-        return all(item.kind in (DTYPE, BUFFER) for item in self.differences)
+        """Whether names and shapes are the same; dtypes, buffers and multi-token-prediction layers may differ."""
+        return all(item.kind in (DTYPE, BUFFER, MTP) for item in self.differences)
 
 
 def verify(report: Report, found: Mapping[str, TensorSpec], plugins: Plugins | None = None) -> Verification:
@@ -84,7 +86,8 @@ def verify(report: Report, found: Mapping[str, TensorSpec], plugins: Plugins | N
         elif there.dtype != parameter.spec.dtype:
             differences.append(Difference(parameter.name, DTYPE, ours, _text(there)))
     left = {name: spec for name, spec in tensors.items() if name not in names}
-    kinds = {name: BUFFER if BUFFERS.search(name) else UNKNOWN for name in left}
+    further = further_layers(left, names)
+    kinds = {name: BUFFER if BUFFERS.search(name) else MTP if name in further else UNKNOWN for name in left}
     differences += [Difference(name, kinds[name], "", _text(spec)) for name, spec in left.items()]
     total = sum(int(spec.elements) for spec in found.values())
     return Verification(report.model, len(found), total, tuple(differences), conversions)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments, format_option
-from graphacct.cli.output import FORMATS, format_of, give, give_sheet
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
 
 
 @click.command("compare")
@@ -35,7 +35,10 @@ def command(
 
     form = format_of(format_, output)
     given = arguments(options)
-    comparison = compare([account(model, **given) for model in models], quantity, by, depth)
+    reports = [account(model, **given) for model in models]
+    comparison = compare(reports, quantity, by, depth)
+    for report in reports if form != "json" else ():
+        say_keys(report.model, report.config_keys)
     if form in ("json", "csv"):
         give(comparison.json() if form == "json" else comparison.csv(), output)
     else:

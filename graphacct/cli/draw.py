@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import SIZE, OutputPath, account_options, arguments
-from graphacct.cli.output import drawing
+from graphacct.cli.output import drawing, say_keys
 
 
 @click.command("draw")
@@ -44,4 +44,5 @@ def command(
         warnings.showwarning = lambda message, *_: say(f"warning: {with_dashes(str(message))}")
         report = account(model, **given)
         write(output, rendered(form, report, asked, given["plugins"].origin("outputs", form.name)))
+    say_keys(report.model, report.config_keys)
     click.echo(f"{report.model}: {output}", err=True)

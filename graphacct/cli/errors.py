@@ -47,8 +47,11 @@ def end(error: BaseException, given: Sequence[str] = ()) -> int:
         say(error.format_message())
         return 1
     if isinstance(error, OSError):
-        say(f"cannot write the output: {error.strerror or error}")
-        _discard_output()
+        if error.filename is None:  # what is written to standard output has no name
+            say(f"cannot write the output: {error.strerror or error}")
+            _discard_output()
+        else:
+            say(f"{error.filename}: cannot be read: {error.strerror or error}")
         return 1
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     say(f"internal error: {what} (set {TRACEBACK_VARIABLE}=1 to see where)")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
-from graphacct.cli.output import format_of, give
+from graphacct.cli.output import format_of, give, say_keys
 
 
 @click.command("explain")
@@ -30,7 +30,9 @@ def command(
 
     form = format_of(format_, output, ("text", "json"))
     given = arguments(options)
-    explanation = explain(account(model, **given), node, quantity, given["plugins"])
+    report = account(model, **given)
+    explanation = explain(report, node, quantity, given["plugins"])
+    say_keys(report.model, report.config_keys)
     if form == "json":
         from graphacct.render.json import to_json
 

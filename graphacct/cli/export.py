@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import OutputPath, arguments, model_options
-from graphacct.cli.output import give
+from graphacct.cli.output import give, say_keys
 
 
 @click.command("export")
@@ -19,4 +19,6 @@ def command(model: str, output: str, **options: Any) -> None:
     from graphacct.api import build
     from graphacct.readers.graph_json import to_json
 
-    give(to_json(build(model, **arguments(options))), output)
+    graph = build(model, **arguments(options))
+    say_keys(graph.name, graph.config_keys)
+    give(to_json(graph), output)

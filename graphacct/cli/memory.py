@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphacct.cli.options import BYTES, OUTPUT, OutputPath, arguments, format_option, memory_options
-from graphacct.cli.output import FORMATS, format_of, give, give_sheet
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
 
 if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
@@ -66,6 +66,8 @@ def command(
     else:
         binary = bytes_ == "binary"
         give_sheet(timeline_sheet(found, binary) if timeline else sheet(found, binary, notes), form, output)
+    if form == "csv" or (timeline and form != "json"):
+        say_keys(found.model, found.config_keys)
 
 
 def _check(fits: str | None, max_batch: bool, max_seq_len: bool, search: str, options: dict[str, Any]) -> None:

@@ -133,8 +133,8 @@ MODEL = (
     _keyword("--image-size", "Pixels.", "the model's own", type=ImageSize(), metavar="N|HxW"),
     _keyword(
         "--attention",
-        "fused (one operator) or eager (written out).",
-        "fused, if the library has it",
+        "fused (one operator), eager (written out), or absorbed (latent attention on its cached latents).",
+        "fused, if the library has it; absorbed for latent attention in decode",
         metavar="NAME",
     ),
     _keyword(
@@ -145,10 +145,20 @@ MODEL = (
         default=None,
     ),
     _keyword("--cache-len", "In decoding: tokens in the cache.", type=SIZE, metavar="N"),
-    _keyword("--loss", "In training, one of the model's losses.", "its first", metavar="NAME"),
+    _keyword(
+        "--loss",
+        "In training, one of the model's losses: cross_entropy, sum.",
+        "what its class is trained with",
+        metavar="NAME",
+    ),
     _keyword("--logits", "Of which positions.", type=OneOf(("all", "last")), default=None),
     _keyword("--dtype", "Of the parameters.", "the model's own", metavar="NAME"),
-    _keyword("--lora", "Low-rank adapters beside matrices of a name. Repeatable.", multiple=True, metavar="RANK:GLOB"),
+    _keyword(
+        "--lora",
+        "Low-rank adapters: RANK:q_proj,v_proj; RANK:all-linear. Repeatable.",
+        multiple=True,
+        metavar="RANK:GLOB",
+    ),
     _keyword("--lora-dropout", "In training.", "0", type=float, metavar="P"),
     click.option(
         "--transform",

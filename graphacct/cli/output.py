@@ -13,6 +13,7 @@ from graphacct.errors import RenderError, WriteError, brief, suggest
 
 if TYPE_CHECKING:
     from graphacct.display import Output as Form
+    from graphacct.graph.config_keys import ConfigKeys
     from graphacct.hooks.manager import Plugins
     from graphacct.render.sheet import Sheet
 
@@ -105,6 +106,15 @@ def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
         from rich.console import Console
 
         show(sheet, Console())
+
+
+def say_keys(model: str, keys: ConfigKeys | None) -> None:
+    """Prints on standard error what a reader must know of the keys of a model's config.json, for outputs that cannot
+    say it."""
+    from graphacct.cli.errors import say
+
+    for note in () if keys is None else keys.notes():
+        say(f"{model}: {note}")
 
 
 def give_rows(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import BYTES, OUTPUT, arguments, format_option, model_options
-from graphacct.cli.output import FORMATS, format_of, give, give_sheet
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
 
 
 @click.command("params")
@@ -28,6 +28,8 @@ def command(model: str, expand: bool, bytes_: str, format_: str | None, output: 
         from graphacct.render.checkpoint import expanded
 
         report = expanded(report, given["plugins"])
+    if form in ("json", "csv"):
+        say_keys(report.model, report.config_keys)
     if form == "json":
         from graphacct.render.checkpoint import to_dict
         from graphacct.render.json import to_json

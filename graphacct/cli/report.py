@@ -8,11 +8,13 @@ from typing import Any
 import click
 
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments
-from graphacct.cli.output import TABLE, give, give_sheet, reporting
+from graphacct.cli.output import TABLE, give, give_sheet, reporting, say_keys
 from graphacct.phases import FORWARD
 
 TABLES = ("table", "markdown", "csv")
 """The formats whose columns can be chosen."""
+SAYING = ("table", "markdown", "json")
+"""The formats that say what became of the keys of a config.json."""
 
 
 @click.command("report")
@@ -57,6 +59,8 @@ def command(
         give_sheet(sheet(report, **asked), "table", output)
     else:
         give(rendered(form, report, asked, given["plugins"].origin("outputs", form.name)), output)
+    if form.name not in SAYING:
+        say_keys(report.model, report.config_keys)
 
 
 def _counted(columns: list[str], known: Mapping[str, Any], phase: str) -> list[str] | None:

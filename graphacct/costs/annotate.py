@@ -25,6 +25,7 @@ from graphacct.graph.places import nodes
 from graphacct.hooks.manager import Plugins, default
 from graphacct.operators.cost import Cost
 from graphacct.operators.operator import Operator
+from graphacct.operators.other_names import suggest_operator
 from graphacct.operators.shape_inference import check_outputs
 from graphacct.tensors import conflict
 
@@ -193,7 +194,7 @@ class _Annotation:
 
     def _unknown(self, node: Node) -> None:
         if not self.lenient:
-            close = suggest(node.operator, self.plugins.operators)
+            close = suggest_operator(node.operator, self.plugins.operators)
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
 
 

@@ -14,7 +14,7 @@ import attrs
 
 from graphacct.decisions import less
 from graphacct.dims import Dim, dim_text, is_symbol
-from graphacct.errors import GraphError, blame, unknown
+from graphacct.errors import GraphError, blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
     ACTIVATION,
@@ -39,6 +39,7 @@ from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
+from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import FLOATING, TensorSpec
 
 
@@ -183,7 +184,7 @@ class Trace:
     def rule(self, operator: str) -> Operator:
         """Returns the operator of this name; UnknownNameError if there is none."""
         if operator not in self.operators:
-            raise unknown("operator", operator, self.operators)
+            raise unknown_operator(operator, self.operators)
         return self.operators[operator]
 
     def record(

@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
-from graphacct.errors import unknown
 from graphacct.execution.kernels import ACTIVATION, BACKWARD, KernelCall, Schedule, Storage, Tensor, storages
 from graphacct.execution.recorder import single
 from graphacct.execution.saved_storages import SavedUse
 from graphacct.operators.operator import Application, Operator
+from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import TensorSpec
 
 
@@ -154,7 +154,7 @@ class NodeRecorder:
         """Records an operator's kernel, or none if it makes a view."""
         rule = self._tape.operators.get(operator)
         if rule is None:
-            raise unknown("operator", operator, self._tape.operators)
+            raise unknown_operator(operator, self._tape.operators)
         application = rule.apply([tensor.spec for tensor in operands], attributes)
         if application.view and operands:
             found = storages(operands)

@@ -21,12 +21,14 @@ from graphacct.footprint.cache import cached_bytes, token_bytes
 from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.timeline import TimelineRow
 from graphacct.footprint.weights import weights
+from graphacct.graph.config_keys import ConfigKeys
 from graphacct.graph.graph import Graph, Parameter
 from graphacct.hooks.manager import Plugins
 from graphacct.keywords import check_no_training, separated
 from graphacct.models.build import build
 from graphacct.models.find import ModelChoice, find_model
-from graphacct.phases import CACHING, FORWARD, PREFILL, TRAIN
+from graphacct.models.finished import own_phase, untrainable
+from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.options import resolved
 from graphacct.training.recompute import recompute_plan
 from graphacct.training.selection import frozen, selected
@@ -72,6 +74,7 @@ class Memory:
         live_at_peak: What is alive there, the largest first; empty if sizes are symbols.
         timeline: The kernels in order, with what is alive after each.
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
+        config_keys: What became of the keys of the model's config.json; None for a model without one.
         conditions: What the figures assume of symbols among the sizes, as sympy relations: `seq_len > 1`.
     """
 
@@ -102,6 +105,7 @@ class Memory:
     live_at_peak: tuple[LiveTensor, ...]
     timeline: tuple[TimelineRow, ...]
     coverage: Coverage
+    config_keys: ConfigKeys | None = None
     conditions: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
@@ -131,10 +135,10 @@ def memory(
     Raises UnknownNameError for a name that is not known, ConfigError for a value that no run can have.
     """
     asked, others = separated(options)
-    found = find_model(model, plugins)
+    found = find_model(model, plugins, others.get("set") or {})
     built, phase = _graph(found, phase, plugins, others)
     if phase != TRAIN:
-        check_no_training(asked, allowed=("profile", "dp", "zero"))
+        check_no_training(asked, untrainable(found), allowed=("profile", "dp", "zero"))
     how = resolved(asked, plugins)
     graph, trained = frozen(built, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
@@ -176,6 +180,7 @@ def memory(
         live_at_peak=() if at is None else run.live_tensors(at, cached),
         timeline=run.timeline,
         coverage=Coverage(len(annotated.costs) - len(uncosted), len(annotated.costs), uncosted),
+        config_keys=graph.config_keys,
     )
 
 
@@ -186,12 +191,10 @@ def _graph(
     if isinstance(found, ModelChoice):
         phase = phase or TRAIN
         return build(found, plugins=plugins, phase=phase, **options), phase
-    graph = build(found, plugins=plugins, **options)
-    own = graph.workload.get("phase", FORWARD)
-    phase = phase or (own if own in CACHING else TRAIN)
-    if phase != own and (phase, own) != (TRAIN, FORWARD):
-        raise ConfigError(f"{graph.name!r} is a finished graph of the phase {own!r}, which has no phase {phase!r}")
-    return graph, phase
+    if phase is None:
+        own = own_phase(found)
+        phase = own if own in CACHING else TRAIN
+    return build(found, plugins=plugins, phase=phase, **options), phase
 
 
 def _per_token(

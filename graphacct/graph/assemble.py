@@ -16,6 +16,7 @@ from graphacct.errors import GraphError, blame, suggest
 from graphacct.graph.fold import fold
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.operators.operator import Operator
+from graphacct.operators.other_names import suggest_operator
 from graphacct.operators.shape_inference import check_outputs
 from graphacct.tensors import TensorSpec
 
@@ -143,7 +144,7 @@ def _node(record: NodeRecord, values: Mapping[str, Value], operators: Mapping[st
         if declared is None:
             raise GraphError(
                 f"node {record.name!r}: no operator {record.operator!r} is registered"
-                f"{suggest(record.operator, operators)}, and the node states no output shape"
+                f"{suggest_operator(record.operator, operators)}, and the node states no output shape"
             )
         specs = tuple(declared)
     else:

@@ -14,11 +14,12 @@ from typing import Any
 from graphacct.decisions import Conditions, active, recording_in
 from graphacct.dims import Dim, check_dim
 from graphacct.display import display
-from graphacct.errors import GraphError, blame, brief, unknown
+from graphacct.errors import GraphError, blame, brief
 from graphacct.graph.fold import fold
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.graph.paths import star
 from graphacct.operators.operator import Operator
+from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import TensorSpec
 
 HOW_TO_ADD = "a plugin can register it, see docs/writing-a-plugin.md"
@@ -117,7 +118,7 @@ class Builder:
         path = self._claim(self._path + name) if name else self._number(self._path + operator)
         rule = self.operators.get(operator)
         if rule is None:
-            error = unknown("operator", operator, self.operators, HOW_TO_ADD)
+            error = unknown_operator(operator, self.operators, HOW_TO_ADD)
             raise type(error)(f"node {path!r}: {error}")
         try:
             self._check(operands, parameters=True)
@@ -197,8 +198,8 @@ class Builder:
         except GraphError as error:
             raise GraphError(f"the outputs of {self.name!r}: {error}") from error
         conditions = self._conditions.found if self._conditions else ()
-        parts = (tuple(self._inputs), tuple(self._nodes), outputs, self._workload, self._held, conditions)
-        return Graph(self.name, *parts)
+        parts = (tuple(self._inputs), tuple(self._nodes), outputs, self._workload, self._held)
+        return Graph(self.name, *parts, conditions=conditions)
 
     def _check(self, operands: Iterable[object], parameters: bool = False) -> None:
         """Raises GraphError for an argument that is no operand, or a value that this graph (or body) did not make."""

@@ -28,6 +28,7 @@ from graphacct.tensors import TensorSpec
 if TYPE_CHECKING:
     import networkx
 
+    from graphacct.graph.config_keys import ConfigKeys
     from graphacct.operators.operator import Application, Operator
 
 
@@ -171,6 +172,8 @@ class Graph:
         workload: The sizes the graph was built for, by name; reports print them, no cost depends on them.
         held: Values that stay alive until the last node of a scope has run, and that scope, by name: what eager code
             keeps in a variable until the module's function returns. Only peaks of memory depend on it.
+        config_keys: The keys of the model's config.json that its family's configuration does not take, if it was built
+            from one; no cost depends on them, and they are not compared.
         conditions: What the graph assumes of symbols among its sizes, as sympy relations (`decisions.py`).
     """
 
@@ -180,6 +183,7 @@ class Graph:
     outputs: tuple[Value, ...]
     workload: Mapping[str, Any] = attrs.field(factory=dict)
     held: Mapping[str, str] = attrs.field(factory=dict)
+    config_keys: ConfigKeys | None = attrs.field(default=None, eq=False, repr=False)
     conditions: tuple[Any, ...] = ()
 
     @cached_property

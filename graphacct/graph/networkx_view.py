@@ -111,7 +111,7 @@ def _restored(graph: networkx.DiGraph[Any], name: str) -> Graph:
         outputs = tuple(value for key in keys if not graph.out_degree(key) for value in nodes[key].outputs)
     workload, held = (dict(graph.graph.get(key) or {}) for key in ("workload", "held"))
     conditions = tuple(graph.graph.get("conditions") or ())
-    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held, conditions)
+    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held, conditions=conditions)
     validate(result)
     return result
 

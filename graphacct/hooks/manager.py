@@ -59,12 +59,14 @@ class Plugins:
     Attributes:
         manager: The pluggy manager; `manager.hook` calls hooks.
         loaded: The plugins in the order in which they were registered.
+        left_out: The names of installed plugins that were asked to be left out.
     """
 
     def __init__(self) -> None:
         self.manager = _Manager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.loaded: list[Plugin] = []
+        self.left_out: tuple[str, ...] = ()
 
     def register(self, module: Any, name: str, origin: str) -> None:
         """Registers one plugin. Raises PluginError, which names it, if its name is taken or a hook is misspelt."""
@@ -155,6 +157,11 @@ class Plugins:
         found: Registry = getattr(self, kind)
         return found.origins.get(name, "")
 
+    def note_of_left_out(self) -> str:
+        """Returns the tail of a message about an unknown name: which installed plugins are left out, if any."""
+        names = ", ".join(self.left_out)
+        return f"; left out, and perhaps where it is: {names} (--block, {BLOCK_VARIABLE})" if names else ""
+
     def raised_by(self, hook: str, error: BaseException) -> str:
         """Returns the plugin whose implementation of `hook` raised an error, as `name (origin)`; empty for the core."""
         names = {
@@ -199,6 +206,7 @@ def load(
                 f"no installed plugin is named {name!r}, so it cannot be left out{suggest(name, installed)}"
             )
     blocked = {*block, *_listed(BLOCK_VARIABLE)}
+    plugins.left_out = tuple(name for name in installed if name in blocked)
     steps: list[tuple[str, str, Callable[[], None]]] = [
         (entry.name, entry.distribution, partial(plugins.load_entry_point, entry))
         for entry in entries

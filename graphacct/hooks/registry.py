@@ -40,12 +40,14 @@ class Registry(dict[str, Any]):
     Attributes:
         plugins: The plugin that each comes from.
         origins: The same as text, `name (origin)`.
+        known_as: Names that other libraries have for the things, with the thing's name here, for suggestions.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.plugins: dict[str, Plugin] = {}
         self.origins: dict[str, str] = {}
+        self.known_as: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[str]:
         """Returns the names. `dict(registry)` and `{**registry}` copy by `__getitem__` only if the class has its own
@@ -118,6 +120,8 @@ def collected(kind: str, items: Iterable[tuple[Plugin, Any]], lazy: bool = False
             if ours:
                 continue
         found[item.name], found.plugins[item.name], found.origins[item.name] = item, plugin, plugin.title
+        for other in getattr(item, "known_as", ()):
+            found.known_as.setdefault(other, item.name)
     return found
 
 

@@ -10,14 +10,16 @@ import attrs
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph.builder import Builder
+from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph, Value
 from graphacct.keywords import DEFAULTS
-from graphacct.models.fields import WITHIN
-from graphacct.models.keys import filled
+from graphacct.models.keys import account, filled
+from graphacct.models.metadata import SIZE, WITHIN
 from graphacct.phases import DECODE, PHASES, PREFILL, TRAIN
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
 LOGITS = ("all", "last")
+ABSORBED = "absorbed"
 
 
 @attrs.frozen(eq=False)
@@ -29,12 +31,13 @@ class Workload:
         seq_len: Tokens per sequence (of the decoder, if there is an encoder); None takes the architecture's default.
         encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder has positions.
         image_size: Height and width of the images in pixels; None takes the architecture's default.
-        attention: `eager` (separate nodes for scores, softmax and values) or `fused` (one
-            scaled_dot_product_attention); None takes the architecture's first.
+        attention: `eager` (separate nodes for scores, softmax and values), `fused` (one
+            scaled_dot_product_attention) or, of models with latent attention, `absorbed` (all heads read the cached
+            latents, which are not expanded); None takes the architecture's default for the phase.
         phase: `forward` (no dropout, no cache), `train` (a training step), `prefill` (a forward pass that fills a cache
             with keys and values) or `decode` (one new token per sequence, with a cache of earlier tokens).
         cache_len: In decoding, the tokens in the cache before the step; None takes `seq_len` - 1; 0 is an empty cache.
-        loss: In training, the name of the loss that the gradients start from; None takes the architecture's first.
+        loss: In training, the name of the loss that the gradients start from; None takes the architecture's default.
         logits: The positions whose logits a language model computes: `all`, or the `last` of each sequence, which is
             enough for a prefill.
     """
@@ -73,14 +76,19 @@ class Architecture:
             default. A default of None for `encoder_seq_len` means as long as the decoder's.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without
             attention.
+        attention_by_phase: The default in single phases, where it is another than the first.
         phases: The phases that it can be built for; unless given, `forward`, and `train` if there are losses.
         last_logits: Whether it can compute the logits of the last position alone.
         dtype: The parameters' default dtype: that of the published weights, or else bfloat16, in which models run
             today.
         aliases: Older spellings of configuration keys, and the key that each stands for.
         translated: Aliases that win over the key when a file has both (transformers applies its `attribute_map` last).
+        no_cost: Keys of its files that change no cost, each with the values at which it changes none (None: any value).
+            The keys that many families have, such as `initializer_range`, are known.
         losses: The losses of a training step, by the names that users give, the default first. `loss(config, outputs,
             builder)` adds the loss's nodes and returns its scalar.
+        default_loss: Returns the name of a configuration's default loss: a model without a head has no logits for a
+            cross-entropy. The first of `losses` unless given.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
@@ -92,11 +100,14 @@ class Architecture:
     presets: Mapping[str, Any]
     sizes: Mapping[str, Callable[[Any], Any]]
     attention: tuple[str, ...] = ()
+    attention_by_phase: Mapping[str, str] = attrs.field(factory=dict)
     last_logits: bool = False
     dtype: str = "bfloat16"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     translated: frozenset[str] = frozenset()
+    no_cost: Mapping[str, tuple[Any, ...] | None] = attrs.field(factory=dict)
     losses: Mapping[str, Callable[[Any, tuple[Value, ...], Builder], Value]] = attrs.field(factory=dict)
+    default_loss: Callable[[Any], str] | None = None
     phases: tuple[str, ...] = attrs.field(default=attrs.Factory(_phases, takes_self=True))
     model_types: tuple[str, ...] = ()
     doc: str = ""
@@ -112,7 +123,15 @@ class Architecture:
 
     def configured(self, content: Mapping[str, Any]) -> Any:
         """Returns the configuration that the keys of a config.json describe."""
-        return filled(self.config, content, self.name, self.aliases, self.translated)
+        return filled(self.config, content, self.aliases, self.translated)
+
+    def keys(self, content: Mapping[str, Any], *, defaults: bool = False) -> ConfigKeys:
+        """Returns what becomes of the keys of a config.json that the configuration does not take.
+
+        Raises ReadError for one that changes the cost or stands for a size, and unless `defaults` for a content of
+        which no size is read.
+        """
+        return account(self.config, content, self.name, self.aliases, self.no_cost, defaults)
 
     def preset(self, name: str) -> Any:
         """Returns the published configuration `name`, which is made once. Errors in its keys name the preset."""
@@ -128,6 +147,11 @@ class Architecture:
         self._configured[name] = found
         return found
 
+    def preset_keys(self, name: str) -> ConfigKeys:
+        """Returns what becomes of the keys of a preset's file that the configuration does not take."""
+        found = self.presets[name]
+        return NO_KEYS if isinstance(found, self.config) else self.keys(found, defaults=True)
+
     def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
         """Returns `config` with some keys set. Raises ConfigError for an unknown key, with the closest known one."""
         if not overrides:
@@ -138,19 +162,31 @@ class Architecture:
             outer, _, inner = key.partition(".")
             name = self.aliases.get(outer, outer)
             if name not in keys:
-                raise ConfigError(f"{self.name} has no configuration key {key!r}{suggest(key, keys)}")
+                raise self._no_key(key, keys)
             if inner:
                 kind = keys[name].metadata.get(WITHIN)
                 value = _within(kind, changes.get(name, getattr(config, name)), key, inner, value)
             changes[name] = value
         return attrs.evolve(config, **changes)
 
+    def _no_key(self, key: str, keys: Mapping[str, Any]) -> ConfigError:
+        """Returns the error for a key that the configuration does not take."""
+        from graphacct.models.known_keys import changes_no_cost
+        from graphacct.models.near_keys import stands_for
+
+        if changes_no_cost(key, None, self.no_cost) is not None:
+            return ConfigError(f"{self.name} has no configuration key {key!r}: it changes no cost, leave it out")
+        sizes = [name for name, field in keys.items() if SIZE in field.metadata]
+        near = stands_for(key, sizes)
+        hint = f"; did you mean {near!r}?" if near else suggest(key, keys)
+        return ConfigError(f"{self.name} has no configuration key {key!r}{hint}")
+
     def workload(self, config: Any, workload: Workload) -> Workload:
         """Returns `workload` with this architecture's defaults filled in. Raises ConfigError for a size that does not
         fit."""
         full: dict[str, Any] = {
             "batch": check_dim(workload.batch, "batch"),
-            "attention": self._attention(workload.attention),
+            "attention": self._attention(workload.attention, workload.phase),
         }
         for size in SIZES:
             given = getattr(workload, size)
@@ -164,7 +200,7 @@ class Architecture:
             full[name] = _one_of(known, getattr(workload, name), name)
         if full["phase"] not in self.phases:
             raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
-        full["loss"] = self._loss(workload.loss, full["phase"])
+        full["loss"] = self._loss(config, workload.loss, full["phase"])
         if full["logits"] == "last":
             self._last_logits(full["phase"])
         self._decoding(workload, full)
@@ -195,26 +231,30 @@ class Architecture:
         length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
         full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len", 0)}
 
-    def _attention(self, wanted: str | None) -> str | None:
+    def _attention(self, wanted: str | None, phase: str) -> str | None:
         if wanted is None:
-            return self.attention[0] if self.attention else None
+            return self.attention_by_phase.get(phase, self.attention[0]) if self.attention else None
         if wanted not in self.attention:
             kinds = " or ".join(self.attention)
             has = f"attention is {kinds}, not {wanted!r}" if kinds else f"has no attention to be {wanted!r}"
-            raise ConfigError(f"{self.name}: {has}")
+            why = "; absorbed is for latent attention, which it does not have" if wanted == ABSORBED else ""
+            raise ConfigError(f"{self.name}: {has}{why}")
         return wanted
 
-    def _loss(self, wanted: str | None, phase: str) -> str | None:
-        """Returns the name of the loss. Raises ConfigError for one that the architecture does not have, or outside
-        training."""
-        default = next(iter(self.losses), None)
-        if default is None and (phase == "train" or wanted is not None):
+    def _loss(self, config: Any, wanted: str | None, phase: str) -> str | None:
+        """Returns the name of the loss, None outside training. Raises ConfigError for one that the architecture does
+        not have, or outside training."""
+        if not self.losses and (phase == TRAIN or wanted is not None):
             raise ConfigError(f"{self.name} declares no losses, of which a training step starts its gradients from one")
+        if phase != TRAIN:
+            if wanted is not None:
+                raise ConfigError(
+                    f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"'
+                )
+            return None
         if wanted is None:
-            return default
-        if _one_of(tuple(self.losses), wanted, "loss") != default and phase != "train":
-            raise ConfigError(f'loss {wanted!r} is what a training step starts its gradients from: add phase="train"')
-        return wanted
+            wanted = next(iter(self.losses)) if self.default_loss is None else self.default_loss(config)
+        return _one_of(tuple(self.losses), wanted, "loss")
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """Returns the graph of one configuration on one workload."""
@@ -258,7 +298,9 @@ def _checked(value: Any, subject: str) -> Any:
 
 
 def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
-    """Returns a nested configuration, of the class `kind`, with one of its keys set."""
+    """Returns a nested configuration, of the class `kind`, or an object of settings, with one of its keys set."""
+    if kind is None and isinstance(config, Mapping):  # settings, which their field checks
+        return {**config, inner: value}
     known = [] if kind is None else [field.name for field in attrs.fields(kind)]
     if kind is None or inner not in known:
         raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")

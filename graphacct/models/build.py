@@ -13,6 +13,7 @@ from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.architecture import Workload
 from graphacct.models.find import ModelChoice, find_model
+from graphacct.models.finished import fixed, in_phase
 from graphacct.tensors import dtype_name
 
 
@@ -31,11 +32,12 @@ def build(
 
     Args:
         model: A preset's or an architecture's name (`gpt2-xl`), a path that a reader accepts, `module:function`
-            (a function that returns a Graph), a Graph, which is returned as it is, or an object that a reader knows: a
+            (a function that returns a Graph), a Graph, which is taken as it is, or an object that a reader knows: a
             networkx graph, a mapping with the keys of a config.json; or what `find_model` found.
         set: Configuration keys to override.
         dtype: The parameters' dtype; the architecture's own unless given.
-        lora: Low-rank adapters, each `RANK:GLOB`; the glob matches the adapted matrices, by node or weight name. All
+        lora: Low-rank adapters, each `RANK:GLOB` (the glob matches the adapted matrices, by node or weight name),
+            `RANK:NAME,NAME` (names of modules, as the peft library takes them) or `RANK:all-linear`. All
             other parameters are frozen. Works on a finished graph too. Short for the transform `lora`, applied before
             all others.
         lora_dropout: In training, the dropout in front of the adapters.
@@ -49,7 +51,8 @@ def build(
     file that cannot be read.
     """
     with recording() as conditions:
-        graph = _built(find_model(model, plugins), set or {}, dtype, lora, lora_dropout, transforms, plugins, workload)
+        found = find_model(model, plugins, set or {})
+        graph = _built(found, set or {}, dtype, lora, lora_dropout, transforms, plugins, workload)
         conditions.add(graph.conditions)
     return graph if graph.conditions == conditions.found else attrs.evolve(graph, conditions=conditions.found)
 
@@ -75,7 +78,7 @@ def _built(
         from graphacct.transforms.transform import transformed
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
-    return graph
+    return attrs.evolve(graph, config_keys=found.keys) if isinstance(found, ModelChoice) else graph
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
@@ -95,16 +98,18 @@ def _graph(
 ) -> Graph:
     """Returns the graph of a model that was found, without adapters.
 
-    A finished graph has fixed sizes: options that would change them raise an error.
+    A finished graph has fixed sizes: options that would change them raise an error. It takes a phase, which may be
+    `train` instead of `forward`.
     """
     if isinstance(found, Graph):
-        given = [*workload, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]
+        sizes = [name for name in workload if name != "phase"]
+        given = [*sizes, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]
         if given:
-            fixed = f"{found.name!r} is a finished graph, whose sizes are fixed: it takes no {', '.join(given)}"
-            raise ConfigError(fixed)
-        return found
+            raise fixed(found, given)
+        return in_phase(found, workload.get("phase"))
     try:
-        config = found.architecture.configure(found.config, overrides)
+        left = {key: value for key, value in overrides.items() if key not in found.applied}
+        config = found.architecture.configure(found.config, left)
         dtype = dtype_name(dtype or getattr(config, "dtype", None) or found.architecture.dtype)
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:

@@ -9,16 +9,15 @@ from typing import Any
 import attrs
 
 from graphacct.dims import Dim, check_dim
-from graphacct.errors import ConfigError, ReadError, brief, suggest
+from graphacct.errors import ConfigError, brief, suggest
 from graphacct.models.keys import filled
+from graphacct.models.metadata import SIZE, SWITCH, WITHIN
 from graphacct.tensors import dtype_name
 
 OPTIONAL: Mapping[str, Any] = {"optional": True}
 """The metadata of a field for which null is a value (no window, no cap), even if its default is not null."""
-
-
-WITHIN = "within"
-"""The metadata key of a field that holds a nested configuration; the value is the configuration's class."""
+SIZED: Mapping[str, Any] = {SIZE: True}
+OPTIONAL_SIZE: Mapping[str, Any] = {**OPTIONAL, **SIZED}
 MOST = 2**31 - 1
 """The largest size that a configuration can have; published ones have up to ten million positions."""
 
@@ -42,7 +41,13 @@ def _converter(check: Callable[[Any, attrs.Attribute[Any]], Any]) -> Any:
 
 def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
     """Returns a dimension or a count: a positive int, a sympy expression or a numpy array."""
-    return checked_field(_at_least(minimum), default)
+    return checked_field(_at_least(minimum), default, metadata=SIZED)
+
+
+def switched_size(default: Any, switch: str, *, minimum: int = 1, optional: bool = False) -> Any:
+    """Returns a size that means nothing, and may be any value in a file, if the key `switch` is false."""
+    check = _optional_size if optional else _at_least(minimum)
+    return checked_field(check, default, metadata={**(OPTIONAL_SIZE if optional else SIZED), SWITCH: switch})
 
 
 @cache
@@ -68,7 +73,7 @@ def counts(default: Sequence[int], length: int | None = None) -> Any:
             raise ConfigError(f"{field.name} are {number}counts with commas between, not {brief(value)}")
         return tuple(check_dim(_whole(part), field.name) for part in parts)
 
-    return checked_field(check, tuple(default))
+    return checked_field(check, tuple(default), metadata=SIZED)
 
 
 def _whole(part: Any) -> Any:
@@ -78,7 +83,7 @@ def _whole(part: Any) -> Any:
 
 def optional_size(default: Any = None) -> Any:
     """Returns a dimension or None (null in a file), even if the default is a number."""
-    return checked_field(_optional_size, default, metadata=OPTIONAL)
+    return checked_field(_optional_size, default, metadata=OPTIONAL_SIZE)
 
 
 def _optional_size(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
@@ -173,7 +178,7 @@ def sides(default: int) -> Any:
         height, width = (check_dim(_whole(side), field.name) for side in pair)
         return height, width
 
-    return checked_field(check, (default, default))
+    return checked_field(check, (default, default), metadata=SIZED)
 
 
 def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | None = None) -> Any:
@@ -207,8 +212,9 @@ def label_count(default: int = 2) -> Any:
     return checked_field(check, default)
 
 
-def nested(config: type[Any], owner: str) -> Any:
-    """Returns a nested configuration, such as the text tower's; None if there is none."""
+def nested(config: type[Any], owner: str = "") -> Any:
+    """Returns a nested configuration, such as the text tower's; None if there is none. `owner` is the family, as its
+    author calls it."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Any:
         if value is None or isinstance(value, config):
@@ -216,8 +222,8 @@ def nested(config: type[Any], owner: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{field.name} is an object with the keys of a configuration, not {brief(value)}")
         try:
-            return filled(config, value, owner)
-        except (ConfigError, ReadError) as error:
-            raise type(error)(f"in {field.name}: {error}") from error
+            return filled(config, value)
+        except ConfigError as error:
+            raise ConfigError(f"in {field.name}: {error}") from error
 
     return checked_field(check, None, metadata={WITHIN: config})

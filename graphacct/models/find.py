@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure, unknown
+from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure
+from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
 from graphacct.models.architecture import Architecture
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from graphacct.models.reader import Reader
 
 Result = TypeVar("Result")
+NO_OVERRIDES: Mapping[str, Any] = {}
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -28,20 +30,26 @@ class ModelChoice:
         architecture: Its architecture.
         config: Its configuration, an instance of the architecture's class.
         path: The file that describes it, for messages; empty for a preset.
+        keys: The keys of its file that the configuration does not take.
+        applied: Overrides (`set`) that the reader has applied already, because the configuration does not take them.
     """
 
     name: str
     architecture: Architecture
     config: Any
     path: str = ""
+    keys: ConfigKeys = NO_KEYS
+    applied: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"<ModelChoice {self.name}>"
 
 
-def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
-    """Returns a finished graph, or the ModelChoice to build one from. `model` is a name, a path, `module:function`, an
-    object that a reader knows, or a Graph or ModelChoice, which are returned unchanged.
+def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Graph | ModelChoice:
+    """Returns a finished graph, or the ModelChoice to build one from. `model` is a name (a preset's, or its
+    repository's on the Hugging Face Hub), a path, `module:function`, an object that a reader knows, or a Graph or
+    ModelChoice, which are returned unchanged. `overrides` are configuration keys that replace those of a file before it
+    is read (`model_type` among them).
 
     Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that yields no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
@@ -54,23 +62,29 @@ def find_model(model: object, plugins: Plugins) -> Graph | ModelChoice:
         validate(model)
         return model
     if not isinstance(model, (str, os.PathLike)):
-        return _read(model, plugins)
+        return _read(model, plugins, overrides)
     name = os.fspath(model)
     found = preset(name, plugins)
     if found is not None:
-        return ModelChoice(name, *found)
+        architecture, config = found
+        keys = architecture.preset_keys(name) if name in architecture.presets else NO_KEYS
+        return ModelChoice(name, architecture, config, keys=keys)
     if os.path.exists(name):
-        return _read(name, plugins)
+        return _read(name, plugins, overrides)
     known = presets(plugins)
     spelled = next((other for other in known if other.lower() == name.lower()), name)
     if spelled != name:
         return find_model(spelled, plugins)
+    from graphacct.models.hub_names import preset_of_hub_name, unknown_model  # most models are found before this
+
+    of_hub = preset_of_hub_name(name, plugins)
+    if of_hub is not None:
+        return find_model(of_hub, plugins)
     module, colon, function = name.partition(":")
     if colon and module.replace(".", "").isidentifier():
         return _call(module, function, plugins.operators)
-    if os.sep in name or name.endswith(".json"):
-        raise ReadError(f"no such file: {name!r}")
-    raise unknown("model", name, known, "graphacct list architectures shows all")
+    of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
+    raise unknown_model(name, of_presets, list(plugins.architectures), plugins)
 
 
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
@@ -96,13 +110,15 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
     return table
 
 
-def _read(model: Any, plugins: Plugins) -> Graph | ModelChoice:
+def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph | ModelChoice:
     """Returns the result of the first reader that accepts an existing path, or an object."""
     for reader in plugins.readers.values():
         if not _asked(reader, model, plugins, lambda reader: reader.accepts(model)):
             continue
         if reader.find is not None:
-            found: object = _asked(reader, model, plugins, lambda reader: reader.find(model, plugins))
+            found: object = _asked(reader, model, plugins, lambda reader: _found(reader, model, plugins, overrides))
+            if isinstance(found, ModelChoice):
+                return found
             if isinstance(found, tuple) and len(found) == 3 and isinstance(found[1], Architecture):
                 return ModelChoice(*found, model if isinstance(model, str) else "")
             wanted = "not a model's name, its architecture and its configuration"
@@ -120,6 +136,12 @@ def _read(model: Any, plugins: Plugins) -> Graph | ModelChoice:
     if os.path.isdir(model):
         raise ReadError(f"{model!r} is a folder without a config.json that is a file")
     raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")
+
+
+def _found(reader: Reader, model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> object:
+    """Returns what a reader of models finds."""
+    assert reader.find is not None
+    return reader.find(model, plugins, overrides) if reader.takes_overrides else reader.find(model, plugins)
 
 
 def _asked(reader: Reader, model: Any, plugins: Plugins, ask: Callable[[Any], Result]) -> Result:

@@ -1,78 +1,38 @@
-"""The keys of a config.json: which ones a configuration takes, and which ones it must not ignore.
+"""The keys of a config.json: which ones a configuration takes, and what becomes of every other.
 
-A file holds only the values that differ from its class's defaults, and older files use older keys. An unknown key that
-changes the cost is an error; every other unknown key is ignored.
+A file holds only the values that differ from its class's defaults, and older files use older keys. Of a key that the
+configuration does not take, `account` says whether it changes no cost, describes what the class leaves out, or is not
+understood. An unknown key that changes the cost, or that is close to a size, is an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from graphacct.errors import ConfigError, ReadError, brief
+from graphacct.errors import ConfigError
+from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
+from graphacct.models.metadata import SETTINGS, SIZE, SWITCH, WITHIN
 
 NONE: Mapping[str, str] = {}
-OFF: tuple[Any, ...] = (None, False, 0, 0.0, 1, 1.0, "", "none", [], {})
-"""Values with which a key changes nothing."""
-COSTLY = frozenset(
-    [
-        "add_cross_attention",
-        "alibi",
-        "attention_bias",
-        "attn_logit_softcapping",
-        "clip_qkv",
-        "cross_attention_hidden_size",
-        "decoder_layers",
-        "encoder_layers",
-        "final_logit_softcapping",
-        "first_k_dense_replace",
-        "kv_lora_rank",
-        "layer_types",
-        "mlp_bias",
-        "mlp_only_layers",
-        "moe_intermediate_size",
-        "moe_layer_freq",
-        "multi_query",
-        "n_routed_experts",
-        "n_shared_experts",
-        "new_decoder_architecture",
-        "num_experts",
-        "num_experts_per_tok",
-        "num_local_experts",
-        "num_kv_heads",
-        "num_key_value_heads",
-        "parallel_attn",
-        "per_layer_config",
-        "q_lora_rank",
-        "qk_layernorm",
-        "quantization_config",
-        "shared_expert_intermediate_size",
-        "sliding_window",
-        "use_parallel_residual",
-        "use_bidirectional_attention",
-        "use_sliding_window",
-        "use_qk_norm",
-    ]
-)
-"""Keys that change the cost of the families that know them. In any other family they are an error."""
-WITHOUT = {"quantization_config": "; a file without it is the model with its weights unpacked"}
-"""Advice for the error: what a file describes without the key."""
+NO_COSTS: Mapping[str, tuple[Any, ...] | None] = {}
+FAMILY = "model_type"
 
 
 def filled(
     config: type[Any],
     content: Mapping[str, Any],
-    owner: str,
     aliases: Mapping[str, str] = NONE,
     translated: Container[str] = (),
 ) -> Any:
     """Returns the configuration from the keys that its class knows.
 
     A file may have a key in several spellings. The configuration's own spelling wins, except over an alias that is
-    `translated`. Raises ReadError for a key that changes the cost and that the family `owner` does not know;
-    ConfigError for a value that does not fit, with the key as the file spells it.
+    `translated`. A value that does not fit is left out if another key switches it off.
+
+    Raises ConfigError for any other value that does not fit, with the key as the file spells it.
     """
     fields = {field.name: field for field in attrs.fields(config)}
     given: dict[str, Any] = {}
@@ -81,11 +41,6 @@ def filled(
     for key, value in content.items():
         name = aliases.get(key, key)
         if name not in fields:
-            if key in COSTLY and (value is True or value not in OFF):  # True equals 1
-                raise ReadError(
-                    f"{key} is {brief(value)}, which {owner} does not know and which changes the cost"
-                    f"{WITHOUT.get(key, '')}"
-                )
             continue
         if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
             continue
@@ -94,10 +49,85 @@ def filled(
         elif name in fixed or (key != name and content.get(name) is not None) or given.get(name) is not None:
             continue
         given[name], spelled[name] = value, key
-    try:
-        return config(**given)
-    except ConfigError as error:
-        name = str(error).partition(" ")[0]
-        if spelled.get(name, name) != name:  # name the key as the file spells it
-            raise ConfigError(f"{spelled[name]} {str(error)[len(name) + 1 :]}") from error
-        raise
+    while True:
+        try:
+            return config(**given)
+        except ConfigError as error:
+            name = str(error).partition(" ")[0]
+            if name in given and _switched_off(fields[name], given, fields):
+                del given[name]
+            elif spelled.get(name, name) != name:  # name the key as the file spells it
+                raise ConfigError(f"{spelled[name]} {str(error)[len(name) + 1 :]}") from error
+            else:
+                raise
+
+
+def _switched_off(field: Any, given: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """Returns whether a field means nothing, because its switch is false in the file or by default."""
+    switch = field.metadata.get(SWITCH)
+    return switch is not None and given.get(switch, fields[switch].default) is False
+
+
+def account(
+    config: type[Any],
+    content: Mapping[str, Any],
+    owner: str,
+    aliases: Mapping[str, str] = NONE,
+    no_cost: Mapping[str, tuple[Any, ...] | None] = NO_COSTS,
+    defaults: bool = False,
+) -> ConfigKeys:
+    """Returns what becomes of the keys that the configuration does not take.
+
+    Args:
+        config: The configuration's class.
+        content: The keys of the file.
+        owner: The family, for messages.
+        aliases: Other spellings of keys that the family reads.
+        no_cost: Keys of the family that change no cost, each with the values at which that holds (None: any).
+        defaults: Whether a content without a size may stand for the family's default sizes, if every key of it is
+            understood.
+
+    Raises ReadError for a key that changes the cost or stands for a size, and that the family does not take; and for a
+    content of which no size is read.
+    """
+    unknown = {path: value for path, value in _unknown(config, content, aliases) if path != FAMILY}
+    found = NO_KEYS
+    if unknown:
+        from graphacct.models.unknown_keys import sorted_out
+
+        found = sorted_out(config, content, unknown, owner, aliases, no_cost)
+    if not (defaults and not found.not_understood) and not _has_size(config, content, aliases):
+        from graphacct.models.unknown_keys import without_sizes
+
+        raise without_sizes(owner, found.not_understood)
+    return found
+
+
+def _unknown(config: type[Any], content: Mapping[str, Any], aliases: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yields the keys that the configuration, or a nested one, does not take, with their values."""
+    fields = {field.name: field.metadata for field in attrs.fields(config)}
+    for key, value in content.items():
+        name = aliases.get(key, key)
+        if name not in fields:
+            yield key, value
+        elif isinstance(value, Mapping) and fields[name]:
+            metadata = fields[name]
+            if WITHIN in metadata:
+                for inner, held in _unknown(metadata[WITHIN], value, NONE):
+                    yield f"{key}.{inner}", held
+            for inner in value if SETTINGS in metadata else ():
+                if inner not in metadata[SETTINGS]:
+                    yield f"{key}.{inner}", value[inner]
+
+
+def _has_size(config: type[Any], content: Mapping[str, Any], aliases: Mapping[str, str]) -> bool:
+    """Returns whether a size is read from the content, or the configuration has no sizes."""
+    fields = {field.name: field.metadata for field in attrs.fields(config)}
+    for key, value in content.items():
+        metadata = fields.get(aliases.get(key, key))
+        if metadata is None or value is None:
+            continue
+        within = metadata.get(WITHIN)
+        if SIZE in metadata or (within is not None and isinstance(value, Mapping) and _has_size(within, value, NONE)):
+            return True
+    return not any(SIZE in metadata or WITHIN in metadata for metadata in fields.values())

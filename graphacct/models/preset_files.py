@@ -11,6 +11,8 @@ from typing import Any
 from graphacct.files import read_json
 
 ENDING = ".json"
+HUB_NAMES = "hub_names.txt"
+"""The file, beside the presets, of their names on the Hugging Face Hub."""
 
 
 class PresetFiles(Mapping[str, Mapping[str, Any]]):
@@ -29,6 +31,22 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
         """The folder of the files."""
         folder, module = os.path.split(self.family)
         return os.path.join(folder, "presets", os.path.splitext(module)[0])
+
+    @cached_property
+    def hub_names(self) -> Mapping[str, str]:
+        """The preset of each repository on the Hugging Face Hub that has this very model, by its name in small letters
+        with the organisation (`qwen/qwen3-8b`), and without it after a slash (`/qwen3-8b`).
+
+        Each line of the file `hub_names.txt` is a preset's name and its repositories. A repository whose config.json
+        has other sizes (a fine-tuned model with a shorter context) is not in it.
+        """
+        path = os.path.join(self.folder, HUB_NAMES)
+        if not os.path.isfile(path):
+            return {}
+        with open(path, encoding="utf-8") as file:
+            lines = [line.split() for line in file]
+        full = {name.lower(): preset for preset, *names in lines for name in names}
+        return {**{f"/{name.rpartition('/')[2]}": preset for name, preset in full.items()}, **full}
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:
         """Raises KeyError for a name that has no file, ReadError for a file that is not JSON."""

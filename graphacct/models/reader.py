@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from graphacct.errors import ConfigError
 from graphacct.graph.graph import Graph
 from graphacct.operators.operator import Operator
-
-if TYPE_CHECKING:
-    from graphacct.hooks.manager import Plugins
-    from graphacct.models.architecture import Architecture
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -28,7 +24,8 @@ class Reader:
         read: Returns the graph, from the path or object and the registered operators by name. Raises ReadError, which
             names the file and the fault. None for a format that describes a model rather than a graph.
         find: For such a format, returns the model's name, architecture and configuration, which like a preset's can be
-            built for any workload.
+            built for any workload; or a ModelChoice, which also accounts for the file's keys.
+        takes_overrides: Whether `find` takes a third argument: the configuration keys that the user overrides.
         replaces: Whether it replaces another plugin's reader of the same name.
     """
 
@@ -36,8 +33,9 @@ class Reader:
     doc: str
     accepts: Callable[[Any], bool]
     read: Callable[[Any, Mapping[str, Operator]], Graph] | None = None
-    find: Callable[[Any, Plugins], tuple[str, Architecture, Any]] | None = None
+    find: Callable[..., Any] | None = None
     replaces: bool = False
+    takes_overrides: bool = False
 
     def __repr__(self) -> str:
         return f"<Reader {self.name}>"

@@ -31,6 +31,8 @@ def operator(
     preserves_layout: bool | str = False,
     caches: Callable[..., Dim] | None = None,
     stacks: bool = False,
+    known_as: Sequence[str] = (),
+    more_operands: str = "",
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -89,6 +91,8 @@ def operator(
             preserves_layout,
             caches,
             stacks,
+            tuple(known_as),
+            more_operands,
         )
 
     return decorate

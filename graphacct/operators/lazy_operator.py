@@ -25,11 +25,13 @@ class LazyOperator:
         name: The operator's name.
         module: The module that has it, under any name.
         replaces: Whether it takes the place of an operator of this name from another plugin.
+        known_as: Its names in other libraries, for suggestions.
     """
 
     name: str
     module: str
     replaces: bool = False
+    known_as: tuple[str, ...] = ()
 
     def load(self) -> Operator:
         """Returns the operator itself; OperatorError if the module has none of this name."""

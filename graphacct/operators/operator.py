@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from graphacct.dims import Dim, check_dim, prod
-from graphacct.errors import OperatorError, SignatureError, suggest
+from graphacct.errors import OperatorError, ShapeError, SignatureError, suggest
 from graphacct.layout import ordered
 from graphacct.operators.cost import Cost, Work, full_cost
 from graphacct.operators.shape_inference import PROMOTE, as_specs, check_specs, default_dtype, promote
@@ -113,6 +113,8 @@ class Operator:
             sequence adds, as a function like the formula; 0 if it does not grow.
         stacks: Whether it stacks the results of a block's repetitions when the block is unrolled. It is a view, or else
             folded and unrolled graphs would not cost the same.
+        known_as: Its names in other libraries, for suggestions.
+        more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
     """
 
     name: str
@@ -133,6 +135,8 @@ class Operator:
     preserves_layout: bool | str = False
     caches: Callable[..., Dim] | None = None
     stacks: bool = False
+    known_as: tuple[str, ...] = ()
+    more_operands: str = ""
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
@@ -171,7 +175,12 @@ class Operator:
     def _apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
         if attributes or self.attributes:
             self.check_attributes(attributes)
-        dims, batch = self.signature.bind(specs)
+        try:
+            dims, batch = self.signature.bind(specs)
+        except ShapeError as error:
+            if self.more_operands and len(specs) > len(self.signature.inputs):
+                raise ShapeError(f"{error}; {self.more_operands}") from error
+            raise
         dtype = promote(specs) if self.dtype == PROMOTE else self.dtype or default_dtype(specs)
         if self.infer is None:
             if self.attributes:

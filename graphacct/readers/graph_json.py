@@ -36,15 +36,21 @@ def read(path: str | os.PathLike[str], operators: Mapping[str, Operator]) -> Gra
     file = Path(path)
     content = read_json(file)
     try:
-        return from_dict(content, file.stem, operators)
+        return from_dict(content, file.stem, operators, file.name)
     except GraphacctError as error:
         raise ReadError(f"{file}: {error}") from error
 
 
-def from_dict(content: Any, name: str, operators: Mapping[str, Operator]) -> Graph:
-    """Returns the graph of the parsed JSON; `name` is used if the file gives none."""
+def from_dict(content: Any, name: str, operators: Mapping[str, Operator], file: str = "") -> Graph:
+    """Returns the graph of the parsed JSON; `name` is used if the file gives none. `file` is the file's name, for
+    messages."""
     if isinstance(content, Mapping) and "schema" not in content:
-        raise ReadError("has neither a schema, as a saved graph has, nor a model_type, as a config.json has")
+        from graphacct.readers.foreign import kind_of
+
+        raise ReadError(
+            kind_of(content, file)
+            or "has neither a schema, as a saved graph has, nor a model_type, as a config.json has"
+        )
     graph = _object(content, "the file", GRAPH_KEYS)
     if graph.get("schema") != SCHEMA:
         raise ReadError(f"its schema is {graph.get('schema')!r}, not {SCHEMA!r}: see docs/graph-json.md")

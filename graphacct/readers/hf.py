@@ -1,8 +1,8 @@
 """Hugging Face's config.json: the configuration of a model that somebody has on disk.
 
-A file holds only the values that differ from its class's defaults, and older files use older keys. An unknown key that
-changes the cost is an error; every other unknown key is ignored. Code that a file names (`auto_map`) is never run, and
-nothing is fetched.
+A file holds only the values that differ from its class's defaults, and older files use older keys. What becomes of a
+key that the family does not take is in `models/keys.py`. Code that a file names (`auto_map`) is never run, and nothing
+is fetched.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from graphacct.errors import GraphacctError, ReadError, brief, suggest
 from graphacct.files import read_json
+from graphacct.models.find import NO_OVERRIDES, ModelChoice
+from graphacct.models.keys import FAMILY
 
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
@@ -50,15 +54,24 @@ def accepts(model: Any) -> bool:
 
 
 def find(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
-    """Returns the model's name, its architecture and its configuration, from a path or from a mapping with a file's
-    keys.
+    """Returns the model's name, its architecture and its configuration, as `choose` finds them; a file may leave all
+    sizes out."""
+    found = choose(model, plugins, defaults=True)
+    return found.name, found.architecture, found.config
+
+
+def choose(
+    model: Any, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES, defaults: bool = False
+) -> ModelChoice:
+    """Returns the model, from a path or from a mapping with a file's keys. `overrides` replace keys of the file before
+    it is read, `model_type` among them; the caller applies those that the family takes once more. A file must have a
+    size, unless its family's `defaults` will do; a mapping may name the family alone.
 
     Raises ReadError, which names the file, the key, the value and what was expected.
     """
     if isinstance(model, Mapping):
         try:
-            architecture = _architecture(model, plugins)
-            return _called(model) or architecture.name, architecture, architecture.configured(model)
+            return _choice(model, plugins, overrides, _called(model), defaults=True)
         except GraphacctError as error:
             raise ReadError(f"the configuration: {error}") from error
     file = os.path.join(model, FILE) if os.path.isdir(model) else model
@@ -66,16 +79,37 @@ def find(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
     try:
         if not isinstance(content, dict):
             raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
-        architecture = _architecture(content, plugins)
-        return _name(file), architecture, architecture.configured(content)
+        return _choice(content, plugins, overrides, _name(file), model, defaults)
     except GraphacctError as error:
         raise ReadError(f"{file}: {error}") from error
 
 
-def _architecture(content: Mapping[str, Any], plugins: Plugins) -> Architecture:
+def _choice(
+    content: Mapping[str, Any],
+    plugins: Plugins,
+    overrides: Mapping[str, Any],
+    name: str,
+    path: str = "",
+    defaults: bool = False,
+) -> ModelChoice:
+    """Returns the model that the keys describe."""
+    content = {**content, **{key: value for key, value in overrides.items() if key in content or key == FAMILY}}
+    architecture = _architecture(content, plugins, os.path.basename(path))
+    takes = {field.name for field in attrs.fields(architecture.config)}
+    applied = frozenset(key for key in overrides if key in content and architecture.aliases.get(key, key) not in takes)
+    keys = architecture.keys(content, defaults=defaults)
+    return ModelChoice(name or architecture.name, architecture, architecture.configured(content), path, keys, applied)
+
+
+def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Architecture:
     known = {name: item for item in plugins.architectures.values() for name in item.model_types}
-    kind = content.get("model_type") or _by_class(content.get("architectures"), known)
+    kind = content.get(FAMILY) or _by_class(content.get("architectures"), known)
     if not isinstance(kind, str):
+        from graphacct.readers.foreign import kind_of
+
+        foreign = kind_of(content, file)
+        if foreign:
+            raise ReadError(foreign)
         raise ReadError(f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'")
     if kind not in known:
         raise ReadError(
@@ -89,11 +123,18 @@ def _by_class(names: Any, known: Iterable[str]) -> str | None:
     """Returns the family of a file without a `model_type`: the one in its class's name."""
     name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
     stem = re.sub(CLASS_ENDING, "", name).lower()
-    return next((kind for kind in known if kind.replace("_", "") == stem), None)
+    plain = {kind.replace("_", "").replace("-", ""): kind for kind in known}
+    return plain.get(stem) or plain.get(f"{stem}text")
 
 
 def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     """Returns the advice for a model_type that no family reads."""
+    by_class = _by_class(content.get("architectures"), known)
+    if by_class is not None:
+        return (
+            f"its class {content['architectures'][0]} is of {by_class}: set=model_type={by_class} reads it as that, if "
+            "the file has all the keys of that family"
+        )
     text = content.get("text_config")
     inner = text.get("model_type") if isinstance(text, Mapping) else None
     if isinstance(inner, str) and inner in known:

@@ -10,10 +10,12 @@ from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
 from graphacct.decisions import condition_text
+from graphacct.graph.config_keys import NO_KEYS
 from graphacct.render.records import plain_value, quantities, ratios_among, ratios_of, records
 
 if TYPE_CHECKING:
     from graphacct.costs.coverage import Coverage
+    from graphacct.graph.config_keys import ConfigKeys
     from graphacct.reports.report import Report
 
 SCHEMA = "graphacct.report/1"
@@ -38,6 +40,7 @@ def heading(report: Report) -> dict[str, Any]:
         "convention": report.convention,
         "coverage": coverage(report.coverage),
         "workload": {name: plain_value(value, name) for name, value in report.workload.items()},
+        **config_keys(report.config_keys),
         **conditions(report.conditions),
     }
 
@@ -45,6 +48,13 @@ def heading(report: Report) -> dict[str, Any]:
 def conditions(found: Sequence[Any]) -> dict[str, Any]:
     """Returns what the figures assume of symbols, as texts; nothing where they assume nothing."""
     return {"conditions": list(map(condition_text, found))} if found else {}
+
+
+def config_keys(keys: ConfigKeys | None) -> dict[str, Any]:
+    """Returns what became of the keys of a model's config.json: none are left of a model without one."""
+    keys = keys or NO_KEYS
+    found: dict[str, Any] = {"not_understood": [*keys.not_understood], "no_cost": [*keys.no_cost]}
+    return {"config_keys": found | ({"left_out": [*keys.left_out]} if keys.left_out else {})}
 
 
 def coverage(value: Coverage) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from graphacct.render.units import human, params, percent
 
 if TYPE_CHECKING:
     from graphacct.costs.quantities import Quantity
+    from graphacct.graph.config_keys import ConfigKeys
     from graphacct.reports.report import Report
     from graphacct.reports.rows import ParameterRow, Row
 
@@ -136,7 +137,7 @@ def sheet(
         (Column(label), *[Column(OPERATOR)] * len(second), *[Column(title(item), True) for item in quantities]),
         tuple(lines),
         Line((_total_label(report), *second, *totals)),
-        (*_rest(report, names, binary), terms(report)),
+        (*_rest(report, names, binary), terms(report), *key_notes(report.config_keys)),
         warning(report),
         bars=SHARE in names,
     )
@@ -184,6 +185,11 @@ def terms(report: Report) -> str:
     coverage = report.coverage
     whole = f"{coverage.costed} of {coverage.total} nodes costed{conditions_text(report.conditions)}"
     return f"convention {printable(report.convention)}; {whole}"
+
+
+def key_notes(keys: ConfigKeys | None) -> tuple[str, ...]:
+    """Returns what a reader must know of the keys of the model's config.json, a line each."""
+    return () if keys is None else tuple(map(printable, keys.notes()))
 
 
 def warning(report: Report) -> str:
@@ -284,7 +290,7 @@ def _parameters(report: Report, binary: bool) -> Sheet:
         ),
         tuple(_parameter(row) for row in report.by_parameter),
         None,
-        (f"total {', '.join(total)}", terms(report)),
+        (f"total {', '.join(total)}", terms(report), *key_notes(report.config_keys)),
         warning(report),
     )
 

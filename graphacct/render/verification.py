@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.checkpoints.verify import Verification
+from graphacct.checkpoints.verify import MTP, Verification
 from graphacct.render.printable import printable
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import params
@@ -17,7 +17,8 @@ SCHEMA = "graphacct.verification/1"
 def sheet(found: Verification, checkpoint: str) -> Sheet:
     """Returns one line for each tensor that differs."""
     size = f"{found.tensors:,} tensors, {params(found.params)} parameters in {printable(checkpoint)}"
-    count = len(found.differences)
+    further = sum(item.kind == MTP for item in found.differences)
+    count = len(found.differences) - further
     differ = f"{count:,} tensor differs" if count == 1 else f"{count:,} tensors differ"
     verdict = "names and shapes are equal" if found.equal else differ
     lines = [
@@ -26,6 +27,9 @@ def sheet(found: Verification, checkpoint: str) -> Sheet:
     ]
     columns = (Column("Tensor", whole=True), Column("Differs"), Column("Model"), Column("Checkpoint"))
     read = tuple(f"{printable(how)}: {count:,} tensors" for how, count in found.conversions.items())
+    if further:
+        of = "1 tensor is" if further == 1 else f"{further:,} tensors are"
+        read += (f"{of} of multi-token-prediction layers, which the model's class leaves out",)
     return Sheet(
         printable(found.model), size, columns, tuple(lines), notes=(*read, verdict), rest="use the format json"
     )

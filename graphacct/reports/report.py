@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -15,6 +15,9 @@ from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import unknown
 from graphacct.reports.rows import ParameterRow, Row, by_operator, by_parameter, by_scope
+
+if TYPE_CHECKING:
+    from graphacct.graph.config_keys import ConfigKeys
 
 
 @attrs.frozen(slots=False, eq=False)
@@ -57,6 +60,11 @@ class Report:
     def workload(self) -> Mapping[str, Any]:
         """The sizes that the graph was built for."""
         return self.annotated.graph.workload
+
+    @property
+    def config_keys(self) -> ConfigKeys | None:
+        """What became of the keys of the model's config.json; None for a model without one."""
+        return self.annotated.graph.config_keys
 
     @cached_property
     def by_scope(self) -> tuple[Row, ...]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import attrs
 
-from graphacct.errors import GraphacctError, blame, unknown
+from graphacct.errors import GraphacctError, blame
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Value, value_names
 from graphacct.operators.operator import Operator
+from graphacct.operators.other_names import unknown_operator
 
 
 class Replacement:
@@ -37,7 +38,7 @@ class Replacement:
         """
         rule = self._operators.get(operator)
         if rule is None:
-            error: GraphacctError = unknown("operator", operator, self._operators)
+            error: GraphacctError = unknown_operator(operator, self._operators)
             raise type(error)(f"node {name!r}: {error}")
         try:
             application = rule.apply([operand.spec for operand in operands], attributes)

@@ -67,7 +67,7 @@ def measured(name: str) -> dict[str, Any]:
     workload = {"image_size": size} if images else {"seq_len": size}
     ours = graphacct.account(name, **workload, **(options if architecture.attention else {"convention": "matmul"}))
     step = graphacct.account(
-        name, **workload, phase="train", **(options if architecture.attention else {"convention": "matmul"})
+        name, **workload, phase="train", loss="sum", **(options if architecture.attention else {"convention": "matmul"})
     )
     given = inputs(model, 1, size)
     by_group = {"step_by_group": train_step(model, given, BY_GROUP)["total"]} if in_groups(model) else {}

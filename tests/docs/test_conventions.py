@@ -27,6 +27,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "convolution_transposed": ([(2, 6, 11, 13), (6, 2, 3, 5), (4,)], {"groups": 2}),
     "scaled_dot_product_attention": ([(2, 6, 3, 5), (2, 3, 7, 5), (2, 3, 7, 11), (3, 7)], {}),
     "scaled_dot_product_attention_with_sinks": ([(2, 6, 3, 5), (2, 3, 7, 5), (2, 3, 7, 11), (6,), (3, 7)], {}),
+    "latent_attention": ([(2, 6, 3, 5), (2, 7, 5)], {"values": 4}),
     "concat": ([(2, 3, 5), (2, 3, 5)], {}),
     "stack": ([(2, 3, 5), (2, 3, 5)], {}),
     "pow": ([(2, 3, 5)], {"exponent": 0.5}),
@@ -87,6 +88,7 @@ GRADIENTS_WITHOUT_ARITHMETIC = "Gradients without arithmetic, g passed on, moved
 TOGETHER = {("scaled_dot_product_attention", operand) for operand in "qkv"} | {
     ("scaled_dot_product_attention_with_sinks", operand) for operand in ("q", "k", "v", "sinks")
 }
+TOGETHER |= {("latent_attention", operand) for operand in ("q", "latents")}
 """The operands whose gradients one function states."""
 
 

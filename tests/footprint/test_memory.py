@@ -54,7 +54,7 @@ def measured(family: str, run: dict[str, Any], **options: Any) -> Memory:
 @pytest.mark.parametrize(("family", "run"), runs())
 def test_activations_are_torchs(family: str, run: dict[str, Any]) -> None:
     """What is kept and the forward peak, float32 on a CPU, to the byte; the gradients are as large as the weights."""
-    found = measured(family, run)
+    found = measured(family, run, loss="sum")
     assert found.saved_activations == run["saved_forward_to_logits"]["activation"]["bytes"]
     assert found.forward_peak == run["train_live_loss_sum"]["forward_peak_bytes"]
     assert found.peak == max(found.forward_peak, found.backward_peak)
@@ -65,7 +65,7 @@ def test_activations_are_torchs(family: str, run: dict[str, Any]) -> None:
 
 def test_the_worksheets_model() -> None:
     """23·8,192 + 10·16,384 + 2·1,024 + 5·128 bytes are kept; two rotary tables of 32 positions and 8 pairs."""
-    found = measured("transformer-lm", {"batch": 1, "seq": 32, "attn": "eager"})
+    found = measured("transformer-lm", {"batch": 1, "seq": 32, "attn": "eager"}, loss="sum")
     assert found.saved_activations == 23 * 8_192 + 10 * 16_384 + 2 * 1_024 + 5 * 128 == 354_944
     assert found.buffers == 2 * 32 * 8 * 4
     assert found.inputs == 32 * 8, "token ids as int64"

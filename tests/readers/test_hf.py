@@ -71,8 +71,24 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 def test_what_a_file_does_not_say_is_its_classs_default(tmp_path: Path) -> None:
-    """A config with a model_type alone is the family's default configuration."""
-    assert total(save(tmp_path / "a", {"model_type": "llama"})) == dict(graphacct.account("llama", seq_len=16).total)
+    """A config with one size has the family's defaults for all others; keys in Python may name the family alone."""
+    expected = dict(graphacct.account("llama", seq_len=16).total)
+    assert total(save(tmp_path / "a", {"model_type": "llama", "num_hidden_layers": 32})) == expected
+    assert dict(graphacct.account({"model_type": "llama"}, seq_len=16).total) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, r"no size of llama was read\n.* are the model 'llama', not this file's$"),
+        ({"num_labels": 3, "dtype": "float32"}, r"no size of llama was read\n"),
+        ({"wide": 64, "use_cache": True}, r"no size of llama was read; not understood: wide\n"),
+    ],
+)
+def test_a_file_without_a_size_is_no_models(tmp_path: Path, content: dict[str, Any], message: str) -> None:
+    """Its class's default sizes would be reported as if they were the file's."""
+    with pytest.raises(ReadError, match=message):
+        graphacct.account(save(tmp_path / "a", {"model_type": "llama", **content}))
 
 
 def test_older_spellings(tmp_path: Path) -> None:

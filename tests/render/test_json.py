@@ -51,6 +51,7 @@ def test_the_keys_are_those_of_the_contract(xl: dict[str, Any]) -> None:
         "convention",
         "coverage",
         "workload",
+        "config_keys",
         "total",
         "by_scope",
         "by_operator",
@@ -71,7 +72,15 @@ def test_every_key_of_the_contract_is_documented(xl: dict[str, Any]) -> None:
     """docs/json.md names each key."""
     page = Path(__file__).parents[2].joinpath("docs", "json.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)`", page))
-    rows = [xl, xl["coverage"], xl["workload"], xl["total"], xl["by_scope"][0], xl["by_parameter"][0]]
+    rows = [
+        xl,
+        xl["coverage"],
+        xl["workload"],
+        xl["config_keys"],
+        xl["total"],
+        xl["by_scope"][0],
+        xl["by_parameter"][0],
+    ]
     assert {key for row in rows for key in row} - documented == set()
 
 

@@ -49,7 +49,7 @@ def at(value: Any, point: Mapping[Any, int]) -> Any:
 
 
 def held(symbolic: Report, model: str, options: dict[str, Any], points: Any) -> int:
-    """Asserts that formulas have the numbers' values where their conditions hold; returns at how many points they do."""
+    """Asserts that formulas have the numbers' values where their conditions hold; returns at how many points."""
     count = 0
     for point in points:
         if not all(condition.subs(point) for condition in symbolic.conditions):

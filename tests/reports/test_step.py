@@ -34,7 +34,7 @@ def steps():
 
 
 def trained(model="gpt2", **options):
-    return graphacct.account(model, phase="train", **options)
+    return graphacct.account(model, **{"phase": "train", "loss": "sum", **options})
 
 
 def tiny(**options):

@@ -55,12 +55,12 @@ def runs(folder: Path) -> Iterator[dict[str, Any]]:
                     }
 
 
-def model_of(folder: Path, run: dict[str, Any]) -> Any:
-    """The model of a run, in training mode."""
+def model_of(folder: Path, run: dict[str, Any], dropout: dict[str, float] | None = None) -> Any:
+    """The model of a run, in training mode; `dropout` has the probabilities that are not the run's."""
     config = transformers.AutoConfig.from_pretrained(folder)
     content = json.loads((folder / "config.json").read_text())
     for key in probabilities(content):
-        setattr(config, key, run["dropout"])
+        setattr(config, key, run["dropout"] if dropout is None else dropout[key])
     kind = getattr(transformers, content["architectures"][0])
     options: dict[str, Any] = {"dtype": getattr(torch, run["dtype"])}
     options["attn_implementation"] = {"eager": "eager", "fused": "sdpa"}[run["attention"]]
@@ -174,11 +174,10 @@ def measure(folder: Path, run: dict[str, Any]) -> dict[str, int]:
     found = {"kept": sum(size for size, *_ in rows), "storages": len(rows), "forward_peak": forward, "step_peak": step}
     if not run["checkpointing"] and not run["dropout"]:
         found["peak_without_gradients"] = without_gradients(model, given)
-    if run["dtype"] == "float32":
-        with_labels = inputs(model, run, labels=True)
-        rows = kept(model, with_labels, lambda output: output.loss)
-        forward, step = peaks(model, with_labels, lambda output: output.loss)
-        found |= {"loss_kept": sum(size for size, *_ in rows), "loss_forward_peak": forward, "loss_step_peak": step}
+    with_labels = inputs(model, run, labels=True)
+    rows = kept(model, with_labels, lambda output: output.loss)
+    forward, step = peaks(model, with_labels, lambda output: output.loss)
+    found |= {"loss_kept": sum(size for size, *_ in rows), "loss_forward_peak": forward, "loss_step_peak": step}
     return found
 
 

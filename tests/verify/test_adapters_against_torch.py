@@ -49,7 +49,8 @@ def test_a_step(run: dict[str, Any]) -> None:
     sizes = {**TRUTH["config"], **dict.fromkeys(PROBABILITIES, run["dropout"])}
     lora = [f"{rank}:{glob}" for glob, rank in run["lora"].items()]
     options = {"batch": run["batch"], "seq_len": run["seq"], "attention": run["attn"], "set": sizes, "lora": lora}
-    step = {**options, "lora_dropout": run["lora_dropout"], "freeze": run["freeze"], "profile": "torch-eager-cpu"}
+    step = {**options, "lora_dropout": run["lora_dropout"], "freeze": run["freeze"], "loss": "sum"}
+    step |= {"profile": "torch-eager-cpu"}
     found = memory("gpt2", **step)
     assert (found.gradients, found.saved_activations) == (4 * measured["trainable"], measured["saved_bytes"])
     total = graphacct.account("gpt2", phase="train", convention="matmul", **step).total

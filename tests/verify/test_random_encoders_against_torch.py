@@ -65,7 +65,7 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
         measured = flops_of(model, lambda inputs=inputs: model(**inputs))
         assert found.total["matmul_flops"] == measured["total"]
         same_modules(found, measured["by_module"])
-        step = accounted(folder, **sizes, **eager, phase="train")
+        step = accounted(folder, **sizes, **eager, phase="train", loss="sum")
         assert step.total["step_matmul_flops"] == train_step(model, inputs, formulas)["total"]
         if kinds:
             fused = accounted(folder, **sizes, attention="fused")

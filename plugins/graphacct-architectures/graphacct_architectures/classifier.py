@@ -68,10 +68,9 @@ def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple
 SPANS = ("start_logits", "end_logits")
 
 
-def checked_loss(c: Classifier | None, workload: Workload, name: str) -> None:
-    """Raises ConfigError for a cross-entropy without a single set of class logits."""
-    if workload.phase == "train" and workload.loss == "cross_entropy" and (c is None or c.spans or equal(c.outputs, 1)):
-        raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
+def scored(c: Classifier | None) -> bool:
+    """Returns whether a head gives a single set of class logits, which a cross-entropy needs."""
+    return c is not None and not c.spans and not equal(c.outputs, 1)
 
 
 def token(b: Builder, x: Value, which: str) -> Value:

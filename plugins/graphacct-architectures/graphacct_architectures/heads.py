@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields
-from graphacct_architectures.losses import cross_entropy, next_token, total
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, fields
+from graphacct_architectures.losses import (
+    CROSS_ENTROPY,
+    SUM,
+    check_entropy,
+    cross_entropy,
+    each_token,
+    entropy_if,
+    next_token,
+    total,
+)
 
 if TYPE_CHECKING:
     from graphacct_architectures.classifier import Classifier
@@ -114,15 +123,23 @@ def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
     if workload.logits == "last" and ending not in (CAUSAL, TWO_HEADS):
         raise ConfigError(f"{config.architectures} has no logits of the vocabulary: leave logits='last' out")
     if ending not in (CAUSAL, TWO_HEADS):
-        from graphacct_architectures.classifier import checked_loss
-
-        checked_loss(labels_head(config, ending, ""), workload, config.architectures)
+        check_entropy(default_loss(config) == CROSS_ENTROPY, workload, config.architectures)
 
 
-def class_loss(config: HeadConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """Returns the cross-entropy of a configuration's class: of the next token, or of the labels."""
-    entropy = next_token if config.ending in (CAUSAL, TWO_HEADS) else cross_entropy
-    return entropy(config, outputs, b)
+def class_losses(tokens: Loss = each_token) -> Mapping[str, Loss]:
+    """Returns the losses of a family's classes; `tokens` is the cross-entropy of its classifier of tokens."""
+
+    def class_loss(config: HeadConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
+        """Returns the cross-entropy of a configuration's class: of the next token, or of the labels."""
+        if config.ending in (CAUSAL, TWO_HEADS):
+            return next_token(config, outputs, b)
+        return (tokens if config.ending == TOKENS else cross_entropy)(config, outputs, b)
+
+    return {CROSS_ENTROPY: class_loss, SUM: total}
 
 
-CLASS_LOSSES: Mapping[str, Loss] = {"sum": total, "cross_entropy": class_loss}
+def default_loss(config: HeadConfig) -> str:
+    """Returns the loss that a class is trained with: the cross-entropy, or the sum of its outputs if it has no class
+    logits (the bare decoder, spans, a single label)."""
+    labelled = config.ending in (SEQUENCE, TOKENS) and not equal(config.num_labels, 1)
+    return entropy_if(labelled or config.ending in (CAUSAL, TWO_HEADS))

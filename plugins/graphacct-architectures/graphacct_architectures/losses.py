@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphacct import Builder, Value, prod
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, prod
 
 if TYPE_CHECKING:
     Loss: TypeAlias = Callable[[Any, tuple[Value, ...], Builder], Value]
@@ -60,6 +60,38 @@ def next_token(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     return loss
 
 
-LOSSES: Mapping[str, Loss] = {"sum": total, "cross_entropy": cross_entropy}
-OWN_LOSSES: Mapping[str, Loss] = {"sum": total, "cross_entropy": own_cross_entropy}
-NEXT_TOKEN_LOSSES: Mapping[str, Loss] = {"sum": total, "cross_entropy": next_token}
+def each_token(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns the transformers library's loss of a classifier of tokens, in float32."""
+    logits = outputs[0]
+    batch, seq, classes = logits.spec.shape
+    labels = b.input("labels", (batch, seq), "int64")
+    rows = b.apply("reshape", logits, name="loss_rows", shape=(batch * seq, classes))
+    targets = b.apply("reshape", labels, name="loss_targets", shape=(batch * seq,))
+    upcast = b.apply("cast", rows, name="loss_logits", dtype="float32")
+    loss: Value = b.apply("cross_entropy", upcast, targets, name="loss")
+    return loss
+
+
+SUM, CROSS_ENTROPY = "sum", "cross_entropy"
+"""The names of the losses."""
+LOSSES: Mapping[str, Loss] = {CROSS_ENTROPY: cross_entropy, SUM: total}
+OWN_LOSSES: Mapping[str, Loss] = {CROSS_ENTROPY: own_cross_entropy, SUM: total}
+NEXT_TOKEN_LOSSES: Mapping[str, Loss] = {CROSS_ENTROPY: next_token, SUM: total}
+SUM_ALONE: Mapping[str, Loss] = {SUM: total}
+"""The losses of a model without class logits, which a cross-entropy needs."""
+
+
+def classes(labels: Dim) -> bool:
+    """Returns whether so many labels are classes: without labels there is no head, and one label is a number."""
+    return not equal(labels, 0) and not equal(labels, 1)
+
+
+def check_entropy(scored: bool, workload: Workload, name: str) -> None:
+    """Raises ConfigError if a training step asks for the cross-entropy of a model without class logits."""
+    if workload.phase == "train" and workload.loss == CROSS_ENTROPY and not scored:
+        raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
+
+
+def entropy_if(scored: bool) -> str:
+    """Returns the default loss: the cross-entropy of a model with class logits, or else the sum of the outputs."""
+    return CROSS_ENTROPY if scored else SUM

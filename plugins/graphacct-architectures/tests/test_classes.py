@@ -53,7 +53,7 @@ def test_a_class(row: dict[str, Any], tmp_path: Path) -> None:
         wanted["decoder"] = row["by_module"]["decoder"]
     assert {path: modules.get(path) for path in wanted} == wanted
     for attention in ("eager", "fused"):
-        step = graphacct.account(folder, **{**given, "attention": attention}, phase="train")
+        step = graphacct.account(folder, **{**given, "attention": attention}, phase="train", loss="sum")
         assert step.total["matmul_flops"] == row["forward"]
         assert step.total["step_matmul_flops"] == row["train_step"]
 
@@ -166,14 +166,14 @@ def test_heads_keep_what_torch_keeps(tmp_path: Path, name: str, plain: int, drop
     plugins = default()
     for drop, expected in ((0.0, plain), (0.1, dropping)):
         folder = file(tmp_path, {**content, **dict.fromkeys(DROPS, drop)})
-        graph = graphacct.build(folder, phase="train", batch=3, seq_len=7, attention="eager")
+        graph = graphacct.build(folder, phase="train", loss="sum", batch=3, seq_len=7, attention="eager")
         assert kept_bytes(schedule(graph, plugins.operators, plugins.profiles["torch-eager-cpu"])) == expected
 
 
 @pytest.mark.parametrize("key", ["encoder_layerdrop", "decoder_layerdrop"])
 def test_layers_dropped_in_training_are_an_error(tmp_path: Path, key: str) -> None:
     """Which layers run is drawn: a forward pass is as without it, a training step has no one answer."""
-    folder = file(tmp_path, {"model_type": "bart", key: 0.1})
+    folder = file(tmp_path, {"model_type": "bart", "d_model": 1024, key: 0.1})
     assert graphacct.account(folder, seq_len=4).total["params"] == graphacct.account("bart", seq_len=4).total["params"]
     with pytest.raises(graphacct.GraphacctError, match=f"{key} 0.1: whole layers .* add --set {key}=0$"):
         graphacct.account(folder, seq_len=4, phase="train")

@@ -72,12 +72,18 @@ def test_logits_of_a_sequence_are_those_of_its_last_position(tmp_path: Path) -> 
     ("content", "message"),
     [
         (
-            {"model_type": "qwen2", "architectures": ["Qwen2ForRewardModel"]},
+            {"model_type": "qwen2", "hidden_size": 64, "architectures": ["Qwen2ForRewardModel"]},
             "Qwen2ForRewardModel.*…ForCausalLM, …Model",
         ),
-        ({"model_type": "cohere", "architectures": ["CohereForTokenClassification"]}, "the classes of cohere are"),
-        ({"model_type": "llama", "architectures": ["LlamaForMaskedLM"]}, "the classes of llama are"),
-        ({"model_type": "gpt_neo", "architectures": ["GPTNeoDoubleHeadsModel"]}, "the classes of gpt_neo are"),
+        (
+            {"model_type": "cohere", "hidden_size": 64, "architectures": ["CohereForTokenClassification"]},
+            "the classes of cohere are",
+        ),
+        ({"model_type": "llama", "hidden_size": 64, "architectures": ["LlamaForMaskedLM"]}, "the classes of llama are"),
+        (
+            {"model_type": "gpt_neo", "hidden_size": 64, "architectures": ["GPTNeoDoubleHeadsModel"]},
+            "the classes of gpt_neo are",
+        ),
     ],
 )
 def test_a_class_that_the_family_does_not_have(content: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_the_class_that_the_file_names(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"an encoder alone has no phase 'decode': it has forward and train$"):
         graphacct.build(tmp_path, phase="decode")
-    read(tmp_path, architectures=["T5Model"])
+    read(tmp_path, architectures=["T5Model"], d_model=512)
     with pytest.raises(
         ConfigError,
         match=r"a model without a head has no logits for a cross_entropy: its loss is the sum of its outputs$",

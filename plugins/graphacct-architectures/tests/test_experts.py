@@ -26,7 +26,7 @@ def test_measured_with_real_routing(case: str, run: dict[str, Any]) -> None:
     """Random weights and tokens through each implementation of the experts: the same FLOPs, and ours."""
     sizes = {"batch": run["batch"], "seq_len": run["seq"], "convention": "matmul", "attention": "eager"}
     assert graphacct.account(EXPERTS / case, **sizes).total["matmul_flops"] == run["forward"]
-    step = graphacct.account(EXPERTS / case, phase="train", **sizes)
+    step = graphacct.account(EXPERTS / case, phase="train", loss="sum", **sizes)
     assert step.total["step_matmul_flops"] == run["train_step"]
     assert step.total["params"] == json.loads((EXPERTS / case / "truth.json").read_text())["params"]
 
@@ -76,7 +76,7 @@ def test_unrolled_layers_agree(case: str) -> None:
 )
 def test_what_cannot_be_names_its_key(tmp_path: Path, model_type: str, keys: dict[str, Any], message: str) -> None:
     """A configuration that no model can have is an error of one line."""
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, **keys}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, "vocab_size": 32000, **keys}))
     with pytest.raises(GraphacctError) as error:
         graphacct.account(tmp_path, seq_len=8)
     assert message in str(error.value)

@@ -150,7 +150,7 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("case", "row"), rows("train_step"))
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients."""
-    found = report(case, **sizes(row), phase="train")
+    found = report(case, **sizes(row), phase="train", loss="sum")
     assert found.total["step_matmul_flops"] == row["total"]
 
 

@@ -11,7 +11,9 @@ import pytest
 import graphacct
 from graphacct.errors import GraphacctError
 
-FAMILIES = Path(__file__).parents[3] / "tests" / "goldens" / "families"
+GOLDENS = Path(__file__).parents[3] / "tests" / "goldens"
+FAMILIES = GOLDENS / "families"
+ABSORBED = json.loads((GOLDENS / "absorbed" / "truth.json").read_text())["runs"]
 SMALL = ("small-deepseek-v2", "small-deepseek-v3")
 
 
@@ -74,15 +76,87 @@ def test_the_cache_holds_latents(preset: str, layers: int) -> None:
     assert found.total["kv_cache_bytes"] == 1000 * per_token
 
 
-def test_a_step_expands_all_latents_again() -> None:
+@pytest.mark.parametrize("attention", ["eager", "fused"])
+def test_the_librarys_step_expands_all_latents_again(attention: str) -> None:
     """Keys and values of 1,000 tokens from their latents in each of 61 layers: 2 · 1000 · 512 · 128 · 256 FLOPs."""
-    found = graphacct.account("deepseek-v3", phase="decode", cache_len=999, convention="matmul")
+    sizes = {"phase": "decode", "cache_len": 999, "attention": attention}
+    found = graphacct.account("deepseek-v3", convention="matmul", **sizes)
     expanded = found["model.layers.*.self_attn.kv_b_proj"].values["matmul_flops"]
     assert expanded == 61 * 2 * 1000 * 512 * (128 * (128 + 128))
 
 
+@pytest.mark.parametrize("run", ABSORBED, ids=lambda run: "-".join(map(str, run.values())))
+def test_both_ways_take_what_torch_counts(run: dict[str, Any]) -> None:
+    """The library's model, and the same with its weights and no latent expanded, which gave equal results."""
+    tokens = {"cache_len": run["cached_tokens"]} if run["phase"] == "decode" else {"seq_len": run["seq"]}
+    quantity = "step_matmul_flops" if run["phase"] == "train" else "matmul_flops"
+    for attention, expected in (("eager", "expanded"), ("fused", "expanded"), ("absorbed", "absorbed")):
+        asked = {"phase": run["phase"], "batch": run["batch"], "attention": attention, **tokens}
+        found = graphacct.account(FAMILIES / run["model"], convention="matmul", **asked)
+        assert found.total[quantity] == run[expected]
+
+
+def test_a_step_on_latents_is_the_sum_written_out() -> None:
+    """DeepSeek-V3, 131,072 positions, 32 sequences: every weight that a token uses but the embedding's and the norms'
+    once, and in each layer scores on 576 and values of 512 elements a position for 128 heads. Expanding takes 117 times
+    as much."""
+    sizes = {"phase": "decode", "cache_len": 131_071, "batch": 32, "convention": "matmul"}
+    found = graphacct.account("deepseek-v3", **sizes)
+    width, norms = 7168, 61 * (2 * 7168 + 1536 + 512) + 7168
+    weights = 37_552_282_624 - 129_280 * width - norms
+    assert found.total["matmul_flops"] == 32 * (2 * weights + 61 * 2 * 128 * (576 + 512) * 131_072)
+    assert found.total["matmul_flops"] == 73_606_071_582_720
+    assert graphacct.account("deepseek-v3", **sizes, attention="fused").total["matmul_flops"] == 8_608_224_706_035_712
+    assert found.total["kv_cache_bytes"] == 61 * 32 * 131_072 * (512 + 64) * 2
+
+
+@pytest.mark.parametrize("preset", ["deepseek-v2-lite", "deepseek-v2", "deepseek-v3", "deepseek-r1"])
+def test_a_decoding_step_is_absorbed_unless_said(preset: str) -> None:
+    """Other phases go the library's way, and every report says which it was. Parameters and cache are the same."""
+    for phase in ("forward", "train", "prefill"):
+        assert graphacct.build(preset, phase=phase, seq_len=8).workload["attention"] == "fused"
+    found = graphacct.account(preset, phase="decode", cache_len=8)
+    assert found.annotated.graph.workload["attention"] == "absorbed"
+    assert "attention absorbed" in str(found)
+    other = graphacct.account(preset, phase="decode", cache_len=8, attention="fused")
+    same = ("params", "active_params", "param_bytes", "kv_cache_bytes", "kv_bytes_per_token")
+    assert [found.total[name] for name in same] == [other.total[name] for name in same]
+    assert sorted(row.parameter.name for row in found.by_parameter) == sorted(
+        row.parameter.name for row in other.by_parameter
+    )
+
+
+def test_memory_of_a_step_on_latents() -> None:
+    """Beside the cache, the old rows of one layer: 32 · 131,071 · 576 · 2 bytes, and little more than a token needs.
+    Expanded, the keys and values of one layer alone are 32 · 131,072 · 128 · (192 + 128) · 2 bytes."""
+    sizes = {"phase": "decode", "cache_len": 131_071, "batch": 32}
+    found = graphacct.memory("deepseek-v3", **sizes)
+    assert 0 <= found.peak - found.kv_cache_bytes - 32 * 131_071 * 576 * 2 < 32 * 61 * 576 * 2 + 10**7
+    expanded = graphacct.memory("deepseek-v3", **sizes, attention="fused")
+    assert expanded.peak - expanded.kv_cache_bytes > 32 * 131_072 * 128 * 320 * 2
+    assert found.kv_cache_bytes == expanded.kv_cache_bytes
+    assert found.parameters == expanded.parameters
+
+
+@pytest.mark.parametrize("model", ["llama-3-8b", "gpt2", "t5-small", "bert-base-uncased"])
+def test_absorbed_is_for_latent_attention(model: str) -> None:
+    """Other families say that they have none."""
+    with pytest.raises(graphacct.ConfigError, match="absorbed is for latent attention, which it does not have"):
+        graphacct.account(model, attention="absorbed")
+
+
+@pytest.mark.parametrize("glob", ["*.kv_b_proj", "*_proj", "*.kv_b_proj.weight"])
+def test_adapters_of_an_absorbed_weight_are_refused(glob: str) -> None:
+    """The weight is applied in two parts, beside which peft's adapter of the whole does not fit."""
+    with pytest.raises(graphacct.ConfigError, match=r"kv_b_proj\.weight' is applied in parts") as error:
+        graphacct.build("deepseek-v2-lite", phase="decode", cache_len=8, lora=[f"4:{glob}"])
+    assert 'attention="fused"' in str(error.value)
+    graphacct.build("deepseek-v2-lite", phase="decode", cache_len=8, attention="fused", lora=[f"4:{glob}"])
+    graphacct.build("deepseek-v2-lite", phase="decode", cache_len=8, lora=["4:*.o_proj"])
+
+
 @pytest.mark.parametrize("phase", ["forward", "train", "prefill", "decode"])
-@pytest.mark.parametrize("attention", ["eager", "fused"])
+@pytest.mark.parametrize("attention", ["eager", "fused", "absorbed"])
 @pytest.mark.parametrize("case", SMALL)
 def test_folded_layers_are_the_layers_themselves(case: str, attention: str, phase: str) -> None:
     """Every total is equal on the folded and on the unrolled graph, in which the first layers are dense."""

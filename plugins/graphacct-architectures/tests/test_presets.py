@@ -91,7 +91,7 @@ def test_a_name_in_any_case() -> None:
     assert isinstance(found, graphacct.models.find.ModelChoice)  # type: ignore[attr-defined]
     assert found.name == "llama-3-8b"
     assert graphacct.build("GPT2-XL").name == "gpt2-xl"
-    with pytest.raises(UnknownNameError, match="unknown model 'Llama-3-9B'; did you mean 'llama-3-8b'"):
+    with pytest.raises(UnknownNameError, match="unknown model 'Llama-3-9B'; there is none of that size: llama-3-8b"):
         graphacct.build("Llama-3-9B")
 
 

@@ -66,7 +66,9 @@ def test_a_tiny_vit_keeps_what_torch_keeps(
     With dropout torch's CPU runs fused attention written out, so that both kinds keep the same.
     """
     content = {**TINY_VIT, "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    found = account(tmp_path, content, batch=2, attention=attention, phase="train", profile="torch-eager-cpu")
+    found = account(
+        tmp_path, content, batch=2, attention=attention, phase="train", loss="sum", profile="torch-eager-cpu"
+    )
     assert (found.total["saved_bytes"], found.total["peak_bytes"]) == (saved_bytes, peak_bytes)
 
 
@@ -74,7 +76,7 @@ def test_a_tiny_vit_keeps_what_torch_keeps(
 def test_a_tiny_clip_keeps_what_torch_keeps(tmp_path: Path, attention: str, saved_bytes: int) -> None:
     """2 images and 2 texts of 12 tokens, measured likewise, to the sum of logits_per_image."""
     sizes = {"batch": 2, "seq_len": 12, "attention": attention}
-    found = account(tmp_path, TINY_CLIP, **sizes, phase="train", profile="torch-eager-cpu")
+    found = account(tmp_path, TINY_CLIP, **sizes, phase="train", loss="sum", profile="torch-eager-cpu")
     assert found.total["saved_bytes"] == saved_bytes
 
 

@@ -23,12 +23,12 @@ from graphacct_architectures.decoders import (
     whole,
 )
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
-from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
+from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, entropy_if
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
 from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
-from graphacct_mamba.sizes import rank
+from graphacct_mamba.sizes import NO_COST, rank
 
 CAUSAL, MODEL = "JambaForCausalLM", "JambaModel"
 FEED_FORWARD = "feed_forward"
@@ -171,8 +171,10 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     dtype="bfloat16",
     aliases={"torch_dtype": "dtype", "num_local_experts": "num_experts"},
+    no_cost=NO_COST,
     translated=frozenset({"num_local_experts"}),
     losses=NEXT_TOKEN_LOSSES,
+    default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,
     model_types=("jamba",),
     doc="Jamba: selective scans with attention in one layer of eight and experts in every other.",

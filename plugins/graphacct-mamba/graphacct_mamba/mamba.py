@@ -7,11 +7,11 @@ from typing import Any
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
-from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
+from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, check_entropy, entropy_if
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
 from graphacct_mamba.mixer import Mixer, mixer
-from graphacct_mamba.sizes import rank
+from graphacct_mamba.sizes import NO_COST, rank
 
 CAUSAL, MODEL = "MambaForCausalLM", "MambaModel"
 CONTEXT = 2048
@@ -60,8 +60,7 @@ def build(config: MambaConfig, workload: Workload, b: Builder) -> Value:
 
 def check_head(headed: bool, name: str, workload: Workload) -> None:
     """Raises ConfigError if a class without a head is asked for logits or a loss."""
-    if not headed and workload.phase == "train" and workload.loss == "cross_entropy":
-        raise ConfigError(f"{name} has no logits for a cross_entropy: its loss is the sum of its outputs")
+    check_entropy(headed, workload, name)
     if not headed and workload.logits == "last":
         raise ConfigError(f"{name} computes no logits: leave logits='last' out")
 
@@ -105,7 +104,9 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
+    no_cost=NO_COST,
     losses=NEXT_TOKEN_LOSSES,
+    default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,
     model_types=("mamba",),
     doc="Mamba: a selective scan behind a causal convolution in every layer, no attention.",

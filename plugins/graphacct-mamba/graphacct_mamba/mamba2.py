@@ -7,7 +7,7 @@ from functools import partial
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import linear
-from graphacct_architectures.losses import NEXT_TOKEN_LOSSES
+from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, entropy_if
 
 from graphacct import (
     Architecture,
@@ -25,6 +25,7 @@ from graphacct import (
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mamba import CONTEXT, stacked
 from graphacct_mamba.mixer import decay_rates
+from graphacct_mamba.sizes import NO_COST
 from graphacct_mamba.state import keep
 
 CAUSAL, MODEL = "Mamba2ForCausalLM", "Mamba2Model"
@@ -161,7 +162,9 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
+    no_cost={**NO_COST, "time_step_rank": None},
     losses=NEXT_TOKEN_LOSSES,
+    default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,
     model_types=("mamba2",),
     doc="Mamba-2: a scan with one decay for each head, computed in chunks as matrix products.",

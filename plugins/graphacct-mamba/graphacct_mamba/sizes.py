@@ -1,12 +1,33 @@
-"""The configuration field that only these families have."""
+"""The configuration field that only these families have, and their keys that change no cost."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from graphacct import Dim, check_dim
+
+NO_COST: Mapping[str, tuple[Any, ...] | None] = dict.fromkeys(
+    [
+        "d_inner",
+        "pad_vocab_size_multiple",
+        "rescale_prenorm_residual",
+        "rms_norm",
+        "time_step_floor",
+        "time_step_init_scheme",
+        "time_step_limit",
+        "time_step_max",
+        "time_step_min",
+        "time_step_scale",
+        "use_associative_scan",
+        "use_mamba_kernels",
+        "use_mambapy",
+    ]
+)
+"""Keys of these families' files that change no cost: initial values, which implementation of the scan runs, and keys
+of the original form that the library's classes do not read."""
 
 
 def rank() -> Any:

@@ -111,7 +111,7 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients; torch's counter sees the weight gradient of a convolution in
     groups as many times over as there are groups, which the figure is corrected for."""
-    found = report(case, batch=row["batch"], seq_len=row["size"], phase="train")
+    found = report(case, batch=row["batch"], seq_len=row["size"], phase="train", loss="sum")
     assert found.total["step_matmul_flops"] == row["total"]
 
 
@@ -133,7 +133,7 @@ def test_a_prefill(case: str, row: dict[str, Any]) -> None:
 def test_what_is_kept_is_what_torch_keeps(tmp_path: Path, family: str) -> None:
     """Byte by byte, the scan's states among them."""
     tokens, expected = SAVED_BYTES[family]
-    found = tiny(tmp_path, family, batch=2, seq_len=tokens, phase="train", profile="torch-eager-cpu")
+    found = tiny(tmp_path, family, batch=2, seq_len=tokens, phase="train", loss="sum", profile="torch-eager-cpu")
     assert found.total["saved_bytes"] == expected
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from graphacct import LazyOperator, hookimpl
+from graphacct_operators.other_names import OTHER_NAMES
 
 if TYPE_CHECKING:
     from graphacct import Convention, Profile, Quantity, RecomputePolicy, Transform
@@ -28,6 +29,7 @@ OPERATORS = {
     "normalization": "layer_norm rms_norm group_norm",
     "attention": "scaled_dot_product_attention",
     "attention_sinks": "scaled_dot_product_attention_with_sinks",
+    "attention_latent": "latent_attention",
     "cache": "kv_cache kv_keep",
     "convolution": "convolution convolution_transposed",
     "reduction": "sum mean amax cumsum",
@@ -44,7 +46,11 @@ OPERATORS = {
 
 @hookimpl
 def graphacct_register_operators() -> Iterable[LazyOperator]:
-    return [LazyOperator(name, f"{__name__}.{module}") for module, names in OPERATORS.items() for name in names.split()]
+    return [
+        LazyOperator(name, f"{__name__}.{module}", known_as=tuple(OTHER_NAMES.get(name, "").split()))
+        for module, names in OPERATORS.items()
+        for name in names.split()
+    ]
 
 
 @hookimpl

@@ -41,6 +41,7 @@ def all_operands(
     scale: float | None = None,
     softcap: bool = False,
     dropout_p: float = 0.0,
+    broadcast: bool = False,
 ) -> Work:
     """Returns the work of the gradients of q, k and v, which the kernel computes together whichever are wanted."""
     scores = b * h * s * t
@@ -61,6 +62,7 @@ def scores_again(
     scale: float | None = None,
     softcap: bool = False,
     dropout_p: float = 0.0,
+    broadcast: bool = False,
 ) -> Work:
     """Returns the work of the scores, and of the weights made of them and the logsumexp: the forward kernel stored
     neither."""
@@ -100,6 +102,7 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     softcap: bool = False,
     dropout_p: float = 0.0,
+    broadcast: bool = False,
 ) -> Work:
     """softmax(q kᵀ · scale + mask) v, fused (Dao et al., 2022); k and v may have fewer heads than q (grouped queries).
 
@@ -108,6 +111,9 @@ def scaled_dot_product_attention(
     chain: 1 for the scale (none when `scale` is 1; None stands for 1/√d), 1 for the mask, given or causal (one that is
     both counts once, as one table), 5 for the softmax with one exp, 2 for dropout; with `softcap` 3 more, one of them a
     tanh: cap · tanh(scores / cap) before the mask (Gemma 2, arXiv:2408.00118).
+
+    With `broadcast`, one head of k and v is given as it is for torch to broadcast, instead of being declared shared;
+    it changes the kernels that a profile runs, and no count here.
 
     Reads q, k, v and the mask, writes the output; the scores are never stored. The output lies in memory in the order
     of q: as (b, s, h, e) for the transposed view of a projection, so that merging the heads is a view. What is kept

@@ -1,9 +1,9 @@
 """Low-rank adapters (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021) as a transform of a graph.
 
 Each adapted matrix W (out, in) gets two adapters, A (rank, in) and B (out, rank): base(x) + B(A(x)) · scaling. The
-order of
-operations is that of the peft library, and so are the new parameters' names; its module around the base, `base_layer`,
-is in the names of nodes and not in those of the base's own parameters. Everything but the adapters is frozen.
+order of operations is that of the peft library, and so are the new parameters' names; its module around the base,
+`base_layer`, is in the names of nodes and not in those of the base's own parameters. Everything but the adapters is
+frozen. Which matrices are adapted is in `lora_targets.py`.
 
 A matrix is recognised by its operator's signature: the operator contracts two operands, one of them a parameter with
 two dimensions, one of which ends the other operand and one the output.
@@ -11,7 +11,7 @@ two dimensions, one of which ends the other operand and one the output.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphacct import (
     FLOATING,
@@ -32,64 +32,29 @@ from graphacct import (
     minimum,
     rewrite,
     some_below,
+    suggest,
 )
-
-FORM = "RANK:GLOB, such as 8:*.attn.c_attn"
-
-
-class Adapters(NamedTuple):
-    """What one `RANK:GLOB` asks for."""
-
-    rank: int
-    glob: str
-    text: str
-
-    @property
-    def who(self) -> str:
-        """How messages call it."""
-        return _asked(self.text)
-
-
-class Matrix(NamedTuple):
-    """A weight that an adapter can stand beside.
-
-    Attributes:
-        parameter: The weight.
-        node: The first node that multiplies by it.
-        inside: The size of the dimension that is contracted.
-        outside: The size of the one that is not.
-    """
-
-    parameter: Parameter
-    node: str
-    inside: Dim
-    outside: Dim
-
-
-def parse(text: object) -> Adapters:
-    """Returns the rank and the glob that `RANK:GLOB` writes; ConfigError says what is wrong with it."""
-    if not isinstance(text, str):
-        raise ConfigError(f"{_asked(text)} is no text of the form {FORM}")
-    rank, colon, glob = (part.strip() for part in text.partition(":"))
-    if not colon or not rank or not glob:
-        raise ConfigError(f"{_asked(text)} is not of the form {FORM}")
-    if not (rank.isascii() and rank.isdecimal() and len(rank) < 19 and int(rank)):
-        turned = f"; did you mean {brief(f'{glob}:{rank}')}?" if glob.isdecimal() else ""
-        raise ConfigError(f"{_asked(text)}: the rank is a positive integer, not {brief(rank)}{turned}")
-    return Adapters(int(rank), glob, text)
-
-
-def _asked(text: object) -> str:
-    return f"adapters {brief(text)}"
+from graphacct_operators.lora_targets import (
+    Adapters,
+    Matrix,
+    globs_of,
+    is_glob,
+    linear_layers,
+    matrix,
+    module,
+    of_other_kind,
+    parse,
+)
 
 
 def adapted(graph: Graph, operators: Mapping[str, Operator], adapters: Sequence[object], dropout: float) -> Graph:
     """Returns the graph with adapters beside the matrices that `adapters` name, and every other parameter frozen.
 
-    Each of the `adapters` is `RANK:GLOB`; the glob is matched against nodes and their weights. One that names single
-    layers writes the blocks out. `dropout` is that of the adapters' input, in a training step.
+    Each of the `adapters` is `RANK:GLOB`: names of modules as peft takes them (`q_proj`, or several with commas),
+    `all-linear`, or a glob, which is matched against nodes and their weights. One that names single layers writes the
+    blocks out. `dropout` is that of the adapters' input, in a training step.
     Raises ConfigError, which names what is asked for and the way out, for an item that cannot be read, a rank above
-    the matrix, a glob that matches no matrix, and a matrix that is matched twice.
+    the matrix, modules that are no matrix, and a matrix that is matched twice.
     """
     asked = [parse(text) for text in adapters]
     if "lora" in graph.workload:
@@ -98,7 +63,7 @@ def adapted(graph: Graph, operators: Mapping[str, Operator], adapters: Sequence[
         raise ConfigError(f"dropout is a probability from 0 up to (not including) 1, not {brief(dropout)}")
     if dropout and graph.workload.get("phase") != "train":
         raise ConfigError('dropout matters in training alone: add phase="train"')
-    known = NodeNames(graph, partial(_names, operators=operators), [item.glob for item in asked])
+    known = NodeNames(graph, partial(_names, operators=operators), [glob for item in asked for glob in item.globs])
     ranks = _chosen(known, asked, operators)
     stated: dict[str, Any] = {"lora": ", ".join(item.text for item in asked)}
     if dropout:
@@ -119,7 +84,12 @@ LORA = Transform(
     "Low-rank adapters beside matrices, which alone are trained (Hu et al., 2021).",
     adapted,
     (
-        Option("adapters", tuple, ..., "RANK:GLOB: the rank, and beside which matrices, by their nodes or weights."),
+        Option(
+            "adapters",
+            tuple,
+            ...,
+            "RANK:GLOB: the rank, and beside which matrices; or RANK:NAME,NAME or RANK:all-linear.",
+        ),
         Option("dropout", float, 0.0, "In training, the dropout in front of the adapters."),
     ),
     ensures=("adapters", "frozen base"),
@@ -138,23 +108,72 @@ def _chosen(known: NodeNames, asked: Iterable[Adapters], operators: Mapping[str,
                 called.setdefault(name, set()).add(found.parameter.name)
     chosen: dict[str, Adapters] = {}
     for item in asked:
-        here = dict.fromkeys(weight for name in known.matching(item.glob) for weight in sorted(called[name]))
-        if not here:
-            raise ConfigError(f"{item.who} matches no weight matrix{_why_none(item.glob, known)}")
-        for weight in here:
+        _check_whole(item, known, operators)
+        for weight in _matched(item, known, called, operators):
             _check(item, matrices[weight], chosen.get(weight))
             chosen[weight] = item
     return {weight: item.rank for weight, item in chosen.items()}
 
 
+def _matched(
+    item: Adapters, known: NodeNames, called: Mapping[str, set[str]], operators: Mapping[str, Operator]
+) -> list[str]:
+    """Returns the weights that an item asks for, by the parameters' names; `called` has those of each name.
+
+    Raises ConfigError for a name that matches none, or another kind of module too, which peft would adapt.
+    """
+    if item.all_linear:
+        return linear_layers(known.graph, operators)
+    found: dict[str, None] = {}
+    for name in item.modules:
+        globs = globs_of(name)
+        here = [weight for glob in globs for match in known.matching(glob) for weight in sorted(called[match])]
+        if not here:
+            what = "" if len(item.modules) == 1 else f": {name!r}"
+            raise ConfigError(f"{item.who} matches no weight matrix{what}{_why_none(name, globs, known, called)}")
+        found |= dict.fromkeys(here)
+    other = of_other_kind(item.modules, known.graph, operators)
+    if other:
+        raise ConfigError(
+            f"{item.who} matches {other} too: adapters are for matrices of products; write more of the path, or a glob"
+        )
+    return list(found)
+
+
+def _check_whole(item: Adapters, known: NodeNames, operators: Mapping[str, Operator]) -> None:
+    """Raises ConfigError if the glob matches a matrix that no product takes whole: nodes take views of its parts, as
+    absorbed attention does."""
+    parted = NodeNames(known.graph, partial(_parted, operators=operators))
+    for name in [name for glob in (["*"] if item.all_linear else item.globs) for name in parted.matching(glob)]:
+        weight = name if name.endswith(".weight") else f"{name}.weight"
+        raise ConfigError(
+            f"{item.who}: {weight!r} is applied in parts here, and an adapter stands beside a whole matrix: choose "
+            'attention="fused", or a glob without it'
+        )
+
+
+def _parted(node: Node, operators: Mapping[str, Operator]) -> list[str]:
+    """Returns the names of a matrix that the node takes views of: of the weight and of its module."""
+    operator = operators.get(node.operator)
+    if operator is None or operator.view is False or not node.parameters:
+        return []
+    shape = node.outputs[0].spec.shape  # another than the weight's: one that is only in memory stays whole
+    weights = [item for item in node.parameters if len(item.spec.shape) == 2 and not item.buffer]
+    weights = [item for item in weights if item.spec.shape != shape]
+    return [name for item in weights for name in (item.name, module(item))]
+
+
 def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:
-    """Raises ConfigError for a rank above the matrix, and for a matrix that has an adapter."""
+    """Raises ConfigError for a matrix that has an adapter, and for a rank above a matrix that was named.
+
+    Among all linear layers a gate of one output gets the rank that was asked for, as in peft.
+    """
     if other is not None:
         raise ConfigError(
             f"{item.who} matches {found.parameter.name!r}, which {brief(other.text)} has matched: a matrix has "
             "one adapter; narrow one of the globs"
         )
-    if some_below(found.inside, item.rank) or some_below(found.outside, item.rank):
+    if not item.all_linear and (some_below(found.inside, item.rank) or some_below(found.outside, item.rank)):
         raise ConfigError(
             f"{item.who}: node {found.node!r} multiplies by a matrix of {dim_text(found.inside)} in and "
             f"{dim_text(found.outside)} out, and rank {item.rank} is too high; the largest that fits is "
@@ -162,37 +181,25 @@ def _check(item: Adapters, found: Matrix, other: Adapters | None) -> None:
         )
 
 
-def _why_none(glob: str, known: NodeNames) -> str:
-    """Returns what a glob matches that is no matrix, or what it may have meant."""
+def _why_none(asked: str, globs: Iterable[str], known: NodeNames, called: Iterable[str]) -> str:
+    """Returns what a name or a glob matches that is no matrix, or what it may have meant."""
     kinds = {name: node.operator for node in known.graph.walk() for name in _all_names(node)}
-    strange = NodeNames(known.graph, _all_names).matching(glob)
+    names = NodeNames(known.graph, _all_names)
+    strange = [name for glob in globs for name in names.matching(glob)]
+    close = known.closest(asked) if is_glob(asked) else suggest(asked, _ends(asked, called))
     if not strange:
-        return known.closest(glob)
-    return f": {strange[0]!r} is of {kinds[strange[0]]!r}, no product with a matrix{known.closest(glob)}"
+        return close
+    return f": {strange[0]!r} is of {kinds[strange[0]]!r}, no product with a matrix{close}"
+
+
+def _ends(name: str, paths: Iterable[str]) -> set[str]:
+    """Returns the ends of paths of modules, as many words as the name has."""
+    words = name.count(".") + 1
+    return {".".join(path.split(".")[-words:]) for path in paths if not path.endswith(".weight")}
 
 
 def _all_names(node: Node) -> list[str]:
     return [node.name, *(parameter.name for parameter in node.parameters)]
-
-
-def matrix(node: Node, operators: Mapping[str, Operator]) -> Matrix | None:
-    """Returns the matrix that a node multiplies its first operand by; None for one that does something else."""
-    operator = operators.get(node.operator)
-    if operator is None or len(operator.contracts) != 2 or len(node.inputs) < 2 or len(node.outputs) != 1:
-        return None
-    x, weight = operator.signature.inputs[:2]
-    out = operator.signature.outputs[0]
-    value, parameter = node.inputs[:2]
-    if {x.name, weight.name} != set(operator.contracts) or not isinstance(value, Value):
-        return None
-    if not isinstance(parameter, Parameter) or parameter.buffer or len(parameter.spec.shape) != 2:
-        return None
-    dims = (*weight.front, *weight.back)
-    ends = ((*term.front, *term.back)[-1:] for term in (x, out))
-    inside, outside = (dims.index(end[0]) if end and end[0] in dims else -1 for end in ends)
-    if len(dims) != 2 or {inside, outside} != {0, 1}:
-        return None
-    return Matrix(parameter, node.name, parameter.spec.shape[inside], parameter.spec.shape[outside])
 
 
 def _names(node: Node, operators: Mapping[str, Operator]) -> list[str]:
@@ -200,11 +207,6 @@ def _names(node: Node, operators: Mapping[str, Operator]) -> list[str]:
     module's."""
     found = matrix(node, operators)
     return [] if found is None else [node.name, found.parameter.name, module(found.parameter)]
-
-
-def module(parameter: Parameter) -> str:
-    """Returns the module that a weight belongs to: its name without `.weight`, or all of another name."""
-    return parameter.name.removesuffix(".weight")
 
 
 def _adapter(

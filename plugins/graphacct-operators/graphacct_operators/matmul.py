@@ -15,6 +15,9 @@ LINEAR_SAVES = (
 )
 
 
+KIND = "'b h s d, b h t d -> b h s t'"
+
+
 def _sum_of_g(batch: Any, n: Any) -> Work:
     return Work(vector_flops=batch * n)
 
@@ -84,8 +87,12 @@ def matmul() -> None:
 def _labels(equation: str) -> tuple[list[str], list[str], list[str]]:
     """Returns the labels of both operands and of the output: words, or single letters when no term has blanks in it."""
     sides = [part.strip() for part in equation.replace("->", ",").split(",")]
+    if len(sides) > 3 and equation.count("->") == 1:
+        raise ShapeError(
+            f"equation {equation!r} is not of the kind {KIND}: write its {len(sides) - 1} operands as two einsums"
+        )
     if equation.count("->") != 1 or len(sides) != 3 or "." in equation:
-        raise ShapeError(f"equation {equation!r} is not of the kind 'b h s d, b h t d -> b h s t'")
+        raise ShapeError(f"equation {equation!r} is not of the kind {KIND}")
     words = any(" " in side for side in sides)
     first, second, result = ([*side.split()] if words else [*side] for side in sides)
     for side in (first, second, result):
@@ -143,6 +150,7 @@ def _einsum_gradient(x: TensorSpec, y: TensorSpec, equation: str, which: int) ->
         Saved("y", "the gradient of x contracts it with g", needed_for="x"),
     ),
     gradients={"x": _einsum_x, "y": _einsum_y},
+    more_operands="write it as two einsums, because the work depends on which two are multiplied first",
 )
 def einsum(x: TensorSpec, y: TensorSpec, *, equation: str) -> Work:
     """The contraction of two operands that the equation writes: "b h s d, b h t d -> b h s t", or in single letters.

@@ -32,8 +32,11 @@ def _sum_of_g(batch: Any, n: Any) -> Work:
     ),
     gradients={"x": _layer_norm_x, "weight": _scale_gradient, "bias": _sum_of_g},
 )
-def layer_norm(batch: Any, n: Any, weight: Any, bias: Any) -> Work:
+def layer_norm(batch: Any, n: Any, weight: Any, bias: Any, *, upcast: str = "") -> Work:
     """(x - mean) * rsqrt(var + eps) * weight + bias.
+
+    If `upcast` is `all`, the model writes it as a chain of operators in float32, as Cohere's does. It matters to
+    profiles that run several kernels here. If it is empty, it is torch's own kernel.
 
     5 per element without the affine part: the mean's sum, subtract, square, the variance's sum, multiply by rstd; one
     more each for weight and bias. 4 per row: two divisions by n, plus eps, rsqrt. With both, 7 per element, as

@@ -8,18 +8,19 @@ SAVES = (
     Saved("x", "the weight's gradient is gᵀ x, of each expert's rows", needed_for="weight"),
     Saved("weight", "the input's gradient is g weight, of each row's expert", needed_for="x"),
     Saved("ends", "the gradients are of the same experts"),
+    Saved("owners", "the bias's gradient is added to each row's expert", needed_for="bias"),
 )
 
 
 def _places(r: Any, *, experts: Any, per_token: Any = 1) -> list[TensorSpec]:
-    return [TensorSpec((r,), "int64")] * 3 + [TensorSpec((experts,), "int32")]
+    return [TensorSpec((r,), "int64")] * 3 + [TensorSpec((experts,), "int32"), TensorSpec((r,), "int64")]
 
 
-@operator("ids: r -> tokens: r, order: r, places: r, ends: e", infer=_places)
+@operator("ids: r -> tokens: r, order: r, places: r, ends: e, owners: r", infer=_places)
 def by_expert(*, experts: Any, per_token: Any = 1) -> Work:
     """The order in which rows lie side by side by their experts: for each row in it the token (of `per_token` rows) and
-    the row that it is, for each row the place that it has there, and where each expert's rows end. No arithmetic:
-    that on indices is not counted.
+    the row that it is, for each row the place that it has there, where each expert's rows end, and for each row in the
+    order the expert that owns it. No arithmetic: that on indices is not counted.
     """
     return Work()
 
@@ -41,7 +42,7 @@ def _applied(r: Any, e: Any, n: Any, k: Any, x: TensorSpec, weight: TensorSpec, 
 
 
 @operator(
-    "x: r k, weight: e n k, ends: e, bias?: e n -> r n",
+    "x: r k, weight: e n k, ends: e, bias?: e n, owners?: r -> r n",
     saves=SAVES,
     gradients={"x": _products, "weight": _products, "bias": _sum_of_g},
 )
@@ -58,7 +59,8 @@ def grouped_linear(
     per_token: Any = 1,
 ) -> Work:
     """y = x weightᵀ + bias with the weight of the row's own expert, the weights stored (experts, out, in). The rows
-    lie in the order of the experts; `ends` says where each expert's end.
+    lie in the order of the experts; `ends` says where each expert's end, and `owners`, which a bias needs, which
+    expert's bias each row gets.
 
     2 FLOPs per multiply-add of each row with its one expert, so 2 r n k however many experts there are, as torch's
     counter has the batched and the grouped product; one addition per output element for the bias. Reads each expert
@@ -71,7 +73,7 @@ def grouped_linear(
 
 
 @operator(
-    "x: r k, weight: e k n, ends: e, bias?: e n -> r n",
+    "x: r k, weight: e k n, ends: e, bias?: e n, owners?: r -> r n",
     saves=SAVES,
     gradients={"x": _products, "weight": _products, "bias": _sum_of_g},
 )

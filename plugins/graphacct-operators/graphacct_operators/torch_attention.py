@@ -96,6 +96,7 @@ def written_out(
     causal: bool = False,
     scale: Any = None,
     dropout_p: float = 0.0,
+    broadcast: bool = False,
 ) -> Tensor:
     """Where no fused kernel serves: in float32 where the operands have 16 bits, q and k each times the root of the
     scale. The function's variables live until it returns."""
@@ -107,7 +108,8 @@ def written_out(
     q = trace.apply("scale", q)
     if causal:
         mask = (trace.apply("causal_mask", seq=q.spec.shape[-2], keys=k.spec.shape[-2], dtype=q.spec.dtype),)
-    k, v = (repeat_kv(trace, x, q.spec.shape[1]) for x in (k, v))
+    if not broadcast:  # else the products copy the one head for all others
+        k, v = (repeat_kv(trace, x, q.spec.shape[1]) for x in (k, v))
     trace.hold(q, k, v, *mask)
     scores = matmul(trace, q, trace.apply("transpose", trace.apply("scale", k), dims=(-2, -1)))
     if mask:
@@ -122,12 +124,13 @@ def written_out(
 
 
 def on_cpu(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **attributes: Any) -> Tensor:
-    """Runs the CPU's flash kernel, unless there is dropout, a mask that is trained or not of 2 or 4 dimensions, or
-    keys and values differ in width; the kernel itself with a cap, as `capped`."""
+    """Runs the CPU's flash kernel, unless there is dropout, a mask that is trained or not of 2 or 4 dimensions, keys
+    and values that differ in width, or one head of them to broadcast; the kernel itself with a cap, as `capped`."""
     if attributes.get("softcap"):
         return capped(trace, q, k, v, *mask, **attributes)
     trained = any(item.needs_grad or len(item.spec.shape) not in (2, 4) for item in mask)
-    if attributes.get("dropout_p") or trained or not equal(q.spec.shape[-1], v.spec.shape[-1]):
+    one_head = attributes.get("broadcast") and not equal(q.spec.shape[1], k.spec.shape[1])
+    if attributes.get("dropout_p") or trained or one_head or not equal(q.spec.shape[-1], v.spec.shape[-1]):
         return written_out(trace, q, k, v, *mask, **attributes)
     return trace.apply(ATTENTION, q, k, v, *as_added(trace, q, mask), **attributes)
 
@@ -139,6 +142,8 @@ def on_cuda(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **
         return capped(trace, q, k, v, *mask, **attributes)
     (_, h, s, d), (_, g, t, e) = q.spec.shape, v.spec.shape
     half = q.spec.dtype in HALF
+    if attributes.get("broadcast") and not equal(h, g):
+        return written_out(trace, q, k, v, *mask, **attributes)
     square = not attributes.get("causal") or equal(s, t)
     if half and not mask and equal(d, e) and square and less(d, 257, assumed=True):
         return flash(trace, q, k, v, **attributes)

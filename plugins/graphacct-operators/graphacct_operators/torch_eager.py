@@ -70,6 +70,25 @@ def composed_rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, upcast: str 
     return trace.apply("mul", *weight, result) if weight else result
 
 
+def layer_norm(trace: Expansion, x: Tensor, *affine: Tensor, upcast: str = "") -> Tensor:
+    """torch's own kernel; with `upcast` the chain that Cohere's models write, in float32: x - mean twice, once for the
+    variance. The function's variables live until it returns."""
+    if not upcast:
+        return trace.apply("layer_norm", x, *affine)
+    dtype = x.spec.dtype
+    exact = trace.apply("cast", x, dtype="float32") if dtype in HALF else x
+    mean = trace.apply("mean", exact, dim=-1, keepdim=True)
+    squares = trace.apply("pow", trace.apply("sub", exact, mean), exponent=2)
+    variance = trace.apply("mean", squares, dim=-1, keepdim=True)
+    trace.hold(mean, variance)
+    centred = trace.apply("sub", exact, mean)
+    result = trace.apply("mul", centred, trace.apply("rsqrt", trace.apply("shift", variance)))
+    for operator, operand in zip(("mul", "add"), affine, strict=False):
+        wide = trace.apply("cast", operand, dtype="float32") if operand.spec.dtype in HALF else operand
+        result = trace.apply(operator, wide, result)
+    return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
+
+
 def inverse_root(trace: Expansion, x: Tensor) -> Tensor:
     """rsqrt(mean(x²) + eps)."""
     mean = trace.apply("mean", trace.apply("pow", x, exponent=2), dim=-1, keepdim=True)
@@ -111,7 +130,13 @@ def softmax(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
     return trace.apply("softmax", trace.apply("cast", x, dtype=dtype) if dtype != x.spec.dtype else x, **attributes)
 
 
-CPU_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, "rms_norm": rms_norm, "softmax": softmax, ATTENTION: on_cpu}
+CPU_EXPAND: dict[str, Callable[..., Any]] = {
+    **COMMON,
+    "rms_norm": rms_norm,
+    "layer_norm": layer_norm,
+    "softmax": softmax,
+    ATTENTION: on_cpu,
+}
 CPU_SAVES = {
     "dropout": (Saved("mask", "the gradient is g times it, a tensor of the input's dtype", "...", if_attribute="p"),),
     "layer_norm": (
@@ -167,7 +192,7 @@ CUDA = Profile(
 CUDA_COMPOSED_NORMS = Profile(
     "torch-eager-cuda-composed-norms",
     "As torch-eager-cuda, but RMSNorm in several kernels, as the transformers library writes it.",
-    expand={**CUDA_EXPAND, "rms_norm": composed_rms_norm},
+    expand={**CUDA_EXPAND, "rms_norm": composed_rms_norm, "layer_norm": layer_norm},
     kernels=CUDA_KERNELS,
     backward=RULES,
     names=NAMES,

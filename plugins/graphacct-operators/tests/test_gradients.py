@@ -11,7 +11,7 @@ from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
 
 OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
-INTEGERS = {"ids", "index", "indices", "targets", "condition", "rows", "columns", "ends"}
+INTEGERS = {"ids", "index", "indices", "targets", "condition", "rows", "columns", "ends", "owners"}
 CONSTANT = {
     ("rotary_embedding", "cos"): "a table",
     ("rotary_embedding", "sin"): "a table",

@@ -80,6 +80,7 @@ NOT_MEASURED = {
     "grouped_linear": "torch's kernels take sorted rows; what each keeps is below",
     "grouped_linear_in_out": "as grouped_linear",
     "scaled_dot_product_attention_with_sinks": "torch has no kernel with sinks",
+    "latent_attention": "torch has no kernel on latents",
 }
 ONE_GRADIENT = {
     *("masked_fill", "embedding", "gather", "index_select", "index_pairs", "cross_entropy"),

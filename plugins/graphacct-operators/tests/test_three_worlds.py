@@ -82,6 +82,10 @@ CASES = {
         [f(b, g * k, s, d), f(b, g, t, d), f(b, g, t, e), f(g * k), f(b, 1, s, t)],
         {"dropout_p": 0.1},
     ),
+    "latent_attention": lambda b, g, s, t, d, e: (
+        [f(b, g, s, d + e), f(b, t, d + e)],
+        {"values": d, "causal": True, "dropout_p": 0.1},
+    ),
     "convolution": lambda b, g, k, s, t, e: (
         [f(b, g * k, s + 3, t + 3), f(g * e, k, 3, 3), f(g * e)],
         {"groups": g, "stride": 2, "padding": 1},

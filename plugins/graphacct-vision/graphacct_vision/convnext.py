@@ -8,7 +8,7 @@ import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import layer_norm, linear
-from graphacct_architectures.losses import LOSSES
+from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, same
 from graphacct_vision.stages import ALIASES, Staged, repeated
@@ -45,6 +45,7 @@ def build(config: ConvNextConfig, workload: Workload, b: Builder) -> Value | tup
             f"drop_path_rate {config.drop_path_rate}: whole blocks that are dropped in training are not modelled; "
             "add --set drop_path_rate=0"
         )
+    check_entropy(config.labelled, workload, config.architectures)
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
     if config.architectures == MODEL:
@@ -108,5 +109,6 @@ ARCHITECTURE = Architecture(
     translated=frozenset({"num_hidden_layers"}),
     model_types=("convnext",),
     losses=LOSSES,
+    default_loss=lambda config: entropy_if(config.labelled),
     doc="ConvNeXt: a 7x7 convolution of each channel, a norm and two linear layers a block.",
 )

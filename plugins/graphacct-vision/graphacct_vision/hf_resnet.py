@@ -10,7 +10,7 @@ from functools import partial
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation
-from graphacct_architectures.losses import LOSSES
+from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
 from graphacct_vision.stages import ALIASES, Staged, repeated
@@ -33,6 +33,7 @@ class HFResNetConfig(Staged):
 
 def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
     """Returns the graph from pixels to logits, or to the last stage's output and the pooled one."""
+    check_entropy(config.labelled, workload, config.architectures)
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
     if config.architectures == MODEL:
@@ -106,5 +107,6 @@ ARCHITECTURE = Architecture(
     aliases=ALIASES,
     model_types=("resnet",),
     losses=LOSSES,
+    default_loss=lambda config: entropy_if(config.labelled),
     doc="ResNet under the transformers library's names, from its config.json; torchvision's is `resnet`.",
 )

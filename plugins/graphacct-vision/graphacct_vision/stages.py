@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import attrs
 from graphacct_architectures.activations import activation
+from graphacct_architectures.losses import classes
 
 from graphacct import Builder, ConfigError, Dim, Value, fields
 
@@ -23,6 +24,13 @@ class Staged:
     num_labels: Dim = fields.label_count()
     image_size: tuple[Dim, Dim] = fields.sides(224)
     dtype: str | None = fields.dtype()
+
+    architectures: str = ""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the model has logits of classes."""
+        return self.architectures.endswith("ForImageClassification") and classes(self.num_labels)
 
     def __attrs_post_init__(self) -> None:
         if len(self.depths) != len(self.hidden_sizes):

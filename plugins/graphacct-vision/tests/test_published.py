@@ -77,14 +77,14 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients. torch's counter sees the weight gradient of a convolution in
     groups as many times over as there are groups; the figure has one cost of the forward convolution for each."""
-    found = report(case, batch=row["batch"], image_size=row["size"], phase="train")
+    found = report(case, batch=row["batch"], image_size=row["size"], phase="train", loss="sum")
     assert found.total["step_matmul_flops"] == row["total"]
 
 
 def test_resnet_keeps_what_torch_keeps() -> None:
-    """Bytes of the storages that autograd keeps of one image, up to the logits."""
+    """Bytes of the storages that autograd keeps of one image, up to the sum of the logits."""
     kept = truth("resnet-50")["activation_saved_full_size_meta"][0]
-    assert report("resnet-50", phase="train").total["saved_bytes"] == kept["bytes"]
+    assert report("resnet-50", phase="train", loss="sum").total["saved_bytes"] == kept["bytes"]
 
 
 @pytest.mark.parametrize(("case", "preset"), CASES.items())

@@ -11,6 +11,7 @@ from graphacct import Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import HeadConfig
+from graphacct_architectures.losses import cross_entropy
 
 NORM = Norm(LAYER_NORM, bias=True)
 
@@ -77,5 +78,6 @@ ARCHITECTURE = decoder(
     context=lambda config: config.seq_length,
     dtype="float16",
     tokens="classifier",
+    token_loss=cross_entropy,
     doc="BLOOM: ALiBi, LayerNorm, biases, tied head.",
 )

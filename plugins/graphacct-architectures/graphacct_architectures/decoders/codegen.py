@@ -12,10 +12,8 @@ from graphacct_architectures.decoders.gptj import ALIASES, GPTJConfig
 from graphacct_architectures.decoders.gptj import describe as describe_gptj
 from graphacct_architectures.decoders.parts.description import Decoder
 from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.decoders.parts.joint import SHARD_COUNT
 from graphacct_architectures.heads import ALONE, CAUSAL
-
-SHARDS = 4
-"""The number of parts of the joint projection: the accelerators that the published weights were trained on."""
 
 
 @attrs.frozen(kw_only=True)
@@ -25,8 +23,8 @@ class CodeGenConfig(GPTJConfig):
 
 def describe(config: CodeGenConfig) -> Decoder:
     """Returns a stack of equal layers."""
-    exact_div(config.n_head, SHARDS, "n_head / 4, the parts of the joint projection")
-    return describe_gptj(config, joint="qkv_proj")
+    exact_div(config.n_head, SHARD_COUNT, "n_head / 4, the parts of the joint projection")
+    return describe_gptj(config, joint="qkv_proj", rotary_cast=False)
 
 
 ARCHITECTURE = decoder(
@@ -39,5 +37,6 @@ ARCHITECTURE = decoder(
     context=lambda config: config.n_positions,
     dtype="float16",
     classes=(CAUSAL, ALONE),
+    no_cost={"n_ctx": None},
     doc="CodeGen: GPT-J with one projection for q, k and v.",
 )

@@ -13,7 +13,7 @@ from graphacct_architectures.decoders.parts.description import LAYER_NORM, Atten
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-NORM = Norm(LAYER_NORM)
+NORM = Norm(LAYER_NORM, upcast="all")
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.deepseek import LatentConfig, deepseek
+from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, deepseek
 from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
@@ -66,8 +66,10 @@ ARCHITECTURE = decoder(
     DeepseekV2Config,
     describe,
     PresetFiles(__file__),
+    **ATTENTION,
     aliases={"num_experts": "n_routed_experts"},
     translated=("num_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE),
+    no_cost={"norm_topk_prob": None, "qk_head_dim": None, "scoring_func": ("softmax",)},
     doc="DeepSeek-V2: latent attention, small experts and shared ones after a first layer without.",
 )

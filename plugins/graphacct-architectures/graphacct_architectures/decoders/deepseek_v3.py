@@ -10,7 +10,7 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.deepseek import LatentConfig, deepseek
+from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, deepseek
 from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
@@ -62,8 +62,10 @@ ARCHITECTURE = decoder(
     DeepseekV3Config,
     describe,
     PresetFiles(__file__),
+    **ATTENTION,
     aliases={"num_local_experts": "n_routed_experts"},
     translated=("num_local_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    no_cost={"qk_head_dim": None, "scoring_func": ("sigmoid",)},
     doc="DeepSeek-V3, R1: latent attention, experts chosen by corrected sigmoids among the best groups.",
 )

@@ -13,8 +13,11 @@ import attrs
 from graphacct import Dim, PresetFiles, equal, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
-from graphacct_architectures.decoders.parts.family import decoder, rope_parameters
+from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.decoders.parts.joint import GROUPS, LAST_TWO, SIDE_BY_SIDE
+from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.heads import HeadConfig
+from graphacct_architectures.losses import cross_entropy
 
 NORM = Norm(LAYER_NORM, bias=True)
 
@@ -84,11 +87,14 @@ def describe(config: FalconConfig) -> Decoder:
             d_head,
             module="self_attention",
             joint="query_key_value",
+            joint_order=GROUPS if config.is_new else LAST_TWO if equal(config.kv_heads, 1) else SIDE_BY_SIDE,
+            kv_broadcast=not config.is_new and config.multi_query,
             out="dense",
             bias=config.bias,
             out_bias=config.bias,
             rotary=rotary,
             alibi=config.alibi,
+            masked=True,
             upcast="",
             dropout=config.attention_dropout if config.alibi else 0.0,
         ),
@@ -104,7 +110,9 @@ def describe(config: FalconConfig) -> Decoder:
         attention_norm=norms[0],
         mlp_norm=norms[1],
         parallel=parallel,
+        outputs_joined=True,
         dropout=config.hidden_dropout,
+        attention_dropout=config.attention_dropout,
     )
     return Decoder(
         config.vocab_size,
@@ -130,5 +138,6 @@ ARCHITECTURE = decoder(
     translated=("n_embed",),
     model_types=("falcon", "RefinedWeb", "RefinedWebModel"),
     tokens="classifier",
+    token_loss=cross_entropy,
     doc="Falcon: LayerNorm, parallel layers, multi-query or grouped attention; RefinedWeb's with ALiBi.",
 )

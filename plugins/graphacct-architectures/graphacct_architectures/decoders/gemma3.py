@@ -53,5 +53,6 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     aliases={"hidden_act": "hidden_activation"},
     classes=(CAUSAL, ALONE, SEQUENCE),
+    no_cost={"_sliding_window_pattern": None},
     doc="Gemma 3's language model: a window in five of six layers, normed queries and keys, two rotary bases.",
 )

@@ -11,6 +11,7 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
+from graphacct_architectures.decoders.parts.rotary import LAYER
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
@@ -38,6 +39,8 @@ def describe(config: Glm4Config) -> Decoder:
             config.d_head,
             bias=config.attention_bias,
             rotary=rotary,
+            rotary_joined=True,
+            rotary_repeated=LAYER,
             dropout=config.attention_dropout,
         ),
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], joint="gate_up_proj"),

@@ -15,11 +15,12 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
 from graphacct_architectures.heads import (
     ALONE,
-    CLASS_LOSSES,
     TWO_HEADS,
     HeadConfig,
     check_outputs,
     checked,
+    class_losses,
+    default_loss,
     labels_head,
 )
 from graphacct_architectures.heads import CLASSES as USUAL
@@ -35,6 +36,7 @@ from graphacct_architectures.layers import (
     split_heads,
     with_cache,
 )
+from graphacct_architectures.losses import cross_entropy
 
 CLASSES = (*USUAL, TWO_HEADS)
 
@@ -53,6 +55,7 @@ class GPT2Config(HeadConfig):
     resid_pdrop: float = fields.probability(0.1)
     embd_pdrop: float = fields.probability(0.1)
     attn_pdrop: float = fields.probability(0.1)
+    reorder_and_upcast_attn: bool = fields.flag(False)
     tie_word_embeddings: bool = fields.flag(True)
     summary_type: str = fields.choice("cls_index", ("cls_index", "last", "first", "mean"))
     summary_use_proj: bool = fields.flag(True)
@@ -159,11 +162,17 @@ def attention(
         drop = {"dropout_p": config.attn_pdrop} if workload.phase == "train" and config.attn_pdrop else {}
         y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=workload.phase != "decode", **drop)
     else:
+        if config.reorder_and_upcast_attn and b.dtype != "float32":
+            q, k = (
+                b.apply("cast", part, name=f"{label}_wide", dtype="float32") for part, label in ((q, "q"), (k, "k"))
+            )
         k = b.apply("transpose", k, name="k_last", dims=(-2, -1))
         scores = b.apply("matmul", q, k, name="scores")
         scores = b.apply("scale", scores, name="scale")
         scores = b.apply("add", scores, mask, name="mask")
         soft = b.apply("softmax", scores, name="softmax")
+        if soft.spec.dtype != b.dtype:
+            soft = b.apply("cast", soft, name="weights", dtype=b.dtype)
         if workload.phase == "train" and config.attn_pdrop:  # the published module casts them to the dtype of v
             soft = b.apply("as_product", soft, name="softmax_cast")
         weights = (dropped(b, "attn_dropout", soft, config.attn_pdrop, workload),)
@@ -182,7 +191,8 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     phases=("forward", "train", "prefill", "decode"),
     last_logits=True,
-    losses=CLASS_LOSSES,
+    losses=class_losses(cross_entropy),
+    default_loss=default_loss,
     aliases={
         "torch_dtype": "dtype",
         "id2label": "num_labels",

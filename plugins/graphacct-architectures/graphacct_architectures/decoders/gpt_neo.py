@@ -22,6 +22,7 @@ from graphacct_architectures.decoders.parts.description import (
 )
 from graphacct_architectures.decoders.parts.family import decoder, whole
 from graphacct_architectures.heads import HeadConfig
+from graphacct_architectures.losses import cross_entropy
 
 NORM = Norm(LAYER_NORM, bias=True)
 GLOBAL, LOCAL = "global", "local"
@@ -143,5 +144,7 @@ ARCHITECTURE = decoder(
     translated=("num_attention_heads", "num_hidden_layers"),
     dtype="float32",
     tokens="classifier",
+    no_cost={"attention_layers": None},
+    token_loss=cross_entropy,
     doc="GPT-Neo: learned positions, LayerNorm, global and local attention in turn, scores not scaled.",
 )

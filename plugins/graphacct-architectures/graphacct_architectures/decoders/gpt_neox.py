@@ -55,6 +55,7 @@ def describe(config: GPTNeoXConfig) -> Decoder:
             bias=config.attention_bias,
             out_bias=config.attention_bias,
             rotary=rotary,
+            rotary_joined=True,
             dropout=config.attention_dropout,
         ),
         Mlp(

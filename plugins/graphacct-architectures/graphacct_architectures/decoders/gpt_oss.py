@@ -52,6 +52,7 @@ def describe(config: GptOssConfig) -> Decoder:
         out_bias=config.attention_bias,
         rotary=config.d_head,
         sinks=True,
+        upcast="",
         dropout=config.attention_dropout,
     )
     experts = Experts(
@@ -80,6 +81,7 @@ def describe(config: GptOssConfig) -> Decoder:
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
         rotary_tables=(("rotary_emb", config.d_head),),
+        rotary_halves=True,
         norm_kind=NORM,
     )
 
@@ -93,5 +95,6 @@ ARCHITECTURE = decoder(
     translated=("num_experts",),
     attention=("eager", "fused"),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    no_cost={"swiglu_alpha": None, "swiglu_limit": None},
     doc="gpt-oss: windows by turns, learned sinks, experts with biases.",
 )

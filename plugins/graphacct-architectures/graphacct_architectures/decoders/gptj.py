@@ -11,6 +11,8 @@ from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.decoders.parts.joint import SHARDS, SIDE_BY_SIDE
+from graphacct_architectures.decoders.parts.rotary import EACH
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, SPAN, HeadConfig
 
 NORM = Norm(LAYER_NORM, bias=True)
@@ -41,8 +43,9 @@ class GPTJConfig(HeadConfig):
     dtype: str | None = fields.dtype()
 
 
-def describe(config: GPTJConfig, joint: str = "") -> Decoder:
-    """Returns a stack of equal layers; `joint` is the name of one projection for q, k and v, if the family has one.
+def describe(config: GPTJConfig, joint: str = "", *, rotary_cast: bool = True) -> Decoder:
+    """Returns a stack of equal layers; `joint` is the name of one projection for q, k and v, if the family has one, and
+    `rotary_cast` says whether queries and keys are rotated in the model's dtype and not in float32.
 
     The scores are in float32 in every dtype, and the rotary tables are made with the model.
     """
@@ -56,9 +59,10 @@ def describe(config: GPTJConfig, joint: str = "") -> Decoder:
             d_head,
             module="attn",
             joint=joint,
+            joint_order=SHARDS if joint else SIDE_BY_SIDE,
             out="out_proj",
             rotary=config.rotary_dim,
-            rotary_tables="embed_positions",
+            rotary_repeated=EACH,
             upcast="scores",
             dropout=config.attn_pdrop,
         ),
@@ -88,8 +92,9 @@ def describe(config: GPTJConfig, joint: str = "") -> Decoder:
         norm_kind=NORM,
         head_bias=True,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("embed_positions", config.rotary_dim),),
-        rotary_stored=True,
+        rotary_tables=(("rotary_emb", config.rotary_dim),),
+        rotary_stored=config.n_positions,
+        rotary_cast=rotary_cast,
         most_positions=("n_positions", config.n_positions),
         embedding_dropout=config.embd_pdrop,
     )

@@ -41,6 +41,7 @@ def describe(config: NemotronConfig) -> Decoder:
             bias=config.attention_bias,
             out_bias=config.attention_bias,
             rotary=rotary,
+            rotary_joined=True,
             dropout=config.attention_dropout,
         ),
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, bias=config.mlp_bias),

@@ -51,6 +51,7 @@ def describe(config: Olmo2Config) -> Decoder:
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
         rotary_tables=(("rotary_emb", config.d_head),),
+        rotary_cast=False,
         norm_kind=NORM,
     )
 

@@ -56,6 +56,7 @@ def describe(config: PhiConfig) -> Decoder:
             bias=True,
             out_bias=True,
             rotary=rotary,
+            rotary_joined=True,
             qk_norm="head" if config.qk_layernorm else "",
             qk_norm_names=("q_layernorm", "k_layernorm"),
             dropout=config.attention_dropout,

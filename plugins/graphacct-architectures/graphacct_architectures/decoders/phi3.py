@@ -5,12 +5,16 @@ Abdin et al., 2024 (arXiv:2404.14219, arXiv:2412.08905).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
+from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
@@ -25,6 +29,9 @@ class Phi3Config(DecoderConfig):
     resid_pdrop: float = fields.probability(0.0)
     sliding_window: Dim | None = fields.optional_size()
     partial_rotary_factor: float = fraction(1.0)
+    rope_parameters: Mapping[str, Any] = rope_parameters(
+        {"su": "longrope", "yarn": "longrope"}, ("default", "longrope")
+    )
 
 
 def describe(config: Phi3Config) -> Decoder:
@@ -37,6 +44,7 @@ def describe(config: Phi3Config) -> Decoder:
             config.d_head,
             joint="qkv_proj",
             rotary=rotary,
+            rotary_joined=True,
             window=config.sliding_window,
             dropout=config.attention_dropout,
         ),

@@ -23,8 +23,8 @@ class QwenConfig(DecoderConfig):
     num_key_value_heads: Dim | None = fields.optional_size(32)
     max_position_embeddings: Dim = fields.size(32768)
     use_sliding_window: bool = fields.flag(False)
-    sliding_window: Dim | None = fields.optional_size(4096)
-    max_window_layers: Dim = fields.size(28, minimum=0)
+    sliding_window: Dim | None = fields.switched_size(4096, "use_sliding_window", optional=True)
+    max_window_layers: Dim = fields.switched_size(28, "use_sliding_window", minimum=0)
     layer_types: tuple[str, ...] | None = layer_types()
 
     @property

@@ -51,7 +51,7 @@ class SmolLM3Config(DecoderConfig):
     max_position_embeddings: Dim = fields.size(32768)
     tie_word_embeddings: bool = fields.flag(True)
     use_sliding_window: bool = fields.flag(False)
-    sliding_window: Dim | None = fields.optional_size()
+    sliding_window: Dim | None = fields.switched_size(None, "use_sliding_window", optional=True)
     layer_types: tuple[str, ...] | None = layer_types()
     no_rope_layers: tuple[int, ...] | None = rope_layers()
     no_rope_layer_interval: int = fields.size(4)

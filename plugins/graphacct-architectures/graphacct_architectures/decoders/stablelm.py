@@ -53,6 +53,7 @@ def describe(config: StableLmConfig) -> Decoder:
             config.d_head,
             bias=config.use_qkv_bias,
             rotary=rotary,
+            rotary_joined=True,
             qk_norm="heads" if config.qk_layernorm else "",
             qk_norm_names=("q_layernorm", "k_layernorm"),
             qk_norm_kind=HEAD_NORM,
@@ -63,7 +64,7 @@ def describe(config: StableLmConfig) -> Decoder:
         mlp_norm="" if config.use_parallel_residual else "post_attention_layernorm",
         parallel=config.use_parallel_residual,
         dropout=config.hidden_dropout,
-        attention_dropped=False,
+        attention_dropout=0.0,
     )
     return Decoder(
         config.vocab_size,

@@ -77,5 +77,6 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
+    no_cost={"norm_type": ("layer_norm",)},
     doc="StarCoder2: LayerNorm, RoPE, plain network, grouped queries, a window.",
 )

@@ -14,7 +14,7 @@ from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Valu
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import embedding, layer_norm, linear
-from graphacct_architectures.losses import total
+from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, classes, cross_entropy, entropy_if, total
 from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
 
 BOTH, CLASSIFIER = "CLIPModel", "CLIPForImageClassification"
@@ -84,6 +84,7 @@ class CLIPConfig:
 def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
     """Returns the graph from images and texts to the similarities of each pair, by image and by text, and the two
     embeddings; or from images to logits."""
+    check_entropy(compared(config), workload, config.architectures)
     with b.scope("vision_model"):
         tokens, image = images(config.vision, workload, b, f"{config.vision_key}.image_size")
     if config.architectures == CLASSIFIER:
@@ -181,8 +182,11 @@ def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> V
 
 
 def contrastive(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """Returns the mean of two cross-entropies: a text's target is its image, and an image's is its text."""
+    """Returns the mean of two cross-entropies: a text's target is its image, and an image's is its text; or the
+    cross-entropy of a classifier's logits."""
     by_image = outputs[0]
+    if config.architectures == CLASSIFIER:
+        return cross_entropy(config, outputs, b)
     by_text = b.apply("transpose", by_image, name="loss_by_text", dims=(0, 1))
     parts = []
     for label, logits in (("captions", by_text), ("images", by_image)):
@@ -191,6 +195,11 @@ def contrastive(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> V
         targets = b.apply("reshape", places, name=f"loss_{label}_targets", shape=(count,))
         parts.append(b.apply("cross_entropy", logits, targets, name=f"loss_{label}"))
     return b.apply("scale", b.apply("add", *parts, name="loss_sum"), name="loss")
+
+
+def compared(config: CLIPConfig) -> bool:
+    """Returns whether the model has logits: similarities, or those of classes."""
+    return config.architectures == BOTH or classes(config.num_labels)
 
 
 SIZES: Mapping[str, Any] = {
@@ -206,7 +215,9 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype", **fields.LABELS},
-    losses={"sum": first_total, "cross_entropy": contrastive},
+    no_cost={"dropout": None, "projection_dim": None},  # of a tower alone
+    losses={CROSS_ENTROPY: contrastive, SUM: first_total},
+    default_loss=lambda config: entropy_if(compared(config)),
     model_types=("clip",),
     doc="CLIP: a ViT for images, a causal Transformer for as many texts, and how alike each pair is.",
 )

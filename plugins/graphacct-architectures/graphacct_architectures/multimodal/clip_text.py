@@ -6,7 +6,7 @@ import attrs
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
 from graphacct_architectures.layers import linear
-from graphacct_architectures.losses import LOSSES
+from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.clip import TextConfig, texts
 
 TEXT, PROJECTED = "CLIPTextModel", "CLIPTextModelWithProjection"
@@ -40,6 +40,6 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
     model_types=("clip_text_model",),
-    losses=LOSSES,
+    losses=SUM_ALONE,
     doc="CLIP's tower for texts alone, with or without its projection.",
 )

@@ -14,7 +14,7 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
-from graphacct_architectures.losses import LOSSES
+from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
 
 MODEL, CLASSIFIER, MASKED = "ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"
@@ -46,6 +46,7 @@ class ViTConfig:
 
 def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
     """Returns the graph from pixels to logits, or to the last layer's output and the pooled one."""
+    check_entropy(labelled(config), workload, config.architectures)
     image = check_image(workload.image_size, config.image_size)
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *image))
     if config.architectures == MODEL:
@@ -61,6 +62,11 @@ def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Va
         return reconstructed(config, b, x)
     x = b.apply("select", x, name="first", dim=1)
     return x if equal(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
+
+
+def labelled(config: ViTConfig) -> bool:
+    """Returns whether the model has logits of classes."""
+    return config.architectures == CLASSIFIER and classes(config.num_labels)
 
 
 def reconstructed(config: ViTConfig, b: Builder, x: Value) -> Value:
@@ -131,5 +137,6 @@ ARCHITECTURE = Architecture(
     aliases={"torch_dtype": "dtype", **fields.LABELS},
     model_types=("vit",),
     losses=LOSSES,
+    default_loss=lambda config: entropy_if(labelled(config)),
     doc="ViT: patches as tokens, learned positions, LayerNorm first; pooled or with the head of a class.",
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphacct import Builder, ConfigError, Value, Workload, equal, less
+from graphacct import Builder, ConfigError, Parameter, Value, Workload, equal, less
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
-from graphacct_architectures.decoders.parts.latent import latent
+from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
+from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
+from graphacct_architectures.decoders.parts.rotary import both_rotated
 from graphacct_architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
 
 ALIBI = "alibi_biases"
@@ -24,6 +26,9 @@ def attention(
     """
     width = x.spec.shape[-1]
     b.hold(x)
+    if a.latent is not None and workload.attention == ABSORBED:
+        y = absorbed(a, a.latent, workload, b, x, tables)
+        return linear(b, a.out, y, width, bias=a.out_bias), ()
     if a.latent is None:
         q, k, v = of_their_own(a, kind, workload, b, x, tables)
     else:
@@ -42,22 +47,23 @@ def of_their_own(
     a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value, Value]:
     """Returns queries and keys, rotated by position, and values. Keys and values include the tokens in the cache."""
-    q, k, v = projections(a, kind, b, x)
+    q, k, v = projections(a, kind, workload, b, x)
     if not equal(a.rotary, 0):
-        cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
         b.hold(q, k, until="k_rope")
-        q, k = (rotated(a, b, part, cos, sin, label) for part, label in ((q, "q"), (k, "k")))
+        q, k = both_rotated(a, b, q, k, tables)
     window = a.window if a.window_cached else None
     k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
     return q, k, v
 
 
-def projections(a: Attention, kind: Norm, b: Builder, x: Value) -> tuple[Value, Value, Value]:
+def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value) -> tuple[Value, Value, Value]:
     """Returns queries, keys and values, each (batch, heads, seq, d_head)."""
     counts = (a.heads, a.kv_heads, a.kv_heads)
     if a.joint:
         total = (a.heads + 2 * a.kv_heads) * a.d_head
         flat = linear(b, a.joint, x, total, bias=a.bias)
+        if a.joint_order in UNEVEN:
+            return heads_of(a, workload, b, flat)
         parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
     else:
         names = (a.q, a.k, a.v)
@@ -92,14 +98,21 @@ def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
 
 
 def norm_upcast(kind: Norm) -> str:
-    """Returns which part of an RMSNorm is computed in float32; empty for other norms."""
-    return kind.upcast if kind.kind == RMS else ""
+    """Returns which part of a norm is computed in float32; empty for torch's own LayerNorm."""
+    return kind.upcast if kind.kind == RMS or kind.upcast == "all" else ""
 
 
 def normed_with_gains(b: Builder, name: str, x: Value, kind: Norm) -> Value:
-    """Returns heads (batch, seq, heads, width), each normalized, then multiplied by a gain of (heads, width)."""
+    """Returns heads (batch, seq, heads, width), each normalized, then multiplied by a gain of (heads, width): both in
+    float32 where the norm is."""
+    gain: Value | Parameter = b.parameter(f"{name}.weight", x.spec.shape[-2:])
+    wide = kind.upcast == "all" and b.dtype != "float32"
+    if wide:
+        x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
+        gain = b.apply("cast", gain, name=f"{name}.wide", dtype="float32")
     y = norm(b, name, x, kind.kind, weight=False, upcast=norm_upcast(kind))
-    return b.apply("mul", y, b.parameter(f"{name}.weight", x.spec.shape[-2:]), name=f"{name}_scaled")
+    y = b.apply("mul", gain, y, name=f"{name}_scaled")
+    return b.apply("cast", y, name=f"{name}_narrowed", dtype=b.dtype) if wide else y
 
 
 def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
@@ -110,16 +123,6 @@ def each_normed(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     parts = b.apply("split", x, name=f"{name}.parts", parts=count, dim=1) if count > 1 else (x,)
     normed = [normed_by(b, f"{name}.norms.{i}", part, kind) for i, part in enumerate(parts)]
     return b.apply("concat", *normed, name=name, dim=1)
-
-
-def rotated(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
-    """Returns x with the first `rotary` dimensions of each head rotated by position."""
-    if equal(a.rotary, a.d_head):
-        return b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", composed=True)
-    sizes = (a.rotary, a.d_head - a.rotary)
-    front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes)
-    front = b.apply("rotary_embedding", front, cos, sin, name=f"{label}_rope", composed=True)
-    return b.apply("concat", front, rest, name=f"{label}_turned", dim=-1)
 
 
 def fused(
@@ -133,7 +136,8 @@ def fused(
     """
     mask = tables.get(mask_name(a))
     wide_heads = not less(a.d_head, WIDEST + 1, assumed=True)
-    if (mask is not None or wide_heads) and not (a.sinks or a.softcap) and workload.phase != "decode":
+    shared = not a.kv_broadcast and workload.phase != "decode"
+    if shared and (mask is not None or wide_heads) and not (a.sinks or a.softcap):
         k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
         b.hold(k, v, until="merge_heads")
     given = (q, k, v, b.parameter("sinks", (a.heads,))) if a.sinks else (q, k, v)
@@ -143,7 +147,8 @@ def fused(
     rest = () if mask is None else (mask,)
     unscaled = {} if a.scaled else {"scale": 1}
     capping = {"softcap": True} if a.softcap else {}
-    options = {"causal": causal and not rest, **drop, **unscaled, **capping}
+    one_head = {"broadcast": True} if a.kv_broadcast and workload.phase != "decode" else {}
+    options = {"causal": causal and not rest, **drop, **unscaled, **capping, **one_head}
     return b.apply(operator, *given, *rest, name="sdpa", **options)
 
 
@@ -151,7 +156,8 @@ def eager(
     a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value]:
     """Adds scores, mask, softmax in float32 and values as separate nodes; also returns the weights."""
-    k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
+    if not a.kv_broadcast:
+        k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
     b.hold(k, v, until="merge_heads")
     if a.upcast == "scores" and b.dtype != "float32":
         q, k = (b.apply("cast", part, name=f"{label}_wide", dtype="float32") for part, label in ((q, "q"), (k, "k")))
@@ -178,9 +184,9 @@ def eager(
 
 def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
     """Returns keys or values with a copy for each query head that shares them."""
-    if equal(a.heads, a.kv_heads):
-        return x
     batch, heads, seq, width = x.spec.shape
+    if equal(a.heads, heads):
+        return x
     times = a.heads // a.kv_heads
     unsqueezed = b.apply("reshape", x, name=f"{label}_apart", shape=(batch, heads, 1, seq, width))
     expanded = b.apply("expand", unsqueezed, name=f"{label}_expanded", shape=(batch, heads, times, seq, width))
@@ -188,12 +194,15 @@ def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
 
 
 def with_sinks(a: Attention, b: Builder, scores: Value) -> Value:
-    """Returns the scores with a column of learned scores, minus the maximum of each row."""
+    """Returns the scores with a column of learned scores, minus the maximum of each row.
+
+    The library takes the maximum with its place, and the place is what its gradient needs: the one largest of a row.
+    """
     batch, heads, seq, _ = scores.spec.shape
     sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1, 1))
     sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
     scores = b.apply("concat", scores, sinks, name="with_sinks", dim=-1)
-    largest = b.apply("amax", scores, name="largest", dim=-1, keepdim=True)
+    largest, _ = b.apply("topk", scores, name="largest", k=1)
     return b.apply("sub", scores, largest, name="less_largest")
 
 

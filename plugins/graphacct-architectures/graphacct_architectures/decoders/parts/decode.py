@@ -83,28 +83,33 @@ def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> Va
 def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     """Returns the masks that the layers add to their scores, by name, one of each kind for the whole model.
 
-    Fused attention needs a mask only if it is more than causal: slopes, or bools for a window that the sequence
-    exceeds.
+    Attention in one operator needs a mask only if it is more than causal: slopes, or bools for a window that the
+    sequence reaches; or if the model always makes one.
     """
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
+    whole = workload.attention != "eager"
     for a in dict.fromkeys(kind.attention for kind in d.kinds):
         name = mask_name(a)
         keys = length
         if workload.phase == "decode" and a.window is not None and a.window_cached:
             keys = minimum(length, a.window)
         within = workload.phase == "decode" and a.window_cached
-        plain = not a.alibi and (a.window is None or within or fits(length, a.window))
-        if name in found or (workload.attention == "fused" and plain):
+        plain = (
+            not a.alibi
+            and not (a.masked and workload.phase != "decode")
+            and (a.window is None or within or fits(length, a.window))
+        )
+        if name in found or (whole and plain):
             continue
-        if workload.attention == "fused" and not a.alibi:
+        if whole and not a.alibi:
             found[name] = seen(b, name, workload.batch, seq, keys)
             continue
         kind = {"batch": workload.batch, "seq": seq, "keys": keys, "dtype": b.dtype}
         found[name] = b.apply("causal_mask", name=name, **kind)
         if a.alibi:
             biases = slopes(a, b, keys)
-            if workload.attention == "fused":
+            if whole:
                 found[name] = b.apply("add", found[name], biases, name="alibi_mask")
             else:
                 found[ALIBI] = biases
@@ -119,8 +124,9 @@ def seen(b: Builder, name: str, batch: Dim, seq: Dim | None, keys: Dim) -> Value
 
 
 def fits(length: Dim, window: Dim) -> bool:
-    """Returns whether a length fits in a window; a symbol is in general longer."""
-    return not less(window, length, assumed=True)
+    """Returns whether a length is shorter than a window, when the transformers library makes no mask; a symbol is in
+    general no shorter."""
+    return less(length, window)
 
 
 def slopes(a: Attention, b: Builder, keys: Dim) -> Value:
@@ -139,10 +145,8 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
         if equal(width, 0):
             continue
         half = exact_div(width, 2, "dimensions rotated / 2")
-        if d.rotary_stored:
-            shape = (workload.seq_len, width)
-            for function in ("cos", "sin"):
-                found[f"{name}.{function}"] = b.apply("constant", name=f"{name}.{function}", shape=shape, dtype=b.dtype)
+        if not equal(d.rotary_stored, 0):
+            found |= stored_tables(d, name, width, workload, b)
             continue
         with b.scope(name):
             places = b.apply("arange", name="positions", batch=1, n=workload.seq_len)
@@ -151,15 +155,29 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
             places = b.apply("cast", places, name="places", dtype="float32")
             rates = b.apply("constant", name="inv_freq", shape=(1, half), dtype="float32")
             angles = b.apply("mul", places, rates, name="freqs")
-            if not d.rotary_complex:
+            if not (d.rotary_complex or d.rotary_halves):
                 angles = b.apply("concat", angles, angles, name="emb", dim=-1)
             for function in ("cos", "sin"):
                 table = b.apply("scale", b.apply(function, angles, name=function), name=f"{function}_scaled")
-                if b.dtype != "float32" and not d.rotary_complex:
+                if b.dtype != "float32" and d.rotary_cast and not d.rotary_complex:
                     table = b.apply("cast", table, name=f"{function}_table", dtype=b.dtype)
                 found[f"{name}.{function}"] = table
     b.hold(*held)  # the model's function holds the positions
     return found
+
+
+def stored_tables(d: Decoder, name: str, width: Dim, workload: Workload, b: Builder) -> dict[str, Value]:
+    """Returns sine and cosine of each pair's angle, (seq, width / 2): parts of the rows that are read of a table."""
+    with b.scope(name):
+        stored = b.apply("constant", name="embed_positions", shape=(d.rotary_stored, width), dtype="float32")
+        places = b.apply("arange", name="positions", batch=1, n=workload.seq_len)
+        places = b.apply("reshape", places, name="row", shape=(workload.seq_len,))
+        both = b.apply("index_select", stored, places, name="sincos")
+        if d.rotary_cast and b.dtype != "float32":
+            both = b.apply("cast", both, name="sincos_table", dtype=b.dtype)
+        sin, cos = b.apply("split", both, name="sin_and_cos", parts=2)
+    b.hold(places)
+    return {f"{name}.cos": cos, f"{name}.sin": sin}
 
 
 def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[..., Value]:
@@ -198,6 +216,8 @@ def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
         z = fed(kind, b, prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first)
         return b.apply("add", added(kind, workload, b, y, z, "mlp"), x, name="residual")
     z = fed(kind, b, second)
+    if kind.outputs_joined:
+        return added(kind, workload, b, x, b.apply("add", z, y, name="joined"), "mlp")
     x = added(kind, workload, b, x, y, "attn")
     return added(kind, workload, b, x, z, "mlp")
 
@@ -227,8 +247,8 @@ def fed(kind: Layer, b: Builder, x: Value) -> Value:
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
     """Returns the stream with a module's output added."""
-    if label == "mlp" or kind.attention_dropped:
-        y = dropped(b, f"{label}_dropout", y, kind.dropout, workload)
+    p = kind.dropout if label == "mlp" or kind.attention_dropout is None else kind.attention_dropout
+    y = dropped(b, f"{label}_dropout", y, p, workload)
     if kind.residual_scaled:
         y = b.apply("scale", y, name=f"{label}_scaled")
     return b.apply("add", x, y, name=f"{label}_residual")

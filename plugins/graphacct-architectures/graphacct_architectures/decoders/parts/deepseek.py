@@ -10,7 +10,15 @@ import attrs
 from graphacct import ConfigError, Dim, differ, exact_div, fields
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Latent, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, dequantized, whole
+from graphacct_architectures.decoders.parts.latent import ABSORBED
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
+
+ATTENTION: Mapping[str, Any] = {
+    "attention": ("fused", "eager", ABSORBED),
+    "attention_by_phase": {"decode": ABSORBED},
+}
+"""The kinds of attention of these families. A decoding step expands no cached latent, as when a model is served; the
+library's class expands all of them in every step (`fused`, `eager`)."""
 
 
 @attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself

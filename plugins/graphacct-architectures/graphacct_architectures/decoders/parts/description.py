@@ -25,7 +25,7 @@ class Norm:
         bias: Whether it has a bias.
         centred: Whether the stored weight is the gain minus 1, so that a weight of 0 changes nothing.
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
-            `statistics` alone.
+            `statistics` alone. A LayerNorm is torch's own unless it is `all`.
     """
 
     kind: str = RMS
@@ -61,10 +61,16 @@ class Attention:
         module: The module's name.
         q, k, v, out: The projections' names.
         joint: The name of one projection for q, k and v together; empty if they are three.
+        joint_order: The order of its parts, a word of `joint.py`.
+        kv_broadcast: Whether one head of keys and values is given to the products of all query heads as it is, and
+            torch broadcasts it, which its fused kernels refuse.
         bias: Whether the projections of q, k and v have biases.
         out_bias: Whether the output projection has one.
         rotary: How many dimensions of a head are rotated by its position; 0 for none.
         rotary_tables: Which of the decoder's rotary tables it reads.
+        rotary_joined: Whether the rotated part of a head and the rest are joined even if there is no rest, a copy.
+        rotary_repeated: When the tables are repeated for both elements of a pair, a word of `rotary.py`; empty if they
+            are made for all elements at once.
         alibi: Whether a slope times the distance is added to the scores (ALiBi).
         window: How many positions back it sees, its own included; None for all.
         window_cached: Whether a cache holds no more than the window.
@@ -77,6 +83,7 @@ class Attention:
         upcast: The part that always runs in float32: the `softmax`, the `scores` with it, or none (empty).
         softcap: Whether the scores are capped by a tanh.
         sinks: Whether each head has a learned score that belongs to no key (an attention sink).
+        masked: Whether fused attention gets a mask even if it is causal and no more.
         causal: Whether a token sees only those before it; otherwise also those after it, as far as a window reaches.
         dropout: The probability with which weights are dropped in training.
         latent: The latent that keys and values are expanded from; None if they are projected directly. With a latent,
@@ -93,10 +100,14 @@ class Attention:
     v: str = "v_proj"
     out: str = "o_proj"
     joint: str = ""
+    joint_order: str = "side by side"
+    kv_broadcast: bool = False
     bias: bool = False
     out_bias: bool = False
     rotary: Dim = 0
     rotary_tables: str = "rotary_emb"
+    rotary_joined: bool = False
+    rotary_repeated: str = ""
     alibi: bool = False
     window: Dim | None = None
     window_cached: bool = True
@@ -108,6 +119,7 @@ class Attention:
     upcast: str = "softmax"
     softcap: bool = False
     sinks: bool = False
+    masked: bool = False
     causal: bool = True
     dropout: float = 0.0
     latent: Latent | None = None
@@ -209,9 +221,10 @@ class Layer:
         parallel: Whether attention and network read the same stream and are added together.
         stream_last: Whether a parallel layer normalizes the network's input after attention has run, and first adds the
             two outputs to each other.
+        outputs_joined: Whether a parallel layer adds the two outputs to each other, and their sum to the stream.
         residual_scaled: Whether each output is multiplied by a constant before it is added.
         dropout: The dropout probability of both outputs, in training.
-        attention_dropped: Whether attention's output is dropped, and not only the network's.
+        attention_dropout: The same of attention's output alone, if it has its own; None if it has not.
     """
 
     attention: Attention
@@ -226,9 +239,10 @@ class Layer:
     residual_normed: bool = False
     parallel: bool = False
     stream_last: bool = False
+    outputs_joined: bool = False
     residual_scaled: bool = False
     dropout: float = 0.0
-    attention_dropped: bool = True
+    attention_dropout: float | None = None
 
 
 @attrs.frozen
@@ -272,7 +286,10 @@ class Decoder:
         logits_scaled: Whether the logits are multiplied by a constant.
         logits_softcap: Whether they are capped by a tanh.
         rotary_tables: The names of the modules that make rotary tables, with how many dimensions they rotate.
-        rotary_stored: Whether the tables are made once, with the model.
+        rotary_stored: How many positions the tables have that are made with the model, in float32, sine and cosine of
+            each pair side by side; 0 if they are made in each pass.
+        rotary_cast: Whether the tables are cast to the model's dtype; if not, queries and keys are rotated in float32.
+        rotary_halves: Whether the tables hold each angle once, and a rotated tensor is joined from its two halves.
         rotary_complex: Whether the tables hold complex numbers: cosine and sine once per pair, always in float32.
         most_positions: The configuration key that limits the positions, and the limit; None for no limit.
         embedding_dropout: The dropout probability of the embedding, in training.
@@ -301,7 +318,9 @@ class Decoder:
     logits_scaled: bool = False
     logits_softcap: bool = False
     rotary_tables: tuple[tuple[str, Dim], ...] = ()
-    rotary_stored: bool = False
+    rotary_stored: Dim = 0
+    rotary_cast: bool = True
+    rotary_halves: bool = False
     rotary_complex: bool = False
     most_positions: tuple[str, Dim] | None = None
     embedding_dropout: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -12,24 +12,24 @@ from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
 from graphacct_architectures.decoders.parts.description import Decoder
-from graphacct_architectures.heads import CLASS_LOSSES, CLASSES, HeadConfig, check_outputs, checked, headed
+from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
+from graphacct_architectures.heads import (
+    CLASSES,
+    HeadConfig,
+    check_outputs,
+    checked,
+    class_losses,
+    default_loss,
+    headed,
+)
+from graphacct_architectures.losses import each_token
+
+if TYPE_CHECKING:
+    from graphacct_architectures.losses import Loss
 
 MOST_LAYERS = 10_000
 """The most layers that may differ, since each is looked at; published models have about a hundred at most."""
 FULL, SLIDING = "full_attention", "sliding_attention"
-
-
-def rope_parameters() -> Any:
-    """Returns the settings of rotary positions. Only the rotated fraction of each head changes a cost."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
-        return value
-
-    return fields.checked_field(check, None)
 
 
 def fraction(default: float) -> Any:
@@ -130,16 +130,20 @@ def decoder(
     model_types: tuple[str, ...] = (),
     context: Callable[[Any], Dim] = lambda config: config.max_position_embeddings,
     attention: tuple[str, ...] = ("fused", "eager"),
+    attention_by_phase: Mapping[str, str] | None = None,
     dtype: str = "bfloat16",
     classes: tuple[str, ...] = CLASSES,
     tokens: str = "score",
     span: str = "",
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
+    token_loss: Loss = each_token,
 ) -> Architecture:
     """Returns the Architecture of a family of decoders: `describe` returns the description of a configuration's
     language model.
 
-    `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has;
-    `tokens` and `span` are passed to `heads.headed`.
+    `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has,
+    `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`. `token_loss`
+    is the cross-entropy of the classifier of tokens, in float32 as in the library's generic class unless given.
     """
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -154,12 +158,15 @@ def decoder(
         presets,
         sizes={"seq_len": context},
         attention=attention,
+        attention_by_phase=attention_by_phase or {},
         phases=("forward", "train", "prefill", "decode"),
         last_logits=True,
         dtype=dtype,
         aliases={**ALIASES, **(aliases or {})},
         translated=frozenset(translated),
-        losses=CLASS_LOSSES,
+        no_cost=no_cost or {},
+        losses=class_losses(token_loss),
+        default_loss=default_loss,
         model_types=model_types or (name,),
         doc=doc,
     )

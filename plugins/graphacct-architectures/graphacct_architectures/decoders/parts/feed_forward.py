@@ -103,7 +103,8 @@ def grouped(e: Experts, b: Builder, choice: Value) -> Value:
         best, _ = b.apply("topk", groups, name="best_of_groups", k=2)
         score = b.apply("sum", best, name="group_scores", dim=-1)
     else:
-        score = b.apply("amax", groups, name="group_scores", dim=-1)
+        best, _ = b.apply("topk", groups, name="best_of_groups", k=1)
+        score = b.apply("reshape", best, name="group_scores", shape=(rows, e.groups))
     b.apply("topk", score, name="best_groups", k=e.chosen_groups)
     mask = b.apply("full", name="outside", shape=(rows, e.count), dtype="bool")
     return b.apply("masked_fill", choice, mask, name="within_groups")
@@ -117,13 +118,13 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
 
     def project(name: str, x: Value, n: object, k: object) -> Value:
         shape = (e.count, k, n) if e.in_out else (e.count, n, k)
-        bias = (b.parameter(f"{name}_bias", (e.count, n)),) if e.bias else ()
+        bias = (b.parameter(f"{name}_bias", (e.count, n)), owners) if e.bias else ()
         return b.apply(operator, x, b.parameter(name, shape), ends, *bias, name=name, per_token=e.per_token)
 
     with b.scope("experts"):
         flat = b.apply("reshape", ids, name="ids", shape=(pairs,))
         options = {"experts": e.count, "per_token": e.per_token}
-        chosen_tokens, order, places, ends = b.apply("by_expert", flat, name="by_expert", **options)
+        chosen_tokens, order, places, ends, owners = b.apply("by_expert", flat, name="by_expert", **options)
         x = b.apply("index_select", rows, chosen_tokens, name="rows")
         factors = b.apply("reshape", weights, name="flat_weights", shape=(pairs,))
         factors = b.apply("index_select", factors, order, name="ordered_weights")

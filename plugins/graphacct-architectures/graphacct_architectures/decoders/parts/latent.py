@@ -1,5 +1,12 @@
 """Multi-head latent attention: each token has one narrow latent, which is expanded to the keys and values of all heads;
-the cache holds the latents (DeepSeek-AI, 2024, arXiv:2405.04434, section 2.1)."""
+the cache holds the latents (DeepSeek-AI, 2024, arXiv:2405.04434, section 2.1).
+
+`latent` does it as the transformers library: keys and values of all cached tokens are expanded in every step.
+`absorbed` does it as vLLM, SGLang and DeepSeek's own inference code: since q · (W_UK c) = (W_UKᵀ q) · c, the weight
+that expands keys is applied to the queries instead, and the one that expands values to the heads' outputs. All heads
+then attend to the cached rows themselves. In a step, each cached token takes 2 · heads · (2 · rank + rotary) FLOPs;
+expanding it would alone take 2 · rank · heads · (unrotated + values).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +16,9 @@ from graphacct import Builder, Value, Workload
 from graphacct_architectures.decoders.parts.description import Attention, Latent
 from graphacct_architectures.layers import linear, rms_norm, split_heads, with_cache
 
+ABSORBED = "absorbed"
+"""The kind of attention that expands no cached latent."""
+
 
 def latent(
     a: Attention, kind: Latent, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
@@ -17,15 +27,10 @@ def latent(
 
     As in the transformers library, every step expands all cached latents again.
     """
-    cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
-    q = queries(a, kind, b, x, cos, sin)
-    batch, seq = x.spec.shape[:2]
-    both = linear(b, "kv_a_proj_with_mqa", x, kind.rank + a.rotary, bias=a.bias)
-    narrow, key = b.apply("split", both, name="latents", sizes=(kind.rank, a.rotary))
-    narrow = rms_norm(b, "kv_a_layernorm", narrow, upcast="norm")
-    narrow = b.apply("reshape", narrow, name="latent_apart", shape=(batch, 1, seq, kind.rank))
-    key = b.apply("reshape", key, name="k_apart", shape=(batch, 1, seq, a.rotary))
-    key = rotated(b, key, cos, sin, "k")
+    front, rest = queries(a, kind, b, x, tables)
+    q = b.apply("concat", front, rest, name="q_turned", dim=-1)
+    batch = x.spec.shape[0]
+    narrow, key = latents(a, kind, b, x, tables)
     narrow, key = (with_cache(b, part, label, workload) for part, label in ((narrow, "latent"), (key, "k_rope")))
     length = narrow.spec.shape[-2]
     unrotated = a.d_head - a.rotary
@@ -37,9 +42,55 @@ def latent(
     return q, b.apply("concat", front, key, name="k_turned", dim=-1), v
 
 
-def queries(a: Attention, kind: Latent, b: Builder, x: Value, cos: Value, sin: Value) -> Value:
-    """Returns queries (batch, heads, seq, d_head), with the last `rotary` dimensions of each head rotated by
-    position."""
+def absorbed(
+    a: Attention, kind: Latent, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> Value:
+    """Returns the heads' values side by side, (batch, seq, heads · values).
+
+    The cache has one tensor: the latent and the rotated key of each token, in one row. `kv_b_proj.weight` has for each
+    head the rows that make its key, then those that make its value.
+    """
+    front, rest = queries(a, kind, b, x, tables)
+    batch, seq = x.spec.shape[:2]
+    row = b.apply("concat", *latents(a, kind, b, x, tables), name="latent_and_k", dim=-1)
+    row = b.apply("reshape", row, name="latent_rows", shape=(batch, seq, kind.rank + a.rotary))
+    row = with_cache(b, row, "latent", workload)
+    unrotated = a.d_head - a.rotary
+    with b.scope("kv_b_proj"):
+        weight = b.parameter("weight", (a.heads * (unrotated + kind.values), kind.rank))
+        by_head = b.apply("reshape", weight, name="heads", shape=(a.heads, unrotated + kind.values, kind.rank))
+        for_keys, for_values = b.apply("split", by_head, name="k_and_v", sizes=(unrotated, kind.values), dim=1)
+        front = b.apply("einsum", front, for_keys, name="into_q", equation="b h s n, h n r -> b h s r")
+    q = b.apply("concat", front, rest, name="q_turned", dim=-1)
+    b.hold(q, row)
+    causal = workload.phase != "decode"
+    drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
+    y = b.apply("latent_attention", q, row, name="sdpa", values=kind.rank, causal=causal, **drop)
+    with b.scope("kv_b_proj"):
+        y = b.apply("einsum", y, for_values, name="into_o", equation="b h s r, h v r -> b s h v")
+    return b.apply("reshape", y, name="merge_heads", shape=(batch, seq, a.heads * kind.values))
+
+
+def latents(a: Attention, kind: Latent, b: Builder, x: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
+    """Returns each token's latent (batch, 1, seq, rank) and the key that all heads share, rotated by position
+    (batch, 1, seq, rotary)."""
+    batch, seq = x.spec.shape[:2]
+    both = linear(b, "kv_a_proj_with_mqa", x, kind.rank + a.rotary, bias=a.bias)
+    narrow, key = b.apply("split", both, name="latents", sizes=(kind.rank, a.rotary))
+    narrow = rms_norm(b, "kv_a_layernorm", narrow, upcast="norm")
+    narrow = b.apply("reshape", narrow, name="latent_apart", shape=(batch, 1, seq, kind.rank))
+    key = b.apply("reshape", key, name="k_apart", shape=(batch, 1, seq, a.rotary))
+    return narrow, rotated(b, key, *rotary(a, tables), "k")
+
+
+def rotary(a: Attention, tables: Mapping[str, Value]) -> tuple[Value, Value]:
+    """Returns the tables of cosines and sines."""
+    return tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
+
+
+def queries(a: Attention, kind: Latent, b: Builder, x: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
+    """Returns the two parts of the queries, (batch, heads, seq, width): the first dimensions of each head, and the last
+    `rotary`, which are rotated by position."""
     if kind.query_rank is None:
         flat = linear(b, "q_proj", x, a.heads * a.d_head, bias=False)
     else:
@@ -47,8 +98,7 @@ def queries(a: Attention, kind: Latent, b: Builder, x: Value, cos: Value, sin: V
         flat = linear(b, "q_b_proj", narrow, a.heads * a.d_head, bias=False)
     heads = split_heads(b, flat, a.heads, a.d_head, "q")
     front, rest = b.apply("split", heads, name="q_parts", sizes=(a.d_head - a.rotary, a.rotary))
-    rest = rotated(b, rest, cos, sin, "q")
-    return b.apply("concat", front, rest, name="q_turned", dim=-1)
+    return front, rotated(b, rest, *rotary(a, tables), "q")
 
 
 def rotated(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:

@@ -7,10 +7,10 @@ from typing import Any
 
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields
 from graphacct_architectures.aliases import ALIASES
-from graphacct_architectures.classifier import EOS, Classifier
+from graphacct_architectures.classifier import EOS, Classifier, scored
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
 from graphacct_architectures.encoder_decoders.parts.run import run
-from graphacct_architectures.losses import OWN_LOSSES
+from graphacct_architectures.losses import OWN_LOSSES, entropy_if
 
 
 def of_text(width: Dim, labels: Dim, dropout: float) -> Classifier:
@@ -63,9 +63,15 @@ def encoder_decoder(
         phases=("forward", "train", "prefill", "decode"),
         last_logits=True,
         losses=OWN_LOSSES,
+        default_loss=lambda config: entropy_if(has_logits(describe(config))),
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
         model_types=(name,),
         doc=doc,
     )
+
+
+def has_logits(d: EncoderDecoder) -> bool:
+    """Returns whether a model has logits of words or of classes."""
+    return d.head is not None or scored(d.classifier)

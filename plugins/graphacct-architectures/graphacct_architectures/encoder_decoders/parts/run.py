@@ -8,7 +8,7 @@ from functools import partial
 import attrs
 
 from graphacct import Block, Builder, ConfigError, Dim, Graph, Value, Workload, differ
-from graphacct_architectures.classifier import EOS, Classifier, checked_loss, classified, token
+from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
@@ -22,6 +22,7 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Stack,
 )
 from graphacct_architectures.layers import dropped, for_logits, linear, resident
+from graphacct_architectures.losses import check_entropy
 
 
 def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -79,8 +80,7 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
         raise ConfigError(f"an encoder alone has no phase {workload.phase!r}: it has forward and train")
     if d.classifier is not None and workload.phase in ("prefill", "decode"):
         raise ConfigError(f"a classifier has no phase {workload.phase!r}: it has forward and train")
-    if d.head is None:
-        checked_loss(d.classifier, workload, "a model without a head")
+    check_entropy(d.head is not None or scored(d.classifier), workload, "a model without a head")
     if d.classifier is not None and d.classifier.reads == EOS and differ(workload.encoder_seq_len, workload.seq_len):
         raise ConfigError(
             f"encoder_seq_len {workload.encoder_seq_len} is not seq_len {workload.seq_len}: the classifier reads the "

@@ -10,10 +10,18 @@ import attrs
 from graphacct import Architecture, Builder, Dim, Value, Workload, equal, fields
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
-from graphacct_architectures.classifier import Classifier, checked_loss
+from graphacct_architectures.classifier import Classifier, scored
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.encode import POOLED, encode
-from graphacct_architectures.losses import LOSSES
+from graphacct_architectures.losses import (
+    CROSS_ENTROPY,
+    SUM,
+    check_entropy,
+    cross_entropy,
+    entropy_if,
+    next_token,
+    total,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -86,9 +94,7 @@ def encoder(
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         described = describe(config)
-        two_heads = described.head is not None and described.classifier is not None
-        if described.head is None or equal(described.head.outputs, 1) or two_heads:
-            checked_loss(None if two_heads else described.classifier, workload, config.architectures)
+        check_entropy(has_logits(described), workload, config.architectures)
         return encode(described, workload, b)
 
     return Architecture(
@@ -102,6 +108,21 @@ def encoder(
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
         model_types=(name,),
-        losses=LOSSES,
+        losses={CROSS_ENTROPY: class_loss, SUM: total},
+        default_loss=lambda config: entropy_if(has_logits(describe(config))),
         doc=doc,
     )
+
+
+def has_logits(e: Encoder) -> bool:
+    """Returns whether an encoder has a single set of logits, of words or of classes."""
+    if e.head is None:
+        return scored(e.classifier)
+    return e.classifier is None and not equal(e.head.outputs, 1)
+
+
+def class_loss(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns the cross-entropy of a configuration's class: of the next token in a language model, or else of the
+    labels, for masked words in the logits' dtype."""
+    causal = config.architectures.endswith(("ForCausalLM", "LMHeadModel"))
+    return (next_token if causal else cross_entropy)(config, outputs, b)

@@ -1,0 +1,73 @@
+"""Finished graphs: read or made as they are, their sizes are fixed, and they are accounted for in a phase of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import attrs
+
+from graphacct.errors import ConfigError, brief, suggest
+from graphacct.graph.graph import Graph
+from graphacct.phases import FORWARD, PHASES, TRAIN
+
+if TYPE_CHECKING:
+    from graphacct.models.find import ModelChoice
+
+FIRST_OUTPUT, SUM_OF_OUTPUTS = "first output", "sum of outputs"
+"""What a training step of a finished graph starts its gradients from, as its workload and headers say it."""
+
+
+def own_phase(graph: Graph) -> str:
+    """Returns the phase that a finished graph was built for, `forward` unless its workload names one.
+
+    Raises ConfigError for a name that is no phase of a graph.
+    """
+    phase = graph.workload.get("phase", FORWARD)
+    if phase not in PHASES:
+        raise ConfigError(
+            f"workload of {graph.name!r} has the phase {brief(phase)}{suggest(str(phase), PHASES)}: a graph is built "
+            f"for {', '.join(PHASES)}"
+        )
+    return str(phase)
+
+
+def in_phase(graph: Graph, phase: str | None) -> Graph:
+    """Returns a finished graph in a phase, its own unless one is given: a graph of a forward pass can be trained too.
+
+    A training step starts its gradients at the first output if that is a scalar, and otherwise at every output, with
+    ones, as the sum of the outputs does. The workload says which. Raises ConfigError for a phase that the graph was
+    not built for.
+    """
+    own = own_phase(graph)
+    known = phases_of(own)
+    if phase is not None and phase not in known:
+        has = " and ".join(known)
+        raise ConfigError(
+            f"{graph.name!r} is a finished graph of the phase {own!r}, which has no phase {phase!r}: it has {has}; "
+            "build it anew for another, if it is a model's"
+        )
+    if (phase or own) != TRAIN or (own == TRAIN and "loss" in graph.workload):
+        return graph
+    outputs = graph.outputs
+    loss = FIRST_OUTPUT if outputs and outputs[0].spec.shape == () else SUM_OF_OUTPUTS
+    return attrs.evolve(graph, workload={**graph.workload, "phase": TRAIN, "loss": loss})
+
+
+def phases_of(own: str) -> tuple[str, ...]:
+    """Returns the phases in which a finished graph of the phase `own` can be accounted for."""
+    return (FORWARD, TRAIN) if own == FORWARD else (own,)
+
+
+def untrainable(found: Graph | ModelChoice) -> str:
+    """Returns the name of a model that has no phase `train`, or nothing for one that has."""
+    phases = phases_of(own_phase(found)) if isinstance(found, Graph) else found.architecture.phases
+    return "" if TRAIN in phases else found.name
+
+
+def fixed(graph: Graph, given: Collection[str]) -> ConfigError:
+    """Returns the error for options that would change a finished graph."""
+    loss = "; a training step of it starts at its own outputs" if "loss" in given else ""
+    return ConfigError(
+        f"{graph.name!r} is a finished graph, whose sizes are fixed: it takes no {', '.join(given)}{loss}"
+    )

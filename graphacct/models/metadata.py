@@ -1,0 +1,10 @@
+"""What the fields of configuration classes say of themselves: the keys of their metadata."""
+
+SIZE = "size"
+"""Of fields that hold a size."""
+SWITCH = "switch"
+"""Of a field that means nothing if another key is false; the value is that key."""
+WITHIN = "within"
+"""Of a field that holds a nested configuration; the value is the configuration's class."""
+SETTINGS = "settings"
+"""Of a field that holds an object of settings; the value is the names of those that are known."""

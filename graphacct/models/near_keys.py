@@ -1,0 +1,92 @@
+"""Keys that are close to a size of a family: a slip of the pen, or the spelling of another library."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+SPELLINGS = """
+hidden_size d_model n_embd n_embed dim model_dim embed_dim embedding_dim d_embed emb_dim embedding_size width
+    hidden_dim n_state model_size d_hidden
+intermediate_size hidden_dim ffn_dim d_ff dff n_inner ffn_hidden_size ff_dim mlp_dim ffn_size feed_forward_dim
+    feedforward_dim mlp_hidden_size mlp_size inner_dim d_ffn dim_feedforward encoder_ffn_dim n_mlp d_mlp
+    ffn_intermediate_size feed_forward_size
+num_hidden_layers n_layer n_layers num_layers layers depth n_blocks num_blocks encoder_layers nlayers n_block
+    num_transformer_layers layer_count num_encoder_layers
+num_attention_heads n_head n_heads num_heads heads nhead nheads attention_heads n_attention_heads num_q_heads n_q_heads
+    encoder_attention_heads num_query_heads n_attn_heads
+num_key_value_heads n_kv_heads num_kv_heads n_head_kv n_kv_head kv_heads num_query_groups n_query_groups
+    multi_query_group_num num_kv_groups n_kv_groups attention_head_kv
+head_dim d_kv d_head kv_channels attention_head_size head_size dim_head size_per_head attention_head_dim d_k headdim
+    attention_key_size
+max_position_embeddings n_positions n_ctx max_seq_len max_seq_length max_sequence_length seq_length context_length
+    block_size seq_len sequence_length max_context_length max_positions n_seq ctx_len
+vocab_size n_vocab vocabulary_size padded_vocab_size vocab num_tokens n_words vocab_dim
+num_local_experts num_experts n_routed_experts moe_num_experts n_experts num_moe_experts num_routed_experts expert_num
+    moe_experts
+num_experts_per_tok num_experts_per_token experts_per_token moe_topk moe_top_k moe_k n_activated_experts
+    num_experts_per_topk moe_router_topk num_selected_experts n_expert_used
+moe_intermediate_size moe_ffn_dim expert_ffn_dim moe_inter_dim moe_ffn_hidden_size expert_hidden_size moe_hidden_dim
+    expert_intermediate_size
+sliding_window window_size sliding_window_size attention_window local_attention_window
+state_size d_state ssm_state_size state_dim
+conv_kernel d_conv conv_size conv_kernel_size
+expand expansion_factor ssm_expand
+time_step_rank dt_rank
+image_size img_size input_size resolution
+patch_size patch patch_dim
+num_channels in_channels in_chans n_channels channels
+num_mel_bins n_mels n_mel mel_bins
+"""
+"""Sizes, one a line, each with its spellings in the files of other libraries (Meta's and Mistral's params.json,
+GPT-2's, Megatron's, timm's, of state-space models)."""
+
+
+def stands_for(key: str, sizes: Collection[str]) -> str:
+    """Returns the size that an unknown key stands for, in another spelling or with a slip; empty if none is close.
+
+    >>> stands_for("n_layers", ["hidden_size", "num_hidden_layers"])
+    'num_hidden_layers'
+    >>> stands_for("hiden_size", ["hidden_size", "num_hidden_layers"])
+    'hidden_size'
+    """
+    own = _plain(key)
+    plain = {_plain(name): name for name in sizes}
+    if own in plain:
+        return plain[own]
+    lines = SPELLINGS.replace("\n    ", " ").split("\n")
+    groups = [group for group in map(str.split, lines) if own in map(_plain, group)]
+    # hidden_dim is the width of the model or of its feed-forward network: the latter in Meta's and Mistral's files
+    for group in reversed(groups):
+        for name in group:
+            if name in sizes:
+                return name
+    return slip(own, plain)
+
+
+def slip(own: str, plain: Mapping[str, str]) -> str:
+    """Returns the name that differs from a text by one letter, or in a long one by two; empty if none does."""
+    found = [(edits(own, other, 2), name) for other, name in plain.items() if abs(len(own) - len(other)) <= 2]
+    most = 0 if len(own) < 5 else 1 if len(own) < 10 else 2
+    return min((item for item in found if item[0] <= most), default=(0, ""))[1]
+
+
+def edits(one: str, other: str, most: int) -> int:
+    """Returns how many letters have to be added, removed, replaced or swapped with their neighbour to make one text of
+    the other; more than `most` is `most + 1`."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            best = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                best = min(best, before[j - 2] + 1)
+            row.append(best)
+        before, last = last, row
+        if min(row) > most:
+            return most + 1
+    return min(last[-1], most + 1)
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.lower() if char.isalnum())

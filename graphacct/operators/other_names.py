@@ -1,0 +1,72 @@
+"""What an unknown operator may be called here: torch's, ONNX's and other libraries' names, and slips of the keyboard.
+
+Which names another library has for an operator is data of the operator (`known_as`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from graphacct.errors import UnknownNameError, brief
+
+ENOUGH = 6
+"""The fewest letters of a name whose slips are looked for, other than swapped letters: sort is none of sqrt."""
+CLOSE = 0.8
+"""The least similarity of a slip to what was meant, from 0 to 1, as difflib measures it."""
+LONGEST = 200
+"""The most letters of a name that is compared."""
+NAMESPACES = ("aten", "prims", "prim", "onnx", "torch", "functional", "nn", "ops")
+
+
+def unknown_operator(name: str, operators: Iterable[str], way_out: str = "") -> UnknownNameError:
+    """Returns the error for an operator that nothing is registered under; `operators` is the table of operators."""
+    tail = f" ({way_out})" if way_out else ""
+    return UnknownNameError(f"unknown operator {brief(name)}{suggest_operator(name, operators)}{tail}")
+
+
+def suggest_operator(name: str, operators: Iterable[str]) -> str:
+    """Returns the tail of an "unknown operator" message: the operator of that name in another library, or the closest
+    name; empty if there is none. `operators` is the table of operators.
+
+    >>> suggest_operator("aten::linaer", ["linear"])
+    "; did you mean 'linear'?"
+    >>> suggest_operator("sort", ["sqrt"])
+    ''
+    """
+    known = list(operators)
+    plain = _plain(name)
+    others: dict[str, str] = getattr(operators, "known_as", {})
+    by_spelling = {_squeezed(other): own for other, own in others.items()} | {_squeezed(own): own for own in known}
+    found = others.get(plain) or by_spelling.get(_squeezed(plain)) or _slip(plain, known)
+    return f"; did you mean {found!r}?" if found else ""
+
+
+def _plain(name: str) -> str:
+    """Returns a name without what libraries put around it: aten::add_.Tensor is add."""
+    parts = [part for part in re.split(r"[.:]+", name[:LONGEST]) if part]
+    while len(parts) > 1 and parts[0].lower() in NAMESPACES:
+        del parts[0]
+    plain = parts[0] if parts else ""
+    return plain.rstrip("_") or plain
+
+
+def _squeezed(name: str) -> str:
+    """Returns a name as it is compared: LogSoftmax is log_softmax."""
+    return name.lower().replace("_", "")
+
+
+def _slip(name: str, known: Iterable[str]) -> str:
+    """Returns the known name that this one is a slip of. A name of few letters, or one that begins with another letter
+    or has a word more, is another operator: `prelu` is not `relu`."""
+    if len(name) < ENOUGH:
+        return next((own for own in known if own[:1] == name[:1] and sorted(own) == sorted(name)), "")
+    from difflib import SequenceMatcher  # on the way to an error alone
+
+    ranked = [
+        (SequenceMatcher(None, name, own).ratio(), own)
+        for own in known
+        if own[:1] == name[:1] and not name.startswith(f"{own}_")
+    ]
+    best, found = max(ranked, default=(0.0, ""))
+    return found if best >= CLOSE else ""

@@ -1,0 +1,83 @@
+"""A bare name, a list and all-linear adapt the matrices that the peft library adapts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphacct
+from graphacct.errors import ConfigError
+
+FOLDER = Path(__file__).parents[3] / "tests" / "goldens" / "lora-targets"
+TRUTH = json.loads((FOLDER / "truth.json").read_text())
+"""Measured by tests/verify/lora_targets.py."""
+KNOWN = {("MixtralForCausalLM", "all-linear")}
+"""What peft adapts besides matrices: it knows Mixtral's stacked experts and router by name."""
+
+
+def runs() -> list[Any]:
+    """Each measured list of targets that peft takes."""
+    found = []
+    for run in TRUTH["runs"]:
+        [name] = run["config"]["architectures"]
+        found += [
+            pytest.param(run["config"], targets, trained, id=f"{name}-{targets}")
+            for targets, trained in run["trained"].items()
+            if type(trained) is int and (name, targets) not in KNOWN
+        ]
+    assert len(found) > 40
+    return found
+
+
+@pytest.mark.parametrize(("config", "targets", "trained"), runs())
+def test_the_adapters_are_those_of_peft(config: dict[str, Any], targets: str, trained: int) -> None:
+    """Their parameters, to the unit: names are exact or the end of a path after a dot."""
+    sizes = {} if config["model_type"] == "vit" else {"seq_len": 8}
+    asked = [f"{TRUTH['rank']}:{targets}"]
+    base, adapted = (graphacct.account(config, lora=lora, **sizes).total["params"] for lora in ((), asked))
+    assert adapted - base == trained
+
+
+def error(targets: str, model: str = "llama-3.2-1b") -> str:
+    with pytest.raises(ConfigError) as caught:
+        graphacct.build(model, seq_len=8, lora=[targets])
+    return str(caught.value)
+
+
+def test_what_a_name_does_not_match() -> None:
+    """The end of a path has whole words; the message suggests one."""
+    assert error("8:proj") == "lora '8:proj' matches no weight matrix; did you mean 'v_proj'?"
+    assert error("8:q_prj").endswith("matches no weight matrix; did you mean 'q_proj'?")
+    assert error("8:q_proj,v_prj").endswith("matches no weight matrix: 'v_prj'; did you mean 'v_proj'?")
+    assert error("8:attn.q_proj").endswith("did you mean 'self_attn.q_proj'?")
+    assert "'transformer.wte' is of 'embedding', no product with a matrix" in error("8:wte", "gpt2")
+    assert "is of 'embedding', no product with a matrix" in error("8:wpe", "gpt2")
+
+
+def test_all_linear_stands_alone() -> None:
+    """In any case, and with no other name."""
+    assert "no other name goes with it" in error("8:all-linear,q_proj")
+    lower, upper = (graphacct.account("gpt2", lora=[f"8:{name}"]) for name in ("all-linear", "All-Linear"))
+    assert lower.total == upper.total
+
+
+ONE_LAYER = ("8:layers.3.self_attn.q_proj",)
+
+
+def test_a_name_may_be_of_one_layer() -> None:
+    """As in peft, an index is part of the path: one layer of the 16 is adapted, 8 x (2048 + 2048)."""
+    base, one = (
+        graphacct.account("llama-3.2-1b", seq_len=8, lora=lora) for lora in ((), "8:layers.3.self_attn.q_proj")
+    )
+    assert one.total["params"] - base.total["params"] == 8 * (2048 + 2048)
+
+
+def test_a_transform_takes_several() -> None:
+    """In the text of a transform a comma separates options, so each name is one of the adapters."""
+    text = "lora:adapters=8:q_proj,adapters=8:v_proj"
+    short, long = (
+        graphacct.account("llama-3.2-1b", seq_len=8, **options)
+        for options in ({"lora": ["8:q_proj,v_proj"]}, {"transforms": [text]})
+    )
+    assert short.total == long.total

@@ -1,0 +1,69 @@
+"""Operators are suggested by their names in torch and ONNX, and never by a name that merely looks alike."""
+
+import pytest
+from graphacct_operators.other_names import OTHER_NAMES
+
+import graphacct
+from graphacct import Builder
+from graphacct.hooks.manager import default
+from graphacct.operators.other_names import suggest_operator
+
+
+@pytest.mark.parametrize(
+    ("names", "operator"),
+    [
+        ("conv1d conv2d conv3d Conv nn.Conv2d", "convolution"),
+        ("ConvTranspose conv_transpose2d", "convolution_transposed"),
+        ("bmm baddbmm mm MatMul", "matmul"),
+        ("addmm gemm Gemm Linear aten::addmm.default torch.nn.functional.linear linaer", "linear"),
+        ("flash_attention aten._scaled_dot_product_flash_attention.default", "scaled_dot_product_attention"),
+        ("Relu", "relu"),
+        ("LayerNormalization LayerNorm", "layer_norm"),
+        ("aten.add_.Tensor Sum", "add"),
+        ("Max", "maximum"),  # ONNX's, of two tensors
+        ("max ReduceMax", "amax"),  # torch's, over a dimension
+        ("Gather", "index_select"),
+        ("GatherElements", "gather"),
+        ("Transpose", "permute"),
+        ("BatchNormalization batch_norm2d", "batch_norm"),
+        ("spilt", "split"),
+    ],
+)
+def test_other_libraries_names(names: str, operator: str) -> None:
+    """In any case, with or without the library's namespace, overload and underscore."""
+    for name in names.split():
+        assert suggest_operator(name, default().operators) == f"; did you mean {operator!r}?", name
+
+
+OTHERS = "sort upsample rand identity Identity prelu rrelu selu acos cosh log2 embedding_bag lstm erf"
+
+
+@pytest.mark.parametrize("name", OTHERS.split())
+def test_what_is_another_operator(name: str) -> None:
+    """A name that is only spelled alike is no suggestion: it would cost something else."""
+    assert suggest_operator(name, default().operators) == ""
+
+
+def test_the_names_are_of_operators() -> None:
+    """And each stands for one of them."""
+    assert OTHER_NAMES.keys() <= default().operators.keys()
+    names = [name for text in OTHER_NAMES.values() for name in text.split()]
+    assert len(names) == len(set(names))
+    assert not set(names) & default().operators.keys()
+
+
+def test_an_unknown_operator_in_a_builder() -> None:
+    """The message is the same wherever a graph comes from."""
+    b = Builder("b")
+    with pytest.raises(graphacct.GraphacctError, match="unknown operator 'Gemm'; did you mean 'linear'"):
+        b.apply("Gemm", b.input("x", (2, 3)))
+
+
+def test_three_operands_of_an_einsum() -> None:
+    """The work depends on the order of the products, which the graph has to state."""
+    b = Builder("b")
+    operands = [b.input("x", (2, 8, 4)), b.input("y", (2, 8, 5)), b.input("z", (4, 5, 6))]
+    with pytest.raises(graphacct.GraphacctError, match=r"takes 2 operands, not 3: .*; write it as two einsums"):
+        b.apply("einsum", *operands, equation="bsi,bsj,ijk->bsk")
+    with pytest.raises(graphacct.GraphacctError, match="write its 3 operands as two einsums"):
+        b.apply("einsum", *operands[:2], equation="bsi,bsj,ijk->bsk")
