@@ -20,6 +20,7 @@ from graphacct.decisions import divides as divides
 from graphacct.decisions import equal as equal
 from graphacct.decisions import equal_shape as equal_shape
 from graphacct.decisions import less as less
+from graphacct.devices.device import Device as Device
 from graphacct.dims import Dim as Dim
 from graphacct.dims import ceil_div as ceil_div
 from graphacct.dims import check_dim as check_dim
@@ -52,6 +53,8 @@ from graphacct.graph.graph import Graph as Graph
 from graphacct.graph.graph import Node as Node
 from graphacct.graph.graph import Parameter as Parameter
 from graphacct.graph.graph import Value as Value
+from graphacct.graph.weight_format import StoredTensor as StoredTensor
+from graphacct.graph.weight_format import WeightFormat as WeightFormat
 from graphacct.hooks.hookspecs import hookimpl as hookimpl
 from graphacct.layout import dense_like as dense_like
 from graphacct.models import fields as fields
@@ -60,6 +63,8 @@ from graphacct.models.architecture import Workload as Workload
 from graphacct.models.lazy_architecture import LazyArchitecture as LazyArchitecture
 from graphacct.models.preset_files import PresetFiles as PresetFiles
 from graphacct.models.reader import Reader as Reader
+from graphacct.models.weight_formats import WeightFormatKind as WeightFormatKind
+from graphacct.models.weight_plan import WeightPlan as WeightPlan
 from graphacct.operators.cost import Cost as Cost
 from graphacct.operators.cost import Work as Work
 from graphacct.operators.decorator import operator as operator

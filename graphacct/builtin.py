@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
     from graphacct.costs.conventions import Convention
     from graphacct.costs.quantities import Quantity
+    from graphacct.devices.device import Device
     from graphacct.display import Output
     from graphacct.graph.graph import Graph, Node
     from graphacct.hooks.manager import Plugins
     from graphacct.models.find import ModelChoice
     from graphacct.models.reader import Reader
+    from graphacct.models.weight_formats import WeightFormatKind
     from graphacct.operators.cost import Cost
     from graphacct.operators.operator import Operator
     from graphacct.training.optimizers import Optimizer
@@ -62,6 +64,20 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
     from graphacct.training.recompute import FULL, NONE, SELECTIVE
 
     return NONE, FULL, SELECTIVE
+
+
+@hookimpl
+def graphacct_register_weight_formats() -> Iterable[WeightFormatKind]:
+    from graphacct.models.weight_kinds import KINDS
+
+    return KINDS
+
+
+@hookimpl
+def graphacct_register_devices() -> Iterable[Device]:
+    from graphacct.devices.files import TABLE, read
+
+    return read(TABLE)
 
 
 @hookimpl

@@ -14,14 +14,19 @@ condition is recorded, so that the result says when it holds: `seq_len > 1`. The
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import attrs
 
 from graphacct.dims import Dim, is_array, is_symbol
 from graphacct.errors import ConfigError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 LEAST = 1
 """The least value of a size."""
 MOST_QUOTIENTS = 4
@@ -167,6 +172,21 @@ def recording_in(conditions: Conditions) -> Iterator[None]:
         yield
     finally:
         _ACTIVE.reset(token)
+
+
+def recorded(function: Callable[P, R]) -> Callable[P, R]:
+    """Returns the function with what it assumes recorded in its result, which has `conditions`."""
+
+    @wraps(function)
+    def recording_it(*arguments: P.args, **keywords: P.kwargs) -> R:
+        with recording() as found:
+            result: Any = function(*arguments, **keywords)
+        found.add(result.conditions)
+        conditions = found.found
+        kept: R = result if result.conditions == conditions else attrs.evolve(result, conditions=conditions)
+        return kept
+
+    return recording_it
 
 
 def active() -> Conditions | None:

@@ -23,9 +23,10 @@ Result = TypeVar("Result")
 class ModelKeywords(TypedDict, total=False):
     """What a model is built for. None means the default.
 
-    The fields of `graphacct.Workload` (batch to logits), then `set` (configuration keys to override), `dtype` (of the
-    parameters; the architecture's own unless given), `lora` (low-rank adapters, each `RANK:GLOB`) and `lora_dropout`
-    (the dropout in front of them, in training).
+    The fields of `graphacct.Workload` (batch to kv_dtype), then `set` (configuration keys to override), `dtype` (of the
+    computation, and of the parameters unless `weights` says otherwise; the architecture's own unless given), `weights`
+    (how parameters are stored: a format or a WeightPlan), `lora` (low-rank adapters, each `RANK:GLOB`) and
+    `lora_dropout` (the dropout in front of them, in training).
     """
 
     batch: Dim | None
@@ -37,8 +38,10 @@ class ModelKeywords(TypedDict, total=False):
     cache_len: Dim | None
     loss: str | None
     logits: str | None
+    kv_dtype: str | None
     set: Mapping[str, Any] | None
     dtype: str
+    weights: Any
     lora: Sequence[str]
     lora_dropout: float
     transforms: Sequence[Any]
@@ -69,6 +72,7 @@ DEFAULTS: Mapping[str, Any] = {
     "phase": "forward",
     "logits": "all",
     "dtype": "",
+    "weights": "",
     "lora": (),
     "lora_dropout": 0.0,
     "transforms": (),

@@ -66,6 +66,12 @@ def promoted(dtypes: Sequence[str]) -> str:
     return best
 
 
+COMPUTED = ("float64", "float32", "bfloat16", "float16")
+"""The dtypes that a model computes in."""
+CACHED = (*COMPUTED, "float8_e4m3fn", "float8_e5m2", "int8")
+"""The dtypes that a cache of keys and values can have."""
+STORED = {"int4": "int4", "uint4": "int4", "int8": "int8", "uint8": "int8", "float4_e2m1fn": "nvfp4"}
+"""The weight format that comes closest to a dtype in which nothing is computed; fp8 for the others of 8 bits."""
 MAX_RANK = 64
 """The most dimensions a tensor can have (torch's limit)."""
 
@@ -82,6 +88,31 @@ def dtype_name(name: object) -> str:
     if short not in DTYPE_BITS:
         raise unknown("dtype", name, [*DTYPE_BITS, *DTYPE_ALIASES])
     return short
+
+
+def computed_dtype(name: object, subject: str = "dtype") -> str:
+    """Returns the canonical name of a dtype that a model computes in.
+
+    Raises ConfigError, whose message begins with `subject`, for another dtype, with the way out: weights may be stored
+    so, and a cache.
+    """
+    dtype = dtype_name(name)
+    if dtype in COMPUTED:
+        return dtype
+    ways = f"{subject} is {', '.join(COMPUTED[:-1])} or {COMPUTED[-1]}"
+    if dtype in FLOATING or dtype in STORED:
+        ways += f"; for weights that are stored so add weights={STORED.get(dtype, 'fp8')!r}"
+    if dtype in CACHED:
+        ways += f", for such a cache kv_dtype={name!r}"
+    raise ConfigError(f"{subject} {brief(name)}: no model computes in it. {ways}")
+
+
+def cache_dtype(name: object) -> str:
+    """Returns the canonical name of a dtype that a cache of keys and values can have; ConfigError for another."""
+    dtype = dtype_name(name)
+    if dtype not in CACHED:
+        raise ConfigError(f"kv_dtype {brief(name)} is no dtype of a cache: it is one of {', '.join(CACHED)}")
+    return dtype
 
 
 @attrs.frozen(hash=True, repr=False)

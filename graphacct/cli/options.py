@@ -152,7 +152,14 @@ MODEL = (
         metavar="NAME",
     ),
     _keyword("--logits", "Of which positions.", type=OneOf(("all", "last")), default=None),
-    _keyword("--dtype", "Of the parameters.", "the model's own", metavar="NAME"),
+    _keyword("--dtype", "Of the computation: fp32, bf16, fp16, fp64.", "the model's own", metavar="NAME"),
+    _keyword(
+        "--weights",
+        "How parameters are stored: nf4:double, fp8, q4_k … (graphacct list weight-formats).",
+        "in --dtype, or as the file says",
+        metavar="FORMAT",
+    ),
+    _keyword("--kv-dtype", "Of the cache.", "--dtype", metavar="NAME"),
     _keyword(
         "--lora",
         "Low-rank adapters: RANK:q_proj,v_proj; RANK:all-linear. Repeatable.",

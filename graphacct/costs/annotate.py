@@ -139,12 +139,14 @@ class _Annotation:
                 raise self._blame(node, error) from error
             if cost is None:
                 self._unknown(node)
-            elif adjusts:
-                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, place.starts))
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
                 if type(operand) is Parameter and cost is not None:
                     owned += self._own(operand, node, place.starts)
+                    if operand.stored is not None:
+                        cost = _as_stored(node, operator, operand, cost)
+            if adjusts and cost is not None:
+                cost = adjusted(self.convention, node, cost, self.ordinals.of(node, place.starts))
             append(NodeCost(node, cost, place.repeats, place.times, owned, place.starts))
 
     def _own(self, parameter: Parameter, node: Node, starts: tuple[int, ...]) -> tuple[Parameter, ...]:
@@ -178,9 +180,11 @@ class _Annotation:
 
     def _ask(self, node: Node, operator: Operator | None) -> Cost | None:
         cost = self.plugins.manager.hook.graphacct_node_cost(node=node, operator=operator)
+        who = f"graphacct_node_cost (of {self.plugins.who_has('graphacct_node_cost')}) returned"
+        if cost is None and operator is not None:  # the core returned its cost, and a wrapper took it away
+            raise PluginError(f"{who} None in place of the operator's cost: a wrapper returns what it adjusts")
         if cost is None:
             return None
-        who = f"graphacct_node_cost (of {self.plugins.who_has('graphacct_node_cost')}) returned"
         if not isinstance(cost, Cost):
             raise PluginError(f"{who} {brief(cost)}, which is no Cost")
         return checked_cost(node, cost, f"{who} a Cost with")
@@ -196,6 +200,12 @@ class _Annotation:
         if not self.lenient:
             close = suggest_operator(node.operator, self.plugins.operators)
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
+
+
+def _as_stored(node: Node, operator: Operator | None, parameter: Parameter, cost: Cost) -> Cost:
+    from graphacct.costs.stored_reads import as_stored  # few models have such parameters
+
+    return as_stored(node, operator, parameter, cost)
 
 
 def cost_of(node: Node, operator: Operator | None) -> Cost | None:

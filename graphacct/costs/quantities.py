@@ -117,8 +117,8 @@ CORE = (
     Quantity(
         "param_bytes",
         "byte",
-        doc="Bytes of the parameters, tied ones once.",
-        of_parameter=attrgetter("spec.bytes"),
+        doc="Bytes of the parameters as they are stored, tied ones once.",
+        of_parameter=attrgetter("bytes"),
         title="Weights",
         words="weights",
     ),

@@ -230,7 +230,8 @@ class Engine:
                 shared = any(whole.storage in other.storages for other in others)
                 copied = shared or not equal(whole.spec.bytes, whole.storage.bytes)
                 self.tape.touch(whole)
-                self.gradients.append(WeightGradient(whole.storage, self.tape.now, copied, whole.spec.bytes))
+                found = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)
+                self.gradients.append(WeightGradient(*found))
 
     def _unstack(self, stack: StackedResult) -> None:
         """Gives each repetition's result its part of the gradient of what the block stacked: views.
@@ -248,11 +249,12 @@ class Engine:
                 self.passed = parts[index + 1 :]
                 self._deliver(result, part)
                 total = self.buffers.get(self.reach.key(result), part)
-                if index in stack.many and total is not part:
+                if index in (stack.many | stack.handed_on) and total is not part:
                     last = self.tape.calls[-1]
                     times = self.schedule.spans[stack.span].times
                     self.tape.calls[-1] = attrs.evolve(last, count=last.count * times)
-                    self.many[total.storage] = stack.span
+                    if index in stack.many:
+                        self.many[total.storage] = stack.span
         self.passed = []
 
     def _runs_last(self, region: int) -> int:

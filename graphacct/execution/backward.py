@@ -37,12 +37,14 @@ class WeightGradient:
         position: The index of the call after which it is complete.
         copied: Whether torch copies it to be the parameter's gradient, because others have this storage too.
         bytes: Its own bytes.
+        parameter: The parameter's storage.
     """
 
     storage: Storage
     position: int
     copied: bool
     bytes: Dim
+    parameter: Storage
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -180,6 +180,7 @@ class StackedResult:
         results: The repetitions' results.
         span: The index, among the schedule's spans, of the block's repetitions that stand for several; -1 without any.
         many: The indices of the results that those make, as many of each as they stand for.
+        handed_on: The indices of the results that those hand on from before the block, as often as they stand for.
     """
 
     position: int
@@ -187,6 +188,7 @@ class StackedResult:
     results: tuple[Tensor, ...]
     span: int = -1
     many: frozenset[int] = frozenset()
+    handed_on: frozenset[int] = frozenset()
 
 
 def storages(tensors: Iterable[Tensor]) -> list[Storage]:

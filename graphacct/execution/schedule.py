@@ -32,9 +32,15 @@ from graphacct.execution.kernels import (
 )
 from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.recorder import single
-from graphacct.execution.stacking import left_behind, repeated_span, stacked_tensor, standing_for_several
+from graphacct.execution.regions import Regions
+from graphacct.execution.stacking import (
+    left_behind,
+    repeated_span,
+    stacked_tensor,
+    standing_for_several,
+    standing_results,
+)
 from graphacct.graph.graph import Block, Graph, Node, Parameter
-from graphacct.graph.paths import outermost
 from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
@@ -79,8 +85,7 @@ class Trace:
         self.operators = operators
         self.profile = profile
         self.trained = trained
-        self.recompute = recompute
-        self.saved = saved
+        self.regions = Regions(recompute, saved)
         self.inference = False
         self.calls: list[KernelCall] = []
         self.holds: list[tuple[Storage, int]] = []
@@ -97,7 +102,6 @@ class Trace:
         self._count: Dim = 1
         self._held: list[Storage] = []
         self._cast = False
-        self._regions: dict[tuple[str, Place], int] = {}
 
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
@@ -119,6 +123,10 @@ class Trace:
                 self._starts.setdefault(level, len(self.calls))
         self._node, self.place, self._count = node, place, place.times
         operands = [self._operand(operand) for operand in run.operands]
+        rule = self.operators.get(node.operator)
+        if rule is not None and rule.stacks:  # as a block stacks, without a kernel
+            self._gather(run.outputs[0], operands)
+            return
         dtype = self.profile.casts.get(node.operator, "")
         expansion = self.profile.expand.get(node.operator)
         self._held = []
@@ -136,7 +144,7 @@ class Trace:
                 outputs = result if isinstance(result, tuple) else (result,)
         except Exception as error:
             raise blame(node.name, node.operator, self.operators, error) from error
-        if self.saved(node):
+        if self.regions.saved(node):
             self._save(first, outputs)
         self.holds.extend((storage, len(self.calls) - 1) for storage in self._held)
         working = [i for i in range(first, len(self.calls)) if not self.calls[i].view]
@@ -204,7 +212,7 @@ class Trace:
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
         parts = (self._node, operator, tuple(operands), made, attributes, application)
-        self.calls.append(KernelCall(*parts, self._count, self._region()))
+        self.calls.append(KernelCall(*parts, self._count, self.regions.of(self._node, self.place)))
         return made
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -214,7 +222,7 @@ class Trace:
             for value in node.outputs
         )
         parts = (node, None, tuple(operands), made, node.attributes, None)
-        self.calls.append(KernelCall(*parts, self._count, self._region()))
+        self.calls.append(KernelCall(*parts, self._count, self.regions.of(node, self.place)))
         return made
 
     def _save(self, first: int, outputs: Sequence[Tensor]) -> None:
@@ -224,15 +232,6 @@ class Trace:
             call = self.calls[position]
             if not call.view and not saved.isdisjoint(storages(call.outputs)):
                 self.calls[position] = attrs.evolve(call, output_saved=True)
-
-    def _region(self) -> int:
-        assert self._node is not None
-        if not (self.recompute(self._node) or self.saved(self._node)):
-            return 0
-        # a repetition of a block may be several layers that alternate, and a layer may be written out
-        layer = outermost(self._node.name)
-        region = (layer, self.place.around(layer.count("*")))
-        return self._regions.setdefault(region, len(self._regions) + 1)
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None
@@ -270,7 +269,7 @@ class Trace:
         Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
         that all repetitions are alive at once and none equals the next.
         """
-        if any(self._goes_across(node, place) for node in block.body.walk()):
+        if self.regions.go_across(block, place):
             if type(block.repeat) is not int:
                 raise GraphError(
                     f"block {block.name!r} is recomputed as a whole, so that all its repetitions are alive at once: it "
@@ -282,21 +281,11 @@ class Trace:
             less(len(counts) - 1, block.repeat, assumed=True)
         return counts
 
-    def _goes_across(self, node: Node, place: Place) -> bool:
-        """Returns whether a node of a block that stands at a place is in a region that has more than one of the block's
-        repetitions: the layer is around the block."""
-        in_region = self.recompute(node) or self.saved(node)
-        return in_region and outermost(node.name).count("*") <= len(place.repeats)
-
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.
 
-        Of 12 layers whose outputs a block stacks, layers 0, 1 and 11 are scheduled, and layer 1 stands for 10:
-
-            results   h0, h1, h11 are stacked; the calls of layer 1 are a span, 10 times
-            many      {1}: the stack has 10 storages like that of h1, and each gets its part of the gradient
-
-        A result from before the block is one storage though every repetition returns it: `many` does not have it.
+        Of 12 layers whose outputs a block stacks, layers 0, 1 and 11 are scheduled, and layer 1 stands for 10: the
+        calls of layer 1 are a span, 10 times.
         """
         starts = [self._starts.get(place, len(self.calls)) for place in end.repetitions]
         several, span = standing_for_several(end), -1
@@ -306,10 +295,14 @@ class Trace:
         inside = [within for within in self.spans if within.start >= starts[0]]
         for value, made in end.stacks:
             results = [self._tensor(result) for result in made]
-            stacked = stacked_tensor(end.block.repeat, results)
-            self.holds.extend((storage, len(self.calls) - 1) for storage in stacked.storages if self.calls)
+            counts = standing_results(end, several, [self._made[result] for result in results])
+            stacked = self._gather(value, results, span, *counts)
             self.left_behind.update(left_behind(stacked, inside, self.calls))
-            many = {result for result in results if any(level in several for level in self._made[result].levels)}
-            places = frozenset(map(results.index, many))
-            self.stacks.append(StackedResult(len(self.calls), stacked, tuple(results), span, places))
-            self._put(value, stacked)
+
+    def _gather(self, made: Result, results: Sequence[Tensor], *counts: Any) -> Tensor:
+        """Records that results are stacked up, and returns the stack; `counts` are the last of a StackedResult."""
+        stacked = stacked_tensor(made.value.spec.shape[0], results)
+        self.holds.extend((storage, len(self.calls) - 1) for storage in stacked.storages if self.calls)
+        self.stacks.append(StackedResult(len(self.calls), stacked, tuple(results), *counts))
+        self._put(made, stacked)
+        return stacked

@@ -26,6 +26,28 @@ def repeated_span(several: Sequence[Place], starts: Sequence[int], stop: int) ->
     return RepeatedSpan(starts[first], stops[last], several[-1].count, (starts[0], stop))
 
 
+def standing_results(
+    end: BlockEnd, several: Sequence[Place], made: Sequence[Place]
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Returns the indices of stacked results that stand for several tensors, and of those that stand for several uses
+    of one.
+
+    `made` says where each result was made. Of 12 layers layer 1 stands for 10, and the block stacks h, which a layer
+    makes, and x, which was there before it and is handed on by all:
+
+        h0, h1, h11     ({1}, {}): ten tensors like h1, each of which gets its part of the stack's gradient
+        x, x, x         ({}, {1}): one x, which gets ten parts there
+    """
+    inside = set(end.repetitions)
+    many = [index for index, place in enumerate(made) if any(level in several for level in place.levels)]
+    handed_on = [
+        index
+        for index, (level, place) in enumerate(zip(end.repetitions, made, strict=True))
+        if level in several and inside.isdisjoint(place.levels)
+    ]
+    return frozenset(many), frozenset(handed_on)
+
+
 def stacked_tensor(repeat: Dim, results: Sequence[Tensor]) -> Tensor:
     """Returns the results of a block's repetitions side by side: a view, each result in the storage it was made in."""
     first, *others = storages(results)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from graphacct.dims import Dim
+from graphacct.dims import Dim, same
 from graphacct.explanations.formulas import exact_cost, number, ratio_formula
 from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
     from graphacct.explanations.parts import Backward, ExplainedPart
+    from graphacct.graph.weight_format import StoredWeight
     from graphacct.reports.report import Report
 
 FLOPS = ("matmul_flops", "flops")
@@ -100,6 +101,14 @@ def ratio_line(report: Report, name: str, figures: Mapping[str, Dim]) -> Explain
     return ExplainedQuantity(name, *ratio_formula(report, name, figures), value, value, value)
 
 
+def _stored(stored: StoredWeight) -> str:
+    """Returns the bytes of a parameter, tensor by tensor of its format."""
+    each = [tensor.of(stored.rows, stored.columns) for tensor in stored.format.tensors]
+    parts = [f"{number(size)} ({tensor.name})" for size, tensor in zip(each, stored.format.tensors, strict=True)]
+    text = " + ".join(parts)
+    return text if same(stored.matrices, 1) else f"{number(stored.matrices)} · ({text})"
+
+
 def _parameters(name: str, total: Dim, record: NodeCost) -> ExplainedQuantity:
     """Returns the parameters that the node owns, and why it does not own the others."""
     owned = [parameter for parameter in record.owned if not parameter.buffer]
@@ -107,9 +116,12 @@ def _parameters(name: str, total: Dim, record: NodeCost) -> ExplainedQuantity:
     products = []
     for parameter in owned:
         spec = parameter.spec
-        width = "" if name == "params" else f" · {number(spec.bytes // spec.elements)}"
-        products.append(" · ".join(map(number, spec.shape)) + width)
-        each = each + (spec.elements if name == "params" else spec.bytes)
+        if name == "param_bytes" and parameter.stored is not None:
+            products.append(_stored(parameter.stored))
+        else:
+            width = "" if name == "params" else f" · {number(spec.bytes // spec.elements)}"
+            products.append(" · ".join(map(number, spec.shape)) + width)
+        each = each + (spec.elements if name == "params" else parameter.bytes)
     others = [
         f"{parameter.name} is tied to {parameter.tied_to}, which counts it"
         if parameter.tied_to

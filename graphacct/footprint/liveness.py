@@ -9,7 +9,7 @@ A pass without gradients is a step with `NO_BACKWARD_PASS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -105,6 +105,7 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
             yield from _releases(schedule, backward, births[storage], storage, count + kernel + 1, position)
     # what the backward pass makes; a parameter's complete gradient stays if the step starts without gradients
     complete = {gradient.storage: gradient for gradient in backward.gradients}
+    read = _reads(schedule, {gradient.parameter for gradient in backward.gradients}) if fresh else {}
     for life in backward.lives:
         yield count + life.birth, life.storage, 1, -1
         gradient = complete.get(life.storage)
@@ -119,14 +120,14 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
             yield count + when, life.storage, -(many - 1), -1 if before else life.span
         if goes:
             yield count + life.death + 1, life.storage, -1, -1
-        else:
-            yield from _accumulated(schedule, backward, life.birth, life.storage, many)
+        elif gradient is not None:
+            yield from _accumulated(schedule, backward, life.birth, life.storage, read[gradient.parameter], many)
     # torch copies a gradient whose storage others have too: the copy is what stays
     for gradient in backward.gradients if fresh else ():
         if gradient.copied:
             copy = attrs.evolve(gradient.storage, bytes=gradient.bytes)
             yield count + max(gradient.position, 0), copy, 1, -1
-            yield from _accumulated(schedule, backward, gradient.position, copy)
+            yield from _accumulated(schedule, backward, gradient.position, copy, read[gradient.parameter])
 
 
 def _births(schedule: Schedule, saved: Iterable[SavedUse]) -> dict[Storage, int]:
@@ -200,15 +201,29 @@ def _releases(
     yield when, storage, -together, -1
 
 
+def _reads(schedule: Schedule, parameters: Collection[Storage]) -> dict[Storage, tuple[int, int]]:
+    """Returns the first and the last forward call that reads each of the parameters."""
+    found: dict[Storage, tuple[int, int]] = {}
+    for position, call in enumerate(schedule.calls):
+        for storage in storages(call.operands):
+            if storage in parameters:
+                found[storage] = (found.get(storage, (position, position))[0], position)
+    return found
+
+
 def _accumulated(
-    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, many: Dim = 1
+    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, read: tuple[int, int], many: Dim = 1
 ) -> Iterator[Change]:
     """Yields how many more of a gradient that stays there are when all repetitions of the spans around its kernel have
-    run, which makes `many` of it."""
+    run, which makes `many` of it.
+
+    `read` has the first and the last call that reads its parameter. If one of them is outside a span, the repetitions
+    share the parameter and its gradient: one is made, though in the span.
+    """
     inside = many
     for index, span in enumerate(schedule.spans):
         start, stop = backward.spans[index]
-        if start <= birth < stop:
+        if start <= birth < stop and span.start <= read[0] and read[1] < span.stop:
             yield len(schedule.calls) + stop, storage, inside * (span.times - 1), index
             inside = inside * span.times
 

@@ -19,7 +19,7 @@ class Weights:
     """Bytes of the parameters and of what training has beside them, each storage once, before ranks divide them.
 
     Attributes:
-        parameters: Of the parameters.
+        parameters: Of the parameters, as they are stored.
         gradients: Of the gradients of those that are trained, in the parameters' dtype.
         optimizer_state: Of the optimizer's state for those, master copies included.
         buffers: Of what is in the model's checkpoint and never trained.
@@ -48,13 +48,13 @@ def weights(
     for record in annotated.costs:
         for item in record.owned:
             count = instances(item.name, record.repeats)
-            size = item.spec.bytes * count
+            size = item.bytes * count
             if item.buffer:
                 buffers = buffers + size
                 continue
             parameters = parameters + size
             if trained(item) and item.spec.dtype in FLOATING:
-                gradients = gradients + size
+                gradients = gradients + item.spec.bytes * count
                 if optimizer is not None:
                     state = state + state_bytes(optimizer, item, master) * count
                     copies = copies or has_master(item.spec, master)

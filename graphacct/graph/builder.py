@@ -79,10 +79,13 @@ class Builder:
         tied_to: str = "",
         buffer: bool = False,
         frozen: bool = False,
+        joined: int = 1,
     ) -> Parameter:
-        """Returns a parameter of the current scope; `tied_to` is the full name of the one whose storage it shares, and
-        `frozen` says that the model itself does not train it."""
-        return Parameter(self._path + name, TensorSpec(tuple(shape), dtype or self.dtype), tied_to, buffer, frozen)
+        """Returns a parameter of the current scope; `tied_to` is the full name of the one whose storage it shares,
+        `frozen` says that the model itself does not train it, and `joined` how many matrices, one below the other,
+        checkpoints keep it as."""
+        spec = TensorSpec(tuple(shape), dtype or self.dtype)
+        return Parameter(self._path + name, spec, tied_to, buffer, frozen, joined)
 
     def hold(self, *values: Value, until: str = "") -> None:
         """Keeps values alive until the current scope's last node has run, as a variable of a module's function does, or

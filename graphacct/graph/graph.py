@@ -23,6 +23,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.display import display
+from graphacct.graph.weight_format import StoredWeight
 from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ class Parameter:
         buffer: True for state that is saved but not trained (running statistics): it is no parameter and counts
             in no parameter total.
         frozen: True for a parameter that the model itself does not train, such as one with adapters beside it.
+        joined: How many matrices, one below the other, a checkpoint keeps this one as: two for the gate and the other
+            projection of experts.
+        stored: How it is stored, if not in the dtype of the computation, which is that of its spec.
     """
 
     name: str
@@ -66,6 +70,8 @@ class Parameter:
     tied_to: str = ""
     buffer: bool = False
     frozen: bool = False
+    joined: int = 1
+    stored: StoredWeight | None = None
 
     def __repr__(self) -> str:
         return f"<Parameter {self.name}: {self.spec}>"
@@ -74,6 +80,11 @@ class Parameter:
     def trainable(self) -> bool:
         """Whether a training step computes its gradient, unless it is told otherwise."""
         return not self.buffer and not self.frozen
+
+    @property
+    def bytes(self) -> Dim:
+        """The bytes that it takes in memory and in a file, as it is stored."""
+        return self.spec.bytes if self.stored is None else self.stored.bytes
 
 
 Operand: TypeAlias = Value | Parameter

@@ -8,7 +8,7 @@ import attrs
 
 from graphacct.errors import GraphError
 from graphacct.graph.graph import Block, Graph, Node, Operand, Value
-from graphacct.graph.paths import indexed
+from graphacct.graph.paths import index_of, indexed, is_index
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
 
@@ -78,10 +78,17 @@ def _repetitions(
     values.update(zip((value.name for value in block.outputs), carried, strict=False))
     gathers = _gathering(block, operators) if stacks else ""
     for position, (value, stack) in enumerate(zip(block.outputs[len(carried) :], stacks, strict=True)):
-        name = f"{indexed(block.name, indices).removesuffix('.*')}_{gathers}_{position}"  # beside the layers' scope
+        name = f"{_beside(indexed(block.name, indices), block.start)}_{gathers}_{position}"
         output = Value(name, _stacked(stack))
         yield Node(output.name, gathers, tuple(stack), (output,))
         values[value.name] = output
+
+
+def _beside(block: str, start: int) -> str:
+    """Returns a name beside the layers' scope: of `layers.*` it is `layers`, of `layers.*+3`, which has some of the
+    layers, `layers_3`."""
+    scope, _, star = block.rpartition(".")
+    return scope if star == "*" else f"{scope}_{index_of(star, start)}" if is_index(star) else block
 
 
 def _gathering(block: Block, operators: Mapping[str, Operator]) -> str:

@@ -17,6 +17,7 @@ Architecture: TypeAlias = Any
 Command: TypeAlias = Any
 Convention: TypeAlias = Any
 Cost: TypeAlias = Any
+Device: TypeAlias = Any
 Node: TypeAlias = Any
 NodeCost: TypeAlias = Any
 Operator: TypeAlias = Any
@@ -27,6 +28,7 @@ Quantity: TypeAlias = Any
 Reader: TypeAlias = Any
 RecomputePolicy: TypeAlias = Any
 Transform: TypeAlias = Any
+WeightFormatKind: TypeAlias = Any
 
 PROJECT = "graphacct"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -100,6 +102,19 @@ def graphacct_register_optimizers() -> Iterable[Optimizer]:
 @hookspec
 def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
     """Recompute policies: which nodes the backward pass runs again, and whose outputs are saved instead."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_weight_formats() -> Iterable[WeightFormatKind]:
+    """Kinds of weight formats: a name, options, and the bytes that each of the tensors that a format stores takes for a
+    block of a matrix."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_devices() -> Iterable[Device]:
+    """Devices: a name, the bytes of its memory, and the source of that figure, for `memory --on`."""
     raise NotImplementedError
 
 

@@ -15,7 +15,8 @@ from graphacct.graph.graph import Graph, Value
 from graphacct.keywords import DEFAULTS
 from graphacct.models.keys import account, filled
 from graphacct.models.metadata import SIZE, WITHIN
-from graphacct.phases import DECODE, PHASES, PREFILL, TRAIN
+from graphacct.phases import CACHING, DECODE, PHASES, PREFILL, TRAIN
+from graphacct.tensors import cache_dtype
 
 SIZES = ("seq_len", "encoder_seq_len", "image_size")
 LOGITS = ("all", "last")
@@ -40,6 +41,8 @@ class Workload:
         loss: In training, the name of the loss that the gradients start from; None takes the architecture's default.
         logits: The positions whose logits a language model computes: `all`, or the `last` of each sequence, which is
             enough for a prefill.
+        kv_dtype: The dtype of the cache of keys and values, in which they enter it and attention reads them; None takes
+            the one that they are computed in.
     """
 
     batch: Dim = DEFAULTS["batch"]
@@ -51,6 +54,7 @@ class Workload:
     cache_len: Dim | None = None
     loss: str | None = None
     logits: str = DEFAULTS["logits"]
+    kv_dtype: str | None = None
 
     @property
     def positions(self) -> Dim:
@@ -204,6 +208,7 @@ class Architecture:
         if full["logits"] == "last":
             self._last_logits(full["phase"])
         self._decoding(workload, full)
+        full["kv_dtype"] = _cache_dtype(workload.kv_dtype, full["phase"])
         filled = Workload(**full)
         if "encoder_seq_len" in self.sizes and filled.encoder_seq_len is None:
             return attrs.evolve(filled, encoder_seq_len=filled.positions)
@@ -268,7 +273,8 @@ class Architecture:
             step = {"phase": full.phase, "cache_len": full.cache_len}
         if full.logits != "all":
             step["logits"] = full.logits
-        builder = Builder(name, operators, dtype, {**sizes, **kind, **step, "dtype": dtype})
+        last = {"dtype": dtype, **({"kv_dtype": full.kv_dtype} if full.kv_dtype else {})}
+        builder = Builder(name, operators, dtype, {**sizes, **kind, **step, **last})
         try:
             result = self.build(config, full, builder)
             outputs = result if isinstance(result, tuple) else (result,)
@@ -280,6 +286,15 @@ class Architecture:
         except Exception as error:
             raise PluginError(failure(f"architecture {self.name!r}", error)) from error
         return builder.graph(*outputs)
+
+
+def _cache_dtype(wanted: str | None, phase: str) -> str | None:
+    """Returns the dtype of the cache. Raises ConfigError if it is none, and in a phase without a cache."""
+    if wanted is None:
+        return None
+    if phase not in CACHING:
+        raise ConfigError('kv_dtype is of a cache: add phase="prefill" or phase="decode"')
+    return cache_dtype(wanted)
 
 
 def _one_of(known: tuple[str, ...], value: str, name: str) -> str:

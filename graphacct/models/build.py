@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.decisions import recording
+from graphacct.decisions import recorded
 from graphacct.errors import ConfigError, ShapeError
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.architecture import Workload
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import fixed, in_phase
-from graphacct.tensors import dtype_name
+from graphacct.phases import CACHING
+from graphacct.tensors import computed_dtype
+
+if TYPE_CHECKING:
+    from graphacct.models.weight_plan import WeightPlan
 
 
+@recorded
 def build(
     model: object,
     *,
     set: Mapping[str, Any] | None = None,
     dtype: str = "",
+    weights: str | WeightPlan = "",
     lora: Sequence[str] = (),
     lora_dropout: float = 0.0,
     transforms: Sequence[Any] = (),
@@ -35,7 +41,10 @@ def build(
             (a function that returns a Graph), a Graph, which is taken as it is, or an object that a reader knows: a
             networkx graph, a mapping with the keys of a config.json; or what `find_model` found.
         set: Configuration keys to override.
-        dtype: The parameters' dtype; the architecture's own unless given.
+        dtype: The dtype of the computation, and of the parameters unless `weights` says otherwise; the architecture's
+            own unless given.
+        weights: How parameters are stored: a format (`nf4:double`, `gptq:4:group=128`, `q4_k`), or a WeightPlan;
+            what the model's file says unless given. Works on a finished graph too. Adapters stay as they are.
         lora: Low-rank adapters, each `RANK:GLOB` (the glob matches the adapted matrices, by node or weight name),
             `RANK:NAME,NAME` (names of modules, as the peft library takes them) or `RANK:all-linear`. All
             other parameters are frozen. Works on a finished graph too. Short for the transform `lora`, applied before
@@ -45,31 +54,20 @@ def build(
             of its name and a mapping of options. Works on a finished graph too.
         plugins: The plugins in use.
         workload: The fields of `graphacct.Workload`, by name (batch, seq_len, encoder_seq_len, image_size, attention,
-            phase, cache_len, loss, logits). None means not given. The image size may be one number for both sides.
+            phase, cache_len, loss, logits, kv_dtype). None means not given. The image size may be one number for both
+            sides.
 
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
     """
-    with recording() as conditions:
-        found = find_model(model, plugins, set or {})
-        graph = _built(found, set or {}, dtype, lora, lora_dropout, transforms, plugins, workload)
-        conditions.add(graph.conditions)
-    return graph if graph.conditions == conditions.found else attrs.evolve(graph, conditions=conditions.found)
-
-
-def _built(
-    found: Graph | ModelChoice,
-    overrides: Mapping[str, Any],
-    dtype: str,
-    lora: Sequence[str],
-    lora_dropout: float,
-    transforms: Sequence[Any],
-    plugins: Plugins,
-    workload: Mapping[str, Any],
-) -> Graph:
-    """Returns the graph of a model that was found, with adapters and transforms."""
-    given = {name: value for name, value in workload.items() if value is not None}
-    graph = _graph(found, given, overrides, dtype, plugins)
+    found = find_model(model, plugins, set or {})
+    graph = _graph(
+        found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
+    )
+    if weights:
+        graph = _stored(graph, weights, plugins)
+    elif isinstance(found, ModelChoice) and (found.weights or found.problem):
+        graph = _stored_as_said(graph, found, plugins)
     if lora:
         graph = _adapted(graph, lora, lora_dropout, plugins)
     elif lora_dropout:
@@ -79,6 +77,27 @@ def _built(
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
     return attrs.evolve(graph, config_keys=found.keys) if isinstance(found, ModelChoice) else graph
+
+
+def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Graph:
+    """Returns the graph with its parameters stored as a format or a plan says."""
+    from graphacct.models.weight_plan import WeightPlan, stored_as, weight_plan
+
+    if "weights" in graph.workload:
+        raise ConfigError(f"{graph.name!r} has its weights stored already: {graph.workload['weights']}")
+    plan = weights if isinstance(weights, WeightPlan) else weight_plan(weights, plugins.weight_formats)
+    return stored_as(graph, plan, plugins.operators)
+
+
+def _stored_as_said(graph: Graph, found: ModelChoice, plugins: Plugins) -> Graph:
+    """Returns the graph with its parameters stored as the model's file says."""
+    try:
+        if found.problem:
+            raise ConfigError(found.problem)
+        assert found.weights is not None
+        return _stored(graph, found.weights, plugins)
+    except ConfigError as error:
+        raise ConfigError(f"{found.path}: {error}" if found.path else str(error)) from error
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
@@ -110,7 +129,10 @@ def _graph(
     try:
         left = {key: value for key, value in overrides.items() if key not in found.applied}
         config = found.architecture.configure(found.config, left)
-        dtype = dtype_name(dtype or getattr(config, "dtype", None) or found.architecture.dtype)
+        if found.kv_dtype and "kv_dtype" not in workload and workload.get("phase") in CACHING:
+            workload = {**workload, "kv_dtype": found.kv_dtype}
+        own = getattr(config, "dtype", None) or found.architecture.dtype
+        dtype = computed_dtype(dtype) if dtype else computed_dtype(own, "the file's dtype")
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:
         if found.path:

@@ -16,6 +16,7 @@ from graphacct.models.architecture import Architecture
 
 if TYPE_CHECKING:
     from graphacct.models.reader import Reader
+    from graphacct.models.weight_plan import WeightPlan
 
 Result = TypeVar("Result")
 NO_OVERRIDES: Mapping[str, Any] = {}
@@ -32,6 +33,10 @@ class ModelChoice:
         path: The file that describes it, for messages; empty for a preset.
         keys: The keys of its file that the configuration does not take.
         applied: Overrides (`set`) that the reader has applied already, because the configuration does not take them.
+        weights: How its file says that its parameters are stored; None for the dtype of the computation.
+        kv_dtype: The dtype of its cache according to its file; empty if the file says none.
+        problem: Why its weights cannot be counted as its file says; empty if they can. A format of the user's own does
+            without.
     """
 
     name: str
@@ -40,6 +45,9 @@ class ModelChoice:
     path: str = ""
     keys: ConfigKeys = NO_KEYS
     applied: frozenset[str] = frozenset()
+    weights: WeightPlan | None = None
+    kv_dtype: str = ""
+    problem: str = ""
 
     def __repr__(self) -> str:
         return f"<ModelChoice {self.name}>"

@@ -15,6 +15,7 @@ from graphacct.files import write as write_file
 from graphacct.graph.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
 from graphacct.operators.operator import Operator
+from graphacct.readers import stored_weights
 from graphacct.tensors import MAX_RANK, TensorSpec, dtype_name
 
 SCHEMA = "graphacct.graph/1"
@@ -25,7 +26,7 @@ GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs", "held"
 VALUE_KEYS = {"name", "shape", "dtype"}
 NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes"}
 BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "body"}
-PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen"}
+PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen", "joined", "weights"}
 
 
 def read(path: str | os.PathLike[str], operators: Mapping[str, Operator]) -> Graph:
@@ -120,12 +121,15 @@ def _operand(content: Any, where: str) -> str | Parameter:
         return content
     item = _object(content, f"an operand of {where}", PARAMETER_KEYS)
     name = _text(item.get("parameter"), f"the name of a parameter of {where}")
+    spec = _spec(item, f"parameter {name!r}")
     return Parameter(
         name,
-        _spec(item, f"parameter {name!r}"),
+        spec,
         str(item.get("tied_to") or ""),
         bool(item.get("buffer", False)),
         bool(item.get("frozen", False)),
+        _dim(item.get("joined", 1), f"parameter {name!r}: 'joined'"),
+        stored_weights.from_dict(item.get("weights"), f"parameter {name!r}", spec.elements),
     )
 
 
@@ -242,6 +246,10 @@ def _operand_dict(operand: Operand) -> str | dict[str, Any]:
         result["buffer"] = True
     if operand.frozen:
         result["frozen"] = True
+    if operand.joined != 1:
+        result["joined"] = operand.joined
+    if operand.stored is not None:
+        result["weights"] = stored_weights.to_dict(operand.stored, operand.name)
     return result
 
 

@@ -43,8 +43,8 @@ def records(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> li
 
 
 def parameters(report: Report) -> list[dict[str, Any]]:
-    """Returns the checkpoint's tensors. `params` adds up to the total: 0 for tied tensors, buffers and uncosted
-    nodes."""
+    """Returns the checkpoint's tensors. `params` and `param_bytes` add up to the total: 0 for tied tensors, buffers and
+    uncosted nodes."""
     rows = []
     for row in report.by_parameter:
         parameter, spec, tensors = row.parameter, row.parameter.spec, row.count
@@ -57,6 +57,8 @@ def parameters(report: Report) -> list[dict[str, Any]]:
                 "buffer": parameter.buffer,
                 "count": plain_value(tensors, "count"),
                 "params": plain_value(spec.elements * row.owned, "params"),
+                "param_bytes": plain_value(parameter.bytes * row.owned, "param_bytes"),
+                "weights": parameter.stored.format.name if parameter.stored else None,
             }
         )
     return rows

@@ -215,9 +215,14 @@ def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
         f"{printable(quantity.words or quantity.name)} "
         f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"
         for quantity in report.quantities
-        if quantity.name not in shown and quantity.name not in said and not same(report.total[quantity.name], 0)
+        if quantity.name not in shown and quantity.name not in said and _stated(report, quantity)
     ]
     return [", ".join(texts)] if texts else []
+
+
+def _stated(report: Report, quantity: Quantity) -> bool:
+    """Returns whether a total says something: it is not 0, or it is none of what another quantity has."""
+    return quantity.within in report.total or not same(report.total[quantity.name], 0)
 
 
 def _tree(report: Report, depth: int, quantities: Sequence[Quantity | None], binary: bool) -> list[Line]:
@@ -300,7 +305,8 @@ def _parameter(row: ParameterRow) -> Line:
     name = printable(parameter.name)
     tie = f"tied to {printable(parameter.tied_to)}" if parameter.tied_to else "buffer" if parameter.buffer else ""
     own = "" if same(row.owned, 0) else params(parameter.spec.elements * row.owned)
-    return Line((name, shape_text(parameter.spec.shape), parameter.spec.dtype, printable(row.count), own, tie), name)
+    kind = parameter.stored.format.name if parameter.stored else parameter.spec.dtype
+    return Line((name, shape_text(parameter.spec.shape), printable(kind), printable(row.count), own, tie), name)
 
 
 def _size(value: Any) -> str:

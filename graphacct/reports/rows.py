@@ -206,7 +206,7 @@ def by_parameter(costs: Iterable[NodeCost]) -> tuple[ParameterRow, ...]:
             count = instances(name, record.repeats)
             own = count if key in owned and not row.tied_to else 0
             alike = places.setdefault((row.name, row.tied_to, row.buffer), [])
-            place = next((at for at in alike if not conflict(rows[at].parameter.spec, row.spec)), None)
+            place = next((at for at in alike if _alike(rows[at].parameter, row)), None)
             if place is None:
                 alike.append(len(rows))
                 rows.append(ParameterRow(row, count, own))
@@ -214,3 +214,8 @@ def by_parameter(costs: Iterable[NodeCost]) -> tuple[ParameterRow, ...]:
                 found = rows[place]
                 rows[place] = attrs.evolve(found, count=found.count + count, owned=found.owned + own)
     return tuple(rows)
+
+
+def _alike(a: Parameter, b: Parameter) -> bool:
+    """Returns whether two parameters of a name have the same spec and are stored alike."""
+    return not conflict(a.spec, b.spec) and (a.stored is b.stored or a.stored == b.stored)

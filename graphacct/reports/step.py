@@ -43,7 +43,7 @@ def train(
     operators = plugins.operators
     work: dict[str, GradientWork] = {}
     lacking: set[str] = set()
-    for name, record in node_gradients(graph, trained).items():
+    for name, record in node_gradients(graph, trained, operators).items():
         total = work_of(record, operators)
         if total is not None:
             work[name] = total

@@ -12,7 +12,7 @@ value or owns the parameter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -26,6 +26,8 @@ from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
+
+NO_OPERATORS: Mapping[str, Operator] = {}
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -71,14 +73,17 @@ class NodeGradients:
 
 
 def node_gradients(
-    graph: Graph, trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable
+    graph: Graph,
+    trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable,
+    operators: Mapping[str, Operator] = NO_OPERATORS,
 ) -> dict[str, NodeGradients]:
     """Returns what each node of a graph computes in the backward pass of a training step, by its name.
 
-    `trained` says which parameters need a gradient. Nodes that compute none are left out.
+    `trained` says which parameters need a gradient, and `operators` which operators stack results as a block does.
+    Nodes that compute none are left out.
     Raises GraphError if repetitions of a block differ by turns and there is a symbolic number of them.
     """
-    step = _GradientFlow(trained)
+    step = _GradientFlow(trained, frozenset(name for name, operator in operators.items() if operator.stacks))
     for event in runs(graph):
         if isinstance(event, Run):
             step.run(event)
@@ -104,6 +109,7 @@ class _GradientFlow:
 
     Attributes:
         trained: Which parameters need a gradient.
+        stacking: The operators that stack results.
         nodes: What the nodes compute, by name.
         makers: The results that need a gradient, and the node that makes each.
         uses: How many operands each result is.
@@ -111,6 +117,7 @@ class _GradientFlow:
     """
 
     trained: Callable[[Parameter], bool]
+    stacking: frozenset[str] = frozenset()
     nodes: dict[str, NodeGradients] = attrs.field(factory=dict)
     makers: dict[Result, Node] = attrs.field(factory=dict)
     uses: dict[Result, Dim] = attrs.field(factory=dict)
@@ -124,6 +131,10 @@ class _GradientFlow:
         wanted = tuple(map(self._needed, run.operands))
         if not any(wanted):
             return
+        if run.node.operator in self.stacking:
+            results = [operand for operand in run.operands if isinstance(operand, Result)]
+            self._stacked(run.outputs[0], [(result, run.place) for result in results])
+            return
         self.makers.update((result, run.node) for result in floating)
         times = self._of(run.node).times
         times[wanted] = times.get(wanted, 0) + run.place.times
@@ -136,15 +147,17 @@ class _GradientFlow:
                 self._use(operand, run.place)
 
     def stack(self, end: BlockEnd) -> None:
-        """Records what a block stacks: one use of each result. Additions for the stacked value belong to the block's
-        last node."""
+        """Records what a block stacks."""
         for stacked, results in end.stacks:
-            for place, result in zip(end.repetitions, results, strict=True):
-                if result in self.makers:
-                    self._use(result, place)
-            needed = [self.makers[result] for result in results if result in self.makers]
-            if needed:  # a body without nodes stacks up what others made
-                self.makers[stacked] = [needed[-1], *end.block.body.walk()][-1]
+            self._stacked(stacked, zip(results, end.repetitions, strict=True))
+
+    def _stacked(self, stacked: Result, results: Iterable[tuple[Result, Place]]) -> None:
+        """Records one use of each of the results, at its place. Additions for the stacked value belong to the node that
+        made the last of them."""
+        for result, place in results:
+            if result in self.makers:
+                self._use(result, place)
+                self.makers[stacked] = self.makers[result]
 
     def add_up(self) -> None:
         """Adds the gradients up, once all uses are known: each gives one."""

@@ -64,7 +64,7 @@ def test_the_keys_are_those_of_the_contract(xl: dict[str, Any]) -> None:
     assert {tuple(row) for row in xl["by_scope"]} == {tuple(SCOPE_KEYS)}
     assert {tuple(row) for row in xl["by_operator"]} == {tuple(SCOPE_KEYS[1:])}
     assert {tuple(row) for row in xl["by_parameter"]} == {
-        ("name", "shape", "dtype", "tied_to", "buffer", "count", "params")
+        ("name", "shape", "dtype", "tied_to", "buffer", "count", "params", "param_bytes", "weights")
     }
 
 
@@ -99,7 +99,8 @@ def test_operators_parameters_and_top_scopes_add_up(xl: dict[str, Any]) -> None:
     top = [row for row in xl["by_scope"] if "." not in row["path"]]
     for rows in (xl["by_operator"], top):
         assert {name: sum(row[name] for row in rows) for name in QUANTITIES} == xl["total"]
-    assert sum(row["params"] for row in xl["by_parameter"]) == xl["total"]["params"]
+    for name in ("params", "param_bytes"):
+        assert sum(row[name] for row in xl["by_parameter"]) == xl["total"][name]
 
 
 def test_a_tied_tensor_names_the_one_it_shares(xl: dict[str, Any]) -> None:

@@ -87,11 +87,14 @@ def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: D
     tokens, or the last `window` of them. A decoding step finds the last `window` of its `cache_len` earlier tokens in
     the cache. It sees those in the new token's window, which includes the new token itself. In a prefill, attention
     sees all tokens, and the window is in its mask. Layers with and without a window are separate blocks, each with its
-    own cache.
+    own cache. In a `kv_dtype` of its own, keys and values are cast when they enter the cache, and attention reads them
+    there.
     """
     if workload.phase not in ("prefill", "decode"):
         return new
     *lead, _, width = new.spec.shape
+    if workload.kv_dtype not in (None, new.spec.dtype):
+        new = b.apply("cast", new, name=f"{label}_as_cached", dtype=workload.kv_dtype)
     parts: tuple[Value, ...] = (new,)
     if workload.phase == "decode":
         assert workload.cache_len is not None
@@ -104,10 +107,14 @@ def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: D
                 cache = b.apply("slice", cache, name=name, dim=-2, start=held - seen, length=seen)
         parts = (cache, new)
     known = b.apply("concat", *parts, name=f"{label}_cached", dim=-2)
-    length = None if window is None else minimum(known.spec.shape[-2], window)
-    kept = b.apply("kv_keep", known, name=f"{label}_kept", **({} if length is None else {"length": length}))
+    kept = b.apply("kv_keep", known, name=f"{label}_kept", **({} if window is None else {"window": window}))
     b.emit(kept)
     return known
+
+
+def as_computed(b: Builder, known: Value, label: str) -> Value:
+    """Returns what was cached in the dtype of the computation: itself, or a copy."""
+    return known if known.spec.dtype == b.dtype else b.apply("cast", known, name=f"{label}_as_computed", dtype=b.dtype)
 
 
 def merge_heads(b: Builder, x: Value) -> Value:

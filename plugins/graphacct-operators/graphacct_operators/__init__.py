@@ -89,6 +89,11 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
 
 @hookimpl
 def graphacct_register_quantities() -> Iterable[Quantity]:
-    from graphacct_operators.quantities import ACTIVE_PARAMS, KV_BYTES_PER_TOKEN, KV_CACHE_BYTES
+    from graphacct_operators.quantities import (
+        ACTIVE_PARAMS,
+        KV_BYTES_NEXT_TOKEN,
+        KV_BYTES_PER_TOKEN,
+        KV_CACHE_BYTES,
+    )
 
-    return [ACTIVE_PARAMS, KV_CACHE_BYTES, KV_BYTES_PER_TOKEN]
+    return [ACTIVE_PARAMS, KV_CACHE_BYTES, KV_BYTES_PER_TOKEN, KV_BYTES_NEXT_TOKEN]

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from attrs import evolve
+
 from graphacct import (
     FLOATING,
     ConfigError,
@@ -231,4 +233,4 @@ def _adapter(
 
 
 def _frozen(item: Parameter) -> Parameter:
-    return item if item.buffer else Parameter(item.name, item.spec, item.tied_to, item.buffer, frozen=True)
+    return item if item.buffer else evolve(item, frozen=True)

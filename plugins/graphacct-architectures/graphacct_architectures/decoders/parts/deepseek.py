@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import ConfigError, Dim, differ, exact_div, fields
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Latent, Layer, Mlp
-from graphacct_architectures.decoders.parts.family import DecoderConfig, dequantized, whole
+from graphacct_architectures.decoders.parts.family import DecoderConfig, whole
 from graphacct_architectures.decoders.parts.latent import ABSORBED
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 
@@ -36,7 +36,6 @@ class LatentConfig(DecoderConfig):
     n_routed_experts: Dim = fields.size()
     n_shared_experts: Dim = fields.size()
     num_experts_per_tok: Dim | None = fields.optional_size()
-    quantization_config: Mapping[str, Any] | None = dequantized("fp8")
 
     @property
     def per_token(self) -> Dim:

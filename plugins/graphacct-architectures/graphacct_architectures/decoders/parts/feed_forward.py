@@ -116,10 +116,11 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
     pairs = prod(ids.spec.shape)
     operator = "grouped_linear_in_out" if e.in_out else "grouped_linear"
 
-    def project(name: str, x: Value, n: object, k: object) -> Value:
+    def project(name: str, x: Value, n: object, k: object, joined: int = 1) -> Value:
         shape = (e.count, k, n) if e.in_out else (e.count, n, k)
         bias = (b.parameter(f"{name}_bias", (e.count, n)), owners) if e.bias else ()
-        return b.apply(operator, x, b.parameter(name, shape), ends, *bias, name=name, per_token=e.per_token)
+        weight = b.parameter(name, shape, joined=joined)
+        return b.apply(operator, x, weight, ends, *bias, name=name, per_token=e.per_token)
 
     with b.scope("experts"):
         flat = b.apply("reshape", ids, name="ids", shape=(pairs,))
@@ -129,7 +130,7 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         factors = b.apply("reshape", weights, name="flat_weights", shape=(pairs,))
         factors = b.apply("index_select", factors, order, name="ordered_weights")
         b.hold(order, x, factors)
-        x = project("gate_up_proj", x, 2 * e.width, width)
+        x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
         x = project("down_proj", activated(e, b, x), width, e.width)
         b.hold(x)
         factors = b.apply("reshape", factors, name="weights", shape=(pairs, 1))

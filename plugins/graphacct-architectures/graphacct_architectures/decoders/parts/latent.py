@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from graphacct import Builder, Value, Workload
 from graphacct_architectures.decoders.parts.description import Attention, Latent
-from graphacct_architectures.layers import linear, rms_norm, split_heads, with_cache
+from graphacct_architectures.layers import as_computed, linear, rms_norm, split_heads, with_cache
 
 ABSORBED = "absorbed"
 """The kind of attention that expands no cached latent."""
@@ -32,6 +32,7 @@ def latent(
     batch = x.spec.shape[0]
     narrow, key = latents(a, kind, b, x, tables)
     narrow, key = (with_cache(b, part, label, workload) for part, label in ((narrow, "latent"), (key, "k_rope")))
+    narrow, key = as_computed(b, narrow, "latent"), as_computed(b, key, "k_rope")
     length = narrow.spec.shape[-2]
     unrotated = a.d_head - a.rotary
     expanded = linear(b, "kv_b_proj", narrow, a.heads * (unrotated + kind.values), bias=False)

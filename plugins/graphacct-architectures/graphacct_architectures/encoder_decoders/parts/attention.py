@@ -58,11 +58,13 @@ def of_encoder(a: Attention, workload: Workload, b: Builder, width: Dim, states:
         known = heads(a, b, projected(a, b, states, label), label)
         if workload.phase != "prefill":
             return known
+        if workload.kv_dtype not in (None, known.spec.dtype):
+            known = b.apply("cast", known, name=f"{label}_as_cached", dtype=workload.kv_dtype)
         known = b.apply("concat", known, name=f"{label}_cached", dim=-2)
     else:
         set_aside(a, b, width, label)
         shape = (workload.batch, a.heads, workload.encoder_seq_len, a.d_head)
-        known = b.apply("kv_cache", name=f"{label}_cache", shape=shape, dtype=b.dtype)
+        known = b.apply("kv_cache", name=f"{label}_cache", shape=shape, dtype=workload.kv_dtype or b.dtype)
     b.emit(b.apply("kv_keep", known, name=f"{label}_kept", grows=False))
     return known
 

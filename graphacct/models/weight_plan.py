@@ -1,0 +1,264 @@
+"""Which parameters of a model are stored in which format of weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from itertools import product
+from typing import Any
+
+import attrs
+
+from graphacct.errors import ConfigError
+from graphacct.graph.graph import Graph, Node, Parameter
+from graphacct.graph.paths import indexed, pattern
+from graphacct.graph.places import Place, nodes
+from graphacct.graph.weight_format import StoredWeight, WeightFormat
+from graphacct.models.weight_formats import WeightFormatKind, weight_format
+from graphacct.operators.operator import Operator
+from graphacct.transforms.rewrite import Replacement, rewrite
+
+LAYERS, OTHERS, ROUTERS, EMBEDDINGS = "layers", "others", "routers", "embeddings"
+"""The kinds of matrices: of modules and experts in layers that repeat, of modules elsewhere (a head), of products that
+are no module of their own (a router), and tables that are looked up."""
+ALL = "all"
+"""The option of any format that stores the head and embeddings so too."""
+REGEX = "re:"
+"""What a regular expression begins with, as in compressed-tensors' files."""
+EXPERTS: Mapping[str, tuple[str, ...]] = {
+    "gate_up_proj": ("gate_proj", "up_proj", "w1", "w3"),
+    "down_proj": ("down_proj", "w2"),
+}
+"""The modules of single experts that files name, for each parameter that has all of them."""
+
+
+@attrs.frozen
+class WeightPlan:
+    """Which parameters are stored in which format.
+
+    A pattern is a glob on a module's name (`*.self_attn.*`), a regular expression after `re:`, matched at its start, or
+    a plain name: of the module, of one around it, or of the end or middle of its path (`lm_head`, `mlp.gate`). A module
+    is a parameter's name without `.weight`; an expert is named as files do (`mlp.experts.0.gate_proj`), or all of them
+    by their parameter (`mlp.experts.gate_up_proj`).
+
+    Attributes:
+        format: The format of all matrices of these `kinds` that nothing below decides; None leaves them in the dtype of
+            the computation.
+        modules: Pairs of a pattern and a format (None for the dtype of the computation). The first pattern that matches
+            a module decides, whatever its kind.
+        exceptions: Patterns of the modules that stay in the dtype of the computation, before all `modules`.
+        kinds: The kinds of matrices that `format` is for: `layers`, `others`, `routers`, `embeddings`.
+        text: How reports show the plan; the format's name unless given.
+    """
+
+    format: WeightFormat | None = None
+    modules: tuple[tuple[str, WeightFormat | None], ...] = ()
+    exceptions: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = (LAYERS,)
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text or (self.format.name if self.format else "mixed")
+
+
+def weight_plan(text: str, kinds: Mapping[str, WeightFormatKind]) -> WeightPlan:
+    """Returns the plan of a written form: one format, and `:all` for the head and embeddings too."""
+    parts = text.split(":") if isinstance(text, str) else []
+    if ALL in parts[1:]:
+        parts.remove(ALL)
+        found = weight_format(":".join(parts), kinds)
+        return WeightPlan(found, kinds=(LAYERS, OTHERS, EMBEDDINGS), text=f"{found.name}:{ALL}")
+    return WeightPlan(weight_format(text, kinds))
+
+
+def stored_as(graph: Graph, plan: WeightPlan, operators: Mapping[str, Operator]) -> Graph:
+    """Returns the graph with its parameters stored as a plan says.
+
+    A plan that tells one repetition of a block from another writes the blocks out. Raises ConfigError if no parameter
+    is stored so, and for a matrix that is no whole number of a format's blocks.
+    """
+    if plan.format is not None and plan.format.dtype:
+        return _in_dtype(graph, plan.format, plan)
+    found = _matrices(graph, operators)
+    decided = {name: _decided(plan, name, item, found) for name, item in found.items()}
+    if any(len(formats) > 1 for formats in decided.values()):
+        graph = graph.unroll(operators)
+        found = _matrices(graph, operators)
+        decided = {name: _decided(plan, name, item, found) for name, item in found.items()}
+    stored: dict[str, StoredWeight] = {}
+    for name, formats in decided.items():
+        (format_,) = formats
+        if format_ is not None:
+            stored[name] = found[name].stored(format_).check(name)
+    if not stored and plan.format is not None:
+        raise ConfigError(
+            f"weights {str(plan)!r}: {graph.name!r} has no matrix of a linear layer in layers that repeat; "
+            f"'{plan}:{ALL}' stores every matrix so"
+        )
+
+    def replace(node: Node, place: Replacement) -> Any:
+        return place.keep([_as_stored(operand, stored) for operand in place.inputs])
+
+    return rewrite(graph, operators, replace, {"weights": str(plan)})
+
+
+def _as_stored(operand: Any, stored: Mapping[str, StoredWeight]) -> Any:
+    if type(operand) is not Parameter:
+        return operand
+    found = stored.get(operand.tied_to or operand.name)
+    return operand if found is None else attrs.evolve(operand, stored=found)
+
+
+def _in_dtype(graph: Graph, format_: WeightFormat, plan: WeightPlan) -> Graph:
+    """Returns the graph with every floating-point parameter in a dtype."""
+
+    def replace(node: Node, place: Replacement) -> Any:
+        return place.keep([_widened(operand, format_) for operand in place.inputs])
+
+    return rewrite(graph, {}, replace, {"weights": str(plan)})
+
+
+def _widened(operand: Any, format_: WeightFormat) -> Any:
+    if type(operand) is not Parameter or operand.buffer or operand.spec.dtype == format_.dtype:
+        return operand
+    return attrs.evolve(operand, stored=StoredWeight(format_, 1, operand.spec.elements))
+
+
+@attrs.frozen
+class _Matrix:
+    """A parameter that a format can store.
+
+    Attributes:
+        kind: One of the four.
+        rows: Its outputs; of experts those of each matrix.
+        columns: Its inputs.
+        matrices: How many there are.
+        places: The blocks around the nodes that have it.
+    """
+
+    kind: str
+    rows: Any
+    columns: Any
+    matrices: Any
+    places: tuple[Place, ...]
+
+    def stored(self, format_: WeightFormat) -> StoredWeight:
+        return StoredWeight(format_, self.rows, self.columns, self.matrices, self.kind == EMBEDDINGS)
+
+
+def _matrices(graph: Graph, operators: Mapping[str, Operator]) -> dict[str, _Matrix]:
+    """Returns the matrices of a graph, by the name of their storage."""
+    found: dict[str, _Matrix] = {}
+    for node, place in nodes(graph):
+        operator = operators.get(node.operator)
+        if operator is None:
+            continue
+        for index, operand in enumerate(node.inputs):
+            if type(operand) is not Parameter or operand.buffer or len(operand.spec.shape) < 2:
+                continue
+            name = operand.tied_to or operand.name
+            known = found.get(name)
+            here = place.around(name.count("*"))
+            if known is not None:
+                if here not in known.places:
+                    found[name] = attrs.evolve(known, places=(*known.places, here))
+                continue
+            item = _matrix(node, operand, index, operator, here)
+            if item is not None:
+                found[name] = item
+    return found
+
+
+def _matrix(node: Node, parameter: Parameter, index: int, operator: Operator, place: Place) -> _Matrix | None:
+    """Returns what a node does with a parameter, by its operator's signature: it multiplies by matrices
+    (`x: ... k, weight: n k -> ... n`, one for each expert in `weight: e n k`), or looks rows up
+    (`ids: ..., weight: v d -> ... d`)."""
+    signature = operator.signature
+    module = _module(parameter.name)
+    kind = ROUTERS if node.name != module else LAYERS if "*" in pattern(module) else OTHERS
+    if len(node.inputs) == 1 and kind != ROUTERS and len(parameter.spec.shape) == 2:
+        # kept in memory by a step that does not run it, as torch.nn.Linear stores it
+        return _Matrix(kind, *parameter.spec.shape, 1, (place,))
+    if len(signature.outputs) != 1 or index != 1 or index >= len(signature.inputs):
+        return None
+    x, weight, out = signature.inputs[0], signature.inputs[index], signature.outputs[0]
+    dims = (*weight.front, *weight.back)
+    if weight.ellipsis or len(dims) != len(parameter.spec.shape):
+        return None
+    inside, outside = ((*term.front, *term.back)[-1:] for term in (x, out))
+    if not outside or outside[0] not in dims:
+        return None
+    sizes = dict(zip(dims, parameter.spec.shape, strict=True))
+    *lead, _, _ = dims
+    if not inside and len(dims) == 2 and dims[1] == outside[0]:
+        return _Matrix(EMBEDDINGS, sizes[dims[0]], sizes[dims[1]], 1, (place,))
+    if not inside or {*dims[-2:]} != {inside[0], outside[0]} or len(lead) > 1:
+        return None
+    joined = parameter.joined
+    matrices = (sizes[lead[0]] if lead else 1) * joined
+    return _Matrix(kind, sizes[outside[0]] // joined, sizes[inside[0]], matrices, (place,))
+
+
+def _module(name: str) -> str:
+    return name.removesuffix(".weight")
+
+
+def _decided(plan: WeightPlan, name: str, item: _Matrix, found: Mapping[str, _Matrix]) -> set[WeightFormat | None]:
+    """Returns the formats of a parameter at the indices that its `*`s stand for: one, unless the plan tells them
+    apart."""
+    default = plan.format if item.kind in plan.kinds else None
+    if default is not None and default.experts_alone and item.kind == LAYERS:
+        experts = any(other.kind == LAYERS and _is_stack(other) for other in found.values())
+        default = default if _is_stack(item) or not experts else None
+    if not plan.modules and not plan.exceptions:
+        return {default}
+    return {_of_module(plan, spelled, default) for spelled in _instances(name, item.places)}
+
+
+def _is_stack(item: _Matrix) -> bool:
+    return type(item.matrices) is not int or item.matrices > 1
+
+
+def _instances(name: str, places: Iterable[Place]) -> Iterator[str]:
+    if "*" not in name:
+        yield name
+        return
+    for place in places:
+        ranges = []
+        for start, repeat in zip(place.starts, place.repeats, strict=True):
+            ranges.append(range(start, start + repeat) if type(repeat) is int else range(start, start + 1))
+        for indices in product(*ranges):
+            yield indexed(name, indices)
+
+
+def _of_module(plan: WeightPlan, name: str, default: WeightFormat | None) -> WeightFormat | None:
+    spellings = _spellings(_module(name))
+    if any(matches(text, spelled) for text in plan.exceptions for spelled in spellings):
+        return None
+    for text, format_ in plan.modules:
+        if any(matches(text, spelled) for spelled in spellings):
+            return format_
+    return default
+
+
+def _spellings(module: str) -> list[str]:
+    """Returns the names of a module in files; of all experts' weights also that of the first expert's module."""
+    scope, _, last = module.rpartition(".")
+    if not scope.endswith("experts"):
+        return [module]
+    return [module, *(f"{scope}.0.{other}" for other in EXPERTS.get(last, ()))]
+
+
+def matches(text: str, module: str) -> bool:
+    """Returns whether a pattern of a `WeightPlan` matches a module's name.
+
+    >>> matches("lm_head", "lm_head"), matches("mlp.gate", "model.layers.3.mlp.gate"), matches("gate", "mlp.gate_proj")
+    (True, True, False)
+    """
+    if text.startswith(REGEX):
+        return re.match(text.removeprefix(REGEX), module) is not None
+    if any(sign in text for sign in "*?["):
+        parts = module.split(".")
+        return any(fnmatchcase(".".join(parts[start:]), text) for start in range(len(parts)))
+    return f".{text}." in f".{module}."
