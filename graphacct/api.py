@@ -62,8 +62,8 @@ def build(model: Model, *, plugins: Plugins | None = None, **options: Unpack[Mod
     return build_graph(model, plugins=plugins or default(), **options)
 
 
-@checked(AccountKeywords)
 @recorded
+@checked(AccountKeywords)
 def account(
     model: Model,
     *,
@@ -114,8 +114,8 @@ def account(
     return report
 
 
-@checked(AccountKeywords, phase="train")
 @recorded
+@checked(AccountKeywords, phase="train")
 def memory(
     model: Model,
     *,
