@@ -15,6 +15,7 @@ NAMES = {
     "costs.annotate": "AnnotatedGraph NodeCost annotate",
     "costs.conventions": "Convention",
     "costs.quantities": "Quantity",
+    "decisions": "divides equal equal_shape less",
     "devices.device": "Device",
     "dims": "Dim ceil_div check_dim differ dim_text exact_div floor_div maximum minimum prod same some_below",
     "display": "Output",

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import same, same_shape
+from graphacct.decisions import equal, equal_shape
 from graphacct.errors import OperatorError, blame
 from graphacct.execution.backward import BackwardPass, Life, WeightGradient
 from graphacct.execution.gradient_reach import GradientReach, Key
@@ -202,7 +202,7 @@ class Engine:
     def _fitted(self, operand: Tensor, gradient: Tensor) -> Tensor:
         """Returns a gradient in its operand's shape and dtype: summed over what was broadcast, then cast."""
         shape, names = operand.spec.shape, self.profile.names
-        if not same_shape(shape, gradient.spec.shape):
+        if not equal_shape(shape, gradient.spec.shape):
             gradient = self._made_of(gradient, names.sum, TensorSpec(shape, gradient.spec.dtype))
         if gradient.spec.dtype != operand.spec.dtype:
             gradient = self._made_of(gradient, names.cast, TensorSpec(shape, operand.spec.dtype))
@@ -241,7 +241,7 @@ class Engine:
                 whole = self.buffers.pop(key)
                 others = [*self.buffers.values(), *self.starts, *self.passed]
                 shared = any(whole.storage in other.storages for other in others)
-                copied = shared or not same(whole.spec.bytes, whole.storage.bytes)
+                copied = shared or not equal(whole.spec.bytes, whole.storage.bytes)
                 self.tape.touch(whole)
                 found = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)
                 self.gradients.append(WeightGradient(*found))
@@ -280,7 +280,7 @@ def default_rule(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) 
 
     The gradients of a view's operands are views if g has just their elements.
     """
-    if trace.call.view and isinstance(g, Tensor) and same(sum(x.spec.elements for x in operands), g.spec.elements):
+    if trace.call.view and isinstance(g, Tensor) and equal(sum(x.spec.elements for x in operands), g.spec.elements):
         return tuple(trace.view(g, TensorSpec(x.spec.shape, g.spec.dtype)) for x in operands)
     asked = [x for x, wanted in zip(operands, trace.wanted, strict=True) if wanted]
     made = iter(trace.new_several(*asked))

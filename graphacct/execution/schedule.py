@@ -12,8 +12,9 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim
-from graphacct.errors import blame
+from graphacct.decisions import less
+from graphacct.dims import Dim, dim_text, is_symbol
+from graphacct.errors import GraphError, blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
     ACTIVATION,
@@ -273,9 +274,17 @@ class Trace:
         Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
         that all repetitions are alive at once and none equals the next.
         """
-        if type(block.repeat) is int and self.regions.go_across(block, place):
+        if self.regions.go_across(block, place):
+            if type(block.repeat) is not int:
+                raise GraphError(
+                    f"block {block.name!r} is recomputed as a whole, so that all its repetitions are alive at once: it "
+                    f"cannot repeat {dim_text(block.repeat)} times, give a number"
+                )
             return [1] * block.repeat
-        return repetitions(block)
+        counts = repetitions(block)
+        if is_symbol(block.repeat):  # a block that repeats less often has no such ends
+            less(len(counts) - 1, block.repeat, assumed=True)
+        return counts
 
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.

@@ -81,6 +81,7 @@ class Memory:
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
         config_keys: What became of the keys of the model's config.json; None for a model without one.
         devices: Whether it fits on the devices that were asked for (`on`), and what would fit.
+        conditions: What the figures assume of symbols among the sizes, as sympy relations: `seq_len > 1`.
     """
 
     model: str
@@ -113,6 +114,7 @@ class Memory:
     coverage: Coverage
     config_keys: ConfigKeys | None = None
     devices: tuple[DeviceFit, ...] = ()
+    conditions: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         return str(display("memory.table", self))

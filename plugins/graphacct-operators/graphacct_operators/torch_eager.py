@@ -6,7 +6,7 @@ Measured on torch 2.13 (tests/goldens/): each expansion has the kernels in torch
 from collections.abc import Callable
 from typing import Any
 
-from graphacct import Expansion, Profile, Saved, Tensor, prod, same
+from graphacct import Expansion, Profile, Saved, Tensor, equal, prod
 from graphacct_operators.torch_attention import (
     ATTENTION,
     EFFICIENT,
@@ -98,7 +98,7 @@ def inverse_root(trace: Expansion, x: Tensor) -> Tensor:
 
 def rotary_embedding(trace: Expansion, x: Tensor, cos: Tensor, sin: Tensor, *, composed: bool = False) -> Tensor:
     """If `composed`: x * cos + rotate_half(x) * sin, and rotate_half copies both halves, one of them negated."""
-    if not composed or not same(cos.spec.shape[-1], x.spec.shape[-1]):
+    if not composed or not equal(cos.spec.shape[-1], x.spec.shape[-1]):
         return trace.apply("rotary_embedding", x, cos, sin, composed=composed)
     first = trace.apply("mul", x, cos)
     front, back = trace.apply_several("split", x, parts=2)
