@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from graphacct import Builder, Dim, Value, Workload, exact_div, minimum, same
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, less, minimum
 from graphacct_architectures.decoders.parts.attention import ALIBI, mask_name
 from graphacct_architectures.decoders.parts.description import Attention, Decoder
 
@@ -18,7 +18,7 @@ def unread(a: Attention, workload: Workload, tables: Mapping[str, Value]) -> Ite
         yield POSITIONS
     if workload.attention != "eager" and a.alibi:
         yield ALIBI
-    if same(a.rotary, 0):
+    if equal(a.rotary, 0):
         for function in ("cos", "sin"):
             if f"{a.rotary_tables}.{function}" in tables:
                 yield f"{a.rotary_tables}.{function}"
@@ -66,8 +66,9 @@ def seen(b: Builder, name: str, batch: Dim, seq: Dim | None, keys: Dim) -> Value
 
 
 def fits(length: Dim, window: Dim) -> bool:
-    """Returns whether a length is certainly shorter than a window, when the transformers library makes no mask."""
-    return type(length) is int and type(window) is int and length < window
+    """Returns whether a length is shorter than a window, when the transformers library makes no mask; a symbol is in
+    general no shorter."""
+    return less(length, window)
 
 
 def slopes(a: Attention, workload: Workload, b: Builder, keys: Dim) -> Value:
@@ -84,10 +85,10 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
     found: dict[str, Value] = {}
     held: list[Value] = []
     for name, width in d.rotary_tables:
-        if same(width, 0):
+        if equal(width, 0):
             continue
         half = exact_div(width, 2, "dimensions rotated / 2")
-        if not same(d.rotary_stored, 0):
+        if not equal(d.rotary_stored, 0):
             stored, places = stored_tables(d, name, width, workload, b)
             found |= stored
             held.append(places)
