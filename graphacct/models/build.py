@@ -61,7 +61,7 @@ def build(
     file that cannot be read.
     """
     found = find_model(model, plugins, set or {})
-    graph = _graph(
+    graph = plain = _graph(
         found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
     )
     if weights:
@@ -76,7 +76,9 @@ def build(
         from graphacct.transforms.transform import transformed
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
-    return attrs.evolve(graph, config_keys=found.keys) if isinstance(found, ModelChoice) else graph
+    if isinstance(found, ModelChoice):
+        return attrs.evolve(graph, config_keys=found.keys, inexact=plain.inexact)
+    return graph
 
 
 def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Graph:
