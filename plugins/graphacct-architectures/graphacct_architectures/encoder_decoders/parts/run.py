@@ -175,7 +175,7 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
     if stack.relative is not None:
         heads = stack.attention.heads
         table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))
-        with b.scope(BIASES):
+        with b.scope(stack.relative.module.rpartition(".")[0]):  # the first layer makes them, for all
             buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
             x = b.apply("embedding", buckets, table, name="relative_attention_bias")
             x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
