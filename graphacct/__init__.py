@@ -25,7 +25,7 @@ NAMES = {
     "execution.recorder": "Expansion Recorder",
     "graph.builder": "Builder",
     "graph.graph": "Block Graph Node Parameter Value",
-    "graph.weight_format": "StoredTensor WeightFormat",
+    "graph.weight_format": "StoredTensor StoredWeight WeightFormat",
     "hooks.hookspecs": "hookimpl",
     "layout": "dense_like",
     "models": "fields",

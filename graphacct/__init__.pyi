@@ -54,6 +54,7 @@ from graphacct.graph.graph import Node as Node
 from graphacct.graph.graph import Parameter as Parameter
 from graphacct.graph.graph import Value as Value
 from graphacct.graph.weight_format import StoredTensor as StoredTensor
+from graphacct.graph.weight_format import StoredWeight as StoredWeight
 from graphacct.graph.weight_format import WeightFormat as WeightFormat
 from graphacct.hooks.hookspecs import hookimpl as hookimpl
 from graphacct.layout import dense_like as dense_like

@@ -29,7 +29,7 @@ from graphacct.execution.kernels import (
 from graphacct.execution.profiles import Profile
 from graphacct.execution.recomputation import NOT_RECOMPUTED, RecomputedRegion, recompute_region
 from graphacct.execution.recorder import BackwardRule, OperandGradients, Recorder
-from graphacct.execution.saved_storages import SavedUse
+from graphacct.execution.saved_storages import SavedUse, saved_by
 from graphacct.execution.spans import backward_spans
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.execution.waiting import WaitingGradients
@@ -142,9 +142,9 @@ class Engine:
         arrived = [gradient for gradient in received if gradient is not None]
         if not arrived:
             return
-        if region and region not in self.recomputations:
+        if region and region not in self.recomputations and any(saved_by(call, tape.position)):
             self.recomputations[region] = recompute_region(tape, self.schedule, self.regions[region], self.uses)
-        recomputed = self.recomputations[region] if region else NOT_RECOMPUTED
+        recomputed = self.recomputations.get(region, NOT_RECOMPUTED)
         saved = (recomputed.uses if region else self.uses).get(tape.position, [])
         node = NodeRecorder(tape, call, arrived, saved, recomputed.copies, self.add)
         gradients = self._ruled(node, received)
@@ -177,6 +177,7 @@ class Engine:
             rule = self.profile.backward.get(call.name, default_rule)
         g: Any = received[0] if len(received) == 1 else tuple(received)
         try:
+            self._write_out_again(node)
             result = rule(node, g, *call.operands, **call.attributes)
             found = list(result) if isinstance(result, tuple) else [result]
             if len(found) != len(call.operands):
@@ -184,6 +185,18 @@ class Engine:
         except Exception as error:
             raise blame(call.node.name, call.node.operator, self.operators, error) from error
         return found
+
+    def _write_out_again(self, node: NodeRecorder) -> None:
+        """Records the kernels that write out the stored weights that a call's product had as copies, if the gradient of
+        another operand needs them. The new copies are freed with what the call saved."""
+        if self.profile.write_out is None or not any(node.wanted):
+            return
+        for operand in node.call.operands:
+            source = operand.storage.written_out
+            if source is not None:
+                copy = self.profile.write_out(node, source.weight, source.stored, True)
+                why = "the weight is written out again"
+                node.uses.append(SavedUse(copy.storage, copy, "weight", why, node.call, self.tape.position))
 
     def _fitted(self, operand: Tensor, gradient: Tensor) -> Tensor:
         """Returns a gradient in its operand's shape and dtype: summed over what was broadcast, then cast."""

@@ -28,6 +28,7 @@ from graphacct.execution.kernels import (
     StackedResult,
     Storage,
     Tensor,
+    WrittenOut,
     storages,
 )
 from graphacct.execution.profiles import DECLARED, Profile
@@ -41,6 +42,7 @@ from graphacct.execution.stacking import (
     standing_for_several,
     standing_results,
 )
+from graphacct.execution.writing_out import as_read
 from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
@@ -95,6 +97,7 @@ class Trace:
         self.stacks: list[StackedResult] = []
         self.copies = ParameterCopies()
         self.place = TOP
+        self.written_out: WrittenOut | None = None
         self._tensors: dict[Result, Tensor] = {}
         self._made: dict[Tensor, Place] = {}
         self._starts: dict[Place, int] = {TOP: 0}
@@ -133,6 +136,7 @@ class Trace:
         self._held = []
         caller, first = storages(operands), len(self.calls)
         try:
+            operands = as_read(self, node, operands, dtype)
             if dtype:
                 operands = cast(self, operands, dtype)
             self._cast = bool(dtype)
@@ -228,7 +232,8 @@ class Trace:
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None
-        return Storage(spec.bytes, kind, copy_of or self._node.name, self._count, spec.dtype, copy_of)
+        owner = copy_of or self._node.name
+        return Storage(spec.bytes, kind, owner, self._count, spec.dtype, copy_of, self.written_out)
 
     def _operand(self, operand: Result | Parameter) -> Tensor:
         if isinstance(operand, Result):

@@ -31,7 +31,7 @@ from graphacct.models.finished import own_phase, untrainable
 from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.options import Training, resolved
 from graphacct.training.recompute import recompute_plan
-from graphacct.training.selection import frozen, selected
+from graphacct.training.selection import check_stored, frozen, selected
 from graphacct.training.zero import Sharded, shard
 
 if TYPE_CHECKING:
@@ -223,6 +223,7 @@ def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, optio
     how = resolved(asked, plugins)
     graph, trained = frozen(built, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
+    check_stored(graph, gradients)
     plan = recompute_plan(graph, how.recompute, plugins.operators)
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)

@@ -203,6 +203,15 @@ def contiguous() -> Work:
     return Work()
 
 
+@operator("x: ... -> ...", infer=lambda x: dense_like(x), gradients={"x": nothing})
+def clone() -> Work:
+    """x in new storage. No arithmetic.
+
+    Backward: g itself.
+    """
+    return Work()
+
+
 def _cast(x: TensorSpec, *, dtype: str) -> TensorSpec:
     return x if x.dtype == dtype else dense_like(x, dtype)
 

@@ -18,6 +18,7 @@ from graphacct_operators.torch_attention import (
     on_cuda,
 )
 from graphacct_operators.torch_backward import NAMES, RULES
+from graphacct_operators.torch_quantised import KERNELS, write_out
 
 
 def rows(trace: Expansion, x: Tensor) -> Tensor:
@@ -169,15 +170,17 @@ CPU_SAVES = {
     ATTENTION: FLASH_CPU_SAVES,
 }
 CUDA_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, ATTENTION: on_cuda}
-CUDA_KERNELS = {EFFICIENT: efficient_attention}
+CUDA_KERNELS = {EFFICIENT: efficient_attention, **KERNELS}
 
 CPU = Profile(
     "torch-eager-cpu",
     "torch on a CPU, eager: RMSNorm in several kernels, dropout masks in the input's dtype.",
     expand=CPU_EXPAND,
     saves=CPU_SAVES,
+    kernels=KERNELS,
     backward=RULES,
     names=NAMES,
+    write_out=write_out,
 )
 
 CUDA = Profile(
@@ -187,6 +190,7 @@ CUDA = Profile(
     kernels=CUDA_KERNELS,
     backward=RULES,
     names=NAMES,
+    write_out=write_out,
 )
 
 CUDA_COMPOSED_NORMS = Profile(
@@ -196,4 +200,5 @@ CUDA_COMPOSED_NORMS = Profile(
     kernels=CUDA_KERNELS,
     backward=RULES,
     names=NAMES,
+    write_out=write_out,
 )
