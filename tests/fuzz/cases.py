@@ -147,3 +147,57 @@ def check_message(name: str, seed: int, error: Exception) -> None:
         assert text.count("\n") < 2, text
     except Exception as problem:
         pytest.fail(f"{name}: FUZZ_SEED={seed}: the message is {type(problem).__name__}: {problem}", pytrace=False)
+
+
+def json_junk(rng: random.Random, depth: int = 2) -> Any:
+    """Anything that JSON can hold."""
+    kind = rng.randrange(8)
+    if kind < 3:
+        return rng.choice([0, 1, 2, 3, -1, 7, 64, 2**31, 2**63, -(2**70), 0.5, 1e300, float("nan"), True, False, None])
+    if kind < 5:
+        return rng.choice(TEXTS)
+    if kind == 5 and depth:
+        return [json_junk(rng, depth - 1) for _ in range(rng.randrange(4))]
+    if kind == 6 and depth:
+        return {rng.choice(TEXTS): json_junk(rng, depth - 1) for _ in range(rng.randrange(3))}
+    return rng.randrange(1, 9)
+
+
+def damage_json(rng: random.Random, content: Any) -> Any:
+    """Returns JSON with one thing in it changed: replaced, left out, or twice."""
+    path: list[tuple[Any, Any]] = []
+    here = content
+    while isinstance(here, (dict, list)) and here and (not path or rng.random() < 0.75):
+        key = rng.choice(list(here)) if isinstance(here, dict) else rng.randrange(len(here))
+        path.append((here, key))
+        here = here[key]
+    if not path:
+        return json_junk(rng)
+    parent, key = path[-1]
+    kind = rng.randrange(5)
+    if kind < 2:
+        parent[key] = json_junk(rng)
+    elif kind == 2:
+        del parent[key]
+    elif kind == 3 and isinstance(parent, list):
+        parent.insert(rng.randrange(len(parent) + 1), parent[key])
+    elif isinstance(parent, dict):
+        parent[rng.choice([*parent, *TEXTS])] = parent[key]
+    return content
+
+
+def damage_bytes(rng: random.Random, data: bytes) -> bytes:
+    """Returns bytes cut off, or with some changed, left out or added."""
+    changed = bytearray(data)
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.randrange(len(changed) + 1)
+        kind = rng.randrange(4)
+        if kind == 0:
+            del changed[at:]
+        elif kind == 1:
+            changed[at : at + 1] = bytes([rng.randrange(256)])
+        elif kind == 2:
+            changed[at:at] = rng.choice([b"[", b"{", b'"', b"\\u0000", b"\xff", b"0" * 50, b"a" * 1000])
+        else:
+            del changed[at : at + rng.randrange(1, 20)]
+    return bytes(changed)
