@@ -23,6 +23,7 @@ from graphacct.keywords import (
 from graphacct.models.build import build as build_graph
 from graphacct.models.find import find_model
 from graphacct.models.finished import untrainable
+from graphacct.phases import GENERATE
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
 
@@ -93,7 +94,17 @@ def account(
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
-    found = find_model(model, plugins)
+    found = find_model(model, plugins, others.get("set") or {})
+    if others.get("phase") == GENERATE:
+        from graphacct.models.generate import generation
+        from graphacct.reports.generation import generated
+
+        check_no_training(asked, untrainable(found))
+        counted = find_convention(convention, plugins.conventions)
+        return generated(
+            generation(found, others, plugins),
+            lambda graph: rollup(annotate(graph, counted, unknown=unknown, plugins=plugins), plugins, quantities),
+        )
     graph = build_graph(found, plugins=plugins, **others)
     annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":
@@ -126,9 +137,18 @@ def memory(
     >>> memory("gpt2", batch=1, seq_len=128).parameters
     497759232
     """
+    plugins = plugins or default()
+    if options.get("phase") == GENERATE:
+        from graphacct.footprint.generation import generation_memory
+        from graphacct.models.generate import generation
+
+        asked, others = separated(options)
+        found = find_model(model, plugins, others.get("set") or {})
+        check_no_training(asked, untrainable(found), allowed=("profile", "dp", "zero"))
+        return generation_memory(generation(found, others, plugins), unknown, asked)
     from graphacct.footprint.memory import memory as measured
 
-    return measured(model, unknown=unknown, plugins=plugins or default(), **options)
+    return measured(model, unknown=unknown, plugins=plugins, **options)
 
 
 @checked(NoKeywords)
