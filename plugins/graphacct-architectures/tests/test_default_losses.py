@@ -13,13 +13,6 @@ from graphacct import ConfigError, memory
 
 GOLDEN = json.loads((Path(__file__).parents[3] / "tests" / "goldens" / "class_losses.json").read_text())
 SMALL = {"vocab_size": 60, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
-OTHERS = {
-    "gpt2": {"vocab_size": 60, "n_embd": 16, "n_layer": 2, "n_head": 2},
-    "t5": {"vocab_size": 60, "d_model": 16, "d_ff": 24, "num_layers": 2, "num_heads": 2, "d_kv": 8},
-    "bart": {"vocab_size": 60, "d_model": 16, "encoder_layers": 2, "decoder_layers": 2},
-    "clip": {"projection_dim": 32, "text_config": {"hidden_size": 512}, "vision_config": {"hidden_size": 768}},
-}
-"""Sizes of families that have other keys than most."""
 VISION = {"image_size": 8, "patch_size": 4}
 
 
@@ -41,6 +34,14 @@ def test_the_librarys_own_loss_to_the_byte(run: dict[str, Any], tmp_path: Path) 
     assert (found.saved_activations, found.fresh_peak) == (run["kept"], run["step_peak"])
     if "Token" not in run["config"]["architectures"][0]:
         assert found.forward_peak == run["forward_peak"]
+
+
+OWN_SIZE: dict[str, dict[str, int]] = {
+    **{family: {"vocab_size": 50000} for family in ("gpt2", "t5", "bart", "clip_text_model")},
+    "clip": {"projection_dim": 512},
+    "clip_vision_model": {"patch_size": 32},
+}
+"""A size of families that name theirs otherwise than SMALL; the others are the class's defaults."""
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_the_default_is_the_loss_that_the_class_is_trained_with(
 ) -> None:
     """A cross-entropy needs a single set of logits of words or classes; all others start from the outputs' sum, and
     `sum` stays on request everywhere. The header of the report says which it was."""
-    sizes = OTHERS.get(content["model_type"], SMALL)
+    sizes = OWN_SIZE.get(content["model_type"], SMALL)
     length = {} if "image_size" in content or content["model_type"] == "clip_vision_model" else {"seq_len": 6}
     folder = saved(tmp_path, {**sizes, **content})
     report = graphacct.account(folder, phase="train", quantities=["params"], batch=2, **length)
