@@ -64,13 +64,16 @@ def _largest(
 def _smaller(
     ways: Iterable[Mapping[str, Any]], limit: int, needed: Callable[[Mapping[str, Any]], int]
 ) -> Iterable[tuple[Mapping[str, Any], int]]:
-    """Yields the ways that need less than `limit` bytes. One that the model or its plugins do not have is none."""
+    """Yields the ways that need less than `limit` bytes, and less than each part of theirs that was a way before. One
+    that the model or its plugins do not have is none."""
+    before: list[tuple[Mapping[str, Any], int]] = [({}, limit)]
     for way in ways:
         try:
             size = needed(way)
         except GraphacctError:
             continue
-        if size < limit:
+        if all(size < least for part, least in before if part.items() <= way.items()):
+            before.append((way, size))
             yield way, size
 
 

@@ -133,7 +133,7 @@ def _graph(
         if found.kv_dtype and "kv_dtype" not in workload and workload.get("phase") in CACHING:
             workload = {**workload, "kv_dtype": found.kv_dtype}
         own = getattr(config, "dtype", None) or found.architecture.dtype
-        dtype = computed_dtype(dtype) if dtype else computed_dtype(own, "the file's dtype")
+        dtype = computed_dtype(dtype) if dtype else computed_dtype(own, "torch_dtype")
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:
         if found.path:

@@ -101,9 +101,9 @@ def devices(memory: Memory) -> list[dict[str, Any]]:
 def device_facts(item: DeviceFit) -> dict[str, Any]:
     """Returns the figures of one device."""
     return {
-        "name": item.device.name,
+        "name": item.name,
         "capacity": item.capacity,
-        "nominal": item.device.nominal,
+        "nominal": item.nominal,
         "total": item.total,
         "fits": item.fits,
         "headroom_bytes": item.headroom_bytes,
