@@ -176,10 +176,10 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
         heads = stack.attention.heads
         table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))
         with b.scope(stack.relative.module.rpartition(".")[0]):  # the first layer makes them, for all
-            buckets = b.apply("relative_buckets", name="distance_buckets", queries=queries, keys=keys)
-            x = b.apply("embedding", buckets, table, name="position_bias")
-            x = b.apply("permute", x, name="bias_heads_first", dims=(2, 0, 1))
-            found[BIASES] = b.apply("reshape", x, name="biases_of_all", shape=(1, heads, queries, keys))
+            buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
+            x = b.apply("embedding", buckets, table, name="relative_attention_bias")
+            x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
+            found[BIASES] = b.apply("reshape", x, name="position_biases", shape=(1, heads, queries, keys))
         if causal:
             shape = (1, heads, queries, workload.encoder_seq_len)
             found[CROSS_BIASES] = b.apply("full", name=CROSS_BIASES, shape=shape, dtype=b.dtype)
