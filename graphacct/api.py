@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
+from graphacct.decisions import recorded, recording
 from graphacct.errors import unknown as unknown_name
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -61,6 +62,7 @@ def build(model: Model, *, plugins: Plugins | None = None, **options: Unpack[Mod
     return build_graph(model, plugins=plugins or default(), **options)
 
 
+@recorded
 @checked(AccountKeywords)
 def account(
     model: Model,
@@ -112,6 +114,7 @@ def account(
     return report
 
 
+@recorded
 @checked(AccountKeywords, phase="train")
 def memory(
     model: Model,
@@ -167,7 +170,10 @@ def explain(
     from graphacct.explanations.explanation import explain as explained
 
     plugins = plugins or default()
-    return explained(_reported(report, plugins), node, quantity, plugins)
+    with recording() as conditions:
+        found = _reported(report, plugins)
+        conditions.add(found.conditions)
+        return explained(found, node, quantity, plugins)
 
 
 @checked(NoKeywords)

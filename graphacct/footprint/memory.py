@@ -31,7 +31,7 @@ from graphacct.models.finished import own_phase, untrainable
 from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.options import Training, resolved
 from graphacct.training.recompute import recompute_plan
-from graphacct.training.selection import frozen, selected
+from graphacct.training.selection import check_stored, frozen, selected
 from graphacct.training.zero import Sharded, shard
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Memory:
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
         config_keys: What became of the keys of the model's config.json; None for a model without one.
         devices: Whether it fits on the devices that were asked for (`on`), and what would fit.
+        conditions: What the figures assume of symbols among the sizes, as sympy relations: `seq_len > 1`.
     """
 
     model: str
@@ -113,6 +114,7 @@ class Memory:
     coverage: Coverage
     config_keys: ConfigKeys | None = None
     devices: tuple[DeviceFit, ...] = ()
+    conditions: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         return str(display("memory.table", self))
@@ -221,6 +223,7 @@ def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, optio
     how = resolved(asked, plugins)
     graph, trained = frozen(built, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
+    check_stored(graph, gradients)
     plan = recompute_plan(graph, how.recompute, plugins.operators)
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)

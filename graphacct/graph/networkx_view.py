@@ -121,7 +121,8 @@ def _restored(graph: networkx.DiGraph[Any], name: str) -> Graph:
     if outputs is None:
         outputs = tuple(value for key in keys if not graph.out_degree(key) for value in nodes[key].outputs)
     workload, held = (_mapping(graph.graph.get(key), f"the networkx graph: {key!r}") for key in ("workload", "held"))
-    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held)
+    conditions = tuple(graph.graph.get("conditions") or ())
+    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held, conditions=conditions)
     validate(result)
     return result
 

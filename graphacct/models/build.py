@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from graphacct.decisions import recorded
 from graphacct.errors import ConfigError, ShapeError
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from graphacct.models.weight_plan import WeightPlan
 
 
+@recorded
 def build(
     model: object,
     *,

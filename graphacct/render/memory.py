@@ -12,9 +12,9 @@ from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
 from graphacct.phases import TRAIN
-from graphacct.render.json import config_keys, coverage
+from graphacct.render.json import conditions, config_keys, coverage
 from graphacct.render.printable import printable
-from graphacct.render.records import plain_value, workload_texts
+from graphacct.render.records import conditions_text, plain_value, workload_texts
 from graphacct.render.sheet import Column, Line, Sheet, key_notes
 from graphacct.render.units import bytes_, percent
 from graphacct.reports.rows import share
@@ -56,6 +56,7 @@ def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str,
         "workload": {name: plain_value(value, name) for name, value in memory.workload.items()},
         **config_keys(memory.config_keys),
         "coverage": coverage(memory.coverage),
+        **conditions(memory.conditions),
         **{name: plain_value(getattr(memory, name), name) for name in PARTS},
         **{name: _known(getattr(memory, name), name) for name in CACHE},
         **(extra or {}),
@@ -239,7 +240,7 @@ def _peak(memory: Memory) -> str:
 def terms(memory: Memory) -> str:
     sizes = [f"{printable(name)} {printable(value)}" for name, value in workload_texts(memory.workload).items()]
     ranks = [f"dp {memory.dp}, zero {memory.zero}"] if memory.dp != 1 or memory.zero else []
-    return ", ".join([*sizes, f"profile {printable(memory.profile)}", *ranks])
+    return ", ".join([*sizes, f"profile {printable(memory.profile)}", *ranks]) + conditions_text(memory.conditions)
 
 
 def _line(label: str, size: Any, note: str, memory: Memory, binary: bool, indent: int = 0) -> Line:

@@ -14,7 +14,7 @@ from graphacct.dims import dim_text, same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import last, parent
 from graphacct.render.printable import printable
-from graphacct.render.records import count, uncosted_paths, workload_texts
+from graphacct.render.records import conditions_text, count, uncosted_paths, workload_texts
 from graphacct.render.units import human, params, percent
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ def workload_text(report: Report) -> str:
 def terms(report: Report) -> str:
     """Returns the convention and the coverage, which every figure depends on."""
     coverage = report.coverage
-    return f"convention {printable(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
+    whole = f"{coverage.costed} of {coverage.total} nodes costed{conditions_text(report.conditions)}"
+    return f"convention {printable(report.convention)}; {whole}"
 
 
 def key_notes(keys: ConfigKeys | None) -> tuple[str, ...]:

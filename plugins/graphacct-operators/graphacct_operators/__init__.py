@@ -37,7 +37,8 @@ OPERATORS = {
     "routing": "by_expert grouped_linear grouped_linear_in_out",
     "loss": "cross_entropy mse_loss",
     "shape": (
-        "reshape transpose permute split select slice expand concat stack contiguous cast as_product pad roll repeat"
+        "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "
+        "repeat"
     ),
     "creation": "arange causal_mask constant full relative_buckets resident",
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, exact_div, fields, same
+from graphacct import ConfigError, Dim, differ, exact_div, fields
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Latent, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, whole
 from graphacct_architectures.decoders.parts.latent import ABSORBED
@@ -50,7 +50,7 @@ class LatentConfig(DecoderConfig):
 def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_complex: bool = False) -> Decoder:
     """Returns a decoder with latent attention in every layer, `dense` in the first ones and `experts` in the others."""
     heads, shared = config.num_attention_heads, config.num_key_value_heads
-    if shared is not None and not same(heads, shared):
+    if shared is not None and differ(heads, shared):
         raise ConfigError(
             f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
             "expanded from the latent, so leave it out"
