@@ -178,7 +178,9 @@ def _operands(node: Node, operator: Operator | None) -> tuple[str, ...]:
     operands = []
     for index, operand in enumerate(node.inputs):
         label = f"{terms[min(index, len(terms) - 1)].name}: " if terms else ""
-        operands.append(f"{label}{operand.name} {operand.spec}")
+        stored = getattr(operand, "stored", None)
+        form = f", stored as {stored.format.name}" if stored else ""
+        operands.append(f"{label}{operand.name} {operand.spec}{form}")
     return (*operands, *(f"-> {value.name} {value.spec}" for value in node.outputs))
 
 

@@ -202,3 +202,19 @@ def test_the_cache_alone_is_in_its_dtype(preset: str) -> None:
         assert small.workload["kv_dtype"] == "float8_e4m3fn"
         costs = [graphacct.account(preset, **options, kv_dtype=kind).total for kind in (None, "fp8")]  # type: ignore[arg-type]
         assert costs[0]["flops"] == costs[1]["flops"]
+
+
+@pytest.mark.parametrize("preset", ["deepseek-v2-lite", "t5-small", "mixtral-8x7b", "gpt2"])
+def test_every_phase_has_the_same_weights(preset: str) -> None:
+    """Also a step that keeps a projection and does not run it, and absorbed attention, which looks at its parts."""
+    phases = ({"phase": "forward"}, {"phase": "prefill", "seq_len": 8}, {"phase": "decode", "cache_len": 8})
+    found = [graphacct.account(preset, weights="int8", **phase).total["param_bytes"] for phase in phases]  # type: ignore[arg-type]
+    assert len({*found}) == 1
+    graph = graphacct.build(preset, phase="decode", cache_len=8)
+    assert graphacct.account(graph.unroll(), weights="int8").total["param_bytes"] == found[0]
+
+
+def test_routers_that_are_computed_in_float32() -> None:
+    """The router's weight is cast before its product, and stays as it is."""
+    found = stored("deepseek-v3", seq_len=8, weights="int8")
+    assert not any("mlp.gate.weight" in name for name in found)
