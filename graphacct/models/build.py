@@ -97,7 +97,8 @@ def _stored_as_said(graph: Graph, found: ModelChoice, plugins: Plugins) -> Graph
         assert found.weights is not None
         return _stored(graph, found.weights, plugins)
     except ConfigError as error:
-        raise ConfigError(f"{found.path}: {error}" if found.path else str(error)) from error
+        where = f"{found.path}: " if found.path else ""
+        raise ConfigError(f"{where}{error}\nweights=FORMAT counts them in another format, as 'bf16'") from error
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:

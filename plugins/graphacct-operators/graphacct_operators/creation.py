@@ -53,3 +53,10 @@ def resident() -> Work:
     """A parameter that the model has and that no node reads in this phase, such as those of an encoder that has run
     before: it is in memory, and there is no work."""
     return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x: x, view=True, argument=True)
+def unread() -> Work:
+    """An argument that a layer's function is given and does not read, such as position ids: no work. A checkpoint of
+    the layer keeps it until the layer has run again."""
+    return Work()
