@@ -36,7 +36,7 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
         workload = attrs.evolve(workload, encoder_seq_len=d.encoder.frames.positions)
     if d.shared:
         with b.scope(d.module):
-            resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)))
+            resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)), lookup=True)
     if workload.phase == "decode":
         aside = Builder("encoder", b.operators, b.dtype)
         aside_states = encoded(d, workload, aside)
@@ -243,7 +243,7 @@ def reside(b: Builder, graph: Graph, prefix: str = "") -> None:
         if isinstance(node, Block):
             b.repeat(name.removesuffix(".*"), node.repeat, partial(_body_resides, node))
         elif node.parameters:
-            resident(b, name, *node.parameters)
+            resident(b, name, *node.parameters, lookup=node.operator == "embedding")
 
 
 def _body_resides(block: Block, b: Builder) -> tuple[Value, ...]:
