@@ -34,6 +34,7 @@ from graphacct.execution.kernels import (
 from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.recorder import single
 from graphacct.execution.regions import Regions
+from graphacct.execution.spans import last_calls, spans_around
 from graphacct.execution.stacking import (
     left_behind,
     repeated_span,
@@ -49,6 +50,9 @@ from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import FLOATING, TensorSpec
+
+MOST_ALIVE = 5_000
+"""The most repetitions of a block that are recomputed together."""
 
 
 def schedule(
@@ -159,19 +163,10 @@ class Trace:
     def _hold_values(self, end: BodyEnd) -> None:
         """Keeps the values that a scope of the body holds alive until the scope's last kernel."""
         held, start = end.graph.held, self._starts.get(end.place, len(self.calls))
-        last = {scope: self._last_of(scope, start) for scope in set(held.values())}
+        last = last_calls(self.calls, start, set(held.values()))
         for name, scope in held.items():
-            if last[scope] >= 0:
+            if scope in last:
                 self.holds.extend((storage, last[scope]) for storage in self._tensor(end.values[name]).storages)
-
-    def _last_of(self, scope: str, start: int) -> int:
-        """Returns the last call, from a position on, whose node is in a scope; -1 if there is none."""
-        prefix = f"{scope}." if scope else ""
-        for index in range(len(self.calls) - 1, start - 1, -1):
-            name = self.calls[index].node.name
-            if name.startswith(prefix) or name == scope:
-                return index
-        return -1
 
     def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Tensor:
         """Records one kernel and returns its output."""
@@ -185,9 +180,10 @@ class Trace:
 
     def finish(self) -> None:
         """Ends the pass: the copies of parameters, of every repetition, were alive up to here."""
+        around = spans_around((span.start, span.stop) for span in self.spans) if self.copies.births else {}
         for storage, birth in self.copies.births.items():
             self.holds.append((storage, len(self.calls) - 1))
-            self.left_behind.update((storage, span.start) for span in self.spans if span.start <= birth < span.stop)
+            self.left_behind.update((storage, self.spans[index].start) for index in around.get(birth, ()))
 
     def hold(self, *tensors: Tensor) -> None:
         """Keeps tensors alive until the node's last kernel has run, as a variable of its function does."""
@@ -279,6 +275,11 @@ class Trace:
                 raise GraphError(
                     f"block {block.name!r} is recomputed as a whole, so that all its repetitions are alive at once: it "
                     f"cannot repeat {dim_text(block.repeat)} times, give a number"
+                )
+            if block.repeat > MOST_ALIVE:
+                raise GraphError(
+                    f"block {block.name!r} is recomputed as a whole, with {block.repeat:,} repetitions that are all "
+                    f"alive at once, too many to walk one by one (at most {MOST_ALIVE:,}): recompute other nodes"
                 )
             return [1] * block.repeat
         counts = repetitions(block)

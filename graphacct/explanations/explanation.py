@@ -93,6 +93,7 @@ def explain(report: Report, node: str, quantity: str | None = None, plugins: Plu
     Raises UnknownNameError for a node or quantity that the report does not have, with the closest one, and ConfigError
     for a quantity of another phase.
     """
+    report.check_one_step("an explanation")
     if quantity is not None:
         report.quantity(quantity)
     records = {record.node.name: record for record in report.annotated.costs}

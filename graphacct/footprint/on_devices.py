@@ -13,33 +13,40 @@ import attrs
 from graphacct.devices.device import Device
 from graphacct.errors import ConfigError, GraphacctError
 from graphacct.footprint.device_fit import DeviceFit, WayOut
-from graphacct.footprint.memory import Memory, memory, total
+from graphacct.footprint.generation import memory_of, total_of
+from graphacct.footprint.memory import Memory
 from graphacct.footprint.sweep import LargestSize, largest_sizes
 from graphacct.footprint.ways_out import ways_out
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
-from graphacct.phases import DECODE
+from graphacct.phases import DECODE, GENERATE
+
+SEQUENCE, PROMPT = "seq_len", "prompt_len"
+"""The options whose largest size gives the longest sequence; the prompt's in a generation, with the tokens asked for
+after it."""
 
 
 def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins: Plugins, **options: Any) -> Memory:
     """Returns the memory of a model, with an answer for each device. The other arguments are those of `memory`, and so
     are the errors; ConfigError if sizes are symbols or arrays."""
     found = find_model(model, plugins, options.get("set") or {})
-    asked = memory(found, unknown=unknown, plugins=plugins, **options)
+    asked = memory_of(found, unknown=unknown, plugins=plugins, **options)
     if type(asked.total) is not int:
         raise ConfigError(f"whether {asked.model!r} fits needs numbers, and its total is a formula or an array")
 
     def needed(changes: Mapping[str, Any]) -> int:
-        return int(total(found, unknown=unknown, plugins=plugins, **{**options, **changes}))
+        return int(total_of(found, unknown=unknown, plugins=plugins, **{**options, **changes}))
 
     budgets = {device.memory_bytes for device in devices}
     batches = _largest("batch", asked, found, needed, budgets)
-    lengths = _largest("seq_len", asked, found, needed, budgets)
+    length = PROMPT if asked.phase == GENERATE else SEQUENCE
+    lengths = _largest(length, asked, found, needed, budgets)
     others: list[tuple[Mapping[str, Any], int]] = []
     if any(asked.total > budget for budget in budgets):
         others = list(_smaller(ways_out(found, asked, options), asked.total, needed))
-    return attrs.evolve(asked, devices=tuple(_fit(device, asked, batches, lengths, others) for device in devices))
+    answers = (_fit(device, asked, batches, length, lengths, others) for device in devices)
+    return attrs.evolve(asked, devices=tuple(answers))
 
 
 def _largest(
@@ -49,10 +56,10 @@ def _largest(
     needed: Callable[[Mapping[str, Any]], int],
     budgets: Iterable[int],
 ) -> Mapping[int, LargestSize] | None:
-    """Returns the largest batch or sequence for each budget; None if the model has no such size to choose."""
-    if isinstance(found, Graph) or option not in ("batch", *found.architecture.sizes):
+    """Returns the largest batch, sequence or prompt for each budget; None if the model has no such size to choose."""
+    if isinstance(found, Graph) or option not in ("batch", PROMPT, *found.architecture.sizes):
         return None
-    decoding = option == "seq_len" and asked.phase == DECODE
+    decoding = option == SEQUENCE and asked.phase == DECODE
     size = asked.workload.get(option)
     if decoding:
         size = asked.workload["cache_len"] + 1
@@ -64,13 +71,16 @@ def _largest(
 def _smaller(
     ways: Iterable[Mapping[str, Any]], limit: int, needed: Callable[[Mapping[str, Any]], int]
 ) -> Iterable[tuple[Mapping[str, Any], int]]:
-    """Yields the ways that need less than `limit` bytes. One that the model or its plugins do not have is none."""
+    """Yields the ways that need less than `limit` bytes, and less than each part of theirs that was a way before. One
+    that the model or its plugins do not have is none."""
+    before: list[tuple[Mapping[str, Any], int]] = [({}, limit)]
     for way in ways:
         try:
             size = needed(way)
         except GraphacctError:
             continue
-        if size < limit:
+        if all(size < least for part, least in before if part.items() <= way.items()):
+            before.append((way, size))
             yield way, size
 
 
@@ -78,6 +88,7 @@ def _fit(
     device: Device,
     asked: Memory,
     batches: Mapping[int, LargestSize] | None,
+    length_option: str,
     lengths: Mapping[int, LargestSize] | None,
     others: Iterable[tuple[Mapping[str, Any], int]],
 ) -> DeviceFit:
@@ -86,7 +97,7 @@ def _fit(
     length = None if lengths is None else lengths[budget]
     ways: list[tuple[Mapping[str, Any], int]] = []
     if asked.total > budget:
-        sizes = (("batch", batch), ("seq_len", length))
+        sizes = (("batch", batch), (length_option, length))
         ways = [({name: item.size}, item.total) for name, item in sizes if item is not None and item.size]
         ways.extend(others)
     return DeviceFit(
@@ -94,7 +105,13 @@ def _fit(
         int(asked.total),
         None if batch is None else batch.size,
         "" if batch is None else batch.limit,
-        None if length is None else length.size,
+        None if length is None else _sequence(length.size, asked),
         "" if length is None else length.limit,
         tuple(WayOut(way, size, budget) for way, size in ways),
     )
+
+
+def _sequence(size: int, asked: Memory) -> int:
+    """Returns the length of a sequence that has the largest sequence or prompt; 0 if not even 1 fits."""
+    new = asked.workload["new_tokens"] if asked.phase == GENERATE else 0
+    return size + int(new) if size else 0

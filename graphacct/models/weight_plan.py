@@ -181,6 +181,7 @@ def _matrix(node: Node, parameter: Parameter, index: int, operator: Operator, pl
         kind = LAYERS if "*" in pattern(module) else OTHERS
     if len(node.inputs) == 1 and kind != ROUTERS and len(parameter.spec.shape) == 2:
         # a step keeps it in memory and does not run it, or looks at parts of it; as torch.nn.Linear stores it
+        kind = EMBEDDINGS if node.attributes.get("lookup") else kind
         return _Matrix(kind, *parameter.spec.shape, 1, (place,))
     if len(signature.outputs) != 1 or index != 1 or index >= len(signature.inputs):
         return None

@@ -36,7 +36,7 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
         workload = attrs.evolve(workload, encoder_seq_len=d.encoder.frames.positions)
     if d.shared:
         with b.scope(d.module):
-            resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)))
+            resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)), lookup=True)
     if workload.phase == "decode":
         aside = Builder("encoder", b.operators, b.dtype)
         aside_states = encoded(d, workload, aside)
@@ -179,7 +179,7 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
             buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
             x = b.apply("embedding", buckets, table, name="relative_attention_bias")
             x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
-            found[BIASES] = b.apply("reshape", x, name="biases", shape=(1, heads, queries, keys))
+            found[BIASES] = b.apply("reshape", x, name="position_biases", shape=(1, heads, queries, keys))
         if causal:
             shape = (1, heads, queries, workload.encoder_seq_len)
             found[CROSS_BIASES] = b.apply("full", name=CROSS_BIASES, shape=shape, dtype=b.dtype)
@@ -243,7 +243,7 @@ def reside(b: Builder, graph: Graph, prefix: str = "") -> None:
         if isinstance(node, Block):
             b.repeat(name.removesuffix(".*"), node.repeat, partial(_body_resides, node))
         elif node.parameters:
-            resident(b, name, *node.parameters)
+            resident(b, name, *node.parameters, lookup=node.operator == "embedding")
 
 
 def _body_resides(block: Block, b: Builder) -> tuple[Value, ...]:
