@@ -13,8 +13,10 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
-# The same tests on random examples, others each time; the usual run has the same ones every time.
+# 20,000 random cases of each surface that reads or runs what others wrote (FUZZ_CASES=1000 for fewer), and the tests on
+# random examples, others each time; the usual run has a few, the same ones every time.
 fuzz: $(INSTALLED)
+	EXAMPLES=random FUZZ_CASES=$${FUZZ_CASES:-20000} $(BIN)/python -m pytest tests/fuzz
 	EXAMPLES=random $(BIN)/python -m pytest -k "any_graph or random or damaged or figures or stands_for_many or unrolled"
 
 lint: $(INSTALLED)

@@ -16,6 +16,11 @@ from graphacct.costs.annotate import NodeCost as NodeCost
 from graphacct.costs.annotate import annotate as annotate
 from graphacct.costs.conventions import Convention as Convention
 from graphacct.costs.quantities import Quantity as Quantity
+from graphacct.decisions import divides as divides
+from graphacct.decisions import equal as equal
+from graphacct.decisions import equal_shape as equal_shape
+from graphacct.decisions import less as less
+from graphacct.devices.device import Device as Device
 from graphacct.dims import Dim as Dim
 from graphacct.dims import ceil_div as ceil_div
 from graphacct.dims import check_dim as check_dim
@@ -49,6 +54,7 @@ from graphacct.graph.graph import Node as Node
 from graphacct.graph.graph import Parameter as Parameter
 from graphacct.graph.graph import Value as Value
 from graphacct.graph.weight_format import StoredTensor as StoredTensor
+from graphacct.graph.weight_format import StoredWeight as StoredWeight
 from graphacct.graph.weight_format import WeightFormat as WeightFormat
 from graphacct.hooks.hookspecs import hookimpl as hookimpl
 from graphacct.layout import dense_like as dense_like

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
+from graphacct.decisions import recorded, recording
 from graphacct.errors import unknown as unknown_name
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import networkx
 
     from graphacct.checkpoints.verify import Verification
+    from graphacct.devices.find import Devices
     from graphacct.explanations.explanation import Explanation
     from graphacct.footprint.memory import Memory
     from graphacct.operators.operator import Operator
@@ -60,6 +62,7 @@ def build(model: Model, *, plugins: Plugins | None = None, **options: Unpack[Mod
     return build_graph(model, plugins=plugins or default(), **options)
 
 
+@recorded
 @checked(AccountKeywords)
 def account(
     model: Model,
@@ -93,7 +96,7 @@ def account(
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
-    found = find_model(model, plugins)
+    found = find_model(model, plugins, others.get("set") or {})
     graph = build_graph(found, plugins=plugins, **others)
     annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":
@@ -111,24 +114,43 @@ def account(
     return report
 
 
+@recorded
 @checked(AccountKeywords, phase="train")
 def memory(
     model: Model,
     *,
+    on: Devices | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
 ) -> Memory:
     """Returns the memory of a model's training step, or of inference in another phase, part by part in bytes.
 
-    The arguments are those of `account`. Raises what `account` raises.
+    Args:
+        model: As for `build`.
+        on: Devices: names separated by commas (`h100,a100-80gb`), `all`, a TOML file of devices, or a
+            `graphacct.Device`; one or several. The result's `devices` says for each whether the model fits, the largest
+            batch and the longest sequence that do, and the ways out.
+        unknown: As for `account`.
+        plugins: Those in use; all that are installed unless given.
+        options: As for `account`.
+
+    Raises what `account` raises, and UnknownNameError for a device that is not known, with those that it may be.
 
     >>> memory("gpt2", batch=1, seq_len=128).parameters
     497759232
+    >>> [device.fits for device in memory("gpt2", batch=16, on="h100,rtx-4090").devices]
+    [True, False]
     """
-    from graphacct.footprint.memory import memory as measured
+    plugins = plugins or default()
+    if on is None:
+        from graphacct.footprint.memory import memory as measured
 
-    return measured(model, unknown=unknown, plugins=plugins or default(), **options)
+        return measured(model, unknown=unknown, plugins=plugins, **options)
+    from graphacct.devices.find import find_devices
+    from graphacct.footprint.on_devices import memory_on
+
+    return memory_on(model, find_devices(on, plugins.devices), unknown=unknown, plugins=plugins, **options)
 
 
 @checked(NoKeywords)
@@ -148,7 +170,10 @@ def explain(
     from graphacct.explanations.explanation import explain as explained
 
     plugins = plugins or default()
-    return explained(_reported(report, plugins), node, quantity, plugins)
+    with recording() as conditions:
+        found = _reported(report, plugins)
+        conditions.add(found.conditions)
+        return explained(found, node, quantity, plugins)
 
 
 @checked(NoKeywords)

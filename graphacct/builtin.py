@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from graphacct.costs.conventions import Convention
     from graphacct.costs.quantities import Quantity
+    from graphacct.devices.device import Device
     from graphacct.display import Output
     from graphacct.graph.graph import Graph, Node
     from graphacct.hooks.manager import Plugins
@@ -70,6 +71,13 @@ def graphacct_register_weight_formats() -> Iterable[WeightFormatKind]:
     from graphacct.models.weight_kinds import KINDS
 
     return KINDS
+
+
+@hookimpl
+def graphacct_register_devices() -> Iterable[Device]:
+    from graphacct.devices.files import TABLE, read
+
+    return read(TABLE)
 
 
 @hookimpl

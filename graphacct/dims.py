@@ -1,8 +1,8 @@
 """Dimensions are plain: an int, a sympy expression or a numpy array, with no wrapper class.
 
-This is the only file that knows there are three kinds. Formulas use `+ - * **` and the helpers below; checks fire
-only between ints, because a symbol or a sweep has no single value to check. sympy and numpy are never imported here:
-a value of theirs can only arrive when the caller has imported them.
+This file and `decisions.py` alone know that there are three kinds. Formulas use `+ - * **` and the helpers below;
+checks fire only between ints, because a symbol or a sweep has no single value to check. sympy and numpy are never
+imported here: a value of theirs can only arrive when the caller has imported them.
 """
 
 from __future__ import annotations

@@ -53,7 +53,10 @@ def brief(value: object, most: int = 60) -> str:
     """Returns a value as messages show it: its repr, cut if it is long."""
     if isinstance(value, int) and value.bit_length() > 4 * most:
         return f"a {value.bit_length()}-bit integer"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:
+        return f"an object of {type(value).__module__}.{type(value).__qualname__}"
     if len(text) <= most:
         return text
     return f"{text[: most - 1]}…" + (f" ({len(value):,} characters)" if isinstance(value, str) else "")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cmp_to_key
 
-from graphacct.dims import Dim, magnitude, same, same_shape
+from graphacct.decisions import equal, equal_shape, less
+from graphacct.dims import Dim
 from graphacct.tensors import TensorSpec
 
 
@@ -14,12 +16,11 @@ def dense_like(x: TensorSpec, dtype: str = "") -> TensorSpec:
     kind = dtype or x.dtype
     if x.strides is None:
         return x if kind == x.dtype else TensorSpec(x.shape, kind)
-    sizes = [magnitude(stride) for stride in x.strides]
-    if 0 in sizes:
+    if any(type(stride) is int and stride == 0 for stride in x.strides):
         return TensorSpec(x.shape, kind)
-    strides: list[Dim] = [1] * len(sizes)
+    strides: list[Dim] = [1] * len(x.strides)
     step: Dim = 1
-    for axis in sorted(range(len(sizes)), key=lambda axis: (sizes[axis], -axis)):
+    for axis in _inward(x.strides):
         strides[axis] = step
         step = step * x.shape[axis]
     return TensorSpec(x.shape, kind, None if _row_major(x.shape, strides) else tuple(strides))
@@ -28,7 +29,7 @@ def dense_like(x: TensorSpec, dtype: str = "") -> TensorSpec:
 def ordered(out: TensorSpec, operands: Sequence[TensorSpec]) -> TensorSpec:
     """Returns an element-wise output in the order of the first operand that has its shape; row-major without one."""
     for operand in operands:
-        if same_shape(operand.shape, out.shape):
+        if equal_shape(operand.shape, out.shape):
             return out if operand.strides is None else dense_like(operand, out.dtype)
     return out
 
@@ -37,7 +38,16 @@ def _row_major(shape: Sequence[Dim], strides: Sequence[Dim]) -> bool:
     """Returns whether these are the strides of a row-major tensor; a dimension of 1 has any."""
     step: Dim = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if not same(stride, step) and not same(size, 1):
+        if not equal(stride, step) and not equal(size, 1):
             return False
         step = step * size
     return True
+
+
+def _inward(strides: Sequence[Dim]) -> list[int]:
+    """Returns the dimensions by their strides, the smallest first; of equal ones the last first."""
+
+    def order(a: int, b: int) -> int:
+        return -1 if less(strides[a], strides[b]) else 1 if less(strides[b], strides[a], assumed=True) else b - a
+
+    return sorted(range(len(strides)), key=cmp_to_key(order))

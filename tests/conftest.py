@@ -17,6 +17,7 @@ HEALTH = [HealthCheck.too_slow]  # a busy machine is no failure
 settings.register_profile("same", deadline=None, suppress_health_check=HEALTH, derandomize=True, database=None)
 settings.register_profile("random", deadline=None, suppress_health_check=HEALTH)
 settings.load_profile(os.environ.get("EXAMPLES", "same"))  # make fuzz asks for random ones
+sys.path.insert(0, str(HERE / "fuzz"))  # cases.py too
 sys.path.insert(0, str(HERE))  # runs.py and strategies.py are imported by name
 
 

@@ -1,4 +1,5 @@
-"""The header of a safetensors file: names, dtypes and shapes of a checkpoint's tensors, without its data.
+"""The header of a safetensors file: names, dtypes and shapes of a checkpoint's tensors, without its data. A file whose
+header does not agree with its length is refused.
 
 A file begins with the header's length, 8 bytes little-endian, and the header, a JSON object of the
 tensors by name. A sharded checkpoint has an index that says in which file each tensor is.
@@ -15,7 +16,7 @@ from typing import Any
 from graphacct.dims import MAX_DIM
 from graphacct.errors import ReadError, brief, suggest
 from graphacct.files import read_json
-from graphacct.tensors import TensorSpec
+from graphacct.tensors import DTYPE_BITS, TensorSpec
 
 MOST_BYTES = 100 * 2**20
 """The longest header that is read, in bytes: the limit of the format's own reader."""
@@ -29,6 +30,7 @@ DTYPES = {
     "F8_E4M3": "float8_e4m3fn",
     "F8_E5M2": "float8_e5m2",
     "F8_E8M0": "float8_e8m0fnu",
+    "F4": "float4_e2m1fn",
     "C64": "complex64",
     "I64": "int64",
     "I32": "int32",
@@ -81,20 +83,61 @@ def _header(file: Path) -> dict[str, TensorSpec]:
     if file.exists() and not file.is_file():
         raise ReadError(f"{file}: is no file")
     try:
+        size = os.path.getsize(file)
         with open(file, "rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
-            if length > min(MOST_BYTES, os.path.getsize(file) - 8):
+            if length > min(MOST_BYTES, size - 8):
                 raise ReadError(f"{file}: is no safetensors file: it says that its header has {length:,} bytes")
             text = stream.read(length)
     except OSError as error:
         raise ReadError(f"{file}: cannot be read: {error.strerror or error}") from error
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_once)
+    except Twice as error:
+        raise ReadError(f"{file}: is no safetensors file: its header has {brief(error.args[0])} twice") from error
     except (ValueError, RecursionError) as error:
         raise ReadError(f"{file}: is no safetensors file: its header is no JSON") from error
     if not isinstance(content, dict):
         raise ReadError(f"{file}: is no safetensors file: its header is {brief(content)}")
-    return {name: _spec(file, name, item) for name, item in content.items() if name != "__metadata__"}
+    metadata = content.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ReadError(f"{file}: its __metadata__ is {brief(metadata)}, not a mapping of texts")
+    specs = {name: _spec(file, name, item) for name, item in content.items()}
+    _check_places(file, specs, {name: item.get("data_offsets") for name, item in content.items()}, size - 8 - length)
+    return specs
+
+
+class Twice(Exception):
+    """A key that a JSON object has twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise Twice(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+def _check_places(file: Path, specs: Mapping[str, TensorSpec], places: Mapping[str, Any], size: int) -> None:
+    """Raises ReadError unless the tensors lie one behind the other in the `size` bytes of data: each as long as its
+    shape says, none over another, nothing between them or behind them. The format's own reader asks for the same."""
+    for name, place in places.items():
+        if not (isinstance(place, list) and len(place) == 2 and all(type(at) is int and at >= 0 for at in place)):
+            raise ReadError(f"{file}: tensor {brief(name)} has the data_offsets {brief(place)}, not a begin and an end")
+    start = 0
+    for name, (begin, end) in sorted(places.items(), key=lambda item: item[1]):
+        if begin != start:
+            what = "overlaps the tensor before it" if begin < start else "leaves bytes before it that are no tensor's"
+            raise ReadError(f"{file}: tensor {brief(name)} begins at {begin:,} and not at {start:,}: it {what}")
+        bits = specs[name].elements * DTYPE_BITS[specs[name].dtype]
+        if bits % 8 or end - begin != bits // 8:
+            shown = f"{end - begin:,} bytes by its data_offsets and {-(-bits // 8):,} by its shape and dtype"
+            raise ReadError(f"{file}: tensor {brief(name)} has {shown}")
+        start = end
+    if start != size:
+        what = "is cut off" if size < start else "has data that are no tensor's"
+        raise ReadError(f"{file}: {what}: its tensors have {start:,} bytes, and {size:,} follow the header")
 
 
 def _spec(file: Path, name: str, item: Any) -> TensorSpec:

@@ -86,9 +86,14 @@ class Commands(click.Group):
             if isinstance(error, GraphacctError):
                 raise
             raise failed(name, COMMANDS, error) from error
-        except SystemExit as error:
-            text = f"a plugin or the model's own code ended the program: SystemExit({error.code!r})"
-            raise click.ClickException(text) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            from graphacct.cli.culprit import culprit, way_out
+
+            who = culprit(error) or "a plugin or the model's own code"
+            text = repr(error) if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
+            raise click.ClickException(f"{who} ended the program: {text}{way_out(error)}") from error
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Runs and exits with 0 (done), 1 (the request cannot be answered), 2 (usage) or 130 (interrupted)."""

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 import click
 
-from graphacct.errors import GraphacctError
+from graphacct.errors import GraphacctError, OperatorError, PluginError
 from graphacct.keywords import AccountKeywords
 from graphacct.render.printable import printable
 
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
 LINE = 600
 """The most characters in a line of a message; more would hide the problem."""
-NAMES = "|".join((*AccountKeywords.__annotations__, "convention", "unknown", "depth", "unroll", "views", "expand"))
+NAMES = "|".join(
+    (*AccountKeywords.__annotations__, "convention", "unknown", "on", "depth", "unroll", "views", "expand")
+)
 KEYWORD = re.compile(rf"(?<![\w.])({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
 """An option as the core's messages write it, in Python syntax: `phase="train"`, `unroll=True`, `lora=`."""
 
@@ -41,7 +43,12 @@ def end(error: BaseException, given: Sequence[str] = ()) -> int:
     if isinstance(error, click.UsageError):
         return _usage(error)
     if isinstance(error, GraphacctError):
-        say(with_dashes(str(error), given))
+        blame = ""
+        if isinstance(error, (PluginError, OperatorError)):
+            from graphacct.cli.culprit import way_out
+
+            blame = way_out(error)
+        say(with_dashes(str(error), given) + blame)
         return 1
     if isinstance(error, click.ClickException):
         say(error.format_message())
@@ -54,6 +61,12 @@ def end(error: BaseException, given: Sequence[str] = ()) -> int:
             say(f"{error.filename}: cannot be read: {error.strerror or error}")
         return 1
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    from graphacct.cli.culprit import culprit, way_out
+
+    who = culprit(error)
+    if who:
+        say(f"{who} failed: {what}{way_out(error)} (set {TRACEBACK_VARIABLE}=1 to see where)")
+        return 1
     say(f"internal error: {what} (set {TRACEBACK_VARIABLE}=1 to see where)")
     return 1
 

@@ -18,7 +18,7 @@ from graphacct.render.catalogue import KINDS, catalogue
 @OUTPUT
 def command(kind: str, format_: str | None, output: str | None, **options: Any) -> None:
     """What there is to use: architectures (the default), operators, conventions, quantities, profiles, readers,
-    transforms, optimizers, recompute-policies, weight-formats, outputs, commands or plugins.
+    transforms, optimizers, recompute-policies, weight-formats, devices, outputs, commands or plugins.
 
     JSON shows the whole of it, the keys and values of each architecture's configuration (for --set) among them.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphacct.cli.options import BYTES, OUTPUT, OutputPath, arguments, format_option, memory_options
-from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet, give_sheets, say_keys
 
 if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 @click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB, 24G.")
 @click.option("--max-batch", is_flag=True, help="The largest batch that fits in --fits.")
 @click.option("--max-seq-len", is_flag=True, help="The longest sequence that fits in --fits.")
+@click.option(
+    "--on",
+    metavar="DEVICES",
+    help="Whether it fits on h100,a100-80gb,…, all, or FILE.toml; what would fit; the ways out.",
+)
 @click.option(
     "--timeline", is_flag=True, help="What is alive after each kernel, in place of the parts (CSV always is)."
 )
@@ -33,6 +38,7 @@ def command(
     fits: str | None,
     max_batch: bool,
     max_seq_len: bool,
+    on: str | None,
     timeline: bool,
     plot: str | None,
     bytes_: str,
@@ -48,8 +54,10 @@ def command(
 
     form = format_of(format_, output)
     search = "batch" if max_batch else "seq_len" if max_seq_len else ""
+    if on is not None:
+        _check_on({"--fits": fits, "--max-batch": max_batch, "--max-seq-len": max_seq_len, "--timeline": timeline})
     _check(fits, max_batch, max_seq_len, search, options)
-    found, extra, notes = _measured(model, fits, search, arguments(options))
+    found, extra, notes = _measured(model, fits, search, on, arguments(options))
     if plot is not None:
         from graphacct.render.memory_plot import plot as drawn
 
@@ -60,9 +68,17 @@ def command(
         give(to_json(to_dict(found, extra)), output)
     elif form == "csv":
         from graphacct.render.csv import table
-        from graphacct.render.memory import timeline as rows
+
+        if on is not None:
+            from graphacct.render.devices import rows
+        else:
+            from graphacct.render.memory import timeline as rows
 
         give(table(rows(found)), output)
+    elif on is not None:
+        from graphacct.render.devices import sheets
+
+        give_sheets(sheets(found, bytes_ == "binary"), form, output)
     else:
         binary = bytes_ == "binary"
         give_sheet(timeline_sheet(found, binary) if timeline else sheet(found, binary, notes), form, output)
@@ -85,14 +101,27 @@ def _check(fits: str | None, max_batch: bool, max_seq_len: bool, search: str, op
         raise click.UsageError(problem, click.get_current_context(silent=True))
 
 
+def _check_on(given: dict[str, Any]) -> None:
+    """Refuses the flags that ask for something else beside --on."""
+    reasons = {
+        "--fits": "--on answers for devices, --fits for one memory",
+        "--max-batch": "--on gives the largest sizes for each device",
+        "--max-seq-len": "--on gives the largest sizes for each device",
+        "--timeline": "--on shows devices in place of the parts",
+    }
+    flag = next((flag for flag, value in given.items() if value), "")
+    if flag:
+        raise click.UsageError(f"{reasons[flag]}: leave {flag} out", click.get_current_context(silent=True))
+
+
 def _measured(
-    model: str, fits: str | None, search: str, given: dict[str, Any]
+    model: str, fits: str | None, search: str, on: str | None, given: dict[str, Any]
 ) -> tuple[Memory, dict[str, Any], tuple[str, ...]]:
     """Returns the memory, and the additions of --fits and the searches to the JSON and to the table."""
     from graphacct.api import memory
 
     if fits is None:
-        return memory(model, **given), {}, ()
+        return memory(model, on=on, **given), {}, ()
     from graphacct.footprint.fits import fit, largest
     from graphacct.render.memory import answer
     from graphacct.render.units import bytes_

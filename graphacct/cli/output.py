@@ -91,21 +91,30 @@ def give(content: str | bytes, output: str | None) -> None:
 
 def give_sheet(sheet: Sheet, form: str, output: str | None) -> None:
     """Prints a sheet as Markdown or as a table, which has colour on a terminal and plain characters in a file."""
+    give_sheets([sheet], form, output)
+
+
+def give_sheets(sheets: Sequence[Sheet], form: str, output: str | None) -> None:
+    """Prints or writes several sheets, one below the other."""
     if form == "markdown":
         from graphacct.render.markdown import to_markdown
 
-        give(to_markdown(sheet), output)
+        give("\n".join(map(to_markdown, sheets)), output)
         return
     from graphacct.render.table import WIDTH, show, to_text
 
     if output is not None and output != "-":
-        give(to_text(sheet), output)
+        give("\n\n".join(map(to_text, sheets)), output)
     elif not _stdout().isatty():
-        give(to_text(sheet, _columns() or WIDTH), None)
+        give("\n\n".join(to_text(sheet, _columns() or WIDTH) for sheet in sheets), None)
     else:
         from rich.console import Console
 
-        show(sheet, Console())
+        console = Console()
+        for place, sheet in enumerate(sheets):
+            if place:
+                console.print()
+            show(sheet, console)
 
 
 def say_keys(model: str, keys: ConfigKeys | None) -> None:

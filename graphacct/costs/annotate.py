@@ -180,9 +180,11 @@ class _Annotation:
 
     def _ask(self, node: Node, operator: Operator | None) -> Cost | None:
         cost = self.plugins.manager.hook.graphacct_node_cost(node=node, operator=operator)
+        who = f"graphacct_node_cost (of {self.plugins.who_has('graphacct_node_cost')}) returned"
+        if cost is None and operator is not None:  # the core returned its cost, and a wrapper took it away
+            raise PluginError(f"{who} None in place of the operator's cost: a wrapper returns what it adjusts")
         if cost is None:
             return None
-        who = f"graphacct_node_cost (of {self.plugins.who_has('graphacct_node_cost')}) returned"
         if not isinstance(cost, Cost):
             raise PluginError(f"{who} {brief(cost)}, which is no Cost")
         return checked_cost(node, cost, f"{who} a Cost with")

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import same, same_shape
+from graphacct.decisions import equal, equal_shape
 from graphacct.errors import OperatorError, blame
 from graphacct.execution.backward import BackwardPass, Life, WeightGradient
 from graphacct.execution.gradient_reach import GradientReach, Key
@@ -30,7 +30,7 @@ from graphacct.execution.kernels import (
 from graphacct.execution.profiles import Profile
 from graphacct.execution.recomputation import NOT_RECOMPUTED, RecomputedRegion, recompute_region
 from graphacct.execution.recorder import BackwardRule, OperandGradients, Recorder
-from graphacct.execution.saved_storages import SavedUse
+from graphacct.execution.saved_storages import SavedUse, saved_by
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
@@ -143,9 +143,9 @@ class Engine:
         arrived = [gradient for gradient in received if gradient is not None]
         if not arrived:
             return
-        if region and region not in self.recomputations:
+        if region and region not in self.recomputations and any(saved_by(call, tape.position)):
             self.recomputations[region] = recompute_region(tape, self.schedule, self.regions[region], self.uses)
-        recomputed = self.recomputations[region] if region else NOT_RECOMPUTED
+        recomputed = self.recomputations.get(region, NOT_RECOMPUTED)
         saved = (recomputed.uses if region else self.uses).get(tape.position, [])
         node = NodeRecorder(tape, call, arrived, saved, recomputed.copies, self.add)
         gradients = self._ruled(node, received)
@@ -178,6 +178,7 @@ class Engine:
             rule = self.profile.backward.get(call.name, default_rule)
         g: Any = received[0] if len(received) == 1 else tuple(received)
         try:
+            self._write_out_again(node)
             result = rule(node, g, *call.operands, **call.attributes)
             found = list(result) if isinstance(result, tuple) else [result]
             if len(found) != len(call.operands):
@@ -186,10 +187,22 @@ class Engine:
             raise blame(call.node.name, call.node.operator, self.operators, error) from error
         return found
 
+    def _write_out_again(self, node: NodeRecorder) -> None:
+        """Records the kernels that write out the stored weights that a call's product had as copies, if the gradient of
+        another operand needs them. The new copies are freed with what the call saved."""
+        if self.profile.write_out is None or not any(node.wanted):
+            return
+        for operand in node.call.operands:
+            source = operand.storage.written_out
+            if source is not None:
+                copy = self.profile.write_out(node, source.weight, source.stored, True)
+                why = "the weight is written out again"
+                node.uses.append(SavedUse(copy.storage, copy, "weight", why, node.call, self.tape.position))
+
     def _fitted(self, operand: Tensor, gradient: Tensor) -> Tensor:
         """Returns a gradient in its operand's shape and dtype: summed over what was broadcast, then cast."""
         shape, names = operand.spec.shape, self.profile.names
-        if not same_shape(shape, gradient.spec.shape):
+        if not equal_shape(shape, gradient.spec.shape):
             gradient = self._made_of(gradient, names.sum, TensorSpec(shape, gradient.spec.dtype))
         if gradient.spec.dtype != operand.spec.dtype:
             gradient = self._made_of(gradient, names.cast, TensorSpec(shape, operand.spec.dtype))
@@ -228,7 +241,7 @@ class Engine:
                 whole = self.buffers.pop(key)
                 others = [*self.buffers.values(), *self.starts, *self.passed]
                 shared = any(whole.storage in other.storages for other in others)
-                copied = shared or not same(whole.spec.bytes, whole.storage.bytes)
+                copied = shared or not equal(whole.spec.bytes, whole.storage.bytes)
                 self.tape.touch(whole)
                 found = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)
                 self.gradients.append(WeightGradient(*found))
@@ -267,7 +280,7 @@ def default_rule(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) 
 
     The gradients of a view's operands are views if g has just their elements.
     """
-    if trace.call.view and isinstance(g, Tensor) and same(sum(x.spec.elements for x in operands), g.spec.elements):
+    if trace.call.view and isinstance(g, Tensor) and equal(sum(x.spec.elements for x in operands), g.spec.elements):
         return tuple(trace.view(g, TensorSpec(x.spec.shape, g.spec.dtype)) for x in operands)
     asked = [x for x, wanted in zip(operands, trace.wanted, strict=True) if wanted]
     made = iter(trace.new_several(*asked))

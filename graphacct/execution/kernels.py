@@ -13,11 +13,25 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.graph.graph import Node
+from graphacct.graph.weight_format import StoredWeight
 from graphacct.operators.operator import Application, Operator
 from graphacct.tensors import TensorSpec
 
 ACTIVATION, PREEXISTING, INPUT, PARAMETER, TABLE = "activation", "preexisting", "input", "parameter", "table"
 FORWARD, RECOMPUTE, BACKWARD = "forward", "recompute", "backward"
+
+
+@attrs.frozen(eq=False, repr=False)
+class WrittenOut:
+    """What a kernel writes out before a product: the copy of a weight that is stored in another form.
+
+    Attributes:
+        weight: The weight as it is stored, under the shape and dtype of the product.
+        stored: Its form.
+    """
+
+    weight: Tensor
+    stored: StoredWeight
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -33,6 +47,8 @@ class Storage:
         count: How many storages of this kind it stands for.
         dtype: The dtype of its elements.
         copy_of: The parameter that it is a copy of in another dtype; empty for all else.
+        written_out: The stored weight that it was written out from. It is never saved: the backward pass writes it out
+            again.
     """
 
     bytes: Dim
@@ -41,6 +57,7 @@ class Storage:
     count: Dim
     dtype: str
     copy_of: str = ""
+    written_out: WrittenOut | None = None
 
     def __repr__(self) -> str:
         return f"<Storage {self.bytes} bytes>"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct.errors import PluginError
-from graphacct.execution.recorder import BackwardRule, ExpandRule
+from graphacct.execution.recorder import BackwardRule, ExpandRule, WriteOutRule
 from graphacct.operators.operator import Operator, Saved
 
 
@@ -50,6 +50,9 @@ class Profile:
             itself, or None if `wanted` is false. A gradient of a broadcast operand may have the output's shape: the
             engine sums it. An operator without a rule makes all gradients in one kernel, or views if it is a view.
         names: The names of the kernels that the framework adds.
+        write_out: Records the kernels that write a stored weight out in the dtype of a product, where that is so
+            (`StoredWeight.written_out`). The copy is alive during the product, and is written out again for the
+            gradient of the product's operand. Without it, products read the stored form.
         replaces: Whether it takes the place of a profile of this name from another plugin.
 
     Raises PluginError for `casts` without the name of the operator that casts.
@@ -63,6 +66,7 @@ class Profile:
     casts: Mapping[str, str] = attrs.field(factory=dict)
     backward: Mapping[str, BackwardRule] = attrs.field(factory=dict)
     names: KernelNames = attrs.field(factory=KernelNames)
+    write_out: WriteOutRule | None = None
     replaces: bool = False
 
     def __repr__(self) -> str:

@@ -21,6 +21,10 @@ BackwardRule: TypeAlias = Callable[..., OperandGradients]
 """`(trace: Recorder, g: Tensor, *operands: Tensor, **attributes)` to the operands' gradients. For an operator with
 several outputs g is the tuple of their gradients, None for an output that got none."""
 
+WriteOutRule: TypeAlias = Callable[..., Tensor]
+"""`(trace: Expansion | Recorder, weight: Tensor, stored: StoredWeight, backward: bool)` to the copy of a stored weight,
+of its shape and dtype. `backward` says in which pass the kernels run."""
+
 
 class Expansion(Protocol):
     """Records the kernels that an operator runs as in the forward pass."""

@@ -143,4 +143,5 @@ def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
         else:
             tensor = (call.operands if item.kind == OPERAND else call.outputs)[item.index]
             for storage in tensor.storages:
-                yield SavedUse(storage, tensor, item.name, item.why, call, position)
+                if storage.written_out is None:
+                    yield SavedUse(storage, tensor, item.name, item.why, call, position)

@@ -12,8 +12,9 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim
-from graphacct.errors import blame
+from graphacct.decisions import less
+from graphacct.dims import Dim, dim_text, is_symbol
+from graphacct.errors import GraphError, blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
     ACTIVATION,
@@ -27,6 +28,7 @@ from graphacct.execution.kernels import (
     StackedResult,
     Storage,
     Tensor,
+    WrittenOut,
     storages,
 )
 from graphacct.execution.profiles import DECLARED, Profile
@@ -39,6 +41,7 @@ from graphacct.execution.stacking import (
     standing_for_several,
     standing_results,
 )
+from graphacct.execution.writing_out import as_read
 from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
@@ -93,6 +96,7 @@ class Trace:
         self.stacks: list[StackedResult] = []
         self.copies = ParameterCopies()
         self.place = TOP
+        self.written_out: WrittenOut | None = None
         self._tensors: dict[Result, Tensor] = {}
         self._made: dict[Tensor, Place] = {}
         self._starts: dict[Place, int] = {TOP: 0}
@@ -131,6 +135,7 @@ class Trace:
         self._held = []
         caller, first = storages(operands), len(self.calls)
         try:
+            operands = as_read(self, node, operands, dtype)
             if dtype:
                 operands = cast(self, operands, dtype)
             self._cast = bool(dtype)
@@ -234,7 +239,8 @@ class Trace:
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None
-        return Storage(spec.bytes, kind, copy_of or self._node.name, self._count, spec.dtype, copy_of)
+        owner = copy_of or self._node.name
+        return Storage(spec.bytes, kind, owner, self._count, spec.dtype, copy_of, self.written_out)
 
     def _operand(self, operand: Result | Parameter) -> Tensor:
         if isinstance(operand, Result):
@@ -268,9 +274,17 @@ class Trace:
         Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
         that all repetitions are alive at once and none equals the next.
         """
-        if type(block.repeat) is int and self.regions.go_across(block, place):
+        if self.regions.go_across(block, place):
+            if type(block.repeat) is not int:
+                raise GraphError(
+                    f"block {block.name!r} is recomputed as a whole, so that all its repetitions are alive at once: it "
+                    f"cannot repeat {dim_text(block.repeat)} times, give a number"
+                )
             return [1] * block.repeat
-        return repetitions(block)
+        counts = repetitions(block)
+        if is_symbol(block.repeat):  # a block that repeats less often has no such ends
+            less(len(counts) - 1, block.repeat, assumed=True)
+        return counts
 
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from graphacct.decisions import Conditions, condition_text, recording_in
 from graphacct.dims import Dim, prod
 from graphacct.errors import GraphacctError
 from graphacct.operators.cost import Cost, Work, full_cost
@@ -64,19 +65,22 @@ def _closed(
         matmul of x (2, 3, 4, 8) and y (2, 3, 8, 5), with `...` as one symbol:  2 · batch · k · m · n
         at the real sizes, which is the exact figure:                           2 · 6 · 8 · 4 · 5 = 1,920
 
-    An operator that asks whether two sizes are equal (a convolution with as many groups as channels) needs a reading in
-    which they are one symbol. A figure that no reading gives is left out: it has no closed form.
+    Where an operator asks whether two sizes are equal (`equal`), the real sizes decide, and the formula says for which
+    sizes it holds: `(for h == g)`. One that compares ints alone (a convolution with as many groups as channels) needs a
+    reading in which the two are one symbol. A figure that no reading gives is left out: it has no closed form.
     """
     found: dict[str, tuple[str, str]] = {}
     for collapse, alike in _readings(operator, record):
         try:
             symbols = _Symbols(operator, record, collapse, alike)
-            figures = evaluated(symbols)
+            branches = Conditions(values={_symbol(name): size for name, size in symbols.values.items()})
+            with recording_in(branches):
+                figures = evaluated(symbols)
             for name in names:
                 expression = getattr(figures, name)
                 if name not in found and _evaluate(expression, symbols.values) == getattr(exact, name):
                     text = _pretty(expression)
-                    found[name] = (text, _substitute(text, symbols.values))
+                    found[name] = (text + _branch(branches), _substitute(text, symbols.values))
         except (TypeError, LookupError, GraphacctError):  # a formula that looks at sizes or ranks has no closed form
             continue
         if len(found) == len(names):
@@ -187,6 +191,11 @@ def _evaluate(expression: Any, values: Mapping[str, Dim]) -> Any:
     if not hasattr(expression, "free_symbols"):
         return expression
     return int(expression.subs({symbol: values[symbol.name] for symbol in expression.free_symbols}))
+
+
+def _branch(conditions: Conditions) -> str:
+    """Returns for which sizes a formula holds that branches on them: those of the branch that the real sizes take."""
+    return f" (for {', '.join(map(condition_text, conditions.found))})" if conditions.found else ""
 
 
 def _pretty(expression: Any) -> str:

@@ -19,29 +19,31 @@ def cached_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -
     return {name: size for name, size in sizes.items() if not same(size, 0)}
 
 
-def token_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -> Dim:
-    """Returns what one more token of one sequence adds to the cache, in bytes.
+def token_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator], following: bool = False) -> Dim:
+    """Returns what one more token of one sequence adds to the cache, in bytes: while there is room, or if `following`
+    the next token after those that are in it, which adds nothing where the cache is full.
 
     Raises OperatorError, which names the node, if the operator's function fails or gives no number of bytes.
     """
     total: Dim = 0
     for record, operator in _caching(annotated, operators):
         try:
-            total = total + _of_token(record, operator) * record.times
+            total = total + _of_token(record, operator, following) * record.times
         except Exception as error:
             raise blame(record.node.name, record.node.operator, operators, error) from error
     return total
 
 
-def _of_token(record: NodeCost, operator: Operator) -> Dim:
+def _of_token(record: NodeCost, operator: Operator, following: bool) -> Dim:
     node, specs = record.node, [operand.spec for operand in record.node.inputs]
     application = node.application or operator.apply(specs, node.attributes)
-    assert operator.caches is not None
-    found = operator.call(
-        operator.caches, application.dims, application.batch, specs, application.outputs, node.attributes
-    )
+    function, name = operator.caches, "caches"
+    if following and operator.caches_next is not None:
+        function, name = operator.caches_next, "caches_next"
+    assert function is not None
+    found = operator.call(function, application.dims, application.batch, specs, application.outputs, node.attributes)
     if found is None or isinstance(found, (str, bool, float)) or (type(found) is int and found < 0):
-        raise OperatorError(f"caches= returned {brief(found)}, which is no number of bytes")
+        raise OperatorError(f"{name}= returned {brief(found)}, which is no number of bytes")
     return found
 
 

@@ -11,6 +11,7 @@ from graphacct.footprint.memory import Memory
 
 MOST = 2**40
 """The largest size that is tried; a model whose memory does not grow with it would never end."""
+ALIGNED = 8
 
 
 @attrs.frozen
@@ -61,8 +62,9 @@ def fit(memory: Memory, budget: int) -> Fit:
 def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Largest:
     """Returns the largest size, 1 or more, at which `measure` gives a total within `budget` bytes.
 
-    The total must grow with the size: doubling, then halving finds it in few steps, and the next larger size was tried
-    and does not fit. A size that the model refuses (beyond its context) ends the search too.
+    The total must grow with the size, or from one multiple of `unit_of(option)` to the next: doubling, then halving
+    finds it in few steps, and the next larger size was tried and does not fit. A size that the model refuses (beyond
+    its context) ends the search too.
 
     Raises ConfigError, which names the size as `option`, if not even 1 fits.
     """
@@ -73,20 +75,51 @@ def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Large
             f"not even {option} 1 of {best.model!r} fits: it needs {least.total:,} bytes of {budget:,}, "
             f"{-least.headroom:,} too many"
         )
-    low, high, limit = 1, MOST, ""
-    while high - low > 1:
-        middle = min(2 * low, MOST) if high == MOST else (low + high) // 2
-        if middle >= high:
-            break
+    found: dict[int, Memory] = {1: best}
+    limits: dict[int, str] = {}
+
+    def fits(size: int) -> bool:
         try:
-            found = measure(middle)
+            memory = measure(size)
         except GraphacctError as error:
-            high, limit = middle, str(error)
-            continue
-        if fit(found, budget).fits:
-            low, best = middle, found
-        else:
-            high, limit = middle, ""
+            limits[size] = str(error)
+            return False
+        limits[size] = ""
+        if not fit(memory, budget).fits:
+            return False
+        found[size] = memory
+        return True
+
+    low, high = _halved(fits, 1, MOST, 1)
+    unit = unit_of(option)
+    aligned = unit * (high // unit + 1)
+    if unit > 1 and high < MOST and not limits[high] and fits(aligned):
+        low, _ = _halved(fits, aligned, MOST, unit)
+        high = low + 1
+        while fits(high):
+            low, high = high, high + 1
+    limit = limits.get(high, "")
     if high == MOST and not limit:
         limit = f"no larger {option} was tried"
-    return Largest(low, best, limit)
+    return Largest(low, found[low], limit)
+
+
+def unit_of(option: str) -> int:
+    """Returns the step in which totals surely grow. A sequence whose length is no multiple of 8 may take more than a
+    slightly longer one: torch's memory-efficient kernel copies a mask to rows that are."""
+    return ALIGNED if option == "seq_len" else 1
+
+
+def _halved(fits: Callable[[int], bool], low: int, high: int, unit: int) -> tuple[int, int]:
+    """Returns two neighbours among `low` and the multiples of `unit`, of which the first fits and the second does
+    not, by doubling and then halving. `low` fits; `high` is never tried."""
+    last = high
+    while high - low > unit:
+        middle = min(2 * low, last) if high == last else (low + high) // 2 // unit * unit
+        if middle >= high:
+            break
+        if fits(middle):
+            low = middle
+        else:
+            high = middle
+    return low, high

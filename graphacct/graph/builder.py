@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from graphacct.decisions import Conditions, active, recording_in
 from graphacct.dims import Dim, check_dim
 from graphacct.display import display
 from graphacct.errors import GraphError, blame, brief
@@ -52,6 +53,7 @@ class Builder:
         self._values: set[str] = set()
         self._held: dict[str, str] = {}
         self._emitted: list[Value] = []
+        self._conditions = None if active() else Conditions()  # whoever records them gets those of a finished graph
 
     def scope(self, name: str) -> _Scope:
         """Prefix `name.` to the names of nodes and parameters made inside the `with`; an empty name prefixes none."""
@@ -123,7 +125,12 @@ class Builder:
             raise type(error)(f"node {path!r}: {error}")
         try:
             self._check(operands, parameters=True)
-            application = rule.apply([operand.spec for operand in operands], attributes)
+            given = [operand.spec for operand in operands]
+            if self._conditions is None:
+                application = rule.apply(given, attributes)
+            else:
+                with recording_in(self._conditions):
+                    application = rule.apply(given, attributes)
         except Exception as error:
             raise blame(path, operator, self.operators, error) from error
         specs = application.outputs
@@ -162,6 +169,7 @@ class Builder:
             start = 0
         path = self._claim(paths[0])
         inner = Builder(path, self.operators, self.dtype, _path=f"{path}.")
+        inner._conditions = self._conditions
         entering = carry + tuple(constants)
         try:
             self._check(entering)
@@ -192,7 +200,9 @@ class Builder:
             self._check(outputs)
         except GraphError as error:
             raise GraphError(f"the outputs of {self.name!r}: {error}") from error
-        return Graph(self.name, tuple(self._inputs), tuple(self._nodes), outputs, self._workload, self._held)
+        conditions = self._conditions.found if self._conditions else ()
+        parts = (tuple(self._inputs), tuple(self._nodes), outputs, self._workload, self._held)
+        return Graph(self.name, *parts, conditions=conditions)
 
     def _check(self, operands: Iterable[object], parameters: bool = False) -> None:
         """Raises GraphError for an argument that is no operand, or a value that this graph (or body) did not make."""

@@ -70,8 +70,19 @@ def from_networkx(graph: networkx.Graph[Any], name: str, operators: Mapping[str,
     which of the producer's outputs it is. Without `operand` the edges enter in the order in which they were added.
     `operators` are those that its nodes may name.
 
-    Raises GraphError, which names the node.
+    Raises GraphError, which names the node, and nothing else: whatever stands in the attributes.
     """
+    try:
+        return _read(graph, name, operators)
+    except GraphError:
+        raise
+    except GraphacctError as error:
+        raise GraphError(str(error)) from error
+    except Exception as error:
+        raise GraphError(f"the networkx graph cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _read(graph: networkx.Graph[Any], name: str, operators: Mapping[str, Operator]) -> Graph:
     import networkx
 
     if not isinstance(graph, networkx.DiGraph):
@@ -101,18 +112,34 @@ def _restored(graph: networkx.DiGraph[Any], name: str) -> Graph:
         keys = list(networkx.lexicographical_topological_sort(graph, key=order.__getitem__))
     except networkx.NetworkXUnfeasible as error:
         raise GraphError(f"the graph has a cycle: {_cycle(graph)}") from error
-    inputs = graph.graph.get("inputs")
+    inputs = _values(graph, "inputs")
     if inputs is None:
         inside = {value.name: value for node in nodes.values() for value in node.values}
         inputs = tuple(value for value in inside.values() if value.name not in producers)
     ordered = tuple(nodes[key] for key in keys)
-    outputs = graph.graph.get("outputs")
+    outputs = _values(graph, "outputs")
     if outputs is None:
         outputs = tuple(value for key in keys if not graph.out_degree(key) for value in nodes[key].outputs)
-    workload, held = (dict(graph.graph.get(key) or {}) for key in ("workload", "held"))
-    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held)
+    workload, held = (_mapping(graph.graph.get(key), f"the networkx graph: {key!r}") for key in ("workload", "held"))
+    conditions = tuple(graph.graph.get("conditions") or ())
+    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held, conditions=conditions)
     validate(result)
     return result
+
+
+def _values(graph: networkx.DiGraph[Any], key: str) -> tuple[Value, ...] | None:
+    """Returns the values that the graph's attribute lists; None without it."""
+    found = graph.graph.get(key)
+    if found is None:
+        return None
+    if not isinstance(found, (tuple, list)) or not all(isinstance(value, Value) for value in found):
+        raise GraphError(f"the networkx graph: {key!r} is a tuple of Values, not {brief(found)}")
+    return tuple(found)
+
+
+def _mapping(value: Any, subject: str) -> dict[Any, Any]:
+    """Returns a mapping, empty for None."""
+    return {} if value is None else dict(_typed(value, Mapping, f"{subject} is a mapping"))
 
 
 def _cycle(graph: networkx.DiGraph[Any]) -> str:
@@ -123,15 +150,17 @@ def _cycle(graph: networkx.DiGraph[Any]) -> str:
 
 
 def _plain(graph: networkx.DiGraph[Any], title: str) -> GraphRecord:
-    workload = _typed(graph.graph.get("workload") or {}, Mapping, "the networkx graph: 'workload' is a mapping")
+    workload = _mapping(graph.graph.get("workload"), "the networkx graph: 'workload'")
     names = {key: str(key) for key in graph}
     if len(set(names.values())) < len(names):
         raise GraphError("two nodes of the networkx graph have the same name as text")
     inputs, records = [], []
     for key, data in graph.nodes(data=True):
-        _typed(data.get("shapes") or (), Sequence, f"node {names[key]!r}: 'shapes' is a list of shapes")
-        _typed(data.get("attributes") or {}, Mapping, f"node {names[key]!r}: 'attributes' is a mapping")
-    several = {key for key, data in graph.nodes(data=True) if len(data.get("shapes") or ()) > 1}
+        if data.get("shapes") is not None:
+            _typed(data["shapes"], Sequence, f"node {names[key]!r}: 'shapes' is a list of shapes")
+        _mapping(data.get("attributes"), f"node {names[key]!r}: 'attributes'")
+    counts = {key: 1 if data.get("shapes") is None else len(data["shapes"]) for key, data in graph.nodes(data=True)}
+    several = {key for key, count in counts.items() if count > 1}
     for key, data in graph.nodes(data=True):
         node = names[key]
         if "operator" not in data:
@@ -150,14 +179,14 @@ def _plain(graph: networkx.DiGraph[Any], title: str) -> GraphRecord:
                 str(data["operator"]),
                 [*_operands(graph, key, names, several), *_parameters(data, node)],
                 _outputs(data, node),
-                data.get("attributes") or NO_ATTRIBUTES,
+                _mapping(data.get("attributes"), "") or NO_ATTRIBUTES,
             )
         )
     outputs = [
         f"{names[key]}:{index}" if key in several else names[key]
         for key, data in graph.nodes(data=True)
         if not graph.out_degree(key) and "operator" in data
-        for index in range(len(data.get("shapes") or (0,)))
+        for index in range(counts[key] or 1)
     ]
     return GraphRecord(title, inputs, records, outputs, dict(workload))
 
@@ -185,7 +214,9 @@ def _operands(
 
 
 def _parameters(data: Mapping[str, Any], node: str) -> list[Parameter]:
-    params = data.get("params") or {}
+    params = data.get("params")
+    if params is None:
+        return []
     _typed(params, Mapping, f"node {node!r}: 'params' is a mapping from name to shape")
     dtype = data.get("dtype", "float32")
     return [Parameter(f"{node}.{name}", _spec(shape, dtype, node)) for name, shape in params.items()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,6 +16,9 @@ from typing import Any, NamedTuple
 from graphacct.errors import PluginError
 
 BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
+
+TARGET = re.compile(r"\s*[\w.]*\w\s*(:\s*[\w.]*\w\s*)?")
+"""A module, and perhaps an attribute of it."""
 
 COMMANDS = "graphacct.commands"
 """The group in which distributions announce commands of the command line, by name."""
@@ -43,12 +47,20 @@ class EntryPoint(NamedTuple):
 
     def load_checked(self, subject: str) -> Any:
         """Returns `load()`. Raises PluginError if that fails, which says whose `subject` is and how to leave it out."""
+        way_out = f"uninstall it, or leave it out with --block {self.name} (or {BLOCK_VARIABLE}={self.name})"
+        if not TARGET.fullmatch(self.target):
+            raise PluginError(
+                f"{subject} {self.name!r} ({self.distribution}): its entry point is {self.target!r}, which names no "
+                f"module; {way_out}"
+            )
         try:
             return self.load()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(
                 f"{subject} {self.name!r} ({self.distribution}) failed to import: {type(error).__name__}: {error}; "
-                f"uninstall it, or leave it out with {BLOCK_VARIABLE}={self.name}"
+                f"{way_out}"
             ) from error
 
     def load_command(self) -> Any:
@@ -82,7 +94,10 @@ def entry_points(group: str) -> Iterator[EntryPoint]:
             seen.add(key)
             content = _read(os.path.join(folder, name, "entry_points.txt"))
             if group.encode() in content:
-                yield from _parse(content.decode(), group, f"{project.replace('_', '-')} {version}".strip())
+                # what is no text becomes an escape: it breaks one entry point, or one of another group
+                yield from _parse(
+                    content.decode(errors="backslashreplace"), group, f"{project.replace('_', '-')} {version}".strip()
+                )
 
 
 def _key(project: str) -> str:
@@ -113,10 +128,16 @@ def _parse(text: str, group: str, distribution: str) -> Iterator[EntryPoint]:
 def _from_metadata(folder: str, group: str, seen: set[str]) -> Iterator[EntryPoint]:
     from importlib.metadata import distributions
 
-    for distribution in distributions(path=[folder]):
-        key = _key(distribution.metadata["Name"])
-        if key not in seen:
-            seen.add(key)
-            title = f"{distribution.metadata['Name']} {distribution.version}"
-            for entry in distribution.entry_points.select(group=group):
-                yield EntryPoint(entry.name, entry.value, title)
+    try:
+        for distribution in distributions(path=[folder]):
+            key = _key(distribution.metadata["Name"])
+            if key not in seen:
+                seen.add(key)
+                title = f"{distribution.metadata['Name']} {distribution.version}"
+                for entry in distribution.entry_points.select(group=group):
+                    yield EntryPoint(entry.name, entry.value, title)
+    except Exception as error:
+        raise PluginError(
+            f"{folder}: the metadata of its distributions cannot be read: {type(error).__name__}: {error}; take it out "
+            "of the path (PYTHONPATH)"
+        ) from error

@@ -17,6 +17,7 @@ Architecture: TypeAlias = Any
 Command: TypeAlias = Any
 Convention: TypeAlias = Any
 Cost: TypeAlias = Any
+Device: TypeAlias = Any
 Node: TypeAlias = Any
 NodeCost: TypeAlias = Any
 Operator: TypeAlias = Any
@@ -108,6 +109,12 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
 def graphacct_register_weight_formats() -> Iterable[WeightFormatKind]:
     """Kinds of weight formats: a name, options, and the bytes that each of the tensors that a format stores takes for a
     block of a matrix."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_devices() -> Iterable[Device]:
+    """Devices: a name, the bytes of its memory, and the source of that figure, for `memory --on`."""
     raise NotImplementedError
 
 

@@ -30,6 +30,8 @@ KINDS = tuple(name.removeprefix(REGISTER) for name in vars(hookspecs) if name.st
 MARK = f"{hookspecs.PROJECT}_impl"
 FIRST = ("graphacct-operators", "graphacct-architectures")
 """Loaded before the other entry points, in this order; the rest of graphacct's own wheel comes next."""
+FILE_MODULE = "graphacct_plugin_"
+"""How the module of a plugin in a single file is called, with the file's name behind it."""
 FILES_VARIABLE = "GRAPHACCT_PLUGINS"
 CORE_MODULES = ("graphacct.builtin",)
 
@@ -73,14 +75,18 @@ class Plugins:
         taken = next((plugin for plugin in self.loaded if plugin.name == name), None)
         if taken is not None:
             raise PluginError(f"two plugins are named {name!r}: one of {taken.origin}, one of {origin}; rename one")
-        _check_names(module, name, origin)
         try:
+            _check_names(module, name, origin)
             self.manager.register(module, name)
             self.manager.check_pending()
-        except pluggy.PluginValidationError as error:
+        except (PluginError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
             if self.manager.is_registered(module):
                 self.manager.unregister(module)
             text = " ".join(str(error).split())
+            if not isinstance(error, pluggy.PluginValidationError):
+                text = f"{type(error).__name__}: {text}"
             raise PluginError(f"plugin {name!r} ({origin}) does not fit the hooks: {text}") from error
         self.loaded.append(Plugin(name, origin, module))
         for attribute in ("costs_nodes_itself", *KINDS):
@@ -98,13 +104,15 @@ class Plugins:
             what = "is a folder: give the file in it" if os.path.isdir(file) else "does not exist"
             raise PluginError(f"plugin file {file!r} {what}")
         name = os.path.splitext(os.path.basename(file))[0]
-        module = ModuleType(f"graphacct_plugin_{name}")
+        module = ModuleType(f"{FILE_MODULE}{name}")
         module.__file__ = file
         sys.modules[module.__name__] = module  # dataclasses look up their module by name
         try:
             with open(file, "rb") as source:
                 exec(compile(source.read(), file, "exec"), module.__dict__)  # the user asked for this file
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(f"plugin file {file!r} failed to load: {type(error).__name__}: {error}") from error
         self.register(module, name, file)
 
@@ -118,6 +126,7 @@ class Plugins:
     optimizers = _registry("optimizers", "optimizer", "Optimizers by name, the default first.")
     recompute_policies = _registry("recompute_policies", "recompute policy", "Recompute policies by name.")
     weight_formats = _registry("weight_formats", "weight format", "Kinds of weight formats by name.")
+    devices = _registry("devices", "device", "Devices by name.")
     outputs = _registry("outputs", "output", "Formats of `report` and `draw` by name.")
 
     @cached_property
@@ -173,6 +182,8 @@ class Plugins:
         while traceback is not None:
             found = names.get(traceback.tb_frame.f_code, found)
             traceback = traceback.tb_next
+        if not found and type(error) is RuntimeError and "yield" in str(error):
+            return self.who_has(hook)  # pluggy's error about a wrapper: its function is in no frame
         plugin = next((plugin for plugin in self.loaded if plugin.name == found), None)
         return "" if plugin is None or plugin.name in CORE_MODULES else plugin.title
 

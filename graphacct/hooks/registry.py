@@ -93,7 +93,9 @@ class LazyRegistry(Registry):
         waiting = super().__getitem__(name)
         try:
             item = waiting.load()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             problem = f"{type(error).__name__}: {error}"
             raise PluginError(f"plugin {self.origins[name]} failed to load {name!r}: {problem}") from error
         self[name] = item
@@ -142,12 +144,15 @@ def registered(
         try:
             result = functions[plugin.name]()
             items = list(result) if isinstance(result, Iterable) else None
-        except (Exception, SystemExit) as error:
+            fits = [isinstance(getattr(item, "name", None), str) and hasattr(item, mark) for item in items or ()]
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(f"{who} {type(error).__name__}: {error}") from error
         if items is None:
             raise PluginError(f"{who} it returned {brief(result)}, which is no list")
         kind = hook.name.partition("_register_")[2].replace("_", " ")
-        for item in items:
-            if not (isinstance(getattr(item, "name", None), str) and hasattr(item, mark)):
+        for item, fit in zip(items, fits, strict=True):
+            if not fit:
                 raise PluginError(f"{who} {brief(item)} is none of the {kind}")
             yield plugin, item

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from graphacct.decisions import recorded
 from graphacct.errors import ConfigError, ShapeError
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from graphacct.models.weight_plan import WeightPlan
 
 
+@recorded
 def build(
     model: object,
     *,
@@ -62,9 +64,10 @@ def build(
     graph = _graph(
         found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
     )
-    stored = weights or (found.weights if isinstance(found, ModelChoice) else None)
-    if stored:
-        graph = _stored(graph, stored, plugins)
+    if weights:
+        graph = _stored(graph, weights, plugins)
+    elif isinstance(found, ModelChoice) and (found.weights or found.problem):
+        graph = _stored_as_said(graph, found, plugins)
     if lora:
         graph = _adapted(graph, lora, lora_dropout, plugins)
     elif lora_dropout:
@@ -84,6 +87,17 @@ def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Graph:
         raise ConfigError(f"{graph.name!r} has its weights stored already: {graph.workload['weights']}")
     plan = weights if isinstance(weights, WeightPlan) else weight_plan(weights, plugins.weight_formats)
     return stored_as(graph, plan, plugins.operators)
+
+
+def _stored_as_said(graph: Graph, found: ModelChoice, plugins: Plugins) -> Graph:
+    """Returns the graph with its parameters stored as the model's file says."""
+    try:
+        if found.problem:
+            raise ConfigError(found.problem)
+        assert found.weights is not None
+        return _stored(graph, found.weights, plugins)
+    except ConfigError as error:
+        raise ConfigError(f"{found.path}: {error}" if found.path else str(error)) from error
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:

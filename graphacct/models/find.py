@@ -35,6 +35,8 @@ class ModelChoice:
         applied: Overrides (`set`) that the reader has applied already, because the configuration does not take them.
         weights: How its file says that its parameters are stored; None for the dtype of the computation.
         kv_dtype: The dtype of its cache according to its file; empty if the file says none.
+        problem: Why its weights cannot be counted as its file says; empty if they can. A format of the user's own does
+            without.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ModelChoice:
     applied: frozenset[str] = frozenset()
     weights: WeightPlan | None = None
     kv_dtype: str = ""
+    problem: str = ""
 
     def __repr__(self) -> str:
         return f"<ModelChoice {self.name}>"

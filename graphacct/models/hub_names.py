@@ -117,7 +117,7 @@ class _Name:
         name: All of it, in small letters for a name that was typed.
         stem: Its words that are no size.
         sizes: Its sizes.
-        numbers: Its other numbers, such as versions and the layers of resnet50.
+        numbers: Its other numbers, such as versions, or layers in the family's name.
     """
 
     name: str

@@ -30,6 +30,7 @@ def operator(
     attention: str = "",
     preserves_layout: bool | str = False,
     caches: Callable[..., Dim] | None = None,
+    caches_next: Callable[..., Dim] | None = None,
     stacks: bool = False,
     known_as: Sequence[str] = (),
     more_operands: str = "",
@@ -66,7 +67,7 @@ def operator(
                 raise SignatureError(
                     f"operator {title!r} has a gradient of {operand!r}, which {signature!r} does not have"
                 )
-        for function in (infer, view, recomputes, caches, *(gradients or {}).values(), formula):
+        for function in (infer, view, recomputes, caches, caches_next, *(gradients or {}).values(), formula):
             if callable(function):
                 attributes.update(keywords_of(function))
         for dim in parsed.unbound():
@@ -90,6 +91,7 @@ def operator(
             attention,
             preserves_layout,
             caches,
+            caches_next,
             stacks,
             tuple(known_as),
             more_operands,

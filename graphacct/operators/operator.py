@@ -110,7 +110,10 @@ class Operator:
         preserves_layout: True if its outputs have the memory layout of the first operand of their shape, as those of
             torch's element-wise kernels do; otherwise they are row-major. May name an attribute that decides.
         caches: For an operator whose outputs stay in a cache for the next step: the bytes that one more token of one
-            sequence adds, as a function like the formula; 0 if it does not grow.
+            sequence adds, as a function like the formula; 0 if it does not grow. A cache with a limit says what a token
+            adds while there is room.
+        caches_next: Likewise, what the very next token adds, which is nothing if the cache is full; as `caches` unless
+            given.
         stacks: Whether it stacks the results of a block's repetitions when the block is unrolled. It is a view, or else
             folded and unrolled graphs would not cost the same.
         known_as: Its names in other libraries, for suggestions.
@@ -134,6 +137,7 @@ class Operator:
     attention: str = ""
     preserves_layout: bool | str = False
     caches: Callable[..., Dim] | None = None
+    caches_next: Callable[..., Dim] | None = None
     stacks: bool = False
     known_as: tuple[str, ...] = ()
     more_operands: str = ""
@@ -150,7 +154,8 @@ class Operator:
         dims = dict.fromkeys(dim for term in terms for dim in (*term.front, *term.back))
         object.__setattr__(self, "_contracted", tuple(dims))
         object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
-        for function in (self.formula, self.infer, self.view, self.recomputes, self.caches, *self.gradients.values()):
+        cached = (self.caches, self.caches_next)
+        for function in (self.formula, self.infer, self.view, self.recomputes, *cached, *self.gradients.values()):
             if callable(function):
                 self._plans[function] = self._plan(function)
 

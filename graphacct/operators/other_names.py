@@ -10,10 +10,9 @@ from collections.abc import Iterable
 
 from graphacct.errors import UnknownNameError, brief
 
-ENOUGH = 6
-"""The fewest letters of a name whose slips are looked for, other than swapped letters: sort is none of sqrt."""
-CLOSE = 0.8
-"""The least similarity of a slip to what was meant, from 0 to 1, as difflib measures it."""
+CLOSE = {4: 2.0, 5: 0.9, 6: 0.8}
+"""The least similarity of a slip to what was meant, from 0 to 1 as difflib measures it, by the letters of the name: 4
+or fewer, 5, or more. So sort is no slip of sqrt, and rrelu none of relu."""
 LONGEST = 200
 """The most letters of a name that is compared."""
 NAMESPACES = ("aten", "prims", "prim", "onnx", "torch", "functional", "nn", "ops")
@@ -59,8 +58,10 @@ def _squeezed(name: str) -> str:
 def _slip(name: str, known: Iterable[str]) -> str:
     """Returns the known name that this one is a slip of. A name of few letters, or one that begins with another letter
     or has a word more, is another operator: `prelu` is not `relu`."""
-    if len(name) < ENOUGH:
-        return next((own for own in known if own[:1] == name[:1] and sorted(own) == sorted(name)), "")
+    known = list(known)
+    short = next((own for own in known if _typed_wrong(name, own)), "")
+    if short:
+        return short
     from difflib import SequenceMatcher  # on the way to an error alone
 
     ranked = [
@@ -69,4 +70,11 @@ def _slip(name: str, known: Iterable[str]) -> str:
         if own[:1] == name[:1] and not name.startswith(f"{own}_")
     ]
     best, found = max(ranked, default=(0.0, ""))
-    return found if best >= CLOSE else ""
+    return found if best >= CLOSE[min(max(len(name), 4), 6)] else ""
+
+
+def _typed_wrong(name: str, own: str) -> bool:
+    """Returns whether two short names differ in swapped letters (rleu), or in one doubled after the first (rellu)."""
+    if own[:1] == name[:1] and sorted(own) == sorted(name):
+        return True
+    return own[:2] == name[:2] and re.sub(r"(.)\1", r"\1", name) == own

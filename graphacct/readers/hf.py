@@ -22,6 +22,7 @@ from graphacct.models.keys import FAMILY
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
     from graphacct.models.architecture import Architecture
+    from graphacct.readers.quantization import Quantization
 
 FILE = "config.json"
 MOST_BYTES = 16 * 2**20
@@ -29,6 +30,10 @@ MOST_BYTES = 16 * 2**20
 PEEK = 2**16
 """Bytes that are enough to recognise a saved graph; a config.json may have a thousand labels before its
 `model_type`."""
+QUANTIZED = ("quantization_config", "compression_config", "quantization")
+"""Keys that say how weights are stored, the first that a file has before the others."""
+BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
+"""Files beside a config.json that say so: modelopt's, and those of older GPTQ and AWQ."""
 CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 """The part of a class's name after the family."""
 
@@ -93,12 +98,38 @@ def _choice(
     defaults: bool = False,
 ) -> ModelChoice:
     """Returns the model that the keys describe."""
-    content = {**content, **{key: value for key, value in overrides.items() if key in content or key == FAMILY}}
+    own = {key: value for key, value in overrides.items() if key in content or key in (FAMILY, *QUANTIZED)}
+    content = {**content, **own}
     architecture = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(key for key in overrides if key in content and architecture.aliases.get(key, key) not in takes)
+    quantized = [key for key in QUANTIZED if content.get(key) and key not in takes]
+    alone = path and not any(key in overrides for key in QUANTIZED)  # set to null, they are left out
+    said = _quantization(content, quantized, path, plugins) if quantized or alone else None
+    content = {key: value for key, value in content.items() if key not in quantized}
     keys = architecture.keys(content, defaults=defaults)
-    return ModelChoice(name or architecture.name, architecture, architecture.configured(content), path, keys, applied)
+    config = architecture.configured(content)
+    found = ModelChoice(name or architecture.name, architecture, config, path, keys, applied)
+    if said is None:
+        return found
+    keys = attrs.evolve(keys, not_understood=(*keys.not_understood, *said.not_understood))
+    return attrs.evolve(found, keys=keys, weights=said.plan, kv_dtype=said.kv_dtype, problem=said.problem)
+
+
+def _quantization(content: Mapping[str, Any], keys: list[str], path: str, plugins: Plugins) -> Quantization | None:
+    """Returns what the first of the file's `keys`, or else a file beside it, says of the weights; None if none does."""
+    if keys:
+        from graphacct.readers.quantization import of_keys
+
+        return of_keys(content, keys[0], plugins.weight_formats)
+    folder, file = (path, FILE) if os.path.isdir(path) else os.path.split(path)
+    for name in BESIDE if file == FILE else ():
+        file = os.path.join(folder, name)
+        if os.path.isfile(file):
+            from graphacct.readers.quantization import beside
+
+            return beside(content, file, plugins.weight_formats)
+    return None
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Architecture:

@@ -25,6 +25,7 @@ KINDS = (
     "optimizers",
     "recompute-policies",
     "weight-formats",
+    "devices",
     "outputs",
     "commands",
     "plugins",
@@ -74,6 +75,9 @@ def _facts(kind: str, item: Any) -> dict[str, Any]:
         return {"unit": item.unit, "per": _per(item), "combine": "ratio" if item.of_row else item.combine}
     if kind in ("transforms", "weight-formats"):
         return {"options": [_option(option) for option in item.options]}
+    if kind == "devices":
+        texts = {name: getattr(item, name) for name in ("vendor", "source", "conflicts")}
+        return {"memory_bytes": item.memory_bytes, "nominal": item.nominal, "aliases": list(item.aliases), **texts}
     if kind == "outputs":
         return {"command": item.command, "endings": list(item.endings)}
     return {}

@@ -19,7 +19,9 @@ from graphacct.render.records import ratios_among, records, workload_texts
 if TYPE_CHECKING:
     from graphacct.reports.report import Report
 
-_FORMULA = re.compile(r"[=+\-@]")
+_FORMULA = re.compile(r" *[=+\-@＝＋－＠﹦﹢﹣﹫]")
+"""What makes a spreadsheet take a text for a formula: one of four signs, also in their wide forms (in East Asian
+locales), and behind blanks, which some trim."""
 
 
 def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None) -> str:
@@ -58,7 +60,10 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str):
         text = printable(value)
         return f"'{text}" if _FORMULA.match(text) else text
-    return _joined(value) if isinstance(value, (list, tuple)) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    text = _joined(value)
+    return f"'{text}" if _FORMULA.match(text) and any(isinstance(item, str) for item in value) else text
 
 
 def _joined(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from graphacct.dims import same
 from graphacct.explanations.formulas import number
+from graphacct.render.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def to_text(explanation: Explanation) -> str:
     lines.append(f"  source      {explanation.source}")
     if explanation.gradient_source:
         lines.append(f"  gradients   {explanation.gradient_source}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _line_text(line: ExplainedQuantity, scope: bool) -> list[str]:

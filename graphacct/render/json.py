@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from json import dumps as _dumps
 from typing import TYPE_CHECKING, Any
 
+from graphacct.decisions import condition_text
 from graphacct.graph.config_keys import NO_KEYS
 from graphacct.render.records import plain_value, quantities, ratios_among, ratios_of, records
 
@@ -40,7 +41,13 @@ def heading(report: Report) -> dict[str, Any]:
         "coverage": coverage(report.coverage),
         "workload": {name: plain_value(value, name) for name, value in report.workload.items()},
         **config_keys(report.config_keys),
+        **conditions(report.conditions),
     }
+
+
+def conditions(found: Sequence[Any]) -> dict[str, Any]:
+    """Returns what the figures assume of symbols, as texts; nothing where they assume nothing."""
+    return {"conditions": list(map(condition_text, found))} if found else {}
 
 
 def config_keys(keys: ConfigKeys | None) -> dict[str, Any]:

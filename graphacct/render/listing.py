@@ -7,6 +7,7 @@ from typing import Any
 
 from graphacct.render.printable import printable
 from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.units import bytes_
 
 COLUMNS = {
     "architectures": ("name", "architecture", "takes", "doc", "plugin"),
@@ -20,11 +21,12 @@ COLUMNS = {
     "optimizers": ("name", "doc", "plugin"),
     "recompute-policies": ("name", "doc", "plugin"),
     "weight-formats": ("name", "options", "doc", "plugin"),
+    "devices": ("name", "memory_bytes", "vendor", "aliases", "source", "plugin"),
     "outputs": ("name", "command", "endings", "doc", "plugin"),
     "commands": ("name", "doc", "plugin"),
     "plugins": ("name", "origin", "registers"),
 }
-TITLES = {"name": "Name", "doc": "What it is", "plugin": "From"}
+TITLES = {"name": "Name", "doc": "What it is", "plugin": "From", "memory_bytes": "Memory"}
 FEW = 4
 
 
@@ -56,7 +58,14 @@ def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _shown(row: Mapping[str, Any], name: str) -> Any:
     """Returns a row's value. What the core registers comes from `graphacct`, whichever module registers it."""
+    if name == "memory_bytes":
+        return capacity(row["memory_bytes"], row["nominal"])
     return row["origin"] if name == "plugin" and row["origin"] == "graphacct" else row[name]
+
+
+def capacity(size: int, nominal: bool, binary: bool = False) -> str:
+    """Returns the memory of a device in human units, and whether it is that of the product's name."""
+    return f"{bytes_(size, binary)} nominal" if nominal else bytes_(size, binary)
 
 
 def _cell(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import same
 from graphacct.execution.kernels import BACKWARD, RECOMPUTE
@@ -12,12 +12,15 @@ from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
 from graphacct.phases import TRAIN
-from graphacct.render.json import config_keys, coverage
+from graphacct.render.json import conditions, config_keys, coverage
 from graphacct.render.printable import printable
-from graphacct.render.records import plain_value, workload_texts
+from graphacct.render.records import conditions_text, plain_value, workload_texts
 from graphacct.render.sheet import Column, Line, Sheet, key_notes
 from graphacct.render.units import bytes_, percent
 from graphacct.reports.rows import share
+
+if TYPE_CHECKING:
+    from graphacct.footprint.device_fit import DeviceFit
 
 SCHEMA = "graphacct.memory/1"
 PARTS = (
@@ -34,7 +37,7 @@ PARTS = (
     "fresh_peak",
     "total",
 )
-CACHE = ("kv_cache_bytes", "kv_bytes_per_token")
+CACHE = ("kv_cache_bytes", "kv_bytes_per_token", "kv_bytes_next_token")
 MOST_LIVE = 8
 """The most tensors at the peak that a table shows; JSON has all of them."""
 
@@ -53,9 +56,11 @@ def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str,
         "workload": {name: plain_value(value, name) for name, value in memory.workload.items()},
         **config_keys(memory.config_keys),
         "coverage": coverage(memory.coverage),
+        **conditions(memory.conditions),
         **{name: plain_value(getattr(memory, name), name) for name in PARTS},
         **{name: _known(getattr(memory, name), name) for name in CACHE},
         **(extra or {}),
+        **({"devices": devices(memory)} if memory.devices else {}),
         "peak_at": memory.peak_at or None,
         "peak_in": memory.peak_in or None,
         "live_at_peak": [
@@ -69,6 +74,41 @@ def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str,
             for item in memory.live_at_peak
         ],
         "timeline": timeline(memory),
+    }
+
+
+def devices(memory: Memory) -> list[dict[str, Any]]:
+    """Returns the answer for each device as plain values, with the ways out."""
+    return [
+        {
+            **device_facts(item),
+            "largest_batch_limit": item.batch_limit or None,
+            "longest_seq_len_limit": item.seq_len_limit or None,
+            "ways_out": [
+                {
+                    "options": dict(way.options),
+                    "total": way.total,
+                    "fits": way.fits,
+                    "headroom_bytes": way.headroom_bytes,
+                }
+                for way in item.ways_out
+            ],
+        }
+        for item in memory.devices
+    ]
+
+
+def device_facts(item: DeviceFit) -> dict[str, Any]:
+    """Returns the figures of one device."""
+    return {
+        "name": item.device.name,
+        "capacity": item.capacity,
+        "nominal": item.device.nominal,
+        "total": item.total,
+        "fits": item.fits,
+        "headroom_bytes": item.headroom_bytes,
+        "largest_batch": item.largest_batch,
+        "longest_seq_len": item.longest_seq_len,
     }
 
 
@@ -128,7 +168,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         note = "in the dtype that products run in"
         lines.append(_line("of which copies of weights", memory.saved_weight_copies, note, memory, binary, 1))
     if not same(memory.kv_cache_bytes, 0):
-        token = f"at the end; {bytes_(memory.kv_bytes_per_token, binary)} a token of each sequence"
+        token = f"at the end; the next token of each sequence adds {bytes_(memory.kv_bytes_next_token, binary)}"
         lines.append(_line("of which the cache", memory.kv_cache_bytes, token, memory, binary, 1))
     for item in memory.live_at_peak[:MOST_LIVE]:
         label = printable(item.node) if same(item.count, 1) else f"{printable(item.node)} ×{item.count}"
@@ -139,7 +179,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
     missing = memory.coverage.uncosted
     return Sheet(
         printable(memory.model),
-        _terms(memory),
+        terms(memory),
         (Column("Memory"), Column("Bytes", True), Column("Share", True), Column("What it is")),
         tuple(lines),
         Line(("Total", bytes_(memory.total, binary), "", "")),
@@ -177,7 +217,7 @@ def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
     )
     where = f"peak at {printable(memory.peak_at)}" if memory.peak_at else "peak"
     total = Line(("", memory.peak_in, where, "", "", bytes_(memory.peak, binary)))
-    return Sheet(printable(memory.model), _terms(memory), columns, tuple(lines), total)
+    return Sheet(printable(memory.model), terms(memory), columns, tuple(lines), total)
 
 
 def _runs(repeat: Any) -> str:
@@ -197,10 +237,10 @@ def _peak(memory: Memory) -> str:
     return f"{most}, at {printable(memory.peak_at)}{run}"
 
 
-def _terms(memory: Memory) -> str:
+def terms(memory: Memory) -> str:
     sizes = [f"{printable(name)} {printable(value)}" for name, value in workload_texts(memory.workload).items()]
     ranks = [f"dp {memory.dp}, zero {memory.zero}"] if memory.dp != 1 or memory.zero else []
-    return ", ".join([*sizes, f"profile {printable(memory.profile)}", *ranks])
+    return ", ".join([*sizes, f"profile {printable(memory.profile)}", *ranks]) + conditions_text(memory.conditions)
 
 
 def _line(label: str, size: Any, note: str, memory: Memory, binary: bool, indent: int = 0) -> Line:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphacct.decisions import condition_text
 from graphacct.dims import is_array, is_symbol
 from graphacct.errors import OperatorError, unknown
 from graphacct.graph.paths import outward, pattern
+from graphacct.render.printable import printable
 from graphacct.reports.rows import share
 
 if TYPE_CHECKING:
@@ -147,6 +149,11 @@ def workload_texts(workload: Mapping[str, Any]) -> dict[str, Any]:
     from graphacct.transforms.transform import option_text
 
     return {**others, "transforms": " ".join(map(option_text, applied))}
+
+
+def conditions_text(conditions: Sequence[Any]) -> str:
+    """Returns the end of a line that says when figures with symbols hold."""
+    return f"; holds for {', '.join(printable(condition_text(item)) for item in conditions)}" if conditions else ""
 
 
 def plain_value(value: Any, name: str) -> Any:

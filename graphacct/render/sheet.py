@@ -14,7 +14,7 @@ from graphacct.dims import dim_text, same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import last, parent
 from graphacct.render.printable import printable
-from graphacct.render.records import count, uncosted_paths, workload_texts
+from graphacct.render.records import conditions_text, count, uncosted_paths, workload_texts
 from graphacct.render.units import human, params, percent
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ def workload_text(report: Report) -> str:
 def terms(report: Report) -> str:
     """Returns the convention and the coverage, which every figure depends on."""
     coverage = report.coverage
-    return f"convention {printable(report.convention)}; {coverage.costed} of {coverage.total} nodes costed"
+    whole = f"{coverage.costed} of {coverage.total} nodes costed{conditions_text(report.conditions)}"
+    return f"convention {printable(report.convention)}; {whole}"
 
 
 def key_notes(keys: ConfigKeys | None) -> tuple[str, ...]:
@@ -214,9 +215,14 @@ def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
         f"{printable(quantity.words or quantity.name)} "
         f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"
         for quantity in report.quantities
-        if quantity.name not in shown and quantity.name not in said and not same(report.total[quantity.name], 0)
+        if quantity.name not in shown and quantity.name not in said and _stated(report, quantity)
     ]
     return [", ".join(texts)] if texts else []
+
+
+def _stated(report: Report, quantity: Quantity) -> bool:
+    """Returns whether a total says something: it is not 0, or it is none of what another quantity has."""
+    return quantity.within in report.total or not same(report.total[quantity.name], 0)
 
 
 def _tree(report: Report, depth: int, quantities: Sequence[Quantity | None], binary: bool) -> list[Line]:

@@ -33,6 +33,7 @@ class Report:
         ratios: Ratios of quantities. They have no columns and are computed on request.
         elsewhere: Quantities that only reports of other phases have.
         origins: The plugin that each quantity comes from.
+        conditions: What the figures assume of symbols among the sizes, as sympy relations: `seq_len > 1`.
     """
 
     annotated: AnnotatedGraph
@@ -43,6 +44,7 @@ class Report:
     ratios: tuple[Quantity, ...] = ()
     elsewhere: tuple[Quantity, ...] = ()
     origins: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    conditions: tuple[Any, ...] = ()
 
     @property
     def model(self) -> str:

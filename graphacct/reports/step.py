@@ -20,7 +20,7 @@ from graphacct.training.gradient_flow import node_gradients, work_of
 from graphacct.training.gradients import GradientWork
 from graphacct.training.options import Training
 from graphacct.training.recompute import recompute_plan
-from graphacct.training.selection import frozen, selected
+from graphacct.training.selection import check_stored, frozen, selected
 from graphacct.training.updates import update
 from graphacct.training.zero import check_ranks
 
@@ -36,6 +36,7 @@ def train(
     instead, and the coverage names it.
     """
     graph, trained = frozen(annotated.graph, training.freeze)
+    check_stored(graph, trained)
     plan = recompute_plan(graph, training.recompute, plugins.operators)
     if graph is not annotated.graph:
         annotated = annotate(graph, annotated.convention, unknown=unknown, plugins=plugins)

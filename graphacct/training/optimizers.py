@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.decisions import less
 from graphacct.dims import Dim, ceil_div, is_array, is_symbol, minimum, prod
 from graphacct.errors import ConfigError, PluginError, brief, failure, suggest, unknown
 from graphacct.graph.graph import Parameter
@@ -134,7 +135,7 @@ def _vector(flops: int, transcendentals: int = 0) -> Callable[[TensorSpec], Work
 def _eight_bit(spec: TensorSpec) -> Dim:
     """Two codes of a byte for each element and two float32 scales for each block; small tensors two float32."""
     elements = spec.elements
-    if type(elements) is int and elements < EIGHT_BIT_LEAST:
+    if less(elements, EIGHT_BIT_LEAST):
         return 2 * FLOAT32 * elements
     return 2 * elements + 2 * FLOAT32 * ceil_div(elements, EIGHT_BIT_BLOCK)
 

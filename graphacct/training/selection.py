@@ -33,6 +33,24 @@ def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Paramet
     return graph, lambda parameter: parameter.trainable and (parameter.tied_to or parameter.name) not in found
 
 
+def check_stored(graph: Graph, trained: Callable[[Parameter], bool]) -> None:
+    """Raises ConfigError if a parameter is trained that is stored in another form than its dtype, such as 4 bits: an
+    optimizer's step would have nothing to add to."""
+    found: dict[str, str] = {}
+    for node in graph.walk():
+        for parameter in node.parameters:
+            if parameter.stored is not None and trained(parameter):
+                found[parameter.tied_to or parameter.name] = parameter.stored.format.name
+    if not found:
+        return
+    name, form = next(iter(found.items()))
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    raise ConfigError(
+        f"weights {form!r} are not trained: {name!r}{more} would need a gradient, and an update is too small for their "
+        "steps\ntrain adapters beside them with lora='16:all-linear', or leave them as they are with freeze='*'"
+    )
+
+
 def freezing(graph: Graph, globs: Sequence[str]) -> dict[str, str]:
     """Returns the storages of parameters that globs freeze, and by which glob."""
     if not globs:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from safetensors_files import save
 
 import graphacct
 from graphacct.checkpoints.further_layers import further_layers
@@ -60,8 +61,7 @@ def test_they_are_named_and_left_out(tmp_path: Path, place: str) -> None:
     entries |= {
         place + name: {"dtype": "BF16", "shape": shape, "data_offsets": [0, 0]} for name, shape in FURTHER.items()
     }
-    text = json.dumps(entries).encode()
-    (tmp_path / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    save(tmp_path / "model.safetensors", entries)
     result = CliRunner().invoke(cli, ["verify", str(tmp_path)])
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())

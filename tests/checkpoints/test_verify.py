@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors_files import save
 
 import graphacct
 from graphacct.checkpoints.safetensors import tensors
@@ -32,9 +33,10 @@ def header(report: graphacct.Report) -> dict[str, Any]:
     }
 
 
-def save(path: Path, content: Any) -> Path:
+def raw(path: Path, content: Any, data: bytes = b"") -> Path:
+    """A file with anything as its header, and its data."""
     text = content if isinstance(content, bytes) else json.dumps(content).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
     return path
 
 
@@ -103,11 +105,69 @@ def test_a_sharded_checkpoint(tmp_path: Path) -> None:
 )
 def test_what_is_no_checkpoint(tmp_path: Path, content: Any, message: str) -> None:
     """Each is one line that names the file."""
-    file = save(tmp_path / "bad.safetensors", content)
+    file = raw(tmp_path / "bad.safetensors", content)
     with pytest.raises(ReadError, match=message) as caught:
         tensors(file)
     assert str(caught.value).startswith(str(file))
     assert "\n" not in str(caught.value)
+
+
+TWO = {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "U8", "shape": [3]}}
+"""Two tensors of 8 and 3 bytes, the second without its place."""
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "message"),
+    [
+        ([8, 11], 10, "is cut off: its tensors have 11 bytes, and 10 follow the header"),
+        ([8, 11], 12, "has data that are no tensor's: its tensors have 11 bytes, and 12 follow the header"),
+        ([4, 7], 11, "tensor 'b' begins at 4 and not at 8: it overlaps the tensor before it"),
+        ([9, 12], 12, "tensor 'b' begins at 9 and not at 8: it leaves bytes before it that are no tensor's"),
+        ([8, 12], 12, "tensor 'b' has 4 bytes by its data_offsets and 3 by its shape and dtype"),
+        ([8, 7], 11, "tensor 'b' has -1 bytes by its data_offsets and 3 by its shape and dtype"),
+        (None, 11, "tensor 'b' has the data_offsets None, not a begin and an end"),
+        ([8], 11, r"tensor 'b' has the data_offsets \[8\]"),
+        ([-1, 2], 11, r"tensor 'b' has the data_offsets \[-1, 2\]"),
+        (["8", 11], 11, "tensor 'b' has the data_offsets"),
+    ],
+)
+def test_places_that_lie(tmp_path: Path, place: Any, size: int, message: str) -> None:
+    """The format's own reader refuses the same files: tensors lie one behind the other and fill the file."""
+    content = {"a": TWO["a"], "b": {**TWO["b"], "data_offsets": place}}
+    with pytest.raises(ReadError, match=message):
+        tensors(raw(tmp_path / "bad.safetensors", content, bytes(size)))
+
+
+def test_a_file_that_is_whole(tmp_path: Path) -> None:
+    """Whatever the order in the header; an empty tensor has a place, and four bits are half a byte."""
+    content = {
+        "c": {"dtype": "F4", "shape": [4], "data_offsets": [11, 13]},
+        "b": {**TWO["b"], "data_offsets": [8, 11]},
+        "a": TWO["a"],
+        "none": {"dtype": "I64", "shape": [0, 5], "data_offsets": [8, 8]},
+    }
+    found = tensors(raw(tmp_path / "good.safetensors", content, bytes(13)))
+    assert {name: str(spec) for name, spec in found.items()} == {
+        "a": "float32[2]",
+        "b": "uint8[3]",
+        "c": "float4_e2m1fn[4]",
+        "none": "int64[0, 5]",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{}}', "its header has 'a' twice"),
+        (b'{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}', "its header has 'dtype' twice"),
+        (b'{"__metadata__":{"format":1}}', r"its __metadata__ is \{'format': 1\}, not a mapping of texts"),
+        (b'{"__metadata__":[]}', r"its __metadata__ is \[\]"),
+    ],
+)
+def test_a_header_that_says_two_things(tmp_path: Path, text: bytes, message: str) -> None:
+    """JSON parsers disagree about which of two equal keys counts, so that the format allows none."""
+    with pytest.raises(ReadError, match=message):
+        tensors(raw(tmp_path / "bad.safetensors", text))
 
 
 def test_files_that_lie_about_their_length(tmp_path: Path) -> None:

@@ -73,6 +73,54 @@ def test_an_interrupt_ends_quietly(process: Process) -> None:
     assert "Traceback" not in done.stderr
 
 
+INTERRUPT = "import os, signal\ndef stop(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
+"""Ctrl-C, from within."""
+AT = {
+    "while the command line is imported": (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': stop()\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    ),
+    "in the command": "import graphacct.api\ngraphacct.api.account = stop\n",
+    "in a destructor": (
+        "import graphacct.api\n"
+        "class Held:\n"
+        "    def __del__(self): stop()\n"
+        "def account(*_, **__): del Held.held\n"
+        "Held.held = Held()\n"
+        "graphacct.api.account = account\n"
+    ),
+    "twice": (
+        "import graphacct.api\n"
+        "def twice(*_, **__):\n"
+        "    try: stop()\n"
+        "    finally: stop()\n"
+        "graphacct.api.account = twice\n"
+    ),
+    "at exit": "import atexit\natexit.register(stop)\n",
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are another system's")
+@pytest.mark.parametrize("where", AT)
+def test_an_interrupt_at_any_time_is_no_traceback(process: Process, where: str) -> None:
+    """Status 130 and no word, also where Python would print a traceback and go on."""
+    run = "import sys\nsys.argv = ['graphacct', 'report', 'gpt2']\nfrom graphacct.__main__ import main\nmain()\n"
+    done = process(INTERRUPT + AT[where] + run)
+    assert (done.returncode, done.stderr.strip()) == (130, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are another system's")
+def test_an_interrupt_that_the_shell_ignores_is_ignored(process: Process) -> None:
+    """`nohup graphacct …` goes on."""
+    ignored = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    run = "import sys\nsys.argv = ['graphacct', 'report', 'gpt2']\nfrom graphacct.__main__ import main\nmain()\n"
+    done = process(ignored + INTERRUPT + "stop()\n" + run + "stop()\n")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 BUG = (
     "import sys, graphacct.api, graphacct.cli\n"
     "def bug(*_, **__): raise KeyError('a bug')\n"

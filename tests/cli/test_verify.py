@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from safetensors_files import save
+
 SIZES = ("vocab_size=16", "hidden_size=8", "intermediate_size=12", "num_hidden_layers=1", "num_attention_heads=2")
 OPTIONS = [word for size in SIZES for word in ("--set", size)]
 
@@ -14,8 +16,7 @@ def checkpoint(run: Any, path: Path) -> dict[str, Any]:
     """A checkpoint of the model, made of what `params` lists."""
     listed = json.loads(run("params", "llama", *OPTIONS, "--expand", "--format", "json").stdout)["tensors"]
     content = {row["name"]: {"dtype": "BF16", "shape": row["shape"]} for row in listed}
-    text = json.dumps(content).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    save(path, content)
     return content
 
 

@@ -145,3 +145,13 @@ def test_a_layer_of_several_kinds_has_the_figures_of_its_row():
         "61 times; the figures are of all of them, model.layers.3.mlp is one"
     )
     assert explain(report, "model.layers.*.mlp").times == "61 times"
+
+
+def test_names_in_an_explanation_cannot_control_the_terminal() -> None:
+    """`print(explain(...))` shows an escape sequence as text, and keeps its lines."""
+    b = graphacct.Builder("model")
+    x = b.input("x", (2, 3))
+    graph = b.graph(b.apply("relu", x, name="red\x1b[31m\nnext"))
+    text = str(graphacct.explain(graphacct.account(graph), "red\x1b[31m\nnext"))
+    assert "\x1b" not in text
+    assert text.startswith(r"red\x1b[31m\nnext of model: relu")

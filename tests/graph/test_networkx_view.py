@@ -100,6 +100,13 @@ def test_one_of_several_outputs_is_named_by_the_edge(mlp):
     assert [value.name for value in graph.nodes[-1].inputs] == ["halves:1", "halves:1"]
 
 
+class Faulty:
+    """A shape whose sizes cannot be read."""
+
+    def __iter__(self):
+        raise RuntimeError("a fault")
+
+
 BAD = [
     (lambda g: g.add_node("odd"), "node 'odd' has neither 'operator' nor 'shape'"),
     (lambda g: g.add_edge("fc", "x"), "node 'x' has operands but no 'operator'"),
@@ -112,6 +119,7 @@ BAD = [
     (lambda g: g.nodes["x"].update(shapes=5), "node 'x': 'shapes' is a list of shapes, not 5"),
     (lambda g: g.nodes["fc"].update(attributes=[1]), r"node 'fc': 'attributes' is a mapping, not \[1\]"),
     (lambda g: g.graph.update(workload=5), "'workload' is a mapping, not 5"),
+    (lambda g: g.nodes["fc"].update(shape=Faulty()), "the networkx graph cannot be read: RuntimeError: a fault"),
     (lambda g: g.edges["x", "fc"].update(operand="a"), "node 'fc': an edge's 'operand' is a position .*, not 'a'"),
     (lambda g: g.edges["x", "fc"].update(operand=3), r"its edges enter at the operands \[3\], not at 0 to 0"),
     (lambda g: g.nodes["x"].update(shape=5), "a shape is a sequence of sizes, not 5"),
@@ -127,7 +135,7 @@ BAD = [
 def test_a_bad_networkx_graph_is_refused_by_name(mlp, damage, message):
     """Each error names the node and what it lacks."""
     damage(mlp)
-    with pytest.raises(graphacct.GraphacctError, match=message):
+    with pytest.raises(GraphError, match=message):
         Graph.from_nx(mlp)
 
 

@@ -209,7 +209,8 @@ def test_an_entry_point_that_fails_to_import(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     message = (
         "plugin 'broken' (broken-pack 1.0) failed to import: ModuleNotFoundError: "
-        "No module named 'nothing_of_this_name'; uninstall it, or leave it out with GRAPHACCT_BLOCK=broken"
+        "No module named 'nothing_of_this_name'; uninstall it, or leave it out with --block broken "
+        "(or GRAPHACCT_BLOCK=broken)"
     )
     with pytest.raises(PluginError, match=exactly(message)):
         load()

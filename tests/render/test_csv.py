@@ -10,7 +10,7 @@ import partial
 import pytest
 
 from graphacct import Report, account
-from graphacct.render.csv import csv
+from graphacct.render.csv import csv, table
 
 TERMS = ["model", "convention", "nodes_costed", "nodes_total", "workload"]
 
@@ -57,3 +57,16 @@ def test_names_are_neither_formulas_nor_controls() -> None:
         cells = [cell for row in standard.reader(StringIO(text)) for cell in row]
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
     assert "'-cmd|' /C calc'!A0" in [row["path"] for row in read(report, "scope")]
+
+
+@pytest.mark.parametrize("name", ["=1+1", " =1+1", "  @x", "-1", "+1", "＝1+1", "＋1", "－1", "＠x", "﹣1"])
+def test_a_spreadsheet_takes_no_cell_for_a_formula(name: str) -> None:
+    """Nor behind blanks, in wide characters, or in a list of texts; a number and a shape stay what they are."""
+    assert table([{"name": name, "both": [name, "x"]}]).splitlines()[1] == f"'{name},'{name} x"
+    assert table([{"name": -1, "shape": [2, 3]}]).splitlines()[1] == "-1,2x3"
+
+
+def test_a_control_character_in_front_is_an_escape() -> None:
+    """A tab or a line's end would hide the formula behind it."""
+    assert table([{"name": "\t=1+1"}]).splitlines()[1] == r"\t=1+1"
+    assert table([{"name": "\r=1+1"}]).splitlines()[1] == r"\r=1+1"

@@ -233,7 +233,7 @@ class _Painter:
             who = f"node {record.node.name!r}: graphacct_node_style of plugin {culprit}"
             raise PluginError(failure(who, error)) from error
         merged: dict[str, str] = {}
-        for item in reversed(given):
+        for item in reversed(given if isinstance(given, list) else [given]):
             if not isinstance(item, dict) or not all(isinstance(text, str) for text in (*item, *item.values())):
                 culprits = self.plugins.who_has("graphacct_node_style")
                 raise PluginError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
 from graphacct_architectures.layers import activation, dropped, linear
 
 EOS = "eos"
@@ -70,7 +70,7 @@ SPANS = ("start_logits", "end_logits")
 
 def scored(c: Classifier | None) -> bool:
     """Returns whether a head gives a single set of class logits, which a cross-entropy needs."""
-    return c is not None and not c.spans and not same(c.outputs, 1)
+    return c is not None and not c.spans and not equal(c.outputs, 1)
 
 
 def token(b: Builder, x: Value, which: str) -> Value:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, fields
 from graphacct_architectures.losses import (
     CROSS_ENTROPY,
     SUM,
@@ -141,5 +141,5 @@ def class_losses(tokens: Loss = each_token) -> Mapping[str, Loss]:
 def default_loss(config: HeadConfig) -> str:
     """Returns the loss that a class is trained with: the cross-entropy, or the sum of its outputs if it has no class
     logits (the bare decoder, spans, a single label)."""
-    labelled = config.ending in (SEQUENCE, TOKENS) and not same(config.num_labels, 1)
+    labelled = config.ending in (SEQUENCE, TOKENS) and not equal(config.num_labels, 1)
     return entropy_if(labelled or config.ending in (CAUSAL, TWO_HEADS))

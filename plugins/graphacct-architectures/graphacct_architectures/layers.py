@@ -6,7 +6,7 @@ module (scores, softmax) by that path and a word.
 
 from __future__ import annotations
 
-from graphacct import Builder, Dim, Parameter, Value, Workload, minimum, same
+from graphacct import Builder, Dim, Parameter, Value, Workload, equal, minimum
 
 
 def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Value:
@@ -102,13 +102,12 @@ def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: D
         cache = b.apply("kv_cache", name=f"{label}_cache", shape=(*lead, held, width), dtype=new.spec.dtype)
         if window is not None:
             seen = minimum(held, window - 1)
-            if not same(seen, held):  # the oldest token is outside the new one's window
+            if not equal(seen, held):  # the oldest token is outside the new one's window
                 name = f"{label}_cache_seen"
                 cache = b.apply("slice", cache, name=name, dim=-2, start=held - seen, length=seen)
         parts = (cache, new)
     known = b.apply("concat", *parts, name=f"{label}_cached", dim=-2)
-    length = None if window is None else minimum(known.spec.shape[-2], window)
-    kept = b.apply("kv_keep", known, name=f"{label}_kept", **({} if length is None else {"length": length}))
+    kept = b.apply("kv_keep", known, name=f"{label}_kept", **({} if window is None else {"window": window}))
     b.emit(kept)
     return known
 
@@ -143,6 +142,6 @@ def for_logits(b: Builder, x: Value, workload: Workload) -> Value:
     """Returns the part of x (batch, seq, width) that the head reads: all positions, or the last of each sequence, a
     view."""
     seq = x.spec.shape[1]
-    if workload.logits == "all" or same(seq, 1):
+    if workload.logits == "all" or equal(seq, 1):
         return x
     return b.apply("slice", x, name="last_position", dim=1, start=seq - 1, length=1)

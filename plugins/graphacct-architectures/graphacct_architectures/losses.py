@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, prod, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, prod
 
 if TYPE_CHECKING:
     Loss: TypeAlias = Callable[[Any, tuple[Value, ...], Builder], Value]
@@ -83,7 +83,7 @@ SUM_ALONE: Mapping[str, Loss] = {SUM: total}
 
 def classes(labels: Dim) -> bool:
     """Returns whether so many labels are classes: without labels there is no head, and one label is a number."""
-    return not same(labels, 0) and not same(labels, 1)
+    return not equal(labels, 0) and not equal(labels, 1)
 
 
 def check_entropy(scored: bool, workload: Workload, name: str) -> None:

@@ -148,8 +148,8 @@ def test_a_key_that_says_what_the_family_is_anyway(family: str, tmp_path: Path) 
         ({"model_type": "qwen3_moe", "use_qk_norm": False}, "use_qk_norm is always true in this family, not False"),
         ({"model_type": "llama", "use_qk_norm": True}, "use_qk_norm is True, which llama does not know"),
         (
-            {"model_type": "qwen3", "quantization_config": {"quant_method": "fp8"}},
-            "a file without it is the model with its weights unpacked",
+            {"model_type": "qwen3", "num_key_value_heads": 4, "quantization_config": {"quant_method": "vptq"}},
+            "quantization_config: quant_method is 'vptq', which is not known",
         ),
         ({"model_type": "llama", "per_layer_config": {"0": {"intermediate_size": 8}}}, "per_layer_config"),
         (

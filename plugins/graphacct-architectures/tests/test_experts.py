@@ -64,7 +64,7 @@ def test_unrolled_layers_agree(case: str) -> None:
         ("mixtral", {"num_experts_per_tok": 9}, "a token cannot run through 9 of 8 experts"),
         ("qwen3_moe", {"num_experts": 4, "num_experts_per_tok": 8}, "num_experts_per_tok, num_experts: a token"),
         ("qwen2_moe", {"mlp_only_layers": "all"}, "mlp_only_layers is a list of layers' indices, not 'all'"),
-        ("gpt_oss", {"quantization_config": {"quant_method": "gptq"}}, "whose quant_method is 'mxfp4', not"),
+        ("gpt_oss", {"quantization_config": {"quant_method": "vptq"}}, "quant_method is 'vptq', which is not known"),
         ("qwen2", {"layer_types": ["full_attention"]}, "layer_types names 1 layers, num_hidden_layers is 32"),
         ("gemma2", {"layer_types": ["full_attention"] * 99}, "layer_types names 99 layers, num_hidden_layers is 26"),
         (

@@ -188,7 +188,9 @@ def test_a_preset_is_the_published_configuration(case: str, name: str) -> None:
     config = described(str(FAMILIES / case), default())[2]
     same = {key: getattr(config, key) == getattr(found[1], key) for key in config.__slots__ if key not in DERIVED}
     assert all(same.values()), same
-    assert graphacct.account(name, **smallest(case)).total == graphacct.account(FAMILIES / case, **smallest(case)).total
+    unpacked = {"set": {"quantization_config": None}}  # gpt-oss is published in MXFP4
+    found_in_file = graphacct.account(FAMILIES / case, **smallest(case), **unpacked)
+    assert graphacct.account(name, **smallest(case)).total == found_in_file.total
 
 
 def test_deferred_families_answer_to_their_names() -> None:

@@ -138,6 +138,16 @@ def test_memory_of_a_step_on_latents() -> None:
     assert found.parameters == expanded.parameters
 
 
+def test_an_absorbed_weight_is_stored_in_16_bits() -> None:
+    """Its halves are applied by batched products, which take no stored form: 2 bytes an element in place of fp8's 1 and
+    a float32 scale for each square of 128. All other weights are stored as asked."""
+    sizes = {"phase": "decode", "cache_len": 8, "weights": "fp8:block=128"}
+    found, other = (graphacct.account("deepseek-v3", **sizes, attention=kind) for kind in ("absorbed", "fused"))
+    elements = 61 * 32_768 * 512
+    expected = 2 * elements - (elements + elements // 128**2 * 4)
+    assert found.total["param_bytes"] - other.total["param_bytes"] == expected
+
+
 @pytest.mark.parametrize("model", ["llama-3-8b", "gpt2", "t5-small", "bert-base-uncased"])
 def test_absorbed_is_for_latent_attention(model: str) -> None:
     """Other families say that they have none."""
@@ -165,14 +175,17 @@ def test_folded_layers_are_the_layers_themselves(case: str, attention: str, phas
     assert graphacct.account(graph).total == graphacct.account(graph.unroll()).total
 
 
-def test_the_published_file_is_counted_dequantized(tmp_path: Path) -> None:
-    """FP8 in the file changes nothing; another method is an error."""
+def test_the_published_file_is_counted_as_stored(tmp_path: Path) -> None:
+    """FP8 in the file changes what weights take and what is read of them; every other key changes nothing."""
     content = json.loads((FAMILIES / "small-deepseek-v3" / "config.json").read_text())
     plain = graphacct.account(FAMILIES / "small-deepseek-v3", seq_len=8).total
     content["quantization_config"] = {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128]}
     content |= {"num_nextn_predict_layers": 1, "topk_method": "noaux_tc", "scoring_func": "sigmoid", "ep_size": 1}
     (tmp_path / "config.json").write_text(json.dumps(content))
-    assert graphacct.account(tmp_path, seq_len=8).total == plain
+    found = graphacct.account(tmp_path, seq_len=8).total
+    assert {name for name, value in found.items() if value != plain[name]} == {"param_bytes", "read_bytes"}
+    expected = graphacct.account(FAMILIES / "small-deepseek-v3", seq_len=8, weights="fp8:block=128").total
+    assert found == expected
 
 
 @pytest.mark.parametrize(
@@ -188,7 +201,11 @@ def test_the_published_file_is_counted_dequantized(tmp_path: Path) -> None:
             {"topk_group": 5},
             "topk_group is 5, n_group 4: no more groups are chosen than there are",
         ),
-        ("small-deepseek-v3", {"quantization_config": {"quant_method": "awq"}}, "whose quant_method is 'fp8', not"),
+        (
+            "small-deepseek-v3",
+            {"quantization_config": {"quant_method": "vptq"}},
+            "quant_method is 'vptq', which is not known",
+        ),
         ("small-deepseek-v3", {"moe_layer_freq": 2}, "moe_layer_freq is 2, which deepseek_v3 does not know"),
         ("small-deepseek-v2", {"topk_group": None}, "group_limited_greedy needs n_group and topk_group"),
         ("small-deepseek-v2", {"topk_method": "greedly"}, "topk_method cannot be 'greedly'"),

@@ -5,7 +5,7 @@ Dao and Gu, "Transformers are SSMs", 2024 (arXiv:2405.21060), as the transformer
 
 from typing import Any
 
-from graphacct import OperatorError, Saved, Work, operator, same
+from graphacct import OperatorError, Saved, Work, equal, operator, same
 
 FACTOR = "a factor of a product whose other factor has a gradient"
 
@@ -24,7 +24,7 @@ def _products(b: Any, c: Any, m: Any, h: Any, p: Any, n: Any) -> Any:
 def _chunked_back(b: Any, c: Any, m: Any, h: Any, p: Any, g: Any, n: Any) -> Work:
     """Returns the work of all operands' gradients together."""
     rows = b * c * m * h
-    shared = 0 if same(g, h) else 2
+    shared = 0 if equal(g, h) else 2
     between = b * h * (c + 1) * (c + 1)
     vector = 5 * rows * m + 11 * rows * p + (5 + shared) * rows * n + 12 * rows + 3 * between
     return Work(matmul_flops=2 * _products(b, c, m, h, p, n), vector_flops=vector)

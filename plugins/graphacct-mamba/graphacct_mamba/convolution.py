@@ -2,7 +2,7 @@
 
 from graphacct_architectures.layers import activation as activated
 
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, less
 from graphacct_mamba.state import keep
 
 
@@ -39,7 +39,7 @@ def causal_convolution(
 def kept_window(b: Builder, x: Value, taps: Dim) -> Value:
     """Returns x, padded in front if it is shorter than the kernel, and keeps its last `taps` positions in the cache."""
     seq = x.spec.shape[-1]
-    if type(seq) is int and type(taps) is int and seq < taps:
+    if less(seq, taps):
         x = b.apply("pad", x, name="conv_padded", padding=((taps - seq, 0),))
     last = b.apply("slice", x, name="conv_last", dim=-1, start=x.spec.shape[-1] - taps, length=taps)
     keep(b, b.apply("contiguous", last, name="conv_kept"), "conv")

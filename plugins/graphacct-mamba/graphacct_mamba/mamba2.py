@@ -18,9 +18,9 @@ from graphacct import (
     Value,
     Workload,
     ceil_div,
+    equal,
     exact_div,
     fields,
-    same,
 )
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mamba import CONTEXT, stacked
@@ -123,7 +123,7 @@ def scanned(
 def chunked(b: Builder, x: Value, chunks: Dim, length: Dim, label: str) -> Value:
     """Returns x (batch, seq, …) as (batch, chunks, length, …), with the last chunk padded."""
     batch, seq, *rest = x.spec.shape
-    if not same(seq, chunks * length):
+    if not equal(seq, chunks * length):
         padding = ((0, chunks * length - seq), *((0, 0) for _ in rest))
         x = b.apply("pad", x, name=f"{label}_padded", padding=padding)
     return b.apply("reshape", x, name=f"{label}_chunks", shape=(batch, chunks, length, *rest))
@@ -133,7 +133,7 @@ def joined(b: Builder, y: Value, seq: Dim) -> Value:
     """Returns the chunks (batch, chunks, length, …) one after the other, without the padding."""
     batch, chunks, length, *rest = y.spec.shape
     y = b.apply("reshape", y, name="joined", shape=(batch, chunks * length, *rest))
-    if same(seq, chunks * length):
+    if equal(seq, chunks * length):
         return y
     return b.apply("slice", y, name="unpadded", dim=1, start=0, length=seq)
 

@@ -37,7 +37,8 @@ OPERATORS = {
     "routing": "by_expert grouped_linear grouped_linear_in_out",
     "loss": "cross_entropy mse_loss",
     "shape": (
-        "reshape transpose permute split select slice expand concat stack contiguous cast as_product pad roll repeat"
+        "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "
+        "repeat"
     ),
     "creation": "arange causal_mask constant full relative_buckets resident",
 }
@@ -89,6 +90,11 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
 
 @hookimpl
 def graphacct_register_quantities() -> Iterable[Quantity]:
-    from graphacct_operators.quantities import ACTIVE_PARAMS, KV_BYTES_PER_TOKEN, KV_CACHE_BYTES
+    from graphacct_operators.quantities import (
+        ACTIVE_PARAMS,
+        KV_BYTES_NEXT_TOKEN,
+        KV_BYTES_PER_TOKEN,
+        KV_CACHE_BYTES,
+    )
 
-    return [ACTIVE_PARAMS, KV_CACHE_BYTES, KV_BYTES_PER_TOKEN]
+    return [ACTIVE_PARAMS, KV_CACHE_BYTES, KV_BYTES_PER_TOKEN, KV_BYTES_NEXT_TOKEN]

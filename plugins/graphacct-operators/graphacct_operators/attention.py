@@ -6,7 +6,7 @@ differ, because the fused kernel never stores the scores.
 
 from typing import Any
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, operator, same
+from graphacct import Saved, ShapeError, TensorSpec, Work, equal, less, operator
 from graphacct_operators.strides import strided
 
 EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
@@ -24,14 +24,9 @@ def attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask
         for name, size, own in zip("thsb", reversed(scores), reversed(mask.shape), strict=False):
             if type(size) is int and type(own) is int and own not in (1, size):
                 raise ShapeError(f"dimension {name} is {size} in the scores but {own} in mask")
-    if q.strides is None or _known_less(q.strides[2], q.strides[1]):
+    if q.strides is None or less(q.strides[2], q.strides[1]):
         return TensorSpec((b, h, s, e), q.dtype)
     return strided((b, h, s, e), (s * h * e, e, h * e, 1), q.dtype)
-
-
-def _known_less(a: Any, b: Any) -> bool:
-    """Returns whether one stride is known to be less than another."""
-    return type(a) is int and type(b) is int and a < b
 
 
 def all_operands(
@@ -51,7 +46,7 @@ def all_operands(
     """Returns the work of the gradients of q, k and v, which the kernel computes together whichever are wanted."""
     scores = b * h * s * t
     steps = 2 + (scale != 1) + (5 if softcap else 0) + (2 if dropout_p else 0)
-    shared = 0 if same(g, h) else b * h * t * (d + e)
+    shared = 0 if equal(g, h) else b * h * t * (d + e)
     return Work(matmul_flops=4 * scores * d + 4 * scores * e, vector_flops=steps * scores + 2 * b * h * s * e + shared)
 
 

@@ -6,8 +6,8 @@ their own, (batch, tokens, width) for what all heads share.
 
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, operator
-from graphacct_operators.quantities import token_bytes
+from graphacct import ShapeError, TensorSpec, Work, minimum, operator
+from graphacct_operators.quantities import next_token_bytes, token_bytes
 from graphacct_operators.strides import strided, strides_of
 
 
@@ -20,10 +20,12 @@ def kv_cache() -> Work:
     return Work()
 
 
-def _last(x: TensorSpec, *, length: Any = None, grows: bool = True) -> TensorSpec:
-    """Returns the last `length` tokens of x, all of them unless said."""
+def _last(x: TensorSpec, *, length: Any = None, window: Any = None, grows: bool = True) -> TensorSpec:
+    """Returns the last `length` tokens of x, or as many as there are in a `window`; all of them unless said."""
     if len(x.shape) < 3:
         raise ShapeError(f"a cache is (batch, ..., tokens, width), not {list(x.shape)}")
+    if window is not None and length is None:
+        length = minimum(x.shape[-2], window)
     if length is None:
         return x
     tokens = x.shape[-2]
@@ -32,8 +34,8 @@ def _last(x: TensorSpec, *, length: Any = None, grows: bool = True) -> TensorSpe
     return strided((*x.shape[:-2], length, x.shape[-1]), strides_of(x), x.dtype)
 
 
-@operator("x: ... -> ...", infer=_last, view=True, caches=token_bytes)
+@operator("x: ... -> ...", infer=_last, view=True, caches=token_bytes, caches_next=next_token_bytes)
 def kv_keep() -> Work:
-    """What the cache holds from now on, of the keys or values so far: the last `length` tokens, a view. No
-    arithmetic. Of an encoder's keys and values, which later tokens add nothing to, `grows` is false."""
+    """What the cache holds from now on, of the keys or values so far: the last `length` tokens, or those in a `window`,
+    a view. No arithmetic. Of an encoder's keys and values, which later tokens add nothing to, `grows` is false."""
     return Work()

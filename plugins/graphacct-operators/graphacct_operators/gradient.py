@@ -9,7 +9,7 @@ gradient is summed over the broadcast dimensions: 1 more per output element.
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from graphacct import TensorSpec, Work
+from graphacct import TensorSpec, Work, equal, same
 
 Gradient: TypeAlias = Callable[..., Work]
 
@@ -56,8 +56,7 @@ def is_broadcast(operand: TensorSpec, out: TensorSpec) -> bool:
     """Returns whether the operand was broadcast: a dimension was put in front, or one of 1 made larger."""
     if len(operand.shape) != len(out.shape):
         return True
-    return any(_is_one(ours) and not _is_one(theirs) for ours, theirs in zip(operand.shape, out.shape, strict=True))
-
-
-def _is_one(size: Any) -> bool:
-    return type(size) is int and size == 1
+    return any(
+        not same(ours, theirs) and equal(ours, 1) and not equal(theirs, 1)
+        for ours, theirs in zip(operand.shape, out.shape, strict=True)
+    )

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import evolve
-
 from graphacct import (
     FLOATING,
     ConfigError,
@@ -222,6 +220,8 @@ def _adapter(
         return Parameter(f"{module(found.parameter)}.lora_{letter}.default.weight", TensorSpec(shape, dtype))
 
     base = place.keep(inputs, name=f"{name}.base_layer")
+    if found.parameter.stored is not None and found.parameter.stored.format.direct_rows is not None:
+        base = place.apply("clone", base, name=f"{name}.lora_base")  # peft copies the result of a 4-bit layer
     if isinstance(x, Value):
         place.hold(x, until=name)  # an argument of the adapter's function, which names it to the end
     if dropout:
@@ -233,4 +233,6 @@ def _adapter(
 
 
 def _frozen(item: Parameter) -> Parameter:
-    return item if item.buffer else evolve(item, frozen=True)
+    if item.buffer:
+        return item
+    return Parameter(item.name, item.spec, item.tied_to, item.buffer, True, item.joined, item.stored)

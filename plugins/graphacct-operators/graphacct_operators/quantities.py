@@ -5,7 +5,7 @@ Every report has them, so this file knows their operators by name and imports no
 
 from typing import Any
 
-from graphacct import Dim, Node, Parameter, Quantity, TensorSpec, prod
+from graphacct import Dim, Node, Parameter, Quantity, TensorSpec, minimum, prod
 
 EXPERTS = ("grouped_linear", "grouped_linear_in_out")
 KEEP = "kv_keep"
@@ -31,9 +31,27 @@ def kv_bytes_per_token(record: Any) -> Any:
     return token_bytes(record.node.outputs[0].spec, grows=record.node.attributes.get("grows", True))
 
 
+def kv_bytes_next_token(record: Any) -> Any:
+    """Bytes that the next token of one sequence adds to what a node leaves in the cache."""
+    if record.node.operator != KEEP:
+        return 0
+    attributes = record.node.attributes
+    how = {"grows": attributes.get("grows", True), "window": attributes.get("window")}
+    return next_token_bytes(record.node.outputs[0].spec, **how)
+
+
 def token_bytes(out: TensorSpec, *, grows: bool = True) -> Any:
     """Bytes of one token of one sequence in a cache (batch, ..., tokens, width); 0 for one that does not grow."""
     return TensorSpec((prod(out.shape[1:-2]), out.shape[-1]), out.dtype).bytes if grows else 0
+
+
+def next_token_bytes(out: TensorSpec, *, grows: bool = True, window: Any = None) -> Any:
+    """Bytes that the next token of one sequence adds: those of a token, and none where a window is full."""
+    token = token_bytes(out, grows=grows)
+    if window is None:
+        return token
+    tokens = out.shape[-2]
+    return token * (minimum(tokens + 1, window) - minimum(tokens, window))
 
 
 ACTIVE_PARAMS = Quantity(
@@ -58,5 +76,14 @@ KV_BYTES_PER_TOKEN = Quantity(
     kv_bytes_per_token,
     "What one more token of one sequence adds to the cache, all layers, while no window is full.",
     phase="prefill decode",
-    words="each further token of a sequence in the cache",
+    words="each further token of a sequence in the cache, while no window is full,",
+)
+KV_BYTES_NEXT_TOKEN = Quantity(
+    "kv_bytes_next_token",
+    "byte",
+    kv_bytes_next_token,
+    "What the next token of one sequence adds to the cache, all layers: nothing in those whose window is full.",
+    phase="prefill decode",
+    within="kv_bytes_per_token",
+    words="here the next token adds",
 )

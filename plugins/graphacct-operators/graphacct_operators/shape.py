@@ -7,7 +7,7 @@ strides). A reshape copies only if no strides describe the new shape on the old 
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, dense_like, exact_div, operator, prod, same
+from graphacct import ShapeError, TensorSpec, Work, dense_like, differ, equal, exact_div, operator, prod
 from graphacct_operators.gradient import nothing, summed
 from graphacct_operators.strides import is_, strided, strides_of, view_strides
 
@@ -137,7 +137,7 @@ def _expanded(x: TensorSpec, *, shape: Sequence[Any]) -> TensorSpec:
     for old, new, stride in zip(x.shape, shape[lead:], strides_of(x), strict=True):
         if type(old) is int and type(new) is int and old not in (1, new):
             raise ShapeError(f"{list(x.shape)} does not expand to {list(shape)} ({old} against {new})")
-        strides.append(stride if same(old, new) else 0)
+        strides.append(stride if equal(old, new) else 0)
     return TensorSpec(tuple(shape), x.dtype, tuple(strides))
 
 
@@ -156,7 +156,7 @@ def _joined(xs: tuple[TensorSpec, ...], *, dim: int = -1) -> TensorSpec:
     total: Any = 0
     for index, x in enumerate(xs):
         rest = x.shape[:axis] + x.shape[axis + 1 :]
-        if len(x.shape) != len(first.shape) or not all(map(same, rest, first.shape[:axis] + first.shape[axis + 1 :])):
+        if len(x.shape) != len(first.shape) or any(map(differ, rest, first.shape[:axis] + first.shape[axis + 1 :])):
             raise ShapeError(
                 f"operand {index} is {list(x.shape)}, which does not join {list(first.shape)} along {axis}"
             )
@@ -197,6 +197,15 @@ def stack() -> Work:
 )
 def contiguous() -> Work:
     """A row-major copy, or x itself when it is row-major. No arithmetic.
+
+    Backward: g itself.
+    """
+    return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x: dense_like(x), gradients={"x": nothing})
+def clone() -> Work:
+    """x in new storage. No arithmetic.
 
     Backward: g itself.
     """
@@ -259,7 +268,7 @@ def _tiled(x: TensorSpec, *, times: Sequence[Any]) -> TensorSpec:
 
 
 def _folded(out: TensorSpec, *, times: Sequence[Any]) -> Work:
-    return Work(vector_flops=0 if all(is_(count, 1) for count in times) else out.elements)
+    return Work(vector_flops=0 if all(equal(count, 1) for count in times) else out.elements)
 
 
 @operator("x: ... -> ...", infer=_tiled, gradients={"x": _folded})

@@ -1,13 +1,13 @@
 """Strides: the layout of a tensor's elements in its storage, and the shapes that can be read from it without a copy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphacct import TensorSpec, same
+from graphacct import TensorSpec, equal, same
 
 
 def is_(size: Any, value: int) -> bool:
-    """Returns whether a size is this very number; one that is an expression or a sweep is none."""
+    """Returns whether a size is this very number, as -1 is what is left open."""
     return type(size) is int and size == value
 
 
@@ -31,7 +31,7 @@ def strided(shape: Sequence[Any], strides: Sequence[Any], dtype: str) -> TensorS
     stride)."""
     step: Any = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if not same(stride, step) and not is_(size, 1):
+        if not equal(stride, step) and not equal(size, 1):
             return TensorSpec(tuple(shape), dtype, tuple(strides))
         step = step * size
     return TensorSpec(tuple(shape), dtype)
@@ -45,24 +45,35 @@ def view_strides(x: TensorSpec, shape: Sequence[Any]) -> tuple[Any, ...] | None:
     """
     if x.strides is None:
         return contiguous_strides(shape)
+    dims = [(size, stride) for size, stride in zip(x.shape, x.strides, strict=True) if not is_(size, 1)]
+    found = _view(dims, shape, same)
+    if found is not None:
+        return found  # for all values of sizes that are not known
+    return _view([(size, stride) for size, stride in dims if not equal(size, 1)], shape, equal)
+
+
+def _view(
+    dims: Sequence[tuple[Any, Any]], shape: Sequence[Any], alike: Callable[[Any, Any], bool]
+) -> tuple[Any, ...] | None:
+    """Returns the strides of `shape` on dimensions of these sizes and strides, or None; `alike` says which sizes are
+    equal."""
     new = list(shape)
     result: list[Any] = [0] * len(new)
     position = len(new) - 1
-    dims = [(size, stride) for size, stride in zip(x.shape, x.strides, strict=True) if not is_(size, 1)]
     index = len(dims) - 1
     while index >= 0:
         size, step = dims[index]
-        while index > 0 and same(dims[index - 1][1], dims[index][1] * dims[index][0]):
+        while index > 0 and alike(dims[index - 1][1], dims[index][1] * dims[index][0]):
             index -= 1
             size = size * dims[index][0]
         covered: Any = 1
         stride = step
-        while position >= 0 and (not same(covered, size) or is_(new[position], 1)):
+        while position >= 0 and (not alike(covered, size) or is_(new[position], 1)):
             result[position] = stride
             stride = stride * new[position]
             covered = covered * new[position]
             position -= 1
-        if not same(covered, size):
+        if not alike(covered, size):
             return None
         index -= 1
     while position >= 0:

@@ -1,12 +1,25 @@
 """Which kernels torch's scaled_dot_product_attention runs as: flash, memory-efficient, or written out.
 
 torch chooses by dtype, mask, dropout, heads and widths (aten/src/ATen/native/transformers). Symbolic sizes are assumed
-to be ones that the kernels support.
+to be ones that the kernels support, which their result states as a condition.
 """
 
 from typing import Any
 
-from graphacct import Expansion, Saved, Tensor, Work, ceil_div, exact_div, operator, prod, same
+from graphacct import (
+    Expansion,
+    Saved,
+    Tensor,
+    Work,
+    ceil_div,
+    divides,
+    equal,
+    equal_shape,
+    exact_div,
+    less,
+    operator,
+    prod,
+)
 from graphacct_operators.attention import attended
 
 ATTENTION = "scaled_dot_product_attention"
@@ -42,7 +55,7 @@ def efficient_attention(*, padded_rows: Any, causal: bool = False, scale: Any = 
 
 def batched(trace: Expansion, x: Tensor, lead: tuple[Any, ...]) -> Tensor:
     """x with these batch dimensions as one."""
-    if x.spec.shape[:-2] != lead:
+    if not equal_shape(x.spec.shape[:-2], lead):
         x = trace.apply("expand", x, shape=(*lead, *x.spec.shape[-2:]))
     return trace.apply("reshape", x, shape=(prod(lead), *x.spec.shape[-2:]))
 
@@ -67,7 +80,7 @@ def as_added(trace: Expansion, q: Tensor, mask: tuple[Tensor, ...]) -> tuple[Ten
 def repeat_kv(trace: Expansion, x: Tensor, heads: Any) -> Tensor:
     """Keys or values for every query head: a copy where several share them."""
     b, g, t, d = x.spec.shape
-    if same(g, heads):
+    if equal(g, heads):
         return x
     unsqueezed = trace.apply("reshape", x, shape=(b, g, 1, t, d))
     expanded = trace.apply("expand", unsqueezed, shape=(b, g, exact_div(heads, g), t, d))
@@ -116,8 +129,8 @@ def on_cpu(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **a
     if attributes.get("softcap"):
         return capped(trace, q, k, v, *mask, **attributes)
     trained = any(item.needs_grad or len(item.spec.shape) not in (2, 4) for item in mask)
-    one_head = attributes.get("broadcast") and not same(q.spec.shape[1], k.spec.shape[1])
-    if attributes.get("dropout_p") or trained or one_head or not same(q.spec.shape[-1], v.spec.shape[-1]):
+    one_head = attributes.get("broadcast") and not equal(q.spec.shape[1], k.spec.shape[1])
+    if attributes.get("dropout_p") or trained or one_head or not equal(q.spec.shape[-1], v.spec.shape[-1]):
         return written_out(trace, q, k, v, *mask, **attributes)
     return trace.apply(ATTENTION, q, k, v, *as_added(trace, q, mask), **attributes)
 
@@ -129,13 +142,13 @@ def on_cuda(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **
         return capped(trace, q, k, v, *mask, **attributes)
     (_, h, s, d), (_, g, t, e) = q.spec.shape, v.spec.shape
     half = q.spec.dtype in HALF
-    if attributes.get("broadcast") and not same(h, g):
+    if attributes.get("broadcast") and not equal(h, g):
         return written_out(trace, q, k, v, *mask, **attributes)
-    square = not attributes.get("causal") or same(s, t)
-    if half and not mask and same(d, e) and square and not _known(d > 256):
+    square = not attributes.get("causal") or equal(s, t)
+    if half and not mask and equal(d, e) and square and less(d, 257, assumed=True):
         return flash(trace, q, k, v, **attributes)
-    aligned = not any(_known(width % (8 if half else 4) != 0) for width in (d, e))
-    if same(h, g) and aligned and q.spec.dtype != "float64":
+    aligned = all(divides(8 if half else 4, width) for width in (d, e))
+    if equal(h, g) and aligned and q.spec.dtype != "float64":
         padded = 32 * ceil_div(s, 32)
         return trace.apply(
             EFFICIENT, q, k, v, *_aligned(trace, as_added(trace, q, mask)), padded_rows=padded, **attributes
@@ -152,10 +165,9 @@ def capped(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **a
 def flash(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, **attributes: Any) -> Tensor:
     """Runs the flash kernel, on heads padded to a multiple of 8."""
     d = q.spec.shape[-1]
-    short = -d % 8 if type(d) is int else 0
-    if not short:
+    if divides(8, d):
         return trace.apply(ATTENTION, q, k, v, **attributes)
-    q, k, v = (trace.apply("pad", x, padding=((0, short),)) for x in (q, k, v))
+    q, k, v = (trace.apply("pad", x, padding=((0, -d % 8),)) for x in (q, k, v))
     out = trace.apply(ATTENTION, q, k, v, **attributes)
     return trace.apply("slice", out, dim=-1, start=0, length=d)
 
@@ -166,13 +178,8 @@ def _aligned(trace: Expansion, mask: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     made = []
     for item in mask:
         t = item.spec.shape[-1]
-        if type(t) is int and t % 8:
+        if not divides(8, t):
             padded = trace.apply("pad", item, padding=((0, -t % 8),))
             item = trace.apply("slice", padded, dim=-1, start=0, length=t)
         made.append(item)
     return tuple(made)
-
-
-def _known(condition: Any) -> bool:
-    """Returns whether a condition is known to hold: one of symbols is not."""
-    return condition is True

@@ -11,6 +11,7 @@ from graphacct import Expansion, Profile, Tensor
 from graphacct_operators.torch_attention import ATTENTION
 from graphacct_operators.torch_backward import NAMES, RULES
 from graphacct_operators.torch_eager import CPU_EXPAND, CPU_SAVES, CUDA_EXPAND, CUDA_KERNELS
+from graphacct_operators.torch_quantised import KERNELS, write_out
 
 PRODUCT = "bfloat16"
 PRODUCTS = ("linear", "linear_in_out", "matmul", "einsum", "convolution", "convolution_transposed", ATTENTION)
@@ -50,6 +51,7 @@ AUTOCAST_CUDA = Profile(
     casts=casts(IN_FLOAT32_ON_CUDA),
     backward=RULES,
     names=NAMES,
+    write_out=write_out,
 )
 
 AUTOCAST_CPU = Profile(
@@ -57,7 +59,9 @@ AUTOCAST_CPU = Profile(
     "float32 on a CPU under autocast to bfloat16: products in bfloat16, the loss in float32.",
     expand={**CPU_EXPAND, "as_product": as_product},
     saves=CPU_SAVES,
+    kernels=KERNELS,
     casts=casts(IN_FLOAT32_ON_CPU),
     backward=RULES,
     names=NAMES,
+    write_out=write_out,
 )

@@ -193,6 +193,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "add": passed_on,
     "shift": passed_on,
     "contiguous": passed_on,
+    "clone": passed_on,
     "mul": mul,
     "maximum": elementwise,
     "minimum": elementwise,

@@ -6,7 +6,7 @@ Measured on torch 2.13 (tests/goldens/): each expansion has the kernels in torch
 from collections.abc import Callable
 from typing import Any
 
-from graphacct import Expansion, Profile, Saved, Tensor, prod, same
+from graphacct import Expansion, Profile, Saved, Tensor, equal, prod
 from graphacct_operators.torch_attention import (
     ATTENTION,
     EFFICIENT,
@@ -18,6 +18,7 @@ from graphacct_operators.torch_attention import (
     on_cuda,
 )
 from graphacct_operators.torch_backward import NAMES, RULES
+from graphacct_operators.torch_quantised import KERNELS, write_out
 
 
 def rows(trace: Expansion, x: Tensor) -> Tensor:
@@ -97,7 +98,7 @@ def inverse_root(trace: Expansion, x: Tensor) -> Tensor:
 
 def rotary_embedding(trace: Expansion, x: Tensor, cos: Tensor, sin: Tensor, *, composed: bool = False) -> Tensor:
     """If `composed`: x * cos + rotate_half(x) * sin, and rotate_half copies both halves, one of them negated."""
-    if not composed or not same(cos.spec.shape[-1], x.spec.shape[-1]):
+    if not composed or not equal(cos.spec.shape[-1], x.spec.shape[-1]):
         return trace.apply("rotary_embedding", x, cos, sin, composed=composed)
     first = trace.apply("mul", x, cos)
     front, back = trace.apply_several("split", x, parts=2)
@@ -169,15 +170,17 @@ CPU_SAVES = {
     ATTENTION: FLASH_CPU_SAVES,
 }
 CUDA_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, ATTENTION: on_cuda}
-CUDA_KERNELS = {EFFICIENT: efficient_attention}
+CUDA_KERNELS = {EFFICIENT: efficient_attention, **KERNELS}
 
 CPU = Profile(
     "torch-eager-cpu",
     "torch on a CPU, eager: RMSNorm in several kernels, dropout masks in the input's dtype.",
     expand=CPU_EXPAND,
     saves=CPU_SAVES,
+    kernels=KERNELS,
     backward=RULES,
     names=NAMES,
+    write_out=write_out,
 )
 
 CUDA = Profile(
@@ -187,6 +190,7 @@ CUDA = Profile(
     kernels=CUDA_KERNELS,
     backward=RULES,
     names=NAMES,
+    write_out=write_out,
 )
 
 CUDA_COMPOSED_NORMS = Profile(
@@ -196,4 +200,5 @@ CUDA_COMPOSED_NORMS = Profile(
     kernels=CUDA_KERNELS,
     backward=RULES,
     names=NAMES,
+    write_out=write_out,
 )

@@ -16,7 +16,7 @@ from graphacct import TensorSpec
 PACKAGE = Path(graphacct_operators.__file__).parent
 README = Path(__file__).parents[1] / "README.md"
 OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
-KERNELS = ("torch_attention",)
+KERNELS = ("torch_attention", "torch_quantised")
 """Modules whose operators a profile has, and no graph."""
 STATES_A_FACTOR = re.compile(
     r"\d+ (FLOPs|per|addition|comparison|product|for)\b|[Nn]o arithmetic|not (counted as )?FLOPs|no work"

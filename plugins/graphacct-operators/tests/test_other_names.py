@@ -15,9 +15,9 @@ from graphacct.operators.other_names import suggest_operator
         ("conv1d conv2d conv3d Conv nn.Conv2d", "convolution"),
         ("ConvTranspose conv_transpose2d", "convolution_transposed"),
         ("bmm baddbmm mm MatMul", "matmul"),
-        ("addmm gemm Gemm Linear aten::addmm.default torch.nn.functional.linear linaer", "linear"),
+        ("addmm gemm Gemm Linear aten::addmm.default torch.nn.functional.linear linaer liner", "linear"),
         ("flash_attention aten._scaled_dot_product_flash_attention.default", "scaled_dot_product_attention"),
-        ("Relu", "relu"),
+        ("Relu rellu rleu", "relu"),
         ("LayerNormalization LayerNorm", "layer_norm"),
         ("aten.add_.Tensor Sum", "add"),
         ("Max", "maximum"),  # ONNX's, of two tensors

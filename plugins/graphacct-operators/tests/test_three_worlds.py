@@ -115,6 +115,7 @@ CASES = {
     "expand": lambda b, s, d: ([f(b, 1, d)], {"shape": (b, s, d)}),
     "concat": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {"dim": 1}),
     "stack": lambda b, d: ([f(b, d), f(b, d), f(b, d)], {}),
+    "clone": lambda b, s, d: ([turned(b, s, d)], {}),
     "contiguous": lambda b, s, d: ([turned(b, s, d)], {}),
     "cast": unary(dtype="bfloat16"),
     "as_product": unary(),

@@ -10,7 +10,7 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, same
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"
@@ -52,7 +52,7 @@ def build(config: ConvNextConfig, workload: Workload, b: Builder) -> Value | tup
         return encoded(config, b, pixels)
     with b.scope("convnext"):
         _, x = encoded(config, b, pixels)
-    return x if same(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
+    return x if equal(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
 
 
 def encoded(config: ConvNextConfig, b: Builder, x: Value) -> tuple[Value, Value]:

@@ -12,7 +12,7 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, same
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 MODEL, CLASSIFIER = "ResNetModel", "ResNetForImageClassification"
@@ -42,7 +42,7 @@ def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tup
         _, x = encoded(config, workload, b, pixels)
     batch, channels = x.spec.shape[:2]
     x = b.apply("reshape", x, name="flattened", shape=(batch, channels))
-    if same(config.num_labels, 0):
+    if equal(config.num_labels, 0):
         return x
     weight = b.parameter("classifier.1.weight", (config.num_labels, channels))
     return b.apply("linear", x, weight, b.parameter("classifier.1.bias", (config.num_labels,)), name="classifier.1")
@@ -77,7 +77,7 @@ def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int
     for index, (width, kernel, step, act) in enumerate(steps):
         with b.scope(f"layer.{index}"):
             y = convolved(training, act, b, y, width, kernel=kernel, stride=step)
-    if stride != 1 or not same(x.spec.shape[1], channels):
+    if stride != 1 or not equal(x.spec.shape[1], channels):
         with b.scope("shortcut"):
             x = convolved(training, "", b, x, channels, stride=stride)
     return activation(b, ACTIVATIONS[config.hidden_act], b.apply("add", y, x, name="residual"), "activation")

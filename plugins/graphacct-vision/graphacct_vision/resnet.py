@@ -11,7 +11,19 @@ from typing import TypeAlias
 import attrs
 from graphacct_architectures.losses import LOSSES
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, same
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    same,
+)
 
 STAGES = 4
 PLANES = 64
@@ -75,7 +87,7 @@ def stage(config: ResNetConfig, name: str, depth: Dim, planes: Dim, stride: int,
     """Adds `depth` blocks: the first, if it changes the shape, then the equal ones as one repeat."""
     body, expansion = BLOCKS[config.block]
     start = 0
-    if stride != 1 or not same(x.spec.shape[1], planes * expansion):
+    if stride != 1 or not equal(x.spec.shape[1], planes * expansion):
         with b.scope(f"{name}.0"):
             x = body(config, planes, stride, b, x)
         start = 1
@@ -107,7 +119,7 @@ def bottleneck(config: ResNetConfig, planes: Dim, stride: int, b: Builder, x: Va
 def residual(config: ResNetConfig, stride: int, b: Builder, x: Value, y: Value) -> Value:
     """Returns relu(y + x), with x brought to y's shape by a 1x1 convolution if they differ."""
     channels = y.spec.shape[1]
-    if stride != 1 or not same(x.spec.shape[1], channels):
+    if stride != 1 or not equal(x.spec.shape[1], channels):
         with b.scope("downsample"):
             x = convolution(b, "0", x, channels, stride=stride)
             x = batch_norm(config, b, "1", x)

@@ -1,6 +1,7 @@
 """DeepSeek-V3 and R1: latent attention; experts chosen by sigmoids plus a correction, among the best groups.
 
-DeepSeek-AI, 2024 (arXiv:2412.19437). It was published in FP8 and is counted dequantized, in the report's dtype. The
+DeepSeek-AI, 2024 (arXiv:2412.19437). It was published in FP8, which its config.json says; the presets are in
+bfloat16, and `--weights fp8:block=128` counts them as published. The
 module that predicts a second token is not in the library's class and is not counted.
 """
 

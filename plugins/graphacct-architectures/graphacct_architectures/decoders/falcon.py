@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, PresetFiles, exact_div, fields, same
+from graphacct import Dim, PresetFiles, equal, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.family import decoder
@@ -78,7 +78,7 @@ def describe(config: FalconConfig) -> Decoder:
     d_head = exact_div(width, config.num_attention_heads, "hidden_size / num_attention_heads")
     rotary = 0 if config.alibi else d_head
     norms = ("input_layernorm", "" if parallel else "post_attention_layernorm")
-    if config.is_new and (config.num_ln_in_parallel_attn is None or same(config.num_ln_in_parallel_attn, 2)):
+    if config.is_new and (config.num_ln_in_parallel_attn is None or equal(config.num_ln_in_parallel_attn, 2)):
         norms = ("ln_attn", "ln_mlp")
     layer = Layer(
         Attention(
@@ -87,7 +87,7 @@ def describe(config: FalconConfig) -> Decoder:
             d_head,
             module="self_attention",
             joint="query_key_value",
-            joint_order=GROUPS if config.is_new else LAST_TWO if same(config.kv_heads, 1) else SIDE_BY_SIDE,
+            joint_order=GROUPS if config.is_new else LAST_TWO if equal(config.kv_heads, 1) else SIDE_BY_SIDE,
             kv_broadcast=not config.is_new and config.multi_query,
             out="dense",
             bias=config.bias,

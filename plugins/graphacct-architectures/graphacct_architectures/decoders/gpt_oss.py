@@ -1,20 +1,17 @@
 """gpt-oss: a window in every second layer, a learned attention sink for each head, experts with biases.
 
-OpenAI, 2025 (arXiv:2508.10925). It was published with experts in MXFP4 and is counted dequantized, in the report's
-dtype, with the parameters of the library's class.
+OpenAI, 2025 (arXiv:2508.10925). It was published with experts in MXFP4, which its config.json says; the presets have
+the parameters of the library's class in bfloat16, and `--weights mxfp4` counts them as published.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Norm
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, dequantized, layer_types
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, layer_types
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.windows import alternating
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
@@ -39,7 +36,6 @@ class GptOssConfig(DecoderConfig):
     num_local_experts: Dim = fields.size(128)
     num_experts_per_tok: Dim = fields.size(4)
     attention_bias: bool = fields.flag(True)
-    quantization_config: Mapping[str, Any] | None = dequantized("mxfp4")
 
 
 def describe(config: GptOssConfig) -> Decoder:

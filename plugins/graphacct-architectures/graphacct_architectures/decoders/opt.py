@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, exact_div, fields, same
+from graphacct import Dim, PresetFiles, equal, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import (
     LAYER_NORM,
@@ -86,7 +86,7 @@ def describe(config: OPTConfig) -> Decoder:
         layer,
         config.num_hidden_layers,
         module="model.decoder",
-        embedding_width=None if narrow is None or same(narrow, width) else narrow,
+        embedding_width=None if narrow is None or equal(narrow, width) else narrow,
         positions=Positions("embed_positions", config.max_position_embeddings + SPARE, per_sequence=True),
         most_positions=("max_position_embeddings", config.max_position_embeddings),
         norm="final_layer_norm" if before and not config.remove_final_layer_norm else "",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, fields, same
+from graphacct import ConfigError, Dim, PresetFiles, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -78,7 +78,7 @@ def of_summary(config: ElectraConfig) -> Classifier:
     """Returns a classifier with one logit per answer, from a summary of its tokens. Raises ConfigError if the summary
     is not `hidden_size` wide."""
     width, labels = config.hidden_size, config.num_labels
-    if config.summary_use_proj and config.summary_proj_to_labels and not same(labels, width):
+    if config.summary_use_proj and config.summary_proj_to_labels and not equal(labels, width):
         raise ConfigError(
             f"summary_proj_to_labels makes {labels} numbers, but the classifier takes hidden_size {width}"
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import embedding, layer_norm, linear
@@ -106,7 +106,7 @@ def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
     count = tokens.spec.shape[1] - 1
     patches = b.apply("slice", tokens, name="patches", dim=1, start=1, length=count)
     mean = b.apply("mean", patches, name="mean", dim=1)
-    return mean if same(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels)
+    return mean if equal(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels)
 
 
 def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value]:

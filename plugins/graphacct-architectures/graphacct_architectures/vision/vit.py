@@ -9,7 +9,7 @@ from math import isqrt
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -61,7 +61,7 @@ def build(config: ViTConfig, workload: Workload, b: Builder) -> Value | tuple[Va
     if config.architectures == MASKED:
         return reconstructed(config, b, x)
     x = b.apply("select", x, name="first", dim=1)
-    return x if same(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
+    return x if equal(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
 
 
 def labelled(config: ViTConfig) -> bool:

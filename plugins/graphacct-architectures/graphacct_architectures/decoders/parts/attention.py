@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphacct import Builder, ConfigError, Parameter, Value, Workload, same
+from graphacct import Builder, ConfigError, Parameter, Value, Workload, equal, less
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
 from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
 from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
@@ -48,7 +48,7 @@ def of_their_own(
 ) -> tuple[Value, Value, Value]:
     """Returns queries and keys, rotated by position, and values. Keys and values include the tokens in the cache."""
     q, k, v = projections(a, kind, workload, b, x)
-    if not same(a.rotary, 0):
+    if not equal(a.rotary, 0):
         b.hold(q, k, until="k_rope")
         q, k = both_rotated(a, b, q, k, tables)
     window = a.window if a.window_cached else None
@@ -135,7 +135,7 @@ def fused(
     softcap are not torch's and accept both.
     """
     mask = tables.get(mask_name(a))
-    wide_heads = type(a.d_head) is int and a.d_head > WIDEST
+    wide_heads = not less(a.d_head, WIDEST + 1, assumed=True)
     shared = not a.kv_broadcast and workload.phase != "decode"
     if shared and (mask is not None or wide_heads) and not (a.sinks or a.softcap):
         k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
@@ -185,7 +185,7 @@ def eager(
 def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
     """Returns keys or values with a copy for each query head that shares them."""
     batch, heads, seq, width = x.spec.shape
-    if same(a.heads, heads):
+    if equal(a.heads, heads):
         return x
     times = a.heads // a.kv_heads
     unsqueezed = b.apply("reshape", x, name=f"{label}_apart", shape=(batch, heads, 1, seq, width))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, minimum, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, less, minimum
 from graphacct_architectures.classifier import classified
 from graphacct_architectures.decoders.parts.attention import ALIBI, attention, capped, mask_name, normed_by
 from graphacct_architectures.decoders.parts.description import (
@@ -124,8 +124,9 @@ def seen(b: Builder, name: str, batch: Dim, seq: Dim | None, keys: Dim) -> Value
 
 
 def fits(length: Dim, window: Dim) -> bool:
-    """Returns whether a length is certainly shorter than a window, when the transformers library makes no mask."""
-    return type(length) is int and type(window) is int and length < window
+    """Returns whether a length is shorter than a window, when the transformers library makes no mask; a symbol is in
+    general no shorter."""
+    return less(length, window)
 
 
 def slopes(a: Attention, b: Builder, keys: Dim) -> Value:
@@ -141,10 +142,10 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
     found: dict[str, Value] = {}
     held: list[Value] = []
     for name, width in d.rotary_tables:
-        if same(width, 0):
+        if equal(width, 0):
             continue
         half = exact_div(width, 2, "dimensions rotated / 2")
-        if not same(d.rotary_stored, 0):
+        if not equal(d.rotary_stored, 0):
             found |= stored_tables(d, name, width, workload, b)
             continue
         with b.scope(name):

@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, exact_div, fields, same
+from graphacct import ConfigError, Dim, differ, exact_div, fields
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Latent, Layer, Mlp
-from graphacct_architectures.decoders.parts.family import DecoderConfig, dequantized, whole
+from graphacct_architectures.decoders.parts.family import DecoderConfig, whole
 from graphacct_architectures.decoders.parts.latent import ABSORBED
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 
@@ -36,7 +36,6 @@ class LatentConfig(DecoderConfig):
     n_routed_experts: Dim = fields.size()
     n_shared_experts: Dim = fields.size()
     num_experts_per_tok: Dim | None = fields.optional_size()
-    quantization_config: Mapping[str, Any] | None = dequantized("fp8")
 
     @property
     def per_token(self) -> Dim:
@@ -51,7 +50,7 @@ class LatentConfig(DecoderConfig):
 def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_complex: bool = False) -> Decoder:
     """Returns a decoder with latent attention in every layer, `dense` in the first ones and `experts` in the others."""
     heads, shared = config.num_attention_heads, config.num_key_value_heads
-    if shared is not None and not same(heads, shared):
+    if shared is not None and differ(heads, shared):
         raise ConfigError(
             f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
             "expanded from the latent, so leave it out"

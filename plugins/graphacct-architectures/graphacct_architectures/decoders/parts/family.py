@@ -70,19 +70,6 @@ def layer_types() -> Any:
     return fields.checked_field(check, None)
 
 
-def dequantized(method: str) -> Any:
-    """Returns how weights are stored: by the published `method`, which is counted dequantized, or not quantized."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any] | None:
-        if value is None:
-            return None
-        if not isinstance(value, Mapping) or value.get("quant_method") != method:
-            raise ConfigError(f"{field.name} is an object whose quant_method is {method!r}, not {brief(value)}")
-        return value
-
-    return fields.checked_field(check, None, eq=False)
-
-
 @attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
 class DecoderConfig(HeadConfig):
     """The keys that most decoders have, under today's names, with the defaults of Llama's class."""

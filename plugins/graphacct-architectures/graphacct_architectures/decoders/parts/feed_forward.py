@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Value, Workload, exact_div, prod, same
+from graphacct import Builder, Value, Workload, equal, exact_div, prod
 from graphacct_architectures.decoders.parts.description import Experts, Mlp
 from graphacct_architectures.layers import activation, dropped, linear
 
@@ -61,7 +61,7 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
         if e.correction:
             bias = b.parameter("e_score_correction_bias", (e.count,), "float32", buffer=True)
             choice = b.apply("add", scores, bias, name="corrected")
-        if e.correction or not same(e.groups, 1):
+        if e.correction or not equal(e.groups, 1):
             choice = grouped(e, b, choice)
         best, ids = b.apply("topk", choice, name="topk", k=e.per_token)
         if e.correction:

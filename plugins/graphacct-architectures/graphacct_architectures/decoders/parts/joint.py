@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Value, Workload, exact_div, same
+from graphacct import Builder, Value, Workload, equal, exact_div
 from graphacct_architectures.decoders.parts.description import Attention
 
 SIDE_BY_SIDE, SHARDS, GROUPS, LAST_TWO = "side by side", "shards", "groups", "last two"
@@ -53,7 +53,7 @@ def by_group(a: Attention, workload: Workload, b: Builder, flat: Value) -> tuple
     if a.joint_order == GROUPS and workload.phase not in ("prefill", "decode"):
         shape = (batch, seq, groups, each, a.d_head)
         parts[1:] = [
-            b.apply("expand", part, name=f"{label}_expanded", shape=shape) if not same(each, 1) else part
+            b.apply("expand", part, name=f"{label}_expanded", shape=shape) if not equal(each, 1) else part
             for part, label in zip(parts[1:], "kv", strict=True)
         ]
         counts = [a.heads] * 3

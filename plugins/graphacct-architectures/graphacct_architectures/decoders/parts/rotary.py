@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphacct import Builder, Value, same
+from graphacct import Builder, Value, equal
 from graphacct_architectures.decoders.parts.description import Attention
 
 LAYER, EACH = "layer", "each"
@@ -32,8 +32,8 @@ def rotated(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: s
     The rotated part and the rest are joined, which copies. A model that joins them always (`rotary_joined`) also copies
     if there is no rest.
     """
-    if same(a.rotary, a.d_head):
-        whole = same(cos.spec.shape[-1], a.rotary)
+    if equal(a.rotary, a.d_head):
+        whole = equal(cos.spec.shape[-1], a.rotary)
         dtype = x.spec.dtype
         x = b.apply("rotary_embedding", x, cos, sin, name=f"{label}_rope", **({"composed": True} if whole else {}))
         x = x if x.spec.dtype == dtype else b.apply("cast", x, name=f"{label}_narrowed", dtype=dtype)
@@ -47,7 +47,7 @@ def rotated(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: s
 def turned_before_transposed(a: Attention, b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
     """Returns x rotated as GPT-J does it: parts joined while a token's heads lie side by side (batch, seq, heads,
     d_head), with tables that each call repeats. If the tables are in float32, so is the result, until it is cast."""
-    whole = same(a.rotary, a.d_head)
+    whole = equal(a.rotary, a.d_head)
     rest: tuple[Value, ...] = ()
     if not whole:
         x, *others = b.apply("split", x, name=f"{label}_parts", sizes=(a.rotary, a.d_head - a.rotary))

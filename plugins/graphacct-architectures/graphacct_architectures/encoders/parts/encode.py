@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from graphacct import Builder, ConfigError, Value, Workload, exact_div, same
+from graphacct import Builder, ConfigError, Value, Workload, equal, exact_div
 from graphacct_architectures.classifier import classified, token
 from graphacct_architectures.encoders.parts.description import Encoder, Head
 from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, merge_heads, split_heads
@@ -40,7 +40,7 @@ def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
     """Returns the last layer's output."""
     x = embedded(e, workload, b)
     b.hold(x)
-    if not same(e.embedding_width, e.width):
+    if not equal(e.embedding_width, e.width):
         x = linear(b, "embeddings_project", x, e.width)
     masks: tuple[Value, ...] = ()
     if e.causal and workload.attention == "eager":
@@ -62,7 +62,7 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
             table = b.apply("constant", name="position_table", shape=(1, e.positions), dtype="int64")
             places = b.apply("slice", table, name="position_ids", dim=1, start=0, length=seq)
         types = None
-        if not same(e.token_types, 0):
+        if not equal(e.token_types, 0):
             types = b.apply("constant", name="token_type_table", shape=(1, e.positions), dtype="int64")
             rows = places.spec.shape[0]
             types = b.apply("expand", types, name="token_type_rows", shape=(rows, e.positions))
@@ -137,4 +137,4 @@ def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
         b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))
     bias = b.parameter(f"{head.decoder}.bias", (head.outputs,), tied_to=head.bias if head.tied else "")
     y = b.apply("linear", y, weight, bias, name=head.decoder)
-    return b.apply("select", y, name="logits", dim=-1) if same(head.outputs, 1) else y
+    return b.apply("select", y, name="logits", dim=-1) if equal(head.outputs, 1) else y

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, fields, same
+from graphacct import Architecture, Builder, Dim, Value, Workload, equal, fields
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
@@ -118,7 +118,7 @@ def has_logits(e: Encoder) -> bool:
     """Returns whether an encoder has a single set of logits, of words or of classes."""
     if e.head is None:
         return scored(e.classifier)
-    return e.classifier is None and not same(e.head.outputs, 1)
+    return e.classifier is None and not equal(e.head.outputs, 1)
 
 
 def class_loss(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:

@@ -1,0 +1,74 @@
+"""Whether a model fits on a device, what would fit there, and the ways out if it does not: as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.devices.device import Device
+
+
+@attrs.frozen
+class WayOut:
+    """Other options for the same question, and what the model needs under them.
+
+    Attributes:
+        options: The options that differ from what was asked, by name.
+        total: The bytes that the model needs then.
+        capacity: The device's bytes.
+    """
+
+    options: Mapping[str, Any]
+    total: int
+    capacity: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room for it."""
+        return self.total <= self.capacity
+
+    @property
+    def headroom_bytes(self) -> int:
+        """The bytes left; negative if it does not fit."""
+        return self.capacity - self.total
+
+
+@attrs.frozen
+class DeviceFit:
+    """A model on a device.
+
+    Attributes:
+        device: The device.
+        total: The bytes that the model needs.
+        largest_batch: The largest batch that fits, all else as asked; 0 if not even 1 does, None if the model has no
+            batch to choose (a finished graph).
+        batch_limit: Why no larger one was possible, if memory is not the reason; empty otherwise.
+        longest_seq_len: The longest sequence that fits, in decoding with those in the cache; 0 and None as above.
+        seq_len_limit: Why no longer one was possible, if memory is not the reason; empty otherwise.
+        ways_out: If it does not fit, options under which it needs less, the smallest change first; empty if it does.
+    """
+
+    device: Device
+    total: int
+    largest_batch: int | None = None
+    batch_limit: str = ""
+    longest_seq_len: int | None = None
+    seq_len_limit: str = ""
+    ways_out: tuple[WayOut, ...] = ()
+
+    @property
+    def capacity(self) -> int:
+        """The device's bytes."""
+        return self.device.memory_bytes
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room for the model."""
+        return self.total <= self.capacity
+
+    @property
+    def headroom_bytes(self) -> int:
+        """The bytes left; negative if it does not fit."""
+        return self.capacity - self.total

@@ -1,0 +1,100 @@
+"""On which devices a model fits: its memory once, and for all devices together the largest sizes and the ways out.
+
+A device is a number of bytes here, so that every total serves all of them: the work hardly grows with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from graphacct.devices.device import Device
+from graphacct.errors import ConfigError, GraphacctError
+from graphacct.footprint.device_fit import DeviceFit, WayOut
+from graphacct.footprint.memory import Memory, memory, total
+from graphacct.footprint.sweep import LargestSize, largest_sizes
+from graphacct.footprint.ways_out import ways_out
+from graphacct.graph.graph import Graph
+from graphacct.hooks.manager import Plugins
+from graphacct.models.find import ModelChoice, find_model
+from graphacct.phases import DECODE
+
+
+def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins: Plugins, **options: Any) -> Memory:
+    """Returns the memory of a model, with an answer for each device. The other arguments are those of `memory`, and so
+    are the errors; ConfigError if sizes are symbols or arrays."""
+    found = find_model(model, plugins, options.get("set") or {})
+    asked = memory(found, unknown=unknown, plugins=plugins, **options)
+    if type(asked.total) is not int:
+        raise ConfigError(f"whether {asked.model!r} fits needs numbers, and its total is a formula or an array")
+
+    def needed(changes: Mapping[str, Any]) -> int:
+        return int(total(found, unknown=unknown, plugins=plugins, **{**options, **changes}))
+
+    budgets = {device.memory_bytes for device in devices}
+    batches = _largest("batch", asked, found, needed, budgets)
+    lengths = _largest("seq_len", asked, found, needed, budgets)
+    others: list[tuple[Mapping[str, Any], int]] = []
+    if any(asked.total > budget for budget in budgets):
+        others = list(_smaller(ways_out(found, asked, options), asked.total, needed))
+    return attrs.evolve(asked, devices=tuple(_fit(device, asked, batches, lengths, others) for device in devices))
+
+
+def _largest(
+    option: str,
+    asked: Memory,
+    found: Graph | ModelChoice,
+    needed: Callable[[Mapping[str, Any]], int],
+    budgets: Iterable[int],
+) -> Mapping[int, LargestSize] | None:
+    """Returns the largest batch or sequence for each budget; None if the model has no such size to choose."""
+    if isinstance(found, Graph) or option not in ("batch", *found.architecture.sizes):
+        return None
+    decoding = option == "seq_len" and asked.phase == DECODE
+    size = asked.workload.get(option)
+    if decoding:
+        size = asked.workload["cache_len"] + 1
+    changes: dict[str, Any] = {"cache_len": None} if decoding else {}
+    known = {size: int(asked.total)} if type(size) is int else {}
+    return largest_sizes(lambda n: needed({option: n, **changes}), budgets, option, known)
+
+
+def _smaller(
+    ways: Iterable[Mapping[str, Any]], limit: int, needed: Callable[[Mapping[str, Any]], int]
+) -> Iterable[tuple[Mapping[str, Any], int]]:
+    """Yields the ways that need less than `limit` bytes. One that the model or its plugins do not have is none."""
+    for way in ways:
+        try:
+            size = needed(way)
+        except GraphacctError:
+            continue
+        if size < limit:
+            yield way, size
+
+
+def _fit(
+    device: Device,
+    asked: Memory,
+    batches: Mapping[int, LargestSize] | None,
+    lengths: Mapping[int, LargestSize] | None,
+    others: Iterable[tuple[Mapping[str, Any], int]],
+) -> DeviceFit:
+    budget = device.memory_bytes
+    batch = None if batches is None else batches[budget]
+    length = None if lengths is None else lengths[budget]
+    ways: list[tuple[Mapping[str, Any], int]] = []
+    if asked.total > budget:
+        sizes = (("batch", batch), ("seq_len", length))
+        ways = [({name: item.size}, item.total) for name, item in sizes if item is not None and item.size]
+        ways.extend(others)
+    return DeviceFit(
+        device,
+        int(asked.total),
+        None if batch is None else batch.size,
+        "" if batch is None else batch.limit,
+        None if length is None else length.size,
+        "" if length is None else length.limit,
+        tuple(WayOut(way, size, budget) for way, size in ways),
+    )

@@ -1,0 +1,429 @@
+"""The methods of quantization that config.json files name, one function each: their settings as a WeightPlan.
+
+A setting that says how many bytes there are is read or refused. The matrices that a method leaves out unless told
+otherwise are those that its library leaves out: the head, embeddings, routers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.errors import ConfigError, brief
+from graphacct.graph.weight_format import StoredTensor, WeightFormat
+from graphacct.models.weight_formats import WeightFormatKind
+from graphacct.models.weight_plan import EMBEDDINGS, LAYERS, OTHERS, ROUTERS, WeightPlan
+from graphacct.tensors import dtype_name
+
+IGNORED = frozenset(["quant_method", "version", "_comment", "dequantize", "producer"])
+"""Settings of any method that say nothing of bytes."""
+HEAD = "lm_head"
+CACHES = {"fp8": "float8_e4m3fn", "fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2", "int8": "int8"}
+"""The dtypes of a cache, by the names that files give them."""
+
+
+@attrs.frozen
+class Said:
+    """The settings of one method.
+
+    Attributes:
+        name: The key that has them, for messages.
+        settings: The settings.
+        content: The keys of the config.json.
+        kinds: The weight formats.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    content: Mapping[str, Any]
+    kinds: Mapping[str, WeightFormatKind]
+
+    def format(self, kind: str, **options: Any) -> WeightFormat:
+        """Returns a format."""
+        return self.kinds[kind].format(**options)
+
+    def integer(self, key: str, default: int, settings: Mapping[str, Any] | None = None) -> int:
+        """Returns a setting that is an integer."""
+        value = (self.settings if settings is None else settings).get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ConfigError(f"{key} is {brief(value)}, not an integer")
+        return value
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """Returns a setting that is a list of modules' names; empty if it is not there."""
+        value = self.settings.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{key} is {brief(value)}, not a list of modules' names")
+        return tuple(value)
+
+    def must(self, key: str, *allowed: Any) -> None:
+        """Raises ConfigError if a setting is there and none of these values: others store something else."""
+        value = self.settings.get(key)
+        if value is not None and not any(value == item for item in allowed):
+            raise ConfigError(f"{key} {brief(value)} is not known; known: {', '.join(map(str, allowed))}")
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the model's other weights, which some methods store their scales in."""
+        value = self.content.get("dtype", self.content.get("torch_dtype"))
+        name = dtype_name(value.removeprefix("torch.")) if isinstance(value, str) and value != "auto" else ""
+        return name if name in ("float32", "bfloat16", "float16") else "bfloat16"
+
+
+@attrs.frozen
+class Found:
+    """What settings say: a plan for the weights (None for no quantization), the dtype of the cache."""
+
+    plan: WeightPlan | None
+    kv_dtype: str = ""
+
+
+@attrs.frozen
+class Method:
+    """One method.
+
+    Attributes:
+        read: Returns what its settings say. Raises ConfigError for settings whose bytes are not known.
+        read_keys: The settings that `read` reads.
+        idle_keys: The settings that say nothing of bytes.
+        marks: Settings by which those of an older file, which names no method, are recognised.
+        modules: Whether other keys are modules' names, with settings of their own.
+    """
+
+    read: Callable[[Said], Found]
+    read_keys: frozenset[str]
+    idle_keys: frozenset[str] = frozenset()
+    marks: tuple[str, ...] = ()
+    modules: bool = False
+
+
+def _plan(
+    said: Said, format_: WeightFormat, skip: str, modules: tuple[tuple[str, WeightFormat | None], ...] = ()
+) -> WeightPlan:
+    """Returns the plan of methods that convert every linear module but those that the setting `skip` lists, or, if
+    there is no list, every one but the head (transformers, quantizers/base.py, get_modules_to_not_convert)."""
+    listed = said.settings.get(skip) is not None
+    return WeightPlan(format_, modules, said.names(skip), (LAYERS, OTHERS) if listed else (LAYERS,))
+
+
+def fp8(said: Said) -> Found:
+    """DeepSeek's blocks (transformers, FineGrainedFP8Config): 128 x 128 unless told, null for one scale a matrix."""
+    said.must("fmt", "e4m3", "float8_e4m3fn", "e5m2")
+    said.must("activation_scheme", "dynamic", "static")
+    said.must("scale_fmt", "float", "ue8m0")
+    said.must("expert_dtype", "fp8")
+    sides = said.settings.get("weight_block_size", (128, 128))
+    block = 0
+    if sides is not None:
+        if not isinstance(sides, (list, tuple)) or len(sides) != 2 or sides[0] != sides[1] or type(sides[0]) is not int:
+            raise ConfigError(f"weight_block_size is {brief(sides)}, not two equal numbers")
+        block = sides[0]
+    found = said.format("fp8", block=block, static=said.settings.get("activation_scheme") == "static")
+    if said.settings.get("scale_fmt") == "ue8m0":  # a power of two in a byte
+        scales = [attrs.evolve(item, bytes=1) if "weight_scale" in item.name else item for item in found.tensors]
+        found = attrs.evolve(found, tensors=tuple(scales), name=f"{found.name}:scale=ue8m0")
+    skip = "ignored_layers" if said.settings.get("modules_to_not_convert") is None else "modules_to_not_convert"
+    return Found(_plan(said, found, skip))
+
+
+def fbgemm_fp8(said: Said) -> Found:
+    """A float32 scale for each output (transformers, integrations/fbgemm_fp8.py, FbgemmFp8Linear)."""
+    return Found(_plan(said, said.format("fp8", channel=True), "modules_to_not_convert"))
+
+
+def gptq(said: Said) -> Found:
+    """GPTQ: the linear modules of layers; `dynamic` overrides some by patterns, `-:` leaves them (GPTQModel)."""
+    said.must("checkpoint_format", "gptq", "gptq_v2")
+    said.must("format", "gptq", "gptq_v2")
+    said.must("pack_dtype", "int32")
+    bits, group = said.integer("bits", 4), said.integer("group_size", 128)
+    found = said.format("gptq", bits=bits, group=group)
+    modules: list[tuple[str, WeightFormat | None]] = []
+    dynamic = said.settings.get("dynamic") or {}
+    if not isinstance(dynamic, Mapping):
+        raise ConfigError(f"dynamic is {brief(dynamic)}, not an object of patterns")
+    for pattern, own in dynamic.items():
+        text = f"re:{pattern.removeprefix('+:').removeprefix('-:')}"
+        own = own if isinstance(own, Mapping) else {}
+        given = {"bits": said.integer("bits", bits, own), "group": said.integer("group_size", group, own)}
+        modules.append((text, None if pattern.startswith("-:") else said.format("gptq", **given)))
+    if said.settings.get("lm_head") is True:
+        modules.append((HEAD, found))
+    inside = said.settings.get("modules_in_block_to_quantize")
+    if inside:
+        names = [name for group in inside for name in ([group] if isinstance(group, str) else group)]
+        return Found(WeightPlan(None, (*modules, *((name, found) for name in names)), text=found.name))
+    return Found(WeightPlan(found, tuple(modules), said.names("modules_to_not_convert")))
+
+
+def awq(said: Said) -> Found:
+    """AWQ: the linear modules of layers, in AutoAWQ's layout; the head always stays (quantizer_awq.py)."""
+    said.must("version", "gemm", "GEMM", "exllama", "ipex")
+    said.must("format", "gemm", "GEMM")
+    bits = said.integer("bits", said.integer("w_bit", 4))
+    group = said.integer("group_size", said.integer("q_group_size", 128))
+    found = said.format("awq", bits=bits, group=group)
+    return Found(WeightPlan(found, (), said.names("modules_to_not_convert")))
+
+
+def bitsandbytes(said: Said) -> Found:
+    """4 bits (fp4 unless told) or LLM.int8 (transformers, BitsAndBytesConfig)."""
+    four = said.settings.get("load_in_4bit", said.settings.get("_load_in_4bit"))
+    eight = said.settings.get("load_in_8bit", said.settings.get("_load_in_8bit"))
+    if four is True:
+        said.must("bnb_4bit_quant_type", "nf4", "fp4")
+        found = said.format(
+            str(said.settings.get("bnb_4bit_quant_type") or "fp4"),
+            double=said.settings.get("bnb_4bit_use_double_quant") is True,
+            block=said.integer("bnb_4bit_blocksize", 64),
+        )
+    elif eight is True:
+        if said.settings.get("llm_int8_has_fp16_weight") is True:
+            return Found(None)
+        found = said.format("int8")
+    else:
+        return Found(None)
+    return Found(_plan(said, found, "llm_int8_skip_modules"))
+
+
+def mxfp4(said: Said) -> Found:
+    """gpt-oss: the experts alone (transformers, integrations/mxfp4.py)."""
+    return Found(WeightPlan(said.format("mxfp4"), (), said.names("modules_to_not_convert")))
+
+
+def compressed_tensors(said: Said) -> Found:
+    """compressed-tensors (quantization/quant_config.py, quant_scheme.py): groups of modules with a scheme each."""
+    sparsity = said.settings.get("sparsity_config") or {}
+    if not isinstance(sparsity, Mapping) or sparsity.get("format", "dense") != "dense":
+        raise ConfigError(f"sparsity_config {brief(sparsity)} is not known: dense weights are")
+    groups = said.settings.get("config_groups")
+    if not isinstance(groups, Mapping):
+        raise ConfigError(f"config_groups is {brief(groups)}, not an object of groups")
+    whole: WeightFormat | None = None
+    kinds: tuple[str, ...] = (LAYERS, OTHERS)
+    modules: list[tuple[str, WeightFormat | None]] = []
+    names: list[str] = []
+    for name, group in groups.items():
+        if not isinstance(group, Mapping):
+            raise ConfigError(f"config_groups.{name} is {brief(group)}, not an object")
+        if group.get("weights") is None:
+            continue
+        found = _scheme(said, f"config_groups.{name}", group)
+        names += [found.name] if found.name not in names else []
+        targets = group.get("targets") or ["Linear"]
+        for target in targets if isinstance(targets, (list, tuple)) else [targets]:
+            if target == "Linear":
+                whole = found
+            elif target == "Embedding":
+                kinds = (*kinds, EMBEDDINGS)
+            elif not isinstance(target, str) or (target[:1].isupper() and "." not in target):
+                raise ConfigError(f"config_groups.{name} has the target {brief(target)}, a class that is not known")
+            else:
+                modules.append((target, found))
+    if not names:
+        return Found(None, _cache(said.settings.get("kv_cache_scheme"), "kv_cache_scheme"))
+    text = names[0] if len(names) == 1 else f"mixed: {', '.join(names)}"
+    plan = WeightPlan(whole, tuple(modules), said.names("ignore"), kinds, text)
+    return Found(plan, _cache(said.settings.get("kv_cache_scheme"), "kv_cache_scheme"))
+
+
+def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
+    """Returns the format of a group's weights."""
+    args, inputs = group["weights"], group.get("input_activations")
+    if not isinstance(args, Mapping):
+        raise ConfigError(f"{where}.weights is {brief(args)}, not an object")
+    bits, kind, size = said.integer("num_bits", 8, args), args.get("type", "int"), args.get("group_size")
+    strategy = args.get("strategy") or ("group" if size and size > 0 else "channel" if size == -1 else "tensor")
+    stored = group.get("format") or said.settings.get("format")
+    scale = dtype_name(str(args["scale_dtype"]).removeprefix("torch.")) if args.get("scale_dtype") else said.dtype
+    static = isinstance(inputs, Mapping) and inputs.get("dynamic") is False
+    unknown = f"{where}.weights: {bits} bits of {kind}, strategy {strategy}, format {stored} is not known"
+    symmetric = args.get("symmetric", True) is not False
+    if kind == "float" and bits == 8 and strategy in ("tensor", "channel", "block"):
+        block = args.get("block_structure") if strategy == "block" else None
+        side = block[0] if isinstance(block, (list, tuple)) and len(block) == 2 and block[0] == block[1] else 0
+        if strategy == "block" and not side:
+            raise ConfigError(f"{where}.weights has block_structure {brief(block)}, not two equal numbers")
+        found = said.format("fp8", block=side, channel=strategy == "channel", scale=scale)
+        return _with_input_scale(found, scale) if static else found
+    if kind == "float" and bits == 4 and size == 16:
+        found = said.format("nvfp4")
+        return found if isinstance(inputs, Mapping) else _without_input_scale(found)
+    if kind == "float" and bits == 4 and size == 32:
+        return attrs.evolve(said.format("mxfp4"), experts_alone=False)
+    if kind == "int" and stored in ("pack-quantized", "pack_quantized") and strategy in ("group", "channel"):
+        found = said.format("packed", bits=bits, group=size if strategy == "group" else -1, zero=not symmetric)
+        if args.get("actorder") == "group":
+            order = StoredTensor("weight_g_idx", 4, rows=0)
+            return attrs.evolve(found, name=f"{found.name}:order", tensors=(*found.tensors, order))
+        return found
+    if kind == "int" and bits == 8 and strategy == "channel" and symmetric and stored != "naive-quantized":
+        found = said.format("int8", scale=scale)
+        return _with_input_scale(found, scale) if static else found
+    raise ConfigError(unknown)
+
+
+def _with_input_scale(found: WeightFormat, scale: str) -> WeightFormat:
+    """Returns a format with one scale of the inputs for each matrix, in the dtype of the other scales."""
+    size = 4 if scale == "float32" else 2
+    tensors = (*found.tensors, StoredTensor("input_scale", size, 0, 0))
+    return attrs.evolve(found, name=f"{found.name}:static", tensors=tensors)
+
+
+def _without_input_scale(found: WeightFormat) -> WeightFormat:
+    """Returns a format whose inputs are not quantized."""
+    tensors = tuple(tensor for tensor in found.tensors if tensor.name != "input_scale")
+    return attrs.evolve(found, name=f"{found.name}:w4a16", tensors=tensors)
+
+
+def modelopt(said: Said) -> Found:
+    """TensorRT Model Optimizer (modelopt/torch/export/quant_utils.py): one algorithm for all modules but the excluded
+    ones, or `MIXED_PRECISION` with one for each quantized module."""
+    cache = said.settings.get("kv_cache_quant_algo", said.settings.get("kv_cache_scheme"))
+    kv_dtype = _cache(cache, "kv_cache_quant_algo")
+    algorithm = said.settings.get("quant_algo")
+    if algorithm is None and said.settings.get("config_groups") is not None:
+        return attrs.evolve(compressed_tensors(said), kv_dtype=kv_dtype)
+    skip = said.names("exclude_modules") + said.names("ignore")
+    if algorithm is None:
+        return Found(None, kv_dtype)
+    if algorithm != "MIXED_PRECISION":
+        found = _algorithm(said, algorithm, said.settings)
+        return Found(WeightPlan(found, (), skip, (LAYERS, OTHERS)), kv_dtype)
+    layers = said.settings.get("quantized_layers")
+    if not isinstance(layers, Mapping) or not all(isinstance(own, Mapping) for own in layers.values()):
+        raise ConfigError(f"quantized_layers is {brief(layers)}, not an object of modules")
+    modules = tuple((name, _algorithm(said, own.get("quant_algo"), own)) for name, own in layers.items())
+    names = sorted({found.name for _, found in modules})
+    return Found(WeightPlan(None, modules, skip, text=f"mixed: {', '.join(names)}"), kv_dtype)
+
+
+def _algorithm(said: Said, algorithm: Any, settings: Mapping[str, Any]) -> WeightFormat:
+    """Returns the format of one of modelopt's algorithms."""
+    name = str(algorithm).upper()
+    if name == "FP8":
+        return said.format("fp8", static=True)
+    if name == "FP8_PER_CHANNEL_PER_TOKEN":
+        return said.format("fp8", channel=True)
+    if name == "NVFP4":
+        return said.format("nvfp4", group=said.integer("group_size", 16, settings))
+    if name == "W4A16_NVFP4":
+        return _without_input_scale(said.format("nvfp4", group=said.integer("group_size", 16, settings)))
+    if name == "MXFP8":
+        return said.format("mxfp8")
+    known = "FP8, FP8_PER_CHANNEL_PER_TOKEN, NVFP4, W4A16_NVFP4, MXFP8, MIXED_PRECISION"
+    raise ConfigError(f"quant_algo is {brief(algorithm)}, which is not known; known: {known}")
+
+
+def _cache(said: Any, key: str) -> str:
+    """Returns the dtype of the cache. Raises ConfigError for one that is not known."""
+    if said is None or said == "auto":
+        return ""
+    if isinstance(said, Mapping):
+        bits, kind = said.get("num_bits", 8), said.get("type", "int")
+        said = "fp8" if (bits, kind) == (8, "float") else "int8" if (bits, kind) == (8, "int") else said
+    found = CACHES.get(said.lower()) if isinstance(said, str) else None
+    if found is None:
+        raise ConfigError(f"{key} is {brief(said)}, which is not known; known: FP8, INT8")
+    return found
+
+
+def mlx(said: Said) -> Found:
+    """MLX (mlx.nn.quantize): every linear module and table, and modules with settings of their own or false."""
+    whole = _mlx(said, said.settings)
+    modules = tuple(
+        (name, None if own is False else _mlx(said, {**said.settings, **own}))
+        for name, own in said.settings.items()
+        if own is False or isinstance(own, Mapping)
+    )
+    # in mlx-lm the router of DeepSeek's kind of experts is an array, no module
+    arrays = ("mlp.gate",) if said.content.get("n_routed_experts") is not None else ()
+    names = sorted({found.name for _, found in modules if found is not None and found.name != whole.name})
+    text = f"mixed: {', '.join([whole.name, *names])}" if names else whole.name
+    return Found(WeightPlan(whole, modules, arrays, (LAYERS, OTHERS, ROUTERS, EMBEDDINGS), text))
+
+
+def _mlx(said: Said, settings: Mapping[str, Any]) -> WeightFormat:
+    mode = settings.get("mode", "affine")
+    if mode == "affine":
+        return said.format(
+            "mlx", bits=said.integer("bits", 4, settings), group=said.integer("group_size", 64, settings)
+        )
+    if mode in ("mxfp4", "mxfp8"):
+        return attrs.evolve(said.format(mode), experts_alone=False)
+    if mode == "nvfp4":  # no scale of the whole matrix
+        found = said.format("nvfp4")
+        tensors = tuple(tensor for tensor in found.tensors if tensor.name in ("weight", "weight_scale"))
+        return attrs.evolve(found, name="mlx:nvfp4", tensors=tensors)
+    raise ConfigError(f"mode is {brief(mode)}, which is not known; known: affine, mxfp4, mxfp8, nvfp4")
+
+
+def _keys(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+METHODS: Mapping[str, Method] = {
+    "fp8": Method(
+        fp8,
+        _keys("weight_block_size modules_to_not_convert ignored_layers activation_scheme fmt scale_fmt expert_dtype"),
+        _keys("modules_to_convert"),
+    ),
+    "fbgemm_fp8": Method(fbgemm_fp8, _keys("modules_to_not_convert"), _keys("activation_scale_ub")),
+    "gptq": Method(
+        gptq,
+        _keys(
+            "bits group_size lm_head dynamic checkpoint_format format pack_dtype modules_in_block_to_quantize "
+            "modules_to_not_convert"
+        ),
+        _keys(
+            "desc_act sym damp_percent damp_auto_increment static_groups true_sequential model_name_or_path "
+            "model_file_base_name is_marlin_format model_seqlen block_name_to_quantize dataset tokenizer batch_size "
+            "module_name_preceding_first_block pad_token_id use_cuda_fp16 use_exllama exllama_config disable_exllama "
+            "max_input_length cache_block_outputs backend meta hyb_act act_group_aware quantizer uniform mse v2 "
+            "awq_gemm_checkpoint"
+        ),
+        ("desc_act", "damp_percent"),
+    ),
+    "awq": Method(
+        awq,
+        _keys("bits w_bit group_size q_group_size version format modules_to_not_convert"),
+        _keys(
+            "zero_point do_fuse fuse_max_seq_len modules_to_fuse backend exllama_config sym desc_act pack_method "
+            "true_sequential quantizer meta"
+        ),
+        ("w_bit", "q_group_size", "zero_point"),
+    ),
+    "bitsandbytes": Method(
+        bitsandbytes,
+        _keys(
+            "load_in_4bit _load_in_4bit load_in_8bit _load_in_8bit bnb_4bit_quant_type bnb_4bit_use_double_quant "
+            "bnb_4bit_blocksize llm_int8_skip_modules llm_int8_has_fp16_weight"
+        ),
+        _keys("bnb_4bit_compute_dtype bnb_4bit_quant_storage llm_int8_threshold llm_int8_enable_fp32_cpu_offload"),
+        ("load_in_4bit", "load_in_8bit", "_load_in_4bit", "_load_in_8bit"),
+    ),
+    "mxfp4": Method(mxfp4, _keys("modules_to_not_convert")),
+    "modelopt": Method(
+        modelopt,
+        _keys(
+            "quant_algo kv_cache_quant_algo kv_cache_scheme exclude_modules ignore quantized_layers group_size "
+            "config_groups"
+        ),
+        _keys("has_zero_point pre_quant_scale"),
+        ("quant_algo", "kv_cache_quant_algo"),
+    ),
+    "compressed-tensors": Method(
+        compressed_tensors,
+        _keys("config_groups ignore format kv_cache_scheme sparsity_config"),
+        _keys("quantization_status global_compression_ratio transform_config run_compressed use_optimized_inference"),
+        ("config_groups",),
+    ),
+    "mlx": Method(mlx, _keys("bits group_size mode"), marks=("bits", "group_size"), modules=True),
+}
+"""The methods by the names that files give them, those without a name by their marks, in this order."""

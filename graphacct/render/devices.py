@@ -1,0 +1,109 @@
+"""Whether a model fits on devices, as tables: one of the devices, and one of the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphacct.footprint.device_fit import DeviceFit, WayOut
+from graphacct.footprint.memory import Memory
+from graphacct.phases import TRAIN
+from graphacct.render.listing import capacity
+from graphacct.render.memory import UNMODELLED, UNMODELLED_IN_INFERENCE, device_facts, terms
+from graphacct.render.printable import printable
+from graphacct.render.sheet import Column, Line, Sheet, key_notes
+from graphacct.render.units import bytes_
+
+
+def rows(memory: Memory) -> list[dict[str, Any]]:
+    """Returns one row per device for CSV, without the ways out."""
+    return [device_facts(item) for item in memory.devices]
+
+
+def sheets(memory: Memory, binary: bool = False) -> list[Sheet]:
+    """Returns the sheet of the devices, and if some are too small, that of the ways out for the largest of those."""
+    failing = [item for item in memory.devices if not item.fits]
+    shown = [_devices(memory, binary)]
+    if failing:
+        shown.append(_ways_out(max(failing, key=lambda item: item.capacity), binary))
+    return shown
+
+
+def _devices(memory: Memory, binary: bool) -> Sheet:
+    columns = [Column("Device", whole=True), Column("Memory"), Column("Fits"), Column("Headroom", True)]
+    sizes = [
+        (title, name)
+        for title, name in (("Largest batch", "largest_batch"), ("Longest seq_len", "longest_seq_len"))
+        if any(getattr(item, name) is not None for item in memory.devices)
+    ]
+    columns += [Column(title, True) for title, _ in sizes]
+    lines = [
+        Line(
+            (
+                printable(item.device.name),
+                capacity(item.capacity, item.device.nominal, binary),
+                *_answer(item, binary),
+                *(_size(getattr(item, name)) for _, name in sizes),
+            )
+        )
+        for item in memory.devices
+    ]
+    missing = memory.coverage.uncosted
+    return Sheet(
+        printable(memory.model),
+        terms(memory),
+        tuple(columns),
+        tuple(lines),
+        None,
+        tuple(_notes(memory, bool(sizes), binary)),
+        f"incomplete: {printable(memory.coverage)}" if missing else "",
+    )
+
+
+def _notes(memory: Memory, sizes: bool, binary: bool) -> list[str]:
+    parts = {
+        "parameters": memory.parameters + memory.buffers,
+        "inputs": memory.inputs,
+        "gradients": memory.gradients,
+        "optimizer state": memory.optimizer_state,
+        "activations": memory.peak,
+    }
+    said = ", ".join(f"{name} {bytes_(size, binary)}" for name, size in parts.items() if size)
+    notes = [f"needs {bytes_(memory.total, binary)}: {said}"]
+    if not sizes:
+        notes.append("a finished graph has one size: no largest batch, no longest sequence")
+    limits = {f"no larger batch: {item.batch_limit}" for item in memory.devices if item.batch_limit}
+    limits |= {f"no longer sequence: {item.seq_len_limit}" for item in memory.devices if item.seq_len_limit}
+    notes += [printable(limit) for limit in sorted(limits)]
+    if any(item.device.nominal for item in memory.devices):
+        notes.append("nominal: the product's size in GB of 10⁹ bytes, not what the device reports")
+    not_in_it = UNMODELLED if memory.phase == TRAIN else UNMODELLED_IN_INFERENCE
+    return [*notes, not_in_it, *key_notes(memory.config_keys)]
+
+
+def _answer(item: DeviceFit | WayOut, binary: bool) -> tuple[str, str]:
+    return "yes" if item.fits else "no", bytes_(item.headroom_bytes, binary)
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size:,}" if size else "none"
+
+
+def _ways_out(item: DeviceFit, binary: bool) -> Sheet:
+    lines = [Line((_options(way), bytes_(way.total, binary), *_answer(way, binary))) for way in item.ways_out]
+    notes = [] if lines else ["none was found that needs less"]
+    if any("zero" in way.options for way in item.ways_out):
+        notes.append("the batch is that of one rank")
+    columns = (Column("With", whole=True), Column("Needs", True), Column("Fits"), Column("Headroom", True))
+    title = f"ways out for {printable(item.device.name)}"
+    return Sheet(title, capacity(item.capacity, item.device.nominal, binary), columns, tuple(lines), None, tuple(notes))
+
+
+def _options(way: WayOut) -> str:
+    """Returns the options in words: `recompute full, optimizer adamw-8bit`."""
+    options: Mapping[str, Any] = way.options
+    return ", ".join(f"{name} {_text(value)}" for name, value in options.items())
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(printable, value)) if isinstance(value, (list, tuple)) else printable(value)

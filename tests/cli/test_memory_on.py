@@ -1,0 +1,80 @@
+"""graphacct memory --on, and graphacct list devices."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphacct import memory
+from graphacct.render.memory import to_dict
+
+SMALL = ["gpt2", "--seq-len", "16", "--set", "n_layer=3"]
+OPTIONS: dict[str, Any] = {"seq_len": 16, "set": {"n_layer": 3}}
+
+
+def test_json_is_what_python_gives(run: Any) -> None:
+    """The same words in both."""
+    result = run("memory", *SMALL, "--on", "t4,h100", "--format", "json")
+    assert json.loads(result.stdout) == json.loads(json.dumps(to_dict(memory("gpt2", on="t4,h100", **OPTIONS))))
+
+
+def test_csv_has_a_row_for_each_device(run: Any) -> None:
+    """Without the ways out, which JSON has."""
+    rows = list(csv.DictReader(StringIO(run("memory", *SMALL, "--on", "all", "--format", "csv").stdout)))
+    assert len(rows) == 41
+    row = next(row for row in rows if row["name"] == "RTX-4090")
+    assert (row["capacity"], row["nominal"], row["fits"]) == ("24000000000", "true", "true")
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_tables(run: Any, form: str, tmp_path: Path) -> None:
+    """One of the devices, and one of the ways out for the largest that is too small; a file has both."""
+    (tmp_path / "mine.toml").write_text(
+        '[[device]]\nname = "tiny"\nmemory_bytes = 1000000\n[[device]]\nname = "less"\nmemory_bytes = 100\n'
+    )
+    asked = ["memory", *SMALL, "--on", f"{tmp_path / 'mine.toml'},rtx-4090", "--format", form]
+    shown = run(*asked).stdout
+    for words in ("RTX-4090", "24.0 GB nominal", "nominal: the product", "ways out for tiny", "recompute full", "none"):
+        assert words in shown
+    assert "ways out for less" not in shown
+    run(*asked, "-o", str(tmp_path / "out.txt"))
+    assert "ways out for tiny" in (tmp_path / "out.txt").read_text()
+    only = run("memory", *SMALL, "--on", "h100", "--format", form).stdout
+    assert "ways out" not in only
+    assert "nominal" not in only
+
+
+def test_list_devices(run: Any) -> None:
+    """Every device with its memory and its source; the conflicts are in JSON and CSV."""
+    shown = run("list", "devices").stdout
+    assert shown.startswith("devices: 41")
+    assert "24.0 GB nominal" in shown
+    items = json.loads(run("list", "devices", "--format", "json").stdout)["items"]
+    sxm = next(item for item in items if item["name"] == "H100-SXM")
+    assert (sxm["memory_bytes"], sxm["nominal"], "h100" in sxm["aliases"]) == (85_899_345_920, False, True)
+    assert sxm["source"]
+    assert "3072 GB/s" in sxm["conflicts"]
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--on", "a100"], 1, "device 'a100' may be A100-SXM4-40GB, A100-SXM4-80GB or A100-PCIe-80GB: name one"),
+        (["--on", "h1000"], 1, "unknown device 'h1000'; did you mean 'H100-SXM'?"),
+        (["--on", ""], 1, "--on is '', which names no device: write --on h100,a100-80gb or --on all"),
+        (["--on", "none.toml"], 1, "cannot read the devices of 'none.toml': No such file or directory"),
+        (["--on", "h100", "--fits", "24GB"], 2, "--on answers for devices, --fits for one memory: leave --fits out"),
+        (["--on", "h100", "--max-batch"], 2, "--on gives the largest sizes for each device: leave --max-batch out"),
+        (["--on", "h100", "--timeline"], 2, "--on shows devices in place of the parts: leave --timeline out"),
+    ],
+)
+def test_bad_input_ends_in_a_line(run: Any, options: list[str], status: int, words: str) -> None:
+    result = run("memory", *SMALL, *options)
+    assert result.exit_code == status
+    assert words in " ".join(result.stderr.split())
+    assert len(result.stderr.strip().splitlines()) <= 2

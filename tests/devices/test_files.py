@@ -1,0 +1,91 @@
+"""Devices in TOML: the table that comes with graphacct, and a user's own file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graphacct import Device
+from graphacct.devices.files import TABLE, read
+from graphacct.devices.find import find_devices
+from graphacct.errors import ConfigError, ReadError
+from graphacct.hooks.manager import default, load
+
+
+def test_the_table_has_a_source_for_every_device() -> None:
+    """41 devices; a capacity is what the device reports, or is marked as nominal: GB of 10^9 bytes."""
+    devices = read(TABLE)
+    assert len(devices) == 41
+    assert all(device.source for device in devices)
+    assert all(device.memory_bytes % 10**9 == 0 for device in devices if device.nominal)
+    by_name = {device.name: device for device in devices}
+    assert (by_name["H100-SXM"].memory_bytes, by_name["H100-SXM"].nominal) == (85_899_345_920, False)
+    assert (by_name["L40S"].memory_bytes, by_name["L40S"].nominal) == (48_305_799_168, False)
+    assert (by_name["RTX-4090"].memory_bytes, by_name["RTX-4090"].nominal) == (24_000_000_000, True)
+    assert "conflict" in by_name["B300-SXM"].conflicts
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    """All its devices are taken; beside registered ones too."""
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        '[[device]]\nname = "box"\nmemory_gb = 12\n\n[[device]]\nname = "slice"\nmemory_bytes = 42949672960\n'
+        'source = "nvidia-smi"\naliases = ["half"]\nmemory_gb = 40\n'
+    )
+    assert read(file) == [
+        Device("box", 12 * 10**9, nominal=True),
+        Device("slice", 42_949_672_960, "nvidia-smi", aliases=("half",)),
+    ]
+    found = find_devices(f"h100,{file}", default().devices)
+    assert [device.name for device in found] == ["H100-SXM", "box", "slice"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has no device: write [[device]], then name"),
+        ("device = 3", "has no device: write [[device]]"),
+        ("device = [3]", "device 1 is 3: write [[device]]"),
+        ("[[device]\n", "is no TOML: "),
+        ("[[device]]\nmemory_gb = 3", "device 1 has no name"),
+        ('[[device]]\nname = "x"', "device 1 (x) has no memory: write memory_gb = 24, or memory_bytes"),
+        ('[[device]]\nname = "x"\nmemory_gb = 1.5', "memory_gb is an integer above 0, not 1.5"),
+        ('[[device]]\nname = "x"\nmemory_bytes = 0', "memory_bytes is an integer above 0, not 0"),
+        ('[[device]]\nname = "x"\nmemory_gb = true', "memory_gb is an integer above 0, not True"),
+        ('[[device]]\nname = "x"\nmemory = 3', "unknown key 'memory'"),
+        ("[[device]]\nname = 3\nmemory_gb = 3", "name is a text, not 3"),
+        ('[[device]]\nname = "x"\nmemory_gb = 3\naliases = "y"', "aliases is a list of texts, not 'y'"),
+        ('[[device]]\nname = "a,b"\nmemory_gb = 3', "a device's name is a text without a comma, not 'a,b'"),
+    ],
+)
+def test_a_fault_in_a_file_names_its_place(tmp_path: Path, text: str, words: str) -> None:
+    """The file, the device, the key and the value."""
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(ReadError) as error:
+        read(file)
+    assert words in str(error.value)
+    assert "mine.toml" in str(error.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match=r"cannot read the devices of '.*none.toml': No such file"):
+        read(tmp_path / "none.toml")
+
+
+def test_a_device_has_bytes() -> None:
+    """A number of gigabytes in a fraction is no number of bytes."""
+    with pytest.raises(ConfigError, match=r"device 'x': memory_bytes is a number of bytes, not 2.5"):
+        Device("x", 2.5)  # type: ignore[arg-type]
+
+
+def test_a_plugin_registers_devices(tmp_path: Path) -> None:
+    """Beside the core's table, and in place of one of its devices if it says so."""
+    file = tmp_path / "cluster.py"
+    file.write_text(
+        "import graphacct\n\n\n@graphacct.hookimpl\ndef graphacct_register_devices():\n"
+        "    return [graphacct.Device('node', 3), graphacct.Device('T4', 5, 'measured', replaces=True)]\n"
+    )
+    devices = load(files=[str(file)]).devices
+    assert (devices["node"].memory_bytes, devices["T4"].memory_bytes, len(devices)) == (3, 5, 42)
