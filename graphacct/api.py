@@ -24,6 +24,7 @@ from graphacct.keywords import (
 from graphacct.models.build import build as build_graph
 from graphacct.models.find import find_model
 from graphacct.models.finished import untrainable
+from graphacct.phases import GENERATE
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
 
@@ -97,6 +98,16 @@ def account(
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
     found = find_model(model, plugins, others.get("set") or {})
+    if others.get("phase") == GENERATE:
+        from graphacct.models.generate import generation
+        from graphacct.reports.generation import generated
+
+        check_no_training(asked, untrainable(found))
+        counted = find_convention(convention, plugins.conventions)
+        return generated(
+            generation(found, others, plugins),
+            lambda graph: rollup(annotate(graph, counted, unknown=unknown, plugins=plugins), plugins, quantities),
+        )
     graph = build_graph(found, plugins=plugins, **others)
     annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":
@@ -144,9 +155,9 @@ def memory(
     """
     plugins = plugins or default()
     if on is None:
-        from graphacct.footprint.memory import memory as measured
+        from graphacct.footprint.generation import memory_of
 
-        return measured(model, unknown=unknown, plugins=plugins, **options)
+        return memory_of(model, unknown=unknown, plugins=plugins, **options)
     from graphacct.devices.find import find_devices
     from graphacct.footprint.on_devices import memory_on
 

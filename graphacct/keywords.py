@@ -36,6 +36,8 @@ class ModelKeywords(TypedDict, total=False):
     attention: str | None
     phase: str | None
     cache_len: Dim | None
+    prompt_len: Dim | None
+    new_tokens: Dim | None
     loss: str | None
     logits: str | None
     kv_dtype: str | None

@@ -93,18 +93,21 @@ def dtype_name(name: object) -> str:
 def computed_dtype(name: object, subject: str = "dtype") -> str:
     """Returns the canonical name of a dtype that a model computes in.
 
-    Raises ConfigError, whose message begins with `subject`, for another dtype, with the way out: weights may be stored
-    so, and a cache.
+    Raises ConfigError, whose message begins with `subject` (`dtype`, or what it is called in a file), for another
+    dtype, with the way out: weights may be stored so, and a cache.
     """
     dtype = dtype_name(name)
     if dtype in COMPUTED:
         return dtype
-    ways = f"{subject} is {', '.join(COMPUTED[:-1])} or {COMPUTED[-1]}"
+    way_out = "" if subject == "dtype" else "add dtype='bf16', and "
     if dtype in FLOATING or dtype in STORED:
-        ways += f"; for weights that are stored so add weights={STORED.get(dtype, 'fp8')!r}"
+        way_out += f"for weights that are stored so add weights={STORED.get(dtype, 'fp8')!r}"
     if dtype in CACHED:
-        ways += f", for such a cache kv_dtype={name!r}"
-    raise ConfigError(f"{subject} {brief(name)}: no model computes in it. {ways}")
+        way_out += f", for such a cache kv_dtype={name!r}"
+    known = f"{', '.join(COMPUTED[:-1])} or {COMPUTED[-1]}"
+    raise ConfigError(
+        f"{subject} {brief(name)}: no model computes in it, but in {known}" + (f"; {way_out}" if way_out else "")
+    )
 
 
 def cache_dtype(name: object) -> str:

@@ -11,7 +11,7 @@ import click
 
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.keywords import DEFAULTS
-from graphacct.phases import PHASES
+from graphacct.phases import GENERATE, PHASES
 from graphacct.sizes import LONGEST, parse_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -141,10 +141,12 @@ MODEL = (
         "--phase",
         "What runs.",
         "forward; train in `memory`",
-        type=OneOf(PHASES),
+        type=OneOf((*PHASES, GENERATE)),
         default=None,
     ),
     _keyword("--cache-len", "In decoding: tokens in the cache.", type=SIZE, metavar="N"),
+    _keyword("--prompt-len", "In generation: tokens of the prompt.", type=SIZE, metavar="N"),
+    _keyword("--new-tokens", "In generation: tokens that each sequence gets.", type=SIZE, metavar="N"),
     _keyword(
         "--loss",
         "In training, one of the model's losses: cross_entropy, sum.",

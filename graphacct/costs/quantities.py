@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError, brief, suggest, unknown
-from graphacct.phases import PHASES
+from graphacct.phases import GENERATE, PHASES, PREFILL
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
@@ -50,6 +50,7 @@ class Quantity:
             division by zero). Reports show it where it is asked for.
         repeats_included: Whether `of_node` includes the repeats already.
         combine: `sum`, or `max`, for which repeats do not multiply. A ratio combines nothing.
+        at_end: Whether a generation has what stands at its end, such as a cache, in place of the sum over its steps.
         phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
         analysis: The entry of `NodeCost.analyses` that it reads, if any. A report that shows none of an entry's
             quantities need not compute it.
@@ -69,6 +70,7 @@ class Quantity:
     of_row: Callable[[Mapping[str, Any]], Any] | None = attrs.field(default=None, kw_only=True)
     repeats_included: bool = attrs.field(default=False, kw_only=True)
     combine: str = attrs.field(default="sum", validator=_one_of("sum", "max"), kw_only=True)
+    at_end: bool = attrs.field(default=False, kw_only=True)
     phase: str = attrs.field(default="", validator=_phases, kw_only=True)
     analysis: str = attrs.field(default="", kw_only=True)
     within: str = attrs.field(default="", kw_only=True)
@@ -92,8 +94,8 @@ class Quantity:
         return self.of_row is None and self.combine == "sum"
 
     def in_phase(self, phase: str) -> bool:
-        """Returns whether reports of a phase have it."""
-        return not self.phase or phase in self.phase.split()
+        """Returns whether reports of a phase have it. A generation has what its prefill has."""
+        return not self.phase or (PREFILL if phase == GENERATE else phase) in self.phase.split()
 
 
 def _core(name: str, unit: str, doc: str, title: str, words: str) -> Quantity:

@@ -18,19 +18,51 @@ WIDER = {"float16": "float32", "bfloat16": "float32", "float32": "float64", "flo
 """Another dtype for each; the difference in bytes read says how many elements of an operand are read."""
 
 
-def as_stored(node: Node, operator: Operator | None, parameter: Parameter, cost: Cost) -> Cost:
-    """Returns the cost of a node, one pass, with one of its parameters read as it is stored."""
+@attrs.frozen
+class StoredRead:
+    """How a node reads a parameter that is stored in another form.
+
+    Attributes:
+        parameter: The parameter.
+        in_dtype: The bytes of what is read, in the dtype of the computation.
+        stored: The bytes of the same as it is stored.
+        copied: Whether a copy in that dtype is written out first, and the node reads the copy.
+    """
+
+    parameter: Parameter
+    in_dtype: Dim
+    stored: Dim
+    copied: bool
+
+    @property
+    def read(self) -> Dim:
+        """The bytes that are read beside those that the operator states."""
+        return self.stored if self.copied else self.stored - self.in_dtype
+
+    @property
+    def written(self) -> Dim:
+        """The bytes that are written beside those that the operator states."""
+        return self.in_dtype if self.copied else 0
+
+
+def stored_read(node: Node, operator: Operator | None, parameter: Parameter) -> StoredRead | None:
+    """Returns how a node reads a parameter; None if it reads nothing of it, or reads it in its dtype."""
     stored, spec = parameter.stored, parameter.spec
     if stored is None or operator is None or spec.dtype not in WIDER:
-        return cost
+        return None
     elements = _elements_read(node, operator, node.inputs.index(parameter))
     if same(elements, 0):
+        return None
+    size = stored.bytes if same(elements, spec.elements) else stored.part(elements)
+    return StoredRead(parameter, elements * WHOLE_BYTES[spec.dtype], size, stored.written_out(node.inputs[0].spec))
+
+
+def as_stored(node: Node, operator: Operator | None, parameter: Parameter, cost: Cost) -> Cost:
+    """Returns the cost of a node, one pass, with one of its parameters read as it is stored."""
+    found = stored_read(node, operator, parameter)
+    if found is None:
         return cost
-    stored_bytes = stored.bytes if same(elements, spec.elements) else stored.part(elements)
-    in_dtype = elements * WHOLE_BYTES[spec.dtype]
-    if stored.written_out(node.inputs[0].spec):
-        return attrs.evolve(cost, read_bytes=cost.read_bytes + stored_bytes, write_bytes=cost.write_bytes + in_dtype)
-    return attrs.evolve(cost, read_bytes=cost.read_bytes - in_dtype + stored_bytes)
+    return attrs.evolve(cost, read_bytes=cost.read_bytes + found.read, write_bytes=cost.write_bytes + found.written)
 
 
 def _elements_read(node: Node, operator: Operator, index: int) -> Dim:

@@ -9,7 +9,7 @@ broadcast to, frees what a node saved when it has run, and recomputes a region w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -17,9 +17,8 @@ import attrs
 from graphacct.decisions import equal, equal_shape
 from graphacct.errors import OperatorError, blame
 from graphacct.execution.backward import BackwardPass, Life, WeightGradient
-from graphacct.execution.gradient_reach import GradientReach, Key
+from graphacct.execution.gradient_reach import GradientReach
 from graphacct.execution.kernels import (
-    RECOMPUTE,
     KernelCall,
     Schedule,
     StackedResult,
@@ -31,7 +30,9 @@ from graphacct.execution.profiles import Profile
 from graphacct.execution.recomputation import NOT_RECOMPUTED, RecomputedRegion, recompute_region
 from graphacct.execution.recorder import BackwardRule, OperandGradients, Recorder
 from graphacct.execution.saved_storages import SavedUse, saved_by
+from graphacct.execution.spans import backward_spans
 from graphacct.execution.tape import NodeRecorder, Tape
+from graphacct.execution.waiting import WaitingGradients
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
 
@@ -86,8 +87,10 @@ class Engine:
             if call.region:
                 self.regions.setdefault(call.region, []).append(position)
         self.recomputations: dict[int, RecomputedRegion] = {}
-        self.buffers: dict[Key, Tensor] = {}  # gradients that wait for the node that they belong to
+        self.ends: dict[int, int] = {}  # of each region, the call whose node runs last
+        self.waiting = WaitingGradients()
         self.starts: list[Tensor] = []
+        self.started: set[Storage] = set()  # the storages of these
         self.passed: list[Tensor] = []  # gradients that a node has given and nobody has got yet
         self.gradients: list[WeightGradient] = []
         self.many: dict[Storage, int] = {}  # the spans of which each repetition has one of the storage
@@ -98,6 +101,7 @@ class Engine:
             like = TensorSpec(tensor.spec.shape, tensor.spec.dtype)
             (start,) = self.tape.make(self.profile.names.start, (), (like,))
             self.starts.append(start)
+            self.started.update(start.storages)
             self._deliver(tensor, start)
         for position in range(len(self.schedule.calls), -1, -1):
             self.tape.position = max(position - 1, 0)
@@ -114,13 +118,8 @@ class Engine:
             Life(storage, birth, max(birth, tape.deaths[storage]), self.many.get(storage, -1))
             for storage, birth in tape.births.items()
         ]
-        spans = []
-        for span in self.schedule.spans:
-            inside = [index for index, call in enumerate(calls) if span.start <= call.position < span.stop]
-            later = (i for i, call in enumerate(calls) if call.position < span.start and call.run != RECOMPUTE)
-            place = 0 if inside else next(later, len(calls))
-            spans.append((inside[0], inside[-1] + 1) if inside else (place, place))
-        return BackwardPass(tuple(calls), tuple(lives), tape.releases, tuple(self.gradients), tuple(spans))
+        spans = backward_spans(self.schedule.spans, calls)
+        return BackwardPass(tuple(calls), tuple(lives), tape.releases, tuple(self.gradients), spans)
 
     def _node(self, call: KernelCall) -> None:
         """Runs the backward node of one call, if a gradient of its outputs has arrived.
@@ -139,7 +138,7 @@ class Engine:
         start again from it until then.
         """
         tape, region = self.tape, call.region
-        received = [self.buffers.pop(self.reach.key(output), None) for output in call.outputs]
+        received = [self.waiting.pop(self.reach.key(output)) for output in call.outputs]
         arrived = [gradient for gradient in received if gradient is not None]
         if not arrived:
             return
@@ -219,9 +218,7 @@ class Engine:
         In place if nobody else has the first one, and it is no view, which would have its source beside it.
         """
         name = self.profile.names.add
-        waiting = (*self.buffers.values(), *self.starts, *self.passed, new)
-        elsewhere = {storage for tensor in waiting for storage in tensor.storages}
-        if self.in_place and old in self.tape.own and elsewhere.isdisjoint(old.storages):
+        if self.in_place and old in self.tape.own and not self._elsewhere(old.storages, new):
             self.tape.record(name, (old, new), (old,))
             total = old
         else:
@@ -229,19 +226,22 @@ class Engine:
         self.tape.touch(old, new)
         return total
 
+    def _elsewhere(self, wanted: Collection[Storage], *others: Tensor) -> bool:
+        """Returns whether other gradients are in any of these storages."""
+        near = {storage for tensor in (*self.passed, *others) for storage in tensor.storages}
+        return any(item in near or item in self.started or self.waiting.has_storage(item) for item in wanted)
+
     def _deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
         """Adds a gradient to what a tensor has got; a parameter's is complete when all its uses have given theirs."""
         key = self.reach.key(tensor)
         if gradient is not None:
-            old = self.buffers.pop(key, None)
-            self.buffers[key] = gradient if old is None else self.add(old, gradient)
+            old = self.waiting.pop(key)
+            self.waiting.put(key, gradient if old is None else self.add(old, gradient))
         if key in self.remaining:
             self.remaining[key] -= 1
-            if not self.remaining[key] and key in self.buffers:
-                whole = self.buffers.pop(key)
-                others = [*self.buffers.values(), *self.starts, *self.passed]
-                shared = any(whole.storage in other.storages for other in others)
-                copied = shared or not equal(whole.spec.bytes, whole.storage.bytes)
+            whole = None if self.remaining[key] else self.waiting.pop(key)
+            if whole is not None:
+                copied = self._elsewhere([whole.storage]) or not equal(whole.spec.bytes, whole.storage.bytes)
                 self.tape.touch(whole)
                 found = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)
                 self.gradients.append(WeightGradient(*found))
@@ -251,7 +251,7 @@ class Engine:
 
         If they meet others, there is a sum for each of the repetitions that one stands for.
         """
-        gradient = self.buffers.pop(stack.stacked, None)
+        gradient = self.waiting.pop(stack.stacked)
         if gradient is None:
             return
         results = stack.results
@@ -261,7 +261,7 @@ class Engine:
             if result.needs_grad:
                 self.passed = parts[index + 1 :]
                 self._deliver(result, part)
-                total = self.buffers.get(self.reach.key(result), part)
+                total = self.waiting.get(self.reach.key(result), part)
                 if index in (stack.many | stack.handed_on) and total is not part:
                     last = self.tape.calls[-1]
                     times = self.schedule.spans[stack.span].times
@@ -272,7 +272,10 @@ class Engine:
 
     def _runs_last(self, region: int) -> int:
         """Returns the position of the first of a region's calls that has a backward node: its node runs last."""
-        return next(i for i in self.regions[region] if self.reach.reaches(self.schedule.calls[i].outputs))
+        if region not in self.ends:
+            calls = self.schedule.calls
+            self.ends[region] = next(i for i in self.regions[region] if self.reach.reaches(calls[i].outputs))
+        return self.ends[region]
 
 
 def default_rule(trace: Recorder, g: Any, *operands: Tensor, **attributes: Any) -> OperandGradients:

@@ -7,15 +7,17 @@ So they can be keys of dictionaries and members of sets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from graphacct.dims import Dim
 from graphacct.graph.graph import Node
-from graphacct.graph.weight_format import StoredWeight
 from graphacct.operators.operator import Application, Operator
 from graphacct.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from graphacct.graph.weight_format import StoredWeight
 
 ACTIVATION, PREEXISTING, INPUT, PARAMETER, TABLE = "activation", "preexisting", "input", "parameter", "table"
 FORWARD, RECOMPUTE, BACKWARD = "forward", "recompute", "backward"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 
 import attrs
@@ -87,10 +88,11 @@ def recompute_region(
             operands = with_copies(call.operands, copies)
             tape.calls.append(attrs.evolve(call, operands=operands, outputs=results, run=RECOMPUTE, position=position))
         ends[position] = tape.now
-    for storage, until in schedule.holds:
-        if storage in copies:
-            inside = [end for position, end in ends.items() if position <= until]
-            tape.deaths[copies[storage]] = max(tape.deaths[copies[storage]], max(inside, default=-1))
+    places = list(ends)  # in order, as the ends are
+    for storage, copy in copies.items():
+        for until in tape.holds.get(storage, ()):
+            before = bisect_right(places, until)
+            tape.deaths[copy] = max(tape.deaths[copy], ends[places[before - 1]] if before else -1)
     # a saved output that took the place of a run is its readers' alone from now on
     tape.free([use for position in taken for use in saved.get(position, ()) if use.storage.kind == ACTIVATION])
     uses_again = {position: [_copy(use, copies) for use in found] for position, found in uses.items()}

@@ -78,15 +78,16 @@ def saved_uses(schedule: Schedule) -> Iterator[SavedUse]:
 
 
 def _needed_by_recompute(calls: Sequence[KernelCall]) -> set[int]:
-    """Returns the recomputed calls that a gradient flows through, and those that make something for such a call in the
-    same region."""
+    """Returns the recomputed calls that a gradient flows through, those that make something for such a call in the
+    same region, and the arguments of a layer's function that no call reads, which a checkpoint keeps as well."""
     found: set[int] = set()
     wanted: set[tuple[int, Storage]] = set()
     for position in range(len(calls) - 1, -1, -1):
         call = calls[position]
         if not call.region:
             continue
-        if _flows(call) or any((call.region, storage) in wanted for storage in storages(call.outputs)):
+        argument = call.operator is not None and call.operator.argument
+        if argument or _flows(call) or any((call.region, storage) in wanted for storage in storages(call.outputs)):
             found.add(position)
             wanted.update((call.region, storage) for storage in _read_by_recompute(call, position))
     return found

@@ -34,6 +34,7 @@ from graphacct.execution.kernels import (
 from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.recorder import single
 from graphacct.execution.regions import Regions
+from graphacct.execution.spans import last_calls, spans_around
 from graphacct.execution.stacking import (
     left_behind,
     repeated_span,
@@ -159,19 +160,10 @@ class Trace:
     def _hold_values(self, end: BodyEnd) -> None:
         """Keeps the values that a scope of the body holds alive until the scope's last kernel."""
         held, start = end.graph.held, self._starts.get(end.place, len(self.calls))
-        last = {scope: self._last_of(scope, start) for scope in set(held.values())}
+        last = last_calls(self.calls, start, set(held.values()))
         for name, scope in held.items():
-            if last[scope] >= 0:
+            if scope in last:
                 self.holds.extend((storage, last[scope]) for storage in self._tensor(end.values[name]).storages)
-
-    def _last_of(self, scope: str, start: int) -> int:
-        """Returns the last call, from a position on, whose node is in a scope; -1 if there is none."""
-        prefix = f"{scope}." if scope else ""
-        for index in range(len(self.calls) - 1, start - 1, -1):
-            name = self.calls[index].node.name
-            if name.startswith(prefix) or name == scope:
-                return index
-        return -1
 
     def apply(self, operator: str, *operands: Tensor, **attributes: Any) -> Tensor:
         """Records one kernel and returns its output."""
@@ -185,9 +177,10 @@ class Trace:
 
     def finish(self) -> None:
         """Ends the pass: the copies of parameters, of every repetition, were alive up to here."""
+        around = spans_around((span.start, span.stop) for span in self.spans) if self.copies.births else {}
         for storage, birth in self.copies.births.items():
             self.holds.append((storage, len(self.calls) - 1))
-            self.left_behind.update((storage, span.start) for span in self.spans if span.start <= birth < span.stop)
+            self.left_behind.update((storage, self.spans[index].start) for index in around.get(birth, ()))
 
     def hold(self, *tensors: Tensor) -> None:
         """Keeps tensors alive until the node's last kernel has run, as a variable of its function does."""

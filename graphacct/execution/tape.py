@@ -25,6 +25,7 @@ class Tape:
         deaths: For each of those, the last call with which it is alive, as far as is known.
         releases: As `BackwardPass.releases`.
         own: The tensors that kernels made, without their views.
+        holds: `Schedule.holds` by storage.
     """
 
     def __init__(self, schedule: Schedule, operators: Mapping[str, Operator]) -> None:
@@ -36,6 +37,9 @@ class Tape:
         self.deaths: dict[Storage, int] = {}
         self.releases: dict[Storage, tuple[int, int]] = {}
         self.own: set[Tensor] = set()
+        self.holds: dict[Storage, list[int]] = {}
+        for storage, until in schedule.holds:
+            self.holds.setdefault(storage, []).append(until)
 
     @property
     def now(self) -> int:

@@ -93,6 +93,7 @@ def explain(report: Report, node: str, quantity: str | None = None, plugins: Plu
     Raises UnknownNameError for a node or quantity that the report does not have, with the closest one, and ConfigError
     for a quantity of another phase.
     """
+    report.check_one_step("an explanation")
     if quantity is not None:
         report.quantity(quantity)
     records = {record.node.name: record for record in report.annotated.costs}
@@ -178,7 +179,9 @@ def _operands(node: Node, operator: Operator | None) -> tuple[str, ...]:
     operands = []
     for index, operand in enumerate(node.inputs):
         label = f"{terms[min(index, len(terms) - 1)].name}: " if terms else ""
-        operands.append(f"{label}{operand.name} {operand.spec}")
+        stored = getattr(operand, "stored", None)
+        form = f", stored as {stored.format.name}" if stored else ""
+        operands.append(f"{label}{operand.name} {operand.spec}{form}")
     return (*operands, *(f"-> {value.name} {value.spec}" for value in node.outputs))
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
+from graphacct.costs.stored_reads import stored_read
 from graphacct.dims import Dim, same
 from graphacct.explanations.formulas import exact_cost, number, ratio_formula
 from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
+    from graphacct.costs.stored_reads import StoredRead
     from graphacct.explanations.parts import Backward, ExplainedPart
     from graphacct.graph.weight_format import StoredWeight
     from graphacct.reports.report import Report
@@ -58,6 +60,11 @@ def forward_line(
     if known is None:
         return ExplainedQuantity(name, "", "", total, total, total)
     value = getattr(record.cost, name)
+    if name in ("read_bytes", "write_bytes"):
+        reads = [stored_read(record.node, operator, item) for item in record.node.parameters if item.stored]
+        found = [item for item in reads if item is not None]
+        if found:
+            return _traffic(name, known, value, total, found)
     if name == "flops":
         parts = f"{number(exact.matmul_flops)} + {number(exact.vector_flops)}"
         return ExplainedQuantity(name, "matmul_flops + vector_flops", parts, known, value, total)
@@ -99,6 +106,26 @@ def ratio_line(report: Report, name: str, figures: Mapping[str, Dim]) -> Explain
     """Returns a ratio of a row's quantities."""
     value = report.figure(name, figures)
     return ExplainedQuantity(name, *ratio_formula(report, name, figures), value, value, value)
+
+
+def _traffic(name: str, known: Dim, value: Dim, total: Dim, reads: Sequence[StoredRead]) -> ExplainedQuantity:
+    """Returns the traffic of a node with stored weights: what its operator states, and what their form changes."""
+    formula, numbers = name, number(known)
+    exact = known
+    for item in reads:
+        which, dtype = item.parameter.name.rpartition(".")[2], item.parameter.spec.dtype
+        form = item.parameter.stored.format.name if item.parameter.stored else ""
+        if name == "read_bytes":
+            exact = exact + item.read
+            formula += f" + {which} as {form}" if item.copied else f" - {which} as {dtype} + {which} as {form}"
+            numbers += "" if item.copied else f" - {number(item.in_dtype)}"
+            numbers += f" + {number(item.stored)}"
+        elif item.copied:
+            exact = exact + item.written
+            formula += f" + {which} written out as {dtype}"
+            numbers += f" + {number(item.in_dtype)}"
+    formula = formula.replace(name, "all operands" if name == "read_bytes" else "all outputs", 1)
+    return ExplainedQuantity(name, formula, numbers, exact, value, total)
 
 
 def _stored(stored: StoredWeight) -> str:

@@ -59,9 +59,19 @@ class DeviceFit:
     ways_out: tuple[WayOut, ...] = ()
 
     @property
+    def name(self) -> str:
+        """The device's name."""
+        return self.device.name
+
+    @property
     def capacity(self) -> int:
         """The device's bytes."""
         return self.device.memory_bytes
+
+    @property
+    def nominal(self) -> bool:
+        """Whether these are the bytes of the product's name and not what the device reports."""
+        return self.device.nominal
 
     @property
     def fits(self) -> bool:

@@ -90,16 +90,16 @@ def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Large
         found[size] = memory
         return True
 
-    low, high = _halved(fits, 1, MOST, 1)
+    low, high = _halved(fits, 1, MOST + 1, 1)
     unit = unit_of(option)
     aligned = unit * (high // unit + 1)
-    if unit > 1 and high < MOST and not limits[high] and fits(aligned):
-        low, _ = _halved(fits, aligned, MOST, unit)
+    if unit > 1 and high <= MOST and not limits[high] and fits(aligned):
+        low, _ = _halved(fits, aligned, MOST + 1, unit)
         high = low + 1
-        while fits(high):
+        while high % unit and fits(high):
             low, high = high, high + 1
     limit = limits.get(high, "")
-    if high == MOST and not limit:
+    if high > MOST:
         limit = f"no larger {option} was tried"
     return Largest(low, found[low], limit)
 
@@ -115,9 +115,7 @@ def _halved(fits: Callable[[int], bool], low: int, high: int, unit: int) -> tupl
     not, by doubling and then halving. `low` fits; `high` is never tried."""
     last = high
     while high - low > unit:
-        middle = min(2 * low, last) if high == last else (low + high) // 2 // unit * unit
-        if middle >= high:
-            break
+        middle = min(2 * low, last - 1) if high == last else (low + high) // 2 // unit * unit
         if fits(middle):
             low = middle
         else:

@@ -9,7 +9,7 @@ A pass without gradients is a step with `NO_BACKWARD_PASS`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -18,11 +18,16 @@ from graphacct.dims import Dim, maximum
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
 from graphacct.execution.kernels import ACTIVATION, PREEXISTING, KernelCall, Schedule, Storage, storages
 from graphacct.execution.saved_storages import SavedUse
+from graphacct.execution.spans import spans_around
 from graphacct.operators.saves import OWN, saved_tensors
 
 Change: TypeAlias = tuple[int, Storage, Dim, int]
 """From the call of this index on, so many more of a storage are alive (fewer if negative); and the span at the end of
 whose repetitions that is, or -1. Calls of the backward pass are numbered on from those of the forward pass."""
+
+
+Around: TypeAlias = Mapping[int, Sequence[int]]
+"""For a call, the indices of the spans that it is in (`spans_around`)."""
 
 
 def live_bytes(
@@ -96,13 +101,15 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
     """
     count = len(schedule.calls)
     births = _births(schedule, saved)
+    around = spans_around((span.start, span.stop) for span in schedule.spans)
+    later = spans_around(backward.spans) if fresh else {}
     leaving = dict.fromkeys([*(use.storage for use in saved), *storages(schedule.outputs)])
-    yield from _forward_changes(schedule, births, leaving)
+    yield from _forward_changes(schedule, around, births, leaving)
     staying = _loss(schedule)
     for storage in leaving:
         if storage in births and storage not in staying:
             kernel, position = backward.releases.get(storage, (-1, -1))
-            yield from _releases(schedule, backward, births[storage], storage, count + kernel + 1, position)
+            yield from _releases(schedule, around, backward, births[storage], storage, count + kernel + 1, position)
     # what the backward pass makes; a parameter's complete gradient stays if the step starts without gradients
     complete = {gradient.storage: gradient for gradient in backward.gradients}
     read = _reads(schedule, {gradient.parameter for gradient in backward.gradients}) if fresh else {}
@@ -121,13 +128,13 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
         if goes:
             yield count + life.death + 1, life.storage, -1, -1
         elif gradient is not None:
-            yield from _accumulated(schedule, backward, life.birth, life.storage, read[gradient.parameter], many)
+            yield from _accumulated(schedule, later, backward, life.birth, life.storage, read[gradient.parameter], many)
     # torch copies a gradient whose storage others have too: the copy is what stays
     for gradient in backward.gradients if fresh else ():
         if gradient.copied:
             copy = attrs.evolve(gradient.storage, bytes=gradient.bytes)
             yield count + max(gradient.position, 0), copy, 1, -1
-            yield from _accumulated(schedule, backward, gradient.position, copy, read[gradient.parameter])
+            yield from _accumulated(schedule, later, backward, gradient.position, copy, read[gradient.parameter])
 
 
 def _births(schedule: Schedule, saved: Iterable[SavedUse]) -> dict[Storage, int]:
@@ -143,7 +150,9 @@ def _births(schedule: Schedule, saved: Iterable[SavedUse]) -> dict[Storage, int]
     return births
 
 
-def _forward_changes(schedule: Schedule, births: dict[Storage, int], lasting: Iterable[Storage]) -> Iterator[Change]:
+def _forward_changes(
+    schedule: Schedule, around: Around, births: dict[Storage, int], lasting: Iterable[Storage]
+) -> Iterator[Change]:
     """Yields the changes of the forward pass, at whose end the `lasting` storages are alive."""
     deaths: dict[Storage, int] = {}
     for position, call in enumerate(schedule.calls):
@@ -156,7 +165,7 @@ def _forward_changes(schedule: Schedule, births: dict[Storage, int], lasting: It
     for storage, birth in births.items():
         made: Dim = 1
         staying: Dim = 1
-        for position, others, left in _earlier(schedule, birth, storage, storage in stays):
+        for position, others, left in _earlier(schedule, around, birth, storage, storage in stays):
             yield position, storage, left - others if storage.kind == PREEXISTING else left, -1
             made = made + others
             staying = staying + left
@@ -165,21 +174,29 @@ def _forward_changes(schedule: Schedule, births: dict[Storage, int], lasting: It
             yield deaths[storage] + 1, storage, -staying, -1
 
 
-def _earlier(schedule: Schedule, birth: int, storage: Storage, lasting: bool) -> Iterator[tuple[int, Dim, Dim]]:
+def _earlier(
+    schedule: Schedule, around: Around, birth: int, storage: Storage, lasting: bool
+) -> Iterator[tuple[int, Dim, Dim]]:
     """Yields for each span around a storage's birth its start, how many such storages all repetitions but the last make
     there, and how many of those they leave behind: all if it lasts or is stacked up there, otherwise none."""
     made: Dim = 1
     staying: Dim = 1
-    for span in schedule.spans:  # inner ones come before the ones around them
-        if span.start <= birth < span.stop:
-            left_behind = lasting or (storage, span.start) in schedule.left_behind
-            yield span.start, made * (span.times - 1), staying * (span.times - 1) if left_behind else 0
-            made = made * span.times
-            staying = staying * span.times if left_behind else staying
+    for index in around.get(birth, ()):  # inner ones come before the ones around them
+        span = schedule.spans[index]
+        left_behind = lasting or (storage, span.start) in schedule.left_behind
+        yield span.start, made * (span.times - 1), staying * (span.times - 1) if left_behind else 0
+        made = made * span.times
+        staying = staying * span.times if left_behind else staying
 
 
 def _releases(
-    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, when: int, position: int
+    schedule: Schedule,
+    around: Around,
+    backward: BackwardPass,
+    birth: int,
+    storage: Storage,
+    when: int,
+    position: int,
 ) -> Iterator[Change]:
     """Yields how the backward pass frees a saved storage, `when` the node of the forward call at `position` has run.
 
@@ -189,9 +206,8 @@ def _releases(
     """
     inside: Dim = 1
     together: Dim = 1
-    for index, span in enumerate(schedule.spans):
-        if not span.start <= birth < span.stop:
-            continue
+    for index in around.get(birth, ()):
+        span = schedule.spans[index]
         if span.block[0] <= position < span.block[1]:
             end = len(schedule.calls) + backward.spans[index][1]
             yield end, storage, -(inside * (span.times - 1)), index
@@ -212,7 +228,13 @@ def _reads(schedule: Schedule, parameters: Collection[Storage]) -> dict[Storage,
 
 
 def _accumulated(
-    schedule: Schedule, backward: BackwardPass, birth: int, storage: Storage, read: tuple[int, int], many: Dim = 1
+    schedule: Schedule,
+    around: Around,
+    backward: BackwardPass,
+    birth: int,
+    storage: Storage,
+    read: tuple[int, int],
+    many: Dim = 1,
 ) -> Iterator[Change]:
     """Yields how many more of a gradient that stays there are when all repetitions of the spans around its kernel have
     run, which makes `many` of it.
@@ -221,9 +243,9 @@ def _accumulated(
     share the parameter and its gradient: one is made, though in the span.
     """
     inside = many
-    for index, span in enumerate(schedule.spans):
-        start, stop = backward.spans[index]
-        if start <= birth < stop and span.start <= read[0] and read[1] < span.stop:
+    for index in around.get(birth, ()):
+        span, stop = schedule.spans[index], backward.spans[index][1]
+        if span.start <= read[0] and read[1] < span.stop:
             yield len(schedule.calls) + stop, storage, inside * (span.times - 1), index
             inside = inside * span.times
 

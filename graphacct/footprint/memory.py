@@ -78,6 +78,8 @@ class Memory:
         peak_in: Whether that is in the `forward` or the `backward` pass, or in a `recompute`.
         live_at_peak: What is alive there, the largest first; empty if sizes are symbols.
         timeline: The kernels in order, with what is alive after each.
+        peak_phase: Of a generation, the phase of the step that needs the most: `prefill` or `decode`.
+        peak_cache_len: Of a generation whose highest step decodes, the tokens in its cache before it; else None.
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
         config_keys: What became of the keys of the model's config.json; None for a model without one.
         devices: Whether it fits on the devices that were asked for (`on`), and what would fit.
@@ -113,6 +115,8 @@ class Memory:
     timeline: tuple[TimelineRow, ...]
     coverage: Coverage
     config_keys: ConfigKeys | None = None
+    peak_phase: str = ""
+    peak_cache_len: int | None = None
     devices: tuple[DeviceFit, ...] = ()
     conditions: tuple[Any, ...] = ()
 

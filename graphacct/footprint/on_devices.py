@@ -13,25 +13,26 @@ import attrs
 from graphacct.devices.device import Device
 from graphacct.errors import ConfigError, GraphacctError
 from graphacct.footprint.device_fit import DeviceFit, WayOut
-from graphacct.footprint.memory import Memory, memory, total
+from graphacct.footprint.generation import memory_of, total_of
+from graphacct.footprint.memory import Memory
 from graphacct.footprint.sweep import LargestSize, largest_sizes
 from graphacct.footprint.ways_out import ways_out
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
-from graphacct.phases import DECODE
+from graphacct.phases import DECODE, GENERATE
 
 
 def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins: Plugins, **options: Any) -> Memory:
     """Returns the memory of a model, with an answer for each device. The other arguments are those of `memory`, and so
     are the errors; ConfigError if sizes are symbols or arrays."""
     found = find_model(model, plugins, options.get("set") or {})
-    asked = memory(found, unknown=unknown, plugins=plugins, **options)
+    asked = memory_of(found, unknown=unknown, plugins=plugins, **options)
     if type(asked.total) is not int:
         raise ConfigError(f"whether {asked.model!r} fits needs numbers, and its total is a formula or an array")
 
     def needed(changes: Mapping[str, Any]) -> int:
-        return int(total(found, unknown=unknown, plugins=plugins, **{**options, **changes}))
+        return int(total_of(found, unknown=unknown, plugins=plugins, **{**options, **changes}))
 
     budgets = {device.memory_bytes for device in devices}
     batches = _largest("batch", asked, found, needed, budgets)
@@ -52,6 +53,8 @@ def _largest(
     """Returns the largest batch or sequence for each budget; None if the model has no such size to choose."""
     if isinstance(found, Graph) or option not in ("batch", *found.architecture.sizes):
         return None
+    if option == "seq_len" and asked.phase == GENERATE:
+        return None  # it has two lengths, of which neither is the sequence's
     decoding = option == "seq_len" and asked.phase == DECODE
     size = asked.workload.get(option)
     if decoding:
@@ -64,13 +67,16 @@ def _largest(
 def _smaller(
     ways: Iterable[Mapping[str, Any]], limit: int, needed: Callable[[Mapping[str, Any]], int]
 ) -> Iterable[tuple[Mapping[str, Any], int]]:
-    """Yields the ways that need less than `limit` bytes. One that the model or its plugins do not have is none."""
+    """Yields the ways that need less than `limit` bytes, and less than each part of theirs that was a way before. One
+    that the model or its plugins do not have is none."""
+    before: list[tuple[Mapping[str, Any], int]] = [({}, limit)]
     for way in ways:
         try:
             size = needed(way)
         except GraphacctError:
             continue
-        if size < limit:
+        if all(size < least for part, least in before if part.items() <= way.items()):
+            before.append((way, size))
             yield way, size
 
 

@@ -77,7 +77,7 @@ class _Search:
         if self.steps or (self.unit > 1 and self._larger_multiple(low, high, budget)):
             low, _ = self._bracket(budget, self.unit)
             high = low + 1
-            while self._fits(high, budget):
+            while high % self.unit and self._fits(high, budget):
                 low, high = high, high + 1
         limit = f"no larger {self.option} was tried" if high > MOST else self.refused.get(high, "")
         return LargestSize(low, self.known[low] or 0 if low else 0, limit)

@@ -23,13 +23,13 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.display import display
-from graphacct.graph.weight_format import StoredWeight
 from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import networkx
 
     from graphacct.graph.config_keys import ConfigKeys
+    from graphacct.graph.weight_format import StoredWeight
     from graphacct.operators.operator import Application, Operator
 
 

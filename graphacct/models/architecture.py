@@ -151,6 +151,13 @@ class Architecture:
         self._configured[name] = found
         return found
 
+    def unknown(self, path: str) -> bool:
+        """Returns whether no nested configuration takes a key, given by its path, and it is no setting."""
+        outer, _, inner = path.partition(".")
+        fields = {field.name: field.metadata for field in attrs.fields(self.config)}
+        within = fields.get(self.aliases.get(outer, outer), {}).get(WITHIN)
+        return within is not None and inner not in {field.name for field in attrs.fields(within)}
+
     def preset_keys(self, name: str) -> ConfigKeys:
         """Returns what becomes of the keys of a preset's file that the configuration does not take."""
         found = self.presets[name]

@@ -14,7 +14,7 @@ from graphacct.hooks.manager import Plugins
 from graphacct.models.architecture import Workload
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import fixed, in_phase
-from graphacct.phases import CACHING
+from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL
 from graphacct.tensors import computed_dtype
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def build(
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
     """
+    check_one_step(workload)
     found = find_model(model, plugins, set or {})
     graph = _graph(
         found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
@@ -77,6 +78,18 @@ def build(
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
     return attrs.evolve(graph, config_keys=found.keys) if isinstance(found, ModelChoice) else graph
+
+
+def check_one_step(workload: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a generation, which no single graph is, and for a size of one in another phase."""
+    if workload.get("phase") == GENERATE:
+        raise ConfigError(
+            f"a generation is many steps, each with a graph of its own: report, compare and memory take "
+            f"phase={GENERATE!r}, a graph is that of phase={PREFILL!r} or phase={DECODE!r}"
+        )
+    for name in GENERATION_SIZES:
+        if workload.get(name) is not None:
+            raise ConfigError(f"{name} is a size of a generation: add phase={GENERATE!r}")
 
 
 def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Graph:
@@ -97,7 +110,8 @@ def _stored_as_said(graph: Graph, found: ModelChoice, plugins: Plugins) -> Graph
         assert found.weights is not None
         return _stored(graph, found.weights, plugins)
     except ConfigError as error:
-        raise ConfigError(f"{found.path}: {error}" if found.path else str(error)) from error
+        where = f"{found.path}: " if found.path else ""
+        raise ConfigError(f"{where}{error}\nweights=FORMAT counts them in another format, as 'bf16'") from error
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
@@ -132,7 +146,7 @@ def _graph(
         if found.kv_dtype and "kv_dtype" not in workload and workload.get("phase") in CACHING:
             workload = {**workload, "kv_dtype": found.kv_dtype}
         own = getattr(config, "dtype", None) or found.architecture.dtype
-        dtype = computed_dtype(dtype) if dtype else computed_dtype(own, "the file's dtype")
+        dtype = computed_dtype(dtype) if dtype else computed_dtype(own, "torch_dtype")
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:
         if found.path:

@@ -44,6 +44,17 @@ def size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
     return checked_field(_at_least(minimum), default, metadata=SIZED)
 
 
+def stated_size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
+    """Returns a size of which null in a file is an error, because other readers of the file take it for none."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Dim:
+        if value is None:
+            raise ConfigError(f"{field.name} is null: give a number, or leave it out for the class's default")
+        return _bounded(value, field.name, minimum)
+
+    return checked_field(check, default, metadata=OPTIONAL_SIZE)
+
+
 def switched_size(default: Any, switch: str, *, minimum: int = 1, optional: bool = False) -> Any:
     """Returns a size that means nothing, and may be any value in a file, if the key `switch` is false."""
     check = _optional_size if optional else _at_least(minimum)
@@ -87,7 +98,10 @@ def optional_size(default: Any = None) -> Any:
 
 
 def _optional_size(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
-    return None if value is None else _bounded(value, field.name)
+    try:
+        return None if value is None else _bounded(value, field.name)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; null if there is none") from error
 
 
 def probability(default: float) -> Any:

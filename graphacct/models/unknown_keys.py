@@ -106,6 +106,7 @@ def _changes_nothing(
     if not is_off(value):
         raise ReadError(
             f"{path} is {brief(value)}, which {owner} does not know and which changes the cost{WITHOUT.get(key, '')}"
+            f"\nset={path}=null reads the file without it"
         )
     return True
 

@@ -177,8 +177,11 @@ def _matrix(node: Node, parameter: Parameter, index: int, operator: Operator, pl
     signature = operator.signature
     module = _module(parameter.name)
     kind = ROUTERS if node.name != module else LAYERS if "*" in pattern(module) else OTHERS
+    if _seen_in_parts(node, module, operator):
+        kind = LAYERS if "*" in pattern(module) else OTHERS
     if len(node.inputs) == 1 and kind != ROUTERS and len(parameter.spec.shape) == 2:
-        # kept in memory by a step that does not run it, as torch.nn.Linear stores it
+        # a step keeps it in memory and does not run it, or looks at parts of it; as torch.nn.Linear stores it
+        kind = EMBEDDINGS if node.attributes.get("lookup") else kind
         return _Matrix(kind, *parameter.spec.shape, 1, (place,))
     if len(signature.outputs) != 1 or index != 1 or index >= len(signature.inputs):
         return None
@@ -198,6 +201,14 @@ def _matrix(node: Node, parameter: Parameter, index: int, operator: Operator, pl
     joined = parameter.joined
     matrices = (sizes[lead[0]] if lead else 1) * joined
     return _Matrix(kind, sizes[outside[0]] // joined, sizes[inside[0]], matrices, (place,))
+
+
+def _seen_in_parts(node: Node, module: str, operator: Operator) -> bool:
+    """Returns whether a node in a module's scope only views its weight in another shape, as absorbed attention does
+    before it multiplies by each head's part."""
+    if not node.name.startswith(f"{module}.") or len(node.inputs) != 1:
+        return False
+    return operator.apply([operand.spec for operand in node.inputs], node.attributes).view
 
 
 def _module(name: str) -> str:

@@ -32,6 +32,7 @@ def operator(
     caches: Callable[..., Dim] | None = None,
     caches_next: Callable[..., Dim] | None = None,
     stacks: bool = False,
+    argument: bool = False,
     known_as: Sequence[str] = (),
     more_operands: str = "",
 ) -> Callable[[Callable[..., Work | None]], Operator]:
@@ -93,6 +94,7 @@ def operator(
             caches,
             caches_next,
             stacks,
+            argument,
             tuple(known_as),
             more_operands,
         )

@@ -116,6 +116,8 @@ class Operator:
             given.
         stacks: Whether it stacks the results of a block's repetitions when the block is unrolled. It is a view, or else
             folded and unrolled graphs would not cost the same.
+        argument: Whether it stands for an argument of a layer's function that nothing reads. If the layer runs again in
+            the backward pass, its operand stays until then.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
     """
@@ -139,6 +141,7 @@ class Operator:
     caches: Callable[..., Dim] | None = None
     caches_next: Callable[..., Dim] | None = None
     stacks: bool = False
+    argument: bool = False
     known_as: tuple[str, ...] = ()
     more_operands: str = ""
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)

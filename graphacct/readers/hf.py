@@ -98,11 +98,15 @@ def _choice(
     defaults: bool = False,
 ) -> ModelChoice:
     """Returns the model that the keys describe."""
-    own = {key: value for key, value in overrides.items() if key in content or key in (FAMILY, *QUANTIZED)}
-    content = {**content, **own}
+    content = _overridden(content, overrides)
     architecture = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
-    applied = frozenset(key for key in overrides if key in content and architecture.aliases.get(key, key) not in takes)
+    applied = frozenset(
+        key
+        for key in overrides
+        if (key in content and architecture.aliases.get(key, key) not in takes)
+        or (_inside(content, key) and architecture.unknown(key))
+    )
     quantized = [key for key in QUANTIZED if content.get(key) and key not in takes]
     alone = path and not any(key in overrides for key in QUANTIZED)  # set to null, they are left out
     said = _quantization(content, quantized, path, plugins) if quantized or alone else None
@@ -114,6 +118,25 @@ def _choice(
         return found
     keys = attrs.evolve(keys, not_understood=(*keys.not_understood, *said.not_understood))
     return attrs.evolve(found, keys=keys, weights=said.plan, kv_dtype=said.kv_dtype, problem=said.problem)
+
+
+def _overridden(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the keys of a file with those that a user overrides; a key of a nested object is given by its path."""
+    result = dict(content)
+    for key, value in overrides.items():
+        if key in content or key in (FAMILY, *QUANTIZED):
+            result[key] = value
+        elif _inside(content, key):
+            outer, _, inner = key.partition(".")
+            result[outer] = {**result[outer], inner: value}
+    return result
+
+
+def _inside(content: Mapping[str, Any], key: str) -> bool:
+    """Returns whether a path is that of a key of a nested object."""
+    outer, dot, inner = key.partition(".")
+    held = content.get(outer)
+    return bool(dot) and isinstance(held, Mapping) and inner in held
 
 
 def _quantization(content: Mapping[str, Any], keys: list[str], path: str, plugins: Plugins) -> Quantization | None:

@@ -83,7 +83,7 @@ def _read(
         unknown = _unknown(name, settings, METHODS[method], method)
         found = METHODS[method].read(Said(name, settings, content, kinds))
     except ConfigError as error:
-        return Quantization(problem=f"{name}: {error}\nweights=FORMAT counts them in another format, as 'bf16'")
+        return Quantization(problem=f"{name}: {error}")
     return Quantization(found.plan, found.kv_dtype, unknown)
 
 

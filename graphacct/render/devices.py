@@ -40,8 +40,8 @@ def _devices(memory: Memory, binary: bool) -> Sheet:
     lines = [
         Line(
             (
-                printable(item.device.name),
-                capacity(item.capacity, item.device.nominal, binary),
+                printable(item.name),
+                capacity(item.capacity, item.nominal, binary),
                 *_answer(item, binary),
                 *(_size(getattr(item, name)) for _, name in sizes),
             )
@@ -75,7 +75,7 @@ def _notes(memory: Memory, sizes: bool, binary: bool) -> list[str]:
     limits = {f"no larger batch: {item.batch_limit}" for item in memory.devices if item.batch_limit}
     limits |= {f"no longer sequence: {item.seq_len_limit}" for item in memory.devices if item.seq_len_limit}
     notes += [printable(limit) for limit in sorted(limits)]
-    if any(item.device.nominal for item in memory.devices):
+    if any(item.nominal for item in memory.devices):
         notes.append("nominal: the product's size in GB of 10⁹ bytes, not what the device reports")
     not_in_it = UNMODELLED if memory.phase == TRAIN else UNMODELLED_IN_INFERENCE
     return [*notes, not_in_it, *key_notes(memory.config_keys)]
@@ -95,8 +95,8 @@ def _ways_out(item: DeviceFit, binary: bool) -> Sheet:
     if any("zero" in way.options for way in item.ways_out):
         notes.append("the batch is that of one rank")
     columns = (Column("With", whole=True), Column("Needs", True), Column("Fits"), Column("Headroom", True))
-    title = f"ways out for {printable(item.device.name)}"
-    return Sheet(title, capacity(item.capacity, item.device.nominal, binary), columns, tuple(lines), None, tuple(notes))
+    title = f"ways out for {printable(item.name)}"
+    return Sheet(title, capacity(item.capacity, item.nominal, binary), columns, tuple(lines), None, tuple(notes))
 
 
 def _options(way: WayOut) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.decisions import condition_text
 from graphacct.graph.config_keys import NO_KEYS
+from graphacct.phases import GENERATE
 from graphacct.render.records import plain_value, quantities, ratios_among, ratios_of, records
 
 if TYPE_CHECKING:
@@ -27,10 +28,23 @@ def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
         "schema": SCHEMA,
         **heading(report),
         "total": quantities(report.total) | ratios_of(report, report.total, ratios),
+        **_generation(report),
         "by_scope": records(report, "scope", ratios),
         "by_operator": records(report, "operator", ratios),
         "by_parameter": records(report, "parameter"),
     }
+
+
+def _generation(report: Report) -> dict[str, Any]:
+    """Returns what the report of a generation has besides: per new token, of its two parts, and the cache at the
+    end."""
+    if report.workload.get("phase") != GENERATE:
+        return {}
+    from graphacct.reports.generation import GenerationReport
+
+    assert isinstance(report, GenerationReport)
+    parts = {name: quantities(getattr(report, name)) for name in ("per_token", "prefill", "decode")}
+    return parts | {"kv_cache_bytes": report.total.get("kv_cache_bytes")}
 
 
 def heading(report: Report) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str,
         **{name: plain_value(getattr(memory, name), name) for name in PARTS},
         **{name: _known(getattr(memory, name), name) for name in CACHE},
         **(extra or {}),
+        **({"peak_phase": memory.peak_phase, "peak_cache_len": memory.peak_cache_len} if memory.peak_phase else {}),
         **({"devices": devices(memory)} if memory.devices else {}),
         "peak_at": memory.peak_at or None,
         "peak_in": memory.peak_in or None,
@@ -101,9 +102,9 @@ def devices(memory: Memory) -> list[dict[str, Any]]:
 def device_facts(item: DeviceFit) -> dict[str, Any]:
     """Returns the figures of one device."""
     return {
-        "name": item.device.name,
+        "name": item.name,
         "capacity": item.capacity,
-        "nominal": item.device.nominal,
+        "nominal": item.nominal,
         "total": item.total,
         "fits": item.fits,
         "headroom_bytes": item.headroom_bytes,
@@ -169,7 +170,8 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         lines.append(_line("of which copies of weights", memory.saved_weight_copies, note, memory, binary, 1))
     if not same(memory.kv_cache_bytes, 0):
         token = f"at the end; the next token of each sequence adds {bytes_(memory.kv_bytes_next_token, binary)}"
-        lines.append(_line("of which the cache", memory.kv_cache_bytes, token, memory, binary, 1))
+        label = "the cache of all tokens" if memory.peak_phase else "of which the cache"
+        lines.append(_line(label, memory.kv_cache_bytes, token, memory, binary, 1))
     for item in memory.live_at_peak[:MOST_LIVE]:
         label = printable(item.node) if same(item.count, 1) else f"{printable(item.node)} ×{item.count}"
         lines.append(_line(label, item.bytes, _reason(item), memory, binary, 1))
@@ -183,13 +185,27 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         (Column("Memory"), Column("Bytes", True), Column("Share", True), Column("What it is")),
         tuple(lines),
         Line(("Total", bytes_(memory.total, binary), "", "")),
-        (*notes, UNMODELLED if training else UNMODELLED_IN_INFERENCE, *key_notes(memory.config_keys)),
+        (
+            *notes,
+            *_highest(memory),
+            UNMODELLED if training else UNMODELLED_IN_INFERENCE,
+            *key_notes(memory.config_keys),
+        ),
         f"incomplete: {printable(memory.coverage)}" if missing else "",
     )
 
 
 UNMODELLED = "not in it: the optimizer's own temporaries, the allocator, the CUDA context, workspaces"
 UNMODELLED_IN_INFERENCE = "not in it: the allocator, the CUDA context, workspaces"
+
+
+def _highest(memory: Memory) -> list[str]:
+    """Returns which step of a generation the table is of."""
+    if not memory.peak_phase:
+        return []
+    cached = memory.peak_cache_len
+    which = "the prefill" if cached is None else f"the decoding step on {cached:,} cached tokens"
+    return [f"the highest step of the generation: {which}"]
 
 
 def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:

@@ -13,6 +13,7 @@ import attrs
 from graphacct.dims import dim_text, same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import last, parent
+from graphacct.phases import GENERATE
 from graphacct.render.printable import printable
 from graphacct.render.records import conditions_text, count, uncosted_paths, workload_texts
 from graphacct.render.units import human, params, percent
@@ -41,6 +42,8 @@ TRAINING_COLUMNS = (
 )
 SAID_ALREADY = {"flops": "forward_flops", "forward_matmul_flops": "matmul_flops"}
 """Quantities that equal another one whenever a report has both, each with the other's name."""
+PER_TOKEN = (("flops", ""), ("read_bytes", " read"), ("write_bytes", " written"))
+"""What the line below the table of a generation says, and in which words."""
 OPERATOR = "Operator"
 UNCOSTED = "uncosted"
 
@@ -137,7 +140,7 @@ def sheet(
         (Column(label), *[Column(OPERATOR)] * len(second), *[Column(title(item), True) for item in quantities]),
         tuple(lines),
         Line((_total_label(report), *second, *totals)),
-        (*_rest(report, names, binary), terms(report), *key_notes(report.config_keys)),
+        (*_rest(report, names, binary), *_generation(report, binary), terms(report), *key_notes(report.config_keys)),
         warning(report),
         bars=SHARE in names,
     )
@@ -218,6 +221,22 @@ def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
         if quantity.name not in shown and quantity.name not in said and _stated(report, quantity)
     ]
     return [", ".join(texts)] if texts else []
+
+
+def _generation(report: Report, binary: bool) -> list[str]:
+    """Returns what one new token of a generation costs, and what its two parts do."""
+    if report.workload.get("phase") != GENERATE:
+        return []
+    from graphacct.reports.generation import GenerationReport
+
+    assert isinstance(report, GenerationReport)
+    units = {quantity.name: quantity.unit for quantity in report.quantities}
+    parts = (("per new token", report.per_token), ("prefill", report.prefill), ("all decoding steps", report.decode))
+    texts = [
+        [human(values[name], units[name], binary) + word for name, word in PER_TOKEN if name in values]
+        for _, values in parts
+    ]
+    return ["; ".join(f"{label} {', '.join(text)}" for (label, _), text in zip(parts, texts, strict=True) if text)]
 
 
 def _stated(report: Report, quantity: Quantity) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.checkpoints.verify import MTP, Verification
+from graphacct.checkpoints.verify import MTP, QUANTISED, Verification
 from graphacct.render.printable import printable
 from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import params
@@ -20,7 +20,8 @@ def sheet(found: Verification, checkpoint: str) -> Sheet:
     further = sum(item.kind == MTP for item in found.differences)
     count = len(found.differences) - further
     differ = f"{count:,} tensor differs" if count == 1 else f"{count:,} tensors differ"
-    verdict = "names and shapes are equal" if found.equal else differ
+    packed = ", and bytes of quantised weights," if QUANTISED in found.conversions else ""
+    verdict = f"names and shapes{packed} are equal" if found.equal else differ
     lines = [
         Line((printable(item.name), item.kind, item.model or "–", item.checkpoint or "–"), printable(item.name))
         for item in found.differences

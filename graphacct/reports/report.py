@@ -13,7 +13,8 @@ from graphacct.costs.coverage import Coverage
 from graphacct.costs.quantities import Quantity, not_there
 from graphacct.dims import Dim
 from graphacct.display import display
-from graphacct.errors import unknown
+from graphacct.errors import ConfigError, unknown
+from graphacct.phases import DECODE, GENERATE, PREFILL
 from graphacct.reports.rows import ParameterRow, Row, by_operator, by_parameter, by_scope
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ class Report:
             known = [*found, "share"] if kind == "column" else found
             raise not_there(name, known, {item.name: item for item in self.elsewhere}, kind)
         return found[name]
+
+    def check_one_step(self, what: str) -> None:
+        """Raises ConfigError if this is the report of a generation, which has no one graph; `what` needs one."""
+        if self.workload.get("phase") == GENERATE:
+            raise ConfigError(
+                f"{what} of a generation: it is many steps, each with a graph of its own; take one of them, with "
+                f"phase={PREFILL!r}, or phase={DECODE!r} and cache_len="
+            )
 
     def figure(self, name: str, values: Mapping[str, Dim] | None = None) -> Any:
         """Returns a quantity or ratio of the row with these `values` (`row.values`), or of the whole model:

@@ -151,7 +151,9 @@ def test_a_costly_key_is_an_error_unless_it_is_off(tmp_path: Path) -> None:
         keys(layer_types=["sliding_attention", "full_attention"])
     assert keys(sliding_window=-7, use_sliding_window=False).no_cost == ("sliding_window", "use_sliding_window")
     path = file(tmp_path, {**LLAMA, "sliding_window": 64})
-    with pytest.raises(ReadError, match=r"sliding_window is 64, which llama does not know and which changes the cost"):
+    with pytest.raises(
+        ReadError, match=r"which llama does not know .*\nset=sliding_window=null reads the file without it"
+    ):
         graphacct.build(path)
     assert graphacct.build(path, seq_len=4, set={"sliding_window": None}).name == tmp_path.name
 
@@ -166,6 +168,14 @@ def test_a_switched_off_key_is_not_checked(window: Any) -> None:
     if window is not None:
         with pytest.raises(ReadError, match="sliding_window must be"):
             graphacct.build({**content, "use_sliding_window": True})
+
+
+def test_a_window_of_no_position(tmp_path: Path) -> None:
+    """A window of 0 sees nothing; the message says how a file says that there is none."""
+    path = file(tmp_path, {**LLAMA, "model_type": "mistral", "num_key_value_heads": 4, "sliding_window": 0})
+    with pytest.raises(ReadError, match=r"sliding_window must be positive .*, not 0; null if there is none$"):
+        graphacct.build(path)
+    assert graphacct.build(path, seq_len=4, set={"sliding_window": None}).nodes
 
 
 def test_layers_for_further_tokens_are_said() -> None:
@@ -185,8 +195,11 @@ def test_keys_of_a_tower() -> None:
     assert report.config_keys is not None
     assert report.config_keys.not_understood == ("text_config.frobnicate",)
     assert report.config_keys.no_cost == ("text_config.bos_token_id",)
+    slip = {"model_type": "clip", "text_config": {"hidden_size": 64, "num_layers": 1}}
     with pytest.raises(ReadError, match=r"clip has no text_config.num_layers \(for num_hidden_layers\)"):
-        graphacct.build({"model_type": "clip", "text_config": {"hidden_size": 64, "num_layers": 1}})
+        graphacct.build(slip)
+    found = graphacct.account(slip, seq_len=4, set={"text_config.num_layers": None})
+    assert found.total == graphacct.account({"model_type": "clip", "text_config": {"hidden_size": 64}}, seq_len=4).total
 
 
 def test_settings_of_rotary_positions_that_nobody_knows() -> None:

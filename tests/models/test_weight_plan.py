@@ -168,7 +168,7 @@ def test_adapters_stay_in_the_dtype_of_the_computation() -> None:
         ({"dtype": "int4"}, "for weights that are stored so add weights='int4'"),
         ({"dtype": "fp8"}, "add weights='fp8', for such a cache kv_dtype='fp8'"),
         ({"dtype": "fp4"}, "add weights='nvfp4'"),
-        ({"dtype": "bool"}, "dtype is float64, float32, bfloat16 or float16"),
+        ({"dtype": "bool"}, "dtype 'bool': no model computes in it, but in float64, float32, bfloat16 or float16"),
         ({"kv_dtype": "fp8"}, 'kv_dtype is of a cache: add phase="prefill" or phase="decode"'),
         ({"kv_dtype": "int4", "phase": "decode"}, "kv_dtype 'int4' is no dtype of a cache: it is one of float64"),
     ],
@@ -202,3 +202,44 @@ def test_the_cache_alone_is_in_its_dtype(preset: str) -> None:
         assert small.workload["kv_dtype"] == "float8_e4m3fn"
         costs = [graphacct.account(preset, **options, kv_dtype=kind).total for kind in (None, "fp8")]  # type: ignore[arg-type]
         assert costs[0]["flops"] == costs[1]["flops"]
+
+
+@pytest.mark.parametrize("preset", ["deepseek-v2-lite", "t5-small", "mixtral-8x7b", "gpt2"])
+def test_every_phase_has_the_same_weights(preset: str) -> None:
+    """Also a step that keeps a projection and does not run it, and absorbed attention, which looks at its parts."""
+    phases = ({"phase": "forward"}, {"phase": "prefill", "seq_len": 8}, {"phase": "decode", "cache_len": 8})
+    found = [graphacct.account(preset, weights="int8", **phase).total["param_bytes"] for phase in phases]  # type: ignore[arg-type]
+    assert len({*found}) == 1
+    graph = graphacct.build(preset, phase="decode", cache_len=8)
+    assert graphacct.account(graph.unroll(), weights="int8").total["param_bytes"] == found[0]
+
+
+def test_routers_that_are_computed_in_float32() -> None:
+    """The router's weight is cast before its product, and stays as it is."""
+    found = stored("deepseek-v3", seq_len=8, weights="int8")
+    assert not any("mlp.gate.weight" in name for name in found)
+
+
+def test_the_dtype_of_a_file() -> None:
+    """A file that says float8 is one that the library cannot load; `dtype` says in which it is computed."""
+    content = {"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 1}
+    content |= {"intermediate_size": 128, "vocab_size": 64, "torch_dtype": "float8_e4m3fn"}
+    message = "torch_dtype 'float8_e4m3fn': no model computes in it, but in float64, float32, bfloat16 or float16; add "
+    message += "dtype='bf16', and for weights that are stored so add weights='fp8', for such a cache "
+    with pytest.raises(GraphacctError) as caught:
+        graphacct.account(content, seq_len=8)
+    assert message in str(caught.value)
+    found = graphacct.account(content, seq_len=8, dtype="bf16", weights="fp8")
+    assert (found.workload["dtype"], found.workload["weights"]) == ("bfloat16", "fp8")
+
+
+def test_sizes_as_symbols() -> None:
+    """The bytes of a model are a formula: numbers put in give those of the model with these numbers."""
+    import sympy
+
+    width = sympy.Symbol("width", positive=True, integer=True)
+    for text in ("gptq:4", "nf4:double", "fp8:block=128"):
+        given = {"weights": text, "phase": "decode", "cache_len": 3}
+        formula = graphacct.account("llama-3.2-1b", set={"intermediate_size": width}, **given).total["param_bytes"]
+        number = graphacct.account("llama-3.2-1b", set={"intermediate_size": 8192}, **given).total["param_bytes"]
+        assert formula.subs({width: 8192}) == number  # type: ignore[attr-defined]

@@ -263,6 +263,7 @@ def test_a_row_of_no_whole_blocks_names_the_file(tmp_path: Path) -> None:
     ) as e:
         graphacct.account(path, seq_len=4)
     assert str(e.value).startswith(f"{path}: ")
+    assert str(e.value).endswith("\nweights=FORMAT counts them in another format, as 'bf16'")
 
 
 def test_experts_in_a_file_of_gpt_oss() -> None:

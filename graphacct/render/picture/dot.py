@@ -115,6 +115,7 @@ def draw(
     to draw, PluginError if a style hook fails or does not return attributes.
     Warns with PictureWarning above TOO_MANY boxes.
     """
+    report.check_one_step("a picture")
     plugins = plugins or default()
     quantity = report.quantity(color_by)
     picture = scene(report, plugins, depth, views)

@@ -130,12 +130,12 @@ def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Va
     return b.apply("dropout", x, name=name, p=p) if p and workload.phase == "train" else x
 
 
-def resident(b: Builder, name: str, *parameters: Parameter) -> None:
+def resident(b: Builder, name: str, *parameters: Parameter, lookup: bool = False) -> None:
     """Adds parameters that are in memory but unused in this phase: the first under `name`, the others under `name` and
-    a word."""
+    a word. `lookup` says that they are tables."""
     for index, parameter in enumerate(parameters):
         word = f"_{parameter.name.rpartition('.')[2]}" if index else ""
-        b.apply("resident", parameter, name=f"{name}{word}")
+        b.apply("resident", parameter, name=f"{name}{word}", **({"lookup": True} if lookup else {}))
 
 
 def for_logits(b: Builder, x: Value, workload: Workload) -> Value:

@@ -36,6 +36,14 @@ def test_the_librarys_own_loss_to_the_byte(run: dict[str, Any], tmp_path: Path) 
         assert found.forward_peak == run["forward_peak"]
 
 
+OWN_SIZE: dict[str, dict[str, int]] = {
+    **{family: {"vocab_size": 50000} for family in ("gpt2", "t5", "bart", "clip_text_model")},
+    "clip": {"projection_dim": 512},
+    "clip_vision_model": {"patch_size": 32},
+}
+"""A size of families that name theirs otherwise than SMALL; the others are the class's defaults."""
+
+
 @pytest.mark.parametrize(
     ("content", "loss"),
     [
@@ -65,7 +73,7 @@ def test_the_default_is_the_loss_that_the_class_is_trained_with(
 ) -> None:
     """A cross-entropy needs a single set of logits of words or classes; all others start from the outputs' sum, and
     `sum` stays on request everywhere. The header of the report says which it was."""
-    sizes = {} if content["model_type"] in ("gpt2", "t5", "bart") or "clip" in content["model_type"] else SMALL
+    sizes = OWN_SIZE.get(content["model_type"], SMALL)
     length = {} if "image_size" in content or content["model_type"] == "clip_vision_model" else {"seq_len": 6}
     folder = saved(tmp_path, {**sizes, **content})
     report = graphacct.account(folder, phase="train", quantities=["params"], batch=2, **length)

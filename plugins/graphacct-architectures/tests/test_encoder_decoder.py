@@ -172,3 +172,23 @@ def test_old_and_new_files_say_how_t5_scales() -> None:
     assert old.total == new.total
     assert plain.total["vector_flops"] - new.total["vector_flops"] == 9 * 24
     assert plain.total["params"] == new.total["params"]
+
+
+def test_a_decoder_without_encoder_layers(tmp_path: Path) -> None:
+    """BART with `encoder_layers` 0: 760,836 parameters and 160,333,824 FLOPs, as the library's (transformers 5.24)."""
+    content = {
+        "model_type": "bart",
+        "d_model": 128,
+        "encoder_layers": 0,
+        "decoder_layers": 3,
+        "encoder_ffn_dim": 256,
+        "decoder_ffn_dim": 300,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 8,
+        "vocab_size": 500,
+        "max_position_embeddings": 256,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    total = graphacct.account(tmp_path, seq_len=96, attention="eager", convention="matmul").total
+    assert (total["params"], total["matmul_flops"]) == (760_836, 160_333_824)
+    assert graphacct.memory(tmp_path, seq_len=8).total > 0

@@ -89,3 +89,31 @@ def test_which_layers_have_experts() -> None:
     assert isinstance(layers, tuple)
     kinds = [type(layer.feed_forward).__name__ for layer in layers]
     assert kinds == ["Mlp", "Experts", "Mlp", "Mlp", *["Mlp", "Experts"] * 4]
+
+
+def test_no_experts_are_dense_layers(tmp_path: Path) -> None:
+    """`num_experts` 0: 2,727,168 parameters and 502,136,832 FLOPs, as the library's class (transformers 5.24)."""
+    content = {
+        "model_type": "qwen2_moe",
+        "hidden_size": 256,
+        "intermediate_size": 704,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "vocab_size": 1000,
+        "num_experts": 0,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    total = graphacct.account(tmp_path, seq_len=96, attention="eager", convention="matmul").total
+    assert (total["params"], total["matmul_flops"]) == (2_727_168, 502_136_832)
+    del content["num_experts"]
+    (tmp_path / "config.json").write_text(json.dumps({**content, "model_type": "qwen3_moe", "num_local_experts": 0}))
+    assert not any("experts" in row.path for row in graphacct.account(tmp_path, seq_len=8).by_scope)
+
+
+def test_shared_experts_of_null_are_not_guessed(tmp_path: Path) -> None:
+    """The original code has none then, the library's class refuses the file."""
+    content = {"model_type": "deepseek_v3", "hidden_size": 64, "n_shared_experts": None}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(GraphacctError, match=r"n_shared_experts is null: give a number, or leave it out"):
+        graphacct.account(tmp_path, seq_len=8)

@@ -67,8 +67,8 @@ def forwards() -> list[Any]:
 def test_every_case_is_in_the_table() -> None:
     """A measured model that no test reads would be dead weight: the table names every folder that has a truth."""
     measured = {path.parent.name for path in GOLDENS.glob("*/truth.json")}
-    # test_saved_storages.py, test_inference.py, test_lora.py and test_latent_attention.py have those
-    elsewhere = ("act-", "inference-", "lora-", "absorbed")
+    # the tests of saved storages, inference, lora, quantised bases and latent attention have those
+    elsewhere = ("act-", "inference-", "lora-", "qlora-", "absorbed")
     assert {name for name in measured if not name.startswith(elsewhere)} == set(CASES)
 
 

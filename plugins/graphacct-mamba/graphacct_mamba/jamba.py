@@ -128,8 +128,11 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
         if workload.attention == "eager" and any(isinstance(kind.mix, Attention) for kind in kinds):
             sizes = {"batch": batch, "seq": seq, "keys": workload.positions, "dtype": b.dtype}
             masks = (b.apply("causal_mask", name="causal_mask", **sizes),)
-        b.hold(*masks)
-        x = stack(b, "layers", kinds, lambda kind: body(kind, workload), x, masks)
+        places: tuple[Value, ...] = ()
+        if workload.phase == "train":
+            places = (b.apply("arange", name="position_ids", n=seq),)
+        b.hold(*masks, *places)
+        x = stack(b, "layers", kinds, lambda kind: body(kind, workload, len(masks)), x, (*masks, *places))
         x = norm(b, "final_layernorm", x, "rms_norm")
     if not headed:
         return x
@@ -137,14 +140,17 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
     return linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
 
 
-def body(kind: Layer, workload: Workload) -> Callable[..., Value]:
-    """Returns the body of one kind of layer; only eager attention has a mask."""
+def body(kind: Layer, workload: Workload, masks: int) -> Callable[..., Value]:
+    """Returns the body of one kind of layer. It is given a mask, if attention is eager, and in training position ids,
+    which no layer reads."""
 
-    def run(b: Builder, x: Value, *masks: Value) -> Value:
+    def run(b: Builder, x: Value, *given: Value) -> Value:
         b.hold(x)
+        for ids in given[masks:]:
+            b.apply("unread", ids, name="position_ids")
         y = norm(b, "input_layernorm", x, "rms_norm")
         if isinstance(kind.mix, Attention):
-            tables = {mask_name(kind.mix): mask for mask in masks}
+            tables = {mask_name(kind.mix, workload): mask for mask in given[:masks]}
             with b.scope(kind.mix.module):
                 y, weights = attention(kind.mix, Norm(), workload, b, y, tables)
             b.hold(*weights)

@@ -49,7 +49,14 @@ def relative_buckets(out: TensorSpec) -> Work:
 
 
 @operator("weight: ... -> ...", infer=lambda weight: weight, view=True)
-def resident() -> Work:
+def resident(*, lookup: bool = False) -> Work:
     """A parameter that the model has and that no node reads in this phase, such as those of an encoder that has run
-    before: it is in memory, and there is no work."""
+    before: it is in memory, and there is no work. `lookup` says that it is a table, whose rows are looked up."""
+    return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x: x, view=True, argument=True)
+def unread() -> Work:
+    """An argument that a layer's function is given and does not read, such as position ids: no work. A checkpoint of
+    the layer keeps it until the layer has run again."""
     return Work()

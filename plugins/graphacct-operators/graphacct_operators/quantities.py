@@ -68,6 +68,7 @@ KV_CACHE_BYTES = Quantity(
     kv_cache_bytes,
     "The keys and values in the cache when the phase ends, of all layers and sequences.",
     phase="prefill decode",
+    at_end=True,
     title="KV cache",
 )
 KV_BYTES_PER_TOKEN = Quantity(
@@ -76,6 +77,7 @@ KV_BYTES_PER_TOKEN = Quantity(
     kv_bytes_per_token,
     "What one more token of one sequence adds to the cache, all layers, while no window is full.",
     phase="prefill decode",
+    at_end=True,
     words="each further token of a sequence in the cache, while no window is full,",
 )
 KV_BYTES_NEXT_TOKEN = Quantity(
@@ -84,6 +86,7 @@ KV_BYTES_NEXT_TOKEN = Quantity(
     kv_bytes_next_token,
     "What the next token of one sequence adds to the cache, all layers: nothing in those whose window is full.",
     phase="prefill decode",
+    at_end=True,
     within="kv_bytes_per_token",
     words="here the next token adds",
 )

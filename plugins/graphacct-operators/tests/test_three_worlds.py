@@ -128,6 +128,7 @@ CASES = {
     "full": lambda s, d: ([], {"shape": (s, d)}),
     "relative_buckets": lambda s, t: ([], {"queries": s, "keys": t}),
     "resident": lambda d, t: ([f(d, t)], {}),
+    "unread": lambda d, t: ([f(d, t)], {}),
     "kv_cache": lambda s, d: ([], {"shape": (1, 2, s, d)}),
     "kv_keep": lambda b, s, d: ([TensorSpec((b, 2, s + 1, d))], {"length": s}),
 }

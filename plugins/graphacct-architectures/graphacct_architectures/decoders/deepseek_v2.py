@@ -27,7 +27,7 @@ class DeepseekV2Config(LatentConfig):
     mlp_bias: bool = fields.flag(False)
     moe_intermediate_size: Dim = fields.size(1407)
     n_routed_experts: Dim = fields.size(64)
-    n_shared_experts: Dim = fields.size(2)
+    n_shared_experts: Dim = fields.stated_size(2)
     topk_method: str = fields.choice(GREEDY, (GREEDY, GROUPED))
     n_group: Dim | None = fields.optional_size()
     topk_group: Dim | None = fields.optional_size()

@@ -30,7 +30,7 @@ class DeepseekV3Config(LatentConfig):
     first_k_dense_replace: Dim = fields.size(3, minimum=0)
     moe_intermediate_size: Dim = fields.size(2048)
     n_routed_experts: Dim = fields.size(256)
-    n_shared_experts: Dim = fields.size(1)
+    n_shared_experts: Dim = fields.stated_size(1)
     num_experts_per_tok: Dim | None = fields.optional_size(8)
     n_group: Dim = fields.size(8)
     topk_group: Dim = fields.size(4)

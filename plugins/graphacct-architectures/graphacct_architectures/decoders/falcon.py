@@ -125,7 +125,7 @@ def describe(config: FalconConfig) -> Decoder:
         norm="ln_f",
         norm_kind=NORM,
         tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", rotary),),
+        rotary_tables=(("rotary_emb", d_head),),
     )
 
 

@@ -115,6 +115,7 @@ def layer(config: GPTNeoConfig, window: Dim | None) -> Layer:
             out="out_proj",
             out_bias=True,
             window=window,
+            window_stored=True,
             window_cached=False,
             scaled=False,
             upcast="scores",

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, same
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
@@ -47,7 +47,7 @@ class Qwen2MoeConfig(SparseQwenConfig):
     intermediate_size: Dim = fields.size(5632)
     num_attention_heads: Dim = fields.size(16)
     num_key_value_heads: Dim | None = fields.optional_size(16)
-    num_experts: Dim = fields.size(60)
+    num_experts: Dim = fields.size(60, minimum=0)
     num_experts_per_tok: Dim = fields.size(4)
     moe_intermediate_size: Dim = fields.size(1408)
     shared_expert_intermediate_size: Dim = fields.size(5632)
@@ -76,8 +76,11 @@ def describe(config: Qwen2MoeConfig) -> Decoder:
     )
     activation = ACTIVATIONS[config.hidden_act]
     shared = Mlp(config.shared_expert_intermediate_size, activation, module="shared_expert")
-    experts = many_experts(config, config.num_experts, "num_experts", shared=shared, shared_gate="shared_expert_gate")
     dense = Mlp(config.intermediate_size, activation)
+    experts: Mlp | Experts = dense  # the class builds a dense network if there are no experts
+    if not same(config.num_experts, 0):
+        more = {"shared": shared, "shared_gate": "shared_expert_gate"}
+        experts = many_experts(config, config.num_experts, "num_experts", **more)
 
     def slides(index: int) -> bool:
         return index % 2 == 0 and bool(index < config.max_window_layers)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, same
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.description import Decoder, Experts, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder
 from graphacct_architectures.decoders.parts.sparse import layered
 from graphacct_architectures.decoders.qwen2_moe import SparseQwenConfig, many_experts
@@ -24,7 +24,7 @@ class Qwen3MoeConfig(SparseQwenConfig):
     num_key_value_heads: Dim | None = fields.optional_size(4)
     attention_bias: bool = fields.flag(False)
     use_qk_norm: bool = fields.always(True)
-    num_local_experts: Dim = fields.size(128)
+    num_local_experts: Dim = fields.size(128, minimum=0)
     num_experts_per_tok: Dim = fields.size(8)
     moe_intermediate_size: Dim = fields.size(768)
 
@@ -36,8 +36,10 @@ def describe(config: Qwen3MoeConfig) -> Decoder:
     if other is not None:
         raise ConfigError(f"layer_types has {brief(other)}: every layer of this configuration has {only}")
     attention = normed_heads(config, config.window)
-    experts = many_experts(config, config.num_local_experts, "num_experts")
     dense = Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act])
+    experts: Mlp | Experts = dense  # the class builds a dense network if there are no experts
+    if not same(config.num_local_experts, 0):
+        experts = many_experts(config, config.num_local_experts, "num_experts")
 
     def kind(index: int) -> Layer:
         return Layer(attention, experts if config.alike or config.sparse(index) else dense)

@@ -35,7 +35,7 @@ class BartConfig:
     vocab_size: Dim = fields.size(50265)
     max_position_embeddings: Dim = fields.size(1024)
     d_model: Dim = fields.size(1024)
-    encoder_layers: Dim = fields.size(12)
+    encoder_layers: Dim = fields.size(12, minimum=0)
     encoder_ffn_dim: Dim = fields.size(4096)
     encoder_attention_heads: Dim = fields.size(16)
     decoder_layers: Dim = fields.size(12)

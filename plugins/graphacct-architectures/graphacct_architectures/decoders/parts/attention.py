@@ -134,7 +134,7 @@ def fused(
     transformers library. In decoding, the queries that share a head become its rows instead. Kernels with sinks or a
     softcap are not torch's and accept both.
     """
-    mask = tables.get(mask_name(a))
+    mask = tables.get(mask_name(a, workload))
     wide_heads = not less(a.d_head, WIDEST + 1, assumed=True)
     shared = not a.kv_broadcast and workload.phase != "decode"
     if shared and (mask is not None or wide_heads) and not (a.sinks or a.softcap):
@@ -168,7 +168,11 @@ def eager(
         scores = capped(b, scores, "scores")
     if a.alibi:
         scores = b.apply("add", scores, tables[ALIBI], name="alibi")
-    scores = b.apply("add", scores, tables[mask_name(a)], name="mask")
+    if a.window_stored:
+        shape = (1, 1, *scores.spec.shape[-2:])
+        seen = b.apply("constant", name="seen", shape=shape, dtype="bool")
+        scores = b.apply("masked_fill", scores, seen, name="within_window")
+    scores = b.apply("add", scores, tables[mask_name(a, workload)], name="mask")
     if a.sinks:
         scores = with_sinks(a, b, scores)
     upcast = {} if b.dtype == "float32" or not a.upcast else {"dtype": "float32"}
@@ -212,7 +216,8 @@ def capped(b: Builder, x: Value, label: str) -> Value:
     return b.apply("scale", b.apply("tanh", x, name=f"{label}_tanh"), name=f"{label}_capped")
 
 
-def mask_name(a: Attention) -> str:
+def mask_name(a: Attention, workload: Workload) -> str:
     """Returns the name of this attention's mask in the tables."""
     kind = "alibi" if a.alibi else "causal_mask"
-    return kind if a.window is None else f"{kind}_{a.window}"
+    shared = a.window is None or (a.window_stored and workload.attention == "eager")
+    return kind if shared else f"{kind}_{a.window}"

@@ -34,7 +34,7 @@ class LatentConfig(DecoderConfig):
     first_k_dense_replace: Dim = fields.size(0, minimum=0)
     moe_intermediate_size: Dim = fields.size()
     n_routed_experts: Dim = fields.size()
-    n_shared_experts: Dim = fields.size()
+    n_shared_experts: Dim = fields.stated_size()
     num_experts_per_tok: Dim | None = fields.optional_size()
 
     @property

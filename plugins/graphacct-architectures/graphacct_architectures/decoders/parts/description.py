@@ -73,6 +73,8 @@ class Attention:
             are made for all elements at once.
         alibi: Whether a slope times the distance is added to the scores (ALiBi).
         window: How many positions back it sees, its own included; None for all.
+        window_stored: Whether written-out attention masks with a buffer of each layer, which has its window, before it
+            adds the mask that all layers share.
         window_cached: Whether a cache holds no more than the window.
         qk_norm: `head`: one norm of d_head shared by all heads of q or k; `gains`: the same with a gain for each head;
             `heads`: a norm for each head; `width`: one norm over all heads together.
@@ -110,6 +112,7 @@ class Attention:
     rotary_repeated: str = ""
     alibi: bool = False
     window: Dim | None = None
+    window_stored: bool = False
     window_cached: bool = True
     qk_norm: str = ""
     qk_norm_names: tuple[str, str] = ("q_norm", "k_norm")

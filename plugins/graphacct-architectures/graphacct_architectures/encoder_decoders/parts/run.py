@@ -7,7 +7,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Block, Builder, ConfigError, Dim, Graph, Value, Workload, differ
+from graphacct import Block, Builder, ConfigError, Dim, Graph, Value, Workload, differ, same
 from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
@@ -36,7 +36,7 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
         workload = attrs.evolve(workload, encoder_seq_len=d.encoder.frames.positions)
     if d.shared:
         with b.scope(d.module):
-            resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)))
+            resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)), lookup=True)
     if workload.phase == "decode":
         aside = Builder("encoder", b.operators, b.dtype)
         aside_states = encoded(d, workload, aside)
@@ -156,7 +156,8 @@ def layers(
     given = {**given, **scores_tables(stack, causal, workload, b)}
     b.hold(*given.values())
     body = partial(layer, d, stack, workload, tuple(given))
-    x = b.repeat(stack.layers, stack.count, body, x, constants=tuple(given.values()))
+    if not same(stack.count, 0):
+        x = b.repeat(stack.layers, stack.count, body, x, constants=tuple(given.values()))
     if stack.norm:
         x = normed_by(b, stack.norm, x, stack.norm_kind)
     return dropped(b, "last_drop", x, d.dropout, workload) if stack.last_dropout else x
@@ -174,7 +175,7 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
     if stack.relative is not None:
         heads = stack.attention.heads
         table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))
-        with b.scope(BIASES):
+        with b.scope(stack.relative.module.rpartition(".")[0]):  # the first layer makes them, for all
             buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
             x = b.apply("embedding", buckets, table, name="relative_attention_bias")
             x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
@@ -242,7 +243,7 @@ def reside(b: Builder, graph: Graph, prefix: str = "") -> None:
         if isinstance(node, Block):
             b.repeat(name.removesuffix(".*"), node.repeat, partial(_body_resides, node))
         elif node.parameters:
-            resident(b, name, *node.parameters)
+            resident(b, name, *node.parameters, lookup=node.operator == "embedding")
 
 
 def _body_resides(block: Block, b: Builder) -> tuple[Value, ...]:
