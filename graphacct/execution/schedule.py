@@ -51,6 +51,9 @@ from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import FLOATING, TensorSpec
 
+MOST_ALIVE = 5_000
+"""The most repetitions of a block that are recomputed together."""
+
 
 def schedule(
     graph: Graph,
@@ -272,6 +275,11 @@ class Trace:
                 raise GraphError(
                     f"block {block.name!r} is recomputed as a whole, so that all its repetitions are alive at once: it "
                     f"cannot repeat {dim_text(block.repeat)} times, give a number"
+                )
+            if block.repeat > MOST_ALIVE:
+                raise GraphError(
+                    f"block {block.name!r} is recomputed as a whole, with {block.repeat:,} repetitions that are all "
+                    f"alive at once, too many to walk one by one (at most {MOST_ALIVE:,}): recompute other nodes"
                 )
             return [1] * block.repeat
         counts = repetitions(block)

@@ -50,6 +50,7 @@ class Builder:
         self._inputs: list[Value] = []
         self._nodes: list[Node | Block] = []
         self._names: set[str] = set()
+        self._numbered: dict[str, int] = {}  # the last number that each name was given
         self._values: set[str] = set()
         self._held: dict[str, str] = {}
         self._emitted: list[Value] = []
@@ -222,10 +223,11 @@ class Builder:
 
     def _number(self, name: str) -> str:
         """`name`, with `_2`, `_3`, … when it is taken."""
-        free, count = name, 1
+        free, count = name, self._numbered.get(name, 1)
         while free in self._names:
             count += 1
             free = f"{name}_{count}"
+        self._numbered[name] = count
         return self._claim(free)
 
 

@@ -13,6 +13,8 @@ from graphacct.tensors import FLOATING
 
 Sources: TypeAlias = tuple[frozenset[int], ...]
 """For each value of a row, the places (indices) of the values that it is computed from."""
+MOST_TURNS = 1_000
+"""The most repetitions in a row that may differ, because carried values change places."""
 SYMBOLIC = 2**60
 """The number that stands for a symbolic number of repetitions: it is large, and a multiple of short cycles."""
 
@@ -28,7 +30,8 @@ def repetitions(block: Block) -> Sequence[Dim]:
         a block of 12 layers that carries one value:     1, 1, 8, 1, 1
         one of 13 that carries two which change places:  1, 1, 1, 3, 3, 1, 1, 1, 1     (a cycle of two, and one over)
 
-    Raises GraphError if a cycle is longer than one and the number of repetitions symbolic.
+    Raises GraphError if a cycle is longer than one and the number of repetitions symbolic, or if a cycle is longer than
+    a thousand.
     """
     carried = len(block.carry)
     before, period = (1, 1) if carried < 2 else cycle(block)
@@ -66,14 +69,28 @@ def cycle(block: Block) -> tuple[int, int]:
     worked_out = _sources(block.body)[:carried]
     within = tuple(frozenset(place for place in places if place < carried) for places in worked_out)
     found = [_cycle(of) for of in (moved, within)]
-    return max(before for before, _ in found), lcm(*(period for _, period in found))
+    period = lcm(*(period for _, period in found))
+    if period > MOST_TURNS:
+        raise too_many_turns(block)
+    return max(before for before, _ in found), period
+
+
+def too_many_turns(block: Block) -> GraphError:
+    """Returns the error for a block whose repetitions differ too long."""
+    return GraphError(
+        f"block {block.name!r} carries values that change places, so that more than {MOST_TURNS:,} repetitions in "
+        "a row differ, too many to walk one by one: carry fewer values round, or ask for a forward report"
+    )
 
 
 def _cycle(of: Sources) -> tuple[int, int]:
-    """Returns after how many steps the powers of a relation begin to repeat, and with which period."""
+    """Returns after how many steps the powers of a relation begin to repeat, and with which period, or one that is too
+    long."""
     seen: dict[Sources, int] = {}
     power: Sources = tuple(frozenset([place]) for place in range(len(of)))
     while power not in seen:
+        if len(seen) > 2 * MOST_TURNS:
+            return 0, len(seen)
         seen[power] = len(seen)
         power = _through(power, of)
     return seen[power], len(seen) - seen[power]
@@ -112,6 +129,8 @@ def _repeated(block: Block, entering: Sequence[frozenset[int]]) -> list[frozense
             left %= seen[state] - left
             seen = {}
             continue
+        if len(seen) > 2 * MOST_TURNS:
+            raise too_many_turns(block)
         seen[state] = left
         inner = _through(body, (*state, *constants))
         stacked = tuple(old | new for old, new in zip(stacked, inner[carried:], strict=True))

@@ -21,9 +21,13 @@ from typing import TypeAlias
 import attrs
 
 from graphacct.dims import Dim
+from graphacct.errors import GraphError
 from graphacct.graph.graph import Block, Graph, Node, Parameter, Value
 from graphacct.graph.places import TOP, Place
 from graphacct.graph.repetitions import repetitions
+
+MOST_RUNS, RUNS_PER_NODE = 10_000, 5
+"""The most runs that are walked: so many, and so many more for each node. A repeated layer's nodes have five each."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -98,13 +102,44 @@ def runs(graph: Graph, counts: Counts | None = None) -> Iterator[Event]:
     the last.
 
     `counts` says how many repetitions each separate one stands for; by default as few are separate as have to be.
-    Raises GraphError if that depends on a symbolic number of repetitions.
+    Raises GraphError if that depends on a symbolic number of repetitions, and if blocks inside blocks have too many
+    runs to walk one by one.
     """
     entering = {value.name: Result(value, TOP) for value in graph.inputs}
-    return _body(graph, entering, TOP, counts or (lambda block, place: repetitions(block)))
+    return _body(graph, entering, TOP, _Limited(graph, counts or (lambda block, place: repetitions(block))))
 
 
-def _body(graph: Graph, values: dict[str, Result], place: Place, counts: Counts) -> Iterator[Event]:
+class _Limited:
+    """The counts of blocks, each asked for once, and how many runs are left.
+
+    Each block around a node multiplies its runs by the repetitions that are told apart, five for most. So a file of a
+    few lines can have more runs than there is time for.
+    """
+
+    def __init__(self, graph: Graph, counts: Counts) -> None:
+        self._counts = counts
+        self._known: dict[tuple[int, int], Sequence[Dim]] = {}
+        self.most = self.left = MOST_RUNS + RUNS_PER_NODE * sum(1 for _ in graph.walk())
+
+    def __call__(self, block: Block, place: Place) -> Sequence[Dim]:
+        key = (id(block), len(place.repeats))
+        if key not in self._known:
+            self._known[key] = self._counts(block, place)
+        return self._known[key]
+
+    def spend(self, runs: int, place: Place) -> None:
+        """Counts runs at a place."""
+        self.left -= runs
+        if self.left < 0:
+            block = place.levels[0].block if place.levels else None
+            raise GraphError(
+                f"the blocks inside {block.name if block else 'the graph'!r} have more than {self.most:,} runs that "
+                "may differ, too many to walk one by one: nest fewer blocks, or ask for a forward report"
+            )
+
+
+def _body(graph: Graph, values: dict[str, Result], place: Place, counts: _Limited) -> Iterator[Event]:
+    counts.spend(1 + len(graph.nodes), place)
     for node in graph.nodes:
         if isinstance(node, Block):
             yield from _block(node, values, place, counts)
@@ -117,7 +152,7 @@ def _body(graph: Graph, values: dict[str, Result], place: Place, counts: Counts)
     yield BodyEnd(graph, place, values)
 
 
-def _block(block: Block, values: dict[str, Result], place: Place, counts: Counts) -> Iterator[Event]:
+def _block(block: Block, values: dict[str, Result], place: Place, counts: _Limited) -> Iterator[Event]:
     carried = [values[value.name] for value in block.carry]
     constants = [values[value.name] for value in block.constants]
     n, names = len(carried), [value.name for value in block.body.inputs]
