@@ -70,6 +70,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = sorted(known)
+    for other in names:
+        if other.lower() == name.lower() != "":
+            return f"; did you mean {other!r}?"
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"

@@ -51,12 +51,12 @@ def tensors(path: str | os.PathLike[str]) -> dict[str, TensorSpec]:
     Raises ReadError, which names the file, for a file that is not safetensors, and for a missing shard.
     """
     file = Path(path)
-    if file.is_dir():
-        found = [file / name for name in (INDEX, SINGLE) if (file / name).is_file()]
+    if os.path.isdir(file):
+        found = [file / name for name in (INDEX, SINGLE) if os.path.isfile(file / name)]
         if not found:
             raise ReadError(f"{file}: has neither {INDEX} nor {SINGLE}")
         file = found[0]
-    if file.exists() and not file.is_file():
+    if os.path.exists(file) and not os.path.isfile(file):
         raise ReadError(f"{file}: is no file")
     if file.suffix != ".json":
         return _header(file)
@@ -80,7 +80,7 @@ def _shard(index: Path, name: str) -> Path:
 
 
 def _header(file: Path) -> dict[str, TensorSpec]:
-    if file.exists() and not file.is_file():
+    if os.path.exists(file) and not os.path.isfile(file):
         raise ReadError(f"{file}: is no file")
     try:
         size = os.path.getsize(file)

@@ -19,8 +19,9 @@ LINE = 600
 NAMES = "|".join(
     (*AccountKeywords.__annotations__, "convention", "unknown", "on", "depth", "unroll", "views", "expand")
 )
-KEYWORD = re.compile(rf"(?<![\w.])({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
-"""An option as the core's messages write it, in Python syntax: `phase="train"`, `unroll=True`, `lora=`."""
+KEYWORD = re.compile(rf"(?<![\w.])(?<!set )({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
+"""An option as the core's messages write it, in Python syntax: `phase="train"`, `unroll=True`, `lora=`. A key of the
+configuration may have an option's name, `set image_size=384,384`, and stays."""
 
 THINGS = ("plugin", "transform", "optimizer", "convention", "output")
 """Options whose names also begin messages about things that plugins register."""

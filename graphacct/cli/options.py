@@ -15,7 +15,7 @@ from graphacct.phases import GENERATE, PHASES
 from graphacct.sizes import LONGEST, parse_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-SHORT = re.compile(r"-?[0-9]+(\.[0-9]+)?([kKmM]|[eE]\+?[0-9]{1,2})?")
+SHORT = r"-?[0-9]+(\.[0-9]+)?([kKmM]|[eE]\+?[0-9]{1,2})?"
 """What --set reads as a size if it is a whole number; 1e100 stays a float, which no size is."""
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
@@ -102,7 +102,7 @@ def _number(text: str) -> int | float | str:
         return text
     if "_" in text:
         return text
-    if SHORT.fullmatch(text):
+    if re.fullmatch(SHORT, text):
         with suppress(ConfigError):
             return parse_size(text)
     try:

@@ -199,6 +199,7 @@ class _Annotation:
     def _unknown(self, node: Node) -> None:
         if not self.lenient:
             close = suggest_operator(node.operator, self.plugins.operators)
+            close += self.plugins.note_of_left_out()
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
 
 

@@ -45,7 +45,8 @@ class DeviceFit:
         largest_batch: The largest batch that fits, all else as asked; 0 if not even 1 does, None if the model has no
             batch to choose (a finished graph).
         batch_limit: Why no larger one was possible, if memory is not the reason; empty otherwise.
-        longest_seq_len: The longest sequence that fits, in decoding with those in the cache; 0 and None as above.
+        longest_seq_len: The longest sequence that fits, with the tokens in the cache of a decoding step and with the
+            new ones of a generation; 0 and None as above.
         seq_len_limit: Why no longer one was possible, if memory is not the reason; empty otherwise.
         ways_out: If it does not fit, options under which it needs less, the smallest change first; empty if it does.
     """

@@ -107,7 +107,7 @@ def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Large
 def unit_of(option: str) -> int:
     """Returns the step in which totals surely grow. A sequence whose length is no multiple of 8 may take more than a
     slightly longer one: torch's memory-efficient kernel copies a mask to rows that are."""
-    return ALIGNED if option == "seq_len" else 1
+    return ALIGNED if option in ("seq_len", "prompt_len") else 1
 
 
 def _halved(fits: Callable[[int], bool], low: int, high: int, unit: int) -> tuple[int, int]:

@@ -82,6 +82,7 @@ class Memory:
         peak_cache_len: Of a generation whose highest step decodes, the tokens in its cache before it; else None.
         coverage: How many nodes have an operator, and which have none: those nodes' parameters are in no sum.
         config_keys: What became of the keys of the model's config.json; None for a model without one.
+        inexact: What of a step's saved tensors is known not to equal the model's own code, a sentence each.
         devices: Whether it fits on the devices that were asked for (`on`), and what would fit.
         conditions: What the figures assume of symbols among the sizes, as sympy relations: `seq_len > 1`.
     """
@@ -115,6 +116,7 @@ class Memory:
     timeline: tuple[TimelineRow, ...]
     coverage: Coverage
     config_keys: ConfigKeys | None = None
+    inexact: tuple[str, ...] = ()
     peak_phase: str = ""
     peak_cache_len: int | None = None
     devices: tuple[DeviceFit, ...] = ()
@@ -181,6 +183,7 @@ def memory(
         timeline=activations.timeline,
         coverage=Coverage(len(run.annotated.costs) - len(uncosted), len(run.annotated.costs), uncosted),
         config_keys=run.graph.config_keys,
+        inexact=run.graph.inexact,
     )
 
 

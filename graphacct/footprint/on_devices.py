@@ -22,6 +22,10 @@ from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.phases import DECODE, GENERATE
 
+SEQUENCE, PROMPT = "seq_len", "prompt_len"
+"""The options whose largest size gives the longest sequence; the prompt's in a generation, with the tokens asked for
+after it."""
+
 
 def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins: Plugins, **options: Any) -> Memory:
     """Returns the memory of a model, with an answer for each device. The other arguments are those of `memory`, and so
@@ -36,11 +40,13 @@ def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins
 
     budgets = {device.memory_bytes for device in devices}
     batches = _largest("batch", asked, found, needed, budgets)
-    lengths = _largest("seq_len", asked, found, needed, budgets)
+    length = PROMPT if asked.phase == GENERATE else SEQUENCE
+    lengths = _largest(length, asked, found, needed, budgets)
     others: list[tuple[Mapping[str, Any], int]] = []
     if any(asked.total > budget for budget in budgets):
         others = list(_smaller(ways_out(found, asked, options), asked.total, needed))
-    return attrs.evolve(asked, devices=tuple(_fit(device, asked, batches, lengths, others) for device in devices))
+    answers = (_fit(device, asked, batches, length, lengths, others) for device in devices)
+    return attrs.evolve(asked, devices=tuple(answers))
 
 
 def _largest(
@@ -50,12 +56,10 @@ def _largest(
     needed: Callable[[Mapping[str, Any]], int],
     budgets: Iterable[int],
 ) -> Mapping[int, LargestSize] | None:
-    """Returns the largest batch or sequence for each budget; None if the model has no such size to choose."""
-    if isinstance(found, Graph) or option not in ("batch", *found.architecture.sizes):
+    """Returns the largest batch, sequence or prompt for each budget; None if the model has no such size to choose."""
+    if isinstance(found, Graph) or option not in ("batch", PROMPT, *found.architecture.sizes):
         return None
-    if option == "seq_len" and asked.phase == GENERATE:
-        return None  # it has two lengths, of which neither is the sequence's
-    decoding = option == "seq_len" and asked.phase == DECODE
+    decoding = option == SEQUENCE and asked.phase == DECODE
     size = asked.workload.get(option)
     if decoding:
         size = asked.workload["cache_len"] + 1
@@ -84,6 +88,7 @@ def _fit(
     device: Device,
     asked: Memory,
     batches: Mapping[int, LargestSize] | None,
+    length_option: str,
     lengths: Mapping[int, LargestSize] | None,
     others: Iterable[tuple[Mapping[str, Any], int]],
 ) -> DeviceFit:
@@ -92,7 +97,7 @@ def _fit(
     length = None if lengths is None else lengths[budget]
     ways: list[tuple[Mapping[str, Any], int]] = []
     if asked.total > budget:
-        sizes = (("batch", batch), ("seq_len", length))
+        sizes = (("batch", batch), (length_option, length))
         ways = [({name: item.size}, item.total) for name, item in sizes if item is not None and item.size]
         ways.extend(others)
     return DeviceFit(
@@ -100,7 +105,13 @@ def _fit(
         int(asked.total),
         None if batch is None else batch.size,
         "" if batch is None else batch.limit,
-        None if length is None else length.size,
+        None if length is None else _sequence(length.size, asked),
         "" if length is None else length.limit,
         tuple(WayOut(way, size, budget) for way, size in ways),
     )
+
+
+def _sequence(size: int, asked: Memory) -> int:
+    """Returns the length of a sequence that has the largest sequence or prompt; 0 if not even 1 fits."""
+    new = asked.workload["new_tokens"] if asked.phase == GENERATE else 0
+    return size + int(new) if size else 0

@@ -9,7 +9,7 @@ from graphacct.footprint.memory import Memory
 from graphacct.graph.graph import Graph
 from graphacct.keywords import DEFAULTS
 from graphacct.models.find import ModelChoice
-from graphacct.phases import CACHING, PREFILL, TRAIN
+from graphacct.phases import CACHING, GENERATE, PREFILL, TRAIN
 
 RANKS = 8
 """Data-parallel ranks of the ways with ZeRO: one machine of eight."""
@@ -65,7 +65,7 @@ def _training(asked: Memory, options: Mapping[str, Any]) -> Iterator[dict[str, A
 def _inference(asked: Memory) -> Iterator[dict[str, Any]]:
     """Yields weights in narrower formats, a narrower cache, and both."""
     weights = [] if asked.workload.get("weights") else [{"weights": name} for name in SERVED]
-    cache = [] if asked.phase not in CACHING or asked.workload.get("kv_dtype") else [{"kv_dtype": CACHE}]
+    cache = [] if asked.phase not in (*CACHING, GENERATE) or asked.workload.get("kv_dtype") else [{"kv_dtype": CACHE}]
     yield from (*weights, *cache)
     yield from ({**weights[-1], **narrow} for narrow in cache if weights)
 

@@ -185,6 +185,8 @@ class Graph:
             keeps in a variable until the module's function returns. Only peaks of memory depend on it.
         config_keys: The keys of the model's config.json that its family's configuration does not take, if it was built
             from one; no cost depends on them, and they are not compared.
+        inexact: What of its saved tensors is known not to equal the model that it stands for, a sentence each; reports
+            of a training step say it.
         conditions: What the graph assumes of symbols among its sizes, as sympy relations (`decisions.py`).
     """
 
@@ -195,6 +197,7 @@ class Graph:
     workload: Mapping[str, Any] = attrs.field(factory=dict)
     held: Mapping[str, str] = attrs.field(factory=dict)
     config_keys: ConfigKeys | None = attrs.field(default=None, eq=False, repr=False)
+    inexact: tuple[str, ...] = attrs.field(default=(), eq=False, repr=False)
     conditions: tuple[Any, ...] = ()
 
     @cached_property

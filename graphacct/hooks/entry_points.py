@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -17,8 +16,6 @@ from graphacct.errors import PluginError
 
 BLOCK_VARIABLE = "GRAPHACCT_BLOCK"
 
-TARGET = re.compile(r"\s*[\w.]*\w\s*(:\s*[\w.]*\w\s*)?")
-"""A module, and perhaps an attribute of it."""
 
 COMMANDS = "graphacct.commands"
 """The group in which distributions announce commands of the command line, by name."""
@@ -48,7 +45,7 @@ class EntryPoint(NamedTuple):
     def load_checked(self, subject: str) -> Any:
         """Returns `load()`. Raises PluginError if that fails, which says whose `subject` is and how to leave it out."""
         way_out = f"uninstall it, or leave it out with --block {self.name} (or {BLOCK_VARIABLE}={self.name})"
-        if not TARGET.fullmatch(self.target):
+        if not all(part.strip().isidentifier() for part in self.target.replace(":", ".").split(".")):
             raise PluginError(
                 f"{subject} {self.name!r} ({self.distribution}): its entry point is {self.target!r}, which names no "
                 f"module; {way_out}"

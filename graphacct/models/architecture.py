@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -93,6 +93,8 @@ class Architecture:
             builder)` adds the loss's nodes and returns its scalar.
         default_loss: Returns the name of a configuration's default loss: a model without a head has no logits for a
             cross-entropy. The first of `losses` unless given.
+        inexact: Returns what of the tensors that a training step saves is known not to equal the published model's, a
+            sentence each, which reports say: `inexact(config, workload, dtype)`.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
@@ -112,6 +114,7 @@ class Architecture:
     no_cost: Mapping[str, tuple[Any, ...] | None] = attrs.field(factory=dict)
     losses: Mapping[str, Callable[[Any, tuple[Value, ...], Builder], Value]] = attrs.field(factory=dict)
     default_loss: Callable[[Any], str] | None = None
+    inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None
     phases: tuple[str, ...] = attrs.field(default=attrs.Factory(_phases, takes_self=True))
     model_types: tuple[str, ...] = ()
     doc: str = ""
@@ -292,7 +295,8 @@ class Architecture:
             raise
         except Exception as error:
             raise PluginError(failure(f"architecture {self.name!r}", error)) from error
-        return builder.graph(*outputs)
+        known = self.inexact(config, full, dtype) if full.phase == TRAIN and self.inexact is not None else ()
+        return attrs.evolve(builder.graph(*outputs), inexact=tuple(known)) if known else builder.graph(*outputs)
 
 
 def _cache_dtype(wanted: str | None, phase: str) -> str | None:

@@ -62,7 +62,7 @@ def build(
     """
     check_one_step(workload)
     found = find_model(model, plugins, set or {})
-    graph = _graph(
+    graph = plain = _graph(
         found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
     )
     if weights:
@@ -77,7 +77,9 @@ def build(
         from graphacct.transforms.transform import transformed
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
-    return attrs.evolve(graph, config_keys=found.keys) if isinstance(found, ModelChoice) else graph
+    if isinstance(found, ModelChoice):
+        return attrs.evolve(graph, config_keys=found.keys, inexact=plain.inexact)
+    return graph
 
 
 def check_one_step(workload: Mapping[str, Any]) -> None:

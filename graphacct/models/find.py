@@ -121,7 +121,7 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
 def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph | ModelChoice:
     """Returns the result of the first reader that accepts an existing path, or an object."""
     for reader in plugins.readers.values():
-        if not _asked(reader, model, plugins, lambda reader: reader.accepts(model)):
+        if not _asked(reader, model, plugins, lambda reader: bool(reader.accepts(model))):
             continue
         if reader.find is not None:
             found: object = _asked(reader, model, plugins, lambda reader: _found(reader, model, plugins, overrides))

@@ -167,7 +167,8 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Ar
         raise ReadError(f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'")
     if kind not in known:
         raise ReadError(
-            f"no architecture reads model_type {brief(kind)}{suggest(kind, known)}\n{_way_out(content, known)}"
+            f"no architecture reads model_type {brief(kind)}{suggest(kind, known)}{plugins.note_of_left_out()}\n"
+            f"{_way_out(content, known)}"
         )
     found: Architecture = known[kind].load()
     return found

@@ -11,7 +11,7 @@ from graphacct.phases import TRAIN
 from graphacct.render.listing import capacity
 from graphacct.render.memory import UNMODELLED, UNMODELLED_IN_INFERENCE, device_facts, terms
 from graphacct.render.printable import printable
-from graphacct.render.sheet import Column, Line, Sheet, key_notes
+from graphacct.render.sheet import Column, Line, Sheet, inexact_notes, key_notes
 from graphacct.render.units import bytes_
 
 
@@ -78,7 +78,7 @@ def _notes(memory: Memory, sizes: bool, binary: bool) -> list[str]:
     if any(item.nominal for item in memory.devices):
         notes.append("nominal: the product's size in GB of 10⁹ bytes, not what the device reports")
     not_in_it = UNMODELLED if memory.phase == TRAIN else UNMODELLED_IN_INFERENCE
-    return [*notes, not_in_it, *key_notes(memory.config_keys)]
+    return [*notes, not_in_it, *inexact_notes(memory.inexact), *key_notes(memory.config_keys)]
 
 
 def _answer(item: DeviceFit | WayOut, binary: bool) -> tuple[str, str]:

@@ -55,6 +55,7 @@ def heading(report: Report) -> dict[str, Any]:
         "coverage": coverage(report.coverage),
         "workload": {name: plain_value(value, name) for name, value in report.workload.items()},
         **config_keys(report.config_keys),
+        **inexact(report.inexact),
         **conditions(report.conditions),
     }
 
@@ -69,6 +70,11 @@ def config_keys(keys: ConfigKeys | None) -> dict[str, Any]:
     keys = keys or NO_KEYS
     found: dict[str, Any] = {"not_understood": [*keys.not_understood], "no_cost": [*keys.no_cost]}
     return {"config_keys": found | ({"left_out": [*keys.left_out]} if keys.left_out else {})}
+
+
+def inexact(sentences: Sequence[str]) -> dict[str, Any]:
+    """Returns what of a step's saved tensors is known not to equal the model's own code; nothing if it is equal."""
+    return {"inexact": [*sentences]} if sentences else {}
 
 
 def coverage(value: Coverage) -> dict[str, Any]:

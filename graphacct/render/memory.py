@@ -12,10 +12,10 @@ from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
 from graphacct.phases import TRAIN
-from graphacct.render.json import conditions, config_keys, coverage
+from graphacct.render.json import conditions, config_keys, coverage, inexact
 from graphacct.render.printable import printable
 from graphacct.render.records import conditions_text, plain_value, workload_texts
-from graphacct.render.sheet import Column, Line, Sheet, key_notes
+from graphacct.render.sheet import Column, Line, Sheet, inexact_notes, key_notes
 from graphacct.render.units import bytes_, percent
 from graphacct.reports.rows import share
 
@@ -55,6 +55,7 @@ def to_dict(memory: Memory, extra: Mapping[str, Any] | None = None) -> dict[str,
         "zero": memory.zero,
         "workload": {name: plain_value(value, name) for name, value in memory.workload.items()},
         **config_keys(memory.config_keys),
+        **inexact(memory.inexact),
         "coverage": coverage(memory.coverage),
         **conditions(memory.conditions),
         **{name: plain_value(getattr(memory, name), name) for name in PARTS},
@@ -189,6 +190,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
             *notes,
             *_highest(memory),
             UNMODELLED if training else UNMODELLED_IN_INFERENCE,
+            *inexact_notes(memory.inexact),
             *key_notes(memory.config_keys),
         ),
         f"incomplete: {printable(memory.coverage)}" if missing else "",

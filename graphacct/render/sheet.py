@@ -140,7 +140,13 @@ def sheet(
         (Column(label), *[Column(OPERATOR)] * len(second), *[Column(title(item), True) for item in quantities]),
         tuple(lines),
         Line((_total_label(report), *second, *totals)),
-        (*_rest(report, names, binary), *_generation(report, binary), terms(report), *key_notes(report.config_keys)),
+        (
+            *_rest(report, names, binary),
+            *_generation(report, binary),
+            terms(report),
+            *inexact_notes(report.inexact),
+            *key_notes(report.config_keys),
+        ),
         warning(report),
         bars=SHARE in names,
     )
@@ -193,6 +199,11 @@ def terms(report: Report) -> str:
 def key_notes(keys: ConfigKeys | None) -> tuple[str, ...]:
     """Returns what a reader must know of the keys of the model's config.json, a line each."""
     return () if keys is None else tuple(map(printable, keys.notes()))
+
+
+def inexact_notes(sentences: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns what of a step's saved tensors is known not to equal the model's own code, a line each."""
+    return tuple(f"not exact: {printable(sentence)}" for sentence in sentences)
 
 
 def warning(report: Report) -> str:

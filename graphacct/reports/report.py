@@ -67,6 +67,11 @@ class Report:
         """What became of the keys of the model's config.json; None for a model without one."""
         return self.annotated.graph.config_keys
 
+    @property
+    def inexact(self) -> tuple[str, ...]:
+        """What of a step's saved tensors is known not to equal the model's own code, a sentence each."""
+        return self.annotated.graph.inexact
+
     @cached_property
     def by_scope(self) -> tuple[Row, ...]:
         """A row for every scope and node: see `graphacct.reports.rows.by_scope`."""

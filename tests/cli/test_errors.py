@@ -12,6 +12,7 @@ from graphacct.cli.errors import with_dashes
         ("recompute='*.attn' matches no node", "--recompute *.attn matches no node"),
         ("leave seq_len= out", "leave --seq-len out"),
         ("draw blocks once, without unroll=True", "draw blocks once, without --unroll"),
+        ("add --set image_size=384,384", "add --set image_size=384,384"),
         ("use depth=1", "use --depth 1"),
         ("batch = 1 and my_batch=1 and x.batch=1 stay", "batch = 1 and my_batch=1 and x.batch=1 stay"),
         ("seq_len 1 is a size, not an option", "seq_len 1 is a size, not an option"),

@@ -93,6 +93,24 @@ def test_inference(phase: str) -> None:
         assert again == memory("gpt2", on=[Device("large", 40 * MB)], **sizes).devices[0]
 
 
+def test_a_generation() -> None:
+    """The longest sequence is the longest prompt and the new tokens; a shorter prompt is a way out."""
+    asked: dict[str, Any] = {"set": SIZES, "batch": 4, "phase": "generate", "new_tokens": 20}
+    found = memory("gpt2", prompt_len=900, on=[Device("box", 3 * MB), Device("large", 50 * MB)], **asked)
+    small, large = found.devices
+    assert (small.fits, large.fits) == (False, True)
+    assert small.longest_seq_len
+    prompt = small.longest_seq_len - 20
+    assert memory("gpt2", prompt_len=prompt, **asked).total <= small.capacity
+    assert memory("gpt2", prompt_len=prompt + 1, **asked).total > small.capacity
+    assert large.longest_seq_len in (1024, 1025)  # the last new token is never run
+    assert "beyond n_positions 1024" in large.seq_len_limit
+    ways = [dict(way.options) for way in small.ways_out]
+    assert {"prompt_len": prompt} in ways
+    assert {"weights": "fp8"} in ways
+    assert {"kv_dtype": "fp8"} in ways
+
+
 def test_a_finished_graph_has_one_size() -> None:
     """No largest batch and no longest sequence; the ways out that need no other graph are there."""
     graph = graphacct.build("gpt2", phase="train", **SMALL)

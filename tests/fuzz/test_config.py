@@ -7,7 +7,7 @@ import random
 from functools import cache
 from typing import Any
 
-from cases import cases, json_junk
+from cases import cases, damage_json, json_junk
 
 import graphacct
 from graphacct.hooks.manager import default
@@ -26,6 +26,17 @@ def configurations() -> list[dict[str, Any]]:
                 found.append({"model_type": next(iter(family.model_types), family.name), **content})
     assert len(found) > 50
     return found
+
+
+QUANTIZED: list[dict[str, Any]] = [
+    {"quant_method": "fp8", "weight_block_size": [128, 128], "modules_to_not_convert": ["lm_head"]},
+    {"quant_method": "gptq", "bits": 4, "group_size": 128, "sym": True, "desc_act": False},
+    {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True, "version": "gemm"},
+    {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    {"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn"]},
+    {"quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": {"group_0": {"weights": {}}}},
+]
+"""What files say of their weights."""
 
 
 def damage(rng: random.Random, content: dict[str, Any]) -> None:
@@ -49,7 +60,9 @@ def damage(rng: random.Random, content: dict[str, Any]) -> None:
 def read_damaged(rng: random.Random) -> None:
     """Reads a damaged configuration and builds its graph, or accounts for it."""
     content = copy.deepcopy(rng.choice(configurations()))
-    for _ in range(rng.randrange(1, 4)):
+    if rng.random() < 0.2:
+        content["quantization_config"] = damage_json(rng, copy.deepcopy(rng.choice(QUANTIZED)))
+    for _ in range(rng.randrange(4) if "quantization_config" in content else rng.randrange(1, 4)):
         if content:
             damage(rng, content)
     phase = rng.choice(["forward", "forward", "train", "decode"])

@@ -132,3 +132,8 @@ def test_a_plugin_that_is_left_out_is_named() -> None:
     for name in ("mamba-130m", "state-spaces/mamba-130m"):
         with pytest.raises(UnknownNameError, match="left out, and perhaps where it is: graphacct-mamba"):
             graphacct.build(name, plugins=without)
+    with pytest.raises(ReadError, match=r"no architecture reads model_type 'mamba'.*; left out, .*: graphacct-mamba"):
+        graphacct.build({"model_type": "mamba"}, plugins=without)
+    graph = graphacct.build("mamba-130m", seq_len=8)
+    with pytest.raises(UnknownNameError, match=r"'selective_scan' is registered; left out, .*: graphacct-mamba"):
+        graphacct.account(graph, plugins=without)

@@ -123,6 +123,13 @@ SHAPES: dict[str, dict[str, Any]] = {
     "llama grouped": {**GROUPED, "tie_word_embeddings": True},
     "llama multi-query": {**GATED, "num_key_value_heads": 1, "attention_bias": True, "mlp_bias": True},
     "llama wide": {**GROUPED, "head_dim": 12},
+    "llama gelu_python": {**GATED, "hidden_act": "gelu_python"},
+    "llama gelu_fast": {**GATED, "hidden_act": "gelu_fast"},
+    "llama gelu_10": {**GATED, "hidden_act": "gelu_10"},
+    "llama relu2": {**GATED, "hidden_act": "relu2"},
+    "llama quick_gelu": {**GATED, "hidden_act": "quick_gelu"},
+    "llama gelu_accurate": {**GATED, "hidden_act": "gelu_accurate"},
+    "llama mish": {**GATED, "hidden_act": "mish"},
     "llama dropout": {**GROUPED, "attention_dropout": 0.1, "hidden_act": "gelu"},
     "mistral": {**GROUPED, "sliding_window": None},
     "mistral window": {**GROUPED, "sliding_window": 8, "head_dim": 10},
@@ -149,6 +156,13 @@ SHAPES: dict[str, dict[str, Any]] = {
         **{**GEMMA, "sliding_window": 8, "attn_logit_softcapping": None, "final_logit_softcapping": None},
     },
     "gemma3_text": {**GEMMA, "sliding_window": 8, "sliding_window_pattern": 2, "query_pre_attn_scalar": 12},
+    "gemma3_text capped": {**GEMMA, "sliding_window": 8, "attn_logit_softcapping": 50.0},
+    "gemma3_text wide both ways": {
+        **GEMMA,
+        "sliding_window": 64,
+        "use_bidirectional_attention": True,
+        "sliding_window_pattern": 2,
+    },
     "gemma3_text both ways": {**GEMMA, "sliding_window": 8, "use_bidirectional_attention": True},
     "olmo2": {**GROUPED},
     "olmo2 alone": {**GATED, "attention_bias": True},
@@ -218,6 +232,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "mamba2": {
         **{"vocab_size": WORDS, "hidden_size": 24, "num_hidden_layers": LAYERS, "num_heads": 6, "head_dim": 8},
         **{"expand": 2, "n_groups": 2, "chunk_size": 8, "state_size": 4, **NO_TOKENS},
+    },
+    "mamba2 whole chunks": {
+        **{"vocab_size": WORDS, "hidden_size": 24, "num_hidden_layers": LAYERS, "num_heads": 6, "head_dim": 8},
+        **{"expand": 2, "n_groups": 3, "chunk_size": 10, "state_size": 4, **NO_TOKENS},
     },
     "jamba": {
         **{**GROUPED, "num_hidden_layers": 4, "attn_layer_period": 2, "attn_layer_offset": 1},

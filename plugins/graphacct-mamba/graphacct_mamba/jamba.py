@@ -28,7 +28,7 @@ from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, entropy_if
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
 from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
-from graphacct_mamba.sizes import NO_COST, rank
+from graphacct_mamba.sizes import NO_COST, inexact, rank
 
 CAUSAL, MODEL = "JambaForCausalLM", "JambaModel"
 FEED_FORWARD = "feed_forward"
@@ -182,6 +182,7 @@ ARCHITECTURE = Architecture(
     losses=NEXT_TOKEN_LOSSES,
     default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,
+    inexact=inexact,
     model_types=("jamba",),
     doc="Jamba: selective scans with attention in one layer of eight and experts in every other.",
 )

@@ -11,7 +11,7 @@ from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, check_entropy, ent
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
 from graphacct_mamba.mixer import Mixer, mixer
-from graphacct_mamba.sizes import NO_COST, rank
+from graphacct_mamba.sizes import NO_COST, inexact, rank
 
 CAUSAL, MODEL = "MambaForCausalLM", "MambaModel"
 CONTEXT = 2048
@@ -108,6 +108,7 @@ ARCHITECTURE = Architecture(
     losses=NEXT_TOKEN_LOSSES,
     default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,
+    inexact=inexact,
     model_types=("mamba",),
     doc="Mamba: a selective scan behind a causal convolution in every layer, no attention.",
 )

@@ -25,7 +25,7 @@ from graphacct import (
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mamba import CONTEXT, stacked
 from graphacct_mamba.mixer import decay_rates
-from graphacct_mamba.sizes import NO_COST
+from graphacct_mamba.sizes import NO_COST, inexact
 from graphacct_mamba.state import keep
 
 CAUSAL, MODEL = "Mamba2ForCausalLM", "Mamba2Model"
@@ -153,6 +153,14 @@ def gated_norm(config: Mamba2Config, b: Builder, x: Value, gate: Value) -> Value
         return b.apply("mul", b.parameter("weight", (inner,)), x, name="gain")
 
 
+def of_the_scan(config: Mamba2Config, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not equal to the library's saved tensors: in 16 bits, and of tokens that are no whole chunks."""
+    seq, chunk = workload.seq_len, config.chunk_size
+    if dtype == "float32" and type(seq) is int and type(chunk) is int and seq % chunk:
+        return (f"saved tensors of the scan are not the library's where seq_len is no multiple of chunk_size {chunk}",)
+    return inexact(config, workload, dtype)
+
+
 ARCHITECTURE = Architecture(
     "mamba2",
     Mamba2Config,
@@ -166,6 +174,7 @@ ARCHITECTURE = Architecture(
     losses=NEXT_TOKEN_LOSSES,
     default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,
+    inexact=of_the_scan,
     model_types=("mamba2",),
     doc="Mamba-2: a scan with one decay for each head, computed in chunks as matrix products.",
 )

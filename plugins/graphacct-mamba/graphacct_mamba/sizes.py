@@ -1,4 +1,4 @@
-"""The configuration field that only these families have, and their keys that change no cost."""
+"""What these families share: a configuration field, the keys that change no cost, and what is not exact."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, check_dim
+from graphacct import Dim, Workload, check_dim
 
 NO_COST: Mapping[str, tuple[Any, ...] | None] = dict.fromkeys(
     [
@@ -28,6 +28,16 @@ NO_COST: Mapping[str, tuple[Any, ...] | None] = dict.fromkeys(
 )
 """Keys of these families' files that change no cost: initial values, which implementation of the scan runs, and keys
 of the original form that the library's classes do not read."""
+
+
+def inexact(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not equal to the library's saved tensors: in 16 bits those of the scan."""
+    if dtype == "float32":
+        return ()
+    return (
+        "saved tensors of the scan in 16 bits are not those of the library, which without its kernels loops over the "
+        "tokens and casts each",
+    )
 
 
 def rank() -> Any:

@@ -21,8 +21,8 @@ OPERATORS = {
         "sin cos masked_fill where rotary_embedding dropout"
     ),
     "activation": (
-        "relu leaky_relu relu6 elu sigmoid hardsigmoid tanh gelu gelu_tanh gelu_new quick_gelu silu hardswish "
-        "softplus mish swiglu geglu geglu_tanh"
+        "relu leaky_relu relu6 elu sigmoid hardsigmoid tanh gelu gelu_tanh gelu_new gelu_fast gelu_python quick_gelu "
+        "silu hardswish softplus mish swiglu geglu geglu_tanh"
     ),
     "softmax": "softmax log_softmax",
     "embedding": "embedding",

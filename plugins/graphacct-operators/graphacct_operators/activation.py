@@ -135,6 +135,53 @@ def gelu_new(batch: Any) -> Work:
 @operator(
     UNARY,
     saves=(
+        Saved("x", "the gradients of its products need it"),
+        Saved("half", "0.5 x, one side of the last product", "..."),
+        Saved("scaled", "√(2/π) x, one side of a product", "..."),
+        Saved("small", "0.044715 x, one side of a product", "..."),
+        Saved("inner", "1 + 0.044715 x², the other side of the first", "..."),
+        Saved("tanh", "the gradient of tanh needs its output", "..."),
+        Saved("gate", "1 + tanh(…), the other side of the last product", "..."),
+    ),
+    gradients={"x": per_element(15)},
+    preserves_layout=True,
+)
+def gelu_fast(batch: Any) -> Work:
+    """gelu_tanh written out as 0.5 x (1 + tanh(√(2/π) x (1 + 0.044715 x x))), the transformers library's gelu_fast.
+
+    9 per element: times 0.5, √(2/π) and 0.044715, times x, plus 1, the product, tanh, plus 1, the last product; tanh
+    is transcendental. It keeps six tensors more than gelu_tanh.
+
+    Backward: 15 per element, along the chain: 2 for each of 3 products, 3 for its scales, 3 for tanh, and 3 sums of
+    what reaches x.
+    """
+    return Work(vector_flops=9 * batch, transcendentals=batch)
+
+
+@operator(
+    UNARY,
+    saves=(
+        Saved("scaled", "x / √2, at which erf's derivative is evaluated", "..."),
+        Saved("half", "0.5 x, one side of the product", "..."),
+        Saved("gate", "1 + erf(…), the other side of the product", "..."),
+    ),
+    gradients={"x": per_element(10, 1)},
+    preserves_layout=True,
+)
+def gelu_python(batch: Any) -> Work:
+    """gelu written out as 0.5 x (1 + erf(x / √2)), the transformers library's gelu_python.
+
+    5 per element, as gelu; erf is transcendental. It keeps three tensors instead of x.
+
+    Backward: 10 per element, along the chain: 2 for the product, 2 for its scales, 5 for erf's (square, negate, exp,
+    times 2/√π, times g), and the sum of what reaches x; exp is transcendental.
+    """
+    return Work(vector_flops=5 * batch, transcendentals=batch)
+
+
+@operator(
+    UNARY,
+    saves=(
         Saved("x", "the gradient of the gate is g * x"),
         Saved("gate", "sigmoid(1.702 x): its own gradient and that of x need it", "..."),
     ),

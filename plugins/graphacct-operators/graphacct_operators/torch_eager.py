@@ -113,11 +113,19 @@ def gelu_new(trace: Expansion, x: Tensor) -> Tensor:
     return trace.apply("mul", half, trace.apply("shift", trace.apply("tanh", trace.apply("scale", inner))))
 
 
+def gelu_fast(trace: Expansion, x: Tensor) -> Tensor:
+    """0.5 x (1 + tanh(x √(2/π) (1 + 0.044715 x x))) in the order in which the transformers library evaluates it."""
+    half, scaled = trace.apply("scale", x), trace.apply("scale", x)
+    inner = trace.apply("shift", trace.apply("mul", trace.apply("scale", x), x))
+    return trace.apply("mul", half, trace.apply("shift", trace.apply("tanh", trace.apply("mul", scaled, inner))))
+
+
 COMMON: dict[str, Callable[..., Any]] = {
     "linear": linear,
     "linear_in_out": linear_in_out,
     "matmul": matmul,
     "gelu_new": gelu_new,
+    "gelu_fast": gelu_fast,
     "rotary_embedding": rotary_embedding,
 }
 ONE_PER_ROW = "one per row, kept so that backward need not reduce again"

@@ -33,6 +33,8 @@ def test_operands_broadcast_as_in_numpy():
         ("gelu", 5, 1),
         ("gelu_tanh", 9, 1),
         ("gelu_new", 9, 1),
+        ("gelu_fast", 9, 1),
+        ("gelu_python", 5, 1),
         ("quick_gelu", 6, 1),
         ("silu", 4, 1),
         ("hardswish", 5, 0),

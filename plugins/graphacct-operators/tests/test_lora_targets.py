@@ -48,6 +48,7 @@ def error(targets: str, model: str = "llama-3.2-1b") -> str:
 def test_what_a_name_does_not_match() -> None:
     """The end of a path has whole words; the message suggests one."""
     assert error("8:proj") == "lora '8:proj' matches no weight matrix; did you mean 'v_proj'?"
+    assert error("8:Q_proj").endswith("matches no weight matrix; did you mean 'q_proj'?")
     assert error("8:q_prj").endswith("matches no weight matrix; did you mean 'q_proj'?")
     assert error("8:q_proj,v_prj").endswith("matches no weight matrix: 'v_prj'; did you mean 'v_proj'?")
     assert error("8:attn.q_proj").endswith("did you mean 'self_attn.q_proj'?")

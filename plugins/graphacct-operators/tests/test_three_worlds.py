@@ -61,7 +61,10 @@ CASES = {
         unary(),
     ),
     **dict.fromkeys(["relu", "leaky_relu", "relu6", "elu", "sigmoid", "hardsigmoid", "tanh", "gelu"], unary()),
-    **dict.fromkeys(["gelu_tanh", "gelu_new", "quick_gelu", "silu", "hardswish", "softplus", "mish"], unary()),
+    **dict.fromkeys(
+        ["gelu_tanh", "gelu_new", "gelu_fast", "gelu_python", "quick_gelu", "silu", "hardswish", "softplus", "mish"],
+        unary(),
+    ),
     **dict.fromkeys(["swiglu", "geglu", "geglu_tanh"], gated),
     "pow": unary(exponent=3),
     "masked_fill": lambda b, s, d: ([f(b, s, d), m(s, d)], {}),

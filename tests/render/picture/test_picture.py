@@ -15,7 +15,8 @@ import pytest
 from graphacct import GraphacctError, Report, account
 from graphacct.errors import RenderError, WriteError
 from graphacct.render import picture
-from graphacct.render.picture import render, svg
+from graphacct.render.picture import pdf, render, svg
+from graphacct.render.picture.dot import PictureWarning
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -139,6 +140,42 @@ def test_a_layout_that_takes_too_long_is_given_up(
     monkeypatch.setattr(picture, "TIMEOUT", 0.2)
     with pytest.raises(RenderError, match=r"took more than 0.2 s; collapse scopes with depth=1"):
         svg(gpt2)
+
+
+def test_when_dot_crashes_the_bundled_program_draws(
+    gpt2: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graphviz 2.43 ends with a segmentation fault on large pictures; the warning says who drew instead."""
+    program(tmp_path / "bin", "dot", "kill -SEGV $$")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
+    with pytest.warns(PictureWarning, match=r"dot crashed \(signal 11\); .*graphviz-pure draws the picture"):
+        assert ElementTree.fromstring(svg(gpt2)).tag == f"{SVG}svg"
+    with pytest.raises(RenderError, match=r"dot cannot draw this picture: exit status -11"):
+        pdf(gpt2)  # which the bundled program does not write
+
+
+def test_what_takes_long_is_laid_out_in_few_steps(
+    gpt2: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third of the time goes to a careful layout; then Graphviz is told to search less."""
+    program(tmp_path / "bin", "dot", 'case "$*" in *mclimit*) echo "in few steps";; *) exec sleep 20;; esac')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
+    monkeypatch.setattr(picture, "TIMEOUT", 6)
+    assert svg(gpt2) == "in few steps\n"
+
+
+def test_a_picture_of_too_many_boxes_or_arrows_is_refused_before_it_is_laid_out(
+    gpt2: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source is written all the same."""
+    monkeypatch.setattr(picture, "MOST_BOXES", 10)
+    with pytest.raises(
+        RenderError,
+        match=r"this picture has \d\d boxes and \d\d arrows; at most 10 and 4,000 are laid out: collapse scopes with "
+        r"depth=1, or draw repeated blocks once, without unroll=True, or write a \.dot file",
+    ):
+        svg(gpt2)
+    assert drawn(gpt2, tmp_path / "gpt2.dot").exists()
 
 
 def test_an_unwritable_output_is_an_error_and_leaves_nothing(gpt2: Report, tmp_path: Path) -> None:

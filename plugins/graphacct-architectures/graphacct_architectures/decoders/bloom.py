@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
-from graphacct_architectures.decoders.parts.family import decoder
+from graphacct_architectures.decoders.parts.family import decoder, written_out_alone
 from graphacct_architectures.heads import HeadConfig
 from graphacct_architectures.losses import cross_entropy
 
@@ -73,6 +73,7 @@ ARCHITECTURE = decoder(
     BloomConfig,
     describe,
     PresetFiles(__file__),
+    inexact=written_out_alone,
     aliases={"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "n_embed": "hidden_size"},
     translated=("num_hidden_layers", "num_attention_heads", "n_embed"),
     context=lambda config: config.seq_length,

@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, deepseek
+from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, deepseek, inexact
 from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
@@ -67,6 +67,7 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     **ATTENTION,
+    inexact=inexact,
     aliases={"num_experts": "n_routed_experts"},
     translated=("num_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE),

@@ -22,6 +22,7 @@ from graphacct_architectures.decoders.parts.family import (
     kinds_of_attention,
     layer_types,
     number,
+    written_out_alone,
 )
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
@@ -60,9 +61,11 @@ def describe(config: Gemma2Config) -> Decoder:
     return sandwiched(config, kinds, rotary_tables=dict.fromkeys((FULL, SLIDING), "rotary_emb"))
 
 
-def sandwiched(config: Any, kinds: tuple[str, ...], *, rotary_tables: Mapping[str, str], qk_norm: str = "") -> Decoder:
-    """Returns the decoder of Gemma 2, and of Gemma 3 with a norm of queries and keys and rotary tables for each
-    kind."""
+def sandwiched(
+    config: Any, kinds: tuple[str, ...], *, rotary_tables: Mapping[str, str], qk_norm: str = "", capped: bool = True
+) -> Decoder:
+    """Returns the decoder of Gemma 2, and of Gemma 3 with a norm of queries and keys, rotary tables for each kind, and
+    scores that are not `capped`, whatever the file says. Attention that goes both ways always has a mask."""
 
     def layer(kind: str) -> Layer:
         return Layer(
@@ -77,7 +80,8 @@ def sandwiched(config: Any, kinds: tuple[str, ...], *, rotary_tables: Mapping[st
                 window=config.window if kind == SLIDING else None,
                 qk_norm=qk_norm,
                 causal=not config.use_bidirectional_attention,
-                softcap=config.attn_logit_softcapping is not None,
+                masked=config.use_bidirectional_attention,
+                softcap=capped and config.attn_logit_softcapping is not None,
                 dropout=config.attention_dropout,
             ),
             Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_activation]),
@@ -105,6 +109,7 @@ ARCHITECTURE = decoder(
     Gemma2Config,
     describe,
     PresetFiles(__file__),
+    inexact=written_out_alone,
     aliases={"hidden_act": "hidden_activation"},
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     doc="Gemma 2: norms around each part, a window in every other layer, capped scores and logits.",

@@ -43,7 +43,7 @@ def describe(config: Gemma3Config) -> Decoder:
         raise ConfigError(f"sliding_window_pattern is {pattern}: give a number")
     kinds = kinds_of_attention(config, lambda index: SLIDING if (index + 1) % pattern else FULL)
     tables = {kind: f"rotary_emb.{kind}" for kind in (FULL, SLIDING)}
-    return sandwiched(config, kinds, rotary_tables=tables, qk_norm="head")
+    return sandwiched(config, kinds, rotary_tables=tables, qk_norm="head", capped=False)
 
 
 ARCHITECTURE = decoder(

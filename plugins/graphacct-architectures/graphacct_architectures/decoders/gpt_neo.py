@@ -20,7 +20,7 @@ from graphacct_architectures.decoders.parts.description import (
     Norm,
     Positions,
 )
-from graphacct_architectures.decoders.parts.family import decoder, whole
+from graphacct_architectures.decoders.parts.family import decoder, whole, written_out_alone
 from graphacct_architectures.heads import HeadConfig
 from graphacct_architectures.losses import cross_entropy
 
@@ -141,6 +141,7 @@ ARCHITECTURE = decoder(
     GPTNeoConfig,
     describe,
     PresetFiles(__file__),
+    inexact=written_out_alone,
     aliases={"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"},
     translated=("num_attention_heads", "num_hidden_layers"),
     dtype="float32",

@@ -11,7 +11,7 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Norm
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, layer_types
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, layer_types, written_out_alone
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.windows import alternating
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
@@ -87,6 +87,7 @@ ARCHITECTURE = decoder(
     GptOssConfig,
     describe,
     PresetFiles(__file__),
+    inexact=written_out_alone,
     aliases={"num_experts": "num_local_experts"},
     translated=("num_experts",),
     attention=("eager", "fused"),

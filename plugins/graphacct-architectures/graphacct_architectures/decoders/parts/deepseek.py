@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, differ, exact_div, fields
+from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Latent, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, whole
 from graphacct_architectures.decoders.parts.latent import ABSORBED
@@ -19,6 +19,18 @@ ATTENTION: Mapping[str, Any] = {
 }
 """The kinds of attention of these families. A decoding step expands no cached latent, as when a model is served; the
 library's class expands all of them in every step (`fused`, `eager`)."""
+
+
+def inexact(config: LatentConfig, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not equal to the library's saved tensors in each of its versions."""
+    count = config.num_hidden_layers
+    dense = type(count) is int and type(config.first_k_dense_replace) is int and config.first_k_dense_replace >= count
+    if dtype == "float32" or dense:
+        return ()
+    return (
+        "saved tensors have a float32 copy of each router's weight, as with transformers 5.23; since 5.24 the weight "
+        "itself is in float32",
+    )
 
 
 @attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -122,6 +122,7 @@ def decoder(
     classes: tuple[str, ...] = CLASSES,
     tokens: str = "score",
     span: str = "",
+    inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None,
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     token_loss: Loss = each_token,
 ) -> Architecture:
@@ -131,6 +132,7 @@ def decoder(
     `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has,
     `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`. `token_loss`
     is the cross-entropy of the classifier of tokens, in float32 as in the library's generic class unless given.
+    `inexact` is the Architecture's.
     """
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -154,9 +156,17 @@ def decoder(
         no_cost=no_cost or {},
         losses=class_losses(token_loss),
         default_loss=default_loss,
+        inexact=inexact,
         model_types=model_types or (name,),
         doc=doc,
     )
+
+
+def written_out_alone(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not exact of a family for which the library has no fused attention (transformers 5.24)."""
+    if workload.attention != "fused":
+        return ()
+    return ("saved tensors with fused attention were not measured: the library's class has it written out alone",)
 
 
 def width_over_heads(config: Any) -> Dim:

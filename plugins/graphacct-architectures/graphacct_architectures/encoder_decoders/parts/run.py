@@ -179,7 +179,7 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
             buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
             x = b.apply("embedding", buckets, table, name="relative_attention_bias")
             x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
-            found[BIASES] = b.apply("reshape", x, name="position_bias", shape=(1, heads, queries, keys))
+            found[BIASES] = b.apply("reshape", x, name="position_biases", shape=(1, heads, queries, keys))
         if causal:
             shape = (1, heads, queries, workload.encoder_seq_len)
             found[CROSS_BIASES] = b.apply("full", name=CROSS_BIASES, shape=shape, dtype=b.dtype)
