@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from graphacct.graph.graph import Block, Node
-from graphacct.graph.paths import indexed, outermost
+from graphacct.graph.paths import outermost
 from graphacct.graph.places import Place
 
 
@@ -19,7 +19,7 @@ class Regions:
     def __init__(self, recompute: Callable[[Node], bool], saved: Callable[[Node], bool]) -> None:
         self.recompute = recompute
         self.saved = saved
-        self._numbers: dict[str | tuple[str, Place], int] = {}
+        self._numbers: dict[tuple[str, Place], int] = {}
 
     def has(self, node: Node) -> bool:
         """Returns whether a node is in a region: it runs again, or its outputs are saved so that it does not."""
@@ -30,11 +30,7 @@ class Regions:
         if not self.has(node):
             return 0
         layer = outermost(node.name)
-        here = place.around(layer.count("*"))
-        alone = type(here.count) is int and here.count == 1
-        # by its index, since nodes outside the block may belong to a layer too: the first layer makes tables for all
-        key = indexed(layer, (here.index,)) if alone and type(here.index) is int else (layer, here)
-        return self._numbers.setdefault(key, len(self._numbers) + 1)
+        return self._numbers.setdefault((layer, place.around(layer.count("*"))), len(self._numbers) + 1)
 
     def go_across(self, block: Block, place: Place) -> bool:
         """Returns whether a region goes across the repetitions of a block that stands at a place: its layer is around

@@ -27,7 +27,6 @@ class Place:
         starts: The first index of each block around it, outermost first.
         numbers: The number of the repetition of each block around it, from 0, outermost first; only separate
             repetitions count.
-        index: The index of the repetition of the innermost block, if it stands for itself alone.
     """
 
     outer: Place | None = None
@@ -37,12 +36,11 @@ class Place:
     repeats: tuple[Dim, ...] = ()
     starts: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
-    index: Dim = 0
 
-    def within(self, block: Block, count: Dim, number: int = 0, index: Dim = 0) -> Place:
+    def within(self, block: Block, count: Dim, number: int = 0) -> Place:
         """Returns the place of the nodes of a block that stands here."""
         inside = ((*self.repeats, block.repeat), (*self.starts, block.start), (*self.numbers, number))
-        return Place(self, block, count, self.times * count, *inside, index)
+        return Place(self, block, count, self.times * count, *inside)
 
     @property
     def levels(self) -> tuple[Place, ...]:

@@ -152,19 +152,12 @@ def _body(graph: Graph, values: dict[str, Result], place: Place, counts: _Limite
     yield BodyEnd(graph, place, values)
 
 
-def _repetitions(block: Block, place: Place, counts: Sequence[Dim]) -> Iterator[Place]:
-    index: Dim = block.start
-    for number, count in enumerate(counts):
-        yield place.within(block, count, number, index)
-        index = index + count
-
-
 def _block(block: Block, values: dict[str, Result], place: Place, counts: _Limited) -> Iterator[Event]:
     carried = [values[value.name] for value in block.carry]
     constants = [values[value.name] for value in block.constants]
     n, names = len(carried), [value.name for value in block.body.inputs]
     parts: list[list[Result]] = [[] for _ in block.outputs[n:]]
-    places = tuple(_repetitions(block, place, counts(block, place)))
+    places = tuple(place.within(block, count, number) for number, count in enumerate(counts(block, place)))
     for inside in places:
         inner = dict(zip(names, carried + constants, strict=True))
         yield from _body(block.body, inner, inside, counts)
