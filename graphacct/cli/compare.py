@@ -37,7 +37,7 @@ def command(
     given = arguments(options)
     reports = [account(model, **given) for model in models]
     comparison = compare(reports, quantity, by, depth)
-    for report in reports if form != "json" else ():
+    for report in reports if form == "csv" else ():
         say_keys(report.model, report.config_keys)
     if form in ("json", "csv"):
         give(comparison.json() if form == "json" else comparison.csv(), output)

@@ -77,6 +77,8 @@ class WeightFormat:
         dtype: The dtype of a format that is nothing else, such as bfloat16, and stores every parameter; else empty.
         direct_rows: Products of so many rows or fewer read the stored form when no gradient is needed; those of more
             first write the matrix out in the dtype of the computation. None means that every product reads it directly.
+        keeps_input: Whether a product in a training step keeps its operand, and has the matrix written out for the
+            operand's gradient (LLM.int8).
         experts_alone: Whether its library stores experts so and nothing else, in a model that has any.
     """
 
@@ -85,6 +87,7 @@ class WeightFormat:
     dtype: str = ""
     direct_rows: int | None = None
     experts_alone: bool = False
+    keeps_input: bool = False
 
     def __repr__(self) -> str:
         return f"<WeightFormat {self.name}>"

@@ -8,16 +8,17 @@ it: modelopt's `hf_quant_config.json`, and those of older GPTQ and AWQ. Each met
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
-from graphacct.errors import ConfigError, ReadError, brief
+from graphacct.errors import ConfigError, GraphacctError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.near_keys import slip
 from graphacct.models.weight_formats import WeightFormatKind
-from graphacct.models.weight_plan import WeightPlan
+from graphacct.models.weight_plan import REGEX, WeightPlan
 from graphacct.readers.quantization_methods import IGNORED, METHODS, Method, Said
 
 MOST_BYTES = 16 * 2**20
@@ -82,9 +83,23 @@ def _read(
         method = _method(settings)
         unknown = _unknown(name, settings, METHODS[method], method)
         found = METHODS[method].read(Said(name, settings, content, kinds))
-    except ConfigError as error:
+        if found.plan is not None:
+            _check_patterns([*found.plan.exceptions, *(pattern for pattern, _ in found.plan.modules)])
+    except GraphacctError as error:
         return Quantization(problem=f"{name}: {error}")
     return Quantization(found.plan, found.kv_dtype, unknown)
+
+
+def _check_patterns(patterns: Iterable[Any]) -> None:
+    """Raises ConfigError for a pattern of modules that is no text, or no regular expression."""
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise ConfigError(f"a module's name is {brief(pattern)}, not a text")
+        if pattern.startswith(REGEX):
+            try:
+                re.compile(pattern.removeprefix(REGEX))
+            except (re.error, OverflowError, RecursionError) as error:
+                raise ConfigError(f"{brief(pattern)} is no regular expression: {error}") from error
 
 
 def _method(settings: Mapping[str, Any]) -> str:

@@ -112,6 +112,15 @@ def _plan(
     return WeightPlan(format_, modules, said.names(skip), (LAYERS, OTHERS) if listed else (LAYERS,))
 
 
+def _side(key: str, sides: Any) -> int:
+    """Returns the side of a square block."""
+    if not isinstance(sides, (list, tuple)) or len(sides) != 2 or type(sides[0]) is not int or sides[0] != sides[1]:
+        raise ConfigError(f"{key} is {brief(sides)}, not two equal numbers")
+    if sides[0] < 1:
+        raise ConfigError(f"{key} is {brief(sides)}, not two positive numbers")
+    return sides[0]
+
+
 def fp8(said: Said) -> Found:
     """DeepSeek's blocks (transformers, FineGrainedFP8Config): 128 x 128 unless told, null for one scale a matrix."""
     said.must("fmt", "e4m3", "float8_e4m3fn", "e5m2")
@@ -119,11 +128,7 @@ def fp8(said: Said) -> Found:
     said.must("scale_fmt", "float", "ue8m0")
     said.must("expert_dtype", "fp8")
     sides = said.settings.get("weight_block_size", (128, 128))
-    block = 0
-    if sides is not None:
-        if not isinstance(sides, (list, tuple)) or len(sides) != 2 or sides[0] != sides[1] or type(sides[0]) is not int:
-            raise ConfigError(f"weight_block_size is {brief(sides)}, not two equal numbers")
-        block = sides[0]
+    block = 0 if sides is None else _side("weight_block_size", sides)
     found = said.format("fp8", block=block, static=said.settings.get("activation_scheme") == "static")
     if said.settings.get("scale_fmt") == "ue8m0":  # a power of two in a byte
         scales = [attrs.evolve(item, bytes=1) if "weight_scale" in item.name else item for item in found.tensors]
@@ -238,18 +243,15 @@ def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
     args, inputs = group["weights"], group.get("input_activations")
     if not isinstance(args, Mapping):
         raise ConfigError(f"{where}.weights is {brief(args)}, not an object")
-    bits, kind, size = said.integer("num_bits", 8, args), args.get("type", "int"), args.get("group_size")
-    strategy = args.get("strategy") or ("group" if size and size > 0 else "channel" if size == -1 else "tensor")
+    bits, kind, size = said.integer("num_bits", 8, args), args.get("type", "int"), said.integer("group_size", 0, args)
+    strategy = args.get("strategy") or ("group" if size > 0 else "channel" if size == -1 else "tensor")
     stored = group.get("format") or said.settings.get("format")
     scale = dtype_name(str(args["scale_dtype"]).removeprefix("torch.")) if args.get("scale_dtype") else said.dtype
     static = isinstance(inputs, Mapping) and inputs.get("dynamic") is False
     unknown = f"{where}.weights: {bits} bits of {kind}, strategy {strategy}, format {stored} is not known"
     symmetric = args.get("symmetric", True) is not False
     if kind == "float" and bits == 8 and strategy in ("tensor", "channel", "block"):
-        block = args.get("block_structure") if strategy == "block" else None
-        side = block[0] if isinstance(block, (list, tuple)) and len(block) == 2 and block[0] == block[1] else 0
-        if strategy == "block" and not side:
-            raise ConfigError(f"{where}.weights has block_structure {brief(block)}, not two equal numbers")
+        side = _side(f"{where}.weights.block_structure", args.get("block_structure")) if strategy == "block" else 0
         found = said.format("fp8", block=side, channel=strategy == "channel", scale=scale)
         return _with_input_scale(found, scale) if static else found
     if kind == "float" and bits == 4 and size == 16:

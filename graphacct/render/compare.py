@@ -19,6 +19,7 @@ from graphacct.render.sheet import (
     Column,
     Line,
     Sheet,
+    key_notes,
     levels,
     partial,
     title,
@@ -130,13 +131,14 @@ class Comparison:
         known = frozenset(self.paths)
         empty = len(self.paths) - len(rows)
         left_out = f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"
+        of_keys = [f"{printable(each.model)}: {note}" for each in self.reports for note in key_notes(each.config_keys)]
         return Sheet(
             title(quantity),
             "",
             tuple(columns),
             tuple(self._line(*row, quantity, binary, known) for row in rows),
             Line(("Largest" if quantity.combine == "max" else "Total", *totals)),
-            (*([left_out] if empty else []), *self._workloads(), self._terms()),
+            (*([left_out] if empty else []), *self._workloads(), self._terms(), *of_keys),
             "; ".join(missing),
         )
 

@@ -230,6 +230,12 @@ def test_the_header_says_it(tmp_path: Path) -> None:
             {"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": {}, "targets": ["Conv2d"]}}},
             "3 bits|8 bits of int, strategy tensor",
         ),
+        ({"quant_method": "gptq", "bits": 4, "dynamic": {"-:(": {}}}, "'re:(' is no regular expression"),
+        (
+            {"quant_method": "gptq", "bits": 4, "modules_in_block_to_quantize": [[3]]},
+            "a module's name is 3, not a text",
+        ),
+        ({"quant_method": "fp8", "weight_block_size": [0, 0]}, "weight_block_size is [0, 0], not two positive numbers"),
         (ct({"num_bits": 8, "type": "float"}, sparsity_config={"format": "sparse-24"}), "sparsity_config "),
     ],
 )
@@ -285,8 +291,10 @@ def test_experts_in_a_file_of_gpt_oss() -> None:
 
 
 def test_a_quantized_file_is_trained_with_adapters(tmp_path: Path) -> None:
-    """The base has the file's bytes, the adapters 16 bits."""
+    """The base has the file's bytes, the adapters 16 bits; without adapters a step is an error."""
     path = folder(tmp_path, quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})
+    with pytest.raises(ConfigError, match="lora"):
+        graphacct.memory(path, seq_len=4)
     step = graphacct.memory(path, seq_len=4, lora=("8:q_proj",))
     adapters = 3 * 8 * (256 + 256) * 2
     assert step.parameters == WHOLE // 2 + WHOLE // 16 + 64 * 21 + OTHERS + adapters
