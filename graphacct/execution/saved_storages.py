@@ -136,6 +136,12 @@ def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
     wanted = {
         terms[min(index, len(terms) - 1)].name for index, operand in enumerate(call.operands) if operand.needs_grad
     }
+    for operand in call.operands:
+        source = operand.storage.written_out
+        if source is not None and source.stored.format.keeps_input:
+            tensor = call.operands[0]
+            for storage in tensor.storages:
+                yield SavedUse(storage, tensor, "x", f"a layer in {source.stored.format.name} keeps it", call, position)
     specs = [operand.spec for operand in call.operands]
     for item in saved_tensors(call.operator, specs, call.attributes, wanted):
         if item.kind == OWN:

@@ -70,7 +70,8 @@ def schedule(
     `saved` says belong to the region too, but their outputs are saved and they do not run again.
     """
     trace = Trace(profile.operators(operators), profile, trained, recompute, saved)
-    trace.inference = bool(profile.casts) and not trains(graph, trained)
+    trace.training = trains(graph, trained)
+    trace.inference = bool(profile.casts) and not trace.training
     outputs = trace.run(graph)
     trace.finish()
     lasting = (tuple(trace.holds), tuple(trace.spans), frozenset(trace.left_behind), tuple(trace.stacks))
@@ -92,7 +93,7 @@ class Trace:
         self.profile = profile
         self.trained = trained
         self.regions = Regions(recompute, saved)
-        self.inference = False
+        self.inference = self.training = False
         self.calls: list[KernelCall] = []
         self.holds: list[tuple[Storage, int]] = []
         self.spans: list[RepeatedSpan] = []

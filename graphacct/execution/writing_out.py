@@ -22,6 +22,7 @@ class Writer(Protocol):
     """What writing out needs of the schedule: its profile, and the mark of the storages that are made meanwhile."""
 
     profile: Profile
+    training: bool
     written_out: WrittenOut | None
 
 
@@ -38,9 +39,16 @@ def as_read(trace: Writer, node: Node, operands: list[Tensor], dtype: str) -> li
         weight = operands[index]
         if dtype and dtype != PROMOTE and castable(weight.spec.dtype):
             weight = attrs.evolve(weight, spec=TensorSpec(weight.spec.shape, dtype))
-        if trace.profile.write_out is not None and stored.written_out(operands[0].spec):
-            trace.written_out = WrittenOut(weight, stored)
-            weight = trace.profile.write_out(trace, weight, stored, False)
+        write_out, training = trace.profile.write_out, stored.format.keeps_input and trace.training
+        if write_out is not None and (training or stored.written_out(operands[0].spec)):
+            trace.written_out = source = WrittenOut(weight, stored)
+            copy = write_out(trace, weight, stored, False)
             trace.written_out = None
+            weight = _written_out_later(weight, source) if copy is weight else copy
         operands[index] = weight
     return operands
+
+
+def _written_out_later(weight: Tensor, source: WrittenOut) -> Tensor:
+    """Returns a weight that is read as it is stored, and written out in the backward pass."""
+    return attrs.evolve(weight, storage=attrs.evolve(weight.storage, written_out=source))

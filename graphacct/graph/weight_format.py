@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.decisions import divides, less
 from graphacct.dims import Dim, ceil_div, dim_text, is_array, is_symbol, prod
 from graphacct.errors import ConfigError
 from graphacct.tensors import TensorSpec
@@ -42,8 +43,8 @@ class StoredTensor:
         return self.bytes * _blocks(rows, self.rows) * _blocks(columns, self.columns)
 
     def fits(self, rows: Dim, columns: Dim) -> str:
-        """Returns what of a matrix is no whole number of blocks, as text; empty if all is. A symbol has no value to
-        check."""
+        """Returns what of a matrix is no whole number of blocks, as text; empty if all is. Of a symbol that is assumed,
+        and recorded."""
         if self.padded:
             return ""
         if self.flat:
@@ -59,7 +60,7 @@ def _blocks(size: Dim, block: int) -> Dim:
 
 
 def _remainder(size: Dim, block: int, word: str) -> str:
-    if block < 2 or is_symbol(size):
+    if block < 2 or (is_symbol(size) and divides(block, size)):
         return ""
     left: Any = size % block
     if not (bool(left.any()) if is_array(left) else left):
@@ -77,6 +78,8 @@ class WeightFormat:
         dtype: The dtype of a format that is nothing else, such as bfloat16, and stores every parameter; else empty.
         direct_rows: Products of so many rows or fewer read the stored form when no gradient is needed; those of more
             first write the matrix out in the dtype of the computation. None means that every product reads it directly.
+        keeps_input: Whether a product in a training step keeps its operand, and has the matrix written out for the
+            operand's gradient (LLM.int8).
         experts_alone: Whether its library stores experts so and nothing else, in a model that has any.
     """
 
@@ -85,6 +88,7 @@ class WeightFormat:
     dtype: str = ""
     direct_rows: int | None = None
     experts_alone: bool = False
+    keeps_input: bool = False
 
     def __repr__(self) -> str:
         return f"<WeightFormat {self.name}>"
@@ -140,22 +144,10 @@ class StoredWeight:
         """Returns whether the product with an operand of this spec reads a copy of the matrix in the dtype of the
         computation, which a kernel has written out before.
 
-        Raises ConfigError if that depends on a size that is a symbol, or on points of a sweep that differ.
+        Several rows are assumed of a symbol, and that is recorded; a sweep whose points differ raises ConfigError.
         """
         limit = self.format.direct_rows
-        if limit is None or self.lookup:
-            return False
-        rows: Any = prod(x.shape[:-1])
-        if is_array(rows):
-            above = rows > limit
-            if bool(above.all()) or not bool(above.any()):
-                return bool(above.any())
-        elif not is_symbol(rows):
-            return bool(rows > limit)
-        raise ConfigError(
-            f"weights {self.format.name!r}: products of more than {limit} row write the matrix out first, and "
-            f"{dim_text(rows)} rows may be more or not: give numbers for the sizes"
-        )
+        return limit is not None and not self.lookup and less(limit, prod(x.shape[:-1]))
 
     def check(self, name: str) -> StoredWeight:
         """Returns itself. Raises ConfigError, which names the parameter, if a matrix is no whole number of blocks."""

@@ -59,8 +59,8 @@ def unknown_model(name: str, presets: Collection[str], families: Collection[str]
         close = closest_preset(repository, presets) if _read(repository).sizes else None
         way_out = f", or take the preset {close!r}, the closest of the same size" if close else ""
         return UnknownNameError(
-            f"{brief(name)} is a hub name that no preset has, and nothing is fetched: download the repository's "
-            f"config.json and give its path{way_out}{left_out}"
+            f"{brief(name)} is no file here, and the hub name of no preset; nothing is fetched: download the "
+            f"repository's config.json and give its path{way_out}{left_out}"
         )
     if os.sep in name or name.endswith(".json"):
         return ReadError(f"no such file: {name!r}")

@@ -70,7 +70,7 @@ def sorted_out(
             said = _said(size, around)
             if size and said is None:
                 near[path] = size
-            elif size and said == value:
+            elif size and type(said) is type(value) and type(said) in (int, float, str) and said == value:
                 harmless.append(path)
             else:
                 not_understood.append(path)

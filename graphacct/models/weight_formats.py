@@ -36,6 +36,7 @@ class WeightFormatKind:
         dtype: As that of `WeightFormat`.
         direct_rows: As that of `WeightFormat`.
         experts_alone: As that of `WeightFormat`.
+        keeps_input: As that of `WeightFormat`.
         replaces: Whether it takes the place of a kind of this name from another plugin.
     """
 
@@ -47,6 +48,7 @@ class WeightFormatKind:
     dtype: str = ""
     direct_rows: int | None = None
     experts_alone: bool = False
+    keeps_input: bool = False
     replaces: bool = False
 
     def __repr__(self) -> str:
@@ -61,7 +63,8 @@ class WeightFormatKind:
             raise type(error)(f"weights {_written(self, values)!r}: {error}") from error
         except Exception as error:
             raise PluginError(failure(f"weight format {self.name!r}", error)) from error
-        return WeightFormat(_written(self, values), tensors, self.dtype, self.direct_rows, self.experts_alone)
+        facts = (self.dtype, self.direct_rows, self.experts_alone, self.keeps_input)
+        return WeightFormat(_written(self, values), tensors, *facts)
 
 
 def _written(kind: WeightFormatKind, values: Mapping[str, Any]) -> str:

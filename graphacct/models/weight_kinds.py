@@ -259,10 +259,11 @@ def _kind(
     source: str = "",
     direct_rows: int | None = None,
     experts_alone: bool = False,
+    keeps_input: bool = False,
 ) -> WeightFormatKind:
     """Returns a kind; its source is the docstring of its function unless given."""
     source = source or " ".join((tensors.__doc__ or "").split("\n\n")[0].split())
-    return WeightFormatKind(name, doc, source, tensors, options, "", direct_rows, experts_alone)
+    return WeightFormatKind(name, doc, source, tensors, options, "", direct_rows, experts_alone, keeps_input)
 
 
 BITSANDBYTES = "bitsandbytes, functional.py (quantize_4bit, QuantState); Dettmers et al., 2023 (arXiv:2305.14314)"
@@ -278,7 +279,7 @@ KINDS = (
         SCALE,
         source="modelopt, compressed-tensors; DeepSeek-V3 (arXiv:2412.19437), section 3.3.2",
     ),
-    _kind("int8", int8, "A byte an element and a float32 scale an output, as LLM.int8.", SCALE),
+    _kind("int8", int8, "A byte an element and a float32 scale an output, as LLM.int8.", SCALE, keeps_input=True),
     _kind("int4", int4, "4 bits an element, and a 16-bit scale for each 128 of a row (W4A16).", GROUP, ZERO),
     _kind("packed", packed, "compressed-tensors' pack-quantized: bits and 16-bit scales in groups.", BITS, GROUP, ZERO),
     _kind("gptq", gptq, "GPTQ: bits, scales and zero points in groups, and each input's group.", BITS, GROUP),

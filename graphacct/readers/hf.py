@@ -111,7 +111,8 @@ def _choice(
     alone = path and not any(key in overrides for key in QUANTIZED)  # set to null, they are left out
     said = _quantization(content, quantized, path, plugins) if quantized or alone else None
     content = {key: value for key, value in content.items() if key not in quantized}
-    keys = architecture.keys(content, defaults=defaults)
+    given = {key: value for key, value in overrides.items() if architecture.aliases.get(key, key) in takes}
+    keys = architecture.keys({**content, **given}, defaults=defaults)  # a size may come from the user
     config = architecture.configured(content)
     found = ModelChoice(name or architecture.name, architecture, config, path, keys, applied)
     if said is None:

@@ -9,7 +9,7 @@ from graphacct.dims import check_dim
 from graphacct.errors import ConfigError, GraphError, ReadError, brief, suggest
 from graphacct.graph.weight_format import StoredTensor, StoredWeight, WeightFormat
 
-KEYS = ("format", "tensors", "rows", "columns", "matrices", "lookup", "dtype", "direct_rows")
+KEYS = ("format", "tensors", "rows", "columns", "matrices", "lookup", "dtype", "direct_rows", "keeps_input")
 TENSOR_KEYS = ("name", "bytes", "rows", "columns", "flat", "padded")
 
 
@@ -40,6 +40,7 @@ def to_dict(stored: StoredWeight, where: str) -> dict[str, Any]:
         **({"lookup": True} if stored.lookup else {}),
         **({"dtype": format_.dtype} if format_.dtype else {}),
         **({} if format_.direct_rows is None else {"direct_rows": format_.direct_rows}),
+        **({"keeps_input": True} if format_.keeps_input else {}),
     }
 
 
@@ -63,7 +64,9 @@ def from_dict(content: Any, where: str, elements: Any) -> StoredWeight | None:
         flat, padded = bool(tensor.get("flat")), bool(tensor.get("padded"))
         made.append(StoredTensor(tensor["name"], size, rows, columns, flat, padded))
     direct = None if item.get("direct_rows") is None else _size(item, "direct_rows", where, 0)
-    format_ = WeightFormat(item["format"], tuple(made), str(item.get("dtype") or ""), direct)
+    format_ = WeightFormat(
+        item["format"], tuple(made), str(item.get("dtype") or ""), direct, False, bool(item.get("keeps_input"))
+    )
     rows, columns, matrices = (_size(item, key, where, 1) for key in ("rows", "columns", "matrices"))
     stored = StoredWeight(format_, rows, columns, matrices, bool(item.get("lookup")))
     if stored.elements != elements:

@@ -6,6 +6,10 @@ import pytest
 
 import graphacct
 from graphacct.errors import GraphacctError
+from graphacct.graph.weight_format import StoredWeight
+from graphacct.hooks.manager import default
+from graphacct.models.weight_formats import weight_format
+from graphacct.tensors import TensorSpec
 
 D = 2048
 BITS = {"int8": D * D + 4 * D, "nf4": D * D // 2 + D * D // 64 * 4 + 64}
@@ -55,11 +59,23 @@ def test_rows_that_are_looked_up() -> None:
     assert report["model.embed_tokens"].values["read_bytes"] == 5 * 8 + 5 * D * 34 // 32
 
 
-def test_a_symbol_decides_nothing() -> None:
-    """Whether rows are more than one is no guess: it is an error that says what depends on it."""
+def test_a_symbol_is_several_rows() -> None:
+    """That is assumed, and the report says so; the numbers put in give those of that many rows."""
     import sympy
 
     rows = sympy.Symbol("rows", positive=True, integer=True)
-    with pytest.raises(GraphacctError, match="products of more than 1 row write the matrix out first, and rows rows"):
-        of_q(seq_len=rows, weights="nf4")
+    report = graphacct.account("llama-3.2-1b", set={"num_hidden_layers": 1}, seq_len=rows, weights="nf4")
+    assert (rows > 1) in report.conditions
+    found = report["model.layers.*.self_attn.q_proj"].values
+    assert found["read_bytes"].subs({rows: 5}) == of_q(seq_len=5, weights="nf4")["read_bytes"]
     assert of_q(seq_len=rows, weights="int8")["read_bytes"].subs({rows: 5}) == 5 * D * 2 + BITS["int8"]  # type: ignore[attr-defined]
+
+
+def test_a_sweep_over_one_row_and_several() -> None:
+    """Its points run other kernels: an error."""
+    import numpy
+
+    stored = StoredWeight(weight_format("nf4", default().weight_formats), 64, 64)
+    with pytest.raises(GraphacctError, match="are in this order at 1 of 2 points of the sweep"):
+        stored.written_out(TensorSpec((numpy.array([1, 5], object), 64)))
+    assert stored.written_out(TensorSpec((numpy.array([2, 5], object), 64)))

@@ -37,7 +37,9 @@ def measured(run: dict[str, Any]) -> graphacct.footprint.memory.Memory:  # type:
 @pytest.mark.parametrize(
     "run",
     TRUTH["runs"],
-    ids=lambda run: f"{run['dtype']}-{run['double']}-{run['targets'][-1]}-{run['attention']}-{run['checkpointing']}",
+    ids=lambda run: (
+        f"{run['dtype']}-{run['format']}-{run['double']}-{run['targets'][-1]}-{run['attention']}-{run['checkpointing']}"
+    ),
 )
 def test_a_step_is_what_torch_measures(run: dict[str, Any]) -> None:
     """Weights with all their tensors, gradients of the adapters alone, what is kept, and both peaks, to the byte."""
@@ -56,7 +58,7 @@ def step(**options: Any) -> Any:
 def test_a_quantised_base_changes_weights_and_peaks_alone() -> None:
     """Gradients, optimizer state and what is kept are those of the plain base, whatever the format."""
     plain = step()
-    for text in ("int8", "nf4", "nf4:double", "fp8:block=128", "nvfp4", "int4:group=16"):
+    for text in ("nf4", "nf4:double", "fp8:block=128", "nvfp4", "int4:group=16"):
         found = step(weights=text)
         assert found.parameters < plain.parameters
         for name in ("gradients", "optimizer_state", "saved_activations"):
@@ -71,6 +73,18 @@ def test_the_copy_is_alive_during_its_product() -> None:
         timeline = step(weights=text, phase="forward", lora=[], loss=None).timeline
         rows[text] = max(row.live_bytes for row in timeline if row.node.endswith("up_proj"))
     assert rows["nf4"] - rows["int8"] == 176 * 64 * 2
+
+
+def test_a_layer_of_llm_int8_keeps_its_input() -> None:
+    """Of one layer with an adapter on q_proj the inputs of down_proj (16 tokens of 176) and of gate_proj and up_proj
+    (16 of 64) are kept for no other reason, in 16 bits. The copy of a weight is made in the backward pass alone."""
+    plain, found = step(), step(weights="int8")
+    assert found.saved_activations - plain.saved_activations == 16 * (176 + 64) * 2
+    copies = [row.run for row in found.timeline if row.operator == "scaled_statistics"]
+    assert set(copies) == {"backward"}
+    assert len(copies) == 4  # o_proj, gate_proj, up_proj, down_proj: nothing before q_proj is trained
+    on_cpu = step(weights="int8", profile="torch-eager-cpu")
+    assert {row.run for row in on_cpu.timeline if row.operator == "scaled_statistics"} == {"forward", "backward"}
 
 
 def test_a_profile_without_a_rule_reads_directly() -> None:

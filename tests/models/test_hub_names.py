@@ -67,8 +67,8 @@ def test_an_unknown_hub_name_says_what_it_is() -> None:
     """Nothing is fetched: the way out is the repository's config.json, or the closest preset of the same size."""
     said = error("Qwen/Qwen3-4B-Instruct-2507")
     assert said == (
-        "'Qwen/Qwen3-4B-Instruct-2507' is a hub name that no preset has, and nothing is fetched: download the "
-        "repository's config.json and give its path, or take the preset 'qwen3-4b', the closest of the same size"
+        "'Qwen/Qwen3-4B-Instruct-2507' is no file here, and the hub name of no preset; nothing is fetched: download "
+        "the repository's config.json and give its path, or take the preset 'qwen3-4b', the closest of the same size"
     )
     assert error("Qwen/Qwen3-80B").endswith("download the repository's config.json and give its path")
     assert error("some/thing").endswith("config.json and give its path")

@@ -240,6 +240,8 @@ def test_sizes_as_symbols() -> None:
     width = sympy.Symbol("width", positive=True, integer=True)
     for text in ("gptq:4", "nf4:double", "fp8:block=128"):
         given = {"weights": text, "phase": "decode", "cache_len": 3}
-        formula = graphacct.account("llama-3.2-1b", set={"intermediate_size": width}, **given).total["param_bytes"]
+        report = graphacct.account("llama-3.2-1b", set={"intermediate_size": width}, **given)  # type: ignore[arg-type]
+        formula = report.total["param_bytes"]
         number = graphacct.account("llama-3.2-1b", set={"intermediate_size": 8192}, **given).total["param_bytes"]
         assert formula.subs({width: 8192}) == number  # type: ignore[attr-defined]
+        assert any("32" in str(condition) for condition in report.conditions) == text.startswith("gptq")

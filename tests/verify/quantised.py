@@ -55,20 +55,32 @@ class Torch:
         return getattr(torch, name)
 
 
+def four_bit(module: nn.Linear, kind: str, double: bool, dtype: torch.dtype) -> nn.Module:
+    """The layer in 4 bits."""
+    layer = bitsandbytes.nn.Linear4bit(
+        module.in_features, module.out_features, bias=False, compute_dtype=dtype, quant_type=kind
+    )
+    layer.weight = bitsandbytes.nn.Params4bit(
+        module.weight.data, requires_grad=False, compress_statistics=double, quant_type=kind
+    )
+    return layer
+
+
+def eight_bit(module: nn.Linear) -> nn.Module:
+    """The layer as LLM.int8."""
+    layer = bitsandbytes.nn.Linear8bitLt(module.in_features, module.out_features, bias=False, has_fp16_weights=False)
+    layer.weight = bitsandbytes.nn.Int8Params(module.weight.data.half(), requires_grad=False, has_fp16_weights=False)
+    return layer
+
+
 def quantised(model: nn.Module, kind: str, double: bool, dtype: torch.dtype) -> nn.Module:
     """The model with the linear layers of its layers in bitsandbytes' format; the head stays."""
     for name, module in list(model.named_modules()):
         if isinstance(module, nn.Linear) and "layers" in name:
             around, _, last = name.rpartition(".")
-            layer = bitsandbytes.nn.Linear4bit(
-                module.in_features, module.out_features, bias=False, compute_dtype=dtype, quant_type=kind
-            )
-            weight = bitsandbytes.nn.Params4bit(
-                module.weight.data, requires_grad=False, compress_statistics=double, quant_type=kind
-            )
-            layer.weight = weight
+            layer = eight_bit(module) if kind == "int8" else four_bit(module, kind, double, dtype)
             setattr(model.get_submodule(around), last, layer.to("cpu"))
-    model.is_loaded_in_4bit = True
+    model.is_loaded_in_4bit, model.is_loaded_in_8bit = kind != "int8", kind == "int8"
     return model
 
 
@@ -99,7 +111,36 @@ def state(model: nn.Module) -> dict[str, torch.Tensor]:
             if own.nested:
                 found |= {f"{name}.absmax2": own.state2.absmax, f"{name}.code2": own.state2.code}
                 found[f"{name}.offset"] = own.offset
+    for name, module in model.named_modules():
+        if isinstance(module, bitsandbytes.nn.Linear8bitLt):
+            scales = module.state.SCB if module.state.SCB is not None else module.weight.SCB
+            found[f"{name}.SCB"] = scales
     return found
+
+
+def held(model: nn.Module, ids: torch.Tensor) -> int:
+    """What the functions of LLM.int8's layers keep as attributes, which autograd's hooks do not see, beside what those
+    see."""
+    saved: set[int] = set()
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        saved.add(tensor.untyped_storage()._cdata)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = model(ids).logits
+    found: dict[int, int] = {}
+    waiting, seen = [output.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        tensor = getattr(node, "A", None)
+        if isinstance(tensor, torch.Tensor) and tensor.untyped_storage()._cdata not in saved:
+            found[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        waiting += [following for following, _ in node.next_functions]
+    return sum(found.values())
 
 
 def peaks(model: nn.Module, ids: torch.Tensor) -> tuple[int, int]:
@@ -130,7 +171,8 @@ def measure(run: dict[str, Any]) -> dict[str, int]:
     return {
         "parameters": weights,
         "gradients": sum(parameter.grad.untyped_storage().nbytes() for parameter in trained),
-        "saved_bytes": sum(size for size, *_ in kept(model, {"input_ids": ids}, lambda output: output.logits)),
+        "saved_bytes": sum(size for size, *_ in kept(model, {"input_ids": ids}, lambda output: output.logits))
+        + held(model, ids),
         "forward_peak": forward,
         "step_peak": step,
     }
@@ -140,10 +182,10 @@ def runs() -> list[dict[str, Any]]:
     """Formats, adapters, attention, dtypes and sizes, and checkpointed layers."""
     found = []
     for dtype in ("float32", "bfloat16"):
-        for kind, double in (("nf4", False), ("nf4", True)):
+        for kind, double in (("nf4", False), ("nf4", True), ("int8", False)):
             for targets in TARGETS:
                 for attention in ("eager", "fused"):
-                    for again in (False, True):
+                    for again in (False, True) if kind == "nf4" else (False,):
                         batch, seq = SIZES[len(found) % 2]
                         found.append(
                             {

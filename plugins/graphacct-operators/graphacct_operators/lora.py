@@ -123,7 +123,10 @@ def _matched(
     Raises ConfigError for a name that matches none, or another kind of module too, which peft would adapt.
     """
     if item.all_linear:
-        return linear_layers(known.graph, operators)
+        layers = linear_layers(known.graph, operators)
+        if not layers:
+            raise ConfigError(f"{item.who} matches no weight matrix: {known.graph.name!r} has no linear layer")
+        return layers
     found: dict[str, None] = {}
     for name in item.modules:
         globs = globs_of(name)

@@ -5,10 +5,10 @@ it: `q_proj` is `model.layers.0.self_attn.q_proj`, and not `my_q_proj`. `all-lin
 the output embedding (peft, `tuners/tuners_utils.py`, check_target_module_exists and _maybe_include_all_linear_layers).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from graphacct import ConfigError, Dim, Graph, Node, Operator, Parameter, Value, brief
+from graphacct import ConfigError, Dim, Graph, Node, Operator, Parameter, Value, brief, same
 
 FORM = "RANK:GLOB, such as 8:*.attn.c_attn, 16:q_proj,v_proj or 16:all-linear"
 ALL_LINEAR = "all-linear"
@@ -129,15 +129,21 @@ def linear_layers(graph: Graph, operators: Mapping[str, Operator]) -> list[str]:
         for node in graph.walk()
         if node.operator == EMBEDDING and any(value.name in asked for value in node.values)
         for operand in node.parameters
-        if type(operand.spec.shape[0]) is int
     ]
     routers = _routers(graph, found)
     left = [
         known.parameter.name
         for node, known in found.items()
-        if node not in routers and not (rows and known.outside == max(rows))
+        if node not in routers and not _is_vocabulary(known.outside, rows)
     ]
     return list(dict.fromkeys(left))
+
+
+def _is_vocabulary(size: Dim, rows: Sequence[Dim]) -> bool:
+    """Returns whether a size is that of the largest table. A symbol is, if it is the size of any."""
+    if type(size) is int:
+        return size == max([row for row in rows if type(row) is int], default=None)
+    return any(same(size, row) for row in rows)
 
 
 def _routers(graph: Graph, matrices: Mapping[str, Matrix]) -> set[str]:

@@ -11,7 +11,7 @@ from graphacct import Expansion, Profile, Tensor
 from graphacct_operators.torch_attention import ATTENTION
 from graphacct_operators.torch_backward import NAMES, RULES
 from graphacct_operators.torch_eager import CPU_EXPAND, CPU_SAVES, CUDA_EXPAND, CUDA_KERNELS
-from graphacct_operators.torch_quantised import KERNELS, write_out
+from graphacct_operators.torch_quantised import KERNELS, write_out, write_out_on_cpu
 
 PRODUCT = "bfloat16"
 PRODUCTS = ("linear", "linear_in_out", "matmul", "einsum", "convolution", "convolution_transposed", ATTENTION)
@@ -63,5 +63,5 @@ AUTOCAST_CPU = Profile(
     casts=casts(IN_FLOAT32_ON_CPU),
     backward=RULES,
     names=NAMES,
-    write_out=write_out,
+    write_out=write_out_on_cpu,
 )

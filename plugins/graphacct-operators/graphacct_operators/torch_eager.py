@@ -18,7 +18,7 @@ from graphacct_operators.torch_attention import (
     on_cuda,
 )
 from graphacct_operators.torch_backward import NAMES, RULES
-from graphacct_operators.torch_quantised import KERNELS, write_out
+from graphacct_operators.torch_quantised import KERNELS, write_out, write_out_on_cpu
 
 
 def rows(trace: Expansion, x: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ CPU = Profile(
     kernels=KERNELS,
     backward=RULES,
     names=NAMES,
-    write_out=write_out,
+    write_out=write_out_on_cpu,
 )
 
 CUDA = Profile(

@@ -29,10 +29,35 @@ def dequantize_4bit() -> Work:
     return Work()
 
 
-KERNELS = {rule.name: rule for rule in (dequantize_blockwise, dequantize_4bit)}
+@operator("weight: rows ... -> rows", infer=lambda weight, rows: TensorSpec((rows,), "float32"))
+def scaled_statistics() -> Work:
+    """The scale of each row, in float32."""
+    return Work()
+
+
+KERNELS = {rule.name: rule for rule in (dequantize_blockwise, dequantize_4bit, scaled_statistics)}
 
 
 def write_out(trace: Expansion, weight: Tensor, stored: StoredWeight, backward: bool) -> Tensor:
+    """The copy of a matrix. LLM.int8 needs it for the gradient alone (MatMul8bitLt)."""
+    if not stored.format.keeps_input:
+        return four_bit(trace, weight, stored, backward)
+    return eight_bit(trace, weight) if backward else weight
+
+
+def write_out_on_cpu(trace: Expansion, weight: Tensor, stored: StoredWeight, backward: bool) -> Tensor:
+    """The copy of a matrix, LLM.int8's in the forward pass too (MatMul8bitFp)."""
+    return eight_bit(trace, weight) if stored.format.keeps_input else four_bit(trace, weight, stored, backward)
+
+
+def eight_bit(trace: Expansion, weight: Tensor) -> Tensor:
+    """The copy of an int8 matrix, which is multiplied in place by its rows' scales."""
+    copy = trace.apply("clone", weight)
+    trace.apply("scaled_statistics", weight)
+    return copy
+
+
+def four_bit(trace: Expansion, weight: Tensor, stored: StoredWeight, backward: bool) -> Tensor:
     """The copy of a 4-bit matrix. In the forward pass the offset is added to the magnitudes out of place, and they stay
     until the product is done; in the backward pass in place, and they go when the matrix is written out."""
     tensors = {tensor.name: tensor for tensor in stored.format.tensors}

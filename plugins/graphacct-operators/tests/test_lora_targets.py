@@ -82,3 +82,20 @@ def test_a_transform_takes_several() -> None:
         for options in ({"lora": ["8:q_proj,v_proj"]}, {"transforms": [text]})
     )
     assert short.total == long.total
+
+
+def test_all_linear_of_symbols_and_of_nothing() -> None:
+    """An output embedding is one under symbolic sizes too; a graph without a linear layer is an error."""
+    import sympy
+
+    rows = sympy.Symbol("v", positive=True, integer=True)
+    base, adapted = (
+        graphacct.account("gpt2", seq_len=8, set={"vocab_size": rows}, lora=lora).total["params"]
+        for lora in ((), ["8:all-linear"])
+    )
+    plain = [graphacct.account("gpt2", seq_len=8, lora=lora).total["params"] for lora in ((), ["8:all-linear"])]
+    assert adapted - base == plain[1] - plain[0]
+    b = graphacct.Builder("plain")
+    graph = b.graph(b.apply("relu", b.input("x", (2, 3))))
+    with pytest.raises(ConfigError, match="matches no weight matrix: 'plain' has no linear layer"):
+        graphacct.build(graph, lora=["8:all-linear"])
