@@ -62,6 +62,10 @@ def brief(value: object, most: int = 60) -> str:
     return f"{text[: most - 1]}…" + (f" ({len(value):,} characters)" if isinstance(value, str) else "")
 
 
+LONGEST, MOST_COMPARED = 300, 20_000
+"""The longest name that is compared with others, and with how many: each comparison takes the product of lengths."""
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Returns the tail of an "unknown name" message: the closest known name, or all of them when they are few.
 
@@ -69,7 +73,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """
     from difflib import get_close_matches
 
-    names = sorted(known)
+    names = sorted(other for other in known if len(other) <= LONGEST)
+    if len(name) > LONGEST or len(names) > MOST_COMPARED:
+        return ""
     for other in names:
         if other.lower() == name.lower() != "":
             return f"; did you mean {other!r}?"

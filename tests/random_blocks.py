@@ -23,8 +23,8 @@ from graphacct.graph.paths import pattern
 from graphacct.hooks.manager import default
 
 MOST_NESTED = 3
-BUDGET = 40
-"""The most repetitions of a step in nested blocks."""
+BUDGETS = (14, 14, 14, 20, 40)
+"""The most repetitions of a step in nested blocks; 36 are a block of 6 in a block of 6, each of which is folded."""
 PROFILES = (
     "torch-eager-cpu",
     "torch-eager-cuda",
@@ -41,7 +41,7 @@ STEPS = (
 
 @attrs.frozen
 class Step:
-    """A training step of a random graph: the options of `account` and `memory` that it runs with."""
+    """A training step of a random graph, or a forward pass: the options of `account` and `memory` that it runs with."""
 
     graph: Graph
     options: dict[str, Any]
@@ -229,9 +229,10 @@ def _graph(c: Choices) -> Graph:
         inputs.append(
             b.apply("linear", inputs[-1], b.parameter("embed.weight", (c.shape[2], c.shape[2])), name="embed")
         )
-    values = _body(c, b, inputs, 0, BUDGET)
+    budget = c.pick(BUDGETS)
+    values = _body(c, b, inputs, 0, budget)
     if not any(isinstance(node, Block) for node in b._nodes):
-        values += _block(c, b, values, 0, BUDGET)
+        values += _block(c, b, values, 0, budget)
     kind = c.pick(("last", "loss", "some"))
     if kind == "loss":
         return b.graph(b.apply("sum", values[-1], name="loss"))
@@ -260,11 +261,15 @@ def _step_of(c: Choices) -> Step:
     if tensors and c.once_in(3):
         options["freeze"] = [_globs(c, tensors) for _ in range(c.number(1, 2))]
     kind = c.pick(("none", "none", "full", "glob", "glob", "op-selective"))
+    if kind == "op-selective" and any("attention" in node.operator for node in graph.walk()):
+        kind = c.pick(("selective", kind))
     layered = any("." in node and any(part == "*" or part.isdigit() for part in node.split(".")) for node in nodes)
     if kind == "glob":
         options["recompute"] = _globs(c, nodes)
-    elif kind == "none" or layered:
+    elif kind in ("none", "selective") or layered:
         options["recompute"] = kind
+    if c.once_in(10):
+        return Step(attrs.evolve(graph, workload={"phase": "forward"}), {"profile": options["profile"]})
     return Step(graph, options)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 
 import graphacct
-from graphacct import Graph
+from graphacct import Graph, Report
+from graphacct.explanations.saved_bytes import saved_rows
 from graphacct.footprint.liveness import live_bytes
 from graphacct.graph.paths import indexed, pattern
 from graphacct.hooks.manager import default
@@ -29,7 +30,8 @@ def differences(graph: Graph, **options: Any) -> list[str]:
 
 def figures(graph: Graph, **options: Any) -> dict[str, Any]:
     """All figures of a step, by what they are: those of the report's rows, of the memory and of its timeline."""
-    report = graphacct.account(graph, **options)
+    training = graph.workload["phase"] == "train"
+    report = graphacct.account(graph, **(options if training else {}))
     found: dict[str, Any] = {f"total {name}": value for name, value in report.total.items()}
     for kind, rows in (("scope", report.by_scope), ("operator", report.by_operator)):
         for row in rows:
@@ -45,19 +47,29 @@ def figures(graph: Graph, **options: Any) -> dict[str, Any]:
                 name, tied_to = indexed(parameter.name, indices), indexed(parameter.tied_to, indices)
                 found.setdefault(f"tensor {name}", attrs.evolve(parameter, name=name, tied_to=tied_to))
     found["tensors"] = sum(row.count for row in report.by_parameter)
+    return found | memory_figures(graph, **options) | (run_figures(report) if training else {})
+
+
+def run_figures(report: Report) -> dict[str, Any]:
+    """What the explanations of saved bytes add up to; the most that is alive after each node's kernels in a step that
+    starts without gradients, and at its end."""
+    found: dict[str, Any] = {}
     run = report.annotated.activations
+    for name, rows in saved_rows(run).items():
+        key = f"explained {pattern(name)} saved_bytes"
+        found[key] = found.get(key, 0) + sum(row.total for row in rows)
     fresh = live_bytes(run.schedule, run.saved, run.backward, fresh=True)
     found["at the end"] = (*run.live_bytes[-1:], *fresh[-1:])
     for call, alive in zip((*run.schedule.calls, *run.backward.calls), fresh, strict=True):
         name = f"fresh {call.run} {pattern(call.node.name)} {call.name}"
         found[name] = max(found.get(name, 0), alive)
-    return found | memory_figures(graph, **options)
+    return found
 
 
 def memory_figures(graph: Graph, **options: Any) -> dict[str, Any]:
     """The figures of `memory`, and for each node, kernel and pass the most that is alive after it and how often it
     runs."""
-    memory = graphacct.memory(graph, **options)
+    memory = graphacct.memory(graph, phase=graph.workload["phase"], **options)
     parts = attrs.asdict(memory, recurse=False)
     found: dict[str, Any] = {f"memory {key}": value for key, value in parts.items() if key not in NOT_FIGURES}
     for row in memory.timeline:

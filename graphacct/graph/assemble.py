@@ -15,6 +15,7 @@ from graphacct.dims import Dim
 from graphacct.errors import GraphError, blame, suggest
 from graphacct.graph.fold import fold
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
+from graphacct.graph.paths import check_levels
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import suggest_operator
 from graphacct.operators.shape_inference import check_outputs
@@ -100,6 +101,7 @@ def _ordered(record: GraphRecord, inputs: Mapping[str, Value]) -> Iterable[Recor
     """Returns the records in an order in which each follows what it needs: the given one if it is such an order."""
     records: dict[str, Record] = {}
     for item in record.records:
+        check_levels(item.name)
         if item.name in records or item.name in inputs:
             raise GraphError(f"two nodes are named {item.name!r}")
         records[item.name] = item

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from graphacct.errors import GraphError, suggest
 from graphacct.graph.graph import Block, Graph, Value
+from graphacct.graph.paths import check_levels
 from graphacct.tensors import conflict
 
 
@@ -21,6 +22,7 @@ def validate(graph: Graph) -> None:
     for value in graph.inputs:
         _add(values, value, f"input {value.name!r}")
     for node in graph.nodes:
+        check_levels(node.name)
         if node.name in names:
             raise GraphError(f"two nodes are named {node.name!r}")
         names.add(node.name)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from graphacct.dims import same
 from graphacct.graph.graph import Graph, Node
-from graphacct.graph.paths import repetition
+from graphacct.graph.paths import is_index, repetition
 from graphacct.graph.places import bodies
 from graphacct.operators.operator import Operator
 
@@ -22,7 +22,8 @@ WEIGHTS, WHOLE = "weights", "whole"
 
 
 def attention_core(graph: Graph, operators: Mapping[str, Operator]) -> frozenset[str]:
-    """Returns the names of the nodes of all attention cores; a core lies within one body."""
+    """Returns the names of the nodes of all attention cores; a core lies within one repetition, also of a graph that is
+    written out."""
     return frozenset(name for body in bodies(graph) for name in _core(body, operators))
 
 
@@ -60,27 +61,43 @@ def _core(graph: Graph, operators: Mapping[str, Operator]) -> Iterator[str]:
 
 
 class _Neighbours:
-    """The edges between some nodes of a graph, by position.
+    """The edges between some nodes of a graph, by position. An edge between repetitions is none: in a folded graph it
+    leaves the body.
 
     Attributes:
         before: For each node, the nodes whose values it takes.
         after: For each node, the nodes that take its values.
-        fed: The nodes that also take a value from elsewhere: an input, a block, an operator that is not registered.
+        fed: The nodes that also take a value from elsewhere: an input, another repetition, a block, an operator that is
+            not registered.
         used: The nodes whose values also go elsewhere.
     """
 
     def __init__(self, graph: Graph, nodes: Sequence[Node]) -> None:
         makers = {value.name: position for position, node in enumerate(nodes) for value in node.outputs}
+        places = [_repetition(node.name) for node in nodes]
         ours = {node.name for node in nodes}
         elsewhere = [value.name for node in graph.nodes if node.name not in ours for value in node.values]
         elsewhere += [value.name for value in graph.outputs]
-        self.before = [[makers[value.name] for value in node.values if value.name in makers] for node in nodes]
+        self.before: list[list[int]] = [[] for _ in nodes]
         self.after: list[list[int]] = [[] for _ in nodes]
-        for position, sources in enumerate(self.before):
-            for source in sources:
-                self.after[source].append(position)
+        for position, node in enumerate(nodes):
+            for name in [value.name for value in node.values if value.name in makers]:
+                source = makers[name]
+                if places[source] == places[position]:
+                    self.before[position].append(source)
+                    self.after[source].append(position)
+                else:
+                    elsewhere.append(name)
         self.fed = {i for i, node in enumerate(nodes) if len(self.before[i]) < len(node.values)}
         self.used = {makers[name] for name in elsewhere if name in makers}
+
+
+def _repetition(name: str) -> str:
+    """Returns the repetition that a node belongs to; an index at the end of its name is the node's own."""
+    parts = name.split(".")
+    while is_index(parts[-1]) and len(parts) > 1:
+        parts.pop()
+    return repetition(".".join(parts))
 
 
 def _contracts(node: Node, operator: Operator) -> bool:
@@ -114,8 +131,7 @@ def _made_for(core: set[int], nodes: Sequence[Node], near: _Neighbours) -> set[i
         constant.append(not node.parameters and i not in near.fed and all(constant[j] for j in near.before[i]))
     found: set[int] = set()
     for i in reversed(range(len(nodes))):
-        place, users = repetition(nodes[i].name), near.after[i]
-        alone = constant[i] and users and i not in near.used
-        if alone and all((j in core or j in found) and repetition(nodes[j].name) == place for j in users):
+        users = near.after[i]
+        if constant[i] and users and i not in near.used and all(j in core or j in found for j in users):
             found.add(i)
     return found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from graphacct import Builder, Graph, GraphError, ShapeError, Value, account, build, memory
+from graphacct import Builder, Graph, GraphacctError, GraphError, ShapeError, Value, account, build, memory, suggest
 from graphacct.graph.walk import MOST_RUNS, RUNS_PER_NODE, Run, runs
 from graphacct.hooks.manager import default
 
@@ -115,13 +117,24 @@ def test_a_block_that_is_recomputed_as_a_whole_is_not_written_out_a_billion_time
         memory(graph, recompute="full")
 
 
-def test_a_split_has_a_thousand_parts_at_most() -> None:
+def test_a_split_has_256_equal_parts_at_most() -> None:
     """Each part is a value of its own, of which a line could ask for a billion."""
     b = builder()
     x = b.input("x", (MANY, 3))
-    message = "1,000,000,000 parts are too many (at most 1,000): reshape the dimension instead"
+    message = "1,000,000,000 parts are too many (at most 256): reshape it, or give the parts' sizes"
     with pytest.raises(ShapeError, match=re.escape(message)):
         b.apply("split", x, parts=MANY, dim=0)
+
+
+def test_a_name_has_64_parts_at_most(tmp_path: Path) -> None:
+    """Each part is a scope with a row of its own, and a file of a few lines could ask for thousands."""
+    name = ".".join("a" * 20_000)
+    node = {"name": name, "operator": "relu", "inputs": ["x"]}
+    document = {"schema": "graphacct.graph/1", "inputs": [{"name": "x", "shape": [4]}], "nodes": [node]}
+    path = tmp_path / "deep.json"
+    path.write_text(json.dumps({**document, "outputs": [name]}))
+    with pytest.raises(GraphacctError, match=r"node 'a\.a.*\(20,000 characters|has a name of 20,000 parts: at most 64"):
+        account(path)
 
 
 def test_unnamed_nodes_are_numbered_in_one_step_each() -> None:
@@ -148,3 +161,9 @@ def test_presets_are_far_below_the_limit() -> None:
     """Jamba, with eight layers in a repetition, walks 1,775 runs of its 363 nodes."""
     graph = build("jamba-1.5-large", phase="train")
     assert walked(graph) < 2_000
+
+
+def test_a_misspelt_name_is_not_compared_with_endless_ones() -> None:
+    """Comparing takes the product of two lengths: a message about a name of 100,000 letters suggests none."""
+    assert suggest("a" * 100_000, ["a" * 100_001]) == ""
+    assert suggest("lineer", ["b" * 100_000, "linear"]) == "; did you mean 'linear'?"

@@ -8,6 +8,7 @@ import pytest
 
 import graphacct
 from graphacct.errors import ConfigError, SignatureError
+from graphacct.graph.paths import pattern
 from graphacct.hooks.manager import default
 from graphacct.training.attention_core import attention_core
 from graphacct.training.recompute import SELECTIVE, recompute_plan
@@ -30,6 +31,15 @@ def test_the_core_of_each_architecture(model: str, attention: str) -> None:
     assert attention_core(graph, OPERATORS) == {f"{layer}.*.attn.{name}" for name in names}
     flat = {f"{layer}.{index}.attn.{name}" for name in names for index in range(2)}
     assert attention_core(graph.unroll(), OPERATORS) == flat
+
+
+@pytest.mark.parametrize(("model", "attention"), [("deepseek-v2", "eager"), ("flan-t5-base", "fused")])
+def test_a_core_lies_within_a_repetition_written_out_too(model: str, attention: str) -> None:
+    """No core goes from one layer into the next: not from the values of attention through a router's softmax to the
+    scores of the layer after it, and biases that a layer hands on to the others are not its core's alone."""
+    graph = graphacct.build(model, phase="train", attention=attention, seq_len=8)
+    flat = {pattern(name) for name in attention_core(graph.unroll(), OPERATORS)}
+    assert flat == {pattern(name) for name in attention_core(graph, OPERATORS)}
 
 
 def core_of(*steps: tuple[Any, ...]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from graphacct import ShapeError, TensorSpec, Work, dense_like, differ, equal, e
 from graphacct_operators.gradient import nothing, summed
 from graphacct_operators.strides import is_, strided, strides_of, view_strides
 
-MOST_PARTS = 1_000
+MOST_PARTS = 256
 """The most parts of a split: each is a value of its own."""
 
 
@@ -91,9 +91,12 @@ def _split(x: TensorSpec, *, parts: int | None = None, sizes: Sequence[Any] = ()
         if parts < 1 or (type(whole) is int and whole % parts):
             raise ShapeError(f"dimension {axis} of size {whole} does not split into {parts} equal parts")
         if parts > MOST_PARTS:
-            raise ShapeError(f"{parts:,} parts are too many (at most {MOST_PARTS:,}): reshape the dimension instead")
-        sizes = [exact_div(whole, parts)] * parts
-    elif type(whole) is int and sum(sizes) != whole:
+            raise ShapeError(
+                f"{parts:,} parts are too many (at most {MOST_PARTS}): reshape it, or give the parts' sizes"
+            )
+        shape = (*x.shape[:axis], exact_div(whole, parts), *x.shape[axis + 1 :])
+        return [strided(shape, strides_of(x), x.dtype)] * parts
+    if type(whole) is int and sum(sizes) != whole:
         raise ShapeError(f"the parts {list(sizes)} do not add up to dimension {axis} of size {whole}")
     strides = strides_of(x)
     return [strided((*x.shape[:axis], size, *x.shape[axis + 1 :]), strides, x.dtype) for size in sizes]
