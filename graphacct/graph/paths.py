@@ -49,6 +49,34 @@ def pattern(path: str) -> str:
     return ".".join(["*" if is_index(part) else part for part in path.split(".")])
 
 
+def covers(path: str, repeats: Sequence[Dim], other: str) -> bool:
+    """Returns whether a path inside blocks stands for another, which has indices in place of some `*`.
+
+    >>> covers("h.*+1.attn", (3,), "h.3.attn"), covers("h.*+1.attn", (3,), "h.0.attn")
+    (True, False)
+    """
+    parts, others = path.split("."), other.split(".")
+    if len(parts) != len(others):
+        return False
+    left = iter(repeats)
+    for part, found in zip(parts, others, strict=True):
+        repeat = next(left, 1) if "*" in part else 1
+        if part != found and not ("*" in part and found.isdigit() and _within(part, repeat, int(found))):
+            return False
+    return True
+
+
+def _within(part: str, repeat: Dim, index: int) -> bool:
+    """Returns whether a `*` stands for an index in any repetition. A symbolic number of them has the first one."""
+    first = index_of(part, 0)
+    step = index_of(part, 1) - first
+    return (
+        index >= first
+        and (index - first) % step == 0
+        and (index - first) // step < (repeat if type(repeat) is int else 1)
+    )
+
+
 def indexed(path: str, indices: Iterable[int]) -> str:
     """Returns a path with its leading `*`s replaced by what they stand for in repetitions, outermost first."""
     left = iter(indices)

@@ -12,7 +12,7 @@ from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, maximum, same
 from graphacct.graph.graph import Parameter
-from graphacct.graph.paths import depth, instances, parent, pattern
+from graphacct.graph.paths import covers, depth, instances, parent, pattern
 from graphacct.tensors import conflict
 
 SHARE_OF = "flops"
@@ -104,6 +104,8 @@ def by_scope(
     repeats: dict[str, Dim] = {}
     children: dict[str, dict[str, None]] = {"": {}}
     known: set[tuple[str, tuple[int, ...]]] = set()
+    folded: dict[str, dict[str, Sequence[Dim]]] = {}
+    indexed: dict[str, dict[str, Sequence[Dim]]] = {}
     for record in costs:
         name = record.node.name
         row = pattern(name)
@@ -115,16 +117,32 @@ def by_scope(
         while path and (key := (path, record.starts[: path.count("*")])) not in known:
             known.add(key)
             repeats[row] = repeats.get(row, 0) + instances(path, record.repeats)
+            if path != row:  # it has an index, which may be one of those that a block stands for
+                indexed.setdefault(row, {})[path] = record.repeats
+            if "*" in path:
+                folded.setdefault(row, {})[path] = record.repeats
             path = parent(path)
             above = parent(row)
             children.setdefault(above, {})[row] = None
             row = above
+    for row in indexed.keys() & folded.keys():
+        repeats[row] = repeats[row] - _counted_twice(indexed[row], folded[row])
     order = _preorder(children)
     for path in reversed(order):
         above = parent(path)
         if above:
             sums[above] = combine(sums[above], sums[path]) if above in sums else sums[path]
     return _rows(quantities, total, ((path, operators.get(path, ""), repeats[path], sums[path]) for path in order))
+
+
+def _counted_twice(indexed: Mapping[str, Sequence[Dim]], folded: Mapping[str, Sequence[Dim]]) -> Dim:
+    """Returns how many modules that are named by their index are in a block too: T5's first layer, which makes the
+    position biases of all, is `block.0` there and the first of `block.*`."""
+    twice: Dim = 0
+    for path, own in indexed.items():
+        if any(path != other and covers(other, repeats, path) for other, repeats in folded.items()):
+            twice = twice + instances(path, own)
+    return twice
 
 
 def _rows(

@@ -36,18 +36,19 @@ def frozen(graph: Graph, globs: Sequence[str]) -> tuple[Graph, Callable[[Paramet
 def check_stored(graph: Graph, trained: Callable[[Parameter], bool]) -> None:
     """Raises ConfigError if a parameter is trained that is stored in another form than its dtype, such as 4 bits: an
     optimizer's step would have nothing to add to."""
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for node in graph.walk():
         for parameter in node.parameters:
             if parameter.stored is not None and trained(parameter):
-                found[parameter.tied_to or parameter.name] = parameter.stored.format.name
+                found[parameter.tied_to or parameter.name] = (parameter.stored.format.name, parameter.spec.dtype)
     if not found:
         return
-    name, form = next(iter(found.items()))
+    name, (form, dtype) = next(iter(found.items()))
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     raise ConfigError(
         f"weights {form!r} are not trained: {name!r}{more} would need a gradient, and an update is too small for their "
-        "steps\ntrain adapters beside them with lora='16:all-linear', or leave them as they are with freeze='*'"
+        "steps\ntrain adapters beside them with lora='16:all-linear', leave them as they are with freeze='*', or train "
+        f"them unpacked with weights={dtype!r}"
     )
 
 

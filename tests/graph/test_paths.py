@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from graphacct.graph.paths import depth, indexed, instances, last, outward, parent, pattern, repetition, star
+from graphacct.graph.paths import covers, depth, indexed, instances, last, outward, parent, pattern, repetition, star
 
 
 def test_indices_become_stars() -> None:
@@ -60,3 +60,12 @@ def test_a_star_says_which_layers_it_stands_for() -> None:
     assert parent("layers.6*+5.mlp") == "layers.6*+5"
     assert (parent("layers.6*+5"), last("model.layers.*+3")) == ("", "layers.*+3")
     assert repetition("layers.6*+5.mlp.up") == "layers.6*+5"
+
+
+def test_a_block_covers_the_layers_that_it_stands_for() -> None:
+    """`2*+1` in a block of three stands for the layers 1, 3 and 5; a symbolic number of layers has the first one."""
+    assert [n for n in range(8) if covers("h.2*+1.attn", (3,), f"h.{n}.attn")] == [1, 3, 5]
+    assert [n for n in range(8) if covers("h.*", (sympy.Symbol("n"),), f"h.{n}")] == [0]
+    assert covers("h.*.layer.*", (2, 3), "h.1.layer.2")
+    assert not covers("h.*.attn", (3,), "h.1.mlp")
+    assert not covers("h.*", (3,), "h.1.attn")
