@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from graphacct.execution.gradient_reach import Key
 from graphacct.execution.kernels import Storage, Tensor
 
@@ -14,7 +12,7 @@ class WaitingGradients:
 
     def __init__(self) -> None:
         self._gradients: dict[Key, Tensor] = {}
-        self._storages: Counter[Storage] = Counter()
+        self._storages: dict[Storage, int] = {}
 
     def __contains__(self, key: Key) -> bool:
         return key in self._gradients
@@ -26,15 +24,17 @@ class WaitingGradients:
     def put(self, key: Key, gradient: Tensor) -> None:
         """Adds the gradient of a key that has none."""
         self._gradients[key] = gradient
-        self._storages.update(gradient.storages)
+        for storage in gradient.storages:
+            self._storages[storage] = self._storages.get(storage, 0) + 1
 
     def pop(self, key: Key) -> Tensor | None:
         """Removes the gradient of a key and returns it; None if there is none."""
         gradient = self._gradients.pop(key, None)
         if gradient is not None:
-            self._storages.subtract(gradient.storages)
+            for storage in gradient.storages:
+                self._storages[storage] -= 1
         return gradient
 
     def has_storage(self, storage: Storage) -> bool:
         """Returns whether any of the gradients is in a storage."""
-        return self._storages[storage] > 0
+        return self._storages.get(storage, 0) > 0

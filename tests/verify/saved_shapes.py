@@ -213,6 +213,10 @@ SHAPES: dict[str, dict[str, Any]] = {
         **{"dropout_rate": 0.1, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
         **{"decoder_start_token_id": 0},
     },
+    "t5 single": {
+        **{"vocab_size": WORDS, "d_model": WIDTH, "d_kv": 8, "d_ff": HIDDEN, "num_layers": 1, "num_decoder_layers": 1},
+        **{"num_heads": 4, "dropout_rate": 0.0, "decoder_start_token_id": 0},
+    },
     "bart": {**STACKS, "max_position_embeddings": MOST},
     "bart scaled": {**STACKS, "max_position_embeddings": MOST, "scale_embedding": True, "dropout": 0.1},
     "whisper": {**STACKS, "num_mel_bins": 5, "max_source_positions": 10, "max_target_positions": MOST},
