@@ -192,7 +192,7 @@ def total(model: object, *, phase: str | None = None, unknown: str, plugins: Plu
     return _run(model, phase, unknown, plugins, options).total
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Run:
     """A model's graph, its weights on one rank and its activations: what every figure of Memory is read from."""
 
