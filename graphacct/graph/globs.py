@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from itertools import product
+from math import prod
 from typing import TypeAlias
 
-from graphacct.errors import suggest
+from graphacct.errors import GraphError, brief, suggest
 from graphacct.graph.graph import Graph, Node
 from graphacct.graph.paths import indexed, is_index
 from graphacct.graph.places import Place, nodes
@@ -19,6 +20,8 @@ from graphacct.graph.places import Place, nodes
 Names: TypeAlias = Mapping[str, list[Place]]
 """Names of a graph, each with the blocks that it stands in: the same name may be in several."""
 
+MOST_INDICES = 100_000
+"""The most indices at which a glob is compared with a name."""
 INDEX_MATTERS = frozenset("0123456789?[+")
 """What a glob must contain to tell one index, or what stands for some (`2*+1`), from another."""
 
@@ -64,6 +67,11 @@ def _matches(glob: str, name: str, places: Iterable[Place]) -> set[bool]:
         if len(ranges) < len(levels):
             found.add(fnmatchcase(name, glob))
             continue
+        if prod(map(len, ranges)) > MOST_INDICES:
+            raise GraphError(
+                f"{brief(glob)} may name single layers of {brief(name)}, and there are more than {MOST_INDICES:,} "
+                "of them: write * for the index"
+            )
         for indices in product(*ranges):
             found.add(fnmatchcase(indexed(name, indices), glob))
             if len(found) == 2:

@@ -6,20 +6,29 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from graphacct.errors import GraphError
+from graphacct.errors import GraphError, brief
+from graphacct.graph import places
 from graphacct.graph.graph import Block, Graph, Node, Operand, Value
 from graphacct.graph.paths import index_of, indexed, is_index
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
+
+MOST_NODES = 300_000
+"""The most nodes that are written out: a model has thousands."""
 
 
 def unroll(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
     """Returns the flat graph: every block's repetitions written out, with `*` in names replaced by their index.
 
     A node of the operator that says `stacks=True` stacks the results of a block's repetitions.
-    Raises GraphError when a block repeats a symbolic number of times, or when it stacks up results and not exactly one
-    operator gathers them.
+    Raises GraphError for more than 300,000 nodes, when a block repeats a symbolic number of times, or when it stacks up
+    results and not exactly one operator gathers them.
     """
+    count = sum(place.times for _, place in places.nodes(graph) if isinstance(place.times, int))
+    if count > MOST_NODES:
+        raise GraphError(
+            f"{graph.name!r} written out has {brief(count)} nodes, at most {MOST_NODES:,}: leave its blocks folded"
+        )
     values = {value.name: value for value in graph.inputs}
     held: dict[str, str] = {}
     nodes = tuple(_expand(graph, values, (), held, operators))

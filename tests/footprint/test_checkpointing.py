@@ -51,11 +51,10 @@ def figures(form: graphacct.Graph) -> dict[str, Any]:
     measured("bart", "deepseek_v3", "gemma2", "gemma3_text", "gpt_neo", "gpt_oss", "smollm3", "whisper", "jamba"),
 )
 def test_each_layer_is_its_own_checkpoint(name: str, run: dict[str, Any]) -> None:
-    """What is kept is what the library keeps. Mamba's scan in 16 bits casts each token's parts, which are kept here as
-    one tensor of another dtype (docs/assumptions.md)."""
-    if (name, run["dtype"]) == ("jamba", "bfloat16"):
-        pytest.skip("a scan in 16 bits keeps what the loop of the library does not")
-    assert run["kept"] - figures(graph(name, run))["kept"] == 0
+    """What is kept is what the library keeps, but in 16 bits with Mamba's scan, where the library's loop over tokens
+    keeps less in a layer that runs again: casts of single tokens, where the scan has one of all."""
+    more = figures(graph(name, run))["kept"] - run["kept"]
+    assert more == 0 if (name, run["dtype"]) != ("jamba", "bfloat16") else 0 < more <= 0.1 * run["kept"]
 
 
 @pytest.mark.parametrize(("name", "run"), measured("bart", "gemma2", "gemma3_text", "smollm3", "whisper"))

@@ -167,3 +167,16 @@ def test_a_misspelt_name_is_not_compared_with_endless_ones() -> None:
     """Comparing takes the product of two lengths: a message about a name of 100,000 letters suggests none."""
     assert suggest("a" * 100_000, ["a" * 100_001]) == ""
     assert suggest("lineer", ["b" * 100_000, "linear"]) == "; did you mean 'linear'?"
+
+
+def test_what_is_written_out_has_a_limit() -> None:
+    """A glob of one layer in a billion, and a graph of as many nodes."""
+    graph = nested(1, MANY)
+    with pytest.raises(
+        GraphError, match=r"'hostile' written out has 1000000000 nodes, at most 300,000: leave its blocks"
+    ):
+        graph.unroll()
+    with pytest.raises(
+        GraphError, match=r"'h.1.\*' may name single layers of 'h.\*.*more than 100,000 of them: write \* for"
+    ):
+        memory(graph, recompute="h.1.*")

@@ -6,7 +6,7 @@ module (scores, softmax) by that path and a word.
 
 from __future__ import annotations
 
-from graphacct import Builder, Dim, Parameter, Value, Workload, equal, minimum
+from graphacct import Builder, Dim, Parameter, Value, Workload, equal, minimum, same
 
 
 def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Value:
@@ -102,7 +102,7 @@ def with_cache(b: Builder, new: Value, label: str, workload: Workload, window: D
         cache = b.apply("kv_cache", name=f"{label}_cache", shape=(*lead, held, width), dtype=new.spec.dtype)
         if window is not None:
             seen = minimum(held, window - 1)
-            if not equal(seen, held):  # the oldest token is outside the new one's window
+            if not same(seen, held):  # the oldest token is outside the new one's window; else a view of all
                 name = f"{label}_cache_seen"
                 cache = b.apply("slice", cache, name=name, dim=-2, start=held - seen, length=seen)
         parts = (cache, new)

@@ -7,7 +7,7 @@ strides). A reshape copies only if no strides describe the new shape on the old 
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, dense_like, differ, equal, exact_div, operator, prod
+from graphacct import ConfigError, ShapeError, TensorSpec, Work, dense_like, differ, equal, exact_div, operator, prod
 from graphacct_operators.gradient import nothing, summed
 from graphacct_operators.strides import is_, strided, strides_of, view_strides
 
@@ -128,7 +128,11 @@ def _sliced(x: TensorSpec, *, dim: int, length: Any, start: Any = 0) -> TensorSp
     size = x.shape[axis]
     if type(size) is int and type(length) is int and type(start) is int and not 0 <= start <= start + length <= size:
         raise ShapeError(f"{start} to {start + length} is outside dimension {axis} of size {size}")
-    return strided((*x.shape[:axis], length, *x.shape[axis + 1 :]), strides_of(x), x.dtype)
+    shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
+    try:
+        return strided(shape, strides_of(x), x.dtype)
+    except ConfigError:  # a sweep with points that take all indices: who needs the layout decides
+        return TensorSpec(shape, x.dtype, strides_of(x))
 
 
 @operator("x: ... -> ...", name="slice", infer=_sliced, view=True)
@@ -200,7 +204,7 @@ def stack() -> Work:
 @operator(
     "x: ... -> ...",
     infer=lambda x: TensorSpec(x.shape, x.dtype),
-    view=lambda x: x.strides is None,
+    view=lambda x: x.strides is None or strided(x.shape, x.strides, x.dtype).strides is None,
     gradients={"x": nothing},
 )
 def contiguous() -> Work:

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields, same
+from graphacct import Dim, PresetFiles, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
@@ -78,7 +78,7 @@ def describe(config: Qwen2MoeConfig) -> Decoder:
     shared = Mlp(config.shared_expert_intermediate_size, activation, module="shared_expert")
     dense = Mlp(config.intermediate_size, activation)
     experts: Mlp | Experts = dense  # the class builds a dense network if there are no experts
-    if not same(config.num_experts, 0):
+    if not equal(config.num_experts, 0):
         more = {"shared": shared, "shared_gate": "shared_expert_gate"}
         experts = many_experts(config, config.num_experts, "num_experts", **more)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields, same
+from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Decoder, Experts, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder
@@ -38,7 +38,7 @@ def describe(config: Qwen3MoeConfig) -> Decoder:
     attention = normed_heads(config, config.window)
     dense = Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act])
     experts: Mlp | Experts = dense  # the class builds a dense network if there are no experts
-    if not same(config.num_local_experts, 0):
+    if not equal(config.num_local_experts, 0):
         experts = many_experts(config, config.num_local_experts, "num_experts")
 
     def kind(index: int) -> Layer:

@@ -7,7 +7,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Block, Builder, ConfigError, Dim, Graph, Value, Workload, differ, same
+from graphacct import Block, Builder, ConfigError, Dim, Graph, Value, Workload, differ, equal
 from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
@@ -156,7 +156,7 @@ def layers(
     given = {**given, **scores_tables(stack, causal, workload, b)}
     b.hold(*given.values())
     body = partial(layer, d, stack, workload, tuple(given))
-    if not same(stack.count, 0):
+    if not equal(stack.count, 0):
         x = b.repeat(stack.layers, stack.count, body, x, constants=tuple(given.values()))
     if stack.norm:
         x = normed_by(b, stack.norm, x, stack.norm_kind)
