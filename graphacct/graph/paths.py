@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from graphacct.dims import Dim
 from graphacct.errors import GraphError, brief
 
-MOST_LEVELS = 64
+MOST_LEVELS = 1000
 """The most parts of a name: each is a scope, and a row of a report."""
 _STAR = r"(\d*)\*(?:\+(\d+))?"  # compiled by `re` when it is first used, which a plain report does not
 
@@ -24,7 +24,7 @@ def check_levels(name: str) -> None:
     """Raises GraphError for a node's name of too many parts."""
     levels = name.count(".") + 1
     if levels > MOST_LEVELS:
-        raise GraphError(f"node {brief(name)} has a name of {levels:,} parts: at most {MOST_LEVELS}, shorten it")
+        raise GraphError(f"node {brief(name)} has a name of {levels:,} parts: at most {MOST_LEVELS:,}, shorten it")
 
 
 def star(step: int = 1, offset: int = 0) -> str:

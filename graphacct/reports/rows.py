@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from operator import add
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -12,7 +12,7 @@ from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, maximum, same
 from graphacct.graph.graph import Parameter
-from graphacct.graph.paths import covers, depth, instances, parent, pattern
+from graphacct.graph.paths import covers, depth, instances, outward, parent, pattern
 from graphacct.tensors import conflict
 
 SHARE_OF = "flops"
@@ -125,8 +125,11 @@ def by_scope(
             above = parent(row)
             children.setdefault(above, {})[row] = None
             row = above
-    for row in indexed.keys() & folded.keys():
-        repeats[row] = repeats[row] - _counted_twice(indexed[row], folded[row])
+    both = indexed.keys() & folded.keys()
+    if both:
+        others = _beside_blocks((indexed[row], folded[row]) for row in both if row in operators)
+        for row in both - operators.keys():
+            repeats[row] = repeats[row] - _counted_twice(indexed[row], folded[row], others)
     order = _preorder(children)
     for path in reversed(order):
         above = parent(path)
@@ -135,14 +138,28 @@ def by_scope(
     return _rows(quantities, total, ((path, operators.get(path, ""), repeats[path], sums[path]) for path in order))
 
 
-def _counted_twice(indexed: Mapping[str, Sequence[Dim]], folded: Mapping[str, Sequence[Dim]]) -> Dim:
+Repeats: TypeAlias = Mapping[str, "Sequence[Dim]"]
+"""The repeats of the blocks around each path."""
+
+
+def _counted_twice(indexed: Repeats, folded: Repeats, beside: Container[str]) -> Dim:
     """Returns how many modules that are named by their index are in a block too: T5's first layer, which makes the
     position biases of all, is `block.0` there and the first of `block.*`."""
     twice: Dim = 0
     for path, own in indexed.items():
-        if any(path != other and covers(other, repeats, path) for other, repeats in folded.items()):
+        if path not in beside and _covered(path, folded):
             twice = twice + instances(path, own)
     return twice
+
+
+def _beside_blocks(nodes: Iterable[tuple[Repeats, Repeats]]) -> set[str]:
+    """Returns the scopes with an index that are modules of their own, although a block's `*` seems to stand for them:
+    both have a node of the same name. A ResNet's `layer1.0` is one, beside a block `layer1.*` of all later layers."""
+    return {scope for indexed, folded in nodes for path in indexed if _covered(path, folded) for scope in outward(path)}
+
+
+def _covered(path: str, folded: Repeats) -> bool:
+    return any(path != other and covers(other, repeats, path) for other, repeats in folded.items())
 
 
 def _rows(
