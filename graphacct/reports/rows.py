@@ -154,7 +154,7 @@ def _counted_twice(indexed: Repeats, folded: Repeats, beside: Container[str]) ->
 
 def _beside_blocks(nodes: Iterable[tuple[Repeats, Repeats]]) -> set[str]:
     """Returns the scopes with an index that are modules of their own, although a block's `*` seems to stand for them:
-    both have a node of the same name. An image model's `layer1.0` is one, beside a block `layer1.*` of all later layers."""
+    both have a node of the same name. An image model's `layer1.0` is one beside a block `layer1.*` of later layers."""
     return {scope for indexed, folded in nodes for path in indexed if _covered(path, folded) for scope in outward(path)}
 
 
