@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields, suggest
+from graphacct import ConfigError, Dim, PresetFiles, Workload, brief, fields, same, suggest
 from graphacct_architectures.activations import ACTIVATIONS, optional_activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
@@ -152,6 +152,16 @@ def describe(config: T5Config) -> EncoderDecoder:
     )
 
 
+def inexact(config: T5Config, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not equal to the library's saved tensors: a layer that alone reads the position biases."""
+    decoder = config.encoder_layers if config.num_decoder_layers is None else config.num_decoder_layers
+    if not (same(config.encoder_layers, 1) or same(decoder, 1)):
+        return ()
+    return (
+        "where layers run again, a stack of one layer saves the position biases, which the library's layer makes again",
+    )
+
+
 ARCHITECTURE = encoder_decoder(
     "t5",
     T5Config,
@@ -164,4 +174,5 @@ ARCHITECTURE = encoder_decoder(
         "num_attention_heads": "num_heads",
         "head_dim": "d_kv",
     },
+    inexact=inexact,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields
@@ -37,9 +37,11 @@ def encoder_decoder(
     context: Callable[[Any], Dim],
     aliases: Mapping[str, str] | None = None,
     encoder_seq_len: bool = True,
+    inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None,
 ) -> Architecture:
-    """Returns the Architecture of a family: `describe` returns a configuration's description, and `encoder_seq_len`
-    says whether the workload may set the length of the encoder's sequences."""
+    """Returns the Architecture of a family: `describe` returns a configuration's description, `encoder_seq_len`
+    says whether the workload may set the length of the encoder's sequences, and `inexact` what is known not to equal
+    the library."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):
@@ -69,6 +71,7 @@ def encoder_decoder(
         translated=frozenset(aliases or ()),
         model_types=(name,),
         doc=doc,
+        inexact=inexact,
     )
 
 
