@@ -19,7 +19,8 @@ from graphacct.files import read_json
 from graphacct.models.near_keys import slip
 from graphacct.models.weight_formats import WeightFormatKind
 from graphacct.models.weight_plan import REGEX, WeightPlan
-from graphacct.readers.quantization_methods import IGNORED, METHODS, Method, Said
+from graphacct.readers.quantization_methods import IGNORED, METHODS
+from graphacct.readers.quantization_settings import Method, Said
 
 MOST_BYTES = 16 * 2**20
 SPELLINGS = {

@@ -52,9 +52,11 @@ def figures(form: graphacct.Graph) -> dict[str, Any]:
 )
 def test_each_layer_is_its_own_checkpoint(name: str, run: dict[str, Any]) -> None:
     """What is kept is what the library keeps, but in 16 bits with Mamba's scan, where the library's loop over tokens
-    keeps less in a layer that runs again: casts of single tokens, where the scan has one of all."""
+    keeps less in a layer that runs again: casts of single tokens, where the scan has one of all. The difference
+    that was measured, 64 bytes a token, may only shrink to 0."""
     more = figures(graph(name, run))["kept"] - run["kept"]
-    assert more == 0 if (name, run["dtype"]) != ("jamba", "bfloat16") else 0 < more <= 0.1 * run["kept"]
+    tokens = run["batch"] * run["size"]
+    assert more == (64 * tokens if (name, run["dtype"]) == ("jamba", "bfloat16") else 0)
 
 
 @pytest.mark.parametrize(("name", "run"), measured("bart", "gemma2", "gemma3_text", "smollm3", "whisper"))
