@@ -88,9 +88,17 @@ def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = N
     of_hub = preset_of_hub_name(name, plugins)
     if of_hub is not None:
         return find_model(of_hub, plugins)
-    module, colon, function = name.partition(":")
-    if colon and module.replace(".", "").isidentifier():
-        return _call(module, function, plugins.operators)
+    module, colon, function = name.rpartition(":")
+    if colon and (module.endswith(".py") or module.replace(".", "").isidentifier()):
+        from graphacct.models.factory import call  # only a function of the user's needs it
+
+        made = call(module, function, plugins)
+        if isinstance(made, Graph):
+            return made
+        if not any(_asked(reader, made, plugins, _takes(made)) for reader in plugins.readers.values()):
+            takers = ", ".join(plugins.readers)
+            raise ReadError(f"{name} returned {type(made).__name__}, not a Graph, nor what a reader takes ({takers})")
+        return _read(made, plugins, overrides)
     of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
     raise unknown_model(name, of_presets, list(plugins.architectures), plugins)
 
@@ -121,7 +129,7 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
 def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph | ModelChoice:
     """Returns the result of the first reader that accepts an existing path, or an object."""
     for reader in plugins.readers.values():
-        if not _asked(reader, model, plugins, lambda reader: bool(reader.accepts(model))):
+        if not _asked(reader, model, plugins, _takes(model)):
             continue
         if reader.find is not None:
             found: object = _asked(reader, model, plugins, lambda reader: _found(reader, model, plugins, overrides))
@@ -144,6 +152,11 @@ def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph |
     if os.path.isdir(model):
         raise ReadError(f"{model!r} is a folder without a config.json that is a file")
     raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")
+
+
+def _takes(model: Any) -> Callable[[Reader], bool]:
+    """Returns the question whether a reader accepts a model."""
+    return lambda reader: bool(reader.accepts(model))
 
 
 def _found(reader: Reader, model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> object:
@@ -175,20 +188,3 @@ def _shown(model: Any) -> str:
     return repr(model) if kind is str else f"an object of {kind.__module__}.{kind.__qualname__}"
 
 
-def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:
-    """Returns the graph that a function makes. An argument `operators` gets the operators of the plugins in use."""
-    import importlib
-    import sys
-
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        maker = getattr(importlib.import_module(module), function)
-        code = getattr(maker, "__code__", None)
-        asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        graph = maker(operators=operators) if asks else maker()
-    except Exception as error:
-        raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
-    if not isinstance(graph, Graph):
-        raise ReadError(f"{module}:{function} returned {type(graph).__name__}, not a Graph")
-    return graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import attrs
@@ -25,6 +26,8 @@ class Reader:
             names the file and the fault. None for a format that describes a model rather than a graph.
         find: For such a format, returns the model's name, architecture and configuration, which like a preset's can be
             built for any workload; or a ModelChoice, which also accounts for the file's keys.
+        building: Returns the context in which a `module:function` runs that may make an object for this reader, such as
+            one in which weights take no memory.
         takes_overrides: Whether `find` takes a third argument: the configuration keys that the user overrides.
         replaces: Whether it replaces another plugin's reader of the same name.
     """
@@ -36,6 +39,7 @@ class Reader:
     find: Callable[..., Any] | None = None
     replaces: bool = False
     takes_overrides: bool = False
+    building: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def __repr__(self) -> str:
         return f"<Reader {self.name}>"

@@ -1,0 +1,49 @@
+"""Any PyTorch module for graphacct: it runs without data, and what it calls becomes a graph.
+
+torch is imported when a module is met, never before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from graphacct import hookimpl
+
+if TYPE_CHECKING:
+    from graphacct import Graph, Operator, Reader
+
+
+def _accepts(model: object) -> bool:
+    """Returns whether an object is a torch.nn.Module, or a tuple that begins with one. torch need not be there."""
+    torch = sys.modules.get("torch")
+    if torch is None or isinstance(model, (str, Mapping)):
+        return False
+    first = model[0] if isinstance(model, tuple) and model else model
+    return isinstance(first, torch.nn.Module)
+
+
+def _read(model: Any, operators: Mapping[str, Operator]) -> Graph:
+    from graphacct_torch.read import read
+
+    return read(model, operators)
+
+
+def _building() -> AbstractContextManager[None]:
+    """Returns the context in which a factory runs: its modules take no memory for large weights."""
+    if "torch" not in sys.modules:
+        return contextlib.nullcontext()
+    from graphacct_torch.build import without_weights
+
+    return without_weights()
+
+
+@hookimpl
+def graphacct_register_readers() -> Iterable[Reader]:
+    from graphacct import Reader
+
+    doc = "A torch.nn.Module, alone or with its inputs as (module, args, kwargs), from a factory or as an object."
+    return [Reader("torch", doc, _accepts, read=_read, building=_building)]

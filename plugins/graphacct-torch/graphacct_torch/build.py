@@ -1,0 +1,50 @@
+"""Building a module without memory for its weights: a factory runs, and its large tensors have no data.
+
+Large calls of torch's factory functions go to the meta device; small tensors, and what a constructor computes with them
+(widths of layers, positions), are real. Neither a fake mode nor the meta device as a whole will do: initialisers ask
+for single values (`trunc_normal_` does), and some models compute their widths with tensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+SMALL = 2**14
+"""The most elements of a tensor that is made with data."""
+FACTORIES = frozenset(
+    (torch.empty, torch.rand, torch.randn, torch.zeros, torch.ones, torch.full, torch.empty_strided, torch.randint)
+)
+
+
+class LargeOnMeta(TorchFunctionMode):
+    """Sends large calls of factory functions to the meta device, unless they name a device."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        given = dict(kwargs or {})
+        if func in FACTORIES and given.get("device") is None and _elements(func, args, given) > SMALL:
+            given["device"] = "meta"
+        return func(*args, **given)
+
+
+def _elements(func: Any, args: Any, kwargs: Mapping[str, Any]) -> int:
+    """Returns how many elements a factory call makes: those of a size in its arguments, one or several numbers."""
+    size = kwargs.get("size")
+    if size is None:
+        if func is torch.randint:  # randint(high, size) or randint(low, high, size)
+            size = next((arg for arg in args if isinstance(arg, (tuple, list))), ())
+        else:
+            size = args[0] if args and isinstance(args[0], (tuple, list)) else args
+    return math.prod(dim for dim in size if isinstance(dim, int))
+
+
+@contextlib.contextmanager
+def without_weights() -> Iterator[None]:
+    """A context in which a module is built without memory for its large tensors."""
+    with LargeOnMeta():
+        yield

@@ -1,0 +1,113 @@
+"""The nouns of a capture: storages, tensors and the calls of aten operators that a module makes when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+FORWARD, RECOMPUTE, BACKWARD = "forward", "recompute", "backward"
+PARAMETER, BUFFER, INPUT, CONSTANT, ACTIVATION = "parameter", "buffer", "input", "constant", "activation"
+
+
+@attrs.define(eq=False, slots=True)
+class StorageRecord:
+    """A piece of memory that tensors share.
+
+    Attributes:
+        index: Its number, in the order in which storages are met.
+        bytes: Its size.
+        kind: What it holds: a parameter, a buffer, an input, a constant that the module's code has, or an activation,
+            which a call made.
+        born: The position of the call that made it; -1 if none did.
+        died: The position of the last call with which it was alive; None if it was alive at the end.
+    """
+
+    index: int
+    bytes: Any
+    kind: str
+    born: int = -1
+    died: int | None = None
+
+
+@attrs.frozen(eq=False, slots=True)
+class TensorRecord:
+    """A tensor that a call reads or makes. It is one Python object, so that writing into it makes no other.
+
+    Attributes:
+        index: Its number.
+        storage: Where its elements are.
+        shape: Its dimensions.
+        dtype: Its dtype, as graphacct names it.
+        strides: The elements to step in each dimension.
+        offset: Its first element in the storage.
+        name: The path of the parameter or buffer, or the name of the input, that it is; empty for all else.
+    """
+
+    index: int
+    storage: StorageRecord
+    shape: tuple[Any, ...]
+    dtype: str
+    strides: tuple[Any, ...]
+    offset: Any
+    name: str = ""
+
+
+@attrs.frozen(eq=False, slots=True)
+class CallRecord:
+    """One call of an aten operator.
+
+    Attributes:
+        position: Its place in the order in which calls ran.
+        func: The operator, an OpOverload.
+        args: Its positional arguments, with records in place of tensors.
+        kwargs: Its keyword arguments, likewise.
+        outputs: The tensors that it returned; one that it wrote into is the operand itself.
+        scope: The path of the innermost module that was running.
+        visit: The number of the run of that module's forward, so that two runs of one module are told apart.
+        run: `forward`, `backward`, or `recompute` for a forward call that the backward pass makes again.
+        line: The line of the user's code that made it, as `model.py:12`; empty unless asked for.
+    """
+
+    position: int
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    outputs: tuple[TensorRecord, ...]
+    scope: str
+    visit: int
+    run: str
+    line: str = ""
+
+    @property
+    def name(self) -> str:
+        """The operator's name, such as `aten.mul.Tensor`."""
+        return str(self.func)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All arguments by the names that the operator's schema gives them, defaults included."""
+        named: dict[str, Any] = {}
+        for index, formal in enumerate(self.func._schema.arguments):
+            if index < len(self.args):
+                named[formal.name] = self.args[index]
+            elif formal.name in self.kwargs:
+                named[formal.name] = self.kwargs[formal.name]
+            else:
+                named[formal.name] = formal.default_value if formal.has_default_value() else None
+        return named
+
+    @property
+    def operands(self) -> list[TensorRecord]:
+        """The tensors among the arguments, in order."""
+        return [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, TensorRecord)]
+
+
+def leaves(tree: Any) -> list[Any]:
+    """Returns what nested tuples, lists and dictionaries hold, in order."""
+    if isinstance(tree, (tuple, list)):
+        return [leaf for part in tree for leaf in leaves(part)]
+    if isinstance(tree, Mapping):
+        return [leaf for part in tree.values() for leaf in leaves(part)]
+    return [tree]

@@ -1,0 +1,38 @@
+"""The error of a module that cannot be accounted for; it names the module, the line and the way out."""
+
+from __future__ import annotations
+
+import os
+import traceback
+
+from graphacct import GraphacctError
+
+OURS = os.path.dirname(os.path.abspath(__file__))
+LIBRARIES = (f"{os.sep}torch{os.sep}", f"{os.sep}importlib{os.sep}", "<")
+
+
+class CaptureError(GraphacctError):
+    """A module that does not run on tensors without data, or an operator of it that nothing maps."""
+
+
+def user_line(frames: traceback.StackSummary | None = None) -> str:
+    """Returns `file.py:12` of the innermost frame that is neither torch's nor ours; empty if there is none.
+
+    `frames` are those of an exception; without them, of the place that is running.
+    """
+    for frame in reversed(frames or traceback.extract_stack()):
+        if OURS not in os.path.abspath(frame.filename) and not any(part in frame.filename for part in LIBRARIES):
+            return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+    return ""
+
+
+def lines_of(error: BaseException) -> str:
+    """Returns the place in the user's code where an exception was raised, as ` (model.py:12)`; empty if unknown."""
+    place = user_line(traceback.extract_tb(error.__traceback__))
+    return f" ({place})" if place else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Returns an exception's kind and the first line of its message."""
+    message = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -1,0 +1,92 @@
+"""Known values: small tensors that come from constants alone keep their data beside the fake ones.
+
+Masks, positions, sizes and the caller's ids are such tensors. Where code branches on them, or asks for one of their
+values, the data answers; only branches on weights or activations are left open.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+MOST_ELEMENTS = 2**16
+"""The largest tensor whose data is kept."""
+ASKED = torch.ops.aten._local_scalar_dense.default
+DYNAMIC = torch.Tag.dynamic_output_shape
+RANDOM = torch.Tag.nondeterministic_seeded
+
+
+class Values:
+    """The data of the tensors that are known, and how operators run: on fake tensors, and on the data where all is
+    known."""
+
+    def __init__(self, real: Mapping[torch.Tensor, torch.Tensor]) -> None:
+        self._known: dict[int, tuple[weakref.ref[torch.Tensor], torch.Tensor]] = {}
+        for tensor, value in real.items():
+            if value.numel() <= MOST_ELEMENTS and not isinstance(tensor, nn.Parameter):
+                self._know(tensor, value.clone())
+
+    def of(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """Returns the data of a tensor if it is known."""
+        found = self._known.get(id(tensor))
+        if found is not None and found[0]() is tensor:
+            return found[1]
+        return None if isinstance(tensor, FakeTensor) else tensor
+
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Returns what an operator returns on fake tensors; the data of its results is kept if that of all operands
+        is known."""
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        known = all(self.of(tensor) is not None for tensor in tensors)
+        if not known or RANDOM in func.tags or "empty" in func._schema.name:
+            if self._known:
+                self._forget(func, args, kwargs)
+            return func(*args, **kwargs)
+        if func is ASKED:
+            return self._really(func, args, kwargs)
+        if DYNAMIC in func.tags:
+            return tree_map_only(torch.Tensor, self._new, self._really(func, args, kwargs))
+        out = func(*args, **kwargs)
+        made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
+        if made and all(tensor.numel() <= MOST_ELEMENTS for tensor in made):
+            for tensor, value in zip(tree_leaves(out), tree_leaves(self._really(func, args, kwargs)), strict=True):
+                if isinstance(tensor, torch.Tensor):
+                    self._know(tensor, value)
+        return out
+
+    def _know(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
+        self._known[id(tensor)] = (weakref.ref(tensor), value)
+
+    def _forget(self, func: Any, args: Any, kwargs: Any) -> None:
+        """Forgets the data of what an operator writes into, and of all that shares its storage."""
+        schema = func._schema.arguments
+        written = [arg for arg, formal in zip(args, schema, strict=False) if _writes(formal)]
+        written += [kwargs[formal.name] for formal in schema if formal.name in kwargs and _writes(formal)]
+        storages = {id(t.untyped_storage()) for t in tree_leaves(written) if isinstance(t, torch.Tensor)}
+        if storages:
+            for key, (tensor, _) in list(self._known.items()):
+                found = tensor()
+                if found is None or id(found.untyped_storage()) in storages:
+                    del self._known[key]
+
+    def _new(self, value: torch.Tensor) -> torch.Tensor:
+        made = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
+        self._know(made, value)
+        return made
+
+    def _really(self, func: Any, args: Any, kwargs: Any) -> Any:
+        with unset_fake_temporarily():
+            given, named = tree_map_only(torch.Tensor, self.of, (args, kwargs))
+            if named.get("device") is not None:
+                named = {**named, "device": "cpu"}
+            return func(*given, **named)
+
+
+def _writes(formal: Any) -> bool:
+    return formal.alias_info is not None and formal.alias_info.is_write
