@@ -61,7 +61,8 @@ def _file(path: str) -> ModuleType:
         sys.path.insert(0, folder)
     name = f"graphacct_file_{full.replace(os.sep, '_').removesuffix('.py')}"
     spec = importlib.util.spec_from_file_location(name, full)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
