@@ -9,7 +9,8 @@ from graphacct import Builder, Graph, Operator, Parameter, Value
 from graphacct_torch.calls import BUFFER, CONSTANT, FORWARD, CallRecord, TensorRecord
 from graphacct_torch.capture import Captured
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.mapping import TABLE, Mapped
+from graphacct_torch.mapping.mapped import Mapped
+from graphacct_torch.mapping.table import rule_of
 from graphacct_torch.views import Reshaped, Standing, Turned, batched
 
 
@@ -49,7 +50,7 @@ class _Maker:
 
     def _add(self, call: CallRecord) -> None:
         try:
-            rule = TABLE[call.name]
+            rule = rule_of(call.name)
         except KeyError:
             raise CaptureError(
                 f"no rule maps {call.name}, which module {call.scope or self._builder.name!r} calls"
