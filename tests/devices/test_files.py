@@ -51,6 +51,8 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("[[device]]\nmemory_gb = 3", "device 1 has no name"),
         ('[[device]]\nname = "x"', "device 1 (x) has no memory: write memory_gb = 24, or memory_bytes"),
         ('[[device]]\nname = "x"\nmemory_gb = 1.5', "memory_gb is an integer above 0, not 1.5"),
+        ('[[device]]\nname = "x"\nmemory_gb = 23.5', "not 23.5: write memory_bytes = 23_500_000_000"),
+        ('[[device]]\nname = "x"\nmemory_gib = 24', "'memory_gib': write memory_gb (of 10⁹ bytes), or memory_bytes"),
         ('[[device]]\nname = "x"\nmemory_bytes = 0', "memory_bytes is an integer above 0, not 0"),
         ('[[device]]\nname = "x"\nmemory_gb = true', "memory_gb is an integer above 0, not True"),
         ('[[device]]\nname = "x"\nmemory = 3', "unknown key 'memory'"),
