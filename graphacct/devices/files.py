@@ -11,6 +11,8 @@ from graphacct.errors import ConfigError, ReadError, brief, suggest
 TABLE = Path(__file__).parent / "devices.toml"
 KEYS = ("name", "memory_gb", "memory_bytes", "source", "conflicts", "aliases", "vendor")
 GB = 10**9
+MOST_BYTES = 2**20
+"""Of a file of devices; the table of known ones has 9,000."""
 UNITS = ": write memory_gb (of 10⁹ bytes), or memory_bytes"
 
 
@@ -24,10 +26,15 @@ def read(path: Path) -> list[Device]:
 
     try:
         with path.open("rb") as file:
-            content = tomllib.load(file)
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ReadError(f"{str(path)!r} has more than {MOST_BYTES:,} bytes: a file of devices has a few lines each")
+        content = tomllib.loads(data.decode())
     except OSError as error:
         raise ReadError(f"cannot read the devices of {str(path)!r}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ReadError(f"{str(path)!r} is nested too deep") from error
+    except ValueError as error:  # no TOML, no UTF-8, or an integer of thousands of digits
         raise ReadError(f"{str(path)!r} is no TOML: {error}") from error
     tables = content.get("device")
     if not isinstance(tables, list) or not tables:
@@ -74,6 +81,6 @@ def _memory(table: dict[str, Any], where: str) -> tuple[int, bool]:
 
 def _exactly(key: str, value: Any) -> str:
     """Returns the tail of the message on a part of a gigabyte, with the bytes that it is."""
-    if key != "memory_gb" or type(value) is not float or not 0 < value < GB:
+    if key != "memory_gb" or type(value) is not float or not 1 <= value * GB < GB**2:
         return ""
     return f": write memory_bytes = {round(value * GB):_}"

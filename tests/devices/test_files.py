@@ -71,6 +71,19 @@ def test_a_fault_in_a_file_names_its_place(tmp_path: Path, text: str, words: str
     assert "mine.toml" in str(error.value)
 
 
+def test_a_file_of_devices_is_small_and_flat(tmp_path: Path) -> None:
+    """A deep one, one without an end and an integer of thousands of digits are refused in a line."""
+    file = tmp_path / "mine.toml"
+    file.write_text("device = " + "[" * 100_000)
+    with pytest.raises(ReadError, match=r"mine.toml' is nested too deep$"):
+        read(file)
+    with pytest.raises(ReadError, match="^'/dev/zero' has more than 1,048,576 bytes: a file of devices"):
+        read(Path("/dev/zero"))
+    file.write_text(f'[[device]]\nname = "x"\nmemory_bytes = {"9" * 5000}')
+    with pytest.raises(ReadError, match=r"mine.toml' is no TOML: "):
+        read(file)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"cannot read the devices of '.*none.toml': No such file"):
         read(tmp_path / "none.toml")
