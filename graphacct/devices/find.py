@@ -105,7 +105,9 @@ def _part(name: str, own: str) -> bool:
 def _beginning(name: str, own: str) -> bool:
     """Returns whether each word of a name begins one of a device's own, and cuts no number: `mi300` begins MI300X, and
     `a10` does not begin A100."""
-    return all(any(re.match(rf"{re.escape(word)}(?!(?<=\d)\d)", other) for other in _words(own)) for word in _words(name))
+    return all(
+        any(re.match(rf"{re.escape(word)}(?!(?<=\d)\d)", other) for other in _words(own)) for word in _words(name)
+    )
 
 
 def _closest(name: str, known: Mapping[str, Any]) -> str:
