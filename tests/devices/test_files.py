@@ -77,7 +77,7 @@ def test_a_file_of_devices_is_small_and_flat(tmp_path: Path) -> None:
     file.write_text("device = " + "[" * 100_000)
     with pytest.raises(ReadError, match=r"mine.toml' is nested too deep$"):
         read(file)
-    with pytest.raises(ReadError, match="^'/dev/zero' has more than 1,048,576 bytes: a file of devices"):
+    with pytest.raises(ReadError, match=r"^'/dev/zero' has more than 1,048,576 bytes: a file of devices"):
         read(Path("/dev/zero"))
     file.write_text(f'[[device]]\nname = "x"\nmemory_bytes = {"9" * 5000}')
     with pytest.raises(ReadError, match=r"mine.toml' is no TOML: "):
