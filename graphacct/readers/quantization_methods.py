@@ -6,13 +6,15 @@ otherwise are those that its library leaves out: the head, embeddings, routers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from graphacct.errors import ConfigError, brief
 from graphacct.graph.weight_format import StoredTensor, WeightFormat
+from graphacct.models.module_patterns import REGEX
 from graphacct.models.weight_plan import EMBEDDINGS, LAYERS, OTHERS, ROUTERS, WeightPlan
 from graphacct.readers.quantization_settings import Found, Method, Said
 from graphacct.tensors import dtype_name
@@ -20,6 +22,14 @@ from graphacct.tensors import dtype_name
 IGNORED = frozenset(["quant_method", "version", "_comment", "dequantize", "producer"])
 """Settings of any method that say nothing of bytes."""
 HEAD = "lm_head"
+SIGNS = re.compile(r"[\\(|+^$]")
+"""What makes a name in transformers' lists a regular expression."""
+BOUNDARY = r"(?:(?<=\.)|(?=\.|$))"
+"""What follows a regular expression of these lists: the end of a part (quantizers_utils.py, should_convert_module)."""
+FLOAT_8 = ("", "float-quantized", "naive-quantized")
+"""compressed-tensors' formats of 8-bit floats; one that is not said, or is the group's own, is empty here."""
+ORDERED = (True, "group", "dynamic")
+"""The orders of inputs that compressed-tensors stores (quant_args.py, ActivationOrdering)."""
 CACHES = {"fp8": "float8_e4m3fn", "fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2", "int8": "int8"}
 """The dtypes of a cache, by the names that files give them."""
 
@@ -30,16 +40,30 @@ def _plan(
     """Returns the plan of methods that convert every linear module but those that the setting `skip` lists, or, if
     there is no list, every one but the head (transformers, quantizers/base.py, get_modules_to_not_convert)."""
     listed = said.settings.get(skip) is not None
-    return WeightPlan(format_, modules, said.names(skip), (LAYERS, OTHERS) if listed else (LAYERS,))
+    names = tuple(f"{REGEX}(?:{name}){BOUNDARY}" if SIGNS.search(name) else name for name in said.names(skip))
+    return WeightPlan(format_, modules, names, (LAYERS, OTHERS) if listed else (LAYERS,))
 
 
-def _side(key: str, sides: Any) -> int:
-    """Returns the side of a square block."""
-    if not isinstance(sides, (list, tuple)) or len(sides) != 2 or type(sides[0]) is not int or sides[0] != sides[1]:
-        raise ConfigError(f"{key} is {brief(sides)}, not two equal numbers")
-    if sides[0] < 1:
+def _mixed(names: Sequence[str]) -> str:
+    """Returns how reports show formats: the one, or all."""
+    return names[0] if len(names) == 1 else f"mixed: {', '.join(names)}"
+
+
+def _blocks(said: Said, key: str, sides: Any, **options: Any) -> WeightFormat:
+    """Returns fp8 with a scale for each block of so many outputs and inputs. Older files write `128x128`."""
+    if isinstance(sides, str) and sides.replace("x", "", 1).isdecimal():
+        sides = [int(side) for side in sides.split("x") if side]
+    if not isinstance(sides, (list, tuple)) or len(sides) != 2 or not all(type(side) is int for side in sides):
+        raise ConfigError(f"{key} is {brief(sides)}, not two numbers")
+    rows, columns = sides
+    if min(rows, columns) < 1:
         raise ConfigError(f"{key} is {brief(sides)}, not two positive numbers")
-    return sides[0]
+    found = said.format("fp8", block=columns, **options)
+    if rows == columns:
+        return found
+    tensors = [attrs.evolve(item, rows=rows) if item.columns > 1 else item for item in found.tensors]
+    name = found.name.replace(f"block={columns}", f"block={rows}x{columns}")
+    return attrs.evolve(found, name=name, tensors=tuple(tensors))
 
 
 def fp8(said: Said) -> Found:
@@ -49,8 +73,11 @@ def fp8(said: Said) -> Found:
     said.must("scale_fmt", "float", "ue8m0")
     said.must("expert_dtype", "fp8")
     sides = said.settings.get("weight_block_size", (128, 128))
-    block = 0 if sides is None else _side("weight_block_size", sides)
-    found = said.format("fp8", block=block, static=said.settings.get("activation_scheme") == "static")
+    static = said.settings.get("activation_scheme") == "static"
+    if sides is None:
+        found = said.format("fp8", static=static)
+    else:
+        found = _blocks(said, "weight_block_size", sides, static=static)
     if said.settings.get("scale_fmt") == "ue8m0":  # a power of two in a byte
         scales = [attrs.evolve(item, bytes=1) if "weight_scale" in item.name else item for item in found.tensors]
         found = attrs.evolve(found, tensors=tuple(scales), name=f"{found.name}:scale=ue8m0")
@@ -81,11 +108,13 @@ def gptq(said: Said) -> Found:
         modules.append((text, None if pattern.startswith("-:") else said.format("gptq", **given)))
     if said.settings.get("lm_head") is True:
         modules.append((HEAD, found))
+    own_names = {item.name for _, item in modules if item is not None and item.name != found.name}
+    text = _mixed([found.name, *sorted(own_names)])
     inside = said.settings.get("modules_in_block_to_quantize")
     if inside:
         names = [name for group in inside for name in ([group] if isinstance(group, str) else group)]
-        return Found(WeightPlan(None, (*modules, *((name, found) for name in names)), text=found.name))
-    return Found(WeightPlan(found, tuple(modules), said.names("modules_to_not_convert")))
+        return Found(WeightPlan(None, (*modules, *((name, found) for name in names)), text=text))
+    return Found(WeightPlan(found, tuple(modules), said.names("modules_to_not_convert"), text=text))
 
 
 def awq(said: Said) -> Found:
@@ -102,6 +131,8 @@ def bitsandbytes(said: Said) -> Found:
     """4 bits (fp4 unless told) or LLM.int8 (transformers, BitsAndBytesConfig)."""
     four = said.settings.get("load_in_4bit", said.settings.get("_load_in_4bit"))
     eight = said.settings.get("load_in_8bit", said.settings.get("_load_in_8bit"))
+    if four is True and eight is True:
+        raise ConfigError("load_in_4bit and load_in_8bit are both true, and exclude each other")
     if four is True:
         said.must("bnb_4bit_quant_type", "nf4", "fp4")
         found = said.format(
@@ -154,8 +185,8 @@ def compressed_tensors(said: Said) -> Found:
                 modules.append((target, found))
     if not names:
         return Found(None, _cache(said.settings.get("kv_cache_scheme"), "kv_cache_scheme"))
-    text = names[0] if len(names) == 1 else f"mixed: {', '.join(names)}"
-    plan = WeightPlan(whole, tuple(modules), said.names("ignore"), kinds, text)
+    modules.sort(key=lambda pair: (pair[0].startswith(REGEX), pair[0]))  # the order in which the library tries them
+    plan = WeightPlan(whole, tuple(modules), said.names("ignore"), kinds, _mixed(names))
     return Found(plan, _cache(said.settings.get("kv_cache_scheme"), "kv_cache_scheme"))
 
 
@@ -166,27 +197,33 @@ def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
         raise ConfigError(f"{where}.weights is {brief(args)}, not an object")
     bits, kind, size = said.integer("num_bits", 8, args), args.get("type", "int"), said.integer("group_size", 0, args)
     strategy = args.get("strategy") or ("group" if size > 0 else "channel" if size == -1 else "tensor")
-    stored = group.get("format") or said.settings.get("format")
+    stored = str(group.get("format") or said.settings.get("format") or "").replace("_", "-")
+    stored = "" if stored == "mixed-precision" else stored
     scale = dtype_name(str(args["scale_dtype"]).removeprefix("torch.")) if args.get("scale_dtype") else said.dtype
     static = isinstance(inputs, Mapping) and inputs.get("dynamic") is False
-    unknown = f"{where}.weights: {bits} bits of {kind}, strategy {strategy}, format {stored} is not known"
+    unknown = f"{where}.weights: {bits} bits of {kind}, strategy {strategy}, format {stored or None} is not known"
     symmetric = args.get("symmetric", True) is not False
-    if kind == "float" and bits == 8 and strategy in ("tensor", "channel", "block"):
-        side = _side(f"{where}.weights.block_structure", args.get("block_structure")) if strategy == "block" else 0
-        found = said.format("fp8", block=side, channel=strategy == "channel", scale=scale)
+    scheme = (kind, bits)
+    if scheme == ("float", 8) and strategy in ("tensor", "channel", "block") and stored in FLOAT_8:
+        if strategy == "block":
+            found = _blocks(said, f"{where}.weights.block_structure", args.get("block_structure"), scale=scale)
+        else:
+            found = said.format("fp8", channel=strategy == "channel", scale=scale)
         return _with_input_scale(found, scale) if static else found
-    if kind == "float" and bits == 4 and size == 16:
+    if scheme == ("float", 4) and size == 16 and stored in ("", "nvfp4-pack-quantized"):
         found = said.format("nvfp4")
         return found if isinstance(inputs, Mapping) else _without_input_scale(found)
-    if kind == "float" and bits == 4 and size == 32:
+    if scheme == ("float", 4) and size == 32 and stored in ("", "mxfp4-pack-quantized"):
         return attrs.evolve(said.format("mxfp4"), experts_alone=False)
-    if kind == "int" and stored in ("pack-quantized", "pack_quantized") and strategy in ("group", "channel"):
+    if scheme == ("float", 8) and size == 32 and stored == "mxfp8-quantized":
+        return said.format("mxfp8")
+    if kind == "int" and stored == "pack-quantized" and strategy in ("group", "channel"):
         found = said.format("packed", bits=bits, group=size if strategy == "group" else -1, zero=not symmetric)
-        if args.get("actorder") == "group":
+        if args.get("actorder") in ORDERED:
             order = StoredTensor("weight_g_idx", 4, rows=0)
             return attrs.evolve(found, name=f"{found.name}:order", tensors=(*found.tensors, order))
         return found
-    if kind == "int" and bits == 8 and strategy == "channel" and symmetric and stored != "naive-quantized":
+    if scheme == ("int", 8) and strategy == "channel" and symmetric and stored in ("", "int-quantized"):
         found = said.format("int8", scale=scale)
         return _with_input_scale(found, scale) if static else found
     raise ConfigError(unknown)
@@ -224,7 +261,7 @@ def modelopt(said: Said) -> Found:
         raise ConfigError(f"quantized_layers is {brief(layers)}, not an object of modules")
     modules = tuple((name, _algorithm(said, own.get("quant_algo"), own)) for name, own in layers.items())
     names = sorted({found.name for _, found in modules})
-    return Found(WeightPlan(None, modules, skip, text=f"mixed: {', '.join(names)}"), kv_dtype)
+    return Found(WeightPlan(None, modules, skip, text=_mixed(names)), kv_dtype)
 
 
 def _algorithm(said: Said, algorithm: Any, settings: Mapping[str, Any]) -> WeightFormat:
@@ -268,8 +305,8 @@ def mlx(said: Said) -> Found:
     # in mlx-lm the router of DeepSeek's kind of experts is an array, no module
     arrays = ("mlp.gate",) if said.content.get("n_routed_experts") is not None else ()
     names = sorted({found.name for _, found in modules if found is not None and found.name != whole.name})
-    text = f"mixed: {', '.join([whole.name, *names])}" if names else whole.name
-    return Found(WeightPlan(whole, modules, arrays, (LAYERS, OTHERS, ROUTERS, EMBEDDINGS), text))
+    kinds = (LAYERS, OTHERS, ROUTERS, EMBEDDINGS)
+    return Found(WeightPlan(whole, modules, arrays, kinds, _mixed([whole.name, *names])))
 
 
 def _mlx(said: Said, settings: Mapping[str, Any]) -> WeightFormat:

@@ -217,7 +217,7 @@ def test_the_header_says_it(tmp_path: Path) -> None:
             "'groupsize' is no setting of gptq; did you mean 'group_size'?",
         ),
         ({"quant_method": "fp8", "weight_block_sise": [64, 64]}, "did you mean 'weight_block_size'?"),
-        ({"quant_method": "fp8", "weight_block_size": 64}, "weight_block_size is 64, not two equal numbers"),
+        ({"quant_method": "fp8", "weight_block_size": 64}, "weight_block_size is 64, not two numbers"),
         ({"quant_method": "fp8", "expert_dtype": "fp4"}, "expert_dtype 'fp4' is not known; known: fp8"),
         ({"quant_method": "fp8", "modules_to_not_convert": "lm_head"}, "is 'lm_head', not a list of modules' names"),
         ({"quant_method": "awq", "bits": 4, "version": "gemv"}, "version 'gemv' is not known"),
