@@ -196,6 +196,10 @@ def test_the_header_says_it(tmp_path: Path) -> None:
     assert "weights gptq:4:group=64" in output.split("Scope")[0]
     output = CliRunner().invoke(cli, ["report", path, "--seq-len", "4", "--weights", "nf4"]).stdout
     assert "weights nf4" in output.split("Scope")[0]
+    output = CliRunner().invoke(cli, ["report", path, "--seq-len", "4", "--set", "quantization_config.bits=8"]).stdout
+    assert "weights gptq:8:group=64" in output.split("Scope")[0]
+    wrong = CliRunner().invoke(cli, ["report", path, "--seq-len", "4", "--set", "quantization_config.bitz=8"])
+    assert (wrong.exit_code, "no configuration key 'quantization_config.bitz'" in wrong.stderr) == (1, True)
     plain = graphacct.account(path, seq_len=4, set={"quantization_config": None})
     assert plain.total == graphacct.account(LLAMA, seq_len=4).total
 
