@@ -11,9 +11,9 @@ from graphacct.decisions import recorded
 from graphacct.errors import ConfigError, ShapeError, UnknownNameError, brief
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
-from graphacct.models.architecture import Workload
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import fixed, in_phase
+from graphacct.models.workload import Workload
 from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL
 from graphacct.tensors import computed_dtype
 

@@ -13,9 +13,10 @@ from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
 from graphacct.phases import TRAIN
 from graphacct.render.json import conditions, config_keys, coverage, inexact
+from graphacct.render.notes import inexact_notes, key_notes
 from graphacct.render.printable import printable
 from graphacct.render.records import conditions_text, plain_value, workload_texts
-from graphacct.render.sheet import Column, Line, Sheet, inexact_notes, key_notes
+from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_, percent
 from graphacct.reports.rows import share
 
