@@ -10,17 +10,15 @@ import attrs
 
 from graphacct.errors import ConfigError
 from graphacct.graph.graph import Graph, Node, Parameter
-from graphacct.graph.paths import indexed, pattern
-from graphacct.graph.places import Place, nodes
+from graphacct.graph.paths import indexed
+from graphacct.graph.places import Place
 from graphacct.graph.weight_format import StoredWeight, WeightFormat
+from graphacct.models.matrices import EMBEDDINGS, LAYERS, OTHERS, Matrix, is_stack, matrices_of, module_name
 from graphacct.models.module_patterns import Module, Patterns, modules
 from graphacct.models.weight_formats import WeightFormatKind, weight_format
 from graphacct.operators.operator import Operator
 from graphacct.transforms.rewrite import Replacement, rewrite
 
-LAYERS, OTHERS, ROUTERS, EMBEDDINGS = "layers", "others", "routers", "embeddings"
-"""The kinds of matrices: of modules and experts in layers that repeat, of modules elsewhere (a head), of products that
-are no module of their own (a router), and tables that are looked up."""
 ALL = "all"
 """The option of any format that stores the head and embeddings so too."""
 
@@ -31,9 +29,9 @@ class WeightPlan:
 
     A pattern is a plain name, a glob (`*.self_attn`), or a regular expression after `re:`, matched at the start of a
     module's name. The others are of the module, of one around it, or of the end or middle of its path (`lm_head`,
-    `mlp.gate`). A module is a parameter's name without `.weight`; an expert is named as files do (`mlp.experts.0.gate_proj`), or all of them
-    by their parameter (`mlp.experts.gate_up_proj`). Older names of files stand for today's, and the text model of a
-    larger one may have its prefix (`module_patterns.py`).
+    `mlp.gate`). A module is a parameter's name without `.weight`; an expert is named as files do
+    (`mlp.experts.0.gate_proj`), or all of them by their parameter (`mlp.experts.gate_up_proj`). Older names stand for
+    today's, and the text model of a larger one may have its prefix (`module_patterns.py`).
 
     Attributes:
         format: The format of all matrices of these `kinds` that nothing below decides; None leaves them in the dtype of
@@ -83,11 +81,11 @@ def stored_as(graph: Graph, plan: WeightPlan, operators: Mapping[str, Operator])
     if plan.format is not None and plan.format.dtype:
         return Stored(_in_dtype(graph, plan.format, plan))
     names = Names.of(plan)
-    found = _matrices(graph, operators)
+    found = matrices_of(graph, operators)
     decided = {name: _decided(plan, names, name, item, found) for name, item in found.items()}
     if any(len(formats) > 1 for formats in decided.values()):
         graph = graph.unroll(operators)
-        found = _matrices(graph, operators)
+        found = matrices_of(graph, operators)
         decided = {name: _decided(plan, names, name, item, found) for name, item in found.items()}
     stored: dict[str, StoredWeight] = {}
     for name, formats in decided.items():
@@ -138,98 +136,6 @@ def _widened(operand: Any, format_: WeightFormat) -> Any:
 
 
 @attrs.frozen
-class _Matrix:
-    """A parameter that a format can store.
-
-    Attributes:
-        kind: One of the four.
-        rows: Its outputs; of experts those of each matrix.
-        columns: Its inputs.
-        matrices: How many there are.
-        joined: How many of them each expert has in this parameter.
-        places: The blocks around the nodes that have it.
-    """
-
-    kind: str
-    rows: Any
-    columns: Any
-    matrices: Any
-    joined: int
-    places: tuple[Place, ...]
-
-    def stored(self, format_: WeightFormat) -> StoredWeight:
-        return StoredWeight(format_, self.rows, self.columns, self.matrices, self.kind == EMBEDDINGS)
-
-
-def _matrices(graph: Graph, operators: Mapping[str, Operator]) -> dict[str, _Matrix]:
-    """Returns the matrices of a graph, by the name of their storage."""
-    found: dict[str, _Matrix] = {}
-    for node, place in nodes(graph):
-        operator = operators.get(node.operator)
-        if operator is None:
-            continue
-        for index, operand in enumerate(node.inputs):
-            if type(operand) is not Parameter or operand.buffer or len(operand.spec.shape) < 2:
-                continue
-            name = operand.tied_to or operand.name
-            known = found.get(name)
-            here = place.around(name.count("*"))
-            if known is not None:
-                if here not in known.places:
-                    found[name] = attrs.evolve(known, places=(*known.places, here))
-                continue
-            item = _matrix(node, operand, index, operator, here)
-            if item is not None:
-                found[name] = item
-    return found
-
-
-def _matrix(node: Node, parameter: Parameter, index: int, operator: Operator, place: Place) -> _Matrix | None:
-    """Returns what a node does with a parameter, by its operator's signature: it multiplies by matrices
-    (`x: ... k, weight: n k -> ... n`, one for each expert in `weight: e n k`), or looks rows up
-    (`ids: ..., weight: v d -> ... d`)."""
-    signature = operator.signature
-    module = _module(parameter.name)
-    kind = ROUTERS if node.name != module else LAYERS if "*" in pattern(module) else OTHERS
-    if _seen_in_parts(node, module, operator):
-        kind = LAYERS if "*" in pattern(module) else OTHERS
-    if len(node.inputs) == 1 and kind != ROUTERS and len(parameter.spec.shape) == 2:
-        # a step keeps it in memory and does not run it, or looks at parts of it; as torch.nn.Linear stores it
-        kind = EMBEDDINGS if node.attributes.get("lookup") else kind
-        return _Matrix(kind, *parameter.spec.shape, 1, 1, (place,))
-    if len(signature.outputs) != 1 or index != 1 or index >= len(signature.inputs):
-        return None
-    x, weight, out = signature.inputs[0], signature.inputs[index], signature.outputs[0]
-    dims = (*weight.front, *weight.back)
-    if weight.ellipsis or len(dims) != len(parameter.spec.shape):
-        return None
-    inside, outside = ((*term.front, *term.back)[-1:] for term in (x, out))
-    if not outside or outside[0] not in dims:
-        return None
-    sizes = dict(zip(dims, parameter.spec.shape, strict=True))
-    *lead, _, _ = dims
-    if not inside and len(dims) == 2 and dims[1] == outside[0]:
-        return _Matrix(EMBEDDINGS, sizes[dims[0]], sizes[dims[1]], 1, 1, (place,))
-    if not inside or {*dims[-2:]} != {inside[0], outside[0]} or len(lead) > 1:
-        return None
-    joined = parameter.joined
-    matrices = (sizes[lead[0]] if lead else 1) * joined
-    return _Matrix(kind, sizes[outside[0]] // joined, sizes[inside[0]], matrices, joined, (place,))
-
-
-def _seen_in_parts(node: Node, module: str, operator: Operator) -> bool:
-    """Returns whether a node in a module's scope only views its weight in another shape, as absorbed attention does
-    before it multiplies by each head's part."""
-    if not node.name.startswith(f"{module}.") or len(node.inputs) != 1:
-        return False
-    return operator.apply([operand.spec for operand in node.inputs], node.attributes).view
-
-
-def _module(name: str) -> str:
-    return name.removesuffix(".weight")
-
-
-@attrs.frozen
 class Names:
     """The patterns of a plan, ready to be compared with modules."""
 
@@ -242,30 +148,26 @@ class Names:
         texts = [text for text, _ in plan.modules]
         return cls(Patterns(plan.exceptions), Patterns(texts), Patterns((*plan.exceptions, *texts)))
 
-    def spelled(self, name: str, item: _Matrix) -> Iterator[Module]:
+    def spelled(self, name: str, item: Matrix) -> Iterator[Module]:
         """Yields the modules in files whose matrices a parameter is, as far as the patterns may tell them apart."""
         count = item.matrices // item.joined if type(item.matrices) is int else 1
-        return modules(_module(name), self.experts.experts(count), item.joined)
+        return modules(module_name(name), self.experts.experts(count), item.joined)
 
 
 def _decided(
-    plan: WeightPlan, names: Names, name: str, item: _Matrix, found: Mapping[str, _Matrix]
+    plan: WeightPlan, names: Names, name: str, item: Matrix, found: Mapping[str, Matrix]
 ) -> set[WeightFormat | None]:
     """Returns the formats of a parameter at the indices that its `*`s stand for: one, unless the plan tells them
     apart."""
     default = plan.format if item.kind in plan.kinds else None
     if default is not None and default.experts_alone and item.kind == LAYERS:
-        experts = any(other.kind == LAYERS and _is_stack(other) for other in found.values())
-        default = default if _is_stack(item) or not experts else None
+        experts = any(other.kind == LAYERS and is_stack(other) for other in found.values())
+        default = default if is_stack(item) or not experts else None
     if default is not None and item.rows == 1 and any(each.rows > 1 and not each.padded for each in default.tensors):
         default = None  # a gate of one output: GPTQ and AWQ pack several, and leave it
     if not plan.modules and not plan.exceptions:
         return {default}
     return {_of_parameter(plan, names, spelled, item, default) for spelled in _instances(name, item.places)}
-
-
-def _is_stack(item: _Matrix) -> bool:
-    return type(item.matrices) is not int or item.matrices > 1
 
 
 def _instances(name: str, places: Iterable[Place]) -> Iterator[str]:
@@ -281,7 +183,7 @@ def _instances(name: str, places: Iterable[Place]) -> Iterator[str]:
 
 
 def _of_parameter(
-    plan: WeightPlan, names: Names, name: str, item: _Matrix, default: WeightFormat | None
+    plan: WeightPlan, names: Names, name: str, item: Matrix, default: WeightFormat | None
 ) -> WeightFormat | None:
     """Returns the format of a parameter. Raises ConfigError if its modules in files have several."""
     formats: dict[WeightFormat | None, str] = {}
@@ -302,7 +204,7 @@ def _of_module(plan: WeightPlan, names: Names, module: Module, default: WeightFo
     return default if index is None else plan.modules[index][1]
 
 
-def _unmatched(names: Names, found: Mapping[str, _Matrix]) -> tuple[str, ...]:
+def _unmatched(names: Names, found: Mapping[str, Matrix]) -> tuple[str, ...]:
     """Returns the patterns of a plan's `modules` that match no module."""
     left = dict.fromkeys(names.modules.texts)
     every = [

@@ -69,6 +69,11 @@ def test_an_order_of_inputs_that_is_stored(order: object) -> None:
             WHOLE + 4 * WHOLE // (64 * 128) + OTHERS,
             "fp8:block=64x128",
         ),
+        (
+            {"quant_method": "fp8", "weight_block_size": [128, 1]},
+            WHOLE + 4 * WHOLE // 128 + OTHERS,
+            "fp8:block=128x1",
+        ),
         (ct(W4 | {"num_bits": 2}, "pack-quantized"), PACKED - WHOLE // 4, "packed:2:group=128"),
         (
             ct({"num_bits": 8, "type": "float", "strategy": "group", "group_size": 32}, "mxfp8-quantized"),
@@ -133,7 +138,7 @@ def test_gptq_says_all_its_formats() -> None:
     [
         (ct(W8, "dense"), "8 bits of float, strategy channel, format dense is not known"),
         (ct({**W8, "type": "int"}, "marlin-24"), "8 bits of int, strategy channel, format marlin-24 is not known"),
-        (ct({**W8, "strategy": "block", "block_structure": "128"}), "block_structure is [128], not two numbers"),
+        (ct({**W8, "strategy": "block", "block_structure": "128"}), "block_structure is '128', not two numbers"),
         (ct({**W8, "strategy": "block"}), "block_structure is None, not two numbers"),
         (
             {"quant_method": "bitsandbytes", "load_in_4bit": True, "load_in_8bit": True},
