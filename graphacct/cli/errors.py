@@ -111,8 +111,7 @@ def _usage(error: click.UsageError) -> int:
         return 2
     path = error.ctx.command_path if error.ctx else "graphacct"
     message = " ".join(error.format_message().split())
-    others = _commands_with(error.option_name) if isinstance(error, click.exceptions.NoSuchOption) else []
-    if others:
+    if isinstance(error, click.exceptions.NoSuchOption) and (others := _commands_with(error.option_name)):
         named = " and ".join(f"graphacct {name}" for name in others[:2])
         message = f"no such option {error.option_name!r}: it belongs to {named}"
     say(f"{message[:1].lower()}{message[1:]}\nsee {path} --help")
