@@ -19,22 +19,22 @@ class Fit:
     """Whether a total fits.
 
     Attributes:
-        budget: The device's bytes.
         total: The bytes that the model needs.
+        capacity: The bytes that there are.
     """
 
-    budget: int
     total: int
+    capacity: int
 
     @property
     def fits(self) -> bool:
         """Whether there is room for it."""
-        return self.total <= self.budget
+        return self.total <= self.capacity
 
     @property
-    def headroom(self) -> int:
+    def headroom_bytes(self) -> int:
         """The bytes left; negative if it does not fit."""
-        return self.budget - self.total
+        return self.capacity - self.total
 
 
 @attrs.frozen
@@ -56,7 +56,7 @@ def fit(memory: Memory, budget: int) -> Fit:
     """Returns whether a model's total fits in `budget` bytes. Raises ConfigError if sizes are symbols or arrays."""
     if type(memory.total) is not int:
         raise ConfigError(f"whether {memory.model!r} fits needs numbers, and its total is a formula or an array")
-    return Fit(budget, memory.total)
+    return Fit(memory.total, budget)
 
 
 def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Largest:
@@ -73,7 +73,7 @@ def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Large
     if not least.fits:
         raise ConfigError(
             f"not even {option} 1 of {best.model!r} fits: it needs {least.total:,} bytes of {budget:,}, "
-            f"{-least.headroom:,} too many; ask with on=DEVICE for ways out"
+            f"{-least.headroom_bytes:,} too many; ask with on=DEVICE for ways out"
         )
     found: dict[int, Memory] = {1: best}
     limits: dict[int, str] = {}

@@ -136,7 +136,7 @@ def timeline(memory: Memory) -> list[dict[str, Any]]:
 
 def answer(fit: Fit) -> dict[str, Any]:
     """Returns whether it fits, as plain values."""
-    return {"budget": fit.budget, "fits": fit.fits, "headroom": fit.headroom}
+    return {"budget": fit.capacity, "fits": fit.fits, "headroom": fit.headroom_bytes}
 
 
 def to_text(memory: Memory) -> str:
