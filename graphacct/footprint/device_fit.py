@@ -8,7 +8,29 @@ from typing import Any
 import attrs
 
 from graphacct.devices.device import Device
-from graphacct.footprint.fits import Fit
+
+
+@attrs.frozen
+class Fit:
+    """Whether a total fits.
+
+    Attributes:
+        total: The bytes that the model needs.
+        capacity: The bytes that there are.
+    """
+
+    total: int
+    capacity: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room for it."""
+        return self.total <= self.capacity
+
+    @property
+    def headroom_bytes(self) -> int:
+        """The bytes left; negative if it does not fit."""
+        return self.capacity - self.total
 
 
 @attrs.frozen

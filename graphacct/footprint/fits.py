@@ -7,34 +7,12 @@ from collections.abc import Callable
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError
+from graphacct.footprint.device_fit import Fit
 from graphacct.footprint.memory import Memory
 
 MOST = 2**40
 """The largest size that is tried; a model whose memory does not grow with it would never end."""
 ALIGNED = 8
-
-
-@attrs.frozen
-class Fit:
-    """Whether a total fits.
-
-    Attributes:
-        total: The bytes that the model needs.
-        capacity: The bytes that there are.
-    """
-
-    total: int
-    capacity: int
-
-    @property
-    def fits(self) -> bool:
-        """Whether there is room for it."""
-        return self.total <= self.capacity
-
-    @property
-    def headroom_bytes(self) -> int:
-        """The bytes left; negative if it does not fit."""
-        return self.capacity - self.total
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import same
 from graphacct.execution.kernels import BACKWARD, RECOMPUTE
-from graphacct.footprint.fits import Fit
+from graphacct.footprint.device_fit import Fit
 from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
