@@ -326,7 +326,10 @@ def test_a_known_class_under_an_unknown_type(tmp_path: Path) -> None:
     result = run("report", file(tmp_path, content))
     assert result.exit_code == 1
     assert "no architecture reads model_type 'mammoth'" in result.stderr
-    assert "its class LlamaForCausalLM is of llama: --set model_type=llama reads it as that" in result.stderr
+    assert "its class LlamaForCausalLM is of llama: --set model_type=llama reads it as that, with that" in result.stderr
+    short = {key: value for key, value in content.items() if key != "vocab_size"}
+    assert "for what the file does not give: vocab_size, " in run("report", file(tmp_path, short)).stderr
+    file(tmp_path, content)
     for command in ("report", "memory", "params"):
         result = run(command, str(tmp_path), "--set", "model_type=llama", "--format", "json")
         assert result.exit_code == 0, result.stderr
