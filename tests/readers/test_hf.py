@@ -121,7 +121,7 @@ def test_code_that_a_file_names_is_never_run(tmp_path: Path) -> None:
         ({}, "model_type is None: a configuration names its family there"),
         ({**LLAMA, "model_type": "lama"}, "no architecture reads model_type 'lama'; did you mean 'llama'"),
         (
-            {**LLAMA, "model_type": "LLAMA"},
+            {"model_type": "LLAMA", "vocab_size": 8},
             "did you mean 'llama'\\?\nset=model_type=llama reads the file as that family's",
         ),
         ({**LLAMA, "model_type": "llama4"}, "no architecture reads model_type 'llama4'\n"),  # another family
