@@ -125,7 +125,7 @@ def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
     raise ConfigError(unknown)
 
 
-def _with_input_scale(found: WeightFormat, scale: str, inputs: Mapping[str, Any]) -> WeightFormat:
+def _with_input_scale(found: WeightFormat, scale: str, inputs: Any) -> WeightFormat:
     """Returns a format with one scale of the inputs for each matrix, in the dtype of the other scales, and a zero point
     in 8 bits unless they are symmetric."""
     size = 4 if scale == "float32" else 2
