@@ -31,6 +31,7 @@ QWEN = {
 }
 ATTENTION = 2 * 256 * 256 + 2 * 128 * 256
 """The elements of a layer's q, o, k and v."""
+STATIC = {"dynamic": False}
 FP8 = {"num_bits": 8, "type": "float", "strategy": "tensor"}
 
 
@@ -167,3 +168,45 @@ def test_a_gate_of_one_output_stays() -> None:
     settings = {"quant_method": "awq", "bits": 4, "group_size": 128}
     # 128 elements: 64 bytes, 2 of a scale, a half of a zero point
     assert stored(model, settings).total["param_bytes"] == plain(model) - 2 * matrices + matrices * 133 // 256
+
+
+def test_rows_that_mlx_leaves() -> None:
+    """down_proj has 544 inputs, 8 and a half groups of 64: it stays in 16 bits, as mlx_lm leaves it. All else has 36
+    bytes for each 64 elements, norms apart."""
+    model = {**LLAMA, "intermediate_size": 544}
+    left, norms = 2 * 256 * 544, 5 * 256
+    size = (plain(model) // 2 - left - norms) * 36 // 64 + 2 * (left + norms)
+    assert stored(model, {"group_size": 64, "bits": 4}).total["param_bytes"] == size
+    with pytest.raises(ConfigError, match="its 544 inputs are no whole number of blocks of 64"):
+        graphacct.account(model, seq_len=4, weights="mlx:4")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"group_size": 16, "bits": 4, "mode": "nvfp4", "model.layers.0.mlp": {"global_scale": True}},
+            "model.layers.0.mlp has the setting 'global_scale', which is not known; known: bits, group_size, mode",
+        ),
+        ({"quant_method": "awq", "bits": 4, "checkpoint_format": "gemv"}, "checkpoint_format 'gemv' is not known"),
+        ({"quant_method": "awq", "bits": 4, "lm_head": True}, "lm_head True is not known; known: False"),
+        ({"quant_method": "gptq", "bits": 4, "method": "qqq"}, "method 'qqq' is not known; known: gptq"),
+    ],
+)
+def test_settings_that_store_something_else(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        stored(LLAMA, settings)
+    assert message in str(caught.value)
+
+
+def test_groups_of_modelopt() -> None:
+    """Several groups are read as such, whatever the algorithm of the whole is called: q_proj in FP8 with two scales of
+    4 bytes, and up_proj in NVFP4 with two."""
+    eight, four = {"num_bits": 8, "type": "float"}, {"num_bits": 4, "type": "float", "group_size": 16}
+    groups = {
+        "a": {"targets": ["model.layers.0.self_attn.q_proj"], "weights": eight, "input_activations": STATIC},
+        "b": {"targets": ["model.layers.1.mlp.up_proj"], "weights": four, "input_activations": STATIC},
+    }
+    settings = {"quant_method": "modelopt", "quant_algo": "NVFP4", "config_groups": groups, "ignore": ["lm_head"]}
+    q, up = 256 * 256, 256 * 512
+    assert stored(LLAMA, settings).total["param_bytes"] == plain(LLAMA) - q + 8 - 2 * up + up * 9 // 16 + 8
