@@ -211,16 +211,19 @@ def _of_module(plan: WeightPlan, names: Names, module: Module, default: WeightFo
 
 
 def _unmatched(names: Names, found: Mapping[str, Matrix]) -> tuple[str, ...]:
-    """Returns the patterns of a plan's `modules` that match no module."""
-    left = dict.fromkeys(names.modules.texts)
+    """Returns the patterns of a plan's `modules` that match no module, those included that another is before."""
+    left = [text for index, text in enumerate(names.modules.texts) if index not in names.modules.used]
+    if not left:
+        return ()
     every = [
         module
-        for name, item in (found.items() if left else ())
+        for name, item in found.items()
         for spelled in _instances(name, item.places)
         for module in names.spelled(spelled, item)
     ]
+    rest = Patterns(left)
     for module in every:
-        index = names.modules.first(module)
-        if index is not None:
-            left.pop(names.modules.texts[index], None)
-    return tuple(text for text in left if all(Patterns([text]).first(module) is None for module in every))
+        while (index := rest.first(module)) is not None:
+            left.remove(rest.texts[index])
+            rest = Patterns(left)
+    return tuple(left)

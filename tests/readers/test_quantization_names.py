@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct.errors import ConfigError
+from graphacct.errors import ConfigError, ReadError
 
 SIZES: dict[str, Any] = {
     "vocab_size": 1000,
@@ -114,6 +114,13 @@ def test_modules_that_the_model_does_not_have() -> None:
     assert left.not_understood == ()
 
 
+def test_any_expert_is_not_one_of_many() -> None:
+    """An expression that takes any number tells no experts apart, however many there are."""
+    model = {**QWEN, "num_experts": 100_000}
+    for name in (r"re:.*experts\.\d+\.frob", r"re:.*experts\.[0-9]+\.frob", "*.experts.*.frob"):
+        assert stored(model, ct(name)).total["param_bytes"] == stored(model, ct()).total["param_bytes"]
+
+
 def only(target: str) -> dict[str, Any]:
     return {**ct(), "config_groups": {"g": {"targets": [target], "weights": FP8}}}
 
@@ -135,6 +142,12 @@ def only(target: str) -> dict[str, Any]:
             ct("re:.*experts.*up_proj"),
             "'model.layers.0.mlp.experts.0.gate_proj' in fp8:scale=bfloat16 and "
             "'model.layers.0.mlp.experts.0.up_proj' in its dtype",
+        ),
+        (LLAMA, ct(*(f"*a{index}*" for index in range(2049))), "2,049 globs and regular expressions name modules"),
+        (
+            {**QWEN, "num_experts": 2000},
+            ct(r"re:.*experts\.[13]\.w2"),
+            r"the pattern 're:.*experts\\.[13]\\.w2' may tell 2,000 experts apart, and 1,024 is the most",
         ),
         (QWEN, ct(r"re:.*experts\.[13]\.w2"), "'model.layers.0.mlp.experts.1.down_proj' in its dtype"),
     ],
@@ -210,3 +223,21 @@ def test_groups_of_modelopt() -> None:
     settings = {"quant_method": "modelopt", "quant_algo": "NVFP4", "config_groups": groups, "ignore": ["lm_head"]}
     q, up = 256 * 256, 256 * 512
     assert stored(LLAMA, settings).total["param_bytes"] == plain(LLAMA) - q + 8 - 2 * up + up * 9 // 16 + 8
+
+
+def test_a_text_model_in_a_file_of_a_larger_one() -> None:
+    """The way out of a family that nobody reads takes the settings of quantization along; such a file is read."""
+    outer = {"model_type": "frob_vl", "text_config": LLAMA, "quantization_config": ct("language_model.lm_head")}
+    with pytest.raises(ReadError) as caught:
+        graphacct.account(outer)
+    assert "save that object, with the file's quantization_config in it, as a config.json of its own" in str(
+        caught.value
+    )
+    assert stored(LLAMA, ct("language_model.lm_head")).workload["weights"] == "fp8:scale=bfloat16"
+
+
+def test_the_cache_by_vllms_names() -> None:
+    """`fp8_e4m3` and `fp8_e5m2` are a byte for each of 2 layers' keys and values of 4 heads of 32."""
+    for name in ("fp8", "fp8_e4m3", "fp8_e5m2"):
+        report = graphacct.account(LLAMA, phase="decode", cache_len=3, kv_dtype=name)
+        assert report.total["kv_bytes_per_token"] == 2 * 2 * 4 * 32
