@@ -200,7 +200,8 @@ class Architecture:
         if wanted is None:
             return self.attention_by_phase.get(phase, self.attention[0]) if self.attention else None
         if wanted not in self.attention:
-            kinds = " or ".join(self.attention)
+            *first, last = self.attention or ("",)
+            kinds = f"{', '.join(first)} or {last}" if first else last
             has = f"attention is {kinds}, not {wanted!r}" if kinds else f"has no attention to be {wanted!r}"
             why = "; absorbed is for latent attention, which it does not have" if wanted == ABSORBED else ""
             raise ConfigError(f"{self.name}: {has}{why}")

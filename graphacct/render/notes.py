@@ -27,7 +27,7 @@ PER_TOKEN = (("flops", ""), ("read_bytes", " read"), ("write_bytes", " written")
 
 def workload_text(report: Report) -> str:
     """Returns the workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
-    return ", ".join(f"{printable(name)} {_size(value)}" for name, value in workload_texts(report.workload).items())
+    return ", ".join(f"{printable(name)} {size_text(value)}" for name, value in workload_texts(report.workload).items())
 
 
 def terms(report: Report) -> str:
@@ -99,5 +99,6 @@ def equal_parts(report: Report) -> set[str]:
     return {item.name for item in parts if same(total[item.name], total[item.within])}
 
 
-def _size(value: Any) -> str:
-    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else printable(dim_text(value))
+def size_text(value: Any) -> str:
+    """Returns a size of a workload, `224×224` for one of several numbers."""
+    return "×".join(map(size_text, value)) if isinstance(value, (list, tuple)) else printable(dim_text(value))
