@@ -34,11 +34,17 @@ class GPTNeoXConfig(DecoderConfig):
     hidden_dropout: float = fields.probability(0.0)
     attention_bias: bool = fields.flag(True)
     use_parallel_residual: bool = fields.flag(True)
-    partial_rotary_factor: float = fraction(0.25)
+    rotary_pct: float = fraction(0.25)
 
     @property
     def d_head(self) -> Dim:
         return width_over_heads(self)
+
+    @property
+    def partial_rotary_factor(self) -> float:
+        """The rotated part of each head unless the rotary settings say it: of the other families' key for it, outside
+        those settings, the library's class reads nothing."""
+        return self.rotary_pct
 
 
 def describe(config: GPTNeoXConfig) -> Decoder:
@@ -91,7 +97,7 @@ ARCHITECTURE = decoder(
     GPTNeoXConfig,
     describe,
     PresetFiles(__file__),
-    aliases={"rotary_pct": "partial_rotary_factor"},
+    no_cost={"partial_rotary_factor": None},
     dtype="float16",
     tokens="classifier",
     doc="GPT-NeoX and Pythia: LayerNorm, parallel layers, a quarter of each head rotated, biases.",
