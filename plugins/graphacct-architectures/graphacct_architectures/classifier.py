@@ -45,9 +45,7 @@ class Classifier:
     pooled: bool = False
 
 
-def classified(
-    c: Classifier, workload: Workload, b: Builder, x: Value, ids: Value | None = None
-) -> tuple[Value, ...]:
+def classified(c: Classifier, workload: Workload, b: Builder, x: Value, ids: Value | None = None) -> tuple[Value, ...]:
     """Returns the logits of x (…, width). For spans, the logits of starts and of ends are two outputs. A classifier
     whose logits are `pooled` needs the token ids (batch, seq)."""
     if c.spans and type(c.outputs) is int and c.outputs != 2:

@@ -17,6 +17,7 @@ from graphacct_architectures.decoders.parts.family import (
     rotary_dims,
     width_over_heads,
 )
+from graphacct_architectures.decoders.parts.joint import BY_HEAD
 
 NORM = Norm(LAYER_NORM, bias=True)
 
@@ -57,6 +58,7 @@ def describe(config: GPTNeoXConfig) -> Decoder:
             config.d_head,
             module="attention",
             joint="query_key_value",
+            joint_order=BY_HEAD,
             out="dense",
             bias=config.attention_bias,
             out_bias=config.attention_bias,
