@@ -158,7 +158,7 @@ def _measured(
         found = memory(model, **given)
     result = fit(found, budget)
     binary = "i" in fits.lower()
-    room = bytes_(abs(result.headroom), binary)
+    room = bytes_(abs(result.headroom_bytes), binary)
     if result.fits:
         notes.append(f"fits {bytes_text(fits)}: yes, {room} left")
     else:
