@@ -212,8 +212,13 @@ def _way_out(content: Mapping[str, Any], known: Mapping[str, Any], close: str | 
         )
     text = content.get("text_config")
     inner = text.get("model_type") if isinstance(text, Mapping) else None
-    if isinstance(inner, str) and inner in known:
-        return f"its text_config is of {inner}: save that object as a config.json of its own to read the language model"
+    if isinstance(text, Mapping) and isinstance(inner, str) and inner in known:
+        key = next((key for key in QUANTIZED if content.get(key) and not text.get(key)), "")
+        also = f", with the file's {key} in it," if key else ""
+        return (
+            f"its text_config is of {inner}: save that object{also} as a config.json of its own to read the language "
+            "model"
+        )
     if close is not None:
         return f"set=model_type={close} reads the file as that family's"
     way = "a plugin can register one (docs/writing-a-plugin.md, A family that config.json names)"
