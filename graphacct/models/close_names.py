@@ -156,7 +156,8 @@ def closest_family(kind: str, families: Iterable[str]) -> str | None:
     for family in families:
         own = family.lower().replace("_", "").replace("-", "")
         same_numbers = re.findall(r"\d", own) == re.findall(r"\d", plain)
-        if own == plain or (same_numbers and _is_slip(plain, own)):
+        same_words = len(re.split(r"[-_]", family)) == len(re.split(r"[-_]", kind))  # nemotron_h is no nemotron
+        if own == plain or (same_numbers and same_words and _is_slip(plain, own)):
             return family
     return None
 

@@ -145,7 +145,7 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
     """A missing file in a folder that exists, or one that ends in .json, is a missing file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models").mkdir()
-    for name in ("models/qwen3", "Qwen/config.json", "a/b/c"):
+    for name in ("models/qwen3", "Qwen/config.json", "a/b/c", "qwen3-8b-q4_k_m.gguf", "Qwen/qwen3-8b.gguf"):
         with pytest.raises(ReadError, match="no such file"):
             graphacct.build(name)
 
