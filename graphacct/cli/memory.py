@@ -162,7 +162,8 @@ def _measured(
     if result.fits:
         notes.append(f"fits {bytes_text(fits)}: yes, {room} left")
     else:
-        notes += [f"fits {bytes_text(fits)}: no, {room} too many", "ways out: ask with --on DEVICE"]
+        notes.append(f"fits {bytes_text(fits)}: no, {room} too many")
+        notes.append("ways out: ask with --on all, or a device in its place")
     return found, {"fits": answer(result), **extra}, tuple(notes)
 
 

@@ -173,6 +173,11 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
         ("qwen2.5:7b-instruct-q4_K_M", "qwen2.5-7b"),
         ("Qwen3-4B-Thinking-2507-FP8", "qwen3-4b"),
         ("command-r+", "command-r-plus"),
+        ("gtp2", "gpt2"),
+        ("optt-1.3b", "opt-1.3b"),
+        ("qwn2.5-7b", "qwen2.5-7b"),
+        ("istral-7b", "mistral-7b"),
+        ("mpt-7b", None),
         ("mt5-base", None),  # 582 M parameters, for its vocabulary; t5-base has 223 M
         ("xlm-roberta-base", None),
         ("bert-base-multilingual-cased", None),
