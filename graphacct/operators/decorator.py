@@ -33,6 +33,7 @@ def operator(
     caches_next: Callable[..., Dim] | None = None,
     stacks: bool = False,
     argument: bool = False,
+    gradient_from_output: bool = False,
     known_as: Sequence[str] = (),
     more_operands: str = "",
 ) -> Callable[[Callable[..., Work | None]], Operator]:
@@ -95,6 +96,7 @@ def operator(
             caches_next,
             stacks,
             argument,
+            gradient_from_output,
             tuple(known_as),
             more_operands,
         )
