@@ -231,7 +231,7 @@ class Trace:
         if not any(item.kind == OPERAND and item.index == 0 for item in saved):
             return None
         copy = Tensor(x.spec, self._storage(x.spec, ACTIVATION), False)
-        parts = (self._node, None, (x,), (copy,), {}, None)
+        parts: Any = (self._node, None, (x,), (copy,), {}, None)
         name, region = self.profile.names.keep, self.regions.of(self._node, self.place)
         self.calls.append(KernelCall(*parts, self._count, region, name=name))
         return copy
