@@ -40,6 +40,7 @@ OPERATORS = {
         "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "
         "repeat"
     ),
+    "custom": "custom",
     "creation": "arange causal_mask constant full relative_buckets resident unread",
 }
 """The names of the operators in each module."""

@@ -104,6 +104,25 @@ class CallRecord:
         return [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, TensorRecord)]
 
 
+@attrs.frozen(eq=False, slots=True)
+class WholeRecord:
+    """One call of a function of the user's, which made several calls of operators and has a cost of its own.
+
+    Attributes:
+        first: The position of its first call.
+        last: The position of its last.
+        stated: Its cost, a StatedCost.
+        arguments: Its arguments by name, with records in place of tensors.
+        outputs: The tensors that it returned.
+    """
+
+    first: int
+    last: int
+    stated: Any
+    arguments: Mapping[str, Any]
+    outputs: tuple[TensorRecord, ...]
+
+
 def leaves(tree: Any) -> list[Any]:
     """Returns what nested tuples, lists and dictionaries hold, in order."""
     if isinstance(tree, (tuple, list)):
