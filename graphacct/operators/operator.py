@@ -118,6 +118,8 @@ class Operator:
             folded and unrolled graphs would not cost the same.
         argument: Whether it stands for an argument of a layer's function that nothing reads. If the layer runs again in
             the backward pass, its operand stays until then.
+        by_rule: Whether its cost is a rule's estimate for an operator of another library, which the attribute `of` names;
+            the coverage of a report says so.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
     """
@@ -144,6 +146,7 @@ class Operator:
     argument: bool = False
     known_as: tuple[str, ...] = ()
     more_operands: str = ""
+    by_rule: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
