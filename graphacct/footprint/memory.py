@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, annotate
-from graphacct.costs.coverage import Coverage
+from graphacct.costs.coverage import Coverage, coverage
 from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import ConfigError
@@ -181,7 +181,7 @@ def memory(
         peak_in="" if at is None else activations.timeline[at].run,
         live_at_peak=() if at is None else activations.live_tensors(at, cached),
         timeline=activations.timeline,
-        coverage=Coverage(len(run.annotated.costs) - len(uncosted), len(run.annotated.costs), uncosted),
+        coverage=coverage(run.annotated.costs, plugins.operators),
         config_keys=run.graph.config_keys,
         inexact=run.graph.inexact,
     )

@@ -36,6 +36,7 @@ def operator(
     gradient_from_output: bool = False,
     known_as: Sequence[str] = (),
     more_operands: str = "",
+    by_rule: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -99,6 +100,7 @@ def operator(
             gradient_from_output,
             tuple(known_as),
             more_operands,
+            by_rule,
         )
 
     return decorate

@@ -123,6 +123,8 @@ class Operator:
             the backward pass, its operand stays until then.
         gradient_from_output: Whether its gradient can be computed from its output as well as from its first operand, as
             that of leaky_relu. In place it saves its output then, and otherwise a copy of the operand.
+        by_rule: Whether its cost is a rule's estimate for an operator of another library, which the attribute `of` names;
+            the coverage of a report says so.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
     """
@@ -150,6 +152,7 @@ class Operator:
     gradient_from_output: bool = False
     known_as: tuple[str, ...] = ()
     more_operands: str = ""
+    by_rule: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)

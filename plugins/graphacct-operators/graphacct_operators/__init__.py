@@ -41,6 +41,7 @@ OPERATORS = {
         "repeat"
     ),
     "writing": "fill copy_into written_through",
+    "custom": "custom",
     "creation": "arange causal_mask constant full relative_buckets resident unread",
 }
 """The names of the operators in each module."""

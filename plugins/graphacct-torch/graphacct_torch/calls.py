@@ -108,7 +108,6 @@ class CallRecord:
         """The tensors among the arguments, in order."""
         return [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, TensorRecord)]
 
-
     @property
     def written(self) -> TensorRecord | None:
         """The operand that an operator in place writes into; None for any other operator."""
@@ -122,6 +121,25 @@ class CallRecord:
 def writes(formal: Any) -> bool:
     """Whether an operator writes into the argument, by its schema."""
     return formal.alias_info is not None and formal.alias_info.is_write
+
+
+@attrs.frozen(eq=False, slots=True)
+class WholeRecord:
+    """One call of a function of the user's, which made several calls of operators and has a cost of its own.
+
+    Attributes:
+        first: The position of its first call.
+        last: The position of its last.
+        stated: Its cost, a StatedCost.
+        arguments: Its arguments by name, with records in place of tensors.
+        outputs: The tensors that it returned.
+    """
+
+    first: int
+    last: int
+    stated: Any
+    arguments: Mapping[str, Any]
+    outputs: tuple[TensorRecord, ...]
 
 
 def leaves(tree: Any) -> list[Any]:

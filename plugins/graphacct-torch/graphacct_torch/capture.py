@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import attrs
@@ -30,13 +31,17 @@ from graphacct_torch.calls import (
     CallRecord,
     StorageRecord,
     TensorRecord,
+    WholeRecord,
 )
 from graphacct_torch.errors import CaptureError, first_line, lines_of, user_line
 from graphacct_torch.fakes import Faked
-from graphacct_torch.kernels import KERNELS
+from graphacct_torch.kernels import KERNELS, without_data
+from graphacct_torch.stated import StatedCost
 from graphacct_torch.values import Values
 
 WHICH_DEVICE = torch.ops.prim.device.default
+RECORDING: ContextVar[Recorder | None] = ContextVar("RECORDING", default=None)
+"""What records the module that is running."""
 
 
 @attrs.frozen(eq=False)
@@ -49,12 +54,14 @@ class Captured:
         outputs: The tensors that it returned, in order.
         tensors: The parameters and buffers by their paths, all names of a tied one included.
         constants: The data of the constants among the tensors, where it is known.
+        wholes: The functions whose calls are one operator together, because the user states their cost.
     """
 
     calls: tuple[CallRecord, ...]
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
     tensors: Mapping[str, TensorRecord]
+    wholes: tuple[WholeRecord, ...] = ()
 
 
 def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, lines: bool = False) -> Captured:
@@ -68,6 +75,7 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
         stack.enter_context(_eager())
         stack.enter_context(recorder.watching())
         stack.enter_context(recorder)
+        token = RECORDING.set(recorder)
         try:
             returned = fake.module(*fake.args, **fake.kwargs)
             outputs = tuple(recorder.record(leaf) for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor))
@@ -82,7 +90,9 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
             raise CaptureError(
                 f"module {recorder.where!r} does not run on tensors without data: {first_line(error)}{lines_of(error)}"
             ) from error
-    return Captured(tuple(recorder.calls), recorder.inputs, outputs, recorder.tensors)
+        finally:
+            RECORDING.reset(token)
+    return Captured(tuple(recorder.calls), recorder.inputs, outputs, recorder.tensors, tuple(recorder.wholes))
 
 
 @contextlib.contextmanager
@@ -109,6 +119,7 @@ class Recorder(TorchDispatchMode):
     def __init__(self, fake: Faked, lines: bool) -> None:
         super().__init__()
         self.calls: list[CallRecord] = []
+        self.wholes: list[WholeRecord] = []
         self.training = False
         self._lines = lines
         self._values = Values(fake.real)
@@ -153,6 +164,18 @@ class Recorder(TorchDispatchMode):
         finally:
             for handle in handles:
                 handle.remove()
+
+    def whole(
+        self, target: Callable[..., Any], stated: StatedCost, named: dict[str, Any], args: Any, kwargs: Any, fake: Any
+    ) -> Any:
+        """Runs a function whose cost is stated, and notes which calls it made; `fake` runs in its place if given."""
+        first = len(self.calls)
+        arguments = tree_map_only(torch.Tensor, self.record, named)
+        returned = target(*args, **kwargs) if fake is None else without_data(fake, args, kwargs)
+        outputs = tuple(self.record(leaf) for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor))
+        if len(self.calls) > first:
+            self.wholes.append(WholeRecord(first, len(self.calls) - 1, stated, arguments, outputs))
+        return returned
 
     def record(self, tensor: torch.Tensor, kind: str = CONSTANT, name: str = "") -> TensorRecord:
         """Returns the record of a tensor, a new one if it has none yet; `kind` is that of its storage if it is new."""

@@ -9,7 +9,7 @@ from torch import nn
 
 from graphacct import Graph, Operator, brief
 from graphacct_torch.capture import capture
-from graphacct_torch.errors import CaptureError
+from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.fakes import faked
 from graphacct_torch.graph import graph_of
 
@@ -22,9 +22,15 @@ def read(model: Any, operators: Mapping[str, Operator]) -> Graph:
     Raises CaptureError for another form, for inputs that are missing, and for a module that does not run without data.
     """
     module, args, kwargs = given(model)
-    with faked(module, args, kwargs) as fake:
-        captured = capture(fake)
-    return graph_of(type(module).__name__, captured, operators)
+    name = type(module).__name__
+    try:
+        with faked(module, args, kwargs) as fake:
+            captured = capture(fake)
+        return graph_of(name, captured, operators)
+    except UnmappedError:  # once more, to find the line of the user's code
+        with faked(module, args, kwargs) as fake:
+            captured = capture(fake, lines=True)
+        return graph_of(name, captured, operators)
 
 
 def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:

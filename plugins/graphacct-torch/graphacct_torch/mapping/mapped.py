@@ -20,19 +20,23 @@ class Mapped:
 
     Attributes:
         operator: The operator's name.
-        operands: Its operands, in its order.
+        operands: Its operands, in its order; one may be an operator itself, where a call is a chain here.
         attributes: Its arguments that are no tensors.
         outputs: Which of the call's results are the operator's outputs, in its order; the others are never read.
+        makes: The tensors that are its outputs, where it stands for several calls: not those of the last alone.
+        of: What the operator's name does not say, for a node's name: `erfinv` of a pointwise operator.
     """
 
     operator: str
-    operands: tuple[TensorRecord, ...]
+    operands: tuple[TensorRecord | Mapped, ...]
     attributes: Mapping[str, Any] = NOTHING
     outputs: tuple[int, ...] = (0,)
+    makes: tuple[TensorRecord, ...] = ()
+    of: str = ""
 
 
-Rule: TypeAlias = Callable[[CallRecord, Arguments], Mapped]
-"""A rule: from a call and its arguments to what it is here."""
+Rule: TypeAlias = Callable[[CallRecord, Arguments], Mapped | tuple[Mapped, ...]]
+"""A rule: from a call and its arguments to what it is here; several operators where each makes some of the results."""
 
 
 def unary(operator: str, **attributes: Any) -> Rule:
@@ -41,14 +45,25 @@ def unary(operator: str, **attributes: Any) -> Rule:
 
 
 def binary(operator: str, constant: str) -> Rule:
-    """Returns the rule of an operator of two tensors; `constant` is the operator for a tensor and a number."""
+    """Returns the rule of an operator of two tensors; `constant` is the operator for a tensor and a number.
+
+    An `alpha` scales the second tensor first. A number that is no integer makes a tensor of integers one of floats.
+    """
 
     def rule(call: CallRecord, a: Arguments) -> Mapped:
-        if isinstance(a["other"], TensorRecord):
-            return Mapped(operator, (a["self"], a["other"]))
-        return Mapped(constant, (a["self"],))
+        x, y = a["self"], a["other"]
+        if not isinstance(y, TensorRecord):
+            return Mapped(constant, (converted(x, call),))
+        alpha = a.get("alpha")
+        return Mapped(operator, (x, y if alpha in (None, 1) else Mapped("scale", (y,))))
 
     return rule
+
+
+def converted(x: TensorRecord, call: CallRecord) -> TensorRecord | Mapped:
+    """Returns x in the dtype of what a call makes; a cast where it is another."""
+    made = call.outputs[0].dtype
+    return x if x.dtype == made else Mapped("cast", (x,), {"dtype": made})
 
 
 def axis(dim: int, tensor: TensorRecord) -> int:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from graphacct import prod
 from graphacct_torch.calls import CallRecord
 from graphacct_torch.mapping.mapped import Arguments, Mapped, Rule, axis, given
 
 
 def layer_norm(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("layer_norm", given(a["input"], a["weight"], a["bias"]))
+    """Over the last dimension; over several as over one of their size, which is a view."""
+    x, width = a["input"], prod(a["normalized_shape"])
+    operands = given(x, a["weight"], a["bias"])
+    if len(a["normalized_shape"]) == 1:
+        return Mapped("layer_norm", operands)
+    shapes = [(*x.shape[: -len(a["normalized_shape"])], width), (width,), (width,)]
+    flat = [Mapped("reshape", (tensor,), {"shape": shape}) for tensor, shape in zip(operands, shapes, strict=False)]
+    return Mapped("reshape", (Mapped("layer_norm", tuple(flat)),), {"shape": x.shape})
 
 
 def group_norm(call: CallRecord, a: Arguments) -> Mapped:

@@ -50,6 +50,25 @@ def split(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("split", (a["self"],), {"sizes": sizes, "dim": dim}, tuple(range(len(call.outputs))))
 
 
+def unbound(call: CallRecord, a: Arguments) -> tuple[Mapped, ...]:
+    """Each index along a dimension: as many selections."""
+    dim = axis(a["dim"], a["self"])
+    return tuple(
+        Mapped("select", (a["self"],), {"dim": dim, "index": index}, (index,)) for index in range(len(call.outputs))
+    )
+
+
+def stacked(call: CallRecord, a: Arguments) -> Mapped:
+    """A concatenation of tensors with one more dimension each."""
+    made = call.outputs[0]
+    dim = axis(a["dim"], made)
+    tensors = [
+        Mapped("reshape", (tensor,), {"shape": (*tensor.shape[:dim], 1, *tensor.shape[dim:])})
+        for tensor in a["tensors"]
+    ]
+    return Mapped("concat", tuple(tensors), {"dim": dim})
+
+
 def concatenated(call: CallRecord, a: Arguments) -> Mapped:
     tensors = [tensor for tensor in a["tensors"] if tensor.shape != (0,)]  # torch leaves empty ones out
     return Mapped("concat", tuple(tensors), {"dim": axis(a["dim"], call.outputs[0])})

@@ -92,6 +92,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.sin.default": unary("sin"),
     "aten.slice.Tensor": shape.sliced,
     "aten.softplus.default": unary("softplus"),
+    "aten.stack.default": shape.stacked,
     "aten.split.Tensor": shape.split,
     "aten.split_with_sizes.default": shape.split,
     "aten.sqrt.default": unary("sqrt"),
@@ -106,6 +107,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.tanh.default": unary("tanh"),
     "aten.topk.default": rows.largest,
     "aten.transpose.int": shape.transposed,
+    "aten.unbind.int": shape.unbound,
     "aten.unsqueeze.default": shape.reshaped,
     "aten.view.default": shape.reshaped,
     "aten.where.self": indexing.chosen,
@@ -113,14 +115,3 @@ TABLE: dict[str, Rule | None] = {
     "aten.zeros_like.default": creation.made,
 }
 """The rule of each aten operator, by its name; None leaves the call out, because it does nothing."""
-
-
-def rule_of(name: str) -> Rule | None:
-    """Returns the rule of an aten operator by its name; that of the operator it is for one in place.
-
-    Raises KeyError for one without a line.
-    """
-    if name in TABLE:
-        return TABLE[name]
-    library, operator, overload = name.rsplit(".", 2)
-    return TABLE[f"{library}.{operator.removesuffix('_')}.{overload}"]
