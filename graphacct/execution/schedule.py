@@ -231,9 +231,9 @@ class Trace:
         if not any(item.kind == OPERAND and item.index == 0 for item in saved):
             return None
         copy = Tensor(x.spec, self._storage(x.spec, ACTIVATION), False)
-        parts: Any = (self._node, None, (x,), (copy,), {}, None)
+        parts: tuple[Any, ...] = (self._node, None, (x,), (copy,), {}, None)
         name, region = self.profile.names.keep, self.regions.of(self._node, self.place)
-        self.calls.append(KernelCall(*parts, self._count, region, name=name))
+        self.calls.append(KernelCall(*parts, count=self._count, region=region, name=name))
         return copy
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
