@@ -106,7 +106,9 @@ class ArchitectureContract(ModelContract):
             self.thing().configure(config, {key: value})
         except GraphacctError as error:
             if key not in str(error):
-                self.fail(f"{key}={value!r} raises {str(error)!r}", "The error must name the key: use graphacct.fields.")
+                self.fail(
+                    f"{key}={value!r} raises {str(error)!r}", "The error must name the key: use graphacct.fields."
+                )
         except Exception as error:
             self.fail(
                 f"{key}={value!r} raises {type(error).__name__}: {error}",

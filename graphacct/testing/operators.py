@@ -153,7 +153,9 @@ class OperatorContract(Contract):
         operator = self.thing()
         text = str(operator.doc)
         if not text:
-            self.fail("it has no docstring", "Say what it computes and where that is from, then the factor per element.")
+            self.fail(
+                "it has no docstring", "Say what it computes and where that is from, then the factor per element."
+            )
         forward = text.partition("Backward")[0]
         stated = FACTOR.search(forward)
         if stated is None:
@@ -206,7 +208,7 @@ class OperatorContract(Contract):
                 if work is None and not excused:
                     self.fail(
                         f"the gradient of {name} is not stated",
-                        f"Add gradients={{{name!r}: …}}, or say why there is none: without_gradient = {{{name!r}: '…'}}.",
+                        f"Add gradients={{{name!r}: …}}, or say why it has none: without_gradient = {{{name!r}: '…'}}.",
                     )
                 if work is not None and name in self.without_gradient:
                     self.fail(f"the gradient of {name} is stated", f"Take {name!r} out of without_gradient.")

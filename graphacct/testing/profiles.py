@@ -38,7 +38,9 @@ class ProfileContract(ModelContract):
         for field in ("expand", "saves", "casts", "backward"):
             for name in getattr(profile, field):
                 if name not in known:
-                    self.fail(f"{field} has a rule for {name!r}, which is no operator", "Mend the name, or register it.")
+                    self.fail(
+                        f"{field} has a rule for {name!r}, which is no operator", "Mend the name, or register it."
+                    )
         for name, operator in profile.kernels.items():
             if operator.name != name:
                 self.fail(f"the kernel {name!r} is called {operator.name!r}", "kernels= are by the operator's name.")

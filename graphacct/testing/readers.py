@@ -12,7 +12,7 @@ from graphacct.graph.graph import Graph
 from graphacct.graph.validate import validate
 from graphacct.models.find import find_model
 from graphacct.models.reader import Reader
-from graphacct.testing.totals import ModelContract, Totals
+from graphacct.testing.totals import ModelContract
 
 STRANGE: tuple[Any, ...] = (None, 0, 1.5, "", "no such model", "no/such/file.xyz", (), [], {}, {"a": 1}, object(), len)
 """What a reader may be asked about and must decline: it is asked before a thing is taken for another's."""
@@ -21,7 +21,7 @@ CONTENTS = (b"", b"\x00\xff\xfe", b"{", b"[]", b"{}", b"[1", b'"text"', b"\x93NU
 
 
 class ReaderContract(ModelContract):
-    """What holds for every reader. A subclass sets `reader` and `rows`, whose models are files or objects that it reads.
+    """What holds for every reader. A subclass sets `reader` and `rows`, whose models are files or objects.
 
     Attributes:
         reader: The reader, or its name.
@@ -50,7 +50,8 @@ class ReaderContract(ModelContract):
                 if strange in self.also_accepts:
                     continue
                 self._declines(strange, repr(strange))
-            self._declines(os.curdir, "a folder")
+            os.mkdir("an empty folder")
+            self._declines("an empty folder", "a folder")
 
     def test_it_reads_a_sound_graph(self) -> None:
         """What it reads is a graph whose operators are all registered, or a model that builds one."""
@@ -127,5 +128,3 @@ class _Folder:
     def __exit__(self, *_: object) -> None:
         os.chdir(self._home)
         self._made.cleanup()
-
-

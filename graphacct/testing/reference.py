@@ -44,8 +44,10 @@ class Reference:
             ours = sum(work.matmul_flops for _, work in worlds.gradients(operator, specs, attributes))
             found["matmul_flops of the gradients"] = (ours, self.gradient_matmul_flops)
         if self.saved_bytes is not None:
-            kept = {(item.kind, item.index if item.kind != "own" else item.name): item.spec.bytes
-                    for item in saved_tensors(operator, specs, attributes)}
+            kept = {
+                (item.kind, item.index if item.kind != "own" else item.name): item.spec.bytes
+                for item in saved_tensors(operator, specs, attributes)
+            }
             found["saved bytes"] = (sum(kept.values()), self.saved_bytes)
         return found
 

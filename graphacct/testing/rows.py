@@ -22,8 +22,8 @@ COSTS = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write
 class Row:
     """Operands of an operator, and what it costs for them.
 
-    Equal numbers in the shapes of a row are one size, and 1 stays 1: the tests put symbols, arrays and larger numbers in
-    their place. So tell dimensions apart by their numbers. Where an attribute has a size too, or a dimension is a
+    Equal numbers in the shapes of a row are one size, and 1 stays 1: the tests put symbols, arrays and larger numbers
+    in their place. So tell dimensions apart by their numbers. Where an attribute has a size too, or a dimension is a
     product of sizes, write the operands as a function of sizes:
 
         Row(lambda b, s, t: ([(b, s + t)], {"dim": 1, "start": s, "length": t}), sizes={"b": 2, "s": 3, "t": 5})
@@ -102,7 +102,7 @@ def sized(row: Row, operator: Operator | None = None) -> Sized:
 
         return Sized(row.sizes, called, True)
     specs = [_spec(shape) for shape in row.operands]
-    names = _names(specs, () if operator is None else operator.signature.inputs)
+    names: dict[Any, str] = _names(specs, () if operator is None else operator.signature.inputs)
 
     def made(**sizes: Any) -> Operands:
         numbers = {number: sizes[name] for number, name in names.items()}
@@ -116,9 +116,9 @@ def _spec(shape: Shape) -> TensorSpec:
     return shape if isinstance(shape, TensorSpec) else TensorSpec(tuple(shape))
 
 
-def _names(specs: Sequence[TensorSpec], terms: Sequence[Term]) -> dict[int, str]:
+def _names(specs: Sequence[TensorSpec], terms: Sequence[Term]) -> dict[Any, str]:
     """Returns the name of each number in the shapes: the signature's where it has one, else `size N`."""
-    names: dict[int, str] = {}
+    names: dict[Any, str] = {}
     for place, spec in enumerate(specs):
         term = terms[min(place, len(terms) - 1)] if terms else None
         back = len(spec.shape) - (0 if term is None else len(term.back))

@@ -113,7 +113,7 @@ def arrays_against_ints(
     the ints."""
     import numpy
 
-    arrays = {name: numpy.array([sizes[name] for sizes in at], dtype) for name in at[0]}
+    arrays: dict[str, Any] = {name: numpy.array([sizes[name] for sizes in at], dtype) for name in at[0]}
     swept = {
         name: numpy.broadcast_to(numpy.asarray(value, object if dtype is object else None), len(at))
         for name, value in figures(operator, *make(**arrays)).items()

@@ -180,7 +180,7 @@ WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}}
 
 def contract(name):
     """The kit's contract of one operator. Its costs are checked against the tables of docs/conventions.md."""
-    sizes = {size: number for size, number in zip(SIZES, (2, 3, 5, 7, 11, 13, 17), strict=True)}
+    sizes = dict(zip(SIZES, (2, 3, 5, 7, 11, 13, 17), strict=True))
     row = Row(CASES[name], sizes={size: sizes[size] for size in SIZED[name].sizes})
     excused = WITHOUT_GRADIENT.get(name, {})
     where = "tests/docs/test_conventions.py"
