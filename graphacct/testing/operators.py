@@ -236,14 +236,19 @@ class OperatorContract(Contract):
                     )
 
     def _sized(self) -> Iterator[tuple[Row, Sized]]:
-        for row in self.rows:
+        for row, _, _ in self._operands():
             size = sized(row, self.thing())
             if size.sizes:
                 yield row, size
 
     def _operands(self) -> Iterator[tuple[Row, list[TensorSpec], dict[str, Any]]]:
-        for row in self.rows:
-            yield row, *sized(row, self.thing()).at({})
+        for number, row in enumerate(self.rows):
+            specs, attributes = sized(row, self.thing()).at({})
+            try:
+                self.thing().apply(specs, attributes)
+            except GraphacctError as error:
+                self.fail(f"rows[{number}] does not fit: {error}", "Mend the row, or the signature.")
+            yield row, specs, attributes
 
     def _stated_gradients(self) -> Iterator[Any]:
         for _, specs, attributes in self._operands():
@@ -251,11 +256,14 @@ class OperatorContract(Contract):
                 yield work
 
     def _agree(self, row: Row, differences: Iterator[worlds.Difference], what: str) -> None:
-        for name, ours, theirs, sizes in differences:
-            self.fail(
-                f"{name} of {row} is {ours!r} at {dict(sizes)}, and {theirs!r} with {what} as size",
-                "Formulas write exact_div, //, maximum, minimum and equal instead of /, max, min and ==.",
-            )
+        way_out = "Formulas write exact_div, //, maximum, minimum and equal instead of /, max, min and ==."
+        try:
+            found = next(differences, None)
+        except Exception as error:
+            self.fail(f"{row} raises {type(error).__name__} with {what} as size: {error}", way_out)
+        if found is not None:
+            name, ours, theirs, sizes = found
+            self.fail(f"{name} of {row} is {ours!r} at {dict(sizes)}, and {theirs!r} with {what} as size", way_out)
 
     def _refuses(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any], what: str, name: str) -> None:
         try:

@@ -102,6 +102,8 @@ def sized(row: Row, operator: Operator | None = None) -> Sized:
 
         return Sized(row.sizes, called, True)
     specs = [_spec(shape) for shape in row.operands]
+    if any(spec.strides is not None for spec in specs):
+        raise ConfigError("a row with strides writes its operands as a function of sizes, which strides have too")
     names: dict[Any, str] = _names(specs, () if operator is None else operator.signature.inputs)
 
     def made(**sizes: Any) -> Operands:

@@ -63,11 +63,11 @@ def gradient_of(
 
 
 def points(row: Sized, most: int, count: int = 3) -> list[dict[str, int]]:
-    """Returns sizes to try a row at, the same ones every time. None is 1: a dimension of 1 can make a transposed
-    tensor contiguous, and then a reshape of it is a view and no copy."""
+    """Returns sizes to try a row at, the same ones every time. None is 1 and no two are equal: what an operator does
+    with symbols is the general case, and a dimension of 1 can make a transposed tensor contiguous."""
     random = Random(count * most)
     if row.free:
-        return [{name: random.randint(2, most) for name in row.sizes} for _ in range(count)]
+        return [dict(zip(row.sizes, random.sample(range(2, most), len(row.sizes)), strict=True)) for _ in range(count)]
     largest = max((1, *row.sizes.values()))
     factors = [random.randint(1, max(1, most // largest)) for _ in range(count)]
     return [{name: size * factor for name, size in row.sizes.items()} for factor in factors]
