@@ -7,14 +7,14 @@ model is. Repetitions differ only at the ends, where the carried values come fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from graphacct.decisions import less
-from graphacct.dims import Dim, dim_text, is_symbol
-from graphacct.errors import GraphError, blame
+from graphacct.dims import Dim, is_symbol
+from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
     ACTIVATION,
@@ -45,14 +45,12 @@ from graphacct.execution.stacking import (
 from graphacct.execution.writing_out import as_read
 from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
-from graphacct.graph.repetitions import repetitions
+from graphacct.graph.repetitions import one_by_one, repetitions
+from graphacct.graph.sharing import shared_blocks
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import FLOATING, TensorSpec
-
-MOST_ALIVE = 5_000
-"""The most repetitions of a block that are recomputed together."""
 
 
 def schedule(
@@ -106,6 +104,7 @@ class Trace:
         self._made: dict[Tensor, Place] = {}
         self._starts: dict[Place, int] = {TOP: 0}
         self._parameters: dict[tuple[str, tuple[int, ...], tuple[int, ...]], Storage] = {}
+        self.sharing: Collection[int] = ()
         self._node: Node | None = None
         self._count: Dim = 1
         self._held: list[Storage] = []
@@ -114,6 +113,7 @@ class Trace:
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
         values: Mapping[str, Result] = {}
+        self.sharing = shared_blocks(graph)
         for event in runs(graph, self._counts):
             if isinstance(event, Run):
                 self._run(event)
@@ -269,20 +269,13 @@ class Trace:
         """Returns how many repetitions each scheduled one stands for.
 
         Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
-        that all repetitions are alive at once and none equals the next.
+        that all repetitions are alive at once and none equals the next. So is every one that shares parameters with
+        another block's: the parts of their gradients wait from one block to the other.
         """
         if self.regions.go_across(block, place):
-            if type(block.repeat) is not int:
-                raise GraphError(
-                    f"block {block.name!r} is recomputed as a whole, so that all its repetitions are alive at once: it "
-                    f"cannot repeat {dim_text(block.repeat)} times, give a number"
-                )
-            if block.repeat > MOST_ALIVE:
-                raise GraphError(
-                    f"block {block.name!r} is recomputed as a whole, with {block.repeat:,} repetitions that are all "
-                    f"alive at once, too many to walk one by one (at most {MOST_ALIVE:,}): recompute other nodes"
-                )
-            return [1] * block.repeat
+            return one_by_one(block, "is recomputed as a whole", "recompute other nodes")
+        if id(block) in self.sharing:
+            return one_by_one(block, "shares parameters with another block", "share fewer")
         counts = repetitions(block)
         if is_symbol(block.repeat):  # a block that repeats less often has no such ends
             less(len(counts) - 1, block.repeat, assumed=True)

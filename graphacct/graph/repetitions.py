@@ -13,6 +13,8 @@ from graphacct.tensors import FLOATING
 
 Sources: TypeAlias = tuple[frozenset[int], ...]
 """For each value of a row, the places (indices) of the values that it is computed from."""
+MOST_ALIVE = 5_000
+"""The most repetitions of a block that are alive together."""
 MOST_TURNS = 1_000
 """The most repetitions in a row that may differ, because carried values change places."""
 SYMBOLIC = 2**60
@@ -47,6 +49,24 @@ def repetitions(block: Block) -> Sequence[Dim]:
     if times < 2:
         return [1] * block.repeat
     return [1] * ends + [times] * period + [1] * (ends + over)
+
+
+def one_by_one(block: Block, why: str, way_out: str) -> Sequence[Dim]:
+    """Returns that each repetition stands for itself, for the reason given.
+
+    Raises GraphError if there is a symbolic number of them, or too many, with a way out.
+    """
+    if type(block.repeat) is not int:
+        raise GraphError(
+            f"block {block.name!r} {why}, so that all its repetitions are alive at once: it cannot repeat "
+            f"{dim_text(block.repeat)} times, give a number"
+        )
+    if block.repeat > MOST_ALIVE:
+        raise GraphError(
+            f"block {block.name!r} {why}, with {block.repeat:,} repetitions that are all alive at once, too many to "
+            f"walk one by one (at most {MOST_ALIVE:,}): {way_out}"
+        )
+    return [1] * block.repeat
 
 
 def cycle(block: Block) -> tuple[int, int]:
