@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from math import lcm
+from operator import or_
 from typing import TypeAlias
 
 from graphacct.dims import Dim, dim_text
@@ -105,14 +107,14 @@ def too_many_turns(block: Block) -> GraphError:
 
 def _cycle(of: Sources) -> tuple[int, int]:
     """Returns after how many steps the powers of a relation begin to repeat, and with which period, or one that is too
-    long."""
-    seen: dict[Sources, int] = {}
-    power: Sources = tuple(frozenset([place]) for place in range(len(of)))
+    long. A row of a power is one integer, with a bit for each place."""
+    seen: dict[tuple[int, ...], int] = {}
+    power = tuple(1 << place for place in range(len(of)))
     while power not in seen:
         if len(seen) > 2 * MOST_TURNS:
             return 0, len(seen)
         seen[power] = len(seen)
-        power = _through(power, of)
+        power = tuple([reduce(or_, [power[place] for place in places], 0) for places in of])
     return seen[power], len(seen) - seen[power]
 
 
