@@ -99,15 +99,14 @@ def computed_dtype(name: object, subject: str = "dtype") -> str:
     dtype = dtype_name(name)
     if dtype in COMPUTED:
         return dtype
-    way_out = "" if subject == "dtype" else "add dtype='bf16', and "
-    if dtype in FLOATING or dtype in STORED:
-        way_out += f"for weights that are stored so add weights={STORED.get(dtype, 'fp8')!r}"
-    if dtype in CACHED:
-        way_out += f", for such a cache kv_dtype={name!r}"
     known = f"{', '.join(COMPUTED[:-1])} or {COMPUTED[-1]}"
-    raise ConfigError(
-        f"{subject} {brief(name)}: no model computes in it, but in {known}" + (f"; {way_out}" if way_out else "")
-    )
+    message = f"{subject} {brief(name)}: no model computes in it, but in {known}"
+    if dtype in STORED or dtype.startswith("float8"):
+        first = "leave it out and add" if subject == "dtype" else "add dtype='bf16', and"
+        message += f"; {first} weights={STORED.get(dtype, 'fp8')!r} for weights that are stored so"
+    if dtype in CACHED:
+        message += f", kv_dtype={name!r} for such a cache"
+    raise ConfigError(message)
 
 
 def cache_dtype(name: object) -> str:

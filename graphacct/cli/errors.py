@@ -79,6 +79,8 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
 
     >>> with_dashes('add phase="train", or leave seq_len= and unroll=True out')
     'add --phase train, or leave --seq-len and --unroll out'
+    >>> with_dashes("leave them as they are with freeze='*'")
+    "leave them as they are with --freeze '*'"
     >>> with_dashes("recompute 'atn' matches no node", ["report", "gpt2", "--recompute", "atn"])
     "--recompute 'atn' matches no node"
     """
@@ -90,6 +92,7 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
     def typed(found: re.Match[str]) -> str:
         name, value = found[1], (found[2] or "").strip("\"'")
         option = "--" + name.replace("_", "-")
+        value = "'*'" if value == "*" else value  # a shell writes a bare star out as the names of files
         return option if value in ("", "True") else f"{option} {value}"
 
     return KEYWORD.sub(typed, message)

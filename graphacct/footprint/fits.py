@@ -73,7 +73,7 @@ def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Large
     if not least.fits:
         raise ConfigError(
             f"not even {option} 1 of {best.model!r} fits: it needs {least.total:,} bytes of {budget:,}, "
-            f"{-least.headroom:,} too many"
+            f"{-least.headroom:,} too many; ask with on=DEVICE for ways out"
         )
     found: dict[int, Memory] = {1: best}
     limits: dict[int, str] = {}

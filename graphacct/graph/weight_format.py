@@ -155,6 +155,7 @@ class StoredWeight:
             problem = tensor.fits(self.rows, self.columns)
             if problem:
                 raise ConfigError(
-                    f"parameter {name!r} cannot be stored as {self.format.name}: its {problem} ({tensor.name})"
+                    f"parameter {name!r} cannot be stored as {self.format.name}: its {problem} ({tensor.name}); "
+                    "another format, or a group that divides them, can store it"
                 )
         return self

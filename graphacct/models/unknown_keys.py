@@ -94,7 +94,7 @@ def _changes_nothing(
 
     Raises ReadError for one that is known to change it.
     """
-    if value is None or key in FURTHER_TOKENS or beside.get(SWITCHES.get(key, "")) is False:
+    if value is None or (key in FURTHER_TOKENS and value in (0, False)) or beside.get(SWITCHES.get(key, "")) is False:
         return True
     if key in FREQUENCIES and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
         raise ReadError(f"{path} is {brief(value)}, and must be a positive number")

@@ -10,8 +10,9 @@ from graphacct.footprint.memory import Memory
 from graphacct.phases import TRAIN
 from graphacct.render.listing import capacity
 from graphacct.render.memory import UNMODELLED, UNMODELLED_IN_INFERENCE, device_facts, terms
+from graphacct.render.notes import inexact_notes, key_notes
 from graphacct.render.printable import printable
-from graphacct.render.sheet import Column, Line, Sheet, inexact_notes, key_notes
+from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_
 
 

@@ -31,6 +31,10 @@ KNOWN = default().devices
         ("tpu v5e", "TPU-v5e"),
         ("GB200", "GB200"),
         ("l40s", "L40S"),
+        ("Tesla T4", "T4"),
+        ("Tesla V100-SXM2-32GB", "V100-SXM2-32GB"),
+        ("NVIDIA A100 80GB PCIe", "A100-PCIe-80GB"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000-Server"),
     ],
 )
 def test_case_blanks_and_the_makers_name_do_not_matter(asked: str, name: str) -> None:
@@ -50,6 +54,10 @@ def test_case_blanks_and_the_makers_name_do_not_matter(asked: str, name: str) ->
         ("a10g", "did you mean 'A10'?"),
         ("h1000", "did you mean 'H100-SXM'?"),
         ("rtx-4080", "unknown device 'rtx-4080'"),
+        ("gaudi", "device 'gaudi' may be Gaudi2 or Gaudi3: name one of them"),
+        ("tpu-v5", "device 'tpu-v5' may be TPU-v5e or TPU-v5p: name one of them"),
+        ("a100-80", "device 'a100-80' may be A100-SXM4-80GB or A100-PCIe-80GB: name one of them"),
+        ("mi300", "unknown device 'mi300'; did you mean 'MI300X'?"),
         ("abacus", "unknown device 'abacus' (graphacct list devices shows them"),
     ],
 )

@@ -93,6 +93,17 @@ def test_inference(phase: str) -> None:
         assert again == memory("gpt2", on=[Device("large", 40 * MB)], **sizes).devices[0]
 
 
+@pytest.mark.parametrize("length", [{"cache_len": 900}, {"seq_len": 901}, {}])
+def test_a_shorter_sequence_of_a_step_is_in_the_words_that_were_asked(length: dict[str, int]) -> None:
+    """A size of the cache beside one of the sequence is refused, so the way out changes the one that was given."""
+    asked: dict[str, Any] = {"set": SIZES, "batch": 40, "phase": "decode"}
+    item = memory("gpt2", on=Device("box", 10 * MB), **asked, **length).devices[0]
+    name = next(iter(length), "seq_len")
+    way = next(way for way in item.ways_out if name in way.options)
+    assert dict(way.options) == {name: item.longest_seq_len - (name == "cache_len")}
+    assert memory("gpt2", **asked, **way.options).total == way.total <= item.capacity
+
+
 def test_a_generation() -> None:
     """The longest sequence is the longest prompt and the new tokens; a shorter prompt is a way out."""
     asked: dict[str, Any] = {"set": SIZES, "batch": 4, "phase": "generate", "new_tokens": 20}

@@ -1,0 +1,147 @@
+"""Modules by the names that files give them: the patterns of a `WeightPlan` against a model's own names.
+
+Files name modules as the class did that wrote them: with a prefix for the text model of a larger one, with an older
+name of a layer's experts, with one module for each expert. A model here has today's names, and one parameter for the
+same projection of all experts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import translate
+
+import attrs
+
+REGEX = "re:"
+"""What a regular expression begins with, as in compressed-tensors' files."""
+GLOB = re.compile(r"[*?\[]")
+EXPERTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "gate_up_proj": (("gate_proj", "w1"), ("up_proj", "w3")),
+    "down_proj": (("down_proj", "w2"),),
+}
+"""The projections in each parameter of experts, each by its names in files."""
+RENAMED = {"block_sparse_moe": "mlp", "switch_mlp": "experts"}
+"""Parts of names in files, and today's: of Mixtral's older class, and of MLX."""
+TEXT_MODEL = "language_model"
+"""The part of a name that stands for the text model of a larger one."""
+ONE_EXPERT = re.compile(r"(?:^|\.)experts\.(\d+)(?:\.|$)")
+SOME_EXPERTS = re.compile(r"experts[\\.()\[]*(\d|\[|\\d\{|\()")
+
+
+@attrs.frozen
+class Module:
+    """A module that files may name.
+
+    Attributes:
+        names: Its names in files.
+        whole: A name that it shares with other modules, whose matrices are one parameter here; empty if there is none.
+            Globs and regular expressions match it only if they spell out its last part.
+    """
+
+    names: tuple[str, ...]
+    whole: str = ""
+
+    @property
+    def called(self) -> str:
+        """What messages call it: an expert by its index."""
+        return next((name for name in self.names if ONE_EXPERT.search(name)), self.names[0])
+
+
+class Patterns:
+    """Patterns in their order, ready to be compared with many modules."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.texts = tuple(texts)
+        self._plain: dict[str, int] = {}
+        self._signs: list[tuple[int, str, re.Pattern[str]]] = []
+        for index, text in enumerate(self.texts):
+            if text.startswith(REGEX):
+                self._signs.append((index, text, re.compile(text.removeprefix(REGEX))))
+                continue
+            for name in dict.fromkeys((text, _today(text))):
+                if GLOB.search(name):
+                    self._signs.append((index, name, re.compile(translate(name))))
+                else:
+                    self._plain.setdefault(name, index)
+
+    def first(self, module: Module) -> int | None:
+        """Returns the index of the first pattern that matches a module; None if none does."""
+        names = (*module.names, module.whole) if module.whole else module.names
+        found = [self._plain[path] for name in names for path in _paths(name) if path in self._plain]
+        least = min(found, default=len(self.texts))
+        for index, text, compiled in self._signs:
+            if index >= least:
+                break
+            if any(_matches(text, compiled, name) for name in _tried(module, text)):
+                return index
+        return least if least < len(self.texts) else None
+
+    def experts(self, count: int) -> Sequence[int]:
+        """Returns the experts of `count` that the patterns may tell apart: those that they name, and one other."""
+        if any(SOME_EXPERTS.search(text) for _, text, _ in self._signs):
+            return range(count)
+        named = {int(found) for text in self._plain for found in ONE_EXPERT.findall(text)}
+        other = next(index for index in range(len(named) + 1) if index not in named)
+        return sorted(index for index in {*named, other} if index < count)
+
+
+def matches(text: str, module: str) -> bool:
+    """Returns whether a pattern of a `WeightPlan` matches a module's name.
+
+    >>> matches("lm_head", "lm_head"), matches("mlp.gate", "model.layers.3.mlp.gate"), matches("gate", "mlp.gate_proj")
+    (True, True, False)
+    """
+    return Patterns([text]).first(Module((module,))) is not None
+
+
+def modules(name: str, experts: Sequence[int], joined: int) -> Iterator[Module]:
+    """Yields the modules whose matrices are a parameter: one, unless it is that of experts. `joined` is how many
+    projections it has of each."""
+    scope, _, last = name.rpartition(".")
+    if not scope.endswith("experts") or last not in EXPERTS:
+        yield Module((name,))
+        return
+    for names in EXPERTS[last]:
+        own = tuple(f"{scope}.{part}" for part in names)
+        for index in experts:
+            single = tuple(f"{scope}.{index}.{part}" for part in names)
+            yield Module((*own, *single), name) if joined > 1 else Module((name, *own, *single))
+
+
+def _today(text: str) -> str:
+    """Returns a name or a glob with today's parts, without that of the text model."""
+    return ".".join(RENAMED.get(part, part) for part in text.split(".") if part != TEXT_MODEL)
+
+
+def _paths(name: str) -> Iterator[str]:
+    """Yields the runs of parts of a name."""
+    parts = name.split(".")
+    for start in range(len(parts)):
+        for end in range(start + 1, len(parts) + 1):
+            yield ".".join(parts[start:end])
+
+
+def _tried(module: Module, text: str) -> Iterator[str]:
+    """Yields the names that a glob or a regular expression is compared with. A regular expression that spells out an
+    older part or the text model is compared with names that have it; no other is, so that "all but" keeps its sense."""
+    names = module.names
+    if module.whole and module.whole.rpartition(".")[2] in text:
+        names = (*names, module.whole)
+    yield from names
+    if not text.startswith(REGEX):
+        return
+    for old, new in RENAMED.items():
+        if old in text:
+            yield from (f".{name}".replace(f".{new}.", f".{old}.")[1:] for name in names)
+    if TEXT_MODEL in text:
+        for name in names:
+            yield f"{TEXT_MODEL}.{name}"
+            yield name.replace("model.", f"model.{TEXT_MODEL}.", 1)
+            yield name.replace("model.", f"{TEXT_MODEL}.", 1)
+
+
+def _matches(text: str, compiled: re.Pattern[str], name: str) -> bool:
+    if text.startswith(REGEX):
+        return compiled.match(name) is not None
+    return any(compiled.match(path) for path in _paths(name))
