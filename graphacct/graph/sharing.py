@@ -31,16 +31,20 @@ def check_apart(names: Sequence[tuple[str, Sequence[int], Sequence[Dim]]]) -> No
     Takes each name with the first index and the number of repetitions of every block around it. Raises GraphError for
     `layers.*` of five layers beside `layers.3`, which is one of them.
     """
-    alike: dict[str, list[tuple[str, Sequence[range]]]] = {}
+    alike: dict[str, list[tuple[str, Sequence[int], Sequence[Dim]]]] = {}
     starred = set()
-    for name, starts, repeats in names:
-        if "*" in name or any(map(str.isdigit, name.split("."))):
+    for item in names:
+        name = item[0]
+        if "*" in name:
+            starred.add(row := pattern(name))
+        elif any(map(str.isdigit, name.split("."))):
             row = pattern(name)
-            alike.setdefault(row, []).append((name, _indices(name, starts, repeats)))
-            if "*" in name:
-                starred.add(row)
+        else:
+            continue
+        alike.setdefault(row, []).append(item)
     for row in starred:
-        _check_apart(alike[row])
+        if len(found := alike[row]) > 1:
+            _check_apart([(name, _indices(name, starts, repeats)) for name, starts, repeats in found])
 
 
 def _check_apart(names: list[tuple[str, Sequence[range]]]) -> None:
@@ -50,7 +54,7 @@ def _check_apart(names: list[tuple[str, Sequence[range]]]) -> None:
     for name, indices in names:
         open_ = [other for other in open_ if other[1][0].stop > indices[0].start]
         for other, theirs in open_:
-            if all(map(_meet, indices, theirs)):
+            if ("*" in name or "*" in other) and all(map(_meet, indices, theirs)):
                 who = f"parameters {brief(other)} and {brief(name)} are"
                 if name == other:
                     who = f"parameter {brief(name)}, from index {theirs[0].start} and from {indices[0].start} on, is"

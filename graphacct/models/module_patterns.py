@@ -8,8 +8,9 @@ same projection of all experts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from fnmatch import translate
+from functools import cached_property
 
 import attrs
 
@@ -79,11 +80,20 @@ class Patterns:
 
     def experts(self, count: int) -> Sequence[int]:
         """Returns the experts of `count` that the patterns may tell apart: those that they name, and one other."""
-        if any(SOME_EXPERTS.search(text) for _, text, _ in self._signs):
+        if self._some_experts:
             return range(count)
-        named = {int(found) for text in self._plain for found in ONE_EXPERT.findall(text)}
+        named = self._named_experts
         other = next(index for index in range(len(named) + 1) if index not in named)
         return sorted(index for index in {*named, other} if index < count)
+
+    @cached_property
+    def _some_experts(self) -> bool:
+        """Whether a pattern has signs where an expert's index goes."""
+        return any(SOME_EXPERTS.search(text) for _, text, _ in self._signs)
+
+    @cached_property
+    def _named_experts(self) -> Set[int]:
+        return {int(found) for text in self._plain for found in ONE_EXPERT.findall(text)}
 
 
 def matches(text: str, module: str) -> bool:

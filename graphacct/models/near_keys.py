@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache, lru_cache
 
 SPELLINGS = """
 hidden_size d_model n_embd n_embed dim model_dim embed_dim embedding_dim d_embed emb_dim embedding_size width
@@ -53,8 +54,7 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     plain = {_plain(name): name for name in sizes}
     if own in plain:
         return plain[own]
-    lines = SPELLINGS.replace("\n    ", " ").split("\n")
-    groups = [group for group in map(str.split, lines) if own in map(_plain, group)]
+    groups = [group for group, plainly in _groups() if own in plainly]
     # hidden_dim is the width of the model or of its feed-forward network: the latter in Meta's and Mistral's files
     for group in reversed(groups):
         for name in group:
@@ -88,5 +88,13 @@ def edits(one: str, other: str, most: int) -> int:
     return min(last[-1], most + 1)
 
 
+@cache
+def _groups() -> Sequence[tuple[Sequence[str], Collection[str]]]:
+    """Returns the lines of spellings, each as it is written and plainly."""
+    lines = SPELLINGS.replace("\n    ", " ").split("\n")
+    return [(group, set(map(_plain, group))) for group in map(str.split, lines)]
+
+
+@lru_cache(1_000)
 def _plain(name: str) -> str:
     return "".join(char for char in name.lower() if char.isalnum())

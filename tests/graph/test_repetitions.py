@@ -13,6 +13,7 @@ from runs import PROFILES, TINY, passed, scheduled
 from graphacct import Builder, memory
 from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.footprint.timeline import timeline
+from graphacct.graph.graph import Block
 from graphacct.graph.repetitions import cycle, repetitions
 from graphacct.hooks.manager import default
 from graphacct.training.recompute import RecomputePlan
@@ -172,3 +173,13 @@ def test_what_is_written_out():
     assert of(12, 1, product) == [1, 1, 8, 1, 1]
     assert of(5, 1, product) == [1] * 5
     assert of(13, 2, lambda b, a, c: [c, product(b, a)]) == [1, 1, 1, 3, 3, 1, 1, 1, 1], "6 + 3 · 2 + 1"
+
+
+def test_many_values_that_move_up_by_one_place() -> None:
+    """(a, b, c, …) -> (b, c, …, f(a)): after n repetitions each is in its old place, computed anew; n = 90."""
+    b = Builder("shift", default().operators)
+    xs = [b.input(f"x{place}", (4,)) for place in range(90)]
+    b.repeat("h", 10**6, lambda inner, *v: (*v[1:], inner.apply("relu", v[0])), *xs)
+    (block,) = b._nodes
+    assert isinstance(block, Block)
+    assert cycle(block) == (90, 90)  # handed on for 90; computed from the same values again every 90

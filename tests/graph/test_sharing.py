@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import written_out
 
-from graphacct import Builder, Graph, GraphError, Parameter, TensorSpec, Value, account
+from graphacct import Builder, Graph, GraphError, Parameter, TensorSpec, Value, account, memory
 from graphacct.hooks.manager import default
 
 WEIGHT = "layers.*.weight"
@@ -107,3 +107,15 @@ def test_a_tie_starts_where_its_parameter_does() -> None:
     )
     with pytest.raises(GraphError, match=re.escape(message)):
         account(graph)
+
+
+def test_blocks_that_share_have_a_limit() -> None:
+    """Every repetition of both is scheduled in memory and in a step; a forward report folds them."""
+    graph = stacks(("layers", 10**6, weight()), ("twin", 10**6, weight()))
+    message = (
+        "block 'layers.*' shares parameters with another block, with 1,000,000 repetitions that are all alive at once, "
+        "too many to walk one by one (at most 5,000): share fewer"
+    )
+    with pytest.raises(GraphError, match=re.escape(message)):
+        memory(graph)
+    assert account(graph).total["flops"] == 2 * 10**6 * 2 * 3 * 4 * 4 + 11  # 3 rows by 4 by 4, and a sum of 12
