@@ -156,6 +156,19 @@ class TensorSpec:
         return f"{self.dtype}{shape_text(self.shape)}{layout}"
 
 
+def is_loss(spec: TensorSpec) -> bool:
+    """Returns whether a first output is a loss: a scalar that can carry a gradient."""
+    return spec.shape == () and spec.dtype in FLOATING
+
+
+def gradient_starts(outputs: Sequence[TensorSpec]) -> tuple[int, ...]:
+    """Returns where among a graph's outputs a backward pass starts: at the first if that is a loss, and otherwise at
+    every one that can carry a gradient, as from the outputs' sum."""
+    if outputs and is_loss(outputs[0]):
+        return (0,)
+    return tuple(index for index, spec in enumerate(outputs) if spec.dtype in FLOATING)
+
+
 def conflict(a: TensorSpec, b: TensorSpec) -> bool:
     """Returns whether two specs are known to differ; symbols and arrays have no single value to compare."""
     if a.dtype != b.dtype or len(a.shape) != len(b.shape) or any(map(differ, a.shape, b.shape)):

@@ -20,21 +20,21 @@ FILE = ".toml"
 MAKERS = ("nvidia", "geforce", "tesla", "amd", "instinct", "intel", "google", "aws", "apple")
 """Words that may stand before a name, as drivers report it: `NVIDIA GeForce RTX 4090`."""
 
-Devices: TypeAlias = str | Device | Iterable[str | Device]
+Devices: TypeAlias = str | Path | Device | Iterable[str | Path | Device]
 
 
 def find_devices(asked: Devices, known: Mapping[str, Device]) -> tuple[Device, ...]:
     """Returns the devices that are asked for, each once, in that order.
 
     Args:
-        asked: Names separated by commas, `all`, TOML files with devices of the user's own (all that are in them), or
-            Devices; one or several.
+        asked: Names separated by commas, `all`, TOML files with devices of the user's own (all that are in them; a Path
+            is one), or Devices; one or several.
         known: The registered devices by name.
 
     Raises UnknownNameError for a name that no device has or that several could have, ReadError for a file that cannot
     be read, ConfigError for no devices.
     """
-    items = [asked] if isinstance(asked, (str, Device)) else list(asked)
+    items = list(asked) if isinstance(asked, Iterable) and not isinstance(asked, (str, bytes)) else [asked]
     found: dict[str, Device] = {}
     for item in items:
         for device in [item] if isinstance(item, Device) else _named(item, known):
@@ -49,8 +49,11 @@ def find_devices(asked: Devices, known: Mapping[str, Device]) -> tuple[Device, .
     return tuple(found.values())
 
 
-def _named(text: str, known: Mapping[str, Device]) -> Iterable[Device]:
-    """Yields the devices of one text."""
+def _named(text: str | Path, known: Mapping[str, Device]) -> Iterable[Device]:
+    """Yields the devices of one text, or of the file at a path."""
+    if isinstance(text, Path):
+        yield from read(text)
+        return
     if not isinstance(text, str):
         raise ConfigError(f"on is a device's name or a Device, not {brief(text)}")
     for name in filter(None, map(str.strip, text.split(","))):

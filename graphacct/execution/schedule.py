@@ -275,7 +275,7 @@ class Trace:
         if self.regions.go_across(block, place):
             return one_by_one(block, "is recomputed as a whole", "recompute other nodes")
         if id(block) in self.sharing:
-            return one_by_one(block, "shares parameters with another block", "share fewer")
+            return one_by_one(block, "shares parameters with another block", "ask for a forward report")
         counts = repetitions(block)
         if is_symbol(block.repeat):  # a block that repeats less often has no such ends
             less(len(counts) - 1, block.repeat, assumed=True)

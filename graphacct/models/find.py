@@ -89,10 +89,11 @@ def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = N
     if of_hub is not None:
         return find_model(of_hub, plugins)
     module, colon, function = name.partition(":")
-    if colon and module.replace(".", "").isidentifier():
-        return _call(module, function, plugins.operators)
     of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
-    raise unknown_model(name, of_presets, list(plugins.architectures), plugins)
+    unknown = unknown_model(name, of_presets, list(plugins.architectures), plugins)
+    if colon and module.replace(".", "").isidentifier() and function.isidentifier():
+        return _call(module, function, plugins.operators, unknown)
+    raise unknown
 
 
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
@@ -141,6 +142,8 @@ def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph |
             f"no reader knows {_shown(model)}: a model is a name, a path, module:function, a graphacct.Graph, or an "
             f"object that one of the readers takes: {', '.join(plugins.readers)}"
         )
+    if os.path.isdir(os.path.join(model, "snapshots")):
+        raise ReadError(f"{model!r} is a folder of the hub's cache: give one of the folders in its snapshots")
     if os.path.isdir(model):
         raise ReadError(f"{model!r} is a folder without a config.json that is a file")
     raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")
@@ -175,8 +178,11 @@ def _shown(model: Any) -> str:
     return repr(model) if kind is str else f"an object of {kind.__module__}.{kind.__qualname__}"
 
 
-def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:
-    """Returns the graph that a function makes. An argument `operators` gets the operators of the plugins in use."""
+def _call(module: str, function: str, operators: Mapping[str, Any], unknown: Exception) -> Graph:
+    """Returns the graph that a function makes. An argument `operators` gets the operators of the plugins in use.
+
+    Raises `unknown` for a module that is not there, if it knows a model of a similar name: phi3:mini.
+    """
     import importlib
     import sys
 
@@ -188,6 +194,9 @@ def _call(module: str, function: str, operators: Mapping[str, Any]) -> Graph:
         asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         graph = maker(operators=operators) if asks else maker()
     except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
+        if missing and "did you mean" in str(unknown):
+            raise unknown from error
         raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
     if not isinstance(graph, Graph):
         raise ReadError(f"{module}:{function} returned {type(graph).__name__}, not a Graph")

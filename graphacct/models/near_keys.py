@@ -52,8 +52,9 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     """
     own = _plain(key)
     plain = {_plain(name): name for name in sizes}
-    if own in plain:
-        return plain[own]
+    for spelling in (own, f"{own}s", own.removesuffix("s")):
+        if spelling in plain:
+            return plain[spelling]
     groups = [group for group, plainly in _groups() if own in plainly]
     # hidden_dim is the width of the model or of its feed-forward network: the latter in Meta's and Mistral's files
     for group in reversed(groups):
@@ -64,9 +65,14 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
 
 
 def slip(own: str, plain: Mapping[str, str]) -> str:
-    """Returns the name that differs from a text by one letter, or in a long one by two; empty if none does."""
-    found = [(edits(own, other, 2), name) for other, name in plain.items() if abs(len(own) - len(other)) <= 2]
-    most = 0 if len(own) < 5 else 1 if len(own) < 10 else 2
+    """Returns the name that differs from a text by one letter, or in a long one by two; empty if none does. In a short
+    name it is not the first letter."""
+    found = [
+        (edits(own, other, 2), name)
+        for other, name in plain.items()
+        if abs(len(own) - len(other)) <= 2 and (len(own) >= 5 or own[:1] == other[:1])
+    ]
+    most = 0 if len(own) < 4 else 1 if len(own) < 10 else 2
     return min((item for item in found if item[0] <= most), default=(0, ""))[1]
 
 

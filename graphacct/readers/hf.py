@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import GraphacctError, ReadError, brief, suggest
+from graphacct.errors import GraphacctError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import NO_OVERRIDES, ModelChoice
 from graphacct.models.keys import FAMILY
@@ -34,6 +34,8 @@ QUANTIZED = ("quantization_config", "compression_config", "quantization")
 """Keys that say how weights are stored, the first that a file has before the others."""
 BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
 """Files beside a config.json that say so: modelopt's, and those of older GPTQ and AWQ."""
+FOREIGN = frozenset(["peft_type", "_class_name", "_diffusers_version"])
+"""Keys of adapters and of diffusers, whose files are no configuration even with a `model_type`."""
 CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 """The part of a class's name after the family."""
 
@@ -99,6 +101,10 @@ def _choice(
 ) -> ModelChoice:
     """Returns the model that the keys describe."""
     content = _overridden(content, overrides)
+    if not FOREIGN.isdisjoint(content):
+        from graphacct.readers.foreign import kind_of
+
+        raise ReadError(kind_of(content, os.path.basename(path)))
     architecture = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(
@@ -165,11 +171,18 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Ar
         foreign = kind_of(content, file)
         if foreign:
             raise ReadError(foreign)
-        raise ReadError(f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'")
-    if kind not in known:
         raise ReadError(
-            f"no architecture reads model_type {brief(kind)}{suggest(kind, known)}{plugins.note_of_left_out()}\n"
-            f"{_way_out(content, known)}"
+            f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'; set=model_type=llama "
+            "reads the file as that family's"
+        )
+    if kind not in known:
+        from graphacct.models.close_names import closest_family
+
+        close = closest_family(kind, known)
+        meant = f"; did you mean {close!r}?" if close else ""
+        raise ReadError(
+            f"no architecture reads model_type {brief(kind)}{meant}{plugins.note_of_left_out()}\n"
+            f"{_way_out(content, known, close)}"
         )
     found: Architecture = known[kind].load()
     return found
@@ -183,8 +196,8 @@ def _by_class(names: Any, known: Iterable[str]) -> str | None:
     return plain.get(stem) or plain.get(f"{stem}text")
 
 
-def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    """Returns the advice for a model_type that no family reads."""
+def _way_out(content: Mapping[str, Any], known: Mapping[str, Any], close: str | None) -> str:
+    """Returns the advice for a model_type that no family reads; `close` is the family that it misspells."""
     by_class = _by_class(content.get("architectures"), known)
     if by_class is not None:
         return (
@@ -195,6 +208,8 @@ def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     inner = text.get("model_type") if isinstance(text, Mapping) else None
     if isinstance(inner, str) and inner in known:
         return f"its text_config is of {inner}: save that object as a config.json of its own to read the language model"
+    if close is not None:
+        return f"set=model_type={close} reads the file as that family's"
     way = "a plugin can register one (docs/writing-a-plugin.md, A family that config.json names)"
     return f"{way}; graphacct list architectures shows all"
 

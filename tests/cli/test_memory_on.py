@@ -49,6 +49,15 @@ def test_tables(run: Any, form: str, tmp_path: Path) -> None:
     assert "nominal" not in only
 
 
+def test_a_search_without_an_end_is_said_once(run: Any, tmp_path: Path) -> None:
+    """On a device of 10^29 bytes no batch is too large."""
+    file = tmp_path / "huge.toml"
+    file.write_text('[[device]]\nname = "huge"\nmemory_gb = 100_000_000_000_000_000_000\n')
+    shown = run("memory", *SMALL, "--on", str(file)).stdout
+    assert "no larger batch was tried" in shown
+    assert "no larger batch: " not in shown
+
+
 def test_list_devices(run: Any) -> None:
     """Every device with its memory and its source; the conflicts are in JSON and CSV."""
     shown = run("list", "devices").stdout

@@ -95,6 +95,13 @@ def test_a_device_has_bytes() -> None:
         Device("x", 2.5)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("names", ["half", 3])
+def test_aliases_are_a_list(names: object) -> None:
+    """A single text would be an alias for each of its letters."""
+    with pytest.raises(ConfigError, match=rf"a device's aliases are a list of names, not {names!r}"):
+        Device("x", 2, aliases=names)  # type: ignore[arg-type]
+
+
 def test_a_plugin_registers_devices(tmp_path: Path) -> None:
     """Beside the core's table, and in place of one of its devices if it says so."""
     file = tmp_path / "cluster.py"

@@ -251,6 +251,49 @@ def test_every_output_says_it(tmp_path: Path) -> None:
         assert note in run(*arguments).stderr, arguments
 
 
+@pytest.mark.parametrize("key", ["hidden_size", "num_hidden_layers", "vocab_size", "intermediate_size"])
+def test_a_size_that_is_null_is_an_error(key: str) -> None:
+    """The library (5.23) refuses null for these; the class's default would be taken for the file's."""
+    with pytest.raises(ReadError, match=f": {key} is null: give a number, or leave it out for the class's default$"):
+        keys(**{key: None})
+
+
+def test_null_where_it_is_a_value() -> None:
+    """The library takes null key-value heads for as many as there are heads; another spelling may have the number."""
+    content = {**LLAMA, "num_key_value_heads": None}
+    assert graphacct.account(content, seq_len=4).total == graphacct.account(LLAMA, seq_len=4).total
+    gpt2 = {"model_type": "gpt2", "n_embd": 64, "n_head": 4, "n_layer": 2, "vocab_size": 100}
+    both = {**gpt2, "n_layer": None, "num_hidden_layers": 2}
+    assert graphacct.account(both, seq_len=4).total == graphacct.account(gpt2, seq_len=4).total
+    off = {
+        **LLAMA,
+        "model_type": "qwen2",
+        "num_key_value_heads": 4,
+        "use_sliding_window": False,
+        "max_window_layers": None,
+    }
+    assert graphacct.account(off, seq_len=4).total["params"] > 0
+
+
+@pytest.mark.parametrize("value", [True, -1, "2", 1.5, [1]])
+def test_a_count_of_further_layers_that_is_none(value: object) -> None:
+    """It is not understood, and not silently no layer."""
+    found = keys(num_nextn_predict_layers=value)
+    assert found.not_understood == ("num_nextn_predict_layers",)
+    assert keys(num_nextn_predict_layers=0).no_cost == ("num_nextn_predict_layers",)
+
+
+def test_sizes_in_an_object_of_their_own() -> None:
+    """A file whose sizes are all in text_config says where they are."""
+    content = {"model_type": "llama", "text_config": {**LLAMA}, "frobnicate": 1}
+    with pytest.raises(ReadError) as caught:
+        find_model(content, default())
+    assert str(caught.value) == (
+        "the configuration: no size of llama was read; not understood: text_config, frobnicate\n"
+        "text_config has some: save that object as a config.json of its own to read it"
+    )
+
+
 def test_a_model_without_a_file_has_no_keys() -> None:
     """A preset and a family's defaults have none that are unknown, and a finished graph has no file."""
     none: dict[str, Any] = {"not_understood": [], "no_cost": []}

@@ -99,7 +99,7 @@ def test_older_spellings(tmp_path: Path) -> None:
         assert report.workload["dtype"] == "float16"
     both = {**plain, "torch_dtype": "float32", "dtype": "float16"}
     assert graphacct.account(save(tmp_path / "a", both), seq_len=16).workload["dtype"] == "float16"
-    null = {**LLAMA, "hidden_size": None, "num_key_value_heads": None}
+    null = {**LLAMA, "rms_norm_eps": None, "num_key_value_heads": None}
     assert total(save(tmp_path / "b", null)) == total(save(tmp_path / "c", {**LLAMA, "num_key_value_heads": 32}))
 
 

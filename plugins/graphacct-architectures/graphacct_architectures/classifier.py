@@ -69,8 +69,8 @@ SPANS = ("start_logits", "end_logits")
 
 
 def scored(c: Classifier | None) -> bool:
-    """Returns whether a head gives a single set of class logits, which a cross-entropy needs."""
-    return c is not None and not c.spans and not equal(c.outputs, 1)
+    """Returns whether a head gives logits of classes or of places in the text, which a cross-entropy needs."""
+    return c is not None and not equal(c.outputs, 1)
 
 
 def token(b: Builder, x: Value, which: str) -> Value:
