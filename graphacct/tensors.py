@@ -46,6 +46,8 @@ DTYPE_ALIASES = {
     "half": "float16",
     "bf16": "bfloat16",
     "fp8": "float8_e4m3fn",
+    "fp8_e4m3": "float8_e4m3fn",
+    "fp8_e5m2": "float8_e5m2",
     "fp4": "float4_e2m1fn",
 }
 """The short names that people type, and the dtype each stands for."""

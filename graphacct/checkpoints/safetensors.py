@@ -140,7 +140,8 @@ def _check_places(file: Path, specs: Mapping[str, TensorSpec], places: Mapping[s
             raise ReadError(f"{file}: tensor {brief(name)} begins at {begin:,} and not at {start:,}: it {what}")
         bits = specs[name].elements * DTYPE_BITS[specs[name].dtype]
         if bits % 8 or end - begin != bits // 8:
-            shown = f"{end - begin:,} bytes by its data_offsets and {_bytes(bits)} by its shape and dtype"
+            own = f"{bits:,} bits, no whole number of bytes," if bits % 8 else f"{bits // 8:,}"
+            shown = f"{end - begin:,} bytes by its data_offsets and {own} by its shape and dtype"
             raise ReadError(f"{file}: tensor {brief(name)} has {shown}")
         start = end
     if start != size:

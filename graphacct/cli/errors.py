@@ -111,8 +111,18 @@ def _usage(error: click.UsageError) -> int:
         return 2
     path = error.ctx.command_path if error.ctx else "graphacct"
     message = " ".join(error.format_message().split())
+    if isinstance(error, click.exceptions.NoSuchOption) and (others := _commands_with(error.option_name)):
+        named = " and ".join(f"graphacct {name}" for name in others[:2])
+        message = f"no such option {error.option_name!r}: it belongs to {named}"
     say(f"{message[:1].lower()}{message[1:]}\nsee {path} --help")
     return 2
+
+
+def _commands_with(option: str) -> list[str]:
+    """Returns the core's commands that have an option."""
+    from graphacct.cli import COMMANDS, core_command
+
+    return [name for name in COMMANDS if any(option in item.opts for item in core_command(name).params)]
 
 
 def _short(line: str) -> str:

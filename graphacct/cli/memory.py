@@ -158,11 +158,12 @@ def _measured(
         found = memory(model, **given)
     result = fit(found, budget)
     binary = "i" in fits.lower()
-    room = bytes_(abs(result.headroom), binary)
+    room = bytes_(abs(result.headroom_bytes), binary)
     if result.fits:
         notes.append(f"fits {bytes_text(fits)}: yes, {room} left")
     else:
-        notes += [f"fits {bytes_text(fits)}: no, {room} too many", "ways out: ask with --on DEVICE"]
+        notes.append(f"fits {bytes_text(fits)}: no, {room} too many")
+        notes.append("ways out: ask with --on all, or a device in its place")
     return found, {"fits": answer(result), **extra}, tuple(notes)
 
 

@@ -44,7 +44,7 @@ class ImageSize(Integer):
         if isinstance(value, (int, tuple)):
             return value
         sides = value.lower().replace("×", "x").split("x")
-        if len(sides) > 2:
+        if len(sides) > 2 or "," in value:
             self.fail(f"{brief(value)} is no image size: write 224 or 224x192 (height x width)", param, ctx)
         pair = [super(ImageSize, self).convert(side, param, ctx) for side in sides]
         return (pair[0], pair[-1])

@@ -12,8 +12,12 @@ from typing import Any
 
 import attrs
 
+<<<<<<< HEAD
 from graphacct.decisions import less
 from graphacct.dims import Dim, is_symbol
+=======
+from graphacct.dims import Dim
+>>>>>>> main
 from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
@@ -43,10 +47,13 @@ from graphacct.execution.stacking import (
     standing_results,
 )
 from graphacct.execution.writing_out import as_read
-from graphacct.graph.graph import Block, Graph, Node, Parameter
+from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
+<<<<<<< HEAD
 from graphacct.graph.repetitions import one_by_one, repetitions
 from graphacct.graph.sharing import shared_blocks
+=======
+>>>>>>> main
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
@@ -113,8 +120,12 @@ class Trace:
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
         values: Mapping[str, Result] = {}
+<<<<<<< HEAD
         self.sharing = shared_blocks(graph)
         for event in runs(graph, self._counts):
+=======
+        for event in runs(graph, self.regions.counts):
+>>>>>>> main
             if isinstance(event, Run):
                 self._run(event)
             elif isinstance(event, BlockEnd):
@@ -265,6 +276,7 @@ class Trace:
         self._tensors[result] = tensor
         self._made.setdefault(tensor, result.place)  # an expansion may hand on what it got
 
+<<<<<<< HEAD
     def _counts(self, block: Block, place: Place) -> Sequence[Dim]:
         """Returns how many repetitions each scheduled one stands for.
 
@@ -281,6 +293,8 @@ class Trace:
             less(len(counts) - 1, block.repeat, assumed=True)
         return counts
 
+=======
+>>>>>>> main
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.
 

@@ -103,13 +103,14 @@ def _fit(
         ways = [(_sized(name, item.size), item.total) for name, item in sizes if item is not None and item.size]
         ways.extend(others)
     return DeviceFit(
-        device,
         int(asked.total),
+        budget,
+        device,
         None if batch is None else batch.size,
         "" if batch is None else batch.limit,
         None if length is None else _sequence(length.size, asked),
         "" if length is None else length.limit,
-        tuple(WayOut(way, size, budget) for way, size in ways),
+        tuple(WayOut(size, budget, way) for way, size in ways),
     )
 
 

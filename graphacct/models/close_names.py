@@ -156,7 +156,8 @@ def closest_family(kind: str, families: Iterable[str]) -> str | None:
     for family in families:
         own = family.lower().replace("_", "").replace("-", "")
         same_numbers = re.findall(r"\d", own) == re.findall(r"\d", plain)
-        if own == plain or (same_numbers and _is_slip(plain, own)):
+        same_words = len(re.split(r"[-_]", family)) == len(re.split(r"[-_]", kind))  # nemotron_h is no nemotron
+        if own == plain or (same_numbers and same_words and _is_slip(plain, own)):
             return family
     return None
 
@@ -202,10 +203,17 @@ def _closeness(wanted: Name, other: Name, vocabulary: Collection[str]) -> float:
 
 
 def _is_slip(word: str, other: str) -> bool:
-    """Returns whether a word is another with a slip of the keyboard: one letter after the first, or two swapped."""
-    if min(len(word), len(other)) < 4 or word[:1] != other[:1]:
+    """Returns whether a word is another with a slip of the keyboard: one letter after the first, two swapped, or one
+    doubled; in a long word the first is missing. Of three letters, another one is another word: opt is no gpt."""
+    if max(len(word), len(other)) >= 6 and (word.endswith(other) or other.endswith(word)):
+        return abs(len(word) - len(other)) == 1
+    if re.sub(r"(.)\1", r"\1", word) == other:
+        return True
+    if word[:1] != other[:1]:
         return False
-    return edits(word, other, 1) <= 1
+    if max(len(word), len(other)) < 4:
+        return sorted(word) == sorted(other)
+    return min(len(word), len(other)) > 2 and edits(word, other, 1) <= 1
 
 
 def _may_be(wanted: Name, other: Name, known: Iterable[Name]) -> bool:

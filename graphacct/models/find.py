@@ -55,7 +55,8 @@ class ModelChoice:
 
 def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Graph | ModelChoice:
     """Returns a finished graph, or the ModelChoice to build one from. `model` is a name (a preset's, or its
-    repository's on the Hugging Face Hub), a path, `module:function`, an object that a reader knows, or a Graph or
+    repository's on the Hugging Face Hub), a path, `FILE.py:function` or
+    `package.module:function`, an object that a reader knows, or a Graph or
     ModelChoice, which are returned unchanged. `overrides` are configuration keys that replace those of a file before it
     is read (`model_type` among them).
 
@@ -88,11 +89,13 @@ def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = N
     of_hub = preset_of_hub_name(name, plugins)
     if of_hub is not None:
         return find_model(of_hub, plugins)
-    module, colon, function = name.partition(":")
+    module, colon, function = name.rpartition(":")
     of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
     unknown = unknown_model(name, of_presets, list(plugins.architectures), plugins)
-    if colon and module.replace(".", "").isidentifier() and function.isidentifier():
-        return _call(module, function, plugins.operators, unknown)
+    if colon and function.isidentifier() and (module.endswith(".py") or module.replace(".", "").isidentifier()):
+        from graphacct.models.call import called  # most models are no function's
+
+        return called(module, function, plugins.operators, unknown)
     raise unknown
 
 
@@ -176,28 +179,3 @@ def _shown(model: Any) -> str:
     """Returns the name of a path or an object in messages; an object's repr may not fit on one line."""
     kind = type(model)
     return repr(model) if kind is str else f"an object of {kind.__module__}.{kind.__qualname__}"
-
-
-def _call(module: str, function: str, operators: Mapping[str, Any], unknown: Exception) -> Graph:
-    """Returns the graph that a function makes. An argument `operators` gets the operators of the plugins in use.
-
-    Raises `unknown` for a module that is not there, if it knows a model of a similar name: phi3:mini.
-    """
-    import importlib
-    import sys
-
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        maker = getattr(importlib.import_module(module), function)
-        code = getattr(maker, "__code__", None)
-        asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        graph = maker(operators=operators) if asks else maker()
-    except Exception as error:
-        missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
-        if missing and "did you mean" in str(unknown):
-            raise unknown from error
-        raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
-    if not isinstance(graph, Graph):
-        raise ReadError(f"{module}:{function} returned {type(graph).__name__}, not a Graph")
-    return graph

@@ -26,6 +26,8 @@ REVISION = re.compile(r"/(?:tree|blob|resolve|raw)/([^/]+)(?:/.*)?$|@([\w./-]+)$
 CACHED = re.compile(r"models--([\w.-]+?)--([\w.-]+)")
 """A repository's folder in the cache of the hub."""
 MAIN = "main"
+FILES = (".json", ".gguf", ".safetensors", ".onnx", ".bin", ".pt", ".pth", ".py")
+"""Endings of files, which are no models' names."""
 
 
 @attrs.frozen
@@ -85,7 +87,7 @@ def unknown_model(name: str, presets: Collection[str], families: Collection[str]
     left_out = plugins.note_of_left_out()
     organisation = plain.partition("/")[0]
     address = HOSTS.match(name.strip()) is not None
-    if address or (HUB_NAME.fullmatch(plain) and not plain.endswith(".json") and not os.path.isdir(organisation)):
+    if address or (HUB_NAME.fullmatch(plain) and not plain.endswith(FILES) and not os.path.isdir(organisation)):
         return UnknownNameError(
             f"{brief(name)} is no file here, and the hub name of no preset; nothing is fetched: download the "
             f"repository's config.json and give its path{_preset_instead(plain, presets, plugins)}{left_out}"
@@ -95,7 +97,7 @@ def unknown_model(name: str, presets: Collection[str], families: Collection[str]
             f"{brief(name)} is an address, and nothing is fetched: download the model's config.json and give its path, "
             "or take a preset (graphacct list architectures shows all)"
         )
-    if os.sep in name or name.endswith(".json"):
+    if os.sep in name or name.endswith(FILES):
         return ReadError(f"no such file: {name!r}")
     return UnknownNameError(
         f"unknown model {brief(name)}{suggest_model(name, presets, families)}{left_out} "

@@ -14,6 +14,8 @@ from functools import cached_property
 
 import attrs
 
+from graphacct.errors import ConfigError, brief
+
 REGEX = "re:"
 """What a regular expression begins with, as in compressed-tensors' files."""
 GLOB = re.compile(r"[*?\[]")
@@ -26,8 +28,13 @@ RENAMED = {"block_sparse_moe": "mlp", "switch_mlp": "experts"}
 """Parts of names in files, and today's: of Mixtral's older class, and of MLX."""
 TEXT_MODEL = "language_model"
 """The part of a name that stands for the text model of a larger one."""
-ONE_EXPERT = re.compile(r"(?:^|\.)experts\.(\d+)(?:\.|$)")
+ONE_EXPERT = re.compile(r"(?:^|\.)experts\.([0-9]{1,6})(?:\.|$)")
 SOME_EXPERTS = re.compile(r"experts[\\.()\[]*(\d|\[|\\d\{|\()")
+ANY_NUMBER = re.compile(r"\\d[+*]|\[0-9\][+*]")
+MOST_SIGNS = 2048
+"""The most globs and regular expressions of a plan: each is compared with each module."""
+MOST_EXPERTS = 1024
+"""The most experts that regular expressions may tell apart: each is compared in each layer."""
 
 
 @attrs.frozen
@@ -50,41 +57,87 @@ class Module:
 
 
 class Patterns:
-    """Patterns in their order, ready to be compared with many modules."""
+    """Patterns in their order, ready to be compared with many modules.
+
+    Raises ConfigError for more than `MOST_SIGNS` globs and regular expressions.
+    """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = tuple(texts)
+        self.used: set[int] = set()
+        """The indices of the patterns that were the first to match a module."""
         self._plain: dict[str, int] = {}
         self._signs: list[tuple[int, str, re.Pattern[str]]] = []
+        globs = []
         for index, text in enumerate(self.texts):
             if text.startswith(REGEX):
                 self._signs.append((index, text, re.compile(text.removeprefix(REGEX))))
                 continue
             for name in dict.fromkeys((text, _today(text))):
                 if GLOB.search(name):
-                    self._signs.append((index, name, re.compile(translate(name))))
+                    globs.append(translate(name))
+                    self._signs.append((index, name, re.compile(globs[-1])))
                 else:
                     self._plain.setdefault(name, index)
+        if len(self._signs) > MOST_SIGNS:
+            raise ConfigError(
+                f"{len(self._signs):,} globs and regular expressions name modules, and {MOST_SIGNS:,} are the most"
+            )
+        self._lengths = sorted({name.count(".") + 1 for name in self._plain})
+        self._any_glob = re.compile("|".join(globs) or "(?!)")
 
     def first(self, module: Module) -> int | None:
         """Returns the index of the first pattern that matches a module; None if none does."""
+        if not self.texts:
+            return None
         names = (*module.names, module.whole) if module.whole else module.names
-        found = [self._plain[path] for name in names for path in _paths(name) if path in self._plain]
-        least = min(found, default=len(self.texts))
+        runs = (run for name in names for run in _runs(name, self._lengths))
+        least = min((self._plain[run] for run in runs if run in self._plain), default=len(self.texts))
+        globs: bool | None = None
         for index, text, compiled in self._signs:
             if index >= least:
                 break
+            if not text.startswith(REGEX):
+                if globs is None:  # one look for all of them, as most modules match none
+                    globs = any(self._any_glob.match(path) for name in names for path in _paths(name))
+                if not globs:
+                    continue
             if any(_matches(text, compiled, name) for name in _tried(module, text)):
-                return index
-        return least if least < len(self.texts) else None
+                least = index
+                break
+        if least == len(self.texts):
+            return None
+        self.used.add(least)
+        return least
 
+<<<<<<< HEAD
     def experts(self, count: int) -> Sequence[int]:
         """Returns the experts of `count` that the patterns may tell apart: those that they name, and one other."""
         if self._some_experts:
             return range(count)
         named = self._named_experts
+=======
+    @cached_property
+    def _named(self) -> list[int]:
+        """The experts that plain names have, and the first that none has."""
+        named = {int(found) for text in self._plain for found in ONE_EXPERT.findall(text)}
+>>>>>>> main
         other = next(index for index in range(len(named) + 1) if index not in named)
-        return sorted(index for index in {*named, other} if index < count)
+        return sorted((*named, other))
+
+    def experts(self, count: int) -> Sequence[int]:
+        """Returns the experts of `count` that the patterns may tell apart: those that they name, and one other.
+
+        Raises ConfigError if regular expressions may tell more than `MOST_EXPERTS` apart.
+        """
+        for _, text, _ in self._signs:
+            if SOME_EXPERTS.search(ANY_NUMBER.sub("*", text)):
+                if count > MOST_EXPERTS:
+                    raise ConfigError(
+                        f"the pattern {brief(text)} may tell {count:,} experts apart, and {MOST_EXPERTS:,} is the most"
+                    )
+                return range(count)
+        return [index for index in self._named if index < count]
 
     @cached_property
     def _some_experts(self) -> bool:
@@ -124,12 +177,17 @@ def _today(text: str) -> str:
     return ".".join(RENAMED.get(part, part) for part in text.split(".") if part != TEXT_MODEL)
 
 
-def _paths(name: str) -> Iterator[str]:
-    """Yields the runs of parts of a name."""
+def _runs(name: str, lengths: Sequence[int]) -> Iterator[str]:
+    """Yields the runs of so many parts of a name."""
     parts = name.split(".")
-    for start in range(len(parts)):
-        for end in range(start + 1, len(parts) + 1):
-            yield ".".join(parts[start:end])
+    for length in lengths:
+        for start in range(len(parts) - length + 1):
+            yield ".".join(parts[start : start + length])
+
+
+def _paths(name: str) -> Iterator[str]:
+    """Yields all runs of parts of a name."""
+    return _runs(name, range(1, name.count(".") + 2))
 
 
 def _tried(module: Module, text: str) -> Iterator[str]:

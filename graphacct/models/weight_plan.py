@@ -44,6 +44,8 @@ class WeightPlan:
         exceptions: Patterns of the modules that stay in the dtype of the computation, before all `modules`.
         kinds: The kinds of matrices that `format` is for: `layers`, `others`, `routers`, `embeddings`.
         text: How reports show the plan; the format's name unless given.
+        fitting: Whether a matrix that is no whole number of blocks stays in the dtype of the computation. Otherwise it
+            is an error.
     """
 
     format: WeightFormat | None = None
@@ -51,6 +53,7 @@ class WeightPlan:
     exceptions: tuple[str, ...] = ()
     kinds: tuple[str, ...] = (LAYERS,)
     text: str = ""
+    fitting: bool = False
 
     def __str__(self) -> str:
         return self.text or (self.format.name if self.format else "mixed")
@@ -93,8 +96,11 @@ def stored_as(graph: Graph, plan: WeightPlan, operators: Mapping[str, Operator])
     stored: dict[str, StoredWeight] = {}
     for name, formats in decided.items():
         (format_,) = formats
-        if format_ is not None:
-            stored[name] = found[name].stored(format_).check(name)
+        if format_ is None:
+            continue
+        matrix = found[name].stored(format_)
+        if not plan.fitting or matrix.fits:
+            stored[name] = matrix.check(name)
     if not stored and (plan.format is not None or plan.modules):
         raise ConfigError(f"weights {str(plan)!r}: {_nothing(graph, plan)}")
 
@@ -213,16 +219,19 @@ def _of_module(plan: WeightPlan, names: Names, module: Module, default: WeightFo
 
 
 def _unmatched(names: Names, found: Mapping[str, Matrix]) -> tuple[str, ...]:
-    """Returns the patterns of a plan's `modules` that match no module."""
-    left = dict.fromkeys(names.modules.texts)
+    """Returns the patterns of a plan's `modules` that match no module, those included that another is before."""
+    left = [text for index, text in enumerate(names.modules.texts) if index not in names.modules.used]
+    if not left:
+        return ()
     every = [
         module
-        for name, item in (found.items() if left else ())
+        for name, item in found.items()
         for spelled in _instances(name, item.places)
         for module in names.spelled(spelled, item)
     ]
+    rest = Patterns(left)
     for module in every:
-        index = names.modules.first(module)
-        if index is not None:
-            left.pop(names.modules.texts[index], None)
-    return tuple(text for text in left if all(Patterns([text]).first(module) is None for module in every))
+        while (index := rest.first(module)) is not None:
+            left.remove(rest.texts[index])
+            rest = Patterns(left)
+    return tuple(left)

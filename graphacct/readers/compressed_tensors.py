@@ -102,7 +102,7 @@ def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
             found = fp8_blocks(said, f"{where}.weights.block_structure", args.get("block_structure"), scale=scale)
         else:
             found = said.format("fp8", channel=strategy == "channel", scale=scale)
-        return _with_input_scale(found, scale) if static else found
+        return _with_input_scale(found, scale, inputs) if static else found
     if scheme == ("float", 4) and size == 16 and stored in ("", "nvfp4-pack-quantized"):
         found = said.format("nvfp4")
         return found if isinstance(inputs, Mapping) else without_input_scale(found)
@@ -116,17 +116,22 @@ def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
             order = StoredTensor("weight_g_idx", 4, rows=0)
             return attrs.evolve(found, name=f"{found.name}:order", tensors=(*found.tensors, order))
         return found
-    if scheme == ("int", 8) and strategy == "channel" and symmetric and stored in ("", "int-quantized"):
+    if scheme == ("int", 8) and strategy in ("tensor", "channel") and symmetric and stored in ("", "int-quantized"):
         found = said.format("int8", scale=scale)
-        return _with_input_scale(found, scale) if static else found
+        if strategy == "tensor":
+            tensors = [attrs.evolve(item, rows=0) if item.name == "SCB" else item for item in found.tensors]
+            found = attrs.evolve(found, name=f"{found.name}:tensor", tensors=tuple(tensors))
+        return _with_input_scale(found, scale, inputs) if static else found
     raise ConfigError(unknown)
 
 
-def _with_input_scale(found: WeightFormat, scale: str) -> WeightFormat:
-    """Returns a format with one scale of the inputs for each matrix, in the dtype of the other scales."""
+def _with_input_scale(found: WeightFormat, scale: str, inputs: Any) -> WeightFormat:
+    """Returns a format with one scale of the inputs for each matrix, in the dtype of the other scales, and a zero point
+    in 8 bits unless they are symmetric."""
     size = 4 if scale == "float32" else 2
-    tensors = (*found.tensors, StoredTensor("input_scale", size, 0, 0))
-    return attrs.evolve(found, name=f"{found.name}:static", tensors=tensors)
+    zeros = (StoredTensor("input_zero_point", 1, 0, 0),) if inputs.get("symmetric") is False else ()
+    tensors = (*found.tensors, StoredTensor("input_scale", size, 0, 0), *zeros)
+    return attrs.evolve(found, name=f"{found.name}:static{':zero' if zeros else ''}", tensors=tensors)
 
 
 def without_input_scale(found: WeightFormat) -> WeightFormat:

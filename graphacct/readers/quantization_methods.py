@@ -23,6 +23,8 @@ from graphacct.readers.quantization_settings import Found, Method, Said
 IGNORED = frozenset(["quant_method", "version", "_comment", "dequantize", "producer"])
 """Settings of any method that say nothing of bytes."""
 HEAD = "lm_head"
+MLX = ("bits", "group_size", "mode")
+"""MLX's settings, of all modules and of one."""
 SIGNS = re.compile(r"[\\(|+^$]")
 """What makes a name in transformers' lists a regular expression."""
 BOUNDARY = r"(?:(?<=\.)|(?=\.|$))"
@@ -68,6 +70,7 @@ def gptq(said: Said) -> Found:
     said.must("checkpoint_format", "gptq", "gptq_v2")
     said.must("format", "gptq", "gptq_v2")
     said.must("pack_dtype", "int32")
+    said.must("method", "gptq")
     bits, group = said.integer("bits", 4), said.integer("group_size", 128)
     found = said.format("gptq", bits=bits, group=group)
     modules: list[tuple[str, WeightFormat | None]] = []
@@ -93,7 +96,11 @@ def gptq(said: Said) -> Found:
 def awq(said: Said) -> Found:
     """AWQ: the linear modules of layers, in AutoAWQ's layout; the head always stays (quantizer_awq.py)."""
     said.must("version", "gemm", "GEMM", "exllama", "ipex")
-    said.must("format", "gemm", "GEMM")
+    for layout in ("format", "checkpoint_format"):
+        said.must(layout, "gemm", "GEMM")
+    said.must("pack_dtype", "int32")
+    said.must("method", "awq")
+    said.must("lm_head", False)
     bits = said.integer("bits", said.integer("w_bit", 4))
     group = said.integer("group_size", said.integer("q_group_size", 128))
     found = said.format("awq", bits=bits, group=group)
@@ -133,8 +140,11 @@ def modelopt(said: Said) -> Found:
     cache = said.settings.get("kv_cache_quant_algo", said.settings.get("kv_cache_scheme"))
     kv_dtype = cache_of(cache, "kv_cache_quant_algo")
     algorithm = said.settings.get("quant_algo")
-    if algorithm is None and said.settings.get("config_groups") is not None:
-        return attrs.evolve(compressed_tensors(said), kv_dtype=kv_dtype)
+    groups = said.settings.get("config_groups")
+    several = isinstance(groups, Mapping) and len(groups) > 1 and algorithm != "MIXED_PRECISION"
+    if several or (algorithm is None and groups is not None):
+        wide = attrs.evolve(said, content={**said.content, "dtype": "float32"})  # modelopt's scales
+        return attrs.evolve(compressed_tensors(wide), kv_dtype=kv_dtype)
     skip = said.names("exclude_modules") + said.names("ignore")
     if algorithm is None:
         return Found(None, kv_dtype)
@@ -167,10 +177,11 @@ def _algorithm(said: Said, algorithm: Any, settings: Mapping[str, Any]) -> Weigh
 
 
 def mlx(said: Said) -> Found:
-    """MLX (mlx.nn.quantize): every linear module and table, and modules with settings of their own or false."""
+    """MLX (mlx.nn.quantize): every linear module and table, and modules with settings of their own or false. Those
+    whose rows are no whole groups stay as they are (mlx_lm/utils.py, quantize_model)."""
     whole = _mlx(said, said.settings)
     modules = tuple(
-        (name, None if own is False else _mlx(said, {**said.settings, **own}))
+        (name, None if own is False else _mlx(said, {**said.settings, **_of_a_module(name, own)}))
         for name, own in said.settings.items()
         if own is False or isinstance(own, Mapping)
     )
@@ -178,7 +189,15 @@ def mlx(said: Said) -> Found:
     arrays = ("mlp.gate",) if said.content.get("n_routed_experts") is not None else ()
     names = sorted({found.name for _, found in modules if found is not None and found.name != whole.name})
     kinds = (LAYERS, OTHERS, ROUTERS, EMBEDDINGS)
-    return Found(WeightPlan(whole, modules, arrays, kinds, mixed([whole.name, *names])))
+    return Found(WeightPlan(whole, modules, arrays, kinds, mixed([whole.name, *names]), fitting=True))
+
+
+def _of_a_module(name: str, own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the settings of one module. Raises ConfigError for one that is not known."""
+    strange = next((key for key in own if key not in MLX), None)
+    if strange is not None and own[strange] not in (None, False):
+        raise ConfigError(f"{name} has the setting {brief(strange)}, which is not known; known: {', '.join(MLX)}")
+    return own
 
 
 def _mlx(said: Said, settings: Mapping[str, Any]) -> WeightFormat:
@@ -210,7 +229,7 @@ METHODS: Mapping[str, Method] = {
     "gptq": Method(
         gptq,
         _keys(
-            "bits group_size lm_head dynamic checkpoint_format format pack_dtype modules_in_block_to_quantize "
+            "bits group_size lm_head dynamic checkpoint_format format method pack_dtype modules_in_block_to_quantize "
             "modules_to_not_convert"
         ),
         _keys(
@@ -218,13 +237,16 @@ METHODS: Mapping[str, Method] = {
             "model_file_base_name is_marlin_format model_seqlen block_name_to_quantize dataset tokenizer batch_size "
             "module_name_preceding_first_block pad_token_id use_cuda_fp16 use_exllama exllama_config disable_exllama "
             "max_input_length cache_block_outputs backend meta hyb_act act_group_aware quantizer uniform mse v2 "
-            "awq_gemm_checkpoint"
+            "awq_gemm_checkpoint pack_impl offload_to_disk v2_alpha failsafe fallback mock_quantization gptaq foem"
         ),
         ("desc_act", "damp_percent"),
     ),
     "awq": Method(
         awq,
-        _keys("bits w_bit group_size q_group_size version format modules_to_not_convert"),
+        _keys(
+            "bits w_bit group_size q_group_size version format checkpoint_format pack_dtype method lm_head "
+            "modules_to_not_convert"
+        ),
         _keys(
             "zero_point do_fuse fuse_max_seq_len modules_to_fuse backend exllama_config sym desc_act pack_method "
             "true_sequential quantizer meta"
@@ -256,6 +278,6 @@ METHODS: Mapping[str, Method] = {
         _keys("quantization_status global_compression_ratio transform_config run_compressed use_optimized_inference"),
         ("config_groups",),
     ),
-    "mlx": Method(mlx, _keys("bits group_size mode"), marks=("bits", "group_size"), modules=True),
+    "mlx": Method(mlx, frozenset(MLX), marks=("bits", "group_size"), modules=True),
 }
 """The methods by the names that files give them, those without a name by their marks, in this order."""

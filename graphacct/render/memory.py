@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import same
 from graphacct.execution.kernels import BACKWARD, RECOMPUTE
-from graphacct.footprint.fits import Fit
+from graphacct.footprint.device_fit import Fit
 from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
@@ -136,7 +136,7 @@ def timeline(memory: Memory) -> list[dict[str, Any]]:
 
 def answer(fit: Fit) -> dict[str, Any]:
     """Returns whether it fits, as plain values."""
-    return {"budget": fit.budget, "fits": fit.fits, "headroom": fit.headroom}
+    return {"budget": fit.capacity, "fits": fit.fits, "headroom": fit.headroom_bytes}
 
 
 def to_text(memory: Memory) -> str:

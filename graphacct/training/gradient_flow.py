@@ -21,7 +21,7 @@ import attrs
 from graphacct.dims import Dim, maximum, same
 from graphacct.errors import blame
 from graphacct.graph.graph import Graph, Node, Parameter
-from graphacct.graph.places import Place
+from graphacct.graph.places import TOP, Place
 from graphacct.graph.walk import BlockEnd, BodyEnd, Event, Result, Run, runs
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
@@ -92,6 +92,8 @@ def node_gradients(
             step.run(event)
         elif isinstance(event, BlockEnd):
             step.stack(event)
+    for result in starts(events, graph):
+        step.start(result)
     step.add_up()
     return step.nodes
 
@@ -101,10 +103,7 @@ def reached(events: Sequence[Event], graph: Graph) -> set[Result]:
 
     Gradients arrive from the end, so the runs are read from the last to the first.
     """
-    end = events[-1]
-    assert isinstance(end, BodyEnd)  # the graph's own, which is the last event
-    starts = gradient_starts([value.spec for value in graph.outputs])
-    found = {end.values[graph.outputs[index].name] for index in starts}
+    found = set(starts(events, graph))
     for event in reversed(events):
         if isinstance(event, BlockEnd):
             for stacked, results in event.stacks:
@@ -117,6 +116,14 @@ def reached(events: Sequence[Event], graph: Graph) -> set[Result]:
                 if isinstance(operand, Result) and operand.value.spec.dtype in FLOATING
             )
     return found
+
+
+def starts(events: Sequence[Event], graph: Graph) -> Iterable[Result]:
+    """Returns the outputs that gradients start at, each once."""
+    end = events[-1]
+    assert isinstance(end, BodyEnd)  # the graph's own, which is the last event
+    indices = gradient_starts([value.spec for value in graph.outputs])
+    return dict.fromkeys(end.values[graph.outputs[index].name] for index in indices)
 
 
 def reached_times(graph: Graph, node: Node) -> Dim:
@@ -203,6 +210,11 @@ class _GradientFlow:
                 self._share(operand, run)
             else:
                 self._use(operand, run.place)
+
+    def start(self, result: Result) -> None:
+        """Records the gradient that starts at an output: one more, if other nodes use it too."""
+        if result in self.makers:
+            self._use(result, TOP)
 
     def stack(self, end: BlockEnd) -> None:
         """Records what a block stacks."""

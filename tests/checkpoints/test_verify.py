@@ -227,7 +227,9 @@ def test_a_header_begins_with_a_brace(tmp_path: Path) -> None:
 def test_three_elements_of_four_bits_are_no_whole_number_of_bytes(tmp_path: Path) -> None:
     """3 · 4 = 12 bits."""
     content = {"a": {"dtype": "F4", "shape": [3], "data_offsets": [0, 2]}}
-    with pytest.raises(ReadError, match="has 2 bytes by its data_offsets and 12 bits, no whole number of bytes, by its"):
+    with pytest.raises(
+        ReadError, match="has 2 bytes by its data_offsets and 12 bits, no whole number of bytes, by its"
+    ):
         tensors(raw(tmp_path / "bad.safetensors", content, bytes(2)))
 
 

@@ -66,6 +66,7 @@ REQUESTS: list[tuple[str, list[str], int, list[str]]] = [
         ["--seq-len 2000", "1024", "--set n_positions"],
     ),
     ("image of three sides", ["report", "gpt2", "--image-size", "3x3x3"], 2, ["'3x3x3'", "224x192"]),
+    ("image with a comma", ["report", "vit", "--image-size", "224,224"], 2, ["'224,224'", "224x192"]),
     ("image for a language model", ["report", "gpt2", "--image-size", "8"], 1, ["gpt2 has no image_size", "seq_len"]),
     ("adapters without a rank", ["report", "gpt2", "--lora", "*.c_attn"], 1, ["'*.c_attn'", "RANK:GLOB"]),
     ("adapters of no rank", ["params", "gpt2", "--lora", "0:*.c_attn"], 1, ["'0:*.c_attn'", "positive integer"]),

@@ -78,6 +78,11 @@ def test_list_devices(run: Any) -> None:
         (["--on", ""], 1, "--on is '', which names no device: write --on h100,a100-80gb or --on all"),
         (["--on", "none.toml"], 1, "cannot read the devices of 'none.toml': No such file or directory"),
         (["--on", "h100,24GiB"], 2, "--on takes devices, and 24GiB is a size of memory: ask with --fits 24GiB"),
+        (
+            ["--convention", "matmul"],
+            2,
+            "no such option '--convention': it belongs to graphacct report and graphacct draw",
+        ),
         (["--on", "h100", "--fits", "24GB"], 2, "--on answers for devices, --fits for one memory: leave --fits out"),
         (["--on", "h100", "--max-batch"], 2, "--on gives the largest sizes for each device: leave --max-batch out"),
         (["--on", "h100", "--timeline"], 2, "--on shows devices in place of the parts: leave --timeline out"),

@@ -145,7 +145,7 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
     """A missing file in a folder that exists, or one that ends in .json, is a missing file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models").mkdir()
-    for name in ("models/qwen3", "Qwen/config.json", "a/b/c"):
+    for name in ("models/qwen3", "Qwen/config.json", "a/b/c", "qwen3-8b-q4_k_m.gguf", "Qwen/qwen3-8b.gguf"):
         with pytest.raises(ReadError, match="no such file"):
             graphacct.build(name)
 
@@ -173,6 +173,11 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
         ("qwen2.5:7b-instruct-q4_K_M", "qwen2.5-7b"),
         ("Qwen3-4B-Thinking-2507-FP8", "qwen3-4b"),
         ("command-r+", "command-r-plus"),
+        ("gtp2", "gpt2"),
+        ("optt-1.3b", "opt-1.3b"),
+        ("qwn2.5-7b", "qwen2.5-7b"),
+        ("istral-7b", "mistral-7b"),
+        ("mpt-7b", None),
         ("mt5-base", None),  # 582 M parameters, for its vocabulary; t5-base has 223 M
         ("xlm-roberta-base", None),
         ("bert-base-multilingual-cased", None),

@@ -98,6 +98,13 @@ def test_a_key_of_no_cost_has_the_values_at_which_that_holds() -> None:
         ("n_heads", "num_attention_heads"),
         ("num_heads", "num_attention_heads"),
         ("n_vocab", "vocab_size"),
+        ("layer_num", "num_hidden_layers"),
+        ("hidden_layers", "num_hidden_layers"),
+        ("attention_head_num", "num_attention_heads"),
+        ("hidden_units", "hidden_size"),
+        ("vocabulary", "vocab_size"),
+        ("intermediateDim", "intermediate_size"),
+        ("head_size", ""),  # a width, which this family does not have; no count of heads
         ("frobnicate", ""),
         ("layer_scale", ""),
         ("num_hidden_groups", ""),
@@ -106,6 +113,23 @@ def test_a_key_of_no_cost_has_the_values_at_which_that_holds() -> None:
 def test_which_size_a_key_stands_for(key: str, size: str) -> None:
     """Other libraries' spellings, other ways to write words, and slips of a letter or two; no other word."""
     assert stands_for(key, SIZES) == size
+
+
+@pytest.mark.parametrize(
+    ("key", "sizes", "size"),
+    [
+        ("n_ead", ("n_embd", "n_head", "n_layer"), "n_head"),
+        ("n_emb", ("n_embd", "n_head", "n_layer"), "n_embd"),
+        ("dims", ("dim", "n_heads"), "dim"),
+        ("depth", ("depths", "num_hidden_layers"), "depths"),
+        ("hidden_size", ("hidden_sizes", "embedding_size"), "hidden_sizes"),
+        ("visoin_config", ("vision_config", "text_config"), "vision_config"),
+        ("r_ff", ("d_ff", "d_kv"), ""),
+    ],
+)
+def test_short_names_and_plurals(key: str, sizes: tuple[str, ...], size: str) -> None:
+    """A letter less in a short name, an s more or less, and objects that hold sizes."""
+    assert stands_for(key, sizes) == size
 
 
 def test_edits() -> None:
@@ -326,7 +350,10 @@ def test_a_known_class_under_an_unknown_type(tmp_path: Path) -> None:
     result = run("report", file(tmp_path, content))
     assert result.exit_code == 1
     assert "no architecture reads model_type 'mammoth'" in result.stderr
-    assert "its class LlamaForCausalLM is of llama: --set model_type=llama reads it as that" in result.stderr
+    assert "its class LlamaForCausalLM is of llama: --set model_type=llama reads it as that, with that" in result.stderr
+    short = {key: value for key, value in content.items() if key != "vocab_size"}
+    assert "for what the file does not give: vocab_size, " in run("report", file(tmp_path, short)).stderr
+    file(tmp_path, content)
     for command in ("report", "memory", "params"):
         result = run(command, str(tmp_path), "--set", "model_type=llama", "--format", "json")
         assert result.exit_code == 0, result.stderr

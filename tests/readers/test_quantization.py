@@ -232,7 +232,7 @@ def test_the_header_says_it(tmp_path: Path) -> None:
         (ct({"num_bits": 3, "type": "int"}), "3 bits of int, strategy tensor, format None is not known"),
         (
             {"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": {}, "targets": ["Conv2d"]}}},
-            "3 bits|8 bits of int, strategy tensor",
+            "config_groups.a has the target 'Conv2d', a class that is not known",
         ),
         ({"quant_method": "gptq", "bits": 4, "dynamic": {"-:(": {}}}, "'re:(' is no regular expression"),
         (

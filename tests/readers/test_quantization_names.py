@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct.errors import ConfigError
+from graphacct.errors import ConfigError, ReadError
 
 SIZES: dict[str, Any] = {
     "vocab_size": 1000,
@@ -31,6 +31,7 @@ QWEN = {
 }
 ATTENTION = 2 * 256 * 256 + 2 * 128 * 256
 """The elements of a layer's q, o, k and v."""
+STATIC = {"dynamic": False}
 FP8 = {"num_bits": 8, "type": "float", "strategy": "tensor"}
 
 
@@ -113,6 +114,13 @@ def test_modules_that_the_model_does_not_have() -> None:
     assert left.not_understood == ()
 
 
+def test_any_expert_is_not_one_of_many() -> None:
+    """An expression that takes any number tells no experts apart, however many there are."""
+    model = {**QWEN, "num_experts": 100_000}
+    for name in (r"re:.*experts\.\d+\.frob", r"re:.*experts\.[0-9]+\.frob", "*.experts.*.frob"):
+        assert stored(model, ct(name)).total["param_bytes"] == stored(model, ct()).total["param_bytes"]
+
+
 def only(target: str) -> dict[str, Any]:
     return {**ct(), "config_groups": {"g": {"targets": [target], "weights": FP8}}}
 
@@ -134,6 +142,12 @@ def only(target: str) -> dict[str, Any]:
             ct("re:.*experts.*up_proj"),
             "'model.layers.0.mlp.experts.0.gate_proj' in fp8:scale=bfloat16 and "
             "'model.layers.0.mlp.experts.0.up_proj' in its dtype",
+        ),
+        (LLAMA, ct(*(f"*a{index}*" for index in range(2049))), "2,049 globs and regular expressions name modules"),
+        (
+            {**QWEN, "num_experts": 2000},
+            ct(r"re:.*experts\.[13]\.w2"),
+            r"the pattern 're:.*experts\\.[13]\\.w2' may tell 2,000 experts apart, and 1,024 is the most",
         ),
         (QWEN, ct(r"re:.*experts\.[13]\.w2"), "'model.layers.0.mlp.experts.1.down_proj' in its dtype"),
     ],
@@ -167,3 +181,63 @@ def test_a_gate_of_one_output_stays() -> None:
     settings = {"quant_method": "awq", "bits": 4, "group_size": 128}
     # 128 elements: 64 bytes, 2 of a scale, a half of a zero point
     assert stored(model, settings).total["param_bytes"] == plain(model) - 2 * matrices + matrices * 133 // 256
+
+
+def test_rows_that_mlx_leaves() -> None:
+    """down_proj has 544 inputs, 8 and a half groups of 64: it stays in 16 bits, as mlx_lm leaves it. All else has 36
+    bytes for each 64 elements, norms apart."""
+    model = {**LLAMA, "intermediate_size": 544}
+    left, norms = 2 * 256 * 544, 5 * 256
+    size = (plain(model) // 2 - left - norms) * 36 // 64 + 2 * (left + norms)
+    assert stored(model, {"group_size": 64, "bits": 4}).total["param_bytes"] == size
+    with pytest.raises(ConfigError, match="its 544 inputs are no whole number of blocks of 64"):
+        graphacct.account(model, seq_len=4, weights="mlx:4")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"group_size": 16, "bits": 4, "mode": "nvfp4", "model.layers.0.mlp": {"global_scale": True}},
+            "model.layers.0.mlp has the setting 'global_scale', which is not known; known: bits, group_size, mode",
+        ),
+        ({"quant_method": "awq", "bits": 4, "checkpoint_format": "gemv"}, "checkpoint_format 'gemv' is not known"),
+        ({"quant_method": "awq", "bits": 4, "lm_head": True}, "lm_head True is not known; known: False"),
+        ({"quant_method": "gptq", "bits": 4, "method": "qqq"}, "method 'qqq' is not known; known: gptq"),
+    ],
+)
+def test_settings_that_store_something_else(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        stored(LLAMA, settings)
+    assert message in str(caught.value)
+
+
+def test_groups_of_modelopt() -> None:
+    """Several groups are read as such, whatever the algorithm of the whole is called: q_proj in FP8 with two scales of
+    4 bytes, and up_proj in NVFP4 with two."""
+    eight, four = {"num_bits": 8, "type": "float"}, {"num_bits": 4, "type": "float", "group_size": 16}
+    groups = {
+        "a": {"targets": ["model.layers.0.self_attn.q_proj"], "weights": eight, "input_activations": STATIC},
+        "b": {"targets": ["model.layers.1.mlp.up_proj"], "weights": four, "input_activations": STATIC},
+    }
+    settings = {"quant_method": "modelopt", "quant_algo": "NVFP4", "config_groups": groups, "ignore": ["lm_head"]}
+    q, up = 256 * 256, 256 * 512
+    assert stored(LLAMA, settings).total["param_bytes"] == plain(LLAMA) - q + 8 - 2 * up + up * 9 // 16 + 8
+
+
+def test_a_text_model_in_a_file_of_a_larger_one() -> None:
+    """The way out of a family that nobody reads takes the settings of quantization along; such a file is read."""
+    outer = {"model_type": "frob_vl", "text_config": LLAMA, "quantization_config": ct("language_model.lm_head")}
+    with pytest.raises(ReadError) as caught:
+        graphacct.account(outer)
+    assert "save that object, with the file's quantization_config in it, as a config.json of its own" in str(
+        caught.value
+    )
+    assert stored(LLAMA, ct("language_model.lm_head")).workload["weights"] == "fp8:scale=bfloat16"
+
+
+def test_the_cache_by_vllms_names() -> None:
+    """`fp8_e4m3` and `fp8_e5m2` are a byte for each of 2 layers' keys and values of 4 heads of 32."""
+    for name in ("fp8", "fp8_e4m3", "fp8_e5m2"):
+        report = graphacct.account(LLAMA, phase="decode", cache_len=3, kv_dtype=name)
+        assert report.total["kv_bytes_per_token"] == 2 * 2 * 4 * 32

@@ -37,9 +37,13 @@ def stored(settings: dict[str, Any]) -> graphacct.Report:
     return graphacct.account({**LLAMA, "quantization_config": settings}, seq_len=4)
 
 
-def ct(weights: dict[str, Any], stored_as: str | None = None, **more: Any) -> dict[str, Any]:
-    group = {"targets": ["Linear"], "weights": weights}
-    said = {"quant_method": "compressed-tensors", "config_groups": {"g": group}, "ignore": ["lm_head"], **more}
+STATIC = {"num_bits": 8, "type": "int", "strategy": "tensor", "dynamic": False, "symmetric": False}
+
+
+def ct(weights: dict[str, Any], stored_as: str | None = None, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One group's settings. The sizes that follow are those that compressed-tensors 0.20 stores (compress_model)."""
+    group = {"targets": ["Linear"], "weights": weights, "input_activations": inputs}
+    said = {"quant_method": "compressed-tensors", "config_groups": {"g": group}, "ignore": ["lm_head"]}
     return said if stored_as is None else {**said, "format": stored_as}
 
 
@@ -79,6 +83,17 @@ def test_an_order_of_inputs_that_is_stored(order: object) -> None:
             ct({"num_bits": 8, "type": "float", "strategy": "group", "group_size": 32}, "mxfp8-quantized"),
             WHOLE * 33 // 32 + OTHERS,
             "mxfp8",
+        ),
+        # a scale of each matrix of int8, with one of its inputs and their zero point; or a scale of each output
+        (
+            ct({**W8, "type": "int", "strategy": "tensor"}, "int-quantized", STATIC),
+            WHOLE + (2 + 2 + 1) * 21 + OTHERS,
+            "int8:scale=bfloat16:tensor:static:zero",
+        ),
+        (
+            ct({**W8, "type": "int"}, "int-quantized", STATIC),
+            WHOLE + 2 * ROWS + (2 + 1) * 21 + OTHERS,
+            "int8:scale=bfloat16:static:zero",
         ),
         ({"quant_method": "awq", "bits": 4, "group_size": -1}, WHOLE // 2 + ROWS * 5 // 2 + OTHERS, "awq:4:group=-1"),
     ],

@@ -50,6 +50,8 @@ def counted(graph):
                 key = (weight, operand.tied_to or operand.name if weight else operand.name)
                 uses[key] += 1
                 elements[key] = operand.spec.elements
+    uses.update((False, value.name) for value in dict.fromkeys(starts(graph)) if needs[value.name])
+    elements |= {(False, value.name): value.spec.elements for value in graph.outputs}
     extra = {key: (count - 1) * elements[key] for key, count in uses.items()}
     return tuple(sum(flops for (weight, _), flops in extra.items() if weight is kind) for kind in (False, True))
 

@@ -74,3 +74,16 @@ def test_the_last_layer_may_have_what_nothing_reads(repeat):
     assert report.total["step_matmul_flops"] == 384 * (repeat + gradients)
     whole, out = (graphacct.account(item, phase="train").total for item in (graph, graph.unroll()))
     assert whole == out
+
+
+def test_an_output_that_other_nodes_use_gets_one_gradient_more():
+    """a (3, 5) is an output, and so are its sum and its mean: its gradient is ones, and those of both, added up by 2
+    additions for each of 15 elements. Their order decides nothing as long as the first is no loss."""
+    b = Builder("three")
+    a = b.apply("linear", b.input("x", (3, 4)), b.parameter("w", (5, 4)), name="a")
+    parts = [b.apply(name, a, name=name) for name in ("sum", "mean")]
+    graph = b.graph(a, *parts)
+    report = graphacct.account(graph, phase="train")
+    assert report["a"].values["input_grad_flops"] == 2 * 15
+    text = str(graphacct.explain(report, "a", "input_grad_flops"))
+    assert "the gradients of a from its 3 uses, added up: 2 · elements = 2 · 15 = 30" in text

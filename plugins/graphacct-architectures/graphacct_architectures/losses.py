@@ -53,6 +53,7 @@ def next_token(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     padded = b.apply("pad", labels, name="loss_labels_padded", padding=((0, 1),))
     b.hold(padded)
     shifted = b.apply("slice", padded, name="loss_labels_shifted", dim=-1, start=1, length=seq)
+    shifted = b.apply("contiguous", shifted, name="loss_labels_copied")
     targets = b.apply("reshape", shifted, name="loss_targets", shape=(batch * seq,))
     upcast = b.apply("cast", logits, name="loss_logits", dtype="float32")
     rows = b.apply("reshape", upcast, name="loss_rows", shape=(batch * seq, vocabulary))

@@ -37,6 +37,17 @@ def test_the_librarys_own_loss_to_the_byte(run: dict[str, Any], tmp_path: Path) 
         assert found.forward_peak == run["forward_peak"]
 
 
+@pytest.mark.parametrize("seq_len", [1, 5])
+def test_the_labels_are_copied(seq_len: int, tmp_path: Path) -> None:
+    """The library's next-token loss pads the labels and copies those behind the first (`contiguous`), of one token too:
+    3 sequences save 3 · seq_len labels of 8 bytes and no padded ones, beside the float32 logarithms of 60 classes a
+    token and the count of tokens, 4 bytes."""
+    folder = saved(tmp_path, {"model_type": "llama", **SMALL})
+    sizes = {"batch": 3, "seq_len": seq_len, "dtype": "float32", "profile": "torch-eager-cpu"}
+    found = [memory(folder, loss=loss, **sizes).saved_activations for loss in ("cross_entropy", "sum")]
+    assert found[0] - found[1] == 3 * seq_len * (8 + 4 * 60) + 4
+
+
 OWN_SIZE: dict[str, dict[str, int]] = {
     **{family: {"vocab_size": 50000} for family in ("gpt2", "t5", "bart", "clip_text_model")},
     "clip": {"projection_dim": 512},
