@@ -7,17 +7,12 @@ model is. Repetitions differ only at the ends, where the carried values come fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-<<<<<<< HEAD
-from graphacct.decisions import less
-from graphacct.dims import Dim, is_symbol
-=======
 from graphacct.dims import Dim
->>>>>>> main
 from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
@@ -49,11 +44,7 @@ from graphacct.execution.stacking import (
 from graphacct.execution.writing_out import as_read
 from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
-<<<<<<< HEAD
-from graphacct.graph.repetitions import one_by_one, repetitions
 from graphacct.graph.sharing import shared_blocks
-=======
->>>>>>> main
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
@@ -111,7 +102,6 @@ class Trace:
         self._made: dict[Tensor, Place] = {}
         self._starts: dict[Place, int] = {TOP: 0}
         self._parameters: dict[tuple[str, tuple[int, ...], tuple[int, ...]], Storage] = {}
-        self.sharing: Collection[int] = ()
         self._node: Node | None = None
         self._count: Dim = 1
         self._held: list[Storage] = []
@@ -120,12 +110,8 @@ class Trace:
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
         values: Mapping[str, Result] = {}
-<<<<<<< HEAD
-        self.sharing = shared_blocks(graph)
-        for event in runs(graph, self._counts):
-=======
+        self.regions.sharing = shared_blocks(graph)
         for event in runs(graph, self.regions.counts):
->>>>>>> main
             if isinstance(event, Run):
                 self._run(event)
             elif isinstance(event, BlockEnd):
@@ -276,25 +262,6 @@ class Trace:
         self._tensors[result] = tensor
         self._made.setdefault(tensor, result.place)  # an expansion may hand on what it got
 
-<<<<<<< HEAD
-    def _counts(self, block: Block, place: Place) -> Sequence[Dim]:
-        """Returns how many repetitions each scheduled one stands for.
-
-        Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
-        that all repetitions are alive at once and none equals the next. So is every one that shares parameters with
-        another block's: the parts of their gradients wait from one block to the other.
-        """
-        if self.regions.go_across(block, place):
-            return one_by_one(block, "is recomputed as a whole", "recompute other nodes")
-        if id(block) in self.sharing:
-            return one_by_one(block, "shares parameters with another block", "ask for a forward report")
-        counts = repetitions(block)
-        if is_symbol(block.repeat):  # a block that repeats less often has no such ends
-            less(len(counts) - 1, block.repeat, assumed=True)
-        return counts
-
-=======
->>>>>>> main
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.
 

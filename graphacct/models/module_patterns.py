@@ -8,7 +8,7 @@ same projection of all experts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import translate
 from functools import cached_property
 
@@ -110,18 +110,10 @@ class Patterns:
         self.used.add(least)
         return least
 
-<<<<<<< HEAD
-    def experts(self, count: int) -> Sequence[int]:
-        """Returns the experts of `count` that the patterns may tell apart: those that they name, and one other."""
-        if self._some_experts:
-            return range(count)
-        named = self._named_experts
-=======
     @cached_property
     def _named(self) -> list[int]:
         """The experts that plain names have, and the first that none has."""
         named = {int(found) for text in self._plain for found in ONE_EXPERT.findall(text)}
->>>>>>> main
         other = next(index for index in range(len(named) + 1) if index not in named)
         return sorted((*named, other))
 
@@ -138,15 +130,6 @@ class Patterns:
                     )
                 return range(count)
         return [index for index in self._named if index < count]
-
-    @cached_property
-    def _some_experts(self) -> bool:
-        """Whether a pattern has signs where an expert's index goes."""
-        return any(SOME_EXPERTS.search(text) for _, text, _ in self._signs)
-
-    @cached_property
-    def _named_experts(self) -> Set[int]:
-        return {int(found) for text in self._plain for found in ONE_EXPERT.findall(text)}
 
 
 def matches(text: str, module: str) -> bool:

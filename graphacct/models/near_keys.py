@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Collection, Mapping, Sequence
-from functools import cache, lru_cache
-=======
 import re
 from collections.abc import Collection, Mapping
->>>>>>> main
+from functools import lru_cache
 
 SPELLINGS = """
 hidden_size d_model n_embd n_embed dim model_dim embed_dim embedding_dim d_embed emb_dim embedding_size width
@@ -62,14 +58,10 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     for spelling in (own, f"{own}s", own.removesuffix("s")):
         if spelling in plain:
             return plain[spelling]
-<<<<<<< HEAD
-    groups = [group for group, plainly in _groups() if own in plainly]
-=======
     lines = SPELLINGS.replace("\n    ", " ").split("\n")
     groups = [group for group in map(str.split, lines) if own in map(_plain, group)]
     if not groups and (core := _core(key)):
         groups = [group for group in map(str.split, lines[::-1]) if any(_alike(core, _core(name)) for name in group)]
->>>>>>> main
     # hidden_dim is the width of the model or of its feed-forward network: the latter in Meta's and Mistral's files
     for group in reversed(groups):
         for name in group:
@@ -78,6 +70,7 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     return slip(own, plain)
 
 
+@lru_cache(1_000)
 def _core(key: str) -> tuple[str, frozenset[str]] | None:
     """Returns what a key counts or measures: whether it says that it is a count or an extent, and its other words.
 
@@ -126,13 +119,6 @@ def edits(one: str, other: str, most: int) -> int:
         if min(row) > most:
             return most + 1
     return min(last[-1], most + 1)
-
-
-@cache
-def _groups() -> Sequence[tuple[Sequence[str], Collection[str]]]:
-    """Returns the lines of spellings, each as it is written and plainly."""
-    lines = SPELLINGS.replace("\n    ", " ").split("\n")
-    return [(group, set(map(_plain, group))) for group in map(str.split, lines)]
 
 
 @lru_cache(1_000)
