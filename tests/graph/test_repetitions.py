@@ -43,7 +43,7 @@ def test_a_repetition_that_stands_for_many(graph, profile, in_place, data):
     names = [node.name for node in graph.walk()]
     again = RecomputePlan(frozenset(data.draw(st.lists(st.sampled_from(names), max_size=6), label="run again")))
     one = figures(graph, profile, again, in_place)
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph, profile, again, in_place) == one
 
 
@@ -72,7 +72,7 @@ def test_gradients_of_what_is_stacked_twice_meet_for_each_repetition(times, in_p
     assert sum(row.repeat for row in rows if row.operator == "add") == (times - 1) + (times - 2), (
         "the two parts, and with them what the next product gives"
     )
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph, in_place=in_place) == one
 
 
@@ -92,7 +92,7 @@ def test_a_block_inside_what_is_run_again():
     graph = b.graph(b.repeat("layers", 2, layer, x))
     again = RecomputePlan(frozenset(["layers.*.steps.*.act"]))
     one = figures(graph, recompute=again)
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph, recompute=again) == one
 
 
@@ -111,7 +111,7 @@ def test_a_models_layers(layers, recompute):
     overrides = {**TINY["gpt2"], "n_layer": layers}
     options = {"seq_len": 16, "batch": 2, "recompute": recompute, "set": overrides}
     one = memory("gpt2", **options)
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         all_ = memory("gpt2", **options)
     for part in ("forward_peak", "backward_peak", "peak", "fresh_peak", "total"):
         assert getattr(one, part) == getattr(all_, part), part
@@ -140,7 +140,7 @@ def test_a_gradient_that_reaches_every_second_repetition(times):
     assert one[3] == [4 + 4 + 4 + 4 * ((times + 1) // 2)], (
         "the loss, its gradient, that of the last product to go back, and that of w for every second product"
     )
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph) == one
 
 
