@@ -203,7 +203,7 @@ class Trace:
         """Records one kernel and returns its outputs; `copy_of` is the parameter that it copies to another dtype."""
         assert self._node is not None
         application = operator.apply([operand.spec for operand in operands], attributes)
-        flows = any(operand.needs_grad for operand in operands)
+        flows = any(operand.needs_grad for operand in operands) and not operator.stops_gradient
         kept = self._kept(operator, operands, attributes) if application.in_place and flows else None
         outputs = []
         for spec in application.outputs:
@@ -233,9 +233,8 @@ class Trace:
         if not any(item.kind == OPERAND and item.index == 0 for item in saved):
             return None
         copy = Tensor(x.spec, self._storage(x.spec, ACTIVATION), False)
-        parts: tuple[Any, ...] = (self._node, None, (x,), (copy,), {}, None)
         name, region = self.profile.names.keep, self.regions.of(self._node, self.place)
-        self.calls.append(KernelCall(*parts, count=self._count, region=region, name=name))
+        self.calls.append(KernelCall(self._node, None, (x,), (copy,), {}, None, self._count, region, name=name))
         return copy
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
