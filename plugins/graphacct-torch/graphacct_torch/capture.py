@@ -54,6 +54,7 @@ class Captured:
         inputs: The inputs that it was given, in order.
         outputs: The tensors that it returned, in order.
         tensors: The parameters and buffers by their paths, all names of a tied one included.
+        frozen: The parameters that the module does not train, by path.
         graded: The numbers of the outputs that need a gradient.
         wholes: The functions whose calls are one operator together, because the user states their cost.
     """
@@ -63,6 +64,7 @@ class Captured:
     outputs: tuple[TensorRecord, ...]
     tensors: Mapping[str, TensorRecord]
     wholes: tuple[WholeRecord, ...] = ()
+    frozen: frozenset[str] = frozenset()
     graded: frozenset[int] = frozenset()
 
 
@@ -97,7 +99,17 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
             ) from error
         finally:
             RECORDING.reset(token)
-    return Captured(tuple(recorder.calls), recorder.inputs, outputs, recorder.tensors, tuple(recorder.wholes), graded)
+    named = fake.module.named_parameters(remove_duplicate=False)
+    frozen = frozenset(name for name, parameter in named if not parameter.requires_grad)
+    return Captured(
+        tuple(recorder.calls),
+        recorder.inputs,
+        outputs,
+        recorder.tensors,
+        tuple(recorder.wholes),
+        frozen,
+        graded,
+    )
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ y.sum(), top.sum()     y is version 1, and top is taken of it again
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from graphacct_torch.calls import CallRecord, TensorRecord
 from graphacct_torch.views import Standing
@@ -69,15 +69,28 @@ def alike(tensor: TensorRecord, whole: TensorRecord) -> bool:
     return tensor is whole or (tensor.shape, tensor.strides, tensor.offset) == layout
 
 
-def clones_of_autograd(calls: list[CallRecord]) -> Iterator[int]:
-    """Yields the positions of the copies that autograd makes of what an operation overwrites, for its gradient.
+def calls_of_autograd(calls: Sequence[CallRecord], outputs: Iterable[TensorRecord]) -> Iterator[int]:
+    """Yields the positions of the calls that autograd makes beside an operation in place, for the gradients.
 
-    graphacct makes them itself, where the gradient is computed. Such a copy comes right before the operation, and no
-    call of the forward pass reads it.
+    It copies what the operation overwrites; graphacct does so itself, where the gradient is computed. And it takes
+    views again of what was written. No call of the forward pass reads such a copy or view.
     """
-    read = {operand.index for call in calls for operand in call.operands}
-    for call, following in zip(calls, calls[1:], strict=False):
-        if call.name == "aten.clone.default" and call.grads:
-            written = following.written
-            if written is not None and call.operands[0] is written and call.outputs[0].index not in read:
-                yield call.position
+    read = {tensor.index for tensor in outputs}
+    written: TensorRecord | None = None
+    for call in reversed(calls):
+        operands = call.operands
+        if call.name == "aten.clone.default":
+            mere = call.grads and written is not None and operands[0] is written
+        else:
+            mere = is_view(call) and call.written is None
+        if mere and not any(tensor.index in read for tensor in call.outputs):
+            yield call.position
+        else:
+            read.update(operand.index for operand in operands)
+        written = call.written
+
+
+def is_view(call: CallRecord) -> bool:
+    """Whether all that a call returns lies in the storage of an operand."""
+    stored = {operand.storage.index for operand in call.operands}
+    return bool(call.outputs) and all(output.storage.index in stored for output in call.outputs)
