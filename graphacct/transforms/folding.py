@@ -1,0 +1,299 @@
+"""Folding: the layers of a graph that repeat become blocks, so that each is described once. `unroll` is the way back.
+
+Layers are found by the indices in the names of nodes (`layers.3.attn`, `layer_lists.py`) and have to be equal in all
+else: operators, attributes, shapes, dtypes, strides, parameters, what is held, and how they hand values on
+(`layer_run.py`). What is used of them later has to leave the block as what it carries or stacks up.
+
+    fold(graph).unroll() == graph
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from graphacct.graph import fold
+from graphacct.graph.graph import Block, Graph, Node, Operand, Parameter, Value, value_names
+from graphacct.graph.unroll import beside, stacked
+from graphacct.operators.operator import Operator
+from graphacct.transforms.flat_level import FlatLevel, Wire
+from graphacct.transforms.layer_holds import Holds, Source, holds
+from graphacct.transforms.layer_lists import Lists
+from graphacct.transforms.layer_names import Form
+from graphacct.transforms.layer_run import Carried, Run
+
+
+def folded(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
+    """Returns the graph with equal layers in a row as blocks, also layers inside layers.
+
+    What is a block already stays as it is, and so do layers that are not equal, or of which something is used later
+    that a block does not return. No figure changes. The time grows with the number of nodes.
+    """
+    return _Folding(operators, set()).graph(graph, 0)
+
+
+@attrs.frozen(eq=False)
+class _Plan:
+    """A run that becomes a block.
+
+    Attributes:
+        name: The block's name.
+        start: The index of its first repetition; None where names say the first index themselves (`*+3`).
+        stacks: What each stacked result is in a repetition.
+        gathers: The nodes that stack the results up in the graph written out.
+    """
+
+    run: Run
+    name: str
+    start: int | None
+    holds: Holds
+    stacks: tuple[Source, ...]
+    gathers: tuple[int, ...]
+
+    @property
+    def end(self) -> int:
+        return self.run.end + len(self.gathers)
+
+
+class _Folding:
+    def __init__(self, operators: Mapping[str, Operator], names: set[str]) -> None:
+        self._operators = operators
+        self._names = names  # of blocks and of nodes in them
+
+    def graph(self, graph: Graph, blocks: int) -> Graph:
+        """Returns a graph that stands inside so many blocks, folded."""
+        level = FlatLevel(graph, self._operators, blocks)
+        self._names.update(node.name for node in graph.nodes)
+        plans = Lists(level, lambda run, stop: self._plan(level, run, stop)).found()
+        if not plans:
+            return graph
+        now: dict[Wire, Value] = {}
+        nodes: list[Node | Block] = []
+        index = 0
+        for plan in plans:
+            nodes += [_rewired(level, each, now) for each in range(index, plan.run.start)]
+            nodes.append(self._block(level, plan, now))
+            index = plan.end
+        nodes += [_rewired(level, each, now) for each in range(index, len(graph.nodes))]
+        explained = {wire for plan in plans for wire in plan.holds.explained}
+        held = {_at(level, now, wire).name: scope for wire, scope in level.held.items() if wire not in explained}
+        outputs = tuple([_at(level, now, level.wires[value.name]) for value in graph.outputs])
+        return attrs.evolve(graph, nodes=tuple(nodes), outputs=outputs, held=held)
+
+    def _plan(self, level: FlatLevel, run: Run, stop: int) -> tuple[_Plan, int] | None:
+        """Returns the block that a run becomes and the index after all that belongs to it; None if it cannot be one."""
+        held = holds(level, run)
+        if held is None:
+            return None
+        best: _Plan | None = None
+        for start in _starts(level, run):
+            name = _block_name(level, run, start)
+            taken = name in self._names or any(name_ in self._names for name_ in _node_names(level, run, start))
+            if taken:
+                continue
+            stacks, gathers = _gathers(level, run, name, start or 0, stop)
+            if _all_gathered(level, run, gathers) and best is None:
+                best = _Plan(run, name, start, held, stacks, gathers)
+        if best is None:
+            return None
+        self._names.add(best.name)
+        self._names.update(_node_names(level, run, best.start))
+        return best, best.end
+
+    def _block(self, level: FlatLevel, plan: _Plan, now: dict[Wire, Value]) -> Block:
+        """Returns the block of a run, and notes as which values its results leave it."""
+        run = plan.run
+        body, entering = _body(level, plan)
+        at = [_at(level, now, wire) for wire in entering]
+        count = sum(carried.back for carried in run.carried)
+        carry, constants = at[:count], at[count:]
+        inner = self.graph(body, level.blocks + 1)
+        block = fold.fold(plan.name, inner, run.repeat, carry, constants, plan.start or 0)
+        place = 0
+        for carried in run.carried:
+            for back in range(carried.back, 0, -1):
+                made, output = carried.made
+                repetition = run.repeat - back
+                now[run.start + repetition * run.size + made, output] = block.outputs[place]
+                place += 1
+        for gather, value in zip(plan.gathers, block.outputs[count:], strict=True):
+            now[gather, 0] = value
+        return block
+
+
+def _at(level: FlatLevel, now: Mapping[Wire, Value], wire: Wire) -> Value:
+    return now.get(wire) or level.value(wire)
+
+
+def _rewired(level: FlatLevel, index: int, now: Mapping[Wire, Value]) -> Node | Block:
+    """Returns a node that stays written out, with what blocks return among its operands."""
+    node, wires = level.graph.nodes[index], level.takes[index]
+    if now.keys().isdisjoint(wires):
+        return node
+    values = [_at(level, now, wire) for wire in wires]
+    if isinstance(node, Block):
+        count = len(node.carry)
+        return attrs.evolve(node, carry=tuple(values[:count]), constants=tuple(values[count:]))
+    return _remembering(attrs.evolve(node, inputs=_operands(node, values)), node)
+
+
+def _operands(node: Node, values: Sequence[Value]) -> tuple[Operand, ...]:
+    left = iter(values)
+    return tuple([operand if isinstance(operand, Parameter) else next(left) for operand in node.inputs])
+
+
+def _remembering(made: Node, node: Node) -> Node:
+    """Returns a node of the same operands' shapes, with the application that the other remembers."""
+    return made if node.application is None else made.applied(node.application)
+
+
+# names
+
+
+def _starts(level: FlatLevel, run: Run) -> list[int | None]:
+    """Returns the ways to write a run's indices: as a block's start and `*`, if all of them are the same, or each by
+    itself, as `*+3`."""
+    found = set()
+    for place, grown in enumerate(run.steps):
+        for form, steps in zip(level.forms[run.start + place], grown, strict=True):
+            found |= {(index, step) for index, step in zip(form.indices, steps, strict=True) if step}
+    first, step = next(iter(found))
+    return [first, None] if len(found) == 1 and step == 1 else [None]
+
+
+def _written(form: Form, steps: Sequence[int], start: int | None) -> str:
+    """Returns a name as the body of a block has it."""
+    for place, step in enumerate(steps):
+        if step:
+            return form.with_star(place, step, form.indices[place] if start is None else 0)
+    return ".".join(form.parts)
+
+
+def _block_name(level: FlatLevel, run: Run, start: int | None) -> str:
+    """Returns the name of the layers, as the first node has it: `layers.*`."""
+    form, steps = level.forms[run.start][0], run.steps[0][0]
+    place = next(place for place, step in enumerate(steps) if step)
+    return ".".join(_written(form, steps, start).split(".")[: form.places[place] + 1])
+
+
+def _node_names(level: FlatLevel, run: Run, start: int | None) -> list[str]:
+    """Returns the names of the nodes of a body."""
+    return [
+        _written(level.forms[run.start + place][0], grown[0], start) for place, grown in enumerate(run.steps)
+    ]
+
+
+# what is stacked up
+
+
+def _gathers(
+    level: FlatLevel, run: Run, block: str, start: int, stop: int
+) -> tuple[tuple[Source, ...], tuple[int, ...]]:
+    """Returns what a block stacks up, and the nodes after the run that stand for it, which writing out names so."""
+    stacks: list[Source] = []
+    gathers: list[int] = []
+    for index in range(run.end, stop):
+        node = level.graph.nodes[index]
+        if not level.gathers[index] or isinstance(node, Block):
+            break
+        source = _stacked(run, level.takes[index])
+        named = f"{beside(block, start)}_{node.operator}_{len(gathers)}"
+        if source is None or node.name != named or node.outputs != (Value(named, stacked(node.values)),):
+            break
+        stacks.append(source)
+        gathers.append(index)
+    return tuple(stacks), tuple(gathers)
+
+
+def _stacked(run: Run, wires: Sequence[Wire]) -> Source | None:
+    """Returns what of a repetition makes up a stack of these values; None if it is no result of each."""
+    if len(wires) != run.repeat:
+        return None
+    if wires[0][0] >= run.start:
+        place, output = wires[0][0] - run.start, wires[0][1]
+        same = all(wire == (run.start + i * run.size + place, output) for i, wire in enumerate(wires))
+        return (place, output) if same and place < run.size else None
+    if all(wire == wires[0] for wire in wires):
+        return (wires[0],)
+    for carried in run.carried:
+        made = [(run.start + i * run.size + carried.made[0], carried.made[1]) for i in range(run.repeat)]
+        if list(wires) == [*carried.first, *made][: run.repeat]:
+            return carried
+    return None
+
+
+def _all_gathered(level: FlatLevel, run: Run, gathers: Sequence[int]) -> bool:
+    """Whether all nodes that gather results of a run are in it, or stand for what it stacks up."""
+    own = set(gathers)
+    return all(
+        run.start <= by < run.end or by in own
+        for index in range(run.start, run.end)
+        for output in range(len(level.graph.nodes[index].outputs))
+        for by in level.gathered.get((index, output), ())
+    )
+
+
+# bodies
+
+
+def _body(level: FlatLevel, plan: _Plan) -> tuple[Graph, list[Wire]]:
+    """Returns a run's first repetition as a body, written out, and what enters it: what is carried, then constants."""
+    run, name = plan.run, plan.name
+    constants = dict.fromkeys([*run.constants, *(source[0] for source in plan.stacks if _is_constant(source))])
+    entering = [wire for carried in run.carried for wire in carried.first]
+    count = len(entering)
+    entering += constants
+    inputs = [
+        Value(f"{name}.{'carry' if i < count else 'constant'}_{i}", level.value(wire).spec)
+        for i, wire in enumerate(entering)
+    ]
+    going: dict[Carried, list[Value]] = {}
+    for carried in run.carried:
+        place = sum(map(len, going.values()))
+        going[carried] = inputs[place : place + carried.back]
+    seen = dict(zip(constants, inputs[count:], strict=True))
+    made: list[tuple[Value, ...]] = []
+
+    def inside(source: Source) -> Value:
+        if isinstance(source, Carried):
+            return going[source][0]
+        if _is_constant(source):
+            return seen[source[0]]
+        return made[source[0]][source[1]]
+
+    nodes: list[Node | Block] = []
+    sources = iter(run.sources)
+    for place, grown in enumerate(run.steps):
+        node = level.graph.nodes[run.start + place]
+        assert isinstance(node, Node)
+        own, *rest = [
+            _written(form, steps, plan.start)
+            for form, steps in zip(level.forms[run.start + place], grown, strict=True)
+        ]
+        parameters = iter(zip(rest[::2], rest[1::2], strict=True))
+        operands: list[Operand] = []
+        for operand in node.inputs:
+            if isinstance(operand, Parameter):
+                written, tied = next(parameters)
+                operands.append(attrs.evolve(operand, name=written, tied_to=tied))
+            else:
+                operands.append(inside(next(sources)))
+        names = value_names(own, len(node.outputs))
+        made.append(tuple([Value(each, value.spec) for each, value in zip(names, node.outputs, strict=True)]))
+        nodes.append(
+            _remembering(attrs.evolve(node, name=own, inputs=tuple(operands), outputs=made[-1]), node)
+        )
+    held = {
+        inside(source).name: ".".join(nodes[until.place].name.split(".")[: until.parts])
+        for source, until in plan.holds.inside
+    }
+    outputs = [
+        value for carried, values in going.items() for value in (*values[1:], made[carried.made[0]][carried.made[1]])
+    ]
+    outputs += [inside(source) for source in plan.stacks]
+    return Graph(name, tuple(inputs), tuple(nodes), tuple(outputs), held=held), entering
+
+
+def _is_constant(source: Source) -> bool:
+    return isinstance(source, tuple) and len(source) == 1

@@ -1,0 +1,130 @@
+"""Where layers repeat: lists of layers, found by the indices in names, and runs of equal ones.
+
+The nodes under `layers.0`, those under `layers.1` and so on are visits of one list, each up to where the next begins.
+Layers that are equal, or that alternate with a period (five local ones and a global one), are equal stretches of
+visits. Outer lists come first: the lists in a repetition are those of its body.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from graphacct.transforms.flat_level import FlatLevel
+from graphacct.transforms.layer_run import Run, Search
+
+MOST_VISITS = 128
+"""The most visits that one repetition may have."""
+MOST_FAILED = 12
+"""The most periods that are tried at one place without success."""
+WORK_PER_NODE = 150
+"""How many nodes may be compared for each node of a graph; runs that are found later than that stay written out."""
+
+Fitted = TypeVar("Fitted")
+
+
+class Lists(Generic[Fitted]):
+    """The runs of a level, found one list after the other."""
+
+    def __init__(self, level: FlatLevel, fit: Callable[[Run, int], tuple[Fitted, int] | None]) -> None:
+        """`fit(run, stop)` returns what becomes of a run and the index after all that belongs to it, which is at most
+        `stop`; None if it cannot be a block."""
+        self._level, self._fit = level, fit
+        self._count = len(level.tokens)
+        self._left = WORK_PER_NODE * self._count
+        self._taken: list[tuple[int, int]] = []
+        self._alike: dict[int, tuple[int, int]] = {}
+
+    def found(self) -> list[Fitted]:
+        """Returns the runs in order of their first nodes."""
+        result: list[tuple[int, Fitted]] = []
+        for visits in _visits(self._level):
+            number = 0
+            while number < len(visits) - 1 and self._left > 0:
+                start, stop = self._free(visits[number])
+                if start != visits[number]:
+                    number = bisect_right(visits, start - 1, number)
+                    continue
+                best = self._best(visits, number, stop)
+                if best is None:
+                    number += 1
+                    continue
+                run, fitted, end = best
+                result.append((run.start, fitted))
+                insort(self._taken, (run.start, end))
+                number = bisect_right(visits, end - 1, number)
+        return [fitted for _, fitted in sorted(result, key=lambda each: each[0])]
+
+    def _free(self, index: int) -> tuple[int, int]:
+        """Returns the first index from one on that is in no run, and where the next run begins."""
+        place = bisect_right(self._taken, (index, self._count + 1))
+        if place and self._taken[place - 1][1] > index:
+            index = self._taken[place - 1][1]
+        return index, self._taken[place][0] if place < len(self._taken) else self._count
+
+    def _best(self, visits: Sequence[int], number: int, stop: int) -> tuple[Run, Fitted, int] | None:
+        """Returns the run from a visit on that leaves the fewest nodes written out."""
+        start, tokens = visits[number], self._level.tokens
+        sizes: list[tuple[int, int]] = []
+        for other in visits[number + 1 : number + 1 + MOST_VISITS]:
+            size = other - start
+            if other + size > stop:
+                break
+            if tokens[start] == tokens[other]:
+                saved = min(self._reach(start, size), stop - other) // size * size
+                if saved:
+                    sizes.append((-saved, size))
+        best: tuple[Run, Fitted, int] | None = None
+        most = failed = 0
+        for saved, size in sorted(sizes):
+            if -saved <= most or self._left <= 0 or failed == MOST_FAILED:
+                break
+            run, fitted = self._try(start, size, stop)
+            if run is not None and fitted is not None and run.size * (run.repeat - 1) > most:
+                most, best = run.size * (run.repeat - 1), (run, *fitted)
+            else:
+                failed += 1
+        return best
+
+    def _try(self, start: int, size: int, stop: int) -> tuple[Run | None, tuple[Fitted, int] | None]:
+        """Returns the run of a size from a node on, and what becomes of it; without its last repetition if that is held
+        or gathered in another way than the others."""
+        search = Search(self._level, start, size, stop)
+        run = search.run()
+        fitted = None if run is None else self._fit(run, stop)
+        if run is not None and fitted is None and run.repeat > 2:
+            run = search.run(run.repeat - 1)
+            fitted = None if run is None else self._fit(run, stop)
+        self._left -= search.work
+        return run, fitted
+
+    def _reach(self, start: int, size: int) -> int:
+        """Returns how many nodes in a row from one on are alike with those `size` further on."""
+        known, end = self._alike.get(size, (0, 0))
+        if known <= start < end:
+            return end - start
+        low, high = 0, self._count - start - size
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._level.alike(start, start + size, middle):
+                low = middle
+            else:
+                high = middle - 1
+        self._alike[size] = (start, start + low)
+        return low
+
+
+def _visits(level: FlatLevel) -> Iterable[Sequence[int]]:
+    """Yields the visits of each list, as the indices of their first nodes: outer lists first, then in their order."""
+    found: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    for index, forms in enumerate(level.forms):
+        if not forms:
+            continue
+        for number, value in enumerate(forms[0].indices):
+            visits = found.setdefault((number, forms[0].scope(number)), [])
+            if not visits or visits[-1][1] != value:
+                visits.append((index, value))
+    for _, visits in sorted(found.items(), key=lambda each: each[0][0]):
+        if len(visits) > 1:
+            yield [index for index, _ in visits]
