@@ -8,7 +8,7 @@ visits. Outer lists come first: the lists in a repetition are those of its body.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from graphacct.transforms.flat_level import FlatLevel
@@ -41,7 +41,7 @@ class Lists(Generic[Fitted]):
         result: list[tuple[int, Fitted]] = []
         for visits in _visits(self._level):
             number = 0
-            while number < len(visits) - 1 and self._left > 0:
+            while number < len(visits) - 2 and self._left > 0:
                 start, stop = self._free(visits[number])
                 if start != visits[number]:
                     number = bisect_right(visits, start - 1, number)
@@ -65,19 +65,9 @@ class Lists(Generic[Fitted]):
 
     def _best(self, visits: Sequence[int], number: int, stop: int) -> tuple[Run, Fitted, int] | None:
         """Returns the run from a visit on that leaves the fewest nodes written out."""
-        start, tokens = visits[number], self._level.tokens
-        sizes: list[tuple[int, int]] = []
-        for other in visits[number + 1 : number + 1 + MOST_VISITS]:
-            size = other - start
-            if other + size > stop:
-                break
-            if tokens[start] == tokens[other]:
-                saved = min(self._reach(start, size), stop - other) // size * size
-                if saved:
-                    sizes.append((-saved, size))
         best: tuple[Run, Fitted, int] | None = None
         most = failed = 0
-        for saved, size in sorted(sizes):
+        for saved, start, size in sorted(self._candidates(visits, number, stop)):
             if -saved <= most or self._left <= 0 or failed == MOST_FAILED:
                 break
             run, fitted = self._try(start, size, stop)
@@ -86,6 +76,25 @@ class Lists(Generic[Fitted]):
             else:
                 failed += 1
         return best
+
+    def _candidates(self, visits: Sequence[int], number: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yields how many nodes a run would save, negative, where it would start, and how many nodes a repetition has.
+
+        A run starts at a visit. If the first layer makes something before it does what all do, the run starts after
+        that: as many nodes before the second repetition as that has."""
+        start, tokens = visits[number], self._level.tokens
+        for ahead, other in enumerate(visits[number + 1 : number + 1 + MOST_VISITS], 1):
+            size, place = other - start, number + 2 * ahead
+            if other >= stop:
+                break
+            if tokens[start] == tokens[other] and (saved := self._saved(start, size, stop)):
+                yield -saved, start, size
+            elif place < len(visits) and start < (late := 2 * other - visits[place]) < visits[number + 1]:
+                if saved := self._saved(late, other - late, stop):
+                    yield -saved, late, other - late
+
+    def _saved(self, start: int, size: int, stop: int) -> int:
+        return min(self._reach(start, size), stop - start - size) // size * size
 
     def _try(self, start: int, size: int, stop: int) -> tuple[Run | None, tuple[Fitted, int] | None]:
         """Returns the run of a size from a node on, and what becomes of it; without its last repetition if that is held
@@ -116,15 +125,19 @@ class Lists(Generic[Fitted]):
 
 
 def _visits(level: FlatLevel) -> Iterable[Sequence[int]]:
-    """Yields the visits of each list, as the indices of their first nodes: outer lists first, then in their order."""
+    """Yields the visits of each list, as the indices of their first nodes, and of the node after the last visit: outer
+    lists first, then in their order."""
     found: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    last: dict[tuple[int, str], int] = {}
     for index, forms in enumerate(level.forms):
         if not forms:
             continue
         for number, value in enumerate(forms[0].indices):
-            visits = found.setdefault((number, forms[0].scope(number)), [])
+            key = number, forms[0].scope(number)
+            visits = found.setdefault(key, [])
+            last[key] = index
             if not visits or visits[-1][1] != value:
                 visits.append((index, value))
-    for _, visits in sorted(found.items(), key=lambda each: each[0][0]):
+    for key, visits in sorted(found.items(), key=lambda each: each[0][0]):
         if len(visits) > 1:
-            yield [index for index, _ in visits]
+            yield [*[index for index, _ in visits], last[key] + 1]
