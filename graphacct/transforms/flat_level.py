@@ -16,6 +16,8 @@ from graphacct.transforms.layer_names import Form, Forms
 
 Wire: TypeAlias = tuple[int, int]
 """A value: the index of the node that makes it and which of its outputs it is; (-1, i) is the graph's input i."""
+MOST_BACK = 4
+"""The most repetitions back that a carried value may come from."""
 BASE, MODULUS = 1_000_003, 2**61 - 1
 
 
@@ -45,6 +47,7 @@ class FlatLevel:
         self.uses: dict[Wire, int] = {}
         self.gathered: dict[Wire, list[int]] = {}
         self.gathers = [_gathers(node, operators) for node in graph.nodes]
+        self._last = [-1] * len(graph.nodes)  # the last node that takes what each node makes
         reading = _Tokens(Forms(blocks))
         for index, node in enumerate(graph.nodes):
             taken = tuple([self.wires[value.name] for value in node.values])
@@ -54,6 +57,8 @@ class FlatLevel:
                     self.gathered.setdefault(wire, []).append(index)
                 else:
                     self.uses[wire] = self.uses.get(wire, 0) + 1
+                    if wire[0] >= 0:
+                        self._last[wire[0]] = index
             token, forms = reading.of(node)
             self.tokens.append(token)
             self.forms.append(forms)
@@ -61,6 +66,8 @@ class FlatLevel:
         for value in graph.outputs:
             wire = self.wires[value.name]
             self.uses[wire] = self.uses.get(wire, 0) + 1
+            if wire[0] >= 0:
+                self._last[wire[0]] = len(graph.nodes)
         self.held = {self.wires[name]: scope for name, scope in graph.held.items() if name in self.wires}
         self.ends = _ends(graph, set(self.held.values()))
         self._by_maker = sorted(self.held)
@@ -80,6 +87,11 @@ class FlatLevel:
         """Returns the values that are held until the end of a scope whose last node is from one index up to another."""
         low, high = (bisect_left(self._by_end, (index, (-2, 0))) for index in (start, end))
         return [wire for _, wire in self._by_end[low:high]]
+
+    def last_taken(self, start: int, end: int) -> int:
+        """Returns the last node that takes something made by the nodes from one index up to another; the number of nodes
+        for an output of the graph, -1 if nothing is taken."""
+        return max(self._last[start:end])
 
     def alike(self, first: int, second: int, count: int) -> bool:
         """Returns whether so many nodes from two places on are alike one by one, as far as their hash tells."""

@@ -11,14 +11,14 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from graphacct.transforms.flat_level import FlatLevel
+from graphacct.transforms.flat_level import MOST_BACK, FlatLevel
 from graphacct.transforms.layer_run import Run, Search
 
 MOST_VISITS = 128
 """The most visits that one repetition may have."""
 MOST_FAILED = 12
 """The most periods that are tried at one place without success."""
-WORK_PER_NODE = 150
+WORK_PER_NODE = 60
 """How many nodes may be compared for each node of a graph; runs that are found later than that stay written out."""
 
 Fitted = TypeVar("Fitted")
@@ -83,18 +83,33 @@ class Lists(Generic[Fitted]):
         A run starts at a visit. If the first layer makes something before it does what all do, the run starts after
         that: as many nodes before the second repetition as that has."""
         start, tokens = visits[number], self._level.tokens
-        for ahead, other in enumerate(visits[number + 1 : number + 1 + MOST_VISITS], 1):
-            size, place = other - start, number + 2 * ahead
-            if other >= stop:
+        others = visits[number + 1 : number + 1 + MOST_VISITS]
+        last, before = -1, start  # the last node that takes what the first repetition makes
+        for ahead, other in enumerate(others, 1):
+            last = max(last, self._level.last_taken(before, other))
+            size, place, before = other - start, number + 2 * ahead, other
+            if other >= stop or not self._carried(last, start, others[-1] - start):
                 break
-            if tokens[start] == tokens[other] and (saved := self._saved(start, size, stop)):
+            if tokens[start] == tokens[other] and (saved := self._saved(start, size, stop, last)):
                 yield -saved, start, size
-            elif place < len(visits) and start < (late := 2 * other - visits[place]) < visits[number + 1]:
-                if saved := self._saved(late, other - late, stop):
-                    yield -saved, late, other - late
+                continue
+            if place < len(visits) and start < (late := 2 * other - visits[place]) < visits[number + 1]:
+                size = other - late
+                if saved := self._saved(late, size, stop, self._level.last_taken(late, other)):
+                    yield -saved, late, size
 
-    def _saved(self, start: int, size: int, stop: int) -> int:
-        return min(self._reach(start, size), stop - start - size) // size * size
+    def _carried(self, last: int, start: int, size: int) -> bool:
+        """Returns whether what the first repetition makes is taken so soon that it may be carried there, if a node is
+        the last that takes it."""
+        return last < start + size * (MOST_BACK + 1)
+
+    def _saved(self, start: int, size: int, stop: int, last: int) -> int:
+        """Returns how many nodes a run would save, as far as their tokens tell, and the last node that takes something
+        of its first repetition: that node has to be in the run, too."""
+        if not self._carried(last, start, size) or not self._level.alike(start, start + size, size):
+            return 0
+        saved = min(self._reach(start, size), stop - start - size) // size * size
+        return saved if last < start + size + saved else 0
 
     def _try(self, start: int, size: int, stop: int) -> tuple[Run | None, tuple[Fitted, int] | None]:
         """Returns the run of a size from a node on, and what becomes of it; without its last repetition if that is held

@@ -11,11 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from graphacct.transforms.flat_level import FlatLevel, Wire
+from graphacct.transforms.flat_level import MOST_BACK, FlatLevel, Wire
 from graphacct.transforms.layer_names import steps
-
-MOST_BACK = 4
-"""The most repetitions back that a carried value may come from."""
 
 
 @attrs.frozen
