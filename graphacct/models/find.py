@@ -186,5 +186,3 @@ def _shown(model: Any) -> str:
     """Returns the name of a path or an object in messages; an object's repr may not fit on one line."""
     kind = type(model)
     return repr(model) if kind is str else f"an object of {kind.__module__}.{kind.__qualname__}"
-
-

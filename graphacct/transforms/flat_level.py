@@ -89,8 +89,8 @@ class FlatLevel:
         return [wire for _, wire in self._by_end[low:high]]
 
     def last_taken(self, start: int, end: int) -> int:
-        """Returns the last node that takes something made by the nodes from one index up to another; the number of nodes
-        for an output of the graph, -1 if nothing is taken."""
+        """Returns the last node that takes something made by the nodes from one index up to another; the number of all
+        nodes for an output of the graph, -1 if nothing is taken."""
         return max(self._last[start:end])
 
     def alike(self, first: int, second: int, count: int) -> bool:

@@ -4,7 +4,7 @@ Layers are found by the indices in the names of nodes (`layers.3.attn`, `layer_l
 else: operators, attributes, shapes, dtypes, strides, parameters, what is held, and how they hand values on
 (`layer_run.py`). What is used of them later has to leave the block as what it carries or stacks up.
 
-    fold(graph).unroll() == graph
+    graph.fold().unroll() == graph
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from graphacct.graph.graph import Block, Graph, Node, Operand, Parameter, Value,
 from graphacct.graph.unroll import beside, stacked
 from graphacct.operators.operator import Operator
 from graphacct.transforms.flat_level import FlatLevel, Wire
-from graphacct.transforms.layer_holds import Holds, Source, holds
+from graphacct.transforms.layer_holds import Holds, holds
 from graphacct.transforms.layer_lists import Lists
 from graphacct.transforms.layer_names import Form
-from graphacct.transforms.layer_run import Carried, Run
+from graphacct.transforms.layer_run import Carried, Constant, Run, Source
+from graphacct.transforms.transform import Transform
 
 
 def folded(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
@@ -31,6 +32,9 @@ def folded(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
     that a block does not return. No figure changes. The time grows with the number of nodes.
     """
     return _Folding(operators, set()).graph(graph, 0)
+
+
+FOLD = Transform("fold", "Equal layers in a row become blocks, in a graph that has them written out.", folded)
 
 
 @attrs.frozen(eq=False)
@@ -179,9 +183,7 @@ def _block_name(level: FlatLevel, run: Run, start: int | None) -> str:
 
 def _node_names(level: FlatLevel, run: Run, start: int | None) -> list[str]:
     """Returns the names of the nodes of a body."""
-    return [
-        _written(level.forms[run.start + place][0], grown[0], start) for place, grown in enumerate(run.steps)
-    ]
+    return [_written(level.forms[run.start + place][0], grown[0], start) for place, grown in enumerate(run.steps)]
 
 
 # what is stacked up
@@ -215,7 +217,7 @@ def _stacked(run: Run, wires: Sequence[Wire]) -> Source | None:
         same = all(wire == (run.start + i * run.size + place, output) for i, wire in enumerate(wires))
         return (place, output) if same and place < run.size else None
     if all(wire == wires[0] for wire in wires):
-        return (wires[0],)
+        return Constant(wires[0])
     for carried in run.carried:
         made = [(run.start + i * run.size + carried.made[0], carried.made[1]) for i in range(run.repeat)]
         if list(wires) == [*carried.first, *made][: run.repeat]:
@@ -240,27 +242,26 @@ def _all_gathered(level: FlatLevel, run: Run, gathers: Sequence[int]) -> bool:
 def _body(level: FlatLevel, plan: _Plan) -> tuple[Graph, list[Wire]]:
     """Returns a run's first repetition as a body, written out, and what enters it: what is carried, then constants."""
     run, name = plan.run, plan.name
-    constants = dict.fromkeys([*run.constants, *(source[0] for source in plan.stacks if _is_constant(source))])
+    constants = dict.fromkeys([*run.constants, *(each for each in plan.stacks if isinstance(each, Constant))])
     entering = [wire for carried in run.carried for wire in carried.first]
     count = len(entering)
-    entering += constants
-    inputs = [
-        Value(f"{name}.{'carry' if i < count else 'constant'}_{i}", level.value(wire).spec)
-        for i, wire in enumerate(entering)
-    ]
-    going: dict[Carried, list[Value]] = {}
-    for carried in run.carried:
-        place = sum(map(len, going.values()))
-        going[carried] = inputs[place : place + carried.back]
-    seen = dict(zip(constants, inputs[count:], strict=True))
+    entering += [constant.wire for constant in constants]
+    taken = set(_node_names(level, run, plan.start))
+    inputs = []
+    for place, wire in enumerate(entering):
+        own = f"{name}.{'carry' if place < count else 'constant'}_{place}"
+        while own in taken:
+            own += "_"
+        inputs.append(Value(own, level.value(wire).spec))
+    left = iter(inputs)
+    going = {carried: [next(left) for _ in carried.first] for carried in run.carried}
+    seen = dict(zip(constants, left, strict=True))
     made: list[tuple[Value, ...]] = []
 
     def inside(source: Source) -> Value:
-        if isinstance(source, Carried):
-            return going[source][0]
-        if _is_constant(source):
-            return seen[source[0]]
-        return made[source[0]][source[1]]
+        if isinstance(source, Constant):
+            return seen[source]
+        return going[source][0] if isinstance(source, Carried) else made[source[0]][source[1]]
 
     nodes: list[Node | Block] = []
     sources = iter(run.sources)
@@ -268,8 +269,7 @@ def _body(level: FlatLevel, plan: _Plan) -> tuple[Graph, list[Wire]]:
         node = level.graph.nodes[run.start + place]
         assert isinstance(node, Node)
         own, *rest = [
-            _written(form, steps, plan.start)
-            for form, steps in zip(level.forms[run.start + place], grown, strict=True)
+            _written(form, steps, plan.start) for form, steps in zip(level.forms[run.start + place], grown, strict=True)
         ]
         parameters = iter(zip(rest[::2], rest[1::2], strict=True))
         operands: list[Operand] = []
@@ -281,9 +281,7 @@ def _body(level: FlatLevel, plan: _Plan) -> tuple[Graph, list[Wire]]:
                 operands.append(inside(next(sources)))
         names = value_names(own, len(node.outputs))
         made.append(tuple([Value(each, value.spec) for each, value in zip(names, node.outputs, strict=True)]))
-        nodes.append(
-            _remembering(attrs.evolve(node, name=own, inputs=tuple(operands), outputs=made[-1]), node)
-        )
+        nodes.append(_remembering(attrs.evolve(node, name=own, inputs=tuple(operands), outputs=made[-1]), node))
     held = {
         inside(source).name: ".".join(nodes[until.place].name.split(".")[: until.parts])
         for source, until in plan.holds.inside
@@ -293,7 +291,3 @@ def _body(level: FlatLevel, plan: _Plan) -> tuple[Graph, list[Wire]]:
     ]
     outputs += [inside(source) for source in plan.stacks]
     return Graph(name, tuple(inputs), tuple(nodes), tuple(outputs), held=held), entering
-
-
-def _is_constant(source: Source) -> bool:
-    return isinstance(source, tuple) and len(source) == 1

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import attrs
 
 from graphacct.transforms.flat_level import FlatLevel, Wire
-from graphacct.transforms.layer_run import Carried, Run
-
-Source: TypeAlias = Wire | Carried | tuple[Wire]
+from graphacct.transforms.layer_run import Constant, Run, Source
 
 
 @attrs.frozen
@@ -63,9 +59,9 @@ class _Holds:
             scope = self._scope(wire)
             if scope is None:
                 continue
-            if wire not in run.constants or scope[0] != run.repeat - 1:
+            if Constant(wire) not in run.constants or scope[0] != run.repeat - 1:
                 return None
-            self._inside.append(((wire,), scope[1]))
+            self._inside.append((Constant(wire), scope[1]))
             self._explained.add(wire)
         return Holds(tuple(self._inside), frozenset(self._explained))
 

@@ -8,6 +8,7 @@ there before the run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import attrs
 
@@ -30,6 +31,18 @@ class Carried:
     first: tuple[Wire, ...]
 
 
+@attrs.frozen
+class Constant:
+    """A value from before the run that every repetition sees."""
+
+    wire: Wire
+
+
+Source: TypeAlias = Wire | Carried | Constant
+"""What a node of a repetition takes: what the repetition makes, as a Wire whose index counts from its start, what goes
+round, or a constant."""
+
+
 @attrs.frozen(eq=False)
 class Run:
     """Repetitions in a row.
@@ -39,8 +52,7 @@ class Run:
         size: How many nodes a repetition has.
         repeat: How many repetitions there are.
         steps: For each node of a repetition, by how much each index of each of its names grows.
-        sources: What each operand of a repetition is, node by node: a Wire whose index counts from the repetition's
-            start, a Carried, or the Wire of a constant in a tuple of its own.
+        sources: What each operand of a repetition is, node by node.
         carried: What goes round, each once.
         constants: What every repetition sees.
     """
@@ -49,9 +61,9 @@ class Run:
     size: int
     repeat: int
     steps: tuple[tuple[tuple[int, ...], ...], ...]
-    sources: tuple[Wire | Carried | tuple[Wire], ...]
+    sources: tuple[Source, ...]
     carried: tuple[Carried, ...]
-    constants: tuple[Wire, ...]
+    constants: tuple[Constant, ...]
 
     @property
     def end(self) -> int:
@@ -166,7 +178,7 @@ class Search:
                 continue
             known, outside = self._found[place], self._outside[place]
             if index < self._start:
-                if known is not None or len(outside) > MOST_BACK and (index, output) != outside[0]:
+                if known is not None or (len(outside) > MOST_BACK and (index, output) != outside[0]):
                     return False
                 outside.append((index, output))
                 continue
@@ -233,8 +245,8 @@ class Search:
 
     def _run(self, repeat: int) -> Run:
         carried: dict[Carried, None] = {}
-        constants: dict[Wire, None] = {}
-        sources: list[Wire | Carried | tuple[Wire]] = []
+        constants: dict[Constant, None] = {}
+        sources: list[Source] = []
         for known, first in zip(self._found, self._first, strict=True):
             if first[0] >= self._start:
                 sources.append((first[0] - self._start, first[1]))
@@ -242,21 +254,17 @@ class Search:
                 carried[known] = None
                 sources.append(known)
             else:
-                constants[first] = None
-                sources.append((first,))
+                constants[Constant(first)] = None
+                sources.append(Constant(first))
         grown = tuple(tuple(tuple(step) for step in each) for each in self._steps)
-        return Run(
-            self._start, self._size, repeat, grown, tuple(sources), tuple(carried), tuple(constants)
-        )
+        return Run(self._start, self._size, repeat, grown, tuple(sources), tuple(carried), tuple(constants))
 
     def _kept_inside(self, run: Run) -> int:
         """Returns how many repetitions a run may have so that nothing of it is used after it but what leaves the block:
         the carried values, and what is stacked up (which `gathered` checks)."""
         inside = self._taken_inside()
         rounds = [
-            source
-            for source, used in zip(run.sources, self._uses, strict=True)
-            if used and isinstance(source, Carried)
+            source for source, used in zip(run.sources, self._uses, strict=True) if used and isinstance(source, Carried)
         ]
         for repetition in range(run.repeat):
             expected = dict(inside)
