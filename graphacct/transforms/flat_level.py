@@ -10,6 +10,7 @@ import attrs
 
 from graphacct.dims import is_array
 from graphacct.graph.graph import Block, Graph, Node, Parameter, Value, value_names
+from graphacct.graph.paths import pattern
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
 from graphacct.transforms.layer_names import Form, Forms
@@ -34,6 +35,8 @@ class FlatLevel:
         uses: How often each value is taken, by nodes and as an output of the graph, except to be gathered.
         gathers: Whether a node does nothing but stack up values, as one stands for what a block stacks.
         gathered: The nodes that gather a value.
+        named: The first and the last node that use a parameter, by its name, or are tied to it.
+        kept: The names of the parameters in blocks, with `*` for indices.
         held: The scope until whose end a value is held.
         ends: The last node of each of those scopes; nothing for one without nodes.
     """
@@ -46,6 +49,8 @@ class FlatLevel:
         self.takes: list[tuple[Wire, ...]] = []
         self.uses: dict[Wire, int] = {}
         self.gathered: dict[Wire, list[int]] = {}
+        self.named: dict[str, tuple[int, int]] = {}
+        self.kept: set[str] = set()
         self.gathers = [_gathers(node, operators) for node in graph.nodes]
         self._last = [-1] * len(graph.nodes)  # the last node that takes what each node makes
         reading = _Tokens(Forms(blocks))
@@ -62,6 +67,11 @@ class FlatLevel:
             token, forms = reading.of(node)
             self.tokens.append(token)
             self.forms.append(forms)
+            if isinstance(node, Block):
+                inside = [p for each in node.body.walk() for p in each.parameters]
+                self.kept.update(pattern(name) for p in inside for name in (p.name, p.tied_to))
+            for form in forms[1:]:
+                self.named[form.path] = (self.named.get(form.path, (index,))[0], index)
             self.wires.update((value.name, (index, place)) for place, value in enumerate(node.outputs))
         for value in graph.outputs:
             wire = self.wires[value.name]

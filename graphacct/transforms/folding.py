@@ -90,20 +90,24 @@ class _Folding:
         held = holds(level, run)
         if held is None:
             return None
-        best: _Plan | None = None
         for start in _starts(level, run):
-            name = _block_name(level, run, start)
-            taken = name in self._names or any(name_ in self._names for name_ in _node_names(level, run, start))
-            if taken:
+            nodes = _node_names(level, run, start)
+            name = self._free(_block_name(level, run, start), start)
+            if not name or not self._names.isdisjoint(nodes):
                 continue
             stacks, gathers = _gathers(level, run, name, start or 0, stop)
-            if _all_gathered(level, run, gathers) and best is None:
-                best = _Plan(run, name, start, held, stacks, gathers)
-        if best is None:
-            return None
-        self._names.add(best.name)
-        self._names.update(_node_names(level, run, best.start))
-        return best, best.end
+            if _all_gathered(level, run, gathers):
+                self._names.update((name, *nodes))
+                plan = _Plan(run, name, start, held, stacks, gathers)
+                return plan, plan.end
+        return None
+
+    def _free(self, name: str, start: int | None) -> str:
+        """Returns the name of a block, with `+0` if another block has it; empty if that is taken as well."""
+        if name not in self._names:
+            return name
+        other = f"{name}+0"
+        return other if start is None and name.endswith("*") and other not in self._names else ""
 
     def _block(self, level: FlatLevel, plan: _Plan, now: dict[Wire, Value]) -> Block:
         """Returns the block of a run, and notes as which values its results leave it."""
@@ -171,7 +175,7 @@ def _written(form: Form, steps: Sequence[int], start: int | None) -> str:
     for place, step in enumerate(steps):
         if step:
             return form.with_star(place, step, form.indices[place] if start is None else 0)
-    return ".".join(form.parts)
+    return form.path
 
 
 def _block_name(level: FlatLevel, run: Run, start: int | None) -> str:

@@ -39,6 +39,17 @@ def holds(level: FlatLevel, run: Run) -> Holds | None:
     return _Holds(level, run).found()
 
 
+def held_alike(level: FlatLevel, run: Run) -> int:
+    """Returns how many repetitions of a run, from the first on, hold what they make in the same way."""
+    reading = _Holds(level, run)
+    seen: list[set[tuple[Wire, int, Until | None]]] = [set() for _ in range(run.repeat)]
+    for wire in level.held_between(run.start, run.end):
+        repetition, place = run.place(wire[0])
+        scope = reading._scope(wire)
+        seen[repetition].add(((place, wire[1]), scope[0] - repetition if scope else 0, scope[1] if scope else None))
+    return next((number for number, each in enumerate(seen) if each != seen[0]), run.repeat)
+
+
 class _Holds:
     def __init__(self, level: FlatLevel, run: Run) -> None:
         self._level, self._run = level, run

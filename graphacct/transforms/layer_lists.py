@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from graphacct.transforms.flat_level import MOST_BACK, FlatLevel
+from graphacct.transforms.layer_holds import held_alike
 from graphacct.transforms.layer_run import Run, Search
 
 MOST_VISITS = 128
@@ -112,14 +113,16 @@ class Lists(Generic[Fitted]):
         return saved if last < start + size + saved else 0
 
     def _try(self, start: int, size: int, stop: int) -> tuple[Run | None, tuple[Fitted, int] | None]:
-        """Returns the run of a size from a node on, and what becomes of it; without its last repetition if that is held
-        or gathered in another way than the others."""
+        """Returns the run of a size from a node on, and what becomes of it; a shorter one if the last repetition is
+        gathered in another way than the others, or some are held in another way."""
         search = Search(self._level, start, size, stop)
         run = search.run()
         fitted = None if run is None else self._fit(run, stop)
-        if run is not None and fitted is None and run.repeat > 2:
-            run = search.run(run.repeat - 1)
-            fitted = None if run is None else self._fit(run, stop)
+        if run is not None and fitted is None:
+            alike = held_alike(self._level, run)
+            for most in dict.fromkeys((min(alike + 1, run.repeat - 1), min(alike, run.repeat - 1))):
+                run = search.run(most) if fitted is None and most >= 2 else run
+                fitted = self._fit(run, stop) if fitted is None and run is not None and run.repeat <= most else fitted
         self._left -= search.work
         return run, fitted
 

@@ -23,12 +23,14 @@ class Form:
     """A path with its indices marked.
 
     Attributes:
-        parts: The path's parts, as they are.
+        path: The path.
+        parts: Its parts.
         text: The path with a mark for each index; the path itself if none of its indices may become a `*`.
         places: Which parts are such indices.
         indices: Their values.
     """
 
+    path: str
     parts: tuple[str, ...]
     text: str
     places: tuple[int, ...]
@@ -63,15 +65,15 @@ class Forms:
         parts = tuple(path.split("."))
         stars = [place for place, part in enumerate(parts) if "*" in part]
         if len(stars) != self._blocks or path.count("*") != len(stars):
-            return Form(parts, path, (), ())
+            return Form(path, parts, path, (), ())
         first = stars[-1] + 1 if stars else 0
         places = tuple([place for place in range(first, len(parts)) if _is_index(parts[place])])
         if not places:
-            return Form(parts, path, (), ())
+            return Form(path, parts, path, (), ())
         marked = list(parts)
         for place in places:
             marked[place] = MARK
-        return Form(parts, ".".join(marked), places, tuple([int(parts[place]) for place in places]))
+        return Form(path, parts, ".".join(marked), places, tuple([int(parts[place]) for place in places]))
 
 
 def _is_index(part: str) -> bool:

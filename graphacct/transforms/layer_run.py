@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import attrs
 
+from graphacct.graph.paths import pattern
 from graphacct.transforms.flat_level import MOST_BACK, FlatLevel, Wire
 from graphacct.transforms.layer_names import steps
 
@@ -83,6 +84,29 @@ class Run:
         return None
 
 
+def parameters_apart(level: FlatLevel, run: Run) -> int:
+    """Returns in how many repetitions of a run, from the first on, those parameters that are not the same in all have
+    one name with a `*` for all their uses. A report would count one twice that is used by another name as well."""
+    names = [
+        (place, number, steps)
+        for place, grown in enumerate(run.steps)
+        for number, steps in enumerate(grown)
+        if number and level.forms[run.start + place][number].path
+    ]
+    written: dict[str, tuple[str, tuple[int, ...]]] = {}  # what a name is in the first repetition, and how it grows
+    for repetition in range(run.repeat):
+        for place, number, steps in names:
+            first = level.forms[run.start + place][number]
+            path = level.forms[run.start + repetition * run.size + place][number].path
+            begin, end = level.named[path]
+            apart = written.setdefault(path, (first.path, steps)) == (first.path, steps)
+            if any(steps) and (not run.start <= begin <= end < run.end or (level.kept and pattern(path) in level.kept)):
+                apart = False
+            if not apart:
+                return repetition
+    return run.repeat
+
+
 class Search:
     """Follows repetitions from one start on, as long as they are equal."""
 
@@ -105,7 +129,7 @@ class Search:
         while repeat >= 2:
             self.work += repeat * self._size
             found = self._run(repeat)
-            shorter = self._kept_inside(found)
+            shorter = min(self._kept_inside(found), parameters_apart(self._level, found))
             if shorter == repeat:
                 return found
             repeat = self._settled(shorter)
