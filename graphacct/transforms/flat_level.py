@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -37,11 +38,14 @@ class FlatLevel:
         gathered: The nodes that gather a value.
         named: The first and the last node that use a parameter, by its name, or are tied to it.
         kept: The names of the parameters in blocks, with `*` for indices.
+        stacked: The outputs of the graph that may leave it stacked, those of all layers in one.
         held: The scope until whose end a value is held.
         ends: The last node of each of those scopes; nothing for one without nodes.
     """
 
-    def __init__(self, graph: Graph, operators: Mapping[str, Operator], blocks: int) -> None:
+    def __init__(
+        self, graph: Graph, operators: Mapping[str, Operator], blocks: int, stack_outputs: bool = False
+    ) -> None:
         self.graph, self.blocks = graph, blocks
         self.wires: dict[str, Wire] = {value.name: (-1, place) for place, value in enumerate(graph.inputs)}
         self.forms: list[tuple[Form, ...]] = []
@@ -73,8 +77,11 @@ class FlatLevel:
             for form in forms[1:]:
                 self.named[form.path] = (self.named.get(form.path, (index,))[0], index)
             self.wires.update((value.name, (index, place)) for place, value in enumerate(node.outputs))
-        for value in graph.outputs:
-            wire = self.wires[value.name]
+        left = [self.wires[value.name] for value in graph.outputs]
+        self.stacked = self._of_all_layers(left) if stack_outputs else set()
+        for wire in left:
+            if wire in self.stacked:
+                continue
             self.uses[wire] = self.uses.get(wire, 0) + 1
             if wire[0] >= 0:
                 self._last[wire[0]] = len(graph.nodes)
@@ -97,6 +104,16 @@ class FlatLevel:
         """Returns the values that are held until the end of a scope whose last node is from one index up to another."""
         low, high = (bisect_left(self._by_end, (index, (-2, 0))) for index in (start, end))
         return [wire for _, wire in self._by_end[low:high]]
+
+    def _of_all_layers(self, outputs: Sequence[Wire]) -> set[Wire]:
+        """Returns those outputs of the graph that all nodes of a kind put out, each once."""
+        nodes, found = Counter(self.tokens), Counter((self.tokens[i], place) for i, place in outputs if i >= 0)
+        unique = len(outputs) == len(set(outputs))
+        return {
+            (index, place)
+            for index, place in outputs
+            if unique and index >= 0 and found[self.tokens[index], place] == nodes[self.tokens[index]] > 1
+        }
 
     def last_taken(self, start: int, end: int) -> int:
         """Returns the last node that takes something made by the nodes from one index up to another; the number of all

@@ -15,23 +15,27 @@ import attrs
 
 from graphacct.graph import fold
 from graphacct.graph.graph import Block, Graph, Node, Operand, Parameter, Value, value_names
-from graphacct.graph.unroll import beside, stacked
 from graphacct.operators.operator import Operator
 from graphacct.transforms.flat_level import FlatLevel, Wire
 from graphacct.transforms.layer_holds import Holds, holds
 from graphacct.transforms.layer_lists import Lists
 from graphacct.transforms.layer_names import Form
+from graphacct.transforms.layer_results import all_gathered, gathers, returned
 from graphacct.transforms.layer_run import Carried, Constant, Run, Source
 from graphacct.transforms.transform import Transform
 
 
-def folded(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
+def folded(graph: Graph, operators: Mapping[str, Operator], stack_outputs: bool = False) -> Graph:
     """Returns the graph with equal layers in a row as blocks, also layers inside layers.
 
     What is a block already stays as it is, and so do layers that are not equal, or of which something is used later
     that a block does not return. No figure changes. The time grows with the number of nodes.
+
+    With `stack_outputs`, outputs of the graph that are the same result of all layers, such as each layer's keys, leave
+    it as one that stacks them, in the place of the first. Written out, the graph then has the stack, too. No figure of
+    a forward pass changes; in a training step the gradients of several outputs are not those of one.
     """
-    return _Folding(operators, set()).graph(graph, 0)
+    return _Folding(operators, set()).graph(graph, 0, stack_outputs)
 
 
 FOLD = Transform("fold", "Equal layers in a row become blocks, in a graph that has them written out.", folded)
@@ -45,7 +49,8 @@ class _Plan:
         name: The block's name.
         start: The index of its first repetition; None where names say the first index themselves (`*+3`).
         stacks: What each stacked result is in a repetition.
-        gathers: The nodes that stack the results up in the graph written out.
+        gathers: The nodes that stack the first of them up in the graph written out.
+        returned: For each of the others, the outputs of the graph that it stacks.
     """
 
     run: Run
@@ -54,6 +59,7 @@ class _Plan:
     holds: Holds
     stacks: tuple[Source, ...]
     gathers: tuple[int, ...]
+    returned: tuple[tuple[Wire, ...], ...]
 
     @property
     def end(self) -> int:
@@ -65,9 +71,9 @@ class _Folding:
         self._operators = operators
         self._names = names  # of blocks and of nodes in them
 
-    def graph(self, graph: Graph, blocks: int) -> Graph:
+    def graph(self, graph: Graph, blocks: int, stack_outputs: bool = False) -> Graph:
         """Returns a graph that stands inside so many blocks, folded."""
-        level = FlatLevel(graph, self._operators, blocks)
+        level = FlatLevel(graph, self._operators, blocks, stack_outputs)
         self._names.update(node.name for node in graph.nodes)
         plans = Lists(level, lambda run, stop: self._plan(level, run, stop)).found()
         if not plans:
@@ -82,23 +88,28 @@ class _Folding:
         nodes += [_rewired(level, each, now) for each in range(index, len(graph.nodes))]
         explained = {wire for plan in plans for wire in plan.holds.explained}
         held = {_at(level, now, wire).name: scope for wire, scope in level.held.items() if wire not in explained}
-        outputs = tuple([_at(level, now, level.wires[value.name]) for value in graph.outputs])
+        inside = {wire for plan in plans for stack in plan.returned for wire in stack[1:]}
+        left = [level.wires[value.name] for value in graph.outputs]
+        outputs = tuple([_at(level, now, wire) for wire in left if wire not in inside])
         return attrs.evolve(graph, nodes=tuple(nodes), outputs=outputs, held=held)
 
     def _plan(self, level: FlatLevel, run: Run, stop: int) -> tuple[_Plan, int] | None:
         """Returns the block that a run becomes and the index after all that belongs to it; None if it cannot be one."""
         held = holds(level, run)
-        if held is None:
+        left = returned(level, run)
+        if held is None or left is None:
             return None
         for start in _starts(level, run):
             nodes = _node_names(level, run, start)
             name = self._free(_block_name(level, run, start), start)
             if not name or not self._names.isdisjoint(nodes):
                 continue
-            stacks, gathers = _gathers(level, run, name, start or 0, stop)
-            if _all_gathered(level, run, gathers):
+            stacks, nodes_after = gathers(level, run, name, start or 0, stop)
+            if all_gathered(level, run, nodes_after):
                 self._names.update((name, *nodes))
-                plan = _Plan(run, name, start, held, stacks, gathers)
+                stacks += tuple(stack[0] for stack in left)
+                wires = tuple(stack[1] for stack in left)
+                plan = _Plan(run, name, start, held, stacks, nodes_after, wires)
                 return plan, plan.end
         return None
 
@@ -125,8 +136,8 @@ class _Folding:
                 repetition = run.repeat - back
                 now[run.start + repetition * run.size + made, output] = block.outputs[place]
                 place += 1
-        for gather, value in zip(plan.gathers, block.outputs[count:], strict=True):
-            now[gather, 0] = value
+        stacks = [*((gather, 0) for gather in plan.gathers), *(wires[0] for wires in plan.returned)]
+        now.update(zip(stacks, block.outputs[count:], strict=True))
         return block
 
 
@@ -188,56 +199,6 @@ def _block_name(level: FlatLevel, run: Run, start: int | None) -> str:
 def _node_names(level: FlatLevel, run: Run, start: int | None) -> list[str]:
     """Returns the names of the nodes of a body."""
     return [_written(level.forms[run.start + place][0], grown[0], start) for place, grown in enumerate(run.steps)]
-
-
-# what is stacked up
-
-
-def _gathers(
-    level: FlatLevel, run: Run, block: str, start: int, stop: int
-) -> tuple[tuple[Source, ...], tuple[int, ...]]:
-    """Returns what a block stacks up, and the nodes after the run that stand for it, which writing out names so."""
-    stacks: list[Source] = []
-    gathers: list[int] = []
-    for index in range(run.end, stop):
-        node = level.graph.nodes[index]
-        if not level.gathers[index] or isinstance(node, Block):
-            break
-        source = _stacked(run, level.takes[index])
-        named = f"{beside(block, start)}_{node.operator}_{len(gathers)}"
-        if source is None or node.name != named or node.outputs != (Value(named, stacked(node.values)),):
-            break
-        stacks.append(source)
-        gathers.append(index)
-    return tuple(stacks), tuple(gathers)
-
-
-def _stacked(run: Run, wires: Sequence[Wire]) -> Source | None:
-    """Returns what of a repetition makes up a stack of these values; None if it is no result of each."""
-    if len(wires) != run.repeat:
-        return None
-    if wires[0][0] >= run.start:
-        place, output = wires[0][0] - run.start, wires[0][1]
-        same = all(wire == (run.start + i * run.size + place, output) for i, wire in enumerate(wires))
-        return (place, output) if same and place < run.size else None
-    if all(wire == wires[0] for wire in wires):
-        return Constant(wires[0])
-    for carried in run.carried:
-        made = [(run.start + i * run.size + carried.made[0], carried.made[1]) for i in range(run.repeat)]
-        if list(wires) == [*carried.first, *made][: run.repeat]:
-            return carried
-    return None
-
-
-def _all_gathered(level: FlatLevel, run: Run, gathers: Sequence[int]) -> bool:
-    """Whether all nodes that gather results of a run are in it, or stand for what it stacks up."""
-    own = set(gathers)
-    return all(
-        run.start <= by < run.end or by in own
-        for index in range(run.start, run.end)
-        for output in range(len(level.graph.nodes[index].outputs))
-        for by in level.gathered.get((index, output), ())
-    )
 
 
 # bodies

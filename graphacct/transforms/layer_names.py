@@ -81,6 +81,6 @@ def _is_index(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) < 19 and (part == "0" or part[0] != "0")
 
 
-def steps(first: Sequence[int], second: Sequence[int]) -> list[int]:
+def growth(first: Sequence[int], second: Sequence[int]) -> list[int]:
     """Returns by how much each of the indices grows from one repetition to the next."""
     return [after - before for before, after in zip(first, second, strict=True)]

@@ -14,7 +14,7 @@ import attrs
 
 from graphacct.graph.paths import pattern
 from graphacct.transforms.flat_level import MOST_BACK, FlatLevel, Wire
-from graphacct.transforms.layer_names import steps
+from graphacct.transforms.layer_names import growth
 
 
 @attrs.frozen
@@ -167,7 +167,7 @@ class Search:
                 len(a.indices) != len(b.indices) for a, b in zip(forms, others, strict=True)
             ):
                 return False
-            found = [steps(a.indices, b.indices) for a, b in zip(forms, others, strict=True)]
+            found = [growth(a.indices, b.indices) for a, b in zip(forms, others, strict=True)]
             self._steps.append(found)
             if any(step < 0 for each in found for step in each) or any(_stepping(each) > 1 for each in found):
                 return False

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 import sympy
 import written_out
 from folded import SHAPE, Layer, blocks, count, fc, folded, found, residual, written
 
 import graphacct
-from graphacct import Block, Builder, Graph, Parameter, TensorSpec, Value
+from graphacct import Builder, Graph, Parameter, TensorSpec, Value
 from graphacct.hooks.manager import default
 
 # what layers are
@@ -192,36 +191,6 @@ def test_experts_that_all_layers_share_stay_written_out_in_the_layers() -> None:
         return x
 
     assert found(written(4, layer)) == [("layers.*", 4, 0, 3)]
-
-
-def test_stacked_results_come_back() -> None:
-    """The node that stacks up what each layer returns becomes the block's result again, in the block's order."""
-    b = Builder("stacked", default().operators, workload={"phase": "train"})
-
-    def layer(b: Builder, x: Value, mask: Value) -> tuple[Value, ...]:
-        y = b.apply("mul", residual(b, x), mask, name="masked")
-        return y, y, x, mask
-
-    results = b.repeat("layers", 4, layer, b.input("x", SHAPE), constants=(b.input("mask", SHAPE),))
-    graph = b.graph(*results)
-    again = folded(graph.unroll())
-    block = again.nodes[0]
-    assert isinstance(block, Block)
-    assert len(again.nodes) == 1
-    assert [str(value.spec) for value in block.outputs] == ["float32[2, 4]"] + ["float32[4, 2, 4]"] * 3
-    assert written_out.differences(again) == []
-
-
-def test_a_stack_of_some_results_keeps_layers_written_out() -> None:
-    """A node that stacks up the results of every other layer is none that a block stands for."""
-    flat = folded(written(4, residual)).unroll()
-    some = [node.outputs[0] for node in flat.nodes if node.name.endswith("residual")][::2]
-    b = Builder("stack", default().operators)
-    b.input("x", SHAPE)
-    b._values.update(value.name for value in some)
-    stack = b.apply("stack", *some, name="layers_stack_0")
-    graph = attrs.evolve(flat, nodes=(*flat.nodes, b._nodes[0]), outputs=(*flat.outputs, stack))
-    assert [name for name, *_ in found(graph)] == []
 
 
 def test_values_that_come_from_two_layers_back() -> None:
