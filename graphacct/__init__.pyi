@@ -60,12 +60,12 @@ from graphacct.hooks.hookspecs import hookimpl as hookimpl
 from graphacct.layout import dense_like as dense_like
 from graphacct.models import fields as fields
 from graphacct.models.architecture import Architecture as Architecture
-from graphacct.models.architecture import Workload as Workload
 from graphacct.models.lazy_architecture import LazyArchitecture as LazyArchitecture
 from graphacct.models.preset_files import PresetFiles as PresetFiles
 from graphacct.models.reader import Reader as Reader
 from graphacct.models.weight_formats import WeightFormatKind as WeightFormatKind
 from graphacct.models.weight_plan import WeightPlan as WeightPlan
+from graphacct.models.workload import Workload as Workload
 from graphacct.operators.cost import Cost as Cost
 from graphacct.operators.cost import Work as Work
 from graphacct.operators.decorator import operator as operator

@@ -8,7 +8,7 @@ condition is recorded, so that the result says when it holds: `seq_len > 1`. The
         equal(h * s, s)              # False
         conditions.found             # (h > 1,)
 
-`dims.py` and this file alone know the three kinds of dimensions. sympy and numpy are not imported for ints.
+`dims.py`, `signs.py` and this file alone know the three kinds of dimensions. sympy and numpy are not imported for ints.
 """
 
 from __future__ import annotations
@@ -22,17 +22,13 @@ from typing import Any, ParamSpec, TypeVar
 
 import attrs
 
-from graphacct.dims import Dim, is_array, is_symbol
+from graphacct.dims import MIN_DIM, Dim, is_array, is_symbol
 from graphacct.errors import ConfigError
 
 P = ParamSpec("P")
 R = TypeVar("R")
-LEAST = 1
-"""The least value of a size."""
 MOST_QUOTIENTS = 4
 """The most quotients that one size is made of."""
-ANY = frozenset((-1, 0, 1))
-"""All signs."""
 
 
 class Conditions:
@@ -65,13 +61,15 @@ class Conditions:
 
     def holds(self, kind: str, left: Any, right: Any, assumed: bool) -> bool:
         """Returns whether `left == right` (kind `==`) or `left < right` (`<`), and records what had to be assumed."""
-        answer = _decided(kind, right - left, self._least)
+        from graphacct.signs import decided  # ints, which most reports have, never come here
+
+        answer = decided(kind, right - left, self._least)
         if answer is not None:
             return answer
         left, right = (self.whole(self._without_extremes(size)) for size in (left, right))
         left = self.whole(left)  # the right side may have divided a symbol of it
         difference = right - left
-        answer = _decided(kind, difference, self._least)
+        answer = decided(kind, difference, self._least)
         if answer is None:
             answer = self._answers.get((kind, difference))
         if answer is not None:
@@ -83,7 +81,7 @@ class Conditions:
             found = self._written(relation).subs(self.values)
             assumed = bool(found) if found in (True, False) else assumed
         for raised in self._raised(difference):
-            answer = _decided(kind, difference, raised)
+            answer = decided(kind, difference, raised)
             if answer is not None:
                 self._least = raised
                 return answer
@@ -134,7 +132,7 @@ class Conditions:
         symbols = sorted(expression.free_symbols, key=str)
         if self.values is not None:
             symbols = [symbol for symbol in symbols if self._above(symbol)]
-        each = [{symbol: self._least.get(symbol, LEAST) + 1} for symbol in symbols]
+        each = [{symbol: self._least.get(symbol, MIN_DIM) + 1} for symbol in symbols]
         for higher in each:
             yield {**self._least, **higher}
         if len(each) > 1:
@@ -142,13 +140,13 @@ class Conditions:
 
     def _above(self, symbol: Any) -> bool:
         value = self._written(symbol).subs(self.values)
-        return bool(value.is_Integer and value > self._least.get(symbol, LEAST))
+        return bool(value.is_Integer and value > self._least.get(symbol, MIN_DIM))
 
     def _record(self, condition: Any) -> None:
         symbol, bound = (getattr(condition, side, None) for side in ("gts", "lts"))
         if symbol is not None and bound is not None and symbol.is_Symbol and bound.is_Integer:
             least = int(bound) + (condition.rel_op in (">", "<"))
-            self._least[symbol] = max(least, self._least.get(symbol, LEAST))
+            self._least[symbol] = max(least, self._least.get(symbol, MIN_DIM))
         else:
             self._found[condition] = None
 
@@ -278,42 +276,3 @@ def _relation(kind: str, left: Any, right: Any) -> Any:
 def _negated(kind: str, left: Any, right: Any) -> Any:
     sympy = sys.modules["sympy"]
     return sympy.Ne(left, right) if kind == "==" else sympy.Ge(left, right)
-
-
-def _decided(kind: str, difference: Any, least: Mapping[Any, int]) -> bool | None:
-    """Returns whether a difference is 0 (`==`) or positive (`<`) for all values of its symbols from `least` on; None
-    if it is for some and for others not."""
-    signs = _signs(difference, least)
-    wanted = {0} if kind == "==" else {1}
-    return True if signs == wanted else False if signs.isdisjoint(wanted) else None
-
-
-def _signs(expression: Any, least: Mapping[Any, int]) -> frozenset[int]:
-    """Returns the signs that an expression can have, perhaps too many.
-
-    Each symbol becomes its least value and a rest, which is 0 or more. If all coefficients of the polynomial in these
-    rests are positive, so is the expression: h s - s with h from 2 and s from 1 on is r q + r + q + 1.
-    """
-    sympy = sys.modules["sympy"]
-    rests = {
-        symbol: sympy.Dummy(symbol.name, integer=True, nonnegative=True) + least.get(symbol, LEAST)
-        for symbol in sympy.sympify(expression).free_symbols
-    }
-    above, below = sympy.fraction(sympy.together(sympy.sympify(expression).subs(rests)))
-    found = _polynomial_signs(sympy.expand(above)), _polynomial_signs(sympy.expand(below))
-    return frozenset(a * b for a in found[0] for b in found[1])
-
-
-def _polynomial_signs(expression: Any) -> frozenset[int]:
-    signs: set[int] = set()
-    definite = False
-    for term in sys.modules["sympy"].Add.make_args(expression):
-        if term.is_zero:
-            continue
-        if not (term.is_nonnegative or term.is_nonpositive):
-            return ANY
-        signs.add(1 if term.is_nonnegative else -1)
-        definite = definite or bool(term.is_positive or term.is_negative)
-    if len(signs) > 1:
-        return ANY
-    return frozenset(signs) if definite else frozenset((*signs, 0))

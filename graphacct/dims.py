@@ -1,8 +1,8 @@
 """Dimensions are plain: an int, a sympy expression or a numpy array, with no wrapper class.
 
-This file and `decisions.py` alone know that there are three kinds. Formulas use `+ - * **` and the helpers below;
-checks fire only between ints, because a symbol or a sweep has no single value to check. sympy and numpy are never
-imported here: a value of theirs can only arrive when the caller has imported them.
+This file, `decisions.py` and `signs.py` alone know that there are three kinds. Formulas use `+ - * **` and the helpers
+below; checks fire only between ints, because a symbol or a sweep has no single value to check. sympy and numpy are
+never imported here: a value of theirs can only arrive when the caller has imported them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 else:
     Dim = Any
 
+MIN_DIM = 1
+"""The smallest size a tensor dimension can have; a symbol may be any size from it on."""
 MAX_DIM = 2**63 - 1
 """The largest size a tensor dimension can have (a signed 64-bit index, as in torch and numpy)."""
 

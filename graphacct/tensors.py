@@ -46,6 +46,8 @@ DTYPE_ALIASES = {
     "half": "float16",
     "bf16": "bfloat16",
     "fp8": "float8_e4m3fn",
+    "fp8_e4m3": "float8_e4m3fn",
+    "fp8_e5m2": "float8_e5m2",
     "fp4": "float4_e2m1fn",
 }
 """The short names that people type, and the dtype each stands for."""
@@ -99,15 +101,14 @@ def computed_dtype(name: object, subject: str = "dtype") -> str:
     dtype = dtype_name(name)
     if dtype in COMPUTED:
         return dtype
-    way_out = "" if subject == "dtype" else "add dtype='bf16', and "
-    if dtype in FLOATING or dtype in STORED:
-        way_out += f"for weights that are stored so add weights={STORED.get(dtype, 'fp8')!r}"
-    if dtype in CACHED:
-        way_out += f", for such a cache kv_dtype={name!r}"
     known = f"{', '.join(COMPUTED[:-1])} or {COMPUTED[-1]}"
-    raise ConfigError(
-        f"{subject} {brief(name)}: no model computes in it, but in {known}" + (f"; {way_out}" if way_out else "")
-    )
+    message = f"{subject} {brief(name)}: no model computes in it, but in {known}"
+    if dtype in STORED or dtype.startswith("float8"):
+        first = "leave it out and add" if subject == "dtype" else "add dtype='bf16', and"
+        message += f"; {first} weights={STORED.get(dtype, 'fp8')!r} for weights that are stored so"
+    if dtype in CACHED:
+        message += f", kv_dtype={name!r} for such a cache"
+    raise ConfigError(message)
 
 
 def cache_dtype(name: object) -> str:
@@ -155,6 +156,19 @@ class TensorSpec:
     def __str__(self) -> str:
         layout = "" if self.strides is None else f" with strides {shape_text(self.strides)}"
         return f"{self.dtype}{shape_text(self.shape)}{layout}"
+
+
+def is_loss(spec: TensorSpec) -> bool:
+    """Returns whether a first output is a loss: a scalar that can carry a gradient."""
+    return spec.shape == () and spec.dtype in FLOATING
+
+
+def gradient_starts(outputs: Sequence[TensorSpec]) -> tuple[int, ...]:
+    """Returns where among a graph's outputs a backward pass starts: at the first if that is a loss, and otherwise at
+    every one that can carry a gradient, as from the outputs' sum."""
+    if outputs and is_loss(outputs[0]):
+        return (0,)
+    return tuple(index for index, spec in enumerate(outputs) if spec.dtype in FLOATING)
 
 
 def conflict(a: TensorSpec, b: TensorSpec) -> bool:

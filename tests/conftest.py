@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ HEALTH = [HealthCheck.too_slow]  # a busy machine is no failure
 settings.register_profile("same", deadline=None, suppress_health_check=HEALTH, derandomize=True, database=None)
 settings.register_profile("random", deadline=None, suppress_health_check=HEALTH)
 settings.load_profile(os.environ.get("EXAMPLES", "same"))  # make fuzz asks for random ones
+os.environ.pop("COLUMNS", None)  # a table is as wide as where no terminal says otherwise, whoever runs the tests
+gc.set_threshold(50_000, 20, 100)  # the collector's usual 700, 10, 10 take a tenth of the tests' time
 sys.path.insert(0, str(HERE / "fuzz"))  # cases.py too
 sys.path.insert(0, str(HERE))  # runs.py and strategies.py are imported by name
 

@@ -13,7 +13,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.graph.graph import Parameter
-from graphacct.models.weight_plan import EXPERTS
+from graphacct.models.module_patterns import EXPERTS
 from graphacct.tensors import TensorSpec
 
 FILE_ALONE = re.compile(r"quant_state\.bitsandbytes__\w+$|weight_format$")
@@ -74,5 +74,5 @@ def _pattern(module: str) -> re.Pattern[str]:
     own = rf"{re.escape(module)}(\.(?!bias$).+|_(?!bias$)\w+)"
     if not scope.endswith("experts") or last not in EXPERTS:
         return re.compile(own)
-    single = "|".join(EXPERTS[last])
+    single = "|".join(name for names in EXPERTS[last] for name in names)
     return re.compile(rf"{own}|{re.escape(scope)}\.\d+\.({single})\.(?!bias$).+")

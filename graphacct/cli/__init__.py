@@ -139,5 +139,6 @@ def main() -> None:
 def cli() -> None:
     """A ledger for the cost of a model: exact parameters, FLOPs, bytes and activation memory, explained.
 
-    MODEL is a preset's name (gpt2-xl), a path to a saved graph or another file that a reader knows, or module:function.
+    MODEL is a preset's or a hub's name (gpt2-xl, Qwen/Qwen3-8B), a config.json or its folder, a saved graph, or
+    FILE.py:function or package.module:function, which returns one.
     """

@@ -79,6 +79,8 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
 
     >>> with_dashes('add phase="train", or leave seq_len= and unroll=True out')
     'add --phase train, or leave --seq-len and --unroll out'
+    >>> with_dashes("leave them as they are with freeze='*'")
+    "leave them as they are with --freeze '*'"
     >>> with_dashes("recompute 'atn' matches no node", ["report", "gpt2", "--recompute", "atn"])
     "--recompute 'atn' matches no node"
     """
@@ -90,6 +92,7 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
     def typed(found: re.Match[str]) -> str:
         name, value = found[1], (found[2] or "").strip("\"'")
         option = "--" + name.replace("_", "-")
+        value = "'*'" if value == "*" else value  # a shell writes a bare star out as the names of files
         return option if value in ("", "True") else f"{option} {value}"
 
     return KEYWORD.sub(typed, message)
@@ -108,8 +111,18 @@ def _usage(error: click.UsageError) -> int:
         return 2
     path = error.ctx.command_path if error.ctx else "graphacct"
     message = " ".join(error.format_message().split())
+    if isinstance(error, click.exceptions.NoSuchOption) and (others := _commands_with(error.option_name)):
+        named = " and ".join(f"graphacct {name}" for name in others[:2])
+        message = f"no such option {error.option_name!r}: it belongs to {named}"
     say(f"{message[:1].lower()}{message[1:]}\nsee {path} --help")
     return 2
+
+
+def _commands_with(option: str) -> list[str]:
+    """Returns the core's commands that have an option."""
+    from graphacct.cli import COMMANDS, core_command
+
+    return [name for name in COMMANDS if any(option in item.opts for item in core_command(name).params)]
 
 
 def _short(line: str) -> str:

@@ -46,16 +46,18 @@ def command(
     output: str | None,
     **options: Any,
 ) -> None:
-    """The memory of a training step of MODEL (or, with --phase forward, prefill or decode, of inference) on one rank.
+    """The memory of a training step of MODEL on one rank; with --phase forward, prefill, decode or generate, of
+    inference.
 
     Parameters, gradients, the optimizer's state, and the activations where the most of them are alive at once.
     """
     from graphacct.render.memory import sheet, timeline_sheet, to_dict
 
     form = format_of(format_, output)
-    search = "batch" if max_batch else "seq_len" if max_seq_len else ""
+    length = "prompt_len" if options["phase"] == "generate" else "seq_len"
+    search = "batch" if max_batch else length if max_seq_len else ""
     if on is not None:
-        _check_on({"--fits": fits, "--max-batch": max_batch, "--max-seq-len": max_seq_len, "--timeline": timeline})
+        _check_on(on, {"--fits": fits, "--max-batch": max_batch, "--max-seq-len": max_seq_len, "--timeline": timeline})
     _check(fits, max_batch, max_seq_len, search, options)
     found, extra, notes = _measured(model, fits, search, on, arguments(options))
     if plot is not None:
@@ -87,7 +89,7 @@ def command(
 
 
 def _check(fits: str | None, max_batch: bool, max_seq_len: bool, search: str, options: dict[str, Any]) -> None:
-    flag = f"--max-{search.replace('_', '-')}"
+    flag = "--max-batch" if max_batch else "--max-seq-len"
     problem = ""
     if max_batch and max_seq_len:
         problem = "--max-batch and --max-seq-len exclude each other: give one of the two sizes"
@@ -101,8 +103,8 @@ def _check(fits: str | None, max_batch: bool, max_seq_len: bool, search: str, op
         raise click.UsageError(problem, click.get_current_context(silent=True))
 
 
-def _check_on(given: dict[str, Any]) -> None:
-    """Refuses the flags that ask for something else beside --on."""
+def _check_on(on: str, given: dict[str, Any]) -> None:
+    """Refuses the flags that ask for something else beside --on, and a size of memory in place of a device."""
     reasons = {
         "--fits": "--on answers for devices, --fits for one memory",
         "--max-batch": "--on gives the largest sizes for each device",
@@ -110,8 +112,24 @@ def _check_on(given: dict[str, Any]) -> None:
         "--timeline": "--on shows devices in place of the parts",
     }
     flag = next((flag for flag, value in given.items() if value), "")
-    if flag:
-        raise click.UsageError(f"{reasons[flag]}: leave {flag} out", click.get_current_context(silent=True))
+    size = next((name.strip() for name in on.split(",") if _is_memory(name)), "")
+    problem = f"{reasons[flag]}: leave {flag} out" if flag else ""
+    if size:
+        problem = f"--on takes devices, and {size} is a size of memory: ask with --fits {size}"
+    if problem:
+        raise click.UsageError(problem, click.get_current_context(silent=True))
+
+
+def _is_memory(text: str) -> bool:
+    """Returns whether a text is a size of memory."""
+    from graphacct.errors import ConfigError
+    from graphacct.sizes import parse_bytes
+
+    try:
+        parse_bytes(text)
+    except ConfigError:
+        return False
+    return True
 
 
 def _measured(
@@ -133,14 +151,26 @@ def _measured(
     if search:
         best = largest(lambda size: memory(model, **{**given, search: size}), budget, search)
         found = best.memory
-        extra = {f"max_{search}": best.size, "limit": best.limit or None}
-        notes.append(f"the largest {search} that fits is {best.size:,}" + (f" ({best.limit})" if best.limit else ""))
+        name, size, parts = _largest(search, best.size, found)
+        extra = {f"max_{name}": size, "limit": best.limit or None}
+        notes.append(f"the largest {name} that fits is {size:,}{parts}" + (f" ({best.limit})" if best.limit else ""))
     else:
         found = memory(model, **given)
     result = fit(found, budget)
     binary = "i" in fits.lower()
-    room = bytes_(abs(result.headroom), binary)
-    notes.append(
-        f"fits {bytes_text(fits)}: yes, {room} left" if result.fits else f"fits {bytes_text(fits)}: no, {room} too many"
-    )
+    room = bytes_(abs(result.headroom_bytes), binary)
+    if result.fits:
+        notes.append(f"fits {bytes_text(fits)}: yes, {room} left")
+    else:
+        notes.append(f"fits {bytes_text(fits)}: no, {room} too many")
+        notes.append("ways out: ask with --on all, or a device in its place")
     return found, {"fits": answer(result), **extra}, tuple(notes)
+
+
+def _largest(search: str, size: int, found: Memory) -> tuple[str, int, str]:
+    """Returns what the largest size is called, the size, and the parts that it has: a sequence of a generation is its
+    prompt and the new tokens."""
+    if search != "prompt_len":
+        return search, size, ""
+    new = found.workload["new_tokens"]
+    return "seq_len", size + new, f", a prompt of {size:,} and {new:,} new tokens"

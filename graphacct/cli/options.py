@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -43,7 +44,7 @@ class ImageSize(Integer):
         if isinstance(value, (int, tuple)):
             return value
         sides = value.lower().replace("×", "x").split("x")
-        if len(sides) > 2:
+        if len(sides) > 2 or "," in value:
             self.fail(f"{brief(value)} is no image size: write 224 or 224x192 (height x width)", param, ctx)
         pair = [super(ImageSize, self).convert(side, param, ctx) for side in sides]
         return (pair[0], pair[-1])
@@ -70,7 +71,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 
 
 class Setting(click.ParamType):  # type: ignore[type-arg]
-    """key=value; the value is a JSON number, a size (4k, 1e9), true, false or null, or else a word."""
+    """key=value; the value is a JSON number, object or list, a size (4k, 1e9), true, false or null, or else a word."""
 
     name = "key=value"
 
@@ -87,7 +88,16 @@ class Setting(click.ParamType):  # type: ignore[type-arg]
             if len(text) > LONGEST:
                 self.fail(f"{key.strip()} is an integer of {len(text):,} digits, and no size is as large", param, ctx)
             return key.strip(), int(text)
+        if text[:1] in ("{", "["):
+            try:
+                return key.strip(), json.loads(text, parse_constant=_no_constant)
+            except (ValueError, RecursionError) as error:
+                self.fail(f"{key.strip()} has {brief(text)}, which is no JSON: {error}", param, ctx)
         return key.strip(), _number(text)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"it has no {name}")
 
 
 def _is_integer(text: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 
 from graphacct.errors import ConfigError, brief
@@ -15,6 +17,12 @@ def _bytes(device: Device, attribute: attrs.Attribute[int], value: object) -> No
 def _name(device: Device, attribute: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value.strip() or "," in value:
         raise ConfigError(f"a device's name is a text without a comma, not {brief(value)}")
+
+
+def _aliases(names: object) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ConfigError(f"a device's aliases are a list of names, not {brief(names)}")
+    return tuple(names)
 
 
 @attrs.frozen(repr=False)
@@ -37,7 +45,7 @@ class Device:
     source: str = ""
     nominal: bool = attrs.field(default=False, kw_only=True)
     conflicts: str = attrs.field(default="", kw_only=True)
-    aliases: tuple[str, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
+    aliases: tuple[str, ...] = attrs.field(default=(), converter=_aliases, kw_only=True)
     vendor: str = attrs.field(default="", kw_only=True)
     replaces: bool = attrs.field(default=False, kw_only=True)
 

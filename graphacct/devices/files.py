@@ -11,6 +11,9 @@ from graphacct.errors import ConfigError, ReadError, brief, suggest
 TABLE = Path(__file__).parent / "devices.toml"
 KEYS = ("name", "memory_gb", "memory_bytes", "source", "conflicts", "aliases", "vendor")
 GB = 10**9
+MOST_BYTES = 2**20
+"""Of a file of devices; the table of known ones has 9,000."""
+UNITS = ": write memory_gb (of 10⁹ bytes), or memory_bytes"
 
 
 def read(path: Path) -> list[Device]:
@@ -23,10 +26,15 @@ def read(path: Path) -> list[Device]:
 
     try:
         with path.open("rb") as file:
-            content = tomllib.load(file)
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ReadError(f"{str(path)!r} has more than {MOST_BYTES:,} bytes: a file of devices has a few lines each")
+        content = tomllib.loads(data.decode())
     except OSError as error:
         raise ReadError(f"cannot read the devices of {str(path)!r}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ReadError(f"{str(path)!r} is nested too deep") from error
+    except ValueError as error:  # no TOML, no UTF-8, or an integer of thousands of digits
         raise ReadError(f"{str(path)!r} is no TOML: {error}") from error
     tables = content.get("device")
     if not isinstance(tables, list) or not tables:
@@ -41,7 +49,8 @@ def _device(table: Any, where: str) -> Device:
         where = f"{where} ({table['name']})"
     strange = next((key for key in table if key not in KEYS), None)
     if strange is not None:
-        raise ReadError(f"{where}: unknown key {strange!r}{suggest(strange, KEYS)}")
+        close = UNITS if strange.lower().startswith("memory") else suggest(strange, KEYS)
+        raise ReadError(f"{where}: unknown key {strange!r}{close}")
     texts = {key: table[key] for key in ("name", "source", "conflicts", "vendor") if key in table}
     wrong = next((key for key, value in texts.items() if not isinstance(value, str)), None)
     if wrong is not None:
@@ -65,6 +74,13 @@ def _memory(table: dict[str, Any], where: str) -> tuple[int, bool]:
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ReadError(f"{where}: {key} is an integer above 0, not {brief(value)}")
+            raise ReadError(f"{where}: {key} is an integer above 0, not {brief(value)}{_exactly(key, value)}")
         return (value, False) if key == "memory_bytes" else (value * GB, True)
     raise ReadError(f"{where} has no memory: write memory_gb = 24, or memory_bytes as the device reports them")
+
+
+def _exactly(key: str, value: Any) -> str:
+    """Returns the tail of the message on a part of a gigabyte, with the bytes that it is."""
+    if key != "memory_gb" or type(value) is not float or not 1 <= value * GB < GB**2:
+        return ""
+    return f": write memory_bytes = {round(value * GB):_}"

@@ -6,6 +6,7 @@ A name that could be two devices' is an error that lists them. Part of a name is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,24 +17,24 @@ from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
 
 ALL = "all"
 FILE = ".toml"
-MAKERS = ("nvidia", "geforce", "amd", "instinct", "intel", "google", "aws", "apple")
+MAKERS = ("nvidia", "geforce", "tesla", "amd", "instinct", "intel", "google", "aws", "apple")
 """Words that may stand before a name, as drivers report it: `NVIDIA GeForce RTX 4090`."""
 
-Devices: TypeAlias = str | Device | Iterable[str | Device]
+Devices: TypeAlias = str | Path | Device | Iterable[str | Path | Device]
 
 
 def find_devices(asked: Devices, known: Mapping[str, Device]) -> tuple[Device, ...]:
     """Returns the devices that are asked for, each once, in that order.
 
     Args:
-        asked: Names separated by commas, `all`, TOML files with devices of the user's own (all that are in them), or
-            Devices; one or several.
+        asked: Names separated by commas, `all`, TOML files with devices of the user's own (all that are in them; a Path
+            is one), or Devices; one or several.
         known: The registered devices by name.
 
     Raises UnknownNameError for a name that no device has or that several could have, ReadError for a file that cannot
     be read, ConfigError for no devices.
     """
-    items = [asked] if isinstance(asked, (str, Device)) else list(asked)
+    items = list(asked) if isinstance(asked, Iterable) and not isinstance(asked, (str, bytes)) else [asked]
     found: dict[str, Device] = {}
     for item in items:
         for device in [item] if isinstance(item, Device) else _named(item, known):
@@ -48,8 +49,11 @@ def find_devices(asked: Devices, known: Mapping[str, Device]) -> tuple[Device, .
     return tuple(found.values())
 
 
-def _named(text: str, known: Mapping[str, Device]) -> Iterable[Device]:
-    """Yields the devices of one text."""
+def _named(text: str | Path, known: Mapping[str, Device]) -> Iterable[Device]:
+    """Yields the devices of one text, or of the file at a path."""
+    if isinstance(text, Path):
+        yield from read(text)
+        return
     if not isinstance(text, str):
         raise ConfigError(f"on is a device's name or a Device, not {brief(text)}")
     for name in filter(None, map(str.strip, text.split(","))):
@@ -68,6 +72,7 @@ def find_device(name: str, known: Mapping[str, Device]) -> Device:
     if len(found) == 1:
         return found[0]
     close = found or [device for device in known.values() if any(_part(name, own) for own in names(device))]
+    close = close or [device for device in known.values() if any(_beginning(name, own) for own in names(device))]
     if len(close) > 1:
         *first, last = (device.name for device in close)
         raise UnknownNameError(f"device {brief(name)} may be {', '.join(first)} or {last}: name one of them")
@@ -98,6 +103,14 @@ def _joined(words: Iterable[str]) -> str:
 def _part(name: str, own: str) -> bool:
     """Returns whether all words of a name are words of a device's own."""
     return set(_words(name)) <= set(_words(own))
+
+
+def _beginning(name: str, own: str) -> bool:
+    """Returns whether each word of a name begins one of a device's own, and cuts no number: `mi300` begins MI300X, and
+    `a10` does not begin A100."""
+    return all(
+        any(re.match(rf"{re.escape(word)}(?!(?<=\d)\d)", other) for other in _words(own)) for word in _words(name)
+    )
 
 
 def _closest(name: str, known: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ from graphacct.execution.spans import backward_spans
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.execution.waiting import WaitingGradients
 from graphacct.operators.operator import Operator
-from graphacct.tensors import TensorSpec
+from graphacct.tensors import TensorSpec, gradient_starts
 
 
 def backward_pass(
@@ -78,7 +78,7 @@ class Engine:
         for use in uses:
             self.uses.setdefault(use.position, []).append(use)
         outputs = schedule.outputs
-        roots = outputs[:1] if outputs and outputs[0].spec.shape == () else outputs
+        roots = [outputs[index] for index in gradient_starts([tensor.spec for tensor in outputs])]
         self.roots = tuple(dict.fromkeys(tensor for tensor in roots if tensor.needs_grad))
         self.reach = GradientReach(schedule, self.roots)
         self.remaining = dict(self.reach.parameter_uses)  # uses of each parameter whose gradient is still to come

@@ -12,9 +12,8 @@ from typing import Any
 
 import attrs
 
-from graphacct.decisions import less
-from graphacct.dims import Dim, dim_text, is_symbol
-from graphacct.errors import GraphError, blame
+from graphacct.dims import Dim
+from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
 from graphacct.execution.kernels import (
     ACTIVATION,
@@ -43,16 +42,12 @@ from graphacct.execution.stacking import (
     standing_results,
 )
 from graphacct.execution.writing_out import as_read
-from graphacct.graph.graph import Block, Graph, Node, Parameter
+from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
-from graphacct.graph.repetitions import repetitions
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import FLOATING, TensorSpec
-
-MOST_ALIVE = 5_000
-"""The most repetitions of a block that are recomputed together."""
 
 
 def schedule(
@@ -114,7 +109,7 @@ class Trace:
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
         values: Mapping[str, Result] = {}
-        for event in runs(graph, self._counts):
+        for event in runs(graph, self.regions.counts):
             if isinstance(event, Run):
                 self._run(event)
             elif isinstance(event, BlockEnd):
@@ -264,29 +259,6 @@ class Trace:
     def _put(self, result: Result, tensor: Tensor) -> None:
         self._tensors[result] = tensor
         self._made.setdefault(tensor, result.place)  # an expansion may hand on what it got
-
-    def _counts(self, block: Block, place: Place) -> Sequence[Dim]:
-        """Returns how many repetitions each scheduled one stands for.
-
-        Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
-        that all repetitions are alive at once and none equals the next.
-        """
-        if self.regions.go_across(block, place):
-            if type(block.repeat) is not int:
-                raise GraphError(
-                    f"block {block.name!r} is recomputed as a whole, so that all its repetitions are alive at once: it "
-                    f"cannot repeat {dim_text(block.repeat)} times, give a number"
-                )
-            if block.repeat > MOST_ALIVE:
-                raise GraphError(
-                    f"block {block.name!r} is recomputed as a whole, with {block.repeat:,} repetitions that are all "
-                    f"alive at once, too many to walk one by one (at most {MOST_ALIVE:,}): recompute other nodes"
-                )
-            return [1] * block.repeat
-        counts = repetitions(block)
-        if is_symbol(block.repeat):  # a block that repeats less often has no such ends
-            less(len(counts) - 1, block.repeat, assumed=True)
-        return counts
 
     def _stack(self, end: BlockEnd) -> None:
         """Ends a block: its repetitions that stand for several become a span, and its results are stacked.

@@ -17,7 +17,7 @@ from graphacct.graph.graph import Graph, Parameter, Value
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
-from graphacct.training.gradient_flow import Additions, NodeGradients, node_gradients
+from graphacct.training.gradient_flow import Additions, NodeGradients, node_gradients, reached_times
 from graphacct.training.gradients import INPUT_GRAD, RECOMPUTE, WEIGHT_GRAD, gradient_parts, operand_name
 from graphacct.training.options import Training
 from graphacct.training.recompute import recompute_plan
@@ -149,6 +149,7 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
     node = record.node
     given = {value.name for value in graph.inputs}
     globs = freezing(graph, training.freeze)
+    arrives: Dim | None = None
     for index, operand in enumerate(node.inputs):
         wanted: Dim = sum(times for needs, times in passes.items() if needs[index])
         if same(wanted, record.times):
@@ -164,15 +165,20 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
                 applied = ", ".join(record["name"] for record in graph.workload.get(APPLIED, ()))
                 why = f"frozen by a transform ({applied})" if applied else "frozen by the model"
             else:
-                why = f"frozen by the glob {glob}" if glob else _flat(node.outputs)
+                why = f"frozen by the glob {glob}" if glob else _flat(node.outputs) or UNREACHED
         elif operand.name in given:
             why = "it is an input of the model"
         elif passes or not _flat(node.outputs):
-            why = "nothing before it is trained"
+            arrives = reached_times(graph, node) if arrives is None else arrives
+            untrained = [] if same(wanted, arrives) else ["nothing before it is trained"]
+            why = " or ".join([*untrained, *([] if same(arrives, record.times) else [UNREACHED])])
         else:
             why = _flat(node.outputs)
         runs = "" if same(wanted, 0) else f" in {number(record.times - wanted)} of {number(record.times)} runs"
         yield f"{operand_name(operator, index)}: no gradient{runs}, {why}"
+
+
+UNREACHED = "no gradient reaches the result"
 
 
 def _flat(outputs: tuple[Value, ...]) -> str:

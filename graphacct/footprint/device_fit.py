@@ -11,16 +11,14 @@ from graphacct.devices.device import Device
 
 
 @attrs.frozen
-class WayOut:
-    """Other options for the same question, and what the model needs under them.
+class Fit:
+    """Whether a total fits.
 
     Attributes:
-        options: The options that differ from what was asked, by name.
-        total: The bytes that the model needs then.
-        capacity: The device's bytes.
+        total: The bytes that the model needs.
+        capacity: The bytes that there are.
     """
 
-    options: Mapping[str, Any]
     total: int
     capacity: int
 
@@ -36,12 +34,22 @@ class WayOut:
 
 
 @attrs.frozen
-class DeviceFit:
+class WayOut(Fit):
+    """Other options for the same question, and what the model needs under them.
+
+    Attributes:
+        options: The options that differ from what was asked, by name.
+    """
+
+    options: Mapping[str, Any]
+
+
+@attrs.frozen
+class DeviceFit(Fit):
     """A model on a device.
 
     Attributes:
-        device: The device.
-        total: The bytes that the model needs.
+        device: The device, whose bytes are the capacity.
         largest_batch: The largest batch that fits, all else as asked; 0 if not even 1 does, None if the model has no
             batch to choose (a finished graph).
         batch_limit: Why no larger one was possible, if memory is not the reason; empty otherwise.
@@ -52,7 +60,6 @@ class DeviceFit:
     """
 
     device: Device
-    total: int
     largest_batch: int | None = None
     batch_limit: str = ""
     longest_seq_len: int | None = None
@@ -65,21 +72,6 @@ class DeviceFit:
         return self.device.name
 
     @property
-    def capacity(self) -> int:
-        """The device's bytes."""
-        return self.device.memory_bytes
-
-    @property
     def nominal(self) -> bool:
         """Whether these are the bytes of the product's name and not what the device reports."""
         return self.device.nominal
-
-    @property
-    def fits(self) -> bool:
-        """Whether there is room for the model."""
-        return self.total <= self.capacity
-
-    @property
-    def headroom_bytes(self) -> int:
-        """The bytes left; negative if it does not fit."""
-        return self.capacity - self.total

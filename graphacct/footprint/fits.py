@@ -7,34 +7,12 @@ from collections.abc import Callable
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError
+from graphacct.footprint.device_fit import Fit
 from graphacct.footprint.memory import Memory
 
 MOST = 2**40
 """The largest size that is tried; a model whose memory does not grow with it would never end."""
 ALIGNED = 8
-
-
-@attrs.frozen
-class Fit:
-    """Whether a total fits.
-
-    Attributes:
-        budget: The device's bytes.
-        total: The bytes that the model needs.
-    """
-
-    budget: int
-    total: int
-
-    @property
-    def fits(self) -> bool:
-        """Whether there is room for it."""
-        return self.total <= self.budget
-
-    @property
-    def headroom(self) -> int:
-        """The bytes left; negative if it does not fit."""
-        return self.budget - self.total
 
 
 @attrs.frozen
@@ -56,7 +34,7 @@ def fit(memory: Memory, budget: int) -> Fit:
     """Returns whether a model's total fits in `budget` bytes. Raises ConfigError if sizes are symbols or arrays."""
     if type(memory.total) is not int:
         raise ConfigError(f"whether {memory.model!r} fits needs numbers, and its total is a formula or an array")
-    return Fit(budget, memory.total)
+    return Fit(memory.total, budget)
 
 
 def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Largest:
@@ -73,7 +51,7 @@ def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Large
     if not least.fits:
         raise ConfigError(
             f"not even {option} 1 of {best.model!r} fits: it needs {least.total:,} bytes of {budget:,}, "
-            f"{-least.headroom:,} too many"
+            f"{-least.headroom_bytes:,} too many; on='all', or a device in its place, shows ways out"
         )
     found: dict[int, Memory] = {1: best}
     limits: dict[int, str] = {}

@@ -22,9 +22,9 @@ from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.phases import DECODE, GENERATE
 
-SEQUENCE, PROMPT = "seq_len", "prompt_len"
-"""The options whose largest size gives the longest sequence; the prompt's in a generation, with the tokens asked for
-after it."""
+SEQUENCE, PROMPT, CACHED = "seq_len", "prompt_len", "cache_len"
+"""The options whose largest size gives the longest sequence: the prompt's in a generation, with the tokens asked for
+after it; that of the cache if a decoding step was asked for by it, in which the sequence has one token more."""
 
 
 def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins: Plugins, **options: Any) -> Memory:
@@ -45,6 +45,8 @@ def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins
     others: list[tuple[Mapping[str, Any], int]] = []
     if any(asked.total > budget for budget in budgets):
         others = list(_smaller(ways_out(found, asked, options), asked.total, needed))
+    if options.get("cache_len") is not None:
+        length = CACHED
     answers = (_fit(device, asked, batches, length, lengths, others) for device in devices)
     return attrs.evolve(asked, devices=tuple(answers))
 
@@ -98,17 +100,23 @@ def _fit(
     ways: list[tuple[Mapping[str, Any], int]] = []
     if asked.total > budget:
         sizes = (("batch", batch), (length_option, length))
-        ways = [({name: item.size}, item.total) for name, item in sizes if item is not None and item.size]
+        ways = [(_sized(name, item.size), item.total) for name, item in sizes if item is not None and item.size]
         ways.extend(others)
     return DeviceFit(
-        device,
         int(asked.total),
+        budget,
+        device,
         None if batch is None else batch.size,
         "" if batch is None else batch.limit,
         None if length is None else _sequence(length.size, asked),
         "" if length is None else length.limit,
-        tuple(WayOut(way, size, budget) for way, size in ways),
+        tuple(WayOut(size, budget, way) for way, size in ways),
     )
+
+
+def _sized(option: str, size: int) -> Mapping[str, Any]:
+    """Returns the way out that has this size of the batch or of the sequence, in the option's own terms."""
+    return {option: size - 1 if option == CACHED else size}
 
 
 def _sequence(size: int, asked: Memory) -> int:

@@ -42,8 +42,10 @@ def _built(found: Graph | ModelChoice, asked: Memory, options: Mapping[str, Any]
         return
     if asked.workload.get("dtype") in ("float32", "float64"):
         yield {"dtype": "bf16"}
-    if asked.workload.get("attention") == "eager" and "fused" in found.architecture.attention:
-        yield {"attention": "fused"}
+    kinds = found.architecture.attention
+    usual = found.architecture.attention_by_phase.get(asked.phase, "fused")
+    if usual in kinds and asked.workload.get("attention") in {*kinds} - {usual}:
+        yield {"attention": usual}
     if asked.phase == PREFILL and asked.workload.get("logits", "all") == "all":
         yield {"logits": "last"}
 

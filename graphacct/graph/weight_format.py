@@ -136,6 +136,11 @@ class StoredWeight:
         """The elements of all matrices."""
         return self.rows * self.columns * self.matrices
 
+    @property
+    def fits(self) -> bool:
+        """Whether each matrix is a whole number of blocks."""
+        return not any(tensor.fits(self.rows, self.columns) for tensor in self.format.tensors)
+
     def part(self, elements: Dim) -> Dim:
         """Returns the bytes of some of the elements (rows that are looked up, experts that are chosen), rounded up."""
         return ceil_div(self.bytes * elements, self.elements)
@@ -155,6 +160,7 @@ class StoredWeight:
             problem = tensor.fits(self.rows, self.columns)
             if problem:
                 raise ConfigError(
-                    f"parameter {name!r} cannot be stored as {self.format.name}: its {problem} ({tensor.name})"
+                    f"parameter {name!r} cannot be stored as {self.format.name}: its {problem} ({tensor.name}); "
+                    "another format, or a group that divides them, can store it"
                 )
         return self

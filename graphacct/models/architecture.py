@@ -7,60 +7,25 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, check_dim
+from graphacct.dims import check_dim
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph.builder import Builder
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph, Value
-from graphacct.keywords import DEFAULTS
 from graphacct.models.keys import account, filled
 from graphacct.models.metadata import SIZE, WITHIN
-from graphacct.phases import CACHING, DECODE, PHASES, PREFILL, TRAIN
-from graphacct.tensors import cache_dtype
+from graphacct.models.workload import (
+    LOGITS,
+    SIZES,
+    Workload,
+    checked_cache_dtype,
+    checked_size,
+    decoding_sizes,
+    one_of,
+)
+from graphacct.phases import PHASES, TRAIN
 
-SIZES = ("seq_len", "encoder_seq_len", "image_size")
-LOGITS = ("all", "last")
 ABSORBED = "absorbed"
-
-
-@attrs.frozen(eq=False)
-class Workload:
-    """The inputs that a graph is built for: sizes, kind of attention, phase and loss.
-
-    Attributes:
-        batch: Sequences or images at a time.
-        seq_len: Tokens per sequence (of the decoder, if there is an encoder); None takes the architecture's default.
-        encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder has positions.
-        image_size: Height and width of the images in pixels; None takes the architecture's default.
-        attention: `eager` (separate nodes for scores, softmax and values), `fused` (one
-            scaled_dot_product_attention) or, of models with latent attention, `absorbed` (all heads read the cached
-            latents, which are not expanded); None takes the architecture's default for the phase.
-        phase: `forward` (no dropout, no cache), `train` (a training step), `prefill` (a forward pass that fills a cache
-            with keys and values) or `decode` (one new token per sequence, with a cache of earlier tokens).
-        cache_len: In decoding, the tokens in the cache before the step; None takes `seq_len` - 1; 0 is an empty cache.
-        loss: In training, the name of the loss that the gradients start from; None takes the architecture's default.
-        logits: The positions whose logits a language model computes: `all`, or the `last` of each sequence, which is
-            enough for a prefill.
-        kv_dtype: The dtype of the cache of keys and values, in which they enter it and attention reads them; None takes
-            the one that they are computed in.
-    """
-
-    batch: Dim = DEFAULTS["batch"]
-    seq_len: Dim | None = None
-    encoder_seq_len: Dim | None = None
-    image_size: tuple[Dim, Dim] | None = None
-    attention: str | None = None
-    phase: str = DEFAULTS["phase"]
-    cache_len: Dim | None = None
-    loss: str | None = None
-    logits: str = DEFAULTS["logits"]
-    kv_dtype: str | None = None
-
-    @property
-    def positions(self) -> Dim:
-        """How many positions attention sees: the cached ones and the new ones."""
-        new: Dim = 0 if self.seq_len is None else self.seq_len
-        return new if self.cache_len is None else self.cache_len + new
 
 
 def _phases(architecture: Architecture) -> tuple[str, ...]:
@@ -206,19 +171,19 @@ class Architecture:
             given = getattr(workload, size)
             if size in self.sizes:
                 wanted = self.sizes[size](config) if given is None else given
-                full[size] = None if wanted is None else _checked(wanted, size)
+                full[size] = None if wanted is None else checked_size(wanted, size)
             elif given is not None:
                 takes = ", ".join(["batch", *self.sizes])
                 raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
         for name, known in (("phase", PHASES), ("logits", LOGITS)):
-            full[name] = _one_of(known, getattr(workload, name), name)
+            full[name] = one_of(known, getattr(workload, name), name)
         if full["phase"] not in self.phases:
             raise ConfigError(f"{self.name} has no phase {full['phase']!r}: it has {', '.join(self.phases)}")
         full["loss"] = self._loss(config, workload.loss, full["phase"])
         if full["logits"] == "last":
             self._last_logits(full["phase"])
-        self._decoding(workload, full)
-        full["kv_dtype"] = _cache_dtype(workload.kv_dtype, full["phase"])
+        full |= decoding_sizes(workload, full["phase"], full.get("seq_len"))
+        full["kv_dtype"] = checked_cache_dtype(workload.kv_dtype, full["phase"])
         filled = Workload(**full)
         if "encoder_seq_len" in self.sizes and filled.encoder_seq_len is None:
             return attrs.evolve(filled, encoder_seq_len=filled.positions)
@@ -231,26 +196,12 @@ class Architecture:
         if phase == TRAIN:
             raise ConfigError("a training step needs the logits of all positions: leave logits='last' out")
 
-    def _decoding(self, workload: Workload, full: dict[str, Any]) -> None:
-        """Fills in the sizes of a decoding step."""
-        if full["phase"] != DECODE:
-            if workload.cache_len is not None:
-                raise ConfigError('cache_len is the size of a decoding step: add phase="decode"')
-            return
-        given = workload.seq_len
-        if workload.cache_len is not None and type(given) is int and given != 1:
-            raise ConfigError(
-                f"a decoding step has one new token, and seq_len {given} and cache_len {workload.cache_len} both say "
-                "how many are before it: leave seq_len out (or cache_len: then seq_len counts those and the new one)"
-            )
-        length = full["seq_len"] - 1 if workload.cache_len is None else workload.cache_len
-        full |= {"seq_len": 1, "cache_len": check_dim(length, "cache_len", 0)}
-
     def _attention(self, wanted: str | None, phase: str) -> str | None:
         if wanted is None:
             return self.attention_by_phase.get(phase, self.attention[0]) if self.attention else None
         if wanted not in self.attention:
-            kinds = " or ".join(self.attention)
+            *first, last = self.attention or ("",)
+            kinds = f"{', '.join(first)} or {last}" if first else last
             has = f"attention is {kinds}, not {wanted!r}" if kinds else f"has no attention to be {wanted!r}"
             why = "; absorbed is for latent attention, which it does not have" if wanted == ABSORBED else ""
             raise ConfigError(f"{self.name}: {has}{why}")
@@ -269,22 +220,12 @@ class Architecture:
             return None
         if wanted is None:
             wanted = next(iter(self.losses)) if self.default_loss is None else self.default_loss(config)
-        return _one_of(tuple(self.losses), wanted, "loss")
+        return one_of(tuple(self.losses), wanted, "loss")
 
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """Returns the graph of one configuration on one workload."""
         full = self.workload(config, workload)
-        sizes = {"batch": full.batch, **{size: getattr(full, size) for size in self.sizes}}
-        kind = {"attention": full.attention} if full.attention else {}
-        step: dict[str, Any] = {"phase": full.phase, "loss": full.loss} if full.phase == TRAIN else {}
-        if full.phase == PREFILL:
-            step = {"phase": full.phase}
-        elif full.phase == DECODE:
-            step = {"phase": full.phase, "cache_len": full.cache_len}
-        if full.logits != "all":
-            step["logits"] = full.logits
-        last = {"dtype": dtype, **({"kv_dtype": full.kv_dtype} if full.kv_dtype else {})}
-        builder = Builder(name, operators, dtype, {**sizes, **kind, **step, **last})
+        builder = Builder(name, operators, dtype, full.entries(self.sizes, dtype))
         try:
             result = self.build(config, full, builder)
             outputs = result if isinstance(result, tuple) else (result,)
@@ -297,30 +238,6 @@ class Architecture:
             raise PluginError(failure(f"architecture {self.name!r}", error)) from error
         known = self.inexact(config, full, dtype) if full.phase == TRAIN and self.inexact is not None else ()
         return attrs.evolve(builder.graph(*outputs), inexact=tuple(known)) if known else builder.graph(*outputs)
-
-
-def _cache_dtype(wanted: str | None, phase: str) -> str | None:
-    """Returns the dtype of the cache. Raises ConfigError if it is none, and in a phase without a cache."""
-    if wanted is None:
-        return None
-    if phase not in CACHING:
-        raise ConfigError('kv_dtype is of a cache: add phase="prefill" or phase="decode"')
-    return cache_dtype(wanted)
-
-
-def _one_of(known: tuple[str, ...], value: str, name: str) -> str:
-    if value not in known:
-        raise ConfigError(f"{name} is {' or '.join(known)}, not {value!r}{suggest(value, known)}")
-    return value
-
-
-def _checked(value: Any, subject: str) -> Any:
-    if subject == "image_size":
-        pair = value if isinstance(value, (tuple, list)) else (value, value)
-        if len(pair) != 2:
-            raise ConfigError(f"image_size is a height and a width, not {value!r}")
-        return tuple(check_dim(side, subject) for side in pair)
-    return check_dim(value, subject)
 
 
 def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.decisions import recorded
-from graphacct.errors import ConfigError, ShapeError
+from graphacct.errors import ConfigError, ShapeError, UnknownNameError, brief
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
-from graphacct.models.architecture import Workload
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import fixed, in_phase
+from graphacct.models.workload import Workload
 from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL
 from graphacct.tensors import computed_dtype
 
 if TYPE_CHECKING:
-    from graphacct.models.weight_plan import WeightPlan
+    from graphacct.models.weight_plan import Stored, WeightPlan
 
 
 @recorded
@@ -66,9 +66,10 @@ def build(
         found, {name: value for name, value in workload.items() if value is not None}, set or {}, dtype, plugins
     )
     if weights:
-        graph = _stored(graph, weights, plugins)
+        graph = _stored(graph, weights, plugins).graph
     elif isinstance(found, ModelChoice) and (found.weights or found.problem):
-        graph = _stored_as_said(graph, found, plugins)
+        stored = _stored_as_said(graph, found, plugins)
+        graph, found = stored.graph, _with_unmatched(found, stored.unmatched)
     if lora:
         graph = _adapted(graph, lora, lora_dropout, plugins)
     elif lora_dropout:
@@ -94,7 +95,7 @@ def check_one_step(workload: Mapping[str, Any]) -> None:
             raise ConfigError(f"{name} is a size of a generation: add phase={GENERATE!r}")
 
 
-def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Graph:
+def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Stored:
     """Returns the graph with its parameters stored as a format or a plan says."""
     from graphacct.models.weight_plan import WeightPlan, stored_as, weight_plan
 
@@ -104,7 +105,7 @@ def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Graph:
     return stored_as(graph, plan, plugins.operators)
 
 
-def _stored_as_said(graph: Graph, found: ModelChoice, plugins: Plugins) -> Graph:
+def _stored_as_said(graph: Graph, found: ModelChoice, plugins: Plugins) -> Stored:
     """Returns the graph with its parameters stored as the model's file says."""
     try:
         if found.problem:
@@ -114,6 +115,27 @@ def _stored_as_said(graph: Graph, found: ModelChoice, plugins: Plugins) -> Graph
     except ConfigError as error:
         where = f"{found.path}: " if found.path else ""
         raise ConfigError(f"{where}{error}\nweights=FORMAT counts them in another format, as 'bf16'") from error
+
+
+def _computed(dtype: str, plugins: Plugins) -> str:
+    """Returns a dtype of the computation. Raises ConfigError for the name of a format of weights."""
+    try:
+        return computed_dtype(dtype)
+    except UnknownNameError:
+        if isinstance(dtype, str) and dtype.partition(":")[0].lower() in plugins.weight_formats:
+            raise ConfigError(
+                f"dtype {brief(dtype)} is a format of weights: leave it out and add weights={dtype!r}"
+            ) from None
+        raise
+
+
+def _with_unmatched(found: ModelChoice, unmatched: Sequence[str]) -> ModelChoice:
+    """Returns the model with the modules that its file stores in another way and that it does not have."""
+    if not unmatched:
+        return found
+    more = f" and {len(unmatched) - 1} more modules" if len(unmatched) > 1 else ""
+    names = (*found.keys.not_understood, f"quantization of {unmatched[0]}{more}")
+    return attrs.evolve(found, keys=attrs.evolve(found.keys, not_understood=names))
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
@@ -148,7 +170,7 @@ def _graph(
         if found.kv_dtype and "kv_dtype" not in workload and workload.get("phase") in CACHING:
             workload = {**workload, "kv_dtype": found.kv_dtype}
         own = getattr(config, "dtype", None) or found.architecture.dtype
-        dtype = computed_dtype(dtype) if dtype else computed_dtype(own, "torch_dtype")
+        dtype = _computed(dtype, plugins) if dtype else computed_dtype(own, "torch_dtype")
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:
         if found.path:

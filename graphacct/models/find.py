@@ -55,9 +55,9 @@ class ModelChoice:
 
 def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Graph | ModelChoice:
     """Returns a finished graph, or the ModelChoice to build one from. `model` is a name (a preset's, or its
-    repository's on the Hugging Face Hub), a path, `module:function`, an object that a reader knows, or a Graph or
-    ModelChoice, which are returned unchanged. `overrides` are configuration keys that replace those of a file before it
-    is read (`model_type` among them).
+    repository's on the Hugging Face Hub), a path, `FILE.py:function` or `package.module:function`, an object that a
+    reader knows, or a Graph or ModelChoice, which are returned unchanged. `overrides` are configuration keys that
+    replace those of a file before it is read (`model_type` among them).
 
     Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that yields no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
@@ -89,18 +89,19 @@ def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = N
     if of_hub is not None:
         return find_model(of_hub, plugins)
     module, colon, function = name.rpartition(":")
-    if colon and (module.endswith(".py") or module.replace(".", "").isidentifier()):
-        from graphacct.models.factory import call  # only a function of the user's needs it
+    of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
+    unknown = unknown_model(name, of_presets, list(plugins.architectures), plugins)
+    if colon and function.isidentifier() and (module.endswith(".py") or module.replace(".", "").isidentifier()):
+        from graphacct.models.call import called  # most models are no function's
 
-        made = call(module, function, plugins)
+        made = called(module, function, plugins, unknown)
         if isinstance(made, Graph):
             return made
         if not any(_asked(reader, made, plugins, _takes(made)) for reader in plugins.readers.values()):
             takers = ", ".join(plugins.readers)
             raise ReadError(f"{name} returned {type(made).__name__}, not a Graph, nor what a reader takes ({takers})")
         return _read(made, plugins, overrides)
-    of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
-    raise unknown_model(name, of_presets, list(plugins.architectures), plugins)
+    raise unknown
 
 
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
@@ -149,6 +150,8 @@ def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph |
             f"no reader knows {_shown(model)}: a model is a name, a path, module:function, a graphacct.Graph, or an "
             f"object that one of the readers takes: {', '.join(plugins.readers)}"
         )
+    if os.path.isdir(os.path.join(model, "snapshots")):
+        raise ReadError(f"{model!r} is a folder of the hub's cache: give one of the folders in its snapshots")
     if os.path.isdir(model):
         raise ReadError(f"{model!r} is a folder without a config.json that is a file")
     raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")

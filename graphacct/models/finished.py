@@ -10,6 +10,7 @@ import attrs
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph.graph import Graph
 from graphacct.phases import FORWARD, PHASES, TRAIN
+from graphacct.tensors import is_loss
 
 if TYPE_CHECKING:
     from graphacct.models.find import ModelChoice
@@ -35,9 +36,8 @@ def own_phase(graph: Graph) -> str:
 def in_phase(graph: Graph, phase: str | None) -> Graph:
     """Returns a finished graph in a phase, its own unless one is given: a graph of a forward pass can be trained too.
 
-    A training step starts its gradients at the first output if that is a scalar, and otherwise at every output, with
-    ones, as the sum of the outputs does. The workload says which. Raises ConfigError for a phase that the graph was
-    not built for.
+    A training step starts its gradients where `gradient_starts` says, with ones, and the workload says which that is.
+    Raises ConfigError for a phase that the graph was not built for.
     """
     own = own_phase(graph)
     known = phases_of(own)
@@ -49,8 +49,8 @@ def in_phase(graph: Graph, phase: str | None) -> Graph:
         )
     if (phase or own) != TRAIN or (own == TRAIN and "loss" in graph.workload):
         return graph
-    outputs = graph.outputs
-    loss = FIRST_OUTPUT if outputs and outputs[0].spec.shape == () else SUM_OF_OUTPUTS
+    specs = [value.spec for value in graph.outputs]
+    loss = FIRST_OUTPUT if specs and is_loss(specs[0]) else SUM_OF_OUTPUTS
     return attrs.evolve(graph, workload={**graph.workload, "phase": TRAIN, "loss": loss})
 
 

@@ -23,6 +23,8 @@ from graphacct.phases import DECODE, GENERATE, GENERATION_SIZES, PREFILL
 
 INSTEAD = ("seq_len", "cache_len")
 """Sizes of a single step, which a generation has not."""
+ENCODER = "encoder_seq_len"
+"""The prompt's length unless given."""
 
 
 @attrs.frozen(eq=False)
@@ -55,7 +57,18 @@ class Generation:
 
     def prefill(self) -> Graph:
         """Returns the graph of the prompt: with the last position's logits, if the model has logits and none are asked
-        for."""
+        for. A length that the model does not have is refused with that of the whole generation."""
+        try:
+            return self._prefill()
+        except ConfigError:
+            if self.first <= self.last:
+                step = {**self.options, "cache_len": self.last}
+                if ENCODER in self.found.architecture.sizes and step.get(ENCODER) is None:
+                    step[ENCODER] = self.prompt_len
+                self._build_step(step)
+            raise
+
+    def _prefill(self) -> Graph:
         asked = {**self.options, "phase": PREFILL, "seq_len": self.prompt_len}
         if asked.get("logits") is None and self.found.architecture.last_logits:
             try:
@@ -73,14 +86,24 @@ class Generation:
         """Returns the options that `build` takes for a decoding step on so many cached tokens; an encoder is as long as
         in the prefill `beside` it."""
         options = {name: value for name, value in self.options.items() if name != "logits"}
-        length = beside.workload.get("encoder_seq_len")
+        length = beside.workload.get(ENCODER)
         if length is not None:
-            options["encoder_seq_len"] = length
+            options[ENCODER] = length
         return {**options, "phase": DECODE, "cache_len": cached}
 
     def step(self, cached: int, beside: Graph) -> Graph:
-        """Returns the graph of a decoding step."""
-        return build(self.found, plugins=self.plugins, **self.step_options(cached, beside))
+        """Returns the graph of a decoding step. A length that the model does not have is refused with that of the last
+        step, which is what a user has to make room for."""
+        try:
+            return self._build_step(self.step_options(cached, beside))
+        except ConfigError:
+            if cached < self.last:
+                self._build_step(self.step_options(self.last, beside))
+            raise
+
+    def _build_step(self, options: Mapping[str, Any]) -> Graph:
+        options = {name: value for name, value in options.items() if name != "logits"}
+        return build(self.found, plugins=self.plugins, **{**options, "phase": DECODE})
 
     def workload(self, prefill: Graph, step: Graph | None) -> dict[str, Any]:
         """Returns what a report says that it is of: the prefill's sizes with those of the generation."""

@@ -30,7 +30,8 @@ def filled(
     """Returns the configuration from the keys that its class knows.
 
     A file may have a key in several spellings. The configuration's own spelling wins, except over an alias that is
-    `translated`. A value that does not fit is left out if another key switches it off.
+    `translated`. A value that does not fit is left out if another key switches it off. Null is the default, but of a
+    size that must be a number: there the library refuses it, and the default would be taken for the file's.
 
     Raises ConfigError for any other value that does not fit, with the key as the file spells it.
     """
@@ -38,17 +39,23 @@ def filled(
     given: dict[str, Any] = {}
     spelled: dict[str, str] = {}
     fixed: set[str] = set()
+    nulls: dict[str, str] = {}
     for key, value in content.items():
         name = aliases.get(key, key)
         if name not in fields:
             continue
         if value is None and fields[name].default is not None and not fields[name].metadata.get("optional"):
+            if SIZE in fields[name].metadata:
+                nulls[name] = key
             continue
         if key in translated and value is not None:
             fixed.add(name)
         elif name in fixed or (key != name and content.get(name) is not None) or given.get(name) is not None:
             continue
         given[name], spelled[name] = value, key
+    for name, key in nulls.items():
+        if name not in given and not _switched_off(fields[name], given, fields):
+            raise ConfigError(f"{key} is null: give a number, or leave it out for the class's default")
     while True:
         try:
             return config(**given)
@@ -99,7 +106,12 @@ def account(
     if not (defaults and not found.not_understood) and not _has_size(config, content, aliases):
         from graphacct.models.unknown_keys import without_sizes
 
-        raise without_sizes(owner, found.not_understood)
+        nested = [
+            key
+            for key in found.not_understood
+            if isinstance(content.get(key), Mapping) and _has_size(config, content[key], aliases)
+        ]
+        raise without_sizes(owner, found.not_understood, nested)
     return found
 
 

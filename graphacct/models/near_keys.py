@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 SPELLINGS = """
@@ -39,6 +40,8 @@ num_mel_bins n_mels n_mel mel_bins
 """
 """Sizes, one a line, each with its spellings in the files of other libraries (Meta's and Mistral's params.json,
 GPT-2's, Megatron's, timm's, of state-space models)."""
+KINDS = {"count": "n num number count", "extent": "size dim dims dimension d units width length len"}
+"""Words of a key that say what kind of number it is."""
 
 
 def stands_for(key: str, sizes: Collection[str]) -> str:
@@ -51,10 +54,13 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     """
     own = _plain(key)
     plain = {_plain(name): name for name in sizes}
-    if own in plain:
-        return plain[own]
+    for spelling in (own, f"{own}s", own.removesuffix("s")):
+        if spelling in plain:
+            return plain[spelling]
     lines = SPELLINGS.replace("\n    ", " ").split("\n")
     groups = [group for group in map(str.split, lines) if own in map(_plain, group)]
+    if not groups and (core := _core(key)):
+        groups = [group for group in map(str.split, lines[::-1]) if any(_alike(core, _core(name)) for name in group)]
     # hidden_dim is the width of the model or of its feed-forward network: the latter in Meta's and Mistral's files
     for group in reversed(groups):
         for name in group:
@@ -63,10 +69,35 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     return slip(own, plain)
 
 
+def _core(key: str) -> tuple[str, frozenset[str]] | None:
+    """Returns what a key counts or measures: whether it says that it is a count or an extent, and its other words.
+
+    >>> _core("layer_num") == _core("n_layers") == ("count", frozenset({"layer"}))
+    True
+    """
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower())
+    kinds = {kind for word in words for kind, said in KINDS.items() if word in said.split()}
+    rest = frozenset(
+        word.removesuffix("s") for word in words if not any(word in said.split() for said in KINDS.values())
+    )
+    return (kinds.pop() if len(kinds) == 1 else "", rest) if rest else None
+
+
+def _alike(one: tuple[str, frozenset[str]], other: tuple[str, frozenset[str]] | None) -> bool:
+    """Returns whether two keys say the same in another order, or with another word for the number: heads are not the
+    width of a head."""
+    return other is not None and one[1] == other[1] and (one[0] == other[0] or "" in (one[0], other[0]))
+
+
 def slip(own: str, plain: Mapping[str, str]) -> str:
-    """Returns the name that differs from a text by one letter, or in a long one by two; empty if none does."""
-    found = [(edits(own, other, 2), name) for other, name in plain.items() if abs(len(own) - len(other)) <= 2]
-    most = 0 if len(own) < 5 else 1 if len(own) < 10 else 2
+    """Returns the name that differs from a text by one letter, or in a long one by two; empty if none does. In a short
+    name it is not the first letter."""
+    found = [
+        (edits(own, other, 2), name)
+        for other, name in plain.items()
+        if abs(len(own) - len(other)) <= 2 and (len(own) >= 5 or own[:1] == other[:1])
+    ]
+    most = 0 if len(own) < 4 else 1 if len(own) < 10 else 2
     return min((item for item in found if item[0] <= most), default=(0, ""))[1]
 
 

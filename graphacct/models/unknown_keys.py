@@ -30,7 +30,8 @@ class Around:
         config: The class of the configuration that does not take it; None for an object of settings, whose field knows
             every setting that could change a cost.
         content: The keys beside it in the file.
-        sizes: The keys of sizes that the configuration takes, other spellings among them, each with its field's name.
+        sizes: The keys of sizes that the configuration takes, and of objects that hold sizes, other spellings among
+            them, each with its field's name.
     """
 
     config: type[Any] | None
@@ -94,7 +95,7 @@ def _changes_nothing(
 
     Raises ReadError for one that is known to change it.
     """
-    if value is None or key in FURTHER_TOKENS or beside.get(SWITCHES.get(key, "")) is False:
+    if value is None or (key in FURTHER_TOKENS and value in (0, False)) or beside.get(SWITCHES.get(key, "")) is False:
         return True
     if key in FREQUENCIES and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
         raise ReadError(f"{path} is {brief(value)}, and must be a positive number")
@@ -131,7 +132,7 @@ def _around(config: type[Any], content: Mapping[str, Any], path: str, aliases: M
         outer = next(key for key in content if path.startswith(f"{key}."))
         fields = {field.name: field.metadata for field in attrs.fields(config)}
         inside, content, aliases = fields[aliases.get(outer, outer)].get(WITHIN), content[outer], {}
-    sizes = [field.name for field in attrs.fields(inside) if SIZE in field.metadata] if inside else []
+    sizes = [field.name for field in attrs.fields(inside) if field.metadata.keys() & {SIZE, WITHIN}] if inside else []
     spelled = {name: name for name in sizes} | {key: name for key, name in aliases.items() if name in sizes}
     return Around(inside, content, spelled)
 
@@ -154,9 +155,10 @@ def _near(near: Mapping[str, str], owner: str) -> ReadError:
     )
 
 
-def without_sizes(owner: str, keys: Sequence[str]) -> ReadError:
-    """Returns the error for a file of which no size was read."""
+def without_sizes(owner: str, keys: Sequence[str], nested: Sequence[str]) -> ReadError:
+    """Returns the error for a file of which no size was read; `nested` are those keys whose objects have some."""
     there = f"; not understood: {', '.join(keys[:MOST_NAMED])}" if keys else ""
-    return ReadError(
-        f"no size of {owner} was read{there}\nthe default sizes of its class are the model {owner!r}, not this file's"
-    )
+    way_out = f"the default sizes of its class are the model {owner!r}, not this file's"
+    if nested:
+        way_out = f"{nested[0]} has some: save that object as a config.json of its own to read it"
+    return ReadError(f"no size of {owner} was read{there}\n{way_out}")

@@ -110,12 +110,15 @@ def _options(kind: WeightFormatKind, parts: Sequence[str], text: str) -> dict[st
             key, value = "bits", part
         elif not equals:
             value = "true"
+        key = key.lower()
         if key not in known:
             what = f"{part!r} for its bits" if key == "bits" and not equals else f"{part!r}"
             has = suggest(key, known) if known else "; it has no options"
             raise ConfigError(f"weights {brief(text)}: {kind.name} has no option {what}{has}")
         if key in given:
-            raise ConfigError(f"weights {brief(text)} gives {key} twice")
+            name = next((option.name for option in kind.options if option.type is int and option.name != "bits"), "")
+            hint = f"; another number has its option's name, as in {name}={value}" if key == "bits" and name else ""
+            raise ConfigError(f"weights {brief(text)} gives {key} twice{hint}")
         try:
             given[key] = known[key].read(value)
         except (ValueError, TypeError) as error:

@@ -59,15 +59,16 @@ def gptq(bits: int, group: int) -> Tensors:
 def awq(bits: int, group: int) -> Tensors:
     """AWQ (Lin et al., 2023, arXiv:2306.00978), as AutoAWQ stores it (awq/modules/linear/gemm.py).
 
-    `qweight` and `qzeros` pack the outputs into int32, `scales` are 16 bits for each group and output.
+    `qweight` and `qzeros` pack the outputs into int32, `scales` are 16 bits for each group and output. A group of -1
+    is the whole row.
     """
     _one_of("bits", bits, (4, 8))
-    _block("group", group)
+    columns = 0 if group == -1 else _block("group", group)
     values, size = _packed(bits)
     return (
         StoredTensor("qweight", size, rows=values),
-        StoredTensor("qzeros", size, values, group),
-        StoredTensor("scales", 2, 1, group),
+        StoredTensor("qzeros", size, values, columns),
+        StoredTensor("scales", 2, 1, columns),
     )
 
 
@@ -78,7 +79,7 @@ def packed(bits: int, group: int, zero: bool) -> Tensors:
     `weight_zero_point` (with `zero`) packs the outputs of each group, and `weight_shape` is two int64. A group of -1 is
     the whole row.
     """
-    _one_of("bits", bits, (4, 8))
+    _one_of("bits", bits, (2, 4, 8))
     columns = 0 if group == -1 else _block("group", group)
     values, size = _packed(bits)
     zeros = (StoredTensor("weight_zero_point", size, values, columns, padded=True),) if zero else ()

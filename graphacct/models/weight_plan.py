@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
@@ -12,35 +10,28 @@ import attrs
 
 from graphacct.errors import ConfigError
 from graphacct.graph.graph import Graph, Node, Parameter
-from graphacct.graph.paths import indexed, pattern
-from graphacct.graph.places import Place, nodes
+from graphacct.graph.paths import indexed
+from graphacct.graph.places import Place
 from graphacct.graph.weight_format import StoredWeight, WeightFormat
+from graphacct.models.matrices import EMBEDDINGS, LAYERS, OTHERS, Matrix, is_stack, matrices_of, module_name
+from graphacct.models.module_patterns import Module, Patterns, modules
 from graphacct.models.weight_formats import WeightFormatKind, weight_format
 from graphacct.operators.operator import Operator
 from graphacct.transforms.rewrite import Replacement, rewrite
 
-LAYERS, OTHERS, ROUTERS, EMBEDDINGS = "layers", "others", "routers", "embeddings"
-"""The kinds of matrices: of modules and experts in layers that repeat, of modules elsewhere (a head), of products that
-are no module of their own (a router), and tables that are looked up."""
 ALL = "all"
 """The option of any format that stores the head and embeddings so too."""
-REGEX = "re:"
-"""What a regular expression begins with, as in compressed-tensors' files."""
-EXPERTS: Mapping[str, tuple[str, ...]] = {
-    "gate_up_proj": ("gate_proj", "up_proj", "w1", "w3"),
-    "down_proj": ("down_proj", "w2"),
-}
-"""The modules of single experts that files name, for each parameter that has all of them."""
 
 
 @attrs.frozen
 class WeightPlan:
     """Which parameters are stored in which format.
 
-    A pattern is a glob on a module's name (`*.self_attn.*`), a regular expression after `re:`, matched at its start, or
-    a plain name: of the module, of one around it, or of the end or middle of its path (`lm_head`, `mlp.gate`). A module
-    is a parameter's name without `.weight`; an expert is named as files do (`mlp.experts.0.gate_proj`), or all of them
-    by their parameter (`mlp.experts.gate_up_proj`).
+    A pattern is a plain name, a glob (`*.self_attn`), or a regular expression after `re:`, matched at the start of a
+    module's name. The others are of the module, of one around it, or of the end or middle of its path (`lm_head`,
+    `mlp.gate`). A module is a parameter's name without `.weight`; an expert is named as files do
+    (`mlp.experts.0.gate_proj`), or all of them by their parameter (`mlp.experts.gate_up_proj`). Older names stand for
+    today's, and the text model of a larger one may have its prefix (`module_patterns.py`).
 
     Attributes:
         format: The format of all matrices of these `kinds` that nothing below decides; None leaves them in the dtype of
@@ -50,6 +41,8 @@ class WeightPlan:
         exceptions: Patterns of the modules that stay in the dtype of the computation, before all `modules`.
         kinds: The kinds of matrices that `format` is for: `layers`, `others`, `routers`, `embeddings`.
         text: How reports show the plan; the format's name unless given.
+        fitting: Whether a matrix that is no whole number of blocks stays in the dtype of the computation. Otherwise it
+            is an error.
     """
 
     format: WeightFormat | None = None
@@ -57,6 +50,7 @@ class WeightPlan:
     exceptions: tuple[str, ...] = ()
     kinds: tuple[str, ...] = (LAYERS,)
     text: str = ""
+    fitting: bool = False
 
     def __str__(self) -> str:
         return self.text or (self.format.name if self.format else "mixed")
@@ -72,35 +66,57 @@ def weight_plan(text: str, kinds: Mapping[str, WeightFormatKind]) -> WeightPlan:
     return WeightPlan(weight_format(text, kinds))
 
 
-def stored_as(graph: Graph, plan: WeightPlan, operators: Mapping[str, Operator]) -> Graph:
+@attrs.frozen
+class Stored:
+    """A graph whose parameters are stored as a plan says, and the patterns of the plan's `modules` that match none."""
+
+    graph: Graph
+    unmatched: tuple[str, ...] = ()
+
+
+def stored_as(graph: Graph, plan: WeightPlan, operators: Mapping[str, Operator]) -> Stored:
     """Returns the graph with its parameters stored as a plan says.
 
     A plan that tells one repetition of a block from another writes the blocks out. Raises ConfigError if no parameter
-    is stored so, and for a matrix that is no whole number of a format's blocks.
+    is stored so, for a matrix that is no whole number of a format's blocks, and for a plan that tells matrices of one
+    parameter apart.
     """
     if plan.format is not None and plan.format.dtype:
-        return _in_dtype(graph, plan.format, plan)
-    found = _matrices(graph, operators)
-    decided = {name: _decided(plan, name, item, found) for name, item in found.items()}
+        return Stored(_in_dtype(graph, plan.format, plan))
+    names = Names.of(plan)
+    found = matrices_of(graph, operators)
+    decided = {name: _decided(plan, names, name, item, found) for name, item in found.items()}
     if any(len(formats) > 1 for formats in decided.values()):
         graph = graph.unroll(operators)
-        found = _matrices(graph, operators)
-        decided = {name: _decided(plan, name, item, found) for name, item in found.items()}
+        found = matrices_of(graph, operators)
+        decided = {name: _decided(plan, names, name, item, found) for name, item in found.items()}
     stored: dict[str, StoredWeight] = {}
     for name, formats in decided.items():
         (format_,) = formats
-        if format_ is not None:
-            stored[name] = found[name].stored(format_).check(name)
-    if not stored and plan.format is not None:
-        raise ConfigError(
-            f"weights {str(plan)!r}: {graph.name!r} has no matrix of a linear layer in layers that repeat; "
-            f"'{plan}:{ALL}' stores every matrix so"
-        )
+        if format_ is None:
+            continue
+        matrix = found[name].stored(format_)
+        if not plan.fitting or matrix.fits:
+            stored[name] = matrix.check(name)
+    if not stored and (plan.format is not None or plan.modules):
+        raise ConfigError(f"weights {str(plan)!r}: {_nothing(graph, plan)}")
 
     def replace(node: Node, place: Replacement) -> Any:
         return place.keep([_as_stored(operand, stored) for operand in place.inputs])
 
-    return rewrite(graph, operators, replace, {"weights": str(plan)})
+    return Stored(rewrite(graph, operators, replace, {"weights": str(plan)}), _unmatched(names, found))
+
+
+def _nothing(graph: Graph, plan: WeightPlan) -> str:
+    """Returns why no parameter is stored as a plan says."""
+    if plan.format is None:
+        more = f" or as {len(plan.modules) - 1} more patterns say" if len(plan.modules) > 1 else ""
+        return f"no matrix of {graph.name!r} is called {plan.modules[0][0]!r}{more}"
+    if plan.exceptions:
+        return f"its exceptions leave no matrix of {graph.name!r} to store so"
+    return (
+        f"{graph.name!r} has no matrix of a linear layer in layers that repeat; '{plan}:{ALL}' stores every matrix so"
+    )
 
 
 def _as_stored(operand: Any, stored: Mapping[str, StoredWeight]) -> Any:
@@ -126,109 +142,38 @@ def _widened(operand: Any, format_: WeightFormat) -> Any:
 
 
 @attrs.frozen
-class _Matrix:
-    """A parameter that a format can store.
+class Names:
+    """The patterns of a plan, ready to be compared with modules."""
 
-    Attributes:
-        kind: One of the four.
-        rows: Its outputs; of experts those of each matrix.
-        columns: Its inputs.
-        matrices: How many there are.
-        places: The blocks around the nodes that have it.
-    """
+    exceptions: Patterns
+    modules: Patterns
+    experts: Patterns
 
-    kind: str
-    rows: Any
-    columns: Any
-    matrices: Any
-    places: tuple[Place, ...]
+    @classmethod
+    def of(cls, plan: WeightPlan) -> Names:
+        texts = [text for text, _ in plan.modules]
+        return cls(Patterns(plan.exceptions), Patterns(texts), Patterns((*plan.exceptions, *texts)))
 
-    def stored(self, format_: WeightFormat) -> StoredWeight:
-        return StoredWeight(format_, self.rows, self.columns, self.matrices, self.kind == EMBEDDINGS)
+    def spelled(self, name: str, item: Matrix) -> Iterator[Module]:
+        """Yields the modules in files whose matrices a parameter is, as far as the patterns may tell them apart."""
+        count = item.matrices // item.joined if type(item.matrices) is int else 1
+        return modules(module_name(name), self.experts.experts(count), item.joined)
 
 
-def _matrices(graph: Graph, operators: Mapping[str, Operator]) -> dict[str, _Matrix]:
-    """Returns the matrices of a graph, by the name of their storage."""
-    found: dict[str, _Matrix] = {}
-    for node, place in nodes(graph):
-        operator = operators.get(node.operator)
-        if operator is None:
-            continue
-        for index, operand in enumerate(node.inputs):
-            if type(operand) is not Parameter or operand.buffer or len(operand.spec.shape) < 2:
-                continue
-            name = operand.tied_to or operand.name
-            known = found.get(name)
-            here = place.around(name.count("*"))
-            if known is not None:
-                if here not in known.places:
-                    found[name] = attrs.evolve(known, places=(*known.places, here))
-                continue
-            item = _matrix(node, operand, index, operator, here)
-            if item is not None:
-                found[name] = item
-    return found
-
-
-def _matrix(node: Node, parameter: Parameter, index: int, operator: Operator, place: Place) -> _Matrix | None:
-    """Returns what a node does with a parameter, by its operator's signature: it multiplies by matrices
-    (`x: ... k, weight: n k -> ... n`, one for each expert in `weight: e n k`), or looks rows up
-    (`ids: ..., weight: v d -> ... d`)."""
-    signature = operator.signature
-    module = _module(parameter.name)
-    kind = ROUTERS if node.name != module else LAYERS if "*" in pattern(module) else OTHERS
-    if _seen_in_parts(node, module, operator):
-        kind = LAYERS if "*" in pattern(module) else OTHERS
-    if len(node.inputs) == 1 and kind != ROUTERS and len(parameter.spec.shape) == 2:
-        # a step keeps it in memory and does not run it, or looks at parts of it; as torch.nn.Linear stores it
-        kind = EMBEDDINGS if node.attributes.get("lookup") else kind
-        return _Matrix(kind, *parameter.spec.shape, 1, (place,))
-    if len(signature.outputs) != 1 or index != 1 or index >= len(signature.inputs):
-        return None
-    x, weight, out = signature.inputs[0], signature.inputs[index], signature.outputs[0]
-    dims = (*weight.front, *weight.back)
-    if weight.ellipsis or len(dims) != len(parameter.spec.shape):
-        return None
-    inside, outside = ((*term.front, *term.back)[-1:] for term in (x, out))
-    if not outside or outside[0] not in dims:
-        return None
-    sizes = dict(zip(dims, parameter.spec.shape, strict=True))
-    *lead, _, _ = dims
-    if not inside and len(dims) == 2 and dims[1] == outside[0]:
-        return _Matrix(EMBEDDINGS, sizes[dims[0]], sizes[dims[1]], 1, (place,))
-    if not inside or {*dims[-2:]} != {inside[0], outside[0]} or len(lead) > 1:
-        return None
-    joined = parameter.joined
-    matrices = (sizes[lead[0]] if lead else 1) * joined
-    return _Matrix(kind, sizes[outside[0]] // joined, sizes[inside[0]], matrices, (place,))
-
-
-def _seen_in_parts(node: Node, module: str, operator: Operator) -> bool:
-    """Returns whether a node in a module's scope only views its weight in another shape, as absorbed attention does
-    before it multiplies by each head's part."""
-    if not node.name.startswith(f"{module}.") or len(node.inputs) != 1:
-        return False
-    return operator.apply([operand.spec for operand in node.inputs], node.attributes).view
-
-
-def _module(name: str) -> str:
-    return name.removesuffix(".weight")
-
-
-def _decided(plan: WeightPlan, name: str, item: _Matrix, found: Mapping[str, _Matrix]) -> set[WeightFormat | None]:
+def _decided(
+    plan: WeightPlan, names: Names, name: str, item: Matrix, found: Mapping[str, Matrix]
+) -> set[WeightFormat | None]:
     """Returns the formats of a parameter at the indices that its `*`s stand for: one, unless the plan tells them
     apart."""
     default = plan.format if item.kind in plan.kinds else None
     if default is not None and default.experts_alone and item.kind == LAYERS:
-        experts = any(other.kind == LAYERS and _is_stack(other) for other in found.values())
-        default = default if _is_stack(item) or not experts else None
+        experts = any(other.kind == LAYERS and is_stack(other) for other in found.values())
+        default = default if is_stack(item) or not experts else None
+    if default is not None and item.rows == 1 and any(each.rows > 1 and not each.padded for each in default.tensors):
+        default = None  # a gate of one output: GPTQ and AWQ pack several, and leave it
     if not plan.modules and not plan.exceptions:
         return {default}
-    return {_of_module(plan, spelled, default) for spelled in _instances(name, item.places)}
-
-
-def _is_stack(item: _Matrix) -> bool:
-    return type(item.matrices) is not int or item.matrices > 1
+    return {_of_parameter(plan, names, spelled, item, default) for spelled in _instances(name, item.places)}
 
 
 def _instances(name: str, places: Iterable[Place]) -> Iterator[str]:
@@ -243,33 +188,42 @@ def _instances(name: str, places: Iterable[Place]) -> Iterator[str]:
             yield indexed(name, indices)
 
 
-def _of_module(plan: WeightPlan, name: str, default: WeightFormat | None) -> WeightFormat | None:
-    spellings = _spellings(_module(name))
-    if any(matches(text, spelled) for text in plan.exceptions for spelled in spellings):
+def _of_parameter(
+    plan: WeightPlan, names: Names, name: str, item: Matrix, default: WeightFormat | None
+) -> WeightFormat | None:
+    """Returns the format of a parameter. Raises ConfigError if its modules in files have several."""
+    formats: dict[WeightFormat | None, str] = {}
+    for module in names.spelled(name, item):
+        formats.setdefault(_of_module(plan, names, module, default), module.called)
+    if len(formats) > 1:
+        told = " and ".join(f"{at!r} in {each.name if each else 'its dtype'}" for each, at in [*formats.items()][:2])
+        raise ConfigError(
+            f"weights {str(plan)!r} store {told}: both are in the parameter {name!r}, which has one format"
+        )
+    return next(iter(formats))
+
+
+def _of_module(plan: WeightPlan, names: Names, module: Module, default: WeightFormat | None) -> WeightFormat | None:
+    if names.exceptions.first(module) is not None:
         return None
-    for text, format_ in plan.modules:
-        if any(matches(text, spelled) for spelled in spellings):
-            return format_
-    return default
+    index = names.modules.first(module)
+    return default if index is None else plan.modules[index][1]
 
 
-def _spellings(module: str) -> list[str]:
-    """Returns the names of a module in files; of all experts' weights also that of the first expert's module."""
-    scope, _, last = module.rpartition(".")
-    if not scope.endswith("experts"):
-        return [module]
-    return [module, *(f"{scope}.0.{other}" for other in EXPERTS.get(last, ()))]
-
-
-def matches(text: str, module: str) -> bool:
-    """Returns whether a pattern of a `WeightPlan` matches a module's name.
-
-    >>> matches("lm_head", "lm_head"), matches("mlp.gate", "model.layers.3.mlp.gate"), matches("gate", "mlp.gate_proj")
-    (True, True, False)
-    """
-    if text.startswith(REGEX):
-        return re.match(text.removeprefix(REGEX), module) is not None
-    if any(sign in text for sign in "*?["):
-        parts = module.split(".")
-        return any(fnmatchcase(".".join(parts[start:]), text) for start in range(len(parts)))
-    return f".{text}." in f".{module}."
+def _unmatched(names: Names, found: Mapping[str, Matrix]) -> tuple[str, ...]:
+    """Returns the patterns of a plan's `modules` that match no module, those included that another is before."""
+    left = [text for index, text in enumerate(names.modules.texts) if index not in names.modules.used]
+    if not left:
+        return ()
+    every = [
+        module
+        for name, item in found.items()
+        for spelled in _instances(name, item.places)
+        for module in names.spelled(spelled, item)
+    ]
+    rest = Patterns(left)
+    for module in every:
+        while (index := rest.first(module)) is not None:
+            left.remove(rest.texts[index])
+            rest = Patterns(left)
+    return tuple(left)

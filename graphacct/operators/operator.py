@@ -169,7 +169,9 @@ class Operator:
         formula gives what is no work.
         """
         try:
-            key = (*[(spec.shape, spec.dtype, spec.strides) for spec in specs], *attributes.items())
+            key: tuple[Any, ...] = tuple([(spec.shape, spec.dtype, spec.strides) for spec in specs])
+            if attributes:  # 4.0 equals 4 and True equals 1, but neither is a size
+                key += (*attributes.items(), *map(_types, attributes.values()))
             known = self._applications.get(key)
         except (TypeError, ValueError):  # arrays and lists have no hash
             return self._apply(specs, attributes)
@@ -296,6 +298,10 @@ class Operator:
                     f"an operand of {self.signature.text!r}{suggest(name, known)} (attributes stand after '*')"
                 )
         return tuple(known[name] for name in names), tuple(keywords_of(function))
+
+
+def _types(value: Any) -> Any:
+    return tuple(map(_types, value)) if type(value) is tuple else type(value)
 
 
 class _Required:

@@ -13,9 +13,12 @@ from graphacct.errors import UnknownNameError, brief
 CLOSE = {4: 2.0, 5: 0.9, 6: 0.8}
 """The least similarity of a slip to what was meant, from 0 to 1 as difflib measures it, by the letters of the name: 4
 or fewer, 5, or more. So sort is no slip of sqrt, and rrelu none of relu."""
+CLOSE_WORD = 0.75
+"""The least similarity of each word of a slip, if it has several."""
 LONGEST = 200
 """The most letters of a name that is compared."""
-NAMESPACES = ("aten", "prims", "prim", "onnx", "torch", "functional", "nn", "ops")
+NAMESPACES = "aten prims prim onnx torch functional nn ops f tf math keras layers tensorflow jax lax jnp linen np numpy"
+"""What other libraries put before an operator's name."""
 
 
 def unknown_operator(name: str, operators: Iterable[str], way_out: str = "") -> UnknownNameError:
@@ -44,7 +47,7 @@ def suggest_operator(name: str, operators: Iterable[str]) -> str:
 def _plain(name: str) -> str:
     """Returns a name without what libraries put around it: aten::add_.Tensor is add."""
     parts = [part for part in re.split(r"[.:]+", name[:LONGEST]) if part]
-    while len(parts) > 1 and parts[0].lower() in NAMESPACES:
+    while len(parts) > 1 and parts[0].lower() in NAMESPACES.split():
         del parts[0]
     plain = parts[0] if parts else ""
     return plain.rstrip("_") or plain
@@ -67,10 +70,21 @@ def _slip(name: str, known: Iterable[str]) -> str:
     ranked = [
         (SequenceMatcher(None, name, own).ratio(), own)
         for own in known
-        if own[:1] == name[:1] and not name.startswith(f"{own}_")
+        if own[:1] == name[:1] and not name.startswith(f"{own}_") and not _has_other_word(name, own)
     ]
     best, found = max(ranked, default=(0.0, ""))
     return found if best >= CLOSE[min(max(len(name), 4), 6)] else ""
+
+
+def _has_other_word(name: str, own: str) -> bool:
+    """Returns whether two names of as many words have one that differs: adaptive_max_pool is no adaptive_avg_pool."""
+    from difflib import SequenceMatcher
+
+    pairs = list(zip(name.lower().split("_"), own.split("_"), strict=False))
+    if name.count("_") != own.count("_") or len(pairs) < 2:
+        return False
+    differing = [(one, other) for one, other in pairs if sorted(one) != sorted(other)]
+    return any(len(one) < 4 or SequenceMatcher(None, one, other).ratio() < CLOSE_WORD for one, other in differing)
 
 
 def _typed_wrong(name: str, own: str) -> bool:

@@ -155,7 +155,7 @@ def _object(content: Any, subject: str, keys: set[str]) -> Mapping[str, Any]:
         raise ReadError(f"{subject} is an object, not {_brief(content)}")
     if not keys.issuperset(content):
         strange = next(key for key in content if key not in keys)
-        raise ReadError(f"{subject} has no key {strange!r}{suggest(strange, keys)}")
+        raise ReadError(f"{subject} has an unknown key {strange!r}{suggest(strange, keys)}")
     return content
 
 

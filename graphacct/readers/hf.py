@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import GraphacctError, ReadError, brief, suggest
+from graphacct.errors import GraphacctError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import NO_OVERRIDES, ModelChoice
 from graphacct.models.keys import FAMILY
+from graphacct.models.metadata import SIZE
 
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
@@ -34,6 +35,10 @@ QUANTIZED = ("quantization_config", "compression_config", "quantization")
 """Keys that say how weights are stored, the first that a file has before the others."""
 BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
 """Files beside a config.json that say so: modelopt's, and those of older GPTQ and AWQ."""
+FOREIGN = frozenset(["peft_type", "_class_name", "_diffusers_version"])
+"""Keys of adapters and of diffusers, whose files are no configuration even with a `model_type`."""
+MOST_NAMED = 8
+"""The most keys that one message names."""
 CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
 """The part of a class's name after the family."""
 
@@ -99,13 +104,17 @@ def _choice(
 ) -> ModelChoice:
     """Returns the model that the keys describe."""
     content = _overridden(content, overrides)
+    if not FOREIGN.isdisjoint(content):
+        from graphacct.readers.foreign import kind_of
+
+        raise ReadError(kind_of(content, os.path.basename(path)))
     architecture = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(
         key
         for key in overrides
         if (key in content and architecture.aliases.get(key, key) not in takes)
-        or (_inside(content, key) and architecture.unknown(key))
+        or (_inside(content, key) and (architecture.unknown(key) or key.partition(".")[0] in QUANTIZED))
     )
     quantized = [key for key in QUANTIZED if content.get(key) and key not in takes]
     alone = path and not any(key in overrides for key in QUANTIZED)  # set to null, they are left out
@@ -165,11 +174,18 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Ar
         foreign = kind_of(content, file)
         if foreign:
             raise ReadError(foreign)
-        raise ReadError(f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'")
-    if kind not in known:
         raise ReadError(
-            f"no architecture reads model_type {brief(kind)}{suggest(kind, known)}{plugins.note_of_left_out()}\n"
-            f"{_way_out(content, known)}"
+            f"model_type is {brief(kind)}: a configuration names its family there, as 'llama'; set=model_type=llama "
+            "reads the file as that family's"
+        )
+    if kind not in known:
+        from graphacct.models.close_names import closest_family
+
+        close = closest_family(kind, known)
+        meant = f"; did you mean {close!r}?" if close else ""
+        raise ReadError(
+            f"no architecture reads model_type {brief(kind)}{meant}{plugins.note_of_left_out()}\n"
+            f"{_way_out(content, known, close)}"
         )
     found: Architecture = known[kind].load()
     return found
@@ -183,20 +199,40 @@ def _by_class(names: Any, known: Iterable[str]) -> str | None:
     return plain.get(stem) or plain.get(f"{stem}text")
 
 
-def _way_out(content: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    """Returns the advice for a model_type that no family reads."""
+def _way_out(content: Mapping[str, Any], known: Mapping[str, Any], close: str | None) -> str:
+    """Returns the advice for a model_type that no family reads; `close` is the family that it misspells."""
     by_class = _by_class(content.get("architectures"), known)
     if by_class is not None:
+        missing = _without(content, known[by_class].load())
+        shown = f"{', '.join(missing[:MOST_NAMED])}{' …' if len(missing) > MOST_NAMED else ''}"
+        defaults = f", with that family's defaults for what the file does not give: {shown}" if missing else ""
         return (
-            f"its class {content['architectures'][0]} is of {by_class}: set=model_type={by_class} reads it as that, if "
-            "the file has all the keys of that family"
+            f"its class {content['architectures'][0]} is of {by_class}: set=model_type={by_class} reads it as that"
+            f"{defaults}"
         )
     text = content.get("text_config")
     inner = text.get("model_type") if isinstance(text, Mapping) else None
-    if isinstance(inner, str) and inner in known:
-        return f"its text_config is of {inner}: save that object as a config.json of its own to read the language model"
+    if isinstance(text, Mapping) and isinstance(inner, str) and inner in known:
+        key = next((key for key in QUANTIZED if content.get(key) and not text.get(key)), "")
+        also = f", with the file's {key} in it," if key else ""
+        return (
+            f"its text_config is of {inner}: save that object{also} as a config.json of its own to read the language "
+            "model"
+        )
+    if close is not None:
+        return f"set=model_type={close} reads the file as that family's"
     way = "a plugin can register one (docs/writing-a-plugin.md, A family that config.json names)"
     return f"{way}; graphacct list architectures shows all"
+
+
+def _without(content: Mapping[str, Any], architecture: Architecture) -> list[str]:
+    """Returns the sizes of a family that a file does not give in any spelling, less those that may be left out."""
+    given = {architecture.aliases.get(key, key) for key in content}
+    return [
+        field.name
+        for field in attrs.fields(architecture.config)
+        if SIZE in field.metadata and not field.metadata.get("optional") and field.name not in given
+    ]
 
 
 def _called(content: Mapping[str, Any]) -> str:

@@ -16,9 +16,10 @@ import attrs
 
 from graphacct.errors import ConfigError, GraphacctError, ReadError, brief
 from graphacct.files import read_json
+from graphacct.models.module_patterns import REGEX
 from graphacct.models.near_keys import slip
 from graphacct.models.weight_formats import WeightFormatKind
-from graphacct.models.weight_plan import REGEX, WeightPlan
+from graphacct.models.weight_plan import WeightPlan
 from graphacct.readers.quantization_methods import IGNORED, METHODS
 from graphacct.readers.quantization_settings import Method, Said
 

@@ -6,22 +6,29 @@ otherwise are those that its library leaves out: the head, embeddings, routers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from graphacct.errors import ConfigError, brief
-from graphacct.graph.weight_format import StoredTensor, WeightFormat
-from graphacct.models.weight_plan import EMBEDDINGS, LAYERS, OTHERS, ROUTERS, WeightPlan
+from graphacct.graph.weight_format import WeightFormat
+from graphacct.models.matrices import EMBEDDINGS, LAYERS, OTHERS, ROUTERS
+from graphacct.models.module_patterns import REGEX
+from graphacct.models.weight_plan import WeightPlan
+from graphacct.readers.compressed_tensors import cache_of, compressed_tensors, fp8_blocks, mixed, without_input_scale
 from graphacct.readers.quantization_settings import Found, Method, Said
-from graphacct.tensors import dtype_name
 
 IGNORED = frozenset(["quant_method", "version", "_comment", "dequantize", "producer"])
 """Settings of any method that say nothing of bytes."""
 HEAD = "lm_head"
-CACHES = {"fp8": "float8_e4m3fn", "fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2", "int8": "int8"}
-"""The dtypes of a cache, by the names that files give them."""
+MLX = ("bits", "group_size", "mode")
+"""MLX's settings, of all modules and of one."""
+SIGNS = re.compile(r"[\\(|+^$]")
+"""What makes a name in transformers' lists a regular expression."""
+BOUNDARY = r"(?:(?<=\.)|(?=\.|$))"
+"""What follows a regular expression of these lists: the end of a part (quantizers_utils.py, should_convert_module)."""
 
 
 def _plan(
@@ -30,16 +37,8 @@ def _plan(
     """Returns the plan of methods that convert every linear module but those that the setting `skip` lists, or, if
     there is no list, every one but the head (transformers, quantizers/base.py, get_modules_to_not_convert)."""
     listed = said.settings.get(skip) is not None
-    return WeightPlan(format_, modules, said.names(skip), (LAYERS, OTHERS) if listed else (LAYERS,))
-
-
-def _side(key: str, sides: Any) -> int:
-    """Returns the side of a square block."""
-    if not isinstance(sides, (list, tuple)) or len(sides) != 2 or type(sides[0]) is not int or sides[0] != sides[1]:
-        raise ConfigError(f"{key} is {brief(sides)}, not two equal numbers")
-    if sides[0] < 1:
-        raise ConfigError(f"{key} is {brief(sides)}, not two positive numbers")
-    return sides[0]
+    names = tuple(f"{REGEX}(?:{name}){BOUNDARY}" if SIGNS.search(name) else name for name in said.names(skip))
+    return WeightPlan(format_, modules, names, (LAYERS, OTHERS) if listed else (LAYERS,))
 
 
 def fp8(said: Said) -> Found:
@@ -49,8 +48,11 @@ def fp8(said: Said) -> Found:
     said.must("scale_fmt", "float", "ue8m0")
     said.must("expert_dtype", "fp8")
     sides = said.settings.get("weight_block_size", (128, 128))
-    block = 0 if sides is None else _side("weight_block_size", sides)
-    found = said.format("fp8", block=block, static=said.settings.get("activation_scheme") == "static")
+    static = said.settings.get("activation_scheme") == "static"
+    if sides is None:
+        found = said.format("fp8", static=static)
+    else:
+        found = fp8_blocks(said, "weight_block_size", sides, static=static)
     if said.settings.get("scale_fmt") == "ue8m0":  # a power of two in a byte
         scales = [attrs.evolve(item, bytes=1) if "weight_scale" in item.name else item for item in found.tensors]
         found = attrs.evolve(found, tensors=tuple(scales), name=f"{found.name}:scale=ue8m0")
@@ -68,6 +70,7 @@ def gptq(said: Said) -> Found:
     said.must("checkpoint_format", "gptq", "gptq_v2")
     said.must("format", "gptq", "gptq_v2")
     said.must("pack_dtype", "int32")
+    said.must("method", "gptq")
     bits, group = said.integer("bits", 4), said.integer("group_size", 128)
     found = said.format("gptq", bits=bits, group=group)
     modules: list[tuple[str, WeightFormat | None]] = []
@@ -81,17 +84,23 @@ def gptq(said: Said) -> Found:
         modules.append((text, None if pattern.startswith("-:") else said.format("gptq", **given)))
     if said.settings.get("lm_head") is True:
         modules.append((HEAD, found))
+    own_names = {item.name for _, item in modules if item is not None and item.name != found.name}
+    text = mixed([found.name, *sorted(own_names)])
     inside = said.settings.get("modules_in_block_to_quantize")
     if inside:
         names = [name for group in inside for name in ([group] if isinstance(group, str) else group)]
-        return Found(WeightPlan(None, (*modules, *((name, found) for name in names)), text=found.name))
-    return Found(WeightPlan(found, tuple(modules), said.names("modules_to_not_convert")))
+        return Found(WeightPlan(None, (*modules, *((name, found) for name in names)), text=text))
+    return Found(WeightPlan(found, tuple(modules), said.names("modules_to_not_convert"), text=text))
 
 
 def awq(said: Said) -> Found:
     """AWQ: the linear modules of layers, in AutoAWQ's layout; the head always stays (quantizer_awq.py)."""
     said.must("version", "gemm", "GEMM", "exllama", "ipex")
-    said.must("format", "gemm", "GEMM")
+    for layout in ("format", "checkpoint_format"):
+        said.must(layout, "gemm", "GEMM")
+    said.must("pack_dtype", "int32")
+    said.must("method", "awq")
+    said.must("lm_head", False)
     bits = said.integer("bits", said.integer("w_bit", 4))
     group = said.integer("group_size", said.integer("q_group_size", 128))
     found = said.format("awq", bits=bits, group=group)
@@ -102,6 +111,8 @@ def bitsandbytes(said: Said) -> Found:
     """4 bits (fp4 unless told) or LLM.int8 (transformers, BitsAndBytesConfig)."""
     four = said.settings.get("load_in_4bit", said.settings.get("_load_in_4bit"))
     eight = said.settings.get("load_in_8bit", said.settings.get("_load_in_8bit"))
+    if four is True and eight is True:
+        raise ConfigError("load_in_4bit and load_in_8bit are both true, and exclude each other")
     if four is True:
         said.must("bnb_4bit_quant_type", "nf4", "fp4")
         found = said.format(
@@ -123,96 +134,17 @@ def mxfp4(said: Said) -> Found:
     return Found(WeightPlan(said.format("mxfp4"), (), said.names("modules_to_not_convert")))
 
 
-def compressed_tensors(said: Said) -> Found:
-    """compressed-tensors (quantization/quant_config.py, quant_scheme.py): groups of modules with a scheme each."""
-    sparsity = said.settings.get("sparsity_config") or {}
-    if not isinstance(sparsity, Mapping) or sparsity.get("format", "dense") != "dense":
-        raise ConfigError(f"sparsity_config {brief(sparsity)} is not known: dense weights are")
-    groups = said.settings.get("config_groups")
-    if not isinstance(groups, Mapping):
-        raise ConfigError(f"config_groups is {brief(groups)}, not an object of groups")
-    whole: WeightFormat | None = None
-    kinds: tuple[str, ...] = (LAYERS, OTHERS)
-    modules: list[tuple[str, WeightFormat | None]] = []
-    names: list[str] = []
-    for name, group in groups.items():
-        if not isinstance(group, Mapping):
-            raise ConfigError(f"config_groups.{name} is {brief(group)}, not an object")
-        if group.get("weights") is None:
-            continue
-        found = _scheme(said, f"config_groups.{name}", group)
-        names += [found.name] if found.name not in names else []
-        targets = group.get("targets") or ["Linear"]
-        for target in targets if isinstance(targets, (list, tuple)) else [targets]:
-            if target == "Linear":
-                whole = found
-            elif target == "Embedding":
-                kinds = (*kinds, EMBEDDINGS)
-            elif not isinstance(target, str) or (target[:1].isupper() and "." not in target):
-                raise ConfigError(f"config_groups.{name} has the target {brief(target)}, a class that is not known")
-            else:
-                modules.append((target, found))
-    if not names:
-        return Found(None, _cache(said.settings.get("kv_cache_scheme"), "kv_cache_scheme"))
-    text = names[0] if len(names) == 1 else f"mixed: {', '.join(names)}"
-    plan = WeightPlan(whole, tuple(modules), said.names("ignore"), kinds, text)
-    return Found(plan, _cache(said.settings.get("kv_cache_scheme"), "kv_cache_scheme"))
-
-
-def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
-    """Returns the format of a group's weights."""
-    args, inputs = group["weights"], group.get("input_activations")
-    if not isinstance(args, Mapping):
-        raise ConfigError(f"{where}.weights is {brief(args)}, not an object")
-    bits, kind, size = said.integer("num_bits", 8, args), args.get("type", "int"), said.integer("group_size", 0, args)
-    strategy = args.get("strategy") or ("group" if size > 0 else "channel" if size == -1 else "tensor")
-    stored = group.get("format") or said.settings.get("format")
-    scale = dtype_name(str(args["scale_dtype"]).removeprefix("torch.")) if args.get("scale_dtype") else said.dtype
-    static = isinstance(inputs, Mapping) and inputs.get("dynamic") is False
-    unknown = f"{where}.weights: {bits} bits of {kind}, strategy {strategy}, format {stored} is not known"
-    symmetric = args.get("symmetric", True) is not False
-    if kind == "float" and bits == 8 and strategy in ("tensor", "channel", "block"):
-        side = _side(f"{where}.weights.block_structure", args.get("block_structure")) if strategy == "block" else 0
-        found = said.format("fp8", block=side, channel=strategy == "channel", scale=scale)
-        return _with_input_scale(found, scale) if static else found
-    if kind == "float" and bits == 4 and size == 16:
-        found = said.format("nvfp4")
-        return found if isinstance(inputs, Mapping) else _without_input_scale(found)
-    if kind == "float" and bits == 4 and size == 32:
-        return attrs.evolve(said.format("mxfp4"), experts_alone=False)
-    if kind == "int" and stored in ("pack-quantized", "pack_quantized") and strategy in ("group", "channel"):
-        found = said.format("packed", bits=bits, group=size if strategy == "group" else -1, zero=not symmetric)
-        if args.get("actorder") == "group":
-            order = StoredTensor("weight_g_idx", 4, rows=0)
-            return attrs.evolve(found, name=f"{found.name}:order", tensors=(*found.tensors, order))
-        return found
-    if kind == "int" and bits == 8 and strategy == "channel" and symmetric and stored != "naive-quantized":
-        found = said.format("int8", scale=scale)
-        return _with_input_scale(found, scale) if static else found
-    raise ConfigError(unknown)
-
-
-def _with_input_scale(found: WeightFormat, scale: str) -> WeightFormat:
-    """Returns a format with one scale of the inputs for each matrix, in the dtype of the other scales."""
-    size = 4 if scale == "float32" else 2
-    tensors = (*found.tensors, StoredTensor("input_scale", size, 0, 0))
-    return attrs.evolve(found, name=f"{found.name}:static", tensors=tensors)
-
-
-def _without_input_scale(found: WeightFormat) -> WeightFormat:
-    """Returns a format whose inputs are not quantized."""
-    tensors = tuple(tensor for tensor in found.tensors if tensor.name != "input_scale")
-    return attrs.evolve(found, name=f"{found.name}:w4a16", tensors=tensors)
-
-
 def modelopt(said: Said) -> Found:
     """TensorRT Model Optimizer (modelopt/torch/export/quant_utils.py): one algorithm for all modules but the excluded
     ones, or `MIXED_PRECISION` with one for each quantized module."""
     cache = said.settings.get("kv_cache_quant_algo", said.settings.get("kv_cache_scheme"))
-    kv_dtype = _cache(cache, "kv_cache_quant_algo")
+    kv_dtype = cache_of(cache, "kv_cache_quant_algo")
     algorithm = said.settings.get("quant_algo")
-    if algorithm is None and said.settings.get("config_groups") is not None:
-        return attrs.evolve(compressed_tensors(said), kv_dtype=kv_dtype)
+    groups = said.settings.get("config_groups")
+    several = isinstance(groups, Mapping) and len(groups) > 1 and algorithm != "MIXED_PRECISION"
+    if several or (algorithm is None and groups is not None):
+        wide = attrs.evolve(said, content={**said.content, "dtype": "float32"})  # modelopt's scales
+        return attrs.evolve(compressed_tensors(wide), kv_dtype=kv_dtype)
     skip = said.names("exclude_modules") + said.names("ignore")
     if algorithm is None:
         return Found(None, kv_dtype)
@@ -224,7 +156,7 @@ def modelopt(said: Said) -> Found:
         raise ConfigError(f"quantized_layers is {brief(layers)}, not an object of modules")
     modules = tuple((name, _algorithm(said, own.get("quant_algo"), own)) for name, own in layers.items())
     names = sorted({found.name for _, found in modules})
-    return Found(WeightPlan(None, modules, skip, text=f"mixed: {', '.join(names)}"), kv_dtype)
+    return Found(WeightPlan(None, modules, skip, text=mixed(names)), kv_dtype)
 
 
 def _algorithm(said: Said, algorithm: Any, settings: Mapping[str, Any]) -> WeightFormat:
@@ -237,39 +169,35 @@ def _algorithm(said: Said, algorithm: Any, settings: Mapping[str, Any]) -> Weigh
     if name == "NVFP4":
         return said.format("nvfp4", group=said.integer("group_size", 16, settings))
     if name == "W4A16_NVFP4":
-        return _without_input_scale(said.format("nvfp4", group=said.integer("group_size", 16, settings)))
+        return without_input_scale(said.format("nvfp4", group=said.integer("group_size", 16, settings)))
     if name == "MXFP8":
         return said.format("mxfp8")
     known = "FP8, FP8_PER_CHANNEL_PER_TOKEN, NVFP4, W4A16_NVFP4, MXFP8, MIXED_PRECISION"
     raise ConfigError(f"quant_algo is {brief(algorithm)}, which is not known; known: {known}")
 
 
-def _cache(said: Any, key: str) -> str:
-    """Returns the dtype of the cache. Raises ConfigError for one that is not known."""
-    if said is None or said == "auto":
-        return ""
-    if isinstance(said, Mapping):
-        bits, kind = said.get("num_bits", 8), said.get("type", "int")
-        said = "fp8" if (bits, kind) == (8, "float") else "int8" if (bits, kind) == (8, "int") else said
-    found = CACHES.get(said.lower()) if isinstance(said, str) else None
-    if found is None:
-        raise ConfigError(f"{key} is {brief(said)}, which is not known; known: FP8, INT8")
-    return found
-
-
 def mlx(said: Said) -> Found:
-    """MLX (mlx.nn.quantize): every linear module and table, and modules with settings of their own or false."""
+    """MLX (mlx.nn.quantize): every linear module and table, and modules with settings of their own or false. Those
+    whose rows are no whole groups stay as they are (mlx_lm/utils.py, quantize_model)."""
     whole = _mlx(said, said.settings)
     modules = tuple(
-        (name, None if own is False else _mlx(said, {**said.settings, **own}))
+        (name, None if own is False else _mlx(said, {**said.settings, **_of_a_module(name, own)}))
         for name, own in said.settings.items()
         if own is False or isinstance(own, Mapping)
     )
     # in mlx-lm the router of DeepSeek's kind of experts is an array, no module
     arrays = ("mlp.gate",) if said.content.get("n_routed_experts") is not None else ()
     names = sorted({found.name for _, found in modules if found is not None and found.name != whole.name})
-    text = f"mixed: {', '.join([whole.name, *names])}" if names else whole.name
-    return Found(WeightPlan(whole, modules, arrays, (LAYERS, OTHERS, ROUTERS, EMBEDDINGS), text))
+    kinds = (LAYERS, OTHERS, ROUTERS, EMBEDDINGS)
+    return Found(WeightPlan(whole, modules, arrays, kinds, mixed([whole.name, *names]), fitting=True))
+
+
+def _of_a_module(name: str, own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the settings of one module. Raises ConfigError for one that is not known."""
+    strange = next((key for key in own if key not in MLX), None)
+    if strange is not None and own[strange] not in (None, False):
+        raise ConfigError(f"{name} has the setting {brief(strange)}, which is not known; known: {', '.join(MLX)}")
+    return own
 
 
 def _mlx(said: Said, settings: Mapping[str, Any]) -> WeightFormat:
@@ -301,7 +229,7 @@ METHODS: Mapping[str, Method] = {
     "gptq": Method(
         gptq,
         _keys(
-            "bits group_size lm_head dynamic checkpoint_format format pack_dtype modules_in_block_to_quantize "
+            "bits group_size lm_head dynamic checkpoint_format format method pack_dtype modules_in_block_to_quantize "
             "modules_to_not_convert"
         ),
         _keys(
@@ -309,13 +237,16 @@ METHODS: Mapping[str, Method] = {
             "model_file_base_name is_marlin_format model_seqlen block_name_to_quantize dataset tokenizer batch_size "
             "module_name_preceding_first_block pad_token_id use_cuda_fp16 use_exllama exllama_config disable_exllama "
             "max_input_length cache_block_outputs backend meta hyb_act act_group_aware quantizer uniform mse v2 "
-            "awq_gemm_checkpoint"
+            "awq_gemm_checkpoint pack_impl offload_to_disk v2_alpha failsafe fallback mock_quantization gptaq foem"
         ),
         ("desc_act", "damp_percent"),
     ),
     "awq": Method(
         awq,
-        _keys("bits w_bit group_size q_group_size version format modules_to_not_convert"),
+        _keys(
+            "bits w_bit group_size q_group_size version format checkpoint_format pack_dtype method lm_head "
+            "modules_to_not_convert"
+        ),
         _keys(
             "zero_point do_fuse fuse_max_seq_len modules_to_fuse backend exllama_config sym desc_act pack_method "
             "true_sequential quantizer meta"
@@ -347,6 +278,6 @@ METHODS: Mapping[str, Method] = {
         _keys("quantization_status global_compression_ratio transform_config run_compressed use_optimized_inference"),
         ("config_groups",),
     ),
-    "mlx": Method(mlx, _keys("bits group_size mode"), marks=("bits", "group_size"), modules=True),
+    "mlx": Method(mlx, frozenset(MLX), marks=("bits", "group_size"), modules=True),
 }
 """The methods by the names that files give them, those without a name by their marks, in this order."""

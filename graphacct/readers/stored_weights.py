@@ -82,7 +82,7 @@ def _object(content: Any, keys: tuple[str, ...], where: str) -> Mapping[str, Any
         raise ReadError(f"{where}: {brief(content)} is no object of 'weights'")
     strange = next((key for key in content if key not in keys), None)
     if strange is not None:
-        raise ReadError(f"{where}: 'weights' has no key {strange!r}{suggest(strange, keys)}")
+        raise ReadError(f"{where}: 'weights' has an unknown key {strange!r}{suggest(strange, keys)}")
     return content
 
 

@@ -12,20 +12,10 @@ from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import depth, last, parent
 from graphacct.render.json import heading, to_json
+from graphacct.render.notes import key_notes, partial, warning, workload_text
 from graphacct.render.printable import printable
 from graphacct.render.records import count, plain_value, quantities, ratios_of, uncosted_paths
-from graphacct.render.sheet import (
-    UNCOSTED,
-    Column,
-    Line,
-    Sheet,
-    key_notes,
-    levels,
-    partial,
-    title,
-    warning,
-    workload_text,
-)
+from graphacct.render.sheet import UNCOSTED, Column, Line, Sheet, levels, title
 from graphacct.render.units import human, percent
 from graphacct.reports.rows import share
 

@@ -10,8 +10,9 @@ from graphacct.footprint.memory import Memory
 from graphacct.phases import TRAIN
 from graphacct.render.listing import capacity
 from graphacct.render.memory import UNMODELLED, UNMODELLED_IN_INFERENCE, device_facts, terms
+from graphacct.render.notes import inexact_notes, key_notes
 from graphacct.render.printable import printable
-from graphacct.render.sheet import Column, Line, Sheet, inexact_notes, key_notes
+from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_
 
 
@@ -72,8 +73,8 @@ def _notes(memory: Memory, sizes: bool, binary: bool) -> list[str]:
     notes = [f"needs {bytes_(memory.total, binary)}: {said}"]
     if not sizes:
         notes.append("a finished graph has one size: no largest batch, no longest sequence")
-    limits = {f"no larger batch: {item.batch_limit}" for item in memory.devices if item.batch_limit}
-    limits |= {f"no longer sequence: {item.seq_len_limit}" for item in memory.devices if item.seq_len_limit}
+    limits = {_limit("no larger batch", item.batch_limit) for item in memory.devices if item.batch_limit}
+    limits |= {_limit("no longer sequence", item.seq_len_limit) for item in memory.devices if item.seq_len_limit}
     notes += [printable(limit) for limit in sorted(limits)]
     if any(item.nominal for item in memory.devices):
         notes.append("nominal: the product's size in GB of 10⁹ bytes, not what the device reports")
@@ -97,6 +98,11 @@ def _ways_out(item: DeviceFit, binary: bool) -> Sheet:
     columns = (Column("With", whole=True), Column("Needs", True), Column("Fits"), Column("Headroom", True))
     title = f"ways out for {printable(item.name)}"
     return Sheet(title, capacity(item.capacity, item.nominal, binary), columns, tuple(lines), None, tuple(notes))
+
+
+def _limit(subject: str, reason: str) -> str:
+    """Returns why a search ended; a search that nothing ended says so itself, `no larger batch was tried`."""
+    return reason if reason.endswith("was tried") else f"{subject}: {reason}"
 
 
 def _options(way: WayOut) -> str:

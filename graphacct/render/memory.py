@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import same
 from graphacct.execution.kernels import BACKWARD, RECOMPUTE
-from graphacct.footprint.fits import Fit
+from graphacct.footprint.device_fit import Fit
 from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import last
-from graphacct.phases import TRAIN
+from graphacct.phases import FORWARD, TRAIN
 from graphacct.render.json import conditions, config_keys, coverage, inexact
+from graphacct.render.notes import inexact_notes, key_notes, size_text
 from graphacct.render.printable import printable
 from graphacct.render.records import conditions_text, plain_value, workload_texts
-from graphacct.render.sheet import Column, Line, Sheet, inexact_notes, key_notes
+from graphacct.render.sheet import Column, Line, Sheet
 from graphacct.render.units import bytes_, percent
 from graphacct.reports.rows import share
 
@@ -135,7 +136,7 @@ def timeline(memory: Memory) -> list[dict[str, Any]]:
 
 def answer(fit: Fit) -> dict[str, Any]:
     """Returns whether it fits, as plain values."""
-    return {"budget": fit.budget, "fits": fit.fits, "headroom": fit.headroom}
+    return {"budget": fit.capacity, "fits": fit.fits, "headroom": fit.headroom_bytes}
 
 
 def to_text(memory: Memory) -> str:
@@ -256,7 +257,9 @@ def _peak(memory: Memory) -> str:
 
 
 def terms(memory: Memory) -> str:
-    sizes = [f"{printable(name)} {printable(value)}" for name, value in workload_texts(memory.workload).items()]
+    sizes = [f"{printable(name)} {size_text(value)}" for name, value in workload_texts(memory.workload).items()]
+    if memory.phase == FORWARD:  # which other outputs leave unsaid, but a training step is what this one is asked for
+        sizes.append(f"phase {FORWARD}")
     ranks = [f"dp {memory.dp}, zero {memory.zero}"] if memory.dp != 1 or memory.zero else []
     return ", ".join([*sizes, f"profile {printable(memory.profile)}", *ranks]) + conditions_text(memory.conditions)
 

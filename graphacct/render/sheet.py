@@ -5,22 +5,31 @@ Cells are text in human units, safe to print on one line. Each output escapes th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.dims import dim_text, same, shape_text
+from graphacct.dims import same, shape_text
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import last, parent
-from graphacct.phases import GENERATE
+from graphacct.render.notes import (
+    equal_parts,
+    inexact_notes,
+    key_notes,
+    of_one_token,
+    other_totals,
+    partial,
+    terms,
+    warning,
+    workload_text,
+)
 from graphacct.render.printable import printable
-from graphacct.render.records import conditions_text, count, uncosted_paths, workload_texts
+from graphacct.render.records import count, uncosted_paths
 from graphacct.render.units import human, params, percent
 
 if TYPE_CHECKING:
     from graphacct.costs.quantities import Quantity
-    from graphacct.graph.config_keys import ConfigKeys
     from graphacct.reports.report import Report
     from graphacct.reports.rows import ParameterRow, Row
 
@@ -40,10 +49,6 @@ TRAINING_COLUMNS = (
     "saved_bytes",
     "peak_bytes",
 )
-SAID_ALREADY = {"flops": "forward_flops", "forward_matmul_flops": "matmul_flops"}
-"""Quantities that equal another one whenever a report has both, each with the other's name."""
-PER_TOKEN = (("flops", ""), ("read_bytes", " read"), ("write_bytes", " written"))
-"""What the line below the table of a generation says, and in which words."""
 OPERATOR = "Operator"
 UNCOSTED = "uncosted"
 
@@ -139,10 +144,10 @@ def sheet(
         workload_text(report),
         (Column(label), *[Column(OPERATOR)] * len(second), *[Column(title(item), True) for item in quantities]),
         tuple(lines),
-        Line((_total_label(report), *second, *totals)),
+        Line((f"Total{partial(report)}", *second, *totals)),
         (
-            *_rest(report, names, binary),
-            *_generation(report, binary),
+            *other_totals(report, names, binary),
+            *of_one_token(report, binary),
             terms(report),
             *inexact_notes(report.inexact),
             *key_notes(report.config_keys),
@@ -173,86 +178,8 @@ def default_columns(report: Report) -> tuple[str, ...]:
     below."""
     known = {quantity.name for quantity in report.quantities}
     columns = TRAINING_COLUMNS if report.annotated.training else COLUMNS
-    own = [item.name for item in report.quantities if not item.words and item.name not in _whole(report)]
+    own = [item.name for item in report.quantities if not item.words and item.name not in equal_parts(report)]
     return (*[name for name in columns if name in known or name == SHARE], *own)
-
-
-def _whole(report: Report) -> set[str]:
-    """Returns the quantities that are part of another one and in this model equal it."""
-    total = report.total
-    parts = [item for item in report.quantities if item.within in total]
-    return {item.name for item in parts if same(total[item.name], total[item.within])}
-
-
-def workload_text(report: Report) -> str:
-    """Returns the workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
-    return ", ".join(f"{printable(name)} {_size(value)}" for name, value in workload_texts(report.workload).items())
-
-
-def terms(report: Report) -> str:
-    """Returns the convention and the coverage, which every figure depends on."""
-    coverage = report.coverage
-    whole = f"{coverage.costed} of {coverage.total} nodes costed{conditions_text(report.conditions)}"
-    return f"convention {printable(report.convention)}; {whole}"
-
-
-def key_notes(keys: ConfigKeys | None) -> tuple[str, ...]:
-    """Returns what a reader must know of the keys of the model's config.json, a line each."""
-    return () if keys is None else tuple(map(printable, keys.notes()))
-
-
-def inexact_notes(sentences: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns what of a step's saved tensors is known not to equal the model's own code, a line each."""
-    return tuple(f"not exact: {printable(sentence)}" for sentence in sentences)
-
-
-def warning(report: Report) -> str:
-    """Returns what every total leaves out; empty if the coverage is full."""
-    return f"incomplete: {printable(report.coverage)}" if report.coverage.uncosted else ""
-
-
-def partial(report: Report) -> str:
-    """Returns the note beside every total if the coverage is not full."""
-    coverage = report.coverage
-    return f" ({coverage.costed} of {coverage.total} nodes)" if coverage.uncosted else ""
-
-
-def _total_label(report: Report) -> str:
-    return f"Total{partial(report)}"
-
-
-def _rest(report: Report, shown: Collection[str], binary: bool) -> list[str]:
-    """Returns the totals without a column on one line. A total that two quantities share appears once."""
-    said = {name for pair in SAID_ALREADY.items() for name in pair if set(pair) & set(shown)}
-    said |= {name for name, other in SAID_ALREADY.items() if other in report.total} | _whole(report)
-    texts = [
-        f"{printable(quantity.words or quantity.name)} "
-        f"{human(report.total[quantity.name], quantity.unit, binary)}{partial(report)}"
-        for quantity in report.quantities
-        if quantity.name not in shown and quantity.name not in said and _stated(report, quantity)
-    ]
-    return [", ".join(texts)] if texts else []
-
-
-def _generation(report: Report, binary: bool) -> list[str]:
-    """Returns what one new token of a generation costs, and what its two parts do."""
-    if report.workload.get("phase") != GENERATE:
-        return []
-    from graphacct.reports.generation import GenerationReport
-
-    assert isinstance(report, GenerationReport)
-    units = {quantity.name: quantity.unit for quantity in report.quantities}
-    parts = (("per new token", report.per_token), ("prefill", report.prefill), ("all decoding steps", report.decode))
-    texts = [
-        [human(values[name], units[name], binary) + word for name, word in PER_TOKEN if name in values]
-        for _, values in parts
-    ]
-    return ["; ".join(f"{label} {', '.join(text)}" for (label, _), text in zip(parts, texts, strict=True) if text)]
-
-
-def _stated(report: Report, quantity: Quantity) -> bool:
-    """Returns whether a total says something: it is not 0, or it is none of what another quantity has."""
-    return quantity.within in report.total or not same(report.total[quantity.name], 0)
 
 
 def _tree(report: Report, depth: int, quantities: Sequence[Quantity | None], binary: bool) -> list[Line]:
@@ -337,7 +264,3 @@ def _parameter(row: ParameterRow) -> Line:
     own = "" if same(row.owned, 0) else params(parameter.spec.elements * row.owned)
     kind = parameter.stored.format.name if parameter.stored else parameter.spec.dtype
     return Line((name, shape_text(parameter.spec.shape), printable(kind), printable(row.count), own, tie), name)
-
-
-def _size(value: Any) -> str:
-    return "×".join(map(_size, value)) if isinstance(value, (list, tuple)) else printable(dim_text(value))

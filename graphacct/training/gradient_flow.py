@@ -2,7 +2,8 @@
 
 A gradient is computed only if it is needed: for an operand that is a trained parameter, or a value that depends on one.
 Token ids, pixels, masks and frozen parameters need none, so that the first layer's input gradient is never
-computed (the step of a 50-layer convolutional net is 2.971 times its forward pass, not 3).
+computed (the step of a 50-layer convolutional net is 2.971 times its forward pass, not 3). It is computed only if a
+gradient arrives too: what no output depends on that gradients start from has none.
 
 A value that is used as several operands gets a gradient from each, and they are added up: one addition for each element
 and each use after the first, as autograd does when it reaches the node that made the value. The same holds for a
@@ -12,19 +13,19 @@ value or owns the parameter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 
 import attrs
 
 from graphacct.dims import Dim, maximum, same
 from graphacct.errors import blame
 from graphacct.graph.graph import Graph, Node, Parameter
-from graphacct.graph.paths import instances
-from graphacct.graph.places import Place
-from graphacct.graph.walk import BlockEnd, Result, Run, runs
+from graphacct.graph.places import TOP, Place
+from graphacct.graph.walk import BlockEnd, BodyEnd, Event, Result, Run, runs
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
-from graphacct.tensors import FLOATING
+from graphacct.tensors import FLOATING, gradient_starts
 from graphacct.training.gradients import GradientWork, gradient_work
 
 NO_OPERATORS: Mapping[str, Operator] = {}
@@ -83,24 +84,86 @@ def node_gradients(
     Nodes that compute none are left out.
     Raises GraphError if repetitions of a block differ by turns and there is a symbolic number of them.
     """
-    step = _GradientFlow(trained, frozenset(name for name, operator in operators.items() if operator.stacks))
-    for event in runs(graph):
+    events = list(runs(graph))
+    stacking = frozenset(name for name, operator in operators.items() if operator.stacks)
+    step = _GradientFlow(trained, stacking, reached(events, graph))
+    for event in events:
         if isinstance(event, Run):
             step.run(event)
         elif isinstance(event, BlockEnd):
             step.stack(event)
+    for result in starts(events, graph):
+        step.start(result)
     step.add_up()
     return step.nodes
 
 
+def reached(events: Sequence[Event], graph: Graph) -> set[Result]:
+    """Returns the results that a gradient reaches from the graph's outputs, whatever is trained: what those depend on.
+
+    Gradients arrive from the end, so the runs are read from the last to the first.
+    """
+    found = set(starts(events, graph))
+    for event in reversed(events):
+        if isinstance(event, BlockEnd):
+            for stacked, results in event.stacks:
+                if stacked in found:
+                    found.update(results)
+        elif isinstance(event, Run) and not found.isdisjoint(event.outputs):
+            found.update(
+                operand
+                for operand in event.operands
+                if isinstance(operand, Result) and operand.value.spec.dtype in FLOATING
+            )
+    return found
+
+
+def starts(events: Sequence[Event], graph: Graph) -> Iterable[Result]:
+    """Returns the outputs that gradients start at, each once."""
+    end = events[-1]
+    assert isinstance(end, BodyEnd)  # the graph's own, which is the last event
+    indices = gradient_starts([value.spec for value in graph.outputs])
+    return dict.fromkeys(end.values[graph.outputs[index].name] for index in indices)
+
+
+def reached_times(graph: Graph, node: Node) -> Dim:
+    """Returns in how many of a node's runs a gradient reaches its outputs, whatever is trained."""
+    events = list(runs(graph))
+    found = reached(events, graph)
+    return sum(
+        event.place.times
+        for event in events
+        if isinstance(event, Run) and event.node.name == node.name and not found.isdisjoint(event.outputs)
+    )
+
+
 @attrs.define
 class _Shared:
-    """A parameter's storage: the node that it belongs to, how many there are, and how often they are used in all."""
+    """A parameter's storage: the node that it belongs to, and how often all those of its name are used.
+
+    Attributes:
+        node: The node.
+        parameter: The parameter.
+        uses: The operands that are one of them and get a gradient.
+        used: How many of them those are: by the blocks that its `*`s stand for, and in these by repetition. Several
+            blocks may share one name; then the one that uses the most of them says how many there are.
+    """
 
     node: Node
     parameter: Parameter
-    instances: Dim
     uses: Dim = 0
+    used: dict[tuple[int, ...], dict[tuple[int, ...], Dim]] = attrs.field(factory=dict)
+
+    def use(self, place: Place, around: Place) -> None:
+        """Records uses at a place, of the parameters of the place `around` it."""
+        self.uses = self.uses + place.times
+        blocks = tuple(id(level.block) for level in around.levels)
+        self.used.setdefault(blocks, {})[around.numbers] = around.times
+
+    @property
+    def instances(self) -> Dim:
+        """How many get a gradient."""
+        return reduce(maximum, (sum(times.values()) for times in self.used.values()))
 
 
 @attrs.define
@@ -110,6 +173,7 @@ class _GradientFlow:
     Attributes:
         trained: Which parameters need a gradient.
         stacking: The operators that stack results.
+        reached: The results that a gradient reaches from the outputs.
         nodes: What the nodes compute, by name.
         makers: The results that need a gradient, and the node that makes each.
         uses: How many operands each result is.
@@ -117,15 +181,16 @@ class _GradientFlow:
     """
 
     trained: Callable[[Parameter], bool]
-    stacking: frozenset[str] = frozenset()
+    stacking: frozenset[str]
+    reached: set[Result]
     nodes: dict[str, NodeGradients] = attrs.field(factory=dict)
     makers: dict[Result, Node] = attrs.field(factory=dict)
     uses: dict[Result, Dim] = attrs.field(factory=dict)
     shared: dict[tuple[str, tuple[int, ...]], _Shared] = attrs.field(factory=dict)
 
     def run(self, run: Run) -> None:
-        """Records a run of a node. Its results need a gradient if they can have one and any operand needs one."""
-        floating = [result for result in run.outputs if result.value.spec.dtype in FLOATING]
+        """Records a run of a node. Its results need a gradient if one reaches them and any operand needs one."""
+        floating = [result for result in run.outputs if result in self.reached and result.value.spec.dtype in FLOATING]
         if not floating:
             return
         wanted = tuple(map(self._needed, run.operands))
@@ -146,10 +211,16 @@ class _GradientFlow:
             else:
                 self._use(operand, run.place)
 
+    def start(self, result: Result) -> None:
+        """Records the gradient that starts at an output: one more, if other nodes use it too."""
+        if result in self.makers:
+            self._use(result, TOP)
+
     def stack(self, end: BlockEnd) -> None:
         """Records what a block stacks."""
         for stacked, results in end.stacks:
-            self._stacked(stacked, zip(results, end.repetitions, strict=True))
+            if stacked in self.reached:
+                self._stacked(stacked, zip(results, end.repetitions, strict=True))
 
     def _stacked(self, stacked: Result, results: Iterable[tuple[Result, Place]]) -> None:
         """Records one use of each of the results, at its place. Additions for the stacked value belong to the node that
@@ -182,13 +253,14 @@ class _GradientFlow:
 
     def _share(self, parameter: Parameter, run: Run) -> None:
         name, place = parameter.tied_to or parameter.name, run.place
-        key = (name, place.starts[: name.count("*")])
+        blocks = name.count("*")
+        key = (name, place.starts[:blocks])
         shared = self.shared.get(key)
         if shared is None:
-            shared = self.shared[key] = _Shared(run.node, parameter, instances(name, place.repeats))
+            shared = self.shared[key] = _Shared(run.node, parameter)
         elif shared.parameter.tied_to and not parameter.tied_to:
             shared.node, shared.parameter = run.node, parameter  # the owner, which comes after one that is tied to it
-        shared.uses = shared.uses + place.times
+        shared.use(place, place.around(blocks))
 
     def _add(self, node: Node, item: Additions) -> None:
         """Records additions, merged with equal ones of the same value in other repetitions."""

@@ -73,10 +73,12 @@ def test_an_image_has_one_side_or_two(value: str, given: tuple[int, int]) -> Non
         ("relu", "relu"),
         ("1_0", "1_0"),
         ("a=b", "a=b"),
+        ("[0, 1]", [0, 1]),
+        ('{"rope_type": "yarn", "factor": 4.0}', {"rope_type": "yarn", "factor": 4.0}),
     ],
 )
 def test_settings_are_json_literals_or_words(text: str, value: object) -> None:
-    """--set takes numbers, true, false and null as JSON writes them; all else is a word."""
+    """--set takes numbers, true, false, null, objects and lists as JSON writes them; all else is a word."""
     from graphacct.cli.options import Setting
 
     key, parsed = Setting().convert(f"key={text}", None, None)

@@ -86,6 +86,7 @@ def test_fits_answers_yes_or_no(run: Any, size: str, budget: int, fits: bool, wo
     table = run("memory", *SMALL, "--fits", size)
     assert table.exit_code == 0
     assert f"fits {size}: {words}, " in table.stdout
+    assert ("ways out: ask with --on all, or a device in its place" in table.stdout) == (words == "no")
     answer = json.loads(run("memory", *SMALL, "--fits", size, "--format", "json").stdout)["fits"]
     assert answer == {"budget": budget, "fits": fits, "headroom": budget - total}
 

@@ -49,6 +49,15 @@ def test_tables(run: Any, form: str, tmp_path: Path) -> None:
     assert "nominal" not in only
 
 
+def test_a_search_without_an_end_is_said_once(run: Any, tmp_path: Path) -> None:
+    """On a device of 10^29 bytes no batch is too large."""
+    file = tmp_path / "huge.toml"
+    file.write_text('[[device]]\nname = "huge"\nmemory_gb = 100_000_000_000_000_000_000\n')
+    shown = run("memory", *SMALL, "--on", str(file)).stdout
+    assert "no larger batch was tried" in shown
+    assert "no larger batch: " not in shown
+
+
 def test_list_devices(run: Any) -> None:
     """Every device with its memory and its source; the conflicts are in JSON and CSV."""
     shown = run("list", "devices").stdout
@@ -68,6 +77,12 @@ def test_list_devices(run: Any) -> None:
         (["--on", "h1000"], 1, "unknown device 'h1000'; did you mean 'H100-SXM'?"),
         (["--on", ""], 1, "--on is '', which names no device: write --on h100,a100-80gb or --on all"),
         (["--on", "none.toml"], 1, "cannot read the devices of 'none.toml': No such file or directory"),
+        (["--on", "h100,24GiB"], 2, "--on takes devices, and 24GiB is a size of memory: ask with --fits 24GiB"),
+        (
+            ["--convention", "matmul"],
+            2,
+            "no such option '--convention': it belongs to graphacct report and graphacct draw",
+        ),
         (["--on", "h100", "--fits", "24GB"], 2, "--on answers for devices, --fits for one memory: leave --fits out"),
         (["--on", "h100", "--max-batch"], 2, "--on gives the largest sizes for each device: leave --max-batch out"),
         (["--on", "h100", "--timeline"], 2, "--on shows devices in place of the parts: leave --timeline out"),

@@ -51,6 +51,8 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("[[device]]\nmemory_gb = 3", "device 1 has no name"),
         ('[[device]]\nname = "x"', "device 1 (x) has no memory: write memory_gb = 24, or memory_bytes"),
         ('[[device]]\nname = "x"\nmemory_gb = 1.5', "memory_gb is an integer above 0, not 1.5"),
+        ('[[device]]\nname = "x"\nmemory_gb = 23.5', "not 23.5: write memory_bytes = 23_500_000_000"),
+        ('[[device]]\nname = "x"\nmemory_gib = 24', "'memory_gib': write memory_gb (of 10⁹ bytes), or memory_bytes"),
         ('[[device]]\nname = "x"\nmemory_bytes = 0', "memory_bytes is an integer above 0, not 0"),
         ('[[device]]\nname = "x"\nmemory_gb = true', "memory_gb is an integer above 0, not True"),
         ('[[device]]\nname = "x"\nmemory = 3', "unknown key 'memory'"),
@@ -69,6 +71,19 @@ def test_a_fault_in_a_file_names_its_place(tmp_path: Path, text: str, words: str
     assert "mine.toml" in str(error.value)
 
 
+def test_a_file_of_devices_is_small_and_flat(tmp_path: Path) -> None:
+    """A deep one, one without an end and an integer of thousands of digits are refused in a line."""
+    file = tmp_path / "mine.toml"
+    file.write_text("device = " + "[" * 100_000)
+    with pytest.raises(ReadError, match=r"mine.toml' is nested too deep$"):
+        read(file)
+    with pytest.raises(ReadError, match=r"^'/dev/zero' has more than 1,048,576 bytes: a file of devices"):
+        read(Path("/dev/zero"))
+    file.write_text(f'[[device]]\nname = "x"\nmemory_bytes = {"9" * 5000}')
+    with pytest.raises(ReadError, match=r"mine.toml' is no TOML: "):
+        read(file)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"cannot read the devices of '.*none.toml': No such file"):
         read(tmp_path / "none.toml")
@@ -78,6 +93,13 @@ def test_a_device_has_bytes() -> None:
     """A number of gigabytes in a fraction is no number of bytes."""
     with pytest.raises(ConfigError, match=r"device 'x': memory_bytes is a number of bytes, not 2.5"):
         Device("x", 2.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("names", ["half", 3])
+def test_aliases_are_a_list(names: object) -> None:
+    """A single text would be an alias for each of its letters."""
+    with pytest.raises(ConfigError, match=rf"a device's aliases are a list of names, not {names!r}"):
+        Device("x", 2, aliases=names)  # type: ignore[arg-type]
 
 
 def test_a_plugin_registers_devices(tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ KNOWN = default().devices
         ("tpu v5e", "TPU-v5e"),
         ("GB200", "GB200"),
         ("l40s", "L40S"),
+        ("Tesla T4", "T4"),
+        ("Tesla V100-SXM2-32GB", "V100-SXM2-32GB"),
+        ("NVIDIA A100 80GB PCIe", "A100-PCIe-80GB"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000-Server"),
     ],
 )
 def test_case_blanks_and_the_makers_name_do_not_matter(asked: str, name: str) -> None:
@@ -50,6 +54,10 @@ def test_case_blanks_and_the_makers_name_do_not_matter(asked: str, name: str) ->
         ("a10g", "did you mean 'A10'?"),
         ("h1000", "did you mean 'H100-SXM'?"),
         ("rtx-4080", "unknown device 'rtx-4080'"),
+        ("gaudi", "device 'gaudi' may be Gaudi2 or Gaudi3: name one of them"),
+        ("tpu-v5", "device 'tpu-v5' may be TPU-v5e or TPU-v5p: name one of them"),
+        ("a100-80", "device 'a100-80' may be A100-SXM4-80GB or A100-PCIe-80GB: name one of them"),
+        ("mi300", "unknown device 'mi300'; did you mean 'MI300X'?"),
         ("abacus", "unknown device 'abacus' (graphacct list devices shows them"),
     ],
 )
@@ -67,11 +75,15 @@ def test_every_name_means_one_device() -> None:
             assert find_device(name, KNOWN) is device
 
 
-def test_several_are_found_in_order_and_once() -> None:
-    """Names in a text, texts in a list, all, and Devices of one's own."""
+def test_several_are_found_in_order_and_once(tmp_path: Path) -> None:
+    """Names in a text, texts in a list, all, Devices of one's own, and a file of them."""
     assert [device.name for device in find_devices("h100, t4,H100-SXM", KNOWN)] == ["H100-SXM", "T4"]
     own = Device("mine", 10**9)
     assert [device.name for device in find_devices(["t4", own], KNOWN)] == ["T4", "mine"]
+    file = tmp_path / "mine.toml"
+    file.write_text('[[device]]\nname = "box"\nmemory_gb = 12\n')
+    for asked in file, str(file), [file]:
+        assert [device.name for device in find_devices(asked, KNOWN)] == ["box"]
     assert find_devices("ALL", KNOWN) == tuple(KNOWN.values())
     assert len(find_devices("all", KNOWN)) == 41
 
@@ -83,6 +95,8 @@ def test_several_are_found_in_order_and_once() -> None:
         (" , ", 'write on="h100,a100-80gb" or on="all"'),
         ([], "which names no device"),
         ([7], "on is a device's name or a Device, not 7"),
+        (24 * 10**9, "on is a device's name or a Device, not 24000000000"),
+        (b"h100", "on is a device's name or a Device, not b'h100'"),
         ([Device("x", 1), Device("x", 2)], "on names two devices 'x', of 1 and of 2 bytes: rename one"),
     ],
 )

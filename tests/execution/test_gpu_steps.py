@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ def steps(goldens: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple
     """Each case, what was measured, and what graphacct says."""
     plugins = loaded_plugins()
     found = []
+    ours: dict[Case, dict[str, int]] = {}  # graphacct has one fused attention, whichever kernel torch takes for it
     for number, row in enumerate(json.loads((goldens / "gpu_steps" / "h100.json").read_text())["cases"]):
         case = Case(**{field.name: row[field.name] for field in fields(Case)})
-        folder = tmp_path_factory.mktemp(f"case{number}")
-        (folder / "config.json").write_text(json.dumps(case.config()))
-        found.append((case, row["measured"], expected(case, folder, "cuda", plugins)[0]))
+        same = replace(case, attention="eager" if case.attention == "eager" else "fused")
+        if same not in ours:
+            folder = tmp_path_factory.mktemp(f"case{number}")
+            (folder / "config.json").write_text(json.dumps(case.config()))
+            ours[same] = expected(case, folder, "cuda", plugins)[0]
+        found.append((case, row["measured"], ours[same]))
     return found
 
 

@@ -13,7 +13,7 @@ from graphacct.costs.conventions import EXACT
 from graphacct.footprint.cache import token_bytes
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default, load
-from graphacct.models.architecture import Workload
+from graphacct.models.workload import Workload
 
 
 def layer(workload, heads, groups, width, window=None, fused=True):

@@ -13,7 +13,7 @@ from graphacct import Builder, ConfigError, memory
 from graphacct.execution.kernels import PREEXISTING
 from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.hooks.manager import default
-from graphacct.models.architecture import Workload
+from graphacct.models.workload import Workload
 
 TRUTH = json.loads((GOLDENS / "inference-gpt2" / "truth.json").read_text())
 RUNS = [pytest.param(run, id="{phase}-{attn}-{layers}-{batch}x{tokens}".format(**run)) for run in TRUTH["runs"]]

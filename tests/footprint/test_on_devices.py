@@ -93,6 +93,30 @@ def test_inference(phase: str) -> None:
         assert again == memory("gpt2", on=[Device("large", 40 * MB)], **sizes).devices[0]
 
 
+@pytest.mark.parametrize("length", [{"cache_len": 900}, {"seq_len": 901}, {}])
+def test_a_shorter_sequence_of_a_step_is_in_the_words_that_were_asked(length: dict[str, int]) -> None:
+    """A size of the cache beside one of the sequence is refused, so the way out changes the one that was given."""
+    asked: dict[str, Any] = {"set": SIZES, "batch": 40, "phase": "decode"}
+    item = memory("gpt2", on=Device("box", 10 * MB), **asked, **length).devices[0]
+    name = next(iter(length), "seq_len")
+    way = next(way for way in item.ways_out if name in way.options)
+    assert dict(way.options) == {name: item.longest_seq_len - (name == "cache_len")}
+    assert memory("gpt2", **asked, **way.options).total == way.total <= item.capacity
+
+
+def test_latents_that_are_not_expanded_are_a_way_out() -> None:
+    """A decoding step of DeepSeek-V2-Lite as the library does it: 16 heads of 128 + 128 elements are made of a row of
+    576, and of them the keys of 192, for each of 64 · 4,096 tokens of a layer."""
+    asked: dict[str, Any] = {"phase": "decode", "cache_len": 4095, "batch": 64, "set": {"num_hidden_layers": 2}}
+    item = memory("deepseek-v2-lite", attention="eager", on=Device("box", 3 * 10**9), **asked).devices[0]
+    way = next(way for way in item.ways_out if "attention" in way.options)
+    assert dict(way.options) == {"attention": "absorbed"}
+    assert way.total == memory("deepseek-v2-lite", attention="absorbed", **asked).total
+    assert item.total - way.total > 64 * 4096 * 16 * (256 + 192) * 2 - 64 * 4096 * 576 * 2
+    default = memory("deepseek-v2-lite", on=Device("box", 10**9), **asked).devices[0]
+    assert not [way for way in default.ways_out if "attention" in way.options]
+
+
 def test_a_generation() -> None:
     """The longest sequence is the longest prompt and the new tokens; a shorter prompt is a way out."""
     asked: dict[str, Any] = {"set": SIZES, "batch": 4, "phase": "generate", "new_tokens": 20}

@@ -1,5 +1,7 @@
 """`module:function` as a model: a function that returns a Graph."""
 
+import sys
+
 import pytest
 
 import graphacct
@@ -62,3 +64,35 @@ def test_a_function_that_makes_no_graph_is_named(nets):
         graphacct.account(f"{nets}:nothing")
     with pytest.raises(ReadError, match="has no attribute 'other'"):
         graphacct.account(f"{nets}:other")
+
+
+def test_a_function_of_a_file(tmp_path, monkeypatch):
+    """FILE.py:function, with a path or from the folder itself; the file may import those beside it. It takes no
+    installed module's name: a file may be called as one."""
+    monkeypatch.setattr("sys.path", [*sys.path])
+    (tmp_path / "nets.py").write_text(SOURCE)
+    (tmp_path / "beside_it.py").write_text("SIZE = 5\n")
+    (tmp_path / "json.py").write_text(
+        "import beside_it, graphacct\ndef net():\n    b = graphacct.Builder('net')\n"
+        "    return b.graph(b.apply('relu', b.input('x', (beside_it.SIZE,))))\n"
+    )
+    assert graphacct.account(f"{tmp_path}/nets.py:plain").total["vector_flops"] == 2 * 3
+    assert graphacct.account(f"{tmp_path}/json.py:net", phase="train").total["step_flops"] == 5
+    monkeypatch.chdir(tmp_path)
+    assert graphacct.account("nets.py:plain").total["vector_flops"] == 2 * 3
+    assert "dumps" in vars(__import__("json"))
+
+
+def test_a_file_without_such_a_function(tmp_path, monkeypatch):
+    """The file that is not there, the function that it has not, its own error."""
+    monkeypatch.setattr("sys.path", [*sys.path])
+    with pytest.raises(ReadError, match=r"missing\.py:net: no such file: '.*missing\.py'$"):
+        graphacct.account(f"{tmp_path}/missing.py:net")
+    (tmp_path / "broken.py").write_text("def net():\n    return 1 / 0\n")
+    with pytest.raises(ReadError, match=r"broken\.py:net failed: ZeroDivisionError: division by zero"):
+        graphacct.account(f"{tmp_path}/broken.py:net")
+    with pytest.raises(ReadError, match=r"broken\.py:other failed: AttributeError: .* has no attribute 'other'"):
+        graphacct.account(f"{tmp_path}/broken.py:other")
+    (tmp_path / "typo.py").write_text("def net(:\n")
+    with pytest.raises(ReadError, match=r"typo\.py:net failed: SyntaxError: .*typo\.py, line 1"):
+        graphacct.account(f"{tmp_path}/typo.py:net")

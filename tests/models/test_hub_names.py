@@ -41,6 +41,71 @@ def test_a_hub_name_is_its_preset(name: str, preset: str) -> None:
     assert graphacct.build(name, seq_len=8 if preset != "hf-resnet-50" else None).name == preset
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://huggingface.co/Qwen/Qwen3-8B/",
+        "HTTP://www.HuggingFace.co/qwen/qwen3-8b",
+        "https://huggingface.co/Qwen/Qwen3-8B/tree/main",
+        "https://huggingface.co/Qwen/Qwen3-8B/blob/main/config.json",
+        "https://huggingface.co/Qwen/Qwen3-8B?library=transformers#usage",
+        "hf.co/Qwen/Qwen3-8B",
+        "hf://Qwen/Qwen3-8B",
+        "Qwen/Qwen3-8B@main",
+        " Qwen/Qwen3-8B ",
+        "models--Qwen--Qwen3-8B",
+    ],
+)
+def test_an_address_is_its_repository(name: str) -> None:
+    """As a browser, a tool's command line or the folder of the hub's cache has it."""
+    assert preset_of_hub_name(name, default()) == "qwen3-8b"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Qwen/Qwen3-8B@v1.0",
+        "https://huggingface.co/Qwen/Qwen3-8B/tree/refs%2Fpr%2F1",
+        "unsloth/Qwen3-8B-GGUF:Q4_K_M",
+        "unsloth/Qwen3-8B-unsloth-bnb-4bit",
+        "Qwen/Qwen3-8B-AWQ",
+    ],
+)
+def test_another_branch_or_storage_is_not_the_preset(name: str) -> None:
+    """It may have another configuration; the preset is offered as what it is."""
+    assert preset_of_hub_name(name, default()) is None
+    said = error(name)
+    assert (
+        "nothing is fetched: download the repository's config.json and give its path, or take the preset 'qwen3" in said
+    )
+    assert said.startswith(f"{name!r} is no file here")
+
+
+def test_another_address_is_told_what_it_is() -> None:
+    """It is not taken for module:function, which would import a module `https`."""
+    said = error("https://modelscope.cn/models/Qwen/Qwen3-8B")
+    assert said == (
+        "'https://modelscope.cn/models/Qwen/Qwen3-8B' is an address, and nothing is fetched: download the model's "
+        "config.json and give its path, or take a preset (graphacct list architectures shows all)"
+    )
+    assert "nothing is fetched" in error("https://huggingface.co/some/thing/blob/main/config.json")
+
+
+def test_a_name_with_a_tag_is_no_function() -> None:
+    """llama3.1:8b is a model's name; a module that is not there is not looked for under it."""
+    assert error("llama3.1:8b").startswith("unknown model 'llama3.1:8b'; did you mean 'llama-3.1-8b'?")
+    assert error("phi3:mini").startswith("unknown model 'phi3:mini'; did you mean 'phi-3-mini-4k'?")
+    with pytest.raises(ReadError, match="nowhere:model failed: ModuleNotFoundError: No module named 'nowhere'"):
+        graphacct.build("nowhere:model")
+
+
+def test_a_repository_of_the_cache_has_snapshots(tmp_path) -> None:
+    """The folder that huggingface_hub makes has no config.json itself."""
+    (tmp_path / "models--a--b" / "snapshots" / "0123").mkdir(parents=True)
+    with pytest.raises(ReadError, match="is a folder of the hub's cache: give one of the folders in its snapshots"):
+        graphacct.build(str(tmp_path / "models--a--b"))
+
+
 def test_every_published_preset_has_one() -> None:
     """The files name presets that exist, and each repository once."""
     seen: dict[str, str] = {}
@@ -72,13 +137,15 @@ def test_an_unknown_hub_name_says_what_it_is() -> None:
     )
     assert error("Qwen/Qwen3-80B").endswith("download the repository's config.json and give its path")
     assert error("some/thing").endswith("config.json and give its path")
+    assert error("openai/gpt2").endswith("or take the preset 'gpt2', a model of that name")
+    assert error("google/gemma-3-27b-it").endswith("config.json and give its path")  # Gemma 3 has another 27b
 
 
 def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
     """A missing file in a folder that exists, or one that ends in .json, is a missing file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models").mkdir()
-    for name in ("models/qwen3", "Qwen/config.json", "a/b/c"):
+    for name in ("models/qwen3", "Qwen/config.json", "a/b/c", "qwen3-8b-q4_k_m.gguf", "Qwen/qwen3-8b.gguf"):
         with pytest.raises(ReadError, match="no such file"):
             graphacct.build(name)
 
@@ -98,6 +165,33 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
         ("qwen3-235b", "qwen3-235b-a22b"),
         ("bert-large", "bert-large-cased"),
         ("llama-3.3-70b", "llama-3.1-70b"),  # the same size, if not the same version
+        ("gemma-2", "gemma-2-2b"),
+        ("gemma2:9b", "gemma-2-9b"),
+        ("llama_3_8b", "llama-3-8b"),
+        ("stablelm-2-1_6b", "stablelm-2-1.6b"),
+        ("qwen3-30b-a3b-gptq-int4", "qwen3-30b-a3b"),
+        ("qwen2.5:7b-instruct-q4_K_M", "qwen2.5-7b"),
+        ("Qwen3-4B-Thinking-2507-FP8", "qwen3-4b"),
+        ("command-r+", "command-r-plus"),
+        ("gtp2", "gpt2"),
+        ("optt-1.3b", "opt-1.3b"),
+        ("qwn2.5-7b", "qwen2.5-7b"),
+        ("istral-7b", "mistral-7b"),
+        ("mpt-7b", None),
+        ("mt5-base", None),  # 582 M parameters, for its vocabulary; t5-base has 223 M
+        ("xlm-roberta-base", None),
+        ("bert-base-multilingual-cased", None),
+        ("whisper-large-v3-turbo", None),  # 4 of 32 decoder layers
+        ("distilroberta-base", None),
+        ("siglip-base-patch16-224", None),
+        ("ministral-8b", None),
+        ("falcon-mamba-7b", None),
+        ("qwen2.5-vl-7b", None),
+        ("tinyllama", None),
+        ("gpt-4", None),
+        ("gpt-3", None),
+        ("qwen3-7b", None),
+        ("zamba2-2.7b", None),
         ("llama-3-80b", None),
         ("gpt2-3b", None),
         ("opt-175b", None),
@@ -122,6 +216,8 @@ def test_presets_of_other_sizes_are_said_to_be_that() -> None:
     """A model of another size is another model."""
     assert suggest_model("llama-3-80b", known(), []) == "; there is none of that size: llama-3-8b, llama-3-70b"
     assert suggest_model("bertt", known(), default().architectures) == "; did you mean 'bert'?"
+    assert suggest_model("gemma-3-27b", known(), []) == "; there is none of that size: gemma-3-1b"
+    assert suggest_model("llama-3.3-70b", known(), []) == "; the closest of the same size is 'llama-3.1-70b'"
     assert suggest_model("yi-34b", known(), default().architectures) == ""
 
 

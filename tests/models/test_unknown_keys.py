@@ -98,6 +98,13 @@ def test_a_key_of_no_cost_has_the_values_at_which_that_holds() -> None:
         ("n_heads", "num_attention_heads"),
         ("num_heads", "num_attention_heads"),
         ("n_vocab", "vocab_size"),
+        ("layer_num", "num_hidden_layers"),
+        ("hidden_layers", "num_hidden_layers"),
+        ("attention_head_num", "num_attention_heads"),
+        ("hidden_units", "hidden_size"),
+        ("vocabulary", "vocab_size"),
+        ("intermediateDim", "intermediate_size"),
+        ("head_size", ""),  # a width, which this family does not have; no count of heads
         ("frobnicate", ""),
         ("layer_scale", ""),
         ("num_hidden_groups", ""),
@@ -106,6 +113,23 @@ def test_a_key_of_no_cost_has_the_values_at_which_that_holds() -> None:
 def test_which_size_a_key_stands_for(key: str, size: str) -> None:
     """Other libraries' spellings, other ways to write words, and slips of a letter or two; no other word."""
     assert stands_for(key, SIZES) == size
+
+
+@pytest.mark.parametrize(
+    ("key", "sizes", "size"),
+    [
+        ("n_ead", ("n_embd", "n_head", "n_layer"), "n_head"),
+        ("n_emb", ("n_embd", "n_head", "n_layer"), "n_embd"),
+        ("dims", ("dim", "n_heads"), "dim"),
+        ("depth", ("depths", "num_hidden_layers"), "depths"),
+        ("hidden_size", ("hidden_sizes", "embedding_size"), "hidden_sizes"),
+        ("visoin_config", ("vision_config", "text_config"), "vision_config"),
+        ("r_ff", ("d_ff", "d_kv"), ""),
+    ],
+)
+def test_short_names_and_plurals(key: str, sizes: tuple[str, ...], size: str) -> None:
+    """A letter less in a short name, an s more or less, and objects that hold sizes."""
+    assert stands_for(key, sizes) == size
 
 
 def test_edits() -> None:
@@ -251,6 +275,49 @@ def test_every_output_says_it(tmp_path: Path) -> None:
         assert note in run(*arguments).stderr, arguments
 
 
+@pytest.mark.parametrize("key", ["hidden_size", "num_hidden_layers", "vocab_size", "intermediate_size"])
+def test_a_size_that_is_null_is_an_error(key: str) -> None:
+    """The library (5.23) refuses null for these; the class's default would be taken for the file's."""
+    with pytest.raises(ReadError, match=f": {key} is null: give a number, or leave it out for the class's default$"):
+        keys(**{key: None})
+
+
+def test_null_where_it_is_a_value() -> None:
+    """The library takes null key-value heads for as many as there are heads; another spelling may have the number."""
+    content = {**LLAMA, "num_key_value_heads": None}
+    assert graphacct.account(content, seq_len=4).total == graphacct.account(LLAMA, seq_len=4).total
+    gpt2 = {"model_type": "gpt2", "n_embd": 64, "n_head": 4, "n_layer": 2, "vocab_size": 100}
+    both = {**gpt2, "n_layer": None, "num_hidden_layers": 2}
+    assert graphacct.account(both, seq_len=4).total == graphacct.account(gpt2, seq_len=4).total
+    off = {
+        **LLAMA,
+        "model_type": "qwen2",
+        "num_key_value_heads": 4,
+        "use_sliding_window": False,
+        "max_window_layers": None,
+    }
+    assert graphacct.account(off, seq_len=4).total["params"] > 0
+
+
+@pytest.mark.parametrize("value", [True, -1, "2", 1.5, [1]])
+def test_a_count_of_further_layers_that_is_none(value: object) -> None:
+    """It is not understood, and not silently no layer."""
+    found = keys(num_nextn_predict_layers=value)
+    assert found.not_understood == ("num_nextn_predict_layers",)
+    assert keys(num_nextn_predict_layers=0).no_cost == ("num_nextn_predict_layers",)
+
+
+def test_sizes_in_an_object_of_their_own() -> None:
+    """A file whose sizes are all in text_config says where they are."""
+    content = {"model_type": "llama", "text_config": {**LLAMA}, "frobnicate": 1}
+    with pytest.raises(ReadError) as caught:
+        find_model(content, default())
+    assert str(caught.value) == (
+        "the configuration: no size of llama was read; not understood: text_config, frobnicate\n"
+        "text_config has some: save that object as a config.json of its own to read it"
+    )
+
+
 def test_a_model_without_a_file_has_no_keys() -> None:
     """A preset and a family's defaults have none that are unknown, and a finished graph has no file."""
     none: dict[str, Any] = {"not_understood": [], "no_cost": []}
@@ -283,7 +350,10 @@ def test_a_known_class_under_an_unknown_type(tmp_path: Path) -> None:
     result = run("report", file(tmp_path, content))
     assert result.exit_code == 1
     assert "no architecture reads model_type 'mammoth'" in result.stderr
-    assert "its class LlamaForCausalLM is of llama: --set model_type=llama reads it as that" in result.stderr
+    assert "its class LlamaForCausalLM is of llama: --set model_type=llama reads it as that, with that" in result.stderr
+    short = {key: value for key, value in content.items() if key != "vocab_size"}
+    assert "for what the file does not give: vocab_size, " in run("report", file(tmp_path, short)).stderr
+    file(tmp_path, content)
     for command in ("report", "memory", "params"):
         result = run(command, str(tmp_path), "--set", "model_type=llama", "--format", "json")
         assert result.exit_code == 0, result.stderr

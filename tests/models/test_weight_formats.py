@@ -131,7 +131,7 @@ def test_written_forms(text: str, written: str) -> None:
         ("gptq:5", "weights 'gptq:5:group=128': bits is 2, 3, 4 or 8, not 5"),
         ("gptq:4:grup=64", "gptq has no option 'grup=64'; did you mean 'group'?"),
         ("gptq:4:group=many", "weights 'gptq:4:group=many': group is an integer, not 'many'"),
-        ("gptq:4:8", "gives bits twice"),
+        ("gptq:4:8", "gives bits twice; another number has its option's name, as in group=8"),
         ("nf4:4", "nf4 has no option '4' for its bits"),
         ("q4_0:32", "q4_0 has no option '32' for its bits; it has no options"),
         ("nf4:block=60", "block is 32, 64, 128, 256, 512, 1024, 2048 or 4096, not 60"),

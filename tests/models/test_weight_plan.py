@@ -9,8 +9,8 @@ import graphacct
 from graphacct import WeightPlan
 from graphacct.errors import GraphacctError
 from graphacct.hooks.manager import default
+from graphacct.models.module_patterns import matches
 from graphacct.models.weight_formats import weight_format
-from graphacct.models.weight_plan import matches
 
 FORMATS = ("fp8:block=128", "int8", "gptq:4", "awq:4", "nf4", "nf4:double", "nvfp4", "mxfp4", "mlx:4", "q8_0", "q4_k")
 PRESETS = ("llama-3.2-1b", "mixtral-8x7b", "deepseek-v3", "gpt2", "bert-base-uncased", "t5-small")
@@ -165,9 +165,19 @@ def test_adapters_stay_in_the_dtype_of_the_computation() -> None:
     [
         ({"weights": "q4_k", "set": {"n_embd": 96, "n_head": 4}}, "no whole number of blocks of 256"),
         ({"dtype": "int4"}, "dtype 'int4': no model computes in it"),
-        ({"dtype": "int4"}, "for weights that are stored so add weights='int4'"),
-        ({"dtype": "fp8"}, "add weights='fp8', for such a cache kv_dtype='fp8'"),
+        ({"dtype": "int4"}, "; leave it out and add weights='int4' for weights that are stored so"),
+        ({"dtype": "fp8"}, "add weights='fp8' for weights that are stored so, kv_dtype='fp8' for such a cache"),
         ({"dtype": "fp4"}, "add weights='nvfp4'"),
+        (
+            {"dtype": "complex64"},
+            "dtype 'complex64': no model computes in it, but in float64, float32, bfloat16 or float16",
+        ),
+        (
+            {"dtype": "nf4:double"},
+            "dtype 'nf4:double' is a format of weights: leave it out and add weights='nf4:double'",
+        ),
+        ({"dtype": "Q4_K"}, "dtype 'Q4_K' is a format of weights: leave it out and add weights='Q4_K'"),
+        ({"dtype": "int9"}, "unknown dtype 'int9'"),
         ({"dtype": "bool"}, "dtype 'bool': no model computes in it, but in float64, float32, bfloat16 or float16"),
         ({"kv_dtype": "fp8"}, 'kv_dtype is of a cache: add phase="prefill" or phase="decode"'),
         ({"kv_dtype": "int4", "phase": "decode"}, "kv_dtype 'int4' is no dtype of a cache: it is one of float64"),
@@ -225,7 +235,9 @@ def test_the_dtype_of_a_file() -> None:
     content = {"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 1}
     content |= {"intermediate_size": 128, "vocab_size": 64, "torch_dtype": "float8_e4m3fn"}
     message = "torch_dtype 'float8_e4m3fn': no model computes in it, but in float64, float32, bfloat16 or float16; add "
-    message += "dtype='bf16', and for weights that are stored so add weights='fp8', for such a cache "
+    message += (
+        "dtype='bf16', and weights='fp8' for weights that are stored so, kv_dtype='float8_e4m3fn' for such a cache"
+    )
     with pytest.raises(GraphacctError) as caught:
         graphacct.account(content, seq_len=8)
     assert message in str(caught.value)

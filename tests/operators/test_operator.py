@@ -246,5 +246,6 @@ def test_attributes_cannot_ask_for_a_tensor_that_cannot_be(
 ) -> None:
     """Attributes come from files; what an operator makes of them is checked as sizes are."""
     b = Builder("m", default().operators)
+    b.apply("reshape", b.input("whole", (2, 2)), shape=(4,))  # remembered, and equal to (4.0,)
     with pytest.raises(ShapeError, match=f"node 'n', operator '{operator}': {says}"):
         b.apply(operator, b.input("x", (2, 2)), name="n", **attributes)

@@ -68,6 +68,19 @@ def test_the_kind_of_file(tmp_path: Path, name: str, content: dict[str, Any], ki
     assert str(caught.value).count("\n") == 1
 
 
+@pytest.mark.parametrize("model_type", ["llama", "flux"])
+def test_a_model_type_does_not_hide_it(tmp_path: Path, model_type: str) -> None:
+    """An adapter, or a part of a pipeline, may name a type too."""
+    file = tmp_path / "config.json"
+    for content, kind in (
+        ({"_class_name": "FluxTransformer2DModel", "num_layers": 19}, "a part of a diffusers pipeline"),
+        ({"peft_type": "LORA", "r": 8, "target_modules": ["q_proj"]}, "an adapter, not a model"),
+    ):
+        file.write_text(json.dumps({**content, "model_type": model_type}))
+        with pytest.raises(ReadError, match=f"config.json: is .*{kind}"):
+            graphacct.account(file)
+
+
 def test_a_name_cannot_hide_in_the_advice(tmp_path: Path) -> None:
     """A base's name that is no name is not repeated."""
     file = tmp_path / "adapter_config.json"

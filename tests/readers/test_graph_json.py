@@ -92,7 +92,7 @@ def test_unknown_operators_are_read_when_they_state_their_outputs():
 BAD = [
     (changed(schema="graphacct.graph/9"), "its schema is 'graphacct.graph/9', not 'graphacct.graph/1'"),
     ([1], "the file is an object, not [1]"),
-    (changed(node=[]), "the file has no key 'node'; did you mean 'nodes'?"),
+    (changed(node=[]), "the file has an unknown key 'node'; did you mean 'nodes'?"),
     (
         changed(inputs=[{"name": "x", "shape": [2, 0]}]),
         "input 'x': a dimension must be positive and below 2**63, not 0",

@@ -99,7 +99,7 @@ def test_older_spellings(tmp_path: Path) -> None:
         assert report.workload["dtype"] == "float16"
     both = {**plain, "torch_dtype": "float32", "dtype": "float16"}
     assert graphacct.account(save(tmp_path / "a", both), seq_len=16).workload["dtype"] == "float16"
-    null = {**LLAMA, "hidden_size": None, "num_key_value_heads": None}
+    null = {**LLAMA, "rms_norm_eps": None, "num_key_value_heads": None}
     assert total(save(tmp_path / "b", null)) == total(save(tmp_path / "c", {**LLAMA, "num_key_value_heads": 32}))
 
 
@@ -120,6 +120,14 @@ def test_code_that_a_file_names_is_never_run(tmp_path: Path) -> None:
         ('{"a":' * 100_000, "is nested too deep"),
         ({}, "model_type is None: a configuration names its family there"),
         ({**LLAMA, "model_type": "lama"}, "no architecture reads model_type 'lama'; did you mean 'llama'"),
+        (
+            {"model_type": "LLAMA", "vocab_size": 8},
+            "did you mean 'llama'\\?\nset=model_type=llama reads the file as that family's",
+        ),
+        ({**LLAMA, "model_type": "llama4"}, "no architecture reads model_type 'llama4'\n"),  # another family
+        ({**LLAMA, "model_type": "qwen3_5"}, "no architecture reads model_type 'qwen3_5'\n"),
+        ({**LLAMA, "model_type": "gemma4"}, "no architecture reads model_type 'gemma4'\n"),
+        ({**LLAMA, "model_type": "nemotron_h"}, "no architecture reads model_type 'nemotron_h'\n"),
         ({**LLAMA, "model_type": 3}, "model_type is 3"),
         ({**LLAMA, "hidden_size": -5}, "hidden_size must be positive and below .*, not -5"),
         ({**LLAMA, "hidden_size": 10**30}, "hidden_size must be positive and below"),

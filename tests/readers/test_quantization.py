@@ -196,6 +196,10 @@ def test_the_header_says_it(tmp_path: Path) -> None:
     assert "weights gptq:4:group=64" in output.split("Scope")[0]
     output = CliRunner().invoke(cli, ["report", path, "--seq-len", "4", "--weights", "nf4"]).stdout
     assert "weights nf4" in output.split("Scope")[0]
+    output = CliRunner().invoke(cli, ["report", path, "--seq-len", "4", "--set", "quantization_config.bits=8"]).stdout
+    assert "weights gptq:8:group=64" in output.split("Scope")[0]
+    wrong = CliRunner().invoke(cli, ["report", path, "--seq-len", "4", "--set", "quantization_config.bitz=8"])
+    assert (wrong.exit_code, "no configuration key 'quantization_config.bitz'" in wrong.stderr) == (1, True)
     plain = graphacct.account(path, seq_len=4, set={"quantization_config": None})
     assert plain.total == graphacct.account(LLAMA, seq_len=4).total
 
@@ -217,7 +221,7 @@ def test_the_header_says_it(tmp_path: Path) -> None:
             "'groupsize' is no setting of gptq; did you mean 'group_size'?",
         ),
         ({"quant_method": "fp8", "weight_block_sise": [64, 64]}, "did you mean 'weight_block_size'?"),
-        ({"quant_method": "fp8", "weight_block_size": 64}, "weight_block_size is 64, not two equal numbers"),
+        ({"quant_method": "fp8", "weight_block_size": 64}, "weight_block_size is 64, not two numbers"),
         ({"quant_method": "fp8", "expert_dtype": "fp4"}, "expert_dtype 'fp4' is not known; known: fp8"),
         ({"quant_method": "fp8", "modules_to_not_convert": "lm_head"}, "is 'lm_head', not a list of modules' names"),
         ({"quant_method": "awq", "bits": 4, "version": "gemv"}, "version 'gemv' is not known"),
@@ -228,7 +232,7 @@ def test_the_header_says_it(tmp_path: Path) -> None:
         (ct({"num_bits": 3, "type": "int"}), "3 bits of int, strategy tensor, format None is not known"),
         (
             {"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": {}, "targets": ["Conv2d"]}}},
-            "3 bits|8 bits of int, strategy tensor",
+            "config_groups.a has the target 'Conv2d', a class that is not known",
         ),
         ({"quant_method": "gptq", "bits": 4, "dynamic": {"-:(": {}}}, "'re:(' is no regular expression"),
         (

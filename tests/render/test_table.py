@@ -11,6 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from graphacct import Builder, account
 from graphacct.hooks.manager import default
+from graphacct.render import table as tables
 from graphacct.render.sheet import sheet
 from graphacct.render.table import show, table
 
@@ -34,17 +35,19 @@ def test_no_figure_is_cut(width: int) -> None:
         assert figure in drawn
 
 
-def test_a_table_of_many_lines_says_what_it_leaves_out() -> None:
-    """A terminal shows 2,000 lines and says how many more there are; the totals are those of all."""
+def test_a_table_of_many_lines_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal shows 2,000 lines, here 200, and says how many more there are; the totals are those of all."""
+    assert tables.MOST == 2000
+    monkeypatch.setattr(tables, "MOST", 200)
     builder = Builder("long", default().operators)
     x = builder.input("x", (1, 8))
-    for index in range(2500):
+    for index in range(250):
         x = builder.apply("relu", x, name=f"act_{index}")
     drawn = table(account(builder.graph(x)), by="scope")
-    assert "500 more lines are not shown: use a smaller depth, or the format csv or json" in drawn
-    assert "act_1999 " in drawn
-    assert "act_2000 " not in drawn
-    assert "20.0 kFLOP" in drawn  # 2,500 nodes of 8 elements, 1 each
+    assert "50 more lines are not shown: use a smaller depth, or the format csv or json" in drawn
+    assert "act_199 " in drawn
+    assert "act_200 " not in drawn
+    assert "2.00 kFLOP" in drawn  # 250 nodes of 8 elements, 1 each
 
 
 def test_names_are_shown_and_not_obeyed() -> None:

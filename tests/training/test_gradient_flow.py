@@ -26,20 +26,32 @@ def additions(graph):
     return tuple(sum(item.flops for item in items if item.weight is kind) for kind in (False, True))
 
 
+def starts(graph):
+    """The outputs that gradients start at: the first if it is a loss, a scalar, and otherwise all."""
+    first = graph.outputs[:1]
+    return first if first and first[0].spec.shape == () and first[0].spec.dtype in FLOATING else graph.outputs
+
+
 def counted(graph):
-    """The same of a graph without blocks, by counting operands."""
+    """The same of a graph without blocks, by counting operands of nodes that an output depends on."""
+    live = {value.name for value in starts(graph)}
+    for node in reversed(graph.nodes):
+        if any(value.name in live and value.spec.dtype in FLOATING for value in node.outputs):
+            live.update(operand.name for operand in node.values)
     needs, uses = {value.name: False for value in graph.inputs}, Counter()
     elements = {}
     for node in graph.nodes:
         flows = any(isinstance(operand, Parameter) or needs[operand.name] for operand in node.inputs)
         for value in node.outputs:
-            needs[value.name] = flows and value.spec.dtype in FLOATING
+            needs[value.name] = flows and value.name in live and value.spec.dtype in FLOATING
         for operand in node.inputs if any(needs[value.name] for value in node.outputs) else ():
             weight = isinstance(operand, Parameter)
             if weight or needs[operand.name]:
                 key = (weight, operand.tied_to or operand.name if weight else operand.name)
                 uses[key] += 1
                 elements[key] = operand.spec.elements
+    uses.update((False, value.name) for value in dict.fromkeys(starts(graph)) if needs[value.name])
+    elements |= {(False, value.name): value.spec.elements for value in graph.outputs}
     extra = {key: (count - 1) * elements[key] for key, count in uses.items()}
     return tuple(sum(flops for (weight, _), flops in extra.items() if weight is kind) for kind in (False, True))
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import transformers
 from activations import kept, model_of
-from saved_shapes import BATCH, SHAPES, SOURCE, TOKENS, config_of, label, runs, workload
+from saved_shapes import SHAPES, SOURCE, TOKENS, config_of, label, runs, workload
 
 GOLDEN = Path(__file__).parents[1] / "goldens" / "saved_activations.json"
 OUTPUTS = ("logits", "text_embeds", "image_embeds", "last_hidden_state")
@@ -27,22 +27,23 @@ OUTPUTS = ("logits", "text_embeds", "image_embeds", "last_hidden_state")
 def inputs(model: Any, name: str) -> dict[str, Any]:
     """What the model takes."""
     config, sizes = model.config, workload(name)
-    ids = torch.ones((BATCH, TOKENS), dtype=torch.long)
+    batch = sizes["batch"]
+    ids = torch.ones((batch, sizes.get("seq_len", TOKENS)), dtype=torch.long)
     found: dict[str, Any] = {}
     if "image_size" in sizes or name == "clip":
         vision = getattr(config, "vision_config", config)
         side = sizes.get("image_size", getattr(vision, "image_size", None))
-        found["pixel_values"] = torch.zeros((BATCH, vision.num_channels, side, side), dtype=model.dtype)
+        found["pixel_values"] = torch.zeros((batch, vision.num_channels, side, side), dtype=model.dtype)
     if model.main_input_name == "input_features":
         frames = 2 * config.max_source_positions
-        found["input_features"] = torch.zeros((BATCH, config.num_mel_bins, frames), dtype=model.dtype)
+        found["input_features"] = torch.zeros((batch, config.num_mel_bins, frames), dtype=model.dtype)
         return {**found, "decoder_input_ids": ids, "use_cache": False}
     if config.is_encoder_decoder:
-        source = torch.ones((BATCH, SOURCE), dtype=torch.long)
+        source = torch.ones((batch, SOURCE), dtype=torch.long)
         return {"input_ids": source, "decoder_input_ids": ids, "use_cache": False}
     if "seq_len" in sizes:
         found["input_ids"] = ids
-        if model.can_generate():
+        if model.can_generate() or name.endswith(" sequences"):
             found["use_cache"] = False
     return found
 

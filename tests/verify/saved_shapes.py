@@ -61,9 +61,12 @@ HEAD_OF = {
     **{"gpt_neo": "GPTNeoForCausalLM", "gpt_neox": "GPTNeoXForCausalLM", "gpt_oss": "GptOssForCausalLM"},
     **{"gemma3_text": "Gemma3ForCausalLM", "deepseek_v2": "DeepseekV2ForCausalLM", "smollm3": "SmolLM3ForCausalLM"},
     **{"deepseek_v3": "DeepseekV3ForCausalLM", "qwen2_moe": "Qwen2MoeForCausalLM", "qwen3_moe": "Qwen3MoeForCausalLM"},
-    **{"stablelm": "StableLmForCausalLM"},
+    **{"stablelm": "StableLmForCausalLM", "gpt2 sequences": "GPT2ForSequenceClassification"},
+    **{"llama sequences": "LlamaForSequenceClassification"},
 }
-"""The class that is measured, unless it is the family's name and ForCausalLM."""
+"""The class that is measured of a family or of one of its shapes, unless it is the family's name and ForCausalLM."""
+OWN_SIZES = {"gpt_neox one token": {"batch": 3, "seq_len": 1}, "llama one sequence": {"batch": 1}}
+"""Shapes that differ from the others in sequences or tokens alone."""
 
 SHAPES: dict[str, dict[str, Any]] = {
     "gpt2": {**JAX},
@@ -71,6 +74,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "gpt2 relu": {**JAX, "activation_function": "relu", "n_inner": 30, "scale_attn_weights": False},
     "gpt2 gelu": {**JAX, "activation_function": "gelu", "tie_word_embeddings": False},
     "gpt2 upcast": {**JAX, "reorder_and_upcast_attn": True, "scale_attn_by_inverse_layer_idx": True},
+    "gpt2 sequences": {**JAX},
     "gpt_neo": {
         **{"vocab_size": WORDS, "hidden_size": WIDTH, "num_layers": 4, "num_heads": HEADS, "window_size": 8},
         **{"max_position_embeddings": MOST, "attention_types": [[["global", "local"], 2]], **NO_TOKENS},
@@ -84,6 +88,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "gpt_neox": {**GATED, "rotary_pct": 0.5},
     "gpt_neox serial": {**GATED, "rotary_pct": 1.0, "use_parallel_residual": False, "attention_bias": False},
     "gpt_neox dropout": {**GATED, "rotary_pct": 0.25, "hidden_dropout": 0.1, "attention_dropout": 0.1},
+    "gpt_neox another's key": {**GATED, "partial_rotary_factor": 0.75},
+    "gpt_neox one token": {**GATED, "rotary_pct": 0.25},
     "gptj": {**TURNED},
     "gptj whole": {**JAX, "n_head": HEADS, "rotary_dim": 8, "n_inner": 30, "activation_function": "relu"},
     "gptj dropout": {**TURNED, "resid_pdrop": 0.1, "embd_pdrop": 0.1, "attn_pdrop": 0.1},
@@ -131,6 +137,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "llama gelu_accurate": {**GATED, "hidden_act": "gelu_accurate"},
     "llama mish": {**GATED, "hidden_act": "mish"},
     "llama dropout": {**GROUPED, "attention_dropout": 0.1, "hidden_act": "gelu"},
+    "llama sequences": {**GROUPED},
+    "llama one sequence": {**GATED, "num_key_value_heads": 1, "attention_dropout": 0.1},
     "mistral": {**GROUPED, "sliding_window": None},
     "mistral window": {**GROUPED, "sliding_window": 8, "head_dim": 10},
     "mistral wide window": {**GROUPED, "sliding_window": 20},
@@ -257,7 +265,8 @@ def config_of(name: str) -> dict[str, Any]:
     """The content of a shape's config.json."""
     family = name.split()[0]
     plain = "".join(word.capitalize() for word in family.split("_"))
-    return {**SHAPES[name], "model_type": family, "architectures": [HEAD_OF.get(family, f"{plain}ForCausalLM")]}
+    kind = HEAD_OF.get(name, HEAD_OF.get(family, f"{plain}ForCausalLM"))
+    return {**SHAPES[name], "model_type": family, "architectures": [kind]}
 
 
 def runs(name: str) -> list[tuple[str, str, bool]]:
@@ -280,7 +289,7 @@ def workload(name: str) -> dict[str, int]:
         return {"batch": BATCH, "image_size": SHAPES[name]["image_size"]}
     if family in ("resnet", "convnext"):
         return {"batch": BATCH, "image_size": 32}
-    sizes = {"batch": BATCH, "seq_len": TOKENS}
+    sizes = {"batch": BATCH, "seq_len": TOKENS, **OWN_SIZES.get(name, {})}
     if family in ("t5", "bart"):
         sizes["encoder_seq_len"] = SOURCE
     return sizes

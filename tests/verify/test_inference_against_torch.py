@@ -14,7 +14,7 @@ from graphacct import Builder, memory
 from graphacct.execution.schedule import schedule
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
-from graphacct.models.architecture import Workload
+from graphacct.models.workload import Workload
 
 GPT2 = {"vocab_size": 101, "n_positions": 64, "n_embd": 48, "n_head": 6}
 SIZES = ((1, 24), (2, 40), (3, 2))

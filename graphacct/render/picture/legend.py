@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import same
+from graphacct.render.notes import workload_text
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
 from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
 from graphacct.render.picture.scene import Scene
-from graphacct.render.sheet import workload_text
 from graphacct.render.units import human, params
 from graphacct.reports.report import Report
 

@@ -45,8 +45,9 @@ class Classifier:
     pooled: bool = False
 
 
-def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple[Value, ...]:
-    """Returns the logits of x (…, width). For spans, the logits of starts and of ends are two outputs."""
+def classified(c: Classifier, workload: Workload, b: Builder, x: Value, ids: Value | None = None) -> tuple[Value, ...]:
+    """Returns the logits of x (…, width). For spans, the logits of starts and of ends are two outputs. A classifier
+    whose logits are `pooled` needs the token ids (batch, seq)."""
     if c.spans and type(c.outputs) is int and c.outputs != 2:
         raise ConfigError(f"num_labels is {c.outputs}: a token begins a span or ends one, which makes 2")
     x = dropped(b, f"{c.name}_early_drop", x, c.early_dropout, workload)
@@ -57,7 +58,8 @@ def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple
         x = activation(b, c.activation, x, f"{c.name}_act")
     x = linear(b, c.name, dropped(b, f"{c.name}_drop", x, c.dropout, workload), c.outputs, bias=c.bias)
     if c.pooled:
-        return (b.apply("select", x, name="pooled_logits", dim=1, index=-1),)
+        assert ids is not None
+        return (last_token(b, x, ids),)
     if not c.spans:
         return (x,)
     ends = b.apply("split", x, name="starts_and_ends", parts=2)
@@ -65,12 +67,22 @@ def classified(c: Classifier, workload: Workload, b: Builder, x: Value) -> tuple
     return tuple(b.apply("contiguous", x, name=label) for label, x in zip(SPANS, columns, strict=True))
 
 
+def last_token(b: Builder, logits: Value, ids: Value) -> Value:
+    """Returns the logits of each text's last token that is no padding: read by the text's row and the token's place,
+    which is found in the ids. (The library's class takes the last place of all if its file names no padding.)"""
+    batch = ids.spec.shape[0]
+    rows = b.apply("reshape", b.apply("arange", name="row_ids", n=batch), name="rows", shape=(batch,))
+    last = b.apply("argmax", b.apply("cast", ids, name="no_padding", dtype="int32"), name="last_tokens")
+    pooled: Value = b.apply("index_pairs", logits, rows, last, name="pooled_logits")
+    return pooled
+
+
 SPANS = ("start_logits", "end_logits")
 
 
 def scored(c: Classifier | None) -> bool:
-    """Returns whether a head gives a single set of class logits, which a cross-entropy needs."""
-    return c is not None and not c.spans and not equal(c.outputs, 1)
+    """Returns whether a head gives logits of classes or of places in the text, which a cross-entropy needs."""
+    return c is not None and not equal(c.outputs, 1)
 
 
 def token(b: Builder, x: Value, which: str) -> Value:

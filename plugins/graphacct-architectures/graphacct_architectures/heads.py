@@ -20,6 +20,7 @@ from graphacct_architectures.losses import (
     each_token,
     entropy_if,
     next_token,
+    span,
     total,
 )
 
@@ -130,16 +131,16 @@ def class_losses(tokens: Loss = each_token) -> Mapping[str, Loss]:
     """Returns the losses of a family's classes; `tokens` is the cross-entropy of its classifier of tokens."""
 
     def class_loss(config: HeadConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
-        """Returns the cross-entropy of a configuration's class: of the next token, or of the labels."""
+        """Returns the cross-entropy of a configuration's class: of the next token, the labels, or a span's ends."""
         if config.ending in (CAUSAL, TWO_HEADS):
             return next_token(config, outputs, b)
-        return (tokens if config.ending == TOKENS else cross_entropy)(config, outputs, b)
+        return {TOKENS: tokens, SPAN: span}.get(config.ending, cross_entropy)(config, outputs, b)
 
     return {CROSS_ENTROPY: class_loss, SUM: total}
 
 
 def default_loss(config: HeadConfig) -> str:
     """Returns the loss that a class is trained with: the cross-entropy, or the sum of its outputs if it has no class
-    logits (the bare decoder, spans, a single label)."""
+    logits (the bare decoder, a single label)."""
     labelled = config.ending in (SEQUENCE, TOKENS) and not equal(config.num_labels, 1)
-    return entropy_if(labelled or config.ending in (CAUSAL, TWO_HEADS))
+    return entropy_if(labelled or config.ending in (CAUSAL, TWO_HEADS, SPAN))

@@ -53,6 +53,7 @@ def next_token(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     padded = b.apply("pad", labels, name="loss_labels_padded", padding=((0, 1),))
     b.hold(padded)
     shifted = b.apply("slice", padded, name="loss_labels_shifted", dim=-1, start=1, length=seq)
+    shifted = b.apply("contiguous", shifted, name="loss_labels_copied")
     targets = b.apply("reshape", shifted, name="loss_targets", shape=(batch * seq,))
     upcast = b.apply("cast", logits, name="loss_logits", dtype="float32")
     rows = b.apply("reshape", upcast, name="loss_rows", shape=(batch * seq, vocabulary))
@@ -72,10 +73,39 @@ def each_token(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     return loss
 
 
+def span(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns the loss of a class that answers questions, computed after the model returned."""
+    b.returned()
+    return own_span(config, outputs, b)
+
+
+def own_span(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns the same, computed by the model itself: the mean of two cross-entropies over a text's tokens, whose
+    targets are the answer's first token and its last, clamped to the text, as in the transformers library."""
+    parts = []
+    for label, logits in zip(("start", "end"), outputs, strict=True):
+        places = b.input(f"{label}_positions", logits.spec.shape[:1], "int64")
+        targets = b.apply("clamp", places, name=f"loss_{label}_targets")
+        parts.append(b.apply("cross_entropy", logits, targets, name=f"loss_{label}"))
+    return b.apply("scale", b.apply("add", *parts, name="loss_sum"), name="loss")
+
+
+def words_and_pairs(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns BERT's loss of pretraining: the cross-entropy of the masked words, and that of whether the second
+    sentence is the next one."""
+    b.returned()
+    parts = []
+    for label, logits in zip(("words", "pairs"), outputs, strict=True):
+        shape = logits.spec.shape
+        rows = b.apply("reshape", logits, name=f"loss_{label}_rows", shape=(prod(shape[:-1]), shape[-1]))
+        targets = b.input(f"{label}_targets", rows.spec.shape[:1], "int64")
+        parts.append(b.apply("cross_entropy", rows, targets, name=f"loss_{label}"))
+    return b.apply("add", *parts, name="loss")
+
+
 SUM, CROSS_ENTROPY = "sum", "cross_entropy"
 """The names of the losses."""
 LOSSES: Mapping[str, Loss] = {CROSS_ENTROPY: cross_entropy, SUM: total}
-OWN_LOSSES: Mapping[str, Loss] = {CROSS_ENTROPY: own_cross_entropy, SUM: total}
 NEXT_TOKEN_LOSSES: Mapping[str, Loss] = {CROSS_ENTROPY: next_token, SUM: total}
 SUM_ALONE: Mapping[str, Loss] = {SUM: total}
 """The losses of a model without class logits, which a cross-entropy needs."""

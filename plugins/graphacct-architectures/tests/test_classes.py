@@ -114,7 +114,7 @@ def test_a_classifier_of_texts_reads_where_they_end(tmp_path: Path) -> None:
             "num_labels is 3: a token begins a span",
         ),
         ({"architectures": ["BertModel"]}, {"loss": "cross_entropy"}, "BertModel has no logits for a cross_entropy"),
-        ({"architectures": ["BertForPreTraining"]}, {"loss": "cross_entropy"}, "has no logits for a cross_entropy"),
+        ({"architectures": ["BertForMultipleChoice"]}, {"loss": "cross_entropy"}, "has no logits for a cross_entropy"),
         ({"architectures": ["BertForSpeech"]}, {}, "architectures has 'BertForSpeech'"),
         (
             {"is_decoder": True, "add_cross_attention": True},

@@ -29,7 +29,7 @@ HEAD = {
     "LlamaForTokenClassification": 3 * WIDTH + 3,
     "LlamaForQuestionAnswering": 2 * WIDTH + 2,
 }
-WITHOUT_TARGETS = ("LlamaModel", "LlamaForQuestionAnswering")
+WITHOUT_TARGETS = ("LlamaModel",)
 PREFIX = {"LlamaModel": "", "LlamaForQuestionAnswering": "transformer."}
 
 

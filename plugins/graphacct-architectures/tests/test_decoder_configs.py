@@ -102,6 +102,21 @@ def test_an_odd_number_of_dimensions_is_turned_in_pairs(tmp_path: Path) -> None:
     assert odd.total == even.total
 
 
+def test_gpt_neox_reads_the_rotated_part_under_its_own_key(tmp_path: Path) -> None:
+    """transformers 5.24 (GPTNeoXConfig.convert_rope_params_to_dict): the factor in the settings, or else `rotary_pct`,
+    0.25 unless given; `partial_rotary_factor` beside them is not read. Of a head of 8, 2 or 6 dimensions are turned."""
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "vocab_size": 64, "intermediate_size": 40}
+    content = {"model_type": "gpt_neox", "num_hidden_layers": 1, **sizes}
+
+    def turned(**keys: Any) -> int:
+        report = graphacct.account(saved(tmp_path, **content, **keys), seq_len=8, dtype="float32")
+        return int(report["gpt_neox.layers.*.attention.q_rope"].values["write_bytes"]) // (4 * 8 * 4)
+
+    settings = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}
+    assert [turned(), turned(partial_rotary_factor=0.75), turned(rotary_pct=0.75)] == [2, 2, 6]
+    assert turned(rotary_pct=0.75, rope_parameters=settings) == 4
+
+
 def test_attention_both_ways_sees_half_its_window_to_either_side(tmp_path: Path) -> None:
     """EmbeddingGemma: a window of 20 is 10 positions and the token itself, which is what a cache of it would hold."""
     content = {"model_type": "gemma3_text", "num_hidden_layers": 2, "num_key_value_heads": 2, "head_dim": 8, **SMALL}

@@ -25,15 +25,27 @@ def saved(folder: Path, content: dict[str, Any]) -> Path:
 def test_the_librarys_own_loss_to_the_byte(run: dict[str, Any], tmp_path: Path) -> None:
     """Two sequences of 24 tokens up to the loss that the model computes from labels (torch 2.13 on a CPU): a language
     model's in float32 whatever the logits are, masked words' in the dtype of the logits. Eager attention of classifiers
-    holds variables that the graph has not, where the logits are small: their forward peaks are not compared."""
+    holds variables that the graph has not, where the logits are small: their forward peaks are not compared. Answers
+    have two targets, clamped to the text, and BERT's pretraining has two losses."""
     found = memory(
         saved(tmp_path, run["config"]),
         **{"batch": 2, "seq_len": 24, "attention": "eager", "dtype": run["dtype"], "profile": "torch-eager-cpu"},
     )
     assert found.workload["loss"] == "cross_entropy"
     assert (found.saved_activations, found.fresh_peak) == (run["kept"], run["step_peak"])
-    if "Token" not in run["config"]["architectures"][0]:
+    if not run["config"]["architectures"][0].endswith(("TokenClassification", "QuestionAnswering")):
         assert found.forward_peak == run["forward_peak"]
+
+
+@pytest.mark.parametrize("seq_len", [1, 5])
+def test_the_labels_are_copied(seq_len: int, tmp_path: Path) -> None:
+    """The library's next-token loss pads the labels and copies those behind the first (`contiguous`), of one token too:
+    3 sequences save 3 · seq_len labels of 8 bytes and no padded ones, beside the float32 logarithms of 60 classes a
+    token and the count of tokens, 4 bytes."""
+    folder = saved(tmp_path, {"model_type": "llama", **SMALL})
+    sizes = {"batch": 3, "seq_len": seq_len, "dtype": "float32", "profile": "torch-eager-cpu"}
+    found = [memory(folder, loss=loss, **sizes).saved_activations for loss in ("cross_entropy", "sum")]
+    assert found[0] - found[1] == 3 * seq_len * (8 + 4 * 60) + 4
 
 
 OWN_SIZE: dict[str, dict[str, int]] = {
@@ -51,14 +63,16 @@ OWN_SIZE: dict[str, dict[str, int]] = {
         ({"model_type": "llama", "architectures": ["LlamaModel"]}, "sum"),
         ({"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}, "cross_entropy"),
         ({"model_type": "llama", "architectures": ["LlamaForSequenceClassification"], "num_labels": 1}, "sum"),
-        ({"model_type": "llama", "architectures": ["LlamaForQuestionAnswering"]}, "sum"),
+        ({"model_type": "llama", "architectures": ["LlamaForQuestionAnswering"]}, "cross_entropy"),
         ({"model_type": "gpt2", "architectures": ["GPT2DoubleHeadsModel"]}, "cross_entropy"),
         ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "cross_entropy"),
         ({"model_type": "bert", "architectures": ["BertModel"]}, "sum"),
-        ({"model_type": "bert", "architectures": ["BertForPreTraining"]}, "sum"),
+        ({"model_type": "bert", "architectures": ["BertForPreTraining"]}, "cross_entropy"),
+        ({"model_type": "bert", "architectures": ["BertForQuestionAnswering"]}, "cross_entropy"),
         ({"model_type": "bert", "architectures": ["BertForMultipleChoice"]}, "sum"),
         ({"model_type": "electra", "architectures": ["ElectraForPreTraining"]}, "sum"),
         ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "cross_entropy"),
+        ({"model_type": "t5", "architectures": ["T5ForQuestionAnswering"]}, "cross_entropy"),
         ({"model_type": "t5", "architectures": ["T5EncoderModel"]}, "sum"),
         ({"model_type": "bart", "architectures": ["BartForSequenceClassification"], "num_labels": 3}, "cross_entropy"),
         ({"model_type": "vit", "architectures": ["ViTForImageClassification"], **VISION}, "cross_entropy"),
@@ -71,8 +85,8 @@ OWN_SIZE: dict[str, dict[str, int]] = {
 def test_the_default_is_the_loss_that_the_class_is_trained_with(
     content: dict[str, Any], loss: str, tmp_path: Path
 ) -> None:
-    """A cross-entropy needs a single set of logits of words or classes; all others start from the outputs' sum, and
-    `sum` stays on request everywhere. The header of the report says which it was."""
+    """A cross-entropy needs logits of words, of classes or of places in the text; all others start from the outputs'
+    sum, which stays on request everywhere. The header of the report says which it was."""
     sizes = OWN_SIZE.get(content["model_type"], SMALL)
     length = {} if "image_size" in content or content["model_type"] == "clip_vision_model" else {"seq_len": 6}
     folder = saved(tmp_path, {**sizes, **content})

@@ -44,10 +44,17 @@ def all_operands(
     broadcast: bool = False,
 ) -> Work:
     """Returns the work of the gradients of q, k and v, which the kernel computes together whichever are wanted."""
+    shared = 0 if equal(g, h) else b * h * t * (d + e)
+    return of_each_head(b, h, s, t, d, e, scale, softcap, dropout_p).plus(Work(vector_flops=shared))
+
+
+def of_each_head(
+    b: Any, h: Any, s: Any, t: Any, d: Any, e: Any, scale: float | None, softcap: bool, dropout_p: float
+) -> Work:
+    """Returns the work of the gradients, before those of the heads that share a key or a value are added."""
     scores = b * h * s * t
     steps = 2 + (scale != 1) + (5 if softcap else 0) + (2 if dropout_p else 0)
-    shared = 0 if equal(g, h) else b * h * t * (d + e)
-    return Work(matmul_flops=4 * scores * d + 4 * scores * e, vector_flops=steps * scores + 2 * b * h * s * e + shared)
+    return Work(matmul_flops=4 * scores * d + 4 * scores * e, vector_flops=steps * scores + 2 * b * h * s * e)
 
 
 def scores_again(

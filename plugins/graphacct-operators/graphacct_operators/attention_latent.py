@@ -9,7 +9,7 @@ from typing import Any
 
 from graphacct import Saved, ShapeError, TensorSpec, Work, operator
 from graphacct_operators import attention as plain
-from graphacct_operators.attention import EITHER_SIDE, scores_again
+from graphacct_operators.attention import EITHER_SIDE, of_each_head, scores_again
 
 SAVES = plain.scaled_dot_product_attention.saves
 _of_heads: Any = plain.scaled_dot_product_attention.formula
@@ -35,13 +35,8 @@ def _all_operands(
 ) -> Work:
     """As fused attention whose heads share keys and values, and the sum of a row's gradients as a key and as a
     value."""
-    scores = b * h * s * t
-    steps = 2 + (scale != 1) + (2 if dropout_p else 0)
     summed = b * h * t * (d + values) + b * t * values
-    return Work(
-        matmul_flops=4 * scores * d + 4 * scores * values,
-        vector_flops=steps * scores + 2 * b * h * s * values + summed,
-    )
+    return of_each_head(b, h, s, t, d, values, scale, False, dropout_p).plus(Work(vector_flops=summed))
 
 
 def _scores_again(

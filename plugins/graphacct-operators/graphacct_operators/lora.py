@@ -9,6 +9,7 @@ A matrix is recognised by its operator's signature: the operator contracts two o
 two dimensions, one of which ends the other operand and one the output.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -190,6 +191,9 @@ def _why_none(asked: str, globs: Iterable[str], known: NodeNames, called: Iterab
     names = NodeNames(known.graph, _all_names)
     strange = [name for glob in globs for name in names.matching(glob)]
     close = known.closest(asked) if is_glob(asked) else suggest(asked, _ends(asked, called))
+    modules = _modules(asked, called)
+    if modules and not close.endswith(f"{modules}'?"):
+        close = f"; did you mean {modules!r}?"
     if not strange:
         return close
     return f": {strange[0]!r} is of {kinds[strange[0]]!r}, no product with a matrix{close}"
@@ -199,6 +203,16 @@ def _ends(name: str, paths: Iterable[str]) -> set[str]:
     """Returns the ends of paths of modules, as many words as the name has."""
     words = name.count(".") + 1
     return {".".join(path.split(".")[-words:]) for path in paths if not path.endswith(".weight")}
+
+
+def _modules(asked: str, paths: Iterable[str]) -> str:
+    """Returns the modules that a text names in another form, with commas between: peft's expression
+    `.*(q_proj|v_proj)`, or a path that is not the graph's. Returns an empty text if it names none, or a single
+    layer's."""
+    if re.search(r"(?<!\w)\d+(?!\w)", asked):
+        return ""
+    known = _ends("", paths)
+    return ",".join(dict.fromkeys(word for word in re.findall(r"\w+", asked) if word in known))
 
 
 def _all_names(node: Node) -> list[str]:

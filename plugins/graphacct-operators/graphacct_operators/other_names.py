@@ -10,8 +10,10 @@ OTHER_NAMES = {
     "linear": "addmm gemm dense fully_connected",
     "linear_in_out": "Conv1D",
     "matmul": "bmm mm mv baddbmm batch_matmul",
-    "convolution": "conv conv1d conv2d conv3d cudnn_convolution",
-    "convolution_transposed": "conv_transpose conv_transpose1d conv_transpose2d conv_transpose3d deconvolution",
+    "convolution": "conv conv1d conv2d conv3d cudnn_convolution depthwise_conv2d conv_general_dilated",
+    "convolution_transposed": (
+        "conv_transpose conv_transpose1d conv_transpose2d conv_transpose3d conv2d_transpose deconvolution deconv"
+    ),
     "scaled_dot_product_attention": (
         "flash_attention flash_attn flash_attn_func sdpa memory_efficient_attention scaled_dot_product_flash_attention "
         "_scaled_dot_product_flash_attention _scaled_dot_product_efficient_attention "

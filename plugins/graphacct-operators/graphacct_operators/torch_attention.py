@@ -78,13 +78,13 @@ def as_added(trace: Expansion, q: Tensor, mask: tuple[Tensor, ...]) -> tuple[Ten
 
 
 def repeat_kv(trace: Expansion, x: Tensor, heads: Any) -> Tensor:
-    """Keys or values for every query head: a copy where several share them."""
+    """Keys or values for every query head: a copy where several share them (repeat_interleave), even of one head."""
     b, g, t, d = x.spec.shape
     if equal(g, heads):
         return x
     unsqueezed = trace.apply("reshape", x, shape=(b, g, 1, t, d))
     expanded = trace.apply("expand", unsqueezed, shape=(b, g, exact_div(heads, g), t, d))
-    return trace.apply("reshape", expanded, shape=(b, heads, t, d))
+    return trace.apply("reshape", trace.apply("clone", expanded), shape=(b, heads, t, d))
 
 
 def written_out(

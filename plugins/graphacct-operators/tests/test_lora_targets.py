@@ -52,6 +52,10 @@ def test_what_a_name_does_not_match() -> None:
     assert error("8:q_prj").endswith("matches no weight matrix; did you mean 'q_proj'?")
     assert error("8:q_proj,v_prj").endswith("matches no weight matrix: 'v_prj'; did you mean 'v_proj'?")
     assert error("8:attn.q_proj").endswith("did you mean 'self_attn.q_proj'?")
+    for text in (".*(q_proj|v_proj)", "['q_proj','v_proj']", "q_proj:v_proj", "q_proj v_proj"):
+        assert error(f"8:{text}").endswith("matches no weight matrix; did you mean 'q_proj,v_proj'?")
+    assert error("8:layers.*.q_proj").endswith("did you mean 'q_proj'?")  # the path begins with model.
+    assert "did you mean 'q_proj'" not in error("8:model.layers.99.self_attn.q_proj")
     assert "'transformer.wte' is of 'embedding', no product with a matrix" in error("8:wte", "gpt2")
     assert "is of 'embedding', no product with a matrix" in error("8:wpe", "gpt2")
 

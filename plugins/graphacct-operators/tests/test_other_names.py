@@ -12,10 +12,11 @@ from graphacct.operators.other_names import suggest_operator
 @pytest.mark.parametrize(
     ("names", "operator"),
     [
-        ("conv1d conv2d conv3d Conv nn.Conv2d", "convolution"),
-        ("ConvTranspose conv_transpose2d", "convolution_transposed"),
+        ("conv1d conv2d conv3d Conv nn.Conv2d tf.nn.conv2d DepthwiseConv2D", "convolution"),
+        ("ConvTranspose conv_transpose2d deconv", "convolution_transposed"),
         ("bmm baddbmm mm MatMul", "matmul"),
         ("addmm gemm Gemm Linear aten::addmm.default torch.nn.functional.linear linaer liner", "linear"),
+        ("F.linear keras.layers.Dense", "linear"),
         ("flash_attention aten._scaled_dot_product_flash_attention.default", "scaled_dot_product_attention"),
         ("Relu rellu rleu", "relu"),
         ("LayerNormalization LayerNorm", "layer_norm"),
@@ -35,7 +36,10 @@ def test_other_libraries_names(names: str, operator: str) -> None:
         assert suggest_operator(name, default().operators) == f"; did you mean {operator!r}?", name
 
 
-OTHERS = "sort upsample rand identity Identity prelu rrelu selu acos cosh log2 embedding_bag lstm erf"
+OTHERS = (
+    "sort upsample rand identity Identity prelu rrelu selu acos cosh log2 embedding_bag lstm erf adaptive_max_pool2d "
+    "max_unpool2d"
+)
 
 
 @pytest.mark.parametrize("name", OTHERS.split())

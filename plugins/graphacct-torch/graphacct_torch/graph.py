@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
-from graphacct import Builder, Graph, Operator, Parameter, TensorSpec, Value
+from graphacct import Builder, Graph, Operator, Parameter, Value
 from graphacct_torch.calls import BUFFER, CONSTANT, FORWARD, CallRecord, TensorRecord
 from graphacct_torch.capture import Captured
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.mapping import TABLE, Mapped
+from graphacct_torch.mapping.mapped import Mapped
+from graphacct_torch.mapping.table import rule_of
 from graphacct_torch.views import Reshaped, Standing, Turned, batched
 
 
@@ -32,7 +32,7 @@ class _Maker:
         self._calls = [call for call in captured.calls if call.run == FORWARD]
         self._works = Counter(call.visit for call in self._calls if not _is_view(call))
         scopes = {call.scope for call in self._calls}
-        self._inner = {scope[: i] for scope in scopes for i, letter in enumerate(scope) if letter == "."}
+        self._inner = {scope[:i] for scope in scopes for i, letter in enumerate(scope) if letter == "."}
         self._paths: dict[int, list[str]] = {}
         for path, tensor in captured.tensors.items():
             self._paths.setdefault(tensor.index, []).append(path)
@@ -50,7 +50,7 @@ class _Maker:
 
     def _add(self, call: CallRecord) -> None:
         try:
-            rule = TABLE[call.name]
+            rule = rule_of(call.name)
         except KeyError:
             raise CaptureError(
                 f"no rule maps {call.name}, which module {call.scope or self._builder.name!r} calls"
@@ -93,12 +93,12 @@ class _Maker:
         weight = isinstance(second, (Turned, Parameter)) and len(mapped.operands[1].shape) == 2
         kept = 1 if weight else 2
         under, other = batched(first, kept), None if weight else batched(second, 2)
+        left = under[0] if under else self._operand(mapped.operands[0], call.scope)
         if weight:
-            left = under[0] if under else self._operand(mapped.operands[0], call.scope)
-            right = second.weight if isinstance(second, Turned) else second
+            right = second.weight if isinstance(second, Turned) else self._operand(mapped.operands[1], call.scope)
             name = "linear" if isinstance(second, Turned) else "linear_in_out"
         elif under and other and under[1] == other[1]:
-            left, right, name = under[0], other[0], mapped.operator
+            right, name = other[0], mapped.operator
         else:
             return False
         rest = [self._operand(tensor, call.scope) for tensor in mapped.operands[2:]]
@@ -155,9 +155,7 @@ class _Maker:
 
     def _constant(self, tensor: TensorRecord) -> Value:
         assert tensor.storage.kind == CONSTANT, tensor
-        value = self._builder.apply(
-            "constant", name=self._free("constant"), shape=tensor.shape, dtype=tensor.dtype
-        )
+        value = self._builder.apply("constant", name=self._free("constant"), shape=tensor.shape, dtype=tensor.dtype)
         self._values[tensor.index] = value
         return value
 

@@ -13,7 +13,7 @@ def _grouped_mm(
     """Products of groups of rows: (m, k) by (g, k, n) is (m, n), (m, k) by (k, n) in groups of k is (g, m, n)."""
     if a.dim() == 2 and b.dim() == 2:
         assert offs is not None
-        shape = (offs.shape[0], a.shape[0], b.shape[1])
+        shape: tuple[int, ...] = (offs.shape[0], a.shape[0], b.shape[1])
     elif a.dim() == 2:
         shape = (a.shape[0], b.shape[2])
     elif b.dim() == 2:

@@ -21,8 +21,8 @@ OPERATORS = {"normalization": "batch_norm", "pooling": "max_pool avg_pool adapti
 """The names of the operators in each module."""
 OTHER_NAMES = {
     "batch_norm": ("batch_normalization", "native_batch_norm", "cudnn_batch_norm", "batch_norm1d", "batch_norm2d"),
-    "max_pool": ("max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices"),
-    "avg_pool": ("avg_pool1d", "avg_pool2d", "avg_pool3d", "average_pool"),
+    "max_pool": ("max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices", "max_pooling2d"),
+    "avg_pool": ("avg_pool1d", "avg_pool2d", "avg_pool3d", "average_pool", "average_pooling2d"),
     "adaptive_avg_pool": ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "global_average_pool"),
 }
 """What torch and ONNX call them, for suggestions; a spelling in other letters needs no entry."""

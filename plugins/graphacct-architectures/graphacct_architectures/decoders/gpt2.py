@@ -99,7 +99,7 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[V
     if classifier is not None:
         from graphacct_architectures.classifier import classified
 
-        return classified(classifier, workload, b, x)
+        return classified(classifier, workload, b, x, ids)
     tied = "transformer.wte.weight" if config.tie_word_embeddings else ""
     logits = linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
     return (logits, summary(config, b, x)) if ending == TWO_HEADS else logits

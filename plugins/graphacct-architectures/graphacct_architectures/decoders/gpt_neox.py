@@ -17,6 +17,7 @@ from graphacct_architectures.decoders.parts.family import (
     rotary_dims,
     width_over_heads,
 )
+from graphacct_architectures.decoders.parts.joint import BY_HEAD
 
 NORM = Norm(LAYER_NORM, bias=True)
 
@@ -34,11 +35,17 @@ class GPTNeoXConfig(DecoderConfig):
     hidden_dropout: float = fields.probability(0.0)
     attention_bias: bool = fields.flag(True)
     use_parallel_residual: bool = fields.flag(True)
-    partial_rotary_factor: float = fraction(0.25)
+    rotary_pct: float = fraction(0.25)
 
     @property
     def d_head(self) -> Dim:
         return width_over_heads(self)
+
+    @property
+    def partial_rotary_factor(self) -> float:
+        """The rotated part of each head unless the rotary settings say it: of the other families' key for it, outside
+        those settings, the library's class reads nothing."""
+        return self.rotary_pct
 
 
 def describe(config: GPTNeoXConfig) -> Decoder:
@@ -51,6 +58,7 @@ def describe(config: GPTNeoXConfig) -> Decoder:
             config.d_head,
             module="attention",
             joint="query_key_value",
+            joint_order=BY_HEAD,
             out="dense",
             bias=config.attention_bias,
             out_bias=config.attention_bias,
@@ -91,7 +99,7 @@ ARCHITECTURE = decoder(
     GPTNeoXConfig,
     describe,
     PresetFiles(__file__),
-    aliases={"rotary_pct": "partial_rotary_factor"},
+    no_cost={"partial_rotary_factor": None},
     dtype="float16",
     tokens="classifier",
     doc="GPT-NeoX and Pythia: LayerNorm, parallel layers, a quarter of each head rotated, biases.",

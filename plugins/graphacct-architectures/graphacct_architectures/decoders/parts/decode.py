@@ -59,7 +59,7 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
         return x
     b.hold(x)
     if d.classifier is not None:
-        return classified(d.classifier, workload, b, x)
+        return classified(d.classifier, workload, b, x, ids)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
     x = linear(b, d.head, for_logits(b, x, workload), d.vocab_size, bias=d.head_bias, tied_to=tied)
     if d.logits_scaled:

@@ -5,21 +5,33 @@ from __future__ import annotations
 from graphacct import Builder, Value, Workload, equal, exact_div
 from graphacct_architectures.decoders.parts.description import Attention
 
-SIDE_BY_SIDE, SHARDS, GROUPS, LAST_TWO = "side by side", "shards", "groups", "last two"
-UNEVEN = (SHARDS, GROUPS, LAST_TWO)
-"""Orders in which the library copies: `shards`, each with its part of queries, values and keys; `groups` of query
-heads, each with its head of keys and of values at its end; heads of which the `last two` are keys and values."""
+SIDE_BY_SIDE, BY_HEAD, SHARDS, GROUPS, LAST_TWO = "side by side", "by head", "shards", "groups", "last two"
+UNEVEN = (BY_HEAD, SHARDS, GROUPS, LAST_TWO)
+"""Orders in which the parts do not lie side by side: `by head`, each head's queries, keys and values together, all of
+them views; and orders in which the library copies: `shards`, each with its part of queries, values and keys; `groups`
+of query heads, each with its head of keys and of values at its end; heads of which the `last two` are keys and
+values."""
 SHARD_COUNT = 4
 """The number of CodeGen's shards: the accelerators that the published weights were trained on."""
 
 
 def heads_of(a: Attention, workload: Workload, b: Builder, flat: Value) -> tuple[Value, Value, Value]:
     """Returns queries, keys and values, (batch, heads, seq, d_head), from the projection (batch, seq, width)."""
+    if a.joint_order == BY_HEAD:
+        return by_head(a, b, flat)
     parts = by_shard(a, b, flat) if a.joint_order == SHARDS else by_group(a, workload, b, flat)
     q, k, v = (
         b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2))
         for part, label in zip(parts, "qkv", strict=True)
     )
+    return q, k, v
+
+
+def by_head(a: Attention, b: Builder, flat: Value) -> tuple[Value, Value, Value]:
+    """Returns queries, keys and values, (batch, heads, seq, d_head), of heads that have all three together: views."""
+    batch, seq, _ = flat.spec.shape
+    heads = b.apply("reshape", flat, name="qkv_heads", shape=(batch, seq, a.heads, 3 * a.d_head))
+    q, k, v = b.apply("split", b.apply("transpose", heads, name="qkv_transposed", dims=(1, 2)), name="qkv", parts=3)
     return q, k, v
 
 

@@ -10,7 +10,7 @@ from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import EOS, Classifier, scored
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
 from graphacct_architectures.encoder_decoders.parts.run import run
-from graphacct_architectures.losses import OWN_LOSSES, entropy_if
+from graphacct_architectures.losses import CROSS_ENTROPY, SUM, entropy_if, own_cross_entropy, own_span, total
 
 
 def of_text(width: Dim, labels: Dim, dropout: float) -> Classifier:
@@ -64,7 +64,7 @@ def encoder_decoder(
         attention=("fused", "eager"),
         phases=("forward", "train", "prefill", "decode"),
         last_logits=True,
-        losses=OWN_LOSSES,
+        losses={CROSS_ENTROPY: class_loss, SUM: total},
         default_loss=lambda config: entropy_if(has_logits(describe(config))),
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
@@ -75,6 +75,11 @@ def encoder_decoder(
     )
 
 
+def class_loss(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns the cross-entropy of a configuration's class: of both ends of a span, or else of the labels."""
+    return (own_span if len(outputs) == 2 else own_cross_entropy)(config, outputs, b)
+
+
 def has_logits(d: EncoderDecoder) -> bool:
-    """Returns whether a model has logits of words or of classes."""
+    """Returns whether a model has logits of words, of classes or of places in the text."""
     return d.head is not None or scored(d.classifier)

@@ -20,7 +20,9 @@ from graphacct_architectures.losses import (
     cross_entropy,
     entropy_if,
     next_token,
+    span,
     total,
+    words_and_pairs,
 )
 
 
@@ -115,14 +117,16 @@ def encoder(
 
 
 def has_logits(e: Encoder) -> bool:
-    """Returns whether an encoder has a single set of logits, of words or of classes."""
-    if e.head is None:
-        return scored(e.classifier)
-    return e.classifier is None and not equal(e.head.outputs, 1)
+    """Returns whether an encoder has logits of words, of classes or of places in the text."""
+    return scored(e.classifier) if e.head is None else not equal(e.head.outputs, 1)
 
 
 def class_loss(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
-    """Returns the cross-entropy of a configuration's class: of the next token in a language model, or else of the
-    labels, for masked words in the logits' dtype."""
-    causal = config.architectures.endswith(("ForCausalLM", "LMHeadModel"))
-    return (next_token if causal else cross_entropy)(config, outputs, b)
+    """Returns the cross-entropy of a configuration's class: of the next token in a language model, of both ends of a
+    span, of both of BERT's tasks, or else of the labels, for masked words in the logits' dtype."""
+    name = config.architectures
+    if name.endswith(("ForCausalLM", "LMHeadModel")):
+        return next_token(config, outputs, b)
+    if len(outputs) == 1:
+        return cross_entropy(config, outputs, b)
+    return (span if name.endswith("ForQuestionAnswering") else words_and_pairs)(config, outputs, b)

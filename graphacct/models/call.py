@@ -1,0 +1,58 @@
+"""Calls a function of the user's own that makes a model: `package.module:function`, or `FILE.py:function`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from contextlib import ExitStack
+from types import ModuleType
+from typing import Any
+
+from graphacct.errors import ReadError
+from graphacct.hooks.manager import Plugins
+
+FILE_MODULE = "graphacct_model_"
+"""Begins the names of modules that are read from files, so that none takes an installed module's place."""
+
+
+def called(module: str, function: str, plugins: Plugins, unknown: Exception) -> Any:
+    """Returns what a function makes: a Graph, or an object for a reader. An argument `operators` gets the operators of
+    the plugins in use. It runs in the contexts in which readers have their objects built.
+
+    Raises ReadError for a file or function that is not there or that fails, and `unknown` for a module that is not
+    there, if it knows a model of a similar name: phi3:mini.
+    """
+    from_file = module.endswith(".py")
+    if from_file and not os.path.isfile(module):
+        raise ReadError(f"{module}:{function}: no such file: {module!r}")
+    _add_folder(os.path.dirname(os.path.abspath(module)) if from_file else os.getcwd())
+    try:
+        maker = getattr(_run(module) if from_file else importlib.import_module(module), function)
+        code = getattr(maker, "__code__", None)
+        asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        with ExitStack() as building:
+            for reader in plugins.readers.values():
+                building.enter_context(reader.building())
+            return maker(operators=plugins.operators) if asks else maker()
+    except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
+        if missing and "did you mean" in str(unknown):
+            raise unknown from error
+        raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
+
+
+def _add_folder(folder: str) -> None:
+    """Lets a module import those beside it, as Python lets a script."""
+    if folder not in sys.path and not ("" in sys.path and folder == os.getcwd()):
+        sys.path.insert(0, folder)
+
+
+def _run(file: str) -> ModuleType:
+    """Returns the module that a file makes."""
+    module = ModuleType(FILE_MODULE + os.path.splitext(os.path.basename(file))[0])
+    module.__file__ = file
+    sys.modules[module.__name__] = module  # dataclasses look up their module by name
+    with open(file, "rb") as source:
+        exec(compile(source.read(), file, "exec"), module.__dict__)  # the user asked for this file
+    return module

@@ -1,0 +1,121 @@
+"""A workload: the inputs that a graph is built for, and the checks that need no architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from graphacct.dims import Dim, check_dim
+from graphacct.errors import ConfigError, suggest
+from graphacct.keywords import DEFAULTS
+from graphacct.phases import CACHING, DECODE, PREFILL, TRAIN
+from graphacct.tensors import cache_dtype
+
+SIZES = ("seq_len", "encoder_seq_len", "image_size")
+LOGITS = ("all", "last")
+
+
+@attrs.frozen(eq=False)
+class Workload:
+    """The inputs that a graph is built for: sizes, kind of attention, phase and loss.
+
+    Attributes:
+        batch: Sequences or images at a time.
+        seq_len: Tokens per sequence (of the decoder, if there is an encoder); None takes the architecture's default.
+        encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder has positions.
+        image_size: Height and width of the images in pixels; None takes the architecture's default.
+        attention: `eager` (separate nodes for scores, softmax and values), `fused` (one
+            scaled_dot_product_attention) or, of models with latent attention, `absorbed` (all heads read the cached
+            latents, which are not expanded); None takes the architecture's default for the phase.
+        phase: `forward` (no dropout, no cache), `train` (a training step), `prefill` (a forward pass that fills a cache
+            with keys and values) or `decode` (one new token per sequence, with a cache of earlier tokens).
+        cache_len: In decoding, the tokens in the cache before the step; None takes `seq_len` - 1; 0 is an empty cache.
+        loss: In training, the name of the loss that the gradients start from; None takes the architecture's default.
+        logits: The positions whose logits a language model computes: `all`, or the `last` of each sequence, which is
+            enough for a prefill.
+        kv_dtype: The dtype of the cache of keys and values, in which they enter it and attention reads them; None takes
+            the one that they are computed in.
+    """
+
+    batch: Dim = DEFAULTS["batch"]
+    seq_len: Dim | None = None
+    encoder_seq_len: Dim | None = None
+    image_size: tuple[Dim, Dim] | None = None
+    attention: str | None = None
+    phase: str = DEFAULTS["phase"]
+    cache_len: Dim | None = None
+    loss: str | None = None
+    logits: str = DEFAULTS["logits"]
+    kv_dtype: str | None = None
+
+    @property
+    def positions(self) -> Dim:
+        """How many positions attention sees: the cached ones and the new ones."""
+        new: Dim = 0 if self.seq_len is None else self.seq_len
+        return new if self.cache_len is None else self.cache_len + new
+
+    def entries(self, sizes: Iterable[str], dtype: str) -> dict[str, Any]:
+        """Returns what a graph says of it: `sizes` besides the batch, and of the rest what differs from a forward
+        pass."""
+        entries = {"batch": self.batch, **{size: getattr(self, size) for size in sizes}}
+        if self.attention:
+            entries["attention"] = self.attention
+        if self.phase in (TRAIN, PREFILL, DECODE):
+            entries["phase"] = self.phase
+        if self.phase == TRAIN:
+            entries["loss"] = self.loss
+        elif self.phase == DECODE:
+            entries["cache_len"] = self.cache_len
+        if self.logits != "all":
+            entries["logits"] = self.logits
+        entries["dtype"] = dtype
+        if self.kv_dtype:
+            entries["kv_dtype"] = self.kv_dtype
+        return entries
+
+
+def checked_size(value: Any, name: str) -> Any:
+    """Returns one of SIZES. Raises ConfigError if it is none."""
+    if name == "image_size":
+        pair = value if isinstance(value, (tuple, list)) else (value, value)
+        if len(pair) != 2:
+            raise ConfigError(f"image_size is a height and a width, not {value!r}")
+        return tuple(check_dim(side, name) for side in pair)
+    return check_dim(value, name)
+
+
+def decoding_sizes(workload: Workload, phase: str, seq_len: Any) -> dict[str, Any]:
+    """Returns the sizes of a decoding step, in another phase none. `seq_len` is the workload's or else the default.
+
+    Raises ConfigError for a `cache_len` in another phase, or one beside another number of earlier tokens.
+    """
+    if phase != DECODE:
+        if workload.cache_len is not None:
+            raise ConfigError('cache_len is the size of a decoding step: add phase="decode"')
+        return {}
+    given = workload.seq_len
+    if workload.cache_len is not None and type(given) is int and given != 1:
+        raise ConfigError(
+            f"a decoding step has one new token, and seq_len {given} and cache_len {workload.cache_len} both say "
+            "how many are before it: leave seq_len out (or cache_len: then seq_len counts those and the new one)"
+        )
+    length = seq_len - 1 if workload.cache_len is None else workload.cache_len
+    return {"seq_len": 1, "cache_len": check_dim(length, "cache_len", 0)}
+
+
+def checked_cache_dtype(wanted: str | None, phase: str) -> str | None:
+    """Returns the dtype of the cache. Raises ConfigError if it is none, and in a phase without a cache."""
+    if wanted is None:
+        return None
+    if phase not in CACHING:
+        raise ConfigError('kv_dtype is of a cache: add phase="prefill" or phase="decode"')
+    return cache_dtype(wanted)
+
+
+def one_of(known: tuple[str, ...], value: str, name: str) -> str:
+    """Returns a value that is among the known ones. Raises ConfigError, which names it, for another."""
+    if value not in known:
+        raise ConfigError(f"{name} is {' or '.join(known)}, not {value!r}{suggest(value, known)}")
+    return value

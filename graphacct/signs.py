@@ -1,0 +1,54 @@
+"""Signs: whether a symbolic expression is positive, zero or negative for all sizes that its symbols may be.
+
+sympy is not imported here: an expression can only arrive when the caller has imported it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from graphacct.dims import MIN_DIM
+
+ANY = frozenset((-1, 0, 1))
+"""All signs."""
+
+
+def decided(kind: str, difference: Any, least: Mapping[Any, int]) -> bool | None:
+    """Returns whether a difference is 0 (`==`) or positive (`<`) for all values of its symbols from `least` on; None
+    if it is for some and for others not."""
+    found = signs(difference, least)
+    wanted = {0} if kind == "==" else {1}
+    return True if found == wanted else False if found.isdisjoint(wanted) else None
+
+
+def signs(expression: Any, least: Mapping[Any, int]) -> frozenset[int]:
+    """Returns the signs that an expression can have, perhaps too many.
+
+    Each symbol becomes its least value and a rest, which is 0 or more. If all coefficients of the polynomial in these
+    rests are positive, so is the expression: h s - s with h from 2 and s from 1 on is r q + r + q + 1.
+    """
+    sympy = sys.modules["sympy"]
+    rests = {
+        symbol: sympy.Dummy(symbol.name, integer=True, nonnegative=True) + least.get(symbol, MIN_DIM)
+        for symbol in sympy.sympify(expression).free_symbols
+    }
+    above, below = sympy.fraction(sympy.together(sympy.sympify(expression).subs(rests)))
+    found = _polynomial_signs(sympy.expand(above)), _polynomial_signs(sympy.expand(below))
+    return frozenset(a * b for a in found[0] for b in found[1])
+
+
+def _polynomial_signs(expression: Any) -> frozenset[int]:
+    found: set[int] = set()
+    definite = False
+    for term in sys.modules["sympy"].Add.make_args(expression):
+        if term.is_zero:
+            continue
+        if not (term.is_nonnegative or term.is_nonpositive):
+            return ANY
+        found.add(1 if term.is_nonnegative else -1)
+        definite = definite or bool(term.is_positive or term.is_negative)
+    if len(found) > 1:
+        return ANY
+    return frozenset(found) if definite else frozenset((*found, 0))

@@ -1,0 +1,126 @@
+"""The table: each aten operator that maps onto one of graphacct's, a line each.
+
+An operation in place (`aten.relu_.default`) has the line of the operator that it is (`aten.relu.default`).
+"""
+
+from __future__ import annotations
+
+from graphacct_torch.mapping import creation, elementwise, indexing, products, rows, shape, spatial
+from graphacct_torch.mapping.mapped import Rule, binary, unary
+
+TABLE: dict[str, Rule | None] = {
+    "aten._adaptive_avg_pool2d.default": spatial.adaptive_avg_pool,
+    "aten._log_softmax.default": rows.softmax("log_softmax"),
+    "aten._safe_softmax.default": rows.softmax("softmax"),
+    "aten._scaled_dot_product_flash_attention_for_cpu.default": products.attention,
+    "aten._softmax.default": rows.softmax("softmax"),
+    "aten._to_copy.default": shape.cast,
+    "aten._unsafe_view.default": shape.reshaped,
+    "aten.abs.default": unary("abs"),
+    "aten.add.Scalar": binary("add", "shift"),
+    "aten.add.Tensor": binary("add", "shift"),
+    "aten.addmm.default": products.sum_and_product,
+    "aten.alias.default": None,
+    "aten.amax.default": rows.reduced("amax"),
+    "aten.arange.default": creation.made,
+    "aten.arange.start": creation.made,
+    "aten.arange.start_step": creation.made,
+    "aten.avg_pool2d.default": spatial.avg_pool,
+    "aten.bmm.default": products.product,
+    "aten.cat.default": shape.concatenated,
+    "aten.clamp.default": unary("clamp"),
+    "aten.clamp_min.default": unary("clamp"),
+    "aten.clone.default": shape.cloned,
+    "aten.constant_pad_nd.default": shape.padded,
+    "aten.convolution.default": products.convolution,
+    "aten.cos.default": unary("cos"),
+    "aten.cumsum.default": rows.running_sum,
+    "aten.detach.default": None,
+    "aten.div.Scalar": binary("div", "scale"),
+    "aten.div.Tensor": binary("div", "scale"),
+    "aten.elu.default": elementwise.elu,
+    "aten.embedding.default": indexing.embedding,
+    "aten.empty.memory_format": creation.made,
+    "aten.empty_like.default": creation.made,
+    "aten.exp.default": unary("exp"),
+    "aten.expand.default": shape.expanded,
+    "aten.full.default": creation.made,
+    "aten.full_like.default": creation.made,
+    "aten.gather.default": indexing.gathered,
+    "aten.gelu.default": elementwise.gelu,
+    "aten.hardsigmoid.default": unary("hardsigmoid"),
+    "aten.hardswish.default": unary("hardswish"),
+    "aten.hardtanh.default": elementwise.hardtanh,
+    "aten.index_select.default": indexing.index_selected,
+    "aten.leaky_relu.default": elementwise.leaky_relu,
+    "aten.lift_fresh.default": None,
+    "aten.linspace.default": creation.made,
+    "aten.log.default": unary("log"),
+    "aten.masked_fill.Scalar": indexing.masked,
+    "aten.max_pool2d_with_indices.default": spatial.max_pool,
+    "aten.maximum.default": binary("maximum", "clamp"),
+    "aten.mean.default": rows.reduced("mean"),
+    "aten.mean.dim": rows.reduced("mean"),
+    "aten.minimum.default": binary("minimum", "clamp"),
+    "aten.mish.default": unary("mish"),
+    "aten.mm.default": products.product,
+    "aten.mul.Scalar": binary("mul", "scale"),
+    "aten.mul.Tensor": binary("mul", "scale"),
+    "aten.native_batch_norm.default": rows.batch_norm,
+    "aten.native_dropout.default": elementwise.dropout,
+    "aten.native_group_norm.default": rows.group_norm,
+    "aten.native_layer_norm.default": rows.layer_norm,
+    "aten.neg.default": unary("neg"),
+    "aten.new_empty.default": creation.made,
+    "aten.new_full.default": creation.made,
+    "aten.new_ones.default": creation.made,
+    "aten.new_zeros.default": creation.made,
+    "aten.ones.default": creation.made,
+    "aten.ones_like.default": creation.made,
+    "aten.permute.default": shape.permuted,
+    "aten.pow.Tensor_Scalar": elementwise.power,
+    "aten.reciprocal.default": unary("reciprocal"),
+    "aten.relu.default": unary("relu"),
+    "aten.repeat.default": shape.repeated,
+    "aten.roll.default": shape.rolled,
+    "aten.rsqrt.default": unary("rsqrt"),
+    "aten.rsub.Scalar": binary("sub", "shift"),
+    "aten.scalar_tensor.default": creation.made,
+    "aten.select.int": shape.selected,
+    "aten.sigmoid.default": unary("sigmoid"),
+    "aten.silu.default": unary("silu"),
+    "aten.sin.default": unary("sin"),
+    "aten.slice.Tensor": shape.sliced,
+    "aten.softplus.default": unary("softplus"),
+    "aten.split.Tensor": shape.split,
+    "aten.split_with_sizes.default": shape.split,
+    "aten.sqrt.default": unary("sqrt"),
+    "aten.squeeze.default": shape.reshaped,
+    "aten.squeeze.dim": shape.reshaped,
+    "aten.squeeze.dims": shape.reshaped,
+    "aten.sub.Scalar": binary("sub", "shift"),
+    "aten.sub.Tensor": binary("sub", "shift"),
+    "aten.sum.default": rows.reduced("sum"),
+    "aten.sum.dim_IntList": rows.reduced("sum"),
+    "aten.t.default": shape.turned,
+    "aten.tanh.default": unary("tanh"),
+    "aten.topk.default": rows.largest,
+    "aten.transpose.int": shape.transposed,
+    "aten.unsqueeze.default": shape.reshaped,
+    "aten.view.default": shape.reshaped,
+    "aten.where.self": indexing.chosen,
+    "aten.zeros.default": creation.made,
+    "aten.zeros_like.default": creation.made,
+}
+"""The rule of each aten operator, by its name; None leaves the call out, because it does nothing."""
+
+
+def rule_of(name: str) -> Rule | None:
+    """Returns the rule of an aten operator by its name; that of the operator it is for one in place.
+
+    Raises KeyError for one without a line.
+    """
+    if name in TABLE:
+        return TABLE[name]
+    library, operator, overload = name.rsplit(".", 2)
+    return TABLE[f"{library}.{operator.removesuffix('_')}.{overload}"]
