@@ -152,7 +152,6 @@ def memory(
     activations, how, part = run.activations, run.how, run.part
     at = activations.peak_position
     cached = cached_bytes(run.annotated, plugins.operators)
-    uncosted = tuple((node.name, node.operator) for node in run.annotated.uncosted)
     return Memory(
         model=run.graph.name,
         workload={**run.graph.workload, **selected(how.recompute.name, how.freeze)},

@@ -37,15 +37,22 @@ def reduced(operator: str) -> Rule:
         x = a["self"]
         found = range(len(x.shape)) if dims in (None, []) else [dims] if isinstance(dims, int) else dims
         settings = {"dim": tuple(axis(dim, x) for dim in found), "keepdim": bool(a.get("keepdim"))}
-        if operator == "sum" and call.outputs[0].dtype != x.dtype:
+        if operator in ("sum", "mean", "prod") and call.outputs[0].dtype != x.dtype:
             settings["dtype"] = call.outputs[0].dtype
+        if "correction" in a:
+            settings["correction"] = 1 if a["correction"] is None else a["correction"]
         return Mapped(operator, (x,), settings)
 
     return rule
 
 
-def running_sum(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("cumsum", (a["self"],), {"dim": axis(a["dim"], a["self"])})
+def running(operator: str) -> Rule:
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        x, made = a["self"], call.outputs[0]
+        settings = {"dim": axis(a["dim"], x)} | ({"dtype": made.dtype} if made.dtype != x.dtype else {})
+        return Mapped(operator, (x,), settings)
+
+    return rule
 
 
 def largest(call: CallRecord, a: Arguments) -> Mapped:
