@@ -36,6 +36,7 @@ def operator(
     known_as: Sequence[str] = (),
     more_operands: str = "",
     by_rule: bool = False,
+    stops_gradient: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -100,6 +101,7 @@ def operator(
             tuple(known_as),
             more_operands,
             by_rule,
+            stops_gradient,
         )
 
     return decorate

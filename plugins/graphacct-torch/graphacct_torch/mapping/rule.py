@@ -33,14 +33,13 @@ FACTORS = {
 """FLOPs per output element of element-wise operators that are composed of several; all others are 1 by rule, functions
 of a mathematical library among them, as XLA counts them."""
 
-MOVES = frozenset(
-    (
-        "as_strided_scatter block_diag copy diagonal_scatter fill flip index_copy index_fill masked_scatter "
-        "masked_select normal bernoulli uniform exponential log_normal cauchy geometric random put take "
-        "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
-        "repeat_interleave resize rot90 select_scatter slice_scatter to_dense unfold_copy zero"
-    ).split()
+_MOVES = (
+    "as_strided_scatter block_diag copy diagonal_scatter fill flip index_copy index_fill masked_scatter "
+    "masked_select normal bernoulli uniform exponential log_normal cauchy geometric random put take "
+    "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
+    "repeat_interleave resize rot90 select_scatter slice_scatter to_dense unfold_copy zero"
 )
+MOVES = frozenset(_MOVES.split())
 """Operators that move, fill or draw elements and compute nothing."""
 
 
