@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphacct_torch.calls import CallRecord, TensorRecord
-from graphacct_torch.mapping.mapped import Arguments, Mapped, axis, given
+from graphacct_torch.mapping.mapped import Arguments, Mapped, Rule, axis, given
 
 
 def embedding(call: CallRecord, a: Arguments) -> Mapped:
@@ -22,7 +22,8 @@ def index_selected(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def masked(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("masked_fill", (a["self"], a["mask"]))
+    value = a["value"] if isinstance(a["value"], TensorRecord) else None
+    return Mapped("masked_fill", given(a["self"], a["mask"], value))
 
 
 def chosen(call: CallRecord, a: Arguments) -> Mapped:
@@ -65,3 +66,23 @@ def places(x: TensorRecord, indices: Sequence[TensorRecord | None], call: CallRe
 def scattered(call: CallRecord, a: Arguments) -> Mapped:
     source = a["src"] if isinstance(a.get("src"), TensorRecord) else None
     return Mapped("scatter", given(a["self"], a["index"], source), {"dim": axis(a["dim"], a["self"])})
+
+
+def selected_by_mask(call: CallRecord, a: Arguments) -> Mapped:
+    return Mapped("masked_select", (a["self"], a["mask"]), {"count": call.outputs[0].shape[0]})
+
+
+def places_set(call: CallRecord, a: Arguments) -> Mapped:
+    """`nonzero`, where the size of its result is known."""
+    return Mapped("nonzero", (a["self"],), {"count": call.outputs[0].shape[0]})
+
+
+def best_place(operator: str) -> Rule:
+    """The index of the largest or smallest: along a dimension, or of all elements in a row."""
+
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        x = a["self"]
+        found = Mapped(operator, (x,), {"dim": None if a["dim"] is None else axis(a["dim"], x)})
+        return found if not a["keepdim"] else Mapped("reshape", (found,), {"shape": call.outputs[0].shape})
+
+    return rule

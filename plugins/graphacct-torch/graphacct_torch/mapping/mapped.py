@@ -82,17 +82,17 @@ def binary(operator: str, constant: str) -> Rule:
     def rule(call: CallRecord, a: Arguments) -> Mapped:
         x, y = a["self"], a["other"]
         if not isinstance(y, TensorRecord):
-            return Mapped(constant, (converted(x, call),))
+            return Mapped(constant, (x,), in_dtype(x, call))
         alpha = a.get("alpha")
         return Mapped(operator, (x, y if alpha in (None, 1) else Mapped("scale", (y,))))
 
     return rule
 
 
-def converted(x: TensorRecord, call: CallRecord) -> TensorRecord | Mapped:
-    """Returns x in the dtype of what a call makes; a cast where it is another."""
+def in_dtype(x: TensorRecord, call: CallRecord) -> dict[str, Any]:
+    """Returns the attribute `dtype` where a call's result has another than x; nothing otherwise."""
     made = call.outputs[0].dtype
-    return x if x.dtype == made else Mapped("cast", (x,), {"dtype": made})
+    return {} if x.dtype == made else {"dtype": made}
 
 
 def axis(dim: int, tensor: TensorRecord) -> int:

@@ -26,3 +26,12 @@ def convolution(call: CallRecord, a: Arguments) -> Mapped:
     if a["transposed"]:
         return Mapped("convolution_transposed", operands, settings | {"output_padding": tuple(a["output_padding"])})
     return Mapped("convolution", operands, settings)
+
+
+def of_vectors(call: CallRecord, a: Arguments) -> Mapped:
+    """The product of two vectors, or of a matrix and one: a vector is a matrix of one row or column."""
+    x = a["self"]
+    y = a["tensor"] if "tensor" in a else a["vec"]
+    row = x if len(x.shape) == 2 else Mapped("reshape", (x,), {"shape": (1, *x.shape)})
+    column = Mapped("reshape", (y,), {"shape": (*y.shape, 1)})
+    return Mapped("reshape", (Mapped("matmul", (row, column)),), {"shape": call.outputs[0].shape})

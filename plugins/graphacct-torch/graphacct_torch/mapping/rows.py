@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphacct import prod
 from graphacct_torch.calls import CallRecord
-from graphacct_torch.mapping.mapped import Arguments, Mapped, Rule, axis, given
+from graphacct_torch.mapping.mapped import Arguments, Mapped, Rule, axis, given, in_dtype
 
 
 def layer_norm(call: CallRecord, a: Arguments) -> Mapped:
@@ -41,9 +43,18 @@ def reduced(operator: str) -> Rule:
             settings["dtype"] = call.outputs[0].dtype
         if "correction" in a:
             settings["correction"] = 1 if a["correction"] is None else a["correction"]
-        return Mapped(operator, (x,), settings)
+        outputs = (0, 1) if operator.endswith("_mean") else (0,)
+        return Mapped(operator, (x,), settings, outputs)
 
     return rule
+
+
+def vector_norm(call: CallRecord, a: Arguments) -> Mapped:
+    x, order = a["self"], a.get("ord", a.get("p"))
+    settings: dict[str, Any] = {"ord": 2 if order is None else order, "keepdim": bool(a.get("keepdim"))}
+    if a.get("dim"):
+        settings["dim"] = tuple(axis(dim, x) for dim in a["dim"])
+    return Mapped("vector_norm", (x,), settings | in_dtype(x, call))
 
 
 def running(operator: str) -> Rule:
