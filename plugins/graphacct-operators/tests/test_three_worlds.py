@@ -61,6 +61,9 @@ CASES = {
     "grouped_linear": lambda b, s, d, e: ([f(b, d), f(s, e, d), i(s), f(s, e)], {}),
     "grouped_linear_in_out": lambda b, s, d, e: ([f(b, d), f(s, d, e), i(s), f(s, e)], {}),
     "matmul": lambda b, s, d, e: ([f(b, s, d), f(b, d, e)], {}),
+    "fill": lambda b, s, d, e: ([f(b, s, d)], {}),
+    "copy_into": lambda b, s, d, e: ([f(b, s, d), f(d)], {}),
+    "written_through": lambda b, s, d, e: ([f(b, s, d), f(b, d)], {}),
     "einsum": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {"equation": "bsd,btd->bst"}),
     **dict.fromkeys(["add", "sub", "mul", "div", "maximum", "minimum"], binary),
     **dict.fromkeys(

@@ -39,6 +39,7 @@ from graphacct_torch.kernels import KERNELS, without_data
 from graphacct_torch.stated import StatedCost
 from graphacct_torch.values import Values
 
+DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
 WHICH_DEVICE = torch.ops.prim.device.default
 RECORDING: ContextVar[Recorder | None] = ContextVar("RECORDING", default=None)
 """What records the module that is running."""
@@ -53,7 +54,7 @@ class Captured:
         inputs: The inputs that it was given, in order.
         outputs: The tensors that it returned, in order.
         tensors: The parameters and buffers by their paths, all names of a tied one included.
-        constants: The data of the constants among the tensors, where it is known.
+        graded: The numbers of the outputs that need a gradient.
         wholes: The functions whose calls are one operator together, because the user states their cost.
     """
 
@@ -62,6 +63,7 @@ class Captured:
     outputs: tuple[TensorRecord, ...]
     tensors: Mapping[str, TensorRecord]
     wholes: tuple[WholeRecord, ...] = ()
+    graded: frozenset[int] = frozenset()
 
 
 def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, lines: bool = False) -> Captured:
@@ -78,7 +80,10 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
         token = RECORDING.set(recorder)
         try:
             returned = fake.module(*fake.args, **fake.kwargs)
-            outputs = tuple(recorder.record(leaf) for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor))
+            leaves = [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
+            outputs = tuple(map(recorder.record, leaves))
+            graded = frozenset(recorder.record(leaf).index for leaf in leaves if leaf.requires_grad)
+            del leaves
             if loss is not None:
                 value = loss(returned)
                 del returned
@@ -92,7 +97,7 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
             ) from error
         finally:
             RECORDING.reset(token)
-    return Captured(tuple(recorder.calls), recorder.inputs, outputs, recorder.tensors, tuple(recorder.wholes))
+    return Captured(tuple(recorder.calls), recorder.inputs, outputs, recorder.tensors, tuple(recorder.wholes), graded)
 
 
 @contextlib.contextmanager
@@ -127,7 +132,8 @@ class Recorder(TorchDispatchMode):
         self._running: list[tuple[str, int]] = [("", 0)]
         self._visits = itertools.count(1)
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
-        self._storages: dict[int, StorageRecord] = {}
+        self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
+        self._operands: list[torch.Tensor] = []
         self._tensors = itertools.count()
         self._met = itertools.count()
         named = [(name, p, PARAMETER) for name, p in fake.module.named_parameters(remove_duplicate=False)]
@@ -182,12 +188,13 @@ class Recorder(TorchDispatchMode):
         known = self._records.get(id(tensor))
         if known is not None and known[0]() is tensor:
             return known[1]
+        dtype = DTYPES.get(tensor.dtype) or str(tensor.dtype).removeprefix("torch.")
         found = TensorRecord(
             next(self._tensors),
             self._storage(tensor, kind),
             tuple(tensor.shape),
-            str(tensor.dtype).removeprefix("torch."),
-            tuple(tensor.stride()),
+            dtype,
+            tensor.stride(),
             tensor.storage_offset(),
             name,
         )
@@ -197,28 +204,51 @@ class Recorder(TorchDispatchMode):
     def _storage(self, tensor: torch.Tensor, kind: str) -> StorageRecord:
         storage = tensor.untyped_storage()
         key = storage._cdata
-        found = self._storages.get(key)
-        if found is None:
-            born = len(self.calls) if kind == ACTIVATION else -1
-            found = self._storages[key] = StorageRecord(next(self._met), storage.nbytes(), kind, born)
-            weakref.finalize(storage, self._died, key, found).atexit = False
+        known = self._storages.get(key)
+        if known is not None:
+            return known[0]
+        found = StorageRecord(next(self._met), storage.nbytes(), kind, len(self.calls) if kind == ACTIVATION else -1)
+
+        def died(_reference: object) -> None:
+            found.died = len(self.calls) - 1
+            if self._storages[key][0] is found:
+                del self._storages[key]  # torch may give its address to another
+
+        self._storages[key] = found, weakref.ref(storage, died)
         return found
 
-    def _died(self, key: int, storage: StorageRecord) -> None:
-        storage.died = len(self.calls) - 1
-        if self._storages.get(key) is storage:
-            del self._storages[key]
+    def _shown(self, tree: Any) -> Any:
+        """Returns arguments with records in place of tensors, which are gathered in `_operands`.
+
+        A walk of its own: torch's over trees of any kind takes as long as all else that is done here.
+        """
+        if isinstance(tree, torch.Tensor):
+            self._operands.append(tree)
+            return self.record(tree)
+        kind = type(tree)
+        if kind is list or kind is tuple or kind is torch.Size:
+            return [self._shown(part) for part in tree] if kind is list else tuple([self._shown(part) for part in tree])
+        return tree
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         given = kwargs or {}
         if func is WHICH_DEVICE:
             return func(*args, **given)
-        shown, named = tree_map_only(torch.Tensor, self.record, (args, given))
+        operands: list[torch.Tensor] = []
+        self._operands = operands
+        shown = self._shown(args)
+        named = {name: self._shown(argument) for name, argument in given.items()}
+        graded = frozenset([self.record(tensor).index for tensor in operands if tensor.requires_grad])
         kernel = KERNELS.get(func)
-        out = self._values.call(func, args, given) if kernel is None else kernel(*args, **given)
-        made = tuple(self.record(leaf, ACTIVATION) for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor))
-        run = FORWARD if not self.training else RECOMPUTE if torch.is_grad_enabled() else BACKWARD
+        out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
+        if isinstance(out, torch.Tensor):
+            made: tuple[TensorRecord, ...] = (self.record(out, ACTIVATION),)
+        else:
+            made = tuple(self.record(leaf, ACTIVATION) for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor))
+        grads = torch.is_grad_enabled()
+        run = FORWARD if not self.training else RECOMPUTE if grads else BACKWARD
         scope, visit = self._running[-1]
         line = user_line() if self._lines else ""
-        self.calls.append(CallRecord(len(self.calls), func, shown, named, made, scope, visit, run, line))
+        position = len(self.calls)
+        self.calls.append(CallRecord(position, func, shown, named, made, scope, visit, run, line, graded, grads))
         return out

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from graphacct import Builder, Graph, Operator, Parameter, Value
+import attrs
+
+from graphacct import Graph, Operator, Parameter, Value
 from graphacct_torch.calls import ACTIVATION, BUFFER, CONSTANT, FORWARD, CallRecord, TensorRecord
 from graphacct_torch.capture import Captured
 from graphacct_torch.errors import CaptureError
+from graphacct_torch.gradients import GradientBuilder, Stops, without_gradient
+from graphacct_torch.inplace import Versions, alike, clones_of_autograd
 from graphacct_torch.mapping.choose import rule_of, unmapped
 from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.own import as_stated
@@ -30,10 +34,15 @@ class _Maker:
 
     def __init__(self, name: str, captured: Captured, operators: Mapping[str, Operator]) -> None:
         self._captured = captured
-        self._builder = Builder(name, operators)
-        self._values: dict[int, Standing] = {}
+        self._builder = GradientBuilder(name, operators)
         self._calls = [call for call in captured.calls if call.run == FORWARD]
-        self._groups = {**one_operator(self._calls), **_wholes(captured)}
+        self._values = Versions([*captured.tensors.values(), *captured.inputs], self._calls)
+        self._groups = {
+            **one_operator(self._calls),
+            **dict.fromkeys(clones_of_autograd(self._calls)),
+            **_wholes(captured),
+        }
+        self._stops = Stops(self._calls, self._groups, captured.graded)
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         scopes = {call.scope for call in self._calls}
         self._inner = {scope[:i] for scope in scopes for i, letter in enumerate(scope) if letter == "."}
@@ -47,7 +56,9 @@ class _Maker:
         for tensor in self._captured.inputs:
             self._values[tensor.index] = self._builder.input(tensor.name, tensor.shape, tensor.dtype)
         for call in self._calls:
+            self._stops.at(call)
             self._add(call)
+        self._stops.at_end()
         self._unread()
         outputs = [self._operand(tensor, "") for tensor in self._captured.outputs]
         return self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
@@ -120,15 +131,18 @@ class _Maker:
         rest = [self._made(call, operand) for operand in others]
         path = self._name(call, name)
         value = self._builder.apply(name, left, right, *rest, name=path)
-        self.nodes[call.position] = path
+        self.nodes.setdefault(call.position, path)
         made = call.outputs[0]
         self._values[made.index] = value if value.spec.shape == made.shape else Reshaped(value, made.shape, call)
         return True
 
     def _apply(self, call: CallRecord, mapped: Mapped) -> None:
         name = self._name(call, mapped.of or mapped.operator)
+        written = call.written
+        if written is not None and mapped.operands[:1] == (written,):
+            mapped = attrs.evolve(mapped, attributes={**mapped.attributes, "in_place": True})
         made = self._node(call, mapped, name)
-        self.nodes[call.position] = name
+        self.nodes.setdefault(call.position, name)
         tensors = mapped.makes or tuple(call.outputs[index] for index in mapped.outputs)
         for tensor, value in zip(tensors, made if isinstance(made, tuple) else (made,), strict=True):
             if value.spec.shape != tensor.shape or value.spec.dtype != tensor.dtype:
@@ -136,7 +150,24 @@ class _Maker:
                     f"{call.name} in module {call.scope!r} made {tensor.dtype}{list(tensor.shape)}, and "
                     f"{mapped.operator!r} makes {value.spec}: its rule is wrong"
                 )
-            self._values[tensor.index] = value
+            if tensor is written:
+                self._write(call, tensor, value)
+            else:
+                self._values[tensor.index] = value
+
+    def _write(self, call: CallRecord, tensor: TensorRecord, value: Value) -> None:
+        """Makes what an operation in place put out the new version of the tensor's storage.
+
+        A write through a view, or one that gradients pass by (under `no_grad`, through `.data`), leaves the rest as it
+        was, and its gradient.
+        """
+        whole = self._values.whole(tensor)
+        before = self._operand(whole, call.scope)
+        passed = self._builder.carries(before) and not self._builder.carries(value)
+        if passed or not alike(tensor, whole):
+            name = self._free(f"{call.scope}.written_through" if call.scope else "written_through")
+            value = self._builder.apply("written_through", before, value, name=name)
+        self._values.wrote(tensor, value)
 
     def _node(self, call: CallRecord, mapped: Mapped, name: str) -> Any:
         """Adds the nodes of an operator and of those among its operands; returns what it puts out."""
@@ -161,13 +192,25 @@ class _Maker:
         else:
             operator, base, attributes = "transpose", found.weight, {"dims": (0, 1)}
         name = self._name(found.call, operator)
-        value = self._builder.apply(operator, base, name=name, **attributes)
-        self._values[tensor.index] = value
+        value: Value = self._builder.apply(operator, base, name=name, **attributes)
+        if self._values.get(tensor.index) is found:
+            self._values[tensor.index] = value
         return value
 
     def _standing(self, tensor: TensorRecord, scope: str) -> Standing:
-        """What a tensor is: what a call made, an input, a parameter under the name that the module has for it, or a
-        constant of the code."""
+        """What a tensor is for the present call: what a call made, an input, a parameter under the name that the module
+        has for it, or a constant of the code; taken again if it is a view of what was written meanwhile, and without a
+        gradient if it needs none."""
+        view = self._values.view(tensor)
+        if view is not None:
+            with self._stops.nowhere():
+                self._add(view)
+        found = self._present(tensor, scope)
+        if not self._stops.stops(tensor):
+            return found
+        return without_gradient(found, self._builder, lambda: self._free(f"{scope}.detach" if scope else "detach"))
+
+    def _present(self, tensor: TensorRecord, scope: str) -> Standing:
         found = self._values.get(tensor.index)
         if found is not None:
             return found

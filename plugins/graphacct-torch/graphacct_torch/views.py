@@ -38,7 +38,7 @@ class Turned:
         call: The call that made the view.
     """
 
-    weight: Parameter
+    weight: Parameter | Value
     call: CallRecord
 
 

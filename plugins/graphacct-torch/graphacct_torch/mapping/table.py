@@ -5,7 +5,7 @@ An operation in place (`aten.relu_.default`) has the line of the operator that i
 
 from __future__ import annotations
 
-from graphacct_torch.mapping import creation, elementwise, indexing, products, rows, shape, spatial
+from graphacct_torch.mapping import creation, elementwise, indexing, products, rows, shape, spatial, writing
 from graphacct_torch.mapping.mapped import Rule, binary, paired, takes, unary
 
 TABLE: dict[str, Rule | None] = {
@@ -64,7 +64,8 @@ TABLE: dict[str, Rule | None] = {
     "aten.avg_pool3d.default": spatial.avg_pool,
     "aten.bernoulli.default": takes("bernoulli", "self"),
     "aten.bernoulli.p": elementwise.drawn,
-    "aten.bernoulli_.float": elementwise.drawn,
+    "aten.bernoulli_.Tensor": writing.filled,
+    "aten.bernoulli_.float": writing.filled,
     "aten.bitwise_and.Scalar": paired("bitwise_and"),
     "aten.bitwise_and.Tensor": paired("bitwise_and"),
     "aten.bitwise_left_shift.Tensor": paired("bitwise_left_shift"),
@@ -78,6 +79,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.bitwise_xor.Tensor": paired("bitwise_xor"),
     "aten.bmm.default": products.product,
     "aten.cat.default": shape.concatenated,
+    "aten.cauchy_.default": writing.filled,
     "aten.ceil.default": unary("ceil"),
     "aten.celu.default": takes("celu", "self", alpha="alpha"),
     "aten.channel_shuffle.default": takes("channel_shuffle", "self", groups="groups"),
@@ -91,6 +93,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.col2im.default": spatial.patches("col2im"),
     "aten.constant_pad_nd.default": shape.padded,
     "aten.convolution.default": products.convolution,
+    "aten.copy_.default": writing.copied,
     "aten.cos.default": unary("cos"),
     "aten.cosh.default": unary("cosh"),
     "aten.cummax.default": takes("cummax", "self", outputs=(0, 1), dim="dim"),
@@ -119,9 +122,11 @@ TABLE: dict[str, Rule | None] = {
     "aten.expand.default": shape.expanded,
     "aten.expm1.default": unary("expm1"),
     "aten.exponential.default": elementwise.drawn,
-    "aten.exponential_.default": elementwise.drawn,
+    "aten.exponential_.default": writing.filled,
     "aten.eye.default": creation.identity,
     "aten.eye.m": creation.identity,
+    "aten.fill_.Scalar": writing.filled,
+    "aten.fill_.Tensor": writing.filled,
     "aten.flip.default": takes("flip", "self", dims="dims"),
     "aten.floor.default": unary("floor"),
     "aten.floor_divide.Scalar": paired("floor_divide"),
@@ -138,6 +143,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.ge.Scalar": paired("ge"),
     "aten.ge.Tensor": paired("ge"),
     "aten.gelu.default": elementwise.gelu,
+    "aten.geometric_.default": writing.filled,
     "aten.glu.default": takes("glu", "self", dim="dim"),
     "aten.grid_sampler_2d.default": spatial.sampled,
     "aten.grid_sampler_3d.default": spatial.sampled,
@@ -172,6 +178,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.log10.default": unary("log10"),
     "aten.log1p.default": unary("log1p"),
     "aten.log2.default": unary("log2"),
+    "aten.log_normal_.default": writing.filled,
     "aten.log_sigmoid_forward.default": unary("log_sigmoid"),
     "aten.logaddexp.default": paired("logaddexp"),
     "aten.logical_and.default": paired("logical_and"),
@@ -219,7 +226,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.norm.Scalar": rows.vector_norm,
     "aten.norm.ScalarOpt_dim": rows.vector_norm,
     "aten.normal.float_float": creation.drawn,
-    "aten.normal_.default": elementwise.drawn,
+    "aten.normal_.default": writing.filled,
     "aten.normal_functional.default": elementwise.drawn,
     "aten.ones.default": creation.made,
     "aten.ones_like.default": creation.made,
@@ -243,9 +250,9 @@ TABLE: dict[str, Rule | None] = {
     "aten.randn.default": creation.drawn,
     "aten.randn.generator": creation.drawn,
     "aten.randn_like.default": elementwise.drawn,
-    "aten.random_.default": elementwise.drawn,
-    "aten.random_.from": elementwise.drawn,
-    "aten.random_.to": elementwise.drawn,
+    "aten.random_.default": writing.filled,
+    "aten.random_.from": writing.filled,
+    "aten.random_.to": writing.filled,
     "aten.randperm.default": creation.drawn,
     "aten.reciprocal.default": unary("reciprocal"),
     "aten.reflection_pad1d.default": spatial.padded_at_edges("reflection_pad", 1),
@@ -309,7 +316,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.trunc.default": unary("trunc"),
     "aten.unbind.int": shape.unbound,
     "aten.uniform.default": elementwise.drawn,
-    "aten.uniform_.default": elementwise.drawn,
+    "aten.uniform_.default": writing.filled,
     "aten.unsafe_chunk.default": shape.split,
     "aten.unsafe_split.Tensor": shape.split,
     "aten.unsafe_split_with_sizes.default": shape.split,
@@ -327,6 +334,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.view_as.default": shape.reshaped,
     "aten.where.self": indexing.chosen,
     "aten.xlogy.Tensor": paired("xlogy"),
+    "aten.zero_.default": writing.filled,
     "aten.zeros.default": creation.made,
     "aten.zeros_like.default": creation.made,
 }
