@@ -9,6 +9,7 @@ y.sum(), top.sum()     y is version 1, and top is taken of it again
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from graphacct_torch.calls import CallRecord, TensorRecord
 from graphacct_torch.views import Standing
@@ -76,7 +77,7 @@ def clones_of_autograd(calls: list[CallRecord]) -> Iterator[int]:
     call of the forward pass reads it.
     """
     read = {operand.index for call in calls for operand in call.operands}
-    for call, following in zip(calls, calls[1:], strict=False):
+    for call, following in pairwise(calls):
         if call.name == "aten.clone.default" and call.grads:
             written = following.written
             if written is not None and call.operands[0] is written and call.outputs[0].index not in read:
