@@ -15,6 +15,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.__rshift__.Tensor": paired("bitwise_right_shift"),
     "aten._adaptive_avg_pool2d.default": spatial.adaptive("adaptive_avg_pool"),
     "aten._adaptive_avg_pool3d.default": spatial.adaptive("adaptive_avg_pool"),
+    "aten._grouped_mm.default": products.of_groups,
     "aten._is_all_true.default": rows.reduced("all"),
     "aten._is_any_true.default": rows.reduced("any"),
     "aten._log_softmax.default": rows.softmax("log_softmax"),
