@@ -56,6 +56,8 @@ TABLE: dict[str, Rule | None] = {
     "aten.argmax.default": indexing.best_place("argmax"),
     "aten.argmin.default": indexing.best_place("argmin"),
     "aten.argsort.default": takes("argsort", "self", dim="dim", descending="descending"),
+    "aten.as_strided.default": shape.restrided,
+    "aten.as_strided_.default": shape.restrided,
     "aten.asin.default": unary("asin"),
     "aten.asinh.default": unary("asinh"),
     "aten.atan.default": unary("atan"),
