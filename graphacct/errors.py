@@ -41,6 +41,10 @@ class ReadError(GraphacctError):
     """A file that cannot be read as what it was taken for."""
 
 
+class DeclinedError(ReadError):
+    """A model that a reader accepted and does not know after all: the readers after it are asked."""
+
+
 class WriteError(GraphacctError):
     """An output that cannot be written."""
 

@@ -26,10 +26,14 @@ def _accepts(model: object) -> bool:
     return isinstance(first, torch.nn.Module)
 
 
-def _read(model: Any, operators: Mapping[str, Operator]) -> Graph:
+def _read(model: Any, operators: Mapping[str, Operator], **options: Any) -> Graph:
     from graphacct_torch.read import read
 
-    return read(model, operators)
+    return read(model, operators, **options)
+
+
+def _named(model: Any) -> str:
+    return type(model[0] if isinstance(model, tuple) else model).__name__
 
 
 def _building() -> AbstractContextManager[None]:
@@ -46,4 +50,7 @@ def graphacct_register_readers() -> Iterable[Reader]:
     from graphacct import Reader
 
     doc = "A torch.nn.Module, alone or with its inputs as (module, args, kwargs), from a factory or as an object."
-    return [Reader("torch", doc, _accepts, read=_read, building=_building)]
+    instead = "its inputs have their sizes: other inputs=, or another factory, give others"
+    takes = ("inputs", "dtype")
+    module = Reader("torch", doc, _accepts, _read, building=_building, takes=takes, named=_named, instead=instead)
+    return [module]
