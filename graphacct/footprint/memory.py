@@ -27,8 +27,8 @@ from graphacct.hooks.manager import Plugins
 from graphacct.keywords import check_no_training, separated
 from graphacct.models.build import build
 from graphacct.models.find import ModelChoice, find_model
-from graphacct.models.read_choice import ReadChoice
 from graphacct.models.finished import own_phase, untrainable
+from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.options import Training, resolved
 from graphacct.training.recompute import recompute_plan

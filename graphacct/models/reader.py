@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -11,7 +11,6 @@ import attrs
 from graphacct.errors import ConfigError
 from graphacct.graph.graph import Graph
 from graphacct.keywords import ModelKeywords
-from graphacct.operators.operator import Operator
 
 
 @attrs.frozen(eq=False, repr=False)
