@@ -42,7 +42,15 @@ class ReadError(GraphacctError):
 
 
 class DeclinedError(ReadError):
-    """A model that a reader accepted and does not know after all: the readers after it are asked."""
+    """A model that a reader accepted and does not know after all: the readers after it are asked.
+
+    Attributes:
+        alone: What its message adds if no reader after it accepts the model.
+    """
+
+    def __init__(self, message: str, alone: str = "") -> None:
+        super().__init__(message)
+        self.alone = alone
 
 
 class WriteError(GraphacctError):

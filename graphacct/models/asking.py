@@ -34,7 +34,7 @@ def asked(reader: Reader, model: Any, plugins: Plugins, ask: Callable[[Any], Res
 
 
 def read_by(reader: Reader, model: Any, plugins: Plugins, options: Mapping[str, Any]) -> Graph:
-    """Returns the graph that a reader of graphs reads. Raises PluginError, which names the reader, for anything else."""
+    """Returns the graph that a reader reads. Raises PluginError, which names the reader, for anything else."""
     found: object = asked(reader, model, plugins, lambda reader: reader.read(model, plugins.operators, **options))
     if not isinstance(found, Graph):
         raise PluginError(f"{who(reader, model, plugins)} returned {brief(found)}, which is no Graph")

@@ -133,16 +133,18 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
 def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph | ModelChoice | ReadChoice:
     """Returns the result of the first reader that accepts an existing path, or an object. One that declines it leaves
     it to those after it, and its error is that of the model if they decline it too."""
-    declined: DeclinedError | None = None
+    declined: list[DeclinedError] = []
     for reader in plugins.readers.values():
         if not asked(reader, model, plugins, takes(model)):
             continue
         try:
             return _answer(reader, model, plugins, overrides)
         except DeclinedError as error:
-            declined = declined or error
-    if declined is not None:
-        raise declined
+            declined.append(error)
+    if declined:
+        first, *others = declined
+        more = [str(other) for other in others] or [first.alone]
+        raise ReadError("; ".join([str(first), *filter(None, more)])) from first
     if not isinstance(model, str):
         raise ReadError(
             f"no reader knows {shown(model)}: a model is a name, a path, module:function, a graphacct.Graph, or an "

@@ -45,6 +45,24 @@ def _building() -> AbstractContextManager[None]:
     return without_weights()
 
 
+def _is_config(model: object) -> bool:
+    from graphacct_torch.config_file import accepts
+
+    return accepts(model)
+
+
+def _config_name(model: Any) -> str:
+    from graphacct_torch.config_file import named
+
+    return named(model)
+
+
+def _read_config(model: Any, operators: Mapping[str, Operator], **options: Any) -> Graph:
+    from graphacct_torch.config_file import read
+
+    return read(model, operators, **options)
+
+
 @hookimpl
 def graphacct_register_readers() -> Iterable[Reader]:
     from graphacct import Reader
@@ -53,4 +71,8 @@ def graphacct_register_readers() -> Iterable[Reader]:
     instead = "its inputs have their sizes: other inputs=, or another factory, give others"
     takes = ("inputs", "dtype")
     module = Reader("torch", doc, _accepts, _read, building=_building, takes=takes, named=_named, instead=instead)
-    return [module]
+    doc = "A config.json whose model_type graphacct does not know: its class in the transformers library."
+    takes = ("set", "dtype", "phase", "inputs", "batch", "seq_len", "encoder_seq_len", "image_size")
+    instead = "give batch=, seq_len= or image_size=, or keys of the file with set="
+    file = Reader("transformers", doc, _is_config, _read_config, takes=takes, named=_config_name, instead=instead)
+    return [module, file]
