@@ -143,8 +143,8 @@ def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph |
             declined.append(error)
     if declined:
         first, *others = declined
-        more = [str(other) for other in others] or [first.alone]
-        raise ReadError("; ".join([str(first), *filter(None, more)])) from first
+        more = [other.beside for other in others if other.beside] or [first.alone]
+        raise ReadError("; ".join(filter(None, [str(first), *more]))) from first
     if not isinstance(model, str):
         raise ReadError(
             f"no reader knows {shown(model)}: a model is a name, a path, module:function, a graphacct.Graph, or an "

@@ -134,8 +134,7 @@ def _choice(
 
 def _error(where: str, error: GraphacctError) -> ReadError:
     """Returns an error with the file in front. One that leaves the model to other readers does so still."""
-    message = f"{where}: {error}"
-    return DeclinedError(message, error.alone) if isinstance(error, DeclinedError) else ReadError(message)
+    return error.at(where) if isinstance(error, DeclinedError) else ReadError(f"{where}: {error}")
 
 
 def _overridden(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,9 +54,7 @@ class Sizes:
         """The tokens of a sequence."""
         if self.length is not None:
             return self.length
-        longest = self.get(
-            "max_position_embeddings", "n_positions", "max_target_positions", parts=TEXT
-        )
+        longest = self.get("max_position_embeddings", "n_positions", "max_target_positions", parts=TEXT)
         if not isinstance(longest, int) or longest <= 0:
             return LONGEST
         padding = self.get("pad_token_id", default=0, parts=TEXT) or 0
@@ -114,7 +112,11 @@ def _features(sizes: Sizes) -> torch.Tensor:
     bins = sizes.get("num_mel_bins", "feature_size", "input_feat_per_channel", "n_mels", default=80, parts=AUDIO)
     positions = sizes.get("max_source_positions", parts=AUDIO)
     if sizes.get("model_type") in ROWS_OF_FRAMES:
-        return made("input_features", (sizes.batch, sizes.source, sizes.get("feature_projection_input_dim", default=bins)), FLOAT)
+        return made(
+            "input_features",
+            (sizes.batch, sizes.source, sizes.get("feature_projection_input_dim", default=bins)),
+            FLOAT,
+        )
     frames = 2 * positions if isinstance(positions, int) else 8 * LONGEST
     return made("input_features", (sizes.batch, bins, frames), FLOAT)
 

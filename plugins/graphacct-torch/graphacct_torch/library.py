@@ -109,8 +109,8 @@ def class_of(config: Any) -> type[nn.Module]:
     named = _named_by_type(config.model_type)
     if named is None:
         raise CaptureError(
-            f"transformers {transformers.__version__} has no model of model_type {config.model_type!r} alone, which is a "
-            "part of others: add architectures=[CLASS] to the file"
+            f"transformers {transformers.__version__} has no model of {config.model_type!r} alone, which is a part of "
+            "others: add architectures=[CLASS] to the file"
         )
     return getattr(transformers, named)  # type: ignore[no-any-return]
 
@@ -139,7 +139,9 @@ def built(config: Any, attention: str = "", training: bool = False) -> nn.Module
         with offline(), without_weights():
             module: nn.Module = kind._from_config(config, **options) if hasattr(kind, "_from_config") else kind(config)
     except Exception as error:
-        raise CaptureError(f"transformers' {kind.__name__} is not built: {first_line(error)}{lines_of(error)}") from error
+        raise CaptureError(
+            f"transformers' {kind.__name__} is not built: {first_line(error)}{lines_of(error)}"
+        ) from error
     return module.train(training)
 
 

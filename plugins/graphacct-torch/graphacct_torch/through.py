@@ -11,9 +11,9 @@ from torch import nn
 
 from graphacct import ConfigError, Graph, Operator
 from graphacct_torch import library
+from graphacct_torch.given import with_inputs
 from graphacct_torch.inputs import Sizes, inputs_of
 from graphacct_torch.read import read_module
-from graphacct_torch.given import with_inputs
 
 TRAIN = "train"
 

@@ -10,8 +10,10 @@ MOST = 2
 
 
 def shrunk(config: Any) -> Any:
-    """Returns a copy of a configuration with at most two layers of each kind, in it and in its parts. Lists with a value
-    for each layer get as many."""
+    """Returns a copy of a configuration with at most two layers of each kind, in it and in its parts.
+
+    Lists with a value for each layer get as many.
+    """
     config = copy.deepcopy(config)
     for part in _parts(config):
         before = {name: getattr(part, name, None) for name in LAYERS}
