@@ -72,7 +72,7 @@ def graphacct_register_readers() -> Iterable[Reader]:
     takes = ("inputs", "dtype")
     module = Reader("torch", doc, _accepts, _read, building=_building, takes=takes, named=_named, instead=instead)
     doc = "A config.json whose model_type graphacct does not know: its class in the transformers library."
-    takes = ("set", "dtype", "phase", "inputs", "batch", "seq_len", "encoder_seq_len", "image_size")
+    keywords = ("set", "dtype", "phase", "inputs", "batch", "seq_len", "encoder_seq_len", "image_size")
     instead = "give batch=, seq_len= or image_size=, or keys of the file with set="
-    file = Reader("transformers", doc, _is_config, _read_config, takes=takes, named=_config_name, instead=instead)
+    file = Reader("transformers", doc, _is_config, _read_config, takes=keywords, named=_config_name, instead=instead)
     return [module, file]

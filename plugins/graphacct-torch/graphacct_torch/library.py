@@ -105,14 +105,14 @@ def class_of(config: Any) -> type[nn.Module]:
                 f"architectures names {brief(names[0])}, and transformers {transformers.__version__} has no such class"
                 f"{suggest(str(names[0]), known)}"
             )
-        return found  # type: ignore[no-any-return]
+        return found
     named = _named_by_type(config.model_type)
     if named is None:
         raise CaptureError(
             f"transformers {transformers.__version__} has no model of {config.model_type!r} alone, which is a part of "
             "others: add architectures=[CLASS] to the file"
         )
-    return getattr(transformers, named)  # type: ignore[no-any-return]
+    return getattr(transformers, named)
 
 
 def _named_by_type(model_type: str) -> str | None:
