@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,6 +22,8 @@ HEADS = ("CAUSAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_
 """Kinds of heads in the order in which a family without a bare model is read."""
 KERNELS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal", "experts_implementation")
 """Keys that choose kernels, which need not be there: the class's own choice counts."""
+UNCHECKED = "TRANSFORMERS_DISABLE_TORCH_CHECK"
+"""The library's own switch for its checks of values."""
 QUANTIZED = ("quantization_config", "compression_config")
 
 
@@ -42,15 +45,22 @@ def offline() -> Iterator[None]:
 
 @contextlib.contextmanager
 def plain() -> Iterator[None]:
-    """A context in which the library takes fake tensors for plain ones: it has other paths for those, for export."""
+    """A context in which the library takes fake tensors for plain ones: it has other paths for those, for export.
+
+    Its checks of values (that there are as many image tokens as features) need data, and are off.
+    """
     from transformers.utils import import_utils
 
-    before = import_utils.is_fake_tensor
-    import_utils.is_fake_tensor = lambda x: False
+    before = import_utils.is_fake_tensor, os.environ.get(UNCHECKED)
+    import_utils.is_fake_tensor, os.environ[UNCHECKED] = lambda x: False, "1"
     try:
         yield
     finally:
-        import_utils.is_fake_tensor = before
+        import_utils.is_fake_tensor = before[0]
+        if before[1] is None:
+            del os.environ[UNCHECKED]
+        else:
+            os.environ[UNCHECKED] = before[1]
 
 
 @contextlib.contextmanager
