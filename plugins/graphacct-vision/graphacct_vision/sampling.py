@@ -71,8 +71,10 @@ def _of_x(
 
 def _of_grid(grid: TensorSpec, out: TensorSpec, *, interpolation_mode: str = "bilinear") -> Work:
     rank = len(out.shape) - 2
-    each = {"bilinear": 2**rank * rank * (rank + 1), "nearest": 0, "bicubic": 16 * 2 * 4}[interpolation_mode]
-    return Work(vector_flops=each * out.elements + rank * prod(grid.shape[:-1]) * (interpolation_mode != "nearest"))
+    if interpolation_mode == "nearest":
+        return Work()
+    each = {"bilinear": 2**rank * rank * (rank + 1), "bicubic": 16 * 2 * 4}[interpolation_mode]
+    return Work(vector_flops=each * out.elements + rank * prod(grid.shape[:-1]))
 
 
 @operator(
