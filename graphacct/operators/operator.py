@@ -280,8 +280,8 @@ class Operator:
         attributes: Mapping[str, Any],
         asked: tuple[int, tuple[bool, ...]] = (0, ()),
     ) -> Any:
-        """Calls `function` with the arguments that it asks for by name; a gradient may ask for `which` operand's it is
-        and whose gradients are `wanted`."""
+        """Calls `function` with the arguments that it asks for by name. `asked` is for a gradient: which operand's it
+        is, and whose are wanted."""
         names, keywords = self._plans[function]
         values: list[Any] = []
         for name, kind, index in names:

@@ -38,17 +38,15 @@ def _sampled(
     return (b, c, *grid.shape[1:-1])
 
 
-def _positions(
-    grid: TensorSpec, *, interpolation_mode: str, padding_mode: str, align_corners: bool, weights: bool = True
-) -> Any:
+def _positions(grid: TensorSpec, interpolation_mode: str, padding_mode: str, align_corners: bool) -> Any:
     """Returns the operations on positions, which all channels share: coordinates in pixels, and the weights of what is
     around them."""
     rank = len(grid.shape) - 2
     per_axis = (3 if align_corners else 4) + PADDINGS[padding_mode] + 1
     per_position = rank * per_axis
-    if weights and interpolation_mode == "bilinear":
+    if interpolation_mode == "bilinear":
         per_position += 2**rank * (2 * rank - 1)
-    if weights and interpolation_mode == "bicubic":
+    if interpolation_mode == "bicubic":
         per_position += rank * 26
     return per_position * prod(grid.shape[:-1])
 
@@ -67,14 +65,16 @@ def _of_x(
 ) -> Work:
     rank = len(out.shape) - 2
     each = {"bilinear": 2 * 2**rank, "nearest": 1, "bicubic": 48}[interpolation_mode]
-    how = {"interpolation_mode": interpolation_mode, "padding_mode": padding_mode, "align_corners": align_corners}
-    return Work(vector_flops=each * out.elements + _positions(grid, **how))
+    positions = _positions(grid, interpolation_mode, padding_mode, align_corners)
+    return Work(vector_flops=each * out.elements + positions)
 
 
 def _of_grid(grid: TensorSpec, out: TensorSpec, *, interpolation_mode: str = "bilinear") -> Work:
     rank = len(out.shape) - 2
-    each = {"bilinear": 2**rank * rank * (rank + 1), "nearest": 0, "bicubic": 16 * 2 * 4}[interpolation_mode]
-    return Work(vector_flops=each * out.elements + rank * prod(grid.shape[:-1]) * (interpolation_mode != "nearest"))
+    if interpolation_mode == "nearest":
+        return Work()
+    each = {"bilinear": 2**rank * rank * (rank + 1), "bicubic": 16 * 2 * 4}[interpolation_mode]
+    return Work(vector_flops=each * out.elements + rank * prod(grid.shape[:-1]))
 
 
 @operator(
@@ -104,5 +104,5 @@ def grid_sampler(
     2^d d (d + 1) per element, and 1 per coordinate; 128 per element for bicubic; none for nearest.
     """
     rank = len(out.shape) - 2
-    how = {"interpolation_mode": interpolation_mode, "padding_mode": padding_mode, "align_corners": align_corners}
-    return Work(vector_flops=_per_element(rank, interpolation_mode) * out.elements + _positions(grid, **how))
+    positions = _positions(grid, interpolation_mode, padding_mode, align_corners)
+    return Work(vector_flops=_per_element(rank, interpolation_mode) * out.elements + positions)
