@@ -233,7 +233,7 @@ def test_object_arrays_are_exact(name, points):
     assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, named(name, points), object)] == []
 
 
-WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}}
+WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}, "histc": {"x": "torch has none"}}
 """Operands that have none, by operator; test_gradients.py has the same."""
 
 
