@@ -28,6 +28,8 @@ from graphacct.operators.signature import Signature
 from graphacct.tensors import FLOATING, TensorSpec
 
 NOTHING = Work()
+ASKED = {"which": ("which", "asked", 0), "wanted": ("wanted", "asked", 1)}
+"""What only the functions of gradients may ask for."""
 MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
@@ -40,7 +42,8 @@ class Saved:
         name: An operand or output of the signature, or a name of its own for a statistic or a mask.
         why: The reason, as `explain` prints it.
         dims: The dimensions of a tensor of its own: names of the signature or of attributes, `...`, or numbers; empty
-            for a scalar. None for operands and outputs.
+            for a scalar. Or a function like the formula that returns a shape, or a list of them if they are several.
+            None for operands and outputs.
         dtype: The dtype of a tensor of its own, or the operand whose dtype it has. Empty means the first output's,
             which also stands in for an operand that was left out.
         if_attribute: It is saved only if this attribute is set (not 0, None or False); empty means always.
@@ -50,7 +53,7 @@ class Saved:
 
     name: str
     why: str
-    dims: str | None = None
+    dims: str | Callable[..., Any] | None = None
     dtype: str = ""
     if_attribute: str = ""
     needed_for: str = ""
@@ -103,7 +106,8 @@ class Operator:
         replaces: Whether it takes the place of an operator of this name from another plugin.
         gradients: The work of each operand's gradient: a function like the formula by operand, or under `*` one for all
             operands together. A contracted operand's gradient is a contraction of the same size, which is added. Views
-            need none, nor do operands without a gradient.
+            need none, nor do operands without a gradient. Such a function may ask for `which`, the place of the operand
+            whose gradient it is, and for `wanted`, a bool for each operand that says whose gradients are computed.
         recomputes: The work of the forward pass that the backward kernel repeats because too little was saved, as a
             function like the formula. It is part of no gradient: the hardware does it, the model does not ask for it.
         attributes: Defaults of the attributes, by name; REQUIRED if there is none.
@@ -122,10 +126,10 @@ class Operator:
             folded and unrolled graphs would not cost the same.
         argument: Whether it stands for an argument of a layer's function that nothing reads. If the layer runs again in
             the backward pass, its operand stays until then.
+        by_rule: Whether its cost is a rule's estimate of what another library calls what the attribute `of` says; the
+            coverage of a report names it.
         gradient_from_output: Whether its gradient can be computed from its output as well as from its first operand, as
             that of leaky_relu. In place it saves its output then, and otherwise a copy of the operand.
-        by_rule: Whether its cost is a rule's estimate for an operator of another library, which the attribute `of` names;
-            the coverage of a report says so.
         stops_gradient: Whether no gradient flows from its outputs to its operands, though both may be floating-point.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
@@ -170,9 +174,12 @@ class Operator:
         object.__setattr__(self, "_contracted", tuple(dims))
         object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
         cached = (self.caches, self.caches_next)
-        for function in (self.formula, self.infer, self.view, self.recomputes, *cached, *self.gradients.values()):
+        kept = [item.dims for item in self.saves]
+        for function in (self.formula, self.infer, self.view, self.recomputes, *cached, *kept):
             if callable(function):
-                self._plans[function] = self._plan(function)
+                self._plans[function] = self._plan(function, self.signature.sources)
+        for function in self.gradients.values():
+            self._plans[function] = self._plan(function, {**ASKED, **self.signature.sources})
 
     def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
         """Returns the operator applied to operands of these specs, computed once for equal operands and attributes.
@@ -271,8 +278,10 @@ class Operator:
         specs: Sequence[TensorSpec],
         outputs: Sequence[TensorSpec],
         attributes: Mapping[str, Any],
+        asked: tuple[int, tuple[bool, ...]] = (0, ()),
     ) -> Any:
-        """Calls `function` with the arguments that it asks for by name."""
+        """Calls `function` with the arguments that it asks for by name. `asked` is for a gradient: which operand's it
+        is, and whose are wanted."""
         names, keywords = self._plans[function]
         values: list[Any] = []
         for name, kind, index in names:
@@ -284,6 +293,8 @@ class Operator:
                 values.append(specs[index] if index < len(specs) else None)
             elif kind == "output":
                 values.append(outputs[index])
+            elif kind == "asked":
+                values.append(asked[index])
             else:
                 values.append(tuple(specs[index:]))
         if not attributes:
@@ -313,9 +324,8 @@ class Operator:
         flag = self.preserves_layout
         return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
 
-    def _plan(self, function: Callable[..., Any]) -> _Plan:
+    def _plan(self, function: Callable[..., Any], known: Mapping[str, tuple[str, str, int]]) -> _Plan:
         """Returns where each positional argument of a function comes from, and the names of its other arguments."""
-        known = self.signature.sources
         code: CodeType = function.__code__
         names = code.co_varnames[: code.co_argcount]
         for name in names:

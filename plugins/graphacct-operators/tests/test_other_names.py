@@ -27,6 +27,9 @@ from graphacct.operators.other_names import suggest_operator
         ("GatherElements", "gather"),
         ("Transpose", "permute"),
         ("BatchNormalization batch_norm2d", "batch_norm"),
+        ("adaptive_max_pool2d", "adaptive_max_pool"),
+        ("max_unpool2d", "max_unpool"),
+        ("upsample_bilinear2d aten.upsample_trilinear3d.vec", "upsample_linear"),
         ("spilt", "split"),
         ("equal Equal aten.eq.Scalar", "eq"),
         ("GreaterOrEqual greater_equal", "ge"),
@@ -47,7 +50,7 @@ def test_other_libraries_names(names: str, operator: str) -> None:
 
 
 OTHERS = (
-    "upsample identity Identity rrelu selu embedding_bag lstm adaptive_max_pool2d max_unpool2d polygamma sinc logit "
+    "upsample identity Identity rrelu selu embedding_bag lstm fractional_max_pool2d lp_pool2d polygamma sinc logit "
     "unique multinomial"
 )
 

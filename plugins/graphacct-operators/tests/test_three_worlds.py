@@ -179,6 +179,17 @@ CASES = {
     "pointwise_by_rule": lambda b, s, d: ([f(b, s, d), f(d)], {"of": "lib.op", "shape": (b, s, d), "factor": 3}),
     "reduction_by_rule": lambda b, s, d: ([f(b, s, d)], {"of": "lib.op", "shape": (b, s)}),
     "move_by_rule": lambda b, s, d: ([f(b, s, d)], {"of": "lib.op", "shape": (d, b, s)}),
+    "custom": lambda b, s, d: (
+        [f(b, s, d), f(d)],
+        {
+            "of": "lib.scan",
+            "shapes": ((b, s, d),),
+            "dtypes": ("float32",),
+            "vector_flops": 7 * b * s * d,
+            "differentiable": True,
+            "gradient_vector_flops": 9 * b * s * d,
+        },
+    ),
     "kv_cache": lambda s, d: ([], {"shape": (1, 2, s, d)}),
     "kv_keep": lambda b, s, d: ([TensorSpec((b, 2, s + 1, d))], {"length": s}),
 }
@@ -222,7 +233,7 @@ def test_object_arrays_are_exact(name, points):
     assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, named(name, points), object)] == []
 
 
-WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}}
+WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}, "histc": {"x": "torch has none"}}
 """Operands that have none, by operator; test_gradients.py has the same."""
 
 

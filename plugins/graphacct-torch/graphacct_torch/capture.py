@@ -41,6 +41,12 @@ from graphacct_torch.values import Values
 
 DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
 WHICH_DEVICE = torch.ops.prim.device.default
+RESHAPING = frozenset(
+    getattr(packet, overload)
+    for packet in (getattr(torch.ops.aten, name) for name in "as_strided_ squeeze_ t_ transpose_ unsqueeze_".split())
+    for overload in packet.overloads()
+)
+"""Operators that make a tensor a view of itself: afterwards the same object has another shape or other strides."""
 RECORDING: ContextVar[Recorder | None] = ContextVar("RECORDING", default=None)
 """What records the module that is running."""
 
@@ -253,6 +259,8 @@ class Recorder(TorchDispatchMode):
         graded = frozenset([self.record(tensor).index for tensor in operands if tensor.requires_grad])
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
+        if func in RESHAPING:
+            del self._records[id(out)]
         if isinstance(out, torch.Tensor):
             made: tuple[TensorRecord, ...] = (self.record(out, ACTIVATION),)
         else:

@@ -20,10 +20,15 @@ STOPS = "detach"
 
 
 class GradientBuilder(Builder):
-    """A builder that knows which of its values a gradient would reach a parameter from."""
+    """A builder that knows which of its values a gradient would reach a parameter from.
+
+    Attributes:
+        read: The names under which nodes read parameters.
+    """
 
     def __init__(self, name: str, operators: Mapping[str, Operator]) -> None:
         super().__init__(name, operators)
+        self.read: set[str] = set()
         self._carrying: set[str] = set()
         self._stopped: dict[str, Value] = {}
 
@@ -41,6 +46,7 @@ class GradientBuilder(Builder):
 
     def apply(self, operator: str, *operands: Any, name: str = "", **attributes: Any) -> Any:
         made = super().apply(operator, *operands, name=name, **attributes)
+        self.read.update(operand.name for operand in operands if isinstance(operand, Parameter))
         if operator != STOPS and any(map(self.carries, operands)):
             for value in made if isinstance(made, tuple) else (made,):
                 if value.spec.dtype in FLOATING:

@@ -94,7 +94,8 @@ class _Maker:
         source = self._standing(viewed, call.scope)
         made, shape = call.outputs[0], call.outputs[0].shape
         if mapped.operator == "transpose":
-            if not isinstance(source, Parameter) or len(shape) != 2:
+            last = {len(shape) - 2, len(shape) - 1}
+            if not isinstance(source, Parameter) or set(mapped.attributes["dims"]) != last:
                 return False
             self._values[made.index] = Turned(source, call)
         elif mapped.operator == "expand" and shape != viewed.shape:
@@ -111,12 +112,20 @@ class _Maker:
     def _multiplied(self, call: CallRecord, mapped: Mapped) -> bool:
         """Adds a product with the leading dimensions that its operands had before they were merged; returns whether it
         is such a product, or one with a weight."""
-        if mapped.operator not in ("matmul", "linear_in_out"):
+        if mapped.operator not in ("matmul", "linear_in_out", "grouped_linear_in_out"):
             return False
         x, y, *others = mapped.operands
         if isinstance(x, Mapped) or isinstance(y, Mapped) or len(x.shape) < 2:
             return False
         first, second = self._standing(x, call.scope), self._standing(y, call.scope)
+        if mapped.operator == "grouped_linear_in_out":
+            if not isinstance(second, Turned):
+                return False
+            operands = (self._operand(x, call.scope), second.weight, *(self._made(call, other) for other in others))
+            path = self._name(call, "grouped_linear")
+            self._values[call.outputs[0].index] = self._builder.apply("grouped_linear", *operands, name=path)
+            self.nodes.setdefault(call.position, path)
+            return True
         weight = isinstance(second, (Turned, Parameter)) and len(y.shape) == 2
         kept = 1 if weight else 2
         under, other = batched(first, kept), None if weight else batched(second, 2)
@@ -191,7 +200,8 @@ class _Maker:
         if isinstance(found, Reshaped):
             operator, base, attributes = "reshape", found.base, {"shape": found.shape}
         else:
-            operator, base, attributes = "transpose", found.weight, {"dims": (0, 1)}
+            rank = len(found.weight.spec.shape)
+            operator, base, attributes = "transpose", found.weight, {"dims": (rank - 2, rank - 1)}
         name = self._name(found.call, operator)
         value: Value = self._builder.apply(operator, base, name=name, **attributes)
         if self._values.get(tensor.index) is found:
@@ -239,12 +249,14 @@ class _Maker:
         return value
 
     def _unread(self) -> None:
-        """Adds the parameters that no call reads: they are in memory all the same."""
-        read = {operand.index for call in self._calls for operand in call.operands}
-        for index, paths in self._paths.items():
-            if index not in read:
-                parameter = self._parameter(paths[0], self._captured.tensors[paths[0]])
-                self._builder.apply("resident", parameter, name=self._free(f"{paths[0]}.unread"))
+        """Adds the parameters that no node reads, and the names of tied ones under which none does: they are in memory
+        all the same, and in a checkpoint."""
+        for paths in self._paths.values():
+            for path in paths:
+                if path not in self._builder.read:
+                    tied_to = "" if path == paths[0] else paths[0]
+                    parameter = self._parameter(path, self._captured.tensors[path], tied_to)
+                    self._builder.apply("resident", parameter, name=self._free(f"{path}.unread"))
 
     def _name(self, call: CallRecord, operator: str) -> str:
         """The module's path where this call is all that a module without parts does; else that and the operator."""

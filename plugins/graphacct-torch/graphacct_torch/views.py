@@ -31,7 +31,7 @@ class Reshaped:
 
 @attrs.frozen
 class Turned:
-    """A matrix of weights whose two dimensions are swapped, as `torch.nn.Linear` reads its weight.
+    """A matrix of weights whose two dimensions are swapped, as `torch.nn.Linear` reads its weight, or several.
 
     Attributes:
         weight: The weight as it is stored.

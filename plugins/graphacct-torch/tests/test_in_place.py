@@ -60,9 +60,11 @@ def measured(module, *inputs):
 
 def ours(module, *inputs):
     total = account((module, inputs), phase="train", profile="torch-eager-cpu").total
-    return total["step_matmul_flops"], total["saved_bytes"], graphacct.memory(
-        (module, inputs), phase="train", profile="torch-eager-cpu"
-    ).forward_peak
+    return (
+        total["step_matmul_flops"],
+        total["saved_bytes"],
+        graphacct.memory((module, inputs), phase="train", profile="torch-eager-cpu").forward_peak,
+    )
 
 
 class Model(nn.Module):

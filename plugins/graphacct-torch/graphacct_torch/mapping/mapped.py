@@ -44,6 +44,35 @@ def unary(operator: str, **attributes: Any) -> Rule:
     return lambda call, a: Mapped(operator, (a["self"],), attributes)
 
 
+def takes(operator: str, *operands: str, outputs: tuple[int, ...] = (0,), **attributes: Any) -> Rule:
+    """Returns the rule of an operator whose operands and attributes are arguments of the call.
+
+    `operands` are arguments' names, one of which may be left out by the call; `attributes` is each attribute's name and
+    the argument that it is.
+    """
+
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        settings = {name: plain(a[argument]) for name, argument in attributes.items()}
+        settings = {name: value for name, value in settings.items() if value is not None}
+        return Mapped(operator, given(*(a[name] for name in operands)), settings, outputs)
+
+    return rule
+
+
+def paired(operator: str) -> Rule:
+    """Returns the rule of an operator of two tensors, or of one and a number, which is then left out."""
+
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        return Mapped(operator, tuple(value for value in (a["self"], a["other"]) if isinstance(value, TensorRecord)))
+
+    return rule
+
+
+def plain(value: Any) -> Any:
+    """Returns an argument as an attribute has it: a tuple in place of a list."""
+    return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
+
+
 def binary(operator: str, constant: str) -> Rule:
     """Returns the rule of an operator of two tensors; `constant` is the operator for a tensor and a number.
 
@@ -53,17 +82,17 @@ def binary(operator: str, constant: str) -> Rule:
     def rule(call: CallRecord, a: Arguments) -> Mapped:
         x, y = a["self"], a["other"]
         if not isinstance(y, TensorRecord):
-            return Mapped(constant, (converted(x, call),))
+            return Mapped(constant, (x,), in_dtype(x, call))
         alpha = a.get("alpha")
         return Mapped(operator, (x, y if alpha in (None, 1) else Mapped("scale", (y,))))
 
     return rule
 
 
-def converted(x: TensorRecord, call: CallRecord) -> TensorRecord | Mapped:
-    """Returns x in the dtype of what a call makes; a cast where it is another."""
+def in_dtype(x: TensorRecord, call: CallRecord) -> dict[str, Any]:
+    """Returns the attribute `dtype` where a call's result has another than x; nothing otherwise."""
     made = call.outputs[0].dtype
-    return x if x.dtype == made else Mapped("cast", (x,), {"dtype": made})
+    return {} if x.dtype == made else {"dtype": made}
 
 
 def axis(dim: int, tensor: TensorRecord) -> int:

@@ -33,13 +33,13 @@ FACTORS = {
 """FLOPs per output element of element-wise operators that are composed of several; all others are 1 by rule, functions
 of a mathematical library among them, as XLA counts them."""
 
-MOVES = frozenset(
-    "as_strided_scatter block_diag channel_shuffle copy diagonal_scatter fill flip index_copy index_fill kthvalue_copy "
-    "masked_scatter masked_select normal bernoulli uniform exponential log_normal cauchy geometric random put take "
+_MOVES = (
+    "as_strided_scatter block_diag copy diagonal_scatter fill flip index_copy index_fill masked_scatter "
+    "masked_select normal bernoulli uniform exponential log_normal cauchy geometric random put take "
     "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
-    "repeat_interleave resize rot90 scatter select_scatter slice_scatter to_dense tril triu unfold_copy unsafe_split "
-    "unsafe_split_with_sizes view_as_real_copy zero".split()
+    "repeat_interleave resize rot90 select_scatter slice_scatter to_dense unfold_copy zero"
 )
+MOVES = frozenset(_MOVES.split())
 """Operators that move, fill or draw elements and compute nothing."""
 
 
@@ -52,7 +52,7 @@ def by_tags(call: CallRecord) -> Rule | None:
     if not operands:
         return made
     stored = {operand.storage.index for operand in operands}
-    if "_" != call.name.split(".")[1][-1] and all(output.storage.index in stored for output in call.outputs):
+    if not call.name.split(".")[1].endswith("_") and all(output.storage.index in stored for output in call.outputs):
         return _by_rule("move_by_rule", view=True)
     if word in MOVES or torch.Tag.view_copy in tags:
         return _by_rule("move_by_rule")

@@ -12,6 +12,15 @@ def reshaped(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("reshape", (a["self"],), {"shape": call.outputs[0].shape})
 
 
+def restrided(call: CallRecord, a: Arguments) -> Mapped:
+    """`as_strided`: of the same shape a view in another order, and otherwise of what lies in the storage."""
+    made = call.outputs[0]
+    if made.shape == a["self"].shape:
+        return reshaped(call, a)
+    settings = {"of": "aten.as_strided", "shape": made.shape, "dtype": made.dtype, "view": True}
+    return Mapped("move_by_rule", (a["self"],), settings, of="as_strided")
+
+
 def turned(call: CallRecord, a: Arguments) -> Mapped:
     """`t`: two dimensions swapped; a vector stays as it is."""
     if len(a["self"].shape) < 2:
