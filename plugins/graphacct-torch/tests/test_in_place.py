@@ -1,5 +1,5 @@
-"""Operations in place, on a whole tensor and through views, against torch's own run on a CPU: FLOPs of products, what is
-saved for the backward pass, and the peak of the forward pass, to the byte."""
+"""Operations in place, on a whole tensor and through views, against torch's own run on a CPU: FLOPs of products, bytes
+saved for the backward pass, and the forward pass's peak."""
 
 import gc
 
