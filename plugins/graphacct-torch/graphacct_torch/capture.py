@@ -7,6 +7,7 @@ of storages are recorded as they happen.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -83,6 +84,7 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
     with contextlib.ExitStack() as stack:
         stack.enter_context(fake.mode)
         stack.enter_context(_eager())
+        stack.enter_context(uncollected())
         stack.enter_context(recorder.watching())
         stack.enter_context(recorder)
         token = RECORDING.set(recorder)
@@ -119,6 +121,18 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
 
 
 @contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Keeps Python's collector from running: when a storage dies must not depend on when it happens to."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@contextlib.contextmanager
 def _eager() -> Iterator[None]:
     """Turns off the paths that torch takes for inference alone, which no training step has."""
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -152,6 +166,7 @@ class Recorder(TorchDispatchMode):
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
         self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
         self._operands: list[torch.Tensor] = []
+        self._met_now: list[TensorRecord] = []
         self._tensors = itertools.count()
         self._met = itertools.count()
         named = [(name, p, PARAMETER) for name, p in fake.module.named_parameters(remove_duplicate=False)]
@@ -236,13 +251,15 @@ class Recorder(TorchDispatchMode):
         return found
 
     def _shown(self, tree: Any) -> Any:
-        """Returns arguments with records in place of tensors, which are gathered in `_operands`.
+        """Returns arguments with records in place of tensors; both are gathered, in `_operands` and `_met_now`.
 
         A walk of its own: torch's over trees of any kind takes as long as all else that is done here.
         """
         if isinstance(tree, torch.Tensor):
+            found = self.record(tree)
             self._operands.append(tree)
-            return self.record(tree)
+            self._met_now.append(found)
+            return found
         kind = type(tree)
         if kind is list or kind is tuple or kind is torch.Size:
             return [self._shown(part) for part in tree] if kind is list else tuple([self._shown(part) for part in tree])
@@ -253,10 +270,11 @@ class Recorder(TorchDispatchMode):
         if func is WHICH_DEVICE:
             return func(*args, **given)
         operands: list[torch.Tensor] = []
-        self._operands = operands
+        met: list[TensorRecord] = []
+        self._operands, self._met_now = operands, met
         shown = self._shown(args)
         named = {name: self._shown(argument) for name, argument in given.items()}
-        graded = frozenset([self.record(tensor).index for tensor in operands if tensor.requires_grad])
+        graded = frozenset([one.index for tensor, one in zip(operands, met, strict=True) if tensor.requires_grad])
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
         if func in RESHAPING:
@@ -269,6 +287,6 @@ class Recorder(TorchDispatchMode):
         run = FORWARD if not self.training else RECOMPUTE if grads else BACKWARD
         scope, visit = self._running[-1]
         line = user_line() if self._lines else ""
-        position = len(self.calls)
-        self.calls.append(CallRecord(position, func, shown, named, made, scope, visit, run, line, graded, grads))
+        called = (len(self.calls), func, shown, named, made, scope, visit, run, line)
+        self.calls.append(CallRecord(*called, graded=graded, grads=grads, operands=tuple(met)))
         return out

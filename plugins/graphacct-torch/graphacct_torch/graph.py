@@ -49,6 +49,7 @@ class _Maker:
         self._paths: dict[int, list[str]] = {}
         for path, tensor in captured.tensors.items():
             self._paths.setdefault(tensor.index, []).append(path)
+        self._counts: dict[str, int] = {}
         self._taken: set[str] = set(captured.tensors)
         self.nodes: dict[int, str] = {}
 
@@ -267,10 +268,11 @@ class _Maker:
 
     def _free(self, name: str) -> str:
         """`name`, with `_2`, `_3`, … when it is taken."""
-        free, count = name, 1
+        free, count = name, self._counts.get(name, 1)
         while free in self._taken:
             count += 1
             free = f"{name}_{count}"
+        self._counts[name] = count
         self._taken.add(free)
         return free
 

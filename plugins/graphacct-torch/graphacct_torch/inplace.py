@@ -33,9 +33,9 @@ class Versions(dict[int, Standing]):
             operands = call.operands
             for tensor in operands:
                 self._meet(tensor)
-            stored = {operand.storage.index for operand in operands}
+            stored = [operand.storage for operand in operands]
             for tensor in call.outputs:
-                if tensor.index not in self._tensors and tensor.storage.index in stored:
+                if tensor.index not in self._tensors and tensor.storage in stored:
                     self._views[tensor.index] = call
                 self._meet(tensor)
 
@@ -92,5 +92,8 @@ def calls_of_autograd(calls: Sequence[CallRecord], outputs: Iterable[TensorRecor
 
 def is_view(call: CallRecord) -> bool:
     """Whether all that a call returns lies in the storage of an operand."""
-    stored = {operand.storage.index for operand in call.operands}
-    return bool(call.outputs) and all(output.storage.index in stored for output in call.outputs)
+    stored = [operand.storage for operand in call.operands]
+    for output in call.outputs:
+        if output.storage not in stored:
+            return False
+    return bool(call.outputs)
