@@ -7,7 +7,6 @@ of storages are recorded as they happen.
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +16,11 @@ from typing import Any
 import attrs
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from graphacct import brief
 from graphacct_torch.calls import (
     ACTIVATION,
     BACKWARD,
@@ -34,10 +35,13 @@ from graphacct_torch.calls import (
     TensorRecord,
     WholeRecord,
 )
-from graphacct_torch.errors import CaptureError, first_line, lines_of, user_line
+from graphacct_torch.errors import CaptureError, user_line
 from graphacct_torch.fakes import Faked
 from graphacct_torch.kernels import KERNELS, without_data
+from graphacct_torch.reasons import reason
 from graphacct_torch.stated import StatedCost
+from graphacct_torch.surroundings import surroundings
+from graphacct_torch.tensors_in import tensors_in
 from graphacct_torch.values import Values
 
 DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
@@ -83,17 +87,20 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
     recorder = Recorder(fake, lines)
     with contextlib.ExitStack() as stack:
         stack.enter_context(fake.mode)
-        stack.enter_context(_eager())
-        stack.enter_context(uncollected())
+        stack.enter_context(surroundings())
         stack.enter_context(recorder.watching())
         stack.enter_context(recorder)
         token = RECORDING.set(recorder)
         try:
             returned = fake.module(*fake.args, **fake.kwargs)
-            leaves = [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
-            outputs = tuple(map(recorder.record, leaves))
-            graded = frozenset(recorder.record(leaf).index for leaf in leaves if leaf.requires_grad)
-            del leaves
+            results = list(tensors_in(returned))
+            if not results:
+                raise CaptureError(
+                    f"module {type(fake.module).__name__!r} returns {brief(returned)}, in which there is no tensor"
+                )
+            outputs = tuple(map(recorder.record, results))
+            graded = frozenset(recorder.record(leaf).index for leaf in results if leaf.requires_grad)
+            del results
             if loss is not None:
                 value = loss(returned)
                 del returned
@@ -101,10 +108,8 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
                 value.backward()
         except CaptureError:
             raise
-        except Exception as error:
-            raise CaptureError(
-                f"module {recorder.where!r} does not run on tensors without data: {first_line(error)}{lines_of(error)}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise reason(recorder.where, error) from error
         finally:
             RECORDING.reset(token)
     named = fake.module.named_parameters(remove_duplicate=False)
@@ -118,29 +123,6 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
         frozen,
         graded,
     )
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Keeps Python's collector from running: when a storage dies must not depend on when it happens to."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
-@contextlib.contextmanager
-def _eager() -> Iterator[None]:
-    """Turns off the paths that torch takes for inference alone, which no training step has."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 class Recorder(TorchDispatchMode):
@@ -159,6 +141,7 @@ class Recorder(TorchDispatchMode):
         self.wholes: list[WholeRecord] = []
         self.training = False
         self._lines = lines
+        self._fake = fake
         self._values = Values(fake.real)
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
@@ -240,6 +223,11 @@ class Recorder(TorchDispatchMode):
         known = self._storages.get(key)
         if known is not None:
             return known[0]
+        if kind == CONSTANT and isinstance(tensor, FakeTensor) and id(tensor) not in self._fake.made:
+            raise CaptureError(
+                f"module {self.where!r} reads a tensor that was made in another thread: graphacct "
+                "follows the one in which the module is called"
+            )
         found = StorageRecord(next(self._met), storage.nbytes(), kind, len(self.calls) if kind == ACTIVATION else -1)
 
         def died(_reference: object) -> None:
@@ -267,13 +255,16 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         given = kwargs or {}
-        if func is WHICH_DEVICE:
+        if func is WHICH_DEVICE or func.namespace == "profiler":
             return func(*args, **given)
         operands: list[torch.Tensor] = []
         met: list[TensorRecord] = []
         self._operands, self._met_now = operands, met
         shown = self._shown(args)
         named = {name: self._shown(argument) for name, argument in given.items()}
+        if any(tensor.is_meta for tensor in operands if type(tensor) is not FakeTensor):  # a closure's, without data
+            args, given = tree_map_only(torch.Tensor, self._fake.stand_in, (args, given))
+            return self.__torch_dispatch__(func, types, args, given)
         graded = frozenset([one.index for tensor, one in zip(operands, met, strict=True) if tensor.requires_grad])
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)

@@ -36,7 +36,7 @@ class _Maker:
         self._captured = captured
         self._builder = GradientBuilder(name, operators)
         self._calls = [call for call in captured.calls if call.run == FORWARD]
-        self._values = Versions([*captured.tensors.values(), *captured.inputs], self._calls)
+        self._values = Versions([*captured.tensors.values(), *captured.inputs], self._calls, captured.outputs)
         self._groups = {
             **one_operator(self._calls),
             **dict.fromkeys(calls_of_autograd(self._calls, captured.outputs)),

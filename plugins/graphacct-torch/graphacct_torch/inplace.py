@@ -20,7 +20,9 @@ class Versions(dict[int, Standing]):
     An entry that is set is of the present version.
     """
 
-    def __init__(self, tensors: Iterable[TensorRecord], calls: Iterable[CallRecord]) -> None:
+    def __init__(
+        self, tensors: Iterable[TensorRecord], calls: Iterable[CallRecord], outputs: Iterable[TensorRecord]
+    ) -> None:
         super().__init__()
         self._whole: dict[int, TensorRecord] = {}
         self._tensors: dict[int, TensorRecord] = {}
@@ -38,6 +40,8 @@ class Versions(dict[int, Standing]):
                 if tensor.index not in self._tensors and tensor.storage in stored:
                     self._views[tensor.index] = call
                 self._meet(tensor)
+        for tensor in outputs:
+            self._meet(tensor)
 
     def _meet(self, tensor: TensorRecord) -> None:
         self._tensors[tensor.index] = tensor
