@@ -43,7 +43,13 @@ DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).valu
 WHICH_DEVICE = torch.ops.prim.device.default
 RESHAPING = frozenset(
     getattr(packet, overload)
-    for packet in (getattr(torch.ops.aten, name) for name in "as_strided_ squeeze_ t_ transpose_ unsqueeze_".split())
+    for packet in (
+        torch.ops.aten.as_strided_,
+        torch.ops.aten.squeeze_,
+        torch.ops.aten.t_,
+        torch.ops.aten.transpose_,
+        torch.ops.aten.unsqueeze_,
+    )
     for overload in packet.overloads()
 )
 """Operators that make a tensor a view of itself: afterwards the same object has another shape or other strides."""
