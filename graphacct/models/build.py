@@ -14,7 +14,7 @@ from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import fixed, in_phase
 from graphacct.models.workload import Workload
-from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL
+from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL, TRAIN
 from graphacct.tensors import computed_dtype
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def build(
         from graphacct.transforms.transform import transformed
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
+    if graph.origin is not None and (weights or lora or transforms):
+        graph = attrs.evolve(graph, origin=None)  # it is no longer what was captured
     if isinstance(found, ModelChoice):
         return attrs.evolve(graph, config_keys=found.keys, inexact=plain.inexact)
     return graph
@@ -159,11 +161,12 @@ def _graph(
     `train` instead of `forward`.
     """
     if isinstance(found, Graph):
-        sizes = [name for name in workload if name != "phase"]
+        trained = workload.get("phase") == TRAIN and found.origin is not None
+        sizes = [name for name in workload if name != "phase" and not (name == "loss" and trained)]
         given = [*sizes, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]
         if given:
             raise fixed(found, given)
-        return in_phase(found, workload.get("phase"))
+        return in_phase(found, workload.get("phase"), workload.get("loss"))
     try:
         left = {key: value for key, value in overrides.items() if key not in found.applied}
         config = found.architecture.configure(found.config, left)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct import hookimpl
 
 if TYPE_CHECKING:
-    from graphacct import Graph, Operator, Reader
+    from graphacct import Graph, Operator, Profile, Reader
 
 
 def _accepts(model: object) -> bool:
@@ -47,3 +47,11 @@ def graphacct_register_readers() -> Iterable[Reader]:
 
     doc = "A torch.nn.Module, alone or with its inputs as (module, args, kwargs), from a factory or as an object."
     return [Reader("torch", doc, _accepts, read=_read, building=_building)]
+
+
+@hookimpl
+def graphacct_register_profiles() -> Iterable[Profile]:
+    from graphacct import Profile
+
+    doc = "A captured module's memory as torch held it: what it saved and freed, watched while it ran without data."
+    return [Profile("as-recorded", doc, recorded=True)]

@@ -8,10 +8,8 @@ from typing import Any
 from torch import nn
 
 from graphacct import Graph, Operator, brief
-from graphacct_torch.capture import capture
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.fakes import faked
-from graphacct_torch.graph import graph_of
+from graphacct_torch.step import source
 
 FORMS = "a module, (module, args) or (module, args, kwargs)"
 
@@ -22,9 +20,7 @@ def read(model: Any, operators: Mapping[str, Operator]) -> Graph:
     Raises CaptureError for another form, for inputs that are missing, and for a module that does not run without data.
     """
     module, args, kwargs = given(model)
-    with faked(module, args, kwargs) as fake:
-        captured = capture(fake)
-    return graph_of(type(module).__name__, captured, operators)
+    return source(type(module).__name__, module, args, kwargs, operators).graph()
 
 
 def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
