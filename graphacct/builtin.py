@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from graphacct.operators.operator import Operator
     from graphacct.training.optimizers import Optimizer
     from graphacct.training.recompute import RecomputePolicy
+    from graphacct.transforms.transform import Transform
 
 
 @hookimpl(trylast=True)
@@ -50,6 +51,13 @@ def graphacct_register_quantities() -> Iterable[Quantity]:
     from graphacct.costs.step_quantities import TRAINING
 
     return (*CORE, *TRAINING)
+
+
+@hookimpl
+def graphacct_register_transforms() -> Iterable[Transform]:
+    from graphacct.transforms.folding import FOLD
+
+    return [FOLD]
 
 
 @hookimpl

@@ -47,7 +47,7 @@ def check_dim(value: Any, subject: str, minimum: int = 1) -> Dim:
     float64, or Python ints (dtype object): int64 wraps silently, and most wrong products look plausible.
     """
     if type(value) is not int:
-        if is_symbol(value):
+        if is_symbol(value) and not getattr(value, "is_Integer", False):
             return value
         if is_array(value):
             if value.dtype.kind in "iu":

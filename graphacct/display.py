@@ -20,6 +20,7 @@ Report: TypeAlias = Any
 
 FUNCTIONS = {
     "explanation.text": "graphacct.render.explanation:to_text",
+    "graph.fold": "graphacct.transforms.folding:folded",
     "graph.from_networkx": "graphacct.api:from_networkx",
     "graph.svg": "graphacct.api:svg",
     "graph.to_networkx": "graphacct.graph.networkx_view:to_networkx",

@@ -16,10 +16,13 @@ MOST_BYTES = 512 * 2**20
 
 
 def read_json(
-    path: str | os.PathLike[str], most_bytes: int = MOST_BYTES, constants: Callable[[str], Any] | None = None
+    path: str | os.PathLike[str],
+    most_bytes: int = MOST_BYTES,
+    constants: Callable[[str], Any] | None = None,
+    pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
     """Returns the value in a JSON file. NaN and Infinity are not JSON, but Python writes them: `constants` turns their
-    names into values.
+    names into values. `pairs` makes each object of its keys and values; a dict, if it is not given.
 
     Raises ReadError, which names the file and the place, for a file that is missing, too large, not JSON or nested too
     deep, or that holds numbers that cannot be sizes (NaN, a million digits).
@@ -35,7 +38,7 @@ def read_json(
     except UnicodeDecodeError as error:
         raise ReadError(f"{path}: is no UTF-8 text (byte {error.start})") from error
     try:
-        return json.loads(text, parse_constant=constants or _refuse)
+        return json.loads(text, parse_constant=constants or _refuse, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
         raise ReadError(f"{path}: is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:

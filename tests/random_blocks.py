@@ -55,6 +55,8 @@ class Choices:
         self.shape = (number(1, 2), number(1, 3), self.pick((1, 2, 4, 24)))  # weights larger and smaller than values
         self.names = 0
         self.weights: list[list[Parameter]] = [[]]  # for each body around the current one, the square weights so far
+        self.blocks: list[tuple[int, int]] = []  # repetitions and first index of each block around the current one
+        self.elsewhere: list[tuple[Parameter, list[tuple[int, int]]]] = []  # the weights of all bodies, and those
 
     def pick(self, items: Sequence[Any]) -> Any:
         return items[self.number(0, len(items) - 1)]
@@ -77,6 +79,10 @@ def _weight(c: Choices, b: Builder) -> Parameter:
     width = c.shape[2]
     spec = TensorSpec((width, width))
     known = [parameter for level in c.weights for parameter in level]
+    alike = [weight for weight, blocks in c.elsewhere if c.blocks[: len(blocks)] == blocks]
+    if alike and c.once_in(2):
+        twin = c.pick(alike)
+        return b.parameter(c.name("weight"), spec.shape, tied_to=twin.name) if c.once_in(3) else twin  # type: ignore[no-any-return]
     kind = c.pick(
         ("own", "own", "global", "global", "frozen", "buffer", *(("again", "equal", "tied") if known else ()))
     )
@@ -94,6 +100,8 @@ def _weight(c: Choices, b: Builder) -> Parameter:
     parameter = b.parameter(name, spec.shape, frozen=kind == "frozen", buffer=kind == "buffer")
     if kind == "own":
         c.weights[-1].append(parameter)
+        if c.blocks:
+            c.elsewhere.append((parameter, list(c.blocks)))
     return parameter
 
 
@@ -178,15 +186,22 @@ def _block(c: Choices, b: Builder, known: Sequence[Value], depth: int, budget: i
         constants.append(b.apply("transpose", c.pick(known), name=c.name("turned"), dims=(0, 1)))
     times = min(c.pick((1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16)), budget)
     kinds = c.pick((1, 1, 2, 3)) if not stacked and not emits else 1
+    start = c.pick((0, 0, 0, 1, 3))
+    around = len(c.blocks)
+    twins = [at[around] for _, at in c.elsewhere if len(at) > around and at[:around] == c.blocks]
+    if twins and c.once_in(2):  # a second block for the weights of another
+        (times, start), kinds = c.pick(twins), 1
 
     def body(inner: Builder, *inside: Value) -> list[Value]:
         c.weights.append([])
+        c.blocks.append((times, start if kinds == 1 else 0))
         with inner.scope(c.pick(("", "part"))):
             if turned:
                 copy = inner.apply("reshape", inside[-1], name=c.name("copy"), shape=c.shape)
                 inside = (*inside[:-1], inner.apply("add", inside[0], copy, name=c.name("add")))
             values = _body(c, inner, inside, depth + 1, budget // (times * kinds))
         c.weights.pop()
+        c.blocks.pop()
         if emits:
             inner.emit(c.pick(values))
         return [c.pick(values[len(values) // 2 :] if c.once_in(2) else values) for _ in range(len(carry) + stacked)]
@@ -199,7 +214,7 @@ def _block(c: Choices, b: Builder, known: Sequence[Value], depth: int, budget: i
             [body] * kinds if kinds > 1 else body,
             *carry,
             constants=constants,
-            start=c.pick((0, 0, 0, 1, 3)),
+            start=start,
         )
         results = (result,) if isinstance(result, Value) else result
         out = list(results[: len(carry)])

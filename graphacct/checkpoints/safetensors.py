@@ -60,7 +60,10 @@ def tensors(path: str | os.PathLike[str]) -> dict[str, TensorSpec]:
         raise ReadError(f"{file}: is no file")
     if file.suffix != ".json":
         return _header(file)
-    index = read_json(file, MOST_BYTES)
+    try:
+        index = read_json(file, MOST_BYTES, pairs=_once)
+    except Twice as error:
+        raise ReadError(f"{file}: has {brief(error.args[0])} twice") from error
     shards = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(shards, dict) or not shards or not all(isinstance(name, str) for name in shards.values()):
         raise ReadError(f"{file}: is no index of a sharded checkpoint: it has no weight_map from names to files")
@@ -99,6 +102,8 @@ def _header(file: Path) -> dict[str, TensorSpec]:
         raise ReadError(f"{file}: is no safetensors file: its header is no JSON") from error
     if not isinstance(content, dict):
         raise ReadError(f"{file}: is no safetensors file: its header is {brief(content)}")
+    if not text.startswith(b"{"):
+        raise ReadError(f"{file}: is no safetensors file: its header begins with {brief(text[:8])}, not with a brace")
     metadata = content.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ReadError(f"{file}: its __metadata__ is {brief(metadata)}, not a mapping of texts")
@@ -114,8 +119,11 @@ class Twice(Exception):
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise Twice(next(name for name in names if names.count(name) > 1))
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise Twice(name)
+            seen.add(name)
     return found
 
 
@@ -132,7 +140,8 @@ def _check_places(file: Path, specs: Mapping[str, TensorSpec], places: Mapping[s
             raise ReadError(f"{file}: tensor {brief(name)} begins at {begin:,} and not at {start:,}: it {what}")
         bits = specs[name].elements * DTYPE_BITS[specs[name].dtype]
         if bits % 8 or end - begin != bits // 8:
-            shown = f"{end - begin:,} bytes by its data_offsets and {-(-bits // 8):,} by its shape and dtype"
+            own = f"{bits:,} bits, no whole number of bytes," if bits % 8 else f"{bits // 8:,}"
+            shown = f"{end - begin:,} bytes by its data_offsets and {own} by its shape and dtype"
             raise ReadError(f"{file}: tensor {brief(name)} has {shown}")
         start = end
     if start != size:

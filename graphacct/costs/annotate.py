@@ -21,7 +21,8 @@ from graphacct.errors import (
 )
 from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.ordinals import Ordinals
-from graphacct.graph.places import nodes
+from graphacct.graph.places import Place, nodes
+from graphacct.graph.sharing import check_apart, check_repeats
 from graphacct.hooks.manager import Plugins, default
 from graphacct.operators.cost import Cost
 from graphacct.operators.operator import Operator
@@ -122,9 +123,9 @@ class _Annotation:
         self.ordinals = Ordinals()
         self.lenient = lenient
         self.records: list[NodeCost] = []
-        self.storages: dict[tuple[str, tuple[int, ...]], Parameter] = {}
+        self.storages: dict[tuple[str, tuple[int, ...]], tuple[Parameter, Place]] = {}
         self.names: dict[str, Parameter] = {}
-        self.tied: list[Parameter] = []
+        self.tied: list[tuple[Parameter, Node, Place]] = []
 
     def visit(self, graph: Graph) -> None:
         adjusts = self.convention.adjust is not None
@@ -142,41 +143,60 @@ class _Annotation:
             owned: tuple[Parameter, ...] = ()
             for operand in node.inputs:
                 if type(operand) is Parameter and cost is not None:
-                    owned += self._own(operand, node, place.starts)
+                    owned += self._own(operand, node, place)
                     if operand.stored is not None:
                         cost = _as_stored(node, operator, operand, cost)
             if adjusts and cost is not None:
                 cost = adjusted(self.convention, node, cost, self.ordinals.of(node, place.starts))
             append(NodeCost(node, cost, place.repeats, place.times, owned, place.starts))
 
-    def _own(self, parameter: Parameter, node: Node, starts: tuple[int, ...]) -> tuple[Parameter, ...]:
+    def _own(self, parameter: Parameter, node: Node, place: Place) -> tuple[Parameter, ...]:
         """Returns the parameter, if its storage is new: a name with `*` is another storage in a block that starts
         elsewhere."""
         if parameter.tied_to:
-            self.tied.append(parameter)
+            self.tied.append((parameter, node, place))
             return ()
         name = parameter.name
-        key = (name, starts[: name.count("*")] if starts else ())
+        stars = name.count("*")
+        key = (name, place.starts[:stars])
         known = self.storages.get(key)
         if known is None:
-            self.storages[key] = self.names[name] = parameter
+            self.storages[key] = (parameter, place)
+            self.names[name] = parameter
             return (parameter,)
-        if conflict(known.spec, parameter.spec):
+        before, owner = known
+        if conflict(before.spec, parameter.spec):
             raise GraphError(
-                f"node {node.name!r}: parameter {parameter.name!r} is {parameter.spec} here but {known.spec} before"
+                f"node {node.name!r}: parameter {parameter.name!r} is {parameter.spec} here but {before.spec} before"
             )
+        if stars:
+            check_repeats(f"node {node.name!r}", name, place.repeats[:stars], owner.repeats[:stars])
         return ()
 
     def check_ties(self) -> None:
-        for parameter in self.tied:
-            target = self.names.get(parameter.tied_to)
-            who = f"parameter {brief(parameter.name)} is tied to {brief(parameter.tied_to)}"
+        for parameter, node, place in self.tied:
+            name = parameter.tied_to
+            target = self.names.get(name)
+            who = f"parameter {brief(parameter.name)} is tied to {brief(name)}"
             if target is None:
                 if self.lenient:
                     continue  # it may belong to a node that is left out
-                raise GraphError(f"{who}, which no node of the graph has{suggest(parameter.tied_to, self.names)}")
+                raise GraphError(f"{who}, which no node of the graph has{suggest(name, self.names)}")
             if conflict(target.spec, parameter.spec):
                 raise GraphError(f"{who}, but is {parameter.spec} where that is {target.spec}")
+            if stars := name.count("*"):
+                self._check_tied_repeats(node, place, name, stars)
+        check_apart([(name, starts, place.repeats) for (name, starts), (_, place) in self.storages.items()])
+
+    def _check_tied_repeats(self, node: Node, place: Place, name: str, stars: int) -> None:
+        found = self.storages.get((name, place.starts[:stars]))
+        if found is not None:
+            check_repeats(f"node {node.name!r}", name, place.repeats[:stars], found[1].repeats[:stars])
+        elif not self.lenient:
+            raise GraphError(
+                f"node {node.name!r}: parameter {brief(name)} is tied to from index {place.starts[:stars][-1]} on, "
+                "where no block that has it starts: blocks that share it start and repeat alike"
+            )
 
     def _ask(self, node: Node, operator: Operator | None) -> Cost | None:
         cost = self.plugins.manager.hook.graphacct_node_cost(node=node, operator=operator)

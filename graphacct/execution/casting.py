@@ -30,12 +30,13 @@ class ParameterCopies:
     Attributes:
         shared: The parameters whose uses share one copy: torch's autocast caches those that need a gradient, and all of
             them in a pass without gradients.
-        made: The copies so far, by parameter, dtype and the repetition that the parameter belongs to.
+        made: The copies so far, by parameter, dtype and the repetition that the parameter belongs to: the first indices
+            and the numbers of the blocks around it, which blocks that share a parameter have in common.
         births: For each of their storages, the position of the call that made it.
     """
 
     shared: set[str] = attrs.field(factory=set)
-    made: dict[tuple[str, str, Place], Tensor] = attrs.field(factory=dict)
+    made: dict[tuple[str, str, tuple[int, ...], tuple[int, ...]], Tensor] = attrs.field(factory=dict)
     births: dict[Storage, int] = attrs.field(factory=dict)
 
 
@@ -68,7 +69,8 @@ def in_dtype(trace: Caster, tensor: Tensor, dtype: str) -> Tensor:
         return tensor
     whole = tensor.storage.kind == PARAMETER and tensor.spec.bytes == tensor.storage.bytes
     name, copies = tensor.storage.owner, trace.copies
-    key = (name, dtype, trace.place.around(name.count("*")))
+    place = trace.place.around(name.count("*"))
+    key = (name, dtype, place.starts, place.numbers)
     if whole and key in copies.made:
         return copies.made[key]
     rule = trace.rule(trace.profile.names.cast)

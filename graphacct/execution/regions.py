@@ -6,18 +6,14 @@ that alternate, and a layer that is written out may have blocks in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from graphacct.decisions import less
-from graphacct.dims import Dim, dim_text, is_symbol
-from graphacct.errors import GraphError
+from graphacct.dims import Dim, is_symbol
 from graphacct.graph.graph import Block, Node
 from graphacct.graph.paths import outermost
 from graphacct.graph.places import Place
-from graphacct.graph.repetitions import repetitions
-
-MOST_ALIVE = 5_000
-"""The most repetitions of a block that are recomputed together."""
+from graphacct.graph.repetitions import one_by_one, repetitions
 
 
 class Regions:
@@ -26,6 +22,7 @@ class Regions:
     def __init__(self, recompute: Callable[[Node], bool], saved: Callable[[Node], bool]) -> None:
         self.recompute = recompute
         self.saved = saved
+        self.sharing: Collection[int] = ()  # the ids of blocks that share parameters (`graph/sharing.py`)
         self._numbers: dict[tuple[str, Place], int] = {}
 
     def has(self, node: Node) -> bool:
@@ -49,20 +46,14 @@ class Regions:
         """Returns how many repetitions of a block each scheduled one stands for.
 
         Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
-        that all repetitions are alive at once and none equals the next. Raises GraphError if those are too many.
+        that all repetitions are alive at once and none equals the next. So is every one that shares parameters with
+        another block's: the parts of their gradients wait from one block to the other. Raises GraphError if those are
+        too many.
         """
         if self.go_across(block, place):
-            if type(block.repeat) is not int:
-                raise GraphError(
-                    f"block {block.name!r} is recomputed as a whole, so that all its repetitions are alive at once: it "
-                    f"cannot repeat {dim_text(block.repeat)} times, give a number"
-                )
-            if block.repeat > MOST_ALIVE:
-                raise GraphError(
-                    f"block {block.name!r} is recomputed as a whole, with {block.repeat:,} repetitions that are all "
-                    f"alive at once, too many to walk one by one (at most {MOST_ALIVE:,}): recompute other nodes"
-                )
-            return [1] * block.repeat
+            return one_by_one(block, "is recomputed as a whole", "recompute other nodes")
+        if id(block) in self.sharing:
+            return one_by_one(block, "shares parameters with another block", "ask for a forward report")
         counts = repetitions(block)
         if is_symbol(block.repeat):  # a block that repeats less often has no such ends
             less(len(counts) - 1, block.repeat, assumed=True)

@@ -44,6 +44,7 @@ from graphacct.execution.stacking import (
 from graphacct.execution.writing_out import as_read
 from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
+from graphacct.graph.sharing import shared_blocks
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
@@ -109,6 +110,7 @@ class Trace:
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
         values: Mapping[str, Result] = {}
+        self.regions.sharing = shared_blocks(graph)
         for event in runs(graph, self.regions.counts):
             if isinstance(event, Run):
                 self._run(event)

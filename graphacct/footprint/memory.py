@@ -65,7 +65,8 @@ class Memory:
             gradient of a parameter until it has been added to the gradients, which have their own line; 0 without one.
         peak: The larger of the two.
         fresh_peak: The most bytes alive beside parameters, inputs and the optimizer's state in a step that starts
-            without gradients, where each parameter's is made in the backward pass and stays.
+            without gradients, where each parameter's is made in the backward pass and stays, whole also where ZeRO
+            divides gradients.
         kv_cache_bytes: Of the cache's keys and values when the phase ends, of all sequences, part of the peak; 0
             without a cache.
         kv_bytes_per_token: What one more token of one sequence adds to the cache while no window is full; in a phase
@@ -74,7 +75,8 @@ class Memory:
         kv_bytes_next_token: What the next token of one sequence adds after those that are in the cache when the phase
             ends: nothing in layers whose window is full. None in a phase without a cache.
         total: Parameters, buffers, inputs, gradients, optimizer's state and the peak: the most that is alive at once in
-            a step that adds to gradients which are there from the start, no less than in one that starts without.
+            a step that adds to gradients which are there from the start; unless ZeRO divides them, no less than in one
+            that starts without.
         peak_at: The node where the peak stands; empty if sizes are symbols.
         peak_in: Whether that is in the `forward` or the `backward` pass, or in a `recompute`.
         live_at_peak: What is alive there, the largest first; empty if sizes are symbols.

@@ -1,4 +1,4 @@
-"""Folding: a body and how often it runs, as one Block. `unroll` is the way back."""
+"""One block: a body and how often it runs. `transforms/folding.py` finds the layers of a graph that can be one."""
 
 from __future__ import annotations
 

@@ -238,6 +238,16 @@ class Graph:
         result: Graph = display("graph.unroll", self, display("operators") if operators is None else operators)
         return result
 
+    def fold(self, operators: Mapping[str, Operator] | None = None, *, stack_outputs: bool = False) -> Graph:
+        """Returns the same model with equal layers in a row as blocks: the way back from `unroll`.
+
+        Layers are found by the indices in names; what is a block already stays. `operators` is as for `unroll`.
+        `stack_outputs` makes one output of those that every layer returns, such as its keys, in a forward pass.
+        """
+        known = display("operators") if operators is None else operators
+        result: Graph = display("graph.fold", self, known, stack_outputs)
+        return result
+
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {sum(1 for _ in self.walk())} nodes>"
 

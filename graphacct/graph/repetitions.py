@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from math import lcm
+from operator import or_
 from typing import TypeAlias
 
 from graphacct.dims import Dim, dim_text
@@ -13,6 +15,8 @@ from graphacct.tensors import FLOATING
 
 Sources: TypeAlias = tuple[frozenset[int], ...]
 """For each value of a row, the places (indices) of the values that it is computed from."""
+MOST_ALIVE = 5_000
+"""The most repetitions of a block that are alive together."""
 MOST_TURNS = 1_000
 """The most repetitions in a row that may differ, because carried values change places."""
 SYMBOLIC = 2**60
@@ -47,6 +51,24 @@ def repetitions(block: Block) -> Sequence[Dim]:
     if times < 2:
         return [1] * block.repeat
     return [1] * ends + [times] * period + [1] * (ends + over)
+
+
+def one_by_one(block: Block, why: str, way_out: str) -> Sequence[Dim]:
+    """Returns that each repetition stands for itself, for the reason given.
+
+    Raises GraphError if there is a symbolic number of them, or too many, with a way out.
+    """
+    if type(block.repeat) is not int:
+        raise GraphError(
+            f"block {block.name!r} {why}, so that all its repetitions are alive at once: it cannot repeat "
+            f"{dim_text(block.repeat)} times, give a number"
+        )
+    if block.repeat > MOST_ALIVE:
+        raise GraphError(
+            f"block {block.name!r} {why}, with {block.repeat:,} repetitions that are all alive at once, too many to "
+            f"walk one by one (at most {MOST_ALIVE:,}): {way_out}"
+        )
+    return [1] * block.repeat
 
 
 def cycle(block: Block) -> tuple[int, int]:
@@ -85,14 +107,14 @@ def too_many_turns(block: Block) -> GraphError:
 
 def _cycle(of: Sources) -> tuple[int, int]:
     """Returns after how many steps the powers of a relation begin to repeat, and with which period, or one that is too
-    long."""
-    seen: dict[Sources, int] = {}
-    power: Sources = tuple(frozenset([place]) for place in range(len(of)))
+    long. A row of a power is one integer, with a bit for each place."""
+    seen: dict[tuple[int, ...], int] = {}
+    power = tuple(1 << place for place in range(len(of)))
     while power not in seen:
         if len(seen) > 2 * MOST_TURNS:
             return 0, len(seen)
         seen[power] = len(seen)
-        power = _through(power, of)
+        power = tuple([reduce(or_, [power[place] for place in places], 0) for places in of])
     return seen[power], len(seen) - seen[power]
 
 

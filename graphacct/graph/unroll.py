@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
@@ -87,13 +87,13 @@ def _repetitions(
     values.update(zip((value.name for value in block.outputs), carried, strict=False))
     gathers = _gathering(block, operators) if stacks else ""
     for position, (value, stack) in enumerate(zip(block.outputs[len(carried) :], stacks, strict=True)):
-        name = f"{_beside(indexed(block.name, indices), block.start)}_{gathers}_{position}"
-        output = Value(name, _stacked(stack))
+        name = f"{beside(indexed(block.name, indices), block.start)}_{gathers}_{position}"
+        output = Value(name, stacked(stack))
         yield Node(output.name, gathers, tuple(stack), (output,))
         values[value.name] = output
 
 
-def _beside(block: str, start: int) -> str:
+def beside(block: str, start: int) -> str:
     """Returns a name beside the layers' scope: of `layers.*` it is `layers`, of `layers.*+3`, which has some of the
     layers, `layers_3`."""
     scope, _, star = block.rpartition(".")
@@ -111,6 +111,7 @@ def _gathering(block: Block, operators: Mapping[str, Operator]) -> str:
     return found[0]
 
 
-def _stacked(values: list[Value]) -> TensorSpec:
+def stacked(values: Sequence[Value]) -> TensorSpec:
+    """Returns the spec of values stacked up, one for each repetition."""
     first = values[0].spec
     return TensorSpec((len(values), *first.shape), first.dtype)

@@ -6,7 +6,7 @@ found through the entry-point group `graphacct`, or loaded from a single file by
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pluggy
@@ -27,6 +27,8 @@ Profile: TypeAlias = Any
 Quantity: TypeAlias = Any
 Reader: TypeAlias = Any
 RecomputePolicy: TypeAlias = Any
+Reference: TypeAlias = Any
+TensorSpec: TypeAlias = Any
 Transform: TypeAlias = Any
 WeightFormatKind: TypeAlias = Any
 
@@ -148,5 +150,19 @@ def graphacct_node_style(node: Node, cost: NodeCost | None) -> dict[str, str] | 
 
     The dictionaries of all plugins are merged over the core's; where two set the same attribute, the plugin that
     was registered last wins. `cost` is None for a node without a cost.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def graphacct_measure_reference(
+    function: str | Callable[..., Any], operands: Sequence[TensorSpec], attributes: Mapping[str, Any]
+) -> Reference | None:
+    """What a framework's own function does for operands of these specs, for the contract of an operator
+    (`graphacct.testing`).
+
+    `function` is a path, such as `torch.nn.functional.softplus`, or a function that imports the framework itself. It is
+    called with an operand for each spec and the attributes. The first plugin that returns a Reference decides; None
+    leaves it to the next, and if no plugin knows the framework, the test is skipped.
     """
     raise NotImplementedError

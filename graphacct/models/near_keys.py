@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 SPELLINGS = """
 hidden_size d_model n_embd n_embed dim model_dim embed_dim embedding_dim d_embed emb_dim embedding_size width
@@ -69,6 +70,7 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     return slip(own, plain)
 
 
+@lru_cache(1_000)
 def _core(key: str) -> tuple[str, frozenset[str]] | None:
     """Returns what a key counts or measures: whether it says that it is a count or an extent, and its other words.
 
@@ -119,5 +121,6 @@ def edits(one: str, other: str, most: int) -> int:
     return min(last[-1], most + 1)
 
 
+@lru_cache(1_000)
 def _plain(name: str) -> str:
     return "".join(char for char in name.lower() if char.isalnum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
+from math import prod
 from typing import Any
 
 import attrs
@@ -21,6 +22,8 @@ from graphacct.transforms.rewrite import Replacement, rewrite
 
 ALL = "all"
 """The option of any format that stores the head and embeddings so too."""
+MOST_MODULES = 100_000
+"""The most modules of one parameter that a plan's patterns are compared with."""
 
 
 @attrs.frozen
@@ -184,6 +187,11 @@ def _instances(name: str, places: Iterable[Place]) -> Iterator[str]:
         ranges = []
         for start, repeat in zip(place.starts, place.repeats, strict=True):
             ranges.append(range(start, start + repeat) if type(repeat) is int else range(start, start + 1))
+        if prod(map(len, ranges)) > MOST_MODULES:
+            raise ConfigError(
+                f"{name!r} stands for {prod(map(len, ranges)):,} modules, too many to compare one by one (at "
+                f"most {MOST_MODULES:,}): store all alike, without modules or exceptions"
+            )
         for indices in product(*ranges):
             yield indexed(name, indices)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import accumulate
 from operator import add
 from typing import Any, TypeAlias
 
@@ -12,7 +14,7 @@ from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim, maximum, same
 from graphacct.graph.graph import Parameter
-from graphacct.graph.paths import covers, depth, instances, outward, parent, pattern
+from graphacct.graph.paths import covers, depth, index_of, instances, is_index, outward, parent, pattern
 from graphacct.tensors import conflict
 
 SHARE_OF = "flops"
@@ -146,8 +148,9 @@ def _counted_twice(indexed: Repeats, folded: Repeats, beside: Container[str]) ->
     """Returns how many modules that are named by their index are in a block too: T5's first layer, which makes the
     position biases of all, is `block.0` there and the first of `block.*`."""
     twice: Dim = 0
+    blocks = _Folded(folded)
     for path, own in indexed.items():
-        if path not in beside and _covered(path, folded):
+        if path not in beside and blocks.cover(path):
             twice = twice + instances(path, own)
     return twice
 
@@ -155,11 +158,47 @@ def _counted_twice(indexed: Repeats, folded: Repeats, beside: Container[str]) ->
 def _beside_blocks(nodes: Iterable[tuple[Repeats, Repeats]]) -> set[str]:
     """Returns the scopes with an index that are modules of their own, although a block's `*` seems to stand for them:
     both have a node of the same name. An image model's `layer1.0` is one beside a block `layer1.*` of later layers."""
-    return {scope for indexed, folded in nodes for path in indexed if _covered(path, folded) for scope in outward(path)}
+    found: set[str] = set()
+    for indexed, folded in nodes:
+        blocks = _Folded(folded)
+        for path in filter(blocks.cover, indexed):
+            found.update(outward(path))
+    return found
 
 
-def _covered(path: str, folded: Repeats) -> bool:
-    return any(path != other and covers(other, repeats, path) for other, repeats in folded.items())
+class _Folded:
+    """The paths in blocks of one row, by the indices of their outermost block: of a thousand blocks few have an index,
+    and only those are asked."""
+
+    def __init__(self, folded: Repeats) -> None:
+        self.repeats = folded
+        spans = sorted((*_span(path, repeats), path) for path, repeats in folded.items())
+        self.paths = [path for _, _, path in spans]
+        self.first = [first for first, _, _ in spans]
+        self.last = list(accumulate((last for _, last, _ in spans), max))  # of the paths so far
+
+    def cover(self, path: str) -> bool:
+        """Returns whether a path has an index in place of some `*` of another."""
+        if not any(map(str.isdigit, path.split("."))):
+            return False
+        first = _span(path, ())[0]
+        at = bisect_right(self.first, first) - 1
+        while at >= 0 and self.last[at] >= first:
+            other = self.paths[at]
+            if other != path and covers(other, self.repeats[other], path):
+                return True
+            at -= 1
+        return False
+
+
+def _span(path: str, repeats: Sequence[Dim]) -> tuple[int, int]:
+    """Returns the first and the last index of a path's outermost block, or its outermost index twice. A symbolic number
+    of repetitions has the first."""
+    part = next(filter(is_index, path.split(".")))
+    if part.isdigit():
+        return int(part), int(part)
+    count = repeats[0] if repeats and type(repeats[0]) is int else 1
+    return index_of(part, 0), index_of(part, count - 1)
 
 
 def _rows(

@@ -46,6 +46,13 @@ def turning(times: int) -> list[Any]:
     return [block("h.*", times, ["x"] * len(names), names, [node], ["h.*.r", *outputs[1:]])]
 
 
+def shifting(count: int, times: int) -> list[Any]:
+    """Carried values that move up by one place each time; the last is the sum of the first and itself."""
+    names = [f"i{place}" for place in range(count)]
+    node = {"name": "h.*.r", "operator": "add", "inputs": [names[0], names[-1]]}
+    return [block("h.*", times, ["x"] * count, names, [node], [*names[1:], "h.*.r"])]
+
+
 def chain(count: int) -> list[Any]:
     return [linear(f"layers.{i}", f"layers.{i - 1}" if i else "x") for i in range(count)]
 
@@ -55,6 +62,7 @@ FILES = {
     "nested 8": nested(8, 10**9),
     "nested twice 12": nested(12, 2),
     "turning": turning(10**12),
+    "shifting": shifting(300, 10**6),
     "chain": chain(800),
     "split": [{"name": "z", "operator": "split", "inputs": ["x"], "attributes": {"parts": 10**9, "dim": 0}}],
 }

@@ -215,3 +215,27 @@ def test_a_pipe_is_no_checkpoint(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "model.index.json")
     with pytest.raises(ReadError, match="is no file"):
         tensors(tmp_path / "model.index.json")
+
+
+def test_a_header_begins_with_a_brace(tmp_path: Path) -> None:
+    """As the format says: blanks may follow it, and none stand before it."""
+    with pytest.raises(ReadError, match=r"its header begins with b' \{\}', not with a brace"):
+        tensors(raw(tmp_path / "bad.safetensors", b" {}"))
+    assert tensors(raw(tmp_path / "good.safetensors", b"{}  ")) == {}
+
+
+def test_three_elements_of_four_bits_are_no_whole_number_of_bytes(tmp_path: Path) -> None:
+    """3 · 4 = 12 bits."""
+    content = {"a": {"dtype": "F4", "shape": [3], "data_offsets": [0, 2]}}
+    with pytest.raises(
+        ReadError, match="has 2 bytes by its data_offsets and 12 bits, no whole number of bytes, by its"
+    ):
+        tensors(raw(tmp_path / "bad.safetensors", content, bytes(2)))
+
+
+def test_an_index_names_a_tensor_once(tmp_path: Path) -> None:
+    """The last of two files would win without a word."""
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": "x.safetensors", "a": "y.safetensors"}}')
+    with pytest.raises(ReadError, match=r"index\.json: has 'a' twice"):
+        tensors(index)

@@ -13,6 +13,7 @@ from runs import PROFILES, TINY, passed, scheduled
 from graphacct import Builder, memory
 from graphacct.footprint.liveness import live_bytes, live_storages
 from graphacct.footprint.timeline import timeline
+from graphacct.graph.graph import Block
 from graphacct.graph.repetitions import cycle, repetitions
 from graphacct.hooks.manager import default
 from graphacct.training.recompute import RecomputePlan
@@ -42,7 +43,7 @@ def test_a_repetition_that_stands_for_many(graph, profile, in_place, data):
     names = [node.name for node in graph.walk()]
     again = RecomputePlan(frozenset(data.draw(st.lists(st.sampled_from(names), max_size=6), label="run again")))
     one = figures(graph, profile, again, in_place)
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph, profile, again, in_place) == one
 
 
@@ -71,7 +72,7 @@ def test_gradients_of_what_is_stacked_twice_meet_for_each_repetition(times, in_p
     assert sum(row.repeat for row in rows if row.operator == "add") == (times - 1) + (times - 2), (
         "the two parts, and with them what the next product gives"
     )
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph, in_place=in_place) == one
 
 
@@ -91,7 +92,7 @@ def test_a_block_inside_what_is_run_again():
     graph = b.graph(b.repeat("layers", 2, layer, x))
     again = RecomputePlan(frozenset(["layers.*.steps.*.act"]))
     one = figures(graph, recompute=again)
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph, recompute=again) == one
 
 
@@ -110,7 +111,7 @@ def test_a_models_layers(layers, recompute):
     overrides = {**TINY["gpt2"], "n_layer": layers}
     options = {"seq_len": 16, "batch": 2, "recompute": recompute, "set": overrides}
     one = memory("gpt2", **options)
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         all_ = memory("gpt2", **options)
     for part in ("forward_peak", "backward_peak", "peak", "fresh_peak", "total"):
         assert getattr(one, part) == getattr(all_, part), part
@@ -139,7 +140,7 @@ def test_a_gradient_that_reaches_every_second_repetition(times):
     assert one[3] == [4 + 4 + 4 + 4 * ((times + 1) // 2)], (
         "the loss, its gradient, that of the last product to go back, and that of w for every second product"
     )
-    with mock.patch("graphacct.execution.schedule.repetitions", lambda block: [1] * block.repeat):
+    with mock.patch("graphacct.execution.regions.repetitions", lambda block: [1] * block.repeat):
         assert figures(graph) == one
 
 
@@ -172,3 +173,13 @@ def test_what_is_written_out():
     assert of(12, 1, product) == [1, 1, 8, 1, 1]
     assert of(5, 1, product) == [1] * 5
     assert of(13, 2, lambda b, a, c: [c, product(b, a)]) == [1, 1, 1, 3, 3, 1, 1, 1, 1], "6 + 3 · 2 + 1"
+
+
+def test_many_values_that_move_up_by_one_place() -> None:
+    """(a, b, c, …) -> (b, c, …, f(a)): after n repetitions each is in its old place, computed anew; n = 90."""
+    b = Builder("shift", default().operators)
+    xs = [b.input(f"x{place}", (4,)) for place in range(90)]
+    b.repeat("h", 10**6, lambda inner, *v: (*v[1:], inner.apply("relu", v[0])), *xs)
+    (block,) = b._nodes
+    assert isinstance(block, Block)
+    assert cycle(block) == (90, 90)  # handed on for 90; computed from the same values again every 90

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 import pytest
 
@@ -257,3 +259,16 @@ def test_sizes_as_symbols() -> None:
         number = graphacct.account("llama-3.2-1b", set={"intermediate_size": 8192}, **given).total["param_bytes"]
         assert formula.subs({width: 8192}) == number  # type: ignore[attr-defined]
         assert any("32" in str(condition) for condition in report.conditions) == text.startswith("gptq")
+
+
+def test_endless_layers_are_not_compared_one_by_one() -> None:
+    """A billion layers and one exception: each layer's module would be asked for."""
+    sizes = {"num_hidden_layers": 10**9}
+    plan = WeightPlan(named("fp8"), exceptions=("lm_head",))
+    message = (
+        "'model.layers.*.self_attn.q_proj.weight' stands for 1,000,000,000 modules, too many to compare one by one (at "
+        "most 100,000): store all alike, without modules or exceptions"
+    )
+    with pytest.raises(GraphacctError, match=re.escape(message)):
+        graphacct.account("llama-3.2-1b", set=sizes, weights=plan)
+    assert graphacct.account("llama-3.2-1b", set=sizes, weights="fp8").total["params"] > 10**16

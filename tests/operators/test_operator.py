@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sympy
 
 from graphacct import Builder, Cost, OperatorError, Saved, ShapeError, TensorSpec, Work, operator
+from graphacct.dims import check_dim
 from graphacct.errors import ConfigError, SignatureError
 from graphacct.hooks.manager import default
 
@@ -249,3 +251,12 @@ def test_attributes_cannot_ask_for_a_tensor_that_cannot_be(
     b.apply("reshape", b.input("whole", (2, 2)), shape=(4,))  # remembered, and equal to (4.0,)
     with pytest.raises(ShapeError, match=f"node 'n', operator '{operator}': {says}"):
         b.apply(operator, b.input("x", (2, 2)), name="n", **attributes)
+
+
+def test_an_integer_of_sympy_is_an_int() -> None:
+    """A size that sympy gives is an int when it is asked for; one that a quotient of symbols leaves is not remembered
+    for ints, which it equals."""
+    symbol = sympy.Symbol("n", positive=True, integer=True)
+    assert type(check_dim(2 * symbol / symbol, "a size")) is int
+    applied(double, (2 * symbol / symbol, 3))
+    assert type(applied(double, (2, 3)).cost.vector_flops) is int

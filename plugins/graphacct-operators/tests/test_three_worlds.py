@@ -1,20 +1,19 @@
-"""One formula, three worlds: ints, sympy symbols and numpy arrays agree for every operator, whatever the sizes."""
+"""Every operator keeps its contract: above all, ints, symbols and arrays agree, whatever the sizes."""
 
-import functools
 import inspect
 
 import graphacct_operators
-import numpy
 import pytest
-import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphacct import Node, TensorSpec, Value
-from graphacct.training.gradients import gradient_work
+from graphacct import TensorSpec
+from graphacct.testing import OperatorContract, Row
+from graphacct.testing.contract import failures
+from graphacct.testing.rows import sized
+from graphacct.testing.worlds import arrays_against_ints, symbols_against_ints
 
 OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
-QUANTITIES = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
 SIZES = ("b", "s", "t", "d", "e", "g", "k")
 
 
@@ -137,40 +136,19 @@ CASES = {
 }
 """Operands and attributes of each operator, from sizes in any of the three worlds."""
 
+SIZED = {
+    name: sized(Row(case, sizes=dict.fromkeys(inspect.signature(case).parameters, 2))) for name, case in CASES.items()
+}
+"""The cases as functions of their sizes, for the kit."""
+
 # From 2: a dimension of 1 can make a transposed tensor contiguous, and then a reshape of it is a view and no copy.
 several_sizes = st.lists(st.tuples(*[st.integers(2, 40)] * len(SIZES)), min_size=2, max_size=3)
 large_sizes = st.lists(st.tuples(*[st.integers(2, 2**24)] * len(SIZES)), min_size=2, max_size=2)
 
 
-def result(name, sizes):
-    """The quantities, the dimensions of the outputs and the gradients of one operator at these sizes."""
-    case = CASES[name]
-    specs, attributes = case(**{size: sizes[size] for size in inspect.signature(case).parameters})
-    application = OPERATORS[name].apply(specs, attributes)
-    figures = [getattr(application.cost, quantity) for quantity in QUANTITIES]
-    figures += [dim for output in application.outputs for dim in output.shape]
-    for work in gradients(OPERATORS[name], specs, attributes):
-        figures += [work.matmul_flops, work.vector_flops, work.transcendentals]
-    return figures
-
-
-def gradients(operator, specs, attributes):
-    """The work of each gradient that the operator states, one operand at a time."""
-    values = [Value(f"v{place}", spec) for place, spec in enumerate(specs)]
-    outputs = operator.apply(specs, attributes).outputs
-    node = Node("n", operator.name, values, [Value("out", spec) for spec in outputs], attributes)
-    for place, spec in enumerate(specs):
-        if spec.dtype == "float32":
-            found = gradient_work(operator, node, [place == other for other in range(len(specs))])
-            if found is not None:
-                yield found.input_grad
-
-
-@functools.cache
-def symbolic(name):
-    """The quantities as one function of the sizes, made from their symbolic formulas."""
-    symbols = {size: sympy.Symbol(size, integer=True, positive=True) for size in SIZES}
-    return sympy.lambdify([*symbols.values()], result(name, symbols), "sympy")
+def named(name, points):
+    """The sizes of a case at each point."""
+    return [{size: point[SIZES.index(size)] for size in SIZED[name].sizes} for point in points]
 
 
 def test_every_operator_has_a_case():
@@ -183,14 +161,9 @@ def test_every_operator_has_a_case():
 @given(points=several_sizes)
 def test_symbols_and_arrays_agree_with_ints(name, points):
     """The formula with sizes put in, and each element of a sweep in float64, equal the ints, and ints stay ints."""
-    arrays = {size: numpy.array([point[at] for point in points], float) for at, size in enumerate(SIZES)}
-    swept = [numpy.broadcast_to(figure, len(points)) for figure in result(name, arrays)]
-    for index, point in enumerate(points):
-        sizes = dict(zip(SIZES, point, strict=True))
-        exact = result(name, sizes)
-        assert all(type(figure) is int for figure in exact)
-        assert symbolic(name)(*map(sympy.Integer, point)) == exact
-        assert [figures[index] for figures in swept] == exact
+    at = named(name, points)
+    assert [*symbols_against_ints(OPERATORS[name], SIZED[name].make, at)] == []
+    assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, at, float)] == []
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -198,9 +171,26 @@ def test_symbols_and_arrays_agree_with_ints(name, points):
 @given(points=large_sizes)
 def test_object_arrays_are_exact(name, points):
     """A sweep over Python ints gives the very ints, beyond what float64 or int64 can hold."""
-    arrays = {size: numpy.array([point[at] for point in points], object) for at, size in enumerate(SIZES)}
-    swept = [numpy.broadcast_to(numpy.asarray(figure, object), len(points)) for figure in result(name, arrays)]
-    for index, point in enumerate(points):
-        ours = [figures[index] for figures in swept]
-        assert all(type(figure) is int for figure in ours)
-        assert ours == result(name, dict(zip(SIZES, point, strict=True)))
+    assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, named(name, points), object)] == []
+
+
+WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}}
+"""Operands that have none, by operator; test_gradients.py has the same."""
+
+
+def contract(name):
+    """The kit's contract of one operator. Its costs are checked against the tables of docs/conventions.md."""
+    sizes = dict(zip(SIZES, (2, 3, 5, 7, 11, 13, 17), strict=True))
+    row = Row(CASES[name], sizes={size: sizes[size] for size in SIZED[name].sizes})
+    excused = WITHOUT_GRADIENT.get(name, {})
+    where = "tests/docs/test_conventions.py"
+    return OperatorContract.of(OPERATORS[name], rows=[row], costs_in=where, without_gradient=excused)
+
+
+CONTRACTS = {name: contract(name) for name in CASES}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_keeps_the_contract_of_an_operator(name):
+    """All that graphacct.testing asks of an operator; each message says what to do."""
+    assert [*failures(CONTRACTS[name])] == []

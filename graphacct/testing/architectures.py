@@ -1,0 +1,136 @@
+"""The contract of an architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+from unittest import SkipTest
+
+import attrs
+
+from graphacct.errors import ConfigError, GraphacctError
+from graphacct.models.architecture import Architecture
+from graphacct.models.metadata import SIZE
+from graphacct.phases import TRAIN
+from graphacct.testing.totals import ModelContract, Totals
+
+GROWING = (2, 3, 8)
+"""The numbers that a size of the workload takes, from small to large."""
+WITHOUT_MEMORY = ("weight_grad_flops", "input_grad_flops")
+"""What a training step is asked for here: the kernels and their memory are a profile's."""
+
+
+class ArchitectureContract(ModelContract):
+    """What holds for every architecture. A subclass sets `architecture` and `rows`; the models of the rows are presets,
+    or the architecture's own name.
+
+    Attributes:
+        architecture: The architecture, or its name.
+        lengths: For a size of the workload that not every number fits (images come in patches), those to try.
+    """
+
+    kind = "architectures"
+    noun = "architecture"
+    architecture: ClassVar[Architecture | str]
+    lengths: ClassVar[Mapping[str, Sequence[Any]]] = {}
+
+    def test_it_says_what_it_is(self) -> None:
+        """`graphacct list` has its sentence; every preset can be configured."""
+        self.check_sentence()
+        architecture = self.thing()
+        for name in architecture.presets:
+            if not isinstance(architecture.preset(name), architecture.config):
+                self.fail(f"preset {name!r} is no {architecture.config.__name__}", "Presets are of the config's class.")
+
+    def test_every_phase_builds_and_costs_every_node(self) -> None:
+        """Each phase that it declares gives a graph whose operators are all registered."""
+        for row in self.rows:
+            for phase in self.thing().phases:
+                self.check_costed(row, self.account(row, phase=phase, unknown="report", quantities=("flops",)))
+
+    def test_parameters_do_not_depend_on_the_workload(self) -> None:
+        """Batch and lengths change no parameter."""
+        for row in self.rows:
+            before = self.account(row).total["params"]
+            for size, numbers in self._sizes().items():
+                after = self.account(row, **{size: numbers[0]}).total["params"]
+                if after != before:
+                    self.fail(
+                        f"{row} has {before} parameters, and {after} with {size}={numbers[0]}",
+                        "Parameters have sizes of the configuration alone: a table of positions is as long as it says.",
+                    )
+
+    def test_costs_never_fall_when_a_size_grows(self) -> None:
+        """A larger batch or a longer sequence is at least as much work, and as many bytes."""
+        for row in self.rows:
+            for size, numbers in self._sizes().items():
+                self.check_growth(row, size, numbers)
+
+    def test_symbols_agree_with_ints(self) -> None:
+        """The totals with symbols as batch and lengths are formulas whose values are the ints'."""
+        sizes = {size: some for size, some in self._sizes().items() if all(type(number) is int for number in some)}
+        for row in self.rows:
+            self.check_symbols(row, sizes)
+
+    def test_blocks_cost_what_they_cost_written_out(self) -> None:
+        """A graph with repeated layers folded and the same graph unrolled have the same totals."""
+        for row in self.rows:
+            self.check_folded(row)
+
+    def test_a_saved_graph_reads_back(self) -> None:
+        """`graphacct export` and reading the file lose nothing."""
+        for row in self.rows:
+            self.check_written_and_read(row, self.graph(row))
+
+    def test_a_training_step_has_every_gradient(self) -> None:
+        """With losses, a training step computes a gradient of every parameter, and says what it saves."""
+        if TRAIN not in self.thing().phases:
+            raise SkipTest("it declares no losses")
+        for row in self.rows:
+            total = self.account(row, phase=TRAIN, quantities=WITHOUT_MEMORY).total
+            if not total["weight_grad_flops"]:
+                self.fail(f"a training step of {row} computes no gradient of a weight", "The loss must reach them.")
+
+    def test_a_bad_value_is_an_error_that_names_the_key(self) -> None:
+        """A size that is negative or no number raises ConfigError, which names the key; so does an unknown key."""
+        architecture = self.thing()
+        for row in self.rows:
+            config = self._config(row)
+            for key in [field.name for field in attrs.fields(architecture.config) if SIZE in field.metadata]:
+                for value in (-1, "wide"):
+                    self._refuses(config, key, value)
+            self._refuses(config, "no_such_key", 1)
+
+    def _refuses(self, config: Any, key: str, value: Any) -> None:
+        try:
+            self.thing().configure(config, {key: value})
+        except GraphacctError as error:
+            if key not in str(error):
+                self.fail(
+                    f"{key}={value!r} raises {str(error)!r}", "The error must name the key: use graphacct.fields."
+                )
+        except Exception as error:
+            self.fail(
+                f"{key}={value!r} raises {type(error).__name__}: {error}",
+                "Declare the field with graphacct.fields, whose errors name key and value.",
+            )
+        else:
+            self.fail(f"{key}={value!r} is taken", f"Declare it with graphacct.fields: {key}: int = fields.size(…).")
+
+    def _config(self, row: Totals) -> Any:
+        architecture = self.thing()
+        name = str(row.model)
+        try:
+            return architecture.preset(name) if name in architecture.presets else architecture.config()
+        except ConfigError as error:
+            self.fail(f"{name!r} cannot be configured: {error}", "Mend the preset.")
+
+    def _sizes(self) -> dict[str, Sequence[Any]]:
+        """Returns the sizes of the workload, with the numbers to try."""
+        sizes: dict[str, Sequence[Any]] = {"batch": GROWING}
+        for size in self.thing().sizes:
+            if size in self.lengths:
+                sizes[size] = self.lengths[size]
+            elif size != "image_size":  # patches and strides divide few numbers: only those that the author names
+                sizes[size] = GROWING
+        return sizes

@@ -1,0 +1,178 @@
+"""What a model adds up to: the rows of contracts that are about whole models, and what all of these check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import attrs
+
+from graphacct import api
+from graphacct.dims import is_symbol
+from graphacct.graph.graph import Graph
+from graphacct.hooks.manager import Plugins
+from graphacct.keywords import ModelKeywords
+from graphacct.phases import TRAIN
+from graphacct.readers import graph_json
+from graphacct.reports.report import Report
+from graphacct.testing.contract import Contract
+
+LARGE = (1000, 2**20)
+"""Sizes beyond what the conditions of formulas ask for, such as a window of attention."""
+
+
+@attrs.frozen(init=False)
+class Totals:
+    """A model, and figures of its report: `Totals("mlp-small", {"seq_len": 16}, params=8_400_896)`.
+
+    Attributes:
+        model: What `graphacct.account` takes: a name, a Graph, an object that a reader knows.
+        options: The options of `graphacct.account`.
+        figures: Totals of the report by the quantity's name, each worked out by hand or measured elsewhere.
+    """
+
+    model: Any
+    options: Mapping[str, Any]
+    figures: Mapping[str, Any]
+
+    def __init__(self, model: Any, options: Mapping[str, Any] | None = None, **figures: Any) -> None:
+        self.__attrs_init__(model, options or {}, figures)
+
+    def __str__(self) -> str:
+        name = self.model if isinstance(self.model, str) else getattr(self.model, "name", type(self.model).__name__)
+        return ", ".join([str(name), *(f"{key}={value!r}" for key, value in self.options.items())])
+
+
+class ModelContract(Contract):
+    """A contract that is checked on whole models.
+
+    Attributes:
+        rows: The models, with what they add up to; the other tests are run on the same models. Without figures where
+            these are checked elsewhere, which `costs_in` names.
+        costs_in: Where the totals are checked, if the rows state none.
+    """
+
+    rows: ClassVar[Sequence[Totals]] = ()
+    costs_in: ClassVar[str] = ""
+
+    def test_rows_state_the_totals(self) -> None:
+        """Each row's figures are the report's."""
+        if not self.rows:
+            self.fail("its contract has no rows", 'Name a small model: rows = (Totals("NAME", {…}, flops=…),).')
+        if not self.costs_in and not any(row.figures for row in self.rows):
+            self.fail("no row states a figure", 'Work one out by hand: Totals("NAME", {…}, flops=…).')
+        for row in self.rows:
+            total = self.account(row).total
+            for name, figure in row.figures.items():
+                if name not in total:
+                    self.fail(f"the report of {row} has no {name}", f"It has: {', '.join(total)}.")
+                if total[name] != figure:
+                    self.fail(
+                        f"{name} of {row} is {total[name]}, and the row says {figure}",
+                        "One of the two is wrong: work it out by hand, and mend the plugin or the row.",
+                    )
+
+    def options(self, row: Totals) -> dict[str, Any]:
+        """Returns the options of the row's report: for a convention's contract, the convention among them."""
+        return dict(row.options)
+
+    def account(self, row: Totals, **changes: Any) -> Report:
+        """Returns the row's report, with some options changed."""
+        return api.account(row.model, plugins=self.in_use(), **{**self.options(row), **changes})
+
+    def graph(self, row: Totals, **changes: Any) -> Graph:
+        """Returns the row's graph."""
+        options = {**self.options(row), **changes}
+        kept = {key: value for key, value in options.items() if key in MODEL}
+        return api.build(row.model, plugins=self.in_use(), **kept)
+
+    def of_graph(self, row: Totals, graph: Graph) -> Report:
+        """Returns the report of a finished graph, with the row's options that are not about building."""
+        kept = {key: value for key, value in self.options(row).items() if key not in MODEL}
+        return api.account(graph, plugins=self.in_use(), **kept)
+
+    def check_costed(self, row: Totals, report: Report) -> None:
+        """Fails unless every node of the report has a cost."""
+        if report.annotated.uncosted:
+            self.fail(
+                f"in {row}, {report.coverage}: {report.annotated.uncosted[0].name!r} is not",
+                "Register the operator of that node: docs/writing-a-plugin.md.",
+            )
+
+    def check_folded(self, row: Totals) -> None:
+        """Fails unless a model with blocks and the same model written out have the same totals."""
+        graph = self.graph(row)
+        folded = self.of_graph(row, graph).total
+        flat = self.of_graph(row, graph.unroll(self.in_use().operators)).total
+        for name, figure in folded.items():
+            if flat[name] != figure:
+                self.fail(
+                    f"{name} of {row} is {figure} with blocks and {flat[name]} written out",
+                    "What is done to a node must not depend on its name or its index: ask for its operator and specs.",
+                )
+
+    def check_written_and_read(self, row: Totals, graph: Graph) -> None:
+        """Fails unless a saved graph reads back with the same totals."""
+        again = graph_json.from_dict(graph_json.to_dict(graph), graph.name, self.in_use().operators)
+        ours, theirs = (self.of_graph(row, one).total for one in (graph, again))
+        for name, figure in ours.items():
+            if theirs[name] != figure:
+                self.fail(
+                    f"{name} of {row} is {figure}, and {theirs[name]} when the graph is saved and read back",
+                    "Attributes of nodes must be numbers, texts, bools, None or tuples of these.",
+                )
+
+    def check_symbols(self, row: Totals, sizes: Mapping[str, Sequence[int]]) -> None:
+        """Fails unless the totals with symbols as sizes, evaluated, are those with ints: at the given numbers of each
+        size, or else at large ones: where the conditions that the report states (`seq_len > 4096`) hold."""
+        import sympy
+
+        symbols = {name: sympy.Symbol(name, integer=True, positive=True) for name in sizes}
+        report = self.account(row, **symbols)
+        formulas = {name: found for name, found in report.total.items() if is_symbol(found)}
+        evaluated = sympy.lambdify([*symbols.values()], [*formulas.values()], "sympy")
+        compared = False
+        for numbers in zip(*[(*some, *LARGE) for some in sizes.values()], strict=True):
+            if compared and numbers[0] in LARGE:
+                break
+            at = dict(zip(sizes, numbers, strict=True))
+            values = {symbols[name]: number for name, number in at.items()}
+            if any(condition.subs(values) == False for condition in report.conditions):  # noqa: E712  sympy's own
+                continue
+            compared = True
+            found = {**report.total, **dict(zip(formulas, evaluated(*map(sympy.Integer, numbers)), strict=True))}
+            for name, exact in self.account(row, **at).total.items():
+                if found[name] != exact:
+                    self.fail(
+                        f"{name} of {row} is {exact} for {at}, and {found[name]} with symbols as sizes",
+                        "Formulas write exact_div, //, maximum, minimum and equal instead of /, max, min and ==.",
+                    )
+
+    def check_growth(self, row: Totals, size: str, numbers: Sequence[int]) -> None:
+        """Fails if a total falls while one size grows. Ratios are not among the totals."""
+        before: Mapping[str, Any] = {}
+        for number in numbers:
+            after = self.account(row, **{size: number}).total
+            for name, figure in before.items():
+                if after[name] < figure:
+                    self.fail(
+                        f"{name} of {row} falls from {figure} to {after[name]} when {size} grows to {number}",
+                        "Mend the formula that it comes from: graphacct explain shows it, node by node.",
+                    )
+            before = after
+
+
+MODEL = frozenset(ModelKeywords.__annotations__)
+"""The options that are about building."""
+
+
+def sample_rows(plugins: Plugins, train: bool = False) -> list[Totals]:
+    """Returns two registered models to try things on: the first presets of the first architectures."""
+    found: list[Totals] = []
+    for item in plugins.architectures.values():
+        architecture = item.load()
+        if architecture.presets and (not train or TRAIN in architecture.phases):
+            found.append(Totals(next(iter(architecture.presets)), {"phase": TRAIN} if train else {}))
+        if len(found) == 2:
+            break
+    return found
