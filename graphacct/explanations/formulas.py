@@ -147,7 +147,8 @@ class _Symbols:
         """Returns one part of the backward pass in symbols."""
         work = Work()
         if part.stated is not None:
-            work = self.operator.call(part.stated, self.dims, self.batch, self.specs, self.outputs, self.attributes)
+            sizes = (self.dims, self.batch, self.specs, self.outputs)
+            work = self.operator.call(part.stated, *sizes, self.attributes, part.asked)
         return work.plus(Work(self.operator.contraction(self.dims, self.batch))) if part.contracted else work
 
     def _spec(self, term: Term, spec: TensorSpec, index: int) -> TensorSpec:

@@ -68,7 +68,8 @@ def operator(
                 raise SignatureError(
                     f"operator {title!r} has a gradient of {operand!r}, which {signature!r} does not have"
                 )
-        for function in (infer, view, recomputes, caches, caches_next, *(gradients or {}).values(), formula):
+        kept = [item.dims for item in saved]
+        for function in (infer, view, recomputes, caches, caches_next, *(gradients or {}).values(), *kept, formula):
             if callable(function):
                 attributes.update(keywords_of(function))
         for dim in parsed.unbound():

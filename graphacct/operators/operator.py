@@ -27,6 +27,8 @@ from graphacct.operators.signature import Signature
 from graphacct.tensors import TensorSpec
 
 NOTHING = Work()
+ASKED = {"which": ("which", "asked", 0), "wanted": ("wanted", "asked", 1)}
+"""What only the functions of gradients may ask for."""
 MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
@@ -39,7 +41,8 @@ class Saved:
         name: An operand or output of the signature, or a name of its own for a statistic or a mask.
         why: The reason, as `explain` prints it.
         dims: The dimensions of a tensor of its own: names of the signature or of attributes, `...`, or numbers; empty
-            for a scalar. None for operands and outputs.
+            for a scalar. Or a function like the formula that returns a shape, or a list of them if they are several.
+            None for operands and outputs.
         dtype: The dtype of a tensor of its own, or the operand whose dtype it has. Empty means the first output's,
             which also stands in for an operand that was left out.
         if_attribute: It is saved only if this attribute is set (not 0, None or False); empty means always.
@@ -49,7 +52,7 @@ class Saved:
 
     name: str
     why: str
-    dims: str | None = None
+    dims: str | Callable[..., Any] | None = None
     dtype: str = ""
     if_attribute: str = ""
     needed_for: str = ""
@@ -99,7 +102,8 @@ class Operator:
         replaces: Whether it takes the place of an operator of this name from another plugin.
         gradients: The work of each operand's gradient: a function like the formula by operand, or under `*` one for all
             operands together. A contracted operand's gradient is a contraction of the same size, which is added. Views
-            need none, nor do operands without a gradient.
+            need none, nor do operands without a gradient. Such a function may ask for `which`, the place of the operand
+            whose gradient it is, and for `wanted`, a bool for each operand that says whose gradients are computed.
         recomputes: The work of the forward pass that the backward kernel repeats because too little was saved, as a
             function like the formula. It is part of no gradient: the hardware does it, the model does not ask for it.
         attributes: Defaults of the attributes, by name; REQUIRED if there is none.
@@ -158,9 +162,12 @@ class Operator:
         object.__setattr__(self, "_contracted", tuple(dims))
         object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
         cached = (self.caches, self.caches_next)
-        for function in (self.formula, self.infer, self.view, self.recomputes, *cached, *self.gradients.values()):
+        kept = [item.dims for item in self.saves]
+        for function in (self.formula, self.infer, self.view, self.recomputes, *cached, *kept):
             if callable(function):
-                self._plans[function] = self._plan(function)
+                self._plans[function] = self._plan(function, self.signature.sources)
+        for function in self.gradients.values():
+            self._plans[function] = self._plan(function, {**ASKED, **self.signature.sources})
 
     def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
         """Returns the operator applied to operands of these specs, computed once for equal operands and attributes.
@@ -247,8 +254,10 @@ class Operator:
         specs: Sequence[TensorSpec],
         outputs: Sequence[TensorSpec],
         attributes: Mapping[str, Any],
+        asked: tuple[int, tuple[bool, ...]] = (0, ()),
     ) -> Any:
-        """Calls `function` with the arguments that it asks for by name."""
+        """Calls `function` with the arguments that it asks for by name. `asked` is for a gradient: which operand's it
+        is, and whose are wanted."""
         names, keywords = self._plans[function]
         values: list[Any] = []
         for name, kind, index in names:
@@ -260,6 +269,8 @@ class Operator:
                 values.append(specs[index] if index < len(specs) else None)
             elif kind == "output":
                 values.append(outputs[index])
+            elif kind == "asked":
+                values.append(asked[index])
             else:
                 values.append(tuple(specs[index:]))
         if not attributes:
@@ -289,9 +300,8 @@ class Operator:
         flag = self.preserves_layout
         return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
 
-    def _plan(self, function: Callable[..., Any]) -> _Plan:
+    def _plan(self, function: Callable[..., Any], known: Mapping[str, tuple[str, str, int]]) -> _Plan:
         """Returns where each positional argument of a function comes from, and the names of its other arguments."""
-        known = self.signature.sources
         code: CodeType = function.__code__
         names = code.co_varnames[: code.co_argcount]
         for name in names:

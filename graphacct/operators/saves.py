@@ -60,9 +60,9 @@ def saved_tensors(
         if item.needed_for and wanted is not None and not set(item.needed_for.split()) & set(wanted):
             continue
         if item.dims is not None:
-            shape = _shape(operator, item, application, given)
-            spec = TensorSpec(shape, _dtype(operator, item.dtype, specs, application.outputs))
-            found.append(SavedTensor(item.name, spec, OWN, 0, item.why))
+            dtype = _dtype(operator, item.dtype, specs, application.outputs)
+            for shape in _shapes(operator, item, application, specs, attributes or {}):
+                found.append(SavedTensor(item.name, TensorSpec(shape, dtype), OWN, 0, item.why))
             continue
         for kind, index, spec in _places(operator, item.name, specs, application.outputs):
             found.append(SavedTensor(item.name, spec, kind, index, item.why))
@@ -90,10 +90,24 @@ def _dtype(operator: Operator, dtype: str, specs: Sequence[TensorSpec], outputs:
     return dtype or outputs[0].dtype
 
 
+def _shapes(
+    operator: Operator,
+    item: Saved,
+    application: Application,
+    specs: Sequence[TensorSpec],
+    attributes: Mapping[str, Any],
+) -> list[tuple[Dim, ...]]:
+    """Returns the shapes of tensors of its own: one that words write, or those that a function returns."""
+    if not callable(item.dims):
+        return [_shape(operator, item, application, {**operator.attributes, **attributes})]
+    result = operator.call(item.dims, application.dims, application.batch, specs, application.outputs, attributes)
+    return list(map(tuple, result)) if isinstance(result, list) else [tuple(result)]
+
+
 def _shape(operator: Operator, item: Saved, application: Application, attributes: Mapping[str, Any]) -> tuple[Dim, ...]:
     shape: list[Dim] = []
     sizes: dict[str, Any] = {**_output_dims(operator, application), **application.dims}
-    for word in (item.dims or "").split():
+    for word in str(item.dims or "").split():
         name = word.removeprefix("*")
         if word == "...":
             shape.extend(application.batch)

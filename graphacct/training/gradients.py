@@ -56,6 +56,7 @@ class GradientPart:
         contracted: Whether it contains a contraction as large as the forward one.
         stated: The operator's own function for the rest; None if there is none.
         work: One pass.
+        asked: What a function may ask for: which operand's gradient it is, and whose are computed.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class GradientPart:
     contracted: bool
     stated: Callable[..., Work] | None
     work: Work
+    asked: tuple[int, tuple[bool, ...]] = (0, ())
 
 
 def gradient_work(operator: Operator, node: Node, wanted: Sequence[bool]) -> GradientWork | None:
@@ -87,23 +89,25 @@ def gradient_parts(operator: Operator, node: Node, wanted: Sequence[bool]) -> li
     needing = [index for index, want in enumerate(wanted) if want]
     joint = operator.gradients.get(EVERYTHING)
     if joint is not None:
-        work = _evaluated(operator, joint, application, node)
+        asked = (needing[0] if needing else 0, tuple(wanted))
+        work = _evaluated(operator, joint, application, node, asked)
         only_weights = all(isinstance(node.inputs[index], Parameter) for index in needing)
         names = tuple(operand_name(operator, index) for index in needing)
-        return [*found, GradientPart(WEIGHT_GRAD if only_weights else INPUT_GRAD, names, False, joint, work)]
+        return [*found, GradientPart(WEIGHT_GRAD if only_weights else INPUT_GRAD, names, False, joint, work, asked)]
     for index in needing:
         term = operator.signature.inputs[min(index, len(operator.signature.inputs) - 1)]
         stated = operator.gradients.get(term.name)
         contracted = term.name in operator.contracts
         work = NOTHING
+        asked = (index, tuple(wanted))
         if stated is not None:
-            work = _evaluated(operator, stated, application, node)
+            work = _evaluated(operator, stated, application, node, asked)
         elif not contracted and not application.view:
             return None
         if contracted:
             work = work.plus(Work(operator.contraction(application.dims, application.batch)))
         kind = WEIGHT_GRAD if isinstance(node.inputs[index], Parameter) else INPUT_GRAD
-        found.append(GradientPart(kind, (operand_name(operator, index),), contracted, stated, work))
+        found.append(GradientPart(kind, (operand_name(operator, index),), contracted, stated, work, asked))
     return found
 
 
@@ -114,9 +118,16 @@ def operand_name(operator: Operator, index: int) -> str:
     return f"{term.name}{index - len(terms) + 1}" if term.variadic else term.name
 
 
-def _evaluated(operator: Operator, function: Callable[..., Work], application: Application, node: Node) -> Work:
+def _evaluated(
+    operator: Operator,
+    function: Callable[..., Work],
+    application: Application,
+    node: Node,
+    asked: tuple[int, tuple[bool, ...]] = (0, ()),
+) -> Work:
     specs = [operand.spec for operand in node.inputs]
-    work = operator.call(function, application.dims, application.batch, specs, application.outputs, node.attributes)
+    dims, batch = application.dims, application.batch
+    work = operator.call(function, dims, batch, specs, application.outputs, node.attributes, asked)
     if not isinstance(work, Work):
         raise OperatorError(f"its gradient returned {work!r}; a gradient returns Work(...)")
     return work

@@ -1,16 +1,46 @@
-"""Normalizations over the last dimension, or over groups of channels. A reduction over n elements counts n."""
+"""Normalizations over the last dimensions, or over groups of channels. A reduction over n elements counts n."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from graphacct import Saved, ShapeError, Work, operator
+from graphacct import Saved, ShapeError, TensorSpec, Work, differ, exact_div, operator, prod
 
 NORM_INPUT = "the gradient needs the normalised input, recomputed from x and the statistics"
 SCALED = "the input's gradient is scaled by it"
 STATISTIC = "one per row or group, kept so that backward need not reduce again"
 
 
-def _layer_norm_x(batch: Any, n: Any, weight: Any) -> Work:
-    return Work(vector_flops=(10 if weight else 9) * batch * n + 2 * batch)
+def _inner(weight: TensorSpec | None, normalized_shape: Sequence[Any]) -> tuple[Any, ...]:
+    """Returns the sizes of the dimensions that a row spans before the last one."""
+    return tuple(weight.shape if weight else normalized_shape)[:-1]
+
+
+def _normalized(x: TensorSpec, weight: TensorSpec | None, *, normalized_shape: Sequence[Any] = ()) -> tuple[Any, ...]:
+    """Returns the shape of x, whose last dimensions the weight has, or `normalized_shape` says."""
+    said = tuple(normalized_shape)
+    for name, sizes in (("weight", weight.shape if weight else ()), ("normalized_shape", said)):
+        last = x.shape[len(x.shape) - len(sizes) :]
+        if len(last) != len(sizes) or any(map(differ, last, sizes)):
+            raise ShapeError(f"{name} {list(sizes)} is not the last dimensions of x {list(x.shape)}")
+    if weight and said and len(said) != len(weight.shape):
+        raise ShapeError(f"normalized_shape {list(said)} is not that of weight, {list(weight.shape)}")
+    return x.shape
+
+
+def one_per_row(x: TensorSpec, weight: TensorSpec | None, *, normalized_shape: Sequence[Any] = ()) -> tuple[Any, ...]:
+    """Returns the shape of a statistic: 1 for each dimension that a row spans."""
+    spanned = len(_inner(weight, normalized_shape)) + 1
+    return (*x.shape[: len(x.shape) - spanned], *(1,) * spanned)
+
+
+def _rows(batch: Any, weight: TensorSpec | None, normalized_shape: Sequence[Any]) -> Any:
+    inner = _inner(weight, normalized_shape)
+    return exact_div(batch, prod(inner)) if inner else batch
+
+
+def _layer_norm_x(batch: Any, n: Any, weight: TensorSpec | None, *, normalized_shape: Sequence[Any] = ()) -> Work:
+    rows = _rows(batch, weight, normalized_shape)
+    return Work(vector_flops=(10 if weight else 9) * batch * n + 2 * rows)
 
 
 def _scale_gradient(batch: Any, n: Any) -> Work:
@@ -22,18 +52,28 @@ def _sum_of_g(batch: Any, n: Any) -> Work:
 
 
 @operator(
-    "x: ... n, weight?: n, bias?: n -> ... n",
+    "x: ... n, weight?: *inner n, bias?: *inner n -> ... n",
+    infer=_normalized,
     saves=(
         Saved("x", NORM_INPUT),
         Saved("weight", SCALED),
         Saved("bias", "torch refers to it beside the weight"),
-        Saved("mean", STATISTIC, "... 1", "float32"),
-        Saved("rstd", STATISTIC, "... 1", "float32"),
+        Saved("mean", STATISTIC, one_per_row, "float32"),
+        Saved("rstd", STATISTIC, one_per_row, "float32"),
     ),
     gradients={"x": _layer_norm_x, "weight": _scale_gradient, "bias": _sum_of_g},
 )
-def layer_norm(batch: Any, n: Any, weight: Any, bias: Any, *, upcast: str = "") -> Work:
-    """(x - mean) * rsqrt(var + eps) * weight + bias.
+def layer_norm(
+    batch: Any,
+    n: Any,
+    weight: TensorSpec | None,
+    bias: TensorSpec | None,
+    *,
+    upcast: str = "",
+    normalized_shape: Sequence[Any] = (),
+) -> Work:
+    """(x - mean) * rsqrt(var + eps) * weight + bias, of rows that span the last dimension, or all those that the weight
+    has or `normalized_shape` says.
 
     If `upcast` is `all`, the model writes it as a chain of operators in float32, as Cohere's does. It matters to
     profiles that run several kernels here. If it is empty, it is torch's own kernel.
@@ -48,11 +88,13 @@ def layer_norm(batch: Any, n: Any, weight: Any, bias: Any, *, upcast: str = "") 
     the weight each make x̂. 1 per element for the bias: the sum of g.
     """
     affine = (1 if weight else 0) + (1 if bias else 0)
-    return Work(vector_flops=(5 + affine) * batch * n + 4 * batch, transcendentals=batch)
+    rows = _rows(batch, weight, normalized_shape)
+    return Work(vector_flops=(5 + affine) * batch * n + 4 * rows, transcendentals=rows)
 
 
-def _rms_norm_x(batch: Any, n: Any, weight: Any) -> Work:
-    return Work(vector_flops=(7 if weight else 6) * batch * n + batch)
+def _rms_norm_x(batch: Any, n: Any, weight: TensorSpec | None, *, normalized_shape: Sequence[Any] = ()) -> Work:
+    rows = _rows(batch, weight, normalized_shape)
+    return Work(vector_flops=(7 if weight else 6) * batch * n + rows)
 
 
 def _rms_scale_gradient(batch: Any, n: Any) -> Work:
@@ -60,16 +102,19 @@ def _rms_scale_gradient(batch: Any, n: Any) -> Work:
 
 
 @operator(
-    "x: ... n, weight?: n -> ... n",
+    "x: ... n, weight?: *inner n -> ... n",
+    infer=_normalized,
     saves=(
         Saved("x", NORM_INPUT),
         Saved("weight", SCALED),
-        Saved("rstd", STATISTIC, "... 1", "float32"),
+        Saved("rstd", STATISTIC, one_per_row, "float32"),
     ),
     gradients={"x": _rms_norm_x, "weight": _rms_scale_gradient},
 )
-def rms_norm(batch: Any, n: Any, weight: Any, *, upcast: str = "") -> Work:
-    """x * rsqrt(mean(x²) + eps) * weight (Zhang and Sennrich, 2019).
+def rms_norm(
+    batch: Any, n: Any, weight: TensorSpec | None, *, upcast: str = "", normalized_shape: Sequence[Any] = ()
+) -> Work:
+    """x * rsqrt(mean(x²) + eps) * weight (Zhang and Sennrich, 2019), of rows as layer_norm's.
 
     If x has 16 bits, `upcast` says which part is computed in float32: `all`, the `norm` before the weight, or the
     `statistics` alone; if it is empty, the profile decides. It matters to profiles that run several kernels here.
@@ -81,7 +126,8 @@ def rms_norm(batch: Any, n: Any, weight: Any, *, upcast: str = "") -> Work:
     its product with x̂ (2), then subtract x̂ times that mean, times rstd (3); 1 per row, the mean's division. 3 per
     element for the weight: x̂ again, times g, summed.
     """
-    return Work(vector_flops=(4 if weight else 3) * batch * n + 3 * batch, transcendentals=batch)
+    rows = _rows(batch, weight, normalized_shape)
+    return Work(vector_flops=(4 if weight else 3) * batch * n + 3 * rows, transcendentals=rows)
 
 
 def _group_norm_x(batch: Any, b: Any, c: Any, weight: Any, *, groups: Any) -> Work:

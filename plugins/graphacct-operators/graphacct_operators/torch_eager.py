@@ -3,10 +3,11 @@
 Measured on torch 2.13 (tests/goldens/): each expansion has the kernels in torch's order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphacct import Expansion, Profile, Saved, Tensor, equal, prod
+from graphacct_operators.normalization import one_per_row
 from graphacct_operators.torch_attention import (
     ATTENTION,
     EFFICIENT,
@@ -39,43 +40,52 @@ def linear_in_out(trace: Expansion, x: Tensor, weight: Tensor, *bias: Tensor) ->
     return linear(trace, x, weight, *bias, operator="linear_in_out")
 
 
-def rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "") -> Tensor:
+def rms_norm(
+    trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "", normalized_shape: Sequence[Any] = ()
+) -> Tensor:
     """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own.
 
     If x has 16 bits, `upcast` says which part is computed in float32. Without it all of it is, as in torch's own
     unfused RMSNorm.
     """
     if upcast not in ("", "all"):
-        return composed_rms_norm(trace, x, *weight, upcast=upcast)
+        return composed_rms_norm(trace, x, *weight, upcast=upcast, normalized_shape=normalized_shape)
     dtype = x.spec.dtype
     if dtype in HALF:
         x = trace.apply("cast", x, dtype="float32")
-    result = trace.apply("mul", x, inverse_root(trace, x))
+    rank = len(weight[0].spec.shape if weight else normalized_shape) or 1
+    result = trace.apply("mul", x, inverse_root(trace, x, rank))
     if weight:
         result = trace.apply("mul", result, *weight)
     return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
 
 
-def composed_rms_norm(trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "") -> Tensor:
+def composed_rms_norm(
+    trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "", normalized_shape: Sequence[Any] = ()
+) -> Tensor:
     """RMSNorm as the transformers library writes it: in float32, cast back, times the weight; or as `upcast` says."""
     if upcast == "all":
-        return rms_norm(trace, x, *weight, upcast=upcast)
+        return rms_norm(trace, x, *weight, upcast=upcast, normalized_shape=normalized_shape)
     dtype = x.spec.dtype
     exact = trace.apply("cast", x, dtype="float32") if dtype in HALF else x
     if upcast != "statistics" and dtype in HALF:
         trace.hold(exact)
-    inverse = inverse_root(trace, exact)
+    inverse = inverse_root(trace, exact, len(weight[0].spec.shape if weight else normalized_shape) or 1)
     result = trace.apply("mul", x if upcast == "statistics" else exact, inverse)
     if dtype in HALF:
         result = trace.apply("cast", result, dtype=dtype)
     return trace.apply("mul", *weight, result) if weight else result
 
 
-def layer_norm(trace: Expansion, x: Tensor, *affine: Tensor, upcast: str = "") -> Tensor:
+def layer_norm(
+    trace: Expansion, x: Tensor, *affine: Tensor, upcast: str = "", normalized_shape: Sequence[Any] = ()
+) -> Tensor:
     """torch's own kernel; with `upcast` the chain that Cohere's models write, in float32: x - mean twice, once for the
     variance. The function's variables live until it returns."""
     if not upcast:
-        return trace.apply("layer_norm", x, *affine)
+        return trace.apply(
+            "layer_norm", x, *affine, **({"normalized_shape": normalized_shape} if normalized_shape else {})
+        )
     dtype = x.spec.dtype
     exact = trace.apply("cast", x, dtype="float32") if dtype in HALF else x
     mean = trace.apply("mean", exact, dim=-1, keepdim=True)
@@ -90,9 +100,10 @@ def layer_norm(trace: Expansion, x: Tensor, *affine: Tensor, upcast: str = "") -
     return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
 
 
-def inverse_root(trace: Expansion, x: Tensor) -> Tensor:
-    """rsqrt(mean(x²) + eps)."""
-    mean = trace.apply("mean", trace.apply("pow", x, exponent=2), dim=-1, keepdim=True)
+def inverse_root(trace: Expansion, x: Tensor, rank: int = 1) -> Tensor:
+    """rsqrt(mean(x²) + eps), the mean over the last `rank` dimensions."""
+    dim = -1 if rank == 1 else tuple(range(-rank, 0))
+    mean = trace.apply("mean", trace.apply("pow", x, exponent=2), dim=dim, keepdim=True)
     return trace.apply("rsqrt", trace.apply("shift", mean))
 
 
@@ -152,8 +163,8 @@ CPU_SAVES = {
         Saved("x", NORM_INPUT),
         Saved("weight", SCALED),
         Saved("bias", "torch keeps it with the weight"),
-        Saved("mean", ONE_PER_ROW, "... 1", "weight"),
-        Saved("rstd", ONE_PER_ROW, "... 1", "weight"),
+        Saved("mean", ONE_PER_ROW, one_per_row, "weight"),
+        Saved("rstd", ONE_PER_ROW, one_per_row, "weight"),
     ),
     "batch_norm": (
         Saved("x", NORM_INPUT),

@@ -27,6 +27,9 @@ from graphacct.operators.other_names import suggest_operator
         ("GatherElements", "gather"),
         ("Transpose", "permute"),
         ("BatchNormalization batch_norm2d", "batch_norm"),
+        ("adaptive_max_pool2d", "adaptive_max_pool"),
+        ("max_unpool2d", "max_unpool"),
+        ("upsample_bilinear2d aten.upsample_trilinear3d.vec", "upsample_linear"),
         ("spilt", "split"),
     ],
 )
@@ -37,8 +40,8 @@ def test_other_libraries_names(names: str, operator: str) -> None:
 
 
 OTHERS = (
-    "sort upsample rand identity Identity prelu rrelu selu acos cosh log2 embedding_bag lstm erf adaptive_max_pool2d "
-    "max_unpool2d"
+    "sort upsample rand identity Identity prelu rrelu selu acos cosh log2 embedding_bag lstm erf fractional_max_pool2d "
+    "lp_pool2d"
 )
 
 

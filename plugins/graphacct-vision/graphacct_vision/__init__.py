@@ -17,13 +17,33 @@ FAMILIES = (
 """ResNet as in torchvision, and the transformers library's models, which read a config.json."""
 
 
-OPERATORS = {"normalization": "batch_norm", "pooling": "max_pool avg_pool adaptive_avg_pool"}
+OPERATORS = {
+    "normalization": "batch_norm instance_norm local_response_norm",
+    "pooling": "max_pool avg_pool adaptive_avg_pool adaptive_max_pool max_unpool",
+    "upsampling": "upsample_nearest upsample_linear upsample_bicubic",
+    "sampling": "grid_sampler",
+    "shuffling": "pixel_shuffle pixel_unshuffle channel_shuffle",
+    "patches": "im2col col2im",
+    "padding": "reflection_pad replication_pad",
+}
 """The names of the operators in each module."""
 OTHER_NAMES = {
     "batch_norm": ("batch_normalization", "native_batch_norm", "cudnn_batch_norm", "batch_norm1d", "batch_norm2d"),
     "max_pool": ("max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices", "max_pooling2d"),
     "avg_pool": ("avg_pool1d", "avg_pool2d", "avg_pool3d", "average_pool", "average_pooling2d"),
     "adaptive_avg_pool": ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "global_average_pool"),
+    "adaptive_max_pool": ("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "global_max_pool"),
+    "max_unpool": ("max_unpool1d", "max_unpool2d", "max_unpool3d"),
+    "instance_norm": ("instance_normalization", "instance_norm1d", "instance_norm2d", "instance_norm3d"),
+    "local_response_norm": ("lrn", "local_response_normalization"),
+    "upsample_nearest": ("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_nearest_exact"),
+    "upsample_linear": ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bilinear"),
+    "upsample_bicubic": ("upsample_bicubic2d",),
+    "grid_sampler": ("grid_sample", "grid_sampler_2d", "grid_sampler_3d"),
+    "pixel_shuffle": ("depth_to_space",),
+    "pixel_unshuffle": ("space_to_depth",),
+    "reflection_pad": ("reflection_pad1d", "reflection_pad2d", "reflection_pad3d"),
+    "replication_pad": ("replication_pad1d", "replication_pad2d", "replication_pad3d"),
 }
 """What torch and ONNX call them, for suggestions; a spelling in other letters needs no entry."""
 

@@ -88,3 +88,69 @@ def batch_norm(
         transcendentals=c,
         write_bytes=out.bytes + sum(spec.bytes for spec in state),
     )
+
+
+def _of_instance(b: Any, c: Any, batch: Any, weight: Any) -> Work:
+    return Work(vector_flops=9 * b * c * batch + (5 if weight else 4) * b * c)
+
+
+def _repeated(b: Any, c: Any, weight: Any) -> list[tuple[Any, ...]]:
+    return [(b * c,)] if weight else []
+
+
+@operator(
+    "x: b c ..., weight?: c, bias?: c -> b c ...",
+    saves=(
+        Saved("x", "the gradient needs the normalised input, recomputed from x and the statistics"),
+        Saved("repeated_weight", "torch runs batch_norm over b c channels: the weight, once for each image", _repeated),
+        Saved("mean", "one per image and channel, kept so that backward need not reduce again", "b c", "float32"),
+        Saved("rstd", "one per image and channel, kept so that backward need not reduce again", "b c", "float32"),
+    ),
+    gradients={
+        "x": _of_instance,
+        "weight": lambda b, c: Work(vector_flops=2 * b * c),
+        "bias": lambda b, c: Work(vector_flops=b * c),
+    },
+)
+def instance_norm(b: Any, c: Any, batch: Any, weight: Any, bias: Any) -> Work:
+    """batch_norm in training of each image alone: one mean and one variance per image and channel (Ulyanov et al.,
+    2016). torch runs it as batch_norm over b c channels.
+
+    5 per element, one more each for weight and bias, and 4 per image and channel: two divisions by n, plus eps, rsqrt.
+
+    Backward: 9 per element and 4 per image and channel for x, one more there for weight, as batch_norm in training; 2
+    per image and channel for the weight (the sum times rstd, then summed over images) and 1 for the bias.
+    """
+    affine = (1 if weight else 0) + (1 if bias else 0)
+    return Work(vector_flops=(5 + affine) * b * c * batch + 4 * b * c, transcendentals=b * c)
+
+
+def _padded_squares(x: TensorSpec, b: Any, c: Any, *, size: Any) -> tuple[Any, ...]:
+    return (b, c + size - 1, *x.shape[2:])
+
+
+@operator(
+    "x: b c ... -> b c ...",
+    saves=(
+        Saved("x", "the gradient multiplies by it"),
+        Saved("padded_squares", "the windows' input, which torch keeps for its shape", _padded_squares),
+        Saved("mean_square", "the power's gradient raises it again", "b c ..."),
+        Saved("divisor", "the gradient is divided by it", "b c ..."),
+    ),
+    gradients={
+        "x": lambda b, c, batch, *, size: Work(vector_flops=(14 + size) * b * c * batch, transcendentals=b * c * batch)
+    },
+)
+def local_response_norm(b: Any, c: Any, batch: Any, *, size: Any) -> Work:
+    """x / (k + alpha * mean(x² over `size` neighbouring channels))^beta (Krizhevsky et al., 2012), as torch writes it
+    out.
+
+    6 per element and one more per channel of the window: square, the sum, divide by size, times alpha, plus k, power,
+    divide. The power is transcendental.
+
+    Backward, per element: 5 for the quotient, 3 for the power (transcendental), 1 for alpha, the window's size and 1
+    for its mean, and 4 for the square and the sum of both paths to x.
+    """
+    if isinstance(size, (str, float, bool)) or size is None or (type(size) is int and size < 1):
+        raise OperatorError(f"size must be a whole number of at least 1, not {size!r}")
+    return Work(vector_flops=(6 + size) * b * c * batch, transcendentals=b * c * batch)

@@ -14,10 +14,10 @@ MOST_SPATIAL = 3
 SHAPE = "torch keeps the input for its shape"
 
 
-def check_rank(space: tuple[Any, ...]) -> int:
-    """Returns the number of spatial dimensions. Raises ShapeError unless it is 1 to 3."""
+def check_rank(space: tuple[Any, ...], does: str = "pools") -> int:
+    """Returns the number of spatial dimensions. Raises ShapeError unless it is 1 to 3; `does` is the message's verb."""
     if not 1 <= len(space) <= MOST_SPATIAL:
-        raise ShapeError(f"pools 1 to {MOST_SPATIAL} spatial dimensions; after batch and channels x has {list(space)}")
+        raise ShapeError(f"{does} 1 to {MOST_SPATIAL} spatial dimensions; after batch and channels x has {list(space)}")
     return len(space)
 
 
@@ -158,3 +158,45 @@ def adaptive_avg_pool(b: Any, c: Any, space: tuple[Any, ...], out: TensorSpec) -
     """
     positions = prod(map(covered, space, out.shape[2:]))
     return Work(vector_flops=b * c * positions + out.elements)
+
+
+def _adapted_maxima(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
+    sizes = per_axis(size, check_rank(space), "size")
+    if any(type(number) is not int for number in sizes):
+        raise OperatorError(f"size must be whole numbers, not {size!r}: only the input's dimensions can be symbols")
+    return (b, c, *sizes)
+
+
+@operator(
+    "x: b c *space -> b c *size",
+    infer=_adapted_maxima,
+    saves=(
+        Saved("x", SHAPE),
+        Saved("indices", "the gradient goes to the largest position of each window", "b c *size", "int64"),
+    ),
+    gradients={"x": lambda out: Work(vector_flops=out.elements)},
+)
+def adaptive_max_pool(b: Any, c: Any, space: tuple[Any, ...], out: TensorSpec) -> Work:
+    """The largest of each of `size` windows that cover the image. One comparison per position of each window.
+
+    Backward: 1 per output element: g is added at the position that was largest.
+    """
+    return Work(vector_flops=b * c * prod(map(covered, space, out.shape[2:])))
+
+
+def _unpooled(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
+    return (b, c, *per_axis(size, check_rank(space), "size"))
+
+
+@operator(
+    "x: b c *space, indices: b c *space -> b c *size",
+    infer=_unpooled,
+    saves={"indices": "the gradient is read where x was put"},
+    gradients={"x": lambda: Work()},
+)
+def max_unpool() -> Work:
+    """x put where its windows' largest positions were, in an image of `size` that is zero elsewhere. No arithmetic.
+
+    Backward: g is read at the indices: no arithmetic.
+    """
+    return Work()

@@ -9,11 +9,44 @@ from graphacct import TensorSpec
 from graphacct.testing import OperatorContract, Row
 from graphacct.testing.contract import failures
 
-ELSEWHERE = "test_batch_norm.py and test_pooling.py"
+ELSEWHERE = "test_batch_norm.py, test_pooling.py and test_spatial_operators.py"
 
 
 def pooled(b: Any, c: Any, s: Any, t: Any) -> Any:
     return [(b, c, s + 2, t + 2)], {"kernel": 3, "stride": 2, "padding": 1}
+
+
+def image(**attributes: Any) -> dict[str, Any]:
+    """One row: an image of any sizes, and these attributes."""
+
+    def sized(b: Any, c: Any, s: Any, t: Any) -> Any:
+        return [(b, c, s, t)], attributes
+
+    return {"rows": [Row(sized, sizes=SIZES)]}
+
+
+def sampled(b: Any, c: Any, s: Any, t: Any) -> Any:
+    return [(b, c, s, t), (b, t, s, 2)], {}
+
+
+def shuffled(b: Any, c: Any, s: Any, t: Any) -> Any:
+    return [(b, 4 * c, s, t)], {"upscale_factor": 2}
+
+
+def unshuffled(b: Any, c: Any, s: Any, t: Any) -> Any:
+    return [(b, c, 2 * s, 2 * t)], {"downscale_factor": 2}
+
+
+def mixed(b: Any, c: Any, s: Any, t: Any) -> Any:
+    return [(b, 2 * c, s, t)], {"groups": 2}
+
+
+def folded(b: Any, c: Any) -> Any:
+    return [(b, 9 * c, 12)], {"size": (6, 5), "kernel": 3}
+
+
+def normed(b: Any, c: Any, s: Any, t: Any) -> Any:
+    return [(b, c, s, t), (c,), (c,)], {}
 
 
 SIZES = {"b": 2, "c": 3, "s": 5, "t": 7}
@@ -29,6 +62,21 @@ CONTRACTS: dict[str, dict[str, Any]] = {
     "max_pool": {"rows": [Row(pooled, sizes=SIZES)]},
     "avg_pool": {"rows": [Row(pooled, sizes=SIZES)]},
     "adaptive_avg_pool": {"rows": [Row([(2, 3, 14, 21)], {"size": 7})]},
+    "adaptive_max_pool": {"rows": [Row([(2, 3, 14, 21)], {"size": 7})]},
+    "max_unpool": {"rows": [Row([(2, 3, 5, 7), TensorSpec((2, 3, 5, 7), "int64")], {"size": 14})]},
+    "instance_norm": {"rows": [Row(normed, sizes=SIZES)]},
+    "local_response_norm": image(size=3),
+    "upsample_nearest": image(size=(9, 11)),
+    "upsample_linear": image(size=(9, 11)),
+    "upsample_bicubic": image(size=(9, 11)),
+    "grid_sampler": {"rows": [Row(sampled, sizes=SIZES)]},
+    "pixel_shuffle": {"rows": [Row(shuffled, sizes=SIZES)]},
+    "pixel_unshuffle": {"rows": [Row(unshuffled, sizes=SIZES)]},
+    "channel_shuffle": {"rows": [Row(mixed, sizes=SIZES)]},
+    "im2col": image(kernel=3, padding=1),
+    "col2im": {"rows": [Row(folded, sizes={"b": 2, "c": 3})]},
+    "reflection_pad": image(padding=(1, 2, 2, 1)),
+    "replication_pad": image(padding=(1, 2, 2, 1)),
 }
 
 
