@@ -320,6 +320,7 @@ class Recorder(TorchDispatchMode):
         self._operands = operands
         shown = self._shown(args)
         named = {name: self._shown(argument) for name, argument in given.items()}
+        self._operands = []  # which keeps no tensor alive
         graded = frozenset([self.record(tensor).index for tensor in operands if tensor.requires_grad])
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
