@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph.graph import Graph
+from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import FORWARD, PHASES, TRAIN
 from graphacct.tensors import is_loss
 
@@ -59,8 +60,10 @@ def phases_of(own: str) -> tuple[str, ...]:
     return (FORWARD, TRAIN) if own == FORWARD else (own,)
 
 
-def untrainable(found: Graph | ModelChoice) -> str:
+def untrainable(found: Graph | ModelChoice | ReadChoice) -> str:
     """Returns the name of a model that has no phase `train`, or nothing for one that has."""
+    if isinstance(found, ReadChoice):
+        return ""
     phases = phases_of(own_phase(found)) if isinstance(found, Graph) else found.architecture.phases
     return "" if TRAIN in phases else found.name
 
