@@ -138,13 +138,22 @@ def _back(step: Step, side: Side, sizes: dict[str, Any]) -> Work:
     return Work(vector_flops=(1 + (len(side.labels) < len(step.labels))) * everything)
 
 
+def _products(
+    x: TensorSpec, y: TensorSpec, others: tuple[TensorSpec, ...], *, equation: str, path: Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    """Returns the shapes of all products but the last, which is the output."""
+    sizes = sizes_of((x, y, *others), equation)
+    return [tuple(sizes[label] for label in step.result) for step in steps_of(equation, path)[:-1]]
+
+
 @operator(
     "x: *first, y: *second, others*: ... -> *result",
     infer=_shape,
     saves=(
-        Saved("x", "the gradients of the others contract it with g", needed_for="y others"),
-        Saved("y", "the gradients of the others contract it with g", needed_for="x others"),
-        Saved("others", "the gradients of those before contract it with g"),
+        Saved("x", "the gradient of y contracts it with g", needed_for="y"),
+        Saved("y", "the gradient of x contracts it with g", needed_for="x"),
+        Saved("others", "the gradients of those before contract it with g", needed_for="x y"),
+        Saved("products", "the gradients of those after contract them with g", _products, needed_for="others"),
     ),
     gradients={"x": _gradient, "y": _gradient, "others": _gradient},
 )

@@ -28,9 +28,9 @@ def _times(work: Work, count: Any) -> Work:
 
 
 def _like_b(a: TensorSpec, b: TensorSpec, n: Any, *, left: bool = True) -> tuple[Any, ...]:
-    side = b.shape[-2 if left else -1]
     if len(b.shape) != len(a.shape):
         raise ShapeError(f"a has {len(a.shape)} dimensions but b has {len(b.shape)}: write the columns as a matrix")
+    side = b.shape[-2 if left else -1]
     if differ(side, n) or any(map(differ, a.shape[:-2], b.shape[:-2])):
         raise ShapeError(f"b {list(b.shape)} does not fit the {n} unknowns of a {list(a.shape)}")
     return b.shape
@@ -57,7 +57,7 @@ def _triangular_a(
 @operator(
     "a: *batches n n, b: *right -> *right",
     infer=_like_b,
-    saves=(Saved("a", WHY_A), Saved("out", WHY_SOLUTION, needed_for="a")),
+    saves=(Saved("a", WHY_A), Saved("out", WHY_SOLUTION)),
     gradients={"a": _triangular_a, "b": _triangular_b},
 )
 def solve_triangular(
@@ -92,7 +92,7 @@ def _solve_a(wanted: tuple[bool, ...], a: TensorSpec, b: TensorSpec, n: Any) -> 
         Saved("a", "torch refers to it beside its factors"),
         Saved("factors", "the gradients solve with them again", "*batches n n"),
         Saved("pivots", "the order of the factors' rows", "*batches n", "int32"),
-        Saved("out", WHY_SOLUTION, needed_for="a"),
+        Saved("out", WHY_SOLUTION),
     ),
     gradients={"a": _solve_a, "b": lambda a, b, n: _times(_solved(n, b.shape[-1]), prod(a.shape[:-2]))},
 )
