@@ -82,7 +82,7 @@ def coverage(value: Coverage) -> dict[str, Any]:
     if anything is."""
     uncosted = [{"name": name, "operator": operator} for name, operator in value.uncosted]
     found: dict[str, Any] = {"costed": value.costed, "total": value.total, "uncosted": uncosted}
-    by_rule = [{"of": what, "times": plain_value(times)} for what, times in value.by_rule]
+    by_rule = [{"of": what, "times": plain_value(times, what)} for what, times in value.by_rule]
     return found | ({"by_rule": by_rule} if by_rule else {})
 
 

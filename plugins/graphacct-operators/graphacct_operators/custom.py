@@ -30,8 +30,8 @@ def _gradients(
     saves=(Saved("xs", "its gradients are stated as those of its operands", if_attribute="differentiable"),),
 )
 def custom(*, of: str, matmul_flops: Any = 0, vector_flops: Any = 0, transcendentals: Any = 0) -> Work:
-    """No arithmetic but what its author states for one call: `@graphacct_torch.cost` writes the figures of a user's function or operator
-    (`of`) into its node.
+    """No arithmetic but what its author states for one call: `@graphacct_torch.cost` writes the figures of a user's
+    function or operator (`of`) into its node.
 
     Backward: what its author states; the operands are kept for it.
     """

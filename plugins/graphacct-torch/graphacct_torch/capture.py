@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,12 +21,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from graphacct import brief
+from graphacct_torch.autograd import DETACH, SavedRecord, Saving, gradient_node, nodes_so_far
 from graphacct_torch.calls import (
     ACTIVATION,
     BACKWARD,
     BUFFER,
     CONSTANT,
     FORWARD,
+    GRADIENT,
     INPUT,
     PARAMETER,
     RECOMPUTE,
@@ -44,11 +46,19 @@ from graphacct_torch.surroundings import surroundings
 from graphacct_torch.tensors_in import tensors_in
 from graphacct_torch.values import Values
 
+LOSS = "loss"
+"""The scope of what is computed after the module, for a training step."""
 DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
 WHICH_DEVICE = torch.ops.prim.device.default
 RESHAPING = frozenset(
     getattr(packet, overload)
-    for packet in (getattr(torch.ops.aten, name) for name in "as_strided_ squeeze_ t_ transpose_ unsqueeze_".split())
+    for packet in (
+        torch.ops.aten.as_strided_,
+        torch.ops.aten.squeeze_,
+        torch.ops.aten.t_,
+        torch.ops.aten.transpose_,
+        torch.ops.aten.unsqueeze_,
+    )
     for overload in packet.overloads()
 )
 """Operators that make a tensor a view of itself: afterwards the same object has another shape or other strides."""
@@ -66,6 +76,9 @@ class Captured:
         outputs: The tensors that it returned, in order.
         tensors: The parameters and buffers by their paths, all names of a tied one included.
         frozen: The parameters that the module does not train, by path.
+        starts: The tensors that the backward pass starts from.
+        saved: What the forward pass saved for it, if that was asked for.
+        gradients: The parameters' gradients at the end, by path.
         graded: The numbers of the outputs that need a gradient.
         wholes: The functions whose calls are one operator together, because the user states their cost.
     """
@@ -74,21 +87,48 @@ class Captured:
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
     tensors: Mapping[str, TensorRecord]
-    wholes: tuple[WholeRecord, ...] = ()
     frozen: frozenset[str] = frozenset()
+    starts: tuple[TensorRecord, ...] = ()
+    saved: tuple[SavedRecord, ...] = ()
+    gradients: Mapping[str, TensorRecord] = attrs.field(factory=dict)
+    wholes: tuple[WholeRecord, ...] = ()
     graded: frozenset[int] = frozenset()
 
 
-def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, lines: bool = False) -> Captured:
+def capture(
+    fake: Faked,
+    loss: Callable[[Any], torch.Tensor | Sequence[torch.Tensor]] | None = None,
+    lines: bool = False,
+    *,
+    backward: bool = True,
+    saving: bool = False,
+    accumulated: bool = False,
+) -> Captured:
     """Returns what a module does in a forward pass; with a `loss` of its outputs, in a training step.
+
+    Args:
+        fake: The module and its inputs.
+        loss: Returns the tensor that the backward pass starts from, or several.
+        lines: Whether calls say which line of the user's code made them.
+        backward: Whether there is a backward pass after the loss.
+        saving: Whether to record what the forward pass saves for it.
+        accumulated: Whether the parameters have gradients from an earlier step.
 
     Raises CaptureError, which names the module that was running and the line, if it does not run.
     """
-    recorder = Recorder(fake, lines)
+    starts: tuple[TensorRecord, ...] = ()
+    with fake.mode:
+        if accumulated:
+            for parameter in fake.module.parameters():
+                parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+        recorder = Recorder(fake, lines)
+    keeping = Saving(recorder)
     with contextlib.ExitStack() as stack:
         stack.enter_context(fake.mode)
         stack.enter_context(surroundings())
         stack.enter_context(recorder.watching())
+        if saving:
+            stack.enter_context(keeping)
         stack.enter_context(recorder)
         token = RECORDING.set(recorder)
         try:
@@ -102,25 +142,34 @@ def capture(fake: Faked, loss: Callable[[Any], torch.Tensor] | None = None, line
             graded = frozenset(recorder.record(leaf).index for leaf in results if leaf.requires_grad)
             del results
             if loss is not None:
-                value = loss(returned)
+                with recorder.inside(LOSS):
+                    value = loss(returned)
                 del returned
-                recorder.training = True
-                value.backward()
+                value = [value] if isinstance(value, torch.Tensor) else list(value)
+                starts = tuple(recorder.record(start) for start in value)
+                if backward and value:
+                    recorder.training = True
+                    torch.autograd.backward(value, [torch.ones_like(start) for start in value])
         except CaptureError:
             raise
         except (Exception, SystemExit) as error:
             raise reason(recorder.where, error) from error
         finally:
             RECORDING.reset(token)
-    named = fake.module.named_parameters(remove_duplicate=False)
+    recorder.ended = True
+    named = list(fake.module.named_parameters(remove_duplicate=False))
+    gradients = {name: recorder.record(p.grad) for name, p in named if p.grad is not None}
     frozen = frozenset(name for name, parameter in named if not parameter.requires_grad)
     return Captured(
         tuple(recorder.calls),
         recorder.inputs,
         outputs,
         recorder.tensors,
-        tuple(recorder.wholes),
         frozen,
+        starts,
+        tuple(keeping.saved),
+        gradients,
+        tuple(recorder.wholes),
         graded,
     )
 
@@ -133,6 +182,7 @@ class Recorder(TorchDispatchMode):
         inputs: The inputs.
         tensors: The parameters and buffers by their paths.
         training: Whether the backward pass has begun.
+        ended: Whether all has run: what dies from now on was alive at the end.
     """
 
     def __init__(self, fake: Faked, lines: bool) -> None:
@@ -140,6 +190,7 @@ class Recorder(TorchDispatchMode):
         self.calls: list[CallRecord] = []
         self.wholes: list[WholeRecord] = []
         self.training = False
+        self.ended = False
         self._lines = lines
         self._fake = fake
         self._values = Values(fake.real)
@@ -155,6 +206,9 @@ class Recorder(TorchDispatchMode):
         named = [(name, p, PARAMETER) for name, p in fake.module.named_parameters(remove_duplicate=False)]
         named += [(name, b, BUFFER) for name, b in fake.module.named_buffers(remove_duplicate=False)]
         self.tensors = {name: self.record(tensor, kind, name) for name, tensor, kind in named}
+        for name, parameter in fake.module.named_parameters():
+            if parameter.grad is not None:
+                self.record(parameter.grad, GRADIENT, name)
         given = [(f"input_{i}" if len(fake.args) > 1 else "input", arg) for i, arg in enumerate(fake.args)]
         self.inputs = tuple(
             self.record(leaf, INPUT, name if index == 0 else f"{name}_{index}")
@@ -166,6 +220,15 @@ class Recorder(TorchDispatchMode):
     def where(self) -> str:
         """The path of the module that is running; the class of the whole one if it is that."""
         return self._running[-1][0] or type(self._module).__name__
+
+    @contextlib.contextmanager
+    def inside(self, scope: str) -> Iterator[None]:
+        """Records calls under a scope that is no module's."""
+        self._running.append((scope, next(self._visits)))
+        try:
+            yield
+        finally:
+            self._running.pop()
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -231,7 +294,8 @@ class Recorder(TorchDispatchMode):
         found = StorageRecord(next(self._met), storage.nbytes(), kind, len(self.calls) if kind == ACTIVATION else -1)
 
         def died(_reference: object) -> None:
-            found.died = len(self.calls) - 1
+            if not self.ended:
+                found.died = len(self.calls) - 1
             if self._storages[key][0] is found:
                 del self._storages[key]  # torch may give its address to another
 
@@ -265,6 +329,7 @@ class Recorder(TorchDispatchMode):
         if any(tensor.is_meta for tensor in operands if type(tensor) is not FakeTensor):  # a closure's, without data
             args, given = tree_map_only(torch.Tensor, self._fake.stand_in, (args, given))
             return self.__torch_dispatch__(func, types, args, given)
+        self._operands, self._met_now = [], []  # which keeps no tensor alive
         graded = frozenset([one.index for tensor, one in zip(operands, met, strict=True) if tensor.requires_grad])
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
@@ -275,9 +340,16 @@ class Recorder(TorchDispatchMode):
         else:
             made = tuple(self.record(leaf, ACTIVATION) for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor))
         grads = torch.is_grad_enabled()
-        run = FORWARD if not self.training else RECOMPUTE if grads else BACKWARD
+        gradient_of, run = -1, FORWARD
+        if self.training:
+            if func is DETACH:  # autograd's own; a view, which nothing has to run for
+                return out
+            gradient_of = gradient_node()
+            again = grads and torch._C._current_autograd_node() is not None
+            run = RECOMPUTE if again else BACKWARD
         scope, visit = self._running[-1]
         line = user_line() if self._lines else ""
-        called = (len(self.calls), func, shown, named, made, scope, visit, run, line)
+        position, nodes = len(self.calls), nodes_so_far()
+        called = (position, func, shown, named, made, scope, visit, run, line, nodes, gradient_of)
         self.calls.append(CallRecord(*called, graded=graded, grads=grads, operands=tuple(met)))
         return out

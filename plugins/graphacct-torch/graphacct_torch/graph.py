@@ -26,7 +26,14 @@ def graph_of(name: str, captured: Captured, operators: Mapping[str, Operator]) -
 
     Raises CaptureError, which names the aten operator, the module and the line, for a call that nothing maps.
     """
-    return _Maker(name, captured, operators).graph()
+    return traced(name, captured, operators)[0]
+
+
+def traced(name: str, captured: Captured, operators: Mapping[str, Operator]) -> tuple[Graph, dict[int, str]]:
+    """Returns the graph of the forward calls of a capture, and by its position the node that each call became, if it
+    became one."""
+    maker = _Maker(name, captured, operators)
+    return maker.graph(), maker.nodes
 
 
 class _Maker:
@@ -61,7 +68,8 @@ class _Maker:
             self._add(call)
         self._stops.at_end()
         self._unread()
-        outputs = [self._operand(tensor, "") for tensor in self._captured.outputs]
+        losses = [tensor for tensor in self._captured.starts if tensor not in self._captured.outputs]
+        outputs = [self._operand(tensor, "") for tensor in (*losses, *self._captured.outputs)]
         return self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
 
     def _works_alone(self, call: CallRecord) -> bool:
