@@ -126,8 +126,9 @@ def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
 def _forward_again(operator: Operator, record: NodeCost) -> Iterator[ExplainedPart]:
     """Yields the parts of a node that the backward pass runs again."""
     cost = exact_cost(operator, record)
+    times = record.times * (1 if record.node.rerun is None else record.node.rerun.times)
     for of in (MATMUL, VECTOR):
-        yield _part(RECOMPUTE, of, "the forward pass, run again", (of, ""), getattr(cost, of), record.times)
+        yield _part(RECOMPUTE, of, "the forward pass, run again", (of, ""), getattr(cost, of), times)
 
 
 def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Iterator[ExplainedPart]:

@@ -69,7 +69,8 @@ def train(
             costs.append(attrs.evolve(item, cost=None, owned=()))
             continue
         if name in plan.recompute:
-            recompute = recompute + item.cost * item.times
+            again = 1 if item.node.rerun is None else item.node.rerun.times
+            recompute = recompute + item.cost * item.times * again
         costs.append(
             item.with_analysis(
                 STEP,

@@ -34,6 +34,7 @@ from graphacct_torch.calls import (
     TensorRecord,
 )
 from graphacct_torch.errors import CaptureError, first_line, lines_of, user_line
+from graphacct_torch.checkpoint import following
 from graphacct_torch.fakes import Faked
 from graphacct_torch.kernels import KERNELS
 from graphacct_torch.values import Values
@@ -99,6 +100,7 @@ def capture(
     with contextlib.ExitStack() as stack:
         stack.enter_context(fake.mode)
         stack.enter_context(_eager())
+        stack.enter_context(following(recorder))
         stack.enter_context(recorder.watching())
         if saving:
             stack.enter_context(keeping)
@@ -156,6 +158,7 @@ class Recorder(TorchDispatchMode):
         inputs: The inputs.
         tensors: The parameters and buffers by their paths.
         training: Whether the backward pass has begun.
+        region: The call of torch.utils.checkpoint under which the module runs, 0 for none.
         ended: Whether all has run: what dies from now on was alive at the end.
     """
 
@@ -163,6 +166,7 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.calls: list[CallRecord] = []
         self.training = False
+        self.region = 0
         self.ended = False
         self._lines = lines
         self._values = Values(fake.real)
@@ -271,7 +275,7 @@ class Recorder(TorchDispatchMode):
         scope, visit = self._running[-1]
         line = user_line() if self._lines else ""
         call = CallRecord(
-            len(self.calls), func, shown, named, made, scope, visit, run, line, nodes_so_far(), gradient_of
+            len(self.calls), func, shown, named, made, scope, visit, run, line, nodes_so_far(), gradient_of, self.region
         )
         self.calls.append(call)
         return out
