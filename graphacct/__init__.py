@@ -19,7 +19,7 @@ NAMES = {
     "devices.device": "Device",
     "dims": "Dim ceil_div check_dim differ dim_text exact_div floor_div maximum minimum prod same some_below",
     "display": "Output",
-    "errors": "ConfigError GraphError GraphacctError OperatorError ReadError ShapeError brief suggest",
+    "errors": "ConfigError DeclinedError GraphError GraphacctError OperatorError ReadError ShapeError brief suggest",
     "execution.kernels": "Tensor",
     "execution.profiles": "KernelNames Profile",
     "execution.recorder": "Expansion Recorder",

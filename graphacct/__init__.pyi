@@ -35,6 +35,7 @@ from graphacct.dims import same as same
 from graphacct.dims import some_below as some_below
 from graphacct.display import Output as Output
 from graphacct.errors import ConfigError as ConfigError
+from graphacct.errors import DeclinedError as DeclinedError
 from graphacct.errors import GraphacctError as GraphacctError
 from graphacct.errors import GraphError as GraphError
 from graphacct.errors import OperatorError as OperatorError

@@ -41,6 +41,23 @@ class ReadError(GraphacctError):
     """A file that cannot be read as what it was taken for."""
 
 
+class DeclinedError(ReadError):
+    """A model that a reader accepted and does not know after all: the readers after it are asked.
+
+    Attributes:
+        alone: What its message adds if no reader after it has anything to say of the model.
+        beside: What it adds to the message of a reader before it: the whole message, unless given.
+    """
+
+    def __init__(self, message: str, alone: str = "", beside: str | None = None) -> None:
+        super().__init__(message)
+        self.alone, self.beside = alone, message if beside is None else beside
+
+    def at(self, where: str) -> DeclinedError:
+        """Returns it with the place in front."""
+        return DeclinedError(f"{where}: {self}", self.alone, self.beside)
+
+
 class WriteError(GraphacctError):
     """An output that cannot be written."""
 

@@ -26,7 +26,9 @@ class ModelKeywords(TypedDict, total=False):
     The fields of `graphacct.Workload` (batch to kv_dtype), then `set` (configuration keys to override), `dtype` (of the
     computation, and of the parameters unless `weights` says otherwise; the architecture's own unless given), `weights`
     (how parameters are stored: a format or a WeightPlan), `lora` (low-rank adapters, each `RANK:GLOB`) and
-    `lora_dropout` (the dropout in front of them, in training).
+    `lora_dropout` (the dropout in front of them, in training). `inputs` and `dynamic` are of a model that runs on
+    inputs, such as a module of torch: its inputs, as `(args, kwargs)` or as texts by name (`{"input_ids":
+    "2x16:int64"}`), and the sizes of them that are symbols, by name (`{"batch": 0}`: the first dimension).
     """
 
     batch: Dim | None
@@ -47,6 +49,8 @@ class ModelKeywords(TypedDict, total=False):
     lora: Sequence[str]
     lora_dropout: float
     transforms: Sequence[Any]
+    inputs: Any
+    dynamic: Mapping[str, Any] | None
 
 
 class TrainingKeywords(TypedDict, total=False):

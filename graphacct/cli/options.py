@@ -18,6 +18,8 @@ from graphacct.sizes import LONGEST, parse_size
 Function = TypeVar("Function", bound=Callable[..., Any])
 SHORT = r"-?[0-9]+(\.[0-9]+)?([kKmM]|[eE]\+?[0-9]{1,2})?"
 """What --set reads as a size if it is a whole number; 1e100 stays a float, which no size is."""
+PAIRS = {"set": "--set", "inputs": "--input", "dynamic": "--dynamic"}
+"""Options that give several values by name, with how they are typed."""
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
@@ -121,6 +123,19 @@ def _number(text: str) -> int | float | str:
         return text
 
 
+class Named(click.ParamType):  # type: ignore[type-arg]
+    """NAME=TEXT, for the code that knows what the text means."""
+
+    def __init__(self, name: str, example: str) -> None:
+        self.name, self._example = name, example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name, equals, text = (part.strip() for part in value.partition("="))
+        if not (name and equals and text):
+            self.fail(f"{brief(value)} is not of the form {self.name}, as {self._example}", param, ctx)
+        return name, text
+
+
 SIZE = Integer()
 PLUGINS = (
     click.option("--plugin", multiple=True, metavar="FILE", help="Load a plugin from a Python file. Repeatable."),
@@ -186,6 +201,21 @@ MODEL = (
         metavar="NAME[:OPTIONS]",
         help="A rewrite of the graph, as option=value,option=value. Repeatable, in order.",
     ),
+    click.option(
+        "--input",
+        "inputs",
+        type=Named("NAME=SHAPE:DTYPE", "input_ids=2x16:int64"),
+        multiple=True,
+        metavar="NAME=SHAPE:DTYPE",
+        help="Of a module: an input. Repeatable.  [default: what its factory gives]",
+    ),
+    click.option(
+        "--dynamic",
+        type=Named("SYMBOL=DIM", "batch=0"),
+        multiple=True,
+        metavar="SYMBOL=DIM",
+        help="Of a module: a dimension of its inputs that may be any size. Repeatable.",
+    ),
     click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
     *PLUGINS,
 )
@@ -245,13 +275,19 @@ def format_option(*formats: str) -> Callable[[Function], Function]:
 
 def arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the shared options as keyword arguments of `graphacct.build` or `graphacct.account`."""
-    given = {name: value for name, value in options.items() if name not in ("plugin", "block", "set")}
-    settings: Sequence[tuple[str, Any]] = options["set"]
-    keys = [key for key, _ in settings]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
+    given = {name: value for name, value in options.items() if name not in ("plugin", "block", *PAIRS)}
+    pairs = {name: _mapping(flag, options[name]) for name, flag in PAIRS.items()}
+    of_modules = {name: pairs[name] or None for name in ("inputs", "dynamic")}
+    return {**given, **of_modules, "set": pairs["set"], "plugins": plugins(options)}
+
+
+def _mapping(flag: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns what a repeated option gives by name."""
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise click.UsageError(f"--set {twice} is given twice", click.get_current_context(silent=True))
-    return {**given, "set": dict(settings), "plugins": plugins(options)}
+        raise click.UsageError(f"{flag} {twice} is given twice", click.get_current_context(silent=True))
+    return dict(pairs)
 
 
 def plugins(options: Mapping[str, Any]) -> Any:

@@ -29,6 +29,7 @@ from graphacct.keywords import check_no_training, separated
 from graphacct.models.build import build
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import own_phase, untrainable
+from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.options import Training, resolved
 from graphacct.training.recompute import NO_RECOMPUTE, recompute_plan
@@ -199,7 +200,7 @@ def total(model: object, *, phase: str | None = None, unknown: str, plugins: Plu
 class _Run:
     """A model's graph, its weights on one rank and its activations: what every figure of Memory is read from."""
 
-    found: Graph | ModelChoice
+    found: Graph | ModelChoice | ReadChoice
     graph: Graph
     phase: str
     how: Training
@@ -243,10 +244,10 @@ def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, optio
 
 
 def _graph(
-    found: Graph | ModelChoice, phase: str | None, plugins: Plugins, options: Mapping[str, Any]
+    found: Graph | ModelChoice | ReadChoice, phase: str | None, plugins: Plugins, options: Mapping[str, Any]
 ) -> tuple[Graph, str]:
     """Returns the model's graph and its phase, a training step by default; a finished graph is taken as it is."""
-    if isinstance(found, ModelChoice):
+    if not isinstance(found, Graph):
         phase = phase or TRAIN
         return build(found, plugins=plugins, phase=phase, **options), phase
     if phase is None:
@@ -256,13 +257,13 @@ def _graph(
 
 
 def _per_token(
-    annotated: AnnotatedGraph, found: Graph | ModelChoice, plugins: Plugins, options: Mapping[str, Any]
+    annotated: AnnotatedGraph, found: Graph | ModelChoice | ReadChoice, plugins: Plugins, options: Mapping[str, Any]
 ) -> Dim | None:
     """Returns what one more token of one sequence adds to the cache; in a phase without a cache, what it would add in a
     prefill of one token."""
     if annotated.graph.workload.get("phase") in CACHING:
         return token_bytes(annotated, plugins.operators)
-    if isinstance(found, Graph) or PREFILL not in found.architecture.phases:
+    if not isinstance(found, ModelChoice) or PREFILL not in found.architecture.phases:
         return None
     sizes = {name: options[name] for name in ("set", "dtype") if name in options}
     try:

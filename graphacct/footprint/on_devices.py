@@ -20,6 +20,7 @@ from graphacct.footprint.ways_out import ways_out
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
+from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import DECODE, GENERATE
 
 SEQUENCE, PROMPT, CACHED = "seq_len", "prompt_len", "cache_len"
@@ -54,12 +55,12 @@ def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins
 def _largest(
     option: str,
     asked: Memory,
-    found: Graph | ModelChoice,
+    found: Graph | ModelChoice | ReadChoice,
     needed: Callable[[Mapping[str, Any]], int],
     budgets: Iterable[int],
 ) -> Mapping[int, LargestSize] | None:
     """Returns the largest batch, sequence or prompt for each budget; None if the model has no such size to choose."""
-    if isinstance(found, Graph) or option not in ("batch", PROMPT, *found.architecture.sizes):
+    if not isinstance(found, ModelChoice) or option not in ("batch", PROMPT, *found.architecture.sizes):
         return None
     decoding = option == SEQUENCE and asked.phase == DECODE
     size = asked.workload.get(option)

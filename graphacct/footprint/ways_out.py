@@ -9,6 +9,7 @@ from graphacct.footprint.memory import Memory
 from graphacct.graph.graph import Graph
 from graphacct.keywords import DEFAULTS
 from graphacct.models.find import ModelChoice
+from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import CACHING, GENERATE, PREFILL, TRAIN
 
 RANKS = 8
@@ -23,7 +24,9 @@ CACHE = "fp8"
 """The narrow dtype of a cache."""
 
 
-def ways_out(found: Graph | ModelChoice, asked: Memory, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def ways_out(
+    found: Graph | ModelChoice | ReadChoice, asked: Memory, options: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """Yields options that differ from those asked for, single ones first, then those that go well together.
 
     They may be ones that the model does not have. Sizes are not among them: the largest that fit are found for each
@@ -36,9 +39,11 @@ def ways_out(found: Graph | ModelChoice, asked: Memory, options: Mapping[str, An
         yield from _together(ways)
 
 
-def _built(found: Graph | ModelChoice, asked: Memory, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _built(
+    found: Graph | ModelChoice | ReadChoice, asked: Memory, options: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """Yields other ways to build the model; a finished graph is built."""
-    if isinstance(found, Graph):
+    if not isinstance(found, ModelChoice):
         return
     if asked.workload.get("dtype") in ("float32", "float64"):
         yield {"dtype": "bf16"}

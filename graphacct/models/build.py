@@ -13,8 +13,9 @@ from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import fixed, in_phase
+from graphacct.models.read_choice import ReadChoice, takes_no_inputs
 from graphacct.models.workload import Workload
-from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL, TRAIN
+from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL
 from graphacct.tensors import computed_dtype
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def build(
         plugins: The plugins in use.
         workload: The fields of `graphacct.Workload`, by name (batch, seq_len, encoder_seq_len, image_size, attention,
             phase, cache_len, loss, logits, kv_dtype). None means not given. The image size may be one number for both
-            sides.
+            sides. A model that is read when they are known may have `inputs` and `dynamic` sizes.
 
     Raises UnknownNameError for an unknown model, ConfigError for a key or size that does not fit, ReadError for a
     file that cannot be read.
@@ -153,7 +154,11 @@ def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) 
 
 
 def _graph(
-    found: Graph | ModelChoice, workload: Mapping[str, Any], overrides: Mapping[str, Any], dtype: str, plugins: Plugins
+    found: Graph | ModelChoice | ReadChoice,
+    workload: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    dtype: str,
+    plugins: Plugins,
 ) -> Graph:
     """Returns the graph of a model that was found, without adapters.
 
@@ -161,12 +166,18 @@ def _graph(
     `train` instead of `forward`.
     """
     if isinstance(found, Graph):
-        trained = workload.get("phase") == TRAIN and found.origin is not None
-        sizes = [name for name in workload if name != "phase" and not (name == "loss" and trained)]
+        sizes = [name for name in workload if name != "phase"]
         given = [*sizes, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]
-        if given:
+        if given and given != ["loss"]:
             raise fixed(found, given)
         return in_phase(found, workload.get("phase"), workload.get("loss"))
+    if isinstance(found, ReadChoice):
+        others = {"set": overrides, "dtype": dtype and _computed(dtype, plugins)}
+        graph = found.graph({**workload, **{name: value for name, value in others.items() if value}})
+        return in_phase(graph, workload.get("phase"), workload.get("loss"))
+    wrong = takes_no_inputs(found.name, workload)
+    if wrong is not None:
+        raise wrong
     try:
         left = {key: value for key, value in overrides.items() if key not in found.applied}
         config = found.architecture.configure(found.config, left)

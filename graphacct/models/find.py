@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import GraphacctError, PluginError, ReadError, brief, failure
+from graphacct.errors import DeclinedError, PluginError, ReadError, brief
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
 from graphacct.models.architecture import Architecture
+from graphacct.models.asking import asked, read_by, shown, takes, who
+from graphacct.models.read_choice import ReadChoice
 
 if TYPE_CHECKING:
     from graphacct.models.reader import Reader
     from graphacct.models.weight_plan import WeightPlan
 
-Result = TypeVar("Result")
 NO_OVERRIDES: Mapping[str, Any] = {}
 
 
@@ -53,16 +54,18 @@ class ModelChoice:
         return f"<ModelChoice {self.name}>"
 
 
-def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Graph | ModelChoice:
-    """Returns a finished graph, or the ModelChoice to build one from. `model` is a name (a preset's, or its
+def find_model(
+    model: object, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES
+) -> Graph | ModelChoice | ReadChoice:
+    """Returns a finished graph, or the choice to build or read one from. `model` is a name (a preset's, or its
     repository's on the Hugging Face Hub), a path, `FILE.py:function` or `package.module:function`, an object that a
-    reader knows, or a Graph or ModelChoice, which are returned unchanged. `overrides` are configuration keys that
+    reader knows, or a Graph or a choice, which are returned unchanged. `overrides` are configuration keys that
     replace those of a file before it is read (`model_type` among them).
 
     Raises UnknownNameError for an unknown name, ReadError for a file, a function or an object that yields no graph,
     GraphError for a Graph that is not consistent, PluginError for a reader that fails.
     """
-    if isinstance(model, ModelChoice):
+    if isinstance(model, (ModelChoice, ReadChoice)):
         return model
     if isinstance(model, Graph):
         from graphacct.graph.validate import validate
@@ -97,7 +100,7 @@ def find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any] = N
         made = called(module, function, plugins, unknown)
         if isinstance(made, Graph):
             return made
-        if not any(_asked(reader, made, plugins, _takes(made)) for reader in plugins.readers.values()):
+        if not any(asked(reader, made, plugins, takes(made)) for reader in plugins.readers.values()):
             takers = ", ".join(plugins.readers)
             raise ReadError(f"{name} returned {type(made).__name__}, not a Graph, nor what a reader takes ({takers})")
         return _read(made, plugins, overrides)
@@ -127,27 +130,24 @@ def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:
     return table
 
 
-def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph | ModelChoice:
-    """Returns the result of the first reader that accepts an existing path, or an object."""
+def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph | ModelChoice | ReadChoice:
+    """Returns the result of the first reader that accepts an existing path, or an object. One that declines it leaves
+    it to those after it, and its error is that of the model if they decline it too."""
+    declined: list[DeclinedError] = []
     for reader in plugins.readers.values():
-        if not _asked(reader, model, plugins, _takes(model)):
+        if not asked(reader, model, plugins, takes(model)):
             continue
-        if reader.find is not None:
-            found: object = _asked(reader, model, plugins, lambda reader: _found(reader, model, plugins, overrides))
-            if isinstance(found, ModelChoice):
-                return found
-            if isinstance(found, tuple) and len(found) == 3 and isinstance(found[1], Architecture):
-                return ModelChoice(*found, model if isinstance(model, str) else "")
-            wanted = "not a model's name, its architecture and its configuration"
-        else:
-            found = _asked(reader, model, plugins, lambda reader: reader.read(model, plugins.operators))
-            if isinstance(found, Graph):
-                return found
-            wanted = "which is no Graph"
-        raise PluginError(f"{_who(reader, model, plugins)} returned {brief(found)}, {wanted}")
+        try:
+            return _answer(reader, model, plugins, overrides)
+        except DeclinedError as error:
+            declined.append(error)
+    if declined:
+        first, *others = declined
+        more = [other.beside for other in others if other.beside] or [first.alone]
+        raise ReadError("; ".join(filter(None, [str(first), *more]))) from first
     if not isinstance(model, str):
         raise ReadError(
-            f"no reader knows {_shown(model)}: a model is a name, a path, module:function, a graphacct.Graph, or an "
+            f"no reader knows {shown(model)}: a model is a name, a path, module:function, a graphacct.Graph, or an "
             f"object that one of the readers takes: {', '.join(plugins.readers)}"
         )
     if os.path.isdir(os.path.join(model, "snapshots")):
@@ -157,35 +157,26 @@ def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph |
     raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")
 
 
-def _takes(model: Any) -> Callable[[Reader], bool]:
-    """Returns the question whether a reader accepts a model."""
-    return lambda reader: bool(reader.accepts(model))
+def _answer(
+    reader: Reader, model: Any, plugins: Plugins, overrides: Mapping[str, Any]
+) -> Graph | ModelChoice | ReadChoice:
+    """Returns what a reader makes of a model that it accepts."""
+    if reader.find is not None:
+        found: object = asked(reader, model, plugins, lambda reader: _found(reader, model, plugins, overrides))
+        if isinstance(found, ModelChoice):
+            return found
+        if isinstance(found, tuple) and len(found) == 3 and isinstance(found[1], Architecture):
+            return ModelChoice(*found, model if isinstance(model, str) else "")
+        raise PluginError(
+            f"{who(reader, model, plugins)} returned {brief(found)}, not a model's name, its architecture and its "
+            "configuration"
+        )
+    if reader.takes:
+        return ReadChoice(asked(reader, model, plugins, lambda reader: reader.named(model)), model, reader, plugins)
+    return read_by(reader, model, plugins, {})
 
 
 def _found(reader: Reader, model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> object:
     """Returns what a reader of models finds."""
     assert reader.find is not None
     return reader.find(model, plugins, overrides) if reader.takes_overrides else reader.find(model, plugins)
-
-
-def _asked(reader: Reader, model: Any, plugins: Plugins, ask: Callable[[Any], Result]) -> Result:
-    """Returns a reader's answer. Raises PluginError, which names the reader, if it fails."""
-    try:
-        return ask(reader)
-    except GraphacctError:
-        raise
-    except OSError as error:
-        what = model if isinstance(model, str) else _shown(model)
-        raise ReadError(f"{what}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:
-        raise PluginError(failure(_who(reader, model, plugins), error)) from error
-
-
-def _who(reader: Reader, model: Any, plugins: Plugins) -> str:
-    return f"reader {reader.name!r} of plugin {plugins.origin('readers', reader.name)} on {_shown(model)}"
-
-
-def _shown(model: Any) -> str:
-    """Returns the name of a path or an object in messages; an object's repr may not fit on one line."""
-    kind = type(model)
-    return repr(model) if kind is str else f"an object of {kind.__module__}.{kind.__qualname__}"

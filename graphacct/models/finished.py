@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph.graph import Graph
+from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import FORWARD, PHASES, TRAIN
 from graphacct.tensors import is_loss
 
@@ -48,11 +49,13 @@ def in_phase(graph: Graph, phase: str | None, loss: str | None = None) -> Graph:
             f"{graph.name!r} is a finished graph of the phase {own!r}, which has no phase {phase!r}: it has {has}; "
             "build it anew for another, if it is a model's"
         )
+    if loss is not None:
+        if phase != TRAIN or graph.origin is None:
+            raise fixed(graph, ["loss"])
+        lost: Graph = graph.origin.with_loss(loss)
+        return attrs.evolve(lost, workload={**lost.workload, "phase": TRAIN, "loss": loss})
     if (phase or own) != TRAIN or (own == TRAIN and "loss" in graph.workload):
         return graph
-    if loss is not None and graph.origin is not None:
-        lost = graph.origin.with_loss(loss)
-        return attrs.evolve(lost, workload={**lost.workload, "phase": TRAIN, "loss": loss})
     specs = [value.spec for value in graph.outputs]
     start = FIRST_OUTPUT if specs and is_loss(specs[0]) else SUM_OF_OUTPUTS
     return attrs.evolve(graph, workload={**graph.workload, "phase": TRAIN, "loss": start})
@@ -63,8 +66,10 @@ def phases_of(own: str) -> tuple[str, ...]:
     return (FORWARD, TRAIN) if own == FORWARD else (own,)
 
 
-def untrainable(found: Graph | ModelChoice) -> str:
+def untrainable(found: Graph | ModelChoice | ReadChoice) -> str:
     """Returns the name of a model that has no phase `train`, or nothing for one that has."""
+    if isinstance(found, ReadChoice):
+        return ""
     phases = phases_of(own_phase(found)) if isinstance(found, Graph) else found.architecture.phases
     return "" if TRAIN in phases else found.name
 

@@ -19,6 +19,7 @@ from graphacct.hooks.manager import Plugins
 from graphacct.models.build import build
 from graphacct.models.find import ModelChoice
 from graphacct.models.finished import in_phase
+from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import DECODE, GENERATE, GENERATION_SIZES, PREFILL
 
 INSTEAD = ("seq_len", "cache_len")
@@ -121,12 +122,13 @@ class Generation:
         return found
 
 
-def generation(found: Graph | ModelChoice, options: Mapping[str, Any], plugins: Plugins) -> Generation:
+def generation(found: Graph | ModelChoice | ReadChoice, options: Mapping[str, Any], plugins: Plugins) -> Generation:
     """Returns the generation that a call asks for. Raises ConfigError for a size that is not there, is no number or is
     that of a single step, and for a model that cannot decode."""
     if isinstance(found, Graph):
         in_phase(found, GENERATE)
-    assert isinstance(found, ModelChoice)
+    if not isinstance(found, ModelChoice):
+        raise ConfigError(f"{found.name!r} has no phase {GENERATE!r}: it runs once, on the inputs that it is given")
     phases = found.architecture.phases
     if PREFILL not in phases or DECODE not in phases:
         raise ConfigError(f"{found.name!r} has no phase {GENERATE!r}: it has {', '.join(phases)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,7 +10,7 @@ import attrs
 
 from graphacct.errors import ConfigError
 from graphacct.graph.graph import Graph
-from graphacct.operators.operator import Operator
+from graphacct.keywords import ModelKeywords
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -23,23 +23,32 @@ class Reader:
         accepts: Returns whether the reader can read a model: an existing path (a str), whose beginning it may read, or
             any object. It recognises a library's objects without importing the library.
         read: Returns the graph, from the path or object and the registered operators by name. Raises ReadError, which
-            names the file and the fault. None for a format that describes a model rather than a graph.
+            names the file and the fault; DeclinedError leaves the model to the readers after it. None for a format that
+            describes a model rather than a graph.
         find: For such a format, returns the model's name, architecture and configuration, which like a preset's can be
             built for any workload; or a ModelChoice, which also accounts for the file's keys.
         building: Returns the context in which a `module:function` runs that may make an object for this reader, such as
             one in which weights take no memory.
         takes_overrides: Whether `find` takes a third argument: the configuration keys that the user overrides.
+        takes: Keywords of the verbs that `read` takes too, each if it is given: `inputs`, `dynamic`, `dtype`, `batch` …
+            (see `graphacct.keywords.ModelKeywords`). Such a model is read when they are known. A `phase` that it takes
+            is given unless it is `forward`.
+        named: What messages call a model that is read later. It may decline the model too.
+        instead: What to give in place of an option that `read` does not take, for messages.
         replaces: Whether it replaces another plugin's reader of the same name.
     """
 
     name: str
     doc: str
     accepts: Callable[[Any], bool]
-    read: Callable[[Any, Mapping[str, Operator]], Graph] | None = None
+    read: Callable[..., Graph] | None = None
     find: Callable[..., Any] | None = None
     replaces: bool = False
     takes_overrides: bool = False
     building: Callable[[], AbstractContextManager[Any]] = nullcontext
+    takes: Sequence[str] = ()
+    named: Callable[[Any], str] = lambda model: type(model).__name__
+    instead: str = ""
 
     def __repr__(self) -> str:
         return f"<Reader {self.name}>"
@@ -47,3 +56,8 @@ class Reader:
     def __attrs_post_init__(self) -> None:
         if (self.read is None) == (self.find is None):
             raise ConfigError(f"reader {self.name!r} has either read= or find=: a format is of graphs or of models")
+        wrong = [name for name in self.takes if name not in ModelKeywords.__annotations__]
+        if wrong or (self.takes and self.read is None):
+            raise ConfigError(
+                f"reader {self.name!r}: takes= names keywords of build that read= takes, not {self.takes}"
+            )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphacct.dims import check_dim
-from graphacct.errors import ConfigError, GraphacctError, GraphError, ReadError, suggest
+from graphacct.errors import ConfigError, DeclinedError, GraphacctError, GraphError, ReadError, suggest
 from graphacct.files import read_json
 from graphacct.files import write as write_file
 from graphacct.graph.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
@@ -40,6 +40,8 @@ def read(path: str | os.PathLike[str], operators: Mapping[str, Operator]) -> Gra
     content = read_json(file)
     try:
         return from_dict(content, file.stem, operators, file.name)
+    except DeclinedError as error:
+        raise error.at(str(file)) from error
     except GraphacctError as error:
         raise ReadError(f"{file}: {error}") from error
 
@@ -50,9 +52,10 @@ def from_dict(content: Any, name: str, operators: Mapping[str, Operator], file: 
     if isinstance(content, Mapping) and "schema" not in content:
         from graphacct.readers.foreign import kind_of
 
-        raise ReadError(
+        raise DeclinedError(
             kind_of(content, file)
-            or "has neither a schema, as a saved graph has, nor a model_type, as a config.json has"
+            or "has neither a schema, as a saved graph has, nor a model_type, as a config.json has",
+            beside="",
         )
     graph = _object(content, "the file", GRAPH_KEYS)
     if graph.get("schema") != SCHEMA:

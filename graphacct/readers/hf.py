@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import GraphacctError, ReadError, brief
+from graphacct.errors import DeclinedError, GraphacctError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import NO_OVERRIDES, ModelChoice
 from graphacct.models.keys import FAMILY
@@ -37,6 +37,8 @@ BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
 """Files beside a config.json that say so: modelopt's, and those of older GPTQ and AWQ."""
 FOREIGN = frozenset(["peft_type", "_class_name", "_diffusers_version"])
 """Keys of adapters and of diffusers, whose files are no configuration even with a `model_type`."""
+LIBRARY = "the transformers library may have its class: pip install graphacct-torch transformers"
+"""What reads a family that graphacct does not know."""
 MOST_NAMED = 8
 """The most keys that one message names."""
 CLASS_ENDING = r"(For[A-Z]\w*|(With)?LMHeadModel|DoubleHeadsModel|Model)$"
@@ -83,7 +85,7 @@ def choose(
         try:
             return _choice(model, plugins, overrides, _called(model), defaults=True)
         except GraphacctError as error:
-            raise ReadError(f"the configuration: {error}") from error
+            raise _error("the configuration", error) from error
     file = os.path.join(model, FILE) if os.path.isdir(model) else model
     content = read_json(file, MOST_BYTES, constants=float)
     try:
@@ -91,7 +93,7 @@ def choose(
             raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
         return _choice(content, plugins, overrides, _name(file), model, defaults)
     except GraphacctError as error:
-        raise ReadError(f"{file}: {error}") from error
+        raise _error(file, error) from error
 
 
 def _choice(
@@ -128,6 +130,11 @@ def _choice(
         return found
     keys = attrs.evolve(keys, not_understood=(*keys.not_understood, *said.not_understood))
     return attrs.evolve(found, keys=keys, weights=said.plan, kv_dtype=said.kv_dtype, problem=said.problem)
+
+
+def _error(where: str, error: GraphacctError) -> ReadError:
+    """Returns an error with the file in front. One that leaves the model to other readers does so still."""
+    return error.at(where) if isinstance(error, DeclinedError) else ReadError(f"{where}: {error}")
 
 
 def _overridden(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,9 +190,10 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Ar
 
         close = closest_family(kind, known)
         meant = f"; did you mean {close!r}?" if close else ""
-        raise ReadError(
+        raise DeclinedError(
             f"no architecture reads model_type {brief(kind)}{meant}{plugins.note_of_left_out()}\n"
-            f"{_way_out(content, known, close)}"
+            f"{_way_out(content, known, close)}",
+            "" if meant else LIBRARY,
         )
     found: Architecture = known[kind].load()
     return found

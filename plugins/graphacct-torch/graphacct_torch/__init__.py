@@ -26,10 +26,14 @@ def _accepts(model: object) -> bool:
     return isinstance(first, torch.nn.Module)
 
 
-def _read(model: Any, operators: Mapping[str, Operator]) -> Graph:
+def _read(model: Any, operators: Mapping[str, Operator], **options: Any) -> Graph:
     from graphacct_torch.read import read
 
-    return read(model, operators)
+    return read(model, operators, **options)
+
+
+def _named(model: Any) -> str:
+    return type(model[0] if isinstance(model, tuple) else model).__name__
 
 
 def _building() -> AbstractContextManager[None]:
@@ -41,12 +45,37 @@ def _building() -> AbstractContextManager[None]:
     return without_weights()
 
 
+def _is_config(model: object) -> bool:
+    from graphacct_torch.config_file import accepts
+
+    return accepts(model)
+
+
+def _config_name(model: Any) -> str:
+    from graphacct_torch.config_file import named
+
+    return named(model)
+
+
+def _read_config(model: Any, operators: Mapping[str, Operator], **options: Any) -> Graph:
+    from graphacct_torch.config_file import read
+
+    return read(model, operators, **options)
+
+
 @hookimpl
 def graphacct_register_readers() -> Iterable[Reader]:
     from graphacct import Reader
 
     doc = "A torch.nn.Module, alone or with its inputs as (module, args, kwargs), from a factory or as an object."
-    return [Reader("torch", doc, _accepts, read=_read, building=_building)]
+    instead = "its inputs have their sizes: other inputs=, or another factory, give others"
+    takes = ("inputs", "dtype")
+    module = Reader("torch", doc, _accepts, _read, building=_building, takes=takes, named=_named, instead=instead)
+    doc = "A config.json whose model_type graphacct does not know: its class in the transformers library."
+    keywords = ("set", "dtype", "phase", "inputs", "batch", "seq_len", "encoder_seq_len", "image_size")
+    instead = "give batch=, seq_len= or image_size=, or keys of the file with set="
+    file = Reader("transformers", doc, _is_config, _read_config, takes=keywords, named=_config_name, instead=instead)
+    return [module, file]
 
 
 @hookimpl

@@ -2,25 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from graphacct import Graph, Operator, brief
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.step import source
+from graphacct_torch.fakes import Faked, faked
+from graphacct_torch.given import with_inputs
+from graphacct_torch.narrow import in_dtype, torch_dtype
+from graphacct_torch.step import Source
 
 FORMS = "a module, (module, args) or (module, args, kwargs)"
 
 
-def read(model: Any, operators: Mapping[str, Operator]) -> Graph:
+def read(
+    model: Any,
+    operators: Mapping[str, Operator],
+    inputs: Any = None,
+    dtype: str = "",
+) -> Graph:
     """Returns the graph of a module that is given with its inputs: `(module, args, kwargs)`.
+
+    Args:
+        model: The module, alone or with its inputs.
+        operators: The registered operators.
+        inputs: Its inputs, in place of those given with it: `(args, kwargs)`; or some of them by name, in place of
+            those: tensors, or texts (`2x16:int64`).
+        dtype: Its floating-point parameters, buffers and inputs are cast to it first; as they are unless given.
 
     Raises CaptureError for another form, for inputs that are missing, and for a module that does not run without data.
     """
     module, args, kwargs = given(model)
-    return source(type(module).__name__, module, args, kwargs, operators).graph()
+    args, kwargs = with_inputs(module, args, kwargs, inputs)
+    return read_module(type(module).__name__, module, args, kwargs, operators, dtype)
+
+
+def read_module(
+    name: str,
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    operators: Mapping[str, Operator],
+    dtype: str = "",
+) -> Graph:
+    """Returns the graph of a module with its inputs, under a name."""
+
+    @contextlib.contextmanager
+    def faking() -> Iterator[Faked]:
+        with contextlib.ExitStack() as stack:
+            given, named = args, kwargs
+            if dtype:
+                given, named = stack.enter_context(in_dtype(module, args, kwargs, torch_dtype(dtype)))
+            check_inputs(module, given, named)
+            yield stack.enter_context(faked(module, given, dict(named)))
+
+    return Source(name, faking, operators).graph()
 
 
 def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
@@ -29,6 +70,38 @@ def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
     module = parts[0]
     args = parts[1] if len(parts) > 1 else ()
     kwargs = parts[2] if len(parts) > 2 else {}
+    if isinstance(args, torch.Tensor):
+        raise CaptureError(f"{brief(type(module).__name__)} is given with a tensor: its inputs are a tuple, as (x,)")
     if len(parts) > 3 or not isinstance(args, (tuple, list)) or not isinstance(kwargs, Mapping):
         raise CaptureError(f"{brief(model)} is not {FORMS}")
     return module, tuple(args), dict(kwargs)
+
+
+def check_inputs(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Raises CaptureError, which names them, for inputs that a module's forward needs and that are not given, and for
+    one that it does not have."""
+    try:
+        signature = inspect.signature(module.forward)
+    except (TypeError, ValueError):  # it is not Python
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        bound = signature.bind_partial(*args).arguments if len(args) <= len(signature.parameters) else {}
+        missing = [
+            name
+            for name, formal in signature.parameters.items()
+            if formal.default is formal.empty
+            and formal.kind in (formal.POSITIONAL_OR_KEYWORD, formal.KEYWORD_ONLY, formal.POSITIONAL_ONLY)
+            and name not in bound
+            and name not in kwargs
+        ]
+        if missing:
+            shown = " ".join(f"--input {name}=SHAPE:DTYPE" for name in missing)
+            raise CaptureError(
+                f"module {type(module).__name__!r} is given no {', '.join(missing)}: its factory may return (module, "
+                f"args, kwargs), or add {shown}, such as 2x16:int64"
+            ) from None
+        raise CaptureError(
+            f"module {type(module).__name__!r}: {error}: it takes {', '.join(signature.parameters)}"
+        ) from None

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 import torch
-from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
 from graphacct_torch.capture import Captured, capture
 from graphacct_torch.checkpoint import again, with_reruns
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.fakes import Faked, faked
+from graphacct_torch.fakes import Faked
 from graphacct_torch.graph import traced
 from graphacct_torch.matching import forward_calls
 from graphacct_torch.recording import recording_of
@@ -85,19 +84,6 @@ class Source:
                 return capture(fake, start, saving=True, accumulated=accumulated)
             with torch.no_grad():
                 return capture(fake, summed if self.loss else None, backward=False)
-
-
-def source(
-    name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], operators: Mapping[str, Operator]
-) -> Source:
-    """Returns a module with its inputs as something that runs."""
-
-    @contextlib.contextmanager
-    def faking() -> Iterator[Faked]:
-        with faked(module, args, kwargs) as fake:
-            yield fake
-
-    return Source(name, faking, operators)
 
 
 def summed(returned: Any) -> torch.Tensor:

@@ -1,0 +1,162 @@
+"""The transformers library: the class that a configuration names, built without weights, network or code of the file.
+
+transformers is imported when a configuration is met that it alone knows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from graphacct import brief, suggest
+from graphacct_torch.build import without_weights
+from graphacct_torch.errors import CaptureError, first_line, lines_of
+
+HEADS = ("CAUSAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM", "SPEECH_SEQ_2_SEQ", "MASKED_LM")
+"""Kinds of heads in the order in which a family without a bare model is read."""
+KERNELS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal", "experts_implementation")
+"""Keys that choose kernels, which need not be there: the class's own choice counts."""
+UNCHECKED = "TRANSFORMERS_DISABLE_TORCH_CHECK"
+"""The library's own switch for its checks of values."""
+QUANTIZED = ("quantization_config", "compression_config")
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """A context in which the library fetches nothing, and takes no kernels from the hub."""
+    from huggingface_hub import constants
+    from transformers.integrations import hub_kernels
+
+    before = constants.HF_HUB_OFFLINE, hub_kernels._kernels_enabled
+    constants.HF_HUB_OFFLINE, hub_kernels._kernels_enabled = True, False
+    try:
+        with warnings.catch_warnings(), _silent():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        constants.HF_HUB_OFFLINE, hub_kernels._kernels_enabled = before
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """A context in which the library takes fake tensors for plain ones: it has other paths for those, for export.
+
+    Its checks of values (that there are as many image tokens as features) need data, and are off.
+    """
+    from transformers.utils import import_utils
+
+    before = import_utils.is_fake_tensor, os.environ.get(UNCHECKED)
+    import_utils.is_fake_tensor, os.environ[UNCHECKED] = lambda x: False, "1"
+    try:
+        yield
+    finally:
+        import_utils.is_fake_tensor = before[0]
+        if before[1] is None:
+            del os.environ[UNCHECKED]
+        else:
+            os.environ[UNCHECKED] = before[1]
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Advice of the library, such as which kernels to install, is none of a report's."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def knows(model_type: str) -> bool:
+    """Returns whether the library has a family."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    return model_type in CONFIG_MAPPING_NAMES
+
+
+def config_of(content: Mapping[str, Any]) -> Any:
+    """Returns the library's configuration from the keys of a config.json.
+
+    Raises CaptureError for keys that the class refuses.
+    """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    kept = {name: value for name, value in content.items() if name not in (*KERNELS, *QUANTIZED, "auto_map")}
+    kind = CONFIG_MAPPING[kept["model_type"]]
+    try:
+        with offline():
+            return kind.from_dict(kept)
+    except Exception as error:
+        raise CaptureError(f"transformers' {kind.__name__} refuses the configuration: {first_line(error)}") from error
+
+
+def class_of(config: Any) -> type[nn.Module]:
+    """Returns the class of a configuration: the one that its `architectures` names, or else the bare model.
+
+    Raises CaptureError for a name that the library does not have, and for a part of a model that has no class to load.
+    """
+    import transformers
+
+    names = getattr(config, "architectures", None) or ()
+    if names:
+        found = getattr(transformers, str(names[0]), None)
+        if found is None:
+            known = [name for name in dir(transformers) if name.startswith(str(names[0])[:3])]
+            raise CaptureError(
+                f"architectures names {brief(names[0])}, and transformers {transformers.__version__} has no such class"
+                f"{suggest(str(names[0]), known)}"
+            )
+        return found
+    named = _named_by_type(config.model_type)
+    if named is None:
+        raise CaptureError(
+            f"transformers {transformers.__version__} has no model of {config.model_type!r} alone, which is a part of "
+            "others: add architectures=[CLASS] to the file"
+        )
+    return getattr(transformers, named)
+
+
+def _named_by_type(model_type: str) -> str | None:
+    """Returns the name of the class of a family: the bare model, or else one with a head."""
+    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    tables = [name for name in dir(auto) if name.startswith("MODEL_") and name.endswith("_MAPPING_NAMES")]
+    first = ["MODEL_MAPPING_NAMES", *(f"MODEL_FOR_{head}_MAPPING_NAMES" for head in HEADS)]
+    for table in [*first, *(name for name in tables if name not in first)]:
+        found = getattr(auto, table, {}).get(model_type)
+        if found:
+            return found if isinstance(found, str) else str(found[0])
+    return None
+
+
+def built(config: Any, attention: str = "", training: bool = False) -> nn.Module:
+    """Returns the module of a configuration, without weights. `attention` is `eager` or `sdpa`; the class's own unless
+    given.
+
+    Raises CaptureError, which names the class and the line, if it cannot be built.
+    """
+    kind: Any = class_of(config)
+    options = {"attn_implementation": attention} if attention else {}
+    try:
+        with offline(), without_weights():
+            module: nn.Module = kind._from_config(config, **options) if hasattr(kind, "_from_config") else kind(config)
+    except Exception as error:
+        raise CaptureError(
+            f"transformers' {kind.__name__} is not built: {first_line(error)}{lines_of(error)}"
+        ) from error
+    return module.train(training)
+
+
+def version() -> str:
+    """Returns the library with its version, as headers have it."""
+    import transformers
+
+    return f"transformers {transformers.__version__}"

@@ -1,0 +1,106 @@
+"""What a user gives with a module: inputs, and a dtype."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import graphacct
+from graphacct import GraphacctError
+
+
+def pair() -> nn.Module:
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+
+class Named(nn.Module):
+    """Two inputs, of which one is named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor, *, scale: torch.Tensor) -> torch.Tensor:
+        return self.linear(x) * scale
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        ((torch.zeros(5, 8),), {}),
+        ((), {"input": torch.zeros(5, 8)}),
+        {"input": "5x8"},
+        {"input": "5x8:float32"},
+        {"input": torch.zeros(5, 8)},
+    ],
+)
+def test_inputs(inputs: object) -> None:
+    """All ways to give the same ones, with a factory's in their place or without."""
+    expected = 2 * 5 * (8 * 16 + 16 * 4) + 5 * (16 + 4 + 16)  # the products, the biases and the activation
+    assert graphacct.account(pair(), inputs=inputs).total["flops"] == expected
+    assert graphacct.account((pair(), (torch.zeros(2, 8),)), inputs=inputs).total["flops"] == expected
+
+
+def test_inputs_of_two_kinds() -> None:
+    """A positional input is replaced by its name, and one that the factory does not give is added."""
+    given = (Named(), (torch.zeros(2, 8),))
+    assert graphacct.account(given, inputs={"x": "3x8", "scale": "3x4"}).total["matmul_flops"] == 2 * 3 * 8 * 4
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "message"),
+    [
+        (pair(), None, r"'Sequential' is given no input: its factory may .*, or add --input input=SHAPE:DTYPE"),
+        (Named(), {"x": "3x8"}, r"'Named' is given no scale"),
+        (pair(), {"input": "5xa"}, r"input input: '5xa' is not SHAPE:DTYPE, such as 2x16:int64"),
+        (pair(), {"input": "5x8:int65"}, r"input input: 'int65' is no dtype of torch: float32, "),
+        (pair(), {"input": "5x8", "y": "3"}, r"got an unexpected keyword argument 'y': it takes input"),
+        (pair(), torch.zeros(5, 8), r"are neither \(args, kwargs\), .* nor a mapping from names"),
+        (pair(), (torch.zeros(5, 8), {}), r"has 'Tensor' for args, which are a tuple: \(x,\)"),
+        ((pair(), torch.zeros(5, 8)), None, r"'Sequential' is given with a tensor: its inputs are a tuple, as \(x,\)"),
+    ],
+)
+def test_wrong_inputs(model: object, inputs: object, message: str) -> None:
+    """The message names the input and shows the form."""
+    with pytest.raises(GraphacctError, match=message):
+        graphacct.account(model, inputs=inputs)
+
+
+def test_dtype() -> None:
+    """Parameters, buffers and inputs are cast, and the module is what it was afterwards."""
+    module = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8))
+    weight = module[0].weight
+    given = (module.eval(), (torch.zeros(2, 8),))
+    whole, half = graphacct.account(given), graphacct.account(given, dtype="bf16")
+    assert half.total["param_bytes"] * 2 == whole.total["param_bytes"]
+    assert half.total["flops"] == whole.total["flops"]
+    assert module[0].weight is weight
+    assert weight.dtype == torch.float32
+    with pytest.raises(GraphacctError, match="unknown dtype 'int3'"):
+        graphacct.account(given, dtype="int3")
+
+
+def test_tied_parameters_stay_tied_in_another_dtype() -> None:
+    """They are one parameter."""
+    module = nn.Sequential(nn.Linear(8, 8, bias=False), nn.Linear(8, 8, bias=False))
+    module[1].weight = module[0].weight
+    assert graphacct.account((module, (torch.zeros(2, 8),)), dtype="bf16").total["param_bytes"] == 2 * 64
+
+
+def test_what_a_module_does_not_take() -> None:
+    """Sizes are those of its inputs."""
+    with pytest.raises(
+        GraphacctError, match=r"'Sequential' takes no batch, seq_len, but inputs, dtype.*; its inputs have"
+    ):
+        graphacct.account((pair(), (torch.zeros(2, 8),)), batch=2, seq_len=3)
+
+
+def test_a_file(tmp_path: Path) -> None:
+    """Its factory, and inputs from the command line's texts."""
+    file = tmp_path / "model.py"
+    file.write_text("from torch import nn\n\n\ndef factory():\n    return nn.Linear(8, 4)\n")
+    report = graphacct.account(f"{file}:factory", inputs={"input": "7x8"})
+    assert report.total["matmul_flops"] == 2 * 7 * 8 * 4
