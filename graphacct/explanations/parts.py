@@ -97,7 +97,8 @@ def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins:
     notes = [*_idle(operator, record, passes, graph, training, plugins)]
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
     plan = recompute_plan(graph, training.recompute, plugins.operators)
-    repeated = list(_forward_again(operator, record)) if record.node.name in plan.recompute else []
+    asked = record.node.name in plan.recompute and record.node.rerun is None
+    repeated = list(_forward_again(operator, record)) if asked else []
     parts = (*gradients, *_additions(computed.additions), *repeated, *_updates(record, training, trained))
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
 
@@ -126,9 +127,8 @@ def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
 def _forward_again(operator: Operator, record: NodeCost) -> Iterator[ExplainedPart]:
     """Yields the parts of a node that the backward pass runs again."""
     cost = exact_cost(operator, record)
-    times = record.times * (1 if record.node.rerun is None else record.node.rerun.times)
     for of in (MATMUL, VECTOR):
-        yield _part(RECOMPUTE, of, "the forward pass, run again", (of, ""), getattr(cost, of), times)
+        yield _part(RECOMPUTE, of, "the forward pass, run again", (of, ""), getattr(cost, of), record.times)
 
 
 def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter], bool]) -> Iterator[ExplainedPart]:

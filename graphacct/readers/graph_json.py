@@ -26,7 +26,7 @@ MOST_NESTED = 32
 GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs", "held"}
 VALUE_KEYS = {"name", "shape", "dtype"}
 NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes", "rerun"}
-RERUN_KEYS = {"depth", "ordinal", "times"}
+RERUN_KEYS = ("depth", "ordinal", "times")
 BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "body"}
 PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen", "joined", "weights"}
 
@@ -112,7 +112,7 @@ def _rerun(item: Mapping[str, Any], title: str) -> Rerun | None:
     """Reads the region of a node that the model has run again."""
     if "rerun" not in item:
         return None
-    found = _object(item["rerun"], f"'rerun' of {title}", RERUN_KEYS)
+    found = _object(item["rerun"], f"'rerun' of {title}", set(RERUN_KEYS))
     if "depth" not in found or any(type(value) is not int or value < 0 for value in found.values()):
         raise ReadError(f"{title}: 'rerun' has whole numbers from 0, 'depth' among them, not {_brief(found)}")
     return Rerun(**found)
@@ -239,7 +239,7 @@ def _node_dict(node: Node) -> dict[str, Any]:
     if node.attributes:
         result["attributes"] = dict(node.attributes)
     if node.rerun is not None:
-        result["rerun"] = attrs.asdict(node.rerun)
+        result["rerun"] = {key: getattr(node.rerun, key) for key in RERUN_KEYS}
     return result
 
 

@@ -33,8 +33,8 @@ from graphacct_torch.calls import (
     StorageRecord,
     TensorRecord,
 )
-from graphacct_torch.errors import CaptureError, first_line, lines_of, user_line
 from graphacct_torch.checkpoint import following
+from graphacct_torch.errors import CaptureError, first_line, lines_of, user_line
 from graphacct_torch.fakes import Faked
 from graphacct_torch.kernels import KERNELS
 from graphacct_torch.values import Values
@@ -270,8 +270,8 @@ class Recorder(TorchDispatchMode):
             if func is DETACH:  # autograd's own; a view, which nothing has to run for
                 return out
             gradient_of = gradient_node()
-            again = torch.is_grad_enabled() and torch._C._current_autograd_node() is not None
-            run = RECOMPUTE if again else BACKWARD
+            inside = torch.is_grad_enabled() or len(self._running) > 1  # a checkpoint in another one has no gradients
+            run = RECOMPUTE if inside and torch._C._current_autograd_node() is not None else BACKWARD
         scope, visit = self._running[-1]
         line = user_line() if self._lines else ""
         call = CallRecord(
