@@ -97,6 +97,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "pointwise_by_rule": ([(2, 3, 5)], {"of": "aten.igamma", "shape": (2, 3, 5)}),
     "reduction_by_rule": ([(2, 3, 5)], {"of": "aten.mode", "shape": (2, 3)}),
     "move_by_rule": ([(2, 3, 5)], {"of": "aten.rot90", "shape": (2, 5, 3)}),
+    "custom": ([(2, 3, 5)], {"of": "lib.scan", "shapes": ((2, 5, 3),), "dtypes": ("float32",)}),
 }
 OF_INTEGERS = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift")
 """Operators that take no floating-point operands."""

@@ -63,6 +63,8 @@ OPERATORS = {
         "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "
         "repeat"
     ),
+    "writing": "fill copy_into written_through",
+    "custom": "custom",
     "creation": (
         "arange causal_mask constant full random random_like bernoulli linspace eye relative_buckets resident unread"
     ),

@@ -116,6 +116,8 @@ NOT_MEASURED = {
     "grouped_linear": "torch's kernels take sorted rows; what each keeps is below",
     "grouped_linear_in_out": "as grouped_linear",
     "scaled_dot_product_attention_with_sinks": "torch has no kernel with sinks",
+    "copy_into": "keeps nothing",
+    "written_through": "keeps nothing",
     "latent_attention": "torch has no kernel on latents",
 }
 ONE_GRADIENT = {

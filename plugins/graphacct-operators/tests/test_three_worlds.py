@@ -61,6 +61,9 @@ CASES = {
     "grouped_linear": lambda b, s, d, e: ([f(b, d), f(s, e, d), i(s), f(s, e)], {}),
     "grouped_linear_in_out": lambda b, s, d, e: ([f(b, d), f(s, d, e), i(s), f(s, e)], {}),
     "matmul": lambda b, s, d, e: ([f(b, s, d), f(b, d, e)], {}),
+    "fill": lambda b, s, d, e: ([f(b, s, d)], {}),
+    "copy_into": lambda b, s, d, e: ([f(b, s, d), f(d)], {}),
+    "written_through": lambda b, s, d, e: ([f(b, s, d), f(b, d)], {}),
     "einsum": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {"equation": "bsd,btd->bst"}),
     **dict.fromkeys(["add", "sub", "mul", "div", "maximum", "minimum"], binary),
     **dict.fromkeys(
@@ -176,6 +179,17 @@ CASES = {
     "pointwise_by_rule": lambda b, s, d: ([f(b, s, d), f(d)], {"of": "lib.op", "shape": (b, s, d), "factor": 3}),
     "reduction_by_rule": lambda b, s, d: ([f(b, s, d)], {"of": "lib.op", "shape": (b, s)}),
     "move_by_rule": lambda b, s, d: ([f(b, s, d)], {"of": "lib.op", "shape": (d, b, s)}),
+    "custom": lambda b, s, d: (
+        [f(b, s, d), f(d)],
+        {
+            "of": "lib.scan",
+            "shapes": ((b, s, d),),
+            "dtypes": ("float32",),
+            "vector_flops": 7 * b * s * d,
+            "differentiable": True,
+            "gradient_vector_flops": 9 * b * s * d,
+        },
+    ),
     "kv_cache": lambda s, d: ([], {"shape": (1, 2, s, d)}),
     "kv_keep": lambda b, s, d: ([TensorSpec((b, 2, s + 1, d))], {"length": s}),
 }
