@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from graphacct import hookimpl
 
 if TYPE_CHECKING:
-    from graphacct import Graph, Operator, Reader
+    from graphacct import Graph, Operator, Reader, TensorSpec
+    from graphacct.testing import Reference
 
 
 def _accepts(model: object) -> bool:
@@ -76,3 +77,25 @@ def graphacct_register_readers() -> Iterable[Reader]:
     instead = "give batch=, seq_len= or image_size=, or keys of the file with set="
     file = Reader("transformers", doc, _is_config, _read_config, takes=keywords, named=_config_name, instead=instead)
     return [module, file]
+
+
+@hookimpl
+def graphacct_measure_reference(
+    function: str | Callable[..., Any], operands: Sequence[TensorSpec], attributes: Mapping[str, Any]
+) -> Reference | None:
+    """Measures a function of torch, which is imported here: the contract of an operator names it."""
+    from importlib.util import find_spec
+
+    if not _is_of_torch(function) or find_spec("torch") is None:
+        return None
+    from graphacct_torch.reference import measure
+
+    return measure(function, operands, attributes)
+
+
+def _is_of_torch(function: str | Callable[..., Any]) -> bool:
+    """Returns whether a path is torch's, or a function's code mentions torch."""
+    if isinstance(function, str):
+        return function.startswith("torch.")
+    code = getattr(function, "__code__", None)
+    return code is not None and "torch" in code.co_names
