@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from graphacct import Convention, Profile, Quantity, RecomputePolicy, Transform
 
 OPERATORS = {
-    "matmul": "linear linear_in_out matmul einsum",
+    "matmul": "linear linear_in_out matmul",
+    "einsum": "einsum",
+    "products": "matmul_add mv dot outer bilinear",
+    "recurrent": "lstm gru rnn",
+    "weight_norm": "weight_norm",
+    "linalg": "solve_triangular solve inv cholesky",
+    "distance": "cdist",
     "elementwise": (
         "add sub mul div maximum minimum scale shift neg abs clamp square pow reciprocal masked_fill where "
         "rotary_embedding dropout"
