@@ -271,9 +271,10 @@ class _Maker:
                     self._builder.apply("resident", parameter, name=self._free(f"{path}.unread"))
 
     def _name(self, call: CallRecord, operator: str) -> str:
-        """The module's path where this call is all that a module without parts does; else that and the operator."""
+        """The module's path where this call is all that a module without parts does, the first time that it runs; else
+        that and the operator."""
         alone = self._works[call.visit] == 1 and call.scope not in self._inner and not is_view(call)
-        if alone and call.scope:
+        if alone and call.scope and call.scope not in self._taken:
             return self._free(call.scope)
         return self._free(f"{call.scope}.{operator}" if call.scope else operator)
 
