@@ -171,8 +171,8 @@ def _fake(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
             f"a tensor of the module is on {tensor.device}: graphacct runs modules on a CPU without data; build it "
             "there, and ask for the memory of a GPU with profile='torch-eager-cuda'"
         )
-    with torch.no_grad():
-        detached = tensor.detach()
+    with torch.inference_mode(False), torch.no_grad():
+        detached = tensor.clone() if tensor.is_inference() else tensor.detach()
         made = FakeTensor(mode, detached, CPU) if tensor.is_meta else mode.from_tensor(detached)
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(made, requires_grad=tensor.requires_grad)

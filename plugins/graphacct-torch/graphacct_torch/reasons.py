@@ -23,9 +23,7 @@ GPU = (
     "needs a GPU{line}: graphacct runs modules on a CPU, without data; take the device of an input (x.device), and ask "
     'for the memory of a GPU with profile="torch-eager-cuda"'
 )
-LAYOUT = (
-    "makes a tensor of layout {what}{line}, whose work and bytes depend on its data; graphacct accounts for dense ones"
-)
+LAYOUT = "makes a {what} tensor{line}, whose work and bytes depend on its data; graphacct accounts for dense ones"
 GPU_SIGNS = re.compile(r"\bcuda\b|\bCUDA\b|\bNVIDIA\b|\bhip\b|\bxpu\b|\bmps\b")
 LAYOUT_SIGNS = re.compile(r"(?i)\b(sparse|nested|mkldnn)(?=_?tensor|_\w|\b)")
 VALUE_SIGNS = ("numpy() is not supported", "item() cannot be called on meta", "Cannot copy out of meta tensor")
