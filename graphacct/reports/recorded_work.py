@@ -35,8 +35,8 @@ class RecordedWork:
 
 
 def recorded_work(annotated: AnnotatedGraph, recording: Recording) -> tuple[RecordedWork, ...]:
-    """Returns the products of each node of an annotated training step, counted and recorded; nodes and parts of the step
-    without any are left out."""
+    """Returns the products of each node of an annotated training step, counted and recorded. Nodes and parts of the
+    step without any are left out."""
     found: Counter[tuple[str, str]] = Counter()
     for call in recording.calls:
         found[call.node, call.run] += call.matmul_flops

@@ -1,4 +1,4 @@
-"""The matmul FLOPs of aten calls, forward and backward: torch's own formulas, and others where its counter sees nothing.
+"""The matmul FLOPs of aten calls, forward and backward: torch's own formulas, and others where its counter is blind.
 
 They check what graphacct's operators and their gradients count; no figure of a report comes from here. torch's counter
 is blind to fused attention on a CPU, products of vectors and its recurrent layers, and takes the gradient of a grouped
