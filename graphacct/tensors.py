@@ -54,16 +54,25 @@ DTYPE_ALIASES = {
 
 FLOATING = frozenset(name for name in DTYPE_BITS if "float" in name or "complex" in name)
 """The dtypes that can carry a gradient."""
+SIGNED = frozenset(name for name in DTYPE_BITS if name.startswith("int"))
+UNSIGNED = frozenset(name for name in DTYPE_BITS if name.startswith("uint"))
 
 
 def promoted(dtypes: Sequence[str]) -> str:
-    """Returns the floating-point dtype that these promote to: the widest, or float32 for two different ones of 16
-    bits."""
+    """Returns the dtype that several of one kind (floating-point, or integers) promote to: the widest, or float32 for
+    two different ones of 16 bits; of signed and unsigned integers a signed one that is wide enough for both."""
     best = dtypes[0]
     for dtype in dtypes[1:]:
-        if DTYPE_BITS[dtype] > DTYPE_BITS[best]:
+        if dtype == best:
+            continue
+        bits, most = DTYPE_BITS[dtype], DTYPE_BITS[best]
+        if dtype in SIGNED and best in UNSIGNED:
+            best = f"int{min(max(bits, 2 * most), 64)}"
+        elif dtype in UNSIGNED and best in SIGNED:
+            best = f"int{min(max(most, 2 * bits), 64)}"
+        elif bits > most:
             best = dtype
-        elif dtype != best and DTYPE_BITS[dtype] == DTYPE_BITS[best] == 16:
+        elif bits == most == 16:
             best = "float32"
     return best
 

@@ -1,4 +1,4 @@
-"""graphacct plugins."""
+"""graphacct plugins, and its commands for authors: new and check."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ from typing import Any
 import click
 
 from graphacct.cli.options import OUTPUT, format_option, plugin_options
-from graphacct.cli.output import FORMATS, format_of, give_rows
+from graphacct.cli.output import FORMATS, format_of, give, give_rows
+
+NEW = ("operator", "architecture", "reader", "quantity", "convention", "transform")
+"""What `new` can write: `graphacct.testing.new.KINDS`, which help must not import."""
 
 
-@click.command("plugins")
+@click.group("plugins", invoke_without_command=True)
 @plugin_options
 @format_option(*FORMATS)
 @OUTPUT
-def command(format_: str | None, output: str | None, **options: Any) -> None:
-    """Each plugin, where it comes from and what it registers; a broken one is listed with its error."""
-    show(format_of(format_, output), output, options)
+@click.pass_context
+def command(context: click.Context, /, format_: str | None, output: str | None, **options: Any) -> None:
+    """Each plugin, where it comes from, what it registers and replaces; a broken one is listed with its error.
+
+    `new` writes a plugin of your own, `check` says what is wrong with one. GRAPHACCT_TRACE=1 before any command shows
+    each hook call.
+    """
+    if context.invoked_subcommand is None:
+        show(format_of(format_, output), output, options)
 
 
 def show(form: str, output: str | None, options: Mapping[str, Any]) -> None:
@@ -34,3 +43,55 @@ def show(form: str, output: str | None, options: Mapping[str, Any]) -> None:
     give_rows("plugins", rows, form, output, problems)
     if broken or problems:
         raise PluginError("; ".join(problems) or f"broken: {', '.join(broken)}")
+
+
+def _kinds(function: Any) -> Any:
+    """Adds a flag for each kind of thing that `new` can write."""
+    for kind in reversed(NEW):
+        help_ = f"A plugin with {'an' if kind[0] in 'aeiou' else 'a'} {kind}."
+        function = click.option(f"--{kind}", "kind", flag_value=kind, help=help_)(function)
+    return function
+
+
+@command.command("new")
+@click.argument("name")
+@_kinds
+def new(name: str, kind: str | None) -> None:
+    """Write a plugin into the folder NAME: a distribution with one thing, its tests and what installs it.
+
+    The tests pass as they are: run them, then put your own in place of the example.
+    """
+    if kind is None:
+        raise click.UsageError(
+            f"say what the plugin has: {', '.join(f'--{kind}' for kind in NEW[:-1])} or --{NEW[-1]}",
+            click.get_current_context(),
+        )
+    from graphacct.testing.new import new as written
+
+    files = written(name, kind)
+    give("\n".join(map(str, files)), None)
+
+
+@command.command("check")
+@click.argument("path")
+def check(path: str) -> None:
+    """Say what is wrong with the plugin at PATH: a Python file, or a distribution's folder with a pyproject.toml.
+
+    The code at PATH is run. Each thing that it registers is tested by the contract in its tests, or else by one with
+    operands that are made up; what is wrong takes a line, and the exit status is 1.
+    """
+    from graphacct.errors import PluginError
+    from graphacct.testing.check import check as checked
+
+    found = checked(path)
+    lines = []
+    for item in found:
+        lines += [f"wrong  {item.subject}: {problem}" for problem in item.problems]
+        if not item.problems:
+            by = "" if item.own else ", with operands or models that were made up"
+            ran = f"{item.tests} tests{by}" if item.tests else "is registered; there is no contract for its kind"
+            lines.append(f"right  {item.subject}: {ran}")
+    give("\n".join(lines), None)
+    problems = sum(len(item.problems) for item in found)
+    if problems:
+        raise PluginError(f"{path}: {problems} {'problem' if problems == 1 else 'problems'}, above")

@@ -199,7 +199,7 @@ class Trace:
         """Records one kernel and returns its outputs; `copy_of` is the parameter that it copies to another dtype."""
         assert self._node is not None
         application = operator.apply([operand.spec for operand in operands], attributes)
-        flows = any(operand.needs_grad for operand in operands)
+        flows = any(operand.needs_grad for operand in operands) and not operator.stops_gradient
         outputs = []
         for spec in application.outputs:
             if application.view and operands:

@@ -89,12 +89,12 @@ def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins:
     if operator is None or record.cost is None:
         return Backward()
     graph, trained = frozen(graph, training.freeze)
-    computed = node_gradients(graph, trained).get(record.node.name) or NodeGradients(record.node)
+    computed = node_gradients(graph, trained, plugins.operators).get(record.node.name) or NodeGradients(record.node)
     passes = computed.times
     gradients = list(_gradients(operator, record, passes))
     costly = {part.name for part in gradients if not same(part.each, 0)}
     free = dict.fromkeys(part.name for part in gradients if part.name not in costly)
-    notes = [*_idle(operator, record, passes, graph, training)]
+    notes = [*_idle(operator, record, passes, graph, training, plugins)]
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
     plan = recompute_plan(graph, training.recompute, plugins.operators)
     repeated = list(_forward_again(operator, record)) if record.node.name in plan.recompute else []
@@ -144,7 +144,9 @@ def _part(quantity: str, of: str, name: str, formula: tuple[str, str], each: Dim
     return ExplainedPart(quantity, of, name, *formula, each, times, each * times)
 
 
-def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, training: Training) -> Iterator[str]:
+def _idle(
+    operator: Operator, record: NodeCost, passes: Passes, graph: Graph, training: Training, plugins: Plugins
+) -> Iterator[str]:
     """Yields the operands without a gradient in some runs, and why."""
     node = record.node
     given = {value.name for value in graph.inputs}
@@ -165,15 +167,15 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
                 applied = ", ".join(record["name"] for record in graph.workload.get(APPLIED, ()))
                 why = f"frozen by a transform ({applied})" if applied else "frozen by the model"
             else:
-                why = f"frozen by the glob {glob}" if glob else _flat(node.outputs) or UNREACHED
+                why = f"frozen by the glob {glob}" if glob else _flat(operator, node.outputs) or UNREACHED
         elif operand.name in given:
             why = "it is an input of the model"
-        elif passes or not _flat(node.outputs):
-            arrives = reached_times(graph, node) if arrives is None else arrives
+        elif passes or not _flat(operator, node.outputs):
+            arrives = reached_times(graph, node, plugins.operators) if arrives is None else arrives
             untrained = [] if same(wanted, arrives) else ["nothing before it is trained"]
             why = " or ".join([*untrained, *([] if same(arrives, record.times) else [UNREACHED])])
         else:
-            why = _flat(node.outputs)
+            why = _flat(operator, node.outputs)
         runs = "" if same(wanted, 0) else f" in {number(record.times - wanted)} of {number(record.times)} runs"
         yield f"{operand_name(operator, index)}: no gradient{runs}, {why}"
 
@@ -181,8 +183,10 @@ def _idle(operator: Operator, record: NodeCost, passes: Passes, graph: Graph, tr
 UNREACHED = "no gradient reaches the result"
 
 
-def _flat(outputs: tuple[Value, ...]) -> str:
+def _flat(operator: Operator, outputs: tuple[Value, ...]) -> str:
     """Returns why a node with trained operands computes no gradient; empty if its outputs have one."""
+    if operator.stops_gradient:
+        return f"{operator.name} stops it"
     if any(value.spec.dtype in FLOATING for value in outputs):
         return ""
     return f"the result is {outputs[0].spec.dtype}, which carries none"

@@ -18,7 +18,7 @@ from typing import Any
 import pluggy
 
 from graphacct.errors import PluginError, suggest
-from graphacct.hooks import hookspecs
+from graphacct.hooks import hookspecs, trace
 from graphacct.hooks.entry_points import BLOCK_VARIABLE, COMMANDS, EntryPoint, entry_points
 from graphacct.hooks.registry import Plugin, Registry, collected, registered
 
@@ -67,6 +67,8 @@ class Plugins:
     def __init__(self) -> None:
         self.manager = _Manager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
+        if trace.asked():
+            trace.watch(self.manager)
         self.loaded: list[Plugin] = []
         self.left_out: tuple[str, ...] = ()
 
@@ -89,6 +91,9 @@ class Plugins:
                 text = f"{type(error).__name__}: {text}"
             raise PluginError(f"plugin {name!r} ({origin}) does not fit the hooks: {text}") from error
         self.loaded.append(Plugin(name, origin, module))
+        if trace.asked():
+            hooks = self.manager.get_hookcallers(module) or ()
+            trace.loaded(self.loaded[-1].title, [hook.name for hook in hooks])
         for attribute in ("costs_nodes_itself", *KINDS):
             self.__dict__.pop(attribute, None)
 
@@ -154,8 +159,9 @@ class Plugins:
 
     @cached_property
     def costs_nodes_itself(self) -> bool:
-        """Whether the core's is the only implementation of `graphacct_node_cost`, so that it can be called directly."""
-        return len(self.manager.hook.graphacct_node_cost.get_hookimpls()) == 1
+        """Whether the core's is the only implementation of `graphacct_node_cost`, so that it can be called directly. A
+        trace shows every call, so none is."""
+        return len(self.manager.hook.graphacct_node_cost.get_hookimpls()) == 1 and not trace.asked()
 
     def registered(self, kind: str) -> list[tuple[Plugin, Any]]:
         """Returns the items of a kind (`operators`, `architectures`, …) that are not replaced, each with its plugin."""

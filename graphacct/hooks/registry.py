@@ -9,6 +9,7 @@ import attrs
 import pluggy
 
 from graphacct.errors import PluginError, brief
+from graphacct.hooks import trace
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -41,6 +42,7 @@ class Registry(dict[str, Any]):
         plugins: The plugin that each comes from.
         origins: The same as text, `name (origin)`.
         known_as: Names that other libraries have for the things, with the thing's name here, for suggestions.
+        replaced: The plugin whose thing of that name was replaced, by name.
     """
 
     def __init__(self) -> None:
@@ -48,6 +50,7 @@ class Registry(dict[str, Any]):
         self.plugins: dict[str, Plugin] = {}
         self.origins: dict[str, str] = {}
         self.known_as: dict[str, str] = {}
+        self.replaced: dict[str, Plugin] = {}
 
     def __iter__(self) -> Iterator[str]:
         """Returns the names. `dict(registry)` and `{**registry}` copy by `__getitem__` only if the class has its own
@@ -119,6 +122,7 @@ def collected(kind: str, items: Iterable[tuple[Plugin, Any]], lazy: bool = False
                     f"{kind} {item.name!r} is registered twice, by {found.origins[item.name]} and by "
                     f"{plugin.title}; {way_out}"
                 )
+            found.replaced[item.name] = plugin if ours else found.plugins[item.name]
             if ours:
                 continue
         found[item.name], found.plugins[item.name], found.origins[item.name] = item, plugin, plugin.title
@@ -151,6 +155,8 @@ def registered(
             raise PluginError(f"{who} {type(error).__name__}: {error}") from error
         if items is None:
             raise PluginError(f"{who} it returned {brief(result)}, which is no list")
+        if trace.asked():
+            trace.registers(hook.name, plugin.title, [item for item, fit in zip(items, fits, strict=True) if fit])
         kind = hook.name.partition("_register_")[2].replace("_", " ")
         for item, fit in zip(items, fits, strict=True):
             if not fit:

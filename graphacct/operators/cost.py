@@ -6,7 +6,8 @@ over n elements counts n operations, not n - 1, as the usual 2mnk of a matrix pr
 FLOP counter counts. `vector_flops` is all other arithmetic, at the factor per element that the operator documents:
 one per add, subtract, multiply, divide, compare, square root, exponential and so on. `transcendentals` says how many
 of the `vector_flops` are exp, log, tanh, erf, sin, cos, sqrt or rsqrt (XLA's second column); they are part of it,
-not on top. Copies, casts, gathers and random numbers are bytes, not FLOPs.
+not on top. Copies, casts, gathers and random numbers are bytes, not FLOPs; so is arithmetic whose operands and results
+are all integers or bools.
 
 Bytes. `read_bytes` and `write_bytes` are the traffic of the node run alone: each operand once and each output once,
 nothing left in a hardware cache by the node before; a view moves nothing. `activation_bytes` is the storage that the

@@ -35,6 +35,7 @@ def operator(
     argument: bool = False,
     known_as: Sequence[str] = (),
     more_operands: str = "",
+    stops_gradient: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -98,6 +99,7 @@ def operator(
             argument,
             tuple(known_as),
             more_operands,
+            stops_gradient,
         )
 
     return decorate

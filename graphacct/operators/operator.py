@@ -22,9 +22,9 @@ from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import OperatorError, ShapeError, SignatureError, suggest
 from graphacct.layout import ordered
 from graphacct.operators.cost import Cost, Work, full_cost
-from graphacct.operators.shape_inference import PROMOTE, as_specs, check_specs, default_dtype, promote
+from graphacct.operators.shape_inference import as_specs, check_specs, result_dtype
 from graphacct.operators.signature import Signature
-from graphacct.tensors import TensorSpec
+from graphacct.tensors import FLOATING, TensorSpec
 
 NOTHING = Work()
 ASKED = {"which": ("which", "asked", 0), "wanted": ("wanted", "asked", 1)}
@@ -96,8 +96,9 @@ class Operator:
         saves: What the backward pass needs. view: Whether the outputs share the first operand's storage, or a function
         like the formula that returns this.
         infer: A function like the formula that returns the outputs, for what the signature cannot express.
-        dtype: The outputs' dtype, or `promote` for the one that the operands promote to, as in torch. Empty means the
-            first floating-point operand's, or else the first operand's.
+        dtype: The outputs' dtype; or `promote` for the one that the operands promote to, as in torch; or `floating` for
+            that one, but float32 for integers, as torch divides them. Empty means the first floating-point operand's,
+            or else the first operand's.
         doc: The factor per element and its source.
         replaces: Whether it takes the place of an operator of this name from another plugin.
         gradients: The work of each operand's gradient: a function like the formula by operand, or under `*` one for all
@@ -122,6 +123,7 @@ class Operator:
             folded and unrolled graphs would not cost the same.
         argument: Whether it stands for an argument of a layer's function that nothing reads. If the layer runs again in
             the backward pass, its operand stays until then.
+        stops_gradient: Whether no gradient flows from its outputs to its operands, though both may be floating-point.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
     """
@@ -148,6 +150,7 @@ class Operator:
     argument: bool = False
     known_as: tuple[str, ...] = ()
     more_operands: str = ""
+    stops_gradient: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
@@ -201,7 +204,7 @@ class Operator:
             if self.more_operands and len(specs) > len(self.signature.inputs):
                 raise ShapeError(f"{error}; {self.more_operands}") from error
             raise
-        dtype = promote(specs) if self.dtype == PROMOTE else self.dtype or default_dtype(specs)
+        dtype = result_dtype(self.dtype, specs)
         if self.infer is None:
             if self.attributes:
                 dims.update(self._sized(dims, attributes))
@@ -225,7 +228,11 @@ class Operator:
         outputs: Sequence[TensorSpec],
         attributes: Mapping[str, Any],
     ) -> Work:
-        """Returns the formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions."""
+        """Returns the formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions.
+
+        Operands that are all integers or bools, and give nothing else, have no floating-point operations: the formula's
+        vector FLOPs are then none.
+        """
         work = NOTHING
         if self.formula is not None:
             result = self.call(self.formula, dims, batch, specs, outputs, attributes)
@@ -233,6 +240,8 @@ class Operator:
                 work = result
             elif result is not None or not self.contracts:
                 raise OperatorError(f"its formula returned {result!r}; a formula returns Work(...)")
+        if specs and not any(spec.dtype in FLOATING for spec in (*specs, *outputs)):
+            work = attrs.evolve(work, vector_flops=0, transcendentals=0)
         if not self.contracts:
             return work
         flops = self.contraction(dims, batch)

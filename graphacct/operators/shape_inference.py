@@ -11,6 +11,8 @@ from graphacct.tensors import FLOATING, TensorSpec, dtype_name, promoted
 
 PROMOTE = "promote"
 """Stands for the dtype that operands of several dtypes promote to."""
+TO_FLOATING = "floating"
+"""Stands for that dtype, but float32 for operands that are all integers or bools, as of a quotient or a root."""
 
 
 def default_dtype(specs: Sequence[TensorSpec]) -> str:
@@ -21,14 +23,31 @@ def default_dtype(specs: Sequence[TensorSpec]) -> str:
     return specs[0].dtype if specs else "float32"
 
 
-def promote(specs: Sequence[TensorSpec]) -> str:
-    """Returns the dtype that the floating-point operands promote to; without any, that of the first operand.
+def result_dtype(declared: str, specs: Sequence[TensorSpec]) -> str:
+    """Returns the outputs' dtype that an operator declares (`Operator.dtype`), for operands of these specs."""
+    if declared == PROMOTE:
+        return promote(specs)
+    if declared == TO_FLOATING:
+        dtype = promote(specs)
+        return dtype if dtype in FLOATING else "float32"
+    return declared or default_dtype(specs)
 
-    A scalar does not promote the others, as in torch.
+
+def promote(specs: Sequence[TensorSpec]) -> str:
+    """Returns the dtype that operands promote to: that of the floating-point ones; without any, of the integers;
+    without any, bool.
+
+    A scalar does not promote others of its kind, as in torch.
     """
-    floating = [spec for spec in specs if spec.dtype in FLOATING]
-    dtypes = [spec.dtype for spec in floating if spec.shape] or [spec.dtype for spec in floating]
-    return promoted(dtypes) if dtypes else default_dtype(specs)
+    kinds = [
+        [spec for spec in specs if spec.dtype in FLOATING],
+        [spec for spec in specs if spec.dtype not in FLOATING and spec.dtype != "bool"],
+        list(specs),
+    ]
+    for kind in kinds:
+        if kind:
+            return promoted([spec.dtype for spec in kind if spec.shape] or [spec.dtype for spec in kind])
+    return default_dtype(specs)
 
 
 def as_specs(result: Any, dtype: str) -> tuple[TensorSpec, ...]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
+from graphacct import __version__
 from graphacct.costs.quantities import Quantity
 from graphacct.errors import GraphacctError, PluginError, unknown
-from graphacct.hooks.manager import PREFIX, Plugins, default
-from graphacct.hooks.registry import Plugin
+from graphacct.hooks.manager import GROUP, PREFIX, Plugins, default
+from graphacct.hooks.registry import Plugin, Registry
 from graphacct.render.records import plain_value
 
 KINDS = (
@@ -54,7 +55,8 @@ def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]
 def failures(failed: Iterable[tuple[str, str, PluginError]]) -> list[dict[str, Any]]:
     """Returns the plugins that could not be loaded (`graphacct.hooks.manager.load(failed=…)`), as the catalogue's
     rows."""
-    return [{"name": name, "origin": origin, "registers": {}, "error": str(error)} for name, origin, error in failed]
+    nothing: dict[str, Any] = {"version": "", "hooks": [], "registers": {}, "replaces": {}}
+    return [{"name": name, "origin": origin, **nothing, "error": str(error)} for name, origin, error in failed]
 
 
 def conflicts(plugins: Plugins) -> list[str]:
@@ -119,10 +121,13 @@ def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
 
 
 def _plugin(plugin: Plugin, plugins: Plugins) -> dict[str, Any]:
-    """Returns a plugin with what it registers, or with its error if one of its hooks fails."""
+    """Returns a plugin with its hooks, what it registers and what of others' it replaces, or with its error if one of
+    its hooks fails."""
     registers: dict[str, list[str]] = {}
+    replaces: dict[str, dict[str, str]] = {}
     error = None
-    for hook in plugins.manager.get_hookcallers(plugin.module) or ():
+    hooks = plugins.manager.get_hookcallers(plugin.module) or ()
+    for hook in hooks:
         kind = hook.name.removeprefix(PREFIX).removeprefix("register_").replace("_", "-")
         if kind not in KINDS:
             registers[kind] = []
@@ -132,4 +137,33 @@ def _plugin(plugin: Plugin, plugins: Plugins) -> dict[str, Any]:
             registers[kind] = [item.name for item in function()]
         except Exception as problem:
             error = f"{hook.name} failed: {type(problem).__name__}: {problem}"
-    return {"name": plugin.name, "origin": plugin.origin, "registers": registers, "error": error}
+        else:
+            replaced = _replaced(kind, plugin, plugins)
+            if replaced:
+                replaces[kind] = replaced
+    return {
+        "name": plugin.name,
+        "origin": plugin.origin,
+        "version": _version(plugin),
+        "hooks": [hook.name for hook in hooks],
+        "registers": registers,
+        "replaces": replaces,
+        "error": error,
+    }
+
+
+def _replaced(kind: str, plugin: Plugin, plugins: Plugins) -> dict[str, str]:
+    """Returns the names of a kind that a plugin replaces, with the plugin that each was of."""
+    try:
+        found: Registry = getattr(plugins, kind.replace("-", "_"))
+    except GraphacctError:  # a conflict, which has a line of its own
+        return {}
+    return {name: other.title for name, other in found.replaced.items() if found.plugins[name] is plugin}
+
+
+def _version(plugin: Plugin) -> str:
+    """Returns the version of the distribution that a plugin comes from; empty for a file."""
+    if plugin.origin == GROUP:
+        return __version__
+    of_file = plugin.origin == getattr(plugin.module, "__file__", None)
+    return "" if of_file else plugin.origin.partition(" ")[2]

@@ -58,6 +58,9 @@ def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _shown(row: Mapping[str, Any], name: str) -> Any:
     """Returns a row's value. What the core registers comes from `graphacct`, whichever module registers it."""
+    if name == "registers":
+        replaced = (pair for names in row["replaces"].values() for pair in names.items())
+        return {**row[name], **{f"replaces {thing} of {plugin}": () for thing, plugin in replaced}}
     if name == "memory_bytes":
         return capacity(row["memory_bytes"], row["nominal"])
     return row["origin"] if name == "plugin" and row["origin"] == "graphacct" else row[name]

@@ -125,6 +125,8 @@ class ModelContract(Contract):
     def check_symbols(self, row: Totals, sizes: Mapping[str, Sequence[int]]) -> None:
         """Fails unless the totals with symbols as sizes, evaluated, are those with ints: at the given numbers of each
         size, or else at large ones: where the conditions that the report states (`seq_len > 4096`) hold."""
+        if isinstance(row.model, Graph):  # a finished graph has the sizes that it has
+            return
         import sympy
 
         symbols = {name: sympy.Symbol(name, integer=True, positive=True) for name in sizes}
@@ -150,6 +152,8 @@ class ModelContract(Contract):
 
     def check_growth(self, row: Totals, size: str, numbers: Sequence[int]) -> None:
         """Fails if a total falls while one size grows. Ratios are not among the totals."""
+        if isinstance(row.model, Graph):
+            return
         before: Mapping[str, Any] = {}
         for number in numbers:
             after = self.account(row, **{size: number}).total

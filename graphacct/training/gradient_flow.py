@@ -80,13 +80,15 @@ def node_gradients(
 ) -> dict[str, NodeGradients]:
     """Returns what each node of a graph computes in the backward pass of a training step, by its name.
 
-    `trained` says which parameters need a gradient, and `operators` which operators stack results as a block does.
+    `trained` says which parameters need a gradient, and `operators` which operators stack results as a block does, and
+    which stop gradients.
     Nodes that compute none are left out.
     Raises GraphError if repetitions of a block differ by turns and there is a symbolic number of them.
     """
     events = list(runs(graph))
-    stacking = frozenset(name for name, operator in operators.items() if operator.stacks)
-    step = _GradientFlow(trained, stacking, reached(events, graph))
+    used = _used(events, operators)
+    stacking = frozenset(name for name, operator in used.items() if operator.stacks)
+    step = _GradientFlow(trained, stacking, _stopping(used), reached(events, graph, operators))
     for event in events:
         if isinstance(event, Run):
             step.run(event)
@@ -98,18 +100,30 @@ def node_gradients(
     return step.nodes
 
 
-def reached(events: Sequence[Event], graph: Graph) -> set[Result]:
-    """Returns the results that a gradient reaches from the graph's outputs, whatever is trained: what those depend on.
+def _used(events: Iterable[Event], operators: Mapping[str, Operator]) -> dict[str, Operator]:
+    """Returns the operators that the runs are of, by name; to look at the others would import them."""
+    names = {event.node.operator for event in events if isinstance(event, Run)}
+    return {name: operators[name] for name in names if name in operators}
+
+
+def _stopping(operators: Mapping[str, Operator]) -> frozenset[str]:
+    return frozenset(name for name, operator in operators.items() if operator.stops_gradient)
+
+
+def reached(events: Sequence[Event], graph: Graph, operators: Mapping[str, Operator] = NO_OPERATORS) -> set[Result]:
+    """Returns the results that a gradient reaches from the graph's outputs, whatever is trained: what those depend on,
+    unless one of `operators` stops gradients between.
 
     Gradients arrive from the end, so the runs are read from the last to the first.
     """
+    stopping = _stopping(_used(events, operators))
     found = set(starts(events, graph))
     for event in reversed(events):
         if isinstance(event, BlockEnd):
             for stacked, results in event.stacks:
                 if stacked in found:
                     found.update(results)
-        elif isinstance(event, Run) and not found.isdisjoint(event.outputs):
+        elif isinstance(event, Run) and event.node.operator not in stopping and not found.isdisjoint(event.outputs):
             found.update(
                 operand
                 for operand in event.operands
@@ -126,10 +140,10 @@ def starts(events: Sequence[Event], graph: Graph) -> Iterable[Result]:
     return dict.fromkeys(end.values[graph.outputs[index].name] for index in indices)
 
 
-def reached_times(graph: Graph, node: Node) -> Dim:
+def reached_times(graph: Graph, node: Node, operators: Mapping[str, Operator] = NO_OPERATORS) -> Dim:
     """Returns in how many of a node's runs a gradient reaches its outputs, whatever is trained."""
     events = list(runs(graph))
-    found = reached(events, graph)
+    found = reached(events, graph, operators)
     return sum(
         event.place.times
         for event in events
@@ -173,6 +187,7 @@ class _GradientFlow:
     Attributes:
         trained: Which parameters need a gradient.
         stacking: The operators that stack results.
+        stopping: The operators that stop gradients.
         reached: The results that a gradient reaches from the outputs.
         nodes: What the nodes compute, by name.
         makers: The results that need a gradient, and the node that makes each.
@@ -182,6 +197,7 @@ class _GradientFlow:
 
     trained: Callable[[Parameter], bool]
     stacking: frozenset[str]
+    stopping: frozenset[str]
     reached: set[Result]
     nodes: dict[str, NodeGradients] = attrs.field(factory=dict)
     makers: dict[Result, Node] = attrs.field(factory=dict)
@@ -191,7 +207,7 @@ class _GradientFlow:
     def run(self, run: Run) -> None:
         """Records a run of a node. Its results need a gradient if one reaches them and any operand needs one."""
         floating = [result for result in run.outputs if result in self.reached and result.value.spec.dtype in FLOATING]
-        if not floating:
+        if not floating or run.node.operator in self.stopping:
             return
         wanted = tuple(map(self._needed, run.operands))
         if not any(wanted):

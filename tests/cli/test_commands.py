@@ -165,7 +165,15 @@ def test_a_plugin_in_a_file_is_loaded_and_listed(run: Any, tmp_path: Path) -> No
     path.write_text(PLUGIN.format(name="double_it", value="double_it"))
     assert "double_it" in run("list", "operators", "--plugin", str(path)).stdout
     rows = json.loads(run("plugins", "--plugin", str(path), "--format", "json").stdout)["items"]
-    assert rows[-1] == {"name": "twice", "origin": str(path), "registers": {"operators": ["double_it"]}, "error": None}
+    assert rows[-1] == {
+        "name": "twice",
+        "origin": str(path),
+        "version": "",
+        "hooks": ["graphacct_register_operators"],
+        "registers": {"operators": ["double_it"]},
+        "replaces": {},
+        "error": None,
+    }
     assert "graphacct-operators" not in run("plugins", "--block", "graphacct-operators").stdout
 
 

@@ -1,6 +1,6 @@
 """The operators that every model needs, one family a file.
 
-Everything is imported on first use: a plain report applies operators of 8 of the 16 families.
+Everything is imported on first use: a plain report applies operators of 8 of the families.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 OPERATORS = {
     "matmul": "linear linear_in_out matmul einsum",
     "elementwise": (
-        "add sub mul div maximum minimum scale shift neg abs clamp square pow reciprocal exp log sqrt rsqrt "
-        "sin cos masked_fill where rotary_embedding dropout"
+        "add sub mul div maximum minimum scale shift neg abs clamp square pow reciprocal masked_fill where "
+        "rotary_embedding dropout"
+    ),
+    "elementary": (
+        "exp exp2 expm1 log log1p log2 log10 sqrt rsqrt sin cos tan asin acos atan sinh cosh asinh acosh atanh"
     ),
     "activation": (
         "relu leaky_relu relu6 elu sigmoid hardsigmoid tanh gelu gelu_tanh gelu_new gelu_fast gelu_python quick_gelu "
@@ -32,15 +35,37 @@ OPERATORS = {
     "attention_latent": "latent_attention",
     "cache": "kv_cache kv_keep",
     "convolution": "convolution convolution_transposed",
-    "reduction": "sum mean amax cumsum",
-    "indexing": "gather index_select index_pairs argmax topk",
+    "arithmetic": (
+        "floor ceil round trunc sign frac rsub floor_divide remainder fmod pow_tensor pow_of_number clamp_tensor lerp "
+        "addcmul addcdiv"
+    ),
+    "special": "erf erfc erfinv lgamma atan2 logaddexp xlogy",
+    "shrinking": "glu log_sigmoid softshrink hardshrink threshold celu prelu",
+    "comparison": "eq ne lt le gt ge isnan isinf isfinite",
+    "logic": (
+        "logical_and logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_left_shift "
+        "bitwise_right_shift bitwise_not"
+    ),
+    "masks": "masked_scatter masked_select nonzero one_hot take slice_scatter select_scatter",
+    "reduction": "sum mean prod amax amin any all cumsum cumprod cummax cummin",
+    "statistics": "var std var_mean std_mean logsumexp vector_norm",
+    "ordering": (
+        "sort argsort max_with_indices min_with_indices median_with_indices kthvalue histc bincount searchsorted"
+    ),
+    "indexing": "gather index_select index_pairs argmax argmin topk",
+    "scattering": "scatter scatter_add scatter_reduce index_add index_copy index_fill index index_put",
+    "arranging": "tril triu flip diagonal diag_embed",
+    "detach": "detach",
+    "by_rule": "pointwise_by_rule reduction_by_rule move_by_rule",
     "routing": "by_expert grouped_linear grouped_linear_in_out",
     "loss": "cross_entropy mse_loss",
     "shape": (
         "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "
         "repeat"
     ),
-    "creation": "arange causal_mask constant full relative_buckets resident unread",
+    "creation": (
+        "arange causal_mask constant full random random_like bernoulli linspace eye relative_buckets resident unread"
+    ),
 }
 """The names of the operators in each module."""
 

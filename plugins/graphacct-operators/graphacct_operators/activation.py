@@ -54,7 +54,11 @@ def elu(batch: Any, *, alpha: float = 1.0) -> Work:
 
 
 @operator(
-    UNARY, saves={"out": "the gradient is g * out * (1 - out)"}, gradients={"x": per_element(3)}, preserves_layout=True
+    UNARY,
+    dtype="floating",
+    saves={"out": "the gradient is g * out * (1 - out)"},
+    gradients={"x": per_element(3)},
+    preserves_layout=True,
 )
 def sigmoid(batch: Any) -> Work:
     """1 / (1 + exp(-x)). 4 per element: negate, exp, plus 1, divide; exp is transcendental.
@@ -74,7 +78,11 @@ def hardsigmoid(batch: Any) -> Work:
 
 
 @operator(
-    UNARY, saves={"out": "the gradient is g * (1 - out²)"}, gradients={"x": per_element(3)}, preserves_layout=True
+    UNARY,
+    dtype="floating",
+    saves={"out": "the gradient is g * (1 - out²)"},
+    gradients={"x": per_element(3)},
+    preserves_layout=True,
 )
 def tanh(batch: Any) -> Work:
     """tanh x. 1 per element, transcendental.

@@ -3,6 +3,8 @@
 from typing import Any
 
 from graphacct import TensorSpec, Work, operator
+from graphacct_operators.gradient import nothing
+from graphacct_operators.strides import in_dtype
 
 
 @operator("-> batch_size n", infer=lambda *, batch=1, n: (batch, n), dtype="int64")
@@ -34,6 +36,42 @@ def constant() -> Work:
 @operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype))
 def full() -> Work:
     """One value everywhere, made when the model runs. No arithmetic: the bytes are written."""
+    return Work()
+
+
+@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype))
+def random() -> Work:
+    """Random numbers, made when the model runs. No arithmetic: random numbers are bytes, not FLOPs."""
+    return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x, *, dtype="": in_dtype(x, dtype=dtype), gradients={"x": nothing})
+def random_like() -> Work:
+    """Random numbers in a tensor like x, whose elements are not read. No arithmetic: random numbers are bytes.
+
+    Backward: none to compute: it is zero everywhere.
+    """
+    return Work(read_bytes=0)
+
+
+@operator("p: ... -> ...", infer=lambda p, *, dtype="": in_dtype(p, dtype=dtype), gradients={"p": nothing})
+def bernoulli() -> Work:
+    """0 or 1 by chance, 1 with the probability that each element of p states. No arithmetic: random numbers are bytes.
+
+    Backward: none to compute: it is zero everywhere.
+    """
+    return Work()
+
+
+@operator("-> n", infer=lambda *, n, dtype="float32": TensorSpec((n,), dtype))
+def linspace(out: TensorSpec) -> Work:
+    """n numbers at equal distances. 2 per element: the position times the step, plus the start."""
+    return Work(vector_flops=2 * out.elements)
+
+
+@operator("-> n m", infer=lambda *, n, m, dtype="float32": TensorSpec((n, m), dtype))
+def eye() -> Work:
+    """Ones on the diagonal of an n by m matrix, zeros elsewhere. No arithmetic: the bytes are written."""
     return Work()
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from graphacct import Saved, Work, operator
-from graphacct_operators.gradient import nothing, of_x, of_y, per_element
+from graphacct import Saved, TensorSpec, Work, operator
+from graphacct_operators.gradient import nothing, of_x, of_y, per_element, summed
+from graphacct_operators.strides import in_dtype
 
 UNARY = "x: ... -> ..."
 BINARY = "x: ..., y: ... -> ..."
@@ -50,7 +51,7 @@ def mul(batch: Any) -> Work:
 
 @operator(
     BINARY,
-    dtype="promote",
+    dtype="floating",
     saves=(Saved("x", "the gradient of y is -g * x / y²", needed_for="y"), Saved("y", "both gradients divide by it")),
     gradients={"x": of_x(1), "y": of_y(4)},
     preserves_layout=True,
@@ -84,18 +85,18 @@ def minimum(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, gradients={"x": per_element(1)}, preserves_layout=True)
+@operator(UNARY, infer=in_dtype, gradients={"x": per_element(1)})
 def scale(batch: Any) -> Work:
-    """x times (or divided by) a constant. 1 per element.
+    """x times (or divided by) a constant, which may give another dtype: integers times 0.5. 1 per element.
 
     Backward: 1 per element: times the constant.
     """
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, gradients={"x": nothing}, preserves_layout=True)
+@operator(UNARY, infer=in_dtype, gradients={"x": nothing})
 def shift(batch: Any) -> Work:
-    """x plus (or minus) a constant. 1 per element.
+    """x plus (or minus) a constant, which may give another dtype. 1 per element.
 
     Backward: g itself.
     """
@@ -152,7 +153,7 @@ def _power_gradient(batch: Any, *, exponent: float) -> Work:
     return Work(vector_flops=3 * batch, transcendentals=batch)
 
 
-@operator(UNARY, name="pow", saves=AT_X, gradients={"x": _power_gradient}, preserves_layout=True)
+@operator(UNARY, name="pow", infer=in_dtype, saves=AT_X, gradients={"x": _power_gradient})
 def power(batch: Any, *, exponent: float) -> Work:
     """x to a constant power. Per element 1 product for a square, 2 for a cube, and otherwise 1 transcendental (XLA).
 
@@ -164,7 +165,13 @@ def power(batch: Any, *, exponent: float) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is -g * out²"}, gradients={"x": per_element(3)}, preserves_layout=True)
+@operator(
+    UNARY,
+    dtype="floating",
+    saves={"out": "the gradient is -g * out²"},
+    gradients={"x": per_element(3)},
+    preserves_layout=True,
+)
 def reciprocal(batch: Any) -> Work:
     """1 / x. 1 per element.
 
@@ -173,70 +180,22 @@ def reciprocal(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves={"out": "the gradient is g * out"}, gradients={"x": per_element(1)}, preserves_layout=True)
-def exp(batch: Any) -> Work:
-    """exp x. 1 per element, transcendental.
-
-    Backward: 1 per element: g * out.
-    """
-    return Work(vector_flops=batch, transcendentals=batch)
-
-
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(1)}, preserves_layout=True)
-def log(batch: Any) -> Work:
-    """The natural logarithm of x. 1 per element, transcendental.
-
-    Backward: 1 per element: g / x.
-    """
-    return Work(vector_flops=batch, transcendentals=batch)
-
-
-@operator(UNARY, saves={"out": "the gradient is g / (2 * out)"}, gradients={"x": per_element(2)}, preserves_layout=True)
-def sqrt(batch: Any) -> Work:
-    """√x. 1 per element, transcendental (XLA counts it so).
-
-    Backward: 2 per element: g / (2 * out).
-    """
-    return Work(vector_flops=batch, transcendentals=batch)
-
-
-@operator(UNARY, saves={"out": "the gradient is -g * out³ / 2"}, gradients={"x": per_element(4)}, preserves_layout=True)
-def rsqrt(batch: Any) -> Work:
-    """1 / √x. 1 per element, transcendental (XLA counts it so).
-
-    Backward: 4 per element: out³ in two products, times g, times -0.5.
-    """
-    return Work(vector_flops=batch, transcendentals=batch)
-
-
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2, 1)}, preserves_layout=True)
-def sin(batch: Any) -> Work:
-    """sin x. 1 per element, transcendental.
-
-    Backward: 2 per element: cos x, times g; cos is transcendental.
-    """
-    return Work(vector_flops=batch, transcendentals=batch)
-
-
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(3, 1)}, preserves_layout=True)
-def cos(batch: Any) -> Work:
-    """cos x. 1 per element, transcendental.
-
-    Backward: 3 per element: sin x, times g, negated; sin is transcendental.
-    """
-    return Work(vector_flops=batch, transcendentals=batch)
+def _of_value(value: TensorSpec | None, out: TensorSpec) -> Work:
+    return Work() if value is None else summed(value, out, 1)
 
 
 @operator(
-    "x: ..., mask: ... -> ...",
+    "x: ..., mask: ..., value?: ... -> ...",
     saves={"mask": "the gradient is zero where the mask is set"},
-    gradients={"x": of_x(1)},
+    gradients={"x": of_x(1), "value": _of_value},
     preserves_layout=True,
 )
 def masked_fill(batch: Any) -> Work:
-    """A constant where the bool mask is set, else x. 1 per element: the selection (XLA counts a select as 1).
+    """A constant, or a value, where the bool mask is set, else x. 1 per element: the selection (XLA counts a select as
+    1).
 
-    Backward: 1 per element: the selection. 1 more to sum the gradient where x was broadcast.
+    Backward: 1 per element: the selection; for a value the same of its own. 1 more to sum the gradient of what was
+    broadcast.
     """
     return Work(vector_flops=batch)
 

@@ -4,17 +4,12 @@ from typing import Any
 
 from graphacct import ShapeError, TensorSpec, Work, operator
 from graphacct_operators.gradient import nothing
-
-
-def _axis_of(x: TensorSpec, dim: int) -> int:
-    rank = len(x.shape)
-    if not -rank <= dim < rank:
-        raise ShapeError(f"dimension {dim} is out of range for {rank} dimensions")
-    return dim % rank
+from graphacct_operators.reduction import kept
+from graphacct_operators.strides import axis_of
 
 
 def _gathered(x: TensorSpec, index: TensorSpec, *, dim: int) -> TensorSpec:
-    axis = _axis_of(x, dim)
+    axis = axis_of(x, dim)
     if len(index.shape) != len(x.shape):
         raise ShapeError(f"x has {len(x.shape)} dimensions but index has {len(index.shape)}: gather needs as many")
     for other, (size, own) in enumerate(zip(x.shape, index.shape, strict=True)):
@@ -42,7 +37,7 @@ def gather(index: TensorSpec, out: TensorSpec) -> Work:
 
 
 def _taken(x: TensorSpec, index: TensorSpec, *, dim: int = 0) -> TensorSpec:
-    axis = _axis_of(x, dim)
+    axis = axis_of(x, dim)
     return TensorSpec((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]), x.dtype)
 
 
@@ -76,31 +71,48 @@ def index_pairs(rows: TensorSpec, columns: TensorSpec, out: TensorSpec) -> Work:
     return Work(read_bytes=rows.bytes + columns.bytes + out.bytes)
 
 
-@operator("x: ... n -> ...", infer=lambda x: TensorSpec(x.shape[:-1], "int64"), gradients={"x": nothing})
+def _where(x: TensorSpec, *, dim: int | None = -1, keepdim: bool = False) -> TensorSpec:
+    return TensorSpec(kept(x, dim=dim, keepdim=keepdim), "int64")
+
+
+@operator("x: *shape -> *kept", infer=_where, gradients={"x": nothing})
 def argmax(x: TensorSpec) -> Work:
-    """Where the largest along the last dimension is. 1 per element: a comparison, as amax; none for ids, whose
-    arithmetic is bytes and no FLOPs.
+    """Where the largest along one dimension is, the last unless said, or with dim=None of all. 1 per element: a
+    comparison, as amax; none for ids, whose arithmetic is bytes and no FLOPs.
 
     Backward: none; an index has no gradient.
     """
-    return Work(vector_flops=0 if x.dtype.startswith("int") else x.elements)
+    return Work(vector_flops=x.elements)
 
 
-def _largest(x: TensorSpec, n: Any, *, k: Any) -> list[TensorSpec]:
+@operator("x: *shape -> *kept", infer=_where, gradients={"x": nothing})
+def argmin(x: TensorSpec) -> Work:
+    """Where the smallest along one dimension is, the last unless said, or with dim=None of all. 1 per element: a
+    comparison, as amin; none for ids.
+
+    Backward: none; an index has no gradient.
+    """
+    return Work(vector_flops=x.elements)
+
+
+def _largest(x: TensorSpec, *, k: Any, dim: int = -1, largest: bool = True) -> list[TensorSpec]:
+    axis = axis_of(x, dim)
+    n = x.shape[axis]
     if type(k) is int and type(n) is int and not 0 < k <= n:
-        raise ShapeError(f"k is {k}, but dimension n of x has {n}")
-    shape = (*x.shape[:-1], k)
+        which = "n" if axis == len(x.shape) - 1 else axis
+        raise ShapeError(f"k is {k}, but dimension {which} of x has {n}")
+    shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
     return [TensorSpec(shape, x.dtype), TensorSpec(shape, "int64")]
 
 
 @operator(
-    "x: ... n -> values: ... k, indices: ... k",
+    "x: *shape -> values: *largest, indices: *largest",
     infer=_largest,
     saves={"indices": "the gradient is scattered to where the largest were"},
     gradients={"x": nothing},
 )
 def topk(x: TensorSpec) -> Work:
-    """The k largest along the last dimension, and where they are.
+    """The k largest (or smallest) along one dimension, the last unless said, and where they are.
 
     1 per element: one comparison with the smallest of those found, the least that any selection needs (XLA counts 1
     per comparison; kernels that sort or pass several times do more).

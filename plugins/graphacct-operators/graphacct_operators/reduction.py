@@ -1,29 +1,38 @@
-"""Reductions over some dimensions. A reduction over n elements counts n (as 2mnk counts a product)."""
+"""Reductions over some dimensions. A reduction over n elements counts n (as 2mnk counts a product); over integers or
+bools none, since integer work is bytes."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, operator
+from graphacct import TensorSpec, Work, operator
 from graphacct_operators.gradient import nothing, per_element
+from graphacct_operators.strides import axes_of, axis_of
+
+REDUCED = "x: *shape -> *kept"
+EQUALS = {"x": "the gradient goes where x equals the result", "out": "the gradient goes where x equals the result"}
 
 
-def _kept(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> tuple[Any, ...]:
-    rank = len(x.shape)
-    dims = range(rank) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    for axis in dims:
-        if not -rank <= axis < rank:
-            raise ShapeError(f"dimension {axis} is out of range for {rank} dimensions")
-    gone = {axis % rank for axis in dims}
+def kept(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> tuple[Any, ...]:
+    """Returns the shape that is left when some dimensions are reduced, or all of them."""
+    gone = set(axes_of(x, dim))
     return tuple(1 if axis in gone else size for axis, size in enumerate(x.shape) if keepdim or axis not in gone)
 
 
 def _kept_in(
     x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False, dtype: str = ""
 ) -> TensorSpec:
-    return TensorSpec(_kept(x, dim=dim, keepdim=keepdim), dtype or x.dtype)
+    return TensorSpec(kept(x, dim=dim, keepdim=keepdim), dtype or x.dtype)
 
 
-@operator("x: *shape -> *kept", name="sum", infer=_kept_in, gradients={"x": nothing})
+def _any_or_all(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> TensorSpec:
+    return TensorSpec(kept(x, dim=dim, keepdim=keepdim), "bool")
+
+
+def _shared_among_equals(x: TensorSpec) -> Work:
+    return Work(vector_flops=4 * x.elements)
+
+
+@operator(REDUCED, name="sum", infer=_kept_in, gradients={"x": nothing})
 def sum_(x: TensorSpec) -> Work:
     """The sum over the given dimensions, or all of them, in another dtype where one is given. 1 per element of x.
 
@@ -32,7 +41,7 @@ def sum_(x: TensorSpec) -> Work:
     return Work(vector_flops=x.elements)
 
 
-@operator("x: *shape -> *kept", infer=_kept, gradients={"x": lambda x: Work(vector_flops=x.elements)})
+@operator(REDUCED, infer=_kept_in, gradients={"x": lambda x: Work(vector_flops=x.elements)})
 def mean(x: TensorSpec, out: TensorSpec) -> Work:
     """The mean over the given dimensions, or all of them. 1 per element of x for the sum, 1 division per output.
 
@@ -41,12 +50,26 @@ def mean(x: TensorSpec, out: TensorSpec) -> Work:
     return Work(vector_flops=x.elements + out.elements)
 
 
+def _product_gradient(x: TensorSpec, out: TensorSpec) -> Work:
+    return Work(vector_flops=x.elements + out.elements)
+
+
 @operator(
-    "x: *shape -> *kept",
-    infer=_kept,
-    saves={"x": "the gradient goes where x equals the largest", "out": "the gradient goes where x equals the largest"},
-    gradients={"x": lambda x: Work(vector_flops=4 * x.elements)},
+    REDUCED,
+    infer=_kept_in,
+    saves={"x": "the gradient is g * out / x", "out": "the gradient is g * out / x"},
+    gradients={"x": _product_gradient},
 )
+def prod(x: TensorSpec) -> Work:
+    """The product over the given dimensions, or all of them. 1 per element of x.
+
+    Backward: 1 per element of x, the division by it, and 1 per output, g * out. (Where an element is 0 torch multiplies
+    the others instead.)
+    """
+    return Work(vector_flops=x.elements)
+
+
+@operator(REDUCED, infer=kept, saves=EQUALS, gradients={"x": _shared_among_equals})
 def amax(x: TensorSpec) -> Work:
     """The largest over the given dimensions, or all of them. 1 comparison per element of x.
 
@@ -56,10 +79,85 @@ def amax(x: TensorSpec) -> Work:
     return Work(vector_flops=x.elements)
 
 
-@operator("x: ... -> ...", gradients={"x": per_element(1)})
-def cumsum(batch: Any, *, dim: int = -1) -> Work:
+@operator(REDUCED, infer=kept, saves=EQUALS, gradients={"x": _shared_among_equals})
+def amin(x: TensorSpec) -> Work:
+    """The smallest over the given dimensions, or all of them. 1 comparison per element of x.
+
+    Backward: 4 per element of x: compare with the smallest, count those equal, g times the comparison, divided by the
+    count (torch shares g among equals).
+    """
+    return Work(vector_flops=x.elements)
+
+
+@operator(REDUCED, name="any", infer=_any_or_all, gradients={"x": nothing})
+def any_(x: TensorSpec) -> Work:
+    """Whether any is set (not 0), over the given dimensions or all of them. 1 comparison per element of x; none for
+    bools and integers.
+
+    Backward: none; a bool has no gradient.
+    """
+    return Work(vector_flops=x.elements)
+
+
+@operator(REDUCED, name="all", infer=_any_or_all, gradients={"x": nothing})
+def all_(x: TensorSpec) -> Work:
+    """Whether all are set (not 0), over the given dimensions or all of them. 1 comparison per element of x; none for
+    bools and integers.
+
+    Backward: none; a bool has no gradient.
+    """
+    return Work(vector_flops=x.elements)
+
+
+def _running(x: TensorSpec, *, dim: int = -1, dtype: str = "") -> TensorSpec:
+    axis_of(x, dim)
+    return TensorSpec(x.shape, dtype or x.dtype)
+
+
+@operator("x: ... -> ...", infer=_running, gradients={"x": per_element(1)})
+def cumsum(batch: Any) -> Work:
     """Running sums along one dimension. 1 addition per element.
 
     Backward: 1 per element: running sums of g from the end.
+    """
+    return Work(vector_flops=batch)
+
+
+@operator(
+    "x: ... -> ...",
+    infer=_running,
+    saves={"x": "the gradient divides by it", "out": "the gradient is running sums of g * out, divided by x"},
+    gradients={"x": per_element(3)},
+)
+def cumprod(batch: Any) -> Work:
+    """Running products along one dimension. 1 per element.
+
+    Backward: 3 per element: g * out, its running sums from the end, divided by x.
+    """
+    return Work(vector_flops=batch)
+
+
+def _best_so_far(x: TensorSpec, *, dim: int = -1) -> list[TensorSpec]:
+    axis_of(x, dim)
+    return [TensorSpec(x.shape, x.dtype), TensorSpec(x.shape, "int64")]
+
+
+BEST = {"x": "its shape: torch refers to it whole", "indices": "the gradient is added where the elements were"}
+
+
+@operator("x: ... -> values: ..., indices: ...", infer=_best_so_far, saves=BEST, gradients={"x": per_element(1)})
+def cummax(batch: Any) -> Work:
+    """The largest so far along one dimension, and where it is. 1 comparison per element.
+
+    Backward: 1 per element: g is added where the largest was.
+    """
+    return Work(vector_flops=batch)
+
+
+@operator("x: ... -> values: ..., indices: ...", infer=_best_so_far, saves=BEST, gradients={"x": per_element(1)})
+def cummin(batch: Any) -> Work:
+    """The smallest so far along one dimension, and where it is. 1 comparison per element.
+
+    Backward: 1 per element: g is added where the smallest was.
     """
     return Work(vector_flops=batch)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphacct import TensorSpec, equal, same
+from graphacct import ShapeError, TensorSpec, dense_like, equal, same
 
 
 def is_(size: Any, value: int) -> bool:
@@ -80,3 +80,23 @@ def _view(
         result[position] = 1
         position -= 1
     return tuple(result)
+
+
+def axis_of(x: TensorSpec, dim: int) -> int:
+    """Returns a dimension counted from the front. Raises ShapeError if the tensor does not have it; a scalar's is 0."""
+    rank = max(len(x.shape), 1)
+    if not -rank <= dim < rank:
+        raise ShapeError(f"dimension {dim} is out of range for {len(x.shape)} dimensions")
+    return dim % rank
+
+
+def axes_of(x: TensorSpec, dims: int | Sequence[int] | None) -> tuple[int, ...]:
+    """Returns dimensions counted from the front; all of them for None. Raises ShapeError for one that is not there."""
+    if dims is None:
+        return tuple(range(len(x.shape)))
+    return tuple(axis_of(x, dim) for dim in ((dims,) if isinstance(dims, int) else dims))
+
+
+def in_dtype(x: TensorSpec, *, dtype: str = "") -> TensorSpec:
+    """Returns an element-wise result of x: in its order, in another dtype where one is given."""
+    return dense_like(x, dtype)

@@ -31,6 +31,16 @@ from graphacct.operators.other_names import suggest_operator
         ("max_unpool2d", "max_unpool"),
         ("upsample_bilinear2d aten.upsample_trilinear3d.vec", "upsample_linear"),
         ("spilt", "split"),
+        ("equal Equal aten.eq.Scalar", "eq"),
+        ("GreaterOrEqual greater_equal", "ge"),
+        ("arccos", "acos"),
+        ("min ReduceMin aten.amin", "amin"),
+        ("Min", "minimum"),
+        ("linalg_vector_norm aten.linalg_vector_norm.default", "vector_norm"),
+        ("rand torch.randn RandomNormal", "random"),
+        ("stop_gradient", "detach"),
+        ("ScatterElements", "scatter"),
+        ("aten._prelu_kernel.default", "prelu"),
     ],
 )
 def test_other_libraries_names(names: str, operator: str) -> None:
@@ -40,8 +50,8 @@ def test_other_libraries_names(names: str, operator: str) -> None:
 
 
 OTHERS = (
-    "sort upsample rand identity Identity prelu rrelu selu acos cosh log2 embedding_bag lstm erf fractional_max_pool2d "
-    "lp_pool2d"
+    "upsample identity Identity rrelu selu embedding_bag lstm fractional_max_pool2d lp_pool2d polygamma sinc logit "
+    "unique multinomial"
 )
 
 

@@ -47,6 +47,14 @@ def gated(b, s, d):
     return [f(b, s, d), f(b, s, d)], {}
 
 
+NUMBERS = """
+floor ceil round trunc sign frac rsub pow_of_number exp2 expm1 log1p log2 log10 tan asin acos atan sinh cosh asinh acosh
+atanh erf erfc erfinv lgamma isnan isinf isfinite logical_not log_sigmoid softshrink hardshrink threshold celu cumprod
+cummax cummin sort argsort
+"""
+PAIRS = """
+floor_divide remainder fmod pow_tensor atan2 logaddexp xlogy eq ne lt le gt ge logical_and logical_or logical_xor
+"""
 CASES = {
     "linear": lambda b, s, d, e: ([f(b, s, d), f(e, d), f(e)], {}),
     "linear_in_out": lambda b, s, d, e: ([f(b, s, d), f(d, e), f(e)], {}),
@@ -131,6 +139,43 @@ CASES = {
     "relative_buckets": lambda s, t: ([], {"queries": s, "keys": t}),
     "resident": lambda d, t: ([f(d, t)], {}),
     "unread": lambda d, t: ([f(d, t)], {}),
+    **dict.fromkeys(NUMBERS.split(), unary()),
+    **dict.fromkeys(PAIRS.split(), binary),
+    **dict.fromkeys(["clamp_tensor", "lerp", "addcmul", "addcdiv"], lambda b, s, d: ([f(b, s, d)] * 3, {})),
+    **dict.fromkeys(["bitwise_and", "bitwise_or", "bitwise_xor"], lambda b, s, d: ([i(b, s, d), i(s, d)], {})),
+    **dict.fromkeys(["bitwise_left_shift", "bitwise_right_shift", "bitwise_not"], lambda b, s, d: ([i(b, s, d)], {})),
+    "prelu": lambda b, s, d: ([f(b, s, d), f(s, 1)], {}),
+    "glu": lambda b, s, d: ([f(b, 2 * s, d)], {"dim": 1}),
+    **dict.fromkeys(["amin", "prod", "any", "all"], unary(dim=(0, -1), keepdim=True)),
+    **dict.fromkeys(["var", "std", "var_mean", "std_mean", "logsumexp"], unary(dim=(1, 2))),
+    "vector_norm": unary(dim=(1, 2), ord=3),
+    **dict.fromkeys(["max_with_indices", "min_with_indices", "median_with_indices", "argmin"], unary(dim=1)),
+    "kthvalue": lambda b, k, d: ([f(b, k + d)], {"k": k}),
+    "histc": lambda b, s, k: ([f(b, s)], {"bins": k}),
+    "bincount": lambda s, k: ([i(s)], {"bins": k}),
+    "searchsorted": lambda s, t, d: ([f(s), f(t, d)], {}),
+    **dict.fromkeys(["scatter", "scatter_add"], lambda b, s, t, d: ([f(b, s, d), i(b, t, d), f(b, t, d)], {"dim": 1})),
+    "scatter_reduce": lambda b, s, t, d: ([f(b, s, d), i(b, t, d), f(b, t, d)], {"dim": 1, "reduce": "mean"}),
+    **dict.fromkeys(["index_add", "index_copy"], lambda b, s, t, d: ([f(b, s, d), i(t), f(b, t, d)], {"dim": 1})),
+    "index_fill": lambda b, s, t, d: ([f(b, s, d), i(t)], {"dim": 1}),
+    "index": lambda b, s, t, d, e: ([f(b, s, d), i(t, 1), i(e)], {"dims": (0, 2)}),
+    "index_put": lambda b, s, t, d: ([f(b, s, d), f(s), i(t), i(t)], {"dims": (0, 2), "accumulate": True}),
+    "masked_scatter": lambda b, s, t, d: ([f(b, s, d), m(b, s, d), f(t)], {}),
+    "masked_select": lambda b, s, t, d: ([f(b, s, d), m(s, d)], {"count": t}),
+    "nonzero": lambda b, s, t: ([f(b, s)], {"count": t}),
+    "one_hot": lambda b, s, t: ([i(b, s)], {"classes": t}),
+    "take": lambda b, s, t, d: ([f(b, s, d), i(t)], {}),
+    "slice_scatter": lambda b, s, t, d: ([f(b, s + t, d), f(b, s, d)], {"dim": 1}),
+    "select_scatter": lambda b, s, d: ([f(b, s, d), f(b, d)], {"dim": 1}),
+    **dict.fromkeys(["tril", "triu", "detach", "diag_embed", "random_like", "bernoulli"], unary()),
+    "flip": lambda b, s, d: ([turned(b, s, d)], {"dims": (0, 1)}),
+    "diagonal": lambda b, s, d: ([f(b, s, d)], {"dim1": 0, "dim2": 2}),
+    "random": lambda s, d: ([], {"shape": (s, d)}),
+    "linspace": lambda s: ([], {"n": s}),
+    "eye": lambda s, d: ([], {"n": s, "m": d}),
+    "pointwise_by_rule": lambda b, s, d: ([f(b, s, d), f(d)], {"of": "lib.op", "shape": (b, s, d), "factor": 3}),
+    "reduction_by_rule": lambda b, s, d: ([f(b, s, d)], {"of": "lib.op", "shape": (b, s)}),
+    "move_by_rule": lambda b, s, d: ([f(b, s, d)], {"of": "lib.op", "shape": (d, b, s)}),
     "kv_cache": lambda s, d: ([], {"shape": (1, 2, s, d)}),
     "kv_keep": lambda b, s, d: ([TensorSpec((b, 2, s + 1, d))], {"length": s}),
 }
@@ -174,7 +219,7 @@ def test_object_arrays_are_exact(name, points):
     assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, named(name, points), object)] == []
 
 
-WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}}
+WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}, "histc": {"x": "torch has none"}}
 """Operands that have none, by operator; test_gradients.py has the same."""
 
 

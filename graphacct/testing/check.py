@@ -1,0 +1,253 @@
+"""Checks a plugin, in a file or a distribution: that it loads, and that what it registers keeps its contracts."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+
+from graphacct.costs.quantities import Quantity
+from graphacct.errors import GraphacctError, PluginError, failure
+from graphacct.hooks.manager import GROUP, KINDS, Plugins, load
+from graphacct.hooks.registry import Plugin
+from graphacct.operators.operator import REQUIRED, Operator
+from graphacct.phases import TRAIN
+from graphacct.testing.architectures import ArchitectureContract
+from graphacct.testing.contract import Contract, failures
+from graphacct.testing.conventions import ConventionContract
+from graphacct.testing.operators import OperatorContract
+from graphacct.testing.profiles import ProfileContract
+from graphacct.testing.quantities import QuantityContract
+from graphacct.testing.readers import ReaderContract
+from graphacct.testing.rows import Row
+from graphacct.testing.totals import Totals, sample_rows
+from graphacct.testing.transforms import TransformContract
+
+CONTRACTS: dict[str, type[Contract]] = {
+    contract.kind: contract
+    for contract in (
+        OperatorContract,
+        ArchitectureContract,
+        ReaderContract,
+        QuantityContract,
+        ConventionContract,
+        TransformContract,
+        ProfileContract,
+    )
+}
+NO_ROWS = "test_rows_state_"
+"""How the test is called that a contract without rows fails."""
+PROJECT_TESTS = 6
+"""Its name, version and description, its entry points, what it depends on, and its tests."""
+SIZES = (2, 3, 5, 7, 11, 13, 17, 19, 23)
+"""The numbers for the dimensions of an operator that has no rows."""
+
+
+@attrs.frozen
+class Checked:
+    """What was checked, and what is wrong.
+
+    Attributes:
+        subject: `operator squared_relu`, or a file of the distribution.
+        tests: How many tests ran.
+        problems: What is wrong, each in a line with what to do.
+        own: Whether the tests are those of the author's contract, rather than made up here.
+    """
+
+    subject: str
+    tests: int
+    problems: tuple[str, ...] = ()
+    own: bool = True
+
+
+def check(path: str | os.PathLike[str]) -> list[Checked]:
+    """Returns what was found of a plugin: a Python file, or the folder of a distribution.
+
+    Raises PluginError if it is neither, or cannot be loaded.
+    """
+    found = Path(path)
+    if found.is_dir():
+        return list(_distribution(found))
+    plugins = load(files=[os.fspath(path)])
+    return list(_things(plugins.loaded[-1], plugins, []))
+
+
+def _distribution(folder: Path) -> Iterator[Checked]:
+    project = _project(folder)
+    entries = project.get("entry-points", {}).get(GROUP, {})
+    problems = [*_of_project(project, entries)]
+    contracts: list[type[Contract]] = []
+    for place in (folder, folder / "src"):
+        sys.path.insert(0, os.fspath(place.resolve()))
+    plugins = load()
+    for name, target in entries.items():
+        plugin = next((plugin for plugin in plugins.loaded if plugin.name == name), None)
+        module = _module(name, target)
+        if plugin is None:
+            plugins.register(module, name, f"{project.get('name', folder.name)} {project.get('version', '')}".strip())
+        elif plugin.module is not module:
+            problems.append(f"another plugin {name!r} is installed, of {plugin.origin}: uninstall it, or rename yours")
+    tests = sorted(folder.glob("tests/**/test_*.py"))
+    if not tests:
+        problems.append("there are no tests: write a contract for each thing (docs/testing-a-plugin.md)")
+    for file in tests:
+        try:
+            contracts += _contracts(file)
+        except Exception as error:
+            problems.append(failure(f"{file.relative_to(folder)}", error))
+    yield Checked("pyproject.toml", PROJECT_TESTS, tuple(problems))
+    for name in entries:
+        plugin = next(plugin for plugin in plugins.loaded if plugin.name == name)
+        yield from _things(plugin, plugins, contracts)
+
+
+def _project(folder: Path) -> dict[str, Any]:
+    file = folder / "pyproject.toml"
+    try:
+        found: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    except OSError as error:
+        raise PluginError(f"{folder}: has no pyproject.toml, so it is no distribution: name a plugin's file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PluginError(f"{file}: cannot be read: {error}") from error
+    except KeyError as error:
+        raise PluginError(f"{file}: has no table [project]") from error
+    return found
+
+
+def _of_project(project: dict[str, Any], entries: dict[str, str]) -> Iterator[str]:
+    for key in ("name", "version", "description"):
+        if not project.get(key) and key not in project.get("dynamic", ()):
+            yield f"[project] has no {key}: pip and `graphacct plugins` show it"
+    if not entries:
+        yield f"no entry point: add [project.entry-points.{GROUP}] with NAME = MODULE, or nothing finds the plugin"
+    if not any(str(item).lower().startswith(GROUP) for item in project.get("dependencies", ())):
+        yield 'dependencies do not name graphacct: dependencies = ["graphacct"]'
+
+
+def _module(name: str, target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in filter(None, attribute.split(".")):
+            found = getattr(found, part)
+    except Exception as error:
+        raise PluginError(f"plugin {name!r}: {target} cannot be imported: {type(error).__name__}: {error}") from error
+    return found
+
+
+def _contracts(file: Path) -> list[type[Contract]]:
+    """Returns the contracts in a file of tests, as pytest finds them."""
+    spec = spec_from_file_location(f"graphacct_checked_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module: ModuleType = module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    return [
+        item
+        for name, item in vars(module).items()
+        if name.startswith("Test") and isinstance(item, type) and issubclass(item, Contract)
+    ]
+
+
+def _things(plugin: Plugin, plugins: Plugins, contracts: list[type[Contract]]) -> Iterator[Checked]:
+    """Yields each thing that a plugin registers, under its contract or one that is made up."""
+    count = 0
+    for kind in KINDS:
+        if kind == "commands":
+            continue
+        for of, item in plugins.registered(kind):
+            if of is not plugin:
+                continue
+            count += 1
+            noun = kind.replace("_", " ").removesuffix("s")
+            if kind not in CONTRACTS:
+                yield Checked(f"{noun} {item.name}", 0)
+                continue
+            own = [one for one in contracts if one.kind == kind and _is_of(one, item)]
+            noun = CONTRACTS[kind].noun
+            for contract in own or [_made_up(kind, item, plugins)]:
+                yield _checked(f"{noun} {item.name}", contract, bool(own))
+    if not count and not plugins.manager.get_hookcallers(plugin.module):
+        yield Checked(plugin.name, 1, ("implements no hook: a function graphacct_register_… with @graphacct.hookimpl",))
+
+
+def _is_of(contract: type[Contract], item: Any) -> bool:
+    thing = getattr(contract, contract.noun, None)
+    return (thing if isinstance(thing, str) else getattr(thing, "name", None)) == item.name
+
+
+def _checked(subject: str, contract: type[Contract], own: bool) -> Checked:
+    problems = []
+    for name, text in failures(contract):
+        message = text.removeprefix(f"{contract.noun} {contract.thing().name!r}: ")
+        if own or not name.startswith(NO_ROWS):
+            problems.append(f"{name}: {message}")
+        elif "no rows" in message:
+            problems.append(
+                f"needs a contract with rows, as its operands or models cannot be made up: {contract.__doc__}"
+            )
+    return Checked(subject, len(contract.checks()), tuple(problems), own)
+
+
+def _made_up(kind: str, item: Any, plugins: Plugins) -> type[Contract]:
+    """Returns a contract of a thing for which there is none, with rows that fit if such can be made up."""
+    contract: Any = CONTRACTS[kind]
+    thing = item.load() if hasattr(item, "load") else item
+    made = contract.of(thing, plugins=plugins, costs_in="no contract", rows=list(_rows(kind, thing, plugins)))
+    made.__doc__ = f"class {made.__name__}({contract.__name__})"
+    result: type[Contract] = made
+    return result
+
+
+def _rows(kind: str, thing: Any, plugins: Plugins) -> Iterator[Any]:
+    if kind == "operators":
+        yield from _operands(thing)
+    elif kind == "architectures":
+        yield Totals(next(iter(thing.presets), thing.name))
+    elif kind == "profiles":
+        yield from sample_rows(plugins, train=True)[:1]
+    elif kind == "quantities":
+        yield from (Totals(row.model, {"phase": _phase(thing)}) for row in sample_rows(plugins, _phase(thing) == TRAIN))
+    elif kind == "conventions" or (kind == "transforms" and all(o.default is not ... for o in thing.options)):
+        yield from sample_rows(plugins)
+
+
+def _phase(quantity: Quantity) -> str:
+    return quantity.phase.partition(" ")[0] or "forward"
+
+
+def _operands(operator: Operator) -> Iterator[Row]:
+    """Yields a row with a number for each dimension of the signature, if the operator takes such operands."""
+    if any(default is REQUIRED for default in operator.attributes.values()):
+        return
+    names = dict.fromkeys(name for term in operator.signature.inputs for name in term.names)
+    numbers = dict(zip(names, SIZES[2:], strict=False))
+    if len(numbers) < len(names):
+        return
+    shapes = []
+    for term in operator.signature.inputs:
+        loose: tuple[int, ...] = SIZES[:2] if term.ellipsis is True else ()
+        if isinstance(term.ellipsis, str):
+            loose = (numbers[term.ellipsis],)
+        shapes.append((*(numbers[n] for n in term.front), *loose, *(numbers[n] for n in term.back)))
+    row = Row(shapes)
+    try:
+        operator.apply([*_specs(row)], {})
+    except GraphacctError:
+        return
+    yield row
+
+
+def _specs(row: Row) -> Iterator[Any]:
+    from graphacct.testing.rows import sized
+
+    yield from sized(row).at({})[0]
