@@ -16,7 +16,8 @@ from graphacct_torch.given import made
 LONGEST = 128
 """Positions of a text whose length is not given; the model's own if it has fewer."""
 IMAGE, SAMPLES, FRAMES = 224, 15360, 8
-"""Pixels of a side, samples of a second of sound (whole frames of every codec) and images of a video, where a configuration has none."""
+"""Pixels of a side, samples of sound (whole frames of every codec) and images of a video, where a configuration
+has none."""
 INT, FLOAT = torch.int64, torch.float32
 
 
