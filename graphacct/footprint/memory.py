@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, annotate
-from graphacct.costs.coverage import Coverage
+from graphacct.costs.coverage import Coverage, coverage
 from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import ConfigError
@@ -32,7 +32,7 @@ from graphacct.models.finished import own_phase, untrainable
 from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.options import Training, resolved
-from graphacct.training.recompute import recompute_plan
+from graphacct.training.recompute import NO_RECOMPUTE, recompute_plan
 from graphacct.training.selection import check_stored, frozen, selected
 from graphacct.training.zero import Sharded, shard
 
@@ -156,7 +156,6 @@ def memory(
     activations, how, part = run.activations, run.how, run.part
     at = activations.peak_position
     cached = cached_bytes(run.annotated, plugins.operators)
-    uncosted = tuple((node.name, node.operator) for node in run.annotated.uncosted)
     return Memory(
         model=run.graph.name,
         workload={**run.graph.workload, **selected(how.recompute.name, how.freeze)},
@@ -185,7 +184,7 @@ def memory(
         peak_in="" if at is None else activations.timeline[at].run,
         live_at_peak=() if at is None else activations.live_tensors(at, cached),
         timeline=activations.timeline,
-        coverage=Coverage(len(run.annotated.costs) - len(uncosted), len(run.annotated.costs), uncosted),
+        coverage=coverage(run.annotated.costs, plugins.operators),
         config_keys=run.graph.config_keys,
         inexact=run.graph.inexact,
     )
@@ -235,7 +234,7 @@ def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, optio
     graph, trained = frozen(built, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
     check_stored(graph, gradients)
-    plan = recompute_plan(graph, how.recompute, plugins.operators)
+    plan = recompute_plan(graph, how.recompute, plugins.operators) if phase == TRAIN else NO_RECOMPUTE
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)

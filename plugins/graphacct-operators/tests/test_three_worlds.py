@@ -61,7 +61,32 @@ CASES = {
     "grouped_linear": lambda b, s, d, e: ([f(b, d), f(s, e, d), i(s), f(s, e)], {}),
     "grouped_linear_in_out": lambda b, s, d, e: ([f(b, d), f(s, d, e), i(s), f(s, e)], {}),
     "matmul": lambda b, s, d, e: ([f(b, s, d), f(b, d, e)], {}),
+    "fill": lambda b, s, d, e: ([f(b, s, d)], {}),
+    "copy_into": lambda b, s, d, e: ([f(b, s, d), f(d)], {}),
+    "written_through": lambda b, s, d, e: ([f(b, s, d), f(b, d)], {}),
     "einsum": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {"equation": "bsd,btd->bst"}),
+    "matmul_add": lambda b, s, d, e: ([f(e), f(b, s, d), f(b, d, e)], {"alpha": 2}),
+    "mv": lambda s, d: ([f(s, d), f(d)], {}),
+    "dot": lambda d: ([f(d), f(d)], {}),
+    "outer": lambda s, d: ([f(s), f(d)], {}),
+    "bilinear": lambda b, d, e, g: ([f(b, d), f(b, e), f(g, d, e), f(g)], {}),
+    "lstm": lambda b, s, d, e: ([f(s, b, d), f(4 * e, d), f(4 * e, e), f(4 * e), f(4 * e)], {}),
+    "gru": lambda b, s, d, e: ([f(s, b, d), f(3 * e, d), f(3 * e, e), f(3 * e), f(3 * e)], {"states": True}),
+    "rnn": lambda b, s, d, e: ([f(b, s, d), f(e, d), f(e, e)], {"batch_first": True}),
+    "weight_norm": lambda s, d: ([f(s, d), f(s, 1)], {}),
+    "solve_triangular": lambda d, t: ([f(d, d), f(d, t)], {}),
+    "solve": lambda b, d, t: ([f(b, d, d), f(b, d, t)], {}),
+    **dict.fromkeys(["inv", "cholesky"], lambda b, d: ([f(b, d, d)], {})),
+    "nll_loss": lambda b, s, d: ([f(b, d, s), i(b, s), f(d)], {}),
+    **dict.fromkeys(["l1_loss", "smooth_l1_loss", "huber_loss", "kl_div", "binary_cross_entropy"], gated),
+    "binary_cross_entropy_with_logits": lambda b, s, d: ([f(b, s, d), f(b, s, d), f(d), f(d)], {}),
+    "ctc_loss": lambda b, s, t, d: ([f(t, b, d), i(b, s), i(b), i(b)], {}),
+    "embedding_bag": lambda b, s, t, d: ([i(b, s), f(t, d)], {"mode": "max"}),
+    "fft_c2c": lambda b, s, d: ([TensorSpec((b, s, d), "complex64")], {"dim": (1, 2)}),
+    "fft_r2c": lambda b, d: ([f(b, 2 * d)], {}),
+    "fft_c2r": lambda b, d: ([TensorSpec((b, d + 1), "complex64")], {"last_dim_size": 2 * d}),
+    "unfold": lambda b, s, d: ([f(b, s + 2, d)], {"dimension": 1, "size": 3, "step": 1}),
+    "cdist": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {}),
     **dict.fromkeys(["add", "sub", "mul", "div", "maximum", "minimum"], binary),
     **dict.fromkeys(
         ["scale", "shift", "neg", "abs", "clamp", "square", "reciprocal", "exp", "log", "sqrt", "rsqrt", "sin", "cos"],
@@ -176,6 +201,17 @@ CASES = {
     "pointwise_by_rule": lambda b, s, d: ([f(b, s, d), f(d)], {"of": "lib.op", "shape": (b, s, d), "factor": 3}),
     "reduction_by_rule": lambda b, s, d: ([f(b, s, d)], {"of": "lib.op", "shape": (b, s)}),
     "move_by_rule": lambda b, s, d: ([f(b, s, d)], {"of": "lib.op", "shape": (d, b, s)}),
+    "custom": lambda b, s, d: (
+        [f(b, s, d), f(d)],
+        {
+            "of": "lib.scan",
+            "shapes": ((b, s, d),),
+            "dtypes": ("float32",),
+            "vector_flops": 7 * b * s * d,
+            "differentiable": True,
+            "gradient_vector_flops": 9 * b * s * d,
+        },
+    ),
     "kv_cache": lambda s, d: ([], {"shape": (1, 2, s, d)}),
     "kv_keep": lambda b, s, d: ([TensorSpec((b, 2, s + 1, d))], {"length": s}),
 }
@@ -219,7 +255,12 @@ def test_object_arrays_are_exact(name, points):
     assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, named(name, points), object)] == []
 
 
-WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}, "histc": {"x": "torch has none"}}
+WITHOUT_GRADIENT = {
+    "rotary_embedding": {"cos": "a table", "sin": "a table"},
+    "histc": {"x": "torch has none"},
+    "nll_loss": {"weight": "a constant of the loss"},
+    "binary_cross_entropy_with_logits": {"weight": "a constant of the loss", "pos_weight": "a constant of the loss"},
+}
 """Operands that have none, by operator; test_gradients.py has the same."""
 
 

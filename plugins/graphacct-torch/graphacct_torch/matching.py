@@ -8,6 +8,7 @@ from typing import Any
 from graphacct import Block, Graph, Node
 from graphacct_torch.autograd import DETACH
 from graphacct_torch.calls import FORWARD, RECOMPUTE, CallRecord
+from graphacct_torch.gradients import STOPS
 
 
 def standing(plain: Graph, graph: Graph) -> dict[str, str] | None:
@@ -20,14 +21,15 @@ def standing(plain: Graph, graph: Graph) -> dict[str, str] | None:
 
 
 def _nodes(graph: Graph) -> Iterator[Node]:
-    """Yields the nodes in the order in which they run, a block's once for each repetition."""
+    """Yields the nodes in the order in which they run, a block's once for each repetition; not those that only stop
+    gradients, of which a pass without any has none."""
     for item in graph.nodes:
         if isinstance(item, Block):
             assert isinstance(item.repeat, int)
             inside = list(_nodes(item.body))
             for _ in range(item.repeat):
                 yield from inside
-        else:
+        elif item.operator != STOPS:
             yield item
 
 
@@ -39,13 +41,14 @@ def forward_calls(calls: Sequence[CallRecord]) -> dict[int, int]:
     last of the stretches that has not run again is taken: the backward pass goes from the end.
     """
     found: dict[int, int] = {}
-    forward = [call for call in calls if call.run == FORWARD and call.func is not DETACH]
+    forward = [call for call in calls if call.region and call.func is not DETACH]
     places: dict[Any, list[int]] = {}
     for index, call in enumerate(forward):
         places.setdefault(_key(call), []).append(index)
     makers: dict[int, int] = {}
-    for call in forward:
-        makers.setdefault(call.nodes, call.position)
+    for call in calls:
+        if call.run == FORWARD:
+            makers.setdefault(call.nodes, call.position)
     used: set[int] = set()
     again = [call for call in calls if call.run == RECOMPUTE]
     index = 0

@@ -12,6 +12,15 @@ def reshaped(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("reshape", (a["self"],), {"shape": call.outputs[0].shape})
 
 
+def restrided(call: CallRecord, a: Arguments) -> Mapped:
+    """`as_strided`: of the same shape a view in another order, and otherwise of what lies in the storage."""
+    made = call.outputs[0]
+    if made.shape == a["self"].shape:
+        return reshaped(call, a)
+    settings = {"of": "aten.as_strided", "shape": made.shape, "dtype": made.dtype, "view": True}
+    return Mapped("move_by_rule", (a["self"],), settings, of="as_strided")
+
+
 def turned(call: CallRecord, a: Arguments) -> Mapped:
     """`t`: two dimensions swapped; a vector stays as it is."""
     if len(a["self"].shape) < 2:
@@ -50,6 +59,25 @@ def split(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("split", (a["self"],), {"sizes": sizes, "dim": dim}, tuple(range(len(call.outputs))))
 
 
+def unbound(call: CallRecord, a: Arguments) -> tuple[Mapped, ...]:
+    """Each index along a dimension: as many selections."""
+    dim = axis(a["dim"], a["self"])
+    return tuple(
+        Mapped("select", (a["self"],), {"dim": dim, "index": index}, (index,)) for index in range(len(call.outputs))
+    )
+
+
+def stacked(call: CallRecord, a: Arguments) -> Mapped:
+    """A concatenation of tensors with one more dimension each."""
+    made = call.outputs[0]
+    dim = axis(a["dim"], made)
+    tensors = [
+        Mapped("reshape", (tensor,), {"shape": (*tensor.shape[:dim], 1, *tensor.shape[dim:])})
+        for tensor in a["tensors"]
+    ]
+    return Mapped("concat", tuple(tensors), {"dim": dim})
+
+
 def concatenated(call: CallRecord, a: Arguments) -> Mapped:
     tensors = [tensor for tensor in a["tensors"] if tensor.shape != (0,)]  # torch leaves empty ones out
     return Mapped("concat", tuple(tensors), {"dim": axis(a["dim"], call.outputs[0])})
@@ -63,8 +91,10 @@ def cast(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def cloned(call: CallRecord, a: Arguments) -> Mapped:
-    """A copy in the order of x; one into row-major order is a `contiguous` that always copies."""
-    return Mapped("clone", (a["self"],))
+    """A copy in the order of x, or in row-major order, which is a `contiguous` if x has another."""
+    x, made = a["self"], call.outputs[0]
+    asked = str(a["memory_format"]) == "torch.contiguous_format"
+    return Mapped("contiguous" if asked and x.strides != made.strides else "clone", (x,))
 
 
 def padded(call: CallRecord, a: Arguments) -> Mapped:
