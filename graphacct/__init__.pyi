@@ -48,12 +48,17 @@ from graphacct.execution.profiles import KernelNames as KernelNames
 from graphacct.execution.profiles import Profile as Profile
 from graphacct.execution.recorder import Expansion as Expansion
 from graphacct.execution.recorder import Recorder as Recorder
+from graphacct.execution.recording import RecordedCall as RecordedCall
+from graphacct.execution.recording import RecordedSave as RecordedSave
+from graphacct.execution.recording import RecordedStorage as RecordedStorage
+from graphacct.execution.recording import Recording as Recording
 from graphacct.graph.builder import Builder as Builder
 from graphacct.graph.graph import Block as Block
 from graphacct.graph.graph import Graph as Graph
 from graphacct.graph.graph import Node as Node
 from graphacct.graph.graph import Parameter as Parameter
 from graphacct.graph.graph import Value as Value
+from graphacct.graph.origin import Origin as Origin
 from graphacct.graph.weight_format import StoredTensor as StoredTensor
 from graphacct.graph.weight_format import StoredWeight as StoredWeight
 from graphacct.graph.weight_format import WeightFormat as WeightFormat

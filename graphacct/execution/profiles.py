@@ -53,6 +53,8 @@ class Profile:
         write_out: Records the kernels that write a stored weight out in the dtype of a product, where that is so
             (`StoredWeight.written_out`). The copy is alive during the product, and is written out again for the
             gradient of the product's operand. Without it, products read the stored form.
+        recorded: Whether memory is not computed on kernels but read from a recording of the module that the graph was
+            captured from (`recording.py`).
         replaces: Whether it takes the place of a profile of this name from another plugin.
 
     Raises PluginError for `casts` without the name of the operator that casts.
@@ -67,6 +69,7 @@ class Profile:
     backward: Mapping[str, BackwardRule] = attrs.field(factory=dict)
     names: KernelNames = attrs.field(factory=KernelNames)
     write_out: WriteOutRule | None = None
+    recorded: bool = False
     replaces: bool = False
 
     def __repr__(self) -> str:

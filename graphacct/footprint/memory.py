@@ -17,6 +17,7 @@ from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.footprint.activations import Activations
+from graphacct.footprint.activations_of import activations_of
 from graphacct.footprint.cache import cached_bytes, token_bytes
 from graphacct.footprint.live_tensors import LiveTensor
 from graphacct.footprint.timeline import TimelineRow
@@ -238,7 +239,7 @@ def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, optio
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
-    activations = Activations(graph, plugins.operators, how.profile, gradients, plan, phase == TRAIN)
+    activations = activations_of(graph, plugins.operators, how.profile, gradients, plan, phase == TRAIN)
     return _Run(found, graph, phase, how, others, annotated, whole, part, activations)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import networkx
 
     from graphacct.graph.config_keys import ConfigKeys
+    from graphacct.graph.origin import Origin
     from graphacct.graph.weight_format import StoredWeight
     from graphacct.operators.operator import Application, Operator
 
@@ -188,6 +189,7 @@ class Graph:
         inexact: What of its saved tensors is known not to equal the model that it stands for, a sentence each; reports
             of a training step say it.
         conditions: What the graph assumes of symbols among its sizes, as sympy relations (`decisions.py`).
+        origin: The module that it was captured from, if it is as it was captured; not compared.
     """
 
     name: str
@@ -199,6 +201,7 @@ class Graph:
     config_keys: ConfigKeys | None = attrs.field(default=None, eq=False, repr=False)
     inexact: tuple[str, ...] = attrs.field(default=(), eq=False, repr=False)
     conditions: tuple[Any, ...] = ()
+    origin: Origin | None = attrs.field(default=None, eq=False, repr=False)
 
     @cached_property
     def nx(self) -> networkx.MultiDiGraph[str]:

@@ -79,6 +79,8 @@ def build(
         from graphacct.transforms.transform import transformed
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
+    if graph.origin is not None and (weights or lora or transforms):
+        graph = attrs.evolve(graph, origin=None)  # it is no longer what was captured
     if isinstance(found, ModelChoice):
         return attrs.evolve(graph, config_keys=found.keys, inexact=plain.inexact)
     return graph
@@ -166,13 +168,13 @@ def _graph(
     if isinstance(found, Graph):
         sizes = [name for name in workload if name != "phase"]
         given = [*sizes, *(["set"] if overrides else []), *(["dtype"] if dtype else [])]
-        if given:
+        if given and given != ["loss"]:
             raise fixed(found, given)
-        return in_phase(found, workload.get("phase"))
+        return in_phase(found, workload.get("phase"), workload.get("loss"))
     if isinstance(found, ReadChoice):
         others = {"set": overrides, "dtype": dtype and _computed(dtype, plugins)}
         graph = found.graph({**workload, **{name: value for name, value in others.items() if value}})
-        return in_phase(graph, workload.get("phase"))
+        return in_phase(graph, workload.get("phase"), workload.get("loss"))
     wrong = takes_no_inputs(found.name, workload)
     if wrong is not None:
         raise wrong

@@ -34,11 +34,12 @@ def own_phase(graph: Graph) -> str:
     return str(phase)
 
 
-def in_phase(graph: Graph, phase: str | None) -> Graph:
+def in_phase(graph: Graph, phase: str | None, loss: str | None = None) -> Graph:
     """Returns a finished graph in a phase, its own unless one is given: a graph of a forward pass can be trained too.
 
     A training step starts its gradients where `gradient_starts` says, with ones, and the workload says which that is.
-    Raises ConfigError for a phase that the graph was not built for.
+    A graph that was captured from a module can have a `loss` after it.
+    Raises ConfigError for a phase that the graph was not built for, and for a loss that it cannot have.
     """
     own = own_phase(graph)
     known = phases_of(own)
@@ -48,11 +49,16 @@ def in_phase(graph: Graph, phase: str | None) -> Graph:
             f"{graph.name!r} is a finished graph of the phase {own!r}, which has no phase {phase!r}: it has {has}; "
             "build it anew for another, if it is a model's"
         )
+    if loss is not None:
+        if phase != TRAIN or graph.origin is None:
+            raise fixed(graph, ["loss"])
+        lost: Graph = graph.origin.with_loss(loss)
+        return attrs.evolve(lost, workload={**lost.workload, "phase": TRAIN, "loss": loss})
     if (phase or own) != TRAIN or (own == TRAIN and "loss" in graph.workload):
         return graph
     specs = [value.spec for value in graph.outputs]
-    loss = FIRST_OUTPUT if specs and is_loss(specs[0]) else SUM_OF_OUTPUTS
-    return attrs.evolve(graph, workload={**graph.workload, "phase": TRAIN, "loss": loss})
+    start = FIRST_OUTPUT if specs and is_loss(specs[0]) else SUM_OF_OUTPUTS
+    return attrs.evolve(graph, workload={**graph.workload, "phase": TRAIN, "loss": start})
 
 
 def phases_of(own: str) -> tuple[str, ...]:

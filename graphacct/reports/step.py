@@ -13,6 +13,7 @@ from graphacct.costs.step import StepCost, StepMemory
 from graphacct.costs.step_quantities import MEMORY, STEP
 from graphacct.errors import OperatorError
 from graphacct.footprint.activations import Activations, peaks_by_node, saved_by_node
+from graphacct.footprint.activations_of import activations_of
 from graphacct.graph.ordinals import Ordinals
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.cost import Cost, Work
@@ -82,7 +83,7 @@ def train(
                 ),
             )
         )
-    run = Activations(graph, operators, training.profile, trained, plan)
+    run = activations_of(graph, operators, training.profile, trained, plan)
     named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
     whole = tuple(with_memory(costs, run) if memory else costs)
     return attrs.evolve(annotated, graph=named, costs=whole, training=training, activations=run)

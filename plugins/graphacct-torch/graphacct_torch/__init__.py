@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct import hookimpl
 
 if TYPE_CHECKING:
-    from graphacct import Graph, Operator, Reader
+    from graphacct import Graph, Operator, Profile, Reader
 
 
 def _accepts(model: object) -> bool:
@@ -76,3 +76,11 @@ def graphacct_register_readers() -> Iterable[Reader]:
     instead = "give batch=, seq_len= or image_size=, or keys of the file with set="
     file = Reader("transformers", doc, _is_config, _read_config, takes=keywords, named=_config_name, instead=instead)
     return [module, file]
+
+
+@hookimpl
+def graphacct_register_profiles() -> Iterable[Profile]:
+    from graphacct import Profile
+
+    doc = "A captured module's memory as torch held it: what it saved and freed, watched while it ran without data."
+    return [Profile("as-recorded", doc, recorded=True)]

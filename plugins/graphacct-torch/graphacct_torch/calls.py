@@ -9,6 +9,7 @@ import attrs
 
 FORWARD, RECOMPUTE, BACKWARD = "forward", "recompute", "backward"
 PARAMETER, BUFFER, INPUT, CONSTANT, ACTIVATION = "parameter", "buffer", "input", "constant", "activation"
+GRADIENT = "gradient"
 
 
 @attrs.define(eq=False, slots=True)
@@ -18,8 +19,8 @@ class StorageRecord:
     Attributes:
         index: Its number, in the order in which storages are met.
         bytes: Its size.
-        kind: What it holds: a parameter, a buffer, an input, a constant that the module's code has, or an activation,
-            which a call made.
+        kind: What it holds: a parameter, a buffer, an input, a constant that the module's code has, the gradient of a
+            parameter that was there before the step, or an activation, which a call made.
         born: The position of the call that made it; -1 if none did.
         died: The position of the last call with which it was alive; None if it was alive at the end.
     """
@@ -68,6 +69,9 @@ class CallRecord:
         visit: The number of the run of that module's forward, so that two runs of one module are told apart.
         run: `forward`, `backward`, or `recompute` for a forward call that the backward pass makes again.
         line: The line of the user's code that made it, as `model.py:12`; empty unless asked for.
+        nodes: How many nodes of autograd's graph there were before it ran, the one that it makes included; the calls
+            of one autograd.Function all have the number of its node.
+        gradient_of: In the backward pass, that number of the forward calls whose gradient it computes; -1 if none.
     """
 
     position: int
@@ -79,6 +83,8 @@ class CallRecord:
     visit: int
     run: str
     line: str = ""
+    nodes: int = -1
+    gradient_of: int = -1
 
     @property
     def name(self) -> str:

@@ -19,7 +19,14 @@ def graph_of(name: str, captured: Captured, operators: Mapping[str, Operator]) -
 
     Raises CaptureError, which names the aten operator, the module and the line, for a call that nothing maps.
     """
-    return _Maker(name, captured, operators).graph()
+    return traced(name, captured, operators)[0]
+
+
+def traced(name: str, captured: Captured, operators: Mapping[str, Operator]) -> tuple[Graph, dict[int, str]]:
+    """Returns the graph of the forward calls of a capture, and by its position the node that each call became, if it
+    became one."""
+    maker = _Maker(name, captured, operators)
+    return maker.graph(), maker.nodes
 
 
 class _Maker:
@@ -45,7 +52,8 @@ class _Maker:
         for call in self._calls:
             self._add(call)
         self._unread()
-        outputs = [self._operand(tensor, "") for tensor in self._captured.outputs]
+        losses = [tensor for tensor in self._captured.starts if tensor not in self._captured.outputs]
+        outputs = [self._operand(tensor, "") for tensor in (*losses, *self._captured.outputs)]
         return self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
 
     def _add(self, call: CallRecord) -> None:
@@ -150,8 +158,8 @@ class _Maker:
         return self._parameter(path, tensor, tied_to="" if path == paths[0] else paths[0])
 
     def _parameter(self, path: str, tensor: TensorRecord, tied_to: str = "") -> Parameter:
-        buffer = tensor.storage.kind == BUFFER
-        return self._builder.parameter(path, tensor.shape, tensor.dtype, tied_to=tied_to, buffer=buffer)
+        buffer, frozen = tensor.storage.kind == BUFFER, path in self._captured.frozen
+        return self._builder.parameter(path, tensor.shape, tensor.dtype, tied_to=tied_to, buffer=buffer, frozen=frozen)
 
     def _constant(self, tensor: TensorRecord) -> Value:
         assert tensor.storage.kind == CONSTANT, tensor

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from graphacct import Graph, Operator, brief
-from graphacct_torch.capture import capture
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.fakes import faked
+from graphacct_torch.fakes import Faked, faked
 from graphacct_torch.given import with_inputs
-from graphacct_torch.graph import graph_of
 from graphacct_torch.narrow import in_dtype, torch_dtype
+from graphacct_torch.step import Source
 
 FORMS = "a module, (module, args) or (module, args, kwargs)"
 
@@ -52,13 +51,17 @@ def read_module(
     dtype: str = "",
 ) -> Graph:
     """Returns the graph of a module with its inputs, under a name."""
-    with contextlib.ExitStack() as stack:
-        if dtype:
-            args, kwargs = stack.enter_context(in_dtype(module, args, kwargs, torch_dtype(dtype)))
-        check_inputs(module, args, kwargs)
-        fake = stack.enter_context(faked(module, args, dict(kwargs)))
-        captured = capture(fake)
-    return graph_of(name, captured, operators)
+
+    @contextlib.contextmanager
+    def faking() -> Iterator[Faked]:
+        with contextlib.ExitStack() as stack:
+            given, named = args, kwargs
+            if dtype:
+                given, named = stack.enter_context(in_dtype(module, args, kwargs, torch_dtype(dtype)))
+            check_inputs(module, given, named)
+            yield stack.enter_context(faked(module, given, dict(named)))
+
+    return Source(name, faking, operators).graph()
 
 
 def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:

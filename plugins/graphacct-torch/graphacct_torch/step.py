@@ -1,0 +1,100 @@
+"""A module's training step: the loss that it starts from, and its captures with a backward pass."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import torch
+from torch.utils._pytree import tree_leaves
+
+from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
+from graphacct_torch.capture import Captured, capture
+from graphacct_torch.errors import CaptureError
+from graphacct_torch.fakes import Faked
+from graphacct_torch.graph import traced
+from graphacct_torch.recording import recording_of
+
+SUM = "sum"
+"""The loss that sums all outputs that carry a gradient."""
+Start = Callable[[Any], "torch.Tensor | list[torch.Tensor]"]
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """A module with its inputs, which runs as often as it is asked to.
+
+    Attributes:
+        name: The graph's name.
+        faking: Returns the context in which the module's tensors and inputs are fake.
+        operators: The registered operators.
+        loss: The name of the loss after the module; empty for none.
+        finish: What becomes of a graph when it has been captured: it is folded, say.
+    """
+
+    name: str
+    faking: Callable[[], contextlib.AbstractContextManager[Faked]]
+    operators: Mapping[str, Operator]
+    loss: str = ""
+    finish: Callable[[Graph], Graph] = lambda graph: graph
+
+    def graph(self) -> Graph:
+        """Returns the graph of the module, and of its loss if it has one, which can run again."""
+        with self.faking() as fake:
+            captured = capture(fake, summed if self.loss else None, backward=False)
+        graph = self.finish(traced(self.name, captured, self.operators)[0])
+        return attrs.evolve(graph, origin=Origin(self.record, self.with_loss))
+
+    def with_loss(self, loss: str) -> Graph:
+        """Returns the graph of the module with a loss after it."""
+        if loss != SUM:
+            raise ConfigError(
+                f"loss {brief(loss)} of module {self.name!r}: after a module there is {SUM!r} of all outputs that "
+                "carry a gradient, or none: then a training step starts at its loss, if its first output is one, or at "
+                "all outputs"
+            )
+        return attrs.evolve(self, loss=loss).graph()
+
+    def record(self, graph: Graph, training: bool, accumulated: bool) -> Recording:
+        """Returns what torch does with the module under the names of its graph."""
+        captured = self.capture(training, accumulated)
+        plain, nodes = traced(self.name, captured, self.operators)
+        return recording_of(captured, plain, nodes, graph)
+
+    def capture(self, training: bool, accumulated: bool) -> Captured:
+        """Returns what the module does in a forward pass without gradients, or in a training step."""
+        with self.faking() as fake:
+            if training:
+                start: Start | None = summed if self.loss else outputs_of
+                return capture(fake, start, saving=True, accumulated=accumulated)
+            with torch.no_grad():
+                return capture(fake, summed if self.loss else None, backward=False)
+
+
+def summed(returned: Any) -> torch.Tensor:
+    """Returns the sum of all outputs that carry a gradient."""
+    total = sum(tensor.float().sum() for tensor in _carrying(returned))
+    assert isinstance(total, torch.Tensor)
+    return total
+
+
+def outputs_of(returned: Any) -> list[torch.Tensor]:
+    """Returns the outputs that a step without a loss starts from: the first if that is a loss, or else all that carry a
+    gradient."""
+    first = next((leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)), None)
+    carrying = _carrying(returned)
+    loss = first is not None and first.dim() == 0 and first.is_floating_point()
+    return carrying[:1] if loss and carrying[0] is first else carrying
+
+
+def _carrying(returned: Any) -> list[torch.Tensor]:
+    tensors = [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
+    found = [tensor for tensor in tensors if tensor.requires_grad and tensor.is_floating_point()]
+    if not found:
+        raise CaptureError(
+            f"none of the {len(tensors)} outputs carries a gradient, so that no training step can start there: no "
+            "parameter is trained, or the module runs under no_grad"
+        )
+    return found

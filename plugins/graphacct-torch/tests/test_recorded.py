@@ -1,0 +1,149 @@
+"""Recordings: memory as torch held it, against what was measured on real runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from graphacct_torch.errors import CaptureError
+from measured import NAMES, factory, truth
+from torch import nn
+
+import graphacct
+from graphacct import ConfigError, Graph
+
+PROFILE = "as-recorded"
+OPAQUE = {"lstm"}
+"""oneDNN keeps a workspace here, whose size torch's fake kernels do not know (`note` in its truth)."""
+
+
+def graph(model: Any, **options: Any) -> Graph:
+    return graphacct.build(model, phase="train", **options)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OPAQUE])
+def test_a_recorded_step_is_the_measured_one(name: str) -> None:
+    found, measured = graph(factory(name), loss="sum"), truth(name)
+    recording = found.origin.record(found, True, False)
+    alive, forward = recording.live_bytes, recording.forward_calls
+    assert {kind: recording.saved_bytes(kind) for kind in measured["saved_bytes"]} == measured["saved_bytes"]
+    assert max(alive[:forward]) == measured["forward_peak_bytes"]
+    assert alive[forward - 1] == measured["after_forward_bytes"]
+    assert max(alive[forward:]) == measured["backward_peak_bytes"]
+
+
+@pytest.mark.parametrize("name", ["tied_mlp", "conv_bn_inplace", "sdpa_gqa", "checkpointed"])
+def test_memory_and_report_read_the_recording(name: str) -> None:
+    found, measured = graph(factory(name), loss="sum"), truth(name)
+    memory = graphacct.memory(found, phase="train", profile=PROFILE)
+    assert memory.saved_activations == measured["saved_bytes"]["activation"]
+    assert memory.forward_peak == measured["forward_peak_bytes"]
+    assert memory.fresh_peak == measured["backward_peak_bytes"]
+    assert sum(item.bytes for item in memory.live_at_peak) == memory.peak
+    assert memory.peak_at in {node.name for node in found.walk()}
+    report = graphacct.account(found, phase="train", profile=PROFILE)
+    assert report.total["saved_bytes"] == memory.saved_activations
+    assert report.total["backward_peak_bytes"] == memory.backward_peak
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 4)
+
+    def forward(self, x: Any) -> Any:
+        return self.second(torch.relu(self.first(x)))
+
+
+def test_gradients_that_are_there_take_the_new_ones_memory_at_once() -> None:
+    found = graph((Twice(), (torch.zeros(3, 8),)))
+    fresh, added = (found.origin.record(found, True, accumulated) for accumulated in (False, True))
+    gradients = [storage for storage in fresh.activations if storage.gradient_of]
+    assert {storage.gradient_of for storage in gradients} == {
+        "first.weight",
+        "first.bias",
+        "second.weight",
+        "second.bias",
+    }
+    assert all(storage.died is None for storage in gradients)
+    left, stays = (sum(item.bytes for item in run.activations if item.died is None) for run in (added, fresh))
+    assert (left, stays) == (3 * 4 * 4, 3 * 4 * 4 + sum(storage.bytes for storage in gradients))
+    assert sum(storage.bytes for storage in added.storages if storage.kind == "gradient") == 4 * (64 + 8 + 32 + 4)
+
+
+def test_the_step_of_a_module_without_a_loss_starts_at_its_outputs() -> None:
+    memory = graphacct.memory((Twice(), (torch.zeros(3, 8),)), phase="train", profile=PROFILE)
+    assert memory.workload["loss"] == "sum of outputs"
+    assert memory.saved_activations == 3 * 8 * 4
+
+
+def test_a_forward_pass_keeps_nothing() -> None:
+    memory = graphacct.memory((Twice(), (torch.zeros(3, 8),)), phase="forward", profile=PROFILE)
+    assert (memory.saved_activations, memory.backward_peak) == (0, 0)
+    assert memory.forward_peak == 3 * 8 * 4 * 2  # relu reads what it replaces
+
+
+def test_a_saved_tensor_is_explained_by_the_call_that_keeps_it() -> None:
+    report = graphacct.account((Twice(), (torch.zeros(3, 8),)), phase="train", profile=PROFILE)
+    assert "aten.relu.default keeps its output" in str(graphacct.explain(report, "relu", "saved_bytes"))
+
+
+def test_frozen_parameters_have_no_gradient() -> None:
+    module = Twice()
+    module.first.requires_grad_(False)
+    found = graph((module, (torch.zeros(3, 8),)))
+    assert {parameter.name for node in found.walk() for parameter in node.parameters if parameter.frozen} == {
+        "first.weight",
+        "first.bias",
+    }
+    memory = graphacct.memory(found, phase="train", profile=PROFILE)
+    assert memory.gradients == 4 * (32 + 4)
+
+
+def test_a_graph_that_was_not_captured_has_no_recording() -> None:
+    message = "profile 'as-recorded' shows what a module does when it runs, and 'gpt2' has none that can run"
+    with pytest.raises(ConfigError, match=message):
+        graphacct.memory("gpt2", phase="train", profile=PROFILE)
+
+
+def test_a_rewritten_graph_has_none_either() -> None:
+    with pytest.raises(ConfigError, match="not rewritten since"):
+        graphacct.memory((Twice(), (torch.zeros(3, 8),)), phase="train", profile=PROFILE, lora=["2:second"])
+
+
+def test_a_recording_is_of_the_module_as_it_is() -> None:
+    model = (Twice(), (torch.zeros(3, 8),))
+    for options in ({"freeze": "first.*"}, {"recompute": "relu"}):
+        with pytest.raises(ConfigError, match=f"of the module as it is, without {next(iter(options))}="):
+            graphacct.memory(model, phase="train", profile=PROFILE, **options)
+
+
+def test_a_module_has_one_loss() -> None:
+    with pytest.raises(ConfigError, match="loss 'mse' of module 'Twice': after a module there is 'sum'"):
+        graph((Twice(), (torch.zeros(3, 8),)), loss="mse")
+
+
+def test_outputs_that_carry_no_gradient_start_no_step() -> None:
+    module = Twice().requires_grad_(False)
+    with pytest.raises(CaptureError, match="none of the 1 outputs carries a gradient"):
+        graphacct.memory((module, (torch.zeros(3, 8),)), phase="train", profile=PROFILE)
+
+
+class Forgetful(nn.Module):
+    """It does more when it runs again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs, self.inner = 0, nn.Linear(8, 8)
+
+    def forward(self, x: Any) -> Any:
+        self.runs += 1
+        for _ in range(self.runs):
+            x = self.inner(x)
+        return x
+
+
+def test_a_module_that_does_something_else_when_it_runs_again_is_refused() -> None:
+    with pytest.raises(CaptureError, match="did not do the same when it ran again"):
+        graphacct.memory((Forgetful(), (torch.zeros(3, 8),)), phase="train", profile=PROFILE)
