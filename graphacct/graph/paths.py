@@ -49,8 +49,9 @@ def pattern(path: str) -> str:
     return ".".join(["*" if is_index(part) else part for part in path.split(".")])
 
 
-def covers(path: str, repeats: Sequence[Dim], other: str) -> bool:
-    """Returns whether a path inside blocks stands for another, which has indices in place of some `*`.
+def covers(path: str, repeats: Sequence[Dim], other: str, starts: Sequence[int] = ()) -> bool:
+    """Returns whether a path inside blocks stands for another, which has indices in place of some `*`. The blocks begin
+    at index 0 unless `starts` says otherwise.
 
     >>> covers("h.*+1.attn", (3,), "h.3.attn"), covers("h.*+1.attn", (3,), "h.0.attn")
     (True, False)
@@ -58,18 +59,18 @@ def covers(path: str, repeats: Sequence[Dim], other: str) -> bool:
     parts, others = path.split("."), other.split(".")
     if len(parts) != len(others):
         return False
-    left = iter(repeats)
+    left, firsts = iter(repeats), iter(starts)
     for part, found in zip(parts, others, strict=True):
-        repeat = next(left, 1) if "*" in part else 1
-        if part != found and not ("*" in part and found.isdigit() and _within(part, repeat, int(found))):
+        repeat, start = (next(left, 1), next(firsts, 0)) if "*" in part else (1, 0)
+        if part != found and not ("*" in part and found.isdigit() and _within(part, repeat, int(found), start)):
             return False
     return True
 
 
-def _within(part: str, repeat: Dim, index: int) -> bool:
+def _within(part: str, repeat: Dim, index: int, start: int) -> bool:
     """Returns whether a `*` stands for an index in any repetition. A symbolic number of them has the first one."""
-    first = index_of(part, 0)
-    step = index_of(part, 1) - first
+    first = index_of(part, start)
+    step = index_of(part, start + 1) - first
     return (
         index >= first
         and (index - first) % step == 0

@@ -106,8 +106,8 @@ def by_scope(
     repeats: dict[str, Dim] = {}
     children: dict[str, dict[str, None]] = {"": {}}
     known: set[tuple[str, tuple[int, ...]]] = set()
-    folded: dict[str, dict[str, Sequence[Dim]]] = {}
-    indexed: dict[str, dict[str, Sequence[Dim]]] = {}
+    folded: dict[str, dict[str, NodeCost]] = {}
+    indexed: dict[str, dict[str, NodeCost]] = {}
     for record in costs:
         name = record.node.name
         row = pattern(name)
@@ -120,9 +120,9 @@ def by_scope(
             known.add(key)
             repeats[row] = repeats.get(row, 0) + instances(path, record.repeats)
             if path != row:  # it has an index, which may be one of those that a block stands for
-                indexed.setdefault(row, {})[path] = record.repeats
+                indexed.setdefault(row, {})[path] = record
             if "*" in path:
-                folded.setdefault(row, {})[path] = record.repeats
+                folded.setdefault(row, {})[path] = record
             path = parent(path)
             above = parent(row)
             children.setdefault(above, {})[row] = None
@@ -140,22 +140,22 @@ def by_scope(
     return _rows(quantities, total, ((path, operators.get(path, ""), repeats[path], sums[path]) for path in order))
 
 
-Repeats: TypeAlias = Mapping[str, "Sequence[Dim]"]
-"""The repeats of the blocks around each path."""
+Around: TypeAlias = "Mapping[str, NodeCost]"
+"""Paths, each with a node inside it, which knows the blocks around it."""
 
 
-def _counted_twice(indexed: Repeats, folded: Repeats, beside: Container[str]) -> Dim:
+def _counted_twice(indexed: Around, folded: Around, beside: Container[str]) -> Dim:
     """Returns how many modules that are named by their index are in a block too: T5's first layer, which makes the
     position biases of all, is `block.0` there and the first of `block.*`."""
     twice: Dim = 0
     blocks = _Folded(folded)
     for path, own in indexed.items():
         if path not in beside and blocks.cover(path):
-            twice = twice + instances(path, own)
+            twice = twice + instances(path, own.repeats)
     return twice
 
 
-def _beside_blocks(nodes: Iterable[tuple[Repeats, Repeats]]) -> set[str]:
+def _beside_blocks(nodes: Iterable[tuple[Around, Around]]) -> set[str]:
     """Returns the scopes with an index that are modules of their own, although a block's `*` seems to stand for them:
     both have a node of the same name. An image model's `layer1.0` is one beside a block `layer1.*` of later layers."""
     found: set[str] = set()
@@ -170,9 +170,9 @@ class _Folded:
     """The paths in blocks of one row, by the indices of their outermost block: of a thousand blocks few have an index,
     and only those are asked."""
 
-    def __init__(self, folded: Repeats) -> None:
-        self.repeats = folded
-        spans = sorted((*_span(path, repeats), path) for path, repeats in folded.items())
+    def __init__(self, folded: Around) -> None:
+        self.nodes = folded
+        spans = sorted((*_span(path, node.repeats, node.starts), path) for path, node in folded.items())
         self.paths = [path for _, _, path in spans]
         self.first = [first for first, _, _ in spans]
         self.last = list(accumulate((last for _, last, _ in spans), max))  # of the paths so far
@@ -181,24 +181,26 @@ class _Folded:
         """Returns whether a path has an index in place of some `*` of another."""
         if not any(map(str.isdigit, path.split("."))):
             return False
-        first = _span(path, ())[0]
+        first = _span(path, (), ())[0]
         at = bisect_right(self.first, first) - 1
         while at >= 0 and self.last[at] >= first:
             other = self.paths[at]
-            if other != path and covers(other, self.repeats[other], path):
+            node = self.nodes[other]
+            if other != path and covers(other, node.repeats, path, node.starts):
                 return True
             at -= 1
         return False
 
 
-def _span(path: str, repeats: Sequence[Dim]) -> tuple[int, int]:
+def _span(path: str, repeats: Sequence[Dim], starts: Sequence[int]) -> tuple[int, int]:
     """Returns the first and the last index of a path's outermost block, or its outermost index twice. A symbolic number
     of repetitions has the first."""
     part = next(filter(is_index, path.split(".")))
     if part.isdigit():
         return int(part), int(part)
     count = repeats[0] if repeats and type(repeats[0]) is int else 1
-    return index_of(part, 0), index_of(part, count - 1)
+    start = starts[0] if starts else 0
+    return index_of(part, start), index_of(part, start + count - 1)
 
 
 def _rows(

@@ -106,13 +106,14 @@ class FlatLevel:
         return [wire for _, wire in self._by_end[low:high]]
 
     def _of_all_layers(self, outputs: Sequence[Wire]) -> set[Wire]:
-        """Returns those outputs of the graph that all nodes of a kind put out, each once."""
+        """Returns those outputs of the graph that all nodes of a kind put out, each once, or all but one: the model may
+        return something else in place of the last."""
         nodes, found = Counter(self.tokens), Counter((self.tokens[i], place) for i, place in outputs if i >= 0)
         unique = len(outputs) == len(set(outputs))
         return {
             (index, place)
             for index, place in outputs
-            if unique and index >= 0 and found[self.tokens[index], place] == nodes[self.tokens[index]] > 1
+            if unique and index >= 0 and found[self.tokens[index], place] >= max(2, nodes[self.tokens[index]] - 1)
         }
 
     def last_taken(self, start: int, end: int) -> int:

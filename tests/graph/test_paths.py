@@ -67,5 +67,6 @@ def test_a_block_covers_the_layers_that_it_stands_for() -> None:
     assert [n for n in range(8) if covers("h.2*+1.attn", (3,), f"h.{n}.attn")] == [1, 3, 5]
     assert [n for n in range(8) if covers("h.*", (sympy.Symbol("n"),), f"h.{n}")] == [0]
     assert covers("h.*.layer.*", (2, 3), "h.1.layer.2")
+    assert [n for n in range(8) if covers("h.*.attn", (3,), f"h.{n}.attn", (2,))] == [2, 3, 4]
     assert not covers("h.*.attn", (3,), "h.1.mlp")
     assert not covers("h.*", (3,), "h.1.attn")

@@ -68,7 +68,12 @@ def test_outputs_of_all_layers_leave_the_graph_stacked() -> None:
 
 
 def test_outputs_of_some_layers_do_not() -> None:
-    """Layers that return more than others are no equal ones."""
-    graph = returning(6, range(1, 6))
-    assert graph.fold(stack_outputs=True) is graph.fold() is graph
+    """Layers that return more than others are no equal ones: one alone at an end stays written out, several
+    stay so too."""
+    for one in (range(5), range(1, 6)):
+        blocks_of = [(block.name, block.repeat) for block in blocks(returning(6, one).fold(stack_outputs=True))]
+        assert blocks_of == [("layers.*", 5)]
+    graph = returning(6, range(2, 6))
+    assert graph.fold(stack_outputs=True) == graph.fold()
+    assert found(graph) == [("layers.*", 2, 0, 4)]
     assert written(4, residual).fold(stack_outputs=True) == written(4, residual).fold()

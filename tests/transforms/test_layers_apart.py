@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from folded import SHAPE, Layer, fc, found, residual, written
+import written_out
+from folded import SHAPE, Layer, blocks, fc, folded, found, residual, written
 
-from graphacct import Builder, Parameter, TensorSpec
+import graphacct
+from graphacct import Builder, Parameter, TensorSpec, Value
 from graphacct.hooks.manager import default
 
 
@@ -76,3 +78,16 @@ def test_a_layer_that_reads_another_value_is_in_no_run_with_the_rest() -> None:
         with b.scope(f"layers.{index}"):
             x = b.apply("mul", x, masks[index % 2], name="masked")
     assert found(b.graph(x)) == [("layers.2*", 3, 0, 2)]
+
+
+def test_layers_before_a_block_are_counted_beside_it() -> None:
+    """Layers 0 and 1 have no node of a name that the others have: the scope's row counts all five all the same."""
+
+    def layer(b: Builder, x: Value, index: int) -> Value:
+        return b.apply("relu", x, name=f"part_{index}" if index < 2 else "act")  # type: ignore[no-any-return]
+
+    graph = written(5, layer)
+    again = folded(graph)
+    assert [(block.name, block.start) for block in blocks(again)] == [("layers.*", 2)]
+    assert written_out.figures(again) == written_out.figures(graph)
+    assert graphacct.account(again)["layers.*"].repeat == 5
