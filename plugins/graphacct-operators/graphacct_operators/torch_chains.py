@@ -130,7 +130,7 @@ def atan2(trace: Recorder, g: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor | No
 
 def vector_norm(trace: Recorder, g: Tensor, x: Tensor, *, ord: float = 2, **attributes: Any) -> Tensor:
     """By order: x / out with zeros where that is 0, the sign, or a power of |x| times x."""
-    chain = {2: "vp", 1: "v"}.get(ord, "vo")
+    chain = "vp" if ord == 2 else "v" if ord == 1 else "vo"
     return _computed(trace, g, chain, dense_like(x.spec))
 
 
