@@ -55,7 +55,7 @@ GPU = r"module 'Model' needs a GPU \(test_refusals\.py:\d+\): .*profile=\"torch-
         (lambda m, x: torch.from_numpy(m.a(x).detach().numpy()), VALUES),
         (
             lambda m, x: x[m.a(x) > 0],
-            r"makes a tensor whose size depends on data \(test_refusals.py:\d+\): aten.nonzero",
+            r"a tensor whose size depends on data \(test_refusals.py:\d+\): aten.nonzero",
         ),
         (lambda m, x: m.a(x.cuda()), GPU),
         (lambda m, x: m.a(x) + torch.zeros(2, 4, device="cuda"), GPU),
@@ -75,22 +75,18 @@ def test_what_does_not_run(does, message, caplog):
 
 def test_torchscript_is_refused():
     scripted = nn.Sequential(torch.jit.script(nn.Linear(4, 4)), nn.ReLU())
-    with pytest.raises(
-        GraphacctError, match="module '0' is a TorchScript module, .*: give the module that it was made"
-    ):
+    with pytest.raises(GraphacctError, match=r"module '0' is a TorchScript module, .*: give the module that"):
         graphacct.build((scripted, (torch.zeros(2, 4),)))
 
 
 def test_quantized_modules_are_refused():
     quantized = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 4)), {nn.Linear})
-    with pytest.raises(GraphacctError, match="module '0' is a quantized Linear, .* with weights="):
+    with pytest.raises(GraphacctError, match=r"module '0' is a quantized Linear, .* with weights="):
         graphacct.build((quantized, (torch.zeros(2, 4),)))
 
 
 def test_sparse_inputs_are_refused():
-    with pytest.raises(
-        GraphacctError, match=r"among its inputs is torch\.sparse_coo: graphacct accounts for dense ones"
-    ):
+    with pytest.raises(GraphacctError, match=r"among its inputs is torch\.sparse_coo: graphacct accounts"):
         graphacct.build((nn.Linear(4, 4), (torch.zeros(2, 4).to_sparse(),)))
 
 
@@ -119,7 +115,7 @@ def test_the_own_machine_is_no_network():
     find = socket.getaddrinfo
     with offline():
         socket.getaddrinfo("localhost", 80)
-        with pytest.raises(OfflineError, match="its code asks for weights.example: build it without weights"):
+        with pytest.raises(OfflineError, match=r"its code asks for weights\.example: build it without weights"):
             socket.getaddrinfo("weights.example", 443)
     assert socket.getaddrinfo is find
 
@@ -144,10 +140,10 @@ def test_a_factory_that_mixes_tensors_with_and_without_data(tmp_path, text):
 
 
 def test_a_factory_that_needs_too_much_data(tmp_path):
-    with pytest.raises(GraphacctError, match="factory failed: .*meta"):
+    with pytest.raises(GraphacctError, match=r"factory failed: .*meta"):
         made(tmp_path, "net = nn.Linear(2**15, 2**15); float(net.weight.max()); return net")
 
 
 def test_first_error_is_shown(tmp_path):
-    with pytest.raises(GraphacctError, match="factory failed: ValueError: the constructor says no$"):
+    with pytest.raises(GraphacctError, match=r"factory failed: ValueError: the constructor says no$"):
         made(tmp_path, "raise ValueError('the constructor says no')")
