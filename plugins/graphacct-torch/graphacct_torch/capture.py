@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -156,7 +157,7 @@ def capture(
         except CaptureError:
             raise
         except (Exception, SystemExit) as error:
-            raise reason(recorder.where, error) from error
+            raise reason(recorder.where_of(error), error) from error
         finally:
             RECORDING.reset(token)
     recorder.ended = True
@@ -204,6 +205,7 @@ class Recorder(TorchDispatchMode):
         self._visits = itertools.count(1)
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
         self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
+        self._left: tuple[BaseException | None, str] = (None, "")
         self._operands: list[torch.Tensor] = []
         self._met_now: list[TensorRecord] = []
         self._tensors = itertools.count()
@@ -226,6 +228,11 @@ class Recorder(TorchDispatchMode):
         """The path of the module that is running; the class of the whole one if it is that."""
         return self._running[-1][0] or type(self._module).__name__
 
+    def where_of(self, error: BaseException) -> str:
+        """The module that an error left first, as `where` names it."""
+        raised, where = self._left
+        return where if raised is error else self.where
+
     @contextlib.contextmanager
     def inside(self, scope: str) -> Iterator[None]:
         """Records calls under a scope that is no module's."""
@@ -245,6 +252,9 @@ class Recorder(TorchDispatchMode):
                 self._running.append((name, next(self._visits)))
 
             def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
+                error = sys.exc_info()[1]  # the hook runs in any case
+                if error is not None and self._left[0] is not error:
+                    self._left = error, self.where
                 self._running.pop()
 
             handles.append(module.register_forward_pre_hook(enter))
