@@ -6,8 +6,6 @@ The forward work is that of the operators, the backward work that of their gradi
 
 from __future__ import annotations
 
-from collections import Counter
-
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph
@@ -37,9 +35,10 @@ class RecordedWork:
 def recorded_work(annotated: AnnotatedGraph, recording: Recording) -> tuple[RecordedWork, ...]:
     """Returns the products of each node of an annotated training step, counted and recorded. Nodes and parts of the
     step without any are left out."""
-    found: Counter[tuple[str, str]] = Counter()
+    found: dict[tuple[str, str], Dim] = {}
     for call in recording.calls:
-        found[call.node, call.run] += call.matmul_flops
+        key = (call.node, call.run)
+        found[key] = found.get(key, 0) + call.matmul_flops
     rows = []
     for record in annotated.costs:
         if record.cost is None:
