@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct import Graph, Node
-from graphacct_torch.calls import ACTIVATION
+from graphacct_torch.calls import ACTIVATION, StorageRecord
 from graphacct_torch.capture import Captured
 
 
@@ -21,7 +21,7 @@ def with_holds(graph: Graph, captured: Captured, nodes: Mapping[int, str]) -> Gr
     calls became, by position."""
     made = {node.name: node for node in graph.nodes if isinstance(node, Node)}
     read: dict[int, int] = {}
-    storages = {}
+    storages: dict[int, StorageRecord] = {}
     for call in captured.calls:
         read.update((tensor.storage.index, call.position) for tensor in call.operands)
         storages.update((tensor.storage.index, tensor.storage) for tensor in call.outputs)
