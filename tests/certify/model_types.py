@@ -2,8 +2,9 @@
 
 `python model_types.py OUT.json` goes on where it stopped; `--part 2/4` does one of four parts, and names do those
 alone. Each type's class is built from its default configuration with two layers of each kind, or with all if that is
-refused. A row says how far it came (`config`, `build`, `inputs`, `run`, `graph`, `done`), the error, and for one that is
-done the parameters and the FLOPs of a forward pass by ours and by torch's counter, with what the counter does not see.
+refused. A row says how far it came (`config`, `build`, `inputs`, `run`, `graph`, `done`), the error, and for one that
+is done the parameters and the FLOPs of a forward pass by ours and by torch's counter, with what the counter does not
+see.
 """
 
 from __future__ import annotations
