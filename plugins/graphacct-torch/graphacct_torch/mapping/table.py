@@ -27,7 +27,6 @@ TABLE: dict[str, Rule | None] = {
     "aten._is_all_true.default": rows.reduced("all"),
     "aten._is_any_true.default": rows.reduced("any"),
     "aten._linalg_check_errors.default": None,
-    "aten._local_scalar_dense.default": None,
     "aten._linalg_solve_ex.default": takes("solve", "A", "B"),
     "aten._local_scalar_dense.default": None,
     "aten._log_softmax.default": rows.softmax("log_softmax"),
