@@ -26,7 +26,7 @@ def image(**attributes: Any) -> dict[str, Any]:
 
 
 def sampled(b: Any, c: Any, s: Any, t: Any) -> Any:
-    return [(b, c, s, t), (b, t, s, 2)], {}
+    return [(b, c, s, t), (b, t + 1, s + 1, 2)], {}
 
 
 def shuffled(b: Any, c: Any, s: Any, t: Any) -> Any:
