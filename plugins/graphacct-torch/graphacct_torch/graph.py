@@ -45,12 +45,15 @@ class _Maker:
             self._paths.setdefault(tensor.index, []).append(path)
         self._taken: set[str] = set(captured.tensors)
         self.nodes: dict[int, str] = {}
+        self._where = ""  # the module whose call is being added
 
     def graph(self) -> Graph:
         for tensor in self._captured.inputs:
             self._values[tensor.index] = self._builder.input(tensor.name, tensor.shape, tensor.dtype)
         for call in self._calls:
+            self._where = call.scope
             self._add(call)
+        self._where = ""
         self._unread()
         losses = [tensor for tensor in self._captured.starts if tensor not in self._captured.outputs]
         outputs = [self._operand(tensor, "") for tensor in (*losses, *self._captured.outputs)]
@@ -163,7 +166,7 @@ class _Maker:
 
     def _constant(self, tensor: TensorRecord) -> Value:
         assert tensor.storage.kind == CONSTANT, tensor
-        value = self._builder.apply("constant", name=self._free("constant"), shape=tensor.shape, dtype=tensor.dtype)
+        value = self._builder.apply("constant", name=self._inside("constant"), shape=tensor.shape, dtype=tensor.dtype)
         self._values[tensor.index] = value
         return value
 
@@ -181,6 +184,10 @@ class _Maker:
         if alone and call.scope:
             return self._free(call.scope)
         return self._free(f"{call.scope}.{operator}" if call.scope else operator)
+
+    def _inside(self, word: str) -> str:
+        """A name in the module whose call is being added."""
+        return self._free(f"{self._where}.{word}" if self._where else word)
 
     def _free(self, name: str) -> str:
         """`name`, with `_2`, `_3`, … when it is taken."""
