@@ -50,6 +50,8 @@ def end(error: BaseException, given: Sequence[str] = ()) -> int:
 
             blame = way_out(error)
         say(with_dashes(str(error), given) + blame)
+        for note in getattr(error, "__notes__", ()):  # lines to be pasted, which stay as they are
+            click.echo(note, err=True)
         return 1
     if isinstance(error, click.ClickException):
         say(error.format_message())

@@ -33,6 +33,7 @@ from graphacct.execution.saved_storages import SavedUse, saved_by
 from graphacct.execution.spans import backward_spans
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.execution.waiting import WaitingGradients
+from graphacct.operators.in_place import plain
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec, gradient_starts
 
@@ -178,7 +179,7 @@ class Engine:
         g: Any = received[0] if len(received) == 1 else tuple(received)
         try:
             self._write_out_again(node)
-            result = rule(node, g, *call.operands, **call.attributes)
+            result = rule(node, g, *call.operands, **plain(call.attributes))
             found = list(result) if isinstance(result, tuple) else [result]
             if len(found) != len(call.operands):
                 raise OperatorError(f"its backward rule gives {len(found)} gradients for {len(call.operands)} operands")

@@ -106,6 +106,8 @@ class KernelCall:
         region: The recomputed region that it is in; 0 if it is in none.
         run: `forward`, `backward`, or `recompute` for a forward kernel that the backward pass runs again.
         position: In the backward pass, the position in the schedule of the forward call that it belongs to.
+        overwritten: The copy of the first operand that the framework made before the kernel overwrote it, because its
+            gradient needs it.
         output_saved: Whether, in a recomputed region, its outputs are saved, so that it is not run again.
         name: What it does: the operator's name, or the profile's for a kernel that the framework adds (`KernelNames`).
     """
@@ -121,6 +123,7 @@ class KernelCall:
     run: str = FORWARD
     position: int = -1
     output_saved: bool = False
+    overwritten: Tensor | None = None
     name: str = attrs.field()
 
     @name.default

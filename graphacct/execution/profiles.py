@@ -22,12 +22,14 @@ class KernelNames:
         start: Makes the gradient of 1 that the backward pass starts from.
         add: Adds two gradients that meet.
         sum: Sums a gradient over what its operand was broadcast to.
+        keep: Copies a tensor that a kernel overwrites, for the kernel's gradient.
         cast: Casts to another dtype: an operator with an attribute `dtype`, if the profile has `casts`.
     """
 
     start: str = "initial gradient"
     add: str = "gradient addition"
     sum: str = "gradient reduction"
+    keep: str = "copy of an overwritten tensor"
     cast: str = "dtype conversion"
 
 

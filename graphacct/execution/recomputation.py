@@ -82,6 +82,8 @@ def recompute_region(
                         copies[storage] = tape.allocate(storage, index, storage.owner)
                     tape.deaths[copies[storage]] = index
         for storage in own:
+            if storage in copies:  # the copy of an overwritten tensor, which its own call has made
+                continue
             copies[storage] = tape.allocate(storage, index, storage.owner)
         if runs:
             results = () if stops_early else with_copies(call.outputs, copies)

@@ -12,6 +12,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.execution.kernels import ACTIVATION, KernelCall, Schedule, Storage, Tensor, storages
+from graphacct.operators.operator import Operator
 from graphacct.operators.saves import OPERAND, OUTPUT, OWN, saved_tensors
 
 
@@ -128,14 +129,17 @@ def _flows(call: KernelCall) -> bool:
     return call.operator is not None and any(output.needs_grad for output in call.outputs)
 
 
+def wanted_operands(operator: Operator, operands: Sequence[Tensor]) -> set[str]:
+    """Returns the names, in the operator's signature, of the operands whose gradient is computed."""
+    terms = operator.signature.inputs
+    return {terms[min(index, len(terms) - 1)].name for index, operand in enumerate(operands) if operand.needs_grad}
+
+
 def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
     """Yields what one call saves when it runs, for the first time or again."""
     if call.operator is None or not _flows(call):
         return
-    terms = call.operator.signature.inputs
-    wanted = {
-        terms[min(index, len(terms) - 1)].name for index, operand in enumerate(call.operands) if operand.needs_grad
-    }
+    wanted = wanted_operands(call.operator, call.operands)
     for operand in call.operands:
         source = operand.storage.written_out
         if source is not None and source.stored.format.keeps_input:
@@ -149,6 +153,8 @@ def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
             yield SavedUse(own, Tensor(item.spec, own, False), item.name, item.why, call, position)
         else:
             tensor = (call.operands if item.kind == OPERAND else call.outputs)[item.index]
+            if item.kind == OPERAND and item.index == 0 and call.overwritten is not None:
+                tensor = call.overwritten
             for storage in tensor.storages:
                 if storage.written_out is None:
                     yield SavedUse(storage, tensor, item.name, item.why, call, position)

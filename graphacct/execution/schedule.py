@@ -33,6 +33,7 @@ from graphacct.execution.kernels import (
 from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.recorder import single
 from graphacct.execution.regions import Regions
+from graphacct.execution.saved_storages import wanted_operands
 from graphacct.execution.spans import last_calls, spans_around
 from graphacct.execution.stacking import (
     left_behind,
@@ -46,8 +47,10 @@ from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
 from graphacct.graph.sharing import shared_blocks
 from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
+from graphacct.operators.in_place import IN_PLACE, plain
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
+from graphacct.operators.saves import OPERAND, saved_tensors
 from graphacct.tensors import FLOATING, TensorSpec
 
 
@@ -132,8 +135,9 @@ class Trace:
         if rule is not None and rule.stacks:  # as a block stacks, without a kernel
             self._gather(run.outputs[0], operands)
             return
-        dtype = self.profile.casts.get(node.operator, "")
-        expansion = self.profile.expand.get(node.operator)
+        in_place = bool(node.attributes.get(IN_PLACE))  # one kernel in what is there: no copies, no parts
+        dtype = "" if in_place else self.profile.casts.get(node.operator, "")
+        expansion = None if in_place else self.profile.expand.get(node.operator)
         self._held = []
         caller, first = storages(operands), len(self.calls)
         try:
@@ -146,7 +150,7 @@ class Trace:
             elif expansion is None:
                 outputs = self.record(self.operators[node.operator], operands, node.attributes)
             else:
-                result = expansion(self, *operands, **node.attributes)
+                result = expansion(self, *operands, **plain(node.attributes))
                 outputs = result if isinstance(result, tuple) else (result,)
         except Exception as error:
             raise blame(node.name, node.operator, self.operators, error) from error
@@ -200,9 +204,12 @@ class Trace:
         assert self._node is not None
         application = operator.apply([operand.spec for operand in operands], attributes)
         flows = any(operand.needs_grad for operand in operands) and not operator.stops_gradient
+        kept = self._kept(operator, operands, attributes) if application.in_place and flows else None
         outputs = []
         for spec in application.outputs:
-            if application.view and operands:
+            if application.in_place:
+                found = list(operands[0].storages)
+            elif application.view and operands:
                 found = storages(operands)
             else:
                 kind = PREEXISTING if operator.preexisting else TABLE if application.view else ACTIVATION
@@ -210,8 +217,25 @@ class Trace:
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
         parts = (self._node, operator, tuple(operands), made, attributes, application)
-        self.calls.append(KernelCall(*parts, self._count, self.regions.of(self._node, self.place)))
+        region = self.regions.of(self._node, self.place)
+        self.calls.append(KernelCall(*parts, self._count, region, overwritten=kept))
         return made
+
+    def _kept(self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any]) -> Tensor | None:
+        """Returns the copy of the operand that a kernel overwrites, if its gradient needs what it was: torch clones it.
+
+        Of x.mul_(w) the gradient of w needs x, which is gone; that of x needs w alone.
+        """
+        assert self._node is not None
+        x = operands[0]
+        specs, wanted = [operand.spec for operand in operands], wanted_operands(operator, operands)
+        saved = saved_tensors(operator, specs, attributes, wanted)
+        if not any(item.kind == OPERAND and item.index == 0 for item in saved):
+            return None
+        copy = Tensor(x.spec, self._storage(x.spec, ACTIVATION), False)
+        name, region = self.profile.names.keep, self.regions.of(self._node, self.place)
+        self.calls.append(KernelCall(self._node, None, (x,), (copy,), {}, None, self._count, region, name=name))
+        return copy
 
     def _opaque(self, node: Node, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         flows = any(operand.needs_grad for operand in operands)

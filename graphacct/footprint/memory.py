@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, annotate
-from graphacct.costs.coverage import Coverage
+from graphacct.costs.coverage import Coverage, coverage
 from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import ConfigError
@@ -156,7 +156,6 @@ def memory(
     activations, how, part = run.activations, run.how, run.part
     at = activations.peak_position
     cached = cached_bytes(run.annotated, plugins.operators)
-    uncosted = tuple((node.name, node.operator) for node in run.annotated.uncosted)
     return Memory(
         model=run.graph.name,
         workload={**run.graph.workload, **selected(how.recompute.name, how.freeze)},
@@ -185,7 +184,7 @@ def memory(
         peak_in="" if at is None else activations.timeline[at].run,
         live_at_peak=() if at is None else activations.live_tensors(at, cached),
         timeline=activations.timeline,
-        coverage=Coverage(len(run.annotated.costs) - len(uncosted), len(run.annotated.costs), uncosted),
+        coverage=coverage(run.annotated.costs, plugins.operators),
         config_keys=run.graph.config_keys,
         inexact=run.graph.inexact,
     )

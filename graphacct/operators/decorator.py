@@ -33,8 +33,10 @@ def operator(
     caches_next: Callable[..., Dim] | None = None,
     stacks: bool = False,
     argument: bool = False,
+    gradient_from_output: bool = False,
     known_as: Sequence[str] = (),
     more_operands: str = "",
+    by_rule: bool = False,
     stops_gradient: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
@@ -97,8 +99,10 @@ def operator(
             caches_next,
             stacks,
             argument,
+            gradient_from_output,
             tuple(known_as),
             more_operands,
+            by_rule,
             stops_gradient,
         )
 

@@ -22,6 +22,7 @@ from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import OperatorError, ShapeError, SignatureError, suggest
 from graphacct.layout import ordered
 from graphacct.operators.cost import Cost, Work, full_cost
+from graphacct.operators.in_place import IN_PLACE, in_place_asked, overwritten
 from graphacct.operators.shape_inference import as_specs, check_specs, result_dtype
 from graphacct.operators.signature import Signature
 from graphacct.tensors import FLOATING, TensorSpec
@@ -71,6 +72,7 @@ class Application:
         outputs: The outputs' specs.
         view: Whether the outputs share the first operand's storage.
         cost: What it costs, under the convention `exact`.
+        in_place: Whether the output overwrites the first operand.
     """
 
     dims: dict[str, Dim]
@@ -78,6 +80,7 @@ class Application:
     outputs: tuple[TensorSpec, ...]
     view: bool
     cost: Cost
+    in_place: bool = False
 
 
 _Plan: TypeAlias = tuple[tuple[tuple[str, str, int], ...], tuple[str, ...]]
@@ -123,6 +126,10 @@ class Operator:
             folded and unrolled graphs would not cost the same.
         argument: Whether it stands for an argument of a layer's function that nothing reads. If the layer runs again in
             the backward pass, its operand stays until then.
+        by_rule: Whether its cost is a rule's estimate of what another library calls what the attribute `of` says; the
+            coverage of a report names it.
+        gradient_from_output: Whether its gradient can be computed from its output as well as from its first operand, as
+            that of leaky_relu. In place it saves its output then, and otherwise a copy of the operand.
         stops_gradient: Whether no gradient flows from its outputs to its operands, though both may be floating-point.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
@@ -148,8 +155,10 @@ class Operator:
     caches_next: Callable[..., Dim] | None = None
     stacks: bool = False
     argument: bool = False
+    gradient_from_output: bool = False
     known_as: tuple[str, ...] = ()
     more_operands: str = ""
+    by_rule: bool = False
     stops_gradient: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
@@ -196,6 +205,7 @@ class Operator:
         return known
 
     def _apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
+        in_place = IN_PLACE in attributes and in_place_asked(attributes, len(specs))
         if attributes or self.attributes:
             self.check_attributes(attributes)
         try:
@@ -217,8 +227,13 @@ class Operator:
         view = self.view
         if callable(view):
             view = bool(self.call(view, dims, batch, specs, outputs, attributes))
+        if in_place:
+            outputs = overwritten(specs[0], outputs, view)
         work = self.work(dims, batch, specs, outputs, attributes)
-        return Application(dims, batch, outputs, view, full_cost(work, specs, outputs, view))
+        cost = full_cost(work, specs, outputs, view)
+        if in_place:
+            cost = attrs.evolve(cost, activation_bytes=0)
+        return Application(dims, batch, outputs, view, cost, in_place)
 
     def work(
         self,
@@ -289,7 +304,7 @@ class Operator:
     def check_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Raises OperatorError for an attribute that the operator does not have, or one that it needs and lacks."""
         for name in attributes:
-            if name not in self.attributes:
+            if name not in self.attributes and name != IN_PLACE:
                 raise OperatorError(f"has no attribute {name!r}{suggest(name, self.attributes) or '; it has none'}")
         for name, default in self.attributes.items():
             if default is REQUIRED and name not in attributes:

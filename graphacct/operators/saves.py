@@ -64,7 +64,11 @@ def saved_tensors(
             for shape in _shapes(operator, item, application, specs, attributes or {}):
                 found.append(SavedTensor(item.name, TensorSpec(shape, dtype), OWN, 0, item.why))
             continue
-        for kind, index, spec in _places(operator, item.name, specs, application.outputs):
+        places = _places(operator, item.name, specs, application.outputs)
+        if application.in_place and operator.gradient_from_output and places[:1] == [(OPERAND, 0, specs[0])]:
+            output = operator.signature.outputs[0].name
+            places, item = [(OUTPUT, 0, application.outputs[0])], attrs.evolve(item, name=output)
+        for kind, index, spec in places:
             found.append(SavedTensor(item.name, spec, kind, index, item.why))
     return found
 

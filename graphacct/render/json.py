@@ -78,9 +78,12 @@ def inexact(sentences: Sequence[str]) -> dict[str, Any]:
 
 
 def coverage(value: Coverage) -> dict[str, Any]:
-    """Returns the coverage: how many nodes have a cost, of how many, and which have none."""
+    """Returns the coverage: how many nodes have a cost, of how many, and which have none; and what is costed by rule,
+    if anything is."""
     uncosted = [{"name": name, "operator": operator} for name, operator in value.uncosted]
-    return {"costed": value.costed, "total": value.total, "uncosted": uncosted}
+    found: dict[str, Any] = {"costed": value.costed, "total": value.total, "uncosted": uncosted}
+    by_rule = [{"of": what, "times": plain_value(times, what)} for what, times in value.by_rule]
+    return found | ({"by_rule": by_rule} if by_rule else {})
 
 
 def json(report: Report, columns: Sequence[str] | None = None) -> str:

@@ -15,6 +15,7 @@ from graphacct.render.records import conditions_text, workload_texts
 from graphacct.render.units import human
 
 if TYPE_CHECKING:
+    from graphacct.costs.coverage import Coverage
     from graphacct.costs.quantities import Quantity
     from graphacct.graph.config_keys import ConfigKeys
     from graphacct.reports.report import Report
@@ -34,7 +35,12 @@ def terms(report: Report) -> str:
     """Returns the convention and the coverage, which every figure depends on."""
     coverage = report.coverage
     whole = f"{coverage.costed} of {coverage.total} nodes costed{conditions_text(report.conditions)}"
-    return f"convention {printable(report.convention)}; {whole}"
+    return f"convention {printable(report.convention)}; {whole}{by_rule(coverage)}"
+
+
+def by_rule(coverage: Coverage) -> str:
+    """Returns what is costed by a rule's estimate, to follow the coverage; empty if nothing is."""
+    return f"; costed by rule: {printable(coverage.estimated)}" if coverage.by_rule else ""
 
 
 def key_notes(keys: ConfigKeys | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.columns import column, owned, total
-from graphacct.costs.coverage import Coverage
+from graphacct.costs.coverage import coverage
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim
 from graphacct.errors import PluginError, failure
@@ -55,14 +55,11 @@ def rollup(
         except Exception as error:
             who = f"quantity {quantity.name!r} of plugin {plugins.origin('quantities', quantity.name)}"
             raise PluginError(failure(who, error)) from error
-    uncosted = (
-        tuple((node.name, node.operator) for node in annotated.uncosted) if len(costed) < len(annotated.costs) else ()
-    )
     return Report(
         annotated,
         tuple(columned),
         dict(zip([quantity.name for quantity in columned], totals, strict=True)),
-        Coverage(len(costed), len(annotated.costs), uncosted),
+        coverage(annotated.costs, plugins.operators),
         tuple(zip(*columns, strict=True)) if costed else (),
         tuple(ratios),
         tuple(elsewhere),

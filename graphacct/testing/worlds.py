@@ -100,10 +100,20 @@ def symbols_against_ints(
 def _symbolic(operator: Operator, make: Callable[..., Operands], sizes: tuple[str, ...]) -> tuple[list[str], Any]:
     """Returns the names of the figures, and all of them as one function of the sizes, made from symbolic formulas."""
     import sympy
+    from sympy.printing.pycode import SymPyPrinter
+
+    class ExactPrinter(SymPyPrinter):  # type: ignore[misc]
+        """Keeps a third a third, where Python's 1/3 is a float."""
+
+        def _print_Rational(self, expr: Any) -> str:
+            return f"Rational({expr.p}, {expr.q})"
 
     symbols = {name: sympy.Symbol(name, integer=True, positive=True) for name in sizes}
     found = figures(operator, *make(**symbols))
-    return [*found], sympy.lambdify([*symbols.values()], [*found.values()], "sympy")
+    printer = ExactPrinter({"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True})
+    return [*found], sympy.lambdify(
+        [*symbols.values()], [*found.values()], [{"Rational": sympy.Rational}, "sympy"], printer=printer
+    )
 
 
 def arrays_against_ints(

@@ -22,7 +22,21 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "linear": ([(2, 3, 5), (7, 5), (7,)], {}),
     "linear_in_out": ([(2, 3, 5), (5, 7), (7,)], {}),
     "matmul": ([(2, 3, 5), (2, 5, 7)], {}),
-    "einsum": ([(2, 3, 5), (2, 7, 5)], {"equation": "bsd,btd->bst"}),
+    "einsum": ([(2, 3, 5), (2, 7, 5), (2, 7, 4)], {"equation": "bsd,btd,btk->bsk"}),
+    "matmul_add": ([(7,), (2, 3, 5), (2, 5, 7)], {"beta": 0.5, "alpha": 2}),
+    "mv": ([(3, 5), (5,)], {}),
+    "dot": ([(5,), (5,)], {}),
+    "outer": ([(3,), (5,)], {}),
+    "bilinear": ([(2, 3), (2, 5), (7, 3, 5), (7,)], {}),
+    "lstm": ([(2, 3, 5), (28, 5), (28, 7), (28,), (28,)], {}),
+    "gru": ([(2, 3, 5), (21, 5), (21, 7), (21,), (21,)], {}),
+    "rnn": ([(2, 3, 5), (7, 5), (7, 7), (7,), (7,)], {}),
+    "weight_norm": ([(6, 5, 7), (6, 1, 1)], {}),
+    "solve_triangular": ([(5, 5), (5, 3)], {}),
+    "solve": ([(5, 5), (5, 3)], {}),
+    "inv": ([(5, 5)], {}),
+    "cholesky": ([(5, 5)], {}),
+    "cdist": ([(2, 3, 5), (2, 4, 5)], {}),
     "convolution": ([(2, 6, 11, 13), (4, 3, 3, 5), (4,)], {"groups": 2, "padding": 1}),
     "convolution_transposed": ([(2, 6, 11, 13), (6, 2, 3, 5), (4,)], {"groups": 2}),
     "scaled_dot_product_attention": ([(2, 6, 3, 5), (2, 3, 7, 5), (2, 3, 7, 11), (3, 7)], {}),
@@ -97,6 +111,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "pointwise_by_rule": ([(2, 3, 5)], {"of": "aten.igamma", "shape": (2, 3, 5)}),
     "reduction_by_rule": ([(2, 3, 5)], {"of": "aten.mode", "shape": (2, 3)}),
     "move_by_rule": ([(2, 3, 5)], {"of": "aten.rot90", "shape": (2, 5, 3)}),
+    "custom": ([(2, 3, 5)], {"of": "lib.scan", "shapes": ((2, 5, 3),), "dtypes": ("float32",)}),
 }
 OF_INTEGERS = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift")
 """Operators that take no floating-point operands."""
@@ -161,7 +176,10 @@ def evaluated(expression: str, operator: Operator) -> int:
         names["taps"] = prod(specs[1].shape[2:])
         names["j"] = specs[1].shape[1]
     if operator.name == "einsum":
-        names["labels"] = 2 * 3 * 7 * 5  # b s t d of the sample's equation
+        names["last"] = 2 * 3 * 7 * 4  # b s t k of the sample's equation
+        names["labels"] = 2 * 3 * 7 * 5 + names["last"]  # b s t d, then b s t k
+    if operator.name in ("lstm", "gru", "rnn"):
+        names.update(zip("tbi", specs[0].shape, strict=True), h=specs[2].shape[1])
     return int(eval(expression.replace("·", "*"), {"__builtins__": {}}, names))
 
 

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from graphacct import Convention, Profile, Quantity, RecomputePolicy, Transform
 
 OPERATORS = {
-    "matmul": "linear linear_in_out matmul einsum",
+    "matmul": "linear linear_in_out matmul",
+    "einsum": "einsum",
+    "products": "matmul_add mv dot outer bilinear",
+    "recurrent": "lstm gru rnn",
+    "weight_norm": "weight_norm",
+    "linalg": "solve_triangular solve inv cholesky",
+    "distance": "cdist",
     "elementwise": (
         "add sub mul div maximum minimum scale shift neg abs clamp square pow reciprocal masked_fill where "
         "rotary_embedding dropout"
@@ -63,6 +69,8 @@ OPERATORS = {
         "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "
         "repeat"
     ),
+    "writing": "fill copy_into written_through",
+    "custom": "custom",
     "creation": (
         "arange causal_mask constant full random random_like bernoulli linspace eye relative_buckets resident unread"
     ),

@@ -24,7 +24,7 @@ def relu(batch: Any) -> Work:
     return Work(vector_flops=batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True, gradient_from_output=True)
 def leaky_relu(batch: Any, *, slope: float = 0.01) -> Work:
     """x where positive, else x times the slope. 2 per element: the product, the selection.
 
@@ -33,7 +33,7 @@ def leaky_relu(batch: Any, *, slope: float = 0.01) -> Work:
     return Work(vector_flops=2 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True, gradient_from_output=True)
 def relu6(batch: Any) -> Work:
     """min(max(x, 0), 6) (Krizhevsky, 2010). 2 per element: two comparisons.
 
@@ -42,7 +42,7 @@ def relu6(batch: Any) -> Work:
     return Work(vector_flops=2 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(4, 1)}, preserves_layout=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(4, 1)}, preserves_layout=True, gradient_from_output=True)
 def elu(batch: Any, *, alpha: float = 1.0) -> Work:
     """x where positive, else alpha (exp(x) - 1) (Clevert et al., 2015).
 

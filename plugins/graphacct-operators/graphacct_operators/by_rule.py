@@ -42,6 +42,7 @@ def _derivative(out: TensorSpec, *, factor: int = 1) -> Work:
     infer=_laid_out,
     saves={"xs": "the derivative is taken to be evaluated at its operands"},
     gradients={"xs": _derivative},
+    by_rule=True,
 )
 def pointwise_by_rule(out: TensorSpec, *, of: str, factor: int = 1) -> Work:
     """An element-wise operator of another library, by rule. 1 per output element, unless `factor` says otherwise.
@@ -60,6 +61,7 @@ def _shared_out(xs: Sequence[TensorSpec], *, factor: int = 1) -> Work:
     infer=_outputs,
     saves={"xs": "the derivative is taken to need its operands", "out": "the derivative is taken to need the result"},
     gradients={"xs": _shared_out},
+    by_rule=True,
 )
 def reduction_by_rule(xs: Sequence[TensorSpec], *, of: str, factor: int = 1) -> Work:
     """A reduction of another library, by rule. 1 per element of the first operand, unless `factor` says otherwise.

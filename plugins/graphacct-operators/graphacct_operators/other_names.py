@@ -9,7 +9,19 @@ of two tensors.
 OTHER_NAMES = {
     "linear": "addmm gemm dense fully_connected",
     "linear_in_out": "Conv1D",
-    "matmul": "bmm mm mv baddbmm batch_matmul",
+    "matmul": "bmm mm batch_matmul",
+    "matmul_add": "baddbmm",
+    "bilinear": "_trilinear",
+    "outer": "ger",
+    "dot": "vdot",
+    "lstm": "_cudnn_rnn mkldnn_rnn_layer",
+    "rnn": "rnn_tanh rnn_relu elman_rnn",
+    "weight_norm": "_weight_norm_interface",
+    "solve_triangular": "linalg_solve_triangular triangular_solve",
+    "solve": "linalg_solve",
+    "inv": "inverse linalg_inv",
+    "cholesky": "linalg_cholesky",
+    "cdist": "_cdist_forward pairwise_distances",
     "convolution": "conv conv1d conv2d conv3d cudnn_convolution depthwise_conv2d conv_general_dilated",
     "convolution_transposed": (
         "conv_transpose conv_transpose1d conv_transpose2d conv_transpose3d conv2d_transpose deconvolution deconv"

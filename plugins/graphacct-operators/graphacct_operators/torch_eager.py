@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphacct import Expansion, Profile, Saved, Tensor, equal, prod
+from graphacct_operators.einsum import steps_of
 from graphacct_operators.normalization import one_per_row
 from graphacct_operators.torch_attention import (
     ATTENTION,
@@ -131,10 +132,26 @@ def gelu_fast(trace: Expansion, x: Tensor) -> Tensor:
     return trace.apply("mul", half, trace.apply("shift", trace.apply("tanh", trace.apply("mul", scaled, inner))))
 
 
+def einsum(trace: Expansion, x: Tensor, y: Tensor, *others: Tensor, equation: str, path: Sequence[Any] = ()) -> Tensor:
+    """Two operands at a time, in the operator's order."""
+    if not others:
+        return trace.apply("einsum", x, y, equation=equation)
+    made = {frozenset((place,)): tensor for place, tensor in enumerate((x, y, *others))}
+    for step in steps_of(equation, path):
+        first, second = step.sides
+        terms = ", ".join(" ".join(side.labels) for side in step.sides)
+        result = trace.apply(
+            "einsum", made[first.members], made[second.members], equation=f"{terms} -> {' '.join(step.result)}"
+        )
+        made[first.members | second.members] = result
+    return result
+
+
 COMMON: dict[str, Callable[..., Any]] = {
     "linear": linear,
     "linear_in_out": linear_in_out,
     "matmul": matmul,
+    "einsum": einsum,
     "gelu_new": gelu_new,
     "gelu_fast": gelu_fast,
     "rotary_embedding": rotary_embedding,

@@ -1,7 +1,8 @@
 """Matrix products: linear layers, batched products, einsum."""
 
 import pytest
-from graphacct_operators.matmul import einsum, linear, linear_in_out, matmul
+from graphacct_operators.einsum import einsum
+from graphacct_operators.matmul import linear, linear_in_out, matmul
 
 from graphacct import ShapeError, TensorSpec
 
@@ -55,7 +56,8 @@ def test_einsum_that_contracts_nothing_is_a_product():
         (einsum, [f(3, 3), f(3)], {"equation": "ii,i->i"}, "has a label twice in one term; take the diagonal first"),
         (einsum, [f(3, 4), f(3)], {"equation": "ij,i->i"}, "only one operand has 'j'; sum over it first"),
         (einsum, [f(3), f(3)], {"equation": "i,i->k"}, "no operand has the output's label 'k'"),
-        (einsum, [f(3), f(3)], {"equation": "i,i,i->i"}, "is not of the kind 'b h s d, b h t d -> b h s t'"),
+        (einsum, [f(3), f(3)], {"equation": "i,i,i->i"}, "equation 'i,i,i->i' has 3 operands, not 2"),
+        (einsum, [f(3), f(3)], {"equation": "i->i"}, "is not of the kind 'b h s d, b h t d -> b h s t'"),
         (einsum, [f(3), f(3)], {"equation": "i,i"}, "is not of the kind 'b h s d, b h t d -> b h s t'"),
     ],
 )

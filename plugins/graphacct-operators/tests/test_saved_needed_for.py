@@ -36,6 +36,19 @@ MEASURED = {
     ),
     "matmul": ([HEADS, f(2, 4, 4, 8)], {}, {"x": "y", "y": "x", "x y": "x y"}),
     "einsum": ([X, f(2, 5, 16)], LABELS, {"x": "y", "y": "x", "x y": "x y"}),
+    "matmul_add": ([f(5), f(2, 3, 4), f(2, 4, 5)], {}, {"c": "", "x": "y", "y": "x", "c x y": "x y"}),
+    "mv": ([f(3, 4), f(4)], {}, {"x": "y", "y": "x", "x y": "x y"}),
+    "dot": ([f(4), f(4)], {}, {"x": "y", "y": "x", "x y": "x y"}),
+    "outer": ([f(3), f(4)], {}, {"x": "y", "y": "x", "x y": "x y"}),
+    "bilinear": (
+        [f(4, 6), f(4, 7), f(5, 6, 7), f(5)],
+        {},
+        {"x": "y weight", "y": "x weight", "weight": "x y", "bias": "", "x y weight bias": "x y weight"},
+    ),
+    "weight_norm": ([f(6, 20, 3), f(6, 1, 1)], {}, dict.fromkeys(["v", "g", "v g"], "v g norm")),
+    "solve_triangular": ([f(4, 4), f(4, 2)], {}, dict.fromkeys(["a", "b", "a b"], "a out")),
+    "solve": ([f(4, 4), f(4, 2)], {}, dict.fromkeys(["a", "b", "a b"], "a factors pivots out")),
+    "cdist": ([f(2, 5, 3), f(2, 4, 3)], {}, dict.fromkeys(["x", "y", "x y"], "x y out")),
     "add": ([X, X], {}, {"x": "", "y": "", "x y": ""}),
     "sub": ([X, X], {}, {"x": "", "y": "", "x y": ""}),
     "mul": ([X, f(8, 16)], {}, {"x": "y", "y": "x", "x y": "x y"}),
@@ -112,10 +125,13 @@ MEASURED = {
     "select_scatter": ([X, f(2, 16)], {"dim": 1}, {"x": "", "src": "", "x src": ""}),
 }
 NOT_MEASURED = {
+    **dict.fromkeys(("lstm", "gru", "rnn"), "torch keeps an opaque workspace; test_recurrent_operators.py"),
     "rms_norm": "one kernel on CUDA alone: the CPU runs a chain",
     "grouped_linear": "torch's kernels take sorted rows; what each keeps is below",
     "grouped_linear_in_out": "as grouped_linear",
     "scaled_dot_product_attention_with_sinks": "torch has no kernel with sinks",
+    "copy_into": "keeps nothing",
+    "written_through": "keeps nothing",
     "latent_attention": "torch has no kernel on latents",
 }
 ONE_GRADIENT = {

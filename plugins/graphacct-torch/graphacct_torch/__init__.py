@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from graphacct import Graph, Operator, Profile, Reader
 
 
+def __getattr__(name: str) -> Any:
+    """`graphacct_torch.cost`, imported when it is asked for."""
+    if name == "cost":
+        from graphacct_torch.stated import cost
+
+        return cost
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _accepts(model: object) -> bool:
     """Returns whether an object is a torch.nn.Module, or a tuple that begins with one. torch need not be there."""
     torch = sys.modules.get("torch")

@@ -55,6 +55,19 @@ class TensorRecord:
     name: str = ""
 
 
+@attrs.frozen(slots=True)
+class VisitRecord:
+    """A run of a module's forward.
+
+    Attributes:
+        scope: The module's path.
+        caller: The number of the run that called it.
+    """
+
+    scope: str
+    caller: int
+
+
 @attrs.frozen(eq=False, slots=True)
 class CallRecord:
     """One call of an aten operator.
@@ -67,6 +80,9 @@ class CallRecord:
         outputs: The tensors that it returned; one that it wrote into is the operand itself.
         scope: The path of the innermost module that was running.
         visit: The number of the run of that module's forward, so that two runs of one module are told apart.
+        graded: The numbers of the operands that need a gradient when the call is made.
+        grads: Whether operations are recorded for a backward pass, as they are not within `torch.no_grad()` nor within
+            the forward function of a `torch.autograd.Function`.
         run: `forward`, `backward`, or `recompute` for a forward call that the backward pass makes again.
         line: The line of the user's code that made it, as `model.py:12`; empty unless asked for.
         nodes: How many nodes of autograd's graph there were before it ran, the one that it makes included; the calls
@@ -85,6 +101,8 @@ class CallRecord:
     line: str = ""
     nodes: int = -1
     gradient_of: int = -1
+    graded: frozenset[int] = frozenset()
+    grads: bool = True
 
     @property
     def name(self) -> str:
@@ -108,6 +126,39 @@ class CallRecord:
     def operands(self) -> list[TensorRecord]:
         """The tensors among the arguments, in order."""
         return [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, TensorRecord)]
+
+    @property
+    def written(self) -> TensorRecord | None:
+        """The operand that an operator in place writes into; None for any other operator."""
+        formal = self.func._schema.arguments
+        if not formal or not writes(formal[0]):
+            return None
+        found = self.args[0] if self.args else self.kwargs[formal[0].name]
+        return found if isinstance(found, TensorRecord) and found in self.outputs else None
+
+
+def writes(formal: Any) -> bool:
+    """Whether an operator writes into the argument, by its schema."""
+    return formal.alias_info is not None and formal.alias_info.is_write
+
+
+@attrs.frozen(eq=False, slots=True)
+class WholeRecord:
+    """One call of a function of the user's, which made several calls of operators and has a cost of its own.
+
+    Attributes:
+        first: The position of its first call.
+        last: The position of its last.
+        stated: Its cost, a StatedCost.
+        arguments: Its arguments by name, with records in place of tensors.
+        outputs: The tensors that it returned.
+    """
+
+    first: int
+    last: int
+    stated: Any
+    arguments: Mapping[str, Any]
+    outputs: tuple[TensorRecord, ...]
 
 
 def leaves(tree: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import attrs
@@ -32,15 +33,33 @@ from graphacct_torch.calls import (
     CallRecord,
     StorageRecord,
     TensorRecord,
+    VisitRecord,
+    WholeRecord,
 )
 from graphacct_torch.errors import CaptureError, first_line, lines_of, user_line
 from graphacct_torch.fakes import Faked
-from graphacct_torch.kernels import KERNELS
+from graphacct_torch.kernels import KERNELS, without_data
+from graphacct_torch.stated import StatedCost
 from graphacct_torch.values import Values
 
 LOSS = "loss"
 """The scope of what is computed after the module, for a training step."""
+DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
 WHICH_DEVICE = torch.ops.prim.device.default
+RESHAPING = frozenset(
+    getattr(packet, overload)
+    for packet in (
+        torch.ops.aten.as_strided_,
+        torch.ops.aten.squeeze_,
+        torch.ops.aten.t_,
+        torch.ops.aten.transpose_,
+        torch.ops.aten.unsqueeze_,
+    )
+    for overload in packet.overloads()
+)
+"""Operators that make a tensor a view of itself: afterwards the same object has another shape or other strides."""
+RECORDING: ContextVar[Recorder | None] = ContextVar("RECORDING", default=None)
+"""What records the module that is running."""
 
 
 @attrs.frozen(eq=False)
@@ -56,6 +75,9 @@ class Captured:
         starts: The tensors that the backward pass starts from.
         saved: What the forward pass saved for it, if that was asked for.
         gradients: The parameters' gradients at the end, by path.
+        graded: The numbers of the outputs that need a gradient.
+        wholes: The functions whose calls are one operator together, because the user states their cost.
+        visits: The runs of modules by number, but for that of the whole one.
     """
 
     calls: tuple[CallRecord, ...]
@@ -66,6 +88,9 @@ class Captured:
     starts: tuple[TensorRecord, ...] = ()
     saved: tuple[SavedRecord, ...] = ()
     gradients: Mapping[str, TensorRecord] = attrs.field(factory=dict)
+    wholes: tuple[WholeRecord, ...] = ()
+    graded: frozenset[int] = frozenset()
+    visits: Mapping[int, VisitRecord] = attrs.field(factory=dict)
 
 
 def capture(
@@ -103,9 +128,13 @@ def capture(
         if saving:
             stack.enter_context(keeping)
         stack.enter_context(recorder)
+        token = RECORDING.set(recorder)
         try:
             returned = fake.module(*fake.args, **fake.kwargs)
-            outputs = tuple(recorder.record(leaf) for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor))
+            leaves = [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
+            outputs = tuple(map(recorder.record, leaves))
+            graded = frozenset(recorder.record(leaf).index for leaf in leaves if leaf.requires_grad)
+            del leaves
             if loss is not None:
                 with recorder.inside(LOSS):
                     value = loss(returned)
@@ -121,6 +150,8 @@ def capture(
             raise CaptureError(
                 f"module {recorder.where!r} does not run on tensors without data: {first_line(error)}{lines_of(error)}"
             ) from error
+        finally:
+            RECORDING.reset(token)
     recorder.ended = True
     named = list(fake.module.named_parameters(remove_duplicate=False))
     gradients = {name: recorder.record(p.grad) for name, p in named if p.grad is not None}
@@ -134,6 +165,9 @@ def capture(
         starts,
         tuple(keeping.saved),
         gradients,
+        tuple(recorder.wholes),
+        graded,
+        recorder.visits,
     )
 
 
@@ -162,15 +196,17 @@ class Recorder(TorchDispatchMode):
     def __init__(self, fake: Faked, lines: bool) -> None:
         super().__init__()
         self.calls: list[CallRecord] = []
+        self.wholes: list[WholeRecord] = []
         self.training = False
         self.ended = False
         self._lines = lines
         self._values = Values(fake.real)
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
-        self._visits = itertools.count(1)
+        self.visits: dict[int, VisitRecord] = {}
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
-        self._storages: dict[int, StorageRecord] = {}
+        self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
+        self._operands: list[torch.Tensor] = []
         self._tensors = itertools.count()
         self._met = itertools.count()
         named = [(name, p, PARAMETER) for name, p in fake.module.named_parameters(remove_duplicate=False)]
@@ -191,10 +227,15 @@ class Recorder(TorchDispatchMode):
         """The path of the module that is running; the class of the whole one if it is that."""
         return self._running[-1][0] or type(self._module).__name__
 
+    def _enter(self, scope: str) -> None:
+        number = len(self.visits) + 1
+        self.visits[number] = VisitRecord(scope, self._running[-1][1])
+        self._running.append((scope, number))
+
     @contextlib.contextmanager
     def inside(self, scope: str) -> Iterator[None]:
         """Records calls under a scope that is no module's."""
-        self._running.append((scope, next(self._visits)))
+        self._enter(scope)
         try:
             yield
         finally:
@@ -207,7 +248,7 @@ class Recorder(TorchDispatchMode):
         for name, module in self._module.named_modules():
 
             def enter(_module: nn.Module, _args: Any, name: str = name) -> None:
-                self._running.append((name, next(self._visits)))
+                self._enter(name)
 
             def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
                 self._running.pop()
@@ -220,17 +261,30 @@ class Recorder(TorchDispatchMode):
             for handle in handles:
                 handle.remove()
 
+    def whole(
+        self, target: Callable[..., Any], stated: StatedCost, named: dict[str, Any], args: Any, kwargs: Any, fake: Any
+    ) -> Any:
+        """Runs a function whose cost is stated, and notes which calls it made; `fake` runs in its place if given."""
+        first = len(self.calls)
+        arguments = tree_map_only(torch.Tensor, self.record, named)
+        returned = target(*args, **kwargs) if fake is None else without_data(fake, args, kwargs)
+        outputs = tuple(self.record(leaf) for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor))
+        if len(self.calls) > first:
+            self.wholes.append(WholeRecord(first, len(self.calls) - 1, stated, arguments, outputs))
+        return returned
+
     def record(self, tensor: torch.Tensor, kind: str = CONSTANT, name: str = "") -> TensorRecord:
         """Returns the record of a tensor, a new one if it has none yet; `kind` is that of its storage if it is new."""
         known = self._records.get(id(tensor))
         if known is not None and known[0]() is tensor:
             return known[1]
+        dtype = DTYPES.get(tensor.dtype) or str(tensor.dtype).removeprefix("torch.")
         found = TensorRecord(
             next(self._tensors),
             self._storage(tensor, kind),
             tuple(tensor.shape),
-            str(tensor.dtype).removeprefix("torch."),
-            tuple(tensor.stride()),
+            dtype,
+            tensor.stride(),
             tensor.storage_offset(),
             name,
         )
@@ -240,38 +294,63 @@ class Recorder(TorchDispatchMode):
     def _storage(self, tensor: torch.Tensor, kind: str) -> StorageRecord:
         storage = tensor.untyped_storage()
         key = storage._cdata
-        found = self._storages.get(key)
-        if found is None:
-            born = len(self.calls) if kind == ACTIVATION else -1
-            found = self._storages[key] = StorageRecord(next(self._met), storage.nbytes(), kind, born)
-            weakref.finalize(storage, self._died, key, found).atexit = False
+        known = self._storages.get(key)
+        if known is not None:
+            return known[0]
+        found = StorageRecord(next(self._met), storage.nbytes(), kind, len(self.calls) if kind == ACTIVATION else -1)
+
+        def died(_reference: object) -> None:
+            if not self.ended:
+                found.died = len(self.calls) - 1
+            if self._storages[key][0] is found:
+                del self._storages[key]  # torch may give its address to another
+
+        self._storages[key] = found, weakref.ref(storage, died)
         return found
 
-    def _died(self, key: int, storage: StorageRecord) -> None:
-        if not self.ended:
-            storage.died = len(self.calls) - 1
-        if self._storages.get(key) is storage:
-            del self._storages[key]
+    def _shown(self, tree: Any) -> Any:
+        """Returns arguments with records in place of tensors, which are gathered in `_operands`.
+
+        A walk of its own: torch's over trees of any kind takes as long as all else that is done here.
+        """
+        if isinstance(tree, torch.Tensor):
+            self._operands.append(tree)
+            return self.record(tree)
+        kind = type(tree)
+        if kind is list or kind is tuple or kind is torch.Size:
+            return [self._shown(part) for part in tree] if kind is list else tuple([self._shown(part) for part in tree])
+        return tree
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         given = kwargs or {}
         if func is WHICH_DEVICE:
             return func(*args, **given)
-        shown, named = tree_map_only(torch.Tensor, self.record, (args, given))
+        operands: list[torch.Tensor] = []
+        self._operands = operands
+        shown = self._shown(args)
+        named = {name: self._shown(argument) for name, argument in given.items()}
+        self._operands = []  # which keeps no tensor alive
+        graded = frozenset([self.record(tensor).index for tensor in operands if tensor.requires_grad])
         kernel = KERNELS.get(func)
-        out = self._values.call(func, args, given) if kernel is None else kernel(*args, **given)
-        made = tuple(self.record(leaf, ACTIVATION) for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor))
+        out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
+        if func in RESHAPING:
+            del self._records[id(out)]
+        if isinstance(out, torch.Tensor):
+            made: tuple[TensorRecord, ...] = (self.record(out, ACTIVATION),)
+        else:
+            made = tuple(self.record(leaf, ACTIVATION) for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor))
+        grads = torch.is_grad_enabled()
         gradient_of, run = -1, FORWARD
         if self.training:
             if func is DETACH:  # autograd's own; a view, which nothing has to run for
                 return out
             gradient_of = gradient_node()
-            again = torch.is_grad_enabled() and torch._C._current_autograd_node() is not None
+            again = grads and torch._C._current_autograd_node() is not None
             run = RECOMPUTE if again else BACKWARD
         scope, visit = self._running[-1]
         line = user_line() if self._lines else ""
-        call = CallRecord(
-            len(self.calls), func, shown, named, made, scope, visit, run, line, nodes_so_far(), gradient_of
+        position, nodes = len(self.calls), nodes_so_far()
+        self.calls.append(
+            CallRecord(position, func, shown, named, made, scope, visit, run, line, nodes, gradient_of, graded, grads)
         )
-        self.calls.append(call)
         return out

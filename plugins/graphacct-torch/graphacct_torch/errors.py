@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 
+import torch
+
+import graphacct
 from graphacct import GraphacctError
 
-OURS = os.path.dirname(os.path.abspath(__file__))
-LIBRARIES = (f"{os.sep}torch{os.sep}", f"{os.sep}importlib{os.sep}", "<")
+NOT_USERS = tuple(
+    os.path.dirname(os.path.abspath(file)) + os.sep
+    for file in (__file__, graphacct.__file__, torch.__file__, importlib.__file__)
+)
+"""The folders of code that is not the user's: ours, graphacct's, torch's, and what imports modules."""
 
 
 class CaptureError(GraphacctError):
     """A module that does not run on tensors without data, or an operator of it that nothing maps."""
+
+
+class UnmappedError(CaptureError):
+    """An operator that nothing maps. `example` are the lines that give it a cost, to be pasted."""
+
+    def __init__(self, message: str, example: str = "") -> None:
+        super().__init__(message)
+        self.example = example
+        self.add_note("\n" + example)
 
 
 def user_line(frames: traceback.StackSummary | None = None) -> str:
@@ -21,7 +37,7 @@ def user_line(frames: traceback.StackSummary | None = None) -> str:
     `frames` are those of an exception; without them, of the place that is running.
     """
     for frame in reversed(frames or traceback.extract_stack()):
-        if OURS not in os.path.abspath(frame.filename) and not any(part in frame.filename for part in LIBRARIES):
+        if not frame.filename.startswith("<") and not os.path.abspath(frame.filename).startswith(NOT_USERS):
             return f"{os.path.basename(frame.filename)}:{frame.lineno}"
     return ""
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
-from graphacct import Builder, Graph, Operator, Parameter, Value
-from graphacct_torch.calls import BUFFER, CONSTANT, FORWARD, CallRecord, TensorRecord
+import attrs
+
+from graphacct import Graph, Operator, Parameter, Value
+from graphacct_torch.calls import ACTIVATION, BUFFER, CONSTANT, FORWARD, CallRecord, TensorRecord
 from graphacct_torch.capture import Captured
 from graphacct_torch.errors import CaptureError
+from graphacct_torch.gradients import GradientBuilder, Stops, without_gradient
+from graphacct_torch.inplace import Versions, alike, clones_of_autograd
+from graphacct_torch.mapping.choose import rule_of, unmapped
 from graphacct_torch.mapping.mapped import Mapped
-from graphacct_torch.mapping.table import rule_of
+from graphacct_torch.mapping.own import as_stated
+from graphacct_torch.mapping.peepholes import one_operator
+from graphacct_torch.names import NodeNames
 from graphacct_torch.views import Reshaped, Standing, Turned, batched
 
 
@@ -34,60 +42,74 @@ class _Maker:
 
     def __init__(self, name: str, captured: Captured, operators: Mapping[str, Operator]) -> None:
         self._captured = captured
-        self._builder = Builder(name, operators)
-        self._values: dict[int, Standing] = {}
+        self._builder = GradientBuilder(name, operators)
         self._calls = [call for call in captured.calls if call.run == FORWARD]
-        self._works = Counter(call.visit for call in self._calls if not _is_view(call))
-        scopes = {call.scope for call in self._calls}
-        self._inner = {scope[:i] for scope in scopes for i, letter in enumerate(scope) if letter == "."}
+        self._values = Versions([*captured.tensors.values(), *captured.inputs], self._calls)
+        self._groups = {
+            **one_operator(self._calls),
+            **dict.fromkeys(clones_of_autograd(self._calls)),
+            **_wholes(captured),
+        }
+        self._stops = Stops(self._calls, self._groups, captured.graded)
+        self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         self._paths: dict[int, list[str]] = {}
         for path, tensor in captured.tensors.items():
             self._paths.setdefault(tensor.index, []).append(path)
-        self._taken: set[str] = set(captured.tensors)
+        self._names = NodeNames(self._calls, captured.visits, captured.tensors)
         self.nodes: dict[int, str] = {}
-        self._where = ""  # the module whose call is being added
 
     def graph(self) -> Graph:
         for tensor in self._captured.inputs:
             self._values[tensor.index] = self._builder.input(tensor.name, tensor.shape, tensor.dtype)
         for call in self._calls:
-            self._where = call.scope
+            self._stops.at(call)
+            self._names.at(call)
             self._add(call)
-        self._where = ""
+        self._stops.at_end()
         self._unread()
         losses = [tensor for tensor in self._captured.starts if tensor not in self._captured.outputs]
         outputs = [self._operand(tensor, "") for tensor in (*losses, *self._captured.outputs)]
         return self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
 
+    def _works_alone(self, call: CallRecord) -> bool:
+        """Whether a call does more than make a view, as the last of its group if it is in one."""
+        return self._groups.get(call.position, call) is not None and not _is_view(call)
+
     def _add(self, call: CallRecord) -> None:
-        try:
-            rule = rule_of(call.name)
-        except KeyError:
-            raise CaptureError(
-                f"no rule maps {call.name}, which module {call.scope or self._builder.name!r} calls"
-                + (f" ({call.line})" if call.line else "")
-            ) from None
-        if rule is None:
-            self._values[call.outputs[0].index] = self._standing(call.operands[0], call.scope)
-            return
-        mapped = rule(call, call.arguments)
-        if mapped is not None and not self._viewed(call, mapped) and not self._multiplied(call, mapped):
-            self._apply(call, mapped)
+        if call.position in self._groups:
+            found: Mapped | tuple[Mapped, ...] | None = self._groups[call.position]
+        else:
+            try:
+                rule = rule_of(call)
+            except KeyError:
+                raise unmapped(call, self._builder.name) from None
+            if rule is None:
+                if not self._is_inner(call.operands[0]):
+                    self._values[call.outputs[0].index] = self._standing(call.operands[0], call.scope)
+                return
+            found = rule(call, call.arguments)
+        for mapped in (found,) if isinstance(found, Mapped) else found or ():
+            if not self._viewed(call, mapped) and not self._multiplied(call, mapped):
+                self._apply(call, mapped)
 
     def _viewed(self, call: CallRecord, mapped: Mapped) -> bool:
         """Notes a view that needs no node yet, and returns whether it is one."""
         if mapped.operator not in ("reshape", "expand", "transpose") or not _is_view(call):
             return False
-        source = self._standing(mapped.operands[0], call.scope)
+        viewed = mapped.operands[0]
+        if isinstance(viewed, Mapped):
+            return False
+        source = self._standing(viewed, call.scope)
         made, shape = call.outputs[0], call.outputs[0].shape
         if mapped.operator == "transpose":
-            if not isinstance(source, Parameter) or len(shape) != 2:
+            last = {len(shape) - 2, len(shape) - 1}
+            if not isinstance(source, Parameter) or set(mapped.attributes["dims"]) != last:
                 return False
             self._values[made.index] = Turned(source, call)
-        elif mapped.operator == "expand" and shape != mapped.operands[0].shape:
+        elif mapped.operator == "expand" and shape != viewed.shape:
             return False
-        elif isinstance(source, Turned) or shape == mapped.operands[0].shape:
-            if shape != mapped.operands[0].shape:
+        elif isinstance(source, Turned) or shape == viewed.shape:
+            if shape != viewed.shape:
                 return False
             self._values[made.index] = source
         else:
@@ -98,41 +120,83 @@ class _Maker:
     def _multiplied(self, call: CallRecord, mapped: Mapped) -> bool:
         """Adds a product with the leading dimensions that its operands had before they were merged; returns whether it
         is such a product, or one with a weight."""
-        if mapped.operator not in ("matmul", "linear_in_out") or len(mapped.operands[0].shape) < 2:
+        if mapped.operator not in ("matmul", "linear_in_out", "grouped_linear_in_out"):
             return False
-        first, second = (self._standing(tensor, call.scope) for tensor in mapped.operands[:2])
-        weight = isinstance(second, (Turned, Parameter)) and len(mapped.operands[1].shape) == 2
+        x, y, *others = mapped.operands
+        if isinstance(x, Mapped) or isinstance(y, Mapped) or len(x.shape) < 2:
+            return False
+        first, second = self._standing(x, call.scope), self._standing(y, call.scope)
+        if mapped.operator == "grouped_linear_in_out":
+            if not isinstance(second, Turned):
+                return False
+            operands = (self._operand(x, call.scope), second.weight, *(self._made(call, other) for other in others))
+            path = self._name(call, "grouped_linear")
+            self._values[call.outputs[0].index] = self._builder.apply("grouped_linear", *operands, name=path)
+            self.nodes.setdefault(call.position, path)
+            return True
+        weight = isinstance(second, (Turned, Parameter)) and len(y.shape) == 2
         kept = 1 if weight else 2
         under, other = batched(first, kept), None if weight else batched(second, 2)
-        left = under[0] if under else self._operand(mapped.operands[0], call.scope)
+        left = under[0] if under else self._operand(x, call.scope)
         if weight:
-            right = second.weight if isinstance(second, Turned) else self._operand(mapped.operands[1], call.scope)
+            right = second.weight if isinstance(second, Turned) else self._operand(y, call.scope)
             name = "linear" if isinstance(second, Turned) else "linear_in_out"
         elif under and other and under[1] == other[1]:
             right, name = other[0], mapped.operator
         else:
             return False
-        rest = [self._operand(tensor, call.scope) for tensor in mapped.operands[2:]]
+        rest = [self._made(call, operand) for operand in others]
         path = self._name(call, name)
         value = self._builder.apply(name, left, right, *rest, name=path)
-        self.nodes[call.position] = path
+        self.nodes.setdefault(call.position, path)
         made = call.outputs[0]
         self._values[made.index] = value if value.spec.shape == made.shape else Reshaped(value, made.shape, call)
         return True
 
     def _apply(self, call: CallRecord, mapped: Mapped) -> None:
-        operands = [self._operand(tensor, call.scope) for tensor in mapped.operands]
-        name = self._name(call, mapped.operator)
-        made = self._builder.apply(mapped.operator, *operands, name=name, **mapped.attributes)
-        self.nodes[call.position] = name
-        for index, value in zip(mapped.outputs, made if isinstance(made, tuple) else (made,), strict=True):
-            tensor = call.outputs[index]
+        name = self._name(call, mapped.of or mapped.operator)
+        written = call.written
+        if written is not None and mapped.operands[:1] == (written,):
+            mapped = attrs.evolve(mapped, attributes={**mapped.attributes, "in_place": True})
+        made = self._node(call, mapped, name)
+        self.nodes.setdefault(call.position, name)
+        tensors = mapped.makes or tuple(call.outputs[index] for index in mapped.outputs)
+        for tensor, value in zip(tensors, made if isinstance(made, tuple) else (made,), strict=True):
             if value.spec.shape != tensor.shape or value.spec.dtype != tensor.dtype:
                 raise CaptureError(
                     f"{call.name} in module {call.scope!r} made {tensor.dtype}{list(tensor.shape)}, and "
                     f"{mapped.operator!r} makes {value.spec}: its rule is wrong"
                 )
-            self._values[tensor.index] = value
+            if tensor is written:
+                self._write(call, tensor, value)
+            else:
+                self._values[tensor.index] = value
+
+    def _write(self, call: CallRecord, tensor: TensorRecord, value: Value) -> None:
+        """Makes what an operation in place put out the new version of the tensor's storage.
+
+        A write through a view, or one that gradients pass by (under `no_grad`, through `.data`), leaves the rest as it
+        was, and its gradient.
+        """
+        whole = self._values.whole(tensor)
+        before = self._operand(whole, call.scope)
+        passed = self._builder.carries(before) and not self._builder.carries(value)
+        if passed or not alike(tensor, whole):
+            name = self._names.of(call, "written_through")
+            value = self._builder.apply("written_through", before, value, name=name)
+        self._values.wrote(tensor, value)
+
+    def _node(self, call: CallRecord, mapped: Mapped, name: str) -> Any:
+        """Adds the nodes of an operator and of those among its operands; returns what it puts out."""
+        operands = [self._made(call, operand) for operand in mapped.operands]
+        return self._builder.apply(mapped.operator, *operands, name=name, **mapped.attributes)
+
+    def _made(self, call: CallRecord, operand: TensorRecord | Mapped) -> Value | Parameter:
+        """The value of an operand, which may be an operator of its own."""
+        if not isinstance(operand, Mapped):
+            return self._operand(operand, call.scope)
+        value: Value = self._node(call, operand, self._names.of(call, operand.of or operand.operator))
+        return value
 
     def _operand(self, tensor: TensorRecord, scope: str) -> Value | Parameter:
         """The value of a tensor; a view that had no node gets one."""
@@ -142,15 +206,28 @@ class _Maker:
         if isinstance(found, Reshaped):
             operator, base, attributes = "reshape", found.base, {"shape": found.shape}
         else:
-            operator, base, attributes = "transpose", found.weight, {"dims": (0, 1)}
+            rank = len(found.weight.spec.shape)
+            operator, base, attributes = "transpose", found.weight, {"dims": (rank - 2, rank - 1)}
         name = self._name(found.call, operator)
-        value = self._builder.apply(operator, base, name=name, **attributes)
-        self._values[tensor.index] = value
+        value: Value = self._builder.apply(operator, base, name=name, **attributes)
+        if self._values.get(tensor.index) is found:
+            self._values[tensor.index] = value
         return value
 
     def _standing(self, tensor: TensorRecord, scope: str) -> Standing:
-        """What a tensor is: what a call made, an input, a parameter under the name that the module has for it, or a
-        constant of the code."""
+        """What a tensor is for the present call: what a call made, an input, a parameter under the name that the module
+        has for it, or a constant of the code; taken again if it is a view of what was written meanwhile, and without a
+        gradient if it needs none."""
+        view = self._values.view(tensor)
+        if view is not None:
+            with self._stops.nowhere():
+                self._add(view)
+        found = self._present(tensor, scope)
+        if not self._stops.stops(tensor):
+            return found
+        return without_gradient(found, self._builder, lambda: self._names.inside("detach"))
+
+    def _present(self, tensor: TensorRecord, scope: str) -> Standing:
         found = self._values.get(tensor.index)
         if found is not None:
             return found
@@ -160,43 +237,47 @@ class _Maker:
         path = next((path for path in paths if path.rpartition(".")[0] == scope), paths[0])
         return self._parameter(path, tensor, tied_to="" if path == paths[0] else paths[0])
 
+    def _is_inner(self, tensor: TensorRecord) -> bool:
+        """Whether a tensor is a result that graphacct's operators keep to themselves, as a norm its statistics."""
+        return tensor.storage.kind == ACTIVATION and tensor.index not in self._values
+
     def _parameter(self, path: str, tensor: TensorRecord, tied_to: str = "") -> Parameter:
         buffer, frozen = tensor.storage.kind == BUFFER, path in self._captured.frozen
         return self._builder.parameter(path, tensor.shape, tensor.dtype, tied_to=tied_to, buffer=buffer, frozen=frozen)
 
     def _constant(self, tensor: TensorRecord) -> Value:
-        assert tensor.storage.kind == CONSTANT, tensor
-        value = self._builder.apply("constant", name=self._inside("constant"), shape=tensor.shape, dtype=tensor.dtype)
+        if tensor.storage.kind != CONSTANT:
+            raise CaptureError(
+                f"{tensor.dtype}{list(tensor.shape)} is read, which an operator made that keeps it to itself here"
+            )
+        name = self._names.inside("constant")
+        value = self._builder.apply("constant", name=name, shape=tensor.shape, dtype=tensor.dtype)
         self._values[tensor.index] = value
         return value
 
     def _unread(self) -> None:
-        """Adds the parameters that no call reads: they are in memory all the same."""
-        read = {operand.index for call in self._calls for operand in call.operands}
-        for index, paths in self._paths.items():
-            if index not in read:
-                parameter = self._parameter(paths[0], self._captured.tensors[paths[0]])
-                self._builder.apply("resident", parameter, name=self._free(f"{paths[0]}.unread"))
+        """Adds the parameters that no node reads, and the names of tied ones under which none does: they are in memory
+        all the same, and in a checkpoint."""
+        for paths in self._paths.values():
+            for path in paths:
+                if path not in self._builder.read:
+                    tied_to = "" if path == paths[0] else paths[0]
+                    parameter = self._parameter(path, self._captured.tensors[path], tied_to)
+                    self._builder.apply("resident", parameter, name=self._names.free(f"{path}.unread"))
 
     def _name(self, call: CallRecord, operator: str) -> str:
         """The module's path where this call is all that a module without parts does; else that and the operator."""
-        alone = self._works[call.visit] == 1 and call.scope not in self._inner and not _is_view(call)
-        if alone and call.scope:
-            return self._free(call.scope)
-        return self._free(f"{call.scope}.{operator}" if call.scope else operator)
+        return self._names.of(call, operator, whole=self._works[call.visit] == 1 and not _is_view(call))
 
-    def _inside(self, word: str) -> str:
-        """A name in the module whose call is being added."""
-        return self._free(f"{self._where}.{word}" if self._where else word)
 
-    def _free(self, name: str) -> str:
-        """`name`, with `_2`, `_3`, … when it is taken."""
-        free, count = name, 1
-        while free in self._taken:
-            count += 1
-            free = f"{name}_{count}"
-        self._taken.add(free)
-        return free
+def _wholes(captured: Captured) -> dict[int, Mapped | None]:
+    """What functions are whose cost the user states, by the position of their last call; None for their others."""
+    found: dict[int, Mapped | None] = {}
+    for whole in captured.wholes:
+        if captured.calls[whole.first].run == FORWARD:
+            found |= dict.fromkeys(range(whole.first, whole.last))
+            found[whole.last] = as_stated(whole.stated, whole.arguments, whole.outputs)
+    return found
 
 
 def _is_view(call: CallRecord) -> bool:

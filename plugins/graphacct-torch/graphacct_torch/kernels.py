@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 
 def _grouped_mm(
@@ -21,6 +22,26 @@ def _grouped_mm(
     else:
         shape = (a.shape[0], a.shape[1], b.shape[2])
     return a.new_empty(shape, dtype=out_dtype or a.dtype)
+
+
+class _WithoutData(torch.autograd.Function):
+    """A function that needs data: empty tensors go out, and empty gradients come back."""
+
+    @staticmethod
+    def forward(ctx: Any, fake: Any, spec: Any, *leaves: Any) -> Any:
+        args, kwargs = tree_unflatten(leaves, spec)
+        ctx.leaves = [leaf if isinstance(leaf, torch.Tensor) and leaf.requires_grad else None for leaf in leaves]
+        return fake(*args, **kwargs)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        return None, None, *(None if leaf is None else torch.empty_like(leaf) for leaf in ctx.leaves)
+
+
+def without_data(fake: Any, args: Any, kwargs: Any) -> Any:
+    """Returns what `fake` returns for these arguments, as a function that autograd can go through."""
+    leaves, spec = tree_flatten((args, kwargs))
+    return _WithoutData.apply(fake, spec, *leaves)
 
 
 KERNELS = {torch.ops.aten._grouped_mm.default: _grouped_mm}

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
 from graphacct_torch.capture import Captured, capture
-from graphacct_torch.errors import CaptureError
+from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.fakes import Faked
 from graphacct_torch.graph import traced
 from graphacct_torch.recording import recording_of
@@ -42,10 +42,17 @@ class Source:
 
     def graph(self) -> Graph:
         """Returns the graph of the module, and of its loss if it has one, which can run again."""
-        with self.faking() as fake:
-            captured = capture(fake, summed if self.loss else None, backward=False)
-        graph = self.finish(traced(self.name, captured, self.operators)[0])
+        try:
+            graph = self._forward(lines=False)
+        except UnmappedError:  # once more, to find the line of the user's code
+            graph = self._forward(lines=True)
+        graph = self.finish(graph)
         return attrs.evolve(graph, origin=Origin(self.record, self.with_loss))
+
+    def _forward(self, lines: bool) -> Graph:
+        with self.faking() as fake:
+            captured = capture(fake, summed if self.loss else None, lines, backward=False)
+        return traced(self.name, captured, self.operators)[0]
 
     def with_loss(self, loss: str) -> Graph:
         """Returns the graph of the module with a loss after it."""

@@ -6,14 +6,17 @@ values, the data answers; only branches on weights or activations are left open.
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from torch.utils._pytree import tree_leaves, tree_map_only
+
+from graphacct_torch.calls import writes
 
 MOST_ELEMENTS = 2**16
 """The largest tensor whose data is kept."""
@@ -39,14 +42,13 @@ class Values:
             return found[1]
         return None if isinstance(tensor, FakeTensor) else tensor
 
-    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Returns what an operator returns on fake tensors; the data of its results is kept if that of all operands
-        is known."""
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        known = all(self.of(tensor) is not None for tensor in tensors)
-        if not known or RANDOM in func.tags or "empty" in func._schema.name:
-            if self._known:
-                self._forget(func, args, kwargs)
+    def call(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
+        """Returns what an operator returns on fake tensors; the data of its results is kept if that of all operands,
+        the `tensors` among its arguments, is known."""
+        writing, computed = _kind(func)
+        if not computed or any(self.of(tensor) is None for tensor in tensors):
+            if writing:
+                self._forget(writing, args, kwargs)
             return func(*args, **kwargs)
         if func is ASKED:
             return self._really(func, args, kwargs)
@@ -58,22 +60,23 @@ class Values:
             for tensor, value in zip(tree_leaves(out), tree_leaves(self._really(func, args, kwargs)), strict=True):
                 if isinstance(tensor, torch.Tensor):
                     self._know(tensor, value)
+        elif writing:
+            self._forget(writing, args, kwargs)
         return out
 
     def _know(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         self._known[id(tensor)] = (weakref.ref(tensor), value)
 
-    def _forget(self, func: Any, args: Any, kwargs: Any) -> None:
+    def _forget(self, writing: Sequence[tuple[int, str]], args: Any, kwargs: Any) -> None:
         """Forgets the data of what an operator writes into, and of all that shares its storage."""
-        schema = func._schema.arguments
-        written = [arg for arg, formal in zip(args, schema, strict=False) if _writes(formal)]
-        written += [kwargs[formal.name] for formal in schema if formal.name in kwargs and _writes(formal)]
-        storages = {id(t.untyped_storage()) for t in tree_leaves(written) if isinstance(t, torch.Tensor)}
-        if storages:
-            for key, (tensor, _) in list(self._known.items()):
-                found = tensor()
-                if found is None or id(found.untyped_storage()) in storages:
-                    del self._known[key]
+        if not self._known:
+            return
+        written = [args[index] if index < len(args) else kwargs.get(name) for index, name in writing]
+        storages = {t.untyped_storage()._cdata for t in tree_leaves(written) if isinstance(t, torch.Tensor)}
+        for key, (tensor, _) in list(self._known.items()):
+            found = tensor()
+            if found is None or found.untyped_storage()._cdata in storages:
+                del self._known[key]
 
     def _new(self, value: torch.Tensor) -> torch.Tensor:
         made = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
@@ -88,5 +91,9 @@ class Values:
             return func(*given, **named)
 
 
-def _writes(formal: Any) -> bool:
-    return formal.alias_info is not None and formal.alias_info.is_write
+@functools.cache
+def _kind(func: Any) -> tuple[tuple[tuple[int, str], ...], bool]:
+    """Returns which arguments an operator writes into, as positions and names, and whether what it makes follows from
+    its operands' data: neither random numbers nor memory without content."""
+    writing = tuple((i, formal.name) for i, formal in enumerate(func._schema.arguments) if writes(formal))
+    return writing, RANDOM not in func.tags and "empty" not in func._schema.name

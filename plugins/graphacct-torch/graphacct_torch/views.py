@@ -31,14 +31,14 @@ class Reshaped:
 
 @attrs.frozen
 class Turned:
-    """A matrix of weights whose two dimensions are swapped, as `torch.nn.Linear` reads its weight.
+    """A matrix of weights whose two dimensions are swapped, as `torch.nn.Linear` reads its weight, or several.
 
     Attributes:
         weight: The weight as it is stored.
         call: The call that made the view.
     """
 
-    weight: Parameter
+    weight: Parameter | Value
     call: CallRecord
 
 

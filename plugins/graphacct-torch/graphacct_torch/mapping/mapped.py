@@ -20,19 +20,23 @@ class Mapped:
 
     Attributes:
         operator: The operator's name.
-        operands: Its operands, in its order.
+        operands: Its operands, in its order; one may be an operator itself, where a call is a chain here.
         attributes: Its arguments that are no tensors.
         outputs: Which of the call's results are the operator's outputs, in its order; the others are never read.
+        makes: The tensors that are its outputs, where it stands for several calls: not those of the last alone.
+        of: What the operator's name does not say, for a node's name: `erfinv` of a pointwise operator.
     """
 
     operator: str
-    operands: tuple[TensorRecord, ...]
+    operands: tuple[TensorRecord | Mapped, ...]
     attributes: Mapping[str, Any] = NOTHING
     outputs: tuple[int, ...] = (0,)
+    makes: tuple[TensorRecord, ...] = ()
+    of: str = ""
 
 
-Rule: TypeAlias = Callable[[CallRecord, Arguments], Mapped]
-"""A rule: from a call and its arguments to what it is here."""
+Rule: TypeAlias = Callable[[CallRecord, Arguments], Mapped | tuple[Mapped, ...]]
+"""A rule: from a call and its arguments to what it is here; several operators where each makes some of the results."""
 
 
 def unary(operator: str, **attributes: Any) -> Rule:
@@ -40,15 +44,55 @@ def unary(operator: str, **attributes: Any) -> Rule:
     return lambda call, a: Mapped(operator, (a["self"],), attributes)
 
 
-def binary(operator: str, constant: str) -> Rule:
-    """Returns the rule of an operator of two tensors; `constant` is the operator for a tensor and a number."""
+def takes(operator: str, *operands: str, outputs: tuple[int, ...] = (0,), **attributes: Any) -> Rule:
+    """Returns the rule of an operator whose operands and attributes are arguments of the call.
+
+    `operands` are arguments' names, one of which may be left out by the call; `attributes` is each attribute's name and
+    the argument that it is.
+    """
 
     def rule(call: CallRecord, a: Arguments) -> Mapped:
-        if isinstance(a["other"], TensorRecord):
-            return Mapped(operator, (a["self"], a["other"]))
-        return Mapped(constant, (a["self"],))
+        settings = {name: plain(a[argument]) for name, argument in attributes.items()}
+        settings = {name: value for name, value in settings.items() if value is not None}
+        return Mapped(operator, given(*(a[name] for name in operands)), settings, outputs)
 
     return rule
+
+
+def paired(operator: str) -> Rule:
+    """Returns the rule of an operator of two tensors, or of one and a number, which is then left out."""
+
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        return Mapped(operator, tuple(value for value in (a["self"], a["other"]) if isinstance(value, TensorRecord)))
+
+    return rule
+
+
+def plain(value: Any) -> Any:
+    """Returns an argument as an attribute has it: a tuple in place of a list."""
+    return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def binary(operator: str, constant: str) -> Rule:
+    """Returns the rule of an operator of two tensors; `constant` is the operator for a tensor and a number.
+
+    An `alpha` scales the second tensor first. A number that is no integer makes a tensor of integers one of floats.
+    """
+
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        x, y = a["self"], a["other"]
+        if not isinstance(y, TensorRecord):
+            return Mapped(constant, (x,), in_dtype(x, call))
+        alpha = a.get("alpha")
+        return Mapped(operator, (x, y if alpha in (None, 1) else Mapped("scale", (y,))))
+
+    return rule
+
+
+def in_dtype(x: TensorRecord, call: CallRecord) -> dict[str, Any]:
+    """Returns the attribute `dtype` where a call's result has another than x; nothing otherwise."""
+    made = call.outputs[0].dtype
+    return {} if x.dtype == made else {"dtype": made}
 
 
 def axis(dim: int, tensor: TensorRecord) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphacct_torch.calls import CallRecord
+from graphacct_torch.errors import CaptureError
 from graphacct_torch.mapping.mapped import Arguments, Mapped, given
 
 
@@ -26,3 +27,21 @@ def convolution(call: CallRecord, a: Arguments) -> Mapped:
     if a["transposed"]:
         return Mapped("convolution_transposed", operands, settings | {"output_padding": tuple(a["output_padding"])})
     return Mapped("convolution", operands, settings)
+
+
+def of_vectors(call: CallRecord, a: Arguments) -> Mapped:
+    """The product of two vectors, or of a matrix and one: a vector is a matrix of one row or column."""
+    x = a["self"]
+    y = a["tensor"] if "tensor" in a else a["vec"]
+    row = x if len(x.shape) == 2 else Mapped("reshape", (x,), {"shape": (1, *x.shape)})
+    column = Mapped("reshape", (y,), {"shape": (*y.shape, 1)})
+    return Mapped("reshape", (Mapped("matmul", (row, column)),), {"shape": call.outputs[0].shape})
+
+
+def of_groups(call: CallRecord, a: Arguments) -> Mapped:
+    """Rows in groups, each times the matrix of its group. Where there are no groups it is a product of stacks."""
+    if a["offs"] is None:
+        return Mapped("matmul", (a["self"], a["mat2"]))
+    if len(a["mat2"].shape) != 3:
+        raise CaptureError(f"{call.name} in module {call.scope!r}: of groups of columns, which nothing here counts yet")
+    return Mapped("grouped_linear_in_out", given(a["self"], a["mat2"], a["offs"]))

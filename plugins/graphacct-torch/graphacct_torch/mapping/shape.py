@@ -12,6 +12,15 @@ def reshaped(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("reshape", (a["self"],), {"shape": call.outputs[0].shape})
 
 
+def restrided(call: CallRecord, a: Arguments) -> Mapped:
+    """`as_strided`: of the same shape a view in another order, and otherwise of what lies in the storage."""
+    made = call.outputs[0]
+    if made.shape == a["self"].shape:
+        return reshaped(call, a)
+    settings = {"of": "aten.as_strided", "shape": made.shape, "dtype": made.dtype, "view": True}
+    return Mapped("move_by_rule", (a["self"],), settings, of="as_strided")
+
+
 def turned(call: CallRecord, a: Arguments) -> Mapped:
     """`t`: two dimensions swapped; a vector stays as it is."""
     if len(a["self"].shape) < 2:
@@ -48,6 +57,25 @@ def split(call: CallRecord, a: Arguments) -> Mapped:
     dim = axis(a["dim"], a["self"])
     sizes = tuple(output.shape[dim] for output in call.outputs)
     return Mapped("split", (a["self"],), {"sizes": sizes, "dim": dim}, tuple(range(len(call.outputs))))
+
+
+def unbound(call: CallRecord, a: Arguments) -> tuple[Mapped, ...]:
+    """Each index along a dimension: as many selections."""
+    dim = axis(a["dim"], a["self"])
+    return tuple(
+        Mapped("select", (a["self"],), {"dim": dim, "index": index}, (index,)) for index in range(len(call.outputs))
+    )
+
+
+def stacked(call: CallRecord, a: Arguments) -> Mapped:
+    """A concatenation of tensors with one more dimension each."""
+    made = call.outputs[0]
+    dim = axis(a["dim"], made)
+    tensors = [
+        Mapped("reshape", (tensor,), {"shape": (*tensor.shape[:dim], 1, *tensor.shape[dim:])})
+        for tensor in a["tensors"]
+    ]
+    return Mapped("concat", tuple(tensors), {"dim": dim})
 
 
 def concatenated(call: CallRecord, a: Arguments) -> Mapped:

@@ -1,0 +1,55 @@
+"""Distances between all pairs of two sets of vectors."""
+
+from typing import Any
+
+from graphacct import OperatorError, Saved, Work, operator
+
+
+def _check(p: Any) -> float:
+    if isinstance(p, bool) or not isinstance(p, (int, float)) or p <= 0:
+        raise OperatorError(f"p must be a number greater than 0, not {p!r}")
+    return float(p)
+
+
+def _factors(p: Any) -> tuple[int, int, int, int]:
+    """Returns per difference and per pair: FLOPs and transcendentals."""
+    power = _check(p)
+    if power == 2:
+        return 3, 0, 1, 1
+    if power == 1 or power == float("inf"):
+        return 3, 0, 0, 0
+    return 4, 1, 1, 1
+
+
+def _back(batch: Any, m: Any, n: Any, d: Any, *, p: Any = 2.0) -> Work:
+    power = _check(p)
+    pairs = batch * m * n
+    if power in (1.0, float("inf")):
+        return Work(vector_flops=4 * pairs * d)
+    if power == 2:
+        return Work(vector_flops=4 * pairs * d)
+    return Work(vector_flops=8 * pairs * d, transcendentals=2 * pairs * d)
+
+
+@operator(
+    "x: ... m d, y: ... n d -> ... m n",
+    saves=(
+        Saved("x", "the gradient is along the differences"),
+        Saved("y", "the gradient is along the differences"),
+        Saved("out", "the gradient is divided by the distance"),
+    ),
+    gradients={"x": _back, "y": _back},
+)
+def cdist(batch: Any, m: Any, n: Any, d: Any, *, p: Any = 2.0) -> Work:
+    """The p-norm of each difference between a vector of x and one of y (torch.cdist, computed directly).
+
+    p 2: 3 per difference (subtract, square, the sum) and a root per pair. p 1 or infinity: 3 per difference (subtract,
+    absolute value, the sum or comparison). Any other: 4 per difference, one of them a power, and a power per pair.
+    torch computes p 2 of more than 25 vectors as a product: write that as such.
+
+    Backward, for each of x and y: the difference, times g, divided by the distance, summed: 4 per difference; for p 1
+    and infinity its sign in place of the quotient; for any other p 8 per difference, two of them powers.
+    """
+    each, special, per_pair, special_per_pair = _factors(p)
+    pairs = batch * m * n
+    return Work(vector_flops=(each * d + per_pair) * pairs, transcendentals=(special * d + special_per_pair) * pairs)

@@ -1,0 +1,77 @@
+"""The general rule: an operator without a line in the table costs what its kind costs, as torch's own tags say it.
+
+Element-wise and reducing operators are tagged as such. A result in an operand's storage is a view; what only moves
+elements, or works on integers alone, has bytes and no FLOPs; what has no operands makes a tensor. The coverage of a
+report names all that is costed so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from graphacct import FLOATING
+from graphacct_torch.calls import CallRecord
+from graphacct_torch.mapping.creation import made
+from graphacct_torch.mapping.mapped import Arguments, Mapped, Rule
+
+FACTORS = {
+    "addcdiv": 3,
+    "addcmul": 3,
+    "celu": 5,
+    "frac": 2,
+    "hypot": 4,
+    "lerp": 3,
+    "logit": 3,
+    "nan_to_num": 3,
+    "sinc": 3,
+    "special_entr": 3,
+    "special_xlog1py": 3,
+    "xlogy": 2,
+}
+"""FLOPs per output element of element-wise operators that are composed of several; all others are 1 by rule, functions
+of a mathematical library among them, as XLA counts them."""
+
+_MOVES = (
+    "as_strided_scatter block_diag copy diagonal_scatter fill flip index_copy index_fill masked_scatter "
+    "masked_select normal bernoulli uniform exponential log_normal cauchy geometric random put take "
+    "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
+    "repeat_interleave resize rot90 select_scatter slice_scatter to_dense unfold_copy zero"
+)
+MOVES = frozenset(_MOVES.split())
+"""Operators that move, fill or draw elements and compute nothing."""
+
+
+def by_tags(call: CallRecord) -> Rule | None:
+    """Returns the rule of a call's kind; None if nothing says what kind it is."""
+    operands, tags = call.operands, call.func.tags
+    word = call.name.split(".")[1].rstrip("_")
+    if not call.outputs:
+        return None
+    if not operands:
+        return made
+    stored = {operand.storage.index for operand in operands}
+    if not call.name.split(".")[1].endswith("_") and all(output.storage.index in stored for output in call.outputs):
+        return _by_rule("move_by_rule", view=True)
+    if word in MOVES or torch.Tag.view_copy in tags:
+        return _by_rule("move_by_rule")
+    if torch.Tag.pointwise in tags:
+        return _by_rule("pointwise_by_rule", **({"factor": FACTORS[word]} if FACTORS.get(word, 1) > 1 else {}))
+    if torch.Tag.reduction in tags:
+        return _by_rule("reduction_by_rule")
+    if not any(tensor.dtype in FLOATING for tensor in (*operands, *call.outputs)):
+        return _by_rule("move_by_rule")
+    return None
+
+
+def _by_rule(operator: str, **settings: Any) -> Rule:
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        first, *more = call.outputs
+        attributes = {"of": call.name.rpartition(".")[0], "shape": first.shape, "dtype": first.dtype, **settings}
+        if more:
+            attributes["more"] = tuple((tensor.shape, tensor.dtype) for tensor in more)
+        word = call.name.split(".")[1].strip("_")
+        return Mapped(operator, tuple(call.operands), attributes, tuple(range(len(call.outputs))), of=word)
+
+    return rule
