@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint bench verify goldens certify clean
+.PHONY: demo test fuzz lint bench verify verify-quick goldens certify clean
 
 demo: $(INSTALLED)
 	$(BIN)/graphacct report gpt2-xl --depth 3
 	$(BIN)/graphacct draw gpt2-xl -o gpt2-xl.svg
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # 20,000 random cases of each surface that reads or runs what others wrote (FUZZ_CASES=1000 for fewer), and the tests on
 # random examples, others each time; the usual run has a few, the same ones every time.
@@ -29,7 +29,11 @@ bench: $(INSTALLED)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
 
 verify: .venv-verify/.installed
-	.venv-verify/bin/python -m pytest tests/verify
+	.venv-verify/bin/python -m pytest tests/verify plugins/graphacct-torch/tests
+
+# What of it continuous integration runs: graphacct-torch alone.
+verify-quick: .venv-verify/.installed
+	.venv-verify/bin/python -m pytest plugins/graphacct-torch/tests
 
 # What torch and transformers measure of the model in a folder with a config.json: make goldens CONFIG=path/to/folder
 goldens: .venv-verify/.installed
@@ -52,7 +56,7 @@ $(INSTALLED): pyproject.toml
 .venv-verify/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-verify
 	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,verify]'
+	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,verify]' -e plugins/graphacct-torch
 	touch $@
 
 .venv-certify/.installed:

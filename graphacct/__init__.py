@@ -27,6 +27,7 @@ NAMES = {
     "graph.builder": "Builder",
     "graph.graph": "Block Graph Node Parameter Value",
     "graph.origin": "Origin",
+    "graph.rerun": "Rerun",
     "graph.weight_format": "StoredTensor StoredWeight WeightFormat",
     "hooks.hookspecs": "hookimpl",
     "layout": "dense_like",

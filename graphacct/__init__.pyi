@@ -59,6 +59,7 @@ from graphacct.graph.graph import Node as Node
 from graphacct.graph.graph import Parameter as Parameter
 from graphacct.graph.graph import Value as Value
 from graphacct.graph.origin import Origin as Origin
+from graphacct.graph.rerun import Rerun as Rerun
 from graphacct.graph.weight_format import StoredTensor as StoredTensor
 from graphacct.graph.weight_format import StoredWeight as StoredWeight
 from graphacct.graph.weight_format import WeightFormat as WeightFormat

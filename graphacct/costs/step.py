@@ -7,6 +7,8 @@ import attrs
 from graphacct.dims import Dim
 from graphacct.operators.cost import Cost
 
+NOTHING = Cost()
+
 
 @attrs.frozen(eq=False, repr=False)
 class StepCost:
@@ -17,6 +19,8 @@ class StepCost:
         weight_grad: The same with respect to parameters.
         recompute: The forward work that the backward pass repeats: all of it if the node is recomputed, and what its
             kernel computes again.
+        rerun: The forward work that the backward pass repeats because the model's own code says so (`Node.rerun`). It
+            is part of the step, since the model asks for it.
         optimizer: The work of updating the parameters that it owns, on one rank.
         gradient_bytes: The gradients of those parameters, on one rank.
         optimizer_state_bytes: The optimizer's state for them, on one rank.
@@ -28,6 +32,7 @@ class StepCost:
     optimizer: Cost
     gradient_bytes: Dim
     optimizer_state_bytes: Dim
+    rerun: Cost = NOTHING
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -39,7 +39,8 @@ def _part(name: str) -> Formula:
 
 def _step(record: NodeCost, kind: str) -> Any:
     step = step_of(record)
-    return _forward(record, kind) + getattr(step.input_grad, kind) + getattr(step.weight_grad, kind)
+    gradients = getattr(step.input_grad, kind) + getattr(step.weight_grad, kind)
+    return _forward(record, kind) + gradients + getattr(step.rerun, kind)
 
 
 def _hardware(record: NodeCost, kind: str) -> Any:

@@ -1,6 +1,7 @@
 """Regions: the nodes that the backward pass recomputes together, which are those of one layer.
 
-A layer is the outermost scope with an index (`graph/paths.outermost`). A repetition of a block may be several layers
+A layer is the outermost scope with an index (`graph/paths.outermost`), unless the model says itself what runs again
+together (`graph/rerun.py`). A repetition of a block may be several layers
 that alternate, and a layer that is written out may have blocks in it.
 """
 
@@ -23,7 +24,7 @@ class Regions:
         self.recompute = recompute
         self.saved = saved
         self.sharing: Collection[int] = ()  # the ids of blocks that share parameters (`graph/sharing.py`)
-        self._numbers: dict[tuple[str, Place], int] = {}
+        self._numbers: dict[tuple[str, int, Place], int] = {}
 
     def has(self, node: Node) -> bool:
         """Returns whether a node is in a region: it runs again, or its outputs are saved so that it does not."""
@@ -33,14 +34,15 @@ class Regions:
         """Returns the region of a node at a place; 0 if it is in none."""
         if not self.has(node):
             return 0
-        layer = outermost(node.name)
-        return self._numbers.setdefault((layer, place.around(layer.count("*"))), len(self._numbers) + 1)
+        layer, ordinal = _region(node)
+        key = (layer, ordinal, place.around(layer.count("*")))
+        return self._numbers.setdefault(key, len(self._numbers) + 1)
 
     def go_across(self, block: Block, place: Place) -> bool:
         """Returns whether a region goes across the repetitions of a block that stands at a place: its layer is around
         the block."""
         depth = len(place.repeats)
-        return any(self.has(node) and outermost(node.name).count("*") <= depth for node in block.body.walk())
+        return any(self.has(node) and _region(node)[0].count("*") <= depth for node in block.body.walk())
 
     def counts(self, block: Block, place: Place) -> Sequence[Dim]:
         """Returns how many repetitions of a block each scheduled one stands for.
@@ -58,3 +60,8 @@ class Regions:
         if is_symbol(block.repeat):  # a block that repeats less often has no such ends
             less(len(counts) - 1, block.repeat, assumed=True)
         return counts
+
+
+def _region(node: Node) -> tuple[str, int]:
+    """Returns what names a node's region: the model's own, or else its layer."""
+    return (outermost(node.name), 0) if node.rerun is None else node.rerun.region(node.name)

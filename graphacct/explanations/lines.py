@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from graphacct.costs.step_quantities import step_of
 from graphacct.costs.stored_reads import stored_read
 from graphacct.dims import Dim, same
 from graphacct.explanations.formulas import exact_cost, number, ratio_formula
@@ -94,8 +95,11 @@ def training_line(
         return ExplainedQuantity(name, f"{kind} · times", text, each * record.times, total, total)
     names = [f"{part}_{kind}" for part in SUMS.get(head, ())]
     if names and all(part in figures for part in names):  # a report may have only some quantities
-        numbers = " + ".join(number(figures[part]) for part in names)
-        return ExplainedQuantity(name, " + ".join(names), numbers, total, total, total)
+        terms = {part: figures[part] for part in names}
+        if head == "step" and record.node.rerun is not None:
+            terms["the forward pass, run again by the model's own code"] = getattr(step_of(record).rerun, kind)
+        numbers = " + ".join(map(number, terms.values()))
+        return ExplainedQuantity(name, " + ".join(terms), numbers, total, total, total)
     if name not in QUANTITIES:
         return None
     parts = tuple(part for part in backward.parts if part.belongs(name))

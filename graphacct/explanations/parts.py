@@ -97,7 +97,8 @@ def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins:
     notes = [*_idle(operator, record, passes, graph, training, plugins)]
     notes += [f"{name}: its gradient takes no arithmetic" for name in free]
     plan = recompute_plan(graph, training.recompute, plugins.operators)
-    repeated = list(_forward_again(operator, record)) if record.node.name in plan.recompute else []
+    asked = record.node.name in plan.recompute and record.node.rerun is None
+    repeated = list(_forward_again(operator, record)) if asked else []
     parts = (*gradients, *_additions(computed.additions), *repeated, *_updates(record, training, trained))
     return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
 

@@ -46,7 +46,8 @@ def activations_of(
 
 def _other(graph: Graph, trained: Callable[[Parameter], bool], plan: RecomputePlan) -> str:
     """Returns the option that asks for another step than the module's own; empty if none does."""
-    if plan is not NO_RECOMPUTE:
+    own = {node.name for node in graph.walk() if node.rerun is not None}
+    if plan.saved or not plan.recompute <= own:
         return "recompute="
     parameters = (parameter for node in graph.walk() for parameter in node.parameters)
     return "freeze=" if any(parameter.trainable != trained(parameter) for parameter in parameters) else ""

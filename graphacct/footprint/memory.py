@@ -32,7 +32,7 @@ from graphacct.models.finished import own_phase, untrainable
 from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.options import Training, resolved
-from graphacct.training.recompute import recompute_plan
+from graphacct.training.recompute import NO_RECOMPUTE, recompute_plan
 from graphacct.training.selection import check_stored, frozen, selected
 from graphacct.training.zero import Sharded, shard
 
@@ -234,7 +234,7 @@ def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, optio
     graph, trained = frozen(built, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
     check_stored(graph, gradients)
-    plan = recompute_plan(graph, how.recompute, plugins.operators)
+    plan = recompute_plan(graph, how.recompute, plugins.operators) if phase == TRAIN else NO_RECOMPUTE
     annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)

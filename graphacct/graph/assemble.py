@@ -16,6 +16,7 @@ from graphacct.errors import GraphError, blame, suggest
 from graphacct.graph.fold import fold
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value, value_names
 from graphacct.graph.paths import check_levels
+from graphacct.graph.rerun import Rerun
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import suggest_operator
 from graphacct.operators.shape_inference import check_outputs
@@ -32,6 +33,7 @@ class NodeRecord:
         operands: Names of values, and parameters.
         outputs: The outputs' specs; None lets the operator infer them.
         attributes: The operator's arguments that are not tensors.
+        rerun: The region that it is in, if the model has it run again.
     """
 
     name: str
@@ -39,6 +41,7 @@ class NodeRecord:
     operands: Sequence[str | Parameter]
     outputs: Sequence[TensorSpec] | None = None
     attributes: Mapping[str, Any] = NO_ATTRIBUTES
+    rerun: Rerun | None = None
 
 
 @attrs.frozen
@@ -162,7 +165,7 @@ def _node(record: NodeRecord, values: Mapping[str, Value], operators: Mapping[st
         if len(specs) == 1
         else tuple(map(Value, value_names(record.name, len(specs)), specs))
     )
-    node = Node(record.name, record.operator, operands, outputs, record.attributes)
+    node = Node(record.name, record.operator, operands, outputs, record.attributes, record.rerun)
     return node if operator is None else node.applied(application)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from graphacct.graph.config_keys import ConfigKeys
     from graphacct.graph.origin import Origin
+    from graphacct.graph.rerun import Rerun
     from graphacct.graph.weight_format import StoredWeight
     from graphacct.operators.operator import Application, Operator
 
@@ -102,6 +103,7 @@ class Node:
         inputs: The operands, in the operator's order.
         outputs: The values it produces.
         attributes: The operator's arguments that are not tensors (a stride, an axis).
+        rerun: The region that it is in, if the model itself has it run again in the backward pass.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Node:
     inputs: tuple[Operand, ...]
     outputs: tuple[Value, ...]
     attributes: Mapping[str, Any] = NO_ATTRIBUTES
+    rerun: Rerun | None = None
     _application: Application | None = attrs.field(default=None, init=False, repr=False, eq=False)
 
     def __repr__(self) -> str:

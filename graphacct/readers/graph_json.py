@@ -14,6 +14,7 @@ from graphacct.files import read_json
 from graphacct.files import write as write_file
 from graphacct.graph.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
 from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Parameter, Value
+from graphacct.graph.rerun import Rerun
 from graphacct.operators.operator import Operator
 from graphacct.readers import stored_weights
 from graphacct.tensors import MAX_RANK, TensorSpec, dtype_name
@@ -24,7 +25,8 @@ MOST_NESTED = 32
 
 GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs", "held"}
 VALUE_KEYS = {"name", "shape", "dtype"}
-NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes"}
+NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes", "rerun"}
+RERUN_KEYS = ("depth", "ordinal", "times")
 BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "body"}
 PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen", "joined", "weights"}
 
@@ -102,7 +104,18 @@ def _record(content: Any, where: str, depth: int) -> Record:
     if not isinstance(attributes, Mapping):
         raise ReadError(f"{title}: 'attributes' is an object, not {_brief(attributes)}")
     frozen = {key: _frozen(value) for key, value in attributes.items()} if attributes else NO_ATTRIBUTES
-    return NodeRecord(name, _text(item.get("operator"), f"the operator of {title}"), operands, outputs, frozen)
+    operator = _text(item.get("operator"), f"the operator of {title}")
+    return NodeRecord(name, operator, operands, outputs, frozen, _rerun(item, title))
+
+
+def _rerun(item: Mapping[str, Any], title: str) -> Rerun | None:
+    """Reads the region of a node that the model has run again."""
+    if "rerun" not in item:
+        return None
+    found = _object(item["rerun"], f"'rerun' of {title}", set(RERUN_KEYS))
+    if "depth" not in found or any(type(value) is not int or value < 0 for value in found.values()):
+        raise ReadError(f"{title}: 'rerun' has whole numbers from 0, 'depth' among them, not {_brief(found)}")
+    return Rerun(**found)
 
 
 def _block(content: Mapping[str, Any], name: str, depth: int) -> BlockRecord:
@@ -225,6 +238,8 @@ def _node_dict(node: Node) -> dict[str, Any]:
     }
     if node.attributes:
         result["attributes"] = dict(node.attributes)
+    if node.rerun is not None:
+        result["rerun"] = {key: getattr(node.rerun, key) for key in RERUN_KEYS}
     return result
 
 

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.costs.conventions import Convention, adjusted
-from graphacct.costs.step import StepCost, StepMemory
+from graphacct.costs.step import NOTHING, StepCost, StepMemory
 from graphacct.costs.step_quantities import MEMORY, STEP
 from graphacct.errors import OperatorError
 from graphacct.footprint.activations import Activations, peaks_by_node, saved_by_node
@@ -68,7 +68,8 @@ def train(
         if item.cost is None or name in lacking:
             costs.append(attrs.evolve(item, cost=None, owned=()))
             continue
-        if name in plan.recompute:
+        own = item.node.rerun
+        if name in plan.recompute and own is None:
             recompute = recompute + item.cost * item.times
         costs.append(
             item.with_analysis(
@@ -80,6 +81,7 @@ def train(
                     optimizer=optimizer,
                     gradient_bytes=updated.gradient_bytes,
                     optimizer_state_bytes=updated.optimizer_state_bytes,
+                    rerun=NOTHING if own is None else item.cost * item.times * own.times,
                 ),
             )
         )

@@ -84,11 +84,21 @@ def find_policy(name_or_glob: str, known: Mapping[str, RecomputePolicy]) -> Reco
 
 
 def recompute_plan(graph: Graph, policy: RecomputePolicy, operators: Mapping[str, Operator]) -> RecomputePlan:
-    """Returns what the backward pass of a graph runs again under a policy.
+    """Returns what the backward pass of a graph runs again under a policy; without one, what the model itself has it
+    run again (`Node.rerun`).
 
-    Raises ConfigError if the graph has no such nodes, with the closest name for a glob. Raises PluginError, which names
+    Raises ConfigError if the graph has no such nodes, with the closest name for a glob, and for a policy beside the
+    model's own regions. Raises PluginError, which names
     the policy and the node, if the policy's function fails or returns another word.
     """
+    own = frozenset(node.name for node in graph.walk() if node.rerun is not None)
+    if own:
+        if policy.of_graph is not _nothing:
+            raise ConfigError(
+                f"recompute {brief(policy.name)}: {graph.name!r} has parts of it run again by itself, "
+                f"{next(iter(sorted(own)))!r} among them: leave recompute out, or checkpointing in the model's code"
+            )
+        return RecomputePlan(own)
     if policy.of_graph is not None:
         return policy.of_graph(graph, operators)
     assert policy.of_node is not None

@@ -14,7 +14,16 @@ sys.path.insert(0, str(Path(__file__).parent))  # pages.py is imported by name
 from pages import ROOT, pages, parse, run_page
 
 IDS = [str(page.relative_to(ROOT)) for page in pages()]
-RUN = ("README.md", "tutorial.md", "worksheet.md", "memory.md", "conventions.md", "writing-a-plugin.md", "python.md")
+RUN = (
+    "README.md",
+    "tutorial.md",
+    "worksheet.md",
+    "memory.md",
+    "conventions.md",
+    "writing-a-plugin.md",
+    "python.md",
+    "testing-a-plugin.md",
+)
 """Pages that must have blocks to run: a page whose blocks all got another language would pass otherwise."""
 _LINK = re.compile(r"(?<!`)\[[^\]]+\]\(([^)\s]+)\)")
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

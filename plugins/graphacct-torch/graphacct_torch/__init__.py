@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from graphacct import hookimpl
 
 if TYPE_CHECKING:
-    from graphacct import Graph, Operator, Profile, Reader
+    from graphacct import Graph, Operator, Profile, Reader, TensorSpec
+    from graphacct.testing import Reference
 
 
 def __getattr__(name: str) -> Any:
@@ -93,3 +94,25 @@ def graphacct_register_profiles() -> Iterable[Profile]:
 
     doc = "A captured module's memory as torch held it: what it saved and freed, watched while it ran without data."
     return [Profile("as-recorded", doc, recorded=True)]
+
+
+@hookimpl
+def graphacct_measure_reference(
+    function: str | Callable[..., Any], operands: Sequence[TensorSpec], attributes: Mapping[str, Any]
+) -> Reference | None:
+    """Measures a function of torch, which is imported here: the contract of an operator names it."""
+    from importlib.util import find_spec
+
+    if not _is_of_torch(function) or find_spec("torch") is None:
+        return None
+    from graphacct_torch.reference import measure
+
+    return measure(function, operands, attributes)
+
+
+def _is_of_torch(function: str | Callable[..., Any]) -> bool:
+    """Returns whether a path is torch's, or a function's code mentions torch."""
+    if isinstance(function, str):
+        return function.startswith("torch.")
+    code = getattr(function, "__code__", None)
+    return code is not None and "torch" in code.co_names

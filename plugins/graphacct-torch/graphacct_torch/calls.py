@@ -87,6 +87,7 @@ class CallRecord:
         line: The line of the user's code that made it, as `model.py:12`; empty unless asked for.
         nodes: How many nodes of autograd's graph there were before it ran, the one that it makes included; the calls
             of one autograd.Function all have the number of its node.
+        region: The call of torch.utils.checkpoint that it ran under in the forward pass, numbered from 1; 0 for none.
         gradient_of: In the backward pass, that number of the forward calls whose gradient it computes; -1 if none.
     """
 
@@ -103,6 +104,7 @@ class CallRecord:
     gradient_of: int = -1
     graded: frozenset[int] = frozenset()
     grads: bool = True
+    region: int = 0
 
     @property
     def name(self) -> str:

@@ -36,6 +36,7 @@ from graphacct_torch.calls import (
     VisitRecord,
     WholeRecord,
 )
+from graphacct_torch.checkpoint import following
 from graphacct_torch.errors import CaptureError, first_line, lines_of, user_line
 from graphacct_torch.fakes import Faked
 from graphacct_torch.kernels import KERNELS, without_data
@@ -75,7 +76,7 @@ class Captured:
         starts: The tensors that the backward pass starts from.
         saved: What the forward pass saved for it, if that was asked for.
         gradients: The parameters' gradients at the end, by path.
-        graded: The numbers of the outputs that need a gradient.
+        graded: The numbers of the outputs that need a gradient, and of what the backward pass starts from.
         wholes: The functions whose calls are one operator together, because the user states their cost.
         visits: The runs of modules by number, but for that of the whole one.
     """
@@ -124,6 +125,7 @@ def capture(
     with contextlib.ExitStack() as stack:
         stack.enter_context(fake.mode)
         stack.enter_context(_eager())
+        stack.enter_context(following(recorder))
         stack.enter_context(recorder.watching())
         if saving:
             stack.enter_context(keeping)
@@ -141,6 +143,7 @@ def capture(
                 del returned
                 value = [value] if isinstance(value, torch.Tensor) else list(value)
                 starts = tuple(recorder.record(start) for start in value)
+                graded |= frozenset(start.index for start in starts)
                 if backward and value:
                     recorder.training = True
                     torch.autograd.backward(value, [torch.ones_like(start) for start in value])
@@ -190,6 +193,7 @@ class Recorder(TorchDispatchMode):
         inputs: The inputs.
         tensors: The parameters and buffers by their paths.
         training: Whether the backward pass has begun.
+        region: The call of torch.utils.checkpoint under which the module runs, 0 for none.
         ended: Whether all has run: what dies from now on was alive at the end.
     """
 
@@ -198,6 +202,7 @@ class Recorder(TorchDispatchMode):
         self.calls: list[CallRecord] = []
         self.wholes: list[WholeRecord] = []
         self.training = False
+        self.region = 0
         self.ended = False
         self._lines = lines
         self._values = Values(fake.real)
@@ -345,12 +350,11 @@ class Recorder(TorchDispatchMode):
             if func is DETACH:  # autograd's own; a view, which nothing has to run for
                 return out
             gradient_of = gradient_node()
-            again = grads and torch._C._current_autograd_node() is not None
-            run = RECOMPUTE if again else BACKWARD
+            inside = grads or len(self._running) > 1  # a checkpoint in another one has no gradients
+            run = RECOMPUTE if inside and torch._C._current_autograd_node() is not None else BACKWARD
         scope, visit = self._running[-1]
         line = user_line() if self._lines else ""
         position, nodes = len(self.calls), nodes_so_far()
-        self.calls.append(
-            CallRecord(position, func, shown, named, made, scope, visit, run, line, nodes, gradient_of, graded, grads)
-        )
+        of_autograd = (nodes, gradient_of, graded, grads, self.region)
+        self.calls.append(CallRecord(position, func, shown, named, made, scope, visit, run, line, *of_autograd))
         return out

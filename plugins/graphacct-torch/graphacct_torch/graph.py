@@ -84,7 +84,7 @@ class _Maker:
             except KeyError:
                 raise unmapped(call, self._builder.name) from None
             if rule is None:
-                if not self._is_inner(call.operands[0]):
+                if call.outputs and not self._is_inner(call.operands[0]):
                     self._values[call.outputs[0].index] = self._standing(call.operands[0], call.scope)
                 return
             found = rule(call, call.arguments)
@@ -162,6 +162,9 @@ class _Maker:
         self.nodes.setdefault(call.position, name)
         tensors = mapped.makes or tuple(call.outputs[index] for index in mapped.outputs)
         for tensor, value in zip(tensors, made if isinstance(made, tuple) else (made,), strict=True):
+            if mapped.viewed and value.spec.shape != tensor.shape:
+                self._values[tensor.index] = Reshaped(value, tensor.shape, call)
+                continue
             if value.spec.shape != tensor.shape or value.spec.dtype != tensor.dtype:
                 raise CaptureError(
                     f"{call.name} in module {call.scope!r} made {tensor.dtype}{list(tensor.shape)}, and "

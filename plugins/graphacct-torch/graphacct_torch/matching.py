@@ -41,13 +41,14 @@ def forward_calls(calls: Sequence[CallRecord]) -> dict[int, int]:
     last of the stretches that has not run again is taken: the backward pass goes from the end.
     """
     found: dict[int, int] = {}
-    forward = [call for call in calls if call.run == FORWARD and call.func is not DETACH]
+    forward = [call for call in calls if call.region and call.func is not DETACH]
     places: dict[Any, list[int]] = {}
     for index, call in enumerate(forward):
         places.setdefault(_key(call), []).append(index)
     makers: dict[int, int] = {}
-    for call in forward:
-        makers.setdefault(call.nodes, call.position)
+    for call in calls:
+        if call.run == FORWARD:
+            makers.setdefault(call.nodes, call.position)
     used: set[int] = set()
     again = [call for call in calls if call.run == RECOMPUTE]
     index = 0

@@ -12,9 +12,11 @@ from torch.utils._pytree import tree_leaves
 
 from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
 from graphacct_torch.capture import Captured, capture
+from graphacct_torch.checkpoint import again, with_reruns
 from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.fakes import Faked
 from graphacct_torch.graph import traced
+from graphacct_torch.matching import forward_calls
 from graphacct_torch.recording import recording_of
 
 SUM = "sum"
@@ -49,10 +51,22 @@ class Source:
         graph = self.finish(graph)
         return attrs.evolve(graph, origin=Origin(self.record, self.with_loss))
 
+    def _again(self) -> dict[str, int]:
+        """Returns how often nodes run again in a training step; none do if the module has none."""
+        try:
+            step = self.capture(training=True, accumulated=False)
+        except CaptureError:
+            return {}
+        _, nodes = traced(self.name, step, self.operators)
+        return again(step.calls, nodes, forward_calls(step.calls))
+
     def _forward(self, lines: bool) -> Graph:
         with self.faking() as fake:
             captured = capture(fake, summed if self.loss else None, lines, backward=False)
-        return traced(self.name, captured, self.operators)[0]
+        graph, nodes = traced(self.name, captured, self.operators)
+        if any(call.region for call in captured.calls):
+            graph = with_reruns(graph, captured.calls, nodes, self._again())
+        return graph
 
     def with_loss(self, loss: str) -> Graph:
         """Returns the graph of the module with a loss after it."""

@@ -9,6 +9,7 @@ import torch
 from graphacct_torch.errors import CaptureError
 from measured import NAMES, factory, truth
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import graphacct
 from graphacct import ConfigError, Graph
@@ -147,3 +148,53 @@ class Forgetful(nn.Module):
 def test_a_module_that_does_something_else_when_it_runs_again_is_refused() -> None:
     with pytest.raises(CaptureError, match="did not do the same when it ran again"):
         graphacct.memory((Forgetful(), (torch.zeros(3, 8),)), phase="train", profile=PROFILE)
+
+
+class Region(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(16, 64), nn.Linear(64, 16)
+
+    def forward(self, x: Any) -> Any:
+        return x + self.down(torch.nn.functional.gelu(self.up(x)))
+
+
+class Checkpointed(nn.Module):
+    """Pairs of layers in regions, which may be in others."""
+
+    def __init__(self, nested: bool, reentrant: bool) -> None:
+        super().__init__()
+        self.nested, self.reentrant, self.first = nested, reentrant, nn.Linear(16, 16)
+        self.layers, self.head = nn.ModuleList(Region() for _ in range(4)), nn.Linear(16, 3)
+
+    def pair(self, first: int, x: Any) -> Any:
+        for layer in self.layers[first : first + 2]:
+            x = checkpoint(layer, x, use_reentrant=self.reentrant) if self.nested else layer(x)
+        return x
+
+    def forward(self, x: Any) -> Any:
+        x = self.first(x)
+        for first in (0, 2):
+            x = checkpoint(self.pair, first, x, use_reentrant=self.reentrant)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_what_checkpoint_runs_again_is_counted_as_torch_counts_it(nested: bool, reentrant: bool) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    module, x = Checkpointed(nested, reentrant), torch.zeros(4, 16)
+    with FlopCounterMode(display=False) as counter:
+        module(x).sum().backward()
+    report = graphacct.account((module, (x,)), phase="train", loss="sum")
+    assert report.total["step_matmul_flops"] == counter.get_total_flops()
+    assert report.total["recompute_matmul_flops"] == 0
+
+
+def test_the_profiles_know_checkpointed_regions() -> None:
+    model = (Checkpointed(False, False), (torch.zeros(4, 16),))
+    found = [graphacct.memory(model, phase="train", profile=profile) for profile in (PROFILE, "torch-eager-cpu")]
+    for name in ("saved_activations", "forward_peak", "backward_peak", "fresh_peak"):
+        assert getattr(found[0], name) == getattr(found[1], name)
+    assert found[0].saved_activations == 3 * 4 * 16 * 4  # what enters two regions, and the head

@@ -24,6 +24,7 @@ class Mapped:
         attributes: Its arguments that are no tensors.
         outputs: Which of the call's results are the operator's outputs, in its order; the others are never read.
         makes: The tensors that are its outputs, where it stands for several calls: not those of the last alone.
+        viewed: Whether the call's results may be the operator's in another shape.
         of: What the operator's name does not say, for a node's name: `erfinv` of a pointwise operator.
     """
 
@@ -32,6 +33,7 @@ class Mapped:
     attributes: Mapping[str, Any] = NOTHING
     outputs: tuple[int, ...] = (0,)
     makes: tuple[TensorRecord, ...] = ()
+    viewed: bool = False
     of: str = ""
 
 

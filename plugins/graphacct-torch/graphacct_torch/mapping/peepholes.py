@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from graphacct_torch.calls import CallRecord
 from graphacct_torch.mapping.mapped import Mapped
+from graphacct_torch.mapping.rows import REDUCTIONS
 
+IDLE = ("aten.detach.default", "aten.alias.default")
 NOISE = ("aten.empty_like.default", "aten.bernoulli_.float", "aten.div_.Scalar", "aten.mul.Tensor")
 """Dropout where torch has no kernel for it, as on a CPU: noise of 0 or 1, divided by 1 - p, times x."""
 
@@ -19,7 +22,24 @@ def one_operator(calls: Sequence[CallRecord]) -> Mapping[int, Mapped | None]:
         for call in calls[first : first + len(NOISE)]:
             found[call.position] = None
         found[calls[first + len(NOISE) - 1].position] = mapped
+    for logarithm, loss, mapped in _entropies(calls):
+        found |= {logarithm.position: None, loss.position: mapped}
     return found
+
+
+def _entropies(calls: Sequence[CallRecord]) -> Iterator[tuple[CallRecord, CallRecord, Mapped]]:
+    """Cross-entropy of rows: the logarithm of a softmax that the loss alone reads."""
+    losses = {call.operands[0].index: call for call in calls if call.name == "aten.nll_loss_forward.default"}
+    if not losses:
+        return
+    reads = Counter(operand.index for call in calls if call.name not in IDLE for operand in call.operands)
+    for call in calls:
+        loss = losses.get(call.outputs[0].index) if call.name == "aten._log_softmax.default" else None
+        if loss is None or len(call.outputs[0].shape) != 2 or reads[call.outputs[0].index] > 1:
+            continue
+        if loss.arguments["weight"] is None:
+            settings = {"reduction": REDUCTIONS[loss.arguments["reduction"]]}
+            yield call, loss, Mapped("cross_entropy", (call.operands[0], loss.arguments["target"]), settings)
 
 
 def _dropouts(calls: Sequence[CallRecord]) -> Iterator[tuple[int, Mapped]]:

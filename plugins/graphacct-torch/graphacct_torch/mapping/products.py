@@ -12,7 +12,12 @@ def product(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def sum_and_product(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("linear_in_out", (a["mat1"], a["mat2"], a["self"]))
+    """beta c + alpha x y; with a vector c and no factors it is a linear layer."""
+    factors = {name: a[name] for name in ("beta", "alpha") if a[name] != 1}
+    x, y = (a["mat1"], a["mat2"]) if "mat1" in a else (a["batch1"], a["batch2"])
+    if not factors and len(a["self"].shape) == 1 and len(y.shape) == 2 and a["self"].shape[0] == y.shape[1]:
+        return Mapped("linear_in_out", (x, y, a["self"]))
+    return Mapped("matmul_add", (a["self"], x, y), factors)
 
 
 def attention(call: CallRecord, a: Arguments) -> Mapped:
@@ -29,15 +34,6 @@ def convolution(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("convolution", operands, settings)
 
 
-def of_vectors(call: CallRecord, a: Arguments) -> Mapped:
-    """The product of two vectors, or of a matrix and one: a vector is a matrix of one row or column."""
-    x = a["self"]
-    y = a["tensor"] if "tensor" in a else a["vec"]
-    row = x if len(x.shape) == 2 else Mapped("reshape", (x,), {"shape": (1, *x.shape)})
-    column = Mapped("reshape", (y,), {"shape": (*y.shape, 1)})
-    return Mapped("reshape", (Mapped("matmul", (row, column)),), {"shape": call.outputs[0].shape})
-
-
 def of_groups(call: CallRecord, a: Arguments) -> Mapped:
     """Rows in groups, each times the matrix of its group. Where there are no groups it is a product of stacks."""
     if a["offs"] is None:
@@ -45,3 +41,22 @@ def of_groups(call: CallRecord, a: Arguments) -> Mapped:
     if len(a["mat2"].shape) != 3:
         raise CaptureError(f"{call.name} in module {call.scope!r}: of groups of columns, which nothing here counts yet")
     return Mapped("grouped_linear_in_out", given(a["self"], a["mat2"], a["offs"]))
+
+
+NN_BILINEAR = ([1, 3], [0], [1, 2], [2, 3])
+
+
+def pairs_of_features(call: CallRecord, a: Arguments) -> Mapped:
+    """`_trilinear`, as nn.Bilinear calls it: x W y for each output."""
+    how = tuple(list(a[name]) for name in ("expand1", "expand2", "expand3", "sumdim"))
+    if how != NN_BILINEAR:
+        raise CaptureError(f"{call.name} in module {call.scope!r}: only as nn.Bilinear calls it, not with {how}")
+    return Mapped("bilinear", (a["i1"], a["i3"], a["i2"]))
+
+
+def lstm_layer(call: CallRecord, a: Arguments) -> Mapped:
+    """One layer of an LSTM in one direction, with the states that it starts from."""
+    weights = [a[f"weight{index}"] for index in range(4 if a["has_biases"] else 2)]
+    states = [Mapped("reshape", (a[name],), {"shape": (1, *a[name].shape[-2:])}) for name in ("hx_", "cx_")]
+    settings = {"initial_states": True, "states": True}
+    return Mapped("lstm", (a["input"], *states, *weights), settings, (0, 1, 2), viewed=True)

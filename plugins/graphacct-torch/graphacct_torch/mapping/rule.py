@@ -25,6 +25,7 @@ FACTORS = {
     "lerp": 3,
     "logit": 3,
     "nan_to_num": 3,
+    "polar": 4,
     "sinc": 3,
     "special_entr": 3,
     "special_xlog1py": 3,
@@ -39,6 +40,8 @@ _MOVES = (
     "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
     "repeat_interleave resize rot90 select_scatter slice_scatter to_dense unfold_copy zero"
 )
+ELEMENT_WISE = frozenset(("complex", "polar"))
+"""Operators that torch does not tag as element-wise, and are."""
 MOVES = frozenset(_MOVES.split())
 """Operators that move, fill or draw elements and compute nothing."""
 
@@ -56,7 +59,7 @@ def by_tags(call: CallRecord) -> Rule | None:
         return _by_rule("move_by_rule", view=True)
     if word in MOVES or torch.Tag.view_copy in tags:
         return _by_rule("move_by_rule")
-    if torch.Tag.pointwise in tags:
+    if torch.Tag.pointwise in tags or word in ELEMENT_WISE:
         return _by_rule("pointwise_by_rule", **({"factor": FACTORS[word]} if FACTORS.get(word, 1) > 1 else {}))
     if torch.Tag.reduction in tags:
         return _by_rule("reduction_by_rule")
