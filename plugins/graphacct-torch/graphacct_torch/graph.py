@@ -269,7 +269,6 @@ class _Maker:
                     self._builder.apply("resident", parameter, name=self._names.free(f"{path}.unread"))
 
     def _name(self, call: CallRecord, operator: str) -> str:
-        """The module's path where this call is all that a module without parts does; else that and the operator."""
         return self._names.of(call, operator, whole=self._works[call.visit] == 1 and not _is_view(call))
 
 

@@ -35,11 +35,12 @@ class NodeNames:
         return self.free(word) if self._where is None else self.of(self._where, word)
 
     def of(self, call: CallRecord, word: str, whole: bool = False) -> str:
-        """Returns a name for what a call makes: the module's path and a word, or the path alone if the call is the
-        whole of a module without parts."""
-        scope = call.scope
-        alone = whole and scope and scope not in self._inner
-        return self.free(scope if alone else f"{scope}.{word}" if scope else word, self._run(call.visit))
+        """Returns a name for what a call makes: the module's path and a word; the path alone if the call is the whole
+        of a module without parts, the first time that it runs."""
+        scope, run = call.scope, self._run(call.visit)
+        if whole and scope and scope not in self._inner and scope + run not in self._taken:
+            return self.free(scope, run)
+        return self.free(f"{scope}.{word}" if scope else word, run)
 
     def free(self, name: str, run: str = "") -> str:
         """Returns a name, with `_2`, `_3`, … when it is taken, and the number of a run."""
