@@ -36,6 +36,13 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "solve": ([(5, 5), (5, 3)], {}),
     "inv": ([(5, 5)], {}),
     "cholesky": ([(5, 5)], {}),
+    "nll_loss": ([(6, 5), (6,)], {}),
+    "ctc_loss": ([(4, 2, 5), (2, 3), (2,), (2,)], {}),
+    "embedding_bag": ([(12,), (7, 5), (4,), (12,)], {"mode": "sum"}),
+    "fft_c2c": ([(3, 8)], {}),
+    "fft_r2c": ([(3, 8)], {}),
+    "fft_c2r": ([(3, 5)], {"last_dim_size": 8}),
+    "unfold": ([(2, 9)], {"dimension": 1, "size": 3, "step": 2}),
     "cdist": ([(2, 3, 5), (2, 4, 5)], {}),
     "convolution": ([(2, 6, 11, 13), (4, 3, 3, 5), (4,)], {"groups": 2, "padding": 1}),
     "convolution_transposed": ([(2, 6, 11, 13), (6, 2, 3, 5), (4,)], {"groups": 2}),
@@ -158,6 +165,7 @@ def gradient_rows(heading: str) -> Iterator[tuple[str, str, list[str]]]:
 def sample(operator: Operator) -> tuple[list[TensorSpec], dict[str, Any]]:
     shapes, attributes = SAMPLES.get(operator.name, ([(2, 3, 5)] * operator.signature.required, {}))
     dtype = "int64" if operator.name in OF_INTEGERS else "float32"
+    dtype = "complex64" if operator.name in ("fft_c2c", "fft_c2r") else dtype
     return [TensorSpec(shape, dtype) for shape in shapes], attributes
 
 
@@ -178,6 +186,8 @@ def evaluated(expression: str, operator: Operator) -> int:
     if operator.name == "einsum":
         names["last"] = 2 * 3 * 7 * 4  # b s t k of the sample's equation
         names["labels"] = 2 * 3 * 7 * 5 + names["last"]  # b s t d, then b s t k
+    if operator.name.startswith("fft"):
+        names["log2n"] = 3  # of 8
     if operator.name in ("lstm", "gru", "rnn"):
         names.update(zip("tbi", specs[0].shape, strict=True), h=specs[2].shape[1])
     return int(eval(expression.replace("·", "*"), {"__builtins__": {}}, names))

@@ -22,6 +22,13 @@ OPERATORS = {
     "weight_norm": "weight_norm",
     "linalg": "solve_triangular solve inv cholesky",
     "distance": "cdist",
+    "element_losses": (
+        "nll_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits kl_div"
+    ),
+    "ctc": "ctc_loss",
+    "embedding_bag": "embedding_bag",
+    "fourier": "fft_c2c fft_r2c fft_c2r",
+    "windows": "unfold",
     "elementwise": (
         "add sub mul div maximum minimum scale shift neg abs clamp square pow reciprocal masked_fill where "
         "rotary_embedding dropout"

@@ -5,14 +5,15 @@ from typing import Any
 from graphacct import OperatorError, Saved, TensorSpec, Work, operator, prod
 
 
-def _reduced(shape: tuple[Any, ...], reduction: str) -> tuple[Any, ...]:
+def reduced(shape: tuple[Any, ...], reduction: str) -> tuple[Any, ...]:
+    """Returns the shape of a loss: a scalar, or what it is of each."""
     if reduction not in ("mean", "sum", "none"):
         raise OperatorError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
     return shape if reduction == "none" else ()
 
 
 def _entropy(logits: TensorSpec, *, reduction: str = "mean") -> tuple[Any, ...]:
-    return _reduced(logits.shape[:-1], reduction)
+    return reduced(logits.shape[:-1], reduction)
 
 
 def _entropy_gradient(logits: TensorSpec, *, reduction: str = "mean") -> Work:
@@ -42,11 +43,12 @@ def cross_entropy(logits: TensorSpec, *, reduction: str = "mean") -> Work:
     """
     rows = prod(logits.shape[:-1])
     elements = prod(logits.shape)
-    return Work(vector_flops=5 * elements + 2 * rows + _reduction(rows, reduction), transcendentals=elements + rows)
+    flops = 5 * elements + 2 * rows + reduction_flops(rows, reduction)
+    return Work(vector_flops=flops, transcendentals=elements + rows)
 
 
-def _reduction(count: Any, reduction: str) -> Any:
-    """1 per element for the sum, and a division for the mean."""
+def reduction_flops(count: Any, reduction: str) -> Any:
+    """Returns 1 per element for the sum, and a division for the mean."""
     return {"none": 0, "sum": count, "mean": count + 1}[reduction]
 
 
@@ -56,7 +58,7 @@ def _difference_gradient(x: TensorSpec, *, reduction: str = "mean") -> Work:
 
 @operator(
     "x: *shape, y: *shape -> loss: *shape",
-    infer=lambda x, *, reduction="mean": _reduced(x.shape, reduction),
+    infer=lambda x, *, reduction="mean": reduced(x.shape, reduction),
     saves={"x": "the gradient is 2 (x - y)", "y": "the gradient is 2 (x - y)"},
     gradients={"x": _difference_gradient, "y": _difference_gradient},
 )
@@ -68,4 +70,4 @@ def mse_loss(x: TensorSpec, *, reduction: str = "mean") -> Work:
     Backward: 3 per element for each: subtract, times 2, times g; 1 division for the mean, of the 2.
     """
     elements = prod(x.shape)
-    return Work(vector_flops=2 * elements + _reduction(elements, reduction))
+    return Work(vector_flops=2 * elements + reduction_flops(elements, reduction))

@@ -11,11 +11,29 @@ from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
 
 OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
-INTEGERS = {"ids", "index", "indices", "targets", "condition", "mask", "rows", "columns", "ends", "owners"}
+INTEGERS = {
+    "ids",
+    "offsets",
+    "input_lengths",
+    "target_lengths",
+    "index",
+    "indices",
+    "targets",
+    "condition",
+    "mask",
+    "rows",
+    "columns",
+    "ends",
+    "owners",
+}
 CONSTANT = {
     ("rotary_embedding", "cos"): "a table",
     ("rotary_embedding", "sin"): "a table",
     ("masked_fill", "mask"): "bools",
+    ("nll_loss", "weight"): "a constant of the loss, one per class",
+    ("binary_cross_entropy", "weight"): "a constant of the loss",
+    ("binary_cross_entropy_with_logits", "weight"): "a constant of the loss",
+    ("binary_cross_entropy_with_logits", "pos_weight"): "a constant of the loss, one per class",
 }
 FIRST_BACKWARD_FACTOR = re.compile(r"Backward: (\d+) per element")
 PASSED_ON = re.compile(r"Backward: (g itself|the sum|none|a slice|g is)")

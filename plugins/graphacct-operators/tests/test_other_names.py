@@ -17,6 +17,8 @@ from graphacct.operators.other_names import suggest_operator
         ("bmm mm MatMul", "matmul"),
         ("aten.baddbmm.default", "matmul_add"),
         ("LSTM nn.LSTM", "lstm"),
+        ("rfft2 aten._fft_r2c.default", "fft_r2c"),
+        ("nn.NLLLoss NegativeLogLikelihood", "nll_loss"),
         ("addmm gemm Gemm Linear aten::addmm.default torch.nn.functional.linear linaer liner", "linear"),
         ("F.linear keras.layers.Dense", "linear"),
         ("flash_attention aten._scaled_dot_product_flash_attention.default", "scaled_dot_product_attention"),
@@ -52,7 +54,7 @@ def test_other_libraries_names(names: str, operator: str) -> None:
 
 
 OTHERS = (
-    "upsample identity Identity rrelu selu embedding_bag lstm_cell fractional_max_pool2d lp_pool2d polygamma sinc "
+    "upsample identity Identity rrelu selu lstm_cell fractional_max_pool2d lp_pool2d polygamma sinc "
     "logit unique multinomial"
 )
 

@@ -48,6 +48,12 @@ MEASURED = {
     "weight_norm": ([f(6, 20, 3), f(6, 1, 1)], {}, dict.fromkeys(["v", "g", "v g"], "v g norm")),
     "solve_triangular": ([f(4, 4), f(4, 2)], {}, dict.fromkeys(["a", "b", "a b"], "a out")),
     "solve": ([f(4, 4), f(4, 2)], {}, dict.fromkeys(["a", "b", "a b"], "a factors pivots out")),
+    "l1_loss": ([X, X], {}, dict.fromkeys(["x", "y", "x y"], "difference")),
+    **dict.fromkeys(
+        ["smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"],
+        ([X, X], {}, dict.fromkeys(["x", "y", "x y"], "x y")),
+    ),
+    "kl_div": ([X, X], {}, {"x": "y", "y": "x y", "x y": "x y"}),
     "cdist": ([f(2, 5, 3), f(2, 4, 3)], {}, dict.fromkeys(["x", "y", "x y"], "x y out")),
     "add": ([X, X], {}, {"x": "", "y": "", "x y": ""}),
     "sub": ([X, X], {}, {"x": "", "y": "", "x y": ""}),
@@ -125,6 +131,7 @@ MEASURED = {
     "select_scatter": ([X, f(2, 16)], {"dim": 1}, {"x": "", "src": "", "x src": ""}),
 }
 NOT_MEASURED = {
+    "embedding_bag": "what it keeps depends on the mode: test_losses_and_bags.py",
     **dict.fromkeys(("lstm", "gru", "rnn"), "torch keeps an opaque workspace; test_recurrent_operators.py"),
     "rms_norm": "one kernel on CUDA alone: the CPU runs a chain",
     "grouped_linear": "torch's kernels take sorted rows; what each keeps is below",
@@ -135,7 +142,18 @@ NOT_MEASURED = {
     "latent_attention": "torch has no kernel on latents",
 }
 ONE_GRADIENT = {
-    *("embedding", "gather", "index_select", "index_pairs", "cross_entropy", "index_fill", "index", "take"),
+    *(
+        "embedding",
+        "gather",
+        "index_select",
+        "index_pairs",
+        "cross_entropy",
+        "nll_loss",
+        "ctc_loss",
+        "index_fill",
+        "index",
+        "take",
+    ),
     "masked_select",
 }
 """Of several operands only one can have a gradient: the others are masks, indices and targets."""

@@ -77,6 +77,15 @@ CASES = {
     "solve_triangular": lambda d, t: ([f(d, d), f(d, t)], {}),
     "solve": lambda b, d, t: ([f(b, d, d), f(b, d, t)], {}),
     **dict.fromkeys(["inv", "cholesky"], lambda b, d: ([f(b, d, d)], {})),
+    "nll_loss": lambda b, s, d: ([f(b, d, s), i(b, s), f(d)], {}),
+    **dict.fromkeys(["l1_loss", "smooth_l1_loss", "huber_loss", "kl_div", "binary_cross_entropy"], gated),
+    "binary_cross_entropy_with_logits": lambda b, s, d: ([f(b, s, d), f(b, s, d), f(d), f(d)], {}),
+    "ctc_loss": lambda b, s, t, d: ([f(t, b, d), i(b, s), i(b), i(b)], {}),
+    "embedding_bag": lambda b, s, t, d: ([i(b, s), f(t, d)], {"mode": "max"}),
+    "fft_c2c": lambda b, s, d: ([TensorSpec((b, s, d), "complex64")], {"dim": (1, 2)}),
+    "fft_r2c": lambda b, d: ([f(b, 2 * d)], {}),
+    "fft_c2r": lambda b, d: ([TensorSpec((b, d + 1), "complex64")], {"last_dim_size": 2 * d}),
+    "unfold": lambda b, s, d: ([f(b, s + 2, d)], {"dimension": 1, "size": 3, "step": 1}),
     "cdist": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {}),
     **dict.fromkeys(["add", "sub", "mul", "div", "maximum", "minimum"], binary),
     **dict.fromkeys(
@@ -246,7 +255,12 @@ def test_object_arrays_are_exact(name, points):
     assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, named(name, points), object)] == []
 
 
-WITHOUT_GRADIENT = {"rotary_embedding": {"cos": "a table", "sin": "a table"}, "histc": {"x": "torch has none"}}
+WITHOUT_GRADIENT = {
+    "rotary_embedding": {"cos": "a table", "sin": "a table"},
+    "histc": {"x": "torch has none"},
+    "nll_loss": {"weight": "a constant of the loss"},
+    "binary_cross_entropy_with_logits": {"weight": "a constant of the loss", "pos_weight": "a constant of the loss"},
+}
 """Operands that have none, by operator; test_gradients.py has the same."""
 
 

@@ -65,12 +65,12 @@ def following(recorder: Recorder) -> Iterator[None]:
         return result
 
     hook.__enter__, hook.__exit__ = enter_region, leave_region
-    library.CheckpointFunction.forward = staticmethod(run_region)  # type: ignore[assignment]
+    library.CheckpointFunction.forward = staticmethod(run_region)
     try:
         yield
     finally:
         del hook.__enter__, hook.__exit__
-        library.CheckpointFunction.forward = staticmethod(forward)  # type: ignore[assignment]
+        library.CheckpointFunction.forward = staticmethod(forward)
 
 
 def again(calls: Sequence[CallRecord], nodes: Mapping[int, str], forward: Mapping[int, int]) -> dict[str, int]:
