@@ -78,7 +78,7 @@ class Captured:
         gradients: The parameters' gradients at the end, by path.
         graded: The numbers of the outputs that need a gradient, and of what the backward pass starts from.
         wholes: The functions whose calls are one operator together, because the user states their cost.
-        visits: The runs of modules by number, but for that of the whole one.
+        visits: The runs of modules in the forward pass by number, but for that of the whole one.
     """
 
     calls: tuple[CallRecord, ...]
@@ -208,6 +208,7 @@ class Recorder(TorchDispatchMode):
         self._values = Values(fake.real)
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
+        self._numbers = itertools.count(1)
         self.visits: dict[int, VisitRecord] = {}
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
         self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
@@ -233,8 +234,9 @@ class Recorder(TorchDispatchMode):
         return self._running[-1][0] or type(self._module).__name__
 
     def _enter(self, scope: str) -> None:
-        number = len(self.visits) + 1
-        self.visits[number] = VisitRecord(scope, self._running[-1][1])
+        number = next(self._numbers)
+        if not self.training:
+            self.visits[number] = VisitRecord(scope, self._running[-1][1])
         self._running.append((scope, number))
 
     @contextlib.contextmanager
