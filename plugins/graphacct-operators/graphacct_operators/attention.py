@@ -6,15 +6,15 @@ differ, because the fused kernel never stores the scores.
 
 from typing import Any
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, equal, less, operator
+from graphacct import Saved, ShapeError, TensorSpec, Work, dense_like, equal, less, operator
 from graphacct_operators.strides import strided
 
 EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
 
 
 def attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask: TensorSpec | None) -> TensorSpec:
-    """Returns the output, after the checks that the signature cannot say: torch's kernels lay it out in the order of q,
-    which is (b, s, h, e) for the transposed view of a projection."""
+    """Returns the output, after the checks that the signature cannot say: torch's kernels lay it out in the order of q
+    (`empty_like`), which is (b, s, h, e) for the transposed view of a projection."""
     if type(h) is int and type(g) is int and h % g:
         raise ShapeError(f"dimension h is {h} in q but g is {g} in k and v: query heads are a multiple of key heads")
     if mask is not None:
@@ -26,6 +26,8 @@ def attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask
                 raise ShapeError(f"dimension {name} is {size} in the scores but {own} in mask")
     if q.strides is None or less(q.strides[2], q.strides[1]):
         return TensorSpec((b, h, s, e), q.dtype)
+    if all(type(stride) is int for stride in q.strides):
+        return dense_like(TensorSpec((b, h, s, e), q.dtype, q.strides))
     return strided((b, h, s, e), (s * h * e, e, h * e, 1), q.dtype)
 
 

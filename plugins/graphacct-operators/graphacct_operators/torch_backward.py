@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphacct import KernelNames, Recorder, Tensor, TensorSpec, dense_like
+from graphacct_operators.torch_chains import CHAINS
 
 Pair = tuple[Tensor | None, Tensor | None]
 NAMES = KernelNames(start="gradient", add="add", sum="sum", cast="cast")
@@ -20,11 +21,6 @@ NAMES = KernelNames(start="gradient", add="add", sum="sum", cast="cast")
 def passed_on(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor, ...]:
     """g itself for every operand; the engine sums it for one that was broadcast."""
     return (g,) * len(operands)
-
-
-def elementwise(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
-    """Returns a new tensor like g for every operand; the engine sums it for one that was broadcast."""
-    return tuple(trace.new(dense_like(g.spec)) if wanted else None for wanted in trace.wanted)
 
 
 def mul(trace: Recorder, g: Tensor, x: Tensor, y: Tensor) -> Pair:
@@ -54,18 +50,6 @@ def _asked(trace: Recorder, *operands: Tensor) -> list[Tensor]:
 def sub(trace: Recorder, g: Tensor, x: Tensor, y: Tensor) -> Pair:
     """g itself, and g negated."""
     return g, trace.new(g) if trace.wanted[1] else None
-
-
-def div(trace: Recorder, g: Tensor, x: Tensor, y: Tensor) -> Pair:
-    """g / y, and -g * ((x / y) / y): three temporaries, which the expression holds until its end."""
-    first = trace.new(g, reads=(g, y)) if trace.wanted[0] else None
-    if not trace.wanted[1]:
-        return first, None
-    negated = trace.new(g, reads=(g,))
-    once = trace.new(g, reads=(x, y))
-    twice = trace.new(g, reads=(once, y))
-    trace.hold(negated, once, twice)
-    return first, trace.new(g, reads=(negated, twice))
 
 
 def power(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
@@ -156,11 +140,6 @@ def masked_fill(trace: Recorder, g: Tensor, x: Tensor, mask: Tensor) -> Pair:
     return trace.new(g), None
 
 
-def where(trace: Recorder, g: Tensor, condition: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor | None, ...]:
-    """g where an operand was taken, and zero elsewhere."""
-    return (None, *(trace.new(g) if wanted else None for wanted in trace.wanted[1:]))
-
-
 def attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
     """Returns the gradients of q, k and v in one kernel, each laid out as its operand; a mask's beside them."""
     made = iter(trace.new_several(*[dense_like(x.spec) for x in _asked(trace, *operands)]))
@@ -195,14 +174,10 @@ RULES: dict[str, Callable[..., Any]] = {
     "contiguous": passed_on,
     "clone": passed_on,
     "mul": mul,
-    "maximum": elementwise,
-    "minimum": elementwise,
     "masked_fill": masked_fill,
-    "where": where,
     "linear": linear,
     "linear_in_out": linear_in_out,
     "sub": sub,
-    "div": div,
     "square": power,
     "pow": power,
     "rsqrt": rsqrt,
@@ -223,4 +198,5 @@ RULES: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": attention,
     "efficient_attention": attention,
     "rotary_embedding": rotary_embedding,
+    **CHAINS,
 }

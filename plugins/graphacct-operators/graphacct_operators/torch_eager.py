@@ -203,6 +203,10 @@ CPU_SAVES = {
             "training",
         ),
     ),
+    "log_sigmoid": (
+        Saved("x", "the derivative is evaluated at x"),
+        Saved("z", "exp(-|x|), kept so that backward need not compute it again", "..."),
+    ),
     ATTENTION: FLASH_CPU_SAVES,
 }
 CUDA_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, ATTENTION: on_cuda}

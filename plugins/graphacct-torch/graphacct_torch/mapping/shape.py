@@ -91,8 +91,10 @@ def cast(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def cloned(call: CallRecord, a: Arguments) -> Mapped:
-    """A copy in the order of x; one into row-major order is a `contiguous` that always copies."""
-    return Mapped("clone", (a["self"],))
+    """A copy in the order of x, or in row-major order, which is a `contiguous` if x has another."""
+    x, made = a["self"], call.outputs[0]
+    asked = str(a["memory_format"]) == "torch.contiguous_format"
+    return Mapped("contiguous" if asked and x.strides != made.strides else "clone", (x,))
 
 
 def padded(call: CallRecord, a: Arguments) -> Mapped:
