@@ -17,7 +17,7 @@ from graphacct_torch.inplace import Versions, alike, clones_of_autograd
 from graphacct_torch.mapping.choose import rule_of, unmapped
 from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.own import as_stated
-from graphacct_torch.mapping.peepholes import one_operator
+from graphacct_torch.mapping.peepholes import IDLE, one_operator
 from graphacct_torch.names import NodeNames
 from graphacct_torch.views import Reshaped, Standing, Turned, batched
 
@@ -51,6 +51,8 @@ class _Maker:
             **_wholes(captured),
         }
         self._stops = Stops(self._calls, self._groups, captured.graded)
+        reading = [tensor for call in self._calls if call.name not in IDLE for tensor in call.operands]
+        self._read = {tensor.index for tensor in (*reading, *captured.outputs)}
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         self._paths: dict[int, list[str]] = {}
         for path, tensor in captured.tensors.items():
@@ -89,6 +91,9 @@ class _Maker:
                 return
             found = rule(call, call.arguments)
         for mapped in (found,) if isinstance(found, Mapped) else found or ():
+            if mapped.aside and call.outputs[1].index in self._read:
+                settings = {**mapped.attributes, mapped.aside: True}
+                mapped = attrs.evolve(mapped, attributes=settings, outputs=(0, 1), aside="")
             if not self._viewed(call, mapped) and not self._multiplied(call, mapped):
                 self._apply(call, mapped)
 
