@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -46,6 +47,7 @@ from graphacct_torch.values import Values
 LOSS = "loss"
 """The scope of what is computed after the module, for a training step."""
 DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
+LOG = logging.getLogger("torch._subclasses.fake_tensor")
 WHICH_DEVICE = torch.ops.prim.device.default
 RESHAPING = frozenset(
     getattr(packet, overload)
@@ -179,9 +181,12 @@ def _eager() -> Iterator[None]:
     """Turns off the paths that torch takes for inference alone, which no training step has."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    complaining = LOG.disabled
+    LOG.disabled = True  # an operator that fails is an error of ours, and no traceback
     try:
         yield
     finally:
+        LOG.disabled = complaining
         torch.backends.mha.set_fastpath_enabled(fast)
 
 
