@@ -78,7 +78,9 @@ CASES = {
     "solve": lambda b, d, t: ([f(b, d, d), f(b, d, t)], {}),
     **dict.fromkeys(["inv", "cholesky"], lambda b, d: ([f(b, d, d)], {})),
     "nll_loss": lambda b, s, d: ([f(b, d, s), i(b, s), f(d)], {}),
-    **dict.fromkeys(["l1_loss", "smooth_l1_loss", "huber_loss", "kl_div", "binary_cross_entropy"], gated),
+    **dict.fromkeys(
+        ["l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss", "kl_div", "binary_cross_entropy"], gated
+    ),
     "binary_cross_entropy_with_logits": lambda b, s, d: ([f(b, s, d), f(b, s, d), f(d), f(d)], {}),
     "ctc_loss": lambda b, s, t, d: ([f(t, b, d), i(b, s), i(b), i(b)], {}),
     "embedding_bag": lambda b, s, t, d: ([i(b, s), f(t, d)], {"mode": "max"}),
@@ -259,6 +261,7 @@ WITHOUT_GRADIENT = {
     "rotary_embedding": {"cos": "a table", "sin": "a table"},
     "histc": {"x": "torch has none"},
     "nll_loss": {"weight": "a constant of the loss"},
+    "soft_margin_loss": {"y": "torch has none"},
     "binary_cross_entropy_with_logits": {"weight": "a constant of the loss", "pos_weight": "a constant of the loss"},
 }
 """Operands that have none, by operator; test_gradients.py has the same."""
