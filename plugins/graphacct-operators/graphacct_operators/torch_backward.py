@@ -113,6 +113,11 @@ def part(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
     return trace.new(x)
 
 
+def viewed(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
+    """g read as x is: a view."""
+    return trace.view(g, TensorSpec(x.spec.shape, x.spec.dtype))
+
+
 def expand(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
     """g, which the engine sums over what was repeated."""
     return g
@@ -190,6 +195,10 @@ RULES: dict[str, Callable[..., Any]] = {
     "split": split,
     "select": part,
     "slice": part,
+    "diagonal": part,
+    "view_as_real": viewed,
+    "view_as_complex": viewed,
+    "conj": viewed,
     "expand": expand,
     "concat": parts,
     "stack": parts,
