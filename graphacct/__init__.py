@@ -10,7 +10,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 NAMES = {
-    "api": "account build compare draw explain load memory params save verify",
+    "api": "account build compare draw explain load memory params save verify verify_class",
+    "checkpoints.class_measurement": "ClassMeasurement",
     "costs.analyses": "Analysis",
     "costs.annotate": "AnnotatedGraph NodeCost annotate",
     "costs.conventions": "Convention",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
 from graphacct.decisions import recorded, recording
+from graphacct.errors import ConfigError
 from graphacct.errors import unknown as unknown_name
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import networkx
 
     from graphacct.checkpoints.verify import Verification
+    from graphacct.checkpoints.verify_class import ClassVerification
     from graphacct.devices.find import Devices
     from graphacct.explanations.explanation import Explanation
     from graphacct.footprint.memory import Memory
@@ -279,6 +281,41 @@ def verify(
 
     plugins = plugins or default()
     return verified(_tensors(report, True, plugins), tensors(checkpoint), plugins)
+
+
+@checked(ModelKeywords)
+def verify_class(
+    model: Model, *, plugins: Plugins | None = None, **options: Unpack[ModelKeywords]
+) -> ClassVerification:
+    """Compares a model with the library's own class of it: parameters, the FLOPs of each module, and what a step holds.
+
+    Attention is written out unless the options say otherwise, because counters see no fused one, and the step starts
+    from the sum of the outputs.
+
+    Args:
+        model: A preset's name, or a config.json of a family that graphacct has.
+        plugins: Those in use; all that are installed unless given. One of them measures the class.
+        options: Those of `build`; `phase` and `loss` are the comparison's own.
+
+    Raises ConfigError for a model without a config.json, ReadError if no plugin measures its class.
+    """
+    from graphacct.checkpoints.verify_class import library_keys, measured_class, workload_of
+    from graphacct.checkpoints.verify_class import verify_class as compared
+
+    plugins = plugins or default()
+    own = {name: options.pop(name, None) for name in ("phase", "loss")}  # type: ignore[misc]
+    given = [name for name, value in own.items() if value is not None]
+    if given:
+        raise ConfigError(f"{' and '.join(given)}: a forward pass and a step from the sum of the outputs are compared")
+    keys = library_keys(model, plugins, options.get("set") or {})
+    found = find_model(model, plugins, options.get("set") or {})
+    kinds = getattr(getattr(found, "architecture", None), "attention", ())
+    if options.get("attention") is None and "eager" in kinds:
+        options["attention"] = "eager"
+    how: Any = {**options, "convention": "matmul", "plugins": plugins}
+    forward = account(model, **how)
+    step = account(model, **how, phase="train", loss="sum", profile="torch-eager-cpu")
+    return compared(forward, step, measured_class(keys, workload_of(forward), plugins))
 
 
 def _reported(report: Report | Model, plugins: Plugins, unknown: str = DEFAULTS["unknown"]) -> Report:

@@ -53,11 +53,13 @@ class RecordedCall:
         node: The node of the graph that it belongs to: in the backward pass, the one whose gradient it computes.
         operator: Its name in the framework.
         run: `forward`, `backward`, or `recompute` for a forward call that the backward pass makes again.
+        matmul_flops: The FLOPs of its products.
     """
 
     node: str
     operator: str
     run: str
+    matmul_flops: Dim = 0
 
     def __repr__(self) -> str:
         return f"<RecordedCall {self.operator} of {self.node}>"

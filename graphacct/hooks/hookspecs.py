@@ -14,6 +14,7 @@ import pluggy
 # What is registered are nouns of other rooms, which this file must not import: their names stand for anything here.
 Analysis: TypeAlias = Any
 Architecture: TypeAlias = Any
+ClassMeasurement: TypeAlias = Any
 Command: TypeAlias = Any
 Convention: TypeAlias = Any
 Cost: TypeAlias = Any
@@ -164,5 +165,16 @@ def graphacct_measure_reference(
     `function` is a path, such as `torch.nn.functional.softplus`, or a function that imports the framework itself. It is
     called with an operand for each spec and the attributes. The first plugin that returns a Reference decides; None
     leaves it to the next, and if no plugin knows the framework, the test is skipped.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def graphacct_measure_class(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeasurement | None:
+    """What a library's own class of a model measures, for `graphacct verify --torch`.
+
+    `config` has the keys of a config.json, `workload` the sizes that the model is built for (`batch`, `seq_len`,
+    `image_size` …), its `attention` and its `dtype`. The first plugin that returns a ClassMeasurement decides; None
+    leaves it to the next.
     """
     raise NotImplementedError

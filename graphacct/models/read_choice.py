@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import ConfigError, brief
@@ -34,6 +34,11 @@ class ReadChoice:
 
     def __repr__(self) -> str:
         return f"<ReadChoice {self.name}>"
+
+    @property
+    def takes(self) -> Sequence[str]:
+        """The options that its reader takes."""
+        return self._reader.takes
 
     def graph(self, options: Mapping[str, Any]) -> Graph:
         """Returns the graph for options, by the names of the verbs' keywords. Reading may take seconds, so that the

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from unittest import SkipTest
 
-from graphacct.errors import GraphacctError, ShapeError
+from graphacct.errors import GraphacctError, ShapeError, failure
 from graphacct.operators.operator import Operator
 from graphacct.operators.saves import saved_tensors
 from graphacct.tensors import TensorSpec
@@ -207,9 +207,13 @@ class OperatorContract(Contract):
                 excused = name in self.without_gradient or "*" in self.without_gradient
                 work = worlds.gradient_of(operator, specs, attributes, place)
                 if work is None and not excused:
+                    integers = (
+                        f" If it holds integers, write TensorSpec({tuple(specs[place].shape)}, 'int64') into the row."
+                    )
                     self.fail(
                         f"the gradient of {name} is not stated",
-                        f"Add gradients={{{name!r}: …}}, or say why it has none: without_gradient = {{{name!r}: '…'}}.",
+                        f"Add gradients={{{name!r}: …}}, or say why it has none: without_gradient = {{{name!r}: '…'}}."
+                        + (integers if len(specs) > 1 else ""),
                     )
                 if work is not None and name in self.without_gradient:
                     self.fail(f"the gradient of {name} is stated", f"Take {name!r} out of without_gradient.")
@@ -245,12 +249,14 @@ class OperatorContract(Contract):
                 yield row, size
 
     def _operands(self) -> Iterator[tuple[Row, list[TensorSpec], dict[str, Any]]]:
-        for number, row in enumerate(self.rows):
+        for row in self.rows:
             specs, attributes = sized(row, self.thing()).at({})
             try:
                 self.thing().apply(specs, attributes)
             except GraphacctError as error:
-                self.fail(f"rows[{number}] does not fit: {error}", "Mend the row, or the signature.")
+                self.fail(f"{row} does not fit: {error}", "Mend the row, or the operator.")
+            except Exception as error:
+                self.fail(failure(str(row), error), "Mend the formula, or infer=.")
             yield row, specs, attributes
 
     def _stated_gradients(self) -> Iterator[Any]:

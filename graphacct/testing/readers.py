@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from graphacct.errors import GraphacctError
+from graphacct import api
+from graphacct.errors import GraphacctError, PluginError
 from graphacct.graph.graph import Graph
 from graphacct.graph.validate import validate
 from graphacct.models.find import find_model
@@ -82,8 +83,9 @@ class ReaderContract(ModelContract):
         reader = self.thing()
         try:
             if reader.accepts(name):
-                plugins = self.in_use()
-                reader.read(name, plugins.operators) if reader.read else find_model(name, plugins)
+                api.build(name, plugins=self.in_use())
+        except PluginError as error:
+            self.fail(f"{error}", f"Of {name} with {content[:20]!r}, raise graphacct.ReadError, which says the fault.")
         except GraphacctError as error:
             if os.path.basename(name) not in str(error):
                 self.fail(f"of {name} with {content[:20]!r} it says {str(error)!r}", "The error must name the file.")

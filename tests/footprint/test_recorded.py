@@ -22,6 +22,7 @@ from graphacct import (
     TensorSpec,
 )
 from graphacct.hooks.manager import Plugins, default, load
+from graphacct.reports.recorded_work import RecordedWork, recorded_work
 
 WATCHED = Profile("watched", "As it was watched.", recorded=True)
 
@@ -98,6 +99,17 @@ def test_a_report_has_the_figures_of_each_node(watched: Plugins) -> None:
     assert (report["relu"].values["saved_bytes"], report["linear"].values["saved_bytes"]) == (20, 0)
     assert (report["linear"].values["peak_bytes"], report["linear"].values["backward_peak_bytes"]) == (10, 140)
     assert "fw.relu keeps its output" in str(graphacct.explain(report, "relu", "saved_bytes"))
+
+
+def test_recorded_products_stand_beside_the_counted(watched: Plugins) -> None:
+    annotated = graphacct.account(model(), phase="train", plugins=watched).annotated
+    product = 2 * 2 * 3 * 4
+    calls = [RecordedCall("linear", "fw.linear", "forward", product), RecordedCall("relu", "fw.mm", "backward", 5)]
+    assert recorded_work(annotated, Recording(tuple(calls), (), ())) == (
+        RecordedWork("linear", "forward", product, product),
+        RecordedWork("linear", "backward", product, 0),
+        RecordedWork("relu", "backward", 0, 5),
+    )
 
 
 def test_a_graph_without_an_origin_is_refused(watched: Plugins) -> None:

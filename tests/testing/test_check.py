@@ -76,10 +76,66 @@ def test_a_file_with_faults(check: object) -> None:
     assert device == "right  device mine: is registered; there is no contract for its kind"
     assert [line.partition(": ")[0] for line in lines] == ["wrong  operator clipped"] * 2 + ["wrong  operator keyed"]
     assert "test_symbols_agree_with_ints: [(2, 3)] raises TypeError with a symbol as size" in lines[1]
-    assert lines[2].endswith(
-        "needs a contract with rows, as its operands or models cannot be made up: class TestKeyed(OperatorContract)"
-    )
+    assert lines[2].endswith("needs a contract, as its rows cannot be made up: class TestKeyed(OperatorContract)")
     assert done.stderr == "graphacct: wrong.py: 3 problems, above\n"
+
+
+FAILING = """
+import attrs
+from graphacct import Architecture, Work, fields, hookimpl, operator
+
+@operator("x: ... -> ...")
+def none(batch):
+    \"\"\"x. 1 per element.\"\"\"
+    return 12
+
+@operator("x: ... -> ...", infer=lambda x: 1 / 0)
+def broken(batch):
+    \"\"\"x. 1 per element.\"\"\"
+    return Work()
+
+@hookimpl
+def graphacct_register_operators():
+    return [none, broken]
+
+@attrs.frozen
+class Config:
+    width: int = fields.size(4)
+
+def build(config, workload, b):
+    raise ValueError("no")
+
+@hookimpl
+def graphacct_register_architectures():
+    return [Architecture("failing", Config, build, {}, {}, doc="A model that fails.")]
+"""
+
+
+def test_code_that_fails_is_one_line_each(check: object) -> None:
+    """One fault fails many tests, and is said once."""
+    done = check("failing.py", failing=FAILING)  # type: ignore[operator]
+    assert done.exit_code == 1
+    none, broken, failing = done.stdout.splitlines()
+    assert none.endswith(
+        "[(2, 3)] does not fit: its formula returned 12; a formula returns Work(...). Mend the row, or the operator."
+    )
+    assert broken.endswith(
+        "[(2, 3)] failed: ZeroDivisionError: division by zero at failing.py:10. Mend the formula, or infer=."
+    )
+    assert "architecture failing: test_" in failing
+    assert "PluginError: architecture 'failing' failed: ValueError: no at failing.py:" in failing
+
+
+def test_tests_without_contracts_are_not_run_and_may_share_modules(check: object) -> None:
+    files = {
+        "pyproject": PROJECT.format(module="checked_four"),
+        "checked_four": SOUND,
+        "tests__shared_rows": "FLOPS = 420\n",
+        "tests__test_one": "from shared_rows import FLOPS\n" + TESTS.format(module="checked_four", flops="FLOPS"),
+        "tests__test_two": "raise SystemExit\n",
+    }
+    done = check(".", **files)  # type: ignore[operator]
+    assert done.output == "right  pyproject.toml: 6 tests\nright  operator product: 9 tests\n"
 
 
 def test_what_is_no_plugin(check: object) -> None:
@@ -133,7 +189,9 @@ def test_a_project_with_faults(check: object) -> None:
     project = (
         '[project]\nname = "mine"\ndynamic = ["version"]\n[project.entry-points.graphacct]\nmine = "checked_two"\n'
     )
-    done = check(".", pyproject=project, checked_two=SOUND, tests__test_two="import no_such_module\n")  # type: ignore[operator]
+    done = check(
+        ".", pyproject=project, checked_two=SOUND, tests__test_two="import graphacct.testing, no_such_module\n"
+    )  # type: ignore[operator]
     problems = [line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith("wrong")]
     assert problems[0] == "[project] has no description: pip and `graphacct plugins` show it"
     assert problems[1] == 'dependencies do not name graphacct: dependencies = ["graphacct"]'

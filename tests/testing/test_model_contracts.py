@@ -242,7 +242,9 @@ def test_a_reader_of_damaged_files() -> None:
             raise ReadError("is no net")
         return net()
 
-    assert "a.net with b'' raises AssertionError" in only(reader(accepts, careless), name)
+    message = only(reader(accepts, careless), name)
+    assert "failed: AssertionError" in message
+    assert message.endswith("Of a.net with b'', raise graphacct.ReadError, which says the fault.")
     assert "it says 'is no net'. The error must name the file." in only(reader(accepts, silent), name)
 
 

@@ -6,6 +6,7 @@ torch is imported when a module is met, never before.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct import hookimpl
 
 if TYPE_CHECKING:
-    from graphacct import Graph, Operator, Profile, Reader, TensorSpec
+    from graphacct import ClassMeasurement, Graph, Operator, Profile, Reader, TensorSpec
     from graphacct.testing import Reference
 
 
@@ -94,6 +95,19 @@ def graphacct_register_profiles() -> Iterable[Profile]:
 
     doc = "A captured module's memory as torch held it: what it saved and freed, watched while it ran without data."
     return [Profile("as-recorded", doc, recorded=True)]
+
+
+@hookimpl
+def graphacct_measure_class(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeasurement | None:
+    if importlib.util.find_spec("transformers") is None or importlib.util.find_spec("torch") is None:
+        return None
+    from graphacct_torch.library import knows
+
+    if not knows(str(config.get("model_type"))):
+        return None
+    from graphacct_torch.measured import measure
+
+    return measure(config, workload)
 
 
 @hookimpl

@@ -60,7 +60,7 @@ class _Maker:
         self.nodes: dict[int, str] = {}
 
     def graph(self) -> Graph:
-        for tensor in self._captured.inputs:
+        for tensor in dict.fromkeys(self._captured.inputs):  # one may be given twice
             self._values[tensor.index] = self._builder.input(tensor.name, tensor.shape, tensor.dtype)
         for call in self._calls:
             self._stops.at(call)

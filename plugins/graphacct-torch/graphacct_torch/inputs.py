@@ -15,8 +15,9 @@ from graphacct_torch.given import made
 
 LONGEST = 128
 """Positions of a text whose length is not given; the model's own if it has fewer."""
-IMAGE, SAMPLES, FRAMES = 224, 16000, 8
-"""Pixels of a side, samples of a second of sound and images of a video, where a configuration has none."""
+IMAGE, SAMPLES, FRAMES = 224, 15360, 8
+"""Pixels of a side, samples of sound (whole frames of every codec) and images of a video, where a configuration
+has none."""
 INT, FLOAT = torch.int64, torch.float32
 
 
@@ -95,11 +96,27 @@ def _ids(sizes: Sizes) -> torch.Tensor:
 
 
 def _pixels(sizes: Sizes) -> torch.Tensor:
+    if "spatial_shapes" in sizes.names or "grid_thw" in sizes.names:
+        return _patches(sizes)
     images = (sizes.channels, *sizes.pixels)
     frames = sizes.get("num_frames", parts=VISION)
     if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
         return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
     return made("pixel_values", (sizes.batch, *images), FLOAT)
+
+
+def _patches(sizes: Sizes) -> torch.Tensor:
+    """Patches in rows, SIDE by SIDE of each image: all images' after one another where `grid_thw` tells them apart."""
+    patch = sizes.get("patch_size", default=14, parts=VISION)
+    frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
+    width = sizes.channels * patch * patch
+    if "spatial_shapes" in sizes.names:
+        return made("pixel_values", (sizes.batch, SIDE * SIDE, width), FLOAT)
+    return made("hidden_states", (sizes.batch * SIDE * SIDE, width * frames), FLOAT)
+
+
+def _grid(sizes: Sizes) -> torch.Tensor:
+    return torch.tensor([[1, SIDE, SIDE]] * sizes.batch)
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:
@@ -109,48 +126,102 @@ def _videos(sizes: Sizes) -> torch.Tensor:
 
 
 def _features(sizes: Sizes) -> torch.Tensor:
-    bins = sizes.get("num_mel_bins", "feature_size", "input_feat_per_channel", "n_mels", default=80, parts=AUDIO)
+    """Whisper's features are bins of frames, as many as its positions need; others are frames of bins."""
+    bins = sizes.get(*BINS, default=80, parts=AUDIO)
     positions = sizes.get("max_source_positions", parts=AUDIO)
-    if sizes.get("model_type") in ROWS_OF_FRAMES:
-        return made(
-            "input_features",
-            (sizes.batch, sizes.source, sizes.get("feature_projection_input_dim", default=bins)),
-            FLOAT,
-        )
-    frames = 2 * positions if isinstance(positions, int) else 8 * LONGEST
-    return made("input_features", (sizes.batch, bins, frames), FLOAT)
+    if isinstance(positions, int) and sizes.get("model_type") not in FRAMES_FIRST:
+        return made("input_features", (sizes.batch, bins, 2 * positions), FLOAT)
+    return made("input_features", (sizes.batch, FRAMES_OF_SOUND, bins), FLOAT)
 
 
 def _sound(sizes: Sizes) -> torch.Tensor:
-    bins = sizes.get("num_mel_bins", parts=AUDIO)
     if sizes.get("model_type") == "audio-spectrogram-transformer":
-        return made("input_values", (sizes.batch, sizes.get("max_length"), bins), FLOAT)
+        return made("input_values", (sizes.batch, sizes.get("max_length"), sizes.get("num_mel_bins")), FLOAT)
     channels = sizes.get("audio_channels", parts=AUDIO)
+    if channels is None and sizes.get("model_type") in ONE_CHANNEL:
+        channels = 1
     samples = (sizes.batch, SAMPLES) if channels is None else (sizes.batch, channels, SAMPLES)
     return made("input_values", samples, FLOAT)
 
 
 def _past(sizes: Sizes) -> torch.Tensor:
+    channels = sizes.get("num_input_channels")
+    if channels is None:
+        channels = sizes.get("input_size", default=1)
+        channels = None if channels == 1 else channels
+    shape = _history(sizes)
+    return made("past_values", shape if channels is None else (*shape, channels), FLOAT)
+
+
+def _history(sizes: Sizes) -> tuple[int, int]:
+    """The batch and the steps of a time series that a forecast reads."""
     lags = max(sizes.get("lags_sequence", default=(0,)))
-    length = sizes.get("context_length", "history_len", default=LONGEST) + lags
-    channels = sizes.get("num_input_channels", "input_size", default=1)
-    return made("past_values", (sizes.batch, length) if channels == 1 else (sizes.batch, length, channels), FLOAT)
+    return sizes.batch, sizes.get("context_length", default=LONGEST) + lags
 
 
+def _text(name: str) -> Callable[[Sizes], Any]:
+    return lambda sizes: made(name, (sizes.batch, sizes.text), INT)
+
+
+SIDE = 16
+"""Patches of a side of an image that is given as patches."""
+FRAMES_OF_SOUND = 1024
+"""Frames of features whose number is free."""
+BINS = (
+    "feature_projection_input_dim",
+    "num_mel_bins",
+    "mel_bins",
+    "n_mels",
+    "input_feat_size",
+    "input_feat_per_channel",
+    "feature_size",
+    "input_dim",
+)
+"""Keys for the features of a frame."""
+FRAMES_FIRST = frozenset(("speech_to_text", "seamless_m4t", "seamless_m4t_v2"))
+"""Families whose features are frames of bins, with a limit of positions all the same."""
+ONE_CHANNEL = frozenset(
+    (
+        "dac",
+        "pe_audio",
+        "pe_audio_encoder",
+        "vibevoice_acoustic_tokenizer",
+        "vibevoice_acoustic_tokenizer_encoder",
+        "vibevoice_semantic_tokenizer",
+        "xcodec",
+        "xcodec2",
+        "higgs_audio_v2_tokenizer",
+    )
+)
+"""Families whose sound has a dimension of channels."""
+WITH_IMAGES = frozenset(("bridgetower", "idefics", "tvp", "vilt", "flava", "owlvit", "owlv2", "grounding-dino"))
+"""Families of text and images whose class has no part for the text alone."""
 MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "input_ids": _ids,
-    "decoder_input_ids": lambda sizes: made("decoder_input_ids", (sizes.batch, sizes.text), INT),
+    "decoder_input_ids": _text("decoder_input_ids"),
+    "qformer_input_ids": _text("qformer_input_ids"),
+    "attention_mask": _text("attention_mask"),
     "bbox": lambda sizes: made("bbox", (sizes.batch, sizes.text, 4), INT),
     "pixel_values": _pixels,
+    "hidden_states": lambda sizes: _patches(sizes) if "grid_thw" in sizes.names else None,
+    "grid_thw": _grid,
+    "image_grid_thw": _grid,
+    "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
+    "pixel_attention_mask": lambda sizes: made("mask", (sizes.batch, SIDE * SIDE), INT),
+    "merge_sizes": lambda sizes: torch.ones(sizes.batch, dtype=INT),
     "pixel_values_videos": _videos,
     "input_features": _features,
+    "input_features_mask": lambda sizes: made("mask", (sizes.batch, _features(sizes).shape[-1]), INT),
     "input_values": _sound,
     "past_values": _past,
+    "past_observed_mask": lambda sizes: torch.empty(_past(sizes).shape, device="meta"),
+    "past_values_padding": lambda sizes: torch.zeros(_history(sizes)),
+    "past_time_features": lambda sizes: torch.empty(
+        (*_history(sizes), sizes.get("num_time_features", default=0) + 1), device="meta"
+    ),
 }
-"""How each input is made, by the name of the argument."""
-ROWS_OF_FRAMES = frozenset(("wav2vec2-bert", "seamless_m4t", "seamless_m4t_v2", "speech_to_text"))
-"""Families whose features are rows of frames, and not of mel bins."""
-BESIDE = ("bbox",)
+"""How each input is made, by the name of the argument; None if that depends on the class."""
+BESIDE = ("bbox", "spatial_shapes")
 """Arguments that a class has only if it needs them."""
 
 
@@ -168,13 +239,13 @@ def inputs_of(module: nn.Module, sizes: Sizes, given: frozenset[str] = frozenset
     for name in _needed(module, formals, sizes):
         if name in given or name in found:
             continue
-        maker = MAKERS.get(name)
-        if maker is None:
+        value = MAKERS[name](sizes) if name in MAKERS else None
+        if value is None:
             raise CaptureError(
                 f"module {type(module).__name__!r} needs {name}, and graphacct does not know what that is made of: add "
                 f"--input {name}=SHAPE:DTYPE, such as {sizes.batch}x{sizes.text}:int64"
             )
-        found[name] = maker(sizes)
+        found[name] = value
     if "use_cache" in formals or sizes.get("use_cache", parts=TEXT):
         found["use_cache"] = False
     return found
@@ -190,6 +261,8 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
         wanted.append("input_ids")
     if sizes.get("is_encoder_decoder"):
         wanted.append("decoder_input_ids")
-    if hasattr(module, "get_text_features"):
+    if "spatial_shapes" in formals:
+        wanted.append("pixel_attention_mask")
+    if hasattr(module, "get_text_features") or sizes.get("model_type") in WITH_IMAGES:
         wanted += ["pixel_values", "input_features"]
-    return [*names, *(name for name in wanted if name in formals or (name == main and "kwargs" not in formals))]
+    return [*names, *(name for name in wanted if name in formals)]

@@ -137,22 +137,44 @@ def _named_by_type(model_type: str) -> str | None:
     return None
 
 
-def built(config: Any, attention: str = "", training: bool = False) -> nn.Module:
-    """Returns the module of a configuration, without weights. `attention` is `eager` or `sdpa`; the class's own unless
-    given.
+def head_of(model_type: str) -> str | None:
+    """Returns the name of a family's class that writes text; of one that has none, the bare model's."""
+    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    for head in HEADS:
+        found = getattr(auto, f"MODEL_FOR_{head}_MAPPING_NAMES").get(model_type)
+        if found:
+            return str(found)
+    return _named_by_type(model_type)
+
+
+def built(config: Any, attention: str = "", training: bool = False, experts: str = "") -> nn.Module:
+    """Returns the module of a configuration, without weights.
+
+    Args:
+        config: The library's configuration.
+        attention: `eager` or `sdpa`; the class's own unless given.
+        training: Whether it is in training mode.
+        experts: How experts run, for a class that has a choice; the class's own unless given.
 
     Raises CaptureError, which names the class and the line, if it cannot be built.
     """
     kind: Any = class_of(config)
     options = {"attn_implementation": attention} if attention else {}
+    if experts:
+        with contextlib.suppress(CaptureError), contextlib.suppress(TypeError, ValueError):
+            return _made(kind, config, {**options, "experts_implementation": experts}).train(training)
     try:
-        with offline(), without_weights():
-            module: nn.Module = kind._from_config(config, **options) if hasattr(kind, "_from_config") else kind(config)
+        return _made(kind, config, options).train(training)
     except Exception as error:
         raise CaptureError(
             f"transformers' {kind.__name__} is not built: {first_line(error)}{lines_of(error)}"
         ) from error
-    return module.train(training)
+
+
+def _made(kind: Any, config: Any, options: Mapping[str, str]) -> nn.Module:
+    with offline(), without_weights():
+        module: nn.Module = kind._from_config(config, **options) if hasattr(kind, "_from_config") else kind(config)
+    return module
 
 
 def version() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from graphacct import Graph, Operator, brief
+from graphacct_torch import library
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.fakes import Faked, faked
 from graphacct_torch.given import with_inputs
@@ -58,6 +60,9 @@ def read_module(
             given, named = args, kwargs
             if dtype:
                 given, named = stack.enter_context(in_dtype(module, args, kwargs, torch_dtype(dtype)))
+            if "transformers" in sys.modules:
+                stack.enter_context(library.offline())
+                stack.enter_context(library.plain())
             check_inputs(module, given, named)
             yield stack.enter_context(faked(module, given, dict(named)))
 

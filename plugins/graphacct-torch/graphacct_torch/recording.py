@@ -14,6 +14,7 @@ from graphacct_torch.calls import ACTIVATION, CONSTANT, FORWARD, CallRecord, Sto
 from graphacct_torch.capture import Captured
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.matching import forward_calls, node_names, standing
+from graphacct_torch.products import matmul_flops
 
 TABLE = "table"
 
@@ -38,7 +39,9 @@ def recording_of(captured: Captured, plain: Graph, nodes: Mapping[int, str], gra
     known = {position: names[name] for position, name in nodes.items()}
     labels = node_names(captured.calls, known, forward_calls(captured.calls))
     storages = _storages(captured, labels)
-    calls = tuple(RecordedCall(labels[call.position], call.name, call.run) for call in captured.calls)
+    calls = tuple(
+        RecordedCall(labels[call.position], call.name, call.run, matmul_flops(call)) for call in captured.calls
+    )
     saves = tuple(_save(captured, save, storages) for save in captured.saved)
     return Recording(calls, tuple(storages.values()), saves, "cpu")
 

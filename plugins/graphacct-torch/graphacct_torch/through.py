@@ -33,8 +33,7 @@ def graph_through(
     own = dtype or dtype_of(config)
     asked = sizes_of(config, sizes)
     args, kwargs = library_inputs(module, asked, inputs)
-    with library.offline(), library.plain():
-        graph = read_module(name, module, args, kwargs, operators, own)
+    graph = read_module(name, module, args, kwargs, operators, own)
     workload = {
         "through": f"{library.version()}: {type(module).__name__}",
         "batch": asked.batch,

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 import graphacct
 from graphacct import ConfigError, Graph
+from graphacct.reports.recorded_work import recorded_work
 
 PROFILE = "as-recorded"
 OPAQUE = {"lstm"}
@@ -32,6 +33,16 @@ def test_a_recorded_step_is_the_measured_one(name: str) -> None:
     assert max(alive[:forward]) == measured["forward_peak_bytes"]
     assert alive[forward - 1] == measured["after_forward_bytes"]
     assert max(alive[forward:]) == measured["backward_peak_bytes"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OPAQUE])
+def test_each_node_multiplies_what_torch_multiplied(name: str) -> None:
+    """Forward, backward and what runs again, node by node: graphacct's gradients against the calls that ran."""
+    found = graph(factory(name), loss="sum")
+    annotated = graphacct.account(found, phase="train").annotated
+    rows = recorded_work(annotated, found.origin.record(found, True, False))
+    assert [row for row in rows if row.counted != row.recorded] == []
+    assert sum(row.recorded for row in rows) == truth(name)["train_matmul_flops"]
 
 
 @pytest.mark.parametrize("name", ["tied_mlp", "conv_bn_inplace", "sdpa_gqa", "checkpointed"])

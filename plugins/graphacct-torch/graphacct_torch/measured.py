@@ -1,0 +1,217 @@
+"""Measures a class of the transformers library without weights: parameters, FLOPs by module, the memory of a step."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections import Counter
+from collections.abc import Mapping
+from functools import reduce
+from math import prod
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_map
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+from graphacct import ClassMeasurement
+from graphacct_torch import library
+from graphacct_torch.calls import ACTIVATION, FORWARD, CallRecord, TensorRecord
+from graphacct_torch.capture import Captured, capture
+from graphacct_torch.fakes import faked
+from graphacct_torch.matching import forward_calls
+from graphacct_torch.narrow import in_dtype, torch_dtype
+from graphacct_torch.through import library_inputs, sizes_of
+
+SIZES = ("batch", "seq_len", "encoder_seq_len", "image_size")
+ATTENTION = {"eager": "eager", "fused": "sdpa"}
+"""The library's names of kinds of attention."""
+MAIN = (
+    ("loss",),
+    ("logits", "mc_logits"),
+    ("logits_per_image",),
+    ("prediction_logits", "seq_relationship_logits"),
+    ("start_logits", "end_logits"),
+    ("reconstruction",),
+    ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
+)
+"""Outputs that a loss would use, by kind of model; a model's are the first of these groups that it has any of."""
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
+"""Keys for the number of experts."""
+aten = torch.ops.aten
+BLIND = frozenset(
+    (
+        "_scaled_dot_product_flash_attention_for_cpu",
+        "_scaled_dot_product_flash_attention_for_cpu_backward",
+        "_scaled_dot_product_attention_math_for_mps",
+        "_grouped_mm",
+        "mv",
+        "dot",
+        "addmv",
+        "_trilinear",
+        "mkldnn_rnn_layer",
+        "linalg_solve_triangular",
+        "_fft_r2c",
+        "_fft_c2c",
+        "_fft_c2r",
+    )
+)
+"""Operators of aten that do products and have no formula in torch's counter."""
+
+
+def _gradients_by_group(
+    grad_out: list[int],
+    x: list[int],
+    weight: list[int],
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+    output_mask: list[bool],
+    out_shape: Any = None,
+    **kwargs: Any,
+) -> int:
+    """A convolution's gradients: of x and of the weight, where they are wanted, each as many multiply-adds as the
+    convolution, 2 FLOPs each. torch's own formula takes all channels of x for the weight's, and so counts them as many
+    times over as there are groups."""
+    across = x if transposed else grad_out
+    return (output_mask[0] + output_mask[1]) * 2 * prod(weight[1:]) * prod(across)
+
+
+BY_GROUP = {aten.convolution_backward: _gradients_by_group}
+
+
+def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeasurement:
+    """Returns the measurement of the class that a configuration's keys name.
+
+    Args:
+        config: The keys of a config.json.
+        workload: `batch`, `seq_len`, `encoder_seq_len`, `image_size`, `attention` and `dtype`, each if it is given.
+
+    Raises CaptureError for a configuration that the class refuses, or a module that does not run without data.
+    """
+    made = _config(config)
+    attention = ATTENTION.get(str(workload.get("attention")), "")
+    module = library.built(made, attention, experts="batched_mm")
+    sizes = sizes_of(made, {name: workload[name] for name in SIZES if workload.get(name) is not None})
+    dtype = torch_dtype(str(workload.get("dtype", "float32")))
+    args, kwargs = library_inputs(module, sizes, None)
+    _, forward = _counted(module, args, kwargs, dtype, training=False)
+    captured, step = _counted(module.train(), args, kwargs, dtype, training=True)
+    blind = _blind(captured)
+    if has_experts(made):  # a product for each pair of token and expert is only for the counter
+        module = library.built(_config(config), attention, training=True)
+        captured, _ = _counted(module, args, kwargs, dtype, training=True)
+    lists = (nn.ModuleList, nn.ModuleDict)  # they never run, so that no counter has a row for them
+    modules = frozenset(_pattern(name) for name, part in module.named_modules() if not isinstance(part, lists))
+    return ClassMeasurement(
+        name=f"{library.version()}: {type(module).__name__}",
+        counter=f"FlopCounterMode of torch {torch.__version__.partition('+')[0]}",
+        modules=modules,
+        parameters={name: tensor.numel() for name, tensor in module.named_parameters()},
+        forward={path: flops for path, flops in forward.items() if path in modules},
+        step={path: flops for path, flops in step.items() if path in modules},
+        blind=blind,
+        memory=memory_of(captured),
+    )
+
+
+def _config(keys: Mapping[str, Any]) -> Any:
+    """Returns the library's configuration, of a class that writes text if the keys name none."""
+    made = library.config_of(keys)
+    if not getattr(made, "architectures", None):
+        made.architectures = [library.head_of(made.model_type)]
+    return made
+
+
+def has_experts(config: Any) -> bool:
+    """Returns whether a configuration, or that of its text, has experts."""
+    parts = (config, config.get_text_config())
+    return any(getattr(part, name, None) for part in parts for name in EXPERTS)
+
+
+def _counted(
+    module: nn.Module, args: Any, kwargs: Any, dtype: torch.dtype, training: bool
+) -> tuple[Captured, dict[str, int]]:
+    """Returns the capture of one run, and the FLOPs that torch's counter sees in it by module."""
+    counter = FlopCounterMode(display=False, custom_mapping=dict(BY_GROUP))
+    start = summed if training else None
+    with contextlib.ExitStack() as stack:
+        for context in (library.offline(), library.plain(), torch.set_grad_enabled(training)):
+            stack.enter_context(context)
+        given, named = stack.enter_context(in_dtype(module, args, kwargs, dtype))
+        fake = stack.enter_context(faked(module, given, named))
+        stack.enter_context(counter)
+        captured = capture(fake, start, saving=training, accumulated=training)
+    sums: Counter[str] = Counter()
+    beginnings = forward_calls(captured.calls)
+    for call in captured.calls:
+        flops = _flops(call)
+        if flops:
+            scope = captured.calls[beginnings.get(call.position, call.position)].scope
+            sums.update(dict.fromkeys(_scopes(_pattern(scope)), flops))
+    return captured, {**sums, "": counter.get_total_flops()}
+
+
+def _flops(call: CallRecord) -> int:
+    """Returns what the counter's formula says for a call: it attributes a forward pass to modules, and not a backward
+    one."""
+    packet = call.func.overloadpacket
+    known: Any = {**flop_registry, **BY_GROUP}.get(packet)
+    if known is None:
+        return 0
+    output = "out_shape" if packet in BY_GROUP else "out_val"
+    shapes = tree_map(lambda leaf: torch.Size(leaf.shape) if isinstance(leaf, TensorRecord) else leaf, call.args)
+    named = tree_map(lambda leaf: torch.Size(leaf.shape) if isinstance(leaf, TensorRecord) else leaf, dict(call.kwargs))
+    made = tuple(torch.Size(output.shape) for output in call.outputs)
+    return int(known(*shapes, **named, **{output: made[0] if len(made) == 1 else made}))
+
+
+def _scopes(path: str) -> list[str]:
+    """Returns a module's path and those of the modules that it is in, without the whole model's."""
+    parts = path.split(".") if path else []
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def summed(returned: Any) -> torch.Tensor:
+    """Returns the sum of the outputs that a loss would use."""
+    found: list[Any] = []
+    for names in MAIN:
+        found = [returned[name] for name in names if name in returned and returned[name] is not None]
+        if found:
+            break
+    return reduce(torch.add, [tensor.sum() for tensor in found])
+
+
+def memory_of(captured: Captured) -> dict[str, int]:
+    """Returns the bytes of a captured training step, of storages that the step itself made: what is saved for the
+    backward pass, and the most that is alive after a call of either pass."""
+    calls = captured.calls
+    forward = sum(1 for call in calls if call.run == FORWARD)
+    made = {out.storage.index: out.storage for call in calls for out in call.outputs if out.storage.kind == ACTIVATION}
+    changes = [0] * (len(calls) + 1)
+    for storage in made.values():
+        changes[max(storage.born, 0)] += storage.bytes
+        if storage.died is not None:
+            changes[max(storage.died, storage.born, 0) + 1] -= storage.bytes
+    alive = list(itertools.accumulate(changes[:-1]))
+    saved = {save.tensor.storage.index: save.tensor.storage for save in captured.saved}
+    return {
+        "saved_bytes": sum(storage.bytes for storage in saved.values() if storage.kind == ACTIVATION),
+        "peak_bytes": max(alive[:forward], default=0),
+        "backward_peak_bytes": max(alive[forward:], default=0),
+    }
+
+
+def _blind(captured: Captured) -> dict[str, int]:
+    """Returns the operators with products that the counter does not see, with how often each ran."""
+    names = Counter(call.func._schema.name.removeprefix("aten::") for call in captured.calls)
+    return {f"aten.{name}": count for name, count in sorted(names.items()) if name in BLIND}
+
+
+def _pattern(name: str) -> str:
+    return ".".join("*" if part.isdigit() else part for part in name.split("."))
