@@ -14,21 +14,43 @@ from graphacct_operators.torch_eager import CPU_EXPAND, CPU_SAVES, CUDA_EXPAND, 
 from graphacct_operators.torch_quantised import KERNELS, write_out, write_out_on_cpu
 
 PRODUCT = "bfloat16"
-PRODUCTS = ("linear", "linear_in_out", "matmul", "einsum", "convolution", "convolution_transposed", ATTENTION)
+PRODUCTS = (
+    *("linear", "linear_in_out", "matmul", "matmul_add", "einsum", "convolution", "convolution_transposed"),
+    *(ATTENTION, "lstm", "prelu"),
+)
+PRODUCTS_ON_CUDA = (*PRODUCTS, "mv", "gru", "rnn")
 JOINED = ("concat", "stack")
+JOINED_ON_CUDA = (*JOINED, "bilinear", "dot", "grid_sampler", "atan2", "addcdiv", "addcmul", "scatter_add")
 IN_FLOAT32_ON_CPU = ("cross_entropy", "mse_loss")
 IN_FLOAT32_ON_CUDA = (
     *("exp", "log", "reciprocal", "rsqrt", "pow", "square", "softplus"),
     *("layer_norm", "rms_norm", "group_norm"),
-    *("softmax", "log_softmax", "cumsum", "cross_entropy", "mse_loss"),
+    *("softmax", "log_softmax", "cumsum", "cumprod", "prod", "logsumexp", "vector_norm"),
+    *("cross_entropy", "mse_loss", "nll_loss", "kl_div", "l1_loss", "smooth_l1_loss", "huber_loss", "cdist"),
+    "binary_cross_entropy_with_logits",
+    *("upsample_nearest", "upsample_linear", "upsample_bicubic"),
+    *(
+        "acos",
+        "asin",
+        "cosh",
+        "sinh",
+        "tan",
+        "erfinv",
+        "expm1",
+        "log10",
+        "log2",
+        "log1p",
+        "pow_tensor",
+        "pow_of_number",
+    ),
 )
 
 
-def casts(float32: tuple[str, ...]) -> dict[str, str]:
+def casts(float32: tuple[str, ...], products: tuple[str, ...], joined: tuple[str, ...]) -> dict[str, str]:
     """Returns the dtype that each operator's operands are cast to."""
     return {
-        **dict.fromkeys(PRODUCTS, PRODUCT),
-        **dict.fromkeys(JOINED, "promote"),
+        **dict.fromkeys(products, PRODUCT),
+        **dict.fromkeys(joined, "promote"),
         **dict.fromkeys(float32, "float32"),
     }
 
@@ -48,7 +70,7 @@ AUTOCAST_CUDA = Profile(
     "float32 on an NVIDIA GPU under autocast to bfloat16: products in bfloat16, norms, softmax and loss in float32.",
     expand={**CUDA_EXPAND, "as_product": as_product, "sum": sum_in_float32},
     kernels=CUDA_KERNELS,
-    casts=casts(IN_FLOAT32_ON_CUDA),
+    casts=casts(IN_FLOAT32_ON_CUDA, PRODUCTS_ON_CUDA, JOINED_ON_CUDA),
     backward=RULES,
     names=NAMES,
     write_out=write_out,
@@ -60,7 +82,7 @@ AUTOCAST_CPU = Profile(
     expand={**CPU_EXPAND, "as_product": as_product},
     saves=CPU_SAVES,
     kernels=KERNELS,
-    casts=casts(IN_FLOAT32_ON_CPU),
+    casts=casts(IN_FLOAT32_ON_CPU, PRODUCTS, JOINED),
     backward=RULES,
     names=NAMES,
     write_out=write_out_on_cpu,

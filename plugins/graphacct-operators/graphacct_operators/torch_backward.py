@@ -42,6 +42,15 @@ def linear(trace: Recorder, g: Tensor, x: Tensor, weight: Tensor, *bias: Tensor)
     return (of_x, of_weight and trace.view(of_weight, of_weight.spec), *of_bias)
 
 
+def matmul_add(
+    trace: Recorder, g: Tensor, c: Tensor, x: Tensor, y: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> tuple[Tensor | None, ...]:
+    """Two products; what is added has g itself, or g times beta, which the engine sums if it was broadcast."""
+    of_c = g if not trace.wanted[0] or beta == 1 else trace.new(g, reads=(g,))
+    made = iter(trace.new_several(*[z for z, wanted in zip((x, y), trace.wanted[1:], strict=True) if wanted]))
+    return (of_c, *(next(made) if wanted else None for wanted in trace.wanted[1:]))
+
+
 def _asked(trace: Recorder, *operands: Tensor) -> list[Tensor]:
     """Of the first operands those whose gradient is wanted."""
     return [x for x, wanted in zip(operands, trace.wanted, strict=False) if wanted]
@@ -182,6 +191,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "masked_fill": masked_fill,
     "linear": linear,
     "linear_in_out": linear_in_out,
+    "matmul_add": matmul_add,
     "sub": sub,
     "square": power,
     "pow": power,

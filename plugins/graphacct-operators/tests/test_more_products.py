@@ -90,6 +90,17 @@ def test_a_product_with_something_added():
     assert gradient("matmul_add", (f(3, 5), f(3, 4), f(4, 5)), {0}) == Work()
 
 
+@pytest.mark.parametrize(("name", "kept"), [("matmul_add", 2 * (12 + 20)), ("cdist", 4 * (12 + 20 + 15))])
+def test_autocast_casts_what_torch_lists(name, kept):
+    """Products run in bfloat16 and keep its copies, distances in float32 (ATen/autocast_mode.h, torch 2.13)."""
+    b = Builder("net")
+    x = b.apply("add", b.input("x", (3, 4)), b.parameter("p", (4,)))
+    y = b.apply("add", b.input("y", (4, 5) if name == "matmul_add" else (5, 4)), b.parameter("q", (1,)))
+    c = [b.apply("add", b.input("c", (3, 5)), b.parameter("r", (1,)))] if name == "matmul_add" else []
+    graph = b.graph(b.apply("sum", b.apply(name, *c, x, y)))
+    assert account(graph, phase="train", profile="torch-autocast-cuda").total["saved_bytes"] == kept
+
+
 def test_vectors():
     """torch's matrix gradient of mv is an outer product (aten.mul), the vector's a second mv; dot's are products."""
     assert cost("mv", f(3, 4), f(4)) == (24, 0, 0)

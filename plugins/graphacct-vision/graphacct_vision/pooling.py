@@ -69,7 +69,13 @@ def _along(axis: int, size: Any, kernel: Any, stride: Any, padding: Any, dilatio
     return minimum(ceil_div(room, stride) + 1, ceil_div(size + padding, stride))
 
 
+def _with_indices(shape: tuple[Any, ...], x: TensorSpec, return_indices: bool) -> list[TensorSpec]:
+    out = TensorSpec(shape, x.dtype)
+    return [out, TensorSpec(shape, "int64")] if return_indices else [out]
+
+
 def _max_pooled(
+    x: TensorSpec,
     b: Any,
     c: Any,
     space: tuple[Any, ...],
@@ -79,22 +85,31 @@ def _max_pooled(
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
-) -> tuple[Any, ...]:
-    return (b, c, *windows(space, kernel, stride, padding, dilation, ceil_mode))
+    return_indices: bool = False,
+) -> list[TensorSpec]:
+    return _with_indices((b, c, *windows(space, kernel, stride, padding, dilation, ceil_mode)), x, return_indices)
+
+
+def _own_indices(out: TensorSpec, *, return_indices: bool = False) -> list[tuple[Any, ...]]:
+    return [] if return_indices else [out.shape]
+
+
+INDICES = (
+    Saved("indices", "the gradient goes to the largest position of each window", _own_indices, "int64"),
+    Saved("positions", "the gradient goes to the largest position of each window", if_attribute="return_indices"),
+)
+"""Where the largest are: a tensor of its own, or the second output."""
 
 
 @operator(
-    "x: b c *space -> b c *windows",
+    "x: b c *space -> out: b c *windows, positions: b c *windows",
     infer=_max_pooled,
     gradients={"x": lambda out: Work(vector_flops=out.elements)},
-    saves=(
-        Saved("x", SHAPE),
-        Saved("indices", "the gradient goes to the largest position of each window", "b c *windows", "int64"),
-    ),
+    saves=(Saved("x", SHAPE), *INDICES),
 )
 def max_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
-    """The largest of each window. One comparison per window position and output, the first included: a reduction
-    over n counts n.
+    """The largest of each window; with `return_indices` its position too, in int64. One comparison per window position
+    and output, the first included: a reduction over n counts n.
 
     Backward: 1 per output element: g is added at the position that was largest (windows may overlap).
     """
@@ -160,24 +175,24 @@ def adaptive_avg_pool(b: Any, c: Any, space: tuple[Any, ...], out: TensorSpec) -
     return Work(vector_flops=b * c * positions + out.elements)
 
 
-def _adapted_maxima(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
+def _adapted_maxima(
+    x: TensorSpec, b: Any, c: Any, space: tuple[Any, ...], *, size: Any, return_indices: bool = False
+) -> list[TensorSpec]:
     sizes = per_axis(size, check_rank(space), "size")
     if any(type(number) is not int for number in sizes):
         raise OperatorError(f"size must be whole numbers, not {size!r}: only the input's dimensions can be symbols")
-    return (b, c, *sizes)
+    return _with_indices((b, c, *sizes), x, return_indices)
 
 
 @operator(
-    "x: b c *space -> b c *size",
+    "x: b c *space -> out: b c *size, positions: b c *size",
     infer=_adapted_maxima,
-    saves=(
-        Saved("x", SHAPE),
-        Saved("indices", "the gradient goes to the largest position of each window", "b c *size", "int64"),
-    ),
+    saves=(Saved("x", SHAPE), *INDICES),
     gradients={"x": lambda out: Work(vector_flops=out.elements)},
 )
 def adaptive_max_pool(b: Any, c: Any, space: tuple[Any, ...], out: TensorSpec) -> Work:
-    """The largest of each of `size` windows that cover the image. One comparison per position of each window.
+    """The largest of each of `size` windows that cover the image; with `return_indices` its position too, in int64. One
+    comparison per position of each window.
 
     Backward: 1 per output element: g is added at the position that was largest.
     """

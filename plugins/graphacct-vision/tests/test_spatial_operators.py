@@ -129,6 +129,18 @@ def test_maxima_of_adapted_windows() -> None:
     assert kept("adaptive_max_pool", IMAGE, size=3) == {"x": IMAGE, "indices": (2, 4, 3, 3)}
 
 
+def test_positions_of_the_largest_are_an_output_if_asked_for() -> None:
+    """For max_unpool: 8 bytes for each of 2 · 4 · 3 · 2, which the backward pass keeps instead of a tensor of its
+    own."""
+    for name, attributes in (("max_pool", {"kernel": 2}), ("adaptive_max_pool", {"size": (3, 2)})):
+        operator = OPERATORS[name]
+        application = operator.apply(specs(IMAGE), {**attributes, "return_indices": True})
+        assert application.outputs == (TensorSpec((2, 4, 3, 2)), TensorSpec((2, 4, 3, 2), "int64"))
+        assert application.cost.vector_flops == operator.apply(specs(IMAGE), attributes).cost.vector_flops
+        assert set(kept(name, IMAGE, **attributes)) == {"x", "indices"}
+        assert set(kept(name, IMAGE, **attributes, return_indices=True)) == {"x", "positions"}
+
+
 def test_unpooling_puts_back() -> None:
     """It moves 72 elements to where the indices say, which are kept."""
     indices = TensorSpec((2, 4, 3, 3), "int64")
