@@ -17,7 +17,7 @@ from graphacct_torch.inplace import Versions, alike, clones_of_autograd
 from graphacct_torch.mapping.choose import rule_of, unmapped
 from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.own import as_stated
-from graphacct_torch.mapping.peepholes import one_operator
+from graphacct_torch.mapping.peepholes import IDLE, one_operator
 from graphacct_torch.views import Reshaped, Standing, Turned, batched
 
 
@@ -50,6 +50,8 @@ class _Maker:
             **_wholes(captured),
         }
         self._stops = Stops(self._calls, self._groups, captured.graded)
+        reading = [tensor for call in self._calls if call.name not in IDLE for tensor in call.operands]
+        self._read = {tensor.index for tensor in (*reading, *captured.outputs)}
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         scopes = {call.scope for call in self._calls}
         self._inner = {scope[:i] for scope in scopes for i, letter in enumerate(scope) if letter == "."}
@@ -89,6 +91,9 @@ class _Maker:
                 return
             found = rule(call, call.arguments)
         for mapped in (found,) if isinstance(found, Mapped) else found or ():
+            if mapped.aside and call.outputs[1].index in self._read:
+                settings = {**mapped.attributes, mapped.aside: True}
+                mapped = attrs.evolve(mapped, attributes=settings, outputs=(0, 1), aside="")
             if not self._viewed(call, mapped) and not self._multiplied(call, mapped):
                 self._apply(call, mapped)
 

@@ -5,7 +5,7 @@ An operation in place (`aten.relu_.default`) has the line of the operator that i
 
 from __future__ import annotations
 
-from graphacct_torch.mapping import creation, elementwise, indexing, products, rows, shape, spatial, writing
+from graphacct_torch.mapping import creation, elementwise, indexing, losses, products, rows, shape, spatial, writing
 from graphacct_torch.mapping.mapped import Rule, binary, paired, takes, unary
 
 TABLE: dict[str, Rule | None] = {
@@ -17,11 +17,19 @@ TABLE: dict[str, Rule | None] = {
     "aten._adaptive_avg_pool3d.default": spatial.adaptive("adaptive_avg_pool"),
     "aten._cdist_forward.default": takes("cdist", "x1", "x2", p="p"),
     "aten._conj.default": unary("conj"),
+    "aten._embedding_bag.default": indexing.bags,
+    "aten._embedding_bag_forward_only.default": indexing.bags,
+    "aten._fft_c2c.default": takes("fft_c2c", "self", dim="dim", normalization="normalization"),
+    "aten._fft_c2r.default": takes(
+        "fft_c2r", "self", dim="dim", normalization="normalization", last_dim_size="last_dim_size"
+    ),
+    "aten._fft_r2c.default": takes("fft_r2c", "self", dim="dim", normalization="normalization", onesided="onesided"),
     "aten._grouped_mm.default": products.of_groups,
     "aten._is_all_true.default": rows.reduced("all"),
     "aten._is_any_true.default": rows.reduced("any"),
     "aten._linalg_check_errors.default": None,
     "aten._linalg_solve_ex.default": takes("solve", "A", "B"),
+    "aten._local_scalar_dense.default": None,
     "aten._log_softmax.default": rows.softmax("log_softmax"),
     "aten._prelu_kernel.default": takes("prelu", "self", "weight"),
     "aten._safe_softmax.default": rows.softmax("softmax"),
@@ -76,6 +84,8 @@ TABLE: dict[str, Rule | None] = {
     "aten.bernoulli.p": elementwise.drawn,
     "aten.bernoulli_.Tensor": writing.filled,
     "aten.bernoulli_.float": writing.filled,
+    "aten.binary_cross_entropy.default": losses.of_elements("binary_cross_entropy"),
+    "aten.binary_cross_entropy_with_logits.default": losses.of_elements("binary_cross_entropy_with_logits"),
     "aten.bitwise_and.Scalar": paired("bitwise_and"),
     "aten.bitwise_and.Tensor": paired("bitwise_and"),
     "aten.bitwise_left_shift.Tensor": paired("bitwise_left_shift"),
@@ -166,6 +176,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.hardswish.default": unary("hardswish"),
     "aten.hardtanh.default": elementwise.hardtanh,
     "aten.histc.default": takes("histc", "self", bins="bins"),
+    "aten.huber_loss.default": losses.of_elements("huber_loss", "delta"),
     "aten.im2col.default": spatial.patches("im2col"),
     "aten.index.Tensor": indexing.indexed,
     "aten.index_add.default": takes("index_add", "self", "index", "source", dim="dim"),
@@ -225,7 +236,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.mish.default": unary("mish"),
     "aten.mkldnn_rnn_layer.default": products.lstm_layer,
     "aten.mm.default": products.product,
-    "aten.mse_loss.default": rows.mean_square_loss,
+    "aten.mse_loss.default": losses.of_elements("mse_loss"),
     "aten.mul.Scalar": binary("mul", "scale"),
     "aten.mul.Tensor": binary("mul", "scale"),
     "aten.mv.default": takes("mv", "self", "vec"),
@@ -238,9 +249,12 @@ TABLE: dict[str, Rule | None] = {
     "aten.ne.Tensor": paired("ne"),
     "aten.neg.default": unary("neg"),
     "aten.new_empty.default": creation.made,
+    "aten.new_empty_strided.default": creation.made,
     "aten.new_full.default": creation.made,
     "aten.new_ones.default": creation.made,
     "aten.new_zeros.default": creation.made,
+    "aten.nll_loss2d_forward.default": losses.of_rows,
+    "aten.nll_loss_forward.default": losses.of_rows,
     "aten.nonzero.default": indexing.places_set,
     "aten.norm.Scalar": rows.vector_norm,
     "aten.norm.ScalarOpt_dim": rows.vector_norm,
@@ -307,6 +321,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.sinh.default": unary("sinh"),
     "aten.slice.Tensor": shape.sliced,
     "aten.slice_scatter.default": takes("slice_scatter", "self", "src", dim="dim", start="start", step="step"),
+    "aten.smooth_l1_loss.default": losses.of_elements("smooth_l1_loss", "beta"),
     "aten.softplus.default": unary("softplus"),
     "aten.softshrink.default": unary("softshrink"),
     "aten.sort.default": takes("sort", "self", outputs=(0, 1), dim="dim", descending="descending"),
@@ -335,6 +350,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.triu.default": takes("triu", "self", diagonal="diagonal"),
     "aten.trunc.default": unary("trunc"),
     "aten.unbind.int": shape.unbound,
+    "aten.unfold.default": takes("unfold", "self", dimension="dimension", size="size", step="step"),
     "aten.uniform.default": elementwise.drawn,
     "aten.uniform_.default": writing.filled,
     "aten.unsafe_chunk.default": shape.split,
