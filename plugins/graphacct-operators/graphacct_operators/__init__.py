@@ -23,7 +23,8 @@ OPERATORS = {
     "linalg": "solve_triangular solve inv cholesky",
     "distance": "cdist",
     "element_losses": (
-        "nll_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits kl_div"
+        "nll_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits "
+        "soft_margin_loss kl_div"
     ),
     "ctc": "ctc_loss",
     "embedding_bag": "embedding_bag",

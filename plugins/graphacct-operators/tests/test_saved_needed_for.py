@@ -151,6 +151,7 @@ ONE_GRADIENT = {
         "index_pairs",
         "cross_entropy",
         "nll_loss",
+        "soft_margin_loss",
         "ctc_loss",
         "index_fill",
         "index",
