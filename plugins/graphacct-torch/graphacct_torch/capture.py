@@ -36,6 +36,7 @@ from graphacct_torch.calls import (
     CallRecord,
     StorageRecord,
     TensorRecord,
+    VisitRecord,
     WholeRecord,
 )
 from graphacct_torch.checkpoint import following
@@ -83,6 +84,7 @@ class Captured:
         gradients: The parameters' gradients at the end, by path.
         graded: The numbers of the outputs that need a gradient, and of what the backward pass starts from.
         wholes: The functions whose calls are one operator together, because the user states their cost.
+        visits: The runs of modules in the forward pass by number, but for that of the whole one.
     """
 
     calls: tuple[CallRecord, ...]
@@ -95,6 +97,7 @@ class Captured:
     gradients: Mapping[str, TensorRecord] = attrs.field(factory=dict)
     wholes: tuple[WholeRecord, ...] = ()
     graded: frozenset[int] = frozenset()
+    visits: Mapping[int, VisitRecord] = attrs.field(factory=dict)
 
 
 def capture(
@@ -147,7 +150,8 @@ def capture(
             if loss is not None:
                 with recorder.inside(LOSS):
                     value = loss(returned)
-                del returned
+                if isinstance(value, torch.Tensor) or (len(value) == 1 and value[0].dim() == 0):
+                    del returned  # a loss is all that a step goes on with; without one it has the outputs
                 value = [value] if isinstance(value, torch.Tensor) else list(value)
                 starts = tuple(recorder.record(start) for start in value)
                 graded |= frozenset(start.index for start in starts)
@@ -175,6 +179,7 @@ def capture(
         gradients,
         tuple(recorder.wholes),
         graded,
+        recorder.visits,
     )
 
 
@@ -202,10 +207,11 @@ class Recorder(TorchDispatchMode):
         self._values = Values(fake.real)
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
-        self._visits = itertools.count(1)
+        self._numbers = itertools.count(1)
+        self.visits: dict[int, VisitRecord] = {}
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
         self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
-        self._left: tuple[BaseException | None, str] = (None, "")
+        self._left = 0, ""
         self._operands: list[torch.Tensor] = []
         self._met_now: list[TensorRecord] = []
         self._tensors = itertools.count()
@@ -231,12 +237,18 @@ class Recorder(TorchDispatchMode):
     def where_of(self, error: BaseException) -> str:
         """The module that an error left first, as `where` names it."""
         raised, where = self._left
-        return where if raised is error else self.where
+        return where if raised == id(error) else self.where
+
+    def _enter(self, scope: str) -> None:
+        number = next(self._numbers)
+        if not self.training:
+            self.visits[number] = VisitRecord(scope, self._running[-1][1])
+        self._running.append((scope, number))
 
     @contextlib.contextmanager
     def inside(self, scope: str) -> Iterator[None]:
         """Records calls under a scope that is no module's."""
-        self._running.append((scope, next(self._visits)))
+        self._enter(scope)
         try:
             yield
         finally:
@@ -249,12 +261,12 @@ class Recorder(TorchDispatchMode):
         for name, module in self._module.named_modules():
 
             def enter(_module: nn.Module, _args: Any, name: str = name) -> None:
-                self._running.append((name, next(self._visits)))
+                self._enter(name)
 
             def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
                 error = sys.exc_info()[1]  # the hook runs in any case
-                if error is not None and self._left[0] is not error:
-                    self._left = error, self.where
+                if error is not None and self._left[0] != id(error):
+                    self._left = id(error), self.where  # the error itself would keep tensors alive
                 self._running.pop()
 
             handles.append(module.register_forward_pre_hook(enter))

@@ -86,3 +86,12 @@ def best_place(operator: str) -> Rule:
         return found if not a["keepdim"] else Mapped("reshape", (found,), {"shape": call.outputs[0].shape})
 
     return rule
+
+
+BAGS = ("sum", "mean", "max")
+
+
+def bags(call: CallRecord, a: Arguments) -> Mapped:
+    """Rows of a table, added up by bag."""
+    operands = given(a["indices"], a["weight"], a["offsets"], a["per_sample_weights"])
+    return Mapped("embedding_bag", operands, {"mode": BAGS[a["mode"]]})

@@ -24,6 +24,7 @@ class Mapped:
         attributes: Its arguments that are no tensors.
         outputs: Which of the call's results are the operator's outputs, in its order; the others are never read.
         makes: The tensors that are its outputs, where it stands for several calls: not those of the last alone.
+        aside: The attribute with which it puts out the call's second result too, for a call whose second is read.
         viewed: Whether the call's results may be the operator's in another shape.
         of: What the operator's name does not say, for a node's name: `erfinv` of a pointwise operator.
     """
@@ -33,6 +34,7 @@ class Mapped:
     attributes: Mapping[str, Any] = NOTHING
     outputs: tuple[int, ...] = (0,)
     makes: tuple[TensorRecord, ...] = ()
+    aside: str = ""
     viewed: bool = False
     of: str = ""
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from graphacct_torch.calls import CallRecord
+from graphacct_torch.mapping.losses import REDUCTIONS
 from graphacct_torch.mapping.mapped import Mapped
-from graphacct_torch.mapping.rows import REDUCTIONS
 
 IDLE = ("aten.detach.default", "aten.alias.default")
 NOISE = ("aten.empty_like.default", "aten.bernoulli_.float", "aten.div_.Scalar", "aten.mul.Tensor")

@@ -67,11 +67,4 @@ def running(operator: str) -> Rule:
 
 
 def largest(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("topk", (a["self"],), {"k": a["k"]}, (0, 1))
-
-
-REDUCTIONS = ("none", "mean", "sum")
-
-
-def mean_square_loss(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("mse_loss", (a["self"], a["target"]), {"reduction": REDUCTIONS[a["reduction"]]})
+    return Mapped("topk", (a["self"],), {"k": a["k"], "dim": axis(a["dim"], a["self"])}, (0, 1))

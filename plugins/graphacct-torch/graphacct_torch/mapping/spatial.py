@@ -12,10 +12,12 @@ INTERPOLATIONS = ("bilinear", "nearest", "bicubic")
 PADDINGS = ("zeros", "border", "reflection")
 
 
-def of_images(operator: str, x: TensorRecord, settings: Mapping[str, Any], call: CallRecord, rank: int) -> Mapped:
+def of_images(
+    operator: str, x: TensorRecord, settings: Mapping[str, Any], call: CallRecord, rank: int, aside: str = ""
+) -> Mapped:
     """Returns an operator of images of so many spatial dimensions; one image alone goes in as a batch of one."""
     if len(x.shape) == rank + 2:
-        return Mapped(operator, (x,), settings)
+        return Mapped(operator, (x,), settings, aside=aside)
     inner = Mapped(operator, (Mapped("reshape", (x,), {"shape": (1, *x.shape)}),), settings)
     return Mapped("reshape", (inner,), {"shape": call.outputs[0].shape})
 
@@ -28,7 +30,7 @@ def max_pool(call: CallRecord, a: Arguments) -> Mapped:
         "dilation": tuple(a["dilation"]),
         "ceil_mode": a["ceil_mode"],
     }
-    return of_images("max_pool", a["self"], settings, call, len(a["kernel_size"]))
+    return of_images("max_pool", a["self"], settings, call, len(a["kernel_size"]), "return_indices")
 
 
 def avg_pool(call: CallRecord, a: Arguments) -> Mapped:
@@ -44,7 +46,8 @@ def avg_pool(call: CallRecord, a: Arguments) -> Mapped:
 def adaptive(operator: str) -> Rule:
     def rule(call: CallRecord, a: Arguments) -> Mapped:
         size = tuple(a["output_size"])
-        return of_images(operator, a["self"], {"size": size}, call, len(size))
+        aside = "return_indices" if len(call.outputs) > 1 else ""
+        return of_images(operator, a["self"], {"size": size}, call, len(size), aside)
 
     return rule
 

@@ -1,0 +1,25 @@
+"""Losses of elements and of rows."""
+
+from __future__ import annotations
+
+from graphacct_torch.calls import CallRecord
+from graphacct_torch.mapping.mapped import Arguments, Mapped, Rule, given
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def of_elements(operator: str, *settings: str) -> Rule:
+    """A loss of a tensor and its targets; `settings` are the arguments beside the reduction that it takes."""
+
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        operands = given(a["self"], a["target"], a.get("weight"), a.get("pos_weight"))
+        attributes = {"reduction": REDUCTIONS[a["reduction"]]} | {name: a[name] for name in settings}
+        return Mapped(operator, operands, attributes)
+
+    return rule
+
+
+def of_rows(call: CallRecord, a: Arguments) -> Mapped:
+    """The negative log-likelihood; torch's second result, the weights' sum, stays inside."""
+    settings = {"reduction": REDUCTIONS[a["reduction"]]}
+    return Mapped("nll_loss", given(a["self"], a["target"], a["weight"]), settings)
