@@ -6,7 +6,6 @@ are conditions of the graph; a decision for a single size is an error that names
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,10 +19,25 @@ from torch.utils._pytree import tree_leaves
 from graphacct import brief
 from graphacct_torch.calls import CallRecord, StorageRecord, TensorRecord
 from graphacct_torch.capture import Captured
-from graphacct_torch.errors import CaptureError
+from graphacct_torch.errors import CaptureError, user_line
 
 LEAST = 3
 """The size at which the module runs where an input has a smaller one: torch takes 0 and 1 for constants."""
+
+
+class Watched(ShapeEnv):
+    """torch's environment of symbols, which notes the line of the user's code at which a symbol became a number.
+
+    Attributes:
+        line: That line, as ` (model.py:12)`; empty if none did.
+    """
+
+    line = ""
+
+    def _set_replacement(self, a: Any, tgt: Any, msg: str) -> None:
+        place = user_line()
+        self.line = self.line or (f" ({place})" if place else "")
+        super()._set_replacement(a, tgt, msg)
 
 
 @attrs.frozen(eq=False)
@@ -36,7 +50,7 @@ class Dynamic:
         places: The symbol of each dimension of an input, by the input's number among the tensors.
     """
 
-    env: ShapeEnv
+    env: Watched
     sizes: Mapping[str, torch.SymInt]
     places: Mapping[int, Mapping[int, str]]
 
@@ -55,7 +69,7 @@ def dynamic_of(asked: Mapping[str, Any], args: Any, kwargs: Mapping[str, Any], n
     """
     named = [*zip(names, args, strict=False), *kwargs.items()]
     inputs = [(name, leaf) for name, arg in named for leaf in tree_leaves(arg) if isinstance(leaf, torch.Tensor)]
-    env = ShapeEnv(duck_shape=False)
+    env = Watched(duck_shape=False)
     sizes: dict[str, torch.SymInt] = {}
     places: dict[int, dict[int, str]] = {}
     for symbol, where in asked.items():
@@ -108,7 +122,7 @@ def conditions_of(dynamic: Dynamic) -> tuple[Any, ...]:
         if not found.is_Symbol:
             raise CaptureError(
                 f"dynamic {name} is no size that may be anything: the module's code takes it for "
-                f"{found}{_line(dynamic, size)}"
+                f"{found}{dynamic.env.line}"
             )
     symbols = _Symbols(dynamic)
     conditions: dict[Any, None] = {}
@@ -117,16 +131,6 @@ def conditions_of(dynamic: Dynamic) -> tuple[Any, ...]:
         if relation not in (True, False) and relation.free_symbols:
             conditions[relation] = None
     return tuple(conditions)
-
-
-def _line(dynamic: Dynamic, size: torch.SymInt) -> str:
-    """Returns the line of the user's code that decided about a size, as ` (model.py:12)`; empty if it is unknown."""
-    symbol = size.node._expr
-    for guard in dynamic.env.guards:
-        if symbol in guard.expr.free_symbols and guard.sloc.maybe_user_loc:
-            path, colon, number = str(guard.sloc.maybe_user_loc).partition(":")
-            return f" ({os.path.basename(path)}{colon}{number.partition(' ')[0]})"
-    return ""
 
 
 class _Symbols:

@@ -58,7 +58,7 @@ def read_module(
     dtype: str = "",
     dynamic: Mapping[str, Any] | None = None,
 ) -> Graph:
-    """Returns the graph of a module with its inputs, under a name."""
+    """Returns the graph of a module with its inputs, under a name; its layers that repeat are blocks."""
     symbols: list[Any] = []
 
     @contextlib.contextmanager
@@ -84,8 +84,8 @@ def read_module(
             captured = capture(fake, backward=False)
         conditions = conditions_of(symbols[0])
         graph = traced(name, in_symbols(captured, symbols[0]), operators)[0]
-        return attrs.evolve(graph, conditions=conditions)
-    return Source(name, faking, operators).graph()
+        return attrs.evolve(graph.fold(operators), conditions=conditions)
+    return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
 
 
 def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
