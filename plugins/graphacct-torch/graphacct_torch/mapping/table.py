@@ -21,7 +21,7 @@ OF_TWO = (
 """Operators of two tensors, or of one and a number, that have the same name here."""
 KINDS = "default Tensor Scalar Tensor_Scalar"
 MADE = (
-    "arange.default arange.start arange.start_step empty.memory_format empty_like.default full.default full.names "
+    "arange.default arange.start arange.start_step empty.memory_format empty_like.default full.default "
     "full_like.default new_empty.default new_empty_strided.default new_full.default new_ones.default "
     "new_zeros.default ones.default ones_like.default scalar_tensor.default zeros.default zeros_like.default"
 )
