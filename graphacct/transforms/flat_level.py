@@ -18,6 +18,9 @@ from graphacct.transforms.layer_names import Form, Forms
 
 Wire: TypeAlias = tuple[int, int]
 """A value: the index of the node that makes it and which of its outputs it is; (-1, i) is the graph's input i."""
+OF_NODES = [field.name for field in attrs.fields(Node) if field.eq and field.name not in ("name", "inputs", "outputs")]
+OF_PARAMETERS = [field.name for field in attrs.fields(Parameter) if field.name not in ("name", "spec", "tied_to")]
+"""What nodes and parameters are besides their names and values, all of which has to be equal in all layers."""
 MOST_BACK = 4
 """The most repetitions back that a carried value may come from."""
 BASE, MODULUS = 1_000_003, 2**61 - 1
@@ -159,8 +162,8 @@ class _Tokens:
             if isinstance(operand, Parameter):
                 name, tied = self._forms.of(operand.name), self._forms.of(operand.tied_to)
                 forms += (name, tied)
-                flags = (operand.buffer, operand.frozen, operand.joined, _key(operand.stored))
-                operands.append((name.text, tied.text, self._spec(operand.spec), flags))
+                rest = tuple([_key(getattr(operand, field)) for field in OF_PARAMETERS])
+                operands.append((name.text, tied.text, self._spec(operand.spec), rest))
             else:
                 operands.append(self._spec(operand.spec))
         outputs = tuple([self._spec(value.spec) for value in node.outputs])

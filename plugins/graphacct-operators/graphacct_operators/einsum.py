@@ -1,6 +1,7 @@
 """einsum: any number of operands, contracted two at a time."""
 
 from collections.abc import Sequence
+from string import ascii_letters
 from typing import Any, NamedTuple
 
 from graphacct import Saved, ShapeError, TensorSpec, Work, operator, prod
@@ -28,6 +29,36 @@ class Step(NamedTuple):
     @property
     def contracts(self) -> bool:
         return len(self.labels) > len(self.result)
+
+
+def written_out(equation: str, specs: Sequence[TensorSpec]) -> str:
+    """Returns the equation with a label for each dimension that `...` stands for, the last dimensions aligned."""
+    if "..." not in equation:
+        return equation
+    left, arrow, right = equation.partition("->")
+    terms = [_tokens(term) for term in (*left.split(","), right)]
+    if len(terms) - 1 != len(specs) or not arrow:
+        raise ShapeError(f"equation {equation!r} has {len(terms) - 1} operands, not {len(specs)}")
+    loose = []
+    for tokens, spec in zip(terms, specs, strict=False):
+        loose.append(len(spec.shape) - len(tokens) + 1 if "..." in tokens else 0)
+        if loose[-1] < 0:
+            raise ShapeError(f"an operand of {equation!r} has {len(spec.shape)} dimensions, fewer than it names")
+    used = {token for tokens in terms for token in tokens}
+    free = [letter for letter in ascii_letters if letter not in used][: max(loose)]
+    sides = []
+    for tokens, count in zip(terms, [*loose, max(loose)], strict=True):
+        own = free[len(free) - count :]
+        sides.append(" ".join(label for token in tokens for label in (own if token == "..." else (token,))))
+    return f"{', '.join(sides[:-1])} -> {sides[-1]}"
+
+
+def _tokens(term: str) -> list[str]:
+    term = term.strip()
+    if " " in term or "..." not in term:
+        return term.split() if " " in term else [*term]
+    before, _, after = term.partition("...")
+    return [*before, "...", *after]
 
 
 def labels_of(equation: str) -> tuple[list[list[str]], list[str]]:
@@ -104,6 +135,7 @@ def steps_of(equation: str, path: Sequence[Sequence[int]] = ()) -> list[Step]:
 def _shape(
     x: TensorSpec, y: TensorSpec, others: tuple[TensorSpec, ...], *, equation: str, path: Sequence[Any] = ()
 ) -> tuple[Any, ...]:
+    equation = written_out(equation, (x, y, *others))
     sizes = sizes_of((x, y, *others), equation)
     steps_of(equation, path)
     return tuple(sizes[label] for label in labels_of(equation)[1])
@@ -121,6 +153,7 @@ def _gradient(
 ) -> Work:
     """The gradient of one operand, back through the products that it is in; what an earlier operand's has made already
     is not counted again."""
+    equation = written_out(equation, (x, y, *others))
     sizes = sizes_of((x, y, *others), equation)
     earlier = {place for place, want in enumerate(wanted) if want and place < which}
     work = Work()
@@ -142,6 +175,7 @@ def _products(
     x: TensorSpec, y: TensorSpec, others: tuple[TensorSpec, ...], *, equation: str, path: Sequence[Any] = ()
 ) -> list[tuple[Any, ...]]:
     """Returns the shapes of all products but the last, which is the output."""
+    equation = written_out(equation, (x, y, *others))
     sizes = sizes_of((x, y, *others), equation)
     return [tuple(sizes[label] for label in step.result) for step in steps_of(equation, path)[:-1]]
 
@@ -161,7 +195,7 @@ def einsum(
     x: TensorSpec, y: TensorSpec, others: tuple[TensorSpec, ...], *, equation: str, path: Sequence[Any] = ()
 ) -> Work:
     """The contraction of two or more operands that the equation writes: "b h s d, b h t d -> b h s t", or in single
-    letters.
+    letters; `...` stands for any dimensions, of the same sizes wherever it is.
 
     2 FLOPs per multiply-add, so 2 × the product of all labels, batch and contracted ones once. Where nothing is
     contracted it is an element-wise product, 1 per output element (torch runs it as one).
@@ -175,6 +209,7 @@ def einsum(
     1 more to sum the gradient of a factor that lacks a label. A product that several wanted operands are in is counted
     with the first of them.
     """
+    equation = written_out(equation, (x, y, *others))
     sizes = sizes_of((x, y, *others), equation)
     work = Work()
     for step in steps_of(equation, path):

@@ -160,7 +160,7 @@ def _logits_x(
 def _logits_y(
     x: TensorSpec, weight: TensorSpec | None, pos_weight: TensorSpec | None, *, reduction: str = "mean"
 ) -> Work:
-    each = (16 if pos_weight else 2) + (1 if weight else 0)
+    each = (18 if pos_weight else 2) + (1 if weight else 0)
     special = 4 * x.elements if pos_weight else 0
     return Work(vector_flops=each * x.elements + _each_mean(x, reduction), transcendentals=special)
 
@@ -181,17 +181,35 @@ def binary_cross_entropy_with_logits(
 ) -> Work:
     """(1 - y) x - log_sigmoid(x): binary cross-entropy of logits, then the mean, the sum or none.
 
-    9 per element: 1 - y, times x, 6 for log_sigmoid (min(0, x) - log1p(exp(-|x|)), two of them transcendental), a
-    subtraction. pos_weight: 3 more, its factor 1 + (pos_weight - 1) y times log_sigmoid, and 1 for each of its
-    elements; weight: 1 more. 1 per element for the sum and 1 for the mean's division.
+    10 per element: 1 - y, times x, 7 for log_sigmoid (two of them transcendental), a subtraction. pos_weight: 3 more,
+    its factor 1 + (pos_weight - 1) y times log_sigmoid, and 1 for each of its elements; weight: 1 more. 1 per element
+    for the sum and 1 for the mean's division.
 
     Backward: 6 per element for x: 4 for the sigmoid (one transcendental), less y, times g; 4 more with pos_weight. 2
-    for y: -x times g; with pos_weight 16 (two log_sigmoid, a negation, two products, a subtraction; 4 transcendental).
+    for y: -x times g; with pos_weight 18 (two log_sigmoid, a negation, two products, a subtraction; 4 transcendental).
     1 more each for a weight, and for the mean.
     """
-    each = 9 + (3 if pos_weight else 0) + (1 if weight else 0)
+    each = 10 + (3 if pos_weight else 0) + (1 if weight else 0)
     shared = pos_weight.elements if pos_weight else 0
     flops = each * x.elements + shared + reduction_flops(x.elements, reduction)
+    return Work(vector_flops=flops, transcendentals=2 * x.elements)
+
+
+def _margin_x(x: TensorSpec, *, reduction: str = "mean") -> Work:
+    return Work(vector_flops=8 * x.elements + _of_mean(reduction), transcendentals=x.elements)
+
+
+@operator("x: *shape, y: *shape -> loss: *shape", infer=_shape, saves=BOTH, gradients={"x": _margin_x})
+def soft_margin_loss(x: TensorSpec, *, reduction: str = "mean") -> Work:
+    """log(1 + exp(-y x)) for targets y of -1 and 1, then the mean, the sum or none.
+
+    5 per element: negate, times x, exp, 1 more, log; exp and log are transcendental. 1 per element for the sum and 1
+    for the mean's division.
+
+    Backward: 8 per element: exp(-y x) again (3, one transcendental), over itself and 1 (2), times y, negated, times g;
+    1 division for the mean.
+    """
+    flops = 5 * x.elements + reduction_flops(x.elements, reduction)
     return Work(vector_flops=flops, transcendentals=2 * x.elements)
 
 

@@ -27,6 +27,7 @@ IN_FLOAT32_ON_CUDA = (
     *("layer_norm", "rms_norm", "group_norm"),
     *("softmax", "log_softmax", "cumsum", "cumprod", "prod", "logsumexp", "vector_norm"),
     *("cross_entropy", "mse_loss", "nll_loss", "kl_div", "l1_loss", "smooth_l1_loss", "huber_loss", "cdist"),
+    "soft_margin_loss",
     "binary_cross_entropy_with_logits",
     *("upsample_nearest", "upsample_linear", "upsample_bicubic"),
     *(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphacct import Expansion, Profile, Saved, Tensor, equal, prod
-from graphacct_operators.einsum import steps_of
+from graphacct_operators.einsum import steps_of, written_out
 from graphacct_operators.normalization import one_per_row
 from graphacct_operators.torch_attention import (
     ATTENTION,
@@ -136,6 +136,7 @@ def einsum(trace: Expansion, x: Tensor, y: Tensor, *others: Tensor, equation: st
     """Two operands at a time, in the operator's order."""
     if not others:
         return trace.apply("einsum", x, y, equation=equation)
+    equation = written_out(equation, [operand.spec for operand in (x, y, *others)])
     made = {frozenset((place,)): tensor for place, tensor in enumerate((x, y, *others))}
     for step in steps_of(equation, path):
         first, second = step.sides

@@ -64,6 +64,13 @@ def test_negative_log_likelihood_of_an_image():
     assert OPERATORS["nll_loss"].apply(operands, {"reduction": "none"}).outputs == (f(2, 3, 3),)
 
 
+def test_margins():
+    """5 per element, exp and log among them; backward 8, exp again; 1 division for the mean."""
+    assert cost("soft_margin_loss", X, X) == (5 * 30 + 31, 60)
+    assert gradient("soft_margin_loss", [X, X], {0}) == (8 * 30 + 1, 30)
+    assert kept("soft_margin_loss", X, X) == {"x": (6, 5), "y": (6, 5)}
+
+
 @pytest.mark.parametrize(("name", "each"), [("l1_loss", 2), ("smooth_l1_loss", 7), ("huber_loss", 7)])
 def test_losses_of_a_difference(name, each):
     """Per element; then 30 sums and 1 division for the mean."""
@@ -96,14 +103,14 @@ def test_binary_cross_entropy():
 
 
 def test_binary_cross_entropy_of_logits():
-    """9 per element, exp and log1p; 3 more for pos_weight, and 1 for each of its 5."""
+    """10 per element, 7 of them for log_sigmoid; 3 more for pos_weight, and 1 for each of its 5."""
     name = "binary_cross_entropy_with_logits"
-    assert cost(name, X, X) == (9 * 30 + 31, 60)
-    assert cost(name, X, X, f(6, 5), f(5)) == (13 * 30 + 5 + 31, 60)
+    assert cost(name, X, X) == (10 * 30 + 31, 60)
+    assert cost(name, X, X, f(6, 5), f(5)) == (14 * 30 + 5 + 31, 60)
     assert gradient(name, [X, X], {0}) == (7 * 30, 30)
     assert gradient(name, [X, X, X, f(5)], {0}, reduction="sum") == (11 * 30, 30)
     assert gradient(name, [X, X], {1}, reduction="sum") == (2 * 30, 0)
-    assert gradient(name, [X, X, X, f(5)], {1}, reduction="sum") == (17 * 30, 4 * 30)
+    assert gradient(name, [X, X, X, f(5)], {1}, reduction="sum") == (19 * 30, 4 * 30)
     assert kept(name, X, X, X, f(5)) == {"x": (6, 5), "y": (6, 5), "weight": (6, 5), "pos_weight": (5,)}
 
 

@@ -49,6 +49,16 @@ def test_a_label_goes_as_soon_as_nothing_later_has_it():
     assert cost("einsum", *chain, equation="ab,bc,cd,de->ae", path=right) == (2 * (385 + 165 + 66), 0, 0)
 
 
+@pytest.mark.parametrize("equation", ["...sd,...td->...st", "... s d, ... t d -> ... s t"])
+def test_dimensions_that_an_equation_leaves_open(equation):
+    """Heads in front are labels like others: 2 · 2 · 4 · 3 · 5 · 7; one operand may have fewer of them."""
+    operands = (f(2, 4, 3, 7), f(2, 4, 5, 7))
+    assert cost("einsum", *operands, equation=equation) == (2 * 8 * 3 * 5 * 7, 0, 0)
+    assert OPERATORS["einsum"].apply(operands, {"equation": equation}).outputs == (f(2, 4, 3, 5),)
+    assert cost("einsum", f(2, 4, 3, 7), f(4, 5, 7), equation=equation) == (2 * 8 * 3 * 5 * 7, 0, 0)
+    assert gradient("einsum", operands, {0}, equation=equation) == Work(2 * 8 * 3 * 5 * 7)
+
+
 def test_gradients_of_several_operands():
     """x alone: through the last product, 3,840, then 320 times y and 320 for the sum over j. All: the last product's
     gradient for the first one once, 3,840, and 3,840 for c; 640 each for a and b."""
@@ -169,6 +179,8 @@ def test_distances():
         ("einsum", THREE, {**EQUATION, "path": ((0, 1),)}, "path [[0, 1]] is not 2 pairs, as 3 operands need"),
         ("einsum", THREE, {**EQUATION, "path": ((0, 3), (0, 1))}, "has the pair [0, 3], with 3 factors left"),
         ("einsum", [*THREE[:2], f(4, 7, 6)], EQUATION, "dimension j is 5 in y but 7 in operand 2"),
+        ("einsum", [f(7), f(5, 7)], {"equation": "...sd,...td->...st"}, "has 1 dimensions, fewer than it names"),
+        ("einsum", [f(3, 7)] * 2, {"equation": "...d,...d,...d->..."}, "has 3 operands, not 2"),
         ("matmul_add", [f(4), f(3, 4), f(4, 5)], {}, "c [4] does not broadcast to the product, [3, 5]"),
         ("mv", [f(3, 4), f(5)], {}, "dimension k is 4 in x but 5 in y"),
         ("bilinear", [f(4, 6), f(4, 7), f(5, 7, 6)], {}, "dimension i is 6 in x but 7 in weight"),

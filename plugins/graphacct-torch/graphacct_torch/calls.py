@@ -55,6 +55,19 @@ class TensorRecord:
     name: str = ""
 
 
+@attrs.frozen(slots=True)
+class VisitRecord:
+    """A run of a module's forward.
+
+    Attributes:
+        scope: The module's path.
+        caller: The number of the run that called it.
+    """
+
+    scope: str
+    caller: int
+
+
 @attrs.frozen(eq=False, slots=True)
 class CallRecord:
     """One call of an aten operator.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -33,6 +34,7 @@ from graphacct_torch.calls import (
     CallRecord,
     StorageRecord,
     TensorRecord,
+    VisitRecord,
     WholeRecord,
 )
 from graphacct_torch.checkpoint import following
@@ -45,6 +47,7 @@ from graphacct_torch.values import Values
 LOSS = "loss"
 """The scope of what is computed after the module, for a training step."""
 DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
+LOG = logging.getLogger("torch._subclasses.fake_tensor")
 WHICH_DEVICE = torch.ops.prim.device.default
 RESHAPING = frozenset(
     getattr(packet, overload)
@@ -77,6 +80,7 @@ class Captured:
         gradients: The parameters' gradients at the end, by path.
         graded: The numbers of the outputs that need a gradient, and of what the backward pass starts from.
         wholes: The functions whose calls are one operator together, because the user states their cost.
+        visits: The runs of modules in the forward pass by number, but for that of the whole one.
     """
 
     calls: tuple[CallRecord, ...]
@@ -89,6 +93,7 @@ class Captured:
     gradients: Mapping[str, TensorRecord] = attrs.field(factory=dict)
     wholes: tuple[WholeRecord, ...] = ()
     graded: frozenset[int] = frozenset()
+    visits: Mapping[int, VisitRecord] = attrs.field(factory=dict)
 
 
 def capture(
@@ -137,7 +142,8 @@ def capture(
             if loss is not None:
                 with recorder.inside(LOSS):
                     value = loss(returned)
-                del returned
+                if isinstance(value, torch.Tensor) or (len(value) == 1 and value[0].dim() == 0):
+                    del returned  # a loss is all that a step goes on with; without one it has the outputs
                 value = [value] if isinstance(value, torch.Tensor) else list(value)
                 starts = tuple(recorder.record(start) for start in value)
                 graded |= frozenset(start.index for start in starts)
@@ -167,6 +173,7 @@ def capture(
         gradients,
         tuple(recorder.wholes),
         graded,
+        recorder.visits,
     )
 
 
@@ -175,9 +182,12 @@ def _eager() -> Iterator[None]:
     """Turns off the paths that torch takes for inference alone, which no training step has."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    complaining = LOG.disabled
+    LOG.disabled = True  # an operator that fails is an error of ours, and no traceback
     try:
         yield
     finally:
+        LOG.disabled = complaining
         torch.backends.mha.set_fastpath_enabled(fast)
 
 
@@ -204,7 +214,8 @@ class Recorder(TorchDispatchMode):
         self._values = Values(fake.real)
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
-        self._visits = itertools.count(1)
+        self._numbers = itertools.count(1)
+        self.visits: dict[int, VisitRecord] = {}
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
         self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
         self._operands: list[torch.Tensor] = []
@@ -228,10 +239,16 @@ class Recorder(TorchDispatchMode):
         """The path of the module that is running; the class of the whole one if it is that."""
         return self._running[-1][0] or type(self._module).__name__
 
+    def _enter(self, scope: str) -> None:
+        number = next(self._numbers)
+        if not self.training:
+            self.visits[number] = VisitRecord(scope, self._running[-1][1])
+        self._running.append((scope, number))
+
     @contextlib.contextmanager
     def inside(self, scope: str) -> Iterator[None]:
         """Records calls under a scope that is no module's."""
-        self._running.append((scope, next(self._visits)))
+        self._enter(scope)
         try:
             yield
         finally:
@@ -244,7 +261,7 @@ class Recorder(TorchDispatchMode):
         for name, module in self._module.named_modules():
 
             def enter(_module: nn.Module, _args: Any, name: str = name) -> None:
-                self._running.append((name, next(self._visits)))
+                self._enter(name)
 
             def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
                 self._running.pop()

@@ -18,6 +18,7 @@ from graphacct_torch.mapping.choose import rule_of, unmapped
 from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.own import as_stated
 from graphacct_torch.mapping.peepholes import IDLE, one_operator
+from graphacct_torch.names import NodeNames
 from graphacct_torch.views import Reshaped, Standing, Turned, batched
 
 
@@ -53,12 +54,10 @@ class _Maker:
         reading = [tensor for call in self._calls if call.name not in IDLE for tensor in call.operands]
         self._read = {tensor.index for tensor in (*reading, *captured.outputs)}
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
-        scopes = {call.scope for call in self._calls}
-        self._inner = {scope[:i] for scope in scopes for i, letter in enumerate(scope) if letter == "."}
         self._paths: dict[int, list[str]] = {}
         for path, tensor in captured.tensors.items():
             self._paths.setdefault(tensor.index, []).append(path)
-        self._taken: set[str] = set(captured.tensors)
+        self._names = NodeNames(self._calls, captured.visits, captured.tensors)
         self.nodes: dict[int, str] = {}
 
     def graph(self) -> Graph:
@@ -66,6 +65,7 @@ class _Maker:
             self._values[tensor.index] = self._builder.input(tensor.name, tensor.shape, tensor.dtype)
         for call in self._calls:
             self._stops.at(call)
+            self._names.at(call)
             self._add(call)
         self._stops.at_end()
         self._unread()
@@ -190,7 +190,7 @@ class _Maker:
         before = self._operand(whole, call.scope)
         passed = self._builder.carries(before) and not self._builder.carries(value)
         if passed or not alike(tensor, whole):
-            name = self._free(f"{call.scope}.written_through" if call.scope else "written_through")
+            name = self._names.of(call, "written_through")
             value = self._builder.apply("written_through", before, value, name=name)
         self._values.wrote(tensor, value)
 
@@ -203,8 +203,7 @@ class _Maker:
         """The value of an operand, which may be an operator of its own."""
         if not isinstance(operand, Mapped):
             return self._operand(operand, call.scope)
-        where = f"{call.scope}." if call.scope else ""
-        value: Value = self._node(call, operand, self._free(where + (operand.of or operand.operator)))
+        value: Value = self._node(call, operand, self._names.of(call, operand.of or operand.operator))
         return value
 
     def _operand(self, tensor: TensorRecord, scope: str) -> Value | Parameter:
@@ -234,7 +233,7 @@ class _Maker:
         found = self._present(tensor, scope)
         if not self._stops.stops(tensor):
             return found
-        return without_gradient(found, self._builder, lambda: self._free(f"{scope}.detach" if scope else "detach"))
+        return without_gradient(found, self._builder, lambda: self._names.inside("detach"))
 
     def _present(self, tensor: TensorRecord, scope: str) -> Standing:
         found = self._values.get(tensor.index)
@@ -259,7 +258,8 @@ class _Maker:
             raise CaptureError(
                 f"{tensor.dtype}{list(tensor.shape)} is read, which an operator made that keeps it to itself here"
             )
-        value = self._builder.apply("constant", name=self._free("constant"), shape=tensor.shape, dtype=tensor.dtype)
+        name = self._names.inside("constant")
+        value = self._builder.apply("constant", name=name, shape=tensor.shape, dtype=tensor.dtype)
         self._values[tensor.index] = value
         return value
 
@@ -271,24 +271,10 @@ class _Maker:
                 if path not in self._builder.read:
                     tied_to = "" if path == paths[0] else paths[0]
                     parameter = self._parameter(path, self._captured.tensors[path], tied_to)
-                    self._builder.apply("resident", parameter, name=self._free(f"{path}.unread"))
+                    self._builder.apply("resident", parameter, name=self._names.free(f"{path}.unread"))
 
     def _name(self, call: CallRecord, operator: str) -> str:
-        """The module's path where this call is all that a module without parts does, the first time that it runs; else
-        that and the operator."""
-        alone = self._works[call.visit] == 1 and call.scope not in self._inner and not _is_view(call)
-        if alone and call.scope and call.scope not in self._taken:
-            return self._free(call.scope)
-        return self._free(f"{call.scope}.{operator}" if call.scope else operator)
-
-    def _free(self, name: str) -> str:
-        """`name`, with `_2`, `_3`, … when it is taken."""
-        free, count = name, 1
-        while free in self._taken:
-            count += 1
-            free = f"{name}_{count}"
-        self._taken.add(free)
-        return free
+        return self._names.of(call, operator, whole=self._works[call.visit] == 1 and not _is_view(call))
 
 
 def _wholes(captured: Captured) -> dict[int, Mapped | None]:

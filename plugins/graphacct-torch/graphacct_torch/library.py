@@ -116,7 +116,7 @@ def class_of(config: Any) -> type[nn.Module]:
                 f"{suggest(str(names[0]), known)}"
             )
         return found
-    named = _named_by_type(config.model_type)
+    named = named_by_type(config.model_type)
     if named is None:
         raise CaptureError(
             f"transformers {transformers.__version__} has no model of {config.model_type!r} alone, which is a part of "
@@ -125,7 +125,7 @@ def class_of(config: Any) -> type[nn.Module]:
     return getattr(transformers, named)
 
 
-def _named_by_type(model_type: str) -> str | None:
+def named_by_type(model_type: str) -> str | None:
     """Returns the name of the class of a family: the bare model, or else one with a head."""
     auto = importlib.import_module("transformers.models.auto.modeling_auto")
     tables = [name for name in dir(auto) if name.startswith("MODEL_") and name.endswith("_MAPPING_NAMES")]
@@ -144,7 +144,7 @@ def head_of(model_type: str) -> str | None:
         found = getattr(auto, f"MODEL_FOR_{head}_MAPPING_NAMES").get(model_type)
         if found:
             return str(found)
-    return _named_by_type(model_type)
+    return named_by_type(model_type)
 
 
 def built(config: Any, attention: str = "", training: bool = False, experts: str = "") -> nn.Module:

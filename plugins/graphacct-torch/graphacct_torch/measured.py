@@ -100,12 +100,12 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
     sizes = sizes_of(made, {name: workload[name] for name in SIZES if workload.get(name) is not None})
     dtype = torch_dtype(str(workload.get("dtype", "float32")))
     args, kwargs = library_inputs(module, sizes, None)
-    _, forward = _counted(module, args, kwargs, dtype, training=False)
-    captured, step = _counted(module.train(), args, kwargs, dtype, training=True)
-    blind = _blind(captured)
+    _, forward = counted(module, args, kwargs, dtype, training=False)
+    captured, step = counted(module.train(), args, kwargs, dtype, training=True)
+    blind = blind_of(captured)
     if has_experts(made):  # a product for each pair of token and expert is only for the counter
         module = library.built(_config(config), attention, training=True)
-        captured, _ = _counted(module, args, kwargs, dtype, training=True)
+        captured, _ = counted(module, args, kwargs, dtype, training=True)
     lists = (nn.ModuleList, nn.ModuleDict)  # they never run, so that no counter has a row for them
     modules = frozenset(_pattern(name) for name, part in module.named_modules() if not isinstance(part, lists))
     return ClassMeasurement(
@@ -134,7 +134,7 @@ def has_experts(config: Any) -> bool:
     return any(getattr(part, name, None) for part in parts for name in EXPERTS)
 
 
-def _counted(
+def counted(
     module: nn.Module, args: Any, kwargs: Any, dtype: torch.dtype, training: bool
 ) -> tuple[Captured, dict[str, int]]:
     """Returns the capture of one run, and the FLOPs that torch's counter sees in it by module."""
@@ -207,7 +207,7 @@ def memory_of(captured: Captured) -> dict[str, int]:
     }
 
 
-def _blind(captured: Captured) -> dict[str, int]:
+def blind_of(captured: Captured) -> dict[str, int]:
     """Returns the operators with products that the counter does not see, with how often each ran."""
     names = Counter(call.func._schema.name.removeprefix("aten::") for call in captured.calls)
     return {f"aten.{name}": count for name, count in sorted(names.items()) if name in BLIND}

@@ -52,7 +52,7 @@ def read_module(
     operators: Mapping[str, Operator],
     dtype: str = "",
 ) -> Graph:
-    """Returns the graph of a module with its inputs, under a name."""
+    """Returns the graph of a module with its inputs, under a name; its layers that repeat are blocks."""
 
     @contextlib.contextmanager
     def faking() -> Iterator[Faked]:
@@ -66,7 +66,7 @@ def read_module(
             check_inputs(module, given, named)
             yield stack.enter_context(faked(module, given, dict(named)))
 
-    return Source(name, faking, operators).graph()
+    return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
 
 
 def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ import attrs
 import torch
 from torch import nn
 
-from graphacct import ConfigError, Graph, Operator
+from graphacct import ConfigError, Graph, Operator, suggest
 from graphacct_torch import library
+from graphacct_torch.errors import CaptureError
 from graphacct_torch.given import with_inputs
 from graphacct_torch.inputs import Sizes, inputs_of
 from graphacct_torch.read import read_module
@@ -49,6 +51,10 @@ def library_inputs(module: nn.Module, sizes: Sizes, inputs: Any) -> tuple[tuple[
     given = frozenset(inputs) if isinstance(inputs, Mapping) else frozenset()
     if inputs is not None and not isinstance(inputs, Mapping):
         return with_inputs(module, (), {}, inputs)
+    formals = inspect.signature(module.forward).parameters
+    wrong = next((name for name in given if name not in formals), None)
+    if wrong is not None:
+        raise CaptureError(f"module {type(module).__name__!r} takes no {wrong}{suggest(wrong, formals)}")
     made = inputs_of(module, sizes, given)
     return with_inputs(module, (), made, inputs)
 

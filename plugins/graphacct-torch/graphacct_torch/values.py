@@ -42,9 +42,10 @@ class Values:
 
     def __init__(self, real: Mapping[torch.Tensor, torch.Tensor]) -> None:
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], torch.Tensor]] = {}
-        for tensor, value in real.items():
-            if value.numel() <= MOST_ELEMENTS and not isinstance(tensor, nn.Parameter):
-                self._know(tensor, value.clone())
+        with unset_fake_temporarily():  # under a fake mode, a clone would have no data
+            for tensor, value in real.items():
+                if value.numel() <= MOST_ELEMENTS and not isinstance(tensor, nn.Parameter):
+                    self._know(tensor, value.clone())
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor | None:
         """Returns the data of a tensor if it is known."""

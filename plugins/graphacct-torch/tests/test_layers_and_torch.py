@@ -51,6 +51,12 @@ CASES: dict[str, tuple[str, list[Any], dict[str, Any], Any]] = {
         {},
         lambda x, g: F.grid_sample(x, g, align_corners=False),
     ),
+    "transformed": (
+        "affine_grid",
+        [(2, 2, 3)],
+        {"size": (6, 5)},
+        lambda theta, size: F.affine_grid(theta, [2, 1, *size], align_corners=False),
+    ),
     "shuffled": ("pixel_shuffle", [IMAGE], {"upscale_factor": 2}, torchs(F.pixel_shuffle, "upscale_factor")),
     "back": ("pixel_unshuffle", [(2, 1, 6, 4)], {"downscale_factor": 2}, torchs(F.pixel_unshuffle, "downscale_factor")),
     "channels": ("channel_shuffle", [IMAGE], {"groups": 2}, torchs(F.channel_shuffle, "groups")),
@@ -117,6 +123,7 @@ CASES: dict[str, tuple[str, list[Any], dict[str, Any], Any]] = {
     "huber": ("huber_loss", [ROWS, ROWS], {}, F.huber_loss),
     "probabilities": ("binary_cross_entropy", [ROWS, ROWS], {}, F.binary_cross_entropy),
     "logits": ("binary_cross_entropy_with_logits", [ROWS, ROWS], {}, F.binary_cross_entropy_with_logits),
+    "margins": ("soft_margin_loss", [ROWS, ROWS], {}, lambda x, y: F.soft_margin_loss(x, y.detach())),
     "divergence": ("kl_div", [ROWS, ROWS], {"reduction": "batchmean"}, torchs(F.kl_div, "reduction")),
     "irfft": ("fft_c2r", [c(3, 5)], {"last_dim_size": 8}, lambda x, last_dim_size: torch.fft.irfft(x)),
     "windows": (

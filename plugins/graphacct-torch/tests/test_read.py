@@ -104,3 +104,16 @@ def test_a_file(tmp_path: Path) -> None:
     file.write_text("from torch import nn\n\n\ndef factory():\n    return nn.Linear(8, 4)\n")
     report = graphacct.account(f"{file}:factory", inputs={"input": "7x8"})
     assert report.total["matmul_flops"] == 2 * 7 * 8 * 4
+
+
+class Spread(nn.Module):
+    """Repeats rows as often as an input says, and adds that input's sum as a number."""
+
+    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        return torch.repeat_interleave(x, counts, dim=0) * counts.sum().item()
+
+
+def test_the_callers_integers_have_values() -> None:
+    """Shapes and numbers may follow from them."""
+    graph = graphacct.build((Spread(), (torch.zeros(2, 8), torch.tensor([3, 2]))))
+    assert graph.outputs[0].spec.shape == (5, 8)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from graphacct import OperatorError, ShapeError, TensorSpec, Work, operator, prod
+from graphacct_vision.pooling import per_axis
 
 MODES = ("bilinear", "nearest", "bicubic")
 PADDINGS = {"zeros": 0, "border": 2, "reflection": 10}
@@ -106,3 +107,27 @@ def grid_sampler(
     rank = len(out.shape) - 2
     positions = _positions(grid, interpolation_mode, padding_mode, align_corners)
     return Work(vector_flops=_per_element(rank, interpolation_mode) * out.elements + positions)
+
+
+def _grid(b: Any, rows: Any, columns: Any, *, size: Any) -> tuple[Any, ...]:
+    rank = rows
+    if type(rows) is not int or type(columns) is not int or rows not in (2, 3) or columns != rows + 1:
+        raise ShapeError(f"theta is (batch, {rows}, {columns}); a transformation is 2 x 3, or 3 x 4 for volumes")
+    spatial = per_axis(size, rank, "size")
+    return (b, *spatial, rank)
+
+
+def _transformed(out: TensorSpec, columns: Any) -> Work:
+    return Work(2 * out.elements * columns)
+
+
+@operator("theta: b rows columns -> b *size rows", infer=_grid, gradients={"theta": _transformed})
+def affine_grid(out: TensorSpec, columns: Any) -> Work:
+    """The positions that an affine transformation sends an image of `size` (its spatial dimensions) to, for
+    grid_sampler (Jaderberg et al., 2015): the coordinates of every position, with a 1, times theta.
+
+    2 FLOPs per multiply-add, 3 or 4 per coordinate. The untransformed positions are written, not counted.
+
+    Backward: as many FLOPs again. Nothing is kept.
+    """
+    return _transformed(out, columns)

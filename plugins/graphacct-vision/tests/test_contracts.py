@@ -25,8 +25,12 @@ def image(**attributes: Any) -> dict[str, Any]:
     return {"rows": [Row(sized, sizes=SIZES)]}
 
 
+def transformed(b: Any) -> Any:
+    return [(b, 2, 3)], {"size": (6, 5)}
+
+
 def sampled(b: Any, c: Any, s: Any, t: Any) -> Any:
-    return [(b, c, s, t), (b, t, s, 2)], {}
+    return [(b, c, s, t), (b, t + 1, s + 1, 2)], {}
 
 
 def shuffled(b: Any, c: Any, s: Any, t: Any) -> Any:
@@ -69,6 +73,7 @@ CONTRACTS: dict[str, dict[str, Any]] = {
     "upsample_nearest": image(size=(9, 11)),
     "upsample_linear": image(size=(9, 11)),
     "upsample_bicubic": image(size=(9, 11)),
+    "affine_grid": {"rows": [Row(transformed, sizes={"b": 2}, matmul_flops=2 * 2 * 30 * 2 * 3)]},
     "grid_sampler": {"rows": [Row(sampled, sizes=SIZES)]},
     "pixel_shuffle": {"rows": [Row(shuffled, sizes=SIZES)]},
     "pixel_unshuffle": {"rows": [Row(unshuffled, sizes=SIZES)]},

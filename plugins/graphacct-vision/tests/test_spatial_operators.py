@@ -87,6 +87,17 @@ def test_sampling_at_a_grid() -> None:
     assert gradient("grid_sampler", 1, IMAGE, grid, interpolation_mode="nearest") == Work()
 
 
+def test_positions_of_a_transformation() -> None:
+    """2 images of 6 × 5 positions, 2 coordinates of 3 products: 2 · 2 · 30 · 2 · 3 = 720 FLOPs, and back as many."""
+    application = OPERATORS["affine_grid"].apply(specs((2, 2, 3)), {"size": (6, 5)})
+    assert application.outputs[0].shape == (2, 6, 5, 2)
+    assert application.cost.matmul_flops == 720
+    assert gradient("affine_grid", 0, (2, 2, 3), size=(6, 5)) == Work(720)
+    assert OPERATORS["affine_grid"].apply(specs((2, 3, 4)), {"size": (4, 6, 5)}).outputs[0].shape == (2, 4, 6, 5, 3)
+    with pytest.raises(GraphacctError, match=r"theta is \(batch, 3, 3\); a transformation is 2 x 3"):
+        OPERATORS["affine_grid"].apply(specs((2, 3, 3)), {"size": (6, 5)})
+
+
 def test_sampling_a_volume() -> None:
     """54 positions of 3 coordinates, 5 each, and 8 corners of 3 differences and 2 products: 15 + 40; 16 per element."""
     out, flops = work("grid_sampler", (2, 4, 3, 4, 5), (2, 3, 3, 3, 3))

@@ -1,0 +1,62 @@
+"""Names of nodes: the path of the module that makes the call, so that scopes are those of the module.
+
+A module that runs several times, with all its parts, gives its nodes the number of the run as a last part, an index:
+`layer.attention.query.0`, `layer.attention.query.1`. So the runs are layers that a block may stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from graphacct_torch.calls import CallRecord, VisitRecord
+
+
+class NodeNames:
+    """Gives each name once."""
+
+    def __init__(self, calls: Iterable[CallRecord], visits: Mapping[int, VisitRecord], taken: Iterable[str]) -> None:
+        self._visits = visits
+        self._taken = set(taken)
+        scopes = {call.scope for call in calls}
+        self._inner = {scope[:place] for scope in scopes for place, letter in enumerate(scope) if letter == "."}
+        self._numbers: dict[int, int] = {}  # of each run among those of its module
+        runs: dict[str, int] = {}
+        for number, visit in visits.items():
+            self._numbers[number] = runs[visit.scope] = runs.get(visit.scope, -1) + 1
+        self._where: CallRecord | None = None
+        self._several = {scope for scope, last in runs.items() if last and scope in self._inner}
+
+    def at(self, call: CallRecord) -> None:
+        """Says which call is being added."""
+        self._where = call
+
+    def inside(self, word: str) -> str:
+        """Returns a name in the module whose call is being added."""
+        return self.free(word) if self._where is None else self.of(self._where, word)
+
+    def of(self, call: CallRecord, word: str, whole: bool = False) -> str:
+        """Returns a name for what a call makes: the module's path and a word; the path alone if the call is the whole
+        of a module without parts, the first time that it runs."""
+        scope, run = call.scope, self._run(call.visit)
+        if whole and scope and scope not in self._inner and scope + run not in self._taken:
+            return self.free(scope, run)
+        return self.free(f"{scope}.{word}" if scope else word, run)
+
+    def free(self, name: str, run: str = "") -> str:
+        """Returns a name, with `_2`, `_3`, … when it is taken, and the number of a run."""
+        free, count = name + run, 1
+        while free in self._taken:
+            count += 1
+            free = f"{name}_{count}{run}"
+        self._taken.add(free)
+        return free
+
+    def _run(self, number: int) -> str:
+        """Returns the number of the run of the outermost module around a call that runs several times, as a part of a
+        name; empty if none does."""
+        found = ""
+        while (visit := self._visits.get(number)) is not None:
+            if visit.scope in self._several:
+                found = f".{self._numbers[number]}"
+            number = visit.caller
+        return found

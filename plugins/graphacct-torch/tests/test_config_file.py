@@ -1,0 +1,107 @@
+"""A config.json of a family that graphacct does not have goes through its class in the transformers library."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphacct
+from graphacct import GraphacctError
+from graphacct.hooks.manager import load
+
+transformers = pytest.importorskip("transformers")
+ERNIE = {
+    "model_type": "ernie",
+    "architectures": ["ErnieForMaskedLM"],
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "vocab_size": 99,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a config.json that would run code and fetch some."""
+    (tmp_path / "ernie").mkdir()
+    (tmp_path / "ernie" / "modeling.py").write_text("raise AssertionError('the code of a file ran')")
+    text = json.dumps(
+        {**ERNIE, "auto_map": {"AutoModel": "modeling.Model"}, "attn_implementation": "flash_attention_2"}
+    )
+    (tmp_path / "ernie" / "config.json").write_text(text)
+    return tmp_path / "ernie"
+
+
+def test_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder's name, the library and class, the sizes, and the parameters of the class; without any network."""
+
+    def refused(*_: Any) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    report = graphacct.account(str(folder), batch=2, seq_len=7)
+    assert report.model == "ernie"
+    through = f"transformers {transformers.__version__}: ErnieForMaskedLM"
+    assert report.workload == {"through": through, "batch": 2, "seq_len": 7, "dtype": "float32"}
+    config = transformers.ErnieConfig(**{key: value for key, value in ERNIE.items() if key != "model_type"})
+    model = transformers.ErnieForMaskedLM(config)
+    assert report.total["params"] == sum(parameter.numel() for parameter in model.parameters())
+    tokens, width = 14, 32
+    layers = 3 * (2 * tokens * (4 * width**2 + 2 * width * 48) + 2 * 2 * 2 * 7 * 7 * width)
+    head = 2 * tokens * (width**2 + width * 99)
+    assert report.total["matmul_flops"] == layers + head
+    half = graphacct.account(str(folder), batch=2, seq_len=7, dtype="bf16", set={"num_hidden_layers": 1})
+    assert half.total["param_bytes"] < report.total["param_bytes"] / 2
+
+
+def test_a_mapping_and_a_training_step() -> None:
+    """In training the class has its dropout."""
+    forward = graphacct.account(ERNIE, seq_len=7)
+    step = graphacct.account(ERNIE, seq_len=7, phase="train")
+    assert step.total["forward_matmul_flops"] == forward.total["matmul_flops"]
+    operators = {row.operator for row in step.by_scope}
+    assert "dropout" in operators
+    assert "dropout" not in {row.operator for row in forward.by_scope}
+
+
+def test_it_is_exported_and_read_without_torch(folder: Path, tmp_path: Path) -> None:
+    """The JSON holds the same graph, for plugins without graphacct-torch."""
+    graph = graphacct.build(str(folder), seq_len=7)
+    graphacct.save(graph, tmp_path / "graph.json")
+    others = load(block=["graphacct-torch"])
+    again = graphacct.load(tmp_path / "graph.json", others.operators)
+    assert again == graph
+    assert graphacct.account(again, plugins=others).to_dict() == graphacct.account(graph).to_dict()
+
+
+def test_a_known_family_keeps_its_own_architecture() -> None:
+    """Whatever is installed."""
+    assert "through" not in graphacct.account({"model_type": "bert"}, seq_len=8).workload
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        (
+            {"model_type": "nobodys"},
+            {},
+            r"no architecture reads model_type 'nobodys'(.|\n)*; transformers .* has none",
+        ),
+        ({"architectures": ["ErnieForMaskedLn"]}, {}, "no such class; did you mean 'ErnieForMaskedLM'"),
+        ({}, {"attention": "eager"}, "'ernie' takes no attention, but set, dtype, phase, inputs, batch"),
+        ({}, {"seq_len": 0}, "seq_len 0 is no positive integer"),
+        ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'ErnieForMaskedLM' takes no inputs_ids; did you mean"),
+        ({"model_type": "blip_2_qformer", "architectures": None}, {}, "needs query_embeds, .* --input query_embeds="),
+        ({"model_type": "align_text_model", "architectures": None}, {}, "has no model of 'align_text_model' alone"),
+        ({"hidden_act": "no_such"}, {}, "transformers' ErnieForMaskedLM is not built: KeyError: 'no_such'"),
+    ],
+)
+def test_refusals(changes: dict[str, Any], options: dict[str, Any], message: str) -> None:
+    """What is wrong and the way out, in one line."""
+    with pytest.raises(GraphacctError, match=message):
+        graphacct.account({**ERNIE, **changes}, **options)

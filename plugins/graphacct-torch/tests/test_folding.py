@@ -1,0 +1,193 @@
+"""Layers of captured modules that repeat are blocks, and written out the graph is that of the calls as they ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from graphacct_torch.capture import capture
+from graphacct_torch.fakes import faked
+from graphacct_torch.graph import graph_of
+from torch import nn
+
+import graphacct
+from graphacct import Block, Graph
+from graphacct.hooks.manager import default
+
+X = torch.zeros(2, 5, 16)
+
+
+def blocks(graph: Graph) -> Iterator[Block]:
+    for node in graph.nodes:
+        if isinstance(node, Block):
+            yield node
+            yield from blocks(node.body)
+
+
+def folded(module: nn.Module, *args: Any, **kwargs: Any) -> list[tuple[str, Any, int, int]]:
+    """The blocks of a captured module: their names, repeats, first indices and nodes. Written out, the graph is the one
+    of the calls, and every total is the same."""
+    given = args or (X,)
+    graph = graphacct.build((module, given, kwargs))
+    with faked(module, given, kwargs) as fake:
+        plain = graph_of(type(module).__name__, capture(fake, backward=False), default().operators)
+    flat = graph.unroll()
+    assert (flat.inputs, flat.nodes, flat.outputs) == (plain.inputs, plain.nodes, plain.outputs)
+    assert graphacct.account(graph).total == graphacct.account(flat).total
+    return [(block.name, block.repeat, block.start, len(block.body.nodes)) for block in blocks(graph)]
+
+
+class Layer(nn.Module):
+    """A layer with two parts and what its own forward calls."""
+
+    def __init__(self, act: nn.Module | None = None) -> None:
+        super().__init__()
+        self.up, self.down, self.act = nn.Linear(16, 32), nn.Linear(32, 16), act or nn.GELU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.down(self.act(self.up(x))) * torch.tensor(0.5)  # a constant that each layer makes anew
+
+
+class Stack(nn.Module):
+    """Layers one after the other."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def test_layers_in_a_row() -> None:
+    """Six layers are one block, with the constants that each makes."""
+    assert [found[:3] for found in folded(Stack(*[Layer() for _ in range(6)]))] == [("layers.*", 6, 0)]
+    assert [found[:3] for found in folded(nn.Sequential(*[Layer() for _ in range(3)]))] == [("*", 3, 0)]
+
+
+def test_layers_with_a_period_and_layers_inside() -> None:
+    """Two kinds of layers by turns; stacks of them in a stack."""
+    kinds = [Layer(nn.ReLU() if index % 3 == 2 else nn.GELU()) for index in range(7)]
+    assert [found[:3] for found in folded(Stack(*kinds))] == [("layers.3*", 2, 0)]
+    nested = Stack(*[Stack(Layer(), Layer()) for _ in range(3)])
+    assert [found[:3] for found in folded(nested)] == [("layers.*", 3, 0), ("layers.*.layers.*", 2, 0)]
+
+
+def test_a_module_that_runs_several_times() -> None:
+    """One layer that runs four times is a block of its runs, which share its parameters; a part of a layer that runs
+    twice has a name for each run."""
+
+    class Again(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = Layer()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for _ in range(4):
+                x = self.layer(x)
+            return x
+
+    assert [found[1:3] for found in folded(Again())] == [(4, 0)]
+    graph = graphacct.build((Again(), (X,)))
+    assert {node.name for node in graph.walk()} >= {"layer.up.*", "layer.add.*"}
+    assert graphacct.account(graph).total["params"] == sum(p.numel() for p in Again().parameters())
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = nn.ReLU()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.act(self.act(x).exp())
+
+    names = [node.name for node in graphacct.build((Twice(), (X,))).walk()]
+    assert names == ["act", "exp", "act.relu"]
+
+
+def test_a_table_that_is_made_on_first_use() -> None:
+    """The first layer makes it and is written out; the others read it."""
+
+    class Cached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(16, 16)
+
+        def forward(self, x: torch.Tensor, tables: list[torch.Tensor]) -> torch.Tensor:
+            x = self.fc(x)
+            if not tables:
+                tables.append(torch.ones(5, 16).cos())
+            return x * tables[0]
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList([Cached() for _ in range(5)])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tables: list[torch.Tensor] = []
+            for layer in self.layers:
+                x = layer(x, tables)
+            return x
+
+    assert [found[:3] for found in folded(Model())] == [("layers.*", 4, 1)]
+
+
+def test_results_of_every_layer_that_leave_the_module() -> None:
+    """Layers whose results are outputs one by one stay written out."""
+
+    class Model(Stack):
+        def forward(self, x: torch.Tensor) -> Any:
+            states = []
+            for layer in self.layers:
+                x = layer(x)
+                states.append(x)
+            return states
+
+    assert folded(Model(*[Layer() for _ in range(4)])) == []
+
+
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "vocab_size": 50}
+SHARED = {"num_key_value_heads": 2, "head_dim": 8}
+
+
+def model(transformers: Any, name: str) -> tuple[nn.Module, dict[str, Any]]:
+    """A small model of the library, and its inputs."""
+    ids = torch.zeros(1, 8, dtype=torch.long)
+    if name == "gpt2":
+        config = transformers.GPT2Config(n_embd=32, n_layer=8, n_head=4, vocab_size=50, bos_token_id=1, eos_token_id=2)
+        return transformers.GPT2LMHeadModel(config), {"input_ids": ids}
+    if name == "llama":
+        config = transformers.LlamaConfig(**SMALL, num_hidden_layers=8, num_key_value_heads=2)
+        return transformers.LlamaForCausalLM(config), {"input_ids": ids}
+    if name == "gemma3":
+        config = transformers.Gemma3TextConfig(**SMALL, **SHARED, num_hidden_layers=13, sliding_window=4)
+        return transformers.Gemma3ForCausalLM(config), {"input_ids": ids}
+    if name == "mixtral":
+        config = transformers.MixtralConfig(**SMALL, num_hidden_layers=4, num_key_value_heads=2, num_local_experts=4)
+        return transformers.MixtralForCausalLM(config), {"input_ids": ids}
+    if name == "albert":
+        return transformers.AlbertModel(transformers.AlbertConfig(**SMALL, embedding_size=16)), {"input_ids": ids}
+    config = transformers.T5Config(d_model=32, d_ff=64, num_layers=5, num_heads=4, d_kv=8, vocab_size=50)
+    return transformers.T5Model(config), {"input_ids": ids, "decoder_input_ids": ids.clone()}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gpt2", [("transformer.h.*", 8, 0)]),
+        ("llama", [("model.layers.*", 8, 0)]),
+        ("gemma3", [("model.layers.6*", 2, 0)]),
+        ("mixtral", [("model.layers.*", 4, 0)]),
+        ("albert", [("encoder.albert_layer_groups.0.albert_layers.0.attention.query.*", 12, 0)]),
+        ("t5", [("encoder.block.*", 4, 1), ("decoder.block.*", 4, 1)]),  # the first makes the biases of all
+    ],
+)
+def test_models_of_the_transformers_library(name: str, expected: list[tuple[str, int, int]]) -> None:
+    transformers = pytest.importorskip("transformers")
+    module, kwargs = model(transformers, name)
+    ids = kwargs.pop("input_ids")
+    assert [found[:3] for found in folded(module.eval(), ids, **kwargs)] == expected

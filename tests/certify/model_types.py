@@ -1,0 +1,136 @@
+"""Every model type of the transformers library that has a class, read through graphacct-torch.
+
+`python model_types.py OUT.json` goes on where it stopped; `--part 2/4` does one of four parts, and names do those
+alone. Each type's class is built from its default configuration with two layers of each kind, or with all if that is
+refused. A row says how far it came (`config`, `build`, `inputs`, `run`, `graph`, `done`), the error, and for one that
+is done the parameters and the FLOPs of a forward pass by ours and by torch's counter, with what the counter does not
+see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import signal
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from graphacct_torch import library
+from graphacct_torch.errors import CaptureError
+from graphacct_torch.graph import traced
+from graphacct_torch.measured import blind_of, counted
+from graphacct_torch.read import check_inputs
+from graphacct_torch.through import dtype_of, library_inputs, sizes_of
+from shrink import shrunk
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+import graphacct
+from graphacct.hooks.manager import default
+
+SECONDS = 120
+MEMORY = 10 * 2**30
+BATCH = 2
+COMPLETED: Mapping[str, Mapping[str, Any]] = {
+    "autoformer": {"prediction_length": 24},
+    "informer": {"prediction_length": 24},
+    "time_series_transformer": {"prediction_length": 24},
+    "esm": {"vocab_size": 33, "pad_token_id": 1, "mask_token_id": 32},
+    "hunyuan_v1_dense": {"head_dim": 128},
+    "hunyuan_v1_moe": {"head_dim": 128},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16},
+    "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2},
+    "deepseek_v2": {"num_experts_per_tok": 2},
+}
+"""What a family's default configuration leaves out, without which its class does not run."""
+
+
+def types() -> list[str]:
+    """The model types that a class can be made of."""
+    return [name for name in CONFIG_MAPPING_NAMES if library.named_by_type(name)]
+
+
+def row_of(model_type: str) -> dict[str, Any]:
+    """What became of one type; with all layers if it is not read with two."""
+    small = attempt(model_type, small=True)
+    if small["stage"] == "done":
+        return small
+    whole = attempt(model_type, small=False)
+    return whole if whole["stage"] == "done" else small
+
+
+def attempt(model_type: str, small: bool) -> dict[str, Any]:
+    """What became of one type."""
+    row: dict[str, Any] = {"stage": "config", "layers": "two" if small else "all"}
+    try:
+        _read(model_type, small, row)
+    except CaptureError as error:
+        row["error"] = str(error).partition(";")[0][:300]
+    except Exception as error:  # the library's own, in a configuration
+        row["error"] = f"{type(error).__name__}: {error}"[:300]
+    return row
+
+
+def _read(model_type: str, small: bool, row: dict[str, Any]) -> None:
+    config = library.config_of({"model_type": model_type, **COMPLETED.get(model_type, {})})
+    config = shrunk(config) if small else config
+    row.update(stage="build")
+    row["class"] = library.class_of(config).__name__
+    try:
+        module = library.built(config, "eager")
+    except CaptureError:
+        module = library.built(config)
+    row.update(stage="inputs", params=sum(parameter.numel() for parameter in module.parameters()))
+    args, kwargs = library_inputs(module, sizes_of(config, {"batch": BATCH}), None)
+    check_inputs(module, args, kwargs)
+    row["inputs"] = {name: list(v.shape) for name, v in kwargs.items() if isinstance(v, torch.Tensor)}
+    row.update(stage="run")
+    captured, flops = counted(module, args, kwargs, getattr(torch, dtype_of(config)), training=False)
+    row.update(stage="graph", calls=len(captured.calls))
+    graph = traced(model_type, captured, default().operators)[0]
+    report = graphacct.account(graph, convention="matmul", quantities=["matmul_flops", "params"])
+    row.update(
+        stage="done",
+        blind=blind_of(captured),
+        ours={"params": int(report.total["params"]), "flops": int(report.total["matmul_flops"])},
+        counter=flops.get("", 0),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--part", default="1/1")
+    given = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.signal(signal.SIGALRM, _too_long)
+    rows = json.loads(given.out.read_text()) if given.out.exists() else {}
+    part, parts = map(int, given.part.split("/"))
+    for name in given.names or types()[part - 1 :: parts]:
+        if name in rows and not given.names:
+            continue
+        begun = time.monotonic()
+        signal.alarm(SECONDS)
+        try:
+            rows[name] = row_of(name)
+        except TimeoutError:
+            rows[name] = {"stage": "build", "error": f"takes more than {SECONDS} seconds"}
+        signal.alarm(0)
+        rows[name]["seconds"] = round(time.monotonic() - begun, 1)
+        print(name, rows[name]["stage"], rows[name].get("error", ""), flush=True)
+        given.out.write_text(json.dumps(rows, indent=1))
+
+
+def _too_long(*_: Any) -> None:
+    raise TimeoutError
+
+
+if __name__ == "__main__":
+    main()
