@@ -78,7 +78,7 @@ def dynamic_of(asked: Mapping[str, Any], args: Any, kwargs: Mapping[str, Any], n
         hint = max(int(inputs[index][1].shape[dim]), LEAST)
         source = ConstantSource(symbol)
         made = env.create_symbol(hint, source=source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
-        sizes[symbol] = env.create_symintnode(made, hint=hint, source=source)  # type: ignore[assignment]
+        sizes[symbol] = env.create_symintnode(made, hint=hint, source=source)
         for index, dim in found:
             places.setdefault(index, {})[dim] = symbol
     return Dynamic(env, sizes, places)
