@@ -89,7 +89,7 @@ def graphacct_register_readers() -> Iterable[Reader]:
 
     doc = "A torch.nn.Module, alone or with its inputs as (module, args, kwargs), from a factory or as an object."
     instead = "its inputs have their sizes: other inputs=, or another factory, give others"
-    takes = ("inputs", "dtype")
+    takes = ("inputs", "dynamic", "dtype")
     module = Reader(
         "torch",
         doc,

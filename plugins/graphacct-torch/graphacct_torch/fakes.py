@@ -10,7 +10,7 @@ import contextlib
 import copy
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
@@ -23,6 +23,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.given_back import given_back
 from graphacct_torch.reasons import check_supported, reason
+
+if TYPE_CHECKING:
+    from graphacct_torch.dynamic import Dynamic
 
 CPU = torch.device("cpu")
 
@@ -51,8 +54,11 @@ class Faked:
 
 
 @contextlib.contextmanager
-def faked(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Faked]:
-    """Puts fake tensors in place of a module's own, and gives the module back as it was at the end.
+def faked(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: Dynamic | None = None
+) -> Iterator[Faked]:
+    """Puts fake tensors in place of a module's own, and gives the module back as it was at the end; `dynamic` sizes are
+    symbols.
 
     Of a module with parameters that have no size yet (`torch.nn.LazyLinear`) a copy runs once, so that they have.
     Raises CaptureError for a module that cannot run without data, whatever its inputs.
@@ -61,12 +67,12 @@ def faked(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> I
     lazy = any(isinstance(part, LazyModuleMixin) for part in module.modules())
     if lazy:
         module = copy.deepcopy(module)
-    stands = _StandIns(FakeTensorMode(allow_non_fake_inputs=True))
+    stands = _StandIns(FakeTensorMode(allow_non_fake_inputs=True, shape_env=dynamic.env if dynamic else None), dynamic)
     with given_back(module):
         for part in module.modules():
             for name, value in list(part.__dict__.items()):
                 part.__dict__[name] = stands.inside(value)
-        given, named = stands.given(args), stands.given(kwargs)
+        given, named = stands.given(args, stands.input), stands.given(kwargs, stands.input)
         if lazy:
             _sized(module, given, named, stands)
         yield Faked(module, given, named, stands.mode, stands.real, stands.of, stands.made)
@@ -98,8 +104,10 @@ class _StandIns:
         made: Their ids.
     """
 
-    def __init__(self, mode: FakeTensorMode) -> None:
+    def __init__(self, mode: FakeTensorMode, dynamic: Dynamic | None) -> None:
         self.mode = mode
+        self._dynamic = dynamic
+        self._inputs = 0
         self.real: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.made: set[int] = set()
         self._known: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -118,6 +126,17 @@ class _StandIns:
                 self.real[made] = tensor.detach()
         return known[1]
 
+    def input(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Returns the tensor that stands for the next of the inputs, which may have symbols for sizes."""
+        index, self._inputs = self._inputs, self._inputs + 1
+        if self._dynamic is None or index not in self._dynamic.places:
+            return self.of(tensor)
+        with self.mode:
+            made = self._dynamic.fake(tensor, index)
+        self._known[-1 - index] = tensor, made
+        self.made.add(id(made))
+        return made
+
     def inside(self, value: Any) -> Any:
         """Returns an attribute of a module with fake tensors; lists and dictionaries are changed, as others may hold
         them too."""
@@ -134,22 +153,22 @@ class _StandIns:
             return _tuple(value, [self.inside(part) for part in value])
         return value
 
-    def given(self, value: Any) -> Any:
+    def given(self, value: Any, stand_in: Callable[[torch.Tensor], torch.Tensor]) -> Any:
         """Returns an input with fake tensors, a copy of the user's."""
         if isinstance(value, torch.Tensor):
-            return self.of(value)
+            return stand_in(value)
         if isinstance(value, tuple):
-            return _tuple(value, [self.given(part) for part in value])
+            return _tuple(value, [self.given(part, stand_in) for part in value])
         if type(value) is list:
-            return [self.given(part) for part in value]
+            return [self.given(part, stand_in) for part in value]
         if isinstance(value, dict):
             made: Any = copy.copy(value)
-            made.update({name: self.given(part) for name, part in value.items()})
+            made.update({name: self.given(part, stand_in) for name, part in value.items()})
             return made
         if dataclasses.is_dataclass(value) and not isinstance(value, (type, nn.Module)):
             made = copy.copy(value)
             for field in dataclasses.fields(value):
-                object.__setattr__(made, field.name, self.given(getattr(value, field.name, None)))
+                object.__setattr__(made, field.name, self.given(getattr(value, field.name, None), self.of))
             return made
         return value
 
@@ -173,7 +192,7 @@ def _fake(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
         )
     with torch.inference_mode(False), torch.no_grad():
         detached = tensor.clone() if tensor.is_inference() else tensor.detach()
-        made = FakeTensor(mode, detached, CPU) if tensor.is_meta else mode.from_tensor(detached)
+        made = FakeTensor(mode, detached, CPU) if tensor.is_meta else mode.from_tensor(detached, static_shapes=True)
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(made, requires_grad=tensor.requires_grad)
     return made.requires_grad_(tensor.requires_grad)
