@@ -116,6 +116,7 @@ CASES: dict[str, tuple[str, list[Any], dict[str, Any], Any]] = {
     "inverted": ("inv", [(3, 4, 4)], {}, torch.linalg.inv),
     "factored": ("cholesky", [SQUARE], {}, torch.linalg.cholesky),
     "distances": ("cdist", [(2, 5, 3), (2, 4, 3)], {}, torch.cdist),
+    "distances as a product": ("euclidean_distance", [(2, 30, 3), (2, 40, 3)], {}, torch.cdist),
     "likelihood": ("nll_loss", [ROWS, i(6)], {}, F.nll_loss),
     "likelihoods": ("nll_loss", [(2, 5, 3, 3), i(2, 3, 3)], {"reduction": "none"}, torchs(F.nll_loss, "reduction")),
     "absolute": ("l1_loss", [ROWS, ROWS], {}, F.l1_loss),

@@ -18,6 +18,7 @@ TABLE: dict[str, Rule | None] = {
     "aten._cdist_forward.default": takes("cdist", "x1", "x2", p="p"),
     "aten._embedding_bag.default": indexing.bags,
     "aten._embedding_bag_forward_only.default": indexing.bags,
+    "aten._euclidean_dist.default": takes("euclidean_distance", "x1", "x2"),
     "aten._fft_c2c.default": takes("fft_c2c", "self", dim="dim", normalization="normalization"),
     "aten._fft_c2r.default": takes(
         "fft_c2r", "self", dim="dim", normalization="normalization", last_dim_size="last_dim_size"
@@ -53,6 +54,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.addcdiv.default": takes("addcdiv", "self", "tensor1", "tensor2"),
     "aten.addcmul.default": takes("addcmul", "self", "tensor1", "tensor2"),
     "aten.addmm.default": products.sum_and_product,
+    "aten.affine_grid_generator.default": spatial.positions,
     "aten.alias.default": None,
     "aten.all.default": rows.reduced("all"),
     "aten.all.dim": rows.reduced("all"),
@@ -319,6 +321,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.slice.Tensor": shape.sliced,
     "aten.slice_scatter.default": takes("slice_scatter", "self", "src", dim="dim", start="start", step="step"),
     "aten.smooth_l1_loss.default": losses.of_elements("smooth_l1_loss", "beta"),
+    "aten.soft_margin_loss.default": losses.of_elements("soft_margin_loss"),
     "aten.softplus.default": unary("softplus"),
     "aten.softshrink.default": unary("softshrink"),
     "aten.sort.default": takes("sort", "self", outputs=(0, 1), dim="dim", descending="descending"),
