@@ -20,6 +20,28 @@ def sum_and_product(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("matmul_add", (a["self"], x, y), factors)
 
 
+def _plus(call: CallRecord, a: Arguments, product: Mapped) -> Mapped:
+    """c + a product, each times its factor."""
+    c = a["self"] if a["beta"] == 1 else Mapped("scale", (a["self"],))
+    return Mapped("add", (c, product if a["alpha"] == 1 else Mapped("scale", (product,))))
+
+
+def vector_and_product(call: CallRecord, a: Arguments) -> Mapped:
+    """beta c + alpha m v."""
+    return _plus(call, a, Mapped("mv", (a["mat"], a["vec"])))
+
+
+def outer_and_sum(call: CallRecord, a: Arguments) -> Mapped:
+    """beta c + alpha u vᵀ."""
+    return _plus(call, a, Mapped("outer", (a["vec1"], a["vec2"])))
+
+
+def sum_of_products(call: CallRecord, a: Arguments) -> Mapped:
+    """beta c + alpha times the sum of a batch of products."""
+    products = Mapped("matmul", (a["batch1"], a["batch2"]))
+    return _plus(call, a, Mapped("sum", (products,), {"dim": (0,), "keepdim": False}))
+
+
 def attention(call: CallRecord, a: Arguments) -> Mapped:
     """The kernel of scaled_dot_product_attention on a CPU; its second result, the logsumexp, stays inside."""
     settings = {"causal": bool(a["is_causal"]), "dropout_p": a["dropout_p"], "scale": a["scale"]}
