@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 from unittest import SkipTest
 
-from graphacct.errors import GraphacctError, ShapeError, failure
+from graphacct.errors import GraphacctError
 from graphacct.operators.operator import Operator
 from graphacct.operators.saves import saved_tensors
-from graphacct.tensors import TensorSpec
 from graphacct.testing import worlds
-from graphacct.testing.contract import Contract
 from graphacct.testing.reference import measured
+from graphacct.testing.refusals import RefusalTests
 from graphacct.testing.rows import COSTS, Row, Sized, sized
 
 FACTOR = re.compile(
@@ -22,11 +21,9 @@ FACTOR = re.compile(
     r"|no work|[Oo]ne (addition|comparison|product|division)"
 )
 """What counts as a factor: `2 per element`, `2 FLOPs per multiply-add`, `1 product`, `no arithmetic`."""
-PRIME = 1009
-"""What a wrong size is more than the right one: no other size in a row."""
 
 
-class OperatorContract(Contract):
+class OperatorContract(RefusalTests):
     """What holds for every operator. A subclass sets `operator` and `rows`.
 
     Attributes:
@@ -34,6 +31,8 @@ class OperatorContract(Contract):
         rows: Operands and what they cost: two or three, of which no two have the same shapes.
         wrong: Lists of operands (shapes or TensorSpecs) that the operator must refuse, beside those that the tests make
             from the rows.
+        may_differ: Operands whose sizes need not fit those of others although a row has the same numbers, each with the
+            reason: an index may be of fewer elements.
         may_fall: Sizes with which a cost may fall, each with the reason: a larger kernel gives fewer positions.
         without_gradient: Floating-point operands that have no gradient, each with the reason; "*" for all.
         costs_in: Where else the costs are checked, if the rows state none.
@@ -41,11 +40,7 @@ class OperatorContract(Contract):
             function that imports the framework itself. It is called with the operands and the attributes.
     """
 
-    kind = "operators"
-    noun = "operator"
     operator: ClassVar[Operator | str]
-    rows: ClassVar[Sequence[Row]] = ()
-    wrong: ClassVar[Sequence[Sequence[Any]]] = ()
     may_fall: ClassVar[Mapping[str, str]] = {}
     without_gradient: ClassVar[Mapping[str, str]] = {}
     costs_in: ClassVar[str] = ""
@@ -123,31 +118,6 @@ class OperatorContract(Contract):
                                 f"to {grown} in {row}",
                                 f"Mend the formula, or say why: may_fall = {{{name!r}: '…'}}.",
                             )
-
-    def test_wrong_shapes_raise_an_error_that_names_the_dimension(self) -> None:
-        """Operands that do not fit raise ShapeError; of one wrong size, it names the dimension."""
-        operator = self.thing()
-        for _, specs, attributes in self._operands():
-            if operator.signature.required:
-                self._refuses((), attributes, "no operands", "")
-            for place, spec in enumerate(specs):
-                term = operator.signature.inputs[min(place, len(operator.signature.inputs) - 1)]
-                for axis, (dim, name) in enumerate(zip(spec.shape, dims(operator, place, spec), strict=True)):
-                    shape = (*spec.shape[:axis], dim + PRIME, *spec.shape[axis + 1 :])
-                    others = (dims(operator, i, other) for i, other in enumerate(specs) if i != place)
-                    shared = name and any(name in names for names in others)
-                    given = [*specs[:place], TensorSpec(shape, spec.dtype), *specs[place + 1 :]]
-                    if shared:
-                        self._refuses(given, attributes, f"{term.name} with {name} of {dim + PRIME}", name)
-                    else:
-                        self._bears(given, attributes)
-                if not term.ellipsis and spec.shape:
-                    given = [*specs[:place], TensorSpec(spec.shape[1:], spec.dtype), *specs[place + 1 :]]
-                    self._refuses(given, attributes, f"{term.name} without its first dimension", term.name)
-        for shapes in self.wrong:
-            specs = [shape if isinstance(shape, TensorSpec) else TensorSpec(tuple(shape)) for shape in shapes]
-            attributes = dict(self.rows[0].attributes) if self.rows else {}
-            self._refuses(specs, attributes, f"the wrong operands {[tuple(spec.shape) for spec in specs]}", "")
 
     def test_docstring_states_factor_and_source(self) -> None:
         """`explain` prints the docstring as the source of the number: what is computed, from where, at which factor."""
@@ -248,17 +218,6 @@ class OperatorContract(Contract):
             if size.sizes:
                 yield row, size
 
-    def _operands(self) -> Iterator[tuple[Row, list[TensorSpec], dict[str, Any]]]:
-        for row in self.rows:
-            specs, attributes = sized(row, self.thing()).at({})
-            try:
-                self.thing().apply(specs, attributes)
-            except GraphacctError as error:
-                self.fail(f"{row} does not fit: {error}", "Mend the row, or the operator.")
-            except Exception as error:
-                self.fail(failure(str(row), error), "Mend the formula, or infer=.")
-            yield row, specs, attributes
-
     def _stated_gradients(self) -> Iterator[Any]:
         for _, specs, attributes in self._operands():
             for _, work in worlds.gradients(self.thing(), specs, attributes):
@@ -273,39 +232,3 @@ class OperatorContract(Contract):
         if found is not None:
             name, ours, theirs, sizes = found
             self.fail(f"{name} of {row} is {ours!r} at {dict(sizes)}, and {theirs!r} with {what} as size", way_out)
-
-    def _refuses(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any], what: str, name: str) -> None:
-        try:
-            self.thing().apply(specs, attributes)
-        except ShapeError as error:
-            if name and not re.search(rf"\b{re.escape(name)}\b", str(error)):
-                self.fail(f"of {what} it says {str(error)!r}", f"The error must name the dimension {name}.")
-        except GraphacctError as error:
-            if name:
-                self.fail(f"{what} raises {type(error).__name__}: {error}", f"Raise ShapeError, which names {name}.")
-        except Exception as error:
-            self.fail(f"{what} raises {type(error).__name__}: {error}", "Raise ShapeError with the dimension's name.")
-        else:
-            self.fail(
-                f"it takes {what}", "Equal dimensions have equal names in the signature; infer= raises ShapeError."
-            )
-
-    def _bears(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> None:
-        """A dimension of no other operand may have any size, or be refused by an error of graphacct's."""
-        try:
-            self.thing().apply(specs, attributes)
-        except GraphacctError:
-            return
-        except Exception as error:
-            shapes = [tuple(spec.shape) for spec in specs]
-            self.fail(
-                f"operands {shapes} raise {type(error).__name__}: {error}",
-                "Raise ShapeError with the dimension's name, as graphacct.exact_div and check_dim do.",
-            )
-
-
-def dims(operator: Operator, place: int, spec: TensorSpec) -> list[str]:
-    """Returns the name that the signature gives each dimension of an operand; empty for one of `...` or `*name`."""
-    term = operator.signature.inputs[min(place, len(operator.signature.inputs) - 1)]
-    loose = len(spec.shape) - len(term.front) - len(term.back)
-    return [*term.front, *[""] * loose, *term.back]

@@ -113,6 +113,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "slice_scatter": ([(2, 3, 5), (2, 2, 5)], {"dim": 1}),
     "select_scatter": ([(2, 3, 5), (2, 5)], {"dim": 1}),
     "flip": ([(2, 3, 5)], {"dims": (0, 1)}),
+    "view_as_complex": ([(2, 3, 2)], {}),
     "random": ([], {"shape": (3, 5)}),
     "linspace": ([], {"n": 5}),
     "eye": ([], {"n": 3, "m": 5}),
@@ -122,7 +123,8 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "custom": ([(2, 3, 5)], {"of": "lib.scan", "shapes": ((2, 5, 3),), "dtypes": ("float32",)}),
 }
 OF_INTEGERS = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift")
-"""Operators that take no floating-point operands."""
+OF_COMPLEX = ("view_as_real", "conj")
+"""Operators that take no other operands."""
 
 
 def rows(heading: str) -> Iterator[tuple[list[str], list[str]]]:
@@ -165,7 +167,7 @@ def gradient_rows(heading: str) -> Iterator[tuple[str, str, list[str]]]:
 
 def sample(operator: Operator) -> tuple[list[TensorSpec], dict[str, Any]]:
     shapes, attributes = SAMPLES.get(operator.name, ([(2, 3, 5)] * operator.signature.required, {}))
-    dtype = "int64" if operator.name in OF_INTEGERS else "float32"
+    dtype = "int64" if operator.name in OF_INTEGERS else "complex64" if operator.name in OF_COMPLEX else "float32"
     dtype = "complex64" if operator.name in ("fft_c2c", "fft_c2r") else dtype
     return [TensorSpec(shape, dtype) for shape in shapes], attributes
 

@@ -108,14 +108,24 @@ def test_a_signature_that_takes_anything() -> None:
     contract = of(
         lambda: Work(vector_flops=12),
         "x: *a, y: *b -> *a",
-        [Row([(2, 3), (3, 5)], vector_flops=12)],
+        [Row([(2, 3), (5, 7)], vector_flops=12)],
         operator={"gradients": {"*": lambda: Work()}},
         wrong=([(2, 3), (4, 5)],),
     )
     assert failing(contract, "wrong_shapes") == (
         "operator 'mine': it takes the wrong operands [(2, 3), (4, 5)]. Equal dimensions have equal names in the "
-        "signature; infer= raises ShapeError."
+        "signature, or infer= raises ShapeError."
     )
+
+
+def test_numbers_that_operands_share_must_fit() -> None:
+    """In dimensions without names too: what a row has twice is one size, unless the author says why not."""
+    facts: dict[str, Any] = {"operator": {"gradients": {"*": lambda: Work()}}}
+    rows = [Row([(2, 3), (3, 5)], vector_flops=12)]
+    message = failing(of(lambda: Work(vector_flops=12), "x: *a, y: *b -> *a", rows, **facts), "wrong_shapes")
+    assert message.startswith("operator 'mine': it takes x with a dimension of 1012. Equal dimensions have equal names")
+    facts["may_differ"] = {"x": "any size fits"}
+    assert [*failures(of(lambda: Work(vector_flops=12), "x: *a, y: *b -> *a", rows, **facts))] == []
 
 
 def test_an_error_of_python() -> None:

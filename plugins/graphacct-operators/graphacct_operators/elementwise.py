@@ -3,7 +3,7 @@
 from typing import Any
 
 from graphacct import Saved, TensorSpec, Work, operator
-from graphacct_operators.gradient import nothing, of_x, of_y, per_element, summed
+from graphacct_operators.gradient import is_complex, nothing, of_x, of_y, per_element, summed
 from graphacct_operators.strides import in_dtype
 
 UNARY = "x: ... -> ..."
@@ -14,21 +14,21 @@ WHICH = {"x": "the gradient goes to the operand that was taken", "y": "the gradi
 
 
 @operator(BINARY, dtype="promote", gradients={"x": of_x(0), "y": of_y(0)}, preserves_layout=True)
-def add(batch: Any) -> Work:
-    """x + y. 1 per output element; a residual connection, a bias, an additive mask.
+def add(batch: Any, out: TensorSpec) -> Work:
+    """x + y. 1 per output element, 2 of complex numbers; a residual connection, a bias, an additive mask.
 
     Backward: g itself, for both; where an operand was broadcast, 1 per output element to sum its gradient.
     """
-    return Work(vector_flops=batch)
+    return Work(vector_flops=2 * batch if is_complex(out) else batch)
 
 
-@operator(BINARY, dtype="promote", gradients={"x": of_x(0), "y": of_y(1)}, preserves_layout=True)
-def sub(batch: Any) -> Work:
-    """x - y. 1 per output element.
+@operator(BINARY, dtype="promote", gradients={"x": of_x(0), "y": of_y(1, 2)}, preserves_layout=True)
+def sub(batch: Any, out: TensorSpec) -> Work:
+    """x - y. 1 per output element, 2 of complex numbers.
 
     Backward: g itself for x, 1 per element for y: negated. 1 more to sum the gradient of what was broadcast.
     """
-    return Work(vector_flops=batch)
+    return Work(vector_flops=2 * batch if is_complex(out) else batch)
 
 
 @operator(
@@ -38,15 +38,16 @@ def sub(batch: Any) -> Work:
         Saved("x", "the gradient of y is g * x", needed_for="y"),
         Saved("y", "the gradient of x is g * y", needed_for="x"),
     ),
-    gradients={"x": of_x(1), "y": of_y(1)},
+    gradients={"x": of_x(1, 6), "y": of_y(1, 6)},
     preserves_layout=True,
 )
-def mul(batch: Any) -> Work:
-    """x * y. 1 per output element.
+def mul(batch: Any, out: TensorSpec) -> Work:
+    """x * y. 1 per output element; of complex numbers 6: four products, two sums.
 
-    Backward: 1 per element for each: times the other. 1 more to sum the gradient of what was broadcast.
+    Backward: 1 per element for each, 6 of complex numbers: times the other. 1 more to sum the gradient of what was
+    broadcast.
     """
-    return Work(vector_flops=batch)
+    return Work(vector_flops=6 * batch if is_complex(out) else batch)
 
 
 @operator(

@@ -28,28 +28,37 @@ def per_element(flops: int, transcendentals: int = 0) -> Gradient:
     return gradient
 
 
-def of_x(flops: int) -> Gradient:
-    """So many for each element of the output, and the sum where x was broadcast."""
+def of_x(flops: int, of_complex: int | None = None) -> Gradient:
+    """So many for each element of the output, and the sum where x was broadcast; another figure for complex numbers."""
 
     def gradient(x: TensorSpec, out: TensorSpec) -> Work:
-        return summed(x, out, flops)
+        return summed(x, out, _each(out, flops, of_complex))
 
     return gradient
 
 
-def of_y(flops: int) -> Gradient:
-    """So many for each element of the output, and the sum where y was broadcast."""
+def of_y(flops: int, of_complex: int | None = None) -> Gradient:
+    """So many for each element of the output, and the sum where y was broadcast; another figure for complex numbers."""
 
     def gradient(y: TensorSpec, out: TensorSpec) -> Work:
-        return summed(y, out, flops)
+        return summed(y, out, _each(out, flops, of_complex))
 
     return gradient
 
 
 def summed(operand: TensorSpec, out: TensorSpec, flops: int, transcendentals: int = 0) -> Work:
     """So many for each element of the output, and one more where the operand was broadcast to it."""
-    total = flops + is_broadcast(operand, out)
+    total = flops + is_broadcast(operand, out) * (2 if is_complex(out) else 1)
     return Work(vector_flops=total * out.elements, transcendentals=transcendentals * out.elements)
+
+
+def _each(out: TensorSpec, flops: int, of_complex: int | None) -> int:
+    return flops if of_complex is None or not is_complex(out) else of_complex
+
+
+def is_complex(spec: TensorSpec) -> bool:
+    """Returns whether the elements are complex numbers, of two parts each."""
+    return spec.dtype.startswith("complex")
 
 
 def is_broadcast(operand: TensorSpec, out: TensorSpec) -> bool:

@@ -88,13 +88,15 @@ def scatter_reduce(x: TensorSpec, index: TensorSpec, *, reduce: str) -> Work:
     return Work(vector_flops=index.elements)
 
 
-def _row(x: TensorSpec, source: TensorSpec, *, dim: int = 0) -> TensorSpec:
+def _row(x: TensorSpec, index: TensorSpec, source: TensorSpec, *, dim: int = 0) -> TensorSpec:
     axis = axis_of(x, dim)
     if len(source.shape) != len(x.shape):
         raise ShapeError(f"x has {len(x.shape)} dimensions but source has {len(source.shape)}: it needs as many")
     for other, (ours, theirs) in enumerate(zip(x.shape, source.shape, strict=True)):
         if other != axis and differ(ours, theirs):
             raise ShapeError(f"dimension {other} is {ours} in x but {theirs} in source")
+        if other == axis and differ(index.shape[0], theirs):
+            raise ShapeError(f"dimension n is {index.shape[0]} in index but dimension {axis} of source is {theirs}")
     return TensorSpec(x.shape, x.dtype)
 
 

@@ -122,6 +122,11 @@ def part(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
     return trace.new(x)
 
 
+def viewed(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
+    """g read as x is: a view."""
+    return trace.view(g, TensorSpec(x.spec.shape, x.spec.dtype))
+
+
 def expand(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
     """g, which the engine sums over what was repeated."""
     return g
@@ -144,9 +149,12 @@ def cross_entropy(trace: Recorder, g: Tensor, logits: Tensor, targets: Tensor, *
     return trace.new(logits, reads=(picked, *trace.saved("log_probabilities"))), None
 
 
-def masked_fill(trace: Recorder, g: Tensor, x: Tensor, mask: Tensor) -> Pair:
-    """g, and zero where the mask is set."""
-    return trace.new(g), None
+def masked_fill(trace: Recorder, g: Tensor, x: Tensor, mask: Tensor, *value: Tensor) -> tuple[Tensor | None, ...]:
+    """g, and zero where the mask is set; for a value the sum of g where it is."""
+    of_value = [
+        trace.new(one, reads=(g, mask)) if wanted else None for one, wanted in zip(value, trace.wanted[2:], strict=True)
+    ]
+    return (trace.new(g) if trace.wanted[0] else None, None, *of_value)
 
 
 def attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
@@ -200,6 +208,10 @@ RULES: dict[str, Callable[..., Any]] = {
     "split": split,
     "select": part,
     "slice": part,
+    "diagonal": part,
+    "view_as_real": viewed,
+    "view_as_complex": viewed,
+    "conj": viewed,
     "expand": expand,
     "concat": parts,
     "stack": parts,

@@ -107,6 +107,8 @@ MEASURED = {
     "atan2": ([X, X], {}, dict.fromkeys(["x", "y", "x y"], "x y")),
     "logaddexp": ([X, X], {}, dict.fromkeys(["x", "y", "x y"], "x y")),
     "xlogy": ([X, X], {}, dict.fromkeys(["x", "y", "x y"], "x y")),
+    "complex": ([X, X], {}, {"x": "x", "y": "y", "x y": "x y"}),
+    "polar": ([X, X], {}, dict.fromkeys(["x", "y", "x y"], "out")),
     "prelu": ([X, f(16)], {}, dict.fromkeys(["x", "weight", "x weight"], "x weight")),
     "masked_fill": ([X, CONDITION, f()], {}, dict.fromkeys(["x", "value", "x value"], "mask")),
     "masked_scatter": ([X, CONDITION, f(256)], {}, dict.fromkeys(["x", "source", "x source"], "mask")),

@@ -30,7 +30,7 @@ def transformed(b: Any) -> Any:
 
 
 def sampled(b: Any, c: Any, s: Any, t: Any) -> Any:
-    return [(b, c, s, t), (b, t, s, 2)], {}
+    return [(b, c, s, t), (b, t + 1, s + 1, 2)], {}
 
 
 def shuffled(b: Any, c: Any, s: Any, t: Any) -> Any:

@@ -67,4 +67,4 @@ def running(operator: str) -> Rule:
 
 
 def largest(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("topk", (a["self"],), {"k": a["k"]}, (0, 1))
+    return Mapped("topk", (a["self"],), {"k": a["k"], "dim": axis(a["dim"], a["self"])}, (0, 1))

@@ -1,0 +1,89 @@
+"""Complex numbers: made of two real ones, read as two real ones, by angle.
+
+A complex number is 2 real ones for the bytes. `add` and `sub` count 2 for each and `mul` 6: four products, two sums.
+"""
+
+from graphacct import Saved, ShapeError, TensorSpec, Work, operator
+from graphacct_operators.gradient import nothing
+from graphacct_operators.strides import strided, strides_of
+
+OF_REAL = {"float32": "complex64", "float64": "complex128"}
+OF_COMPLEX = {theirs: ours for ours, theirs in OF_REAL.items()}
+PARTS = "torch refers to it whole"
+
+
+def _dtype(x: TensorSpec, known: dict[str, str], what: str) -> str:
+    if x.dtype not in known:
+        raise ShapeError(f"x is {x.dtype}, not {what} ({' or '.join(known)})")
+    return known[x.dtype]
+
+
+def _as_real(x: TensorSpec) -> TensorSpec:
+    dtype = _dtype(x, OF_COMPLEX, "complex")
+    return strided((*x.shape, 2), (*(2 * stride for stride in strides_of(x)), 1), dtype)
+
+
+@operator("x: ... -> ... two", infer=_as_real, view=True)
+def view_as_real() -> Work:
+    """The two parts of each complex number as a last dimension of 2: a view. No arithmetic."""
+    return Work()
+
+
+def _as_complex(x: TensorSpec) -> TensorSpec:
+    dtype = _dtype(x, OF_REAL, "real")
+    if not x.shape or (type(x.shape[-1]) is int and x.shape[-1] != 2):
+        raise ShapeError(f"x is {list(x.shape)}: the last dimension is 2, the parts of a complex number")
+    halves = [stride // 2 if type(stride) is int else stride / 2 for stride in strides_of(x)[:-1]]
+    return strided(x.shape[:-1], halves, dtype)
+
+
+@operator("x: ... two -> ...", infer=_as_complex, view=True)
+def view_as_complex() -> Work:
+    """Pairs of real numbers, in a last dimension of 2, as complex ones: a view. No arithmetic."""
+    return Work()
+
+
+@operator("x: ... -> ...", infer=lambda x: x, view=True)
+def conj() -> Work:
+    """The conjugates: a view, which the kernel that reads it resolves. No arithmetic."""
+    return Work()
+
+
+@operator(
+    "x: *shape, y: *shape -> *shape",
+    name="complex",
+    infer=lambda x, y: TensorSpec(x.shape, _dtype(x, OF_REAL, "real")),
+    saves=(Saved("x", PARTS, needed_for="x"), Saved("y", PARTS, needed_for="y")),
+    gradients={"x": nothing, "y": nothing},
+)
+def complex_() -> Work:
+    """x + i y. No arithmetic: the parts are written side by side.
+
+    Backward: the parts of g: no arithmetic.
+    """
+    return Work()
+
+
+def _of_length(out: TensorSpec) -> Work:
+    return Work(vector_flops=9 * out.elements, transcendentals=out.elements)
+
+
+def _of_angle(out: TensorSpec) -> Work:
+    return Work(vector_flops=3 * out.elements)
+
+
+@operator(
+    "x: *shape, y: *shape -> *shape",
+    infer=lambda x, y: TensorSpec(x.shape, _dtype(x, OF_REAL, "real")),
+    saves={"out": "the gradients are parts of its products with g"},
+    gradients={"x": _of_length, "y": _of_angle},
+)
+def polar(out: TensorSpec) -> Work:
+    """The complex numbers of length x and angle y (Euler): x cos y + i x sin y. 4 per element: cos, sin, two products;
+    two of them transcendental.
+
+    Backward: 9 per element for the length: |out| in 4 (two squares, their sum, the root), both parts divided by it, the
+    real part of the product with g in 3; the root is transcendental. 3 for the angle: the real part of the product of g
+    and i out.
+    """
+    return Work(vector_flops=4 * out.elements, transcendentals=2 * out.elements)
