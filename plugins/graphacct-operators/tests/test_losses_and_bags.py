@@ -6,7 +6,7 @@ What is kept was measured with torch 2.13 on a CPU (hooks on saved tensors aroun
 import graphacct_operators
 import pytest
 
-from graphacct import Builder, GraphacctError, Node, TensorSpec, Value, Work, account
+from graphacct import Builder, GraphacctError, Node, TensorSpec, Value, account
 from graphacct.operators.saves import saved_tensors
 from graphacct.training.gradients import gradient_work
 
