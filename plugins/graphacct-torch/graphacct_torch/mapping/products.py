@@ -26,16 +26,6 @@ def _plus(call: CallRecord, a: Arguments, product: Mapped) -> Mapped:
     return Mapped("add", (c, product if a["alpha"] == 1 else Mapped("scale", (product,))))
 
 
-def vector_and_product(call: CallRecord, a: Arguments) -> Mapped:
-    """beta c + alpha m v."""
-    return _plus(call, a, Mapped("mv", (a["mat"], a["vec"])))
-
-
-def outer_and_sum(call: CallRecord, a: Arguments) -> Mapped:
-    """beta c + alpha u vᵀ."""
-    return _plus(call, a, Mapped("outer", (a["vec1"], a["vec2"])))
-
-
 def sum_of_products(call: CallRecord, a: Arguments) -> Mapped:
     """beta c + alpha times the sum of a batch of products."""
     products = Mapped("matmul", (a["batch1"], a["batch2"]))
@@ -82,3 +72,10 @@ def lstm_layer(call: CallRecord, a: Arguments) -> Mapped:
     states = [Mapped("reshape", (a[name],), {"shape": (1, *a[name].shape[-2:])}) for name in ("hx_", "cx_")]
     settings = {"initial_states": True, "states": True}
     return Mapped("lstm", (a["input"], *states, *weights), settings, (0, 1, 2), viewed=True)
+
+
+def sum_and_vector_product(call: CallRecord, a: Arguments) -> Mapped:
+    """`addmv`, `addr`: a vector or a matrix, and a product of vectors."""
+    product = Mapped("mv", (a["mat"], a["vec"])) if "mat" in a else Mapped("outer", (a["vec1"], a["vec2"]))
+    first = a["self"] if a["beta"] == 1 else Mapped("scale", (a["self"],))
+    return Mapped("add", (first, product if a["alpha"] == 1 else Mapped("scale", (product,))))
