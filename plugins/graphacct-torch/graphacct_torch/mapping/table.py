@@ -38,6 +38,7 @@ TABLE: dict[str, Rule | None] = {
     "aten._adaptive_avg_pool2d.default": spatial.adaptive("adaptive_avg_pool"),
     "aten._adaptive_avg_pool3d.default": spatial.adaptive("adaptive_avg_pool"),
     "aten._cdist_forward.default": takes("cdist", "x1", "x2", p="p"),
+    "aten._ctc_loss.Tensor": losses.of_alignments,
     "aten._conj.default": unary("conj"),
     "aten._embedding_bag.default": indexing.bags,
     "aten._embedding_bag_forward_only.default": indexing.bags,
