@@ -27,7 +27,7 @@ def _grouped_mm(
 def _ctc_loss(
     log_probs: torch.Tensor, targets: torch.Tensor, input_lengths: Any, target_lengths: Any, *_: Any, **__: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each sequence's loss, and the forward probabilities of 2 s + 1 states for s targets, as if one had all of them."""
+    """Each sequence's loss, and the forward probabilities of 2 s + 1 states for s targets; one sequence has all."""
     steps, batch = log_probs.shape[:2]
     states = 2 * targets.shape[-1] + 1
     return log_probs.new_empty(batch), log_probs.new_empty((batch, steps, states))

@@ -205,8 +205,8 @@ MODULES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "projected": (torch.nn.LSTM(3, 4, proj_size=2, bidirectional=True), (torch.zeros(5, 2, 3),)),
     "bags": (torch.nn.EmbeddingBag(10, 5), (torch.tensor([[1, 2], [3, 4], [5, 6]]),)),
     "alignments": (
-        Made(lambda x, y: F.ctc_loss(x.log_softmax(-1), y, *LENGTHS)),
-        (torch.zeros(10, 3, 7), torch.ones(3, 4, dtype=torch.int64)),
+        Made(lambda x, *targets: F.ctc_loss(x.log_softmax(-1), *targets)),
+        (torch.zeros(10, 3, 7), torch.ones(3, 4, dtype=torch.int64), *LENGTHS),
     ),
     "unpooled": (
         Made(lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)),
