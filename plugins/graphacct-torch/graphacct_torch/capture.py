@@ -142,7 +142,8 @@ def capture(
             if loss is not None:
                 with recorder.inside(LOSS):
                     value = loss(returned)
-                del returned
+                if isinstance(value, torch.Tensor) or (len(value) == 1 and value[0].dim() == 0):
+                    del returned  # a loss is all that a step goes on with; without one it has the outputs
                 value = [value] if isinstance(value, torch.Tensor) else list(value)
                 starts = tuple(recorder.record(start) for start in value)
                 graded |= frozenset(start.index for start in starts)

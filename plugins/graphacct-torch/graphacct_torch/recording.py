@@ -17,6 +17,8 @@ from graphacct_torch.matching import forward_calls, node_names, standing
 from graphacct_torch.products import matmul_flops
 
 TABLE = "table"
+LIFTED = "aten.lift_fresh.default"
+"""Makes a tensor of the step of one that `torch.tensor` made in the module's code."""
 
 
 def recording_of(captured: Captured, plain: Graph, nodes: Mapping[int, str], graph: Graph) -> Recording:
@@ -50,7 +52,9 @@ def _storages(captured: Captured, labels: list[str]) -> dict[int, RecordedStorag
     """The storages by their numbers, in the order in which they were met."""
     gradients = {tensor.storage.index: path for path, tensor in captured.gradients.items()}
     met: dict[int, TensorRecord] = {}
-    touched = [tensor for call in captured.calls for tensor in (*call.operands, *call.outputs)]
+    calls = [call for call in captured.calls if call.name != LIFTED]
+    touched = [tensor for call in calls for tensor in (*call.operands, *call.outputs)]
+    touched += [tensor for call in captured.calls for tensor in call.outputs]
     touched += [save.tensor for save in captured.saved]
     for tensor in (*captured.tensors.values(), *captured.inputs, *touched):
         met.setdefault(tensor.storage.index, tensor)
@@ -69,7 +73,7 @@ def _storage(storage: StorageRecord, tensor: TensorRecord, labels: list[str], gr
 def _save(captured: Captured, save: SavedRecord, storages: Mapping[int, RecordedStorage]) -> RecordedSave:
     call, tensor = captured.calls[save.position], save.tensor
     name = "" if save.entering else _name(call, tensor)
-    why = f"{call.name} keeps its {name}" if name else "an autograd.Function keeps it"
+    why = f"torch saved it as its {name}" if name else "an autograd.Function saved it"
     if save.entering:
         why = "torch.utils.checkpoint starts from it again"
     spec = TensorSpec(tensor.shape, tensor.dtype)

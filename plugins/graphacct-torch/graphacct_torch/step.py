@@ -16,6 +16,7 @@ from graphacct_torch.checkpoint import again, with_reruns
 from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.fakes import Faked
 from graphacct_torch.graph import traced
+from graphacct_torch.holds import with_holds
 from graphacct_torch.matching import forward_calls
 from graphacct_torch.recording import recording_of
 
@@ -66,7 +67,7 @@ class Source:
         graph, nodes = traced(self.name, captured, self.operators)
         if any(call.region for call in captured.calls):
             graph = with_reruns(graph, captured.calls, nodes, self._again())
-        return graph
+        return with_holds(graph, captured, nodes)
 
     def with_loss(self, loss: str) -> Graph:
         """Returns the graph of the module with a loss after it."""

@@ -1,0 +1,38 @@
+"""Holds: tensors that Python keeps after their last use, as a variable of a module's function does.
+
+The capture saw when each storage died. Where that is after the last call that read it, the graph holds the value until
+the node that ran then, so that the peaks of a profile are those of the module's own code.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct import Graph, Node
+from graphacct_torch.calls import ACTIVATION, StorageRecord
+from graphacct_torch.capture import Captured
+
+
+def with_holds(graph: Graph, captured: Captured, nodes: Mapping[int, str]) -> Graph:
+    """Returns the graph of a capture's forward calls with what its module's code holds; `nodes` are the nodes that
+    calls became, by position."""
+    made = {node.name: node for node in graph.nodes if isinstance(node, Node)}
+    read: dict[int, int] = {}
+    storages: dict[int, StorageRecord] = {}
+    for call in captured.calls:
+        read.update((tensor.storage.index, call.position) for tensor in call.operands)
+        storages.update((tensor.storage.index, tensor.storage) for tensor in call.outputs)
+    places = sorted(nodes)
+    held = dict(graph.held)
+    for index, storage in storages.items():
+        maker = made.get(nodes.get(storage.born, ""))
+        if storage.kind != ACTIVATION or storage.died is None or maker is None or len(maker.outputs) != 1:
+            continue
+        last = max(read.get(index, storage.born), storage.born)
+        until = bisect_right(places, storage.died) - 1
+        if until >= 0 and places[until] > last and nodes[places[until]] != maker.name:
+            held[maker.outputs[0].name] = nodes[places[until]]
+    return attrs.evolve(graph, held=held)
