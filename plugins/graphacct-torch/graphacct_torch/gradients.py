@@ -17,6 +17,7 @@ from graphacct_torch.calls import CallRecord, TensorRecord
 from graphacct_torch.views import Reshaped, Standing, Turned
 
 STOPS = "detach"
+LAZY = ("aten._conj.default", "aten._neg_view.default")
 
 
 class GradientBuilder(Builder):
@@ -128,6 +129,25 @@ def _graded(calls: Sequence[CallRecord], outputs: frozenset[int]) -> dict[int, f
         if call.position not in inside:
             inside.add(call.position)
             wanted += [made[operand.index] for operand in call.operands if operand.index in made]
+    copied = _written_out(calls)
     return {
-        call.position: call.graded if call.grads else None if call.position in inside else frozenset() for call in calls
+        call.position: (call.graded | copied.intersection(operand.index for operand in call.operands))
+        if call.grads
+        else None
+        if call.position in inside
+        else frozenset()
+        for call in calls
     }
+
+
+def _written_out(calls: Sequence[CallRecord]) -> frozenset[int]:
+    """Returns the copies in which torch writes out a lazy conjugate or negative that needs a gradient. It makes them
+    below autograd, where nothing needs one."""
+    lazy: set[int] = set()
+    found: set[int] = set()
+    for call in calls:
+        if call.name in LAZY and call.graded:
+            lazy.add(call.outputs[0].index)
+        elif call.name == "aten.clone.default" and call.operands[0].index in lazy:
+            found.add(call.outputs[0].index)
+    return frozenset(found)

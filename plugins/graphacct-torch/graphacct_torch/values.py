@@ -21,6 +21,17 @@ from graphacct_torch.calls import writes
 MOST_ELEMENTS = 2**16
 """The largest tensor whose data is kept."""
 ASKED = torch.ops.aten._local_scalar_dense.default
+MASKED_SELECT = torch.ops.aten.masked_select.default
+MASKED = frozenset(
+    (
+        MASKED_SELECT,
+        torch.ops.aten.index.Tensor,
+        torch.ops.aten.index_put.default,
+        torch.ops.aten.index_put_.default,
+        torch.ops.aten._index_put_impl_.default,
+    )
+)
+"""Operators whose work depends on how many elements of a mask are set."""
 DYNAMIC = torch.Tag.dynamic_output_shape
 RANDOM = torch.Tag.nondeterministic_seeded
 
@@ -50,6 +61,8 @@ class Values:
         if not computed or any(self.of(tensor) is None for tensor in tensors):
             if writing:
                 self._forget(writing, args, kwargs)
+            if func in MASKED:
+                return self._masked(func, args, kwargs)
             return func(*args, **kwargs)
         if func is ASKED:
             return self._really(func, args, kwargs)
@@ -64,6 +77,27 @@ class Values:
         elif writing:
             self._forget(writing, args, kwargs)
         return out
+
+    def _masked(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Returns what an operator returns that reads or writes where masks are set, if those are known."""
+        if func is MASKED_SELECT:
+            mask = self.of(args[1])
+            if mask is None:
+                return func(*args, **kwargs)
+            whole = torch.broadcast_shapes(args[0].shape, mask.shape)
+            with unset_fake_temporarily():
+                count = int(mask.expand(whole).sum())
+            return args[0].new_empty((count,))
+        indices: list[Any] = []
+        for index in args[1]:
+            mask = None if index is None or index.dtype != torch.bool else self.of(index)
+            if mask is None:
+                indices.append(index)
+                continue
+            with unset_fake_temporarily():
+                places = mask.nonzero().unbind(1)
+            indices.extend(map(self._new, places))
+        return func(args[0], indices, *args[2:], **kwargs)
 
     def _know(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         self._known[id(tensor)] = (weakref.ref(tensor), value)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from graphacct_torch.calls import CallRecord
+import attrs
+
+from graphacct import prod
+from graphacct_torch.calls import CallRecord, TensorRecord
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.mapping.mapped import Arguments, Mapped, given
 
@@ -60,3 +63,38 @@ def lstm_layer(call: CallRecord, a: Arguments) -> Mapped:
     states = [Mapped("reshape", (a[name],), {"shape": (1, *a[name].shape[-2:])}) for name in ("hx_", "cx_")]
     settings = {"initial_states": True, "states": True}
     return Mapped("lstm", (a["input"], *states, *weights), settings, (0, 1, 2), viewed=True)
+
+
+def sum_and_vector_product(call: CallRecord, a: Arguments) -> Mapped:
+    """`addmv`, `addr`: a vector or a matrix, and a product of vectors."""
+    product = Mapped("mv", (a["mat"], a["vec"])) if "mat" in a else Mapped("outer", (a["vec1"], a["vec2"]))
+    first = a["self"] if a["beta"] == 1 else Mapped("scale", (a["self"],))
+    return Mapped("add", (first, product if a["alpha"] == 1 else Mapped("scale", (product,))))
+
+
+def distances(call: CallRecord, a: Arguments) -> Mapped:
+    """`cdist` of many vectors: |x|² + |y|² - 2 x y, as a product of rows with two elements more, and its root."""
+    x, y = a["x1"], a["x2"]
+    rows = [
+        Mapped("concat", (tensor, *(_column(each, tensor) for each in extra)), {"dim": len(tensor.shape) - 1})
+        for tensor, extra in ((x, ("square", "ones")), (y, ("ones", "square")))
+    ]
+    rows[0] = attrs.evolve(rows[0], operands=(Mapped("scale", (x,)), *rows[0].operands[1:]))
+    rank = len(y.shape)
+    turned = Mapped("transpose", (rows[1],), {"dims": (rank - 2, rank - 1)})
+    return Mapped("sqrt", (Mapped("clamp", (Mapped("matmul", (rows[0], turned)),)),))
+
+
+def _column(what: str, x: TensorRecord) -> Mapped:
+    if what == "ones":
+        return Mapped("full", (), {"shape": (*x.shape[:-1], 1), "dtype": x.dtype})
+    return Mapped("sum", (Mapped("square", (x,)),), {"dim": (len(x.shape) - 1,), "keepdim": True})
+
+
+def affine_grid(call: CallRecord, a: Arguments) -> Mapped:
+    """Each position of the images, with a 1, times the matrix of its image."""
+    made, theta = call.outputs[0], a["theta"]
+    rank = made.shape[-1]
+    places = Mapped("full", (), {"shape": (made.shape[0], prod(made.shape[1:-1]), rank + 1), "dtype": made.dtype})
+    turned = Mapped("transpose", (theta,), {"dims": (1, 2)})
+    return Mapped("reshape", (Mapped("matmul", (places, turned)),), {"shape": made.shape})

@@ -26,6 +26,7 @@ FACTORS = {
     "logit": 3,
     "nan_to_num": 3,
     "polar": 4,
+    "rrelu_with_noise": 2,
     "sinc": 3,
     "special_entr": 3,
     "special_xlog1py": 3,
@@ -40,7 +41,7 @@ _MOVES = (
     "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
     "repeat_interleave resize rot90 select_scatter slice_scatter to_dense unfold_copy zero"
 )
-ELEMENT_WISE = frozenset(("complex", "polar"))
+ELEMENT_WISE = frozenset(("complex", "polar", "rrelu_with_noise"))
 """Operators that torch does not tag as element-wise, and are."""
 MOVES = frozenset(_MOVES.split())
 """Operators that move, fill or draw elements and compute nothing."""
