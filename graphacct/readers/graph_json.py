@@ -98,7 +98,9 @@ def _record(content: Any, where: str, depth: int) -> Record:
     operands = [_operand(operand, title) for operand in _list(item, "inputs", title)]
     outputs = None
     if "outputs" in item:
-        outputs = [_spec(_object(o, f"an output of {title}", VALUE_KEYS), title, 0) for o in _list(item, "outputs", title)]
+        outputs = [
+            _spec(_object(o, f"an output of {title}", VALUE_KEYS), title, 0) for o in _list(item, "outputs", title)
+        ]
         if not outputs:
             raise ReadError(f"{title}: 'outputs' is empty; leave it out to have it inferred")
     attributes = item.get("attributes") or NO_ATTRIBUTES
