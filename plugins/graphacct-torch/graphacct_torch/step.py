@@ -20,6 +20,11 @@ from graphacct_torch.holds import with_holds
 from graphacct_torch.matching import forward_calls
 from graphacct_torch.recording import recording_of
 
+OPAQUE = {
+    "aten.mkldnn_rnn_layer.default": "oneDNN's LSTM keeps a workspace on a CPU, whose size is unknown without data: it "
+    "is in no figure",
+}
+"""Kernels that save what no fake kernel makes, and what reports say of them."""
 SUM = "sum"
 """The loss that sums all outputs that carry a gradient."""
 Start = Callable[[Any], "torch.Tensor | list[torch.Tensor]"]
@@ -67,7 +72,8 @@ class Source:
         graph, nodes = traced(self.name, captured, self.operators)
         if any(call.region for call in captured.calls):
             graph = with_reruns(graph, captured.calls, nodes, self._again())
-        return with_holds(graph, captured, nodes)
+        opaque = dict.fromkeys(OPAQUE[call.name] for call in captured.calls if call.name in OPAQUE)
+        return attrs.evolve(with_holds(graph, captured, nodes), inexact=tuple(opaque))
 
     def with_loss(self, loss: str) -> Graph:
         """Returns the graph of the module with a loss after it."""

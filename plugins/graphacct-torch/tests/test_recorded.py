@@ -200,6 +200,14 @@ def test_what_the_code_holds_lives_as_long_in_the_graph() -> None:
     assert len(set(peaks.values())) == 1
 
 
+def test_a_workspace_that_nobody_knows_is_named() -> None:
+    memory = graphacct.memory(factory("lstm"), phase="train", profile=PROFILE)
+    assert memory.inexact == (
+        "oneDNN's LSTM keeps a workspace on a CPU, whose size is unknown without data: it is in no figure",
+    )
+    assert "oneDNN's LSTM keeps a workspace" in " ".join(str(memory).split())
+
+
 class Region(nn.Module):
     def __init__(self) -> None:
         super().__init__()
