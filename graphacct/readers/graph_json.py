@@ -67,7 +67,8 @@ def _graph(content: Mapping[str, Any], name: str, depth: int) -> GraphRecord:
     if depth > MOST_NESTED:
         raise ReadError(f"{name!r}: blocks are nested more than {MOST_NESTED} deep")
     where = f"graph {name!r}"
-    inputs = [_input(item, where) for item in _list(content, "inputs", where)]
+    least = 0 if depth else 1  # a node may put out nothing, which a block may take
+    inputs = [_input(item, where, least) for item in _list(content, "inputs", where)]
     records = [_record(item, where, depth) for item in _list(content, "nodes", where)]
     outputs = [_text(item, f"an output of {where}") for item in _list(content, "outputs", where)]
     workload = content.get("workload") or {}
@@ -80,10 +81,10 @@ def _graph(content: Mapping[str, Any], name: str, depth: int) -> GraphRecord:
     return GraphRecord(name, inputs, records, outputs, frozen, held)
 
 
-def _input(content: Any, where: str) -> Value:
+def _input(content: Any, where: str, least: int) -> Value:
     item = _object(content, f"an input of {where}", VALUE_KEYS)
     name = _text(item.get("name"), f"the name of an input of {where}")
-    return Value(name, _spec(item, f"input {name!r}"))
+    return Value(name, _spec(item, f"input {name!r}", least))
 
 
 def _record(content: Any, where: str, depth: int) -> Record:
@@ -97,7 +98,9 @@ def _record(content: Any, where: str, depth: int) -> Record:
     operands = [_operand(operand, title) for operand in _list(item, "inputs", title)]
     outputs = None
     if "outputs" in item:
-        outputs = [_spec(_object(o, f"an output of {title}", VALUE_KEYS), title) for o in _list(item, "outputs", title)]
+        outputs = [
+            _spec(_object(o, f"an output of {title}", VALUE_KEYS), title, 0) for o in _list(item, "outputs", title)
+        ]
         if not outputs:
             raise ReadError(f"{title}: 'outputs' is empty; leave it out to have it inferred")
     attributes = item.get("attributes") or NO_ATTRIBUTES
@@ -149,12 +152,12 @@ def _operand(content: Any, where: str) -> str | Parameter:
     )
 
 
-def _spec(item: Mapping[str, Any], where: str) -> TensorSpec:
+def _spec(item: Mapping[str, Any], where: str, least: int = 1) -> TensorSpec:
     shape = _list(item, "shape", where)
     if len(shape) > MAX_RANK:
         raise ReadError(f"{where} has {len(shape)} dimensions; {MAX_RANK} is the most")
     dtype = item.get("dtype", "float32")
-    return TensorSpec(tuple([_dim(dim, f"{where}: a dimension") for dim in shape]), dtype_name(dtype))
+    return TensorSpec(tuple([_dim(dim, f"{where}: a dimension", least) for dim in shape]), dtype_name(dtype))
 
 
 def _dim(value: Any, subject: str, minimum: int = 1) -> int:

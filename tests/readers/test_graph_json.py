@@ -78,6 +78,19 @@ def test_nodes_may_stand_in_any_order():
     assert [node.name for node in graph.nodes] == ["fc", "act"]
 
 
+def test_a_node_may_put_out_nothing():
+    """An empty tensor, such as the cache before the first token: what a node puts out and a block takes may have a size
+    of 0, an input of the graph may not."""
+    b = graphacct.Builder("empty", default().operators)
+    cache = b.apply("constant", name="cache", shape=(0, 4), dtype="float32")
+
+    def layer(b, x, cache):
+        return b.apply("add", x, b.apply("concat", cache, x, name="keys", dim=0), name="sum")
+
+    graph = b.graph(b.repeat("layers", 3, layer, b.input("x", (2, 4)), constants=(cache,)))
+    assert from_dict(to_dict(graph), "empty", default().operators) == graph
+
+
 def test_unknown_operators_are_read_when_they_state_their_outputs():
     """A graph with an operator that nobody registered reads; whether it may be costed is the caller's policy."""
     strange = {"name": "act", "operator": "warp", "inputs": ["fc"], "outputs": [{"shape": [2, 5]}]}

@@ -80,7 +80,7 @@ def graphacct_register_readers() -> Iterable[Reader]:
 
     doc = "A torch.nn.Module, alone or with its inputs as (module, args, kwargs), from a factory or as an object."
     instead = "its inputs have their sizes: other inputs=, or another factory, give others"
-    takes = ("inputs", "dtype")
+    takes = ("inputs", "dynamic", "dtype")
     module = Reader("torch", doc, _accepts, _read, building=_building, takes=takes, named=_named, instead=instead)
     doc = "A config.json whose model_type graphacct does not know: its class in the transformers library."
     keywords = ("set", "dtype", "phase", "inputs", "batch", "seq_len", "encoder_seq_len", "image_size")

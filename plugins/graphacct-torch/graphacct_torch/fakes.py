@@ -7,8 +7,9 @@ stay, and nothing is allocated.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
@@ -18,6 +19,9 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
 from graphacct_torch.errors import CaptureError
+
+if TYPE_CHECKING:
+    from graphacct_torch.dynamic import Dynamic
 
 CPU = torch.device("cpu")
 
@@ -42,9 +46,11 @@ class Faked:
 
 
 @contextlib.contextmanager
-def faked(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Faked]:
-    """Puts fake tensors in place of a module's own, and gives them back at the end."""
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
+def faked(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: Dynamic | None = None
+) -> Iterator[Faked]:
+    """Puts fake tensors in place of a module's own, and gives them back at the end; `dynamic` sizes are symbols."""
+    mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=dynamic.env if dynamic else None)
     memo: dict[int, torch.Tensor] = {}
     real: WeakIdKeyDictionary = WeakIdKeyDictionary()
     kept: list[tuple[dict[str, Any], str, torch.Tensor]] = []
@@ -63,7 +69,16 @@ def faked(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> I
                     if isinstance(tensor, torch.Tensor):
                         kept.append((place, name, tensor))
                         place[name] = fake(tensor)
-        given, named = tree_map_only(torch.Tensor, fake, (args, kwargs))
+        numbers = itertools.count()
+
+        def given_one(tensor: torch.Tensor) -> torch.Tensor:
+            index = next(numbers)
+            if dynamic is not None and index in dynamic.places:
+                with mode:
+                    return dynamic.fake(tensor, index)
+            return fake(tensor)
+
+        given, named = tree_map_only(torch.Tensor, given_one, (args, kwargs))
         yield Faked(module, given, named, mode, real)
     finally:
         for place, name, tensor in kept:
@@ -80,7 +95,7 @@ def _fake(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
         )
     with torch.no_grad():
         detached = tensor.detach()
-        made = FakeTensor(mode, detached, CPU) if tensor.is_meta else mode.from_tensor(detached)
+        made = FakeTensor(mode, detached, CPU) if tensor.is_meta else mode.from_tensor(detached, static_shapes=True)
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(made, requires_grad=tensor.requires_grad)
     return made.requires_grad_(tensor.requires_grad)

@@ -8,14 +8,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attrs
 import torch
 from torch import nn
 
 from graphacct import Graph, Operator, brief
 from graphacct_torch import library
+from graphacct_torch.capture import capture
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.fakes import Faked, faked
 from graphacct_torch.given import with_inputs
+from graphacct_torch.graph import traced
 from graphacct_torch.narrow import in_dtype, torch_dtype
 from graphacct_torch.step import Source
 
@@ -27,6 +30,7 @@ def read(
     operators: Mapping[str, Operator],
     inputs: Any = None,
     dtype: str = "",
+    dynamic: Mapping[str, Any] | None = None,
 ) -> Graph:
     """Returns the graph of a module that is given with its inputs: `(module, args, kwargs)`.
 
@@ -36,12 +40,13 @@ def read(
         inputs: Its inputs, in place of those given with it: `(args, kwargs)`; or some of them by name, in place of
             those: tensors, or texts (`2x16:int64`).
         dtype: Its floating-point parameters, buffers and inputs are cast to it first; as they are unless given.
+        dynamic: The dimensions of inputs that are symbols, by the symbol's name.
 
     Raises CaptureError for another form, for inputs that are missing, and for a module that does not run without data.
     """
     module, args, kwargs = given(model)
     args, kwargs = with_inputs(module, args, kwargs, inputs)
-    return read_module(type(module).__name__, module, args, kwargs, operators, dtype)
+    return read_module(type(module).__name__, module, args, kwargs, operators, dtype, dynamic)
 
 
 def read_module(
@@ -51,8 +56,10 @@ def read_module(
     kwargs: Mapping[str, Any],
     operators: Mapping[str, Operator],
     dtype: str = "",
+    dynamic: Mapping[str, Any] | None = None,
 ) -> Graph:
     """Returns the graph of a module with its inputs, under a name; its layers that repeat are blocks."""
+    symbols: list[Any] = []
 
     @contextlib.contextmanager
     def faking() -> Iterator[Faked]:
@@ -64,8 +71,20 @@ def read_module(
                 stack.enter_context(library.offline())
                 stack.enter_context(library.plain())
             check_inputs(module, given, named)
-            yield stack.enter_context(faked(module, given, dict(named)))
+            if dynamic:
+                from graphacct_torch.dynamic import dynamic_of
 
+                symbols[:] = [dynamic_of(dynamic, given, named, list(inspect.signature(module.forward).parameters))]
+            yield stack.enter_context(faked(module, given, dict(named), symbols[0] if symbols else None))
+
+    if dynamic:
+        from graphacct_torch.dynamic import conditions_of, in_symbols
+
+        with faking() as fake:
+            captured = capture(fake, backward=False)
+        conditions = conditions_of(symbols[0])
+        graph = traced(name, in_symbols(captured, symbols[0]), operators)[0]
+        return attrs.evolve(graph.fold(operators), conditions=conditions)
     return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
 
 

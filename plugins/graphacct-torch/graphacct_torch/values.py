@@ -58,7 +58,8 @@ class Values:
         """Returns what an operator returns on fake tensors; the data of its results is kept if that of all operands,
         the `tensors` among its arguments, is known."""
         writing, computed = _kind(func)
-        if not computed or any(self.of(tensor) is None for tensor in tensors):
+        unknown = not computed or any(self.of(tensor) is None for tensor in tensors)
+        if unknown or any(isinstance(leaf, torch.SymInt) for leaf in tree_leaves((args, kwargs))):
             if writing:
                 self._forget(writing, args, kwargs)
             if func in MASKED:

@@ -30,10 +30,14 @@ def attention(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def convolution(call: CallRecord, a: Arguments) -> Mapped:
-    settings = {name: tuple(a[name]) for name in ("stride", "padding", "dilation")} | {"groups": a["groups"]}
+    rank = len(a["weight"].shape) - 2
+    names = ("stride", "padding", "dilation", "output_padding")
+    each = {name: tuple(a[name]) * (rank if len(a[name]) == 1 else 1) for name in names}  # one may stand for all
+    output_padding = each.pop("output_padding")
+    settings = each | {"groups": a["groups"]}
     operands = given(a["input"], a["weight"], a["bias"])
     if a["transposed"]:
-        return Mapped("convolution_transposed", operands, settings | {"output_padding": tuple(a["output_padding"])})
+        return Mapped("convolution_transposed", operands, settings | {"output_padding": output_padding})
     return Mapped("convolution", operands, settings)
 
 

@@ -109,5 +109,8 @@ def rolled(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def repeated(call: CallRecord, a: Arguments) -> Mapped:
+    """More counts than dimensions: those in front are 1 first."""
     times, x = tuple(a["repeats"]), a["self"]
-    return Mapped("repeat", (x,), {"times": times})
+    more = len(times) - len(x.shape)
+    operand = Mapped("reshape", (x,), {"shape": (1,) * more + x.shape}) if more else x
+    return Mapped("repeat", (operand,), {"times": times})

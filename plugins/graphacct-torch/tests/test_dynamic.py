@@ -1,0 +1,87 @@
+"""Sizes of inputs that are symbols: closed formulas, with the conditions that the module's code makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import sympy
+import torch
+from torch import nn
+
+import graphacct
+from graphacct import GraphacctError
+
+B, S = (sympy.Symbol(name, integer=True, positive=True) for name in ("batch", "length"))
+
+
+class Attention(nn.Module):
+    """Written out, behind embeddings of positions that end at 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.positions = nn.Embedding(99, 8), nn.Embedding(32, 8)
+        self.inner, self.outer = nn.Linear(8, 24), nn.Linear(8, 8)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        if ids.shape[1] > 32:
+            raise ValueError("too long")
+        x = self.embedding(ids) + self.positions(torch.arange(ids.shape[1]))
+        q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in self.inner(x).chunk(3, -1))
+        return self.outer(((q @ k.transpose(-1, -2) / 2).softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
+def ids(batch: int, length: int) -> torch.Tensor:
+    return torch.zeros(batch, length, dtype=torch.long)
+
+
+def test_formulas_and_conditions() -> None:
+    """The FLOPs are a formula in both, equal to those of numbers; what the code asks for is a condition."""
+    module = Attention()
+    report = graphacct.account((module, (ids(4, 10),)), dynamic={"batch": 0, "length": 1})
+    tokens = B * S
+    assert sympy.expand(report.total["matmul_flops"]) == sympy.expand(2 * tokens * (8 * 24 + 64) + 4 * tokens * S * 8)
+    assert {str(condition) for condition in report.conditions} >= {"length <= 32"}
+    for batch, length in ((4, 10), (2, 7), (3, 32)):
+        numbers = graphacct.account((module, (ids(batch, length),)))
+        for quantity in ("flops", "params", "activation_bytes"):
+            given = report.total[quantity]
+            found = given.subs({B: batch, S: length}) if isinstance(given, sympy.Basic) else given
+            assert found == numbers.total[quantity], quantity
+
+
+def test_one_input_alone() -> None:
+    """A symbol may be of one input, by its name."""
+
+    class Both(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return x @ y
+
+    given = (Both(), (torch.zeros(3, 4), torch.zeros(4, 5)))
+    assert graphacct.account(given, dynamic={"n": "y:1"}).total["flops"] == 2 * 3 * 4 * sympy.Symbol(
+        "n", integer=True, positive=True
+    )
+
+
+class Fixed(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.zeros(4, 8)
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "message"),
+    [
+        (
+            {"batch": 0},
+            r"dynamic batch is no size .* the module's code takes it for 4 \(test_dynamic.py:\d+\)",
+        ),
+        ({"batch": 7}, r"dynamic batch=7 is no dimension of the inputs \(x 4x8\): give its number, as 0, or INPUT"),
+        ({"batch": "y:0"}, r"dynamic batch='y:0' is no dimension of the inputs \(x 4x8\)"),
+        ({"my batch": 0}, "dynamic 'my batch' is no name for a symbol"),
+    ],
+)
+def test_refusals(dynamic: Mapping[str, Any], message: str) -> None:
+    """What is wrong and the way out."""
+    with pytest.raises(GraphacctError, match=message):
+        graphacct.account((Fixed(), (torch.zeros(4, 8),)), dynamic=dynamic)
