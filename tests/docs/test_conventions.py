@@ -44,6 +44,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "fft_c2r": ([(3, 5)], {"last_dim_size": 8}),
     "unfold": ([(2, 9)], {"dimension": 1, "size": 3, "step": 2}),
     "cdist": ([(2, 3, 5), (2, 4, 5)], {}),
+    "euclidean_distance": ([(2, 3, 5), (2, 4, 5)], {}),
     "convolution": ([(2, 6, 11, 13), (4, 3, 3, 5), (4,)], {"groups": 2, "padding": 1}),
     "convolution_transposed": ([(2, 6, 11, 13), (6, 2, 3, 5), (4,)], {"groups": 2}),
     "scaled_dot_product_attention": ([(2, 6, 3, 5), (2, 3, 7, 5), (2, 3, 7, 11), (3, 7)], {}),

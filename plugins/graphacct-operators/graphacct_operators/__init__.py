@@ -21,7 +21,7 @@ OPERATORS = {
     "recurrent": "lstm gru rnn",
     "weight_norm": "weight_norm",
     "linalg": "solve_triangular solve inv cholesky",
-    "distance": "cdist",
+    "distance": "cdist euclidean_distance",
     "element_losses": (
         "nll_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits "
         "soft_margin_loss kl_div"

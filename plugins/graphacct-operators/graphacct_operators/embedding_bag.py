@@ -90,3 +90,22 @@ def embedding_bag(
     operands = (ids, offsets, per_sample_weights)
     read = sum(spec.bytes for spec in operands if spec) + TensorSpec((ids.elements, d), out.dtype).bytes
     return Work(vector_flops=flops, read_bytes=read)
+
+
+def _bag_of_on_cpu(ids: TensorSpec, *, mode: str = "mean") -> list[tuple[Any, ...]]:
+    """Returns one more than the ids, which the kernel counts with, and none for a sum."""
+    return [] if mode == "sum" else [(ids.elements + 1,)]
+
+
+def _largest_on_cpu(out: TensorSpec, *, mode: str = "mean") -> tuple[Any, ...]:
+    return out.shape if mode == "max" else out.shape[:1]
+
+
+CPU_SAVES = tuple(
+    {
+        "bag_of": Saved("bag_of", "the bag of each id, counted up", _bag_of_on_cpu, "int64"),
+        "largest": Saved("largest", "the largest's rows; as many as bags for other modes", _largest_on_cpu, "int64"),
+    }.get(item.name, item)
+    for item in embedding_bag.saves
+)
+"""What torch's kernel for a CPU keeps (torch 2.13)."""

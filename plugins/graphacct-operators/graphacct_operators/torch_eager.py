@@ -8,6 +8,7 @@ from typing import Any
 
 from graphacct import Expansion, Profile, Saved, Tensor, equal, prod
 from graphacct_operators.einsum import steps_of, written_out
+from graphacct_operators.embedding_bag import CPU_SAVES as BAGS_ON_CPU
 from graphacct_operators.normalization import one_per_row
 from graphacct_operators.torch_attention import (
     ATTENTION,
@@ -208,6 +209,7 @@ CPU_SAVES = {
         Saved("x", "the derivative is evaluated at x"),
         Saved("z", "exp(-|x|), kept so that backward need not compute it again", "..."),
     ),
+    "embedding_bag": BAGS_ON_CPU,
     ATTENTION: FLASH_CPU_SAVES,
 }
 CUDA_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, ATTENTION: on_cuda}

@@ -6,7 +6,7 @@ What is kept was measured with torch 2.13 on a CPU (hooks on saved tensors aroun
 import graphacct_operators
 import pytest
 
-from graphacct import GraphacctError, Node, TensorSpec, Value
+from graphacct import Builder, GraphacctError, Node, TensorSpec, Value, account
 from graphacct.operators.saves import saved_tensors
 from graphacct.training.gradients import gradient_work
 
@@ -154,6 +154,16 @@ def test_bags_that_offsets_begin():
     assert gradient("embedding_bag", operands, {3}, mode="sum") == (24, 0)
     assert OPERATORS["embedding_bag"].apply(operands, {"mode": "sum"}).outputs == (f(2, 3),)
     assert "own_offsets" not in kept("embedding_bag", *operands)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("sum", 24 + 24 + 24), ("mean", 24 + 56 + 24 + 24), ("max", 224)])
+def test_what_bags_keep_on_a_cpu(mode, expected):
+    """Offsets and sizes of 3 bags, 8 bytes each; 7 for the bags of 6 ids, none for a sum; 3 or 15 for the largest. As
+    torch 2.13 keeps beside the ids."""
+    b = Builder("net")
+    out = b.apply("embedding_bag", b.input("ids", (3, 2), "int64"), b.parameter("weight", (10, 5)), mode=mode)
+    total = account(b.graph(b.apply("sum", out)), phase="train", profile="torch-eager-cpu").total
+    assert total["saved_bytes"] == expected
 
 
 def test_fourier_transforms():

@@ -173,6 +173,15 @@ def test_distances():
     assert gradient("cdist", (x, y), {0}, p=3) == Work(vector_flops=960, transcendentals=240)
 
 
+def test_distances_as_a_product():
+    """40 pairs of vectors of 3 + 2: 2 · 40 · 5 FLOPs; 3 · 30 and 2 · 24 for squares and -2, 2 · 40 for the roots. Both
+    gradients: 2 · 2 · 40 · 3, quotients once, 3 · 40, then 40 sums each and 2 per element."""
+    x, y = f(2, 5, 3), f(2, 4, 3)
+    assert cost("euclidean_distance", x, y) == (400, 90 + 48 + 80, 40)
+    assert gradient("euclidean_distance", (x, y), {0, 1}) == Work(480, 120 + 80 + 60 + 48)
+    assert gradient("euclidean_distance", (x, y), {1}) == Work(240, 120 + 40 + 48)
+
+
 @pytest.mark.parametrize(
     ("name", "operands", "attributes", "message"),
     [

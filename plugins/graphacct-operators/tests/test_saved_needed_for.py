@@ -55,6 +55,7 @@ MEASURED = {
     ),
     "kl_div": ([X, X], {}, {"x": "y", "y": "x y", "x y": "x y"}),
     "cdist": ([f(2, 5, 3), f(2, 4, 3)], {}, dict.fromkeys(["x", "y", "x y"], "x y out")),
+    "euclidean_distance": ([f(2, 5, 3), f(2, 4, 3)], {}, dict.fromkeys(["x", "y", "x y"], "x y out")),
     "add": ([X, X], {}, {"x": "", "y": "", "x y": ""}),
     "sub": ([X, X], {}, {"x": "", "y": "", "x y": ""}),
     "mul": ([X, f(8, 16)], {}, {"x": "y", "y": "x", "x y": "x y"}),

@@ -88,7 +88,7 @@ CASES = {
     "fft_r2c": lambda b, d: ([f(b, 2 * d)], {}),
     "fft_c2r": lambda b, d: ([TensorSpec((b, d + 1), "complex64")], {"last_dim_size": 2 * d}),
     "unfold": lambda b, s, d: ([f(b, s + 2, d)], {"dimension": 1, "size": 3, "step": 1}),
-    "cdist": lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {}),
+    **dict.fromkeys(["cdist", "euclidean_distance"], lambda b, s, t, d: ([f(b, s, d), f(b, t, d)], {})),
     **dict.fromkeys(["add", "sub", "mul", "div", "maximum", "minimum"], binary),
     **dict.fromkeys(
         ["scale", "shift", "neg", "abs", "clamp", "square", "reciprocal", "exp", "log", "sqrt", "rsqrt", "sin", "cos"],

@@ -73,6 +73,9 @@ class Sizes:
         if self.image is not None:
             return self.image
         size = self.get("image_size", "img_size", "input_size", default=IMAGE, parts=VISION)
+        ratios = self.get("scaled_images_ratios")
+        if ratios:  # the smallest scaled image is one patch
+            size = round(self.get("patch_size") / min(ratios))
         if isinstance(size, Mapping):
             size = (size["height"], size["width"]) if "height" in size else next(iter(size.values()))
         if isinstance(size, (tuple, list)):
@@ -99,6 +102,8 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if "spatial_shapes" in sizes.names or "grid_thw" in sizes.names:
         return _patches(sizes)
     images = (sizes.channels, *sizes.pixels)
+    if sizes.get("model_type") in PAIRS:
+        return made("pixel_values", (sizes.batch, 2, *images), FLOAT)
     frames = sizes.get("num_frames", parts=VISION)
     if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
         return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
@@ -131,7 +136,16 @@ def _features(sizes: Sizes) -> torch.Tensor:
     positions = sizes.get("max_source_positions", parts=AUDIO)
     if isinstance(positions, int) and sizes.get("model_type") not in FRAMES_FIRST:
         return made("input_features", (sizes.batch, bins, 2 * positions), FLOAT)
+    if sizes.get("model_type") in BINS_FIRST:
+        return made("input_features", (sizes.batch, bins, FRAMES_OF_SOUND), FLOAT)
     return made("input_features", (sizes.batch, FRAMES_OF_SOUND, bins), FLOAT)
+
+
+def _features_mask(sizes: Sizes) -> torch.Tensor:
+    """One number for each frame."""
+    features = _features(sizes)
+    bins = sizes.get(*BINS, default=80, parts=AUDIO)
+    return made("mask", (sizes.batch, features.shape[1] if features.shape[-1] == bins else features.shape[-1]), INT)
 
 
 def _sound(sizes: Sizes) -> torch.Tensor:
@@ -180,6 +194,12 @@ BINS = (
 """Keys for the features of a frame."""
 FRAMES_FIRST = frozenset(("speech_to_text", "seamless_m4t", "seamless_m4t_v2"))
 """Families whose features are frames of bins, with a limit of positions all the same."""
+BINS_FIRST = frozenset(("clvp", "glmasr", "glmasr_encoder"))
+"""Families whose features are bins of frames, without a limit of positions."""
+WITH_MASK = frozenset(("audioflamingo3_encoder", "musicflamingo_encoder"))
+"""Families that take the mask of their features for given."""
+PAIRS = frozenset(("efficientloftr", "lightglue", "superglue"))
+"""Families that match the points of two images."""
 ONE_CHANNEL = frozenset(
     (
         "dac",
@@ -210,8 +230,11 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "pixel_attention_mask": lambda sizes: made("mask", (sizes.batch, SIDE * SIDE), INT),
     "merge_sizes": lambda sizes: torch.ones(sizes.batch, dtype=INT),
     "pixel_values_videos": _videos,
+    "query_embeds": lambda sizes: made(
+        "query_embeds", (sizes.batch, sizes.get("num_query_tokens", default=32), sizes.get("hidden_size")), FLOAT
+    ),
     "input_features": _features,
-    "input_features_mask": lambda sizes: made("mask", (sizes.batch, _features(sizes).shape[-1]), INT),
+    "input_features_mask": _features_mask,
     "input_values": _sound,
     "past_values": _past,
     "past_observed_mask": lambda sizes: torch.empty(_past(sizes).shape, device="meta"),
@@ -261,6 +284,8 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
         wanted.append("input_ids")
     if sizes.get("is_encoder_decoder"):
         wanted.append("decoder_input_ids")
+    if sizes.get("model_type") in WITH_MASK:
+        wanted.append("input_features_mask")
     if "spatial_shapes" in formals:
         wanted.append("pixel_attention_mask")
     if hasattr(module, "get_text_features") or sizes.get("model_type") in WITH_IMAGES:

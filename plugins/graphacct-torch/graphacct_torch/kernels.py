@@ -24,6 +24,19 @@ def _grouped_mm(
     return a.new_empty(shape, dtype=out_dtype or a.dtype)
 
 
+def _ctc_loss(
+    log_probs: torch.Tensor, targets: torch.Tensor, input_lengths: Any, target_lengths: Any, *_: Any, **__: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each sequence's loss, and the forward probabilities of 2 s + 1 states for s targets; one sequence has all."""
+    steps, batch = log_probs.shape[:2]
+    states = 2 * targets.shape[-1] + 1
+    return log_probs.new_empty(batch), log_probs.new_empty((batch, steps, states))
+
+
+def _ctc_loss_backward(grad: torch.Tensor, log_probs: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+    return torch.empty_like(log_probs)
+
+
 class _WithoutData(torch.autograd.Function):
     """A function that needs data: empty tensors go out, and empty gradients come back."""
 
@@ -44,5 +57,9 @@ def without_data(fake: Any, args: Any, kwargs: Any) -> Any:
     return _WithoutData.apply(fake, spec, *leaves)
 
 
-KERNELS = {torch.ops.aten._grouped_mm.default: _grouped_mm}
+KERNELS: dict[Any, Any] = {
+    torch.ops.aten._grouped_mm.default: _grouped_mm,
+    torch.ops.aten._ctc_loss.Tensor: _ctc_loss,
+    torch.ops.aten._ctc_loss_backward.Tensor: _ctc_loss_backward,
+}
 """The kernels that replace torch's own fake ones."""

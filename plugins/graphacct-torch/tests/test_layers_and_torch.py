@@ -9,8 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from graphacct_torch.reference import measure
+from torch.utils.flop_counter import FlopCounterMode
 
-from graphacct import TensorSpec
+from graphacct import TensorSpec, account
 from graphacct.hooks.manager import default
 from graphacct.operators.saves import saved_tensors
 
@@ -116,6 +117,7 @@ CASES: dict[str, tuple[str, list[Any], dict[str, Any], Any]] = {
     "inverted": ("inv", [(3, 4, 4)], {}, torch.linalg.inv),
     "factored": ("cholesky", [SQUARE], {}, torch.linalg.cholesky),
     "distances": ("cdist", [(2, 5, 3), (2, 4, 3)], {}, torch.cdist),
+    "distances as a product": ("euclidean_distance", [(2, 30, 3), (2, 40, 3)], {}, torch.cdist),
     "likelihood": ("nll_loss", [ROWS, i(6)], {}, F.nll_loss),
     "likelihoods": ("nll_loss", [(2, 5, 3, 3), i(2, 3, 3)], {"reduction": "none"}, torchs(F.nll_loss, "reduction")),
     "absolute": ("l1_loss", [ROWS, ROWS], {}, F.l1_loss),
@@ -183,3 +185,64 @@ def test_recurrent_layers_have_torchs_outputs_and_products() -> None:
     ours = default().operators["lstm"].apply(specs, {**how, "states": True})
     assert [out.shape for out in ours.outputs] == [out.shape for out in found.outputs]
     assert ours.cost.matmul_flops == found.matmul_flops
+
+
+class Made(torch.nn.Module):
+    """A function of inputs that carry a gradient."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function, self.scale = function, torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.function(*(x * self.scale if x.is_floating_point() else x for x in inputs))
+
+
+LENGTHS = torch.full((3,), 10), torch.full((3,), 4)
+MODULES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "gru": (torch.nn.GRU(3, 4, batch_first=True, bidirectional=True), (torch.zeros(2, 5, 3),)),
+    "rnn": (torch.nn.RNN(3, 4), (torch.zeros(5, 2, 3),)),
+    "projected": (torch.nn.LSTM(3, 4, proj_size=2, bidirectional=True), (torch.zeros(5, 2, 3),)),
+    "bags": (torch.nn.EmbeddingBag(10, 5), (torch.tensor([[1, 2], [3, 4], [5, 6]]),)),
+    "alignments": (
+        Made(lambda x, *targets: F.ctc_loss(x.log_softmax(-1), *targets)),
+        (torch.zeros(10, 3, 7), torch.ones(3, 4, dtype=torch.int64), *LENGTHS),
+    ),
+    "unpooled": (
+        Made(lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)),
+        (torch.zeros(2, 4, 6, 6),),
+    ),
+    "folded": (Made(lambda x: F.fold(F.unfold(x, 3), (6, 5), 3)), (torch.zeros(2, 4, 6, 5),)),
+    "rows of two dimensions": (
+        torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.LayerNorm((4, 16)), torch.nn.RMSNorm((4, 16))),
+        (torch.zeros(3, 4, 16),),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_captured_layers_keep_what_a_real_step_does(name: str) -> None:
+    """FLOPs of the forward pass and the step as torch's counter sees them, and the bytes kept beside inputs and
+    parameters, each storage once."""
+    module, inputs = MODULES[name]
+    outside = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *inputs)}
+    kept: dict[int, int] = {}
+    held = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in outside:
+            kept[storage.data_ptr()] = storage.nbytes()
+        held.append(tensor)  # so that no other takes its address
+        return tensor
+
+    with FlopCounterMode(display=False) as counter:
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            found = module(*inputs)
+        forward = counter.get_total_flops()
+        outputs = [x for x in torch.utils._pytree.tree_leaves(found) if x.requires_grad]
+        torch.stack([x.sum() for x in outputs]).sum().backward()
+        step = counter.get_total_flops()
+    total = account((module, inputs, {}), phase="train", loss="sum", profile="torch-eager-cpu").total
+    assert (total["forward_matmul_flops"], total["step_matmul_flops"]) == (forward, step)
+    assert total["saved_bytes"] == sum(kept.values())

@@ -23,3 +23,9 @@ def of_rows(call: CallRecord, a: Arguments) -> Mapped:
     """The negative log-likelihood; torch's second result, the weights' sum, stays inside."""
     settings = {"reduction": REDUCTIONS[a["reduction"]]}
     return Mapped("nll_loss", given(a["self"], a["target"], a["weight"]), settings)
+
+
+def of_alignments(call: CallRecord, a: Arguments) -> Mapped:
+    """ctc_loss of each sequence; torch's mean over their lengths is calls of its own."""
+    operands = (a["log_probs"], a["targets"], a["input_lengths"], a["target_lengths"])
+    return Mapped("ctc_loss", operands, {"reduction": "none"})

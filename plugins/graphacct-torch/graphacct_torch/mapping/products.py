@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import prod
-from graphacct_torch.calls import CallRecord, TensorRecord
+from graphacct_torch.calls import CallRecord
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.mapping.mapped import Arguments, Mapped, given
 
@@ -21,6 +18,18 @@ def sum_and_product(call: CallRecord, a: Arguments) -> Mapped:
     if not factors and len(a["self"].shape) == 1 and len(y.shape) == 2 and a["self"].shape[0] == y.shape[1]:
         return Mapped("linear_in_out", (x, y, a["self"]))
     return Mapped("matmul_add", (a["self"], x, y), factors)
+
+
+def _plus(call: CallRecord, a: Arguments, product: Mapped) -> Mapped:
+    """c + a product, each times its factor."""
+    c = a["self"] if a["beta"] == 1 else Mapped("scale", (a["self"],))
+    return Mapped("add", (c, product if a["alpha"] == 1 else Mapped("scale", (product,))))
+
+
+def sum_of_products(call: CallRecord, a: Arguments) -> Mapped:
+    """beta c + alpha times the sum of a batch of products."""
+    products = Mapped("matmul", (a["batch1"], a["batch2"]))
+    return _plus(call, a, Mapped("sum", (products,), {"dim": (0,), "keepdim": False}))
 
 
 def attention(call: CallRecord, a: Arguments) -> Mapped:
@@ -74,31 +83,3 @@ def sum_and_vector_product(call: CallRecord, a: Arguments) -> Mapped:
     product = Mapped("mv", (a["mat"], a["vec"])) if "mat" in a else Mapped("outer", (a["vec1"], a["vec2"]))
     first = a["self"] if a["beta"] == 1 else Mapped("scale", (a["self"],))
     return Mapped("add", (first, product if a["alpha"] == 1 else Mapped("scale", (product,))))
-
-
-def distances(call: CallRecord, a: Arguments) -> Mapped:
-    """`cdist` of many vectors: |x|² + |y|² - 2 x y, as a product of rows with two elements more, and its root."""
-    x, y = a["x1"], a["x2"]
-    rows = [
-        Mapped("concat", (tensor, *(_column(each, tensor) for each in extra)), {"dim": len(tensor.shape) - 1})
-        for tensor, extra in ((x, ("square", "ones")), (y, ("ones", "square")))
-    ]
-    rows[0] = attrs.evolve(rows[0], operands=(Mapped("scale", (x,)), *rows[0].operands[1:]))
-    rank = len(y.shape)
-    turned = Mapped("transpose", (rows[1],), {"dims": (rank - 2, rank - 1)})
-    return Mapped("sqrt", (Mapped("clamp", (Mapped("matmul", (rows[0], turned)),)),))
-
-
-def _column(what: str, x: TensorRecord) -> Mapped:
-    if what == "ones":
-        return Mapped("full", (), {"shape": (*x.shape[:-1], 1), "dtype": x.dtype})
-    return Mapped("sum", (Mapped("square", (x,)),), {"dim": (len(x.shape) - 1,), "keepdim": True})
-
-
-def affine_grid(call: CallRecord, a: Arguments) -> Mapped:
-    """Each position of the images, with a 1, times the matrix of its image."""
-    made, theta = call.outputs[0], a["theta"]
-    rank = made.shape[-1]
-    places = Mapped("full", (), {"shape": (made.shape[0], prod(made.shape[1:-1]), rank + 1), "dtype": made.dtype})
-    turned = Mapped("transpose", (theta,), {"dims": (1, 2)})
-    return Mapped("reshape", (Mapped("matmul", (places, turned)),), {"shape": made.shape})

@@ -90,3 +90,8 @@ def patches(operator: str) -> Rule:
         return of_images(operator, a["self"], settings, call, 2 if operator == "im2col" else 1)
 
     return rule
+
+
+def positions(call: CallRecord, a: Arguments) -> Mapped:
+    """Where an affine transformation sends the positions of an image (batch, channels, *size)."""
+    return Mapped("affine_grid", (a["theta"],), {"size": tuple(a["size"][2:])})
