@@ -295,8 +295,8 @@ def recurrent_both_ways() -> Any:
 
 
 def encoder_and_decoder() -> Any:
-    """6 tokens and 8 of width 8: each projection 2 d² a token, a feed-forward network twice 2 d · 16, and in attention 4 d
-    for each pair of tokens of a sequence, of which there are two."""
+    """6 tokens and 8 of width 8: each projection 2 d² a token, a feed-forward network twice 2 d · 16, and in attention
+    4 d for each pair of tokens of a sequence, of which there are two."""
     module = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
     encoder = 6 * (4 * 128 + 2 * 256) + 2 * 32 * 3 * 3
     decoder = 8 * (4 * 128 + 2 * 256) + 2 * 32 * 4 * 4 + 8 * 2 * 128 + 6 * 2 * 128 + 2 * 32 * 4 * 3
