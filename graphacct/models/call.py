@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -31,15 +33,30 @@ def called(module: str, function: str, plugins: Plugins, unknown: Exception) -> 
         maker = getattr(_run(module) if from_file else importlib.import_module(module), function)
         code = getattr(maker, "__code__", None)
         asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        with ExitStack() as building:
-            for reader in plugins.readers.values():
-                building.enter_context(reader.building())
-            return maker(operators=plugins.operators) if asks else maker()
+        return _built(partial(maker, operators=plugins.operators) if asks else maker, plugins)
     except Exception as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
         if missing and "did you mean" in str(unknown):
             raise unknown from error
         raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
+
+
+def _built(maker: Callable[[], Any], plugins: Plugins) -> Any:
+    """Returns what a function makes in the readers' contexts; if it fails there, in the others that they name.
+
+    Raises what it raised at first if it fails in all of them.
+    """
+    readers = list(plugins.readers.values())
+    try:
+        with ExitStack() as building:
+            for reader in readers:
+                building.enter_context(reader.building())
+            return maker()
+    except Exception as error:
+        for context in [context for reader in readers for context in reader.building_again(error)]:
+            with suppress(Exception), context():
+                return maker()
+        raise
 
 
 def _add_folder(folder: str) -> None:

@@ -29,6 +29,8 @@ class Reader:
             built for any workload; or a ModelChoice, which also accounts for the file's keys.
         building: Returns the context in which a `module:function` runs that may make an object for this reader, such as
             one in which weights take no memory.
+        building_again: Given the error with which that function failed, returns other contexts to run it in: in one
+            after the other until it succeeds.
         takes_overrides: Whether `find` takes a third argument: the configuration keys that the user overrides.
         takes: Keywords of the verbs that `read` takes too, each if it is given: `inputs`, `dynamic`, `dtype`, `batch` …
             (see `graphacct.keywords.ModelKeywords`). Such a model is read when they are known. A `phase` that it takes
@@ -46,6 +48,7 @@ class Reader:
     replaces: bool = False
     takes_overrides: bool = False
     building: Callable[[], AbstractContextManager[Any]] = nullcontext
+    building_again: Callable[[Exception], Sequence[Callable[[], AbstractContextManager[Any]]]] = lambda error: ()
     takes: Sequence[str] = ()
     named: Callable[[Any], str] = lambda model: type(model).__name__
     instead: str = ""

@@ -33,7 +33,7 @@ def leaky_relu(batch: Any, *, slope: float = 0.01) -> Work:
     return Work(vector_flops=2 * batch)
 
 
-@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True, gradient_from_output=True)
+@operator(UNARY, saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True)
 def relu6(batch: Any) -> Work:
     """min(max(x, 0), 6) (Krizhevsky, 2010). 2 per element: two comparisons.
 

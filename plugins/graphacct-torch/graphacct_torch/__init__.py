@@ -56,6 +56,15 @@ def _building() -> AbstractContextManager[None]:
     return without_weights()
 
 
+def _building_again(error: Exception) -> Sequence[Callable[[], AbstractContextManager[None]]]:
+    """Returns other contexts for a factory that failed in this one."""
+    if "torch" not in sys.modules:
+        return ()
+    from graphacct_torch.build import other_ways
+
+    return other_ways(error)
+
+
 def _is_config(model: object) -> bool:
     from graphacct_torch.config_file import accepts
 
@@ -81,7 +90,17 @@ def graphacct_register_readers() -> Iterable[Reader]:
     doc = "A torch.nn.Module, alone or with its inputs as (module, args, kwargs), from a factory or as an object."
     instead = "its inputs have their sizes: other inputs=, or another factory, give others"
     takes = ("inputs", "dynamic", "dtype")
-    module = Reader("torch", doc, _accepts, _read, building=_building, takes=takes, named=_named, instead=instead)
+    module = Reader(
+        "torch",
+        doc,
+        _accepts,
+        _read,
+        building=_building,
+        building_again=_building_again,
+        takes=takes,
+        named=_named,
+        instead=instead,
+    )
     doc = "A config.json whose model_type graphacct does not know: its class in the transformers library."
     keywords = ("set", "dtype", "phase", "inputs", "batch", "seq_len", "encoder_seq_len", "image_size")
     instead = "give batch=, seq_len= or image_size=, or keys of the file with set="

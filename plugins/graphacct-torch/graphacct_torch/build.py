@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
+from graphacct_torch.errors import CaptureError
+from graphacct_torch.offline import offline
+
 SMALL = 2**14
 """The most elements of a tensor that is made with data."""
+MOST_REAL = 2**28
+"""The most elements that are made with data where a factory fails without: 1 GiB in float32."""
 FACTORIES = frozenset(
     (torch.empty, torch.rand, torch.randn, torch.zeros, torch.ones, torch.full, torch.empty_strided, torch.randint)
 )
@@ -29,6 +35,22 @@ class LargeOnMeta(TorchFunctionMode):
         given = dict(kwargs or {})
         if func in FACTORIES and given.get("device") is None and _elements(func, args, given) > SMALL:
             given["device"] = "meta"
+        return func(*args, **given)
+
+
+class Counted(TorchFunctionMode):
+    """Lets factory functions make so many elements with data, and no more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        given = dict(kwargs or {})
+        if func in FACTORIES and given.get("device") is None:
+            self.made += _elements(func, args, given)
+            if self.made > MOST_REAL:
+                raise CaptureError(f"it makes more than {MOST_REAL:,} elements with data")
         return func(*args, **given)
 
 
@@ -46,5 +68,28 @@ def _elements(func: Any, args: Any, kwargs: Mapping[str, Any]) -> int:
 @contextlib.contextmanager
 def without_weights() -> Iterator[None]:
     """A context in which a module is built without memory for its large tensors."""
-    with LargeOnMeta():
+    with offline(), LargeOnMeta():
         yield
+
+
+@contextlib.contextmanager
+def all_on_meta() -> Iterator[None]:
+    """A context in which all that a factory makes has no data."""
+    with offline(), torch.device("meta"):
+        yield
+
+
+@contextlib.contextmanager
+def all_real() -> Iterator[None]:
+    """A context in which all that a factory makes has data, up to `MOST_REAL` elements.
+
+    Raises CaptureError in the factory when it makes more.
+    """
+    with offline(), Counted():
+        yield
+
+
+def other_ways(error: Exception) -> tuple[Callable[[], AbstractContextManager[None]], ...]:
+    """Returns the contexts in which to try a factory again that failed `without_weights`: those in which none of its
+    tensors differs from others in having data. None if the error has nothing to do with that."""
+    return (all_on_meta, all_real) if "meta" in str(error) else ()

@@ -81,6 +81,7 @@ class CallRecord:
         scope: The path of the innermost module that was running.
         visit: The number of the run of that module's forward, so that two runs of one module are told apart.
         graded: The numbers of the operands that need a gradient when the call is made.
+        operands: The tensors among the arguments, in order.
         grads: Whether operations are recorded for a backward pass, as they are not within `torch.no_grad()` nor within
             the forward function of a `torch.autograd.Function`.
         run: `forward`, `backward`, or `recompute` for a forward call that the backward pass makes again.
@@ -105,6 +106,7 @@ class CallRecord:
     graded: frozenset[int] = frozenset()
     grads: bool = True
     region: int = 0
+    operands: tuple[TensorRecord, ...] = attrs.field()
 
     @property
     def name(self) -> str:
@@ -124,10 +126,9 @@ class CallRecord:
                 named[formal.name] = formal.default_value if formal.has_default_value() else None
         return named
 
-    @property
-    def operands(self) -> list[TensorRecord]:
-        """The tensors among the arguments, in order."""
-        return [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, TensorRecord)]
+    @operands.default
+    def _operands(self) -> tuple[TensorRecord, ...]:
+        return tuple(leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, TensorRecord))
 
     @property
     def written(self) -> TensorRecord | None:
@@ -165,8 +166,17 @@ class WholeRecord:
 
 def leaves(tree: Any) -> list[Any]:
     """Returns what nested tuples, lists and dictionaries hold, in order."""
+    found: list[Any] = []
+    _gather(tree, found)
+    return found
+
+
+def _gather(tree: Any, found: list[Any]) -> None:
     if isinstance(tree, (tuple, list)):
-        return [leaf for part in tree for leaf in leaves(part)]
-    if isinstance(tree, Mapping):
-        return [leaf for part in tree.values() for leaf in leaves(part)]
-    return [tree]
+        for part in tree:
+            _gather(part, found)
+    elif isinstance(tree, dict):
+        for part in tree.values():
+            _gather(part, found)
+    else:
+        found.append(tree)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -17,9 +17,11 @@ from typing import Any
 import attrs
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from graphacct import brief
 from graphacct_torch.autograd import DETACH, SavedRecord, Saving, gradient_node, nodes_so_far
 from graphacct_torch.calls import (
     ACTIVATION,
@@ -38,16 +40,18 @@ from graphacct_torch.calls import (
     WholeRecord,
 )
 from graphacct_torch.checkpoint import following
-from graphacct_torch.errors import CaptureError, first_line, lines_of, user_line
+from graphacct_torch.errors import CaptureError, user_line
 from graphacct_torch.fakes import Faked
 from graphacct_torch.kernels import KERNELS, without_data
+from graphacct_torch.reasons import reason
 from graphacct_torch.stated import StatedCost
+from graphacct_torch.surroundings import surroundings
+from graphacct_torch.tensors_in import tensors_in
 from graphacct_torch.values import Values
 
 LOSS = "loss"
 """The scope of what is computed after the module, for a training step."""
 DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
-LOG = logging.getLogger("torch._subclasses.fake_tensor")
 WHICH_DEVICE = torch.ops.prim.device.default
 RESHAPING = frozenset(
     getattr(packet, overload)
@@ -126,7 +130,7 @@ def capture(
     keeping = Saving(recorder)
     with contextlib.ExitStack() as stack:
         stack.enter_context(fake.mode)
-        stack.enter_context(_eager())
+        stack.enter_context(surroundings())
         stack.enter_context(following(recorder))
         stack.enter_context(recorder.watching())
         if saving:
@@ -135,10 +139,14 @@ def capture(
         token = RECORDING.set(recorder)
         try:
             returned = fake.module(*fake.args, **fake.kwargs)
-            leaves = [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
-            outputs = tuple(map(recorder.record, leaves))
-            graded = frozenset(recorder.record(leaf).index for leaf in leaves if leaf.requires_grad)
-            del leaves
+            results = list(tensors_in(returned))
+            if not results:
+                raise CaptureError(
+                    f"module {type(fake.module).__name__!r} returns {brief(returned)}, in which there is no tensor"
+                )
+            outputs = tuple(map(recorder.record, results))
+            graded = frozenset(recorder.record(leaf).index for leaf in results if leaf.requires_grad)
+            del results
             if loss is not None:
                 with recorder.inside(LOSS):
                     value = loss(returned)
@@ -152,10 +160,8 @@ def capture(
                     torch.autograd.backward(value, [torch.ones_like(start) for start in value])
         except CaptureError:
             raise
-        except Exception as error:
-            raise CaptureError(
-                f"module {recorder.where!r} does not run on tensors without data: {first_line(error)}{lines_of(error)}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise reason(recorder.where_of(error), error) from error
         finally:
             RECORDING.reset(token)
     recorder.ended = True
@@ -175,20 +181,6 @@ def capture(
         graded,
         recorder.visits,
     )
-
-
-@contextlib.contextmanager
-def _eager() -> Iterator[None]:
-    """Turns off the paths that torch takes for inference alone, which no training step has."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    complaining = LOG.disabled
-    LOG.disabled = True  # an operator that fails is an error of ours, and no traceback
-    try:
-        yield
-    finally:
-        LOG.disabled = complaining
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 class Recorder(TorchDispatchMode):
@@ -211,6 +203,7 @@ class Recorder(TorchDispatchMode):
         self.region = 0
         self.ended = False
         self._lines = lines
+        self._fake = fake
         self._values = Values(fake.real)
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
@@ -218,7 +211,9 @@ class Recorder(TorchDispatchMode):
         self.visits: dict[int, VisitRecord] = {}
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
         self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
+        self._left = 0, ""
         self._operands: list[torch.Tensor] = []
+        self._met_now: list[TensorRecord] = []
         self._tensors = itertools.count()
         self._met = itertools.count()
         named = [(name, p, PARAMETER) for name, p in fake.module.named_parameters(remove_duplicate=False)]
@@ -238,6 +233,11 @@ class Recorder(TorchDispatchMode):
     def where(self) -> str:
         """The path of the module that is running; the class of the whole one if it is that."""
         return self._running[-1][0] or type(self._module).__name__
+
+    def where_of(self, error: BaseException) -> str:
+        """The module that an error left first, as `where` names it."""
+        raised, where = self._left
+        return where if raised == id(error) else self.where
 
     def _enter(self, scope: str) -> None:
         number = next(self._numbers)
@@ -264,6 +264,9 @@ class Recorder(TorchDispatchMode):
                 self._enter(name)
 
             def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
+                error = sys.exc_info()[1]  # the hook runs in any case
+                if error is not None and self._left[0] != id(error):
+                    self._left = id(error), self.where  # the error itself would keep tensors alive
                 self._running.pop()
 
             handles.append(module.register_forward_pre_hook(enter))
@@ -310,6 +313,11 @@ class Recorder(TorchDispatchMode):
         known = self._storages.get(key)
         if known is not None:
             return known[0]
+        if kind == CONSTANT and isinstance(tensor, FakeTensor) and id(tensor) not in self._fake.made:
+            raise CaptureError(
+                f"module {self.where!r} reads a tensor that was made in another thread: graphacct "
+                "follows the one in which the module is called"
+            )
         found = StorageRecord(next(self._met), storage.nbytes(), kind, len(self.calls) if kind == ACTIVATION else -1)
 
         def died(_reference: object) -> None:
@@ -322,13 +330,15 @@ class Recorder(TorchDispatchMode):
         return found
 
     def _shown(self, tree: Any) -> Any:
-        """Returns arguments with records in place of tensors, which are gathered in `_operands`.
+        """Returns arguments with records in place of tensors; both are gathered, in `_operands` and `_met_now`.
 
         A walk of its own: torch's over trees of any kind takes as long as all else that is done here.
         """
         if isinstance(tree, torch.Tensor):
+            found = self.record(tree)
             self._operands.append(tree)
-            return self.record(tree)
+            self._met_now.append(found)
+            return found
         kind = type(tree)
         if kind is list or kind is tuple or kind is torch.Size:
             return [self._shown(part) for part in tree] if kind is list else tuple([self._shown(part) for part in tree])
@@ -336,14 +346,18 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         given = kwargs or {}
-        if func is WHICH_DEVICE:
+        if func is WHICH_DEVICE or func.namespace == "profiler":
             return func(*args, **given)
         operands: list[torch.Tensor] = []
-        self._operands = operands
+        met: list[TensorRecord] = []
+        self._operands, self._met_now = operands, met
         shown = self._shown(args)
         named = {name: self._shown(argument) for name, argument in given.items()}
-        self._operands = []  # which keeps no tensor alive
-        graded = frozenset([self.record(tensor).index for tensor in operands if tensor.requires_grad])
+        if any(tensor.is_meta for tensor in operands if type(tensor) is not FakeTensor):  # a closure's, without data
+            args, given = tree_map_only(torch.Tensor, self._fake.stand_in, (args, given))
+            return self.__torch_dispatch__(func, types, args, given)
+        self._operands, self._met_now = [], []  # which keeps no tensor alive
+        graded = frozenset([one.index for tensor, one in zip(operands, met, strict=True) if tensor.requires_grad])
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
         if func in RESHAPING:
@@ -363,6 +377,7 @@ class Recorder(TorchDispatchMode):
         scope, visit = self._running[-1]
         line = user_line() if self._lines else ""
         position, nodes = len(self.calls), nodes_so_far()
+        called = (position, func, shown, named, made, scope, visit, run, line)
         of_autograd = (nodes, gradient_of, graded, grads, self.region)
-        self.calls.append(CallRecord(position, func, shown, named, made, scope, visit, run, line, *of_autograd))
+        self.calls.append(CallRecord(*called, *of_autograd, operands=tuple(met)))
         return out

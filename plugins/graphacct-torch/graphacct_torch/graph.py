@@ -13,7 +13,7 @@ from graphacct_torch.calls import ACTIVATION, BUFFER, CONSTANT, FORWARD, CallRec
 from graphacct_torch.capture import Captured
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.gradients import GradientBuilder, Stops, without_gradient
-from graphacct_torch.inplace import Versions, alike, clones_of_autograd
+from graphacct_torch.inplace import Versions, alike, calls_of_autograd, is_view
 from graphacct_torch.mapping.choose import rule_of, unmapped
 from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.own import as_stated
@@ -44,10 +44,10 @@ class _Maker:
         self._captured = captured
         self._builder = GradientBuilder(name, operators)
         self._calls = [call for call in captured.calls if call.run == FORWARD]
-        self._values = Versions([*captured.tensors.values(), *captured.inputs], self._calls)
+        self._values = Versions([*captured.tensors.values(), *captured.inputs], self._calls, captured.outputs)
         self._groups = {
             **one_operator(self._calls),
-            **dict.fromkeys(clones_of_autograd(self._calls)),
+            **dict.fromkeys(calls_of_autograd(self._calls, captured.outputs)),
             **_wholes(captured),
         }
         self._stops = Stops(self._calls, self._groups, captured.graded)
@@ -75,7 +75,7 @@ class _Maker:
 
     def _works_alone(self, call: CallRecord) -> bool:
         """Whether a call does more than make a view, as the last of its group if it is in one."""
-        return self._groups.get(call.position, call) is not None and not _is_view(call)
+        return self._groups.get(call.position, call) is not None and not is_view(call)
 
     def _add(self, call: CallRecord) -> None:
         if call.position in self._groups:
@@ -99,7 +99,7 @@ class _Maker:
 
     def _viewed(self, call: CallRecord, mapped: Mapped) -> bool:
         """Notes a view that needs no node yet, and returns whether it is one."""
-        if mapped.operator not in ("reshape", "expand", "transpose") or not _is_view(call):
+        if mapped.operator not in ("reshape", "expand", "transpose") or not is_view(call):
             return False
         viewed = mapped.operands[0]
         if isinstance(viewed, Mapped):
@@ -187,7 +187,8 @@ class _Maker:
         was, and its gradient.
         """
         whole = self._values.whole(tensor)
-        before = self._operand(whole, call.scope)
+        with self._stops.nowhere():
+            before = self._operand(whole, call.scope)
         passed = self._builder.carries(before) and not self._builder.carries(value)
         if passed or not alike(tensor, whole):
             name = self._names.of(call, "written_through")
@@ -274,7 +275,7 @@ class _Maker:
                     self._builder.apply("resident", parameter, name=self._names.free(f"{path}.unread"))
 
     def _name(self, call: CallRecord, operator: str) -> str:
-        return self._names.of(call, operator, whole=self._works[call.visit] == 1 and not _is_view(call))
+        return self._names.of(call, operator, whole=self._works[call.visit] == 1 and not is_view(call))
 
 
 def _wholes(captured: Captured) -> dict[int, Mapped | None]:
@@ -285,9 +286,3 @@ def _wholes(captured: Captured) -> dict[int, Mapped | None]:
             found |= dict.fromkeys(range(whole.first, whole.last))
             found[whole.last] = as_stated(whole.stated, whole.arguments, whole.outputs)
     return found
-
-
-def _is_view(call: CallRecord) -> bool:
-    """Whether all that a call returns lies in the storage of an operand."""
-    read = {operand.storage.index for operand in call.operands}
-    return bool(call.outputs) and all(output.storage.index in read for output in call.outputs)

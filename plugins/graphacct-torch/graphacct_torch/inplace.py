@@ -8,8 +8,7 @@ y.sum(), top.sum()     y is version 1, and top is taken of it again
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
 
 from graphacct_torch.calls import CallRecord, TensorRecord
 from graphacct_torch.views import Standing
@@ -21,7 +20,9 @@ class Versions(dict[int, Standing]):
     An entry that is set is of the present version.
     """
 
-    def __init__(self, tensors: Iterable[TensorRecord], calls: Iterable[CallRecord]) -> None:
+    def __init__(
+        self, tensors: Iterable[TensorRecord], calls: Iterable[CallRecord], outputs: Iterable[TensorRecord]
+    ) -> None:
         super().__init__()
         self._whole: dict[int, TensorRecord] = {}
         self._tensors: dict[int, TensorRecord] = {}
@@ -34,11 +35,13 @@ class Versions(dict[int, Standing]):
             operands = call.operands
             for tensor in operands:
                 self._meet(tensor)
-            stored = {operand.storage.index for operand in operands}
+            stored = [operand.storage for operand in operands]
             for tensor in call.outputs:
-                if tensor.index not in self._tensors and tensor.storage.index in stored:
+                if tensor.index not in self._tensors and tensor.storage in stored:
                     self._views[tensor.index] = call
                 self._meet(tensor)
+        for tensor in outputs:
+            self._meet(tensor)
 
     def _meet(self, tensor: TensorRecord) -> None:
         self._tensors[tensor.index] = tensor
@@ -70,15 +73,31 @@ def alike(tensor: TensorRecord, whole: TensorRecord) -> bool:
     return tensor is whole or (tensor.shape, tensor.strides, tensor.offset) == layout
 
 
-def clones_of_autograd(calls: list[CallRecord]) -> Iterator[int]:
-    """Yields the positions of the copies that autograd makes of what an operation overwrites, for its gradient.
+def calls_of_autograd(calls: Sequence[CallRecord], outputs: Iterable[TensorRecord]) -> Iterator[int]:
+    """Yields the positions of the calls that autograd makes beside an operation in place, for the gradients.
 
-    graphacct makes them itself, where the gradient is computed. Such a copy comes right before the operation, and no
-    call of the forward pass reads it.
+    It copies what the operation overwrites; graphacct does so itself, where the gradient is computed. And it takes
+    views again of what was written. No call of the forward pass reads such a copy or view.
     """
-    read = {operand.index for call in calls for operand in call.operands}
-    for call, following in pairwise(calls):
-        if call.name == "aten.clone.default" and call.grads:
-            written = following.written
-            if written is not None and call.operands[0] is written and call.outputs[0].index not in read:
-                yield call.position
+    read = {tensor.index for tensor in outputs}
+    written: TensorRecord | None = None
+    for call in reversed(calls):
+        operands = call.operands
+        if call.name == "aten.clone.default":
+            mere = call.grads and written is not None and operands[0] is written
+        else:
+            mere = is_view(call) and call.written is None
+        if mere and not any(tensor.index in read for tensor in call.outputs):
+            yield call.position
+        else:
+            read.update(operand.index for operand in operands)
+        written = call.written
+
+
+def is_view(call: CallRecord) -> bool:
+    """Whether all that a call returns lies in the storage of an operand."""
+    stored = [operand.storage for operand in call.operands]
+    for output in call.outputs:
+        if output.storage not in stored:
+            return False
+    return bool(call.outputs)

@@ -105,6 +105,7 @@ def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
     module = parts[0]
     args = parts[1] if len(parts) > 1 else ()
     kwargs = parts[2] if len(parts) > 2 else {}
+    module = getattr(module, "_orig_mod", module)  # what torch.compile was given
     if isinstance(args, torch.Tensor):
         raise CaptureError(f"{brief(type(module).__name__)} is given with a tensor: its inputs are a tuple, as (x,)")
     if len(parts) > 3 or not isinstance(args, (tuple, list)) or not isinstance(kwargs, Mapping):

@@ -50,9 +50,8 @@ WRITTEN_OUT = {
 }
 """One operator of our architectures, and what the library's code writes in its place."""
 BEYOND = {
-    "gpt2": {"where": 1536},  # the mask of each layer, from a bool to a number
-    "llama": {"where": 1536, "neg": 2304},  # the same; half of q and k is negated before it is multiplied
-    "mixtral": {"where": 1536, "neg": 2304, "histc": 960, "cumsum": 12},  # the rows of each expert are counted
+    "llama": {"neg": 2304},  # half of q and k is negated before it is multiplied
+    "mixtral": {"neg": 2304, "histc": 960, "cumsum": 12},  # the same; the rows of each expert are counted
     "t5": {"where": 512},  # near and far distances
 }
 """FLOPs of the library's code that our architectures leave out."""

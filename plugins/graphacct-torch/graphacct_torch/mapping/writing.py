@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct_torch.calls import CONSTANT, CallRecord, TensorRecord
+from graphacct_torch.calls import CallRecord, TensorRecord
 from graphacct_torch.mapping.mapped import Arguments, Mapped
 
 
@@ -11,8 +11,8 @@ def copied(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def filled(call: CallRecord, a: Arguments) -> Mapped:
-    """A number, or random ones; a tensor that the module computed is a copy."""
+    """A number, or random ones; a tensor that a gradient reaches is a copy."""
     value = a.get("value")
-    if isinstance(value, TensorRecord) and value.storage.kind != CONSTANT:
+    if isinstance(value, TensorRecord) and value.index in call.graded:
         return Mapped("copy_into", (a["self"], value))
     return Mapped("fill", (a["self"],))
