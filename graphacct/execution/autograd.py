@@ -9,7 +9,7 @@ broadcast to, frees what a node saved when it has run, and recomputes a region w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -19,6 +19,7 @@ from graphacct.errors import OperatorError, blame
 from graphacct.execution.backward import BackwardPass, Life, WeightGradient
 from graphacct.execution.gradient_reach import GradientReach
 from graphacct.execution.kernels import (
+    PARAMETER,
     KernelCall,
     Schedule,
     StackedResult,
@@ -165,10 +166,17 @@ class Engine:
                 entered = storages(self.schedule.calls[position].operands)
                 uses = self.uses.get(position, ())
                 tape.free([use for use in uses if position not in recomputed.taken or use.storage in entered])
-        for index, (operand, gradient) in enumerate(zip(call.operands, gradients, strict=True)):
+        order = self._order(call.operands, gradients)
+        for place, index in enumerate(order):
             if node.wanted[index]:
-                self.passed = [g for g in gradients[index + 1 :] if g is not None]
-                self._deliver(operand, gradient)
+                self.passed = [g for later in order[place + 1 :] if (g := gradients[later]) is not None]
+                self._deliver(call.operands[index], gradients[index])
+
+    def _order(self, operands: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[int]:
+        """Returns the places of the operands as their gradients are given to them: a parameter whose gradient is a view
+        comes last. The parameter was read through a view, so that its gradient passes another node."""
+        places = range(len(operands))
+        return sorted(places, key=lambda i: operands[i].storage.kind == PARAMETER and gradients[i] not in self.tape.own)
 
     def _ruled(self, node: NodeRecorder, received: list[Tensor | None]) -> list[Tensor | None]:
         """Returns the gradients of a call's operands, by the profile's rule."""

@@ -23,9 +23,11 @@ import torch
 from graphacct_torch import library
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.graph import traced
+from graphacct_torch.inputs import library_inputs
 from graphacct_torch.measured import blind_of, counted
 from graphacct_torch.read import check_inputs
-from graphacct_torch.through import dtype_of, library_inputs, sizes_of
+from graphacct_torch.sizes import sizes_of
+from graphacct_torch.through import dtype_of
 from shrink import shrunk
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 

@@ -10,87 +10,12 @@ import attrs
 import torch
 from torch import nn
 
+from graphacct import suggest
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.given import made
+from graphacct_torch.given import made, with_inputs
+from graphacct_torch.sizes import AUDIO, FRAMES, LONGEST, SAMPLES, TEXT, VISION, Sizes
 
-LONGEST = 128
-"""Positions of a text whose length is not given; the model's own if it has fewer."""
-IMAGE, SAMPLES, FRAMES = 224, 15360, 8
-"""Pixels of a side, samples of sound (whole frames of every codec) and images of a video, where a configuration
-has none."""
 INT, FLOAT = torch.int64, torch.float32
-
-
-@attrs.frozen(eq=False)
-class Sizes:
-    """What inputs are made from.
-
-    Attributes:
-        config: The model's configuration.
-        batch: Sequences or images at a time.
-        length: Tokens of each sequence; None takes the model's own.
-        encoder_length: Those of an encoder beside a decoder; None takes as many.
-        image: Height and width of the images; None takes the model's own.
-        names: The arguments of the class.
-    """
-
-    config: Any
-    batch: int = 1
-    length: int | None = None
-    encoder_length: int | None = None
-    image: tuple[int, int] | None = None
-    names: frozenset[str] = frozenset()
-
-    def get(self, *names: str, default: Any = None, parts: tuple[str, ...] = ()) -> Any:
-        """Returns the first of a configuration's keys that is set, in it or else in one of its parts."""
-        for config in (self.config, *(getattr(self.config, part, None) for part in parts)):
-            for name in names:
-                found = getattr(config, name, None)
-                if found is not None:
-                    return found
-        return default
-
-    @property
-    def text(self) -> int:
-        """The tokens of a sequence."""
-        if self.length is not None:
-            return self.length
-        longest = self.get("max_position_embeddings", "n_positions", "max_target_positions", parts=TEXT)
-        if not isinstance(longest, int) or longest <= 0:
-            return LONGEST
-        padding = self.get("pad_token_id", default=0, parts=TEXT) or 0
-        spare = padding + 1 if longest <= LONGEST + 2 else 0  # some models' positions begin behind the padding's
-        return max(1, min(LONGEST, longest - spare))
-
-    @property
-    def source(self) -> int:
-        """The tokens of an encoder's sequence."""
-        return self.encoder_length if self.encoder_length is not None else self.text
-
-    @property
-    def pixels(self) -> tuple[int, int]:
-        """Height and width of the images."""
-        if self.image is not None:
-            return self.image
-        size = self.get("image_size", "img_size", "input_size", default=IMAGE, parts=VISION)
-        ratios = self.get("scaled_images_ratios")
-        if ratios:  # the smallest scaled image is one patch
-            size = round(self.get("patch_size") / min(ratios))
-        if isinstance(size, Mapping):
-            size = (size["height"], size["width"]) if "height" in size else next(iter(size.values()))
-        if isinstance(size, (tuple, list)):
-            return int(size[-2] if len(size) > 1 else size[0]), int(size[-1])
-        return int(size), int(size)
-
-    @property
-    def channels(self) -> int:
-        found = self.get("num_channels", "in_channels", "in_chans", "channels", default=3, parts=VISION)
-        return found if isinstance(found, int) else 3
-
-
-TEXT = ("text_config", "decoder", "decoder_config", "llm_config", "language_config", "thinker_config", "text_encoder")
-VISION = ("vision_config", "backbone_config", "encoder", "image_config", "vision_encoder_config", "thinker_config")
-AUDIO = ("audio_config", "audio_encoder", "encoder_config", "speech_config", "audio_encoder_config", "encoder")
 
 
 def _ids(sizes: Sizes) -> torch.Tensor:
@@ -291,3 +216,15 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
     if hasattr(module, "get_text_features") or sizes.get("model_type") in WITH_IMAGES:
         wanted += ["pixel_values", "input_features"]
     return [*names, *(name for name in wanted if name in formals)]
+
+
+def library_inputs(module: nn.Module, sizes: Sizes, inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Returns the inputs of a module of the library: made ones, and those that the user gives."""
+    given = frozenset(inputs) if isinstance(inputs, Mapping) else frozenset()
+    if inputs is not None and not isinstance(inputs, Mapping):
+        return with_inputs(module, (), {}, inputs)
+    formals = inspect.signature(module.forward).parameters
+    wrong = next((name for name in given if name not in formals), None)
+    if wrong is not None:
+        raise CaptureError(f"module {type(module).__name__!r} takes no {wrong}{suggest(wrong, formals)}")
+    return with_inputs(module, (), inputs_of(module, sizes, given), inputs)

@@ -20,9 +20,10 @@ from graphacct_torch import library
 from graphacct_torch.calls import ACTIVATION, FORWARD, CallRecord, TensorRecord
 from graphacct_torch.capture import Captured, capture
 from graphacct_torch.fakes import faked
+from graphacct_torch.inputs import library_inputs
 from graphacct_torch.matching import forward_calls
 from graphacct_torch.narrow import in_dtype, torch_dtype
-from graphacct_torch.through import library_inputs, sizes_of
+from graphacct_torch.sizes import sizes_of
 
 SIZES = ("batch", "seq_len", "encoder_seq_len", "image_size")
 ATTENTION = {"eager": "eager", "fused": "sdpa"}

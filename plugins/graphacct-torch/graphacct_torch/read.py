@@ -19,7 +19,9 @@ from graphacct_torch.errors import CaptureError
 from graphacct_torch.fakes import Faked, faked
 from graphacct_torch.given import with_inputs
 from graphacct_torch.graph import traced
+from graphacct_torch.inputs import library_inputs
 from graphacct_torch.narrow import in_dtype, torch_dtype
+from graphacct_torch.sizes import Sizes
 from graphacct_torch.step import Source
 
 FORMS = "a module, (module, args) or (module, args, kwargs)"
@@ -45,7 +47,10 @@ def read(
     Raises CaptureError for another form, for inputs that are missing, and for a module that does not run without data.
     """
     module, args, kwargs = given(model)
-    args, kwargs = with_inputs(module, args, kwargs, inputs)
+    if not args and not kwargs and _of_library(module):
+        args, kwargs = library_inputs(module, Sizes(module.config), inputs)
+    else:
+        args, kwargs = with_inputs(module, args, kwargs, inputs)
     return read_module(type(module).__name__, module, args, kwargs, operators, dtype, dynamic)
 
 
@@ -86,6 +91,12 @@ def read_module(
         graph = traced(name, in_symbols(captured, symbols[0]), operators)[0]
         return attrs.evolve(graph.fold(operators), conditions=conditions)
     return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
+
+
+def _of_library(module: nn.Module) -> bool:
+    """Returns whether a module is one of the transformers library, whose configuration says what it takes."""
+    transformers = sys.modules.get("transformers")
+    return transformers is not None and isinstance(module, transformers.PreTrainedModel)
 
 
 def given(model: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:

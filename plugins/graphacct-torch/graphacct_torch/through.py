@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import torch
-from torch import nn
 
-from graphacct import ConfigError, Graph, Operator, suggest
+from graphacct import Graph, Operator
 from graphacct_torch import library
-from graphacct_torch.errors import CaptureError
-from graphacct_torch.given import with_inputs
-from graphacct_torch.inputs import Sizes, inputs_of
+from graphacct_torch.inputs import library_inputs
 from graphacct_torch.read import read_module
+from graphacct_torch.sizes import sizes_of
 
 TRAIN = "train"
 
@@ -44,34 +41,6 @@ def graph_through(
         "dtype": own,
     }
     return attrs.evolve(graph, workload=workload)
-
-
-def library_inputs(module: nn.Module, sizes: Sizes, inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Returns the inputs of a module of the library: made ones, and those that the user gives."""
-    given = frozenset(inputs) if isinstance(inputs, Mapping) else frozenset()
-    if inputs is not None and not isinstance(inputs, Mapping):
-        return with_inputs(module, (), {}, inputs)
-    formals = inspect.signature(module.forward).parameters
-    wrong = next((name for name in given if name not in formals), None)
-    if wrong is not None:
-        raise CaptureError(f"module {type(module).__name__!r} takes no {wrong}{suggest(wrong, formals)}")
-    made = inputs_of(module, sizes, given)
-    return with_inputs(module, (), made, inputs)
-
-
-def sizes_of(config: Any, sizes: Mapping[str, Any]) -> Sizes:
-    """Returns the sizes of a workload. Raises ConfigError for one that is no number."""
-    for name, value in sizes.items():
-        if not all(type(size) is int and size > 0 for size in (value if isinstance(value, tuple) else (value,))):
-            raise ConfigError(f"{name} {value} is no positive integer, which a model of the library runs with")
-    image = sizes.get("image_size")
-    return Sizes(
-        config,
-        sizes.get("batch", 1),
-        sizes.get("seq_len"),
-        sizes.get("encoder_seq_len"),
-        (image, image) if isinstance(image, int) else image,
-    )
 
 
 def dtype_of(config: Any) -> str:

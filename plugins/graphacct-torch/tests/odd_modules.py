@@ -288,6 +288,79 @@ def dropped_features() -> Any:
     return Forward(lambda m, x: m.e(m.n(m.d(m.a(x)))), **parts), (torch.zeros(3, 4, 6),), {}, None
 
 
+def recurrent_both_ways() -> Any:
+    """oneDNN's kernel, which torch's counter does not see: 4 gates of x and h for each step, layer and direction."""
+    flops = 2 * 15 * 24 * ((4 + 6) * 2 + (12 + 6) * 2)
+    return nn.LSTM(4, 6, num_layers=2, bidirectional=True, batch_first=True), (torch.zeros(3, 5, 4),), {}, flops
+
+
+def encoder_and_decoder() -> Any:
+    """6 tokens and 8 of width 8: each projection 2 d² a token, a feed-forward network twice 2 d · 16, and in attention
+    4 d for each pair of tokens of a sequence, of which there are two."""
+    module = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
+    encoder = 6 * (4 * 128 + 2 * 256) + 2 * 32 * 3 * 3
+    decoder = 8 * (4 * 128 + 2 * 256) + 2 * 32 * 4 * 4 + 8 * 2 * 128 + 6 * 2 * 128 + 2 * 32 * 4 * 3
+    inputs = (torch.zeros(2, 3, 8), torch.zeros(2, 4, 8))
+    return Forward(lambda m, x, y: m.t(x, y), t=module), inputs, {}, encoder + decoder
+
+
+def grouped_attention() -> Any:
+    def run(m: Any, x: Any, y: Any) -> Any:
+        return F.scaled_dot_product_attention(m.a(x), y, y, is_causal=True, enable_gqa=True)
+
+    inputs = (torch.zeros(2, 4, 5, 8), torch.zeros(2, 2, 5, 8))
+    return Forward(run, a=nn.Linear(8, 8)), inputs, {}, 2 * 40 * 8 * 8 + 2 * 2 * 4 * 5 * 5 * (8 + 8)
+
+
+def pooled_and_put_back() -> Any:
+    def run(m: Any, x: Any) -> Any:
+        pooled, places = F.max_pool2d(m.a(x), 2, return_indices=True)
+        return F.max_unpool2d(pooled, places, 2)
+
+    return Forward(run, a=nn.Conv2d(1, 2, 3, padding=1)), (torch.zeros(1, 1, 4, 4),), {}, None
+
+
+def lists_of_parameters() -> Any:
+    def run(m: Any, x: Any) -> Any:
+        return sum(x @ weight for weight in m.weights) * m.named["scale"]
+
+    weights = nn.ParameterList([torch.zeros(4, 4), torch.zeros(4, 4)])
+    named = nn.ParameterDict({"scale": nn.Parameter(torch.zeros(1))})
+    return Forward(run, weights=weights, named=named), (torch.zeros(2, 4),), {}, None
+
+
+def spectrum_of_images() -> Any:
+    def run(m: Any, x: Any) -> Any:
+        low = torch.fft.rfft2(x)[:, :, :3, :3]
+        return torch.fft.irfft(torch.einsum("bixy,ioxy->boxy", low, m.weight), n=8)
+
+    weight = nn.Parameter(torch.zeros(2, 3, 3, 3, dtype=torch.complex64))
+    return Forward(run, weight=weight), (torch.zeros(1, 2, 8, 8),), {}, None
+
+
+def masks_of_the_code() -> Any:
+    def run(m: Any, x: Any) -> Any:
+        keep = torch.tensor([True, False, True])
+        return m.a(x)[keep].sum() + m.a(x)[:, :3].masked_select(keep).sum()
+
+    return Forward(run, a=nn.Linear(4, 4)), (torch.zeros(3, 4),), {}, None
+
+
+def one_image_without_a_batch() -> Any:
+    return Forward(lambda m, x: F.max_pool2d(m.a(x), 2), a=nn.Conv2d(3, 4, 3)), (torch.zeros(3, 6, 6),), {}, None
+
+
+def weight_by_its_largest_singular_value() -> Any:
+    """Two products of the weight with a vector, twice, in training: torch's counter sees no product with a vector."""
+    module = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 6))
+    return module, (torch.zeros(2, 4),), {}, 2 * 2 * 4 * 6 + 3 * 2 * 4 * 6 + 2 * 6
+
+
+def one_input_given_twice() -> Any:
+    x = torch.zeros(2, 4)
+    return Forward(lambda m, x, y: m.a(x) + y, a=nn.Linear(4, 4)), (x, x), {}, None
+
+
 MODULES = [
     value
     for name, value in list(globals().items())

@@ -79,6 +79,16 @@ def test_it_is_exported_and_read_without_torch(folder: Path, tmp_path: Path) -> 
     assert graphacct.account(again, plugins=others).to_dict() == graphacct.account(graph).to_dict()
 
 
+def test_a_module_without_inputs() -> None:
+    """It gets those that its configuration asks for, but those that the user gives."""
+    keys = {key: value for key, value in ERNIE.items() if key not in ("model_type", "architectures")}
+    model = transformers.ErnieModel(transformers.ErnieConfig(**keys)).eval()
+    ours = graphacct.account({**ERNIE, "architectures": ["ErnieModel"]})
+    assert graphacct.account(model).total["flops"] == ours.total["flops"]
+    short = graphacct.account({**ERNIE, "architectures": ["ErnieModel"]}, seq_len=7)
+    assert graphacct.account(model, inputs={"input_ids": "1x7:int64"}).total["flops"] == short.total["flops"]
+
+
 def test_a_known_family_keeps_its_own_architecture() -> None:
     """Whatever is installed."""
     assert "through" not in graphacct.account({"model_type": "bert"}, seq_len=8).workload
@@ -96,7 +106,11 @@ def test_a_known_family_keeps_its_own_architecture() -> None:
         ({}, {"attention": "eager"}, "'ernie' takes no attention, but set, dtype, phase, inputs, batch"),
         ({}, {"seq_len": 0}, "seq_len 0 is no positive integer"),
         ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'ErnieForMaskedLM' takes no inputs_ids; did you mean"),
-        ({"model_type": "blip_2_qformer", "architectures": None}, {}, "needs query_embeds, .* --input query_embeds="),
+        (
+            {"model_type": "decision_transformer", "architectures": None},
+            {},
+            "needs states, .* --input states=SHAPE:DTYPE",
+        ),
         ({"model_type": "align_text_model", "architectures": None}, {}, "has no model of 'align_text_model' alone"),
         ({"hidden_act": "no_such"}, {}, "transformers' ErnieForMaskedLM is not built: KeyError: 'no_such'"),
     ],

@@ -47,8 +47,6 @@ def test_each_node_multiplies_what_torch_multiplied(name: str) -> None:
 
 
 APART = {
-    "gru_cell_loop": "a bias that is used twice: torch adds its gradients up before those of the weight beside it",
-    "shared_layer": "the same",
     "einsum_heads": "a weight's gradient that is not laid out like the weight is copied in a step without gradients",
 }
 """Why the peak of a step that starts without gradients differs from the one under torch-eager-cpu."""
