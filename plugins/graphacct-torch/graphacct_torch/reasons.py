@@ -25,7 +25,7 @@ GPU = (
 )
 LAYOUT = "makes a {what} tensor{line}, whose work and bytes depend on its data; graphacct accounts for dense ones"
 GPU_SIGNS = re.compile(r"\bcuda\b|\bCUDA\b|\bNVIDIA\b|\bhip\b|\bxpu\b|\bmps\b")
-LAYOUT_SIGNS = re.compile(r"(?i)\b(sparse|nested|mkldnn)(?=_?tensor|_\w|\b)")
+LAYOUT_SIGNS = re.compile(r"(?i)(?<![a-z])(sparse|nested)(?=_?tensor|_|\b)")
 VALUE_SIGNS = ("numpy() is not supported", "item() cannot be called on meta", "Cannot copy out of meta tensor")
 
 

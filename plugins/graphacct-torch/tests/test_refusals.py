@@ -60,6 +60,10 @@ GPU = r"module 'Model' needs a GPU \(test_refusals\.py:\d+\): .*profile=\"torch-
         (lambda m, x: m.a(x.cuda()), GPU),
         (lambda m, x: m.a(x) + torch.zeros(2, 4, device="cuda"), GPU),
         (lambda m, x: torch.sparse.mm(x.to_sparse(), m.a.weight), r"makes a sparse tensor \(test_refusals\.py:\d+\)"),
+        (
+            lambda m, x: m.a(torch.nested.to_padded_tensor(torch.nested.nested_tensor([x, x]), 0.0)),
+            "makes a nested tensor",
+        ),
         (lambda m, x: x @ torch.zeros(3, 3), r"must have same reduction dim, but got \[2, 4\] X \[3, 3\]"),
         (in_a_thread, r"module 'Model' reads a tensor that was made in another thread"),
         (exits, r"module 'Model' ends the program: SystemExit: 3 \(test_refusals\.py"),
