@@ -1,7 +1,7 @@
 """Holds: tensors that Python keeps after their last use, as a variable of a module's function does.
 
 The capture saw when each storage died. Where that is after the last call that read it, the graph holds the value until
-the node that ran then, so that the peaks of a profile are those of the module's own code.
+the end of the module that ran then, so that the peaks of a profile are those of the module's own code.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ def with_holds(graph: Graph, captured: Captured, nodes: Mapping[int, str]) -> Gr
         read.update((tensor.storage.index, call.position) for tensor in call.operands)
         storages.update((tensor.storage.index, tensor.storage) for tensor in call.outputs)
     places = sorted(nodes)
+    order = {name: index for index, name in enumerate(made)}
+    ends = {scope: order[name] for name in made for scope in _scopes(name)}
+    starts = {scope: order[name] for name in reversed(made) for scope in _scopes(name)}
     held = dict(graph.held)
     for index, storage in storages.items():
         maker = made.get(nodes.get(storage.born, ""))
@@ -34,5 +37,14 @@ def with_holds(graph: Graph, captured: Captured, nodes: Mapping[int, str]) -> Gr
         last = max(read.get(index, storage.born), storage.born)
         until = bisect_right(places, storage.died) - 1
         if until >= 0 and places[until] > last and nodes[places[until]] != maker.name:
-            held[maker.outputs[0].name] = nodes[places[until]]
+            end = nodes[places[until]]
+            after = [scope for scope in _scopes(end) if ends[scope] == order[end] and starts[scope] > order[maker.name]]
+            # an argument stays until the function that was called with it returns, the outermost one
+            held[maker.outputs[0].name] = after[0] if after else end
     return attrs.evolve(graph, held=held)
+
+
+def _scopes(name: str) -> list[str]:
+    """Returns the scopes that a node is in, the widest first, and its own name: `a`, `a.b`, `a.b.c`."""
+    parts = name.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
