@@ -123,7 +123,9 @@ def check_inputs(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        bound = signature.bind_partial(*args).arguments if len(args) <= len(signature.parameters) else {}
+        bound = (
+            signature.bind_partial(*args).arguments if len(args) <= len(signature.parameters) else signature.parameters
+        )
         missing = [
             name
             for name, formal in signature.parameters.items()

@@ -151,3 +151,8 @@ def test_a_factory_that_needs_too_much_data(tmp_path):
 def test_first_error_is_shown(tmp_path):
     with pytest.raises(GraphacctError, match=r"factory failed: ValueError: the constructor says no$"):
         made(tmp_path, "raise ValueError('the constructor says no')")
+
+
+def test_too_many_inputs_are_refused():
+    with pytest.raises(GraphacctError, match=r"module 'Linear': too many positional arguments: it takes input$"):
+        graphacct.build((nn.Linear(4, 4), (torch.zeros(2, 4), torch.zeros(2, 4))))
