@@ -85,11 +85,15 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
     "leave them as they are with --freeze '*'"
     >>> with_dashes("recompute 'atn' matches no node", ["report", "gpt2", "--recompute", "atn"])
     "--recompute 'atn' matches no node"
+    >>> with_dashes("dynamic batch=5 is no dimension", ["report", "net.py:make", "--dynamic", "batch=5"])
+    '--dynamic batch=5 is no dimension'
     """
     first = message.partition(" ")[0]
     flag = f"--{first.replace('_', '-')}"
+    about = ""
     if first not in THINGS and any(argument.partition("=")[0] == flag for argument in given):
-        message = flag + message[len(first) :]
+        value, space, message = message[len(first) + 1 :].partition(" ")  # it stands as it was typed
+        about = f"{flag} {value}{space}"
 
     def typed(found: re.Match[str]) -> str:
         name, value = found[1], (found[2] or "").strip("\"'")
@@ -97,7 +101,7 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
         value = "'*'" if value == "*" else value  # a shell writes a bare star out as the names of files
         return option if value in ("", "True") else f"{option} {value}"
 
-    return KEYWORD.sub(typed, message)
+    return about + KEYWORD.sub(typed, message)
 
 
 def say(message: str) -> None:

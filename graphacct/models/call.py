@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from graphacct.errors import ReadError
@@ -30,7 +30,10 @@ def called(module: str, function: str, plugins: Plugins, unknown: Exception) -> 
         raise ReadError(f"{module}:{function}: no such file: {module!r}")
     _add_folder(os.path.dirname(os.path.abspath(module)) if from_file else os.getcwd())
     try:
-        maker = getattr(_run(module) if from_file else importlib.import_module(module), function)
+        there = _run(module) if from_file else importlib.import_module(module)
+        maker = getattr(there, function, None)
+        if maker is None:
+            raise AttributeError(f"{module!r} has no attribute {function!r}{_others(there)}")
         code = getattr(maker, "__code__", None)
         asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         return _built(partial(maker, operators=plugins.operators) if asks else maker, plugins)
@@ -39,6 +42,13 @@ def called(module: str, function: str, plugins: Plugins, unknown: Exception) -> 
         if missing and "did you mean" in str(unknown):
             raise unknown from error
         raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
+
+
+def _others(there: ModuleType) -> str:
+    """Returns the functions that a module defines, for the error of one that it does not have."""
+    made = [name for name, value in vars(there).items() if getattr(value, "__module__", "") == there.__name__]
+    functions = sorted(name for name in made if isinstance(vars(there)[name], FunctionType))
+    return f"; it has {', '.join(functions[:8])}" if functions else ""
 
 
 def _built(maker: Callable[[], Any], plugins: Plugins) -> Any:

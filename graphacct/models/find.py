@@ -154,6 +154,8 @@ def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph |
         raise ReadError(f"{model!r} is a folder of the hub's cache: give one of the folders in its snapshots")
     if os.path.isdir(model):
         raise ReadError(f"{model!r} is a folder without a config.json that is a file")
+    if model.endswith(".py"):
+        raise ReadError(f"{model!r} is Python code: name a function of it that returns a model, as {model}:function")
     raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")
 
 

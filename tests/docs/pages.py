@@ -39,6 +39,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WIDTH = "100"
 """Columns of the terminal that the pages' tables are drawn for."""
 
+TORCH = ("pytorch.md", "aten-operators.md")
+"""Pages that need torch: the tests of graphacct-torch run them."""
+
 FLAGS = doctest.ELLIPSIS
 _FILE = re.compile(r"# ([\w./-]+\.(?:py|toml))\n")
 _NAMED = re.compile(r"`([\w-]+\.json)`:\s*\Z")

@@ -13,9 +13,12 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 MOST_LINES = 60
+TORCH = [example for example in EXAMPLES if "import torch" in example.read_text(encoding="utf-8")]
+"""These are run by the tests of graphacct-torch (plugins/graphacct-torch/tests/test_pages.py)."""
+WITHOUT_TORCH = [example for example in EXAMPLES if example not in TORCH]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=[example.stem for example in EXAMPLES])
+@pytest.mark.parametrize("example", WITHOUT_TORCH, ids=[example.stem for example in WITHOUT_TORCH])
 def test_example_runs(example: Path, tmp_path: Path) -> None:
     """The example runs as a script, in any folder, without an error or a warning."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GRAPHACCT_")}

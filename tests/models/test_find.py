@@ -93,6 +93,10 @@ def test_a_file_without_such_a_function(tmp_path, monkeypatch):
         graphacct.account(f"{tmp_path}/broken.py:net")
     with pytest.raises(ReadError, match=r"broken\.py:other failed: AttributeError: .* has no attribute 'other'"):
         graphacct.account(f"{tmp_path}/broken.py:other")
+    with pytest.raises(ReadError, match=r"broken\.py' has no attribute 'other'; it has net$"):
+        graphacct.account(f"{tmp_path}/broken.py:other")
+    with pytest.raises(ReadError, match=r"broken\.py' is Python code: name a function .*, as .*broken\.py:function$"):
+        graphacct.account(f"{tmp_path}/broken.py")
     (tmp_path / "typo.py").write_text("def net(:\n")
     with pytest.raises(ReadError, match=r"typo\.py:net failed: SyntaxError: .*typo\.py, line 1"):
         graphacct.account(f"{tmp_path}/typo.py:net")
