@@ -191,3 +191,11 @@ def test_models_of_the_transformers_library(name: str, expected: list[tuple[str,
     module, kwargs = model(transformers, name)
     ids = kwargs.pop("input_ids")
     assert [found[:3] for found in folded(module.eval(), ids, **kwargs)] == expected
+
+
+def test_an_encoder_whose_caller_keeps_its_input() -> None:
+    """The loop of torch's encoder keeps each layer's input while the layer runs, and that of the first one, an argument
+    of the encoder, to its end: three layers, one block."""
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, dropout=0.0)
+    module = nn.Sequential(nn.Linear(16, 16), nn.TransformerEncoder(layer, 3), nn.Linear(16, 4))
+    assert [found[:3] for found in folded(module)] == [("1.layers.*", 3, 0)]
