@@ -39,8 +39,19 @@ def graph_through(
         **{size: sizes[size] for size in ("seq_len", "encoder_seq_len", "image_size") if size in sizes},
         **graph.workload,
         "dtype": own,
+        **_stored(content, own),
     }
     return attrs.evolve(graph, workload=workload)
+
+
+def _stored(content: Mapping[str, Any], dtype: str) -> dict[str, str]:
+    """Returns what a header says of a file whose weights are quantised: they are counted in the dtype of the
+    computation."""
+    said = next((content[key] for key in library.QUANTIZED if content.get(key)), None)
+    if said is None:
+        return {}
+    method = said.get("quant_method") if isinstance(said, Mapping) else None
+    return {"stored": f"as {method or 'its quantization says'} in the file, counted in {dtype}"}
 
 
 def dtype_of(config: Any) -> str:

@@ -94,6 +94,13 @@ def test_a_known_family_keeps_its_own_architecture() -> None:
     assert "through" not in graphacct.account({"model_type": "bert"}, seq_len=8).workload
 
 
+def test_quantised_weights_are_said() -> None:
+    """They are counted in the dtype of the computation, and the header says so."""
+    report = graphacct.account({**ERNIE, "quantization_config": {"quant_method": "fp8"}}, dtype="bf16")
+    assert report.workload["stored"] == "as fp8 in the file, counted in bfloat16"
+    assert report.total["param_bytes"] == 2 * report.total["params"]
+
+
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
