@@ -16,7 +16,8 @@ import attrs
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "verify"))
 
 import transformers
-from measure import BY_GROUP, parameters
+from graphacct_torch.measured import BY_GROUP
+from measure import parameters
 from truth import IMAGE_SIZE, forward, in_groups, inputs, length_of, model_from, train_step
 
 import graphacct

@@ -5,37 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-
-
-def convolution_gradients(
-    grad_out: list[int],
-    x: list[int],
-    weight: list[int],
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
-    output_mask: list[bool],
-    out_shape: Any = None,
-    **kwargs: Any,
-) -> int:
-    """A convolution's gradients from the shapes of its operands: of x and of the weight, where they are wanted, each as
-    many multiply-adds as the convolution, 2 FLOPs each. torch's own formula takes all channels of x for each of the
-    weight's gradient, and so counts it as many times over as there are groups."""
-    assert not transposed
-    return (output_mask[0] + output_mask[1]) * 2 * prod(weight[1:]) * prod(grad_out)
-
-
-BY_GROUP = {torch.ops.aten.convolution_backward: convolution_gradients}
-"""For FlopCounterMode: the gradients of convolutions in groups."""
 
 
 def pattern(name: str) -> str:

@@ -98,7 +98,11 @@ def _layer(kind: Kind, depth: int, first: int, inputs: Any, own: Any, how: dict[
         raise ShapeError(f"weight_hh of layer {depth} is {list(from_h.shape)}; {width} rows of {hidden} units fit")
     if projected and (differ(own[-1].shape[0], out) or differ(own[-1].shape[-1], hidden)):
         raise ShapeError(f"weight_hr of layer {depth} is {list(own[-1].shape)}; {out} rows of {hidden} fit")
-    return Layer(depth, first, inputs, hidden, out, len(own) > 3, projected)
+    biased = len(own) > 3
+    for name, spec in zip(("bias_ih", "bias_hh"), own[2:4] if biased else (), strict=False):
+        if len(spec.shape) != 1 or differ(spec.shape[0], width):
+            raise ShapeError(f"{name} of layer {depth} is {list(spec.shape)}; one of {width} elements fits")
+    return Layer(depth, first, inputs, hidden, out, biased, projected)
 
 
 def of_layer(wanted: tuple[bool, ...], layer: Layer, cells: Cells) -> tuple[bool, ...]:

@@ -191,6 +191,7 @@ def test_a_step_of_training_in_a_graph():
             "num_layers must be a whole number of at least 1, not 0",
         ),
         (rnn, [f(4, 3, 2, 5), f(7, 5), f(7, 7)], {}, "x has 4 dimensions; it is (steps, batch, inputs)"),
+        (gru, [f(4, 5), f(21, 5), f(21, 7), f(20), f(21)], {}, "bias_ih of layer 0 is [20]; one of 21 elements fits"),
     ],
 )
 def test_operands_that_do_not_fit(op, operands, attributes, message):

@@ -282,9 +282,6 @@ MAY_DIFFER = {
     "copy_into": {"source": "it broadcasts, which is not checked"},
     "written_through": {"part": "a view of any shape"},
     "stack": {"x0": "results of one body are alike", "xs": "results of one body are alike"},
-    "lstm": {"tensors": "the length of a bias is not checked"},
-    "gru": {"tensors": "the length of a bias is not checked"},
-    "rnn": {"tensors": "the length of a bias is not checked"},
     "pointwise_by_rule": {"xs": ANY},
     "custom": {"xs": ANY},
 }
