@@ -11,7 +11,7 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from graphacct.transforms.flat_level import MOST_BACK, FlatLevel
+from graphacct.transforms.flat_level import FlatLevel
 from graphacct.transforms.layer_holds import held_alike
 from graphacct.transforms.layer_run import Run, Search
 
@@ -84,33 +84,23 @@ class Lists(Generic[Fitted]):
         A run starts at a visit. If the first layer makes something before it does what all do, the run starts after
         that: as many nodes before the second repetition as that has."""
         start, tokens = visits[number], self._level.tokens
-        others = visits[number + 1 : number + 1 + MOST_VISITS]
-        last, before = -1, start  # the last node that takes what the first repetition makes
-        for ahead, other in enumerate(others, 1):
-            last = max(last, self._level.last_taken(before, other))
-            size, place, before = other - start, number + 2 * ahead, other
-            if other >= stop or not self._carried(last, start, others[-1] - start):
+        for ahead, other in enumerate(visits[number + 1 : number + 1 + MOST_VISITS], 1):
+            size, place = other - start, number + 2 * ahead
+            if other >= stop:
                 break
-            if tokens[start] == tokens[other] and (saved := self._saved(start, size, stop, last)):
+            if tokens[start] == tokens[other] and (saved := self._saved(start, size, stop)):
                 yield -saved, start, size
                 continue
             if place < len(visits) and start < (late := 2 * other - visits[place]) < visits[number + 1]:
                 size = other - late
-                if saved := self._saved(late, size, stop, self._level.last_taken(late, other)):
+                if saved := self._saved(late, size, stop):
                     yield -saved, late, size
 
-    def _carried(self, last: int, start: int, size: int) -> bool:
-        """Returns whether what the first repetition makes is taken so soon that it may be carried there, if a node is
-        the last that takes it."""
-        return last < start + size * (MOST_BACK + 1)
-
-    def _saved(self, start: int, size: int, stop: int, last: int) -> int:
-        """Returns how many nodes a run would save, as far as their tokens tell, and the last node that takes something
-        of its first repetition: that node has to be in the run, too."""
-        if not self._carried(last, start, size) or not self._level.alike(start, start + size, size):
+    def _saved(self, start: int, size: int, stop: int) -> int:
+        """Returns how many nodes a run would save, as far as their tokens tell."""
+        if not self._level.alike(start, start + size, size):
             return 0
-        saved = min(self._reach(start, size), stop - start - size) // size * size
-        return saved if last < start + size + saved else 0
+        return min(self._reach(start, size), stop - start - size) // size * size
 
     def _try(self, start: int, size: int, stop: int) -> tuple[Run | None, tuple[Fitted, int] | None]:
         """Returns the run of a size from a node on, and what becomes of it; a shorter one if the last repetition is

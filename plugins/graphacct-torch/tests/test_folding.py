@@ -136,18 +136,65 @@ def test_a_table_that_is_made_on_first_use() -> None:
     assert [found[:3] for found in folded(Model())] == [("layers.*", 4, 1)]
 
 
-def test_results_of_every_layer_that_leave_the_module() -> None:
-    """Layers whose results are outputs one by one stay written out."""
+class States(Stack):
+    """Returns what each layer made."""
 
-    class Model(Stack):
-        def forward(self, x: torch.Tensor) -> Any:
-            states = []
-            for layer in self.layers:
-                x = layer(x)
-                states.append(x)
-            return states
+    def forward(self, x: torch.Tensor) -> Any:
+        states = []
+        for layer in self.layers:
+            x = layer(x)
+            states.append(x)
+        return states
 
-    assert folded(Model(*[Layer() for _ in range(4)])) == []
+
+class Picked(Stack):
+    """Puts some of it together."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        states = []
+        for layer in self.layers:
+            x = layer(x)
+            states.append(x)
+        return torch.cat(states[1::2], -1)
+
+
+@pytest.mark.parametrize("model", [States, Picked])
+def test_results_of_every_layer_that_leave_the_module(model: type[nn.Module]) -> None:
+    """Results of the layers that are outputs, or that something takes later, leave their block one by one."""
+    assert [found[:3] for found in folded(model(*[Layer() for _ in range(6)]))] == [("layers.*", 6, 0)]
+
+
+def test_what_each_layer_takes_for_itself() -> None:
+    """Each layer has its own cache; those of the second half of a U-Net take what the first made, the last one
+    first."""
+
+    class Joined(Layer):
+        def forward(self, x: torch.Tensor, other: torch.Tensor) -> Any:
+            return super().forward(torch.cat([other, x], 1)[:, -5:])
+
+    class Cached(Stack):
+        def forward(self, x: torch.Tensor, caches: list[torch.Tensor]) -> Any:
+            for layer, cache in zip(self.layers, caches, strict=True):
+                x = layer(x, cache)
+            return x
+
+    class Skips(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.ModuleList(Layer() for _ in range(4))
+            self.up = nn.ModuleList(Joined() for _ in range(4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            kept = []
+            for layer in self.down:
+                kept.append(x := layer(x))
+            for layer in self.up:
+                x = layer(x, kept.pop())
+            return x
+
+    caches = [torch.zeros(2, 3, 16) for _ in range(4)]
+    assert [found[:3] for found in folded(Cached(*[Joined() for _ in range(4)]), X, caches)] == [("layers.*", 4, 0)]
+    assert [found[:3] for found in folded(Skips())] == [("down.*", 4, 0), ("up.*", 4, 0)]
 
 
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "vocab_size": 50}
