@@ -49,6 +49,7 @@ class _Plan:
     Attributes:
         name: The block's name.
         start: The index of its first repetition; None where names say the first index themselves (`*+3`).
+        names: Those of the block and of the nodes of its body.
         stacks: What each stacked result is in a repetition.
         gathers: The nodes that stack the first of them up in the graph written out.
         returned: For each of the others, the outputs of the graph that it stacks.
@@ -58,6 +59,7 @@ class _Plan:
     run: Run
     name: str
     start: int | None
+    names: frozenset[str]
     holds: Holds
     stacks: tuple[Source, ...]
     gathers: tuple[int, ...]
@@ -78,7 +80,7 @@ class _Folding:
         """Returns a graph that stands inside so many blocks, folded."""
         level = FlatLevel(graph, self._operators, blocks, stack_outputs)
         self._names.update(node.name for node in graph.nodes)
-        plans = Lists(level, lambda run, stop: self._plan(level, run, stop)).found()
+        plans = Lists(level, lambda run, stop: self._plan(level, run, stop), self._take).found()
         if not plans:
             return graph
         now: dict[Wire, Value] = {}
@@ -112,12 +114,16 @@ class _Folding:
             apart |= {(run.place(index)[1], output) for index, output in held.leaving}
             if (run.each or apart) and run.repeat > MOST_ALIVE:
                 return None
-            self._names.update((name, *nodes))
             stacks += tuple(stack[0] for stack in left)
             wires = tuple(stack[1] for stack in left)
-            plan = _Plan(run, name, start, held, stacks, nodes_after, wires, tuple(sorted(apart)))
+            names = frozenset((name, *nodes))
+            plan = _Plan(run, name, start, names, held, stacks, nodes_after, wires, tuple(sorted(apart)))
             return plan, plan.end
         return None
+
+    def _take(self, plan: _Plan) -> None:
+        """Notes the names of a block that will be there."""
+        self._names |= plan.names
 
     def _free(self, name: str, start: int | None) -> str:
         """Returns the name of a block, with `+0` if another block has it; empty if that is taken as well."""
