@@ -34,8 +34,8 @@ def unroll(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
     nodes = tuple(_expand(graph, values, (), held, operators))
     outputs = tuple(values[value.name] for value in graph.outputs)
     own = {values[name].name for name in graph.held}
-    lasting = {value.name for value in (*graph.inputs, *outputs)} - own  # alive to the end, whatever a body says
-    held = {name: scope for name, scope in held.items() if name not in lasting}
+    given = {value.name for value in graph.inputs} - own  # alive to the end, whatever a body says
+    held = {name: scope for name, scope in held.items() if name not in given}
     return attrs.evolve(graph, nodes=nodes, outputs=outputs, held=held)
 
 

@@ -42,7 +42,7 @@ class FlatLevel:
         named: The first and the last node that use a parameter, by its name, or are tied to it.
         kept: The names of the parameters in blocks, with `*` for indices.
         stacked: The outputs of the graph that may leave it stacked, those of all layers in one.
-        lasting: The values that are alive to the end, whatever is held: what enters and leaves the whole graph.
+        given: The inputs of the whole graph, which are alive to the end, whatever is held.
         held: The scope until whose end a value is held.
         ends: The last node of each of those scopes; nothing for one without nodes.
     """
@@ -84,9 +84,7 @@ class FlatLevel:
             if wire in self.stacked:
                 continue
             self.uses[wire] = self.uses.get(wire, 0) + 1
-        self.lasting = (
-            {(-1, place) for place in range(len(graph.inputs))} | set(left) - self.stacked if blocks == 0 else set()
-        )
+        self.given = {(-1, place) for place in range(len(graph.inputs))} if blocks == 0 else set()
         self.held = {self.wires[name]: scope for name, scope in graph.held.items() if name in self.wires}
         self.ends = _ends(graph, set(self.held.values()))
         self._by_maker = sorted(self.held)

@@ -91,7 +91,7 @@ class _Folding:
             nodes.append(self._block(level, plan, now))
             index = plan.end
         nodes += [_rewired(level, each, now) for each in range(index, len(graph.nodes))]
-        explained = {wire for plan in plans for wire in plan.holds.explained} - level.lasting
+        explained = {wire for plan in plans for wire in plan.holds.explained} - level.given
         held = {_at(level, now, wire).name: scope for wire, scope in level.held.items() if wire not in explained}
         inside = {wire for plan in plans for stack in plan.returned for wire in stack[1:]}
         left = [level.wires[value.name] for value in graph.outputs]

@@ -104,11 +104,10 @@ class _Holds:
         final = entries.pop(last, None)
         after = {number for number, value in entries.items() if self._after(value)}
         self._leaving += [entries[number] for number in sorted(after)]
-        lasting = {number for number in range(last) if self._made(wire, number) in self._level.lasting}
         scopes = {number: self._scope(value) for number, value in entries.items() if number not in after}
         own = round_ = None  # how each holds its result, how it holds what the one before it made
         if scopes:
-            if len(after | lasting | set(scopes)) != last:
+            if len(after | set(scopes)) != last:
                 return False
             ahead = {scope[0] - number if scope else None for number, scope in scopes.items()}
             ends = {scope[1] for scope in scopes.values() if scope}
@@ -130,16 +129,12 @@ class _Holds:
                     self._leaving.append(final)
                 elif not leaves or (own is not None and not self._longer(final, last, own)):
                     return False
-        elif own is not None and self._made(wire, last) not in self._level.lasting:
+        elif own is not None:
             return False
         if own is not None:
             self._inside.append((wire, own))
         self._explained.update(value for number, value in entries.items() if number not in after)
         return True
-
-    def _made(self, wire: Wire, repetition: int) -> Wire:
-        """Returns a result of a repetition as a value of the graph written out."""
-        return self._run.start + repetition * self._run.size + wire[0], wire[1]
 
     def _goes_round(self, wire: Wire, until: Until) -> bool:
         """Notes that each repetition holds what the one before it made."""
@@ -149,7 +144,7 @@ class _Holds:
                 continue
             first = carried.first[0]
             if first not in self._level.held:
-                if first in self._level.lasting:
+                if first in self._level.given:
                     self._inside.append((carried, until))
                     found = True
                 continue
