@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from completed import COMPLETED
 from graphacct_torch import library
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.graph import traced
@@ -37,28 +38,6 @@ from graphacct.hooks.manager import default
 SECONDS = 120
 MEMORY = 10 * 2**30
 BATCH = 2
-MROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [16, 24, 24]}}
-COMPLETED: Mapping[str, Mapping[str, Any]] = {
-    "autoformer": {"prediction_length": 24},
-    "informer": {"prediction_length": 24},
-    "time_series_transformer": {"prediction_length": 24},
-    "glm4v_text": MROPE,
-    "glm_image_text": MROPE,
-    "glm4v": {"text_config": MROPE},
-    "glm46v": {"text_config": MROPE},
-    "glmga": {"text_config": MROPE},
-    "glm_image": {"text_config": MROPE},
-    "hunyuan_vl_text": {"head_dim": 128},
-    "hunyuan_vl": {"text_config": {"head_dim": 128}},
-    "esm": {"vocab_size": 33, "pad_token_id": 1, "mask_token_id": 32},
-    "hunyuan_v1_dense": {"head_dim": 128},
-    "hunyuan_v1_moe": {"head_dim": 128},
-    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16},
-    "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2},
-    "deepseek_v2": {"num_experts_per_tok": 2},
-}
-"""What a family's default configuration leaves out, without which its class does not run."""
-
 
 def types() -> list[str]:
     """The model types that a class can be made of."""

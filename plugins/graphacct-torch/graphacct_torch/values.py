@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from graphacct_torch.calls import writes
 
-MOST_ELEMENTS = 2**16
+MOST_ELEMENTS = 2**20
 """The largest tensor whose data is kept."""
 ASKED = torch.ops.aten._local_scalar_dense.default
 MASKED_SELECT = torch.ops.aten.masked_select.default
