@@ -26,7 +26,9 @@ INTRACLASS = {
 }
 COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "autoformer": {"prediction_length": 24, "num_time_features": 1},
-    "aya_vision": {"vision_config": {"model_type": "siglip_vision_model", "hidden_size": 1152, "num_attention_heads": 16}},
+    "aya_vision": {
+        "vision_config": {"model_type": "siglip_vision_model", "hidden_size": 1152, "num_attention_heads": 16}
+    },
     "blip-2": {"image_token_index": 50265},
     "chameleon": {"vocabulary_map": {"<image>": 8711}},
     "cohere_compass": {"text_config": {"rope_parameters": {"full_attention": FULL, "sliding_attention": FULL}}},
@@ -67,8 +69,16 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
         }
     },
     "pp_doclayout_v2": {"class_order": list(range(25)), "class_thresholds": [0.5] * 25},
-    "pp_ocrv5_server_det": {"intraclass_block_config": INTRACLASS, "kernel_list": [3, 2, 2], "scale_factor_list": [1, 2, 4, 8]},
-    "pp_ocrv6_medium_det": {"intraclass_block_config": INTRACLASS, "kernel_list": [3, 2, 2], "scale_factor_list": [1, 2, 4, 8]},
+    "pp_ocrv5_server_det": {
+        "intraclass_block_config": INTRACLASS,
+        "kernel_list": [3, 2, 2],
+        "scale_factor_list": [1, 2, 4, 8],
+    },
+    "pp_ocrv6_medium_det": {
+        "intraclass_block_config": INTRACLASS,
+        "kernel_list": [3, 2, 2],
+        "scale_factor_list": [1, 2, 4, 8],
+    },
     "step3p7": {"text_config": {"sliding_window": 512}},
     "time_series_transformer": {"prediction_length": 24, "num_time_features": 1},
     "timm_wrapper": {"architecture": "resnet18", "num_classes": 1000},

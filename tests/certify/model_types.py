@@ -15,20 +15,19 @@ import resource
 import signal
 import time
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from completed import COMPLETED
-from graphacct_torch import library
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.graph import traced
-from graphacct_torch.inputs import library_inputs
-from graphacct_torch.measured import blind_of, counted
-from graphacct_torch.read import check_inputs
-from graphacct_torch.sizes import sizes_of
-from graphacct_torch.through import dtype_of
+from graphacct_torch.measuring.measured import blind_of, counted
+from graphacct_torch.reading import library
+from graphacct_torch.reading.inputs import library_inputs
+from graphacct_torch.reading.read import check_inputs
+from graphacct_torch.reading.sizes import sizes_of
+from graphacct_torch.reading.through import dtype_of
+from graphacct_torch.tracing.graph import traced
 from shrink import shrunk
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
@@ -37,7 +36,10 @@ from graphacct.hooks.manager import default
 
 SECONDS = 120
 MEMORY = 10 * 2**30
-BATCH = 2
+WAYS = (("two", 2), ("all", 2), ("two", 1))
+"""The layers of each kind and the inputs at a time that are tried, in turn."""
+STAGES = ("config", "build", "inputs", "run", "graph", "done")
+
 
 def types() -> list[str]:
     """The model types that a class can be made of."""
@@ -45,19 +47,23 @@ def types() -> list[str]:
 
 
 def row_of(model_type: str) -> dict[str, Any]:
-    """What became of one type; with all layers if it is not read with two."""
-    small = attempt(model_type, small=True)
-    if small["stage"] == "done":
-        return small
-    whole = attempt(model_type, small=False)
-    return whole if whole["stage"] == "done" else small
+    """What became of one type; with all layers if it is not read with two, and one input if it is not with two. Of
+    several that fail, the one that came furthest."""
+    best: dict[str, Any] = {}
+    for layers, batch in WAYS:
+        row = attempt(model_type, layers, batch)
+        if row["stage"] == "done":
+            return row
+        if not best or STAGES.index(row["stage"]) > STAGES.index(best["stage"]):
+            best = row
+    return best
 
 
-def attempt(model_type: str, small: bool) -> dict[str, Any]:
+def attempt(model_type: str, layers: str, batch: int) -> dict[str, Any]:
     """What became of one type."""
-    row: dict[str, Any] = {"stage": "config", "layers": "two" if small else "all"}
+    row: dict[str, Any] = {"stage": "config", "layers": layers, "batch": batch}
     try:
-        _read(model_type, small, row)
+        _read(model_type, row)
     except CaptureError as error:
         row["error"] = str(error).partition(";")[0][:300]
     except Exception as error:  # the library's own, in a configuration
@@ -65,9 +71,9 @@ def attempt(model_type: str, small: bool) -> dict[str, Any]:
     return row
 
 
-def _read(model_type: str, small: bool, row: dict[str, Any]) -> None:
+def _read(model_type: str, row: dict[str, Any]) -> None:
     config = library.config_of({"model_type": model_type, **COMPLETED.get(model_type, {})})
-    config = shrunk(config) if small else config
+    config = shrunk(config) if row["layers"] == "two" else config
     row.update(stage="build")
     row["class"] = library.class_of(config).__name__
     try:
@@ -75,7 +81,7 @@ def _read(model_type: str, small: bool, row: dict[str, Any]) -> None:
     except CaptureError:
         module = library.built(config)
     row.update(stage="inputs", params=sum(parameter.numel() for parameter in module.parameters()))
-    args, kwargs = library_inputs(module, sizes_of(config, {"batch": BATCH}), None)
+    args, kwargs = library_inputs(module, sizes_of(config, {"batch": row["batch"]}), None)
     check_inputs(module, args, kwargs)
     row["inputs"] = {name: list(v.shape) for name, v in kwargs.items() if isinstance(v, torch.Tensor)}
     row.update(stage="run")

@@ -1,22 +1,47 @@
-"""Inputs of a class of the transformers library, made from the names of its arguments and from its configuration."""
+"""How each input of a class of the transformers library is made, by the name of the argument."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
 import torch
 from torch import nn
 
-from graphacct import suggest
-from graphacct_torch.documented import documented
-from graphacct_torch.errors import CaptureError
-from graphacct_torch.given import made, with_inputs
-from graphacct_torch.sizes import AUDIO, FRAMES, LONGEST, SAMPLES, TEXT, VISION, Sizes
+from graphacct_torch.reading.families import (
+    BINS_FIRST,
+    CODES_IN_BATCH,
+    DEFAULT_BINS,
+    FRAMES_FIRST,
+    IMAGES_OF_TEXT,
+    LIKE_IMAGES,
+    ONE_CHANNEL,
+    PAIRS,
+    STACKED,
+    VIDEOS_OF_TEXT,
+    WITH_CODES,
+)
+from graphacct_torch.reading.given import made
+from graphacct_torch.reading.sizes import AUDIO, FRAMES, LONGEST, SAMPLES, TEXT, VISION, Sizes
 
 INT, FLOAT = torch.int64, torch.float32
+SIDE = 16
+"""Patches of a side of an image that is given as patches."""
+FRAMES_OF_SOUND = 1024
+"""Frames of features whose number is free."""
+SAMPLES_OF_A_FRAME = 320
+"""Samples of sound for each frame of features beside it."""
+BINS = (
+    "feature_projection_input_dim",
+    "num_mel_bins",
+    "mel_bins",
+    "n_mels",
+    "input_feat_size",
+    "input_feat_per_channel",
+    "feature_size",
+    "input_dim",
+)
+"""Keys for the features of a frame."""
 
 
 def _ids(sizes: Sizes) -> torch.Tensor:
@@ -163,78 +188,6 @@ def _text(name: str) -> Callable[[Sizes], Any]:
     return lambda sizes: made(name, (sizes.batch, sizes.text), INT)
 
 
-SIDE = 16
-"""Patches of a side of an image that is given as patches."""
-FRAMES_OF_SOUND = 1024
-"""Frames of features whose number is free."""
-SAMPLES_OF_A_FRAME = 320
-"""Samples of sound for each frame of features beside it."""
-BINS = (
-    "feature_projection_input_dim",
-    "num_mel_bins",
-    "mel_bins",
-    "n_mels",
-    "input_feat_size",
-    "input_feat_per_channel",
-    "feature_size",
-    "input_dim",
-)
-"""Keys for the features of a frame."""
-DEFAULT_BINS: Mapping[str, int] = {"gemma4_audio": 128}
-"""The bins of families that no key states."""
-STACKED = frozenset(("granite_speech5_ctc", "granite_speech5_encoder", "fun_asr_nano_encoder"))
-"""Families that take several frames beside one another, as many as their first layer takes."""
-FRAMES_FIRST = frozenset(("speech_to_text", "seamless_m4t", "seamless_m4t_v2"))
-"""Families whose features are frames of bins, with a limit of positions all the same."""
-BINS_FIRST = frozenset(("clvp", "glmasr", "glmasr_encoder", "qwen3_asr_encoder"))
-"""Families whose features are bins of frames, without a limit of positions."""
-WITH_MASK = frozenset(("audioflamingo3_encoder", "musicflamingo_encoder"))
-"""Families that take the mask of their features for given."""
-PAIRS = frozenset(("efficientloftr", "lightglue", "superglue"))
-"""Families that match the points of two images."""
-ONE_CHANNEL = frozenset(
-    (
-        "dac",
-        "pe_audio",
-        "pe_audio_video",
-        "pe_audio_video_encoder",
-        "pe_audio_encoder",
-        "vibevoice_acoustic_tokenizer",
-        "vibevoice_acoustic_tokenizer_encoder",
-        "vibevoice_semantic_tokenizer",
-        "xcodec",
-        "xcodec2",
-        "higgs_audio_v2_tokenizer",
-    )
-)
-"""Families whose sound has a dimension of channels."""
-TOGETHER: Mapping[str, tuple[str, ...]] = {
-    "decision_transformer": ("actions", "rewards", "returns_to_go", "timesteps"),
-    "lxmert": ("visual_feats", "visual_pos"),
-    "pix2struct": ("decoder_input_ids", "attention_mask"),
-    "idefics": ("image_attention_mask",),
-    "kosmos-2": ("image_embeds_position_mask",),
-    "minicpm_ocr_vision": ("target_sizes",),
-    "minicpmv4_6_vision": ("target_sizes",),
-    "minicpmv4_7_vision": ("target_sizes",),
-    "voxtral_realtime": ("input_features",),
-    "pe_audio_video": ("input_values",),
-    "pi0": ("input_ids", "pixel_values", "pixel_attention_mask"),
-    "blip_2_qformer": ("encoder_hidden_states",),
-}
-"""Inputs that a class runs without by its signature, and not by its code."""
-WITH_CODES = frozenset(("kyutai_speech_to_text",))
-"""Families that read the codes of all codebooks beside each token of text."""
-CODES_IN_BATCH = frozenset(("musicgen", "musicgen_melody"))
-"""Families whose codebooks are sequences of their own."""
-IMAGES_OF_TEXT = frozenset(("idefics", "pi0"))
-"""Families with several images for each text."""
-VIDEOS_OF_TEXT = frozenset(("instructblipvideo",))
-"""Families with a video of four images for each text."""
-LIKE_IMAGES = frozenset(("clap", "clap_audio_model"))
-"""Families whose features are an image of one channel."""
-WITH_IMAGES = frozenset(("bridgetower", "idefics", "tvp", "vilt", "flava", "owlvit", "owlv2", "grounding-dino"))
-"""Families of text and images whose class has no part for the text alone."""
 MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "input_ids": _ids,
     "decoder_input_ids": _decoder_ids,
@@ -294,69 +247,11 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "past_observed_mask": lambda sizes: torch.empty(_past(sizes).shape, device="meta"),
     "past_values_padding": lambda sizes: torch.zeros(_history(sizes)),
     "past_time_features": lambda sizes: torch.empty(
-        (*_history(sizes), sizes.get("num_time_features", default=0) + sizes.get("num_dynamic_real_features", default=0)), device="meta"
+        (
+            *_history(sizes),
+            sizes.get("num_time_features", default=0) + sizes.get("num_dynamic_real_features", default=0),
+        ),
+        device="meta",
     ),
 }
 """How each input is made, by the name of the argument; None if that depends on the class."""
-BESIDE = ("bbox", "spatial_shapes")
-"""Arguments that a class has only if it needs them."""
-
-
-def inputs_of(module: nn.Module, sizes: Sizes, given: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Returns the inputs that a module of the library needs, by name, except those that the user gives himself.
-
-    Text and what the class names as its main input come first; images and sounds beside a text only where the class
-    compares them with it. No input has data but ids, which are zeros, and masks, which are ones.
-
-    Raises CaptureError, which names an input that cannot be made, and how it is given.
-    """
-    formals = inspect.signature(module.forward).parameters
-    sizes = attrs.evolve(sizes, names=frozenset(formals), module=module)
-    found: dict[str, Any] = {}
-    for name in _needed(module, formals, sizes):
-        if name in given or name in found:
-            continue
-        value = MAKERS[name](sizes) if name in MAKERS else None
-        if value is None:
-            value = documented(module, name, sizes)
-        if value is None:
-            raise CaptureError(
-                f"module {type(module).__name__!r} needs {name}, and graphacct does not know what that is made of: add "
-                f"--input {name}=SHAPE:DTYPE, such as {sizes.batch}x{sizes.text}:int64"
-            )
-        found[name] = value
-    if "use_cache" in formals or sizes.get("use_cache", parts=TEXT):
-        found["use_cache"] = False
-    return found
-
-
-def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: Sizes) -> list[str]:
-    """Returns the names of the inputs that a class needs."""
-    main = getattr(module, "main_input_name", "input_ids")
-    positional = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    names = [name for name, formal in formals.items() if formal.default is formal.empty and formal.kind in positional]
-    mains = main if isinstance(main, (list, tuple)) else (main,)
-    wanted = [*mains, *BESIDE, *TOGETHER.get(str(sizes.get("model_type")), ())]
-    if "input_ids" in formals:
-        wanted.append("input_ids")
-    if sizes.get("is_encoder_decoder"):
-        wanted.append("decoder_input_ids")
-    if sizes.get("model_type") in WITH_MASK:
-        wanted.append("input_features_mask")
-    if "spatial_shapes" in formals:
-        wanted.append("pixel_attention_mask")
-    if hasattr(module, "get_text_features") or sizes.get("model_type") in WITH_IMAGES:
-        wanted += ["pixel_values", "input_features"]
-    return [*names, *(name for name in wanted if name in formals)]
-
-
-def library_inputs(module: nn.Module, sizes: Sizes, inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Returns the inputs of a module of the library: made ones, and those that the user gives."""
-    given = frozenset(inputs) if isinstance(inputs, Mapping) else frozenset()
-    if inputs is not None and not isinstance(inputs, Mapping):
-        return with_inputs(module, (), {}, inputs)
-    formals = inspect.signature(module.forward).parameters
-    wrong = next((name for name in given if name not in formals), None)
-    if wrong is not None:
-        raise CaptureError(f"module {type(module).__name__!r} takes no {wrong}{suggest(wrong, formals)}")
-    return with_inputs(module, (), inputs_of(module, sizes, given), inputs)

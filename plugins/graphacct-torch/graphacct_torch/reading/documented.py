@@ -1,4 +1,4 @@
-"""The shape of an input as its class states it: "states (`torch.Tensor` of shape `(batch_size, length, state_dim)`)"."""
+"""Inputs of the shapes that a docstring states: "states (`torch.Tensor` of shape `(batch_size, state_dim)`)"."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from math import prod
 import torch
 from torch import nn
 
-from graphacct_torch.given import made
-from graphacct_torch.sizes import AUDIO, TEXT, VISION, Sizes
+from graphacct_torch.reading.given import made
+from graphacct_torch.reading.sizes import AUDIO, TEXT, VISION, Sizes
 
 SHAPE = r"^\s*{name} \(`(?P<kind>[^`]+)` of shape `[(\[](?P<dims>[^`]*)[)\]]`"
 BATCH = frozenset(("batch_size", "batch", "num_images"))
