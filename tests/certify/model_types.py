@@ -4,7 +4,7 @@
 alone. Each type's class is built from its default configuration with two layers of each kind, or with all if that is
 refused. A row says how far it came (`config`, `build`, `inputs`, `run`, `graph`, `done`), the error, and for one that
 is done the parameters and the FLOPs of a forward pass by ours and by torch's counter, with what the counter does not
-see.
+see: the operators, and their FLOPs by formulas of this folder.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from graphacct_torch.reading.through import dtype_of
 from graphacct_torch.tracing.graph import traced
 from shrink import shrunk
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from unseen import unseen
 
 import graphacct
 from graphacct.hooks.manager import default
@@ -94,6 +95,7 @@ def _read(model_type: str, row: dict[str, Any]) -> None:
         blind=blind_of(captured),
         ours={"params": int(report.total["params"]), "flops": int(report.total["matmul_flops"])},
         counter=flops.get("", 0),
+        unseen=unseen(captured),
     )
 
 

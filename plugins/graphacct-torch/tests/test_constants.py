@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 import graphacct  # noqa: E402
 
@@ -38,3 +39,15 @@ def test_numbers_as_tensors() -> None:
     report = graphacct.account((Windows(), (torch.zeros(2, 12),)))
     assert report.total["matmul_flops"] == 0
     assert {row.operator for row in report.by_scope if row.operator} >= {"mul", "linspace"}
+
+
+def test_a_counter_around_the_run_counts_it_once() -> None:
+    """What is computed on constants beside the run is no work of the module."""
+
+    class Rotated(nn.Module):
+        def forward(self, x):
+            return x + torch.ones(4, 4) @ torch.ones(4, 4)
+
+    with FlopCounterMode(display=False) as counter:
+        graphacct.build((Rotated(), (torch.zeros(4, 4),)))
+    assert counter.get_total_flops() == 2 * 4**3

@@ -102,5 +102,5 @@ def test_an_input_that_nothing_describes() -> None:
             return strange
 
     module = Strange(transformers.BertConfig())
-    with pytest.raises(CaptureError, match="'Strange' needs strange, .* add --input strange=SHAPE:DTYPE"):
+    with pytest.raises(CaptureError, match=r"'Strange' needs strange, .* add --input strange=SHAPE:DTYPE"):
         library_inputs(module, sizes_of(module.config, {}), None)
