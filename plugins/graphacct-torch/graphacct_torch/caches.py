@@ -48,9 +48,7 @@ def cold_caches(module: nn.Module) -> Iterator[None]:
     """
     places = list(_places(module))
     warm = {id(place.cached): place.cached for place in places if _holds_tensors(place.cached)}
-    cold = {
-        key: functools.lru_cache(**cached.cache_parameters())(cached.__wrapped__) for key, cached in warm.items()
-    }
+    cold = {key: functools.lru_cache(**cached.cache_parameters())(cached.__wrapped__) for key, cached in warm.items()}
     for place in places:
         if id(place.cached) in cold:
             place.put(cold[id(place.cached)])
