@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from graphacct_torch.calls import writes
-from graphacct_torch.repeated import repeated, repeats
+from graphacct_torch.capturing.repeated import repeated, repeats
 
 MOST_ELEMENTS = 2**16
 """The largest tensor whose data is kept; of a larger one it is if its values repeat."""
@@ -128,7 +128,9 @@ class Values:
         with unset_fake_temporarily():
             first = value[(0,) * value.dim()]
             if bool((value == first).all()):
-                self._know(out, first.expand(out.shape).clone() if out.numel() <= MOST_ELEMENTS else first.expand(out.shape))
+                self._know(
+                    out, first.expand(out.shape).clone() if out.numel() <= MOST_ELEMENTS else first.expand(out.shape)
+                )
 
     def _know(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         self._known[id(tensor)] = (weakref.ref(tensor), value)
