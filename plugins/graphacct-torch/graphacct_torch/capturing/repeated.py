@@ -1,5 +1,7 @@
-"""Known values of large tensors that repeat along dimensions, such as a mask of ones for each pixel: an element for each
-repetition is kept, and the dimension has stride 0."""
+"""Known values of large tensors that repeat along dimensions, such as a mask of ones for each pixel.
+
+One element is kept for all repetitions, and the dimension has stride 0.
+"""
 
 from __future__ import annotations
 
