@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from graphacct_torch.calls import writes
 from graphacct_torch.capturing.repeated import repeated, repeats
 
-MOST_ELEMENTS = 2**16
+MOST_ELEMENTS = 2**20
 """The largest tensor whose data is kept; of a larger one it is if its values repeat."""
 MOST_READ = 2**24
 """The largest tensor whose values, if they repeat, are read to compute others."""
