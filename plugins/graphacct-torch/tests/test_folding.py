@@ -246,3 +246,80 @@ def test_an_encoder_whose_caller_keeps_its_input() -> None:
     layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, dropout=0.0)
     module = nn.Sequential(nn.Linear(16, 16), nn.TransformerEncoder(layer, 3), nn.Linear(16, 4))
     assert [found[:3] for found in folded(module)] == [("1.layers.*", 3, 0)]
+
+
+class Between(nn.Module):
+    """Parts of layers in lists, and what the model does itself between them."""
+
+    def __init__(self, layers: int = 5) -> None:
+        super().__init__()
+        self.start = nn.Linear(16, 16)
+        self.layers = nn.ModuleList(nn.ModuleList([nn.Linear(16, 16), Layer()]) for _ in range(layers))
+        self.drop, self.norm, self.head = nn.Dropout(0.1), nn.LayerNorm(16), nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.start(x) + 1
+        for first, second in self.layers:
+            x = self.drop(first(x)) + x
+            x = second(x) + x
+        return self.head(self.norm(x))
+
+
+class Plain(nn.Module):
+    """Layers without parts."""
+
+    def __init__(self, layers: int = 5) -> None:
+        super().__init__()
+        self.start, self.norm, self.head = nn.Linear(16, 16), nn.LayerNorm(16), nn.Linear(16, 4)
+        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(layers))
+
+
+class Before(Plain):
+    """What comes before each layer."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = self.start(x)
+        for layer in self.layers:
+            x = layer(x * mask)
+        return self.head(self.norm(x))
+
+
+class Turns(Plain):
+    """Something after every other layer."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm(self.start(x))
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            x = x.relu() if index % 2 else x
+        return self.head(x)
+
+
+class Once(Plain):
+    """Something after one layer alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.start(x)
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            x = self.norm(x).relu() if index == 1 else x
+        return self.head(x)
+
+
+@pytest.mark.parametrize(
+    ("module", "expected", "own"),
+    [
+        (Between(), [("layers.*", 5, 0)], {"drop.*", "add.*", "add_2.*", "norm", "head", "shift"}),
+        (Before(), [("mul.*", 5, 0)], {"mul.*", "norm"}),
+        (Turns(6), [("layers.2*", 3, 0)], {"relu.2*+1", "head"}),
+        (Once(), [("layers.*", 2, 0), ("layers.*+2", 3, 0)], {"norm", "relu"}),
+    ],
+    ids=["after", "before", "by turns", "once"],
+)
+def test_what_a_model_does_itself_between_its_layers(
+    module: nn.Module, expected: list[tuple[str, int, int]], own: set[str]
+) -> None:
+    """It has the layers' indices, and is in their block; what happens once has none."""
+    assert [found[:3] for found in folded(module.train())] == expected
+    names = {node.name for node in graphacct.build((module, (X,))).walk()}
+    assert names >= own, names
