@@ -54,8 +54,7 @@ def test_other_libraries_names(names: str, operator: str) -> None:
 
 
 OTHERS = (
-    "upsample identity Identity rrelu selu lstm_cell fractional_max_pool2d lp_pool2d polygamma sinc "
-    "logit unique multinomial"
+    "upsample identity Identity rrelu selu lstm_cell fractional_max_pool2d lp_pool2d polygamma sinc logit multinomial"
 )
 
 
