@@ -74,7 +74,7 @@ OPERATORS = {
     "complex_numbers": "view_as_real view_as_complex conj complex polar",
     "detach": "detach",
     "by_rule": "pointwise_by_rule reduction_by_rule move_by_rule",
-    "routing": "by_expert grouped_linear grouped_linear_in_out",
+    "routing": "by_expert grouped_linear grouped_linear_in_out grouped_columns grouped_products",
     "loss": "cross_entropy mse_loss",
     "shape": (
         "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "

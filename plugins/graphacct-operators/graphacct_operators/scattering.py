@@ -8,7 +8,7 @@ from typing import Any
 
 from graphacct import OperatorError, Saved, ShapeError, TensorSpec, Work, differ, operator, prod, same
 from graphacct_operators.gradient import nothing
-from graphacct_operators.strides import axis_of
+from graphacct_operators.strides import axis_of, check_broadcasts
 
 AT = "the gradients are those of the elements at these indices"
 READ_AT = "the gradient of src is read at these indices"
@@ -230,9 +230,15 @@ def index(indices: Sequence[TensorSpec], out: TensorSpec) -> Work:
 
 
 def _put(
-    x: TensorSpec, indices: Sequence[TensorSpec], *, dims: Sequence[int], count: Any = None, accumulate: bool = False
+    x: TensorSpec,
+    values: TensorSpec,
+    indices: Sequence[TensorSpec],
+    *,
+    dims: Sequence[int],
+    count: Any = None,
+    accumulate: bool = False,
 ) -> TensorSpec:
-    _picked(x, indices, dims, count)
+    check_broadcasts(values, _picked(x, indices, dims, count), "values", "x at the indices")
     return TensorSpec(x.shape, x.dtype)
 
 

@@ -148,6 +148,7 @@ NOT_MEASURED = {
     "rms_norm": "one kernel on CUDA alone: the CPU runs a chain",
     "grouped_linear": "torch's kernels take sorted rows; what each keeps is below",
     "grouped_linear_in_out": "as grouped_linear",
+    **dict.fromkeys(("grouped_columns", "grouped_products"), "as grouped_linear"),
     "scaled_dot_product_attention_with_sinks": "torch has no kernel with sinks",
     "copy_into": "keeps nothing",
     "embedding_renorm": "keeps nothing",
