@@ -35,7 +35,7 @@ of a mathematical library among them, as XLA counts them."""
 
 _MOVES = (
     "as_strided_scatter block_diag copy diagonal_scatter fill flip index_copy index_fill masked_scatter "
-    "masked_select normal bernoulli binomial multinomial poisson uniform exponential log_normal cauchy geometric "
+    "masked_select normal bernoulli binomial poisson uniform exponential log_normal cauchy geometric "
     "random "
     "put take reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d "
     "replication_pad3d "

@@ -215,6 +215,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.mul.Scalar": binary("mul", "scale"),
     "aten.mul.Tensor": binary("mul", "scale"),
     "aten.multi_margin_loss.default": losses.of_margins,
+    "aten.multinomial.default": takes("multinomial", "self", num_samples="num_samples", replacement="replacement"),
     "aten.mv.default": takes("mv", "self", "vec"),
     "aten.nanmedian.default": unary("median"),
     "aten.nanmedian.dim": takes("median_with_indices", "self", outputs=(0, 1), dim="dim", keepdim="keepdim"),
