@@ -171,7 +171,8 @@ class OperatorContract(RefusalTests):
                 self.fail(f"it saves {found[0].name!r} for {row}, which has no gradient", "Leave saves= out.")
 
     def test_gradients_are_consistent(self) -> None:
-        """Each floating-point operand's gradient is stated; it costs what no operand's could not, and never falls."""
+        """Each floating-point operand's gradient is stated; those of a product are as many
+        multiply-adds as it; none falls."""
         operator = self.thing()
         for row, specs, attributes in self._operands():
             for place in worlds.floating(specs):
@@ -186,6 +187,14 @@ class OperatorContract(RefusalTests):
                         f"the gradient of {name} is not stated",
                         f"Add gradients={{{name!r}: …}}, or say why it has none: without_gradient = {{{name!r}: '…'}}."
                         + (integers if len(specs) > 1 else ""),
+                    )
+                product = operator.apply(specs, attributes).cost.matmul_flops
+                if work is not None and name in operator.contracts and work.matmul_flops != product:
+                    self.fail(
+                        f"the gradient of {name} for {row} has {work.matmul_flops} FLOPs of products, and the product "
+                        f"itself has {product}",
+                        "Each gradient of a product is one of as many multiply-adds; leave it out of gradients= and it "
+                        "is counted so.",
                     )
                 if work is not None and name in self.without_gradient:
                     self.fail(f"the gradient of {name} is stated", f"Take {name!r} out of without_gradient.")

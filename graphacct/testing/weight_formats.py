@@ -82,9 +82,7 @@ class WeightFormatContract(FigureContract):
                 self.fail(f"option {option.name!r} is of the type {option.type!r}", "It is int, float, bool or str.")
             if len(option.help.split()) < 2:
                 self.fail(f"option {option.name!r} says {option.help!r}", "Say in its help what it does.")
-            try:
-                option.read(option.default)
-            except (ValueError, TypeError):
+            if not isinstance(option.default, option.type):
                 self.fail(
                     f"the default of option {option.name!r} is {option.default!r}, which is not {TYPES[option.type]}",
                     "Every option of a format has a default of its type.",
@@ -100,7 +98,7 @@ class WeightFormatContract(FigureContract):
             for tensor in form.tensors:
                 if tensor.fits(row.rows, row.columns):
                     self.fail(
-                        f"{row} has {tensor.fits(row.rows, row.columns)} ({tensor.name})",
+                        f"{row} cannot be stored: its {tensor.fits(row.rows, row.columns)} ({tensor.name})",
                         "Take a row that it can store, or say padded=True if a last block is stored as if full.",
                     )
 

@@ -1,13 +1,12 @@
 """docs/torchvision.md: torchvision's classifiers against the figures that are published with their weights.
 
-`python classifiers.py PAGE.md` measures all and writes the page; `python classifiers.py - NAME ...` prints some as JSON.
+`python classifiers.py PAGE.md` measures all and writes the page; `python classifiers.py - NAME ...` prints lines of it.
 torchvision is read from the folder TORCHVISION in the environment, or as it is installed. Its compiled operators do not
 load beside a build of torch that they were not made for, so their names are defined here; no classifier calls one.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,23 +34,25 @@ ROUNDING = 0.0005
 """Published GMACs have three digits after the point."""
 TOP = """# torchvision's classifiers
 
-Every classifier of torchvision {version}, captured by [graphacct-torch](pytorch.md) from the library's own class, against
-the two figures that torchvision publishes with its weights: `num_params`, and `_ops`, multiply-adds of one image in units
-of 10⁹ with three digits after the point. A classifier with weights for several sizes of images has a row for each.
+The classifiers of torchvision {version}, each [captured](pytorch.md) from the library's own class, against the two
+figures that torchvision publishes with its weights: `num_params`, and `_ops`, the multiply-adds of one image in units
+of 10⁹ with three digits after the point. A classifier with weights for several sizes of images has a row for each size.
 
-`make certify` measures and writes this page again; nothing on it is typed. {summary}
+`make certify` measures and writes this page again; nothing on it is typed.
+
+{summary}
 
 | classifier | image | parameters | published | multiply-adds | published | remark |
 |---|---|---|---|---|---|---|
 """
 BOTTOM = """
-¹ GoogLeNet was trained with two auxiliary classifiers, which its class makes by default (`aux_logits=True`), and is
-published without them: 6,624,904 parameters of 13,004,888. They run in training alone. Inception v3 is published with its own, and
-GMACs without, as evaluation does not run it.
+¹ GoogLeNet was trained with two auxiliary classifiers, which run in training alone. Its class makes them by default
+(`aux_logits=True`, 13,004,888 parameters), and it is published without them. Inception v3 is published with its own,
+and its multiply-adds without, as evaluation does not run it.
 
-² The vision transformers have a position for each patch, so their parameters depend on the size of the image. The largest,
-`vit_h_14`, is published at 518 pixels, where it was fine-tuned end to end, and at 224, where the same backbone has a new
-linear head: 1,370 positions instead of 257.
+² A vision transformer has a position for each patch, so its parameters depend on the size of the image. ViT-H
+(`vit_h_14`) has 257 positions at 224 pixels, where its published weights are a linear head on a frozen backbone, and
+1,370 at 518, where all of it was trained.
 """
 
 
@@ -100,18 +101,21 @@ def remark(row: Mapping[str, Any]) -> str:
     return notes if equal(row) else f"**differs** {notes}".strip()
 
 
+def line(row: Mapping[str, Any]) -> str:
+    """Returns a line of the page's table."""
+    params, their_params, macs, their_macs = row["figures"]
+    shown = f"{params:,} | {their_params:,} | {macs:,} | {their_macs:.3f} G"
+    return f"| `{row['name']}` | {row['size']} | {shown} | {remark(row)} |"
+
+
 def page(rows: Iterable[Mapping[str, Any]]) -> str:
     """Returns the whole page."""
     rows = list(rows)
     names = {row["name"] for row in rows}
     right = sum(equal(row) for row in rows)
-    summary = f"{len(names)} classifiers, {len(rows)} rows: {right} equal in both figures"
+    summary = f"{len(names)} classifiers in {len(rows)} rows: {right} equal in both figures"
     summary += "." if right == len(rows) else f", {len(rows) - right} **not**."
-    lines = []
-    for row in rows:
-        params, their_params, macs, their_macs = row["figures"]
-        shown = f"{params:,} | {their_params:,} | {macs:,} | {their_macs:.3f} G"
-        lines.append(f"| `{row['name']}` | {row['size']} | {shown} | {remark(row)} |")
+    lines = map(line, rows)
     version = torchvision.__version__.partition("+")[0]
     return TOP.format(version=version, summary=summary) + "\n".join(lines) + "\n" + BOTTOM
 
@@ -120,6 +124,6 @@ if __name__ == "__main__":
     out, *names = sys.argv[1:]
     found = [row for name in names or torchvision.models.list_models(torchvision.models) for row in measured(name)]
     if out == "-":
-        print(json.dumps(found))
+        print(*map(line, found), sep="\n")
     else:
         Path(out).write_text(page(found))
