@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from graphacct_torch.build import without_weights
+from graphacct_torch.building.build import without_weights
 
 import graphacct
 
