@@ -9,7 +9,8 @@ from graphacct.costs.quantities import Quantity
 from graphacct.errors import ConfigError, ShapeError
 from graphacct.hooks.manager import Plugins
 from graphacct.hooks.registry import Plugin
-from graphacct.operators.operator import REQUIRED, Operator
+from graphacct.operators.arguments import REQUIRED
+from graphacct.operators.operator import Operator
 from graphacct.phases import TRAIN
 from graphacct.testing.analyses import AnalysisContract
 from graphacct.testing.architectures import ArchitectureContract
