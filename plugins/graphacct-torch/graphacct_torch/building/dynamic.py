@@ -17,7 +17,7 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.utils._pytree import tree_leaves
 
 from graphacct import brief
-from graphacct_torch.calls import CallRecord, StorageRecord, TensorRecord
+from graphacct_torch.calls import CallRecord, StorageRecord, TensorRecord, WholeRecord
 from graphacct_torch.captured import Captured
 from graphacct_torch.errors import CaptureError, user_line
 
@@ -194,8 +194,13 @@ class _Symbols:
         return record
 
     def call(self, call: CallRecord) -> CallRecord:
-        made = tuple(self.tensor(output) for output in call.outputs)
-        return attrs.evolve(call, args=self.plain(call.args), kwargs=self.plain(call.kwargs), outputs=made)
+        made, operands = (tuple(map(self.tensor, tensors)) for tensors in (call.outputs, call.operands))
+        given = {"args": self.plain(call.args), "kwargs": self.plain(call.kwargs)}
+        return attrs.evolve(call, **given, outputs=made, operands=operands)
+
+    def whole(self, whole: WholeRecord) -> WholeRecord:
+        made = tuple(map(self.tensor, whole.outputs))
+        return attrs.evolve(whole, arguments=self.plain(whole.arguments), outputs=made)
 
     def captured(self, captured: Captured) -> Captured:
         return attrs.evolve(
@@ -205,6 +210,7 @@ class _Symbols:
             outputs=tuple(map(self.tensor, captured.outputs)),
             starts=tuple(map(self.tensor, captured.starts)),
             tensors={name: self.tensor(record) for name, record in captured.tensors.items()},
+            wholes=tuple(map(self.whole, captured.wholes)),
         )
 
 

@@ -25,6 +25,7 @@ def graph_through(
     phase: str,
     inputs: Any,
     sizes: Mapping[str, Any],
+    dynamic: Mapping[str, Any] | None = None,
 ) -> Graph:
     """Returns the graph of the class that a configuration names, with what was read in its workload."""
     config = library.config_of(content)
@@ -32,10 +33,10 @@ def graph_through(
     own = dtype or dtype_of(config)
     asked = sizes_of(config, sizes)
     args, kwargs = library_inputs(module, asked, inputs)
-    graph = read_module(name, module, args, kwargs, operators, own)
+    graph = read_module(name, module, args, kwargs, operators, own, dynamic)
     workload = {
         "through": f"{library.version()}: {type(module).__name__}",
-        "batch": asked.batch,
+        **({"dynamic": ", ".join(dynamic)} if dynamic else {"batch": asked.batch}),
         **{size: sizes[size] for size in ("seq_len", "encoder_seq_len", "image_size") if size in sizes},
         **graph.workload,
         "dtype": own,

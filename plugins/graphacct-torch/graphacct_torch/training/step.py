@@ -41,6 +41,7 @@ class Source:
         operators: The registered operators.
         loss: The name of the loss after the module; empty for none.
         finish: What becomes of a graph when it has been captured: it is folded, say.
+        sized: What becomes of a capture whose sizes are symbols; None if they are numbers.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Source:
     operators: Mapping[str, Operator]
     loss: str = ""
     finish: Callable[[Graph], Graph] = lambda graph: graph
+    sized: Callable[[Captured], Captured] | None = None
 
     def graph(self) -> Graph:
         """Returns the graph of the module, and of its loss if it has one, which can run again."""
@@ -70,6 +72,7 @@ class Source:
     def _forward(self, lines: bool) -> Graph:
         with self.faking() as fake:
             captured = capture(fake, summed if self.loss else None, lines, backward=False)
+            captured = captured if self.sized is None else self.sized(captured)
         graph, nodes = traced(self.name, captured, self.operators)
         if any(call.region for call in captured.calls):
             graph = with_reruns(graph, captured.calls, nodes, self._again())
@@ -87,7 +90,13 @@ class Source:
         return attrs.evolve(self, loss=loss).graph()
 
     def record(self, graph: Graph, training: bool, accumulated: bool) -> Recording:
-        """Returns what torch does with the module under the names of its graph."""
+        """Returns what torch does with the module under the names of its graph.
+
+        Raises ConfigError if its sizes are symbols."""
+        if self.sized is not None:
+            raise ConfigError(
+                f"the sizes of module {self.name!r} are symbols, and a recording is that of one run: leave dynamic out"
+            )
         captured = self.capture(training, accumulated)
         plain, nodes = traced(self.name, captured, self.operators)
         return recording_of(captured, plain, nodes, graph)
@@ -97,7 +106,8 @@ class Source:
         with self.faking() as fake:
             if training:
                 start: Start | None = summed if self.loss else outputs_of
-                return capture(fake, start, saving=True, accumulated=accumulated)
+                captured = capture(fake, start, saving=True, accumulated=accumulated)
+                return captured if self.sized is None else self.sized(captured)
             with torch.no_grad():
                 return capture(fake, summed if self.loss else None, backward=False)
 
