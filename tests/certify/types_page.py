@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from completed import COMPLETED
@@ -102,7 +103,8 @@ def summary(rows: Mapping[str, Mapping[str, Any]]) -> str:
         f"Of those read, {whole} have exactly the FLOPs of torch's counter, and {partly} those and what it does not see"
     )
     rest = len(done) - whole - partly
-    return f"{parts[0]}, and {parts[1]}. {agree}" + (f"; {rest} are **not explained**." if rest else ".")
+    text = f"{parts[0]}, and {parts[1]}. {agree}" + (f"; {rest} are **not explained**." if rest else ".")
+    return fill(text, 120)
 
 
 def page(rows: Mapping[str, Mapping[str, Any]], version: str) -> str:
