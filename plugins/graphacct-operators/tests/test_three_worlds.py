@@ -11,7 +11,7 @@ from graphacct import TensorSpec
 from graphacct.testing import OperatorContract, Row
 from graphacct.testing.contract import failures
 from graphacct.testing.rows import sized
-from graphacct.testing.worlds import arrays_against_ints, symbols_against_ints
+from graphacct.testing.worlds import arrays_against_ints, figures_of, symbols_against_ints
 
 OPERATORS = {op.name: op.load() for op in graphacct_operators.graphacct_register_operators()}
 SIZES = ("b", "s", "t", "d", "e", "g", "k")
@@ -227,6 +227,7 @@ CASES = {
 SIZED = {
     name: sized(Row(case, sizes=dict.fromkeys(inspect.signature(case).parameters, 2))) for name, case in CASES.items()
 }
+FIGURES = {name: figures_of(OPERATORS[name], size.make) for name, size in SIZED.items()}
 """The cases as functions of their sizes, for the kit."""
 
 # From 2: a dimension of 1 can make a transposed tensor contiguous, and then a reshape of it is a view and no copy.
@@ -250,8 +251,8 @@ def test_every_operator_has_a_case():
 def test_symbols_and_arrays_agree_with_ints(name, points):
     """The formula with sizes put in, and each element of a sweep in float64, equal the ints, and ints stay ints."""
     at = named(name, points)
-    assert [*symbols_against_ints(OPERATORS[name], SIZED[name].make, at)] == []
-    assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, at, float)] == []
+    assert [*symbols_against_ints(FIGURES[name], at)] == []
+    assert [*arrays_against_ints(FIGURES[name], at, float)] == []
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -259,7 +260,7 @@ def test_symbols_and_arrays_agree_with_ints(name, points):
 @given(points=large_sizes)
 def test_object_arrays_are_exact(name, points):
     """A sweep over Python ints gives the very ints, beyond what float64 or int64 can hold."""
-    assert [*arrays_against_ints(OPERATORS[name], SIZED[name].make, named(name, points), object)] == []
+    assert [*arrays_against_ints(FIGURES[name], named(name, points), object)] == []
 
 
 WITHOUT_GRADIENT = {
