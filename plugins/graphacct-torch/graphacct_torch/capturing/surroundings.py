@@ -32,13 +32,13 @@ def surroundings() -> Iterator[None]:
         fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
         torch.backends.mha.set_fastpath_enabled(False)
         convert = nn.Module._apply
-        nn.Module._apply = _apply_if_it_changes(convert)  # type: ignore[method-assign]
+        nn.Module._apply = _apply_if_it_changes(convert)
         logger.setLevel(logging.CRITICAL)
         gc.disable()
         try:
             yield
         finally:
-            nn.Module._apply = convert  # type: ignore[method-assign]
+            nn.Module._apply = convert
             torch.backends.mha.set_fastpath_enabled(fast)
             logger.setLevel(level)
             if collects:
