@@ -19,6 +19,8 @@ LINES = 30
 """By default a table shows up to three levels of scopes, as many as fit in 30 lines: GPT-2 XL takes 15."""
 FEWEST = 3
 """The fewest operators in a row that a table shows on one line."""
+SEVERAL = "…"
+"""What such a line is called."""
 WORK = ("FLOP", "parameter")
 """The units of what an operator has that keeps its own line."""
 
@@ -43,7 +45,7 @@ def tree(report: Report, depth: int | None, gathering: bool = True) -> list[Bran
 
     With a depth, these are all rows of so many levels. Without one there are up to three levels, as many as fit in 30
     lines, and at least three operators in a row of the same scope that have neither FLOPs nor parameters (views,
-    masks, positions) are one line: `slice … all`. A table whose columns were chosen gathers none.
+    masks, positions) are one line, `…`. A table whose columns were chosen gathers none.
 
     Raises ConfigError for a depth below 1.
     """
@@ -123,20 +125,13 @@ def _branch(row: Row, repeats: dict[str, Dim]) -> Branch:
 
 
 def _sum(rows: Sequence[Row], report: Report) -> Branch:
-    first, end = rows[0], rows[-1]
     figures = reduce(adder(report.quantities), [row.figures for row in rows])
-    label = f"{last(first.path)} … {last(end.path)}"
-    row = attrs.evolve(
-        first, path=f"{first.path} … {last(end.path)}", operator=f"{len(rows)} operators", figures=figures
-    )
-    return Branch(row, label, len(rows))
+    row = attrs.evolve(rows[0], operator=f"{len(rows)} operators", figures=figures)
+    return Branch(row, SEVERAL, len(rows))
 
 
 def gathered_note(branches: Iterable[Branch]) -> tuple[str, ...]:
     """Returns what a reader must know of lines that stand for several operators; nothing if there are none."""
-    count = sum(branch.gathered for branch in branches)
-    if not count:
+    if not any(branch.gathered for branch in branches):
         return ()
-    return (
-        f"a line with … stands for operators without FLOPs and parameters, {count} in all; give a depth to list each",
-    )
+    return (f"a line {SEVERAL} is several operators in a row without FLOPs and parameters; give a depth to list each",)
