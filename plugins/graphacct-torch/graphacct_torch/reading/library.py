@@ -101,10 +101,10 @@ def config_of(content: Mapping[str, Any]) -> Any:
 
 
 def text_of(config: Any) -> Any:
-    """Returns the configuration of a model's text: the part that it writes, of one that reads and writes."""
+    """Returns the part of a configuration that is of the text; of two such parts, the decoder's, and otherwise all."""
     try:
         return config.get_text_config()
-    except ValueError:  # it has two
+    except ValueError:  # the library finds several
         return config.get_text_config(decoder=True)
 
 
