@@ -70,6 +70,9 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "glm_image_text": MROPE,
     "glmga": {"text_config": MROPE},
     "granite4_vision": {"deepstack_layer_map": [[-2, 0]], "downsample_rate": "4/8"},
+    "higgs_audio_v2_tokenizer": {
+        "acoustic_model_config": {"downsampling_ratios": [8, 5, 4, 2, 3], "upsampling_ratios": [8, 5, 4, 2, 3]}
+    },
     "hunyuan_v1_dense": {"head_dim": 128},
     "hunyuan_v1_moe": {"head_dim": 128},
     "hunyuan_vl": {"text_config": {"head_dim": 128, **XDROPE}},
