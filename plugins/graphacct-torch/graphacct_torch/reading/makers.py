@@ -275,7 +275,6 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "encoder_hidden_states": lambda sizes: made(
         "encoder_hidden_states", (sizes.batch, sizes.text, sizes.get("encoder_hidden_size", "hidden_size")), FLOAT
     ),
-    "task_inputs": lambda sizes: made("task_inputs", (sizes.batch, sizes.get("task_seq_len", default=sizes.text)), INT),
     "classes_input_ids": _text("classes_input_ids"),
     "classes_attention_mask": _text("mask"),
     "classes_structure": lambda sizes: torch.ones(sizes.batch, dtype=INT),
