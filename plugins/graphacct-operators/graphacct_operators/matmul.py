@@ -29,7 +29,7 @@ def _sum_of_g(out: TensorSpec) -> Work:
 def linear(out: TensorSpec, bias: Any) -> Work:
     """y = x weightᵀ + bias, the weight stored (out, in) as torch.nn.Linear does.
 
-    2 FLOPs per multiply-add; one addition per output element for the bias. Of complex numbers 8 and 2.
+    2 FLOPs per multiply-add; one addition per output element for the bias.
 
     Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
@@ -45,7 +45,7 @@ def linear(out: TensorSpec, bias: Any) -> Work:
 def linear_in_out(out: TensorSpec, bias: Any) -> Work:
     """y = x weight + bias, the weight stored (in, out) as the published GPT-2's Conv1D does.
 
-    2 FLOPs per multiply-add; one addition per output element for the bias. Of complex numbers 8 and 2.
+    2 FLOPs per multiply-add; one addition per output element for the bias.
 
     Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
