@@ -60,6 +60,8 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16},
     "ministral": {"head_dim": 128},
     "moonshine_streaming": {"num_key_value_heads": 8},
+    "musicgen": {"architectures": ["MusicgenForConditionalGeneration"]},
+    "musicgen_melody": {"architectures": ["MusicgenMelodyForConditionalGeneration"]},
     "nemotron": {"num_key_value_heads": 8},
     "perception_lm": {
         "vision_config": {
@@ -79,6 +81,7 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
         "kernel_list": [3, 2, 2],
         "scale_factor_list": [1, 2, 4, 8],
     },
+    "qwen3_omni_moe_thinker": {"text_config": {"head_dim": 128}},
     "step3p7": {"text_config": {"sliding_window": 512}},
     "time_series_transformer": {"prediction_length": 24, "num_time_features": 1},
     "timm_wrapper": {"architecture": "resnet18", "num_classes": 1000},

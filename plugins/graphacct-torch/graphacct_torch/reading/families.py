@@ -42,6 +42,7 @@ TOGETHER: Mapping[str, tuple[str, ...]] = {
     "minicpmv4_6_vision": ("target_sizes",),
     "minicpmv4_7_vision": ("target_sizes",),
     "voxtral_realtime": ("input_features",),
+    "pe_audio_video_encoder": ("pixel_values_videos",),
     "pe_audio_video": ("input_values",),
     "pi0": ("input_ids", "pixel_values", "pixel_attention_mask"),
     "blip_2_qformer": ("encoder_hidden_states",),
@@ -57,5 +58,7 @@ VIDEOS_OF_TEXT = frozenset(("instructblipvideo",))
 """Families with a video of four images for each text."""
 LIKE_IMAGES = frozenset(("clap", "clap_audio_model"))
 """Families whose features are an image of one channel."""
+PATCHES_AS_IMAGES = frozenset(("kimi_k25_vision",))
+"""Families whose patches are images, and not rows."""
 WITH_IMAGES = frozenset(("bridgetower", "idefics", "tvp", "vilt", "flava", "owlvit", "owlv2", "grounding-dino"))
 """Families of text and images whose class has no part for the text alone."""

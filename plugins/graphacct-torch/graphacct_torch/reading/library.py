@@ -100,6 +100,14 @@ def config_of(content: Mapping[str, Any]) -> Any:
         raise CaptureError(f"transformers' {kind.__name__} refuses the configuration: {first_line(error)}") from error
 
 
+def text_of(config: Any) -> Any:
+    """Returns the part of a configuration that is of the text; of two such parts, the decoder's, and otherwise all."""
+    try:
+        return config.get_text_config()
+    except ValueError:  # the library finds several
+        return config.get_text_config(decoder=True)
+
+
 def class_of(config: Any) -> type[nn.Module]:
     """Returns the class of a configuration: the one that its `architectures` names, or else the bare model.
 

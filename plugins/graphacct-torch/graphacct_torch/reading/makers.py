@@ -17,6 +17,7 @@ from graphacct_torch.reading.families import (
     LIKE_IMAGES,
     ONE_CHANNEL,
     PAIRS,
+    PATCHES_AS_IMAGES,
     STACKED,
     VIDEOS_OF_TEXT,
     WITH_CODES,
@@ -86,12 +87,12 @@ def _patches(sizes: Sizes) -> torch.Tensor:
     patch = sizes.get("patch_size", default=14, parts=VISION)
     frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
     width = sizes.channels * patch * patch
-    layer = sizes.first(nn.Linear, nn.Conv2d)
+    layer = sizes.first(nn.Linear)
     if isinstance(layer, nn.Linear) and layer.in_features % width == 0:
         width, frames = layer.in_features, 1
     if sizes.names & {"spatial_shapes", "pixel_position_ids"}:
         return made("pixel_values", (sizes.batch, _side(sizes) ** 2, width), FLOAT)
-    if isinstance(layer, nn.Conv2d) and layer.kernel_size == (patch, patch) and frames == 1:
+    if sizes.get("model_type") in PATCHES_AS_IMAGES:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, sizes.channels, patch, patch), FLOAT)
     return made("hidden_states", (sizes.batch * SIDE * SIDE, width * frames), FLOAT)
 
@@ -147,7 +148,8 @@ def _spectrum(sizes: Sizes) -> tuple[tuple[int, ...], int]:
     if isinstance(positions, int) and family not in FRAMES_FIRST and not isinstance(layer, nn.LayerNorm):
         return (sizes.batch, bins, 2 * positions), 2
     frames = SAMPLES // SAMPLES_OF_A_FRAME if "input_values" in sizes.names else FRAMES_OF_SOUND
-    if family in BINS_FIRST or (isinstance(layer, nn.Conv1d) and layer.in_channels == bins):
+    over_time = isinstance(layer, nn.Conv1d) and layer.in_channels == bins and family not in FRAMES_FIRST
+    if family in BINS_FIRST or over_time:
         frames -= frames % (2 * sizes.get("n_window", default=1, parts=AUDIO))
         return (sizes.batch, bins, frames), 2
     return (sizes.batch, frames, bins), 1
@@ -239,6 +241,9 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "encoder_hidden_states": lambda sizes: made(
         "encoder_hidden_states", (sizes.batch, sizes.text, sizes.get("encoder_hidden_size", "hidden_size")), FLOAT
     ),
+    "classes_input_ids": _text("classes_input_ids"),
+    "classes_attention_mask": _text("mask"),
+    "classes_structure": lambda sizes: torch.ones(sizes.batch, dtype=INT),
     "freq": lambda sizes: torch.zeros(sizes.batch, 1, dtype=INT),
     "target_sizes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
     "image_embeds_position_mask": _places_of_images,

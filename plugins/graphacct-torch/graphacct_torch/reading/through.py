@@ -58,5 +58,5 @@ def dtype_of(config: Any) -> str:
     """Returns the dtype that a configuration says, of the text if it says none itself."""
     found = getattr(config, "dtype", None)
     if found is None:
-        found = getattr(config.get_text_config(), "dtype", None)
+        found = getattr(library.text_of(config), "dtype", None)
     return str(found or torch.float32).removeprefix("torch.")
