@@ -19,6 +19,7 @@ PAIRS = frozenset(("efficientloftr", "lightglue", "superglue"))
 ONE_CHANNEL = frozenset(
     (
         "dac",
+        "neucodec",
         "pe_audio",
         "pe_audio_video",
         "pe_audio_video_encoder",
@@ -46,6 +47,8 @@ TOGETHER: Mapping[str, tuple[str, ...]] = {
     "pe_audio_video": ("input_values",),
     "pi0": ("input_ids", "pixel_values", "pixel_attention_mask"),
     "blip_2_qformer": ("encoder_hidden_states",),
+    "speecht5": ("decoder_input_values",),
+    "xmod": ("lang_ids",),
 }
 """Inputs that a class runs without by its signature, and not by its code."""
 WITH_CODES = frozenset(("kyutai_speech_to_text",))
@@ -62,3 +65,7 @@ PATCHES_AS_IMAGES = frozenset(("kimi_k25_vision",))
 """Families whose patches are images, and not rows."""
 WITH_IMAGES = frozenset(("bridgetower", "idefics", "tvp", "vilt", "flava", "owlvit", "owlv2", "grounding-dino"))
 """Families of text and images whose class has no part for the text alone."""
+IMAGES_OF_TOKENS = frozenset(("inkling2_vision",))
+"""Families whose images come in squares, one for each token that the text has of them."""
+BOXES_IN_FLOATS = frozenset(("udop",))
+"""Families whose boxes are parts of the page's sides; elsewhere they are thousandths."""
