@@ -50,3 +50,26 @@ def test_a_counter_around_the_run_counts_it_once() -> None:
     with FlopCounterMode(display=False) as counter:
         graphacct.build((Rotated(), (torch.zeros(4, 4),)))
     assert counter.get_total_flops() == 2 * 4**3
+
+
+def test_a_list_of_numbers_that_are_tensors() -> None:
+    """Lengths that the code works out and collects in a list."""
+
+    class Parts(nn.Module):
+        def forward(self, x):
+            lengths = torch.ones(x.shape[0], dtype=torch.long) * 3
+            ends = torch.tensor([0, *lengths.cumsum(0)])
+            return [x[:, a:b] @ x[:, a:b].mT for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+
+    assert graphacct.account((Parts(), (torch.zeros(2, 6, 4),))).total["matmul_flops"] == 2 * 2 * (2 * 3 * 3 * 4)
+
+
+def test_a_list_of_numbers_that_only_data_has() -> None:
+    """The error says which line asks."""
+
+    class Sums(nn.Module):
+        def forward(self, x):
+            return torch.tensor([x.sum(), 1.0])
+
+    with pytest.raises(graphacct.GraphacctError, match=r"'Sums' asks for a value that only data has \(test_constants"):
+        graphacct.account((Sums(), (torch.empty(2, device="meta"),)))
