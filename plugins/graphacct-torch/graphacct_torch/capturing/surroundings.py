@@ -18,10 +18,24 @@ LOGGER = "torch._subclasses.fake_tensor"
 
 
 @contextlib.contextmanager
+def resting() -> Iterator[None]:
+    """A context in which Python's collector rests: a graph has many objects and no cycles, and when a storage dies must
+    not depend on when it runs."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@contextlib.contextmanager
 def surroundings() -> Iterator[None]:
     """A context with gradients, without torch's paths for inference alone and compiled code, without warnings, and in
-    which Python's collector rests: when a storage dies must not depend on when it runs."""
+    which Python's collector rests."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(resting())
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(warnings.catch_warnings())
@@ -29,20 +43,17 @@ def surroundings() -> Iterator[None]:
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         logger, level = logging.getLogger(LOGGER), logging.getLogger(LOGGER).level
-        fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
+        fast = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         convert = nn.Module._apply
         nn.Module._apply = _apply_if_it_changes(convert)
         logger.setLevel(logging.CRITICAL)
-        gc.disable()
         try:
             yield
         finally:
             nn.Module._apply = convert
             torch.backends.mha.set_fastpath_enabled(fast)
             logger.setLevel(level)
-            if collects:
-                gc.enable()
 
 
 def _apply_if_it_changes(convert: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

@@ -14,6 +14,7 @@ from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
 from graphacct_torch.building.fakes import Faked
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.capture import capture
+from graphacct_torch.capturing.surroundings import resting
 from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.tracing.graph import traced
 from graphacct_torch.tracing.holds import with_holds
@@ -53,11 +54,12 @@ class Source:
 
     def graph(self) -> Graph:
         """Returns the graph of the module, and of its loss if it has one, which can run again."""
-        try:
-            graph = self._forward(lines=False)
-        except UnmappedError:  # once more, to find the line of the user's code
-            graph = self._forward(lines=True)
-        graph = self.finish(graph)
+        with resting():
+            try:
+                graph = self._forward(lines=False)
+            except UnmappedError:  # once more, to find the line of the user's code
+                graph = self._forward(lines=True)
+            graph = self.finish(graph)
         return attrs.evolve(graph, origin=Origin(self.record, self.with_loss))
 
     def _again(self) -> dict[str, int]:
