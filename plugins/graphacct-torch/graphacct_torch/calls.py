@@ -163,6 +163,11 @@ class WholeRecord:
     arguments: Mapping[str, Any]
     outputs: tuple[TensorRecord, ...]
 
+    @property
+    def operands(self) -> tuple[TensorRecord, ...]:
+        """The tensors among its arguments, also those that none of its calls read."""
+        return tuple(leaf for leaf in leaves(list(self.arguments.values())) if isinstance(leaf, TensorRecord))
+
 
 def leaves(tree: Any) -> list[Any]:
     """Returns what nested tuples, lists and dictionaries hold, in order."""

@@ -44,15 +44,16 @@ class _Maker:
         self._captured = captured
         self._builder = GradientBuilder(name, operators)
         self._calls = [call for call in captured.calls if call.run == FORWARD]
+        taken = [tensor for whole in captured.wholes for tensor in whole.operands]
         self._values = Versions([*captured.tensors.values(), *captured.inputs], self._calls, captured.outputs)
         self._groups = {
             **one_operator(self._calls),
-            **dict.fromkeys(calls_of_autograd(self._calls, captured.outputs)),
+            **dict.fromkeys(calls_of_autograd(self._calls, [*taken, *captured.outputs])),
             **_wholes(captured),
         }
         self._stops = Stops(self._calls, self._groups, captured.graded)
         reading = [tensor for call in self._calls if call.name not in IDLE for tensor in call.operands]
-        self._read = {tensor.index for tensor in (*reading, *captured.outputs)}
+        self._read = {tensor.index for tensor in (*reading, *taken, *captured.outputs)}
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         self._paths: dict[int, list[str]] = {}
         for path, tensor in captured.tensors.items():
