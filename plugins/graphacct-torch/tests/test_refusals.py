@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import torch
-from graphacct_torch.offline import OfflineError, offline
+from graphacct_torch.building.offline import OfflineError, offline
 from torch import nn
 
 import graphacct

@@ -20,12 +20,12 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakIdKeyDictionary
 
+from graphacct_torch.building.given_back import given_back
+from graphacct_torch.building.reasons import check_supported, reason
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.given_back import given_back
-from graphacct_torch.reasons import check_supported, reason
 
 if TYPE_CHECKING:
-    from graphacct_torch.dynamic import Dynamic
+    from graphacct_torch.building.dynamic import Dynamic
 
 CPU = torch.device("cpu")
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from graphacct_torch.building.offline import offline
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.offline import offline
 
 SMALL = 2**14
 """The most elements of a tensor that is made with data."""

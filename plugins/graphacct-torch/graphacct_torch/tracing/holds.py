@@ -13,7 +13,7 @@ import attrs
 
 from graphacct import Graph, Node
 from graphacct_torch.calls import ACTIVATION, StorageRecord
-from graphacct_torch.capture import Captured
+from graphacct_torch.captured import Captured
 
 
 def with_holds(graph: Graph, captured: Captured, nodes: Mapping[int, str]) -> Graph:
