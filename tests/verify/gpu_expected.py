@@ -29,9 +29,9 @@ def loaded_plugins() -> Plugins:
 
 
 def profile_of(case: Case, device: str) -> str:
-    """The execution profile; autocast has none whose norms are composed."""
+    """The execution profile."""
     kind = "autocast" if case.mode == AUTOCAST else "eager"
-    composed = device == "cuda" and kind == "eager" and case.norms == COMPOSED
+    composed = device == "cuda" and case.norms == COMPOSED
     return f"torch-{kind}-{device}" + ("-composed-norms" if composed else "")
 
 

@@ -96,9 +96,9 @@ def cases() -> Iterator[Case]:
 
 def of_library(family: str, attention: str, meta: bool) -> Made:
     """A tiny model of the transformers library in training mode."""
-    from graphacct_torch import library
-    from graphacct_torch.inputs import library_inputs
-    from graphacct_torch.sizes import sizes_of
+    from graphacct_torch.reading import library
+    from graphacct_torch.reading.inputs import library_inputs
+    from graphacct_torch.reading.sizes import sizes_of
 
     config = library.config_of({"model_type": family, "use_cache": False, **LIBRARY[family]})
     torch.manual_seed(0)
@@ -112,7 +112,7 @@ def of_library(family: str, attention: str, meta: bool) -> Made:
 
 def expected(case: Case, device: str, plugins: Plugins) -> tuple[dict[str, int], dict[str, Any]]:
     """What graphacct says of the step."""
-    from graphacct_torch.build import without_weights
+    from graphacct_torch.building.build import without_weights
 
     with without_weights():
         made = case.captured()
@@ -122,7 +122,7 @@ def expected(case: Case, device: str, plugins: Plugins) -> tuple[dict[str, int],
 
 def measure(case: Case, device: str) -> tuple[dict[str, int], dict[str, Any]]:
     """The measured figures of the step, and details of them."""
-    from graphacct_torch.step import summed
+    from graphacct_torch.training.step import summed
 
     with torch.device(device):
         module, args, kwargs = case.make()
