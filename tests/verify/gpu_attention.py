@@ -65,9 +65,7 @@ class Writer(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(100, 64)
         self.first, self.second, self.last = (nn.ModuleList(nn.RMSNorm(64) for _ in range(2)) for _ in range(3))
-        self.attention = nn.ModuleList(
-            Attention(4, 2, is_causal=True, enable_gqa=True) for _ in range(2)
-        )
+        self.attention = nn.ModuleList(Attention(4, 2, is_causal=True, enable_gqa=True) for _ in range(2))
         self.gate, self.up = (nn.ModuleList(nn.Linear(64, 160, bias=False) for _ in range(2)) for _ in range(2))
         self.down = nn.ModuleList(nn.Linear(160, 64, bias=False) for _ in range(2))
         self.head = nn.Linear(64, 100, bias=False)

@@ -1,4 +1,4 @@
-"""Modules with a Triton kernel, whose cost graphacct_torch.cost states; they are captured where there is no Triton too."""
+"""Modules with a Triton kernel, whose cost graphacct_torch.cost states; they are captured without Triton too."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def launch(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     return out
 
 
-@graphacct_torch.cost(
-    gated_gradient_work, fake=lambda gate, up, grad: (torch.empty_like(gate), torch.empty_like(up))
-)
+@graphacct_torch.cost(gated_gradient_work, fake=lambda gate, up, grad: (torch.empty_like(gate), torch.empty_like(up)))
 def launch_gradient(gate: torch.Tensor, up: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The gradients of gate and up."""
     gate_grad, up_grad = torch.empty_like(gate), torch.empty_like(up)

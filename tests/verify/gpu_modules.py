@@ -1,10 +1,10 @@
 """Captured modules against a GPU: `python tests/verify/gpu_modules.py OUT.json`, and `--help` for more.
 
 graphacct-torch captures each module on a CPU, without data, and says what a training step takes under the profile
-torch-eager-cuda. Then the module runs on the GPU, without cuDNN's attention, which not all GPUs take. The figures are those of tests/verify/cuda.py; a step starts at the
-sum of all outputs that carry a gradient. The modules are the cases of graphacct-torch's tests and tiny models of the
-transformers library. The repository and its plugins on PYTHONPATH do. `--device cpu` compares the figures of storages
-with torch-eager-cpu.
+torch-eager-cuda. Then the module runs on the GPU, without cuDNN's attention, which not all GPUs take. The figures are
+those of tests/verify/cuda.py; a step starts at the sum of all outputs that carry a gradient. The modules are the cases
+of graphacct-torch's tests, those of gpu_attention.py and gpu_kernel.py, and tiny models of transformers. The
+repository and its plugins on PYTHONPATH do. `--device cpu` compares the figures of storages with torch-eager-cpu.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from typing import Any
 os.environ.setdefault("TORCH_CUBLASLT_UNIFIED_WORKSPACE", "1")
 if __name__ == "__main__":
     HERE = sys.path.pop(0)
-    import torch  # before this folder is on the path, whose cuda.py is named as NVIDIA's package, which torch may import
+    import torch  # which may import NVIDIA's package cuda: this folder, with its cuda.py, is not on the path yet
 
     sys.path.insert(0, HERE)
-import torch
 import gpu_attention
 import gpu_kernel
+import torch
 from cuda import FIGURES, line, saved_differences, summary, versions, written
 from gpu_expected import figures_of, loaded_plugins
 from gpu_measure import Operators, requested, start_peak
@@ -120,7 +120,9 @@ def expected(case: Case, device: str, plugins: Plugins) -> tuple[dict[str, int],
 
     with without_weights():
         made = case.captured()
-    graph = graphacct.build(made, phase="train", loss="sum", plugins=plugins, **({"dtype": case.dtype} if case.dtype else {}))
+    graph = graphacct.build(
+        made, phase="train", loss="sum", plugins=plugins, **({"dtype": case.dtype} if case.dtype else {})
+    )
     return figures_of(graph, f"torch-eager-{device}", "none", device, plugins)
 
 

@@ -1,6 +1,6 @@
 """Captured modules under torch-eager-cuda, beside what an H100 measured of them (tests/goldens/gpu_steps).
 
-Storages that autograd saves, and the most that are alive, by storages, in the forward pass and in the step, to the byte.
+What autograd saves, and the most that is alive by storages, in the forward pass and in the step, to the byte.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Attending(nn.Module):
         self.project, self.options = nn.Linear(16, 48), options
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        q, k, v = self.project(x).view(2, 6, 3, 4, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = self.project(x).view(x.shape[0], 6, 3, 4, 4).permute(2, 0, 3, 1, 4).unbind(0)
         return functional.scaled_dot_product_attention(q, k, v, **self.options)
 
 
@@ -90,3 +90,25 @@ def test_a_function_reads_an_argument_that_its_fake_does_not() -> None:
 
     [node] = [node for node in graphacct.build((Gated(), (X,))).walk() if node.operator == "custom"]
     assert [operand.name for operand in node.inputs] == ["gate", "up"]
+
+
+def test_sizes_that_are_symbols() -> None:
+    class Normed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.RMSNorm(16)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return doubled(self.norm(x))
+
+    @cost(lambda x: Work(vector_flops=x.elements))
+    def doubled(x: torch.Tensor) -> torch.Tensor:
+        return (x + x).clone()
+
+    for module in (Normed(), Attending(dropout_p=0.1)):
+        inputs = ((X,), {})
+        formula = graphacct.account(module, inputs=inputs, dynamic={"batch": 0}).total["flops"]
+        assert (
+            formula.subs(dict.fromkeys(formula.free_symbols, 2))
+            == graphacct.account(module, inputs=inputs).total["flops"]
+        )

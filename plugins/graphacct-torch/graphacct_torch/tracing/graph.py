@@ -13,8 +13,8 @@ from graphacct_torch.calls import ACTIVATION, BUFFER, CONSTANT, FORWARD, CallRec
 from graphacct_torch.captured import Captured
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.mapping.choose import rule_of, unmapped
-from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.composed import as_one
+from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.peepholes import IDLE, one_operator
 from graphacct_torch.tracing.gradients import GradientBuilder, Stops, without_gradient
 from graphacct_torch.tracing.inplace import Versions, alike, calls_of_autograd, is_view
