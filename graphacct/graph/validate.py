@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphacct.errors import GraphError, suggest
-from graphacct.graph.graph import Block, Graph, Value
+from graphacct.errors import GraphError, brief, suggest
+from graphacct.graph.graph import Block, Graph, Node, Value
 from graphacct.graph.paths import check_levels
 from graphacct.tensors import conflict
 
@@ -19,6 +19,10 @@ def validate(graph: Graph) -> None:
     """
     values: dict[str, Value] = {}
     names: set[str] = set()
+    for what, kinds in (("inputs", Value), ("nodes", (Node, Block)), ("outputs", Value)):
+        strange = next((item for item in getattr(graph, what) if not isinstance(item, kinds)), None)
+        if strange is not None:
+            raise GraphError(f"the {what} of {graph.name!r} have {brief(strange)} among them")
     for value in graph.inputs:
         _add(values, value, f"input {value.name!r}")
     for node in graph.nodes:

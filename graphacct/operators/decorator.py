@@ -7,8 +7,9 @@ from typing import Any
 
 from graphacct.dims import Dim
 from graphacct.errors import SignatureError
+from graphacct.operators.arguments import keywords_of
 from graphacct.operators.cost import Work
-from graphacct.operators.operator import Operator, Saved, keywords_of
+from graphacct.operators.operator import Operator, Saved
 from graphacct.operators.signature import parse
 
 PARTS = ("", "weights", "whole")
@@ -38,6 +39,7 @@ def operator(
     more_operands: str = "",
     by_rule: bool = False,
     stops_gradient: bool = False,
+    states_parts: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -104,6 +106,7 @@ def operator(
             more_operands,
             by_rule,
             stops_gradient,
+            states_parts,
         )
 
     return decorate

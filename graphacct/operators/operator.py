@@ -13,23 +13,23 @@ The formula asks for what it needs by name: a dimension of the signature, `batch
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import CodeType
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 
 from graphacct.dims import Dim, check_dim, prod
-from graphacct.errors import OperatorError, ShapeError, SignatureError, suggest
+from graphacct.errors import OperatorError, ShapeError, suggest
 from graphacct.layout import ordered
+from graphacct.operators.arguments import REQUIRED, Plan, arguments, plan
 from graphacct.operators.cost import Cost, Work, full_cost
 from graphacct.operators.in_place import IN_PLACE, in_place_asked, overwritten
 from graphacct.operators.shape_inference import as_specs, check_specs, result_dtype
 from graphacct.operators.signature import Signature
-from graphacct.tensors import FLOATING, TensorSpec
+from graphacct.tensors import COMPLEX, FLOATING, TensorSpec
 
 NOTHING = Work()
-ASKED = {"which": ("which", "asked", 0), "wanted": ("wanted", "asked", 1)}
-"""What only the functions of gradients may ask for."""
+OF_COMPLEX = 4
+"""Real multiply-adds in one of complex numbers: (a + bi)(c + di) is four products, two sums, and two more to add it."""
 MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
@@ -83,9 +83,6 @@ class Application:
     in_place: bool = False
 
 
-_Plan: TypeAlias = tuple[tuple[tuple[str, str, int], ...], tuple[str, ...]]
-
-
 @attrs.frozen(eq=False, repr=False)
 class Operator:
     """How one kind of node computes.
@@ -131,6 +128,8 @@ class Operator:
         gradient_from_output: Whether its gradient can be computed from its output as well as from its first operand, as
             that of leaky_relu. In place it saves its output then, and otherwise a copy of the operand.
         stops_gradient: Whether no gradient flows from its outputs to its operands, though both may be floating-point.
+        states_parts: Whether its formulas count the multiply-adds of real numbers even where operands are complex; the
+            core takes those of any other operator as multiply-adds of complex numbers, 4 of real ones each.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
     """
@@ -160,8 +159,9 @@ class Operator:
     more_operands: str = ""
     by_rule: bool = False
     stops_gradient: bool = False
+    states_parts: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
-    _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
+    _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
     _batched: bool = attrs.field(init=False, repr=False)
 
@@ -177,9 +177,9 @@ class Operator:
         kept = [item.dims for item in self.saves]
         for function in (self.formula, self.infer, self.view, self.recomputes, *cached, *kept):
             if callable(function):
-                self._plans[function] = self._plan(function, self.signature.sources)
+                self._plans[function] = plan(function, self.signature, self.name)
         for function in self.gradients.values():
-            self._plans[function] = self._plan(function, {**ASKED, **self.signature.sources})
+            self._plans[function] = plan(function, self.signature, self.name, gradient=True)
 
     def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
         """Returns the operator applied to operands of these specs, computed once for equal operands and attributes.
@@ -246,7 +246,7 @@ class Operator:
         """Returns the formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions.
 
         Operands that are all integers or bools, and give nothing else, have no floating-point operations: the formula's
-        vector FLOPs are then none.
+        vector FLOPs are then none. A multiply-add of complex numbers is 4 of real ones.
         """
         work = NOTHING
         if self.formula is not None:
@@ -257,14 +257,16 @@ class Operator:
                 raise OperatorError(f"its formula returned {result!r}; a formula returns Work(...)")
         if specs and not any(spec.dtype in FLOATING for spec in (*specs, *outputs)):
             work = attrs.evolve(work, vector_flops=0, transcendentals=0)
-        if not self.contracts:
+        if self.contracts:
+            flops = self.contraction(dims, batch)
+            work = Work(flops) if work is NOTHING else attrs.evolve(work, matmul_flops=work.matmul_flops + flops)
+        return self.in_real_numbers(work, specs)
+
+    def in_real_numbers(self, work: Work, specs: Sequence[TensorSpec]) -> Work:
+        """Returns work on operands of these specs with the multiply-adds of complex numbers as those of real ones."""
+        if self.states_parts or not any(spec.dtype in COMPLEX for spec in specs):
             return work
-        flops = self.contraction(dims, batch)
-        if work is NOTHING:
-            return Work(flops)
-        return Work(
-            work.matmul_flops + flops, work.vector_flops, work.transcendentals, work.read_bytes, work.write_bytes
-        )
+        return attrs.evolve(work, matmul_flops=OF_COMPLEX * work.matmul_flops)
 
     def contraction(self, dims: Mapping[str, Dim], batch: tuple[Dim, ...]) -> Dim:
         """Returns 2 FLOPs for each combination of the contracted operands' dimensions; shared dimensions count once."""
@@ -282,24 +284,11 @@ class Operator:
     ) -> Any:
         """Calls `function` with the arguments that it asks for by name. `asked` is for a gradient: which operand's it
         is, and whose are wanted."""
-        names, keywords = self._plans[function]
-        values: list[Any] = []
-        for name, kind, index in names:
-            if kind == "dim":
-                values.append(dims.get(name))
-            elif kind == "batch":
-                values.append(prod(batch))
-            elif kind == "operand":
-                values.append(specs[index] if index < len(specs) else None)
-            elif kind == "output":
-                values.append(outputs[index])
-            elif kind == "asked":
-                values.append(asked[index])
-            else:
-                values.append(tuple(specs[index:]))
+        found = self._plans[function]
+        values = arguments(found, dims, batch, specs, outputs, asked)
         if not attributes:
             return function(*values)
-        return function(*values, **{name: attributes[name] for name in keywords if name in attributes})
+        return function(*values, **{name: attributes[name] for name in found[1] if name in attributes})
 
     def check_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Raises OperatorError for an attribute that the operator does not have, or one that it needs and lacks."""
@@ -324,35 +313,6 @@ class Operator:
         flag = self.preserves_layout
         return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
 
-    def _plan(self, function: Callable[..., Any], known: Mapping[str, tuple[str, str, int]]) -> _Plan:
-        """Returns where each positional argument of a function comes from, and the names of its other arguments."""
-        code: CodeType = function.__code__
-        names = code.co_varnames[: code.co_argcount]
-        for name in names:
-            if name not in known:
-                raise SignatureError(
-                    f"operator {self.name!r}: {function.__name__} asks for {name!r}, which is neither a dimension nor "
-                    f"an operand of {self.signature.text!r}{suggest(name, known)} (attributes stand after '*')"
-                )
-        return tuple(known[name] for name in names), tuple(keywords_of(function))
-
 
 def _types(value: Any) -> Any:
     return tuple(map(_types, value)) if type(value) is tuple else type(value)
-
-
-class _Required:
-    def __repr__(self) -> str:
-        return "REQUIRED"
-
-
-REQUIRED = _Required()
-"""The default of an attribute that has none."""
-
-
-def keywords_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Returns the keyword-only arguments of a function and their defaults."""
-    code: CodeType = function.__code__
-    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    defaults = function.__kwdefaults__ or {}
-    return {name: defaults.get(name, REQUIRED) for name in names}

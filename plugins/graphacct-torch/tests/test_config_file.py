@@ -59,6 +59,18 @@ def test_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert half.total["param_bytes"] < report.total["param_bytes"] / 2
 
 
+def test_the_inputs_that_were_made() -> None:
+    """The header has them where no option says their size, as `--input` takes them."""
+    own = graphacct.account(ERNIE).workload
+    assert own["inputs"] == "input_ids=1x128:int64"
+    again = graphacct.account(ERNIE, inputs=dict(text.split("=") for text in str(own["inputs"]).split()))
+    assert again.workload == own
+    assert "inputs" not in graphacct.account(ERNIE, seq_len=7).workload
+    pair = {**ERNIE, "model_type": "vilt", "architectures": ["ViltModel"]}
+    both = graphacct.account(pair, image_size=384, batch=2)
+    assert both.workload["inputs"] == "input_ids=2x39:int64"
+
+
 def test_a_mapping_and_a_training_step() -> None:
     """In training the class has its dropout."""
     forward = graphacct.account(ERNIE, seq_len=7)
@@ -114,9 +126,14 @@ def test_quantised_weights_are_said() -> None:
         ({}, {"seq_len": 0}, "seq_len 0 is no positive integer"),
         ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'ErnieForMaskedLM' takes no inputs_ids; did you mean"),
         (
-            {"model_type": "decision_transformer", "architectures": None},
+            {"model_type": "sam3_video", "architectures": None},
             {},
-            "needs states, .* --input states=SHAPE:DTYPE",
+            "needs inference_session, a Sam3VideoInferenceSession: give it from a factory",
+        ),
+        (
+            {"model_type": "gemma4_assistant", "architectures": None},
+            {},
+            "refuses the configuration: .* 'validate_architecture': ValueError: hidden_size_per_layer_input must be 0",
         ),
         ({"model_type": "align_text_model", "architectures": None}, {}, "has no model of 'align_text_model' alone"),
         ({"hidden_act": "no_such"}, {}, "transformers' ErnieForMaskedLM is not built: KeyError: 'no_such'"),

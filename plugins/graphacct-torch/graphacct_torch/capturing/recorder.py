@@ -221,6 +221,19 @@ class Recorder(TorchDispatchMode):
             return [self._shown(part) for part in tree] if kind is list else tuple([self._shown(part) for part in tree])
         return tree
 
+    def _of_numbers(self, func: Any, types: Any, args: Any, given: Mapping[str, Any]) -> Any:
+        """Runs an operator of tensors on numbers alone, `torch.div(7, 2)`, of which torch makes tensors first."""
+
+        def tensor(number: Any) -> Any:
+            dtype = {bool: torch.bool, int: torch.int64, float: torch.get_default_dtype()}[type(number)]
+            return self.__torch_dispatch__(torch.ops.aten.scalar_tensor.default, types, (number,), {"dtype": dtype})
+
+        made = [
+            tensor(arg) if isinstance(formal.type, torch.TensorType) and type(arg) in (bool, int, float) else arg
+            for formal, arg in zip(func._schema.arguments, args, strict=False)
+        ]
+        return self.__torch_dispatch__(func, types, tuple(made), given)
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         given = kwargs or {}
         if func is WHICH_DEVICE or func.namespace == "profiler":
@@ -234,6 +247,8 @@ class Recorder(TorchDispatchMode):
             args, given = tree_map_only(torch.Tensor, self._fake.stand_in, (args, given))
             return self.__torch_dispatch__(func, types, args, given)
         self._operands, self._met_now = [], []  # which keeps no tensor alive
+        if not operands and any(isinstance(formal.type, torch.TensorType) for formal in func._schema.arguments):
+            return self._of_numbers(func, types, args, given)
         graded = frozenset([one.index for tensor, one in zip(operands, met, strict=True) if tensor.requires_grad])
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)

@@ -35,6 +35,8 @@ def divided(call: CallRecord, a: Arguments) -> Mapped:
     pair = tuple(value for value in (x, y) if isinstance(value, TensorRecord))
     if mode == "floor":
         return Mapped("floor_divide", pair)
+    if mode == "trunc" and call.outputs[0].dtype.startswith(("int", "uint")):
+        return Mapped("floor_divide", pair, of="trunc")  # one division of integers, however it rounds
     quotient = Mapped("div", pair) if len(pair) == 2 else Mapped("scale", pair, in_dtype(x, call))
     return quotient if mode is None else Mapped("trunc", (quotient,))
 
@@ -72,12 +74,3 @@ def elu(call: CallRecord, a: Arguments) -> Mapped:
 
 def dropout(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("dropout", (a["input"],), {"p": a["p"]})
-
-
-def absolute(call: CallRecord, a: Arguments) -> Mapped:
-    """|x|; of a complex number the root of a sum of squares."""
-    if call.outputs[0].dtype == a["self"].dtype:
-        return Mapped("abs", (a["self"],))
-    made = call.outputs[0]
-    settings = {"of": "aten.abs", "shape": made.shape, "dtype": made.dtype, "factor": 4}
-    return Mapped("pointwise_by_rule", (a["self"],), settings, of="abs")
