@@ -143,7 +143,7 @@ def test_quantised_weights_are_said() -> None:
         (
             {"model_type": "sam3_video", "architectures": None},
             {},
-            "needs inference_session, a Sam3VideoInferenceSession: give it from a factory",
+            "needs inference_session, of type Sam3VideoInferenceSession: give it from a factory",
         ),
         (
             {"model_type": "gemma4_assistant", "architectures": None},
