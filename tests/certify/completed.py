@@ -50,6 +50,9 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "glm_image_text": MROPE,
     "glmga": {"text_config": MROPE},
     "granite4_vision": {"deepstack_layer_map": [[-2, 0]], "downsample_rate": "4/8"},
+    "higgs_audio_v2_tokenizer": {
+        "acoustic_model_config": {"downsampling_ratios": [8, 5, 4, 2, 3], "upsampling_ratios": [8, 5, 4, 2, 3]}
+    },
     "hunyuan_v1_dense": {"head_dim": 128},
     "hunyuan_v1_moe": {"head_dim": 128},
     "hunyuan_vl": {"text_config": {"head_dim": 128, **XDROPE}},
@@ -58,8 +61,11 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "instructblip": {"image_token_index": 32000},
     "instructblipvideo": {"video_token_index": 32000},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16},
+    "lw_detr": {"projector_scale_factors": [1.0]},
     "ministral": {"head_dim": 128},
     "moonshine_streaming": {"num_key_value_heads": 8},
+    "musicgen": {"architectures": ["MusicgenForConditionalGeneration"]},
+    "musicgen_melody": {"architectures": ["MusicgenMelodyForConditionalGeneration"]},
     "nemotron": {"num_key_value_heads": 8},
     "perception_lm": {
         "vision_config": {
@@ -79,8 +85,11 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
         "kernel_list": [3, 2, 2],
         "scale_factor_list": [1, 2, 4, 8],
     },
+    "qwen3_omni_moe_thinker": {"text_config": {"head_dim": 128}},
     "step3p7": {"text_config": {"sliding_window": 512}},
+    "t5gemma2_encoder": {"text_config": {"dropout_rate": 0.0}},
     "time_series_transformer": {"prediction_length": 24, "num_time_features": 1},
+    "timm_backbone": {"backbone": "resnet18"},
     "timm_wrapper": {"architecture": "resnet18", "num_classes": 1000},
     "vitmatte": {"fusion_hidden_sizes": [256, 128, 64, 32]},
 }

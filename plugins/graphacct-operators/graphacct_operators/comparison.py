@@ -7,7 +7,7 @@ that is left out stands for a number that the code has.
 from typing import Any
 
 from graphacct import Work, operator
-from graphacct_operators.gradient import nothing
+from graphacct_operators.gradient import nothing, per_element
 
 UNARY = "x: ... -> ..."
 PAIR = "x: ..., y?: ... -> ..."
@@ -91,5 +91,19 @@ def isfinite(batch: Any) -> Work:
     """Where x is a number and no infinity. 3 per element: x == x, |x|, the comparison.
 
     Backward: none; a bool has no gradient.
+    """
+    return Work(vector_flops=3 * batch)
+
+
+@operator(
+    UNARY,
+    saves={"x": "the gradient is zero where x is no finite number"},
+    gradients={"x": per_element(2)},
+    preserves_layout=True,
+)
+def nan_to_num(batch: Any) -> Work:
+    """x with numbers in place of what is none, of infinity and of minus infinity. 3 per element: three selections.
+
+    Backward: 2 per element: whether x is finite, times g.
     """
     return Work(vector_flops=3 * batch)

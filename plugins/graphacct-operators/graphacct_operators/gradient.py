@@ -28,6 +28,15 @@ def per_element(flops: int, transcendentals: int = 0) -> Gradient:
     return gradient
 
 
+def per_shape(flops: int) -> Gradient:
+    """So many for each element of x, where no `...` stands for them."""
+
+    def gradient(x: TensorSpec) -> Work:
+        return Work(vector_flops=flops * x.elements)
+
+    return gradient
+
+
 def of_x(flops: int, of_complex: int | None = None) -> Gradient:
     """So many for each element of the output, and the sum where x was broadcast; another figure for complex numbers."""
 

@@ -4,8 +4,8 @@ bools none, since integer work is bytes."""
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import TensorSpec, Work, operator
-from graphacct_operators.gradient import nothing, per_element
+from graphacct import TensorSpec, Work, minimum, operator
+from graphacct_operators.gradient import nothing, per_element, per_shape
 from graphacct_operators.strides import axes_of, axis_of
 
 REDUCED = "x: *shape -> *kept"
@@ -161,3 +161,60 @@ def cummin(batch: Any) -> Work:
     Backward: 1 per element: g is added where the smallest was.
     """
     return Work(vector_flops=batch)
+
+
+@operator(REDUCED, infer=_kept_in, saves={"x": "g goes where x is a number"}, gradients={"x": per_shape(2)})
+def nansum(x: TensorSpec) -> Work:
+    """The sum without what is not a number, over the given dimensions or all of them. 2 per element of x: the
+    selection, the sum.
+
+    Backward: 2 per element of x: whether it is a number, times g, expanded.
+    """
+    return Work(vector_flops=2 * x.elements)
+
+
+def _both(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> list[TensorSpec]:
+    return [TensorSpec(kept(x, dim=dim, keepdim=keepdim), x.dtype)] * 2
+
+
+def _of_both(x: TensorSpec, low: TensorSpec) -> Work:
+    return Work(vector_flops=7 * x.elements + 2 * low.elements)
+
+
+@operator(
+    "x: *shape -> low: *kept, high: *kept",
+    infer=_both,
+    saves=dict.fromkeys(("x", "low", "high"), "each gradient goes where x equals its result"),
+    gradients={"x": _of_both},
+)
+def aminmax(x: TensorSpec) -> Work:
+    """The smallest and the largest over one dimension or all of them. 2 per element of x: two
+    comparisons.
+
+    Backward: 7 per element of x: for each of the two compare with it, count those equal, g times the comparison; their
+    sum; and 2 divisions per output pair (torch shares g among equals).
+    """
+    return Work(vector_flops=2 * x.elements)
+
+
+def _counts(x: TensorSpec, *, dim: int | Sequence[int] | None = None) -> TensorSpec:
+    return TensorSpec(kept(x, dim=dim), "int64")
+
+
+@operator(REDUCED, infer=_counts, gradients={"x": nothing})
+def count_nonzero(x: TensorSpec) -> Work:
+    """How many elements are not 0, over the given dimensions or all of them. 1 comparison per element of x; none for
+    bools and integers.
+
+    Backward: none; a count has no gradient.
+    """
+    return Work(vector_flops=x.elements)
+
+
+@operator("x: m n ->", gradients={"x": nothing})
+def trace(m: Any, n: Any) -> Work:
+    """The sum of a matrix's diagonal. 1 per element of the diagonal.
+
+    Backward: g is put on the diagonal: no arithmetic.
+    """
+    return Work(vector_flops=minimum(m, n))

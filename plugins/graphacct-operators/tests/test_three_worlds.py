@@ -49,17 +49,19 @@ def gated(b, s, d):
 
 NUMBERS = """
 floor ceil round trunc sign frac rsub pow_of_number exp2 expm1 log1p log2 log10 tan asin acos atan sinh cosh asinh acosh
-atanh erf erfc erfinv lgamma isnan isinf isfinite logical_not log_sigmoid softshrink hardshrink threshold celu cumprod
-cummax cummin sort argsort
+atanh erf erfc erfinv lgamma digamma nan_to_num isnan isinf isfinite logical_not log_sigmoid softshrink hardshrink
+threshold celu cumprod cummax cummin sort argsort
 """
 PAIRS = """
-floor_divide remainder fmod pow_tensor atan2 logaddexp xlogy eq ne lt le gt ge logical_and logical_or logical_xor
+floor_divide remainder fmod pow_tensor atan2 logaddexp xlogy hypot eq ne lt le gt ge logical_and logical_or logical_xor
 """
 CASES = {
     "linear": lambda b, s, d, e: ([f(b, s, d), f(e, d), f(e)], {}),
     "linear_in_out": lambda b, s, d, e: ([f(b, s, d), f(d, e), f(e)], {}),
     "grouped_linear": lambda b, s, d, e: ([f(b, d), f(s, e, d), i(s), f(s, e)], {}),
     "grouped_linear_in_out": lambda b, s, d, e: ([f(b, d), f(s, d, e), i(s), f(s, e)], {}),
+    "grouped_columns": lambda b, s, d, e: ([f(s, b, d), f(d, e), i(s)], {}),
+    "grouped_products": lambda b, s, d, e: ([f(b, d), f(d, e), i(s)], {}),
     "matmul": lambda b, s, d, e: ([f(b, s, d), f(b, d, e)], {}),
     "fill": lambda b, s, d, e: ([f(b, s, d)], {}),
     "copy_into": lambda b, s, d, e: ([f(b, s, d), f(d)], {}),
@@ -69,6 +71,15 @@ CASES = {
     "mv": lambda s, d: ([f(s, d), f(d)], {}),
     "dot": lambda d: ([f(d), f(d)], {}),
     "outer": lambda s, d: ([f(s), f(d)], {}),
+    "cross": lambda b, s: ([f(b, 3, s), f(b, 3, s)], {"dim": 1}),
+    "dist": lambda b, s: ([f(b, s), f(b, s)], {"p": 3}),
+    "pdist": lambda b, d: ([f(b, d)], {}),
+    "multi_margin_loss": lambda b, d: ([f(b, d), i(b), f(d)], {"p": 2}),
+    "embedding_renorm": lambda b, s, t, d: ([f(b, d), i(s, t)], {}),
+    "trace": lambda s, d: ([f(s, d)], {}),
+    "put": lambda b, s, t: ([f(b, s), i(t), f(t)], {"accumulate": True}),
+    "index_reduce": lambda b, s, t, d: ([f(b, s, d), i(t), f(b, t, d)], {"dim": 1, "reduce": "mean"}),
+    "unique": lambda b, s, t: ([f(b, s)], {"count": t, "dim": 0, "inverse": True, "counts": True}),
     "bilinear": lambda b, d, e, g: ([f(b, d), f(b, e), f(g, d, e), f(g)], {}),
     "lstm": lambda b, s, d, e: ([f(s, b, d), f(4 * e, d), f(4 * e, e), f(4 * e), f(4 * e)], {}),
     "gru": lambda b, s, d, e: ([f(s, b, d), f(3 * e, d), f(3 * e, e), f(3 * e), f(3 * e)], {"states": True}),
@@ -176,6 +187,11 @@ CASES = {
     **dict.fromkeys(["amin", "prod", "any", "all"], unary(dim=(0, -1), keepdim=True)),
     **dict.fromkeys(["var", "std", "var_mean", "std_mean", "logsumexp"], unary(dim=(1, 2))),
     "vector_norm": unary(dim=(1, 2), ord=3),
+    "renorm": unary(dim=1),
+    "logcumsumexp": unary(dim=1),
+    "median": unary(),
+    **dict.fromkeys(["nansum", "aminmax", "count_nonzero"], unary(dim=(0, 2))),
+    "mode_with_indices": unary(dim=1),
     **dict.fromkeys(["max_with_indices", "min_with_indices", "median_with_indices", "argmin"], unary(dim=1)),
     "kthvalue": lambda b, k, d: ([f(b, k + d)], {"k": k}),
     "histc": lambda b, s, k: ([f(b, s)], {"bins": k}),
@@ -268,6 +284,7 @@ WITHOUT_GRADIENT = {
     "histc": {"x": "torch has none"},
     "nll_loss": {"weight": "a constant of the loss"},
     "soft_margin_loss": {"y": "torch has none"},
+    "multi_margin_loss": {"weight": "a constant of the loss"},
     "binary_cross_entropy_with_logits": {"weight": "a constant of the loss", "pos_weight": "a constant of the loss"},
 }
 """Operands that have none, by operator; test_gradients.py has the same."""
@@ -280,8 +297,8 @@ MAY_DIFFER = {
     "scatter": {"index": SHORTER, "src": SHORTER},
     "scatter_add": {"index": SHORTER, "src": SHORTER},
     "scatter_reduce": {"index": SHORTER, "src": SHORTER},
-    "index_put": {"values": "they broadcast, which is not checked", "indices": "they are as many as they are"},
-    "copy_into": {"source": "it broadcasts, which is not checked"},
+    "index_put": {"indices": "they are as many as they are"},
+    "embedding_renorm": {"ids": "any ids"},
     "written_through": {"part": "a view of any shape"},
     "stack": {"x0": "results of one body are alike", "xs": "results of one body are alike"},
     "pointwise_by_rule": {"xs": ANY},

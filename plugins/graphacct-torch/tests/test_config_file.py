@@ -59,6 +59,18 @@ def test_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert half.total["param_bytes"] < report.total["param_bytes"] / 2
 
 
+def test_the_inputs_that_were_made() -> None:
+    """The header has them where no option says their size, as `--input` takes them."""
+    own = graphacct.account(ERNIE).workload
+    assert own["inputs"] == "input_ids=1x128:int64"
+    again = graphacct.account(ERNIE, inputs=dict(text.split("=") for text in str(own["inputs"]).split()))
+    assert again.workload == own
+    assert "inputs" not in graphacct.account(ERNIE, seq_len=7).workload
+    pair = {**ERNIE, "model_type": "vilt", "architectures": ["ViltModel"]}
+    both = graphacct.account(pair, image_size=384, batch=2)
+    assert both.workload["inputs"] == "input_ids=2x39:int64"
+
+
 def test_a_mapping_and_a_training_step() -> None:
     """In training the class has its dropout."""
     forward = graphacct.account(ERNIE, seq_len=7)

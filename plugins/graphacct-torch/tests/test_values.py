@@ -2,10 +2,17 @@
 
 import pytest
 import torch
+from graphacct_torch.capturing import values
 from torch import nn
 
 import graphacct
 from graphacct import account
+
+
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks of the sizes below count as large."""
+    monkeypatch.setattr(values, "MOST_ELEMENTS", 2**16)
 
 
 class Masked(nn.Module):
@@ -65,6 +72,14 @@ def test_what_is_not_known(keeps):
     """Values that chance or a write decides, and large ones in which few are alike."""
     with pytest.raises(graphacct.GraphacctError, match="module 'Masked' asks for a value that only data has"):
         account((Masked(keeps), (torch.zeros(2, 500, 4),)))
+
+
+def test_strides_of_a_small_mask_that_repeats():
+    """Where its elements lie is not known, whatever its size."""
+    with pytest.raises(graphacct.GraphacctError, match="module 'Masked' asks for a value that only data has"):
+        account(
+            (Masked(lambda x: torch.ones(1, 20).expand(20, 20).as_strided((20, 20), (20, 1))), (torch.zeros(2, 5, 4),))
+        )
 
 
 def test_operators_of_numbers_alone():

@@ -215,3 +215,25 @@ def max_unpool() -> Work:
     Backward: g is read at the indices: no arithmetic.
     """
     return Work()
+
+
+def _random_windows(
+    x: TensorSpec, b: Any, c: Any, space: tuple[Any, ...], *, kernel: Any, size: Any, return_indices: bool = False
+) -> list[TensorSpec]:
+    per_axis(kernel, check_rank(space), "kernel")
+    return _with_indices((b, c, *per_axis(size, len(space), "size")), x, return_indices)
+
+
+@operator(
+    "x: b c *space, samples: b c rank -> out: b c *size, positions: b c *size",
+    infer=_random_windows,
+    saves=(Saved("x", SHAPE), *INDICES),
+    gradients={"x": lambda out: Work(vector_flops=out.elements), "samples": lambda: Work()},
+)
+def fractional_max_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
+    """The largest of each of `size` windows, which `samples` place at random (Graham, 2014); with `return_indices` its
+    position too. One comparison per window position and output.
+
+    Backward: 1 per output element: g is added at the position that was largest. The samples are constants.
+    """
+    return Work(vector_flops=out.elements * prod(per_axis(kernel, len(space), "kernel")))

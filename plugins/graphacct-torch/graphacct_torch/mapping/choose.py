@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct_torch.calls import CallRecord, TensorRecord
+from graphacct_torch.calls import CallRecord, TensorRecord, writes
 from graphacct_torch.errors import UnmappedError
 from graphacct_torch.mapping.mapped import Rule
 from graphacct_torch.mapping.own import own
@@ -44,6 +44,8 @@ def rule_of(call: CallRecord) -> Rule | None:
     plain = f"{library}.{operator.removesuffix('_')}.{overload}"
     if plain in TABLE:
         return TABLE[plain]
+    if not call.outputs and not any(map(writes, call.func._schema.arguments)):
+        return None  # a question, such as whether two shapes are alike
     rule = by_tags(call)
     if rule is None:
         raise KeyError(name)

@@ -21,10 +21,8 @@ FACTORS = {
     "addcmul": 3,
     "celu": 5,
     "frac": 2,
-    "hypot": 4,
     "lerp": 3,
     "logit": 3,
-    "nan_to_num": 3,
     "polar": 4,
     "rrelu_with_noise": 2,
     "sinc": 3,
@@ -37,11 +35,17 @@ of a mathematical library among them, as XLA counts them."""
 
 _MOVES = (
     "as_strided_scatter block_diag copy diagonal_scatter fill flip index_copy index_fill masked_scatter "
-    "masked_select normal bernoulli uniform exponential log_normal cauchy geometric random put take "
-    "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
+    "masked_select normal bernoulli binomial poisson uniform exponential log_normal cauchy geometric "
+    "random "
+    "put take reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d "
+    "replication_pad3d "
     "repeat_interleave resize rot90 select_scatter slice_scatter to_dense unfold_copy zero"
 )
-ELEMENT_WISE = frozenset(("complex", "polar", "rrelu_with_noise"))
+KEEPS_RESULT = frozenset(["copysign", "special_erfcx", "special_i0e", "special_i1", "special_i1e", "special_log_ndtr"])
+"""Element-wise operators whose gradient needs their result beside their operands (torch 2.13, derivatives.yaml)."""
+KEEPS_ONLY_RESULT = frozenset(("special_ndtri",))
+KEEPS_NOTHING = frozenset(("round",))
+ELEMENT_WISE = frozenset(("complex", "isin", "polar", "rrelu_with_noise"))
 """Operators that torch does not tag as element-wise, and are."""
 MOVES = frozenset(_MOVES.split())
 """Operators that move, fill or draw elements and compute nothing."""
@@ -61,12 +65,22 @@ def by_tags(call: CallRecord) -> Rule | None:
     if word in MOVES or torch.Tag.view_copy in tags:
         return _by_rule("move_by_rule")
     if torch.Tag.pointwise in tags or word in ELEMENT_WISE:
-        return _by_rule("pointwise_by_rule", **({"factor": FACTORS[word]} if FACTORS.get(word, 1) > 1 else {}))
+        return _by_rule("pointwise_by_rule", **_of_word(word))
     if torch.Tag.reduction in tags:
         return _by_rule("reduction_by_rule")
     if not any(tensor.dtype in FLOATING for tensor in (*operands, *call.outputs)):
         return _by_rule("move_by_rule")
     return None
+
+
+def _of_word(word: str) -> dict[str, Any]:
+    """The attributes of an element-wise operator that are not those of all."""
+    settings: dict[str, Any] = {"factor": FACTORS[word]} if word in FACTORS else {}
+    if word in KEEPS_RESULT or word in KEEPS_ONLY_RESULT:
+        settings["keeps_out"] = True
+    if word in KEEPS_ONLY_RESULT or word in KEEPS_NOTHING:
+        settings["keeps_operands"] = False
+    return settings
 
 
 def _by_rule(operator: str, **settings: Any) -> Rule:

@@ -15,6 +15,12 @@ from graphacct_torch.reading.read import read_module
 from graphacct_torch.reading.sizes import sizes_of
 
 TRAIN = "train"
+SIZED = {
+    "seq_len": ("input_ids", "decoder_input_ids", "attention_mask"),
+    "encoder_seq_len": ("input_ids", "attention_mask"),
+    "image_size": ("pixel_values",),
+}
+"""The inputs whose size a workload's option gives."""
 
 
 def graph_through(
@@ -37,11 +43,23 @@ def graph_through(
         "through": f"{library.version()}: {type(module).__name__}",
         "batch": asked.batch,
         **{size: sizes[size] for size in ("seq_len", "encoder_seq_len", "image_size") if size in sizes},
+        **_chosen(kwargs, sizes),
         **graph.workload,
         "dtype": own,
         **_stored(content, own),
     }
     return attrs.evolve(graph, workload=workload)
+
+
+def _chosen(inputs: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what a header says of inputs whose sizes the user did not give, each as `--input` takes it."""
+    given = {name for size, names in SIZED.items() if size in sizes for name in names}
+    texts = [
+        f"{name}={'x'.join(map(str, value.shape))}:{str(value.dtype).removeprefix('torch.')}"
+        for name, value in inputs.items()
+        if isinstance(value, torch.Tensor) and name not in given
+    ]
+    return {"inputs": " ".join(texts)} if texts else {}
 
 
 def _stored(content: Mapping[str, Any], dtype: str) -> dict[str, str]:
@@ -58,5 +76,5 @@ def dtype_of(config: Any) -> str:
     """Returns the dtype that a configuration says, of the text if it says none itself."""
     found = getattr(config, "dtype", None)
     if found is None:
-        found = getattr(config.get_text_config(), "dtype", None)
+        found = getattr(library.text_of(config), "dtype", None)
     return str(found or torch.float32).removeprefix("torch.")
