@@ -136,7 +136,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "custom": ([(2, 3, 5)], {"of": "lib.scan", "shapes": ((2, 5, 3),), "dtypes": ("float32",)}),
 }
 OF_INTEGERS = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift")
-OF_COMPLEX = ("view_as_real", "conj")
+OF_COMPLEX = ("view_as_real", "conj", "angle", "sgn")
 """Operators that take no other operands."""
 
 

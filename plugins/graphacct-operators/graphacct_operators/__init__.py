@@ -71,7 +71,7 @@ OPERATORS = {
     "indexing": "gather index_select index_pairs argmax argmin topk",
     "scattering": "scatter scatter_add scatter_reduce index_add index_copy index_fill index_reduce index index_put",
     "arranging": "tril triu flip diagonal diag_embed",
-    "complex_numbers": "view_as_real view_as_complex conj complex polar",
+    "complex_numbers": "view_as_real view_as_complex conj complex polar angle sgn",
     "detach": "detach",
     "by_rule": "pointwise_by_rule reduction_by_rule move_by_rule",
     "routing": "by_expert grouped_linear grouped_linear_in_out grouped_columns grouped_products",

@@ -65,12 +65,16 @@ def _shared_out(xs: Sequence[TensorSpec], *, factor: int = 1) -> Work:
 @operator(
     "xs*: ... -> out: *shape",
     infer=_outputs,
-    saves={"xs": "the derivative is taken to need its operands", "out": "the derivative is taken to need the result"},
+    saves=(
+        Saved("xs", "the derivative is taken to need its operands"),
+        Saved("out", "the derivative is taken to need the result", if_attribute="keeps_out"),
+    ),
     gradients={"xs": _shared_out},
     by_rule=True,
 )
-def reduction_by_rule(xs: Sequence[TensorSpec], *, of: str, factor: int = 1) -> Work:
-    """A reduction of another library, by rule. 1 per element of the first operand, unless `factor` says otherwise.
+def reduction_by_rule(xs: Sequence[TensorSpec], *, of: str, factor: int = 1, keeps_out: bool = True) -> Work:
+    """A reduction of another library, by rule. 1 per element of the first operand, unless `factor` says otherwise. For
+    the backward pass it keeps its operands, and its result unless told otherwise.
 
     Backward: `factor` per element of the first operand for the derivative, and 1 more: times g, expanded.
     """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphacct import TensorSpec, Work, minimum, operator
-from graphacct_operators.gradient import nothing, per_element, per_shape
+from graphacct_operators.gradient import by_parts, counted, nothing, per_element, per_shape
 from graphacct_operators.strides import axes_of, axis_of
 
 REDUCED = "x: *shape -> *kept"
@@ -34,24 +34,26 @@ def _shared_among_equals(x: TensorSpec) -> Work:
 
 @operator(REDUCED, name="sum", infer=_kept_in, gradients={"x": nothing})
 def sum_(x: TensorSpec) -> Work:
-    """The sum over the given dimensions, or all of them, in another dtype where one is given. 1 per element of x.
+    """The sum over the given dimensions, or all of them, in another dtype where one is given. 1 per element of x, 2
+    of complex numbers.
 
     Backward: g itself, expanded.
     """
-    return Work(vector_flops=x.elements)
+    return counted(x, 1, 2)
 
 
-@operator(REDUCED, infer=_kept_in, gradients={"x": lambda x: Work(vector_flops=x.elements)})
+@operator(REDUCED, infer=_kept_in, gradients={"x": by_parts(1, 2)})
 def mean(x: TensorSpec, out: TensorSpec) -> Work:
-    """The mean over the given dimensions, or all of them. 1 per element of x for the sum, 1 division per output.
+    """The mean over the given dimensions, or all of them. 1 per element of x for the sum, 1 division per output;
+    2 each of complex numbers.
 
-    Backward: 1 per element of x: g, expanded, divided by their number (as torch does).
+    Backward: 1 per element of x: g, expanded, divided by their number (as torch does); 2 of complex numbers.
     """
-    return Work(vector_flops=x.elements + out.elements)
+    return counted(x, 1, 2).plus(counted(out, 1, 2))
 
 
 def _product_gradient(x: TensorSpec, out: TensorSpec) -> Work:
-    return Work(vector_flops=x.elements + out.elements)
+    return counted(x, 1, 11).plus(counted(out, 1, 6))
 
 
 @operator(
@@ -61,12 +63,12 @@ def _product_gradient(x: TensorSpec, out: TensorSpec) -> Work:
     gradients={"x": _product_gradient},
 )
 def prod(x: TensorSpec) -> Work:
-    """The product over the given dimensions, or all of them. 1 per element of x.
+    """The product over the given dimensions, or all of them. 1 per element of x, 6 of complex numbers.
 
-    Backward: 1 per element of x, the division by it, and 1 per output, g * out. (Where an element is 0 torch multiplies
-    the others instead.)
+    Backward: 1 per element of x, the division by it, and 1 per output, g * out; 11 and 6 of complex numbers. (Where an
+    element is 0 torch multiplies the others instead.)
     """
-    return Work(vector_flops=x.elements)
+    return counted(x, 1, 6)
 
 
 @operator(REDUCED, infer=kept, saves=EQUALS, gradients={"x": _shared_among_equals})
@@ -114,13 +116,13 @@ def _running(x: TensorSpec, *, dim: int = -1, dtype: str = "") -> TensorSpec:
     return TensorSpec(x.shape, dtype or x.dtype)
 
 
-@operator("x: ... -> ...", infer=_running, gradients={"x": per_element(1)})
-def cumsum(batch: Any) -> Work:
-    """Running sums along one dimension. 1 addition per element.
+@operator("x: ... -> ...", infer=_running, gradients={"x": by_parts(1, 2)})
+def cumsum(x: TensorSpec) -> Work:
+    """Running sums along one dimension. 1 addition per element, 2 of complex numbers.
 
-    Backward: 1 per element: running sums of g from the end.
+    Backward: 1 per element: running sums of g from the end; 2 of complex numbers.
     """
-    return Work(vector_flops=batch)
+    return counted(x, 1, 2)
 
 
 @operator(

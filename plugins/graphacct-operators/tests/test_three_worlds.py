@@ -217,6 +217,7 @@ CASES = {
     "view_as_real": lambda b, s: ([TensorSpec((b, s), "complex64")], {}),
     "view_as_complex": lambda b, s: ([f(b, s, 2)], {}),
     "conj": lambda b, s: ([TensorSpec((b, s), "complex64")], {}),
+    **dict.fromkeys(["angle", "sgn"], lambda b, s: ([TensorSpec((b, s), "complex64")], {})),
     **dict.fromkeys(["complex", "polar"], lambda b, s: ([f(b, s), f(b, s)], {})),
     "random": lambda s, d: ([], {"shape": (s, d)}),
     "linspace": lambda s: ([], {"n": s}),

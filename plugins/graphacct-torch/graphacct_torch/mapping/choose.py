@@ -6,7 +6,7 @@ from graphacct_torch.calls import CallRecord, TensorRecord, writes
 from graphacct_torch.errors import UnmappedError
 from graphacct_torch.mapping.mapped import Rule
 from graphacct_torch.mapping.own import own
-from graphacct_torch.mapping.rule import by_tags
+from graphacct_torch.mapping.rule import by_tags, unknown_in_parts
 from graphacct_torch.mapping.table import TABLE
 from graphacct_torch.stated import stated_cost
 
@@ -38,6 +38,8 @@ def rule_of(call: CallRecord) -> Rule | None:
     stated = stated_cost(name)
     if stated is not None:
         return own(stated)
+    if unknown_in_parts(call):
+        return by_tags(call)
     if name in TABLE:
         return TABLE[name]
     library, operator, overload = name.rsplit(".", 2)

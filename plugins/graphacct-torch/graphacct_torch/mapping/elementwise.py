@@ -74,12 +74,3 @@ def elu(call: CallRecord, a: Arguments) -> Mapped:
 
 def dropout(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("dropout", (a["input"],), {"p": a["p"]})
-
-
-def absolute(call: CallRecord, a: Arguments) -> Mapped:
-    """|x|; of a complex number the root of a sum of squares."""
-    if call.outputs[0].dtype == a["self"].dtype:
-        return Mapped("abs", (a["self"],))
-    made = call.outputs[0]
-    settings = {"of": "aten.abs", "shape": made.shape, "dtype": made.dtype, "factor": 4}
-    return Mapped("pointwise_by_rule", (a["self"],), settings, of="abs")

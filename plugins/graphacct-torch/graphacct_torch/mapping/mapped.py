@@ -87,7 +87,8 @@ def binary(operator: str, constant: str) -> Rule:
     def rule(call: CallRecord, a: Arguments) -> Mapped:
         x, y = a["self"], a["other"]
         if not isinstance(y, TensorRecord):
-            return Mapped(constant, (x,), in_dtype(x, call))
+            both = constant == "scale" and isinstance(y, complex) and x.dtype.startswith("complex")
+            return Mapped(constant, (x,), in_dtype(x, call) | ({"by_complex": True} if both else {}))
         alpha = a.get("alpha")
         return Mapped(operator, (x, y if alpha in (None, 1) else Mapped("scale", (y,))))
 
