@@ -111,5 +111,6 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "time_series_transformer": {"prediction_length": 24, "num_time_features": 1},
     "timm_backbone": {"backbone": "resnet18"},
     "timm_wrapper": {"architecture": "resnet18", "num_classes": 1000},
+    "uvdoc": {"backbone_config": {"model_type": "uvdoc_backbone", "out_features": [f"stage{i}" for i in range(1, 7)]}},
     "vitmatte": {"hidden_size": 768, "fusion_hidden_sizes": [256, 128, 64, 32]},
 }
