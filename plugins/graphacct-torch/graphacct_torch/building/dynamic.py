@@ -200,10 +200,6 @@ class _Symbols:
         return attrs.evolve(call, **given, outputs=made, operands=operands)
 
     def whole(self, whole: WholeRecord) -> WholeRecord:
-        made = tuple(map(self.tensor, whole.outputs))
-        return attrs.evolve(whole, arguments=self.plain(whole.arguments), outputs=made)
-
-    def whole(self, whole: WholeRecord) -> WholeRecord:
         made = tuple(self.tensor(output) for output in whole.outputs)
         return attrs.evolve(whole, arguments=self.plain(whole.arguments), outputs=made)
 
@@ -216,7 +212,6 @@ class _Symbols:
             outputs=tuple(map(self.tensor, captured.outputs)),
             starts=tuple(map(self.tensor, captured.starts)),
             tensors={name: self.tensor(record) for name, record in captured.tensors.items()},
-            wholes=tuple(map(self.whole, captured.wholes)),
         )
 
 
