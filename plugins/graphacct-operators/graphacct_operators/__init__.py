@@ -117,6 +117,7 @@ def graphacct_register_profiles() -> Iterable[Profile]:
         torch_eager.CPU,
         torch_eager.CUDA_COMPOSED_NORMS,
         torch_autocast.AUTOCAST_CUDA,
+        torch_autocast.AUTOCAST_CUDA_COMPOSED_NORMS,
         torch_autocast.AUTOCAST_CPU,
     ]
 

@@ -102,7 +102,7 @@ def test_a_class_with_inputs_from_its_docstring_runs() -> None:
     ("model_type", "keys", "message"),
     [
         ("bark", {}, "'BarkModel' has no forward of its own, .* give one of 'semantic, coarse_acoustics"),
-        ("sam3_video", {}, "needs inference_session, a Sam3VideoInferenceSession: give it from a factory"),
+        ("sam3_video", {}, "needs inference_session, of type Sam3VideoInferenceSession: give it from a factory"),
     ],
 )
 def test_refusals(model_type: str, keys: dict[str, Any], message: str) -> None:

@@ -20,6 +20,7 @@ from graphacct_torch.calls import (
 )
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.checkpoint import following
+from graphacct_torch.capturing.composed import composing
 from graphacct_torch.capturing.lists import numbers_in_lists
 from graphacct_torch.capturing.recorder import Recorder
 from graphacct_torch.capturing.saving import Saving
@@ -65,6 +66,7 @@ def capture(
         stack.enter_context(surroundings())
         stack.enter_context(numbers_in_lists())
         stack.enter_context(following(recorder))
+        stack.enter_context(composing(recorder))
         stack.enter_context(recorder.watching())
         if saving:
             stack.enter_context(keeping)

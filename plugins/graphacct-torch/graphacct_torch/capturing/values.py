@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from graphacct_torch.calls import writes
-from graphacct_torch.capturing.repeated import BY_STRIDES, repeated, repeats
+from graphacct_torch.capturing.repeated import BY_STRIDES, FILLED, filled, repeated, repeats
 
 MOST_ELEMENTS = 2**20
 """The largest tensor whose data is kept; of a larger one it is if its values repeat."""
@@ -71,6 +71,9 @@ class Values:
             out = self._masked(func, args, kwargs) if func in MASKED else func(*args, **kwargs)
             if func in PICKING and isinstance(out, torch.Tensor):
                 self._pick(args[0], out)
+            elif func in FILLED and not any(isinstance(size, torch.SymInt) for size in out.shape):
+                with unset_fake_temporarily():
+                    self._alike(out, filled(func, args, out))
             return out
         if func is ASKED:
             return self._really(func, args, kwargs)
@@ -129,9 +132,14 @@ class Values:
         with unset_fake_temporarily():
             first = value[(0,) * value.dim()]
             if bool((value == first).all()):
-                self._know(
-                    out, first.expand(out.shape).clone() if out.numel() <= MOST_ELEMENTS else first.expand(out.shape)
-                )
+                self._alike(out, first)
+
+    def _alike(self, tensor: torch.Tensor, element: torch.Tensor) -> None:
+        """Notes that all elements of a tensor are this one."""
+        if tensor.numel() > MOST_ELEMENTS:
+            self._know(tensor, element.expand(tensor.shape))
+        else:
+            self._know(tensor, torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype).copy_(element))
 
     def _know(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         self._known[id(tensor)] = (weakref.ref(tensor), value)

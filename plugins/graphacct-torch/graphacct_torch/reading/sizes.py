@@ -106,7 +106,15 @@ class Sizes:
 
 
 TEXT = ("text_config", "decoder", "decoder_config", "llm_config", "language_config", "thinker_config", "text_encoder")
-VISION = ("vision_config", "backbone_config", "encoder", "image_config", "vision_encoder_config", "thinker_config")
+VISION = (
+    "vision_config",
+    "backbone_config",
+    "encoder",
+    "image_config",
+    "vision_encoder_config",
+    "thinker_config",
+    "prompt_encoder_config",
+)
 AUDIO = (
     "audio_config",
     "asr_config",

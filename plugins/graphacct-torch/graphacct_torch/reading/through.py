@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import torch
+from torch import nn
 
 from graphacct import Graph, Operator
 from graphacct_torch.reading import library
@@ -38,17 +39,29 @@ def graph_through(
     own = dtype or dtype_of(config)
     asked = sizes_of(config, sizes)
     args, kwargs = library_inputs(module, asked, inputs)
+    idle = [size for size in sizes if not _counts(size, module, config, inputs, sizes)]
+    told = {size: value for size, value in sizes.items() if size not in idle}
     graph = read_module(name, module, args, kwargs, operators, own)
     workload = {
         "through": f"{library.version()}: {type(module).__name__}",
-        "batch": asked.batch,
-        **{size: sizes[size] for size in ("seq_len", "encoder_seq_len", "image_size") if size in sizes},
-        **_chosen(kwargs, sizes),
+        **({} if inputs else {"batch": asked.batch}),
+        **told,
+        **_chosen(kwargs, told),
+        **({"unused": " ".join(f"{size} {sizes[size]}" for size in idle)} if idle else {}),
         **graph.workload,
         "dtype": own,
         **_stored(content, own),
     }
     return attrs.evolve(graph, workload=workload)
+
+
+def _counts(size: str, module: nn.Module, config: Any, inputs: Any, sizes: Mapping[str, Any]) -> bool:
+    """Returns whether a size of the workload is one of any input: a class for sound has no length of a text."""
+    value = sizes[size]
+    other = value + 1 if isinstance(value, int) else tuple(side + 1 for side in value)
+    made = [library_inputs(module, sizes_of(config, {**sizes, size: value}), inputs)[1] for value in (value, other)]
+    first, second = [[tuple(v.shape) for v in named.values() if isinstance(v, torch.Tensor)] for named in made]
+    return first != second
 
 
 def _chosen(inputs: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, str]:
