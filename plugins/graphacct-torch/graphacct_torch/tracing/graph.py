@@ -66,7 +66,8 @@ class _Maker:
 
     def graph(self) -> Graph:
         for tensor in dict.fromkeys(self._captured.inputs):  # one may be given twice
-            self._values[tensor.index] = self._builder.input(tensor.name, tensor.shape, tensor.dtype)
+            name = self._names.of_input(tensor.name)
+            self._values[tensor.index] = self._builder.input(name, tensor.shape, tensor.dtype)
         for call in self._calls:
             self._stops.at(call)
             self._names.at(call)
