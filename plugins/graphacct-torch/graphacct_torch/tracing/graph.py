@@ -21,6 +21,9 @@ from graphacct_torch.tracing.inplace import Versions, alike, calls_of_autograd, 
 from graphacct_torch.tracing.names import NodeNames
 from graphacct_torch.tracing.views import Reshaped, Standing, Turned, batched
 
+UNREAD = (*IDLE, "aten._linalg_check_errors.default")
+"""Operators that read nothing: what they are given is in no node for their sake."""
+
 
 def graph_of(name: str, captured: Captured, operators: Mapping[str, Operator]) -> Graph:
     """Returns the graph of the forward calls of a capture.
@@ -52,7 +55,7 @@ class _Maker:
             **_wholes(captured),
         }
         self._stops = Stops(self._calls, self._groups, captured.graded)
-        reading = [tensor for call in self._calls if call.name not in IDLE for tensor in call.operands]
+        reading = [tensor for call in self._calls if call.name not in UNREAD for tensor in call.operands]
         self._read = {tensor.index for tensor in (*reading, *taken, *captured.outputs)}
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         self._paths: dict[int, list[str]] = {}
@@ -63,7 +66,8 @@ class _Maker:
 
     def graph(self) -> Graph:
         for tensor in dict.fromkeys(self._captured.inputs):  # one may be given twice
-            self._values[tensor.index] = self._builder.input(tensor.name, tensor.shape, tensor.dtype)
+            name = self._names.of_input(tensor.name)
+            self._values[tensor.index] = self._builder.input(name, tensor.shape, tensor.dtype)
         for call in self._calls:
             self._stops.at(call)
             self._names.at(call)
@@ -93,9 +97,10 @@ class _Maker:
                 return
             found = rule(call, call.arguments)
         for mapped in (found,) if isinstance(found, Mapped) else found or ():
-            if mapped.aside and call.outputs[1].index in self._read:
+            others = set(mapped.beside) - set(mapped.outputs) if mapped.aside else ()
+            if any(call.outputs[place].index in self._read for place in others):
                 settings = {**mapped.attributes, mapped.aside: True}
-                mapped = attrs.evolve(mapped, attributes=settings, outputs=(0, 1), aside="")
+                mapped = attrs.evolve(mapped, attributes=settings, outputs=mapped.beside, aside="")
             if not self._viewed(call, mapped) and not self._multiplied(call, mapped):
                 self._apply(call, mapped)
 
@@ -267,14 +272,17 @@ class _Maker:
         return value
 
     def _unread(self) -> None:
-        """Adds the parameters that no node reads, and the names of tied ones under which none does: they are in memory
-        all the same, and in a checkpoint."""
+        """Adds the parameters that no node reads, `NAME.unread`, and the names of tied ones under which none does,
+        `MODULE.stored` if another name is read: they are in memory all the same, and in a checkpoint."""
         for paths in self._paths.values():
+            elsewhere = any(path in self._builder.read for path in paths)
             for path in paths:
                 if path not in self._builder.read:
                     tied_to = "" if path == paths[0] else paths[0]
                     parameter = self._parameter(path, self._captured.tensors[path], tied_to)
-                    self._builder.apply("resident", parameter, name=self._names.free(f"{path}.unread"))
+                    module, dot, _ = path.rpartition(".")
+                    name = f"{module}{dot}stored" if elsewhere else f"{path}.unread"
+                    self._builder.apply("resident", parameter, name=self._names.free(name))
 
     def _name(self, call: CallRecord, operator: str) -> str:
         return self._names.of(call, operator, whole=self._works[call.visit] == 1 and self._works_alone(call))
