@@ -35,6 +35,7 @@ from graphacct.execution.spans import backward_spans
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.execution.waiting import WaitingGradients
 from graphacct.operators.in_place import plain
+from graphacct.layout import same_layout
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec, gradient_starts
 
@@ -111,7 +112,8 @@ class Engine:
                 self._unstack(stack)
             if position:
                 self._node(self.schedule.calls[position - 1])
-        self.tape.touch(*self.starts)
+        for storage in self.started:  # the caller's until all has run
+            self.tape.deaths[storage] = len(self.tape.calls)
 
     def finished(self) -> BackwardPass:
         """Returns what was recorded."""
@@ -250,7 +252,8 @@ class Engine:
             self.remaining[key] -= 1
             whole = None if self.remaining[key] else self.waiting.pop(key)
             if whole is not None:
-                copied = self._elsewhere([whole.storage]) or not equal(whole.spec.bytes, whole.storage.bytes)
+                shared = self._elsewhere([whole.storage]) or not equal(whole.spec.bytes, whole.storage.bytes)
+                copied = shared or not same_layout(whole.spec, tensor.spec)
                 self.tape.touch(whole)
                 found = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)
                 self.gradients.append(WeightGradient(*found))

@@ -68,7 +68,8 @@ class Saving(saved_tensors_hooks):
         if recorder.training:  # a region that runs again
             return tensor
         calls, record = recorder.calls, recorder.record(tensor)
-        if calls and calls[-1].func is DETACH and calls[-1].outputs[0] is record:
+        detached = bool(calls) and calls[-1].func is DETACH and calls[-1].outputs[0] is record
+        if detached and calls[-1].nodes == nodes_so_far():  # else it is the module's own, before the node that saves
             calls.pop()  # autograd hands out a tensor without its history, which no step without hooks does
         last = len(calls) - 1
         entering = sys._getframe(1).f_globals.get("__name__") == CHECKPOINT

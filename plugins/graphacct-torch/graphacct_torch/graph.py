@@ -27,14 +27,28 @@ def graph_of(name: str, captured: Captured, operators: Mapping[str, Operator]) -
 
     Raises CaptureError, which names the aten operator, the module and the line, for a call that nothing maps.
     """
-    return traced(name, captured, operators)[0]
+    return traced(name, captured, operators).graph
 
 
-def traced(name: str, captured: Captured, operators: Mapping[str, Operator]) -> tuple[Graph, dict[int, str]]:
-    """Returns the graph of the forward calls of a capture, and by its position the node that each call became, if it
-    became one."""
+@attrs.frozen
+class Traced:
+    """The graph of a capture, and what its calls became.
+
+    Attributes:
+        graph: The graph.
+        nodes: The node that each call became, if it became one, by the call's position.
+        made: The value that a call made first in each storage, by the storage's number.
+    """
+
+    graph: Graph
+    nodes: Mapping[int, str]
+    made: Mapping[int, str]
+
+
+def traced(name: str, captured: Captured, operators: Mapping[str, Operator]) -> Traced:
+    """Returns the graph of the forward calls of a capture, with what they became."""
     maker = _Maker(name, captured, operators)
-    return maker.graph(), maker.nodes
+    return Traced(maker.graph(), maker.nodes, maker.made)
 
 
 class _Maker:
@@ -59,6 +73,7 @@ class _Maker:
             self._paths.setdefault(tensor.index, []).append(path)
         self._names = NodeNames(self._calls, captured.visits, captured.tensors)
         self.nodes: dict[int, str] = {}
+        self.made: dict[int, str] = {}
 
     def graph(self) -> Graph:
         for tensor in dict.fromkeys(self._captured.inputs):  # one may be given twice
@@ -136,7 +151,9 @@ class _Maker:
                 return False
             operands = (self._operand(x, call.scope), second.weight, *(self._made(call, other) for other in others))
             path = self._name(call, "grouped_linear")
-            self._values[call.outputs[0].index] = self._builder.apply("grouped_linear", *operands, name=path)
+            value = self._builder.apply("grouped_linear", *operands, name=path)
+            self._values[call.outputs[0].index] = value
+            self._note(call, call.outputs[0], value)
             self.nodes.setdefault(call.position, path)
             return True
         weight = isinstance(second, (Turned, Parameter)) and len(y.shape) == 2
@@ -155,6 +172,7 @@ class _Maker:
         value = self._builder.apply(name, left, right, *rest, name=path)
         self.nodes.setdefault(call.position, path)
         made = call.outputs[0]
+        self._note(call, made, value)
         self._values[made.index] = value if value.spec.shape == made.shape else Reshaped(value, made.shape, call)
         return True
 
@@ -175,10 +193,16 @@ class _Maker:
                     f"{call.name} in module {call.scope!r} made {tensor.dtype}{list(tensor.shape)}, and "
                     f"{mapped.operator!r} makes {value.spec}: its rule is wrong"
                 )
+            self._note(call, tensor, value)
             if tensor is written:
                 self._write(call, tensor, value)
             else:
                 self._values[tensor.index] = value
+
+    def _note(self, call: CallRecord, tensor: TensorRecord, value: Value) -> None:
+        """Notes the value that a call made in a new storage."""
+        if tensor.storage.born == call.position:
+            self.made.setdefault(tensor.storage.index, value.name)
 
     def _write(self, call: CallRecord, tensor: TensorRecord, value: Value) -> None:
         """Makes what an operation in place put out the new version of the tensor's storage.
