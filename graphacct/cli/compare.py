@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments, format_option
+from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
+from graphacct.cli.parameter_types import OneOf
 
 
 @click.command("compare")

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import SIZE, OutputPath, account_options, arguments
+from graphacct.cli.options import SIZE, account_options, arguments
 from graphacct.cli.output import drawing, say_keys
+from graphacct.cli.parameter_types import OutputPath
 
 
 @click.command("draw")

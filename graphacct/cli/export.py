@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import OutputPath, arguments, model_options
+from graphacct.cli.options import arguments, model_options
 from graphacct.cli.output import give, say_keys
+from graphacct.cli.parameter_types import OutputPath
 
 
 @click.command("export")

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import OUTPUT, OneOf, format_option, plugin_options, plugins
+from graphacct.cli.options import OUTPUT, format_option, plugin_options, plugins
 from graphacct.cli.output import FORMATS, format_of, give_rows
+from graphacct.cli.parameter_types import OneOf
 from graphacct.render.catalogue import KINDS, catalogue
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphacct.cli.options import BYTES, OUTPUT, OutputPath, arguments, format_option, memory_options
+from graphacct.cli.options import BYTES, OUTPUT, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, give_sheets, say_keys
+from graphacct.cli.parameter_types import OutputPath
 
 if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import BYTES, DEPTH, OUTPUT, OneOf, account_options, arguments
+from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments
 from graphacct.cli.output import TABLE, give, give_sheet, reporting, say_keys
+from graphacct.cli.parameter_types import OneOf
 from graphacct.phases import FORWARD
 
 TABLES = ("table", "markdown", "csv")

@@ -17,9 +17,10 @@ from graphacct.graph.graph import Graph, Parameter, Value
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
-from graphacct.training.gradient_flow import Additions, NodeGradients, node_gradients, reached_times
+from graphacct.training.gradient_flow import Additions, NodeGradients, node_gradients
 from graphacct.training.gradients import INPUT_GRAD, RECOMPUTE, WEIGHT_GRAD, gradient_parts, operand_name
 from graphacct.training.options import Training
+from graphacct.training.reach import reached_times
 from graphacct.training.recompute import recompute_plan
 from graphacct.training.selection import freezing, frozen
 from graphacct.training.updates import update

@@ -7,8 +7,9 @@ from typing import Any
 
 from graphacct.dims import Dim
 from graphacct.errors import SignatureError
+from graphacct.operators.arguments import keywords_of
 from graphacct.operators.cost import Work
-from graphacct.operators.operator import Operator, Saved, keywords_of
+from graphacct.operators.operator import Operator, Saved
 from graphacct.operators.signature import parse
 
 PARTS = ("", "weights", "whole")

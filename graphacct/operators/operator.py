@@ -13,14 +13,14 @@ The formula asks for what it needs by name: a dimension of the signature, `batch
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import CodeType
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 
 from graphacct.dims import Dim, check_dim, prod
-from graphacct.errors import OperatorError, ShapeError, SignatureError, suggest
+from graphacct.errors import OperatorError, ShapeError, suggest
 from graphacct.layout import ordered
+from graphacct.operators.arguments import REQUIRED, Plan, arguments, plan
 from graphacct.operators.cost import Cost, Work, full_cost
 from graphacct.operators.in_place import IN_PLACE, in_place_asked, overwritten
 from graphacct.operators.shape_inference import as_specs, check_specs, result_dtype
@@ -28,8 +28,6 @@ from graphacct.operators.signature import Signature
 from graphacct.tensors import FLOATING, TensorSpec
 
 NOTHING = Work()
-ASKED = {"which": ("which", "asked", 0), "wanted": ("wanted", "asked", 1)}
-"""What only the functions of gradients may ask for."""
 MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
@@ -81,9 +79,6 @@ class Application:
     view: bool
     cost: Cost
     in_place: bool = False
-
-
-_Plan: TypeAlias = tuple[tuple[tuple[str, str, int], ...], tuple[str, ...]]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -161,7 +156,7 @@ class Operator:
     by_rule: bool = False
     stops_gradient: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
-    _plans: dict[Any, _Plan] = attrs.field(factory=dict, init=False, repr=False)
+    _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
     _batched: bool = attrs.field(init=False, repr=False)
 
@@ -177,9 +172,9 @@ class Operator:
         kept = [item.dims for item in self.saves]
         for function in (self.formula, self.infer, self.view, self.recomputes, *cached, *kept):
             if callable(function):
-                self._plans[function] = self._plan(function, self.signature.sources)
+                self._plans[function] = plan(function, self.signature, self.name)
         for function in self.gradients.values():
-            self._plans[function] = self._plan(function, {**ASKED, **self.signature.sources})
+            self._plans[function] = plan(function, self.signature, self.name, gradient=True)
 
     def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
         """Returns the operator applied to operands of these specs, computed once for equal operands and attributes.
@@ -282,24 +277,11 @@ class Operator:
     ) -> Any:
         """Calls `function` with the arguments that it asks for by name. `asked` is for a gradient: which operand's it
         is, and whose are wanted."""
-        names, keywords = self._plans[function]
-        values: list[Any] = []
-        for name, kind, index in names:
-            if kind == "dim":
-                values.append(dims.get(name))
-            elif kind == "batch":
-                values.append(prod(batch))
-            elif kind == "operand":
-                values.append(specs[index] if index < len(specs) else None)
-            elif kind == "output":
-                values.append(outputs[index])
-            elif kind == "asked":
-                values.append(asked[index])
-            else:
-                values.append(tuple(specs[index:]))
+        found = self._plans[function]
+        values = arguments(found, dims, batch, specs, outputs, asked)
         if not attributes:
             return function(*values)
-        return function(*values, **{name: attributes[name] for name in keywords if name in attributes})
+        return function(*values, **{name: attributes[name] for name in found[1] if name in attributes})
 
     def check_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Raises OperatorError for an attribute that the operator does not have, or one that it needs and lacks."""
@@ -324,35 +306,6 @@ class Operator:
         flag = self.preserves_layout
         return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
 
-    def _plan(self, function: Callable[..., Any], known: Mapping[str, tuple[str, str, int]]) -> _Plan:
-        """Returns where each positional argument of a function comes from, and the names of its other arguments."""
-        code: CodeType = function.__code__
-        names = code.co_varnames[: code.co_argcount]
-        for name in names:
-            if name not in known:
-                raise SignatureError(
-                    f"operator {self.name!r}: {function.__name__} asks for {name!r}, which is neither a dimension nor "
-                    f"an operand of {self.signature.text!r}{suggest(name, known)} (attributes stand after '*')"
-                )
-        return tuple(known[name] for name in names), tuple(keywords_of(function))
-
 
 def _types(value: Any) -> Any:
     return tuple(map(_types, value)) if type(value) is tuple else type(value)
-
-
-class _Required:
-    def __repr__(self) -> str:
-        return "REQUIRED"
-
-
-REQUIRED = _Required()
-"""The default of an attribute that has none."""
-
-
-def keywords_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Returns the keyword-only arguments of a function and their defaults."""
-    code: CodeType = function.__code__
-    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    defaults = function.__kwdefaults__ or {}
-    return {name: defaults.get(name, REQUIRED) for name in names}

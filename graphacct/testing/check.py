@@ -18,7 +18,8 @@ from graphacct.costs.quantities import Quantity
 from graphacct.errors import ConfigError, PluginError, ShapeError, failure
 from graphacct.hooks.manager import GROUP, KINDS, Plugins, load
 from graphacct.hooks.registry import Plugin
-from graphacct.operators.operator import REQUIRED, Operator
+from graphacct.operators.arguments import REQUIRED
+from graphacct.operators.operator import Operator
 from graphacct.phases import TRAIN
 from graphacct.testing.architectures import ArchitectureContract
 from graphacct.testing.contract import Contract, failures

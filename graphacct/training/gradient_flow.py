@@ -13,7 +13,7 @@ value or owns the parameter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 
 import attrs
@@ -22,13 +22,12 @@ from graphacct.dims import Dim, maximum, same
 from graphacct.errors import blame
 from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
-from graphacct.graph.walk import BlockEnd, BodyEnd, Event, Result, Run, runs
+from graphacct.graph.walk import BlockEnd, Result, Run, runs
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
-from graphacct.tensors import FLOATING, gradient_starts
+from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
-
-NO_OPERATORS: Mapping[str, Operator] = {}
+from graphacct.training.reach import NO_OPERATORS, reached, starts, stopping_operators, used_operators
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -86,9 +85,9 @@ def node_gradients(
     Raises GraphError if repetitions of a block differ by turns and there is a symbolic number of them.
     """
     events = list(runs(graph))
-    used = _used(events, operators)
+    used = used_operators(events, operators)
     stacking = frozenset(name for name, operator in used.items() if operator.stacks)
-    step = _GradientFlow(trained, stacking, _stopping(used), reached(events, graph, operators))
+    step = _GradientFlow(trained, stacking, stopping_operators(used), reached(events, graph, operators))
     for event in events:
         if isinstance(event, Run):
             step.run(event)
@@ -98,57 +97,6 @@ def node_gradients(
         step.start(result)
     step.add_up()
     return step.nodes
-
-
-def _used(events: Iterable[Event], operators: Mapping[str, Operator]) -> dict[str, Operator]:
-    """Returns the operators that the runs are of, by name; to look at the others would import them."""
-    names = {event.node.operator for event in events if isinstance(event, Run)}
-    return {name: operators[name] for name in names if name in operators}
-
-
-def _stopping(operators: Mapping[str, Operator]) -> frozenset[str]:
-    return frozenset(name for name, operator in operators.items() if operator.stops_gradient)
-
-
-def reached(events: Sequence[Event], graph: Graph, operators: Mapping[str, Operator] = NO_OPERATORS) -> set[Result]:
-    """Returns the results that a gradient reaches from the graph's outputs, whatever is trained: what those depend on,
-    unless one of `operators` stops gradients between.
-
-    Gradients arrive from the end, so the runs are read from the last to the first.
-    """
-    stopping = _stopping(_used(events, operators))
-    found = set(starts(events, graph))
-    for event in reversed(events):
-        if isinstance(event, BlockEnd):
-            for stacked, results in event.stacks:
-                if stacked in found:
-                    found.update(results)
-        elif isinstance(event, Run) and event.node.operator not in stopping and not found.isdisjoint(event.outputs):
-            found.update(
-                operand
-                for operand in event.operands
-                if isinstance(operand, Result) and operand.value.spec.dtype in FLOATING
-            )
-    return found
-
-
-def starts(events: Sequence[Event], graph: Graph) -> Iterable[Result]:
-    """Returns the outputs that gradients start at, each once."""
-    end = events[-1]
-    assert isinstance(end, BodyEnd)  # the graph's own, which is the last event
-    indices = gradient_starts([value.spec for value in graph.outputs])
-    return dict.fromkeys(end.values[graph.outputs[index].name] for index in indices)
-
-
-def reached_times(graph: Graph, node: Node, operators: Mapping[str, Operator] = NO_OPERATORS) -> Dim:
-    """Returns in how many of a node's runs a gradient reaches its outputs, whatever is trained."""
-    events = list(runs(graph))
-    found = reached(events, graph, operators)
-    return sum(
-        event.place.times
-        for event in events
-        if isinstance(event, Run) and event.node.name == node.name and not found.isdisjoint(event.outputs)
-    )
 
 
 @attrs.define

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 import transformers
-from graphacct_torch.build import without_weights
-from graphacct_torch.capture import capture
-from graphacct_torch.fakes import faked
-from graphacct_torch.graph import traced
+from graphacct_torch.building.build import without_weights
+from graphacct_torch.building.fakes import faked
+from graphacct_torch.capturing.capture import capture
+from graphacct_torch.tracing.graph import traced
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaForCausalLM
 

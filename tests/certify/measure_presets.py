@@ -16,7 +16,7 @@ import attrs
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "verify"))
 
 import transformers
-from graphacct_torch.measured import BY_GROUP
+from graphacct_torch.measuring.measured import BY_GROUP
 from measure import parameters
 from truth import IMAGE_SIZE, forward, in_groups, inputs, length_of, model_from, train_step
 

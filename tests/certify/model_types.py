@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from graphacct_torch import library
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.graph import traced
-from graphacct_torch.inputs import library_inputs
-from graphacct_torch.measured import blind_of, counted
-from graphacct_torch.read import check_inputs
-from graphacct_torch.sizes import sizes_of
-from graphacct_torch.through import dtype_of
+from graphacct_torch.measuring.measured import blind_of, counted
+from graphacct_torch.reading import library
+from graphacct_torch.reading.inputs import library_inputs
+from graphacct_torch.reading.read import check_inputs
+from graphacct_torch.reading.sizes import sizes_of
+from graphacct_torch.reading.through import dtype_of
+from graphacct_torch.tracing.graph import traced
 from shrink import shrunk
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 

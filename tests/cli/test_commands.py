@@ -57,7 +57,7 @@ def test_an_outputs_ending_gives_its_format(run: Any, tmp_path: Path, name: str,
 @pytest.mark.parametrize(("value", "given"), [("224", (224, 224)), ("64x32", (64, 32)), ("64×32", (64, 32))])
 def test_an_image_has_one_side_or_two(value: str, given: tuple[int, int]) -> None:
     """--image-size takes one number for both sides, or height x width."""
-    from graphacct.cli.options import ImageSize
+    from graphacct.cli.parameter_types import ImageSize
 
     assert ImageSize().convert(value, None, None) == given
 
@@ -79,7 +79,7 @@ def test_an_image_has_one_side_or_two(value: str, given: tuple[int, int]) -> Non
 )
 def test_settings_are_json_literals_or_words(text: str, value: object) -> None:
     """--set takes numbers, true, false, null, objects and lists as JSON writes them; all else is a word."""
-    from graphacct.cli.options import Setting
+    from graphacct.cli.parameter_types import Setting
 
     key, parsed = Setting().convert(f"key={text}", None, None)
     assert (key, parsed, type(parsed)) == ("key", value, type(value))

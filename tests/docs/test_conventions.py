@@ -97,6 +97,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "histc": ([(2, 3, 5)], {"bins": 4}),
     "bincount": ([(6,)], {"bins": 4}),
     "searchsorted": ([(7,), (2, 3)], {}),
+    "multinomial": ([(2, 7)], {"num_samples": 3}),
     "scatter": ([(2, 3, 5), (2, 4, 5), (2, 4, 5)], {"dim": 1}),
     "scatter_add": ([(2, 3, 5), (2, 4, 5), (2, 4, 5)], {"dim": 1}),
     "scatter_reduce": ([(2, 3, 5), (2, 4, 5), (2, 4, 5)], {"dim": 1, "reduce": "sum"}),

@@ -8,7 +8,7 @@ from graphacct.errors import GraphacctError
 from graphacct.graph.weight_format import StoredWeight
 from graphacct.hooks.manager import default
 from graphacct.models.weight_formats import weight_format
-from graphacct.models.weight_kinds import GGUF
+from graphacct.models.weight_tensors import GGUF
 
 N, K = 512, 1024
 """A matrix of so many outputs and inputs."""

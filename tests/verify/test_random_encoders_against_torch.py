@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import transformers
 from comparison import accounted, same_parameters
-from graphacct_torch.measured import BY_GROUP
+from graphacct_torch.measuring.measured import BY_GROUP
 from measure import flops_of
 from random_encoders import CLASSES, drawn, given, workloads
 from truth import decode_beside_encoder, in_groups, model_from, train_step

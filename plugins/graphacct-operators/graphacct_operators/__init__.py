@@ -81,7 +81,8 @@ OPERATORS = {
     "writing": "fill copy_into written_through",
     "custom": "custom",
     "creation": (
-        "arange causal_mask constant full random random_like bernoulli linspace eye relative_buckets resident unread"
+        "arange causal_mask constant full random random_like bernoulli multinomial linspace eye relative_buckets "
+        "resident unread"
     ),
 }
 """The names of the operators in each module."""

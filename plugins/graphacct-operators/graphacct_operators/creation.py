@@ -63,6 +63,23 @@ def bernoulli() -> Work:
     return Work()
 
 
+@operator(
+    "weights: *batch n -> any",
+    infer=lambda weights, *, num_samples, replacement=False: TensorSpec((*weights.shape[:-1], num_samples), "int64"),
+    gradients={"weights": nothing},
+)
+def multinomial(weights: TensorSpec, out: TensorSpec, *, replacement: bool = False) -> Work:
+    """Places drawn by chance, each with a probability in proportion to its weight.
+
+    2 per weight: a division by noise and the comparison that finds the largest; with replacement the running sum and
+    its division by the whole, and 1 per draw, the comparison of a search (PyTorch,
+    aten/src/ATen/native/Distributions.cpp).
+
+    Backward: none; a place has no gradient.
+    """
+    return Work(vector_flops=2 * weights.elements + (out.elements if replacement else 0))
+
+
 @operator("-> n", infer=lambda *, n, dtype="float32": TensorSpec((n,), dtype))
 def linspace(out: TensorSpec) -> Work:
     """n numbers at equal distances. 2 per element: the position times the step, plus the start."""

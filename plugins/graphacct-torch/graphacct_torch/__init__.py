@@ -38,7 +38,7 @@ def _accepts(model: object) -> bool:
 
 
 def _read(model: Any, operators: Mapping[str, Operator], **options: Any) -> Graph:
-    from graphacct_torch.read import read
+    from graphacct_torch.reading.read import read
 
     return read(model, operators, **options)
 
@@ -51,7 +51,7 @@ def _building() -> AbstractContextManager[None]:
     """Returns the context in which a factory runs: its modules take no memory for large weights."""
     if "torch" not in sys.modules:
         return contextlib.nullcontext()
-    from graphacct_torch.build import without_weights
+    from graphacct_torch.building.build import without_weights
 
     return without_weights()
 
@@ -60,25 +60,25 @@ def _building_again(error: Exception) -> Sequence[Callable[[], AbstractContextMa
     """Returns other contexts for a factory that failed in this one."""
     if "torch" not in sys.modules:
         return ()
-    from graphacct_torch.build import other_ways
+    from graphacct_torch.building.build import other_ways
 
     return other_ways(error)
 
 
 def _is_config(model: object) -> bool:
-    from graphacct_torch.config_file import accepts
+    from graphacct_torch.reading.config_file import accepts
 
     return accepts(model)
 
 
 def _config_name(model: Any) -> str:
-    from graphacct_torch.config_file import named
+    from graphacct_torch.reading.config_file import named
 
     return named(model)
 
 
 def _read_config(model: Any, operators: Mapping[str, Operator], **options: Any) -> Graph:
-    from graphacct_torch.config_file import read
+    from graphacct_torch.reading.config_file import read
 
     return read(model, operators, **options)
 
@@ -120,11 +120,11 @@ def graphacct_register_profiles() -> Iterable[Profile]:
 def graphacct_measure_class(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeasurement | None:
     if importlib.util.find_spec("transformers") is None or importlib.util.find_spec("torch") is None:
         return None
-    from graphacct_torch.library import knows
+    from graphacct_torch.reading.library import knows
 
     if not knows(str(config.get("model_type"))):
         return None
-    from graphacct_torch.measured import measure
+    from graphacct_torch.measuring.measured import measure
 
     return measure(config, workload)
 
@@ -138,7 +138,7 @@ def graphacct_measure_reference(
 
     if not _is_of_torch(function) or find_spec("torch") is None:
         return None
-    from graphacct_torch.reference import measure
+    from graphacct_torch.measuring.reference import measure
 
     return measure(function, operands, attributes)
 

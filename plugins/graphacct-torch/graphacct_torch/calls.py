@@ -180,3 +180,19 @@ def _gather(tree: Any, found: list[Any]) -> None:
             _gather(part, found)
     else:
         found.append(tree)
+
+
+@attrs.frozen(eq=False, slots=True)
+class SavedRecord:
+    """A tensor that a forward call saves for its backward pass.
+
+    Attributes:
+        position: The position of the call.
+        tensor: The tensor.
+        entering: Whether it enters a region of torch.utils.checkpoint, which runs again from it; then the call is the
+            first of the region.
+    """
+
+    position: int
+    tensor: TensorRecord
+    entering: bool = False

@@ -49,6 +49,8 @@ def lines_of(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns an exception's kind and the first line of its message."""
-    message = str(error).strip().partition("\n")[0]
+    """Returns an exception's kind and the first line of its message; with the next where the first announces it."""
+    message, _, rest = str(error).strip().partition("\n")
+    if message.endswith(":"):
+        message = f"{message} {rest.strip().partition(chr(10))[0].strip()}"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

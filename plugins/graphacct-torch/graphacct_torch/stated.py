@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import attrs
@@ -49,6 +49,8 @@ class StatedCost:
 
 STATED: dict[str, StatedCost] = {}
 """The stated costs of operators, by the names under which torch calls them."""
+RECORDING: ContextVar[Any] = ContextVar("RECORDING", default=None)
+"""What records the module that is running, `capturing.recorder.Recorder`, which is not imported before there is one."""
 
 
 def cost(
@@ -96,8 +98,7 @@ def _whole(target: Callable[..., Any], stated: StatedCost, parameters: list[str]
     """Returns a function like `target`, whose calls are one node while a module is captured."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        running = sys.modules.get("graphacct_torch.capture")
-        recorder = None if running is None else running.RECORDING.get()
+        recorder = RECORDING.get()
         if recorder is None:
             return target(*args, **kwargs)
         return recorder.whole(

@@ -18,7 +18,7 @@ NAMES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
 
 def factory(name: str) -> Any:
     """What a case's factory makes: the module, its positional and its keyword inputs."""
-    from graphacct_torch.build import without_weights
+    from graphacct_torch.building.build import without_weights
 
     spec = importlib.util.spec_from_file_location(f"case_{name}", FOLDER / name / "model.py")
     assert spec is not None

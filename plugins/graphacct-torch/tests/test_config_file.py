@@ -118,6 +118,11 @@ def test_quantised_weights_are_said() -> None:
             {},
             "needs states, .* --input states=SHAPE:DTYPE",
         ),
+        (
+            {"model_type": "gemma4_assistant", "architectures": None},
+            {},
+            "refuses the configuration: .* 'validate_architecture': ValueError: hidden_size_per_layer_input must be 0",
+        ),
         ({"model_type": "align_text_model", "architectures": None}, {}, "has no model of 'align_text_model' alone"),
         ({"hidden_act": "no_such"}, {}, "transformers' ErnieForMaskedLM is not built: KeyError: 'no_such'"),
     ],

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from graphacct_torch.capture import capture
-from graphacct_torch.fakes import faked
-from graphacct_torch.graph import graph_of
+from graphacct_torch.building.fakes import faked
+from graphacct_torch.capturing.capture import capture
+from graphacct_torch.tracing.graph import graph_of
 from torch import nn
 
 import graphacct

@@ -108,6 +108,7 @@ CASES = [
     ("select_scatter", lambda m, x, y: x.select_scatter(y[0], 0, 2)),
     ("random_like", lambda m, x, y: x * torch.rand_like(x)),
     ("bernoulli", lambda m, x, y: torch.bernoulli(x) * x),
+    ("multinomial", lambda m, x, y: x.gather(1, torch.multinomial(y, 3))),
     ("eye", lambda m, x, y: x @ torch.eye(12)),
     ("linspace", lambda m, x, y: x * torch.linspace(0, 1, 12)),
     ("scale", lambda m, x, y: x[:3] * (m.rows * 0.5)[:, None]),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from graphacct_torch.reference import measure
+from graphacct_torch.measuring.reference import measure
 from torch.utils.flop_counter import FlopCounterMode
 
 from graphacct import TensorSpec, account

@@ -8,7 +8,7 @@ from typing import Any
 import graphacct_torch
 import pytest
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.reference import measure
+from graphacct_torch.measuring.reference import measure
 
 from graphacct import TensorSpec
 from graphacct.testing import OperatorContract, Row

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import torch
-from graphacct_torch.offline import OfflineError, offline
+from graphacct_torch.building.offline import OfflineError, offline
 from torch import nn
 
 import graphacct
@@ -141,6 +141,26 @@ def test_a_factory_that_mixes_tensors_with_and_without_data(tmp_path, text):
     """Where large tensors without data beside small real ones fail, all are without, and then all are real."""
     graph = made(tmp_path, text)
     assert [node.operator for node in graph.walk()] == ["linear"]
+
+
+@pytest.mark.parametrize(
+    ("move", "dtype"),
+    [
+        ("to(device=x.device, dtype=torch.float64)", "float64"),
+        ("to('cpu', torch.float64)", "float64"),
+        ("to(x)", "float32"),
+        ("to(torch.float16)", "float16"),
+        ("type_as(x)", "float32"),
+        ("cpu()", "float32"),
+    ],
+)
+def test_a_constructor_that_moves_a_large_table(tmp_path, move, dtype):
+    """It stays without data, and is of the dtype that was asked for."""
+    lines = (
+        f"x = torch.zeros(()); net = nn.Linear(8, 8); net.register_buffer('table', torch.zeros(2**28, 8).{move}); "
+        f"assert net.table.is_meta and net.table.dtype == torch.{dtype}; return net, (torch.zeros(2, 8),)"
+    )
+    assert "linear" in {node.operator for node in made(tmp_path, lines).walk()}
 
 
 def test_a_factory_that_needs_too_much_data(tmp_path):

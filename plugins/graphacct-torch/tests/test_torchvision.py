@@ -10,7 +10,7 @@ import os
 
 import pytest
 import torch
-from graphacct_torch.build import without_weights
+from graphacct_torch.building.build import without_weights
 
 import graphacct
 

@@ -35,6 +35,8 @@ def divided(call: CallRecord, a: Arguments) -> Mapped:
     pair = tuple(value for value in (x, y) if isinstance(value, TensorRecord))
     if mode == "floor":
         return Mapped("floor_divide", pair)
+    if mode == "trunc" and call.outputs[0].dtype.startswith(("int", "uint")):
+        return Mapped("floor_divide", pair, of="trunc")  # one division of integers, however it rounds
     quotient = Mapped("div", pair) if len(pair) == 2 else Mapped("scale", pair, in_dtype(x, call))
     return quotient if mode is None else Mapped("trunc", (quotient,))
 

@@ -196,6 +196,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.mse_loss.default": losses.of_elements("mse_loss"),
     "aten.mul.Scalar": binary("mul", "scale"),
     "aten.mul.Tensor": binary("mul", "scale"),
+    "aten.multinomial.default": takes("multinomial", "self", num_samples="num_samples", replacement="replacement"),
     "aten.mv.default": takes("mv", "self", "vec"),
     "aten.native_batch_norm.default": rows.batch_norm,
     "aten.native_channel_shuffle.default": takes("channel_shuffle", "self", groups="groups"),

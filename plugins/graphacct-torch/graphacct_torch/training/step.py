@@ -11,14 +11,15 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
-from graphacct_torch.capture import Captured, capture
-from graphacct_torch.checkpoint import again, with_reruns
+from graphacct_torch.building.fakes import Faked
+from graphacct_torch.captured import Captured
+from graphacct_torch.capturing.capture import capture
 from graphacct_torch.errors import CaptureError, UnmappedError
-from graphacct_torch.fakes import Faked
-from graphacct_torch.graph import traced
-from graphacct_torch.holds import with_holds
-from graphacct_torch.matching import forward_calls
-from graphacct_torch.recording import recording_of
+from graphacct_torch.tracing.graph import traced
+from graphacct_torch.tracing.holds import with_holds
+from graphacct_torch.training.matching import forward_calls
+from graphacct_torch.training.recording import recording_of
+from graphacct_torch.training.reruns import again, with_reruns
 
 OPAQUE = {
     "aten.mkldnn_rnn_layer.default": "oneDNN's LSTM keeps a workspace on a CPU, whose size is unknown without data: it "

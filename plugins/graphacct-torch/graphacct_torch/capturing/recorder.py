@@ -1,8 +1,4 @@
-"""Capture: a module runs on fake tensors, and every aten operator that it calls is recorded.
-
-A dispatch mode below autograd sees the operators that really run, hooks on modules say whose they are, and the deaths
-of storages are recorded as they happen.
-"""
+"""The recorder: it writes down each aten operator that a running module calls, and when storages die."""
 
 from __future__ import annotations
 
@@ -10,19 +6,16 @@ import contextlib
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import attrs
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from graphacct import brief
-from graphacct_torch.autograd import DETACH, SavedRecord, Saving, gradient_node, nodes_so_far
+from graphacct_torch.building.fakes import Faked
 from graphacct_torch.calls import (
     ACTIVATION,
     BACKWARD,
@@ -39,18 +32,12 @@ from graphacct_torch.calls import (
     VisitRecord,
     WholeRecord,
 )
-from graphacct_torch.checkpoint import following
+from graphacct_torch.capturing.autograd import DETACH, gradient_node, nodes_so_far
+from graphacct_torch.capturing.kernels import KERNELS, without_data
+from graphacct_torch.capturing.values import Values
 from graphacct_torch.errors import CaptureError, user_line
-from graphacct_torch.fakes import Faked
-from graphacct_torch.kernels import KERNELS, without_data
-from graphacct_torch.reasons import reason
 from graphacct_torch.stated import StatedCost
-from graphacct_torch.surroundings import surroundings
-from graphacct_torch.tensors_in import tensors_in
-from graphacct_torch.values import Values
 
-LOSS = "loss"
-"""The scope of what is computed after the module, for a training step."""
 DTYPES = {value: str(value).removeprefix("torch.") for value in vars(torch).values() if isinstance(value, torch.dtype)}
 WHICH_DEVICE = torch.ops.prim.device.default
 RESHAPING = frozenset(
@@ -65,122 +52,6 @@ RESHAPING = frozenset(
     for overload in packet.overloads()
 )
 """Operators that make a tensor a view of itself: afterwards the same object has another shape or other strides."""
-RECORDING: ContextVar[Recorder | None] = ContextVar("RECORDING", default=None)
-"""What records the module that is running."""
-
-
-@attrs.frozen(eq=False)
-class Captured:
-    """What a module did when it ran.
-
-    Attributes:
-        calls: The calls, in order.
-        inputs: The inputs that it was given, in order.
-        outputs: The tensors that it returned, in order.
-        tensors: The parameters and buffers by their paths, all names of a tied one included.
-        frozen: The parameters that the module does not train, by path.
-        starts: The tensors that the backward pass starts from.
-        saved: What the forward pass saved for it, if that was asked for.
-        gradients: The parameters' gradients at the end, by path.
-        graded: The numbers of the outputs that need a gradient, and of what the backward pass starts from.
-        wholes: The functions whose calls are one operator together, because the user states their cost.
-        visits: The runs of modules in the forward pass by number, but for that of the whole one.
-    """
-
-    calls: tuple[CallRecord, ...]
-    inputs: tuple[TensorRecord, ...]
-    outputs: tuple[TensorRecord, ...]
-    tensors: Mapping[str, TensorRecord]
-    frozen: frozenset[str] = frozenset()
-    starts: tuple[TensorRecord, ...] = ()
-    saved: tuple[SavedRecord, ...] = ()
-    gradients: Mapping[str, TensorRecord] = attrs.field(factory=dict)
-    wholes: tuple[WholeRecord, ...] = ()
-    graded: frozenset[int] = frozenset()
-    visits: Mapping[int, VisitRecord] = attrs.field(factory=dict)
-
-
-def capture(
-    fake: Faked,
-    loss: Callable[[Any], torch.Tensor | Sequence[torch.Tensor]] | None = None,
-    lines: bool = False,
-    *,
-    backward: bool = True,
-    saving: bool = False,
-    accumulated: bool = False,
-) -> Captured:
-    """Returns what a module does in a forward pass; with a `loss` of its outputs, in a training step.
-
-    Args:
-        fake: The module and its inputs.
-        loss: Returns the tensor that the backward pass starts from, or several.
-        lines: Whether calls say which line of the user's code made them.
-        backward: Whether there is a backward pass after the loss.
-        saving: Whether to record what the forward pass saves for it.
-        accumulated: Whether the parameters have gradients from an earlier step.
-
-    Raises CaptureError, which names the module that was running and the line, if it does not run.
-    """
-    starts: tuple[TensorRecord, ...] = ()
-    with fake.mode:
-        if accumulated:
-            for parameter in fake.module.parameters():
-                parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
-        recorder = Recorder(fake, lines)
-    keeping = Saving(recorder)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(fake.mode)
-        stack.enter_context(surroundings())
-        stack.enter_context(following(recorder))
-        stack.enter_context(recorder.watching())
-        if saving:
-            stack.enter_context(keeping)
-        stack.enter_context(recorder)
-        token = RECORDING.set(recorder)
-        try:
-            returned = fake.module(*fake.args, **fake.kwargs)
-            results = list(tensors_in(returned))
-            if not results:
-                raise CaptureError(
-                    f"module {type(fake.module).__name__!r} returns {brief(returned)}, in which there is no tensor"
-                )
-            outputs = tuple(map(recorder.record, results))
-            graded = frozenset(recorder.record(leaf).index for leaf in results if leaf.requires_grad)
-            del results
-            if loss is not None:
-                with recorder.inside(LOSS):
-                    value = loss(returned)
-                if isinstance(value, torch.Tensor) or (len(value) == 1 and value[0].dim() == 0):
-                    del returned  # a loss is all that a step goes on with; without one it has the outputs
-                value = [value] if isinstance(value, torch.Tensor) else list(value)
-                starts = tuple(recorder.record(start) for start in value)
-                graded |= frozenset(start.index for start in starts)
-                if backward and value:
-                    recorder.training = True
-                    torch.autograd.backward(value, [torch.ones_like(start) for start in value])
-        except CaptureError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise reason(recorder.where_of(error), error) from error
-        finally:
-            RECORDING.reset(token)
-    recorder.ended = True
-    named = list(fake.module.named_parameters(remove_duplicate=False))
-    gradients = {name: recorder.record(p.grad) for name, p in named if p.grad is not None}
-    frozen = frozenset(name for name, parameter in named if not parameter.requires_grad)
-    return Captured(
-        tuple(recorder.calls),
-        recorder.inputs,
-        outputs,
-        recorder.tensors,
-        frozen,
-        starts,
-        tuple(keeping.saved),
-        gradients,
-        tuple(recorder.wholes),
-        graded,
-        recorder.visits,
-    )
 
 
 class Recorder(TorchDispatchMode):
@@ -344,6 +215,19 @@ class Recorder(TorchDispatchMode):
             return [self._shown(part) for part in tree] if kind is list else tuple([self._shown(part) for part in tree])
         return tree
 
+    def _of_numbers(self, func: Any, types: Any, args: Any, given: Mapping[str, Any]) -> Any:
+        """Runs an operator of tensors on numbers alone, `torch.div(7, 2)`, of which torch makes tensors first."""
+
+        def tensor(number: Any) -> Any:
+            dtype = {bool: torch.bool, int: torch.int64, float: torch.get_default_dtype()}[type(number)]
+            return self.__torch_dispatch__(torch.ops.aten.scalar_tensor.default, types, (number,), {"dtype": dtype})
+
+        made = [
+            tensor(arg) if isinstance(formal.type, torch.TensorType) and type(arg) in (bool, int, float) else arg
+            for formal, arg in zip(func._schema.arguments, args, strict=False)
+        ]
+        return self.__torch_dispatch__(func, types, tuple(made), given)
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         given = kwargs or {}
         if func is WHICH_DEVICE or func.namespace == "profiler":
@@ -357,6 +241,8 @@ class Recorder(TorchDispatchMode):
             args, given = tree_map_only(torch.Tensor, self._fake.stand_in, (args, given))
             return self.__torch_dispatch__(func, types, args, given)
         self._operands, self._met_now = [], []  # which keeps no tensor alive
+        if not operands and any(isinstance(formal.type, torch.TensorType) for formal in func._schema.arguments):
+            return self._of_numbers(func, types, args, given)
         graded = frozenset([one.index for tensor, one in zip(operands, met, strict=True) if tensor.requires_grad])
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from graphacct_torch.building.offline import offline
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.offline import offline
 
 SMALL = 2**14
 """The most elements of a tensor that is made with data."""
@@ -28,14 +28,36 @@ FACTORIES = frozenset(
 )
 
 
+MOVES = frozenset((torch.Tensor.to, torch.Tensor.cpu, torch.Tensor.type_as))
+"""Methods that copy a tensor to another device."""
+
+
 class LargeOnMeta(TorchFunctionMode):
-    """Sends large calls of factory functions to the meta device, unless they name a device."""
+    """Sends large calls of factory functions to the meta device, unless they name a device; what is there stays there
+    when it is moved, as positions are that a constructor computes for the device of another tensor."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         given = dict(kwargs or {})
         if func in FACTORIES and given.get("device") is None and _elements(func, args, given) > SMALL:
             given["device"] = "meta"
+        if func in MOVES and args and args[0].is_meta:
+            return _stayed(func, args, given)
         return func(*args, **given)
+
+
+def _stayed(func: Any, args: Any, kwargs: Mapping[str, Any]) -> torch.Tensor:
+    """Returns what a method that copies to another device returns, on the meta device."""
+    meta = torch.device("meta")
+
+    def at(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return torch.empty(0, dtype=value.dtype, device=meta)
+        return meta if isinstance(value, (str, int, torch.device)) and not isinstance(value, bool) else value
+
+    if func is torch.Tensor.cpu:
+        return args[0]
+    moved: torch.Tensor = func(args[0], *map(at, args[1:]), **{name: at(value) for name, value in kwargs.items()})
+    return moved
 
 
 class Counted(TorchFunctionMode):

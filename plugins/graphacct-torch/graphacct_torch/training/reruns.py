@@ -1,76 +1,19 @@
-"""Checkpointed regions: what runs under torch.utils.checkpoint, and how often it runs again.
+"""Reruns: which nodes of a checkpointed region run again in a training step, and how often.
 
-The forward pass says which calls are under one call of checkpoint; a training step says which of them run again: not
-those after the last that the region's gradients need, and those of a region within another twice.
+Not those after the last that the region's gradients need, and those of a region within another twice.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
-from torch.utils import checkpoint as library
 
 from graphacct import Graph, Node, Rerun
 from graphacct_torch.calls import FORWARD, RECOMPUTE, CallRecord
-
-if TYPE_CHECKING:
-    from graphacct_torch.capture import Recorder
-
-
-@contextlib.contextmanager
-def following(recorder: Recorder) -> Iterator[None]:
-    """Tells a recorder which region the module runs in: the outermost, where regions are nested."""
-    numbers, depth = itertools.count(1), [0]
-    hook: Any = library._checkpoint_hook
-    enter, leave, forward = hook.__enter__, hook.__exit__, library.CheckpointFunction.forward
-
-    @contextlib.contextmanager
-    def inside() -> Iterator[None]:
-        entered()
-        try:
-            yield
-        finally:
-            left()
-
-    def entered() -> None:
-        depth[0] += 1
-        if depth[0] == 1 and not recorder.training:
-            recorder.region = next(numbers)
-
-    def left() -> None:
-        depth[0] -= 1
-        if depth[0] == 0:
-            recorder.region = 0
-
-    def enter_region(self: Any) -> Any:
-        entered()
-        return enter(self)
-
-    def leave_region(self: Any, *error: Any) -> Any:
-        left()
-        return leave(self, *error)
-
-    def run_region(ctx: Any, function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
-        def within(*given: Any) -> Any:
-            with inside():
-                return function(*given)
-
-        result = forward(ctx, within, preserve, *args)
-        ctx.run_function = function
-        return result
-
-    hook.__enter__, hook.__exit__ = enter_region, leave_region
-    library.CheckpointFunction.forward = staticmethod(run_region)
-    try:
-        yield
-    finally:
-        del hook.__enter__, hook.__exit__
-        library.CheckpointFunction.forward = staticmethod(forward)
 
 
 def again(calls: Sequence[CallRecord], nodes: Mapping[int, str], forward: Mapping[int, int]) -> dict[str, int]:

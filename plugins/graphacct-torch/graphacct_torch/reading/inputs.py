@@ -12,8 +12,8 @@ from torch import nn
 
 from graphacct import suggest
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.given import made, with_inputs
-from graphacct_torch.sizes import AUDIO, FRAMES, LONGEST, SAMPLES, TEXT, VISION, Sizes
+from graphacct_torch.reading.given import made, with_inputs
+from graphacct_torch.reading.sizes import AUDIO, FRAMES, LONGEST, SAMPLES, TEXT, VISION, Sizes
 
 INT, FLOAT = torch.int64, torch.float32
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from graphacct_torch.calls import CallRecord, TensorRecord
-from graphacct_torch.views import Standing
+from graphacct_torch.tracing.views import Standing
 
 
 class Versions(dict[int, Standing]):

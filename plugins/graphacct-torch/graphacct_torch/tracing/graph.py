@@ -10,16 +10,16 @@ import attrs
 
 from graphacct import Graph, Operator, Parameter, Value
 from graphacct_torch.calls import ACTIVATION, BUFFER, CONSTANT, FORWARD, CallRecord, TensorRecord
-from graphacct_torch.capture import Captured
+from graphacct_torch.captured import Captured
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.gradients import GradientBuilder, Stops, without_gradient
-from graphacct_torch.inplace import Versions, alike, calls_of_autograd, is_view
 from graphacct_torch.mapping.choose import rule_of, unmapped
 from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.own import as_stated
 from graphacct_torch.mapping.peepholes import IDLE, one_operator
-from graphacct_torch.names import NodeNames
-from graphacct_torch.views import Reshaped, Standing, Turned, batched
+from graphacct_torch.tracing.gradients import GradientBuilder, Stops, without_gradient
+from graphacct_torch.tracing.inplace import Versions, alike, calls_of_autograd, is_view
+from graphacct_torch.tracing.names import NodeNames
+from graphacct_torch.tracing.views import Reshaped, Standing, Turned, batched
 
 
 def graph_of(name: str, captured: Captured, operators: Mapping[str, Operator]) -> Graph:

@@ -13,16 +13,16 @@ import torch
 from torch import nn
 
 from graphacct import Graph, Operator, brief
-from graphacct_torch import library
-from graphacct_torch.capture import capture
+from graphacct_torch.building.fakes import Faked, faked
+from graphacct_torch.capturing.capture import capture
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.fakes import Faked, faked
-from graphacct_torch.given import with_inputs
-from graphacct_torch.graph import traced
-from graphacct_torch.inputs import library_inputs
-from graphacct_torch.narrow import in_dtype, torch_dtype
-from graphacct_torch.sizes import Sizes
-from graphacct_torch.step import Source
+from graphacct_torch.reading import library
+from graphacct_torch.reading.given import with_inputs
+from graphacct_torch.reading.inputs import library_inputs
+from graphacct_torch.reading.narrow import in_dtype, torch_dtype
+from graphacct_torch.reading.sizes import Sizes
+from graphacct_torch.tracing.graph import traced
+from graphacct_torch.training.step import Source
 
 FORMS = "a module, (module, args) or (module, args, kwargs)"
 
@@ -77,13 +77,13 @@ def read_module(
                 stack.enter_context(library.plain())
             check_inputs(module, given, named)
             if dynamic:
-                from graphacct_torch.dynamic import dynamic_of
+                from graphacct_torch.building.dynamic import dynamic_of
 
                 symbols[:] = [dynamic_of(dynamic, given, named, list(inspect.signature(module.forward).parameters))]
             yield stack.enter_context(faked(module, given, dict(named), symbols[0] if symbols else None))
 
     if dynamic:
-        from graphacct_torch.dynamic import conditions_of, in_symbols
+        from graphacct_torch.building.dynamic import conditions_of, in_symbols
 
         with faking() as fake:
             captured = capture(fake, backward=False)

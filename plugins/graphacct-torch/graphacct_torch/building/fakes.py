@@ -20,12 +20,13 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakIdKeyDictionary
 
+from graphacct_torch.building.caches import cold_caches
+from graphacct_torch.building.given_back import given_back
+from graphacct_torch.building.reasons import check_supported, reason
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.given_back import given_back
-from graphacct_torch.reasons import check_supported, reason
 
 if TYPE_CHECKING:
-    from graphacct_torch.dynamic import Dynamic
+    from graphacct_torch.building.dynamic import Dynamic
 
 CPU = torch.device("cpu")
 
@@ -68,7 +69,7 @@ def faked(
     if lazy:
         module = copy.deepcopy(module)
     stands = _StandIns(FakeTensorMode(allow_non_fake_inputs=True, shape_env=dynamic.env if dynamic else None), dynamic)
-    with given_back(module):
+    with given_back(module), cold_caches(module):
         for part in module.modules():
             for name, value in list(part.__dict__.items()):
                 part.__dict__[name] = stands.inside(value)

@@ -12,8 +12,8 @@ import attrs
 
 from graphacct import Graph, Node
 from graphacct_torch.calls import ACTIVATION, StorageRecord
-from graphacct_torch.capture import Captured
-from graphacct_torch.graph import Traced
+from graphacct_torch.captured import Captured
+from graphacct_torch.tracing.graph import Traced
 
 
 def with_holds(graph: Graph, captured: Captured, traced: Traced) -> Graph:

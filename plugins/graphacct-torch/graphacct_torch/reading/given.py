@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from graphacct import brief
+from graphacct_torch.capturing.values import MOST_ELEMENTS
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.narrow import torch_dtype
-from graphacct_torch.values import MOST_ELEMENTS
+from graphacct_torch.reading.narrow import torch_dtype
 
 
 def with_inputs(

@@ -14,7 +14,7 @@ import attrs
 
 from graphacct import FLOATING, Builder, Operator, Parameter, Value
 from graphacct_torch.calls import CallRecord, TensorRecord
-from graphacct_torch.views import Reshaped, Standing, Turned
+from graphacct_torch.tracing.views import Reshaped, Standing, Turned
 
 STOPS = "detach"
 LAZY = ("aten._conj.default", "aten._neg_view.default")

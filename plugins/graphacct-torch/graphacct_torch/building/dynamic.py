@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from graphacct import brief
 from graphacct_torch.calls import CallRecord, StorageRecord, TensorRecord
-from graphacct_torch.capture import Captured
+from graphacct_torch.captured import Captured
 from graphacct_torch.errors import CaptureError, user_line
 
 LEAST = 3

@@ -16,14 +16,15 @@ from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from graphacct import ClassMeasurement
-from graphacct_torch import library
+from graphacct_torch.building.fakes import faked
 from graphacct_torch.calls import ACTIVATION, FORWARD, CallRecord, TensorRecord
-from graphacct_torch.capture import Captured, capture
-from graphacct_torch.fakes import faked
-from graphacct_torch.inputs import library_inputs
-from graphacct_torch.matching import forward_calls
-from graphacct_torch.narrow import in_dtype, torch_dtype
-from graphacct_torch.sizes import sizes_of
+from graphacct_torch.captured import Captured
+from graphacct_torch.capturing.capture import capture
+from graphacct_torch.reading import library
+from graphacct_torch.reading.inputs import library_inputs
+from graphacct_torch.reading.narrow import in_dtype, torch_dtype
+from graphacct_torch.reading.sizes import sizes_of
+from graphacct_torch.training.matching import forward_calls
 
 SIZES = ("batch", "seq_len", "encoder_seq_len", "image_size")
 ATTENTION = {"eager": "eager", "fused": "sdpa"}

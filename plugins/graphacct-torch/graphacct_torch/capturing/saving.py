@@ -1,4 +1,4 @@
-"""What autograd tells while a module runs: which node of its graph a call belongs to, and which tensors it saves.
+"""Saved tensors: which call of the forward pass saves which tensor for its backward pass.
 
 Autograd numbers the nodes of its graph in the order in which it makes them. A forward call makes its node, saves the
 operands that the node needs, runs, and saves the results that it needs. So the number of nodes at the moment of saving
@@ -8,50 +8,15 @@ says which call saves: that of the last call if it saves a result, a larger one 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
-import attrs
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from graphacct_torch.calls import TensorRecord
-
-if TYPE_CHECKING:
-    from graphacct_torch.capture import Recorder
+from graphacct_torch.calls import SavedRecord
+from graphacct_torch.capturing.autograd import DETACH, nodes_so_far
+from graphacct_torch.capturing.recorder import Recorder
 
 CHECKPOINT = "torch.utils.checkpoint"
-DETACH = torch.ops.aten.detach.default
-LAST = 2**63
-"""Numbers from here on are those of the nodes that add a gradient to a parameter's, which run before all others."""
-
-
-@attrs.frozen(eq=False, slots=True)
-class SavedRecord:
-    """A tensor that a forward call saves for its backward pass.
-
-    Attributes:
-        position: The position of the call.
-        tensor: The tensor.
-        entering: Whether it enters a region of torch.utils.checkpoint, which runs again from it; then the call is the
-            first of the region.
-    """
-
-    position: int
-    tensor: TensorRecord
-    entering: bool = False
-
-
-def nodes_so_far() -> int:
-    """Returns how many nodes autograd has made in this thread."""
-    return int(torch.autograd._get_sequence_nr())
-
-
-def gradient_node() -> int:
-    """Returns `nodes_so_far` of the forward calls whose gradient is being computed; -1 outside a backward pass, and
-    while a gradient is added to a parameter's."""
-    node = torch._C._current_autograd_node()
-    number = -1 if node is None else int(node._sequence_nr())
-    return number + 1 if 0 <= number < LAST else -1
 
 
 class Saving(saved_tensors_hooks):

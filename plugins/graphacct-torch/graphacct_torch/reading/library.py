@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from graphacct import brief, suggest
-from graphacct_torch.build import without_weights
+from graphacct_torch.building.build import without_weights
 from graphacct_torch.errors import CaptureError, first_line, lines_of
 
 HEADS = ("CAUSAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM", "SPEECH_SEQ_2_SEQ", "MASKED_LM")

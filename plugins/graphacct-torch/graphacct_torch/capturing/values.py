@@ -17,9 +17,12 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from graphacct_torch.calls import writes
+from graphacct_torch.capturing.repeated import repeated, repeats
 
 MOST_ELEMENTS = 2**16
-"""The largest tensor whose data is kept."""
+"""The largest tensor whose data is kept; of a larger one it is if its values repeat."""
+MOST_READ = 2**24
+"""The largest tensor whose values, if they repeat, are read to compute others."""
 ASKED = torch.ops.aten._local_scalar_dense.default
 MASKED_SELECT = torch.ops.aten.masked_select.default
 MASKED = frozenset(
@@ -32,6 +35,8 @@ MASKED = frozenset(
     )
 )
 """Operators whose work depends on how many elements of a mask are set."""
+PICKING = frozenset((torch.ops.aten.index.Tensor, torch.ops.aten.index_select.default, torch.ops.aten.gather.default))
+"""Operators that take elements of their first operand, wherever."""
 DYNAMIC = torch.Tag.dynamic_output_shape
 RANDOM = torch.Tag.nondeterministic_seeded
 
@@ -58,13 +63,14 @@ class Values:
         """Returns what an operator returns on fake tensors; the data of its results is kept if that of all operands,
         the `tensors` among its arguments, is known."""
         writing, computed = _kind(func)
-        unknown = not computed or any(self.of(tensor) is None for tensor in tensors)
+        unknown = not computed or not self._readable(tensors, writing)
         if unknown or any(isinstance(leaf, torch.SymInt) for leaf in tree_leaves((args, kwargs))):
             if writing:
                 self._forget(writing, args, kwargs)
-            if func in MASKED:
-                return self._masked(func, args, kwargs)
-            return func(*args, **kwargs)
+            out = self._masked(func, args, kwargs) if func in MASKED else func(*args, **kwargs)
+            if func in PICKING and isinstance(out, torch.Tensor):
+                self._pick(args[0], out)
+            return out
         if func is ASKED:
             return self._really(func, args, kwargs)
         if DYNAMIC in func.tags:
@@ -77,7 +83,21 @@ class Values:
                     self._know(tensor, value)
         elif writing:
             self._forget(writing, args, kwargs)
+        elif isinstance(out, torch.Tensor):
+            with unset_fake_temporarily():
+                value = repeated(func, *self._values(args, kwargs), out, MOST_ELEMENTS)
+            if value is not None:
+                self._know(out, value)
         return out
+
+    def _readable(self, tensors: Sequence[torch.Tensor], writing: Sequence[tuple[int, str]]) -> bool:
+        """Returns whether the data of all tensors is known, and none is too large to be read or repeats where it may be
+        written."""
+        for tensor in tensors:
+            value = self.of(tensor)
+            if value is None or value.numel() > MOST_READ or (writing and repeats(value)):
+                return False
+        return True
 
     def _masked(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Returns what an operator returns that reads or writes where masks are set, if those are known."""
@@ -100,6 +120,18 @@ class Values:
             indices.extend(map(self._new, places))
         return func(args[0], indices, *args[2:], **kwargs)
 
+    def _pick(self, source: torch.Tensor, out: torch.Tensor) -> None:
+        """Elements of a tensor in which all are alike are known, whichever they are."""
+        value = self.of(source)
+        if value is None or isinstance(value, FakeTensor) or not 0 < value.numel() <= MOST_READ:
+            return
+        with unset_fake_temporarily():
+            first = value[(0,) * value.dim()]
+            if bool((value == first).all()):
+                self._know(
+                    out, first.expand(out.shape).clone() if out.numel() <= MOST_ELEMENTS else first.expand(out.shape)
+                )
+
     def _know(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         self._known[id(tensor)] = (weakref.ref(tensor), value)
 
@@ -121,10 +153,12 @@ class Values:
 
     def _really(self, func: Any, args: Any, kwargs: Any) -> Any:
         with unset_fake_temporarily():
-            given, named = tree_map_only(torch.Tensor, self.of, (args, kwargs))
-            if named.get("device") is not None:
-                named = {**named, "device": "cpu"}
+            given, named = self._values(args, kwargs)
             return func(*given, **named)
+
+    def _values(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        given, named = tree_map_only(torch.Tensor, self.of, (args, kwargs))
+        return given, {**named, "device": "cpu"} if named.get("device") is not None else named
 
 
 @functools.cache

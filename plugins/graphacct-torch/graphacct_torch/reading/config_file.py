@@ -58,7 +58,7 @@ def named(model: Any) -> str:
     content = content_of(model)
     if importlib.util.find_spec("transformers") is None:
         raise DeclinedError("the transformers library may have its class: pip install transformers torch")
-    from graphacct_torch import library
+    from graphacct_torch.reading import library
 
     kind = content.get("model_type")
     if not isinstance(kind, str) or not library.knows(kind):
@@ -92,7 +92,7 @@ def read(
 
     Raises CaptureError for a configuration that the class refuses, and an input that cannot be made.
     """
-    from graphacct_torch.through import graph_through
+    from graphacct_torch.reading.through import graph_through
 
     content = {**content_of(model), **(set or {})}
     return graph_through(named(model), content, operators, dtype, phase, inputs, sizes)

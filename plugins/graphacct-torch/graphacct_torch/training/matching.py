@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from graphacct import Block, Graph, Node
-from graphacct_torch.autograd import DETACH
 from graphacct_torch.calls import FORWARD, RECOMPUTE, CallRecord
-from graphacct_torch.gradients import STOPS
+from graphacct_torch.capturing.autograd import DETACH
+from graphacct_torch.tracing.gradients import STOPS
 
 
 def standing(plain: Graph, graph: Graph) -> dict[str, str] | None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct import Graph, RecordedCall, RecordedSave, RecordedStorage, Recording, TensorSpec
-from graphacct_torch.autograd import SavedRecord
-from graphacct_torch.calls import ACTIVATION, CONSTANT, FORWARD, CallRecord, StorageRecord, TensorRecord
-from graphacct_torch.capture import Captured
+from graphacct_torch.calls import ACTIVATION, CONSTANT, FORWARD, CallRecord, SavedRecord, StorageRecord, TensorRecord
+from graphacct_torch.captured import Captured
+from graphacct_torch.capturing.products import matmul_flops
 from graphacct_torch.errors import CaptureError
-from graphacct_torch.matching import forward_calls, node_names, standing
-from graphacct_torch.products import matmul_flops
+from graphacct_torch.training.matching import forward_calls, node_names, standing
 
 TABLE = "table"
 LIFTED = "aten.lift_fresh.default"

@@ -9,10 +9,10 @@ import attrs
 import torch
 
 from graphacct import Graph, Operator
-from graphacct_torch import library
-from graphacct_torch.inputs import library_inputs
-from graphacct_torch.read import read_module
-from graphacct_torch.sizes import sizes_of
+from graphacct_torch.reading import library
+from graphacct_torch.reading.inputs import library_inputs
+from graphacct_torch.reading.read import read_module
+from graphacct_torch.reading.sizes import sizes_of
 
 TRAIN = "train"
 

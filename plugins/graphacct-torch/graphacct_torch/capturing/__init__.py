@@ -1,0 +1,1 @@
+"""A module runs, and what it calls, saves and frees is recorded."""
