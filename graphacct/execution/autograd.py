@@ -34,8 +34,8 @@ from graphacct.execution.saved_storages import SavedUse, saved_by
 from graphacct.execution.spans import backward_spans
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.execution.waiting import WaitingGradients
-from graphacct.operators.in_place import plain
 from graphacct.layout import same_layout
+from graphacct.operators.in_place import plain
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec, gradient_starts
 

@@ -4,8 +4,9 @@ Each folder has a `model.py`; its `truth.json` is written beside it. The loss is
 a gradient, in a step that starts without gradients.
 
 FLOPs: what torch's own counter has a formula for, by that; by those below what it is blind to, which are written from
-the operators' definitions. Saved bytes: each storage once that `saved_tensors_hooks` is handed, by what it holds. Peaks:
-bytes of storages that the run made and that are alive after an operator; parameters, buffers and inputs left out.
+the operators' definitions. Saved bytes: each storage once that `saved_tensors_hooks` is handed, by what it holds.
+Peaks: bytes of storages that the run made and that are alive after an operator; parameters, buffers and inputs left
+out.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ class Products(TorchDispatchMode):
         for name, part in module.named_modules():
             if name:
                 self.handles.append(part.register_forward_pre_hook(lambda *_, name=name: self.running.append(name)))
-                self.handles.append(part.register_forward_hook(lambda *_: self.running.pop() and None, always_call=True))
+                self.handles.append(
+                    part.register_forward_hook(lambda *_: self.running.pop() and None, always_call=True)
+                )
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -186,7 +189,9 @@ def peaks(path: Path) -> dict[str, int]:
 def saved(path: Path) -> dict[str, Any]:
     module, args, kwargs = made(path)
     kinds = dict.fromkeys(storages(tensors((args, kwargs))), "input")
-    kinds |= dict.fromkeys(storages(module.buffers()), "buffer") | dict.fromkeys(storages(module.parameters()), "parameter")
+    kinds |= dict.fromkeys(storages(module.buffers()), "buffer") | dict.fromkeys(
+        storages(module.parameters()), "parameter"
+    )
     kept: dict[int, tuple[str, int, list[int], str, Any]] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
@@ -199,7 +204,10 @@ def saved(path: Path) -> dict[str, Any]:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         loss = loss_of(module(*args, **kwargs))
     del loss
-    by = {kind: sum(row[1] for row in kept.values() if row[0] == kind) for kind in ("activation", "input", "parameter", "buffer")}
+    by = {
+        kind: sum(row[1] for row in kept.values() if row[0] == kind)
+        for kind in ("activation", "input", "parameter", "buffer")
+    }
     rows = sorted(([*row[1:4]] for row in kept.values() if row[0] == "activation"), key=lambda row: (-row[0], str(row)))
     return {"saved_bytes": by, "saved_storages": rows}
 
@@ -223,8 +231,14 @@ def parameters(path: Path) -> dict[str, Any]:
         else:
             buffers[name] = [*buffer.shape]
     params = sum(map(math.prod, shapes.values()))
-    return {"parameters": shapes, "tied": tied, "frozen": frozen, "buffers": buffers, "params": params,
-            "training_mode": module.training}
+    return {
+        "parameters": shapes,
+        "tied": tied,
+        "frozen": frozen,
+        "buffers": buffers,
+        "params": params,
+        "training_mode": module.training,
+    }
 
 
 def products(path: Path) -> dict[str, Any]:
@@ -240,8 +254,13 @@ def products(path: Path) -> dict[str, Any]:
         forward_only = own.get_total_flops()
         loss.backward()
         theirs = {"torch_counter_forward": forward_only, "torch_counter_train": own.get_total_flops()}
-    return {"forward_matmul_flops": forward, "forward_by_module": by, "train_matmul_flops": counter.total, **theirs,
-            "operators": operators}
+    return {
+        "forward_matmul_flops": forward,
+        "forward_by_module": by,
+        "train_matmul_flops": counter.total,
+        **theirs,
+        "operators": operators,
+    }
 
 
 def measure(path: Path) -> dict[str, Any]:
@@ -254,4 +273,16 @@ if __name__ == "__main__":
     for folder in map(Path, sys.argv[1:]):
         found = measure(folder)
         (folder / "truth.json").write_text(json.dumps(found, indent=1) + "\n")
-        print(folder.name, {k: found[k] for k in ("forward_matmul_flops", "train_matmul_flops", "saved_bytes", "forward_peak_bytes", "backward_peak_bytes")})
+        print(
+            folder.name,
+            {
+                k: found[k]
+                for k in (
+                    "forward_matmul_flops",
+                    "train_matmul_flops",
+                    "saved_bytes",
+                    "forward_peak_bytes",
+                    "backward_peak_bytes",
+                )
+            },
+        )

@@ -71,8 +71,11 @@ def _norm(func: Any) -> Callable[..., tuple[torch.Tensor, ...]]:
     return kernel
 
 
-NORMS = (torch.ops.aten.native_layer_norm.default, torch.ops.aten.native_group_norm.default)
-NORMS += (torch.ops.aten.native_batch_norm.default,)
+NORMS = (
+    torch.ops.aten.native_layer_norm.default,
+    torch.ops.aten.native_group_norm.default,
+    torch.ops.aten.native_batch_norm.default,
+)
 KERNELS: dict[Any, Any] = {
     **{func: _norm(func) for func in NORMS},
     torch.ops.aten._grouped_mm.default: _grouped_mm,
