@@ -114,9 +114,9 @@ def test_quantised_weights_are_said() -> None:
         ({}, {"seq_len": 0}, "seq_len 0 is no positive integer"),
         ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'ErnieForMaskedLM' takes no inputs_ids; did you mean"),
         (
-            {"model_type": "decision_transformer", "architectures": None},
+            {"model_type": "sam3_video", "architectures": None},
             {},
-            "needs states, .* --input states=SHAPE:DTYPE",
+            "needs inference_session, a Sam3VideoInferenceSession: give it from a factory",
         ),
         (
             {"model_type": "gemma4_assistant", "architectures": None},

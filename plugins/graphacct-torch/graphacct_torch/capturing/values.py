@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from graphacct_torch.calls import writes
 from graphacct_torch.capturing.repeated import repeated, repeats
 
-MOST_ELEMENTS = 2**16
+MOST_ELEMENTS = 2**20
 """The largest tensor whose data is kept; of a larger one it is if its values repeat."""
 MOST_READ = 2**24
 """The largest tensor whose values, if they repeat, are read to compute others."""
@@ -152,7 +153,9 @@ class Values:
         return made
 
     def _really(self, func: Any, args: Any, kwargs: Any) -> Any:
-        with unset_fake_temporarily():
+        """Returns what an operator returns on the data. No other mode sees that: a counter around the run would count
+        the operator twice."""
+        with _disable_current_modes():
             given, named = self._values(args, kwargs)
             return func(*given, **named)
 

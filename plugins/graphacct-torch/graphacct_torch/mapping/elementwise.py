@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphacct_torch.calls import CallRecord, TensorRecord
+from graphacct_torch.mapping import creation
 from graphacct_torch.mapping.mapped import Arguments, Mapped, given, in_dtype
 
 
@@ -30,9 +31,12 @@ def subtracted_from(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def divided(call: CallRecord, a: Arguments) -> Mapped:
-    """A division that may round: to the floor, which is an operator of its own, or towards 0."""
+    """A division that may round: to the floor, which is an operator of its own, or towards 0. That of two numbers is
+    a number."""
     x, y, mode = a["self"], a["other"], a["rounding_mode"]
     pair = tuple(value for value in (x, y) if isinstance(value, TensorRecord))
+    if not pair:
+        return creation.made(call, a)
     if mode == "floor":
         return Mapped("floor_divide", pair)
     if mode == "trunc" and call.outputs[0].dtype.startswith(("int", "uint")):

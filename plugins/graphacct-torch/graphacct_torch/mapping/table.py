@@ -170,7 +170,10 @@ TABLE: dict[str, Rule | None] = {
         "solve_triangular", "self", "B", upper="upper", left="left", unitriangular="unitriangular"
     ),
     "aten.linalg_vector_norm.default": rows.vector_norm,
-    "aten.linspace.default": creation.evenly,
+    **{
+        f"aten.linspace.{kind}": creation.evenly
+        for kind in ("default", "Scalar_Tensor", "Tensor_Scalar", "Tensor_Tensor")
+    },
     "aten.log_normal_.default": writing.filled,
     "aten.log_sigmoid_forward.default": unary("log_sigmoid"),
     "aten.logsumexp.default": takes("logsumexp", "self", dim="dim", keepdim="keepdim"),

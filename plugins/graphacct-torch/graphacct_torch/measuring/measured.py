@@ -52,6 +52,7 @@ BLIND = frozenset(
         "dot",
         "addmv",
         "_trilinear",
+        "_euclidean_dist",
         "mkldnn_rnn_layer",
         "linalg_solve_triangular",
         "_fft_r2c",
@@ -141,6 +142,7 @@ def counted(
 ) -> tuple[Captured, dict[str, int]]:
     """Returns the capture of one run, and the FLOPs that torch's counter sees in it by module."""
     counter = FlopCounterMode(display=False, custom_mapping=dict(BY_GROUP))
+    counter.mod_tracker = _NoModules()  # torch's own hooks modules, and some reversible ones then fail
     start = summed if training else None
     with contextlib.ExitStack() as stack:
         for context in (library.offline(), library.plain(), torch.set_grad_enabled(training)):
@@ -157,6 +159,18 @@ def counted(
             scope = captured.calls[beginnings.get(call.position, call.position)].scope
             sums.update(dict.fromkeys(_scopes(_pattern(scope)), flops))
     return captured, {**sums, "": counter.get_total_flops()}
+
+
+class _NoModules:
+    """In place of torch's tracker of modules: all is the whole model's."""
+
+    parents = frozenset(("Global",))
+
+    def __enter__(self) -> _NoModules:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def _flops(call: CallRecord) -> int:

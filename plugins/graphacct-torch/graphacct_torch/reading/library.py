@@ -9,13 +9,14 @@ import contextlib
 import importlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from torch import nn
 
 from graphacct import brief, suggest
-from graphacct_torch.building.build import without_weights
+from graphacct_torch.building.build import other_ways, without_weights
 from graphacct_torch.errors import CaptureError, first_line, lines_of
 
 HEADS = ("CAUSAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM", "SPEECH_SEQ_2_SEQ", "MASKED_LM")
@@ -122,7 +123,12 @@ def class_of(config: Any) -> type[nn.Module]:
             f"transformers {transformers.__version__} has no model of {config.model_type!r} alone, which is a part of "
             "others: add architectures=[CLASS] to the file"
         )
-    return getattr(transformers, named)
+    found = getattr(transformers, named, None)
+    if found is None:  # a part that the library does not export
+        auto = importlib.import_module("transformers.models.auto.configuration_auto")
+        folder = auto.model_type_to_module_name(config.model_type)
+        found = getattr(importlib.import_module(f"transformers.models.{folder}.modeling_{folder}"), named)
+    return found
 
 
 def named_by_type(model_type: str) -> str | None:
@@ -166,13 +172,21 @@ def built(config: Any, attention: str = "", training: bool = False, experts: str
     try:
         return _made(kind, config, options).train(training)
     except Exception as error:
+        for way in other_ways(error):
+            with contextlib.suppress(Exception):
+                return _made(kind, config, options, way).train(training)
         raise CaptureError(
             f"transformers' {kind.__name__} is not built: {first_line(error)}{lines_of(error)}"
         ) from error
 
 
-def _made(kind: Any, config: Any, options: Mapping[str, str]) -> nn.Module:
-    with offline(), without_weights():
+def _made(
+    kind: Any,
+    config: Any,
+    options: Mapping[str, str],
+    way: Callable[[], AbstractContextManager[None]] = without_weights,
+) -> nn.Module:
+    with offline(), way():
         module: nn.Module = kind._from_config(config, **options) if hasattr(kind, "_from_config") else kind(config)
     return module
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+from torch import nn
 
 from graphacct import ConfigError
 
@@ -27,6 +28,7 @@ class Sizes:
         encoder_length: Those of an encoder beside a decoder; None takes as many.
         image: Height and width of the images; None takes the model's own.
         names: The arguments of the class.
+        module: The module itself.
     """
 
     config: Any
@@ -35,6 +37,7 @@ class Sizes:
     encoder_length: int | None = None
     image: tuple[int, int] | None = None
     names: frozenset[str] = frozenset()
+    module: nn.Module | None = None
 
     def get(self, *names: str, default: Any = None, parts: tuple[str, ...] = ()) -> Any:
         """Returns the first of a configuration's keys that is set, in it or else in one of its parts."""
@@ -44,6 +47,17 @@ class Sizes:
                 if found is not None:
                     return found
         return default
+
+    def first(self, *kinds: type[nn.Module], parts: tuple[str, ...] = ()) -> nn.Module | None:
+        """Returns the first layer with weights, in the order in which the class makes its layers: of the part of the
+        module whose name begins with one of `parts`, if there is one. None unless it is of one of these kinds."""
+        module = self.module
+        if module is None:
+            return None
+        named = [part for name, part in module.named_children() if name.startswith(parts)] if parts else []
+        layers = (named[0] if named else module).modules()
+        layer = next((part for part in layers if isinstance(getattr(part, "weight", None), nn.Parameter)), None)
+        return layer if isinstance(layer, kinds) else None
 
     @property
     def text(self) -> int:
@@ -67,7 +81,8 @@ class Sizes:
         """Height and width of the images."""
         if self.image is not None:
             return self.image
-        size = self.get("image_size", "img_size", "input_size", default=IMAGE, parts=VISION)
+        keys = ("image_size", "img_size", "max_img_size", "input_size")
+        size = self.get(*keys, default=self._image_of_parts(), parts=VISION)
         ratios = self.get("scaled_images_ratios")
         if ratios:  # the smallest scaled image is one patch
             size = round(self.get("patch_size") / min(ratios))
@@ -75,7 +90,13 @@ class Sizes:
             size = (size["height"], size["width"]) if "height" in size else next(iter(size.values()))
         if isinstance(size, (tuple, list)):
             return int(size[-2] if len(size) > 1 else size[0]), int(size[-1])
-        return int(size), int(size)
+        window = self.get("patch_size", default=1, parts=VISION) * self.get("num_windows", default=1, parts=VISION)
+        return (int(size) - int(size) % window,) * 2 if self.get("num_windows", parts=VISION) else (int(size),) * 2
+
+    def _image_of_parts(self) -> Any:
+        """The size that a part of the module takes, such as a model of the timm library; else the usual one."""
+        found = (getattr(part, "img_size", None) for part in self.module.modules()) if self.module else ()
+        return next((size for size in found if isinstance(size, (int, tuple))), IMAGE)
 
     @property
     def channels(self) -> int:

@@ -1,0 +1,61 @@
+"""What single families of the transformers library do otherwise than the names of their inputs say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+DEFAULT_BINS: Mapping[str, int] = {"gemma4_audio": 128}
+"""The bins of families that no key states."""
+STACKED = frozenset(("granite_speech5_ctc", "granite_speech5_encoder", "fun_asr_nano_encoder"))
+"""Families that take several frames beside one another, as many as their first layer takes."""
+FRAMES_FIRST = frozenset(("speech_to_text", "seamless_m4t", "seamless_m4t_v2"))
+"""Families whose features are frames of bins, with a limit of positions all the same."""
+BINS_FIRST = frozenset(("clvp", "glmasr", "glmasr_encoder", "qwen3_asr_encoder"))
+"""Families whose features are bins of frames, without a limit of positions."""
+WITH_MASK = frozenset(("audioflamingo3_encoder", "musicflamingo_encoder"))
+"""Families that take the mask of their features for given."""
+PAIRS = frozenset(("efficientloftr", "lightglue", "superglue"))
+"""Families that match the points of two images."""
+ONE_CHANNEL = frozenset(
+    (
+        "dac",
+        "pe_audio",
+        "pe_audio_video",
+        "pe_audio_video_encoder",
+        "pe_audio_encoder",
+        "vibevoice_acoustic_tokenizer",
+        "vibevoice_acoustic_tokenizer_encoder",
+        "vibevoice_semantic_tokenizer",
+        "xcodec",
+        "xcodec2",
+        "higgs_audio_v2_tokenizer",
+    )
+)
+"""Families whose sound has a dimension of channels."""
+TOGETHER: Mapping[str, tuple[str, ...]] = {
+    "decision_transformer": ("actions", "rewards", "returns_to_go", "timesteps"),
+    "lxmert": ("visual_feats", "visual_pos"),
+    "pix2struct": ("decoder_input_ids", "attention_mask"),
+    "idefics": ("image_attention_mask",),
+    "kosmos-2": ("image_embeds_position_mask",),
+    "minicpm_ocr_vision": ("target_sizes",),
+    "minicpmv4_6_vision": ("target_sizes",),
+    "minicpmv4_7_vision": ("target_sizes",),
+    "voxtral_realtime": ("input_features",),
+    "pe_audio_video": ("input_values",),
+    "pi0": ("input_ids", "pixel_values", "pixel_attention_mask"),
+    "blip_2_qformer": ("encoder_hidden_states",),
+}
+"""Inputs that a class runs without by its signature, and not by its code."""
+WITH_CODES = frozenset(("kyutai_speech_to_text",))
+"""Families that read the codes of all codebooks beside each token of text."""
+CODES_IN_BATCH = frozenset(("musicgen", "musicgen_melody"))
+"""Families whose codebooks are sequences of their own."""
+IMAGES_OF_TEXT = frozenset(("idefics", "pi0"))
+"""Families with several images for each text."""
+VIDEOS_OF_TEXT = frozenset(("instructblipvideo",))
+"""Families with a video of four images for each text."""
+LIKE_IMAGES = frozenset(("clap", "clap_audio_model"))
+"""Families whose features are an image of one channel."""
+WITH_IMAGES = frozenset(("bridgetower", "idefics", "tvp", "vilt", "flava", "owlvit", "owlv2", "grounding-dino"))
+"""Families of text and images whose class has no part for the text alone."""

@@ -1,0 +1,257 @@
+"""How each input of a class of the transformers library is made, by the name of the argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from graphacct_torch.reading.families import (
+    BINS_FIRST,
+    CODES_IN_BATCH,
+    DEFAULT_BINS,
+    FRAMES_FIRST,
+    IMAGES_OF_TEXT,
+    LIKE_IMAGES,
+    ONE_CHANNEL,
+    PAIRS,
+    STACKED,
+    VIDEOS_OF_TEXT,
+    WITH_CODES,
+)
+from graphacct_torch.reading.given import made
+from graphacct_torch.reading.sizes import AUDIO, FRAMES, LONGEST, SAMPLES, TEXT, VISION, Sizes
+
+INT, FLOAT = torch.int64, torch.float32
+SIDE = 16
+"""Patches of a side of an image that is given as patches."""
+FRAMES_OF_SOUND = 1024
+"""Frames of features whose number is free."""
+SAMPLES_OF_A_FRAME = 320
+"""Samples of sound for each frame of features beside it."""
+BINS = (
+    "feature_projection_input_dim",
+    "num_mel_bins",
+    "mel_bins",
+    "n_mels",
+    "input_feat_size",
+    "input_feat_per_channel",
+    "feature_size",
+    "input_dim",
+)
+"""Keys for the features of a frame."""
+
+
+def _ids(sizes: Sizes) -> torch.Tensor:
+    encoder = sizes.get("is_encoder_decoder") and "decoder_input_ids" in sizes.names
+    length = sizes.source if encoder else sizes.text
+    if sizes.get("model_type") in WITH_CODES:
+        return made("input_ids", (sizes.batch, length, sizes.get("num_codebooks") + 1), INT)
+    return made("input_ids", (sizes.batch, length), INT)
+
+
+def _decoder_ids(sizes: Sizes) -> torch.Tensor:
+    """A decoder of sound reads the codes of all codebooks at each step: beside one another, or as sequences."""
+    books = sizes.get("num_codebooks", parts=("decoder",))
+    if sizes.get("model_type") in CODES_IN_BATCH:
+        return made("decoder_input_ids", (sizes.batch * books, sizes.text), INT)
+    if sizes.get("model_type") == "dia":
+        return made("decoder_input_ids", (sizes.batch, sizes.text, sizes.get("num_channels", parts=TEXT)), INT)
+    return made("decoder_input_ids", (sizes.batch, sizes.text), INT)
+
+
+def _pixels(sizes: Sizes) -> torch.Tensor:
+    if sizes.names & {"spatial_shapes", "grid_thw", "pixel_position_ids"}:
+        return _patches(sizes)
+    images = (sizes.channels, *sizes.pixels)
+    if "target_sizes" in sizes.names:  # each image a strip of patches
+        patch = sizes.get("patch_size", default=14, parts=VISION)
+        return made("pixel_values", (1, sizes.channels, patch, sizes.batch * SIDE * SIDE * patch), FLOAT)
+    if sizes.get("model_type") in IMAGES_OF_TEXT:
+        return made("pixel_values", (sizes.batch, 1, *images), FLOAT)
+    if sizes.get("model_type") in VIDEOS_OF_TEXT:
+        return made("pixel_values", (sizes.batch, 4, *images), FLOAT)
+    if sizes.get("model_type") in PAIRS:
+        return made("pixel_values", (sizes.batch, 2, *images), FLOAT)
+    frames = sizes.get("num_frames", parts=VISION)
+    if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
+        return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
+    return made("pixel_values", (sizes.batch, *images), FLOAT)
+
+
+def _patches(sizes: Sizes) -> torch.Tensor:
+    """Patches in rows, SIDE by SIDE of each image: all images' after one another where `grid_thw` tells them apart."""
+    patch = sizes.get("patch_size", default=14, parts=VISION)
+    frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
+    width = sizes.channels * patch * patch
+    layer = sizes.first(nn.Linear, nn.Conv2d)
+    if isinstance(layer, nn.Linear) and layer.in_features % width == 0:
+        width, frames = layer.in_features, 1
+    if sizes.names & {"spatial_shapes", "pixel_position_ids"}:
+        return made("pixel_values", (sizes.batch, _side(sizes) ** 2, width), FLOAT)
+    if isinstance(layer, nn.Conv2d) and layer.kernel_size == (patch, patch) and frames == 1:
+        return made("pixel_values", (sizes.batch * SIDE * SIDE, sizes.channels, patch, patch), FLOAT)
+    return made("hidden_states", (sizes.batch * SIDE * SIDE, width * frames), FLOAT)
+
+
+def _side(sizes: Sizes) -> int:
+    """Patches of a side of an image: whole windows, of a model that pools them."""
+    return SIDE - SIDE % sizes.get("pooling_kernel_size", default=1, parts=VISION)
+
+
+def _patch_positions(sizes: Sizes) -> torch.Tensor:
+    """The column and row of each patch of an image of SIDE by SIDE."""
+    side = torch.arange(_side(sizes))
+    places = torch.cartesian_prod(side, side).flip(1)
+    return places.expand(sizes.batch, -1, -1).contiguous()
+
+
+def _grid(sizes: Sizes) -> torch.Tensor:
+    return torch.tensor([[1, SIDE, SIDE]] * sizes.batch)
+
+
+def _videos(sizes: Sizes) -> torch.Tensor:
+    frames = sizes.get("frames_per_clip", "num_frames", default=FRAMES, parts=VISION)
+    size = sizes.get("crop_size", default=sizes.pixels[0], parts=VISION)
+    return made("pixel_values_videos", (sizes.batch, frames, sizes.channels, size, size), FLOAT)
+
+
+def _features(sizes: Sizes) -> torch.Tensor:
+    return made("input_features", _spectrum(sizes)[0], FLOAT)
+
+
+def _features_mask(sizes: Sizes) -> torch.Tensor:
+    """One number for each frame."""
+    shape, axis = _spectrum(sizes)
+    return made("mask", (sizes.batch, shape[axis]), INT)
+
+
+def _spectrum(sizes: Sizes) -> tuple[tuple[int, ...], int]:
+    """Returns the shape of features of sound, and which of its dimensions is the frames.
+
+    Whisper's features are bins of frames, as many as its positions need; what a convolution over time takes first is
+    bins of frames as well, and others are frames of bins.
+    """
+    family = str(sizes.get("model_type"))
+    bins = sizes.get(*BINS, default=DEFAULT_BINS.get(family, 80), parts=AUDIO)
+    if family in LIKE_IMAGES:
+        return (sizes.batch, 1, sizes.get("spec_size", parts=AUDIO) ** 2 // bins, bins), 2
+    layer = sizes.first(nn.Linear, nn.LayerNorm, nn.Conv1d, parts=("audio", "speech", "semantic"))
+    if isinstance(layer, nn.LayerNorm):
+        bins = layer.normalized_shape[0]
+    elif isinstance(layer, nn.Linear) and family in STACKED:
+        bins = layer.in_features
+    positions = sizes.get("max_source_positions", parts=AUDIO)
+    if isinstance(positions, int) and family not in FRAMES_FIRST and not isinstance(layer, nn.LayerNorm):
+        return (sizes.batch, bins, 2 * positions), 2
+    frames = SAMPLES // SAMPLES_OF_A_FRAME if "input_values" in sizes.names else FRAMES_OF_SOUND
+    if family in BINS_FIRST or (isinstance(layer, nn.Conv1d) and layer.in_channels == bins):
+        frames -= frames % (2 * sizes.get("n_window", default=1, parts=AUDIO))
+        return (sizes.batch, bins, frames), 2
+    return (sizes.batch, frames, bins), 1
+
+
+def _sound(sizes: Sizes) -> torch.Tensor:
+    if sizes.get("model_type") == "audio-spectrogram-transformer":
+        return made("input_values", (sizes.batch, sizes.get("max_length"), sizes.get("num_mel_bins")), FLOAT)
+    channels = sizes.get("audio_channels", parts=AUDIO)
+    if channels is None and sizes.get("model_type") in ONE_CHANNEL:
+        channels = 1
+    samples = (sizes.batch, SAMPLES) if channels is None else (sizes.batch, channels, SAMPLES)
+    return made("input_values", samples, FLOAT)
+
+
+def _past(sizes: Sizes) -> torch.Tensor:
+    channels = sizes.get("num_input_channels")
+    if channels is None:
+        channels = sizes.get("input_size", default=1)
+        channels = None if channels == 1 else channels
+    shape = _history(sizes)
+    return made("past_values", shape if channels is None else (*shape, channels), FLOAT)
+
+
+def _history(sizes: Sizes) -> tuple[int, int]:
+    """The batch and the steps of a time series that a forecast reads."""
+    lags = max(sizes.get("lags_sequence", default=(0,)))
+    return sizes.batch, sizes.get("context_length", default=LONGEST) + lags
+
+
+def _places_of_images(sizes: Sizes) -> torch.Tensor:
+    """A text that begins with an image, which is as many tokens as the model makes of one."""
+    count = sizes.get("latent_query_num")
+    return (torch.arange(sizes.text) < count).to(INT).expand(sizes.batch, -1).contiguous()
+
+
+def _text(name: str) -> Callable[[Sizes], Any]:
+    return lambda sizes: made(name, (sizes.batch, sizes.text), INT)
+
+
+MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
+    "input_ids": _ids,
+    "decoder_input_ids": _decoder_ids,
+    "qformer_input_ids": _text("qformer_input_ids"),
+    "attention_mask": lambda sizes: made(
+        "mask", (sizes.batch, SIDE * SIDE if "flattened_patches" in sizes.names else sizes.text), INT
+    ),
+    "image_attention_mask": lambda sizes: made("mask", (sizes.batch, sizes.text, 1), INT),
+    "bbox": lambda sizes: made("bbox", (sizes.batch, sizes.text, 4), INT),
+    "pixel_values": _pixels,
+    "hidden_states": lambda sizes: (
+        _patches(sizes)
+        if "grid_thw" in sizes.names
+        else _sound(sizes)
+        if sizes.get("model_type") in ONE_CHANNEL
+        else None
+    ),
+    "grid_thw": _grid,
+    "image_grid_thw": _grid,
+    "pixel_position_ids": _patch_positions,
+    "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
+    "pixel_attention_mask": lambda sizes: made(
+        "mask", (sizes.batch, SIDE * SIDE if "spatial_shapes" in sizes.names else 1), INT
+    ),
+    "action_embeds": lambda sizes: made(
+        "action_embeds",
+        (sizes.batch, sizes.get("chunk_size") + 1, sizes.get("hidden_size", parts=("dit_config",))),
+        FLOAT,
+    ),
+    "context_hidden_states": lambda sizes: made(
+        "context_hidden_states",
+        (sizes.batch, sizes.text, sizes.get("hidden_size") * len(sizes.get("target_layer_ids"))),
+        FLOAT,
+    ),
+    "merge_sizes": lambda sizes: torch.ones(sizes.batch, dtype=INT),
+    "pixel_values_videos": _videos,
+    "query_embeds": lambda sizes: made(
+        "query_embeds", (sizes.batch, sizes.get("num_query_tokens", default=32), sizes.get("hidden_size")), FLOAT
+    ),
+    "input_features": _features,
+    "input_features_mask": _features_mask,
+    "audio_mel": _features,
+    "audio_mel_mask": lambda sizes: _features_mask(sizes).bool(),
+    "flattened_patches": lambda sizes: made(
+        "flattened_patches",
+        (sizes.batch, SIDE * SIDE, sizes.get("patch_embed_hidden_size", default=768, parts=VISION) + 2),
+        FLOAT,
+    ),
+    "encoder_hidden_states": lambda sizes: made(
+        "encoder_hidden_states", (sizes.batch, sizes.text, sizes.get("encoder_hidden_size", "hidden_size")), FLOAT
+    ),
+    "freq": lambda sizes: torch.zeros(sizes.batch, 1, dtype=INT),
+    "target_sizes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
+    "image_embeds_position_mask": _places_of_images,
+    "input_values": _sound,
+    "past_values": _past,
+    "past_observed_mask": lambda sizes: torch.empty(_past(sizes).shape, device="meta"),
+    "past_values_padding": lambda sizes: torch.zeros(_history(sizes)),
+    "past_time_features": lambda sizes: torch.empty(
+        (
+            *_history(sizes),
+            sizes.get("num_time_features", default=0) + sizes.get("num_dynamic_real_features", default=0),
+        ),
+        device="meta",
+    ),
+}
+"""How each input is made, by the name of the argument; None if that depends on the class."""
