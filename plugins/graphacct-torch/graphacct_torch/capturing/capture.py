@@ -111,4 +111,5 @@ def capture(
         tuple(recorder.wholes),
         graded,
         recorder.visits,
+        recorder.trained_inputs,
     )

@@ -77,7 +77,8 @@ class _Maker:
 
     def graph(self) -> Graph:
         for tensor in dict.fromkeys(self._captured.inputs):  # one may be given twice
-            self._values[tensor.index] = self._builder.input(tensor.name, tensor.shape, tensor.dtype)
+            trained = tensor.name in self._captured.trained_inputs
+            self._values[tensor.index] = self._builder.given(tensor.name, tensor.shape, tensor.dtype, trained)
         for call in self._calls:
             self._stops.at(call)
             self._names.at(call)
@@ -86,7 +87,8 @@ class _Maker:
         self._unread()
         losses = [tensor for tensor in self._captured.starts if tensor not in self._captured.outputs]
         outputs = [self._operand(tensor, "") for tensor in (*losses, *self._captured.outputs)]
-        return self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
+        graph = self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
+        return attrs.evolve(graph, trained_inputs=self._captured.trained_inputs)
 
     def _works_alone(self, call: CallRecord) -> bool:
         """Whether a call does more than make a view, as the last of its group if it is in one."""
