@@ -46,13 +46,20 @@ def test_each_node_multiplies_what_torch_multiplied(name: str) -> None:
     assert sum(row.recorded for row in rows) == truth(name)["train_matmul_flops"]
 
 
+APART = {
+    "selective_scan": "torch adds gradients in place, but not while a mode watches it, as one did for the truth",
+}
+"""Why the peak of a step that starts without gradients differs from the one under torch-eager-cpu."""
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in OPAQUE])
 def test_the_profile_of_a_cpu_agrees_with_what_ran(name: str) -> None:
     found = graphacct.memory(factory(name), phase="train", loss="sum", profile="torch-eager-cpu")
     measured = truth(name)
     assert found.saved_activations == measured["saved_bytes"]["activation"]
     assert found.forward_peak == measured["forward_peak_bytes"]
-    assert found.fresh_peak == measured["backward_peak_bytes"]
+    most = max(measured["forward_peak_bytes"], measured["backward_peak_bytes"])
+    assert (found.fresh_peak == most) == (name not in APART)
 
 
 @pytest.mark.parametrize("name", ["tied_mlp", "conv_bn_inplace", "sdpa_gqa", "checkpointed"])
