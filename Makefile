@@ -39,11 +39,16 @@ verify-quick: .venv-verify/.installed
 goldens: .venv-verify/.installed
 	.venv-verify/bin/python tests/verify/truth.py $(CONFIG)
 
-# docs/certification.md anew: every preset against the transformers library, and what other counters say of five models.
-certify: .venv-verify/.installed .venv-certify/.installed
+# docs/certification.md anew: every preset against the transformers library, and what other counters say of five models;
+# docs/torchvision.md: every classifier against its published figures; docs/model-types.md: each model type of the
+# transformers library (an hour; it goes on where it stopped).
+certify: .venv-verify/.installed .venv-certify/.installed .venv-certify/beside
 	.venv-verify/bin/python tests/certify/measure_presets.py .venv-certify/presets.json
 	.venv-certify/bin/python tests/certify/counters.py tests/certify/configs/* > .venv-certify/counters.json
 	.venv-verify/bin/python tests/certify/page.py .venv-certify/presets.json .venv-certify/counters.json docs/certification.md
+	TORCHVISION=.venv-verify/torchvision .venv-verify/bin/python tests/certify/classifiers.py docs/torchvision.md
+	BESIDE=.venv-certify/beside .venv-verify/bin/python tests/certify/model_types.py .venv-certify/types.json
+	.venv-verify/bin/python tests/certify/types_page.py .venv-certify/types.json tests/certify/model_types.json docs/model-types.md
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graphacct needs Python 3.11 or later: make PYTHON=python3.11 ...")'
@@ -52,11 +57,13 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m compileall -q graphacct plugins
 	touch $@
 
-# torch is asked for first and alone: a plain request for it would fetch several GB of CUDA libraries.
+# torch is asked for first and alone: a plain request for it would fetch several GB of CUDA libraries. torchvision lies
+# in a folder of its own, as the transformers library takes another path where it finds it.
 .venv-verify/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-verify
 	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,verify]' -e plugins/graphacct-torch
+	.venv-verify/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv-verify/torchvision torchvision==0.28.0
 	touch $@
 
 .venv-certify/.installed:
@@ -64,6 +71,10 @@ $(INSTALLED): pyproject.toml
 	.venv-certify/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	.venv-certify/bin/python -m pip install --quiet --disable-pip-version-check transformers fvcore ptflops calflops thop torchinfo
 	touch $@
+
+# What some classes of the transformers library need beside it.
+.venv-certify/beside: .venv-certify/.installed
+	.venv-certify/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ torchvision==0.28.0 torchaudio timm scipy
 
 clean:
 	rm -rf $(VENV) .venv-verify .venv-certify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

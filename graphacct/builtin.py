@@ -106,11 +106,20 @@ def graphacct_register_outputs() -> Iterable[Output]:
             ("columns",),
         ),
         Output("csv", "Integers, a row a line.", REPORT, (".csv",), "graphacct.render.csv:csv", ("by", "columns")),
-        Output("markdown", "A table.", REPORT, (".md", ".markdown"), "graphacct.render.markdown:markdown", table),
-        Output("svg", "A picture.", DRAW, (".svg",), "graphacct.render.picture:svg", picture),
-        Output("png", "A picture.", DRAW, (".png",), "graphacct.render.picture:png", picture),
+        Output(
+            "markdown",
+            "A table in Markdown.",
+            REPORT,
+            (".md", ".markdown"),
+            "graphacct.render.markdown:markdown",
+            table,
+        ),
+        Output("svg", "A picture in SVG.", DRAW, (".svg",), "graphacct.render.picture:svg", picture),
+        Output("png", "A picture in PNG.", DRAW, (".png",), "graphacct.render.picture:png", picture),
         Output("pdf", "A picture, by Graphviz's dot.", DRAW, (".pdf",), "graphacct.render.picture:pdf", picture),
-        Output("dot", "Graphviz's source.", DRAW, (".dot", ".gv"), "graphacct.render.picture:dot_source", picture),
+        Output(
+            "dot", "The source for Graphviz.", DRAW, (".dot", ".gv"), "graphacct.render.picture:dot_source", picture
+        ),
     )
 
 

@@ -54,6 +54,8 @@ DTYPE_ALIASES = {
 
 FLOATING = frozenset(name for name in DTYPE_BITS if "float" in name or "complex" in name)
 """The dtypes that can carry a gradient."""
+COMPLEX = frozenset(name for name in DTYPE_BITS if "complex" in name)
+"""The dtypes whose elements are two real numbers."""
 SIGNED = frozenset(name for name in DTYPE_BITS if name.startswith("int"))
 UNSIGNED = frozenset(name for name in DTYPE_BITS if name.startswith("uint"))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
     from graphacct.render.sheet import Sheet
 
-_PLAIN = str.maketrans(dict(zip("─×–█▏▎▍▌▋▊▉", "-x-#       ", strict=True)))
+_PLAIN = str.maketrans(dict(zip("─×–…█▏▎▍▌▋▊▉", "-x-~#       ", strict=True)))
 FORMATS = ("table", "json", "csv", "markdown")
 TABLE = "graphacct.render.table:table"
 """The function of the table, which a terminal shows in its width and colours."""

@@ -49,26 +49,28 @@ def _kinds(function: Any) -> Any:
     """Adds a flag for each kind of thing that `new` can write."""
     for kind in reversed(NEW):
         help_ = f"A plugin with {'an' if kind[0] in 'aeiou' else 'a'} {kind}."
-        function = click.option(f"--{kind}", "kind", flag_value=kind, help=help_)(function)
+        function = click.option(f"--{kind}", is_flag=True, help=help_)(function)
     return function
 
 
 @command.command("new")
 @click.argument("name")
 @_kinds
-def new(name: str, kind: str | None) -> None:
+def new(name: str, **flags: bool) -> None:
     """Write a plugin into the folder NAME: a distribution with one thing, its tests and what installs it.
 
     The tests pass as they are: run them, then put your own in place of the example.
     """
-    if kind is None:
+    kinds = [kind for kind, asked in flags.items() if asked]
+    if len(kinds) != 1:
+        several = f", and one thing: add the {' and the '.join(kinds[1:])} to the plugin afterwards" if kinds else ""
         raise click.UsageError(
-            f"say what the plugin has: {', '.join(f'--{kind}' for kind in NEW[:-1])} or --{NEW[-1]}",
+            f"say what the plugin has: {', '.join(f'--{kind}' for kind in NEW[:-1])} or --{NEW[-1]}{several}",
             click.get_current_context(),
         )
     from graphacct.testing.new import new as written
 
-    files = written(name, kind)
+    files = written(name, kinds[0])
     give("\n".join(map(str, files)), None)
 
 
@@ -89,8 +91,7 @@ def check(path: str) -> None:
         lines += [f"wrong  {item.subject}: {problem}" for problem in item.problems]
         if not item.problems:
             by = "" if item.own else ", with operands or models that were made up"
-            ran = f"{item.tests} tests{by}" if item.tests else "is registered; there is no contract for its kind"
-            lines.append(f"right  {item.subject}: {ran}")
+            lines.append(f"right  {item.subject}: {item.tests} tests{by}")
     give("\n".join(lines), None)
     problems = sum(len(item.problems) for item in found)
     if problems:

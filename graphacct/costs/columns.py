@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import Dim, maximum
+from graphacct.dims import Dim, is_array, is_symbol, maximum
+from graphacct.errors import brief
 from graphacct.graph.graph import Node, Parameter
 from graphacct.graph.paths import instances
 
@@ -33,6 +34,18 @@ def column(quantity: Quantity, records: Sequence[NodeCost], times: Sequence[Dim]
         return _of_parameters(quantity, len(records), parameters)
     values = map(quantity.of_node, records)
     return list(values if quantity.combine == "max" or quantity.repeats_included else map(mul, values, times))
+
+
+def no_number(quantity: Quantity, records: Sequence[NodeCost], who: str) -> str:
+    """Returns which value of a column that failed is no number, as a message; empty if its function raises."""
+    for record in records if quantity.of_node is not None else ():
+        try:
+            value: object = quantity.of_node(record)  # type: ignore[misc]
+        except Exception:
+            return ""
+        if not (isinstance(value, (int, float)) or is_symbol(value) or is_array(value)):
+            return f"{who} is {brief(value)} of node {record.node.name!r}, which is no number"
+    return ""
 
 
 def total(quantity: Quantity, values: Sequence[Dim]) -> Dim:

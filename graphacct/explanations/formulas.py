@@ -149,7 +149,9 @@ class _Symbols:
         if part.stated is not None:
             sizes = (self.dims, self.batch, self.specs, self.outputs)
             work = self.operator.call(part.stated, *sizes, self.attributes, part.asked)
-        return work.plus(Work(self.operator.contraction(self.dims, self.batch))) if part.contracted else work
+        if part.contracted:
+            work = work.plus(Work(self.operator.contraction(self.dims, self.batch)))
+        return self.operator.in_real_numbers(work, self.specs)
 
     def _spec(self, term: Term, spec: TensorSpec, index: int) -> TensorSpec:
         front, back = len(term.front), len(term.back)

@@ -54,10 +54,12 @@ class BlockRecord:
     carry: Sequence[str]
     constants: Sequence[str] = ()
     start: int = 0
+    each: Sequence[Sequence[str]] = ()
+    apart: int = 0
 
     @property
     def operands(self) -> Sequence[str]:
-        return (*self.carry, *self.constants)
+        return (*self.carry, *self.constants, *(name for names in self.each for name in names))
 
 
 Record: TypeAlias = NodeRecord | BlockRecord
@@ -175,8 +177,10 @@ def _block(record: BlockRecord, values: Mapping[str, Value], operators: Mapping[
     where = f"block {record.name!r}"
     carry = tuple(_find(name, where, values) for name in record.carry)
     constants = tuple(_find(name, where, values) for name in record.constants)
-    body = assemble(_laid_out(record.body, (*carry, *constants)), operators)
-    return fold(record.name, body, record.repeat, carry, constants, record.start)
+    each = [tuple(_find(name, where, values) for name in names) for names in record.each]
+    firsts = [names[0] for names in each if names]
+    body = assemble(_laid_out(record.body, (*carry, *constants, *firsts)), operators)
+    return fold(record.name, body, record.repeat, carry, constants, record.start, each, record.apart)
 
 
 def _laid_out(body: GraphRecord, entering: Sequence[Value]) -> GraphRecord:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -145,8 +146,9 @@ class Node:
 class Block:
     """A body graph that runs `repeat` times, as `jax.lax.scan` does.
 
-    The body's inputs are the carried values, then the constants. Its outputs are the carried values (which go round
-    into the next repetition), then the stacked ones, which the block returns with a leading dimension of `repeat`.
+    The body's inputs are the carried values, then the constants, then those of which each repetition takes its own.
+    Its outputs are the carried values (which go round into the next repetition), then the stacked ones, which the block
+    returns with a leading dimension of `repeat`, then those that it returns one by one.
 
     Attributes:
         name: Unique in the graph, such as `transformer.h.*`.
@@ -154,8 +156,12 @@ class Block:
         repeat: How many there are.
         carry: The values that enter the first repetition.
         constants: The values that every repetition sees unchanged (masks, rotary tables, an encoder's output).
-        outputs: The carried values after the last repetition, then the stacked ones.
+        outputs: The carried values after the last repetition, then the stacked ones, then those one by one: all
+            repetitions' of the first, all of the second.
         start: The index of the first repetition in the checkpoint's names.
+        each: For each input of the body that comes after the constants, the values that the repetitions take there, one
+            by one: each layer's own cache, what the other half of a U-Net made.
+        apart: How many of the body's last outputs leave the block one by one: each layer's hidden states.
     """
 
     name: str
@@ -165,14 +171,35 @@ class Block:
     constants: tuple[Value, ...]
     outputs: tuple[Value, ...]
     start: int = 0
+    each: tuple[tuple[Value, ...], ...] = ()
+    apart: int = 0
 
     def __repr__(self) -> str:
         return f"<Block {self.name}: {self.repeat} times>"
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """The operands that flow in along edges: the carried values, then the constants."""
-        return self.carry + self.constants
+        """The operands that flow in along edges: the carried values, the constants, then those of each repetition."""
+        return self.carry + self.constants + tuple(chain.from_iterable(self.each))
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether its repetitions take values of their own or return some, so that each stands for itself alone."""
+        return bool(self.each or self.apart)
+
+    @property
+    def entering(self) -> tuple[tuple[Value, ...], ...]:
+        """For each input of the body what enters there: one value, or each repetition's."""
+        return tuple((value,) for value in (*self.carry, *self.constants)) + self.each
+
+    @property
+    def returned(self) -> tuple[tuple[Value, ...], ...]:
+        """For each output of the body as which of the block's outputs it leaves: one, or each repetition's."""
+        single = len(self.body.outputs) - self.apart
+        rest = self.outputs[single:]
+        width = len(rest) // self.apart if self.apart else 1
+        groups = tuple(rest[place : place + width] for place in range(0, len(rest), width))
+        return tuple((value,) for value in self.outputs[:single]) + groups
 
 
 @attrs.frozen(slots=False)

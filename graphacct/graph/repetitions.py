@@ -37,6 +37,8 @@ def repetitions(block: Block) -> Sequence[Dim]:
     Raises GraphError if a cycle is longer than one and the number of repetitions symbolic, or if a cycle is longer than
     a thousand.
     """
+    if block.one_by_one:
+        return one_by_one(block, "gives its repetitions values one by one", "leave them written out")
     carried = len(block.carry)
     before, period = (1, 1) if carried < 2 else cycle(block)
     ends = max(carried, before) + 1
@@ -129,7 +131,9 @@ def _sources(graph: Graph) -> Sources:
     known = {value.name: frozenset([place]) for place, value in enumerate(graph.inputs)}
     for node in graph.nodes:
         if isinstance(node, Block):
-            inside = _repeated(node, [known[value.name] for value in node.values])
+            entering = [known[value.name] for value in (*node.carry, *node.constants)]
+            each = [[known[value.name] for value in values] for values in node.each]
+            inside = _each_repeated(node, entering, each) if node.one_by_one else _repeated(node, entering)
             known.update(zip((value.name for value in node.outputs), inside, strict=True))
             continue
         together = _union(node.inputs, known)
@@ -158,6 +162,22 @@ def _repeated(block: Block, entering: Sequence[frozenset[int]]) -> list[frozense
         stacked = tuple(old | new for old, new in zip(stacked, inner[carried:], strict=True))
         state, left = inner[:carried], left - 1
     return [*state, *stacked]
+
+
+def _each_repeated(
+    block: Block, entering: Sequence[frozenset[int]], each: Sequence[Sequence[frozenset[int]]]
+) -> list[frozenset[int]]:
+    """Returns the sources of the outputs of a block whose repetitions take or return values one by one."""
+    carried, body = len(block.carry), _sources(block.body)
+    state, constants = tuple(entering[:carried]), tuple(entering[carried:])
+    results: list[Sources] = []
+    for number in range(len(one_by_one(block, "gives its repetitions values one by one", "leave them written out"))):
+        inner = _through(body, (*state, *constants, *(values[number] for values in each)))
+        state = inner[:carried]
+        results.append(inner[carried:])
+    single = len(body) - carried - block.apart
+    stacked = [frozenset[int]().union(*(result[place] for result in results)) for place in range(single)]
+    return [*state, *stacked, *(result[place] for place in range(single, len(body) - carried) for result in results)]
 
 
 def _union(operands: Sequence[Operand], known: Mapping[str, frozenset[int]]) -> frozenset[int]:

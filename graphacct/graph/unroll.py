@@ -33,6 +33,9 @@ def unroll(graph: Graph, operators: Mapping[str, Operator]) -> Graph:
     held: dict[str, str] = {}
     nodes = tuple(_expand(graph, values, (), held, operators))
     outputs = tuple(values[value.name] for value in graph.outputs)
+    own = {values[name].name for name in graph.held}
+    given = {value.name for value in graph.inputs} - own  # alive to the end, whatever a body says
+    held = {name: scope for name, scope in held.items() if name not in given}
     return attrs.evolve(graph, nodes=nodes, outputs=outputs, held=held)
 
 
@@ -76,17 +79,23 @@ def _repetitions(
         raise GraphError(f"block {block.name!r} repeats {block.repeat} times: give a number to unroll it")
     carried = [values[value.name] for value in block.carry]
     constants = [values[value.name] for value in block.constants]
-    stacks: list[list[Value]] = [[] for _ in block.outputs[len(carried) :]]
-    for index in range(block.start, block.start + block.repeat):
-        inner = {value.name: flat for value, flat in zip(block.body.inputs, carried + constants, strict=True)}
+    stacks: list[list[Value]] = [[] for _ in block.body.outputs[len(carried) :]]
+    for number, index in enumerate(range(block.start, block.start + block.repeat)):
+        own = [values[each[number].name] for each in block.each]
+        inner = {value.name: flat for value, flat in zip(block.body.inputs, carried + constants + own, strict=True)}
         yield from _expand(block.body, inner, (*indices, index), held, operators)
         results = [inner[value.name] for value in block.body.outputs]
         carried = results[: len(carried)]
         for stack, result in zip(stacks, results[len(carried) :], strict=True):
             stack.append(result)
     values.update(zip((value.name for value in block.outputs), carried, strict=False))
+    apart = stacks[len(stacks) - block.apart :]
+    stacks = stacks[: len(stacks) - block.apart]
+    single = block.outputs[len(carried) : len(carried) + len(stacks)]
+    for outputs, results in zip(block.returned[len(carried) + len(stacks) :], apart, strict=True):
+        values.update(zip((value.name for value in outputs), results, strict=True))
     gathers = _gathering(block, operators) if stacks else ""
-    for position, (value, stack) in enumerate(zip(block.outputs[len(carried) :], stacks, strict=True)):
+    for position, (value, stack) in enumerate(zip(single, stacks, strict=True)):
         name = f"{beside(indexed(block.name, indices), block.start)}_{gathers}_{position}"
         output = Value(name, stacked(stack))
         yield Node(output.name, gathers, tuple(stack), (output,))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphacct.errors import GraphError, suggest
-from graphacct.graph.graph import Block, Graph, Value
+from graphacct.dims import Dim
+from graphacct.errors import GraphError, brief, suggest
+from graphacct.graph.graph import Block, Graph, Node, Value
 from graphacct.graph.paths import check_levels
+from graphacct.graph.repetitions import MOST_ALIVE
 from graphacct.tensors import conflict
 
 
@@ -19,6 +21,10 @@ def validate(graph: Graph) -> None:
     """
     values: dict[str, Value] = {}
     names: set[str] = set()
+    for what, kinds in (("inputs", Value), ("nodes", (Node, Block)), ("outputs", Value)):
+        strange = next((item for item in getattr(graph, what) if not isinstance(item, kinds)), None)
+        if strange is not None:
+            raise GraphError(f"the {what} of {graph.name!r} have {brief(strange)} among them")
     for value in graph.inputs:
         _add(values, value, f"input {value.name!r}")
     for node in graph.nodes:
@@ -29,7 +35,9 @@ def validate(graph: Graph) -> None:
         for operand in node.values:
             _known(operand, f"node {node.name!r}", values)
         if isinstance(node, Block):
-            check_body(f"block {node.name!r}", node.body, node.carry, node.constants)
+            where = f"block {node.name!r}"
+            check_one_by_one(where, node.body, node.repeat, len(node.carry), node.each, node.apart)
+            check_body(where, node.body, node.carry, node.constants, node.each)
             validate(node.body)
         for value in node.outputs:
             _add(values, value, f"node {node.name!r}")
@@ -54,14 +62,43 @@ def _known(value: Value, where: str, values: dict[str, Value]) -> None:
         raise GraphError(f"{where} takes {value.name!r} as {value.spec}, but it is {producer.spec}")
 
 
-def check_body(where: str, body: Graph, carry: Sequence[Value], constants: Sequence[Value]) -> None:
+def check_one_by_one(
+    where: str, body: Graph, repeat: Dim, carried: int, each: Sequence[Sequence[Value]], apart: int
+) -> None:
+    """Raises GraphError unless what the repetitions of a block take and return one by one are as many as those."""
+    if not each and not apart:
+        return
+    if type(repeat) is not int:
+        raise GraphError(
+            f"{where}: its repetitions take values of their own or return some, so that they are a number, not {repeat}"
+        )
+    if repeat > MOST_ALIVE:
+        raise GraphError(
+            f"{where}: {brief(repeat)} repetitions take values of their own or return some, at most {MOST_ALIVE:,} can"
+        )
+    for values in each:
+        if len(values) != repeat:
+            raise GraphError(f"{where}: gives {len(values)} values one by one to {repeat} repetitions")
+    if not 0 <= apart <= len(body.outputs) - carried:
+        raise GraphError(
+            f"{where}: returns {apart} results of each repetition one by one, but the body returns "
+            f"{len(body.outputs) - carried} besides what it carries"
+        )
+
+
+def check_body(
+    where: str, body: Graph, carry: Sequence[Value], constants: Sequence[Value], each: Sequence[Sequence[Value]] = ()
+) -> None:
     """Raises GraphError unless a block's body takes what the block gives it and carries round what it takes."""
-    entering = (*carry, *constants)
+    entering = [(value,) for value in (*carry, *constants)] + [tuple(values) for values in each]
     if len(body.inputs) != len(entering):
         raise GraphError(f"{where}: the body takes {len(body.inputs)} values, the block gives {len(entering)}")
-    for inside, outside in zip(body.inputs, entering, strict=True):
-        if conflict(inside.spec, outside.spec):
-            raise GraphError(f"{where}: the body's {inside.name!r} is {inside.spec}, the block gives {outside.spec}")
+    for inside, values in zip(body.inputs, entering, strict=True):
+        for outside in values:
+            if conflict(inside.spec, outside.spec):
+                raise GraphError(
+                    f"{where}: the body's {inside.name!r} is {inside.spec}, the block gives {outside.spec}"
+                )
     if len(body.outputs) < len(carry):
         raise GraphError(f"{where}: carries {len(carry)} values, but the body returns {len(body.outputs)}")
     for inside, after in zip(body.inputs, body.outputs[: len(carry)], strict=False):

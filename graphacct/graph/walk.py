@@ -16,6 +16,7 @@ gives, besides the ends of bodies and blocks,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
 from typing import TypeAlias
 
 import attrs
@@ -23,8 +24,8 @@ import attrs
 from graphacct.dims import Dim
 from graphacct.errors import GraphError
 from graphacct.graph.graph import Block, Graph, Node, Parameter, Value
-from graphacct.graph.places import TOP, Place
-from graphacct.graph.repetitions import repetitions
+from graphacct.graph.places import TOP, Place, nodes
+from graphacct.graph.repetitions import MOST_ALIVE, repetitions
 
 MOST_RUNS, RUNS_PER_NODE = 10_000, 5
 """The most runs that are walked: so many, and so many more for each node. A repeated layer's nodes have five each."""
@@ -119,7 +120,7 @@ class _Limited:
     def __init__(self, graph: Graph, counts: Counts) -> None:
         self._counts = counts
         self._known: dict[tuple[int, int], Sequence[Dim]] = {}
-        self.most = self.left = MOST_RUNS + RUNS_PER_NODE * sum(1 for _ in graph.walk())
+        self.most = self.left = MOST_RUNS + RUNS_PER_NODE * sum(_separate(place) for _, place in nodes(graph))
 
     def __call__(self, block: Block, place: Place) -> Sequence[Dim]:
         key = (id(block), len(place.repeats))
@@ -136,6 +137,12 @@ class _Limited:
                 f"the blocks inside {block.name if block else 'the graph'!r} have more than {self.most:,} runs that "
                 "may differ, too many to walk one by one: nest fewer blocks, or ask for a forward report"
             )
+
+
+def _separate(place: Place) -> int:
+    """Returns how often a node runs at least, because blocks around it give their repetitions values one by one."""
+    blocks = [level.block for level in place.levels if level.block is not None and level.block.one_by_one]
+    return prod(min(int(block.repeat), MOST_ALIVE) for block in blocks)
 
 
 def _body(graph: Graph, values: dict[str, Result], place: Place, counts: _Limited) -> Iterator[Event]:
@@ -156,16 +163,19 @@ def _block(block: Block, values: dict[str, Result], place: Place, counts: _Limit
     carried = [values[value.name] for value in block.carry]
     constants = [values[value.name] for value in block.constants]
     n, names = len(carried), [value.name for value in block.body.inputs]
-    parts: list[list[Result]] = [[] for _ in block.outputs[n:]]
+    parts: list[list[Result]] = [[] for _ in block.body.outputs[n:]]
     places = tuple(place.within(block, count, number) for number, count in enumerate(counts(block, place)))
-    for inside in places:
-        inner = dict(zip(names, carried + constants, strict=True))
+    for number, inside in enumerate(places):
+        own = [values[each[number].name] for each in block.each]
+        inner = dict(zip(names, carried + constants + own, strict=True))
         yield from _body(block.body, inner, inside, counts)
         results = [inner[value.name] for value in block.body.outputs]
         carried = results[:n]
         for stack, result in zip(parts, results[n:], strict=True):
             stack.append(result)
-    stacks = tuple((Result(value, place), tuple(stack)) for value, stack in zip(block.outputs[n:], parts, strict=True))
-    made = [*carried, *(stacked for stacked, _ in stacks)]
+    several, apart = parts[: len(parts) - block.apart], parts[len(parts) - block.apart :]
+    single = block.outputs[n : n + len(several)]
+    stacks = tuple((Result(value, place), tuple(stack)) for value, stack in zip(single, several, strict=True))
+    made = [*carried, *(stacked for stacked, _ in stacks), *(result for results in apart for result in results)]
     values.update(zip((value.name for value in block.outputs), made, strict=True))
     yield BlockEnd(block, place, places, stacks)

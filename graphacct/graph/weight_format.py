@@ -12,8 +12,13 @@ import attrs
 
 from graphacct.decisions import divides, less
 from graphacct.dims import Dim, ceil_div, dim_text, is_array, is_symbol, prod
-from graphacct.errors import ConfigError
+from graphacct.errors import ConfigError, brief
 from graphacct.tensors import TensorSpec
+
+
+def _count(tensor: StoredTensor, attribute: attrs.Attribute[int], value: object) -> None:
+    if type(value) is not int or value < 0:
+        raise ConfigError(f"{brief(tensor.name)} has {attribute.name}={brief(value)}, which is no count")
 
 
 @attrs.frozen
@@ -30,9 +35,9 @@ class StoredTensor:
     """
 
     name: str
-    bytes: int
-    rows: int = 1
-    columns: int = 1
+    bytes: int = attrs.field(validator=_count)
+    rows: int = attrs.field(default=1, validator=_count)
+    columns: int = attrs.field(default=1, validator=_count)
     flat: bool = False
     padded: bool = False
 

@@ -39,6 +39,7 @@ def operator(
     more_operands: str = "",
     by_rule: bool = False,
     stops_gradient: bool = False,
+    states_parts: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -105,6 +106,7 @@ def operator(
             more_operands,
             by_rule,
             stops_gradient,
+            states_parts,
         )
 
     return decorate

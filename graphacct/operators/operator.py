@@ -25,9 +25,11 @@ from graphacct.operators.cost import Cost, Work, full_cost
 from graphacct.operators.in_place import IN_PLACE, in_place_asked, overwritten
 from graphacct.operators.shape_inference import as_specs, check_specs, result_dtype
 from graphacct.operators.signature import Signature
-from graphacct.tensors import FLOATING, TensorSpec
+from graphacct.tensors import COMPLEX, FLOATING, TensorSpec
 
 NOTHING = Work()
+OF_COMPLEX = 4
+"""Real multiply-adds in one of complex numbers: (a + bi)(c + di) is four products, two sums, and two more to add it."""
 MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
@@ -126,6 +128,8 @@ class Operator:
         gradient_from_output: Whether its gradient can be computed from its output as well as from its first operand, as
             that of leaky_relu. In place it saves its output then, and otherwise a copy of the operand.
         stops_gradient: Whether no gradient flows from its outputs to its operands, though both may be floating-point.
+        states_parts: Whether its formulas count the multiply-adds of real numbers even where operands are complex; the
+            core takes those of any other operator as multiply-adds of complex numbers, 4 of real ones each.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
     """
@@ -155,6 +159,7 @@ class Operator:
     more_operands: str = ""
     by_rule: bool = False
     stops_gradient: bool = False
+    states_parts: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
@@ -241,7 +246,7 @@ class Operator:
         """Returns the formula's work, and 2 FLOPs for each combination of the contracted operands' dimensions.
 
         Operands that are all integers or bools, and give nothing else, have no floating-point operations: the formula's
-        vector FLOPs are then none.
+        vector FLOPs are then none. A multiply-add of complex numbers is 4 of real ones.
         """
         work = NOTHING
         if self.formula is not None:
@@ -252,14 +257,16 @@ class Operator:
                 raise OperatorError(f"its formula returned {result!r}; a formula returns Work(...)")
         if specs and not any(spec.dtype in FLOATING for spec in (*specs, *outputs)):
             work = attrs.evolve(work, vector_flops=0, transcendentals=0)
-        if not self.contracts:
+        if self.contracts:
+            flops = self.contraction(dims, batch)
+            work = Work(flops) if work is NOTHING else attrs.evolve(work, matmul_flops=work.matmul_flops + flops)
+        return self.in_real_numbers(work, specs)
+
+    def in_real_numbers(self, work: Work, specs: Sequence[TensorSpec]) -> Work:
+        """Returns work on operands of these specs with the multiply-adds of complex numbers as those of real ones."""
+        if self.states_parts or not any(spec.dtype in COMPLEX for spec in specs):
             return work
-        flops = self.contraction(dims, batch)
-        if work is NOTHING:
-            return Work(flops)
-        return Work(
-            work.matmul_flops + flops, work.vector_flops, work.transcendentals, work.read_bytes, work.write_bytes
-        )
+        return attrs.evolve(work, matmul_flops=OF_COMPLEX * work.matmul_flops)
 
     def contraction(self, dims: Mapping[str, Dim], batch: tuple[Dim, ...]) -> Dim:
         """Returns 2 FLOPs for each combination of the contracted operands' dimensions; shared dimensions count once."""

@@ -29,7 +29,7 @@ TRAINED = "trained"
 """The key of an input that a training step computes a gradient of."""
 NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes", "rerun"}
 RERUN_KEYS = ("depth", "ordinal", "times")
-BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "body"}
+BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "each", "apart", "body"}
 PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen", "joined", "weights"}
 
 
@@ -137,7 +137,15 @@ def _block(content: Mapping[str, Any], name: str, depth: int) -> BlockRecord:
         [_text(value, f"a carried value of {title}") for value in _list(item, "carry", title)],
         [_text(value, f"a constant of {title}") for value in item.get("constants") or ()],
         _dim(item.get("start", 0), f"{title}: 'start'", minimum=0),
+        [_each(values, title) for values in item.get("each") or ()],
+        _dim(item.get("apart", 0), f"{title}: 'apart'", minimum=0),
     )
+
+
+def _each(values: Any, title: str) -> list[str]:
+    if not isinstance(values, list):
+        raise ReadError(f"{title}: 'each' is a list of lists, one for each repetition's values, not {_brief(values)}")
+    return [_text(value, f"a value of a repetition of {title}") for value in values]
 
 
 def _operand(content: Any, where: str) -> str | Parameter:
@@ -257,14 +265,18 @@ def _node_dict(node: Node) -> dict[str, Any]:
 
 
 def _block_dict(block: Block) -> dict[str, Any]:
-    return {
+    result: dict[str, Any] = {
         "name": block.name,
         "repeat": _number(block.repeat, block.name),
         "start": block.start,
         "carry": [value.name for value in block.carry],
         "constants": [value.name for value in block.constants],
-        "body": _graph_dict(block.body),
     }
+    if block.each:
+        result["each"] = [[value.name for value in values] for values in block.each]
+    if block.apart:
+        result["apart"] = block.apart
+    return {**result, "body": _graph_dict(block.body)}
 
 
 def _operand_dict(operand: Operand) -> str | dict[str, Any]:

@@ -15,7 +15,8 @@ from graphacct.render.json import heading, to_json
 from graphacct.render.notes import key_notes, partial, warning, workload_text
 from graphacct.render.printable import printable
 from graphacct.render.records import count, plain_value, quantities, ratios_of, uncosted_paths
-from graphacct.render.sheet import UNCOSTED, Column, Line, Sheet, levels, title
+from graphacct.render.sheet import UNCOSTED, Column, Line, Sheet, title
+from graphacct.render.tree import levels
 from graphacct.render.units import human, percent
 from graphacct.reports.rows import share
 

@@ -5,14 +5,13 @@ Cells are text in human units, safe to print on one line. Each output escapes th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from graphacct.dims import same, shape_text
-from graphacct.errors import ConfigError, unknown
-from graphacct.graph.paths import last, parent
+from graphacct.errors import unknown
 from graphacct.render.notes import (
     equal_parts,
     inexact_notes,
@@ -26,6 +25,7 @@ from graphacct.render.notes import (
 )
 from graphacct.render.printable import printable
 from graphacct.render.records import count, uncosted_paths
+from graphacct.render.tree import Branch, check_depth, gathered_note, tree
 from graphacct.render.units import human, params, percent
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 SHARE = "share"
 """The column of each row's share of the total. It is not a quantity, but stands among them."""
-DEPTH = 3
-LINES = 30
-"""By default a table shows up to three levels of scopes, as many as fit in 30 lines: GPT-2 XL takes 15."""
 COLUMNS = ("params", "flops", SHARE, "activation_bytes")
 TRAINING_COLUMNS = (
     "params",
@@ -118,7 +115,8 @@ def sheet(
     Args:
         report: The report.
         by: `scope` (a tree), `operator` or `parameter`.
-        depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+        depth: Levels of scopes to show, each operator on its own line; up to 3, as many as fit in 30 lines, unless
+            given.
         columns: Quantities, and `share`; params, flops, share, activation_bytes and plugins' own unless given.
         binary: Bytes in GiB instead of GB.
 
@@ -128,14 +126,16 @@ def sheet(
         return _parameters(report, binary)
     if by not in ("scope", "operator"):
         raise unknown("grouping", by, ("scope", "operator", "parameter"))
-    depth = levels([report], depth)
+    check_depth(depth)
     names = tuple(columns) if columns else default_columns(report)
     quantities = [None if name == SHARE else report.quantity(name, "column") for name in names]
     if by == "operator":
         missing = count(operator for _, operator in report.coverage.uncosted)
         lines = [_line(report, row, row.path, 0, "", quantities, missing, binary) for row in report.by_operator]
+        gathered: tuple[str, ...] = ()
     else:
-        lines = _tree(report, depth, quantities, binary)
+        branches = tree(report, depth, gathering=not columns)
+        lines, gathered = _tree(report, branches, quantities, binary), gathered_note(branches)
     totals = _cells(report, report.total, 1.0 if report.coverage.costed else 0.0, quantities, binary)
     label = OPERATOR if by == "operator" else "Scope"
     second = () if by == "operator" else ("",)
@@ -148,6 +148,7 @@ def sheet(
         (
             *other_totals(report, names, binary),
             *of_one_token(report, binary),
+            *gathered,
             terms(report),
             *inexact_notes(report.inexact),
             *key_notes(report.config_keys),
@@ -155,17 +156,6 @@ def sheet(
         warning(report),
         bars=SHARE in names,
     )
-
-
-def levels(reports: Iterable[Report], depth: int | None) -> int:
-    """Returns the levels of scopes to show: `depth`, or up to 3, as many as fit in 30 lines for each report."""
-    if depth is not None:
-        if depth < 1:
-            raise ConfigError(f"depth must be at least 1, not {depth}")
-        return depth
-    depths = [[row.depth for row in report.by_scope] for report in reports]
-    fitting = [level for level in range(1, DEPTH + 1) if all(sum(d < level for d in each) <= LINES for each in depths)]
-    return max(fitting, default=1)
 
 
 def title(quantity: Quantity | None) -> str:
@@ -182,17 +172,14 @@ def default_columns(report: Report) -> tuple[str, ...]:
     return (*[name for name in columns if name in known or name == SHARE], *own)
 
 
-def _tree(report: Report, depth: int, quantities: Sequence[Quantity | None], binary: bool) -> list[Line]:
+def _tree(
+    report: Report, branches: Sequence[Branch], quantities: Sequence[Quantity | None], binary: bool
+) -> list[Line]:
     missing = uncosted_paths(report)
-    repeats = {row.path: row.repeat for row in report.by_scope}
-    lines = []
-    for row in report.by_scope:
-        if row.depth < depth:
-            label = last(row.path)
-            if not same(row.repeat, repeats.get(parent(row.path), 1)):
-                label = f"{label.removesuffix('.*')} ×{row.repeat}"
-            lines.append(_line(report, row, label, row.depth, row.operator, quantities, missing, binary))
-    return lines
+    return [
+        _line(report, branch.row, branch.label, branch.row.depth, branch.row.operator, quantities, missing, binary)
+        for branch in branches
+    ]
 
 
 def _line(

@@ -25,6 +25,10 @@ MOST = 2000
 """The most lines of a table on a terminal. More take minutes to lay out, and CSV has all of them."""
 LABEL = 40
 """Characters of the longest label that stays on one line if the table is too wide."""
+LAYOUTS: tuple[dict[str, bool], ...] = ({}, {"tight": True}, {"tight": True, "operators": False})
+"""Ways to lay a table out: the first that fits, or else the last."""
+WIDEST = 100_000
+"""More characters than any line of a table has."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -51,7 +55,6 @@ def to_text(sheet: Sheet, width: int = WIDTH) -> str:
 
 def show(sheet: Sheet, console: Console) -> None:
     """Prints a sheet on a rich console. Nothing in it is read as markup."""
-    from rich.measure import Measurement
     from rich.text import Text
 
     def say(text: str, style: str = "") -> None:
@@ -61,9 +64,15 @@ def show(sheet: Sheet, console: Console) -> None:
         heading = Text(sheet.title, "bold")
         heading.append(f"  {sheet.subtitle}" if sheet.subtitle else "", "dim")
         console.print(heading)
-    table = _table(sheet, console)
-    needed = Measurement.get(console, console.options, table).minimum
-    console.print(table, width=max(console.width, needed), crop=False)  # a wrapped line is better than a cut figure
+    for layout in LAYOUTS:
+        table = _table(sheet, console, **layout)
+        needed = _least(table, console)
+        if needed <= console.width:
+            break
+    edge = [] if table.show_edge else [Text("")]
+    console.print(
+        *edge, table, *edge, sep="\n", width=max(console.width, needed), crop=False
+    )  # a wrapped line is better than a cut figure
     if len(sheet.lines) > MOST:
         say(f"{len(sheet.lines) - MOST:,} more lines are not shown: {sheet.rest}", "bold")
     for note in sheet.notes:
@@ -72,18 +81,28 @@ def show(sheet: Sheet, console: Console) -> None:
         say(sheet.warning, "bold red")
 
 
-def _table(sheet: Sheet, console: Console) -> Table:
+def _least(table: Table, console: Console) -> int:
+    """Returns the least characters per line that a table takes, whatever the console has."""
+    from rich.measure import Measurement
+
+    return Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum
+
+
+def _table(sheet: Sheet, console: Console, tight: bool = False, operators: bool = True) -> Table:
+    """Returns a sheet's table: `tight` with less space between columns, and with or without the column of operators."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     bars = sheet.bars and console.width >= 96 and not console.options.ascii_only
-    table = Table(box=box.SIMPLE_HEAD, show_footer=sheet.total is not None, pad_edge=False, header_style="bold")
+    footed = sheet.total is not None
+    table = Table(box=box.SIMPLE_HEAD, show_footer=footed, pad_edge=False, header_style="bold", show_edge=not tight)
+    table.collapse_padding = tight
     footer = sheet.total.cells if sheet.total else ("",) * len(sheet.columns)
     hidden = {
         position
         for position, column in enumerate(sheet.columns)
-        if column.title == OPERATOR and position and console.width < NARROW
+        if column.title == OPERATOR and position and (not operators or console.width < NARROW)
     }
     for position, (column, cell) in enumerate(zip(sheet.columns, footer, strict=True)):
         if position in hidden:
@@ -91,12 +110,13 @@ def _table(sheet: Sheet, console: Console) -> Table:
         longest = max(
             [len(cell), *(len(line.cells[position]) + 2 * line.indent * (not position) for line in sheet.lines[:MOST])]
         )
+        kept = column.number or not position or column.title == OPERATOR
         table.add_column(
             Text(column.title),
             Text(cell, "bold red" if sheet.warning else "bold"),
             justify="right" if column.number else "left",
             overflow="fold",
-            min_width=longest if column.whole else min(longest, LABEL) if column.number or not position else None,
+            min_width=longest if column.whole else min(longest, LABEL) if kept else None,
         )
     if bars:
         table.add_column(Text(""), width=BAR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from graphacct.costs.annotate import AnnotatedGraph
-from graphacct.costs.columns import column, owned, total
+from graphacct.costs.columns import column, no_number, owned, total
 from graphacct.costs.coverage import coverage
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import Dim
@@ -54,7 +54,7 @@ def rollup(
             totals.append(total(quantity, columns[-1]))
         except Exception as error:
             who = f"quantity {quantity.name!r} of plugin {plugins.origin('quantities', quantity.name)}"
-            raise PluginError(failure(who, error)) from error
+            raise PluginError(no_number(quantity, costed, who) or failure(who, error)) from error
     return Report(
         annotated,
         tuple(columned),

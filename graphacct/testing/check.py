@@ -14,45 +14,19 @@ from typing import Any
 
 import attrs
 
-from graphacct.costs.quantities import Quantity
-from graphacct.errors import ConfigError, PluginError, ShapeError, failure
+from graphacct.errors import PluginError, failure
 from graphacct.hooks.manager import GROUP, KINDS, Plugins, load
 from graphacct.hooks.registry import Plugin
-from graphacct.operators.arguments import REQUIRED
-from graphacct.operators.operator import Operator
-from graphacct.phases import TRAIN
-from graphacct.testing.architectures import ArchitectureContract
 from graphacct.testing.contract import Contract, failures
-from graphacct.testing.conventions import ConventionContract
-from graphacct.testing.operators import OperatorContract
-from graphacct.testing.profiles import ProfileContract
-from graphacct.testing.quantities import QuantityContract
-from graphacct.testing.readers import ReaderContract
-from graphacct.testing.rows import Row
-from graphacct.testing.totals import Totals, sample_rows
-from graphacct.testing.transforms import TransformContract
+from graphacct.testing.made_up import CONTRACTS, contract_of_hooks, made_up
+from graphacct.testing.node_hooks import NodeHooksContract
 
-CONTRACTS: dict[str, type[Contract]] = {
-    contract.kind: contract
-    for contract in (
-        OperatorContract,
-        ArchitectureContract,
-        ReaderContract,
-        QuantityContract,
-        ConventionContract,
-        TransformContract,
-        ProfileContract,
-    )
-}
-SINGULAR = {"analyses": "analysis", "recompute_policies": "recompute policy"}
 KIT = "graphacct.testing"
 """What a file of tests imports if it has contracts; others are not run."""
-NO_ROWS = "test_rows_state_"
-"""How the test is called that a contract without rows fails."""
+NO_ROWS = ("test_rows_state_", "test_runs_")
+"""How the tests are called that a contract without rows fails."""
 PROJECT_TESTS = 6
 """Its name, version and description, its entry points, what it depends on, and its tests."""
-SIZES = (2, 3, 5, 7, 11, 13, 17, 19, 23)
-"""The numbers for the dimensions of an operator that has no rows."""
 
 
 @attrs.frozen
@@ -169,21 +143,20 @@ def _things(plugin: Plugin, plugins: Plugins, contracts: list[type[Contract]]) -
     """Yields each thing that a plugin registers, under its contract or one that is made up."""
     count = 0
     for kind in KINDS:
-        if kind == "commands":
-            continue
         for of, item in plugins.registered(kind):
             if of is not plugin:
                 continue
             count += 1
-            noun = SINGULAR.get(kind, kind.removesuffix("s").replace("_", " "))
-            if kind not in CONTRACTS:
-                yield Checked(f"{noun} {item.name}", 0)
-                continue
             own = [one for one in contracts if one.kind == kind and _is_of(one, item)]
-            noun = CONTRACTS[kind].noun
-            for contract in own or [_made_up(kind, item, plugins)]:
+            noun = CONTRACTS[kind].noun.replace("_", " ")
+            for contract in own or [made_up(kind, item, plugins)]:
                 yield _checked(f"{noun} {item.name}", contract, bool(own))
-    if not count and not plugins.manager.get_hookcallers(plugin.module):
+    hooks = contract_of_hooks(plugin, plugins)
+    if hooks is not None:
+        own = [one for one in contracts if issubclass(one, NodeHooksContract) and one.plugin is plugin.module]
+        for contract in own or [hooks]:
+            yield _checked(f"hooks of {plugin.name}", contract, bool(own))
+    elif not count and not plugins.manager.get_hookcallers(plugin.module):
         yield Checked(plugin.name, 1, ("implements no hook: a function graphacct_register_… with @graphacct.hookimpl",))
 
 
@@ -195,66 +168,9 @@ def _is_of(contract: type[Contract], item: Any) -> bool:
 def _checked(subject: str, contract: type[Contract], own: bool) -> Checked:
     problems: dict[str, str] = {}  # by what is wrong: one fault may fail several tests
     for name, text in failures(contract):
-        message = text.removeprefix(f"{contract.noun} {contract.thing().name!r}: ")
+        message = text.removeprefix(f"{contract.noun.replace('_', ' ')} {contract().name()!r}: ")
         if own or not name.startswith(NO_ROWS):
             problems.setdefault(message, f"{name}: {message}")
         elif "no rows" in message:
             problems[message] = f"needs a contract, as its rows cannot be made up: {contract.__doc__}"
     return Checked(subject, len(contract.checks()), tuple(problems.values()), own)
-
-
-def _made_up(kind: str, item: Any, plugins: Plugins) -> type[Contract]:
-    """Returns a contract of a thing for which there is none, with rows that fit if such can be made up."""
-    contract: Any = CONTRACTS[kind]
-    thing = item.load() if hasattr(item, "load") else item
-    made = contract.of(thing, plugins=plugins, costs_in="no contract", rows=list(_rows(kind, thing, plugins)))
-    made.__doc__ = f"class {made.__name__}({contract.__name__})"
-    result: type[Contract] = made
-    return result
-
-
-def _rows(kind: str, thing: Any, plugins: Plugins) -> Iterator[Any]:
-    if kind == "operators":
-        yield from _operands(thing)
-    elif kind == "architectures":
-        yield Totals(next(iter(thing.presets), thing.name))
-    elif kind == "profiles":
-        yield from sample_rows(plugins, train=True)[:1]
-    elif kind == "quantities":
-        yield from (Totals(row.model, {"phase": _phase(thing)}) for row in sample_rows(plugins, _phase(thing) == TRAIN))
-    elif kind == "conventions" or (kind == "transforms" and all(o.default is not ... for o in thing.options)):
-        yield from sample_rows(plugins)
-
-
-def _phase(quantity: Quantity) -> str:
-    return quantity.phase.partition(" ")[0] or "forward"
-
-
-def _operands(operator: Operator) -> Iterator[Row]:
-    """Yields a row with a number for each dimension of the signature, if the operator takes such operands."""
-    if any(default is REQUIRED for default in operator.attributes.values()):
-        return
-    names = dict.fromkeys(name for term in operator.signature.inputs for name in term.names)
-    numbers = dict(zip(names, SIZES[2:], strict=False))
-    if len(numbers) < len(names):
-        return
-    shapes = []
-    for term in operator.signature.inputs:
-        loose: tuple[int, ...] = SIZES[:2] if term.ellipsis is True else ()
-        if isinstance(term.ellipsis, str):
-            loose = (numbers[term.ellipsis],)
-        shapes.append((*(numbers[n] for n in term.front), *loose, *(numbers[n] for n in term.back)))
-    row = Row(shapes)
-    try:
-        operator.apply([*_specs(row)], {})
-    except (ShapeError, ConfigError):
-        return
-    except Exception:  # the contract's tests say what it is
-        pass
-    yield row
-
-
-def _specs(row: Row) -> Iterator[Any]:
-    from graphacct.testing.rows import sized
-
-    yield from sized(row).at({})[0]

@@ -7,7 +7,7 @@ A contract's tests are methods without arguments named `test_…`. pytest runs t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar, NoReturn
 
@@ -82,8 +82,22 @@ class Contract:
 
     def fail(self, what: str, way_out: str) -> NoReturn:
         """Fails the test with what is wrong and what to do."""
-        name = getattr(self.thing(), "name", "?")
-        raise AssertionError(f"{self.noun} {name!r}: {what}. {way_out}")
+        raise AssertionError(f"{self.noun.replace('_', ' ')} {self.name()!r}: {what}. {way_out}")
+
+    def name(self) -> str:
+        """Returns what messages call the thing."""
+        return str(getattr(self.thing(), "name", "?"))
+
+    def check_worlds(self, row: Any, differences: Iterator[tuple[str, Any, Any, Mapping[str, int]]], what: str) -> None:
+        """Fails with the first difference between the figures of ints and those of symbols or arrays."""
+        way_out = "Formulas write exact_div, //, maximum, minimum and equal instead of /, max, min and ==."
+        try:
+            found = next(differences, None)
+        except Exception as error:
+            self.fail(f"{row} raises {type(error).__name__} with {what} as size: {error}", way_out)
+        if found is not None:
+            name, ours, theirs, sizes = found
+            self.fail(f"{name} of {row} is {ours!r} at {dict(sizes)}, and {theirs!r} with {what} as size", way_out)
 
     def check_sentence(self) -> None:
         """Fails unless the thing says what it is."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 import keyword
 import os
 import re
+import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
 from graphacct.errors import PluginError, WriteError, brief
 from graphacct.files import write
+from graphacct.hooks.manager import default
 
 KINDS = ("operator", "architecture", "reader", "quantity", "convention", "transform")
 """What a new plugin can register: each has a template, `KIND.py.txt`, and one for its tests."""
+KINDS_OF = {"quantity": "quantities"}
+"""What several of a kind are called, where that is more than an s."""
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")
 
@@ -21,10 +26,11 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")
 def new(path: str | os.PathLike[str], kind: str) -> list[Path]:
     """Writes the distribution into a folder, whose name is the distribution's, and returns its files.
 
-    Raises PluginError for a name that is none, or for a folder with something in it.
+    Raises PluginError for a name that is none or that is taken, or for a folder with something in it.
     """
     folder = Path(path)
     words = names(folder.name)
+    _check_free(words, kind)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise PluginError(f"{os.fspath(path)!r} exists already: name another folder, or an empty one")
     package = folder / words["package"]
@@ -42,6 +48,23 @@ def new(path: str | os.PathLike[str], kind: str) -> list[Path]:
             raise WriteError(f"{file.parent}: cannot be made: {error.strerror}") from error
         write(file, Template(text).substitute(words))
     return [*files]
+
+
+def _check_free(words: Mapping[str, str], kind: str) -> None:
+    """Raises PluginError if a module or a registered thing is called so already."""
+    package = words["package"]
+    if package in sys.stdlib_module_names or find_spec(package) is not None:
+        way_out = "" if package.startswith("graphacct_") else f", graphacct-{words['name']} say"
+        raise PluginError(
+            f"there is a module {package!r} already, which a plugin would hide: give it another name{way_out}"
+        )
+    kinds = KINDS_OF.get(kind, f"{kind}s")
+    thing = words["word" if kind in ("operator", "quantity") else "thing"]
+    if thing in getattr(default(), kinds):
+        raise PluginError(
+            f"{default().origin(kinds, thing)} has a thing {thing!r} among its {kinds}: name the plugin "
+            f"graphacct-my-{words['thing']}, say"
+        )
 
 
 def names(distribution: str) -> Mapping[str, str]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from graphacct import api
@@ -19,6 +23,8 @@ STRANGE: tuple[Any, ...] = (None, 0, 1.5, "", "no such model", "no/such/file.xyz
 """What a reader may be asked about and must decline: it is asked before a thing is taken for another's."""
 CONTENTS = (b"", b"\x00\xff\xfe", b"{", b"[]", b"{}", b"[1", b'"text"', b"\x93NUMPY")
 """The beginnings of files that are no model."""
+LARGE = 2**24
+"""The bytes of a large file, which `accepts` must not read whole."""
 
 
 class ReaderContract(ModelContract):
@@ -27,6 +33,7 @@ class ReaderContract(ModelContract):
     Attributes:
         reader: The reader, or its name.
         files: Files to write beside the tests, by the name that a row's model gives: text or bytes.
+        may_open: How often it may open a file to read it.
         also_accepts: Strange things that it does read: a mapping, for one that reads mappings.
     """
 
@@ -34,6 +41,7 @@ class ReaderContract(ModelContract):
     noun = "reader"
     reader: ClassVar[Reader | str]
     files: ClassVar[Mapping[str, str | bytes]] = {}
+    may_open: ClassVar[int] = 1
     also_accepts: ClassVar[Sequence[Any]] = ()
 
     def test_it_says_what_it_reads(self) -> None:
@@ -79,6 +87,39 @@ class ReaderContract(ModelContract):
                         file.write(damaged)
                     self._survives(name, damaged)
 
+    def test_accepts_looks_at_the_beginning_alone(self) -> None:
+        """It is asked about every path: of a large file it reads no more than the beginning."""
+        with self._written():
+            for name in self.files:
+                with open(name, "ab") as file:
+                    file.truncate(LARGE)
+                tracemalloc.start()
+                try:
+                    self.thing().accepts(name)
+                    most = tracemalloc.get_traced_memory()[1]
+                finally:
+                    tracemalloc.stop()
+                if most > LARGE // 2:
+                    self.fail(
+                        f"accepts({name!r}) reads {most:,} of {LARGE:,} bytes",
+                        "Look at the file's name and its first bytes: file.read(64). It is asked about every path.",
+                    )
+
+    def test_it_reads_a_file_once(self) -> None:
+        """A model is opened once to read it: it may be large, and on a slow disk."""
+        with self._written() as folder:
+            for row in self.rows:
+                if not isinstance(row.model, str) or row.model not in self.files:
+                    continue
+                with _opened(folder) as paths:
+                    self._read(row.model)
+                for path, times in Counter(paths).items():
+                    if times > self.may_open:
+                        self.fail(
+                            f"it opens {path!r} {times} times to read {row}",
+                            "Read a file once and hand on what is in it; or say how often: may_open = 2.",
+                        )
+
     def _survives(self, name: str, content: bytes) -> None:
         reader = self.thing()
         try:
@@ -95,6 +136,13 @@ class ReaderContract(ModelContract):
                 "Raise graphacct.ReadError, which names the file and the fault.",
             )
 
+    def _read(self, model: str) -> None:
+        reader, operators = self.thing(), self.in_use().operators
+        if reader.read is not None:
+            reader.read(model, operators)
+        else:
+            reader.find(model, self.in_use(), *([{}] if reader.takes_overrides else []))
+
     def _declines(self, strange: Any, what: str) -> None:
         try:
             accepted = self.thing().accepts(strange)
@@ -110,6 +158,25 @@ class ReaderContract(ModelContract):
 
     def _written(self) -> _Folder:
         return _Folder(self.files)
+
+
+@contextmanager
+def _opened(folder: str) -> Iterator[list[str]]:
+    """Gives the names of the files of a folder that are opened inside, each time."""
+    found: list[str] = []
+    listening = [True]
+
+    def listen(event: str, arguments: tuple[Any, ...]) -> None:
+        if listening and event == "open" and isinstance(arguments[0], str):
+            path = os.path.abspath(arguments[0])
+            if os.path.dirname(path) == os.path.realpath(folder):
+                found.append(os.path.basename(path))
+
+    sys.addaudithook(listen)  # it cannot be taken away
+    try:
+        yield found
+    finally:
+        listening.clear()
 
 
 class _Folder:

@@ -7,6 +7,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from graphacct.decisions import recording
 from graphacct.graph.graph import Node, Value
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
@@ -77,16 +78,37 @@ Difference = tuple[str, Any, Any, Mapping[str, int]]
 """A figure's name, what the ints give, what the others give, and the sizes."""
 
 
-def symbols_against_ints(
-    operator: Operator, make: Callable[..., Operands], at: Sequence[Mapping[str, int]]
-) -> Iterator[Difference]:
-    """Yields where the formula with symbols, evaluated at some sizes, differs from the ints; and an int that is
-    none."""
+Figures = Callable[..., dict[str, Any]]
+"""A function of sizes, which returns figures by name."""
+
+
+def figures_of(operator: Operator, make: Callable[..., Operands]) -> Figures:
+    """Returns all that an operator says of a row's operands, as a function of the row's sizes."""
+    return lambda **sizes: figures(operator, *make(**sizes))
+
+
+def holding(figures: Figures, at: Sequence[Mapping[str, int]]) -> list[Mapping[str, int]]:
+    """Returns the points at which what the figures assume of symbols holds: what is true of large sizes alone is
+    assumed of symbols."""
     import sympy
 
-    names, formulas = _symbolic(operator, make, tuple(at[0]))
+    symbols = {name: sympy.Symbol(name, integer=True, positive=True) for name in at[0]}
+    with recording() as conditions:
+        figures(**symbols)
+    return [
+        sizes
+        for sizes in at
+        if all(c.subs({symbols[name]: size for name, size in sizes.items()}) == True for c in conditions.found)  # noqa: E712
+    ]
+
+
+def symbols_against_ints(figures: Figures, at: Sequence[Mapping[str, int]]) -> Iterator[Difference]:
+    """Yields where the figures with symbols, evaluated at some sizes, differ from the ints; and an int that is none."""
+    import sympy
+
+    names, formulas = _symbolic(figures, tuple(at[0]))
     for sizes in at:
-        exact = figures(operator, *make(**sizes))
+        exact = figures(**sizes)
         found = formulas(*[sympy.Integer(sizes[name]) for name in at[0]])
         if [*exact] != names:
             yield "the figures", [*exact], names, sizes
@@ -97,7 +119,7 @@ def symbols_against_ints(
 
 
 @cache
-def _symbolic(operator: Operator, make: Callable[..., Operands], sizes: tuple[str, ...]) -> tuple[list[str], Any]:
+def _symbolic(figures: Figures, sizes: tuple[str, ...]) -> tuple[list[str], Any]:
     """Returns the names of the figures, and all of them as one function of the sizes, made from symbolic formulas."""
     import sympy
     from sympy.printing.pycode import SymPyPrinter
@@ -109,16 +131,14 @@ def _symbolic(operator: Operator, make: Callable[..., Operands], sizes: tuple[st
             return f"Rational({expr.p}, {expr.q})"
 
     symbols = {name: sympy.Symbol(name, integer=True, positive=True) for name in sizes}
-    found = figures(operator, *make(**symbols))
+    found = figures(**symbols)
     printer = ExactPrinter({"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True})
     return [*found], sympy.lambdify(
         [*symbols.values()], [*found.values()], [{"Rational": sympy.Rational}, "sympy"], printer=printer
     )
 
 
-def arrays_against_ints(
-    operator: Operator, make: Callable[..., Operands], at: Sequence[Mapping[str, int]], dtype: type
-) -> Iterator[Difference]:
+def arrays_against_ints(figures: Figures, at: Sequence[Mapping[str, int]], dtype: type) -> Iterator[Difference]:
     """Yields where a sweep over some sizes, as an array of a dtype (float, or object for Python ints), differs from
     the ints."""
     import numpy
@@ -126,10 +146,10 @@ def arrays_against_ints(
     arrays: dict[str, Any] = {name: numpy.array([sizes[name] for sizes in at], dtype) for name in at[0]}
     swept = {
         name: numpy.broadcast_to(numpy.asarray(value, object if dtype is object else None), len(at))
-        for name, value in figures(operator, *make(**arrays)).items()
+        for name, value in figures(**arrays).items()
     }
     for index, sizes in enumerate(at):
-        exact = figures(operator, *make(**sizes))
+        exact = figures(**sizes)
         if [*exact] != [*swept]:
             yield "the figures", [*exact], [*swept], sizes
             continue

@@ -105,7 +105,8 @@ def gradient_parts(operator: Operator, node: Node, wanted: Sequence[bool]) -> li
         elif not contracted and not application.view:
             return None
         if contracted:
-            work = work.plus(Work(operator.contraction(application.dims, application.batch)))
+            product = Work(operator.contraction(application.dims, application.batch))
+            work = work.plus(operator.in_real_numbers(product, specs))
         kind = WEIGHT_GRAD if isinstance(node.inputs[index], Parameter) else INPUT_GRAD
         found.append(GradientPart(kind, (operand_name(operator, index),), contracted, stated, work, asked))
     return found
@@ -130,4 +131,4 @@ def _evaluated(
     work = operator.call(function, dims, batch, specs, application.outputs, node.attributes, asked)
     if not isinstance(work, Work):
         raise OperatorError(f"its gradient returned {work!r}; a gradient returns Work(...)")
-    return work
+    return operator.in_real_numbers(work, specs)

@@ -149,7 +149,7 @@ def _factored(spec: TensorSpec) -> Dim:
 
 
 def _factored_step(spec: TensorSpec) -> Work:
-    """Ten per element: g² + ε (2), the means of rows and columns (2), their outer product (1), times g (1), the
+    """10 per element: g² + ε (2), the means of rows and columns (2), their outer product (1), times g (1), the
     root mean square of the update (2), clip and rate in one factor (1), the subtraction (1); the factors' own updates
     are few. A vector's second moment takes 3 and its rsqrt 1 in place of the means and the product."""
     if len(spec.shape) < 2:
@@ -159,8 +159,8 @@ def _factored_step(spec: TensorSpec) -> Work:
 
 
 def _orthogonalised_step(spec: TensorSpec) -> Work:
-    """Momentum (3), Nesterov (3), the norm (2) and its division (1), five Newton–Schulz steps, then decay (1), the
-    scaled subtraction (2).
+    """12 per element: momentum (3), Nesterov (3), the norm (2) and its division (1), then, after five Newton–Schulz
+    steps, decay (1) and the scaled subtraction (2).
 
     With m ≤ n the sides of the matrix, one Newton–Schulz step is A = X Xᵀ (2 m² n), B = b A + c A A (2 m³, and 3 m²
     around it) and X = a X + B X (2 m² n, and 2 m n).
@@ -190,7 +190,7 @@ SGD_MOMENTUM = Optimizer(
 )
 SGD = Optimizer(
     "sgd",
-    "Nothing.",
+    "No state: the gradient alone.",
     "torch.optim.SGD. 2 per element: scaled subtraction.",
     lambda spec: 0,
     _vector(2),

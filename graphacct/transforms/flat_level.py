@@ -42,6 +42,7 @@ class FlatLevel:
         named: The first and the last node that use a parameter, by its name, or are tied to it.
         kept: The names of the parameters in blocks, with `*` for indices.
         stacked: The outputs of the graph that may leave it stacked, those of all layers in one.
+        given: The inputs of the whole graph, which are alive to the end, whatever is held.
         held: The scope until whose end a value is held.
         ends: The last node of each of those scopes; nothing for one without nodes.
     """
@@ -59,7 +60,6 @@ class FlatLevel:
         self.named: dict[str, tuple[int, int]] = {}
         self.kept: set[str] = set()
         self.gathers = [_gathers(node, operators) for node in graph.nodes]
-        self._last = [-1] * len(graph.nodes)  # the last node that takes what each node makes
         reading = _Tokens(Forms(blocks))
         for index, node in enumerate(graph.nodes):
             taken = tuple([self.wires[value.name] for value in node.values])
@@ -69,8 +69,6 @@ class FlatLevel:
                     self.gathered.setdefault(wire, []).append(index)
                 else:
                     self.uses[wire] = self.uses.get(wire, 0) + 1
-                    if wire[0] >= 0:
-                        self._last[wire[0]] = index
             token, forms = reading.of(node)
             self.tokens.append(token)
             self.forms.append(forms)
@@ -86,8 +84,7 @@ class FlatLevel:
             if wire in self.stacked:
                 continue
             self.uses[wire] = self.uses.get(wire, 0) + 1
-            if wire[0] >= 0:
-                self._last[wire[0]] = len(graph.nodes)
+        self.given = {(-1, place) for place in range(len(graph.inputs))} if blocks == 0 else set()
         self.held = {self.wires[name]: scope for name, scope in graph.held.items() if name in self.wires}
         self.ends = _ends(graph, set(self.held.values()))
         self._by_maker = sorted(self.held)
@@ -118,11 +115,6 @@ class FlatLevel:
             for index, place in outputs
             if unique and index >= 0 and found[self.tokens[index], place] >= max(2, nodes[self.tokens[index]] - 1)
         }
-
-    def last_taken(self, start: int, end: int) -> int:
-        """Returns the last node that takes something made by the nodes from one index up to another; the number of all
-        nodes for an output of the graph, -1 if nothing is taken."""
-        return max(self._last[start:end])
 
     def alike(self, first: int, second: int, count: int) -> bool:
         """Returns whether so many nodes from two places on are alike one by one, as far as their hash tells."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct.transforms.flat_level import FlatLevel, Wire
-from graphacct.transforms.layer_run import Constant, Run, Source
+from graphacct.transforms.layer_run import Constant, Each, Run, Source
 
 
 @attrs.frozen
@@ -28,10 +28,12 @@ class Holds:
     Attributes:
         inside: The values of a repetition, what goes round and constants, each with the end of its scope.
         explained: The values of the graph written out whose entries this stands for.
+        leaving: The values of the run that are held until after it, so that they have to leave the block.
     """
 
     inside: tuple[tuple[Source, Until], ...]
     explained: frozenset[Wire]
+    leaving: tuple[Wire, ...]
 
 
 def holds(level: FlatLevel, run: Run) -> Holds | None:
@@ -55,6 +57,7 @@ class _Holds:
         self._level, self._run = level, run
         self._inside: list[tuple[Source, Until]] = []
         self._explained: set[Wire] = set()
+        self._leaving: list[Wire] = []
 
     def found(self) -> Holds | None:
         level, run = self._level, self._run
@@ -63,6 +66,8 @@ class _Holds:
             repetition, place = run.place(wire[0])
             made.setdefault((place, wire[1]), {})[repetition] = wire
         if not all(self._result(wire, entries) for wire, entries in made.items()):
+            return None
+        if not all(map(self._own, run.each)):
             return None
         for wire in level.held_until(run.start, run.end):
             if wire in self._explained or run.start <= wire[0] < run.end:
@@ -74,17 +79,36 @@ class _Holds:
                 return None
             self._inside.append((Constant(wire), scope[1]))
             self._explained.add(wire)
-        return Holds(tuple(self._inside), frozenset(self._explained))
+        return Holds(tuple(self._inside), frozenset(self._explained), tuple(self._leaving))
+
+    def _own(self, each: Each) -> bool:
+        """Notes how the repetitions hold what each takes for itself; returns whether a body can say it."""
+        held = self._level.held.keys() - self._explained  # the first may be what goes round, too
+        scopes = [self._scope(wire) if wire in held else None for wire in each.wires]
+        ends = {scope[1] if scope and scope[0] == number else None for number, scope in enumerate(scopes)}
+        (until, *others) = ends
+        if others:
+            return False
+        if until is not None:
+            self._inside.append((each, until))
+            self._explained.update(each.wires)
+        return True
+
+    def _after(self, wire: Wire) -> bool:
+        """Whether a value is held until a scope after the run ends."""
+        return self._level.ends.get(self._level.held[wire], -1) >= self._run.end
 
     def _result(self, wire: Wire, entries: dict[int, Wire]) -> bool:
         """Notes how the results of one node are held; returns whether a body can say it."""
         run, last = self._run, self._run.repeat - 1
         final = entries.pop(last, None)
+        after = {number for number, value in entries.items() if self._after(value)}
+        self._leaving += [entries[number] for number in sorted(after)]
+        scopes = {number: self._scope(value) for number, value in entries.items() if number not in after}
         own = round_ = None  # how each holds its result, how it holds what the one before it made
-        if entries:
-            if len(entries) != last:
+        if scopes:
+            if len(after | set(scopes)) != last:
                 return False
-            scopes = {number: self._scope(value) for number, value in entries.items()}
             ahead = {scope[0] - number if scope else None for number, scope in scopes.items()}
             ends = {scope[1] for scope in scopes.values() if scope}
             if len(ends) != 1 or ahead not in ({0}, {1}):
@@ -99,13 +123,17 @@ class _Holds:
                     return False
                 own = scope[1]
                 self._explained.add(final)
-            elif run.results(final) is None or (own is not None and not self._longer(final, last, own)):
-                return False
+            else:
+                leaves = run.results(final) is not None
+                if not leaves and self._after(final):
+                    self._leaving.append(final)
+                elif not leaves or (own is not None and not self._longer(final, last, own)):
+                    return False
         elif own is not None:
             return False
         if own is not None:
             self._inside.append((wire, own))
-        self._explained.update(entries.values())
+        self._explained.update(value for number, value in entries.items() if number not in after)
         return True
 
     def _goes_round(self, wire: Wire, until: Until) -> bool:
@@ -116,6 +144,9 @@ class _Holds:
                 continue
             first = carried.first[0]
             if first not in self._level.held:
+                if first in self._level.given:
+                    self._inside.append((carried, until))
+                    found = True
                 continue
             scope = self._scope(first)
             if scope == (0, until):

@@ -11,7 +11,7 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from graphacct.transforms.flat_level import MOST_BACK, FlatLevel
+from graphacct.transforms.flat_level import FlatLevel
 from graphacct.transforms.layer_holds import held_alike
 from graphacct.transforms.layer_run import Run, Search
 
@@ -28,10 +28,15 @@ Fitted = TypeVar("Fitted")
 class Lists(Generic[Fitted]):
     """The runs of a level, found one list after the other."""
 
-    def __init__(self, level: FlatLevel, fit: Callable[[Run, int], tuple[Fitted, int] | None]) -> None:
+    def __init__(
+        self,
+        level: FlatLevel,
+        fit: Callable[[Run, int], tuple[Fitted, int] | None],
+        take: Callable[[Fitted], None],
+    ) -> None:
         """`fit(run, stop)` returns what becomes of a run and the index after all that belongs to it, which is at most
-        `stop`; None if it cannot be a block."""
-        self._level, self._fit = level, fit
+        `stop`; None if it cannot be a block. `take` is told what is chosen."""
+        self._level, self._fit, self._take = level, fit, take
         self._count = len(level.tokens)
         self._left = WORK_PER_NODE * self._count
         self._taken: list[tuple[int, int]] = []
@@ -48,11 +53,12 @@ class Lists(Generic[Fitted]):
                     number = bisect_right(visits, start - 1, number)
                     continue
                 best = self._best(visits, number, stop)
-                if best is None:
+                if best is None or self._cut_short(best[0], visits, number, stop):
                     number += 1
                     continue
                 run, fitted, end = best
                 result.append((run.start, fitted))
+                self._take(fitted)
                 insort(self._taken, (run.start, end))
                 number = bisect_right(visits, end - 1, number)
         return [fitted for _, fitted in sorted(result, key=lambda each: each[0])]
@@ -64,6 +70,15 @@ class Lists(Generic[Fitted]):
             index = self._taken[place - 1][1]
         return index, self._taken[place][0] if place < len(self._taken) else self._count
 
+    def _cut_short(self, run: Run, visits: Sequence[int], number: int, stop: int) -> bool:
+        """Returns whether a run ends inside a layer, and one that begins later but before that end leaves fewer nodes
+        written out: a first layer that has less than all others must not take the beginning of the second along."""
+        after = bisect_right(visits, run.end - 1, number)
+        if after == len(visits) or visits[after] == run.end:
+            return False
+        others = (self._best(visits, later, stop) for later in range(number + 1, after))
+        return any(other is not None and _saved_by(other[0]) > _saved_by(run) for other in others)
+
     def _best(self, visits: Sequence[int], number: int, stop: int) -> tuple[Run, Fitted, int] | None:
         """Returns the run from a visit on that leaves the fewest nodes written out."""
         best: tuple[Run, Fitted, int] | None = None
@@ -72,8 +87,8 @@ class Lists(Generic[Fitted]):
             if -saved <= most or self._left <= 0 or failed == MOST_FAILED:
                 break
             run, fitted = self._try(start, size, stop)
-            if run is not None and fitted is not None and run.size * (run.repeat - 1) > most:
-                most, best = run.size * (run.repeat - 1), (run, *fitted)
+            if run is not None and fitted is not None and _saved_by(run) > most:
+                most, best = _saved_by(run), (run, *fitted)
             else:
                 failed += 1
         return best
@@ -84,33 +99,23 @@ class Lists(Generic[Fitted]):
         A run starts at a visit. If the first layer makes something before it does what all do, the run starts after
         that: as many nodes before the second repetition as that has."""
         start, tokens = visits[number], self._level.tokens
-        others = visits[number + 1 : number + 1 + MOST_VISITS]
-        last, before = -1, start  # the last node that takes what the first repetition makes
-        for ahead, other in enumerate(others, 1):
-            last = max(last, self._level.last_taken(before, other))
-            size, place, before = other - start, number + 2 * ahead, other
-            if other >= stop or not self._carried(last, start, others[-1] - start):
+        for ahead, other in enumerate(visits[number + 1 : number + 1 + MOST_VISITS], 1):
+            size, place = other - start, number + 2 * ahead
+            if other >= stop:
                 break
-            if tokens[start] == tokens[other] and (saved := self._saved(start, size, stop, last)):
+            if tokens[start] == tokens[other] and (saved := self._saved(start, size, stop)):
                 yield -saved, start, size
                 continue
             if place < len(visits) and start < (late := 2 * other - visits[place]) < visits[number + 1]:
                 size = other - late
-                if saved := self._saved(late, size, stop, self._level.last_taken(late, other)):
+                if saved := self._saved(late, size, stop):
                     yield -saved, late, size
 
-    def _carried(self, last: int, start: int, size: int) -> bool:
-        """Returns whether what the first repetition makes is taken so soon that it may be carried there, if a node is
-        the last that takes it."""
-        return last < start + size * (MOST_BACK + 1)
-
-    def _saved(self, start: int, size: int, stop: int, last: int) -> int:
-        """Returns how many nodes a run would save, as far as their tokens tell, and the last node that takes something
-        of its first repetition: that node has to be in the run, too."""
-        if not self._carried(last, start, size) or not self._level.alike(start, start + size, size):
+    def _saved(self, start: int, size: int, stop: int) -> int:
+        """Returns how many nodes a run would save, as far as their tokens tell."""
+        if not self._level.alike(start, start + size, size):
             return 0
-        saved = min(self._reach(start, size), stop - start - size) // size * size
-        return saved if last < start + size + saved else 0
+        return min(self._reach(start, size), stop - start - size) // size * size
 
     def _try(self, start: int, size: int, stop: int) -> tuple[Run | None, tuple[Fitted, int] | None]:
         """Returns the run of a size from a node on, and what becomes of it; a shorter one if the last repetition is
@@ -140,6 +145,11 @@ class Lists(Generic[Fitted]):
                 high = middle - 1
         self._alike[size] = (start, start + low)
         return low
+
+
+def _saved_by(run: Run) -> int:
+    """Returns how many nodes fewer there are with a run as a block."""
+    return run.size * (run.repeat - 1)
 
 
 def _visits(level: FlatLevel) -> Iterable[Sequence[int]]:

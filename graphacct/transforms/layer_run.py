@@ -1,13 +1,13 @@
 """A run of equal layers: how often a stretch of nodes repeats, and how its repetitions hand values on.
 
-An operand of a repetition is a value that the repetition itself makes, one that every repetition sees (a constant), or
-one that an earlier repetition made (a carried value). What the first repetitions take in place of the carried value was
-there before the run.
+An operand of a repetition is a value that the repetition itself makes, one that every repetition sees (a constant), one
+that an earlier repetition made (a carried value), or one from before the run that it alone takes. What the first
+repetitions take in place of the carried value was there before the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import attrs
@@ -39,9 +39,16 @@ class Constant:
     wire: Wire
 
 
-Source: TypeAlias = Wire | Carried | Constant
+@attrs.frozen
+class Each:
+    """Values from before the run, of which each repetition takes its own."""
+
+    wires: tuple[Wire, ...]
+
+
+Source: TypeAlias = Wire | Carried | Constant | Each
 """What a node of a repetition takes: what the repetition makes, as a Wire whose index counts from its start, what goes
-round, or a constant."""
+round, a constant, or a value of its own."""
 
 
 @attrs.frozen(eq=False)
@@ -56,6 +63,7 @@ class Run:
         sources: What each operand of a repetition is, node by node.
         carried: What goes round, each once.
         constants: What every repetition sees.
+        each: What each repetition has its own of.
     """
 
     start: int
@@ -65,6 +73,7 @@ class Run:
     sources: tuple[Source, ...]
     carried: tuple[Carried, ...]
     constants: tuple[Constant, ...]
+    each: tuple[Each, ...] = ()
 
     @property
     def end(self) -> int:
@@ -116,9 +125,9 @@ class Search:
         self._most = (stop - start) // size
         self._nodes = range(start, start + size)
         self._first = self._operands(0)
-        self._uses = [not level.gathers[index] for index in self._nodes for _ in level.takes[index]]
         self._found: list[Carried | None] = [None] * len(self._first)
         self._outside: list[list[Wire]] = [[wire] for wire in self._first]
+        self._own: dict[int, set[Wire]] = {}  # the same values, by the operand's place, where they have been compared
         self.work = 2 * size
         self._length = self._follow()
 
@@ -129,7 +138,7 @@ class Search:
         while repeat >= 2:
             self.work += repeat * self._size
             found = self._run(repeat)
-            shorter = min(self._kept_inside(found), parameters_apart(self._level, found))
+            shorter = parameters_apart(self._level, found)
             if shorter == repeat:
                 return found
             repeat = self._settled(shorter)
@@ -141,7 +150,6 @@ class Search:
             return 1
         tokens, start, size = self._level.tokens, self._start, self._size
         pattern = tokens[start : start + size]
-        counts = self._taken_inside()
         for repetition in range(1, self._most):
             begin = start + repetition * size
             self.work += size
@@ -149,9 +157,6 @@ class Search:
                 return self._settled(repetition)
             if not self._wired(repetition):
                 return self._settled(repetition)
-            leaves = self._left(repetition - 1, counts) if self._simple() else None
-            if leaves is not None:
-                return self._settled(repetition if leaves else repetition - 1)
         return self._settled(self._most)
 
     # names
@@ -202,9 +207,12 @@ class Search:
                 continue
             known, outside = self._found[place], self._outside[place]
             if index < self._start:
-                if known is not None or (len(outside) > MOST_BACK and (index, output) != outside[0]):
+                if known is not None:
                     return False
-                outside.append((index, output))
+                wire = (index, output)
+                if len(outside) > MOST_BACK and wire != outside[0] and not self._differs(place, wire):
+                    return False
+                outside.append(wire)
                 continue
             maker, made = divmod(index - self._start, self._size)
             if known is None:
@@ -215,92 +223,59 @@ class Search:
                 return False
         return True
 
+    def _differs(self, place: int, wire: Wire) -> bool:
+        """Whether an operand has come from outside in each repetition, from another value each time, as it does now."""
+        outside, own = self._outside[place], self._own.setdefault(place, set())
+        own.update(outside[len(own) :])
+        return len(own) == len(outside) and wire not in own
+
     def _settled(self, repeat: int) -> int:
-        """Returns up to where an operand that comes from outside in so many repetitions is the same in all of them."""
-        for known, outside in zip(self._found, self._outside, strict=True):
-            if known is None:
-                same = next((i for i, wire in enumerate(outside[:repeat]) if wire != outside[0]), repeat)
-                repeat = min(repeat, same)
-            elif known.back >= repeat:
-                same = next((i for i, wire in enumerate(known.first[:repeat]) if wire != known.first[0]), repeat)
-                repeat = min(repeat, same)
+        """Returns up to where an operand that comes from outside in so many repetitions is the same in all of them, or
+        another in each."""
+        before = repeat + 1
+        while repeat < before:  # fewer repetitions may leave another operand without what went round
+            before = repeat
+            for known, outside in zip(self._found, self._outside, strict=True):
+                if known is None or known.back >= repeat:
+                    repeat = _alike(outside if known is None else known.first, repeat)
         return repeat
-
-    def _simple(self) -> bool:
-        """Whether what goes round is made one repetition ago, so that a repetition's values are all used after the
-        next."""
-        return all(
-            known.back == 1 if known is not None else len(outside) < 2 or outside[-1] == outside[0]
-            for known, outside in zip(self._found, self._outside, strict=True)
-        )
-
-    def _taken_inside(self) -> dict[Wire, int]:
-        """Returns how often a repetition takes each of its own values, except to gather them."""
-        counts: dict[Wire, int] = {}
-        for (index, output), used in zip(self._first, self._uses, strict=True):
-            if used and index >= self._start:
-                wire = (index - self._start, output)
-                counts[wire] = counts.get(wire, 0) + 1
-        return counts
-
-    def _made(self, repetition: int) -> Iterator[tuple[Wire, Wire]]:
-        """Yields the values of a repetition that are used, as the first repetition's are counted and as they are."""
-        begin = self._start + repetition * self._size
-        for place, index in enumerate(self._nodes):
-            for output in range(len(self._level.graph.nodes[index].outputs)):
-                yield (place, output), (begin + place, output)
-
-    def _left(self, repetition: int, inside: dict[Wire, int]) -> bool | None:
-        """Returns None if a repetition's values are used by it and the next one alone; else whether all that others use
-        goes round."""
-        rounds: dict[Wire, int] = {}
-        for known, used in zip(self._found, self._uses, strict=True):
-            if known is not None and used:
-                rounds[known.made] = rounds.get(known.made, 0) + 1
-        result: bool | None = None
-        for wire, own in self._made(repetition):
-            if self._level.uses.get(own, 0) > inside.get(wire, 0) + rounds.get(wire, 0):
-                if not any(known is not None and known.made == wire for known in self._found):
-                    return False
-                result = True
-        return result
 
     # the run
 
     def _run(self, repeat: int) -> Run:
         carried: dict[Carried, None] = {}
         constants: dict[Constant, None] = {}
+        each: dict[Each, None] = {}
         sources: list[Source] = []
-        for known, first in zip(self._found, self._first, strict=True):
+        for known, first, outside in zip(self._found, self._first, self._outside, strict=True):
             if first[0] >= self._start:
                 sources.append((first[0] - self._start, first[1]))
             elif known is not None and known.back < repeat:
                 carried[known] = None
                 sources.append(known)
             else:
-                constants[Constant(first)] = None
-                sources.append(Constant(first))
+                wires = tuple(outside if known is None else known.first)[:repeat]
+                if all(wire == first for wire in wires):
+                    constants[Constant(first)] = None
+                    sources.append(Constant(first))
+                else:
+                    each[Each(wires)] = None
+                    sources.append(Each(wires))
         grown = tuple(tuple(tuple(step) for step in each) for each in self._steps)
-        return Run(self._start, self._size, repeat, grown, tuple(sources), tuple(carried), tuple(constants))
-
-    def _kept_inside(self, run: Run) -> int:
-        """Returns how many repetitions a run may have so that nothing of it is used after it but what leaves the block:
-        the carried values, and what is stacked up (which `gathered` checks)."""
-        inside = self._taken_inside()
-        rounds = [
-            source for source, used in zip(run.sources, self._uses, strict=True) if used and isinstance(source, Carried)
-        ]
-        for repetition in range(run.repeat):
-            expected = dict(inside)
-            for source in rounds:
-                if repetition + source.back < run.repeat:
-                    expected[source.made] = expected.get(source.made, 0) + 1
-            for wire, own in self._made(repetition):
-                if self._level.uses.get(own, 0) > expected.get(wire, 0) and run.results(own) is None:
-                    goes_round = any(each.made == wire for each in run.carried)
-                    return repetition + 1 if goes_round and repetition + 1 < run.repeat else repetition
-        return run.repeat
+        handed = tuple(sources), tuple(carried), tuple(constants), tuple(each)
+        return Run(self._start, self._size, repeat, grown, *handed)
 
 
 def _stepping(by: Sequence[int]) -> int:
     return sum(step != 0 for step in by)
+
+
+def _alike(wires: Sequence[Wire], most: int) -> int:
+    """Returns how many of the first values are all the same, or all different: the more of both."""
+    same = next((i for i, wire in enumerate(wires[:most]) if wire != wires[0]), most)
+    seen: set[Wire] = set()
+    for wire in wires[:most]:
+        if wire in seen:
+            break
+        seen.add(wire)
+    return max(same, len(seen))

@@ -95,7 +95,8 @@ def _rewritten(graph: Graph, operators: Mapping[str, Operator], replace: Callabl
     for node in graph.nodes:
         if isinstance(node, Block):
             body = _rewritten(node.body, operators, replace)
-            nodes.append(attrs.evolve(node, body=body, carry=now(node.carry), constants=now(node.constants)))
+            carry, constants, each = now(node.carry), now(node.constants), tuple(now(values) for values in node.each)
+            nodes.append(attrs.evolve(node, body=body, carry=carry, constants=constants, each=each))
             continue
         inputs = [values.get(item.name, item) if isinstance(item, Value) else item for item in node.inputs]
         place = Replacement(node, tuple(inputs), operators)

@@ -24,6 +24,7 @@ INTRACLASS = {
     "symmetric_conv_long_midratio": [[5, 5], [1, 1], [2, 2]],
     "symmetric_conv_long_shortratio": [[3, 3], [1, 1], [1, 1]],
 }
+FEATURES = {"features_only": True, "out_indices": [0, 1, 2, 3]}
 COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "autoformer": {"prediction_length": 24, "num_time_features": 1},
     "aya_vision": {
@@ -38,8 +39,27 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "deepseek_v2": {"num_experts_per_tok": 2},
     "diffusion_gemma": {"text_config": {"num_experts": 8, "top_k_experts": 2, "moe_intermediate_size": 704}},
     "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_shared_experts": 2},
+    "edgetam": {
+        "vision_config": {
+            "backbone_config": {
+                "model_type": "timm_wrapper",
+                "architecture": "repvit_m1",
+                "num_classes": 0,
+                "model_args": FEATURES,
+            }
+        }
+    },
+    "edgetam_vision_model": {
+        "backbone_config": {
+            "model_type": "timm_wrapper",
+            "architecture": "repvit_m1",
+            "num_classes": 0,
+            "model_args": FEATURES,
+        }
+    },
     "emu3": {"vocabulary_map": {"<image>": 151851, "<|extra_200|>": 151846}},
     "esm": {"vocab_size": 33, "pad_token_id": 1, "mask_token_id": 32},
+    "gemma3n_vision": {"num_classes": 2},
     "gemma4_assistant": {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}},
     "glm46v": {"text_config": MROPE},
     "glm4v": {"text_config": MROPE},
@@ -50,6 +70,9 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "glm_image_text": MROPE,
     "glmga": {"text_config": MROPE},
     "granite4_vision": {"deepstack_layer_map": [[-2, 0]], "downsample_rate": "4/8"},
+    "higgs_audio_v2_tokenizer": {
+        "acoustic_model_config": {"downsampling_ratios": [8, 5, 4, 2, 3], "upsampling_ratios": [8, 5, 4, 2, 3]}
+    },
     "hunyuan_v1_dense": {"head_dim": 128},
     "hunyuan_v1_moe": {"head_dim": 128},
     "hunyuan_vl": {"text_config": {"head_dim": 128, **XDROPE}},
@@ -58,8 +81,11 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
     "instructblip": {"image_token_index": 32000},
     "instructblipvideo": {"video_token_index": 32000},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16},
+    "lw_detr": {"projector_scale_factors": [1.0]},
     "ministral": {"head_dim": 128},
     "moonshine_streaming": {"num_key_value_heads": 8},
+    "musicgen": {"architectures": ["MusicgenForConditionalGeneration"]},
+    "musicgen_melody": {"architectures": ["MusicgenMelodyForConditionalGeneration"]},
     "nemotron": {"num_key_value_heads": 8},
     "perception_lm": {
         "vision_config": {
@@ -79,8 +105,12 @@ COMPLETED: Mapping[str, Mapping[str, Any]] = {
         "kernel_list": [3, 2, 2],
         "scale_factor_list": [1, 2, 4, 8],
     },
+    "qwen3_omni_moe_thinker": {"text_config": {"head_dim": 128}},
     "step3p7": {"text_config": {"sliding_window": 512}},
+    "t5gemma2_encoder": {"text_config": {"dropout_rate": 0.0}},
     "time_series_transformer": {"prediction_length": 24, "num_time_features": 1},
+    "timm_backbone": {"backbone": "resnet18"},
     "timm_wrapper": {"architecture": "resnet18", "num_classes": 1000},
-    "vitmatte": {"fusion_hidden_sizes": [256, 128, 64, 32]},
+    "uvdoc": {"backbone_config": {"model_type": "uvdoc_backbone", "out_features": [f"stage{i}" for i in range(1, 7)]}},
+    "vitmatte": {"hidden_size": 768, "fusion_hidden_sizes": [256, 128, 64, 32]},
 }

@@ -5,35 +5,48 @@ alone. Each type's class is built from its default configuration with two layers
 refused. A row says how far it came (`config`, `build`, `inputs`, `run`, `graph`, `done`), the error, and for one that
 is done the parameters and the FLOPs of a forward pass by ours and by torch's counter, with what the counter does not
 see: the operators, and their FLOPs by formulas of this folder.
+
+timm, scipy, torchvision and torchaudio, which some classes need, are read from the folder BESIDE in the environment, or
+as they are installed. torchvision's compiled operators do not load beside a build of torch that they were not made for,
+so their names are defined here.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import signal
+import sys
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from completed import COMPLETED
-from graphacct_torch.errors import CaptureError
-from graphacct_torch.measuring.measured import blind_of, counted
-from graphacct_torch.reading import library
-from graphacct_torch.reading.inputs import library_inputs
-from graphacct_torch.reading.read import check_inputs
-from graphacct_torch.reading.sizes import sizes_of
-from graphacct_torch.reading.through import dtype_of
-from graphacct_torch.tracing.graph import traced
-from shrink import shrunk
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-from unseen import unseen
 
-import graphacct
-from graphacct.hooks.manager import default
+sys.path.append(os.environ.get("BESIDE", ""))
+OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
+for operator in ("nms", "qnms"):
+    if not hasattr(torch.ops.torchvision, operator):
+        OPERATORS.define(f"{operator}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+
+from completed import COMPLETED  # noqa: E402  after torchvision's operators
+from graphacct_torch.errors import CaptureError  # noqa: E402
+from graphacct_torch.measuring.measured import blind_of, counted  # noqa: E402
+from graphacct_torch.reading import library  # noqa: E402
+from graphacct_torch.reading.inputs import library_inputs  # noqa: E402
+from graphacct_torch.reading.read import check_inputs  # noqa: E402
+from graphacct_torch.reading.sizes import sizes_of  # noqa: E402
+from graphacct_torch.reading.through import dtype_of  # noqa: E402
+from graphacct_torch.tracing.graph import traced  # noqa: E402
+from shrink import shrunk  # noqa: E402
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES  # noqa: E402
+from unseen import unseen  # noqa: E402
+
+import graphacct  # noqa: E402
+from graphacct.hooks.manager import default  # noqa: E402
 
 SECONDS = 120
 MEMORY = 10 * 2**30

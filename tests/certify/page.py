@@ -27,8 +27,8 @@ the three figures in turn; 0 means equal to the unit.
 |---|---|---|---|---|---|---|---|
 """
 MIDDLE = """
-Two kinds of models are not on this page: torchvision's ResNets, which the tests of graphacct-vision compare with
-published figures, and the worksheet's model, which is in no library ([The worksheet](worksheet.md)).
+Two kinds of models are not on this page: torchvision's ResNets, which have a [page of their own](torchvision.md)
+with its other classifiers, and the worksheet's model, which is in no library ([The worksheet](worksheet.md)).
 
 ## What other counters say of the same work
 

@@ -83,6 +83,8 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "by_expert": ([(6,)], {"experts": 4}),
     "grouped_linear": ([(6, 5), (4, 7, 5), (4,), (4, 7)], {}),
     "grouped_linear_in_out": ([(6, 5), (4, 5, 7), (4,), (4, 7)], {}),
+    "grouped_columns": ([(4, 3, 5), (5, 7), (4,)], {}),
+    "grouped_products": ([(3, 5), (5, 7), (4,)], {}),
     "kv_cache": ([], {"shape": (1, 2, 3, 5)}),
     "kv_keep": ([(1, 2, 3, 5)], {"length": 2}),
     "remainder": ([(2, 3, 5), (2, 3, 5)], {}),
@@ -93,6 +95,16 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "glu": ([(2, 3, 6)], {}),
     **dict.fromkeys(("var", "std", "var_mean", "std_mean", "logsumexp", "vector_norm"), ([(2, 3, 5)], {"dim": -1})),
     **dict.fromkeys(("prod", "amin"), ([(2, 3, 5)], {"dim": -1})),
+    **dict.fromkeys(("nansum", "aminmax", "count_nonzero"), ([(2, 3, 5)], {"dim": -1})),
+    "trace": ([(3, 5)], {}),
+    "unique": ([(2, 3, 5)], {"count": 7}),
+    "pdist": ([(4, 5)], {}),
+    "renorm": ([(3, 5)], {}),
+    "multi_margin_loss": ([(6, 5), (6,), (5,)], {}),
+    "embedding_renorm": ([(7, 5), (2, 3)], {}),
+    "put": ([(2, 3, 5), (4,), (4,)], {}),
+    "index_reduce": ([(2, 3, 5), (4,), (2, 4, 5)], {"dim": 1, "reduce": "amax"}),
+    "cross": ([(2, 5, 3), (2, 5, 3)], {}),
     "kthvalue": ([(2, 3, 5)], {"k": 2}),
     "histc": ([(2, 3, 5)], {"bins": 4}),
     "bincount": ([(6,)], {"bins": 4}),
@@ -119,12 +131,12 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "linspace": ([], {"n": 5}),
     "eye": ([], {"n": 3, "m": 5}),
     "pointwise_by_rule": ([(2, 3, 5)], {"of": "aten.igamma", "shape": (2, 3, 5)}),
-    "reduction_by_rule": ([(2, 3, 5)], {"of": "aten.mode", "shape": (2, 3)}),
+    "reduction_by_rule": ([(2, 3, 5)], {"of": "aten.nanmedian", "shape": (2, 3)}),
     "move_by_rule": ([(2, 3, 5)], {"of": "aten.rot90", "shape": (2, 5, 3)}),
     "custom": ([(2, 3, 5)], {"of": "lib.scan", "shapes": ((2, 5, 3),), "dtypes": ("float32",)}),
 }
 OF_INTEGERS = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift")
-OF_COMPLEX = ("view_as_real", "conj")
+OF_COMPLEX = ("view_as_real", "conj", "angle", "sgn")
 """Operators that take no other operands."""
 
 
@@ -151,6 +163,7 @@ TOGETHER = {("scaled_dot_product_attention", operand) for operand in "qkv"} | {
     ("scaled_dot_product_attention_with_sinks", operand) for operand in ("q", "k", "v", "sinks")
 }
 TOGETHER |= {("latent_attention", operand) for operand in ("q", "latents")}
+TOGETHER |= {("index_reduce", operand) for operand in ("x", "source")}
 TOGETHER |= {("scatter_reduce", operand) for operand in ("x", "src")}
 """The operands whose gradients one function states."""
 

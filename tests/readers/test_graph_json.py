@@ -1,11 +1,12 @@
 """Graphs as JSON files."""
 
 import json
+import re
 
 import pytest
 
 import graphacct
-from graphacct import Graph, GraphError
+from graphacct import Graph, GraphacctError, GraphError
 from graphacct.errors import ReadError
 from graphacct.hooks.manager import default
 from graphacct.readers.graph_json import MOST_NESTED, SCHEMA, from_dict, to_dict, write
@@ -179,6 +180,49 @@ def test_a_block_that_changes_what_it_carries_is_refused():
     block = {"name": "b.*", "repeat": 2, "carry": ["x"], "body": body}
     with pytest.raises(GraphError, match=r"carries float32\[2, 3\] in but float32\[2, 5\] round"):
         parsed(changed(nodes=[block], outputs=["b.*"]))
+
+
+def one_by_one(**changes):
+    """Three layers that each take a cache and return what they made."""
+    body = {
+        "inputs": [{"name": "h", "shape": [2, 3]}, {"name": "own", "shape": [2, 3]}],
+        "nodes": [{"name": "b.*.add", "operator": "add", "inputs": ["h", "own"]}],
+        "outputs": ["b.*.add", "b.*.add"],
+    }
+    block = {"name": "b.*", "repeat": 3, "carry": ["x"], "each": [["p", "q", "r"]], "apart": 1, "body": body}
+    inputs = [{"name": name, "shape": [2, 3]} for name in "xpqr"]
+    return changed(inputs=inputs, nodes=[{**block, **changes}], outputs=["b.*:0", "b.*:1", "b.*:3"])
+
+
+def test_values_that_enter_and_leave_a_block_one_by_one(tmp_path):
+    """They are written as they were read, and written out each repetition has its own."""
+    graph = parsed(one_by_one())
+    assert from_dict(to_dict(graph), "tiny", default().operators) == graph
+    flat = graph.unroll()
+    assert [[value.name for value in node.values] for node in flat.nodes] == [
+        ["x", "p"],
+        ["b.0.add", "q"],
+        ["b.1.add", "r"],
+    ]
+    assert [value.name for value in flat.outputs] == ["b.2.add", "b.0.add", "b.2.add"]
+    assert graphacct.account(graph).total["flops"] == 3 * 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"each": [["p", "q"]]}, "block 'b.*': gives 2 values one by one to 3 repetitions"),
+        ({"each": ["p", "q", "r"]}, "block 'b.*': 'each' is a list of lists, one for each repetition's values, not"),
+        ({"each": [["p", "q", "s"]]}, "node 'b.*' takes 's', which nothing produces"),
+        ({"each": []}, "block 'b.*': the body takes 2 values, the block gives 1"),
+        ({"apart": 2}, "block 'b.*': returns 2 results of each repetition one by one, but the body returns 1 besides"),
+        ({"repeat": 2**62}, "take values of their own or return some, at most 5,000 can"),
+    ],
+)
+def test_values_one_by_one_that_do_not_fit(changes, message):
+    """Another number of them than of repetitions, or more than the body has."""
+    with pytest.raises(GraphacctError, match=re.escape(message)):
+        parsed(one_by_one(**changes))
 
 
 def test_symbols_cannot_be_saved(tmp_path):

@@ -61,3 +61,13 @@ def test_names_are_shown_and_not_obeyed() -> None:
     assert "[red]no[/red]" in file.getvalue()
     assert "\x1b[2J" not in file.getvalue()
     assert "\u202e" not in file.getvalue()
+
+
+@pytest.mark.parametrize(("width", "has_operators"), [(140, True), (120, True), (110, False), (104, False)])
+def test_a_table_that_is_too_wide_loses_space_and_then_its_operators(width: int, has_operators: bool) -> None:
+    """A training step has nine columns. Operators stand whole or not at all: no name is broken over two lines."""
+    drawn = table(account("gpt2", batch=1, seq_len=64, phase="train", loss="sum"), width=width)
+    _, rows, *_ = drawn.split("\n\n")
+    assert max(map(len, rows.splitlines())) <= width
+    assert ("Operator" in rows) is has_operators
+    assert ("layer_norm" in rows) is has_operators

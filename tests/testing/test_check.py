@@ -69,11 +69,11 @@ def test_a_sound_file(check: object) -> None:
 
 
 def test_a_file_with_faults(check: object) -> None:
-    """Each fault is a line that says what to do; a kind without a contract is said to have none."""
+    """Each fault is a line that says what to do; the tests of what is right are counted."""
     done = check("wrong.py", wrong=WRONG)  # type: ignore[operator]
     assert done.exit_code == 1
     *lines, device = done.stdout.splitlines()
-    assert device == "right  device mine: is registered; there is no contract for its kind"
+    assert device == "right  device mine: 4 tests, with operands or models that were made up"
     assert [line.partition(": ")[0] for line in lines] == ["wrong  operator clipped"] * 2 + ["wrong  operator keyed"]
     assert "test_symbols_agree_with_ints: [(2, 3)] raises TypeError with a symbol as size" in lines[1]
     assert lines[2].endswith("needs a contract, as its rows cannot be made up: class TestKeyed(OperatorContract)")

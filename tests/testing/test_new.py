@@ -71,6 +71,29 @@ def test_a_new_plugin_passes_pytest_and_is_found_when_installed(tmp_path: Path) 
     assert done.stdout.strip() == "graphacct-squared-relu (graphacct-squared-relu 0.1.0)"
 
 
+def test_new_plugins_are_clean(tmp_path: Path) -> None:
+    """ruff, with the rules that people add, and its formatter find nothing in them."""
+    for kind in KINDS:
+        assert run("new", str(tmp_path / f"graphacct-clean-{kind}"), f"--{kind}").exit_code == 0
+    for command in (["check", "--select", "E,F,W,I,B,C4,UP,SIM,RUF"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "."], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_new_plugins_are_typed(tmp_path: Path) -> None:
+    """`mypy --strict` of each package; all of them in one run."""
+    packages = []
+    for kind in KINDS:
+        folder = tmp_path / f"graphacct-typed-{kind}"
+        assert run("new", str(folder), f"--{kind}").exit_code == 0
+        packages.append(str(folder / f"graphacct_typed_{kind}"))
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", str(tmp_path / "c")]
+    done = subprocess.run([*command, *packages], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_pip_installs_it(tmp_path: Path) -> None:
     """The distribution builds, where its build backend is installed."""
     pytest.importorskip("hatchling", reason="the backend of the new distribution, which pip would fetch")
@@ -100,6 +123,37 @@ def test_a_word_of_python_and_a_folder_with_something_in_it(tmp_path: Path, monk
     assert done.output == "graphacct: 'graphacct-mine' exists already: name another folder, or an empty one\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "says"),
+    [
+        (
+            "json",
+            "reader",
+            "there is a module 'json' already, which a plugin would hide: give it another name, graphacct-",
+        ),
+        ("attrs", "reader", "there is a module 'attrs' already"),
+        (
+            "graphacct-vision",
+            "reader",
+            "there is a module 'graphacct_vision' already, which a plugin would hide: give it",
+        ),
+        (
+            "graphacct-linear",
+            "operator",
+            "graphacct-operators (graphacct 0.1.0) has a thing 'linear' among its operators: name the plugin "
+            "graphacct-my-linear, say",
+        ),
+        ("graphacct-macs", "quantity", "graphacct.builtin (graphacct) has a thing 'macs' among its quantities"),
+    ],
+)
+def test_a_name_that_is_taken(name: str, kind: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("new", name, f"--{kind}")
+    assert done.exit_code == 1
+    assert done.output.startswith(f"graphacct: {says}")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_the_names_in_a_plugin() -> None:
     assert names("Graphacct-Squared_ReLU") == {
         "name": "graphacct-squared-relu",
@@ -115,3 +169,6 @@ def test_a_kind_must_be_said() -> None:
     done = run("new", "graphacct-mine")
     assert done.exit_code == 2
     assert "say what the plugin has: --operator, --architecture, --reader, --quantity, --convention or" in done.output
+    done = run("new", "graphacct-mine", "--operator", "--quantity")
+    assert done.exit_code == 2
+    assert "and one thing: add the quantity to the plugin afterwards" in " ".join(done.output.split())

@@ -8,18 +8,26 @@ from typing import Any
 import networkx
 import pytest
 
-from graphacct import build
+from graphacct import Builder, Graph, build
 from graphacct.hooks.manager import default
 from graphacct.phases import TRAIN
 from graphacct.readers.graph_json import to_json
 from graphacct.testing import (
     ArchitectureContract,
+    CommandContract,
     ConventionContract,
+    DeviceContract,
+    Matrix,
+    OptimizerContract,
+    OutputContract,
     ProfileContract,
     QuantityContract,
     ReaderContract,
+    RecomputePolicyContract,
     Totals,
     TransformContract,
+    Update,
+    WeightFormatContract,
 )
 from graphacct.testing.contract import failures
 
@@ -88,6 +96,78 @@ def test_transform(name: str) -> None:
     needed = {"lora": {"adapters": ("4:*.c_attn",)}}
     contract = TransformContract.of(name, rows=[small()], given=needed.get(name, {}), costs_in=ELSEWHERE)
     assert [*failures(contract)] == []
+
+
+MATRIX = 128 * 256
+BYTES = {
+    "bf16": lambda elements: 2 * elements,
+    "fp32": lambda elements: 4 * elements,
+    "q4_0": lambda elements: elements // 32 * 18,
+    "q8_0": lambda elements: elements // 32 * 34,
+    "q4_k": lambda elements: elements // 256 * 144,
+    "int8": lambda elements: elements + 4 * 128,
+    "mxfp4": lambda elements: elements // 32 * 17,
+    "nvfp4": lambda elements: elements // 2 + elements // 16 + 4 + 4,
+    "nf4": lambda elements: elements // 2 + 4 * elements // 64 + 4 * 16,
+}
+"""The bytes of a matrix of 128 × 256, where a line says them."""
+STATES = {
+    "adamw": {"state_bytes": 2 * 4 * MATRIX, "vector_flops": 14 * MATRIX, "transcendentals": MATRIX},
+    "sgd-momentum": {"state_bytes": 4 * MATRIX, "vector_flops": 4 * MATRIX},
+    "sgd": {"state_bytes": 0, "vector_flops": 2 * MATRIX},
+    # two codes of a byte for each element, two float32 for each 2,048
+    "adamw-8bit": {"state_bytes": 2 * MATRIX + 2 * 4 * MATRIX // 2048, "vector_flops": 20 * MATRIX},
+    "adafactor": {"state_bytes": 4 * (128 + 256), "vector_flops": 10 * MATRIX, "transcendentals": 128 + 256},
+    # five steps of A = X Xᵀ, B = b A + c A A, X = a X + B X
+    "muon": {"state_bytes": 4 * MATRIX, "matmul_flops": 5 * (4 * 128 * MATRIX + 2 * 128**3)},
+}
+"""What each keeps and does for a matrix of 128 × 256."""
+
+
+@pytest.mark.parametrize("name", PLUGINS.optimizers)
+def test_optimizer(name: str) -> None:
+    rows = [Update((128, 256), **STATES[name]), Update((2, 3, 4))]
+    few = "a tensor of 4,096 elements or more has codes of a byte in place of float32" if name == "adamw-8bit" else ""
+    assert [*failures(OptimizerContract.of(name, rows=rows, may_fall=few))] == []
+
+
+@pytest.mark.parametrize("name", PLUGINS.recompute_policies)
+def test_recompute_policy(name: str) -> None:
+    assert [*failures(RecomputePolicyContract.of(name, rows=[of_phase(TRAIN)], costs_in=ELSEWHERE))] == []
+
+
+@pytest.mark.parametrize("name", PLUGINS.weight_formats)
+def test_weight_format(name: str) -> None:
+    """Stated bytes are in the tests of the formats; here a matrix of whole blocks of each."""
+    stated = {"bytes": BYTES[name](MATRIX)} if name in BYTES else {}
+    found = [*failures(WeightFormatContract.of(name, rows=[Matrix(128, 256, **stated)]))]
+    assert [item for item in found if stated or item[0] != "test_rows_state_the_figures"] == []
+
+
+@pytest.mark.parametrize("name", PLUGINS.devices)
+def test_device(name: str) -> None:
+    assert [*failures(DeviceContract.of(name))] == []
+
+
+@pytest.mark.parametrize("name", PLUGINS.outputs)
+def test_output(name: str) -> None:
+    """Binary formats show no name of a scope."""
+    shown = () if name in ("png", "pdf") else ("fc",)
+    contract = OutputContract.of(name, rows=[Totals(net())], contains=shown, costs_in=ELSEWHERE)
+    assert [*failures(contract)] == []
+
+
+def net() -> Graph:
+    b = Builder("net")
+    x = b.apply("linear", b.input("x", (4, 3)), b.parameter("fc.weight", (5, 3)), name="fc")
+    return b.graph(b.apply("relu", x, name="act"))
+
+
+@pytest.mark.parametrize("name", PLUGINS.commands)
+def test_command(name: str) -> None:
+    """What each prints is in tests/cli."""
+    found = [*failures(CommandContract.of(name))]
+    assert [item for item in found if item[0] != "test_runs_print_what_they_should"] == []
 
 
 @pytest.mark.parametrize("name", OWN_READERS)

@@ -29,8 +29,9 @@ def test_stacked_results_come_back() -> None:
     assert written_out.differences(again) == []
 
 
-def test_a_stack_of_some_results_keeps_layers_written_out() -> None:
-    """A node that stacks up the results of every other layer is none that a block stands for."""
+def test_a_stack_of_some_results_stays_a_node() -> None:
+    """A node that stacks up the results of every other layer is none that a block stands for: it takes them one by
+    one."""
     flat = folded(written(4, residual)).unroll()
     some = [node.outputs[0] for node in flat.nodes if node.name.endswith("residual")][::2]
     b = Builder("stack", default().operators)
@@ -38,7 +39,11 @@ def test_a_stack_of_some_results_keeps_layers_written_out() -> None:
     b._values.update(value.name for value in some)
     stack = b.apply("stack", *some, name="layers_stack_0")
     graph = attrs.evolve(flat, nodes=(*flat.nodes, b._nodes[0]), outputs=(*flat.outputs, stack))
-    assert [name for name, *_ in found(graph)] == []
+    again = folded(graph)
+    (block,) = blocks(again)
+    assert (block.repeat, block.apart) == (4, 1)
+    assert [node.name for node in again.nodes] == ["layers.*", "layers_stack_0"]
+    assert written_out.figures(again) == written_out.figures(graph)
 
 
 def returning(layers: int, returned: range) -> Graph:
@@ -55,9 +60,10 @@ def returning(layers: int, returned: range) -> Graph:
 
 def test_outputs_of_all_layers_leave_the_graph_stacked() -> None:
     """Only if asked: each layer's keys are one output, its values another; no figure of a forward pass changes, and
-    written out it is the graph with a stack of each."""
+    written out it is the graph with a stack of each. Otherwise they leave it one by one."""
     graph = returning(6, range(6))
-    assert found(graph) == []
+    assert found(graph) == [("layers.*", 6, 0, 4)]
+    assert len(folded(graph).outputs) == 13
     stacked = graph.fold(stack_outputs=True)
     validate(stacked)
     assert [(block.name, block.repeat) for block in blocks(stacked)] == [("layers.*", 6)]
@@ -68,12 +74,10 @@ def test_outputs_of_all_layers_leave_the_graph_stacked() -> None:
 
 
 def test_outputs_of_some_layers_do_not() -> None:
-    """Layers that return more than others are no equal ones: one alone at an end stays written out, several
-    stay so too."""
-    for one in (range(5), range(1, 6)):
-        blocks_of = [(block.name, block.repeat) for block in blocks(returning(6, one).fold(stack_outputs=True))]
-        assert blocks_of == [("layers.*", 5)]
-    graph = returning(6, range(2, 6))
-    assert graph.fold(stack_outputs=True) == graph.fold()
-    assert found(graph) == [("layers.*", 2, 0, 4)]
+    """What some layers alone return leaves the block one by one."""
+    for some in (range(5), range(1, 6), range(2, 6)):
+        graph = returning(6, some)
+        assert graph.fold(stack_outputs=True) == graph.fold()
+        assert found(graph) == [("layers.*", 6, 0, 4)]
+        assert len(graph.fold().outputs) == 1 + 2 * len(some)
     assert written(4, residual).fold(stack_outputs=True) == written(4, residual).fold()

@@ -1,4 +1,4 @@
-"""What keeps layers written out when a graph is folded: what is not equal, and results that no block can return."""
+"""What keeps layers written out when a graph is folded, and what does not: values of one repetition alone."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def test_nodes_without_an_index_between_layers_keep_them_apart() -> None:
     assert found(b.graph(x)) == [("layers.*", 2, 0, 2), ("layers.*+2", 2, 0, 2)]
 
 
-def test_a_result_that_is_used_later_ends_a_run() -> None:
-    """What layers 2 and 5 return is used after all of them: each is the last of a block."""
-    b = Builder("later", default().operators)
+def test_results_that_are_used_later_leave_the_block_one_by_one() -> None:
+    """What layers 2 and 5 return is used after all of them: one block of seven layers, which returns each."""
+    b = Builder("later", default().operators, workload={"phase": "train"})
     x = b.input("x", SHAPE)
     kept = []
     for index in range(7):
@@ -55,18 +55,56 @@ def test_a_result_that_is_used_later_ends_a_run() -> None:
             x = residual(b, x)
         kept += [x] if index in (2, 5) else []
     graph = b.graph(x, *kept)
-    assert found(graph) == [("layers.*", 3, 0, 2), ("layers.*+3", 3, 0, 2)]
+    assert found(graph) == [("layers.*", 7, 0, 2)]
+    (block,) = blocks(folded(graph))
+    assert (block.apart, len(block.outputs)) == (1, 1 + 7)
+    assert [value.name for value in folded(graph).outputs] == ["layers.*:0", "layers.*:3", "layers.*:6"]
+    assert written_out.figures(folded(graph)) == written_out.figures(graph)
 
 
-def test_what_the_last_layer_alone_returns_leaves_it_written_out() -> None:
-    """A block returns what it carries; the last layer's inner value is no such thing."""
+def test_what_the_last_layer_alone_returns() -> None:
+    """Its inner value leaves the block, as that of each layer could."""
     b = Builder("inner", default().operators)
     x = b.input("x", SHAPE)
     for index in range(4):
         with b.scope(f"layers.{index}"):
             y = fc(b, x)
             x = b.apply("add", x, y, name="residual")
-    assert found(b.graph(x, y)) == [("layers.*", 3, 0, 2)]
+    assert found(b.graph(x, y)) == [("layers.*", 4, 0, 2)]
+    assert [value.name for value in folded(b.graph(x, y)).outputs] == ["layers.*:0", "layers.*:4"]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_value_for_each_layer_enters_one_by_one(training: bool) -> None:
+    """Each layer takes its own cache; those of a second list take what those of the first made, the last one first."""
+    b = Builder("caches", default().operators, workload={"phase": "train" if training else "forward"})
+    x, kept = fc(b, b.input("x", SHAPE), "embed"), []
+    caches = [b.input(f"cache_{index}", SHAPE) for index in range(6)]
+    for index in range(6):
+        with b.scope(f"down.{index}"):
+            kept.append(x := b.apply("add", fc(b, x), caches[index], name="cached"))
+    for index in range(6):
+        with b.scope(f"up.{index}"):
+            x = fc(b, b.apply("mul", x, kept[5 - index], name="joined"))
+    graph = b.graph(x)
+    again = folded(graph)
+    assert found(graph) == [("down.*", 6, 0, 2), ("up.*", 6, 0, 2)]
+    down, up = blocks(again)
+    assert [value.name for value in down.each[0]] == [cache.name for cache in caches]
+    assert [value.name for value in up.each[0]] == [f"down.*:{index}" for index in (0, 5, 4, 3, 2, 1)]
+    assert written_out.figures(again) == written_out.figures(graph)
+
+
+def test_two_values_by_turns_are_no_values_of_each() -> None:
+    """Layers that read a, b, a, b keep their period, in which a and b are constants; the fifth is written out."""
+    b = Builder("masks", default().operators)
+    x = b.input("x", SHAPE)
+    masks = [b.input(name, SHAPE) for name in ("a", "b")]
+    for index in range(5):
+        with b.scope(f"layers.{index}"):
+            x = b.apply("mul", x, masks[index % 2], name="masked")
+    (block,) = blocks(folded(b.graph(x)))
+    assert (block.name, block.repeat, block.each, len(block.constants)) == ("layers.2*", 2, (), 2)
 
 
 def test_a_layer_that_reads_another_value_is_in_no_run_with_the_rest() -> None:

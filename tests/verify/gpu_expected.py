@@ -9,6 +9,7 @@ from typing import Any
 from gpu_cases import AUTOCAST, COMPOSED, SOURCE, Case
 
 import graphacct
+from graphacct import Graph
 from graphacct.execution.autograd import backward_pass
 from graphacct.footprint.activations import Activations
 from graphacct.footprint.liveness import live_bytes
@@ -28,9 +29,9 @@ def loaded_plugins() -> Plugins:
 
 
 def profile_of(case: Case, device: str) -> str:
-    """The execution profile; autocast has none whose norms are composed."""
+    """The execution profile."""
     kind = "autocast" if case.mode == AUTOCAST else "eager"
-    composed = device == "cuda" and kind == "eager" and case.norms == COMPOSED
+    composed = device == "cuda" and case.norms == COMPOSED
     return f"torch-{kind}-{device}" + ("-composed-norms" if composed else "")
 
 
@@ -47,9 +48,15 @@ def expected(case: Case, folder: Path, device: str, plugins: Plugins) -> tuple[d
         attention="eager" if case.attention == "eager" else "fused",
         loss=case.loss,
     )
-    profile = plugins.profiles[profile_of(case, device)]
-    policy = find_policy("full" if case.checkpointing else "none", plugins.recompute_policies)
-    plan = recompute_plan(graph, policy, plugins.operators)
+    return figures_of(graph, profile_of(case, device), "full" if case.checkpointing else "none", device, plugins)
+
+
+def figures_of(
+    graph: Graph, named: str, recompute: str, device: str, plugins: Plugins
+) -> tuple[dict[str, int], dict[str, Any]]:
+    """The figures of a graph's training step under a profile, and details of them."""
+    profile = plugins.profiles[named]
+    plan = recompute_plan(graph, find_policy(recompute, plugins.recompute_policies), plugins.operators)
     run = Activations(graph, plugins.operators, profile, lambda parameter: parameter.trainable, plan)
     # under a dispatch mode, which measures storages, torch adds gradients that meet into a new tensor, not in place
     watched = backward_pass(run.schedule, run.uses, plugins.operators, profile, False)

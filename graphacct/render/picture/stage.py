@@ -130,23 +130,25 @@ class _Stage:
         inner: _Sources = {}
         entries: list[str] = []
         count = len(block.carry)
-        for value, outer in zip(block.body.inputs, block.values, strict=True):
+        for value, entering in zip(block.body.inputs, block.entering, strict=True):
             if open_ and len(entries) < count:
                 entry = self._new("entry", value.name, chain, shown=value.spec)
                 entries.append(entry)
-                for source in sources[outer.name]:
-                    self._connect(source, entry, outer.spec)
+                for outer in entering:
+                    for source in sources[outer.name]:
+                        self._connect(source, entry, outer.spec)
                 inner[value.name] = (_Source(entry, value.name, value.spec),)
             else:
-                inner[value.name] = sources[outer.name]
+                inner[value.name] = tuple(source for outer in entering for source in sources[outer.name])
         self._visit(block.body, chain, inner)
-        for index, (value, inside) in enumerate(zip(block.outputs, block.body.outputs, strict=True)):
+        for index, (values, inside) in enumerate(zip(block.returned, block.body.outputs, strict=True)):
             results = inner[inside.name]
             if index < len(entries):
                 for source in results:
                     if source.box != entries[index]:
-                        self.edges.append(Edge(source.box, entries[index], "loop", value.spec, source.views))
-            sources[value.name] = tuple(attrs.evolve(source, spec=value.spec) for source in results)
+                        self.edges.append(Edge(source.box, entries[index], "loop", inside.spec, source.views))
+            for value in values:
+                sources[value.name] = tuple(attrs.evolve(source, spec=value.spec) for source in results)
 
     def _is_free_view(self, node: Node, record: NodeCost, figures: Figures) -> bool:
         if record.cost is None or not all(same(figures[index], 0) for index in self.summed):

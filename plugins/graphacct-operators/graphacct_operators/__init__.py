@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 OPERATORS = {
     "matmul": "linear linear_in_out matmul",
     "einsum": "einsum",
-    "products": "matmul_add mv dot outer bilinear",
+    "products": "matmul_add mv dot outer bilinear cross",
     "recurrent": "lstm gru rnn",
     "weight_norm": "weight_norm",
     "linalg": "solve_triangular solve inv cholesky",
-    "distance": "cdist euclidean_distance",
+    "distance": "cdist euclidean_distance dist pdist",
     "element_losses": (
         "nll_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits "
         "soft_margin_loss kl_div"
@@ -42,7 +42,8 @@ OPERATORS = {
         "silu hardswish softplus mish swiglu geglu geglu_tanh"
     ),
     "softmax": "softmax log_softmax",
-    "embedding": "embedding",
+    "margin_losses": "multi_margin_loss",
+    "embedding": "embedding embedding_renorm",
     "normalization": "layer_norm rms_norm group_norm",
     "attention": "scaled_dot_product_attention",
     "attention_sinks": "scaled_dot_product_attention_with_sinks",
@@ -53,26 +54,27 @@ OPERATORS = {
         "floor ceil round trunc sign frac rsub floor_divide remainder fmod pow_tensor pow_of_number clamp_tensor lerp "
         "addcmul addcdiv"
     ),
-    "special": "erf erfc erfinv lgamma atan2 logaddexp xlogy",
+    "special": "erf erfc erfinv lgamma atan2 logaddexp xlogy digamma hypot",
     "shrinking": "glu log_sigmoid softshrink hardshrink threshold celu prelu",
-    "comparison": "eq ne lt le gt ge isnan isinf isfinite",
+    "comparison": "eq ne lt le gt ge isnan isinf isfinite nan_to_num",
     "logic": (
         "logical_and logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_left_shift "
         "bitwise_right_shift bitwise_not"
     ),
-    "masks": "masked_scatter masked_select nonzero one_hot take slice_scatter select_scatter",
-    "reduction": "sum mean prod amax amin any all cumsum cumprod cummax cummin",
-    "statistics": "var std var_mean std_mean logsumexp vector_norm",
+    "masks": "masked_scatter masked_select nonzero one_hot take slice_scatter select_scatter put",
+    "reduction": ("sum mean prod amax amin any all cumsum cumprod cummax cummin nansum aminmax count_nonzero trace"),
+    "statistics": "var std var_mean std_mean logsumexp vector_norm renorm logcumsumexp",
     "ordering": (
-        "sort argsort max_with_indices min_with_indices median_with_indices kthvalue histc bincount searchsorted"
+        "sort argsort max_with_indices min_with_indices median_with_indices kthvalue histc bincount searchsorted "
+        "mode_with_indices median unique"
     ),
     "indexing": "gather index_select index_pairs argmax argmin topk",
-    "scattering": "scatter scatter_add scatter_reduce index_add index_copy index_fill index index_put",
+    "scattering": "scatter scatter_add scatter_reduce index_add index_copy index_fill index_reduce index index_put",
     "arranging": "tril triu flip diagonal diag_embed",
-    "complex_numbers": "view_as_real view_as_complex conj complex polar",
+    "complex_numbers": "view_as_real view_as_complex conj complex polar angle sgn",
     "detach": "detach",
     "by_rule": "pointwise_by_rule reduction_by_rule move_by_rule",
-    "routing": "by_expert grouped_linear grouped_linear_in_out",
+    "routing": "by_expert grouped_linear grouped_linear_in_out grouped_columns grouped_products",
     "loss": "cross_entropy mse_loss",
     "shape": (
         "reshape transpose permute split unbind select slice expand concat stack contiguous clone cast as_product pad "
@@ -113,6 +115,7 @@ def graphacct_register_profiles() -> Iterable[Profile]:
         torch_eager.CPU,
         torch_eager.CUDA_COMPOSED_NORMS,
         torch_autocast.AUTOCAST_CUDA,
+        torch_autocast.AUTOCAST_CUDA_COMPOSED_NORMS,
         torch_autocast.AUTOCAST_CPU,
     ]
 

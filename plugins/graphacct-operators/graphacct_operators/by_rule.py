@@ -10,7 +10,7 @@ A rule is an estimate. It knows the tensors exactly, and of the arithmetic only 
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import TensorSpec, Work, dense_like, equal_shape, operator
+from graphacct import Saved, TensorSpec, Work, dense_like, equal_shape, operator
 from graphacct_operators.gradient import nothing
 
 
@@ -40,12 +40,18 @@ def _derivative(out: TensorSpec, *, factor: int = 1) -> Work:
 @operator(
     "xs*: ... -> out: *shape",
     infer=_laid_out,
-    saves={"xs": "the derivative is taken to be evaluated at its operands"},
+    saves=(
+        Saved("xs", "the derivative is taken to be evaluated at its operands", if_attribute="keeps_operands"),
+        Saved("out", "the derivative needs the result", if_attribute="keeps_out"),
+    ),
     gradients={"xs": _derivative},
     by_rule=True,
 )
-def pointwise_by_rule(out: TensorSpec, *, of: str, factor: int = 1) -> Work:
-    """An element-wise operator of another library, by rule. 1 per output element, unless `factor` says otherwise.
+def pointwise_by_rule(
+    out: TensorSpec, *, of: str, factor: int = 1, keeps_operands: bool = True, keeps_out: bool = False
+) -> Work:
+    """An element-wise operator of another library, by rule. 1 per output element, unless `factor` says otherwise. For
+    the backward pass it keeps its operands, its result, or both.
 
     Backward: for each operand `factor` per output element for the derivative, and 1 more: times g.
     """
@@ -59,12 +65,16 @@ def _shared_out(xs: Sequence[TensorSpec], *, factor: int = 1) -> Work:
 @operator(
     "xs*: ... -> out: *shape",
     infer=_outputs,
-    saves={"xs": "the derivative is taken to need its operands", "out": "the derivative is taken to need the result"},
+    saves=(
+        Saved("xs", "the derivative is taken to need its operands"),
+        Saved("out", "the derivative is taken to need the result", if_attribute="keeps_out"),
+    ),
     gradients={"xs": _shared_out},
     by_rule=True,
 )
-def reduction_by_rule(xs: Sequence[TensorSpec], *, of: str, factor: int = 1) -> Work:
-    """A reduction of another library, by rule. 1 per element of the first operand, unless `factor` says otherwise.
+def reduction_by_rule(xs: Sequence[TensorSpec], *, of: str, factor: int = 1, keeps_out: bool = True) -> Work:
+    """A reduction of another library, by rule. 1 per element of the first operand, unless `factor` says otherwise. For
+    the backward pass it keeps its operands, and its result unless told otherwise.
 
     Backward: `factor` per element of the first operand for the derivative, and 1 more: times g, expanded.
     """

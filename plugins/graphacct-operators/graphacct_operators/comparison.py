@@ -6,8 +6,8 @@ that is left out stands for a number that the code has.
 
 from typing import Any
 
-from graphacct import Work, operator
-from graphacct_operators.gradient import nothing
+from graphacct import TensorSpec, Work, operator
+from graphacct_operators.gradient import is_complex, nothing, per_element
 
 UNARY = "x: ... -> ..."
 PAIR = "x: ..., y?: ... -> ..."
@@ -15,21 +15,21 @@ NONE = {"x": nothing, "y": nothing}
 
 
 @operator(PAIR, dtype="bool", gradients=NONE, preserves_layout=True)
-def eq(batch: Any) -> Work:
-    """x == y; without y, x against a number. 1 per element: the comparison.
+def eq(batch: Any, x: TensorSpec) -> Work:
+    """x == y; without y, x against a number. 1 per element: the comparison; 2 of complex numbers.
 
     Backward: none; a bool has no gradient.
     """
-    return Work(vector_flops=batch)
+    return Work(vector_flops=2 * batch if is_complex(x) else batch)
 
 
 @operator(PAIR, dtype="bool", gradients=NONE, preserves_layout=True)
-def ne(batch: Any) -> Work:
-    """x != y; without y, x against a number. 1 per element: the comparison.
+def ne(batch: Any, x: TensorSpec) -> Work:
+    """x != y; without y, x against a number. 1 per element: the comparison; 2 of complex numbers.
 
     Backward: none; a bool has no gradient.
     """
-    return Work(vector_flops=batch)
+    return Work(vector_flops=2 * batch if is_complex(x) else batch)
 
 
 @operator(PAIR, dtype="bool", gradients=NONE, preserves_layout=True)
@@ -91,5 +91,19 @@ def isfinite(batch: Any) -> Work:
     """Where x is a number and no infinity. 3 per element: x == x, |x|, the comparison.
 
     Backward: none; a bool has no gradient.
+    """
+    return Work(vector_flops=3 * batch)
+
+
+@operator(
+    UNARY,
+    saves={"x": "the gradient is zero where x is no finite number"},
+    gradients={"x": per_element(2)},
+    preserves_layout=True,
+)
+def nan_to_num(batch: Any) -> Work:
+    """x with numbers in place of what is none, of infinity and of minus infinity. 3 per element: three selections.
+
+    Backward: 2 per element: whether x is finite, times g.
     """
     return Work(vector_flops=3 * batch)

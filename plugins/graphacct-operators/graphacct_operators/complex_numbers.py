@@ -1,10 +1,11 @@
 """Complex numbers: made of two real ones, read as two real ones, by angle.
 
-A complex number is 2 real ones for the bytes. `add` and `sub` count 2 for each and `mul` 6: four products, two sums.
+A complex number is 2 real ones for the bytes, and its arithmetic that of its parts: `add` and `sub` count 2, `mul` 6
+(four products, two sums), `div` 11, `abs` 4, `exp` 5. A multiply-add of complex numbers is four of real ones.
 """
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, operator
-from graphacct_operators.gradient import nothing
+from graphacct import Saved, ShapeError, TensorSpec, Work, dense_like, operator
+from graphacct_operators.gradient import by_parts, counted, nothing
 from graphacct_operators.strides import strided, strides_of
 
 OF_REAL = {"float32": "complex64", "float64": "complex128"}
@@ -87,3 +88,38 @@ def polar(out: TensorSpec) -> Work:
     and i out.
     """
     return Work(vector_flops=4 * out.elements, transcendentals=2 * out.elements)
+
+
+def _real(x: TensorSpec) -> TensorSpec:
+    return dense_like(x, OF_COMPLEX.get(x.dtype, x.dtype))
+
+
+@operator(
+    "x: ... -> ...",
+    infer=_real,
+    saves={"x": "the gradient is along the circle of x"},
+    gradients={"x": by_parts(0, 12, 0, 1)},
+)
+def angle(x: TensorSpec) -> Work:
+    """The angle of each complex number. 1 per element, transcendental (atan2); of real numbers 1 comparison.
+
+    Backward: nothing for real numbers; of complex ones 12 per element, as torch composes it: |x| (4, one
+    transcendental), its square, g times x, both parts divided by it, times i (2), zero where |x| is 0.
+    """
+    return counted(x, 1, 1, 0, 1)
+
+
+@operator(
+    "x: ... -> ...",
+    saves={"x": "the gradient is divided by its length", "out": "the gradient is what stands across it"},
+    gradients={"x": by_parts(0, 14, 0, 1)},
+    preserves_layout=True,
+)
+def sgn(x: TensorSpec) -> Work:
+    """x / |x|, 0 where x is 0: the sign of a real number. 1 per element; of complex numbers 7: |x| (4, its root is
+    transcendental), both parts divided by it, the selection.
+
+    Backward: nothing for real numbers; of complex ones 14 per element: |x| again, the part of g along the result (3),
+    times the result (2), taken from g (2), divided by |x| (2), the selection.
+    """
+    return counted(x, 1, 7, 0, 1)

@@ -27,6 +27,7 @@ def _gradients(
     "xs*: ... -> outs",
     infer=_made,
     gradients={"*": _gradients},
+    states_parts=True,
     saves=(Saved("xs", "its gradients are stated as those of its operands", if_attribute="differentiable"),),
 )
 def custom(*, of: str, matmul_flops: Any = 0, vector_flops: Any = 0, transcendentals: Any = 0) -> Work:

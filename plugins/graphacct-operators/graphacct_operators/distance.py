@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from graphacct import OperatorError, Saved, TensorSpec, Work, operator
+from graphacct import OperatorError, Saved, TensorSpec, Work, exact_div, operator
+from graphacct_operators.norms import norm_gradient, norm_work
 
 
 def _check(p: Any) -> float:
@@ -90,3 +91,59 @@ def euclidean_distance(batch: Any, m: Any, n: Any, d: Any, x: TensorSpec, y: Ten
     pairs = batch * m * n
     flops = 3 * x.elements + 2 * y.elements + 2 * pairs
     return Work(2 * pairs * (d + 2), flops, pairs)
+
+
+def _one_distance(x: TensorSpec, *, p: Any = 2.0) -> Work:
+    return Work(vector_flops=x.elements).plus(norm_gradient(x.elements, 1, p))
+
+
+def _other_distance(y: TensorSpec, *, p: Any = 2.0) -> Work:
+    return Work(vector_flops=2 * y.elements).plus(norm_gradient(y.elements, 1, p))
+
+
+@operator(
+    "x: *shape, y: *shape ->",
+    infer=lambda x, y, *, p=2.0: TensorSpec((), x.dtype),
+    saves=(
+        Saved("x", "the gradient is along the difference"),
+        Saved("y", "the gradient is along the difference"),
+        Saved("out", "the gradient is divided by the distance"),
+    ),
+    gradients={"x": _one_distance, "y": _other_distance},
+)
+def dist(x: TensorSpec, *, p: Any = 2.0) -> Work:
+    """The norm of order p of x - y (torch.dist). 1 per element to subtract, and the norm as vector_norm.
+
+    Backward: for each the difference again, 1 per element, and the norm's gradient; 1 more for y, which is negated.
+    """
+    return Work(vector_flops=x.elements).plus(norm_work(x.elements, 1, p))
+
+
+def _pairs(n: Any) -> Any:
+    return exact_div(n * (n - 1), 2)
+
+
+def _of_pairs(n: Any, d: Any, *, p: Any = 2.0) -> Work:
+    return _back(_pairs(n), 1, 1, d, p=p).plus(Work(vector_flops=_pairs(n) * d))
+
+
+@operator(
+    "x: n d -> pairs",
+    infer=lambda x, n, *, p=2.0: TensorSpec((_pairs(n),), x.dtype),
+    saves=(
+        Saved("x", "the gradient is along the differences"),
+        Saved("out", "the gradient is divided by the distance"),
+    ),
+    gradients={"x": _of_pairs},
+)
+def pdist(n: Any, d: Any, *, p: Any = 2.0) -> Work:
+    """The p-norm of the difference between each two of n vectors, n (n - 1) / 2 of them (torch.nn.functional.pdist).
+
+    As cdist: p 2: 3 per difference (subtract, square, the sum) and a root per pair; p 1 or infinity 3 per difference;
+    any other 4 per difference, one of them a power, and a power per pair.
+
+    Backward: as cdist for one side, and 1 per difference, which is taken from the other vector's gradient.
+    """
+    each, special, per_pair, special_per_pair = _factors(p)
+    pairs = _pairs(n)
+    return Work(vector_flops=(each * d + per_pair) * pairs, transcendentals=(special * d + special_per_pair) * pairs)

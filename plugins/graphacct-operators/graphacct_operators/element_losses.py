@@ -150,16 +150,33 @@ def binary_cross_entropy(x: TensorSpec, weight: TensorSpec | None, *, reduction:
     return Work(vector_flops=flops, transcendentals=2 * x.elements)
 
 
+def _weights(weight: TensorSpec | None, pos_weight: TensorSpec | None, positive: bool) -> tuple[Any, Any]:
+    """Returns the weight and pos_weight, which may be given alone, in the weight's place."""
+    return (None, weight) if positive else (weight, pos_weight)
+
+
 def _logits_x(
-    x: TensorSpec, weight: TensorSpec | None, pos_weight: TensorSpec | None, *, reduction: str = "mean"
+    x: TensorSpec,
+    weight: TensorSpec | None,
+    pos_weight: TensorSpec | None,
+    *,
+    reduction: str = "mean",
+    positive: bool = False,
 ) -> Work:
+    weight, pos_weight = _weights(weight, pos_weight, positive)
     each = 6 + (4 if pos_weight else 0) + (1 if weight else 0)
     return Work(vector_flops=each * x.elements + _each_mean(x, reduction), transcendentals=x.elements)
 
 
 def _logits_y(
-    x: TensorSpec, weight: TensorSpec | None, pos_weight: TensorSpec | None, *, reduction: str = "mean"
+    x: TensorSpec,
+    weight: TensorSpec | None,
+    pos_weight: TensorSpec | None,
+    *,
+    reduction: str = "mean",
+    positive: bool = False,
 ) -> Work:
+    weight, pos_weight = _weights(weight, pos_weight, positive)
     each = (18 if pos_weight else 2) + (1 if weight else 0)
     special = 4 * x.elements if pos_weight else 0
     return Work(vector_flops=each * x.elements + _each_mean(x, reduction), transcendentals=special)
@@ -177,9 +194,15 @@ def _logits_y(
     gradients={"x": _logits_x, "y": _logits_y},
 )
 def binary_cross_entropy_with_logits(
-    x: TensorSpec, weight: TensorSpec | None, pos_weight: TensorSpec | None, *, reduction: str = "mean"
+    x: TensorSpec,
+    weight: TensorSpec | None,
+    pos_weight: TensorSpec | None,
+    *,
+    reduction: str = "mean",
+    positive: bool = False,
 ) -> Work:
-    """(1 - y) x - log_sigmoid(x): binary cross-entropy of logits, then the mean, the sum or none.
+    """(1 - y) x - log_sigmoid(x): binary cross-entropy of logits, then the mean, the sum or none. If `positive`,
+    the one operand after y is pos_weight.
 
     10 per element: 1 - y, times x, 7 for log_sigmoid (two of them transcendental), a subtraction. pos_weight: 3 more,
     its factor 1 + (pos_weight - 1) y times log_sigmoid, and 1 for each of its elements; weight: 1 more. 1 per element
@@ -189,6 +212,7 @@ def binary_cross_entropy_with_logits(
     for y: -x times g; with pos_weight 18 (two log_sigmoid, a negation, two products, a subtraction; 4 transcendental).
     1 more each for a weight, and for the mean.
     """
+    weight, pos_weight = _weights(weight, pos_weight, positive)
     each = 10 + (3 if pos_weight else 0) + (1 if weight else 0)
     shared = pos_weight.elements if pos_weight else 0
     flops = each * x.elements + shared + reduction_flops(x.elements, reduction)

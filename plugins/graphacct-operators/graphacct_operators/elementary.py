@@ -5,8 +5,8 @@
 
 from typing import Any
 
-from graphacct import Work, operator
-from graphacct_operators.gradient import per_element
+from graphacct import TensorSpec, Work, operator
+from graphacct_operators.gradient import by_parts, counted, per_element
 
 UNARY = "x: ... -> ..."
 AT_X = {"x": "the derivative is evaluated at x"}
@@ -16,15 +16,16 @@ AT_X = {"x": "the derivative is evaluated at x"}
     UNARY,
     dtype="floating",
     saves={"out": "the gradient is g * out"},
-    gradients={"x": per_element(1)},
+    gradients={"x": by_parts(1, 6)},
     preserves_layout=True,
 )
-def exp(batch: Any) -> Work:
-    """exp x. 1 per element, transcendental.
+def exp(x: TensorSpec) -> Work:
+    """exp x. 1 per element, transcendental; of complex numbers 5 (Euler): exp, cos, sin, two products, three of them
+    transcendental.
 
-    Backward: 1 per element: g * out.
+    Backward: 1 per element: g * out; 6 of complex numbers.
     """
-    return Work(vector_flops=batch, transcendentals=batch)
+    return counted(x, 1, 5, 1, 3)
 
 
 @operator(
@@ -57,13 +58,14 @@ def expm1(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, dtype="floating", saves=AT_X, gradients={"x": per_element(1)}, preserves_layout=True)
-def log(batch: Any) -> Work:
-    """The natural logarithm of x. 1 per element, transcendental.
+@operator(UNARY, dtype="floating", saves=AT_X, gradients={"x": by_parts(1, 11)}, preserves_layout=True)
+def log(x: TensorSpec) -> Work:
+    """The natural logarithm of x. 1 per element, transcendental; of complex numbers 6: two squares, their sum, its
+    logarithm, half of that, and the angle; two of them transcendental.
 
-    Backward: 1 per element: g / x.
+    Backward: 1 per element: g / x; 11 of complex numbers.
     """
-    return Work(vector_flops=batch, transcendentals=batch)
+    return counted(x, 1, 6, 1, 2)
 
 
 @operator(UNARY, dtype="floating", saves=AT_X, gradients={"x": per_element(2)}, preserves_layout=True)
@@ -97,15 +99,16 @@ def log10(batch: Any) -> Work:
     UNARY,
     dtype="floating",
     saves={"out": "the gradient is g / (2 * out)"},
-    gradients={"x": per_element(2)},
+    gradients={"x": by_parts(2, 13)},
     preserves_layout=True,
 )
-def sqrt(batch: Any) -> Work:
-    """√x. 1 per element, transcendental (XLA counts it so).
+def sqrt(x: TensorSpec) -> Work:
+    """√x. 1 per element, transcendental (XLA counts it so); of complex numbers 9: the length (4), half its sum with the
+    real part, the root of that, and the imaginary part divided by twice it; two roots are transcendental.
 
-    Backward: 2 per element: g / (2 * out).
+    Backward: 2 per element: g / (2 * out); 13 of complex numbers.
     """
-    return Work(vector_flops=batch, transcendentals=batch)
+    return counted(x, 1, 9, 1, 2)
 
 
 @operator(
@@ -123,22 +126,24 @@ def rsqrt(batch: Any) -> Work:
     return Work(vector_flops=batch, transcendentals=batch)
 
 
-@operator(UNARY, dtype="floating", saves=AT_X, gradients={"x": per_element(2, 1)}, preserves_layout=True)
-def sin(batch: Any) -> Work:
-    """sin x. 1 per element, transcendental.
+@operator(UNARY, dtype="floating", saves=AT_X, gradients={"x": by_parts(2, 13, 1, 4)}, preserves_layout=True)
+def sin(x: TensorSpec) -> Work:
+    """sin x. 1 per element, transcendental; of complex numbers 6: sin and cos of one part, cosh and sinh of the other,
+    two products; four of them transcendental.
 
-    Backward: 2 per element: cos x, times g; cos is transcendental.
+    Backward: 2 per element: cos x, times g; cos is transcendental. Of complex numbers 7 and 6, four transcendental.
     """
-    return Work(vector_flops=batch, transcendentals=batch)
+    return counted(x, 1, 6, 1, 4)
 
 
-@operator(UNARY, dtype="floating", saves=AT_X, gradients={"x": per_element(3, 1)}, preserves_layout=True)
-def cos(batch: Any) -> Work:
-    """cos x. 1 per element, transcendental.
+@operator(UNARY, dtype="floating", saves=AT_X, gradients={"x": by_parts(3, 14, 1, 4)}, preserves_layout=True)
+def cos(x: TensorSpec) -> Work:
+    """cos x. 1 per element, transcendental; of complex numbers 7, as sin with a part negated; four transcendental.
 
-    Backward: 3 per element: sin x, times g, negated; sin is transcendental.
+    Backward: 3 per element: sin x, times g, negated; sin is transcendental. Of complex numbers 6, 6 and 2, four
+    transcendental.
     """
-    return Work(vector_flops=batch, transcendentals=batch)
+    return counted(x, 1, 7, 1, 4)
 
 
 @operator(

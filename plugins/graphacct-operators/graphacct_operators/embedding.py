@@ -1,6 +1,8 @@
 """Table lookups."""
 
 from graphacct import TensorSpec, Work, operator
+from graphacct_operators.gradient import nothing
+from graphacct_operators.norms import norm_work
 
 
 def _rows(ids: TensorSpec, weight: TensorSpec) -> TensorSpec:
@@ -20,3 +22,28 @@ def embedding(ids: TensorSpec, out: TensorSpec) -> Work:
     Backward: 1 per element of g, which is added to the row that was read.
     """
     return Work(read_bytes=ids.bytes + out.bytes)
+
+
+@operator(
+    "weight: v d, ids: *at -> v d",
+    infer=lambda weight, ids, *, ord=2.0: TensorSpec(weight.shape, weight.dtype),
+    gradients={"weight": nothing},
+)
+def embedding_renorm(weight: TensorSpec, ids: TensorSpec, *, ord: float = 2.0) -> Work:
+    """A table whose rows that ids name are scaled down if their norm of order `ord` is above a limit, as torch does in
+    place before a lookup with `max_norm`.
+
+    Counted for each id as if no other had its row and the row were too long, which data decides: the norm as
+    vector_norm's, 2 for the scale (plus eps, divide), 1 per element times it, 1 comparison with the limit. Reads the
+    ids and their rows, and writes the rows.
+
+    Backward: g itself: torch scales under no_grad.
+    """
+    rows = TensorSpec((ids.elements, weight.shape[-1]), weight.dtype)
+    work = norm_work(rows.elements, ids.elements, ord)
+    return Work(
+        vector_flops=work.vector_flops + rows.elements + 3 * ids.elements,
+        transcendentals=work.transcendentals,
+        read_bytes=ids.bytes + rows.bytes,
+        write_bytes=rows.bytes,
+    )

@@ -13,19 +13,26 @@ def _mode(mode: str) -> str:
     return mode
 
 
-def _bags(ids: TensorSpec, offsets: TensorSpec | None) -> Any:
-    """Returns how many bags there are: rows of ids, or where they begin."""
+def _bags(ids: TensorSpec, offsets: TensorSpec | None, include_last_offset: bool) -> Any:
+    """Returns how many bags there are: rows of ids, or where they begin, the last of which may be an end."""
     if len(ids.shape) == 2 and offsets is None:
         return ids.shape[0]
     if len(ids.shape) == 1 and offsets is not None:
-        return offsets.shape[0]
+        return offsets.shape[0] - (1 if include_last_offset else 0)
     given = "with" if offsets else "without"
     raise ShapeError(f"ids {list(ids.shape)} {given} offsets: bags are rows of ids, or a list of ids and offsets")
 
 
-def _summed(ids: TensorSpec, weight: TensorSpec, offsets: TensorSpec | None, *, mode: str = "mean") -> TensorSpec:
+def _summed(
+    ids: TensorSpec,
+    weight: TensorSpec,
+    offsets: TensorSpec | None,
+    *,
+    mode: str = "mean",
+    include_last_offset: bool = False,
+) -> TensorSpec:
     _mode(mode)
-    return TensorSpec((_bags(ids, offsets), weight.shape[-1]), weight.dtype)
+    return TensorSpec((_bags(ids, offsets, include_last_offset), weight.shape[-1]), weight.dtype)
 
 
 def _of_weight(
@@ -42,7 +49,8 @@ def _own_offsets(ids: TensorSpec, offsets: TensorSpec | None) -> list[tuple[Any,
 
 
 def _one_per_bag(ids: TensorSpec, offsets: TensorSpec | None) -> tuple[Any, ...]:
-    return (_bags(ids, offsets),)
+    """Returns one for each bag, and for the last offset, which torch has a place for."""
+    return (_bags(ids, offsets, False),)
 
 
 def _largest(out: TensorSpec, *, mode: str = "mean") -> list[tuple[Any, ...]]:
@@ -75,9 +83,10 @@ def embedding_bag(
     out: TensorSpec,
     *,
     mode: str = "mean",
+    include_last_offset: bool = False,
 ) -> Work:
     """The sum, mean or largest of the rows of a table that each bag names (torch.nn.EmbeddingBag); the rows themselves
-    are not written.
+    are not written. With `include_last_offset` the last of the offsets is where the last bag ends.
 
     1 addition or comparison per element of a row that is read, 1 more for its weight; 1 division per output element for
     the mean. Reads the ids and the rows, once each.

@@ -28,6 +28,31 @@ def per_element(flops: int, transcendentals: int = 0) -> Gradient:
     return gradient
 
 
+def counted(x: TensorSpec, real: int, of_complex: int, transcendentals: int = 0, of_complex_ones: int = 0) -> Work:
+    """So many FLOPs for each element of x if they are real numbers, and so many if complex, and the transcendentals
+    among them."""
+    each, special = (of_complex, of_complex_ones) if is_complex(x) else (real, transcendentals)
+    return Work(vector_flops=each * x.elements, transcendentals=special * x.elements)
+
+
+def by_parts(real: int, of_complex: int, transcendentals: int = 0, of_complex_ones: int = 0) -> Gradient:
+    """The same as the gradient of an operand x."""
+
+    def gradient(x: TensorSpec) -> Work:
+        return counted(x, real, of_complex, transcendentals, of_complex_ones)
+
+    return gradient
+
+
+def per_shape(flops: int) -> Gradient:
+    """So many for each element of x, where no `...` stands for them."""
+
+    def gradient(x: TensorSpec) -> Work:
+        return Work(vector_flops=flops * x.elements)
+
+    return gradient
+
+
 def of_x(flops: int, of_complex: int | None = None) -> Gradient:
     """So many for each element of the output, and the sum where x was broadcast; another figure for complex numbers."""
 

@@ -78,26 +78,31 @@ def _solved(n: Any, columns: Any) -> Work:
     return _substitution(n, columns, True).plus(_substitution(n, columns, False))
 
 
-def _solve_a(wanted: tuple[bool, ...], a: TensorSpec, b: TensorSpec, n: Any) -> Work:
-    work = Work(2 * n * n * b.shape[-1], n * n)
+def _solve_a(wanted: tuple[bool, ...], a: TensorSpec, b: TensorSpec, n: Any, *, left: bool = True) -> Work:
+    work = Work(2 * n * n * _columns(b, left), n * n)
     if not wanted[1]:
-        work = work.plus(_solved(n, b.shape[-1]))
+        work = work.plus(_solved(n, _columns(b, left)))
     return _times(work, prod(a.shape[:-2]))
+
+
+def _solve_b(a: TensorSpec, b: TensorSpec, n: Any, *, left: bool = True) -> Work:
+    return _times(_solved(n, _columns(b, left)), prod(a.shape[:-2]))
 
 
 @operator(
     "a: *batches n n, b: *right -> *right",
-    infer=lambda a, b, n: _like_b(a, b, n),
+    infer=_like_b,
     saves=(
         Saved("a", "torch refers to it beside its factors"),
         Saved("factors", "the gradients solve with them again", "*batches n n"),
         Saved("pivots", "the order of the factors' rows", "*batches n", "int32"),
         Saved("out", WHY_SOLUTION),
     ),
-    gradients={"a": _solve_a, "b": lambda a, b, n: _times(_solved(n, b.shape[-1]), prod(a.shape[:-2]))},
+    gradients={"a": _solve_a, "b": _solve_b},
 )
-def solve(a: TensorSpec, b: TensorSpec, n: Any) -> Work:
-    """The solution of a x = b: an LU factorisation with pivots, then two triangular systems.
+def solve(a: TensorSpec, b: TensorSpec, n: Any, *, left: bool = True) -> Work:
+    """The solution of a x = b, or of x a = b if not `left`: an LU factorisation with pivots, then two triangular
+    systems.
 
     Multiply-adds, 2 FLOPs each: n (n - 1) (2 n - 1) / 6 for the factors and n (n - 1) a column; divisions, 1 per
     element: n (n - 1) / 2 and n a column (LAPACK Working Note 41, xGETRF and xGETRS).
@@ -105,7 +110,7 @@ def solve(a: TensorSpec, b: TensorSpec, n: Any) -> Work:
     Backward: both triangular systems again for b. For a the product of that and the solution, 2 n² a column, and n² to
     negate it; the systems too if b itself has no gradient.
     """
-    return _times(_factors(n).plus(_solved(n, b.shape[-1])), prod(a.shape[:-2]))
+    return _times(_factors(n).plus(_solved(n, _columns(b, left))), prod(a.shape[:-2]))
 
 
 @operator(

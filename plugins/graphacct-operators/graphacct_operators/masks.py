@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, dense_like, differ, operator
+from graphacct import Saved, ShapeError, TensorSpec, Work, dense_like, differ, operator
 from graphacct_operators.gradient import nothing, of_x
 from graphacct_operators.strides import axis_of
 
@@ -72,6 +72,14 @@ def take(index: TensorSpec, out: TensorSpec) -> Work:
     return Work(read_bytes=index.bytes + out.bytes)
 
 
+def _put_at(x: TensorSpec, index: TensorSpec, source: TensorSpec, *, accumulate: bool = False) -> TensorSpec:
+    if differ(index.elements, source.elements):
+        raise ShapeError(
+            f"index has {index.elements} elements but source has {source.elements}: put takes one for each"
+        )
+    return TensorSpec(x.shape, x.dtype)
+
+
 def _sliced(x: TensorSpec, src: TensorSpec, *, dim: int = 0, start: Any = 0, step: int = 1) -> TensorSpec:
     axis = axis_of(x, dim)
     if len(src.shape) != len(x.shape):
@@ -106,3 +114,21 @@ def select_scatter() -> Work:
     Backward: g, zero at the index, and g there: no arithmetic.
     """
     return Work()
+
+
+@operator(
+    "x: *shape, index: *at, source: *given -> *shape",
+    infer=_put_at,
+    saves=(
+        Saved("index", "the gradients are those of the elements at these indices"),
+        Saved("source", "torch refers to it for its shape", needed_for="source"),
+    ),
+    gradients={"x": nothing, "source": nothing},
+)
+def put(index: TensorSpec, *, accumulate: bool = False) -> Work:
+    """x, as one row, with elements of source written at indices into it. No arithmetic, but 1 addition per index where
+    it accumulates.
+
+    Backward: g, zero where it was overwritten, and g read at the indices: no arithmetic.
+    """
+    return Work(vector_flops=index.elements if accumulate else 0)

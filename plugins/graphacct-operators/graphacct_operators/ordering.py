@@ -119,3 +119,61 @@ def searchsorted(values: TensorSpec) -> Work:
     Backward: none; an index has no gradient.
     """
     return Work(vector_flops=values.elements)
+
+
+@operator("x: *shape -> values: *kept, indices: *kept", infer=_picked, saves=WHERE, gradients={"x": nothing})
+def mode_with_indices(x: TensorSpec) -> Work:
+    """The most frequent value along one dimension, and where it is last. 1 comparison per element, the least that tells
+    which are equal in an order.
+
+    Backward: g is put where it was: no arithmetic.
+    """
+    return Work(vector_flops=x.elements)
+
+
+@operator(
+    "x: *shape ->",
+    infer=lambda x: TensorSpec((), x.dtype),
+    saves={"x": "the gradient goes where x equals the result", "out": "the gradient goes where x equals the result"},
+    gradients={"x": lambda x: Work(vector_flops=4 * x.elements + 2)},
+)
+def median(x: TensorSpec) -> Work:
+    """The median of all elements. 1 comparison per element, the least that a selection needs.
+
+    Backward: 4 per element: whether it is a number, compare it with the result, count those equal, times g; 2 more:
+    whether the result is a number, g divided by the count (torch shares g among equals).
+    """
+    return Work(vector_flops=x.elements)
+
+
+def _distinct(
+    x: TensorSpec, *, count: Any, dim: int | None = None, inverse: bool = False, counts: bool = False
+) -> list[TensorSpec]:
+    axis = None if dim is None else axis_of(x, dim)
+    values = (count,) if axis is None else (*x.shape[:axis], count, *x.shape[axis + 1 :])
+    places = x.shape if axis is None else (x.shape[axis],)
+    return [
+        TensorSpec(values, x.dtype),
+        TensorSpec(places if inverse else (0,), "int64"),
+        TensorSpec((count,) if counts else (0,), "int64"),
+    ]
+
+
+@operator("x: *shape -> values: *found, places: *at, counts: *each", infer=_distinct, gradients={"x": nothing})
+def unique(
+    x: TensorSpec,
+    *,
+    count: Any,
+    dim: int | None = None,
+    inverse: bool = False,
+    counts: bool = False,
+    consecutive: bool = False,
+) -> Work:
+    """The `count` values of x that differ, or slices along `dim`; with `inverse` which of them each element is, with
+    `counts` how often each occurs; if `consecutive`, of those that stand side by side.
+
+    2 per element: a comparison as sort, and one with the element before; 1 if `consecutive`. None for integers.
+
+    Backward: none; torch has no gradient of it.
+    """
+    return Work(vector_flops=(1 if consecutive else 2) * x.elements)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from graphacct import Saved, ShapeError, TensorSpec, Work, differ, operator
-from graphacct_operators.gradient import summed
+from graphacct_operators.gradient import per_shape, summed
+from graphacct_operators.strides import axis_of
 
 SAVES = (
     Saved("x", "the gradient of y is xᵀ g", needed_for="y"),
@@ -128,3 +129,27 @@ def bilinear(batch: Any, o: Any, i: Any, j: Any, bias: Any) -> Work:
     for the bias.
     """
     return Work(2 * batch * o * i * j + 2 * batch * o * j, batch * o if bias else 0)
+
+
+def _cross_shape(x: TensorSpec, *, dim: int = -1) -> TensorSpec:
+    axis = axis_of(x, dim)
+    if differ(x.shape[axis], 3):
+        raise ShapeError(f"dimension {axis} of x is {x.shape[axis]}; a cross product is of vectors of 3")
+    return TensorSpec(x.shape, x.dtype)
+
+
+@operator(
+    "x: *shape, y: *shape -> *shape",
+    infer=_cross_shape,
+    saves=(
+        Saved("x", "the gradient of y is g × x", needed_for="y"),
+        Saved("y", "the gradient of x is y × g", needed_for="x"),
+    ),
+    gradients={"x": per_shape(3), "y": lambda y: Work(vector_flops=3 * y.elements)},
+)
+def cross(x: TensorSpec) -> Work:
+    """The cross product of vectors of 3 along one dimension. 3 per output element: two products, their difference.
+
+    Backward: 3 per element for each: a cross product with g.
+    """
+    return Work(vector_flops=3 * x.elements)

@@ -4,8 +4,8 @@ bools none, since integer work is bytes."""
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import TensorSpec, Work, operator
-from graphacct_operators.gradient import nothing, per_element
+from graphacct import TensorSpec, Work, minimum, operator
+from graphacct_operators.gradient import by_parts, counted, nothing, per_element, per_shape
 from graphacct_operators.strides import axes_of, axis_of
 
 REDUCED = "x: *shape -> *kept"
@@ -34,24 +34,26 @@ def _shared_among_equals(x: TensorSpec) -> Work:
 
 @operator(REDUCED, name="sum", infer=_kept_in, gradients={"x": nothing})
 def sum_(x: TensorSpec) -> Work:
-    """The sum over the given dimensions, or all of them, in another dtype where one is given. 1 per element of x.
+    """The sum over the given dimensions, or all of them, in another dtype where one is given. 1 per element of x, 2
+    of complex numbers.
 
     Backward: g itself, expanded.
     """
-    return Work(vector_flops=x.elements)
+    return counted(x, 1, 2)
 
 
-@operator(REDUCED, infer=_kept_in, gradients={"x": lambda x: Work(vector_flops=x.elements)})
+@operator(REDUCED, infer=_kept_in, gradients={"x": by_parts(1, 2)})
 def mean(x: TensorSpec, out: TensorSpec) -> Work:
-    """The mean over the given dimensions, or all of them. 1 per element of x for the sum, 1 division per output.
+    """The mean over the given dimensions, or all of them. 1 per element of x for the sum, 1 division per output;
+    2 each of complex numbers.
 
-    Backward: 1 per element of x: g, expanded, divided by their number (as torch does).
+    Backward: 1 per element of x: g, expanded, divided by their number (as torch does); 2 of complex numbers.
     """
-    return Work(vector_flops=x.elements + out.elements)
+    return counted(x, 1, 2).plus(counted(out, 1, 2))
 
 
 def _product_gradient(x: TensorSpec, out: TensorSpec) -> Work:
-    return Work(vector_flops=x.elements + out.elements)
+    return counted(x, 1, 11).plus(counted(out, 1, 6))
 
 
 @operator(
@@ -61,12 +63,12 @@ def _product_gradient(x: TensorSpec, out: TensorSpec) -> Work:
     gradients={"x": _product_gradient},
 )
 def prod(x: TensorSpec) -> Work:
-    """The product over the given dimensions, or all of them. 1 per element of x.
+    """The product over the given dimensions, or all of them. 1 per element of x, 6 of complex numbers.
 
-    Backward: 1 per element of x, the division by it, and 1 per output, g * out. (Where an element is 0 torch multiplies
-    the others instead.)
+    Backward: 1 per element of x, the division by it, and 1 per output, g * out; 11 and 6 of complex numbers. (Where an
+    element is 0 torch multiplies the others instead.)
     """
-    return Work(vector_flops=x.elements)
+    return counted(x, 1, 6)
 
 
 @operator(REDUCED, infer=kept, saves=EQUALS, gradients={"x": _shared_among_equals})
@@ -114,13 +116,13 @@ def _running(x: TensorSpec, *, dim: int = -1, dtype: str = "") -> TensorSpec:
     return TensorSpec(x.shape, dtype or x.dtype)
 
 
-@operator("x: ... -> ...", infer=_running, gradients={"x": per_element(1)})
-def cumsum(batch: Any) -> Work:
-    """Running sums along one dimension. 1 addition per element.
+@operator("x: ... -> ...", infer=_running, gradients={"x": by_parts(1, 2)})
+def cumsum(x: TensorSpec) -> Work:
+    """Running sums along one dimension. 1 addition per element, 2 of complex numbers.
 
-    Backward: 1 per element: running sums of g from the end.
+    Backward: 1 per element: running sums of g from the end; 2 of complex numbers.
     """
-    return Work(vector_flops=batch)
+    return counted(x, 1, 2)
 
 
 @operator(
@@ -161,3 +163,60 @@ def cummin(batch: Any) -> Work:
     Backward: 1 per element: g is added where the smallest was.
     """
     return Work(vector_flops=batch)
+
+
+@operator(REDUCED, infer=_kept_in, saves={"x": "g goes where x is a number"}, gradients={"x": per_shape(2)})
+def nansum(x: TensorSpec) -> Work:
+    """The sum without what is not a number, over the given dimensions or all of them. 2 per element of x: the
+    selection, the sum.
+
+    Backward: 2 per element of x: whether it is a number, times g, expanded.
+    """
+    return Work(vector_flops=2 * x.elements)
+
+
+def _both(x: TensorSpec, *, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> list[TensorSpec]:
+    return [TensorSpec(kept(x, dim=dim, keepdim=keepdim), x.dtype)] * 2
+
+
+def _of_both(x: TensorSpec, low: TensorSpec) -> Work:
+    return Work(vector_flops=7 * x.elements + 2 * low.elements)
+
+
+@operator(
+    "x: *shape -> low: *kept, high: *kept",
+    infer=_both,
+    saves=dict.fromkeys(("x", "low", "high"), "each gradient goes where x equals its result"),
+    gradients={"x": _of_both},
+)
+def aminmax(x: TensorSpec) -> Work:
+    """The smallest and the largest over one dimension or all of them. 2 per element of x: two
+    comparisons.
+
+    Backward: 7 per element of x: for each of the two compare with it, count those equal, g times the comparison; their
+    sum; and 2 divisions per output pair (torch shares g among equals).
+    """
+    return Work(vector_flops=2 * x.elements)
+
+
+def _counts(x: TensorSpec, *, dim: int | Sequence[int] | None = None) -> TensorSpec:
+    return TensorSpec(kept(x, dim=dim), "int64")
+
+
+@operator(REDUCED, infer=_counts, gradients={"x": nothing})
+def count_nonzero(x: TensorSpec) -> Work:
+    """How many elements are not 0, over the given dimensions or all of them. 1 comparison per element of x; none for
+    bools and integers.
+
+    Backward: none; a count has no gradient.
+    """
+    return Work(vector_flops=x.elements)
+
+
+@operator("x: m n ->", gradients={"x": nothing})
+def trace(m: Any, n: Any) -> Work:
+    """The sum of a matrix's diagonal. 1 per element of the diagonal.
+
+    Backward: g is put on the diagonal: no arithmetic.
+    """
+    return Work(vector_flops=minimum(m, n))

@@ -96,3 +96,46 @@ def grouped_linear_in_out(
     Backward: as many FLOPs again for x, and for the weight; 1 per output element for the bias, the sum of g.
     """
     return _applied(r, e, n, k, x, weight, ends, bias)
+
+
+def _of_groups(m: Any, n: Any, k: Any) -> Work:
+    return Work(matmul_flops=2 * m * n * k)
+
+
+OF_GROUPS = (
+    Saved("x", "the gradient of y is of the same groups", needed_for="y"),
+    Saved("y", "the gradient of x is of the same groups", needed_for="x"),
+    Saved("ends", "the gradients are of the same groups"),
+)
+
+
+@operator(
+    "x: e m k, y: k n, ends: e -> m n",
+    saves=OF_GROUPS,
+    gradients={"x": _of_groups, "y": _of_groups},
+)
+def grouped_columns(m: Any, n: Any, k: Any) -> Work:
+    """Each column of y times the matrix of its own group: torch's grouped product of three dimensions and two. `ends`
+    says where each group of columns ends.
+
+    2 FLOPs per multiply-add of each column with its one matrix, so 2 m n k however many groups there are.
+
+    Backward: as many FLOPs again for x, and for y.
+    """
+    return _of_groups(m, n, k)
+
+
+@operator(
+    "x: m k, y: k n, ends: e -> e m n",
+    saves=OF_GROUPS,
+    gradients={"x": _of_groups, "y": _of_groups},
+)
+def grouped_products(m: Any, n: Any, k: Any) -> Work:
+    """One product for each group of the shared dimension: torch's grouped product of two dimensions and two, as the
+    gradient of experts' weights is. `ends` says where each group ends.
+
+    2 FLOPs per multiply-add of each pair of a row and a column in its one group, so 2 m n k however many groups.
+
+    Backward: as many FLOPs again for x, and for y.
+    """
+    return _of_groups(m, n, k)

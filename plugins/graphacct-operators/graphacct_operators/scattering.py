@@ -8,7 +8,7 @@ from typing import Any
 
 from graphacct import OperatorError, Saved, ShapeError, TensorSpec, Work, differ, operator, prod, same
 from graphacct_operators.gradient import nothing
-from graphacct_operators.strides import axis_of
+from graphacct_operators.strides import axis_of, check_broadcasts
 
 AT = "the gradients are those of the elements at these indices"
 READ_AT = "the gradient of src is read at these indices"
@@ -136,6 +136,37 @@ def index_fill() -> Work:
     return Work()
 
 
+def _slices_reduced(x: TensorSpec, index: TensorSpec, source: TensorSpec, *, dim: int, reduce: str) -> TensorSpec:
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise OperatorError(f"reduce is 'prod', 'mean', 'amax' or 'amin', not {reduce!r}")
+    return _row(x, index, source, dim=dim)
+
+
+def _of_slices_reduced(x: TensorSpec, source: TensorSpec, *, reduce: str) -> Work:
+    each = {"mean": (2, 2), "prod": (5, 9), "amax": (3, 3), "amin": (3, 3)}[reduce]
+    return Work(vector_flops=each[0] * x.elements + each[1] * source.elements)
+
+
+@operator(
+    ROWS,
+    infer=_slices_reduced,
+    saves={"x": REFERENCE, "index": AT, "source": REFERENCE, "out": "the gradient compares with it, or divides it"},
+    gradients={"*": _of_slices_reduced},
+)
+def index_reduce(x: TensorSpec, source: TensorSpec, *, reduce: str) -> Work:
+    """x combined with the slices of source at the indices along one dimension: product, mean, largest or smallest.
+
+    1 per element of source; for the mean 2, of which one counts, and a division per element of x.
+
+    Backward, per element of x and of source, as torch composes it: for the mean 2 and 2 (the count, at least 1, and g
+    divided by it); for the largest and the smallest 3 and 3: compare with the result, count those equal, g shared among
+    them; for a product 5 and 9: zeros set apart, g times the product of the others.
+    """
+    if reduce == "mean":
+        return Work(vector_flops=2 * source.elements + x.elements)
+    return Work(vector_flops=source.elements)
+
+
 def _picked(x: TensorSpec, indices: Sequence[TensorSpec], dims: Sequence[int], count: Any) -> tuple[Any, ...]:
     """Returns the shape of x[indices]: in place of the indexed dimensions what the indices broadcast to, in front if
     others lie between them. A mask stands for as many dimensions as it has, and for `count` indices."""
@@ -199,9 +230,15 @@ def index(indices: Sequence[TensorSpec], out: TensorSpec) -> Work:
 
 
 def _put(
-    x: TensorSpec, indices: Sequence[TensorSpec], *, dims: Sequence[int], count: Any = None, accumulate: bool = False
+    x: TensorSpec,
+    values: TensorSpec,
+    indices: Sequence[TensorSpec],
+    *,
+    dims: Sequence[int],
+    count: Any = None,
+    accumulate: bool = False,
 ) -> TensorSpec:
-    _picked(x, indices, dims, count)
+    check_broadcasts(values, _picked(x, indices, dims, count), "values", "x at the indices")
     return TensorSpec(x.shape, x.dtype)
 
 

@@ -113,3 +113,32 @@ def xlogy(batch: Any) -> Work:
     to sum the gradient of what was broadcast.
     """
     return Work(vector_flops=2 * batch, transcendentals=batch)
+
+
+@operator(UNARY, dtype="floating", saves=AT_X, gradients={"x": per_element(2, 1)}, preserves_layout=True)
+def digamma(batch: Any) -> Work:
+    """The derivative of the gamma function's logarithm. 1 per element, transcendental.
+
+    Backward: 2 per element: trigamma, times g; trigamma is transcendental.
+    """
+    return Work(vector_flops=batch, transcendentals=batch)
+
+
+@operator(
+    BINARY,
+    dtype="floating",
+    saves=(
+        Saved("x", "its gradient is g x / out", needed_for="x"),
+        Saved("y", "its gradient is g y / out", needed_for="y"),
+        Saved("out", "both gradients divide by it"),
+    ),
+    gradients={"x": _summed_x(2), "y": _summed_y(2)},
+    preserves_layout=True,
+)
+def hypot(batch: Any) -> Work:
+    """√(x² + y²). 4 per element: two squares, their sum, the root, which is transcendental.
+
+    Backward: 2 per element for each: g times it, divided by the result. 1 more to sum the gradient of what was
+    broadcast.
+    """
+    return Work(vector_flops=4 * batch, transcendentals=batch)

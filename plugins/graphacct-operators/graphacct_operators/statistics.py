@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphacct import TensorSpec, Work, operator
+from graphacct_operators.norms import norm_gradient, norm_work
 from graphacct_operators.reduction import kept
+from graphacct_operators.strides import axis_of
 
 REDUCED = "x: *shape -> *kept"
 DEVIATIONS = "the gradient is 2 g (x - mean) / n"
@@ -109,23 +111,11 @@ def _norm(x: TensorSpec, *, ord: float = 2, dim: Dims = None, keepdim: bool = Fa
     return TensorSpec(kept(x, dim=dim, keepdim=keepdim), dtype or x.dtype)
 
 
-def _norm_gradient(x: TensorSpec, out: TensorSpec, *, ord: float = 2) -> Work:
-    if ord == 0:
-        return Work()
-    if ord == 1:
-        return Work(vector_flops=2 * x.elements)
-    if ord == 2:
-        return Work(vector_flops=3 * x.elements)
-    if abs(ord) == float("inf"):
-        return Work(vector_flops=6 * x.elements + out.elements)
-    return Work(vector_flops=4 * x.elements + 2 * out.elements, transcendentals=x.elements + out.elements)
-
-
 @operator(
     REDUCED,
     infer=_norm,
     saves={"x": "the gradient is g x / out", "out": "the gradient is g x / out"},
-    gradients={"x": _norm_gradient},
+    gradients={"x": lambda x, out, *, ord=2: norm_gradient(x.elements, out.elements, ord)},
 )
 def vector_norm(x: TensorSpec, out: TensorSpec, *, ord: float = 2) -> Work:
     """The norm of order `ord` over the given dimensions, or all of them.
@@ -139,8 +129,56 @@ def vector_norm(x: TensorSpec, out: TensorSpec, *, ord: float = 2) -> Work:
     per output; none for 0. 4 for any other: the absolute value, its power, times x, times g out^(1 - ord), which takes
     a power and a product per output.
     """
-    if ord in (0, 1) or abs(ord) == float("inf"):
-        return Work(vector_flops=2 * x.elements)
-    if ord == 2:
-        return Work(vector_flops=2 * x.elements + out.elements, transcendentals=out.elements)
-    return Work(vector_flops=3 * x.elements + out.elements, transcendentals=x.elements + out.elements)
+    return norm_work(x.elements, out.elements, ord)
+
+
+def _checked(x: TensorSpec, *, ord: float = 2, dim: int = 0) -> TensorSpec:
+    axis_of(x, dim)
+    return TensorSpec(x.shape, x.dtype)
+
+
+def _renorm_gradient(x: TensorSpec, *, ord: float = 2, dim: int = 0) -> Work:
+    slices = x.shape[axis_of(x, dim)]
+    again = norm_work(x.elements, slices, ord).plus(norm_gradient(x.elements, slices, ord))
+    return again.plus(Work(vector_flops=6 * x.elements + 3 * slices))
+
+
+@operator(
+    "x: *shape -> *shape",
+    infer=_checked,
+    saves={"x": "the gradient computes its norms again"},
+    gradients={"x": _renorm_gradient},
+)
+def renorm(x: TensorSpec, *, ord: float = 2, dim: int = 0) -> Work:
+    """Each slice of x along one dimension, scaled down if its norm of order `ord` is above a limit.
+
+    The norms, as vector_norm; 3 per slice for the scale (select, plus eps, divide), 1 per element times it.
+
+    Backward: the norms again, and their gradient as vector_norm's of the sum of x g (2 per element); 4 per element:
+    that times 1 / norm, taken from g, times the scale, selected; 3 per slice: plus eps, the reciprocal, times the
+    limit.
+    """
+    slices = x.shape[axis_of(x, dim)]
+    return norm_work(x.elements, slices, ord).plus(Work(vector_flops=x.elements + 3 * slices))
+
+
+def _running(x: TensorSpec, *, dim: int = -1) -> TensorSpec:
+    axis_of(x, dim)
+    return TensorSpec(x.shape, x.dtype)
+
+
+@operator(
+    "x: *shape -> *shape",
+    infer=_running,
+    saves={"x": "the gradient is scaled by exp x", "out": "the gradient divides by exp out"},
+    gradients={"x": lambda x: Work(vector_flops=23 * x.elements, transcendentals=7 * x.elements)},
+)
+def logcumsumexp(x: TensorSpec) -> Work:
+    """Running log(sum(exp(x))) along one dimension. 6 per element, as torch's kernel: the smaller and the larger of x
+    and the result so far, their difference, exp, log(1 + that), plus the larger; exp and log are transcendental.
+
+    Backward: 23 per element, as torch composes it: the logarithm of |g| (2); for g above and for g below 0 each the
+    selection, less out, the running logcumsumexp from the end (6), plus x, exp; the difference of both. 7 are
+    transcendental.
+    """
+    return Work(vector_flops=6 * x.elements, transcendentals=2 * x.elements)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, dense_like, equal, same
+from graphacct import ShapeError, TensorSpec, dense_like, differ, equal, same
 
 
 def is_(size: Any, value: int) -> bool:
@@ -100,3 +100,11 @@ def axes_of(x: TensorSpec, dims: int | Sequence[int] | None) -> tuple[int, ...]:
 def in_dtype(x: TensorSpec, *, dtype: str = "") -> TensorSpec:
     """Returns an element-wise result of x: in its order, in another dtype where one is given."""
     return dense_like(x, dtype)
+
+
+def check_broadcasts(given: TensorSpec, onto: Sequence[Any], name: str, what: str) -> None:
+    """Raises ShapeError if a tensor is known not to broadcast to a shape."""
+    shape = given.shape
+    pairs = zip(reversed(shape), reversed(tuple(onto)), strict=False)
+    if len(shape) > len(onto) or any(differ(ours, theirs) and not is_(ours, 1) for ours, theirs in pairs):
+        raise ShapeError(f"{name} {list(shape)} does not broadcast to {what}, {list(onto)}")

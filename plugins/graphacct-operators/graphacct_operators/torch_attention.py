@@ -10,6 +10,7 @@ from graphacct import (
     Expansion,
     Saved,
     Tensor,
+    TensorSpec,
     Work,
     ceil_div,
     divides,
@@ -21,6 +22,7 @@ from graphacct import (
     prod,
 )
 from graphacct_operators.attention import attended
+from graphacct_operators.strides import strided
 
 ATTENTION = "scaled_dot_product_attention"
 EFFICIENT = "efficient_attention"
@@ -37,10 +39,17 @@ FLASH_CPU_SAVES = (
 )
 
 
+def by_token(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask: TensorSpec | None) -> TensorSpec:
+    """Returns the output of the memory-efficient kernel, which lies in memory as (b, s, h, e) whatever the order of
+    q."""
+    attended(q, b, h, g, s, t, e, mask)
+    return strided((b, h, s, e), (s * h * e, e, h * e, 1), q.dtype)
+
+
 @operator(
     "q: b h s d, k: b g t d, v: b g t e, mask?: ... -> b h s e",
     name=EFFICIENT,
-    infer=attended,
+    infer=by_token,
     saves=(
         *FLASH_CPU_SAVES[:-1],
         Saved("logsumexp", f"{LOGSUMEXP}; rows padded to a multiple of 32", "b h padded_rows", "float32"),
@@ -137,12 +146,14 @@ def on_cpu(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **a
 
 def on_cuda(trace: Expansion, q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **attributes: Any) -> Tensor:
     """Runs the flash kernel in 16 bits without a mask, the memory-efficient one in float32 or with a mask if keys and
-    values have as many heads as queries, and else writes attention out. The kernel itself with a cap, as `capped`."""
+    values have as many heads as queries, and else writes attention out, as where rows are not contiguous, a mask's
+    among them. The kernel itself with a cap, as `capped`."""
     if attributes.get("softcap"):
         return capped(trace, q, k, v, *mask, **attributes)
     (_, h, s, d), (_, g, t, e) = q.spec.shape, v.spec.shape
     half = q.spec.dtype in HALF
-    if attributes.get("broadcast") and not equal(h, g):
+    rows = all(item.spec.strides is None or equal(item.spec.strides[-1], 1) for item in (q, k, v, *mask))
+    if not rows or (attributes.get("broadcast") and not equal(h, g)):
         return written_out(trace, q, k, v, *mask, **attributes)
     square = not attributes.get("causal") or equal(s, t)
     if half and not mask and equal(d, e) and square and less(d, 257, assumed=True):

@@ -10,7 +10,14 @@ from typing import Any
 from graphacct import Expansion, Profile, Tensor
 from graphacct_operators.torch_attention import ATTENTION
 from graphacct_operators.torch_backward import NAMES, RULES
-from graphacct_operators.torch_eager import CPU_EXPAND, CPU_SAVES, CUDA_EXPAND, CUDA_KERNELS
+from graphacct_operators.torch_eager import (
+    CPU_EXPAND,
+    CPU_SAVES,
+    CUDA_EXPAND,
+    CUDA_KERNELS,
+    composed_rms_norm,
+    layer_norm,
+)
 from graphacct_operators.torch_quantised import KERNELS, write_out, write_out_on_cpu
 
 PRODUCT = "bfloat16"
@@ -72,6 +79,17 @@ AUTOCAST_CUDA = Profile(
     expand={**CUDA_EXPAND, "as_product": as_product, "sum": sum_in_float32},
     kernels=CUDA_KERNELS,
     casts=casts(IN_FLOAT32_ON_CUDA, PRODUCTS_ON_CUDA, JOINED_ON_CUDA),
+    backward=RULES,
+    names=NAMES,
+    write_out=write_out,
+)
+
+AUTOCAST_CUDA_COMPOSED_NORMS = Profile(
+    "torch-autocast-cuda-composed-norms",
+    "As torch-autocast-cuda, but RMSNorm in several kernels, as the transformers library writes it.",
+    expand={**AUTOCAST_CUDA.expand, "rms_norm": composed_rms_norm, "layer_norm": layer_norm},
+    kernels=CUDA_KERNELS,
+    casts={name: dtype for name, dtype in AUTOCAST_CUDA.casts.items() if name != "rms_norm"},
     backward=RULES,
     names=NAMES,
     write_out=write_out,

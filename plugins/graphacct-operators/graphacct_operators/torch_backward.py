@@ -10,7 +10,7 @@ are computed, g is the output's gradient.
 from collections.abc import Callable
 from typing import Any
 
-from graphacct import KernelNames, Recorder, Tensor, TensorSpec, dense_like, equal
+from graphacct import KernelNames, Recorder, Tensor, TensorSpec, ceil_div, dense_like, equal, equal_shape
 from graphacct_operators.torch_chains import CHAINS
 
 Pair = tuple[Tensor | None, Tensor | None]
@@ -187,6 +187,24 @@ def attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) 
     return tuple(next(made) if wanted else None for wanted in trace.wanted)
 
 
+def efficient_attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
+    """The same; a mask's gradient is made for every score, in rows padded to a multiple of 16 (attention_backward.cu);
+    torch expands the mask before, so that its sum follows when the kernel's node has freed what it saved."""
+    q, k, v, *mask = operands
+    if not (mask and trace.wanted[3]):
+        return attention(trace, g, *operands, **attributes)
+    scores = (*q.spec.shape[:-1], k.spec.shape[-2])
+    padded = TensorSpec((*scores[:-1], 16 * ceil_div(scores[-1], 16)), mask[0].spec.dtype)
+    *others, whole = trace.new_several(*[dense_like(x.spec) for x in _asked(trace, q, k, v)], padded)
+    made = iter(others)
+    given = [next(made) if wanted else None for wanted in trace.wanted[:3]]
+    of_scores = trace.view(whole, TensorSpec(scores, padded.dtype))
+    if equal_shape(mask[0].spec.shape, scores):
+        return (*given, of_scores)
+    trace.release(g, *("q", "k", "v", "mask", "out", "logsumexp", "rng_seed", "rng_offset"))
+    return (*given, trace.new(mask[0], reads=(of_scores,)))
+
+
 def rotary_embedding(
     trace: Recorder, g: Tensor, x: Tensor, cos: Tensor, sin: Tensor, **attributes: Any
 ) -> tuple[Tensor | None, None, None]:
@@ -244,7 +262,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "cast": cast,
     "cross_entropy": cross_entropy,
     "scaled_dot_product_attention": attention,
-    "efficient_attention": attention,
+    "efficient_attention": efficient_attention,
     "rotary_embedding": rotary_embedding,
     **CHAINS,
 }

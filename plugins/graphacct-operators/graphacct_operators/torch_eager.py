@@ -65,16 +65,17 @@ def rms_norm(
 def composed_rms_norm(
     trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "", normalized_shape: Sequence[Any] = ()
 ) -> Tensor:
-    """RMSNorm as the transformers library writes it: in float32, cast back, times the weight; or as `upcast` says."""
+    """RMSNorm as the transformers library writes it: in float32, cast back, times the weight; or as `upcast` says. The
+    function's variables live until it returns: the mean of squares, and the result before it is cast back."""
     if upcast == "all":
         return rms_norm(trace, x, *weight, upcast=upcast, normalized_shape=normalized_shape)
     dtype = x.spec.dtype
     exact = trace.apply("cast", x, dtype="float32") if dtype in HALF else x
-    if upcast != "statistics" and dtype in HALF:
-        trace.hold(exact)
-    inverse = inverse_root(trace, exact, len(weight[0].spec.shape if weight else normalized_shape) or 1)
-    result = trace.apply("mul", x if upcast == "statistics" else exact, inverse)
+    rank = len(weight[0].spec.shape if weight else normalized_shape) or 1
+    result = trace.apply("mul", x if upcast == "statistics" else exact, inverse_root(trace, exact, rank, held=True))
     if dtype in HALF:
+        if upcast != "statistics":  # there the variable is bound anew
+            trace.hold(result)
         result = trace.apply("cast", result, dtype=dtype)
     return trace.apply("mul", *weight, result) if weight else result
 
@@ -102,10 +103,12 @@ def layer_norm(
     return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
 
 
-def inverse_root(trace: Expansion, x: Tensor, rank: int = 1) -> Tensor:
-    """rsqrt(mean(x²) + eps), the mean over the last `rank` dimensions."""
+def inverse_root(trace: Expansion, x: Tensor, rank: int = 1, held: bool = False) -> Tensor:
+    """rsqrt(mean(x²) + eps), the mean over the last `rank` dimensions, and a variable of the function if `held`."""
     dim = -1 if rank == 1 else tuple(range(-rank, 0))
     mean = trace.apply("mean", trace.apply("pow", x, exponent=2), dim=dim, keepdim=True)
+    if held:
+        trace.hold(mean)
     return trace.apply("rsqrt", trace.apply("shift", mean))
 
 
@@ -169,6 +172,13 @@ def softmax(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
     return trace.apply("softmax", trace.apply("cast", x, dtype=dtype) if dtype != x.spec.dtype else x, **attributes)
 
 
+def softmax_on_cuda(trace: Expansion, x: Tensor, **attributes: Any) -> Tensor:
+    """The same, but one kernel reads float16 and writes float32 (ATen/native/SoftMax.cpp)."""
+    if x.spec.dtype == "float16" and attributes.get("dtype") == "float32":
+        return trace.apply("softmax", x, **attributes)
+    return softmax(trace, x, **attributes)
+
+
 CPU_EXPAND: dict[str, Callable[..., Any]] = {
     **COMMON,
     "rms_norm": rms_norm,
@@ -212,7 +222,7 @@ CPU_SAVES = {
     "embedding_bag": BAGS_ON_CPU,
     ATTENTION: FLASH_CPU_SAVES,
 }
-CUDA_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, ATTENTION: on_cuda}
+CUDA_EXPAND: dict[str, Callable[..., Any]] = {**COMMON, "softmax": softmax_on_cuda, ATTENTION: on_cuda}
 CUDA_KERNELS = {EFFICIENT: efficient_attention, **KERNELS}
 
 CPU = Profile(

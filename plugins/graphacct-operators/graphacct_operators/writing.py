@@ -9,6 +9,7 @@ from typing import Any
 
 from graphacct import TensorSpec, Work, operator
 from graphacct_operators.gradient import nothing
+from graphacct_operators.strides import check_broadcasts
 
 
 @operator("x: ... -> ...", gradients={"x": nothing}, preserves_layout=True)
@@ -21,6 +22,7 @@ def fill(x: TensorSpec) -> Work:
 
 
 def _like_x(x: TensorSpec, source: TensorSpec) -> TensorSpec:
+    check_broadcasts(source, x.shape, "source", "x")
     return TensorSpec(x.shape, x.dtype, x.strides)
 
 

@@ -2,7 +2,10 @@
 
 import pytest
 from graphacct_operators.complex_numbers import complex_, polar, view_as_complex, view_as_real
-from graphacct_operators.elementwise import add, mul, sub
+from graphacct_operators.custom import custom
+from graphacct_operators.elementwise import add, div, mul, scale, sub
+from graphacct_operators.matmul import linear, matmul
+from graphacct_operators.products import mv
 
 from graphacct import Node, ShapeError, TensorSpec, Value, Work
 from graphacct.training.gradients import gradient_work
@@ -52,3 +55,30 @@ def test_what_is_no_pair():
         view_as_complex.apply([f(2, 3)], {})
     with pytest.raises(ShapeError, match=r"x is float32, not complex \(complex64 or complex128\)"):
         view_as_real.apply([f(2, 3)], {})
+
+
+def test_a_multiply_add_is_four_of_real_numbers():
+    """(2, 3) by (3, 5): 2 · 30 FLOPs of real numbers, 8 · 30 of complex ones, and as much for each gradient; a bias is
+    two sums for each of 10 outputs. What a user states is taken as it is."""
+    assert matmul.apply([f(2, 3), f(3, 5)], {}).cost.matmul_flops == 60
+    assert matmul.apply([c(2, 3), c(3, 5)], {}).cost.matmul_flops == 240
+    assert matmul.apply([c(2, 3), c(3, 5)], {}).cost.macs == 120
+    node = Node("n", "matmul", [Value("x", c(2, 3)), Value("y", c(3, 5))], [Value("out", c(2, 5))])
+    assert gradient_work(matmul, node, [True, False]).input_grad == Work(240)
+    assert linear.apply([c(2, 3), c(5, 3), c(5)], {}).cost.vector_flops == 20
+    assert mv.apply([c(2, 3), c(3)], {}).cost.matmul_flops == 48
+    stated = {"of": "lib.op", "shapes": ((2, 3),), "dtypes": ("complex64",), "matmul_flops": 60}
+    assert custom.apply([c(2, 3)], stated).cost.matmul_flops == 60
+
+
+def test_a_real_factor():
+    """2 products for each of 6 numbers; by a complex constant 6. A quotient is 11, and 2 by a real number."""
+    assert mul.apply([c(2, 3), f(2, 3)], {}).cost.vector_flops == 12
+    assert scale.apply([c(2, 3)], {}).cost.vector_flops == 12
+    assert scale.apply([c(2, 3)], {"by_complex": True}).cost.vector_flops == 36
+    assert div.apply([c(2, 3), f(2, 3)], {}).cost.vector_flops == 12
+    assert div.apply([c(2, 3), c(2, 3)], {}).cost.vector_flops == 66
+    values = [Value("x", c(2, 3)), Value("y", f(2, 3))]
+    node = Node("n", "mul", values, [Value("out", c(2, 3))])
+    assert gradient_work(mul, node, [True, False]).input_grad == Work(vector_flops=12)
+    assert gradient_work(mul, node, [False, True]).input_grad == Work(vector_flops=18)

@@ -31,6 +31,7 @@ CONSTANT = {
     ("rotary_embedding", "sin"): "a table",
     ("masked_fill", "mask"): "bools",
     ("soft_margin_loss", "y"): "torch has none",
+    ("multi_margin_loss", "weight"): "a constant of the loss, one per class",
     ("nll_loss", "weight"): "a constant of the loss, one per class",
     ("binary_cross_entropy", "weight"): "a constant of the loss",
     ("binary_cross_entropy_with_logits", "weight"): "a constant of the loss",

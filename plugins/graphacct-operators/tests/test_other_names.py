@@ -53,10 +53,7 @@ def test_other_libraries_names(names: str, operator: str) -> None:
         assert suggest_operator(name, default().operators) == f"; did you mean {operator!r}?", name
 
 
-OTHERS = (
-    "upsample identity Identity rrelu selu lstm_cell fractional_max_pool2d lp_pool2d polygamma sinc "
-    "logit unique multinomial"
-)
+OTHERS = "upsample identity Identity rrelu selu lstm_cell lp_pool2d polygamma sinc logit"
 
 
 @pytest.mark.parametrize("name", OTHERS.split())

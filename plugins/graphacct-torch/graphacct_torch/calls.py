@@ -147,12 +147,13 @@ def writes(formal: Any) -> bool:
 
 @attrs.frozen(eq=False, slots=True)
 class WholeRecord:
-    """One call of a function of the user's, which made several calls of operators and has a cost of its own.
+    """One call of a function that is one operator, and made several calls: one of the user's whose cost is stated, or
+    one of torch's.
 
     Attributes:
         first: The position of its first call.
         last: The position of its last.
-        stated: Its cost, a StatedCost.
+        stated: Its cost, a StatedCost, or the name of torch's function.
         arguments: Its arguments by name, with records in place of tensors.
         outputs: The tensors that it returned.
     """
@@ -162,6 +163,11 @@ class WholeRecord:
     stated: Any
     arguments: Mapping[str, Any]
     outputs: tuple[TensorRecord, ...]
+
+    @property
+    def operands(self) -> tuple[TensorRecord, ...]:
+        """The tensors among its arguments, also those that none of its calls read."""
+        return tuple(leaf for leaf in leaves(list(self.arguments.values())) if isinstance(leaf, TensorRecord))
 
 
 def leaves(tree: Any) -> list[Any]:

@@ -23,7 +23,7 @@ class Captured:
         saved: What the forward pass saved for it, if that was asked for.
         gradients: The parameters' gradients at the end, by path.
         graded: The numbers of the outputs that need a gradient, and of what the backward pass starts from.
-        wholes: The functions whose calls are one operator together, because the user states their cost.
+        wholes: The functions whose calls are one operator together.
         trained_inputs: The names of the inputs that need a gradient.
         visits: The runs of modules in the forward pass by number, but for that of the whole one.
     """

@@ -59,6 +59,33 @@ def test_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert half.total["param_bytes"] < report.total["param_bytes"] / 2
 
 
+def test_the_inputs_that_were_made() -> None:
+    """The header has them where no option says their size, as `--input` takes them."""
+    own = graphacct.account(ERNIE).workload
+    assert own["inputs"] == "input_ids=1x128:int64"
+    again = graphacct.account(ERNIE, inputs=dict(text.split("=") for text in str(own["inputs"]).split()))
+    assert {"batch": 1, **again.workload} == own
+    assert "inputs" not in graphacct.account(ERNIE, seq_len=7).workload
+    pair = {**ERNIE, "model_type": "vilt", "architectures": ["ViltModel"]}
+    both = graphacct.account(pair, image_size=384, batch=2)
+    assert both.workload["inputs"] == "input_ids=2x39:int64"
+
+
+def test_sizes_that_no_input_has() -> None:
+    """The header says so, and the sizes of given inputs are theirs."""
+    sound = {"model_type": "wav2vec2", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    heard = graphacct.account(sound, seq_len=7, batch=2).workload
+    assert heard["unused"] == "seq_len 7"
+    assert (heard["batch"], heard["inputs"]) == (2, "input_values=2x15360:float32")
+    assert "seq_len" not in heard
+    given = graphacct.account(ERNIE, inputs={"input_ids": "3x9:int64"}).workload
+    assert given["inputs"] == "input_ids=3x9:int64"
+    assert "batch" not in given
+    both = graphacct.account(ERNIE, inputs={"input_ids": "3x9:int64"}, batch=2, seq_len=7).workload
+    assert both["unused"] == "batch 2 seq_len 7"
+    assert both["inputs"] == "input_ids=3x9:int64"
+
+
 def test_a_mapping_and_a_training_step() -> None:
     """In training the class has its dropout."""
     forward = graphacct.account(ERNIE, seq_len=7)
@@ -116,7 +143,7 @@ def test_quantised_weights_are_said() -> None:
         (
             {"model_type": "sam3_video", "architectures": None},
             {},
-            "needs inference_session, a Sam3VideoInferenceSession: give it from a factory",
+            "needs inference_session, of type Sam3VideoInferenceSession: give it from a factory",
         ),
         (
             {"model_type": "gemma4_assistant", "architectures": None},

@@ -136,18 +136,65 @@ def test_a_table_that_is_made_on_first_use() -> None:
     assert [found[:3] for found in folded(Model())] == [("layers.*", 4, 1)]
 
 
-def test_results_of_every_layer_that_leave_the_module() -> None:
-    """Layers whose results are outputs one by one stay written out."""
+class States(Stack):
+    """Returns what each layer made."""
 
-    class Model(Stack):
-        def forward(self, x: torch.Tensor) -> Any:
-            states = []
-            for layer in self.layers:
-                x = layer(x)
-                states.append(x)
-            return states
+    def forward(self, x: torch.Tensor) -> Any:
+        states = []
+        for layer in self.layers:
+            x = layer(x)
+            states.append(x)
+        return states
 
-    assert folded(Model(*[Layer() for _ in range(4)])) == []
+
+class Picked(Stack):
+    """Puts some of it together."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        states = []
+        for layer in self.layers:
+            x = layer(x)
+            states.append(x)
+        return torch.cat(states[1::2], -1)
+
+
+@pytest.mark.parametrize("model", [States, Picked])
+def test_results_of_every_layer_that_leave_the_module(model: type[nn.Module]) -> None:
+    """Results of the layers that are outputs, or that something takes later, leave their block one by one."""
+    assert [found[:3] for found in folded(model(*[Layer() for _ in range(6)]))] == [("layers.*", 6, 0)]
+
+
+def test_what_each_layer_takes_for_itself() -> None:
+    """Each layer has its own cache; those of the second half of a U-Net take what the first made, the last one
+    first."""
+
+    class Joined(Layer):
+        def forward(self, x: torch.Tensor, other: torch.Tensor) -> Any:
+            return super().forward(torch.cat([other, x], 1)[:, -5:])
+
+    class Cached(Stack):
+        def forward(self, x: torch.Tensor, caches: list[torch.Tensor]) -> Any:
+            for layer, cache in zip(self.layers, caches, strict=True):
+                x = layer(x, cache)
+            return x
+
+    class Skips(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.ModuleList(Layer() for _ in range(4))
+            self.up = nn.ModuleList(Joined() for _ in range(4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            kept = []
+            for layer in self.down:
+                kept.append(x := layer(x))
+            for layer in self.up:
+                x = layer(x, kept.pop())
+            return x
+
+    caches = [torch.zeros(2, 3, 16) for _ in range(4)]
+    assert [found[:3] for found in folded(Cached(*[Joined() for _ in range(4)]), X, caches)] == [("layers.*", 4, 0)]
+    assert [found[:3] for found in folded(Skips())] == [("down.*", 4, 0), ("up.*", 4, 0)]
 
 
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "vocab_size": 50}
@@ -199,3 +246,80 @@ def test_an_encoder_whose_caller_keeps_its_input() -> None:
     layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, dropout=0.0)
     module = nn.Sequential(nn.Linear(16, 16), nn.TransformerEncoder(layer, 3), nn.Linear(16, 4))
     assert [found[:3] for found in folded(module)] == [("1.layers.*", 3, 0)]
+
+
+class Between(nn.Module):
+    """Parts of layers in lists, and what the model does itself between them."""
+
+    def __init__(self, layers: int = 5) -> None:
+        super().__init__()
+        self.start = nn.Linear(16, 16)
+        self.layers = nn.ModuleList(nn.ModuleList([nn.Linear(16, 16), Layer()]) for _ in range(layers))
+        self.drop, self.norm, self.head = nn.Dropout(0.1), nn.LayerNorm(16), nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.start(x) + 1
+        for first, second in self.layers:
+            x = self.drop(first(x)) + x
+            x = second(x) + x
+        return self.head(self.norm(x))
+
+
+class Plain(nn.Module):
+    """Layers without parts."""
+
+    def __init__(self, layers: int = 5) -> None:
+        super().__init__()
+        self.start, self.norm, self.head = nn.Linear(16, 16), nn.LayerNorm(16), nn.Linear(16, 4)
+        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(layers))
+
+
+class Before(Plain):
+    """What comes before each layer."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = self.start(x)
+        for layer in self.layers:
+            x = layer(x * mask)
+        return self.head(self.norm(x))
+
+
+class Turns(Plain):
+    """Something after every other layer."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm(self.start(x))
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            x = x.relu() if index % 2 else x
+        return self.head(x)
+
+
+class Once(Plain):
+    """Something after one layer alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.start(x)
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            x = self.norm(x).relu() if index == 1 else x
+        return self.head(x)
+
+
+@pytest.mark.parametrize(
+    ("module", "expected", "own"),
+    [
+        (Between(), [("layers.*", 5, 0)], {"drop.*", "add.*", "add_2.*", "norm", "head", "shift"}),
+        (Before(), [("mul.*", 5, 0)], {"mul.*", "norm"}),
+        (Turns(6), [("layers.2*", 3, 0)], {"relu.2*+1", "head"}),
+        (Once(), [("layers.*", 2, 0), ("layers.*+2", 3, 0)], {"norm", "relu"}),
+    ],
+    ids=["after", "before", "by turns", "once"],
+)
+def test_what_a_model_does_itself_between_its_layers(
+    module: nn.Module, expected: list[tuple[str, int, int]], own: set[str]
+) -> None:
+    """It has the layers' indices, and is in their block; what happens once has none."""
+    assert [found[:3] for found in folded(module.train())] == expected
+    names = {node.name for node in graphacct.build((module, (X,))).walk()}
+    assert names >= own, names

@@ -52,6 +52,34 @@ def shapes(model_type: str, **keys: Any) -> dict[str, tuple[int, ...]]:
             {"num_hidden_layers": 1},
             {"past_values": (3, 512), "past_values_padding": (3, 512), "freq": (3, 1)},
         ),
+        ("vibevoice_acoustic_tokenizer_decoder", {}, {"hidden_states": (3, 64, 128)}),
+        ("xmod", {"num_hidden_layers": 1}, {"input_ids": (3, 128), "lang_ids": (3,)}),
+        ("perceiver", {"num_blocks": 1}, {"inputs": (3, 128, 768)}),
+        (  # one image above the other has the model's size
+            "seggpt",
+            {"num_hidden_layers": 6, "intermediate_hidden_state_indices": [5]},
+            {
+                "pixel_values": (3, 3, 448, 448),
+                "prompt_pixel_values": (3, 3, 448, 448),
+                "prompt_masks": (3, 3, 448, 448),
+            },
+        ),
+        (
+            "speecht5",
+            {"encoder_layers": 1, "decoder_layers": 1},
+            {"input_values": (3, 128, 768), "decoder_input_values": (3, 128, 768)},
+        ),
+        (
+            "speecht5",
+            {"architectures": ["SpeechT5ForTextToSpeech"], "encoder_layers": 1, "decoder_layers": 1},
+            {"input_ids": (3, 128), "decoder_input_values": (3, 128, 80)},
+        ),
+        ("inkling2_vision", {"num_hidden_layers": 1}, {"pixel_values": (768, 40, 40, 3), "image_grid_thw": (3, 3)}),
+        (  # a part of a part of the configuration has the size
+            "sam2",
+            {},
+            {"pixel_values": (3, 3, 1024, 1024)},
+        ),
         ("kyutai_speech_to_text", {"num_hidden_layers": 1}, {"input_ids": (3, 128, 33)}),
     ],
 )
@@ -74,7 +102,7 @@ def test_a_class_with_inputs_from_its_docstring_runs() -> None:
     ("model_type", "keys", "message"),
     [
         ("bark", {}, "'BarkModel' has no forward of its own, .* give one of 'semantic, coarse_acoustics"),
-        ("sam3_video", {}, "needs inference_session, a Sam3VideoInferenceSession: give it from a factory"),
+        ("sam3_video", {}, "needs inference_session, of type Sam3VideoInferenceSession: give it from a factory"),
     ],
 )
 def test_refusals(model_type: str, keys: dict[str, Any], message: str) -> None:
@@ -87,6 +115,15 @@ def test_a_class_that_the_library_does_not_export() -> None:
     """It is found beside those that are."""
     config = library.config_of({"model_type": "voxtral_realtime_text"})
     assert library.class_of(config).__name__ == "VoxtralRealtimeTextModel"
+
+
+def test_a_class_that_takes_the_whole_configuration() -> None:
+    """musicgen's bare model is that of its decoder alone; and it has two parts for text, of which it writes one."""
+    config = library.config_of({"model_type": "musicgen"})
+    assert library.class_of(config).__name__ == "MusicgenForConditionalGeneration"
+    assert library.text_of(config).model_type == "musicgen_decoder"
+    decoder = library.config_of({"model_type": "musicgen_decoder"})
+    assert library.text_of(decoder) is decoder
 
 
 def test_a_class_that_reads_large_tensors_while_it_is_built() -> None:

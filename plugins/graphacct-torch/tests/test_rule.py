@@ -25,22 +25,22 @@ def account(function, x=X, **options):
 
 
 def test_element_wise_operators_without_a_line_are_counted_by_rule_and_named():
-    report = account(lambda x: torch.special.i0e(torch.digamma(torch.digamma(x))))
+    report = account(lambda x: torch.special.i0e(torch.i0(torch.i0(x))))
     assert report.total["vector_flops"] == 3 * 12
-    assert report.coverage.by_rule == (("aten.digamma", 2), ("aten.special_i0e", 1))
-    assert "costed by rule: 2 of aten.digamma, 1 of aten.special_i0e" in str(report)
-    by_rule = [{"of": "aten.digamma", "times": 2}, {"of": "aten.special_i0e", "times": 1}]
+    assert report.coverage.by_rule == (("aten.i0", 2), ("aten.special_i0e", 1))
+    assert "costed by rule: 2 of aten.i0, 1 of aten.special_i0e" in str(report)
+    by_rule = [{"of": "aten.i0", "times": 2}, {"of": "aten.special_i0e", "times": 1}]
     assert report.to_dict()["coverage"]["by_rule"] == by_rule
 
 
 def test_composed_operators_have_a_factor_of_their_own():
-    assert account(lambda x: torch.nan_to_num(x)).total["vector_flops"] == 3 * 12
+    assert account(lambda x: torch.sinc(x)).total["vector_flops"] == 3 * 12
 
 
 def test_gradients_by_rule():
-    total = account(lambda x: torch.digamma(x), x=torch.zeros(3, 4), phase="train").total
+    total = account(lambda x: torch.i0(x), x=torch.zeros(3, 4), phase="train").total
     assert total["input_grad_flops"] == 0  # nothing is trained
-    module = nn.Sequential(nn.Linear(4, 4), Runs(torch.digamma))
+    module = nn.Sequential(nn.Linear(4, 4), Runs(torch.i0))
     assert graphacct.account((module, (X,)), phase="train").total["input_grad_flops"] == 2 * 12
 
 
@@ -61,5 +61,5 @@ def test_integer_work_is_no_flops():
 
 
 def test_a_graph_costed_by_rule_is_read_without_torch(tmp_path):
-    graphacct.save(graphacct.build((Runs(torch.digamma), (X,))), tmp_path / "rule.json")
-    assert graphacct.account(tmp_path / "rule.json").coverage.by_rule == (("aten.digamma", 1),)
+    graphacct.save(graphacct.build((Runs(torch.i0), (X,))), tmp_path / "rule.json")
+    assert graphacct.account(tmp_path / "rule.json").coverage.by_rule == (("aten.i0", 1),)

@@ -2,10 +2,17 @@
 
 import pytest
 import torch
+from graphacct_torch.capturing import values
 from torch import nn
 
 import graphacct
 from graphacct import account
+
+
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks of the sizes below count as large."""
+    monkeypatch.setattr(values, "MOST_ELEMENTS", 2**16)
 
 
 class Masked(nn.Module):
@@ -31,6 +38,9 @@ LARGE = {
     "ones": lambda x: torch.ones(2, 900, 900),
     "filled": lambda x: torch.full_like(x[:, :1, :1].expand(-1, 900, 900), 2.0) > 1,
     "new": lambda x: x.new_zeros(2, 900, 900).bool().logical_not(),
+    "like an input": lambda x: torch.zeros_like(x, dtype=torch.int64).bool().logical_not(),
+    "like a large input": lambda x: torch.ones_like(x[:1].expand(600, 500, 4)) > 0,
+    "of an input": lambda x: x.new_full((3, 4), 2.0).t() == x.new_full((4, 3), 2.0),
     "inverted": inverted,
     "a row": lambda x: (torch.arange(600)[None, :].expand(600, 600) + torch.zeros(600, 600)) < 600,
     "resized": lambda x: nn.functional.interpolate(torch.ones(2, 1, 480, 480), size=(12, 12)).long(),
@@ -65,6 +75,14 @@ def test_what_is_not_known(keeps):
     """Values that chance or a write decides, and large ones in which few are alike."""
     with pytest.raises(graphacct.GraphacctError, match="module 'Masked' asks for a value that only data has"):
         account((Masked(keeps), (torch.zeros(2, 500, 4),)))
+
+
+def test_strides_of_a_small_mask_that_repeats():
+    """Where its elements lie is not known, whatever its size."""
+    with pytest.raises(graphacct.GraphacctError, match="module 'Masked' asks for a value that only data has"):
+        account(
+            (Masked(lambda x: torch.ones(1, 20).expand(20, 20).as_strided((20, 20), (20, 1))), (torch.zeros(2, 5, 4),))
+        )
 
 
 def test_operators_of_numbers_alone():

@@ -19,8 +19,10 @@ FAMILIES = (
 
 OPERATORS = {
     "normalization": "batch_norm instance_norm local_response_norm",
-    "pooling": "max_pool avg_pool adaptive_avg_pool adaptive_max_pool max_unpool",
-    "upsampling": "upsample_nearest upsample_linear upsample_bicubic",
+    "pooling": "max_pool avg_pool adaptive_avg_pool adaptive_max_pool max_unpool fractional_max_pool",
+    "upsampling": (
+        "upsample_nearest upsample_linear upsample_bicubic upsample_linear_antialiased upsample_bicubic_antialiased"
+    ),
     "sampling": "grid_sampler affine_grid",
     "shuffling": "pixel_shuffle pixel_unshuffle channel_shuffle",
     "patches": "im2col col2im",
@@ -39,6 +41,9 @@ OTHER_NAMES = {
     "upsample_nearest": ("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_nearest_exact"),
     "upsample_linear": ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bilinear"),
     "upsample_bicubic": ("upsample_bicubic2d",),
+    "upsample_linear_antialiased": ("_upsample_bilinear2d_aa",),
+    "upsample_bicubic_antialiased": ("_upsample_bicubic2d_aa",),
+    "fractional_max_pool": ("fractional_max_pool2d", "fractional_max_pool3d"),
     "affine_grid": ("affine_grid_generator",),
     "grid_sampler": ("grid_sample", "grid_sampler_2d", "grid_sampler_3d"),
     "pixel_shuffle": ("depth_to_space",),

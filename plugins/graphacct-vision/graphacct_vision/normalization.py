@@ -8,8 +8,8 @@ STATISTIC = "one per channel, of the batch, kept so that backward need not reduc
 REFERENCE = "torch keeps a reference; a buffer, so no activation"
 
 
-def _of_x(b: Any, c: Any, batch: Any, weight: Any, *, training: bool = False) -> Work:
-    scaled = 1 if weight else 0
+def _of_x(b: Any, c: Any, batch: Any, weight: Any, *, training: bool = False, affine: bool = True) -> Work:
+    scaled = 1 if weight and affine else 0
     if training:
         return Work(vector_flops=9 * b * c * batch + (4 + scaled) * c)
     return Work(vector_flops=b * c * batch + (2 + scaled) * c, transcendentals=c)
@@ -50,12 +50,14 @@ def batch_norm(
     out: TensorSpec,
     *,
     training: bool = False,
+    affine: bool = True,
 ) -> Work:
     """(x - mean) * rsqrt(var + eps) * weight + bias per channel (Ioffe and Szegedy, 2015).
 
     In inference, with running statistics, 2 per element: times a scale, plus a shift (fvcore counts an affine
     batch norm so); the two come from the statistics at 5 per channel: plus eps, rsqrt, times weight, mean * scale,
-    subtracted from bias. Without a weight it is 4 per channel. num_batches_tracked is not touched.
+    subtracted from bias. Without a weight it is 4 per channel. num_batches_tracked is not touched. Unless
+    `affine` there is neither weight nor bias, and the operands after x are the statistics.
     In training 7 per element, as layer_norm: the mean's sum, subtract, square, the
     variance's sum, times rstd, and one each for weight and bias; 4 per channel: two divisions by n, plus eps, rsqrt;
     and 7 per channel to update running statistics, if there are any: two products and a sum for each, and n / (n - 1)
@@ -68,6 +70,8 @@ def batch_norm(
     constants: 1 per element for x, g times a scale made anew (2 per channel, 1 for weight); 3 per element for the
     weight (x - mean, times g, the sum) and 3 per channel; 1 per element for the bias. rsqrt is transcendental.
     """
+    if not affine:
+        weight, bias, running_mean, running_var, num_batches_tracked = None, None, weight, bias, running_mean
     if (running_mean is None) != (running_var is None):
         raise OperatorError("has running_mean without running_var: give both, or neither")
     if running_mean is None and not training:

@@ -1,6 +1,7 @@
 """Pooling over 1 to 3 spatial dimensions: windows of fixed size, of adapted size, or the whole image.
 
-A reduction over a window of n positions counts n, positions in the padding included, as convolutions count them.
+A reduction over a window of n positions counts n, positions in the padding included, as convolutions count them. With
+`ceil_mode` a window may be larger than the padded image, and sees as many positions as that has.
 `kernel`, `stride`, `padding`, `dilation` and `size` are one number for all spatial dimensions, or one for each.
 """
 
@@ -58,15 +59,26 @@ def _along(axis: int, size: Any, kernel: Any, stride: Any, padding: Any, dilatio
         raise ShapeError(f"padding {padding} is more than half of kernel {kernel} in spatial dimension {axis}")
     span = dilation * (kernel - 1) + 1
     room = size + 2 * padding - span
-    if type(room) is int and room < 0:
+    ceiled = minimum(ceil_div(room, stride) + 1, ceil_div(size + padding, stride)) if ceil_mode else None
+    if type(room) is int and room < 0 and not (type(ceiled) is int and ceiled > 0):
         raise ShapeError(
             f"spatial dimension {axis} of size {size} with padding {padding} is smaller than the window, which spans "
             f"{span}: use a larger image or a smaller kernel"
         )
+    # With ceil_mode a window that overhangs the end counts unless it starts in the padding there.
+    return floor_div(room, stride) + 1 if ceiled is None else ceiled
+
+
+def positions(space: tuple[Any, ...], kernel: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
+    """Returns how many positions a window sees: all of its own, of the padded image's with `ceil_mode` at most."""
+    rank = len(space)
+    kernels = per_axis(kernel, rank, "kernel")
     if not ceil_mode:
-        return floor_div(room, stride) + 1
-    # A window that overhangs the end counts unless it starts in the padding there.
-    return minimum(ceil_div(room, stride) + 1, ceil_div(size + padding, stride))
+        return prod(kernels)
+    sizes = zip(
+        space, kernels, per_axis(padding, rank, "padding", 0), per_axis(dilation, rank, "dilation"), strict=True
+    )
+    return prod(minimum(own, ceil_div(size + 2 * pad, gap)) for size, own, pad, gap in sizes)
 
 
 def _with_indices(shape: tuple[Any, ...], x: TensorSpec, return_indices: bool) -> list[TensorSpec]:
@@ -107,13 +119,21 @@ INDICES = (
     gradients={"x": lambda out: Work(vector_flops=out.elements)},
     saves=(Saved("x", SHAPE), *INDICES),
 )
-def max_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
+def max_pool(
+    space: tuple[Any, ...],
+    out: TensorSpec,
+    *,
+    kernel: Any,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Work:
     """The largest of each window; with `return_indices` its position too, in int64. One comparison per window position
     and output, the first included: a reduction over n counts n.
 
     Backward: 1 per output element: g is added at the position that was largest (windows may overlap).
     """
-    return Work(vector_flops=out.elements * prod(per_axis(kernel, len(space), "kernel")))
+    return Work(vector_flops=out.elements * positions(space, kernel, padding, dilation, ceil_mode))
 
 
 def _avg_pooled(
@@ -129,17 +149,21 @@ def _avg_pooled(
     return (b, c, *windows(space, kernel, stride, padding, 1, ceil_mode))
 
 
-def _averages_back(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
-    return Work(vector_flops=out.elements * (prod(per_axis(kernel, len(space), "kernel")) + 1))
+def _averages_back(
+    space: tuple[Any, ...], out: TensorSpec, *, kernel: Any, padding: Any = 0, ceil_mode: bool = False
+) -> Work:
+    return Work(vector_flops=out.elements * (positions(space, kernel, padding, 1, ceil_mode) + 1))
 
 
 @operator("x: b c *space -> b c *windows", infer=_avg_pooled, saves={"x": SHAPE}, gradients={"x": _averages_back})
-def avg_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
+def avg_pool(
+    space: tuple[Any, ...], out: TensorSpec, *, kernel: Any, padding: Any = 0, ceil_mode: bool = False
+) -> Work:
     """The mean of each window. Per output one addition per window position, and one division by their number.
 
     Backward, per output: g is divided once, and added at each window position.
     """
-    return Work(vector_flops=out.elements * (prod(per_axis(kernel, len(space), "kernel")) + 1))
+    return Work(vector_flops=out.elements * (positions(space, kernel, padding, 1, ceil_mode) + 1))
 
 
 def _adapted(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
@@ -215,3 +239,25 @@ def max_unpool() -> Work:
     Backward: g is read at the indices: no arithmetic.
     """
     return Work()
+
+
+def _random_windows(
+    x: TensorSpec, b: Any, c: Any, space: tuple[Any, ...], *, kernel: Any, size: Any, return_indices: bool = False
+) -> list[TensorSpec]:
+    per_axis(kernel, check_rank(space), "kernel")
+    return _with_indices((b, c, *per_axis(size, len(space), "size")), x, return_indices)
+
+
+@operator(
+    "x: b c *space, samples: b c rank -> out: b c *size, positions: b c *size",
+    infer=_random_windows,
+    saves=(Saved("x", SHAPE), *INDICES),
+    gradients={"x": lambda out: Work(vector_flops=out.elements), "samples": lambda: Work()},
+)
+def fractional_max_pool(space: tuple[Any, ...], out: TensorSpec, *, kernel: Any) -> Work:
+    """The largest of each of `size` windows, which `samples` place at random (Graham, 2014); with `return_indices` its
+    position too. One comparison per window position and output.
+
+    Backward: 1 per output element: g is added at the position that was largest. The samples are constants.
+    """
+    return Work(vector_flops=out.elements * prod(per_axis(kernel, len(space), "kernel")))

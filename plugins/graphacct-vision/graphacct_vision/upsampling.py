@@ -7,7 +7,7 @@ operations per position of an axis, and not counted.
 
 from typing import Any
 
-from graphacct import OperatorError, TensorSpec, Work, minimum, operator
+from graphacct import OperatorError, TensorSpec, Work, maximum, minimum, operator
 from graphacct_vision.pooling import check_rank, per_axis
 
 
@@ -16,8 +16,16 @@ def _resized(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any,
 
 
 def _resized_area(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
+    return _in_two("bicubic", b, c, space, size)
+
+
+def _resized_filtered(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
+    return _in_two("antialiased", b, c, space, size)
+
+
+def _in_two(kind: str, b: Any, c: Any, space: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
     if len(space) != 2:
-        raise OperatorError(f"bicubic interpolation is of 2 spatial dimensions; after batch and channels: {len(space)}")
+        raise OperatorError(f"{kind} interpolation is of 2 spatial dimensions; after batch and channels: {len(space)}")
     return _resized(b, c, space, size=size)
 
 
@@ -68,3 +76,43 @@ def upsample_bicubic(out: TensorSpec) -> Work:
     Backward: g goes to 16 inputs, times two weights and added: 48 per output element. Nothing is kept.
     """
     return Work(vector_flops=35 * out.elements)
+
+
+def _filtered(space: tuple[Any, ...], out: TensorSpec, support: int) -> Work:
+    (height, width), (rows, columns) = space, out.shape[2:]
+    planes = out.shape[0] * out.shape[1]
+    along_rows = height * maximum(width, columns)
+    along_columns = columns * maximum(height, rows)
+    return Work(vector_flops=2 * support * planes * (along_rows + along_columns))
+
+
+@operator(
+    "x: b c *space -> b c *size",
+    infer=_resized_filtered,
+    gradients={"x": lambda space, out: _filtered(space, out, 2)},
+)
+def upsample_linear_antialiased(space: tuple[Any, ...], out: TensorSpec) -> Work:
+    """Bilinear interpolation whose filter is as wide as an output where the image shrinks, along the rows first and
+    then along the columns (torch's CPU kernel and PIL; aten/src/ATen/native/cpu/UpSampleKernel.cpp).
+
+    2 per weight, a product and a sum: an output has 2 along an axis that grows, and 2 times the scale along one that
+    shrinks, so that an axis has 2 max(in, out) in all; edges, where fewer inputs are there, count in full.
+
+    Backward: as much: g times the same weights, added. Nothing is kept.
+    """
+    return _filtered(space, out, 2)
+
+
+@operator(
+    "x: b c *space -> b c *size",
+    infer=_resized_filtered,
+    gradients={"x": lambda space, out: _filtered(space, out, 4)},
+)
+def upsample_bicubic_antialiased(space: tuple[Any, ...], out: TensorSpec) -> Work:
+    """Cubic convolution with a filter as upsample_linear_antialiased has it, twice as wide.
+
+    2 per weight, a product and a sum: 4 max(in, out) weights along an axis; edges count in full.
+
+    Backward: as much: g times the same weights, added. Nothing is kept.
+    """
+    return _filtered(space, out, 4)

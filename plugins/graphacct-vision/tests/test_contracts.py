@@ -73,6 +73,8 @@ CONTRACTS: dict[str, dict[str, Any]] = {
     "upsample_nearest": image(size=(9, 11)),
     "upsample_linear": image(size=(9, 11)),
     "upsample_bicubic": image(size=(9, 11)),
+    **dict.fromkeys(["upsample_linear_antialiased", "upsample_bicubic_antialiased"], image(size=(9, 11))),
+    "fractional_max_pool": {"rows": [Row([(2, 3, 14, 21), (2, 3, 2)], {"kernel": 2, "size": (5, 7)})]},
     "affine_grid": {"rows": [Row(transformed, sizes={"b": 2}, matmul_flops=2 * 2 * 30 * 2 * 3)]},
     "grid_sampler": {"rows": [Row(sampled, sizes=SIZES)]},
     "pixel_shuffle": {"rows": [Row(shuffled, sizes=SIZES)]},

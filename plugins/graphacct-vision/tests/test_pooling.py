@@ -47,7 +47,8 @@ def test_outputs_are_as_many_as_windows_fit(
 ) -> None:
     """The closed form gives as many outputs as there are windows, or says that none can be."""
     attributes = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
-    possible = 2 * padding <= kernel and size + 2 * padding > dilation * (kernel - 1)
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    possible = 2 * padding <= kernel and (room >= 0 or (ceil_mode and room + stride > 0))  # a window overhangs
     if not possible:
         with pytest.raises(ShapeError):
             shape(max_pool, (1, 1, size), **attributes)
@@ -76,6 +77,16 @@ def test_the_stride_is_the_kernel_unless_given() -> None:
 def test_an_average_divides_once_per_output() -> None:
     """2 x 3 x 4 windows: 24 additions and 1 division for each of 2 * 5 * (2 * 2 * 2) outputs."""
     assert flops(avg_pool, (2, 5, 4, 6, 8), kernel=(2, 3, 4)) == (24 + 1) * 2 * 5 * 8
+
+
+def test_a_window_larger_than_the_image() -> None:
+    """EfficientNet's last: with ceil_mode it sees the whole padded image, and without it does not fit."""
+    attributes = {"kernel": 2560, "ceil_mode": True}
+    assert shape(avg_pool, (2, 5, 18, 18), **attributes) == (2, 5, 1, 1)
+    assert flops(avg_pool, (2, 5, 18, 18), **attributes) == 2 * 5 * (18 * 18 + 1)
+    assert flops(max_pool, (2, 5, 7), kernel=12, padding=2, ceil_mode=True) == 2 * 5 * (7 + 2 * 2)
+    with pytest.raises(ShapeError, match="of size 18 with padding 0 is smaller than the window, which spans 2560"):
+        shape(avg_pool, (2, 5, 18, 18), kernel=2560)
 
 
 def test_ceil_mode_keeps_the_last_partial_window() -> None:

@@ -17,7 +17,7 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.utils._pytree import tree_leaves
 
 from graphacct import brief
-from graphacct_torch.calls import CallRecord, StorageRecord, TensorRecord
+from graphacct_torch.calls import CallRecord, StorageRecord, TensorRecord, WholeRecord
 from graphacct_torch.captured import Captured
 from graphacct_torch.errors import CaptureError, user_line
 
@@ -197,10 +197,15 @@ class _Symbols:
         made = tuple(self.tensor(output) for output in call.outputs)
         return attrs.evolve(call, args=self.plain(call.args), kwargs=self.plain(call.kwargs), outputs=made)
 
+    def whole(self, whole: WholeRecord) -> WholeRecord:
+        made = tuple(self.tensor(output) for output in whole.outputs)
+        return attrs.evolve(whole, arguments=self.plain(whole.arguments), outputs=made)
+
     def captured(self, captured: Captured) -> Captured:
         return attrs.evolve(
             captured,
             calls=tuple(map(self.call, captured.calls)),
+            wholes=tuple(map(self.whole, captured.wholes)),
             inputs=tuple(map(self.tensor, captured.inputs)),
             outputs=tuple(map(self.tensor, captured.outputs)),
             starts=tuple(map(self.tensor, captured.starts)),

@@ -20,6 +20,8 @@ from graphacct_torch.calls import (
 )
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.checkpoint import following
+from graphacct_torch.capturing.composed import composing
+from graphacct_torch.capturing.lists import numbers_in_lists
 from graphacct_torch.capturing.recorder import Recorder
 from graphacct_torch.capturing.saving import Saving
 from graphacct_torch.capturing.surroundings import surroundings
@@ -62,7 +64,9 @@ def capture(
     with contextlib.ExitStack() as stack:
         stack.enter_context(fake.mode)
         stack.enter_context(surroundings())
+        stack.enter_context(numbers_in_lists())
         stack.enter_context(following(recorder))
+        stack.enter_context(composing(recorder))
         stack.enter_context(recorder.watching())
         if saving:
             stack.enter_context(keeping)

@@ -19,7 +19,13 @@ from graphacct_torch.calls import CallRecord, TensorRecord
 
 
 def matmul_flops(call: CallRecord) -> int:
-    """Returns the FLOPs of a call's products; 0 for one that multiplies no matrices."""
+    """Returns the FLOPs of a call's products; 0 for one that multiplies no matrices. A multiply-add of complex numbers
+    is four of real ones, which torch's counter takes for one."""
+    complex_numbers = any(tensor.dtype.startswith("complex") for tensor in call.operands)
+    return _products(call) * (4 if complex_numbers else 1)
+
+
+def _products(call: CallRecord) -> int:
     own = OWN.get(call.name.removeprefix("aten."))
     if own is not None:
         return int(own(call, call.arguments))

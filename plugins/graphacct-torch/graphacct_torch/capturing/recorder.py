@@ -157,9 +157,15 @@ class Recorder(TorchDispatchMode):
                 handle.remove()
 
     def whole(
-        self, target: Callable[..., Any], stated: StatedCost, named: dict[str, Any], args: Any, kwargs: Any, fake: Any
+        self,
+        target: Callable[..., Any],
+        stated: StatedCost | str,
+        named: dict[str, Any],
+        args: Any,
+        kwargs: Any,
+        fake: Any,
     ) -> Any:
-        """Runs a function whose cost is stated, and notes which calls it made; `fake` runs in its place if given."""
+        """Runs a function that is one operator, and notes which calls it made; `fake` runs in its place if given."""
         first = len(self.calls)
         arguments = tree_map_only(torch.Tensor, self.record, named)
         returned = target(*args, **kwargs) if fake is None else without_data(fake, args, kwargs)

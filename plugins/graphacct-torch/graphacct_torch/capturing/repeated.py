@@ -36,10 +36,7 @@ def repeated(func: Any, args: Any, kwargs: Any, out: torch.Tensor, most: int) ->
     `args` and `kwargs` hold values in place of tensors.
     """
     if func in FILLED:
-        number = FILLED[func]
-        if number is None:
-            number = args[2 if func is aten.new_full.default else 1]
-        return torch.full((), number, dtype=out.dtype).expand(out.shape)
+        return filled(func, args, out).expand(out.shape)
     if torch.Tag.pointwise in func.tags or func in COPIES:
         return _pointwise(func, args, kwargs, out.shape, most)
     if func.is_view and func not in BY_STRIDES:
@@ -49,6 +46,14 @@ def repeated(func: Any, args: Any, kwargs: Any, out: torch.Tensor, most: int) ->
             return None
         return found if isinstance(found, torch.Tensor) else None
     return None
+
+
+def filled(func: Any, args: Any, out: torch.Tensor) -> torch.Tensor:
+    """Returns the one element of what an operator fills."""
+    number = FILLED[func]
+    if number is None:
+        number = args[2 if func is aten.new_full.default else 1]
+    return torch.full((), number, dtype=out.dtype)
 
 
 def _pointwise(func: Any, args: Any, kwargs: Any, shape: torch.Size, most: int) -> torch.Tensor | None:

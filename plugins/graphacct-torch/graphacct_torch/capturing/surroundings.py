@@ -7,9 +7,11 @@ import gc
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
+from torch import nn
 
 LOGGER = "torch._subclasses.fake_tensor"
 """Logs the traceback of each operator that fails, which the error then has."""
@@ -29,12 +31,29 @@ def surroundings() -> Iterator[None]:
         logger, level = logging.getLogger(LOGGER), logging.getLogger(LOGGER).level
         fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
         torch.backends.mha.set_fastpath_enabled(False)
+        convert = nn.Module._apply
+        nn.Module._apply = _apply_if_it_changes(convert)
         logger.setLevel(logging.CRITICAL)
         gc.disable()
         try:
             yield
         finally:
+            nn.Module._apply = convert
             torch.backends.mha.set_fastpath_enabled(fast)
             logger.setLevel(level)
             if collects:
                 gc.enable()
+
+
+def _apply_if_it_changes(convert: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """Returns `Module._apply` (of `.to`, `.float` and others), which leaves parts alone whose tensors it would not
+    change: torch would swap each fake tensor with itself, and fails as they are watched."""
+
+    def apply(self: nn.Module, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
+        tensors = [*self.parameters(recurse), *self.buffers(recurse)]
+        grads = [tensor.grad for tensor in tensors if tensor.grad is not None]
+        with torch.no_grad():
+            same = all(fn(tensor) is tensor for tensor in [*tensors, *grads])
+        return self if same else convert(self, fn, recurse)
+
+    return apply

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from graphacct_torch.calls import writes
-from graphacct_torch.capturing.repeated import repeated, repeats
+from graphacct_torch.capturing.repeated import BY_STRIDES, FILLED, filled, repeated, repeats
 
 MOST_ELEMENTS = 2**20
 """The largest tensor whose data is kept; of a larger one it is if its values repeat."""
@@ -64,13 +64,16 @@ class Values:
         """Returns what an operator returns on fake tensors; the data of its results is kept if that of all operands,
         the `tensors` among its arguments, is known."""
         writing, computed = _kind(func)
-        unknown = not computed or not self._readable(tensors, writing)
+        unknown = not computed or not self._readable(tensors, bool(writing) or func in BY_STRIDES)
         if unknown or any(isinstance(leaf, torch.SymInt) for leaf in tree_leaves((args, kwargs))):
             if writing:
                 self._forget(writing, args, kwargs)
             out = self._masked(func, args, kwargs) if func in MASKED else func(*args, **kwargs)
             if func in PICKING and isinstance(out, torch.Tensor):
                 self._pick(args[0], out)
+            elif func in FILLED and not any(isinstance(size, torch.SymInt) for size in out.shape):
+                with unset_fake_temporarily():
+                    self._alike(out, filled(func, args, out))
             return out
         if func is ASKED:
             return self._really(func, args, kwargs)
@@ -91,12 +94,12 @@ class Values:
                 self._know(out, value)
         return out
 
-    def _readable(self, tensors: Sequence[torch.Tensor], writing: Sequence[tuple[int, str]]) -> bool:
-        """Returns whether the data of all tensors is known, and none is too large to be read or repeats where it may be
-        written."""
+    def _readable(self, tensors: Sequence[torch.Tensor], in_place: bool) -> bool:
+        """Returns whether the data of all tensors is known, and none is too large to be read, or repeats although each
+        element needs its place."""
         for tensor in tensors:
             value = self.of(tensor)
-            if value is None or value.numel() > MOST_READ or (writing and repeats(value)):
+            if value is None or value.numel() > MOST_READ or (in_place and repeats(value)):
                 return False
         return True
 
@@ -129,9 +132,14 @@ class Values:
         with unset_fake_temporarily():
             first = value[(0,) * value.dim()]
             if bool((value == first).all()):
-                self._know(
-                    out, first.expand(out.shape).clone() if out.numel() <= MOST_ELEMENTS else first.expand(out.shape)
-                )
+                self._alike(out, first)
+
+    def _alike(self, tensor: torch.Tensor, element: torch.Tensor) -> None:
+        """Notes that all elements of a tensor are this one."""
+        if tensor.numel() > MOST_ELEMENTS:
+            self._know(tensor, element.expand(tensor.shape))
+        else:
+            self._know(tensor, torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype).copy_(element))
 
     def _know(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         self._known[id(tensor)] = (weakref.ref(tensor), value)

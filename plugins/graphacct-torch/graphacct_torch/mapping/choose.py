@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from graphacct_torch.calls import CallRecord, TensorRecord
+from graphacct_torch.calls import CallRecord, TensorRecord, writes
 from graphacct_torch.errors import UnmappedError
 from graphacct_torch.mapping.mapped import Rule
 from graphacct_torch.mapping.own import own
-from graphacct_torch.mapping.rule import by_tags
+from graphacct_torch.mapping.rule import by_tags, unknown_in_parts
 from graphacct_torch.mapping.table import TABLE
 from graphacct_torch.stated import stated_cost
 
@@ -38,12 +38,16 @@ def rule_of(call: CallRecord) -> Rule | None:
     stated = stated_cost(name)
     if stated is not None:
         return own(stated)
+    if unknown_in_parts(call):
+        return by_tags(call)
     if name in TABLE:
         return TABLE[name]
     library, operator, overload = name.rsplit(".", 2)
     plain = f"{library}.{operator.removesuffix('_')}.{overload}"
     if plain in TABLE:
         return TABLE[plain]
+    if not call.outputs and not any(map(writes, call.func._schema.arguments)):
+        return None  # a question, such as whether two shapes are alike
     rule = by_tags(call)
     if rule is None:
         raise KeyError(name)

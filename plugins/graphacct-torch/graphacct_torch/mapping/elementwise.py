@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from graphacct_torch.calls import CallRecord, TensorRecord
-from graphacct_torch.mapping import creation
 from graphacct_torch.mapping.mapped import Arguments, Mapped, given, in_dtype
 
 
@@ -31,12 +30,9 @@ def subtracted_from(call: CallRecord, a: Arguments) -> Mapped:
 
 
 def divided(call: CallRecord, a: Arguments) -> Mapped:
-    """A division that may round: to the floor, which is an operator of its own, or towards 0. That of two numbers is
-    a number."""
+    """A division that may round: to the floor, which is an operator of its own, or towards 0."""
     x, y, mode = a["self"], a["other"], a["rounding_mode"]
     pair = tuple(value for value in (x, y) if isinstance(value, TensorRecord))
-    if not pair:
-        return creation.made(call, a)
     if mode == "floor":
         return Mapped("floor_divide", pair)
     if mode == "trunc" and call.outputs[0].dtype.startswith(("int", "uint")):
@@ -78,12 +74,3 @@ def elu(call: CallRecord, a: Arguments) -> Mapped:
 
 def dropout(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("dropout", (a["input"],), {"p": a["p"]})
-
-
-def absolute(call: CallRecord, a: Arguments) -> Mapped:
-    """|x|; of a complex number the root of a sum of squares."""
-    if call.outputs[0].dtype == a["self"].dtype:
-        return Mapped("abs", (a["self"],))
-    made = call.outputs[0]
-    settings = {"of": "aten.abs", "shape": made.shape, "dtype": made.dtype, "factor": 4}
-    return Mapped("pointwise_by_rule", (a["self"],), settings, of="abs")

@@ -17,8 +17,28 @@ def gathered(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("gather", (a["self"], a["index"]), {"dim": axis(a["dim"], a["self"])})
 
 
+def line(index: TensorRecord) -> TensorRecord | Mapped:
+    """An index of slices as a row, which one alone may not be."""
+    return index if index.shape else Mapped("reshape", (index,), {"shape": (1,)})
+
+
 def index_selected(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("index_select", (a["self"], a["index"]), {"dim": axis(a["dim"], a["self"])})
+    dim = axis(a["dim"], a["self"])
+    if not a["self"].shape:  # a number has one slice, itself
+        return Mapped("reshape", (a["self"],), {"shape": ()})
+    return Mapped("index_select", (a["self"], line(a["index"])), {"dim": dim})
+
+
+def of_slices(operator: str, **settings: str) -> Rule:
+    """Returns the rule of an operator that writes slices at an index; `settings` are attributes that are arguments."""
+
+    def rule(call: CallRecord, a: Arguments) -> Mapped:
+        attributes = {"dim": axis(a["dim"], a["self"])} | {name: a[argument] for name, argument in settings.items()}
+        source = a.get("source")
+        operands = (a["self"], line(a["index"])) + (() if source is None else (source,))
+        return Mapped(operator, operands, attributes)
+
+    return rule
 
 
 def masked(call: CallRecord, a: Arguments) -> Mapped:
@@ -94,4 +114,5 @@ BAGS = ("sum", "mean", "max")
 def bags(call: CallRecord, a: Arguments) -> Mapped:
     """Rows of a table, added up by bag."""
     operands = given(a["indices"], a["weight"], a["offsets"], a["per_sample_weights"])
-    return Mapped("embedding_bag", operands, {"mode": BAGS[a["mode"]]})
+    last = {"include_last_offset": True} if a["include_last_offset"] else {}
+    return Mapped("embedding_bag", operands, {"mode": BAGS[a["mode"]]} | last)

@@ -25,6 +25,25 @@ def of_rows(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("nll_loss", given(a["self"], a["target"], a["weight"]), settings)
 
 
+def of_logits(call: CallRecord, a: Arguments) -> Mapped:
+    """Binary cross-entropy of logits; a pos_weight alone is said to be one."""
+    operands = given(a["self"], a["target"], a["weight"], a["pos_weight"])
+    alone = {"positive": True} if a["weight"] is None and a["pos_weight"] is not None else {}
+    return Mapped("binary_cross_entropy_with_logits", operands, {"reduction": REDUCTIONS[a["reduction"]]} | alone)
+
+
+def of_margins(call: CallRecord, a: Arguments) -> Mapped:
+    """Of rows; one row alone goes in as a batch of one."""
+    x, targets = a["self"], a["target"]
+    settings = {"p": a["p"], "reduction": REDUCTIONS[a["reduction"]]}
+    if len(x.shape) == 2:
+        return Mapped("multi_margin_loss", given(x, targets, a["weight"]), settings)
+    weight = () if a["weight"] is None else (a["weight"],)
+    rows = (Mapped("reshape", (x,), {"shape": (1, *x.shape)}), Mapped("reshape", (targets,), {"shape": (1,)}))
+    found = Mapped("multi_margin_loss", (*rows, *weight), settings)
+    return found if a["reduction"] else Mapped("reshape", (found,), {"shape": call.outputs[0].shape})
+
+
 def of_alignments(call: CallRecord, a: Arguments) -> Mapped:
     """ctc_loss of each sequence; torch's mean over their lengths is calls of its own."""
     operands = (a["log_probs"], a["targets"], a["input_lengths"], a["target_lengths"])

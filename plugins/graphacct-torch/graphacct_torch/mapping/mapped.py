@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from graphacct_torch.calls import CallRecord, TensorRecord
+from graphacct_torch.errors import CaptureError
 
 NOTHING: Mapping[str, Any] = {}
 Arguments: TypeAlias = dict[str, Any]
@@ -86,7 +87,8 @@ def binary(operator: str, constant: str) -> Rule:
     def rule(call: CallRecord, a: Arguments) -> Mapped:
         x, y = a["self"], a["other"]
         if not isinstance(y, TensorRecord):
-            return Mapped(constant, (x,), in_dtype(x, call))
+            both = constant == "scale" and isinstance(y, complex) and x.dtype.startswith("complex")
+            return Mapped(constant, (x,), in_dtype(x, call) | ({"by_complex": True} if both else {}))
         alpha = a.get("alpha")
         return Mapped(operator, (x, y if alpha in (None, 1) else Mapped("scale", (y,))))
 
@@ -107,3 +109,18 @@ def axis(dim: int, tensor: TensorRecord) -> int:
 def given(*operands: TensorRecord | None) -> tuple[TensorRecord, ...]:
     """Returns the operands that a call was given."""
     return tuple(operand for operand in operands if operand is not None)
+
+
+def in_order(call: CallRecord, names: str, **tensors: TensorRecord | None) -> tuple[TensorRecord, ...]:
+    """Returns the operands that a call was given, none of which may follow one that is left out, since an operator here
+    knows them by their places. Raises CaptureError, which names both."""
+    left_out = ""
+    for name, tensor in tensors.items():
+        if tensor is None:
+            left_out = left_out or name
+        elif left_out:
+            raise CaptureError(
+                f"{call.name} in module {call.scope!r} is given {name} and no {left_out}, which {names!r} cannot say "
+                f"here: give it a {left_out} too, or state the cost with graphacct_torch.cost"
+            )
+    return given(*tensors.values())

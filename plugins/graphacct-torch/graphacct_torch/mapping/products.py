@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from graphacct_torch.calls import CallRecord
-from graphacct_torch.errors import CaptureError
 from graphacct_torch.mapping.mapped import Arguments, Mapped, given
 
 
@@ -54,20 +53,39 @@ def of_groups(call: CallRecord, a: Arguments) -> Mapped:
     """Rows in groups, each times the matrix of its group. Where there are no groups it is a product of stacks."""
     if a["offs"] is None:
         return Mapped("matmul", (a["self"], a["mat2"]))
-    if len(a["mat2"].shape) != 3:
-        raise CaptureError(f"{call.name} in module {call.scope!r}: of groups of columns, which nothing here counts yet")
-    return Mapped("grouped_linear_in_out", given(a["self"], a["mat2"], a["offs"]))
+    ranks = len(a["self"].shape), len(a["mat2"].shape)
+    operator = {(2, 3): "grouped_linear_in_out", (3, 2): "grouped_columns", (2, 2): "grouped_products"}[ranks]
+    return Mapped(operator, (a["self"], a["mat2"], a["offs"]))
 
 
 NN_BILINEAR = ([1, 3], [0], [1, 2], [2, 3])
 
 
 def pairs_of_features(call: CallRecord, a: Arguments) -> Mapped:
-    """`_trilinear`, as nn.Bilinear calls it: x W y for each output."""
+    """`_trilinear`: as nn.Bilinear calls it x W y for each output, and otherwise a product of three tensors that is
+    summed over some dimensions, in which each lacks others."""
     how = tuple(list(a[name]) for name in ("expand1", "expand2", "expand3", "sumdim"))
-    if how != NN_BILINEAR:
-        raise CaptureError(f"{call.name} in module {call.scope!r}: only as nn.Bilinear calls it, not with {how}")
-    return Mapped("bilinear", (a["i1"], a["i3"], a["i2"]))
+    if how == NN_BILINEAR:
+        return Mapped("bilinear", (a["i1"], a["i3"], a["i2"]))
+    *lacking, summed = how
+    tensors = (a["i1"], a["i2"], a["i3"])
+    letters = "abcdefghijklmnopqrstuvwxyz"[: len(tensors[0].shape) + len(lacking[0])]
+    terms = [
+        "".join(letter for dim, letter in enumerate(letters) if dim not in [axis % len(letters) for axis in lacks])
+        for lacks in lacking
+    ]
+    made = "".join(letter for dim, letter in enumerate(letters) if dim not in [axis % len(letters) for axis in summed])
+    return Mapped("einsum", tensors, {"equation": f"{','.join(terms)}->{made}"})
+
+
+def solved(call: CallRecord, a: Arguments) -> Mapped:
+    """The solution of a system; right-hand sides that are vectors are columns of one. From the right it is that of the
+    transposed system."""
+    b, x = a["B"], call.outputs[0]
+    if len(b.shape) < len(a["A"].shape):
+        found = Mapped("solve", (a["A"], Mapped("reshape", (b,), {"shape": (*b.shape, 1)})))
+        return Mapped("reshape", (found,), {"shape": x.shape})
+    return Mapped("solve", (a["A"], b), {} if a["left"] else {"left": False})
 
 
 def lstm_layer(call: CallRecord, a: Arguments) -> Mapped:

@@ -18,7 +18,7 @@ def of_images(
     """Returns an operator of images of so many spatial dimensions; one image alone goes in as a batch of one."""
     if len(x.shape) == rank + 2:
         return Mapped(operator, (x,), settings, aside=aside)
-    inner = Mapped(operator, (Mapped("reshape", (x,), {"shape": (1, *x.shape)}),), settings)
+    inner = Mapped(operator, (one_image(x),), settings)
     return Mapped("reshape", (inner,), {"shape": call.outputs[0].shape})
 
 
@@ -50,6 +50,21 @@ def adaptive(operator: str) -> Rule:
         return of_images(operator, a["self"], {"size": size}, call, len(size), aside)
 
     return rule
+
+
+def placed_at_random(call: CallRecord, a: Arguments) -> Mapped:
+    """Windows that random samples place; one image alone goes in as a batch of one."""
+    x, rank = a["self"], len(a["output_size"])
+    settings = {"kernel": tuple(a["kernel_size"]), "size": tuple(a["output_size"])}
+    if len(x.shape) == rank + 2:
+        return Mapped("fractional_max_pool", (x, a["random_samples"]), settings, aside="return_indices")
+    inner = Mapped("fractional_max_pool", (one_image(x), a["random_samples"]), settings)
+    return Mapped("reshape", (inner,), {"shape": call.outputs[0].shape})
+
+
+def one_image(x: TensorRecord) -> Mapped:
+    """An image as a batch of one."""
+    return Mapped("reshape", (x,), {"shape": (1, *x.shape)})
 
 
 def resized(operator: str) -> Rule:

@@ -133,7 +133,7 @@ def _config(keys: Mapping[str, Any]) -> Any:
 
 def has_experts(config: Any) -> bool:
     """Returns whether a configuration, or that of its text, has experts."""
-    parts = (config, config.get_text_config())
+    parts = (config, library.text_of(config))
     return any(getattr(part, name, None) for part in parts for name in EXPERTS)
 
 

@@ -14,6 +14,7 @@ from graphacct_torch.reading.sizes import AUDIO, TEXT, VISION, Sizes
 
 SHAPE = r"^\s*{name} \(`(?P<kind>[^`]+)` of shape `[(\[](?P<dims>[^`]*)[)\]]`"
 BATCH = frozenset(("batch_size", "batch", "num_images"))
+SIDES = ("height", "width")
 ALIASES = {"dim": "hidden_size"}
 FREE = re.compile(r"len|num|max|frames|patches|steps")
 """Names of dimensions that no key of the configuration gives, and that may have any size."""
@@ -49,6 +50,8 @@ def _factor(name: str, sizes: Sizes) -> int | None:
         return int(name)
     if name in BATCH:
         return sizes.batch
+    if name in SIDES:
+        return sizes.pixels[SIDES.index(name)]
     known = sizes.get(ALIASES.get(name, name), parts=PARTS)
     if type(known) is int:
         return known

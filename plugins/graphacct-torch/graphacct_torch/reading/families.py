@@ -19,6 +19,7 @@ PAIRS = frozenset(("efficientloftr", "lightglue", "superglue"))
 ONE_CHANNEL = frozenset(
     (
         "dac",
+        "neucodec",
         "pe_audio",
         "pe_audio_video",
         "pe_audio_video_encoder",
@@ -42,9 +43,12 @@ TOGETHER: Mapping[str, tuple[str, ...]] = {
     "minicpmv4_6_vision": ("target_sizes",),
     "minicpmv4_7_vision": ("target_sizes",),
     "voxtral_realtime": ("input_features",),
+    "pe_audio_video_encoder": ("pixel_values_videos",),
     "pe_audio_video": ("input_values",),
     "pi0": ("input_ids", "pixel_values", "pixel_attention_mask"),
     "blip_2_qformer": ("encoder_hidden_states",),
+    "speecht5": ("decoder_input_values",),
+    "xmod": ("lang_ids",),
 }
 """Inputs that a class runs without by its signature, and not by its code."""
 WITH_CODES = frozenset(("kyutai_speech_to_text",))
@@ -57,5 +61,11 @@ VIDEOS_OF_TEXT = frozenset(("instructblipvideo",))
 """Families with a video of four images for each text."""
 LIKE_IMAGES = frozenset(("clap", "clap_audio_model"))
 """Families whose features are an image of one channel."""
+PATCHES_AS_IMAGES = frozenset(("kimi_k25_vision",))
+"""Families whose patches are images, and not rows."""
 WITH_IMAGES = frozenset(("bridgetower", "idefics", "tvp", "vilt", "flava", "owlvit", "owlv2", "grounding-dino"))
 """Families of text and images whose class has no part for the text alone."""
+IMAGES_OF_TOKENS = frozenset(("inkling2_vision",))
+"""Families whose images come in squares, one for each token that the text has of them."""
+BOXES_IN_FLOATS = frozenset(("udop",))
+"""Families whose boxes are parts of the page's sides; elsewhere they are thousandths."""

@@ -48,8 +48,8 @@ def inputs_of(module: nn.Module, sizes: Sizes, given: frozenset[str] = frozenset
             kind = formals[name].annotation
             if kind is not inspect.Parameter.empty and "Tensor" not in str(kind):
                 raise CaptureError(
-                    f"module {type(module).__name__!r} needs {name}, a {getattr(kind, '__name__', kind)}: give it from "
-                    "a factory, which returns (module, args, kwargs)"
+                    f"module {type(module).__name__!r} needs {name}, of type {getattr(kind, '__name__', kind)}: give "
+                    "it from a factory, which returns (module, args, kwargs)"
                 )
             raise CaptureError(
                 f"module {type(module).__name__!r} needs {name}, and graphacct does not know what that is made of: add "

@@ -100,6 +100,14 @@ def config_of(content: Mapping[str, Any]) -> Any:
         raise CaptureError(f"transformers' {kind.__name__} refuses the configuration: {first_line(error)}") from error
 
 
+def text_of(config: Any) -> Any:
+    """Returns the part of a configuration that is of the text; of two such parts, the decoder's, and otherwise all."""
+    try:
+        return config.get_text_config()
+    except ValueError:  # the library finds several
+        return config.get_text_config(decoder=True)
+
+
 def class_of(config: Any) -> type[nn.Module]:
     """Returns the class of a configuration: the one that its `architectures` names, or else the bare model.
 
@@ -117,30 +125,46 @@ def class_of(config: Any) -> type[nn.Module]:
                 f"{suggest(str(names[0]), known)}"
             )
         return found
-    named = named_by_type(config.model_type)
-    if named is None:
+    names = list(_names_by_type(config.model_type))
+    if not names:
         raise CaptureError(
             f"transformers {transformers.__version__} has no model of {config.model_type!r} alone, which is a part of "
             "others: add architectures=[CLASS] to the file"
         )
-    found = getattr(transformers, named, None)
-    if found is None:  # a part that the library does not export
+    for name in names:  # a bare model may be of a part of what the configuration describes
+        kind = _by_name(name, config.model_type)
+        if isinstance(config, getattr(kind, "config_class", None) or object):
+            return kind
+    return _by_name(names[0], config.model_type)
+
+
+def _by_name(name: str, model_type: str) -> type[nn.Module]:
+    """Returns a class, also one that the library does not export."""
+    import transformers
+
+    found = getattr(transformers, name, None)
+    if found is None:
         auto = importlib.import_module("transformers.models.auto.configuration_auto")
-        folder = auto.model_type_to_module_name(config.model_type)
-        found = getattr(importlib.import_module(f"transformers.models.{folder}.modeling_{folder}"), named)
-    return found
+        folder = auto.model_type_to_module_name(model_type)
+        found = getattr(importlib.import_module(f"transformers.models.{folder}.modeling_{folder}"), name)
+    kind: type[nn.Module] = found
+    return kind
 
 
 def named_by_type(model_type: str) -> str | None:
     """Returns the name of the class of a family: the bare model, or else one with a head."""
+    return next(_names_by_type(model_type), None)
+
+
+def _names_by_type(model_type: str) -> Iterator[str]:
+    """Returns the names of a family's classes: the bare model, those with heads in the order of HEADS, and others."""
     auto = importlib.import_module("transformers.models.auto.modeling_auto")
     tables = [name for name in dir(auto) if name.startswith("MODEL_") and name.endswith("_MAPPING_NAMES")]
     first = ["MODEL_MAPPING_NAMES", *(f"MODEL_FOR_{head}_MAPPING_NAMES" for head in HEADS)]
     for table in [*first, *(name for name in tables if name not in first)]:
         found = getattr(auto, table, {}).get(model_type)
         if found:
-            return found if isinstance(found, str) else str(found[0])
-    return None
+            yield found if isinstance(found, str) else str(found[0])
 
 
 def head_of(model_type: str) -> str | None:

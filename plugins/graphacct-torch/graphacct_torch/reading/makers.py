@@ -10,13 +10,16 @@ from torch import nn
 
 from graphacct_torch.reading.families import (
     BINS_FIRST,
+    BOXES_IN_FLOATS,
     CODES_IN_BATCH,
     DEFAULT_BINS,
     FRAMES_FIRST,
     IMAGES_OF_TEXT,
+    IMAGES_OF_TOKENS,
     LIKE_IMAGES,
     ONE_CHANNEL,
     PAIRS,
+    PATCHES_AS_IMAGES,
     STACKED,
     VIDEOS_OF_TEXT,
     WITH_CODES,
@@ -65,10 +68,15 @@ def _decoder_ids(sizes: Sizes) -> torch.Tensor:
 def _pixels(sizes: Sizes) -> torch.Tensor:
     if sizes.names & {"spatial_shapes", "grid_thw", "pixel_position_ids"}:
         return _patches(sizes)
+    if "prompt_pixel_values" in sizes.names:
+        return _upper_half(sizes)
     images = (sizes.channels, *sizes.pixels)
     if "target_sizes" in sizes.names:  # each image a strip of patches
         patch = sizes.get("patch_size", default=14, parts=VISION)
         return made("pixel_values", (1, sizes.channels, patch, sizes.batch * SIDE * SIDE * patch), FLOAT)
+    if sizes.get("model_type") in IMAGES_OF_TOKENS:
+        side = sizes.get("patch_size") * sizes.get("spatial_merge_size")
+        return made("pixel_values", (sizes.batch * SIDE * SIDE, side, side, sizes.channels), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TEXT:
         return made("pixel_values", (sizes.batch, 1, *images), FLOAT)
     if sizes.get("model_type") in VIDEOS_OF_TEXT:
@@ -86,12 +94,12 @@ def _patches(sizes: Sizes) -> torch.Tensor:
     patch = sizes.get("patch_size", default=14, parts=VISION)
     frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
     width = sizes.channels * patch * patch
-    layer = sizes.first(nn.Linear, nn.Conv2d)
+    layer = sizes.first(nn.Linear)
     if isinstance(layer, nn.Linear) and layer.in_features % width == 0:
         width, frames = layer.in_features, 1
     if sizes.names & {"spatial_shapes", "pixel_position_ids"}:
         return made("pixel_values", (sizes.batch, _side(sizes) ** 2, width), FLOAT)
-    if isinstance(layer, nn.Conv2d) and layer.kernel_size == (patch, patch) and frames == 1:
+    if sizes.get("model_type") in PATCHES_AS_IMAGES:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, sizes.channels, patch, patch), FLOAT)
     return made("hidden_states", (sizes.batch * SIDE * SIDE, width * frames), FLOAT)
 
@@ -147,7 +155,8 @@ def _spectrum(sizes: Sizes) -> tuple[tuple[int, ...], int]:
     if isinstance(positions, int) and family not in FRAMES_FIRST and not isinstance(layer, nn.LayerNorm):
         return (sizes.batch, bins, 2 * positions), 2
     frames = SAMPLES // SAMPLES_OF_A_FRAME if "input_values" in sizes.names else FRAMES_OF_SOUND
-    if family in BINS_FIRST or (isinstance(layer, nn.Conv1d) and layer.in_channels == bins):
+    over_time = isinstance(layer, nn.Conv1d) and layer.in_channels == bins and family not in FRAMES_FIRST
+    if family in BINS_FIRST or over_time:
         frames -= frames % (2 * sizes.get("n_window", default=1, parts=AUDIO))
         return (sizes.batch, bins, frames), 2
     return (sizes.batch, frames, bins), 1
@@ -161,6 +170,36 @@ def _sound(sizes: Sizes) -> torch.Tensor:
         channels = 1
     samples = (sizes.batch, SAMPLES) if channels is None else (sizes.batch, channels, SAMPLES)
     return made("input_values", samples, FLOAT)
+
+
+def _inner_sound(sizes: Sizes) -> torch.Tensor:
+    """What a part for speech makes of sound or of a spectrum, for the model within."""
+    width = sizes.get("num_mel_bins" if "input_ids" in sizes.names else "hidden_size")
+    return made("decoder_input_values", (sizes.batch, sizes.text, width), FLOAT)
+
+
+def _of_any_kind(sizes: Sizes) -> torch.Tensor | None:
+    """`inputs`: samples for an encoder of sound, rows of the model's width for one that reads anything."""
+    if sizes.get("conv_kernel", parts=AUDIO) is not None:
+        return made("inputs", (sizes.batch, SAMPLES), FLOAT)
+    width = sizes.get("d_model") if sizes.get("d_latents") is not None else None
+    return None if width is None else made("inputs", (sizes.batch, sizes.text, width), FLOAT)
+
+
+def _hidden(sizes: Sizes) -> torch.Tensor | None:
+    """What a part reads that is a model of its own: patches, sound, or channels of what its first convolution takes."""
+    if "grid_thw" in sizes.names:
+        return _patches(sizes)
+    if sizes.get("model_type") in ONE_CHANNEL:
+        return _sound(sizes)
+    layer = sizes.first(nn.Conv1d)
+    return made("hidden_states", (sizes.batch, layer.in_channels, sizes.text), FLOAT) if layer is not None else None
+
+
+def _upper_half(sizes: Sizes) -> torch.Tensor:
+    """An image that stands above another: together they have the size that the model takes."""
+    height, width = sizes.pixels
+    return made("image", (sizes.batch, sizes.channels, height // 2, width), FLOAT)
 
 
 def _past(sizes: Sizes) -> torch.Tensor:
@@ -196,15 +235,12 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
         "mask", (sizes.batch, SIDE * SIDE if "flattened_patches" in sizes.names else sizes.text), INT
     ),
     "image_attention_mask": lambda sizes: made("mask", (sizes.batch, sizes.text, 1), INT),
-    "bbox": lambda sizes: made("bbox", (sizes.batch, sizes.text, 4), INT),
-    "pixel_values": _pixels,
-    "hidden_states": lambda sizes: (
-        _patches(sizes)
-        if "grid_thw" in sizes.names
-        else _sound(sizes)
-        if sizes.get("model_type") in ONE_CHANNEL
-        else None
+    "bbox": lambda sizes: made(
+        "bbox", (sizes.batch, sizes.text, 4), FLOAT if sizes.get("model_type") in BOXES_IN_FLOATS else INT
     ),
+    "lang_ids": lambda sizes: made("lang_ids", (sizes.batch,), INT),
+    "pixel_values": _pixels,
+    "hidden_states": _hidden,
     "grid_thw": _grid,
     "image_grid_thw": _grid,
     "pixel_position_ids": _patch_positions,
@@ -239,10 +275,18 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "encoder_hidden_states": lambda sizes: made(
         "encoder_hidden_states", (sizes.batch, sizes.text, sizes.get("encoder_hidden_size", "hidden_size")), FLOAT
     ),
+    "classes_input_ids": _text("classes_input_ids"),
+    "classes_attention_mask": _text("mask"),
+    "classes_structure": lambda sizes: torch.ones(sizes.batch, dtype=INT),
     "freq": lambda sizes: torch.zeros(sizes.batch, 1, dtype=INT),
     "target_sizes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
     "image_embeds_position_mask": _places_of_images,
-    "input_values": _sound,
+    "task_inputs": lambda sizes: made("task_inputs", (sizes.batch, sizes.get("task_seq_len")), INT),
+    "input_values": lambda sizes: _inner_sound(sizes) if "decoder_input_values" in sizes.names else _sound(sizes),
+    "decoder_input_values": _inner_sound,
+    "inputs": _of_any_kind,
+    "prompt_pixel_values": _upper_half,
+    "prompt_masks": _upper_half,
     "past_values": _past,
     "past_observed_mask": lambda sizes: torch.empty(_past(sizes).shape, device="meta"),
     "past_values_padding": lambda sizes: torch.zeros(_history(sizes)),

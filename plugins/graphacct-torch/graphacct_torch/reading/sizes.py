@@ -40,8 +40,9 @@ class Sizes:
     module: nn.Module | None = None
 
     def get(self, *names: str, default: Any = None, parts: tuple[str, ...] = ()) -> Any:
-        """Returns the first of a configuration's keys that is set, in it or else in one of its parts."""
-        for config in (self.config, *(getattr(self.config, part, None) for part in parts)):
+        """Returns the first of a configuration's keys that is set, in it or else in one of its parts, or theirs."""
+        inner = [getattr(self.config, part, None) for part in parts]
+        for config in (self.config, *inner, *(getattr(config, part, None) for config in inner for part in parts)):
             for name in names:
                 found = getattr(config, name, None)
                 if found is not None:
@@ -105,8 +106,24 @@ class Sizes:
 
 
 TEXT = ("text_config", "decoder", "decoder_config", "llm_config", "language_config", "thinker_config", "text_encoder")
-VISION = ("vision_config", "backbone_config", "encoder", "image_config", "vision_encoder_config", "thinker_config")
-AUDIO = ("audio_config", "audio_encoder", "encoder_config", "speech_config", "audio_encoder_config", "encoder")
+VISION = (
+    "vision_config",
+    "backbone_config",
+    "encoder",
+    "image_config",
+    "vision_encoder_config",
+    "thinker_config",
+    "prompt_encoder_config",
+)
+AUDIO = (
+    "audio_config",
+    "asr_config",
+    "audio_encoder",
+    "encoder_config",
+    "speech_config",
+    "audio_encoder_config",
+    "encoder",
+)
 
 
 def sizes_of(config: Any, sizes: Mapping[str, Any]) -> Sizes:

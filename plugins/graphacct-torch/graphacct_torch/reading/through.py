@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import torch
+from torch import nn
 
 from graphacct import Graph, Operator
 from graphacct_torch.reading import library
@@ -15,6 +16,12 @@ from graphacct_torch.reading.read import read_module
 from graphacct_torch.reading.sizes import sizes_of
 
 TRAIN = "train"
+SIZED = {
+    "seq_len": ("input_ids", "decoder_input_ids", "attention_mask"),
+    "encoder_seq_len": ("input_ids", "attention_mask"),
+    "image_size": ("pixel_values",),
+}
+"""The inputs whose size a workload's option gives."""
 
 
 def graph_through(
@@ -32,16 +39,40 @@ def graph_through(
     own = dtype or dtype_of(config)
     asked = sizes_of(config, sizes)
     args, kwargs = library_inputs(module, asked, inputs)
+    idle = [size for size in sizes if not _counts(size, module, config, inputs, sizes)]
+    told = {size: value for size, value in sizes.items() if size not in idle}
     graph = read_module(name, module, args, kwargs, operators, own)
     workload = {
         "through": f"{library.version()}: {type(module).__name__}",
-        "batch": asked.batch,
-        **{size: sizes[size] for size in ("seq_len", "encoder_seq_len", "image_size") if size in sizes},
+        **({} if inputs else {"batch": asked.batch}),
+        **told,
+        **_chosen(kwargs, told),
+        **({"unused": " ".join(f"{size} {sizes[size]}" for size in idle)} if idle else {}),
         **graph.workload,
         "dtype": own,
         **_stored(content, own),
     }
     return attrs.evolve(graph, workload=workload)
+
+
+def _counts(size: str, module: nn.Module, config: Any, inputs: Any, sizes: Mapping[str, Any]) -> bool:
+    """Returns whether a size of the workload is one of any input: a class for sound has no length of a text."""
+    value = sizes[size]
+    other = value + 1 if isinstance(value, int) else tuple(side + 1 for side in value)
+    made = [library_inputs(module, sizes_of(config, {**sizes, size: value}), inputs)[1] for value in (value, other)]
+    first, second = [[tuple(v.shape) for v in named.values() if isinstance(v, torch.Tensor)] for named in made]
+    return first != second
+
+
+def _chosen(inputs: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what a header says of inputs whose sizes the user did not give, each as `--input` takes it."""
+    given = {name for size, names in SIZED.items() if size in sizes for name in names}
+    texts = [
+        f"{name}={'x'.join(map(str, value.shape))}:{str(value.dtype).removeprefix('torch.')}"
+        for name, value in inputs.items()
+        if isinstance(value, torch.Tensor) and name not in given
+    ]
+    return {"inputs": " ".join(texts)} if texts else {}
 
 
 def _stored(content: Mapping[str, Any], dtype: str) -> dict[str, str]:
@@ -58,5 +89,5 @@ def dtype_of(config: Any) -> str:
     """Returns the dtype that a configuration says, of the text if it says none itself."""
     found = getattr(config, "dtype", None)
     if found is None:
-        found = getattr(config.get_text_config(), "dtype", None)
+        found = getattr(library.text_of(config), "dtype", None)
     return str(found or torch.float32).removeprefix("torch.")

@@ -13,8 +13,8 @@ from graphacct_torch.calls import ACTIVATION, BUFFER, CONSTANT, FORWARD, CallRec
 from graphacct_torch.captured import Captured
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.mapping.choose import rule_of, unmapped
+from graphacct_torch.mapping.composed import as_one
 from graphacct_torch.mapping.mapped import Mapped
-from graphacct_torch.mapping.own import as_stated
 from graphacct_torch.mapping.peepholes import IDLE, one_operator
 from graphacct_torch.tracing.gradients import GradientBuilder, Stops, without_gradient
 from graphacct_torch.tracing.inplace import Versions, alike, calls_of_autograd, is_view
@@ -58,15 +58,16 @@ class _Maker:
         self._captured = captured
         self._builder = GradientBuilder(name, operators)
         self._calls = [call for call in captured.calls if call.run == FORWARD]
+        taken = [tensor for whole in captured.wholes for tensor in whole.operands]
         self._values = Versions([*captured.tensors.values(), *captured.inputs], self._calls, captured.outputs)
         self._groups = {
             **one_operator(self._calls),
-            **dict.fromkeys(calls_of_autograd(self._calls, captured.outputs)),
+            **dict.fromkeys(calls_of_autograd(self._calls, [*taken, *captured.outputs])),
             **_wholes(captured),
         }
         self._stops = Stops(self._calls, self._groups, captured.graded)
         reading = [tensor for call in self._calls if call.name not in IDLE for tensor in call.operands]
-        self._read = {tensor.index for tensor in (*reading, *captured.outputs)}
+        self._read = {tensor.index for tensor in (*reading, *taken, *captured.outputs)}
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         self._paths: dict[int, list[str]] = {}
         for path, tensor in captured.tensors.items():
@@ -92,7 +93,8 @@ class _Maker:
 
     def _works_alone(self, call: CallRecord) -> bool:
         """Whether a call does more than make a view, as the last of its group if it is in one."""
-        return self._groups.get(call.position, call) is not None and not is_view(call)
+        group = self._groups.get(call.position, call)
+        return group is not None and (isinstance(group, Mapped) or not is_view(call))
 
     def _add(self, call: CallRecord) -> None:
         if call.position in self._groups:
@@ -301,14 +303,14 @@ class _Maker:
                     self._builder.apply("resident", parameter, name=self._names.free(f"{path}.unread"))
 
     def _name(self, call: CallRecord, operator: str) -> str:
-        return self._names.of(call, operator, whole=self._works[call.visit] == 1 and not is_view(call))
+        return self._names.of(call, operator, whole=self._works[call.visit] == 1 and self._works_alone(call))
 
 
 def _wholes(captured: Captured) -> dict[int, Mapped | None]:
-    """What functions are whose cost the user states, by the position of their last call; None for their others."""
+    """What functions are that are one operator, by the position of their last call; None for their others."""
     found: dict[int, Mapped | None] = {}
     for whole in captured.wholes:
         if captured.calls[whole.first].run == FORWARD:
             found |= dict.fromkeys(range(whole.first, whole.last))
-            found[whole.last] = as_stated(whole.stated, whole.arguments, whole.outputs)
+            found[whole.last] = as_one(whole)
     return found

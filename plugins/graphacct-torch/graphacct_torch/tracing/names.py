@@ -1,20 +1,22 @@
 """Names of nodes: the path of the module that makes the call, so that scopes are those of the module.
 
 A module that runs several times, with all its parts, gives its nodes the number of the run as a last part, an index:
-`layer.attention.query.0`, `layer.attention.query.1`. So the runs are layers that a block may stand for.
+`layer.attention.query.0`, `layer.attention.query.1`. So the runs are layers that a block may stand for. What a module
+does itself in a loop over layers has their indices (`loops.py`): `add.0`, `add.1`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphacct_torch.calls import CallRecord, VisitRecord
+from graphacct_torch.tracing.loops import repetitions
 
 
 class NodeNames:
     """Gives each name once."""
 
-    def __init__(self, calls: Iterable[CallRecord], visits: Mapping[int, VisitRecord], taken: Iterable[str]) -> None:
+    def __init__(self, calls: Sequence[CallRecord], visits: Mapping[int, VisitRecord], taken: Iterable[str]) -> None:
         self._visits = visits
         self._taken = set(taken)
         scopes = {call.scope for call in calls}
@@ -23,6 +25,7 @@ class NodeNames:
         runs: dict[str, int] = {}
         for number, visit in visits.items():
             self._numbers[number] = runs[visit.scope] = runs.get(visit.scope, -1) + 1
+        self._loops = repetitions(calls, visits)
         self._where: CallRecord | None = None
         self._several = {scope for scope, last in runs.items() if last and scope in self._inner}
 
@@ -38,6 +41,8 @@ class NodeNames:
         """Returns a name for what a call makes: the module's path and a word; the path alone if the call is the whole
         of a module without parts, the first time that it runs."""
         scope, run = call.scope, self._run(call.visit)
+        if call.position in self._loops:
+            run = f".{self._loops[call.position]}{run}"
         if whole and scope and scope not in self._inner and scope + run not in self._taken:
             return self.free(scope, run)
         return self.free(f"{scope}.{word}" if scope else word, run)
