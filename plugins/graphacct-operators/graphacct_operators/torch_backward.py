@@ -181,6 +181,18 @@ def masked_fill(trace: Recorder, g: Tensor, x: Tensor, mask: Tensor, *value: Ten
     return (trace.new(g) if trace.wanted[0] else None, None, *of_value)
 
 
+def fft_r2c(trace: Recorder, g: Tensor, x: Tensor, *, onesided: bool = True, **attributes: Any) -> Tensor:
+    """The real part, a view, of a transform back of g, which is filled with zeros to all frequencies first."""
+    whole = TensorSpec(x.spec.shape, g.spec.dtype)
+    if onesided:
+        g = trace.new(whole, reads=(g,))
+        trace.hold(g)
+    strides: list[Any] = [2]  # a real part beside an imaginary one
+    for size in reversed(x.spec.shape[1:]):
+        strides.insert(0, strides[0] * size)
+    return trace.view(trace.new(whole, reads=(g,)), TensorSpec(x.spec.shape, x.spec.dtype, tuple(strides)))
+
+
 def attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
     """Returns the gradients of q, k and v in one kernel, each laid out as its operand; a mask's beside them."""
     made = iter(trace.new_several(*[dense_like(x.spec) for x in _asked(trace, *operands)]))
@@ -256,6 +268,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "view_as_real": viewed,
     "view_as_complex": viewed,
     "conj": viewed,
+    "fft_r2c": fft_r2c,
     "expand": expand,
     "concat": parts,
     "stack": parts,
