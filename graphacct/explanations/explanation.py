@@ -182,7 +182,18 @@ def _operands(node: Node, operator: Operator | None) -> tuple[str, ...]:
         stored = getattr(operand, "stored", None)
         form = f", stored as {stored.format.name}" if stored else ""
         operands.append(f"{label}{operand.name} {operand.spec}{form}")
-    return (*operands, *(f"-> {value.name} {value.spec}" for value in node.outputs))
+    return (*operands, *(f"-> {value.name} {value.spec}{_storage(node)}" for value in node.outputs))
+
+
+def _storage(node: Node) -> str:
+    """Returns where an output is stored if not in memory of its own, as text."""
+    application = node.application
+    if application is None or not node.inputs:
+        return ""
+    first = node.inputs[0].name
+    if application.in_place:
+        return f", in place: written over {first}"
+    return f", a view: the storage of {first}" if application.view else ""
 
 
 def _sizes(node: Node, operator: Operator | None) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class SavedRow:
         bytes: Of one storage.
         times: The number of storages.
         total: The bytes of all of them that count here.
+        copied: Whether it is a copy of what the kernel, which runs in place, overwrites.
     """
 
     name: str
@@ -48,6 +49,7 @@ class SavedRow:
     bytes: Dim
     times: Dim
     total: Dim
+    copied: bool = False
 
 
 def saved_rows(run: Activations) -> dict[str, tuple[SavedRow, ...]]:
@@ -74,6 +76,7 @@ def saved_rows(run: Activations) -> dict[str, tuple[SavedRow, ...]]:
             storage.bytes,
             times,
             0 if counted else storage.bytes * times,
+            use.tensor is call.overwritten,
         )
         found = nodes.setdefault(call.node.name, {})
         key = (row.name, row.kernel, row.tensor, row.made_by, str(row.view), row.why, counted, dim_text(row.bytes))

@@ -85,7 +85,8 @@ def _saved(item: SavedRow, node: str) -> str:
     if item.counted:
         return f"{item.name} {item.tensor}{source}, {item.counted} ({reason})"
     size = f"{number(item.bytes)} bytes{_times(item.times, item.total)}"
-    return f"{item.name} {item.tensor}{source}: {size}; kept because {reason}"
+    copy = ", a copy made before it is overwritten" if item.copied else ""
+    return f"{item.name} {item.tensor}{source}{copy}: {size}; kept because {reason}"
 
 
 def _alive(tensors: tuple[LiveTensor, ...]) -> Iterator[str]:

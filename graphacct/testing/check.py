@@ -156,7 +156,9 @@ def _things(plugin: Plugin, plugins: Plugins, contracts: list[type[Contract]]) -
         own = [one for one in contracts if issubclass(one, NodeHooksContract) and one.plugin is plugin.module]
         for contract in own or [hooks]:
             yield _checked(f"hooks of {plugin.name}", contract, bool(own))
-    elif not count and not plugins.manager.get_hookcallers(plugin.module):
+    elif not count and plugins.manager.get_hookcallers(plugin.module):
+        yield Checked(plugin.name, 1, ("registers nothing: its hooks return empty lists",))
+    elif not count:
         yield Checked(plugin.name, 1, ("implements no hook: a function graphacct_register_… with @graphacct.hookimpl",))
 
 

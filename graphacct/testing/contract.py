@@ -93,6 +93,8 @@ class Contract:
         way_out = "Formulas write exact_div, //, maximum, minimum and equal instead of /, max, min and ==."
         try:
             found = next(differences, None)
+        except AssertionError:
+            raise
         except Exception as error:
             self.fail(f"{row} raises {type(error).__name__} with {what} as size: {error}", way_out)
         if found is not None:

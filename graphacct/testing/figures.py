@@ -93,6 +93,8 @@ class FigureContract(Contract):
         """Returns the points at which what is assumed of symbols holds."""
         try:
             return worlds.holding(figures, at)
+        except AssertionError:
+            raise
         except Exception as error:
             self.fail(
                 f"{row} raises {type(error).__name__} with a symbol as size: {error}",

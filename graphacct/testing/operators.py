@@ -215,7 +215,10 @@ class OperatorContract(RefusalTests):
         for row, specs, attributes in self._operands():
             theirs = measured(reference, specs, attributes, self.in_use())
             if theirs is None:
-                raise SkipTest("no installed plugin runs the reference: install graphacct-torch")
+                raise SkipTest(
+                    "no installed plugin knows the reference: install graphacct-torch, and import the framework in the "
+                    "function, or give its path: 'torch.nn.functional.softplus'"
+                )
             for what, (ours, other) in theirs.compared(operator, specs, attributes).items():
                 if ours != other:
                     self.fail(

@@ -67,6 +67,8 @@ class OptimizerContract(FigureContract):
         def of(**sizes: Any) -> dict[str, Any]:
             spec = TensorSpec(tuple(sizes.values()), row.spec.dtype)
             work = optimizer.step(spec)
+            if not isinstance(work, Work):
+                self.fail(f"its step is {work!r}", "Return graphacct.Work(vector_flops=…).")
             return {"state_bytes": optimizer.state(spec), **{name: getattr(work, name) for name in worlds.WORK}}
 
         return of
@@ -100,7 +102,7 @@ class OptimizerContract(FigureContract):
             if type(state) is not int or state < 0:
                 self.fail(f"the state of {shown} is {state!r}", "Return its bytes: spec.bytes for one copy.")
             if not isinstance(work, Work):
-                self.fail(f"the step of {shown} is {work!r}", "Return graphacct.Work(vector_flops=…).")
+                self.fail(f"its step is {work!r}", "Return graphacct.Work(vector_flops=…).")
             for name in worlds.WORK:
                 if type(getattr(work, name)) is not int:
                     self.fail(f"{name} of a step of {shown} is {getattr(work, name)!r}", "A formula returns ints.")

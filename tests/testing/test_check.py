@@ -141,6 +141,8 @@ def test_tests_without_contracts_are_not_run_and_may_share_modules(check: object
 def test_what_is_no_plugin(check: object) -> None:
     done = check("empty.py", empty="x = 1\n")  # type: ignore[operator]
     assert "wrong  empty: implements no hook: a function graphacct_register_… with @graphacct.hookimpl" in done.output
+    done = check("idle.py", idle=SOUND.replace("[product]", "[]"))  # type: ignore[operator]
+    assert done.stdout == "wrong  idle: registers nothing: its hooks return empty lists\n"
     for path, says in [
         ("gone.py", "plugin file 'gone.py' does not exist"),
         (".", "has no pyproject.toml, so it is no distribution: name a plugin's file"),

@@ -69,7 +69,7 @@ def test_a_sound_optimizer() -> None:
         (
             optimizer(step=lambda spec: 9 * spec.elements),
             "test_every_parameter_can_be_updated",
-            "the step of float32[] is 9. Return graphacct.Work(vector_flops=…).",
+            "its step is 9. Return graphacct.Work(vector_flops=…).",
         ),
         (
             optimizer(lambda spec: max(spec.bytes, 64)),

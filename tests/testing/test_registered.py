@@ -10,6 +10,7 @@ import pytest
 
 from graphacct import Builder, Graph, build
 from graphacct.hooks.manager import default
+from graphacct.hooks.registry import Plugin
 from graphacct.phases import TRAIN
 from graphacct.readers.graph_json import to_json
 from graphacct.testing import (
@@ -30,6 +31,7 @@ from graphacct.testing import (
     WeightFormatContract,
 )
 from graphacct.testing.contract import failures
+from graphacct.testing.made_up import contract_of_hooks
 
 PLUGINS = default()
 SMALL = {"n_layer": 2, "n_embd": 32, "n_head": 4, "vocab_size": 64, "n_positions": 1024}
@@ -161,6 +163,13 @@ def net() -> Graph:
     b = Builder("net")
     x = b.apply("linear", b.input("x", (4, 3)), b.parameter("fc.weight", (5, 3)), name="fc")
     return b.graph(b.apply("relu", x, name="act"))
+
+
+@pytest.mark.parametrize("plugin", PLUGINS.loaded, ids=[plugin.name for plugin in PLUGINS.loaded])
+def test_hooks_of_nodes(plugin: Plugin) -> None:
+    """What a plugin does beside registering, on two models."""
+    contract = contract_of_hooks(plugin, PLUGINS)
+    assert contract is None or [*failures(contract)] == []
 
 
 @pytest.mark.parametrize("name", PLUGINS.commands)

@@ -21,6 +21,8 @@ OPERATORS = {
     "recurrent": "lstm gru rnn",
     "weight_norm": "weight_norm",
     "linalg": "solve_triangular solve inv cholesky",
+    "factorizations": "lu_factor lu lu_solve det slogdet qr cholesky_solve cholesky_inverse",
+    "spectra": "eigh eig svd pinv matrix_exp",
     "distance": "cdist euclidean_distance dist pdist",
     "element_losses": (
         "nll_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits "

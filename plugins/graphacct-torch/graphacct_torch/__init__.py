@@ -10,6 +10,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from graphacct import hookimpl
@@ -144,8 +145,18 @@ def graphacct_measure_reference(
 
 
 def _is_of_torch(function: str | Callable[..., Any]) -> bool:
-    """Returns whether a path is torch's, or a function's code mentions torch."""
+    """Returns whether a path is torch's; or whether a function is, or its code mentions torch or a name of torch's."""
     if isinstance(function, str):
         return function.startswith("torch.")
-    code = getattr(function, "__code__", None)
-    return code is not None and "torch" in code.co_names
+    function = getattr(function, "func", function)  # of a functools.partial
+    owner = getattr(function, "__objclass__", None)  # of torch.Tensor.relu
+    if any(map(_is_torchs, (function, type(function), owner))):
+        return True
+    code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    return code is not None and any(name == "torch" or _is_torchs(known.get(name)) for name in code.co_names)
+
+
+def _is_torchs(value: object) -> bool:
+    """Returns whether something is a module of torch (`import torch.nn.functional as F`), or of one."""
+    home = getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None)
+    return str(home).partition(".")[0] == "torch"

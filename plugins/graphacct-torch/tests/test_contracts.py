@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
+import graphacct_torch
 import torch
 from torch import nn
 
-from graphacct.testing import ProfileContract, ReaderContract, Totals
+from graphacct.testing import NodeHooksContract, ProfileContract, ReaderContract, Totals
 
 MODEL = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
 CALL = (MODEL, (torch.zeros(4, 3),))
@@ -34,3 +35,10 @@ class TestAsRecorded(ProfileContract):
     profile = "as-recorded"
     # autograd keeps x for the first weight, and relu's output, which is the operand of the second weight too
     rows = (Totals(CALL, {"loss": "sum"}, saved_bytes=4 * 4 * 5),)
+
+
+class TestHooks(NodeHooksContract):
+    """It measures functions and classes, and leaves what it does not know to others."""
+
+    plugin = graphacct_torch
+    rows = (Totals(CALL),)

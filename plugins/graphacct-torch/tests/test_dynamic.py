@@ -77,7 +77,7 @@ class Fixed(nn.Module):
             r"dynamic batch is no size .* the module's code takes it for 4 \(test_dynamic.py:\d+\)",
         ),
         ({"batch": 7}, r"dynamic batch=7 is no dimension of the inputs \(x 4x8\): give its number, as 0, or INPUT"),
-        ({"batch": "y:0"}, r"dynamic batch='y:0' is no dimension of the inputs \(x 4x8\)"),
+        ({"batch": "y:0"}, r"dynamic batch=y:0 is no dimension of the inputs \(x 4x8\)"),
         ({"my batch": 0}, "dynamic 'my batch' is no name for a symbol"),
     ],
 )

@@ -53,7 +53,11 @@ def test_inputs_of_two_kinds() -> None:
 @pytest.mark.parametrize(
     ("model", "inputs", "message"),
     [
-        (pair(), None, r"'Sequential' is given no input: its factory may .*, or add --input input=SHAPE:DTYPE"),
+        (
+            pair(),
+            None,
+            r"'Sequential' is given no input: .* add --input input=SHAPE:DTYPE, such as 2x8:float32$",
+        ),
         (Named(), {"x": "3x8"}, r"'Named' is given no scale"),
         (pair(), {"input": "5xa"}, r"input input: '5xa' is not SHAPE:DTYPE, such as 2x16:int64"),
         (pair(), {"input": "5x8:int65"}, r"input input: 'int65' is no dtype of torch: float32, "),
@@ -117,3 +121,26 @@ def test_the_callers_integers_have_values() -> None:
     """Shapes and numbers may follow from them."""
     graph = graphacct.build((Spread(), (torch.zeros(2, 8), torch.tensor([3, 2]))))
     assert graph.outputs[0].spec.shape == (5, 8)
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        (nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4)), "2x16:int64"),
+        (nn.Linear(8, 4, dtype=torch.float64), "2x8:float64"),
+        (nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), "1x3x224x224:float32"),
+        (nn.Conv1d(5, 8, 3), "1x5x1000:float32"),
+        (nn.LSTM(8, 4, batch_first=True), "2x16x8:float32"),
+        (nn.GRU(8, 4), "16x2x8:float32"),
+        (nn.TransformerEncoderLayer(16, 2, batch_first=True), "2x16x16:float32"),
+        (nn.Sequential(nn.LazyLinear(4)), "2x16:int64 or 1x3x224x224:float32"),
+        (nn.ReLU(), "2x16:int64 or 1x3x224x224:float32"),
+    ],
+)
+def test_an_input_to_suggest_fits_the_first_layer(module: nn.Module, text: str) -> None:
+    """The error of a missing input names one that the module takes."""
+    name = "src" if isinstance(module, nn.TransformerEncoderLayer) else "input"
+    with pytest.raises(GraphacctError, match=f"such as {text}$"):
+        graphacct.account(module)
+    if "Lazy" not in repr(module) and " or " not in text:
+        graphacct.account(module, inputs={name: text})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
+from unittest import SkipTest
 
 import graphacct_torch
 import pytest
+import torch
+import torch.nn.functional as functions
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.measuring.reference import measure
 
@@ -128,3 +132,28 @@ def test_functions_of_others_are_left_to_others() -> None:
     """A path that is not torch's, and a function that does not mention it."""
     assert graphacct_torch.graphacct_measure_reference("numpy.add", [], {}) is None
     assert graphacct_torch.graphacct_measure_reference(lambda x: x, [], {}) is None
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        torch.square,
+        torch.ops.aten.square,
+        torch.Tensor.square,
+        functools.partial(torch.pow, exponent=2),
+        lambda x: functions.relu(x) ** 2,
+        "torch.square",
+    ],
+)
+def test_what_is_torchs_is_measured(reference: Any) -> None:
+    """A function, an operator, a method, one with arguments, and one whose code names a module of torch's."""
+    contract = OperatorContract.of("square", rows=[Row(ONE)], reference=reference)
+    contract().test_it_costs_what_the_framework_does()
+
+
+def test_what_is_nobodys_is_skipped_with_the_way_out() -> None:
+    contract = OperatorContract.of("square", rows=[Row(ONE)], reference=lambda x: x.square())
+    with pytest.raises(
+        SkipTest, match="install graphacct-torch, and import the framework in the function, or give its"
+    ):
+        contract().test_it_costs_what_the_framework_does()

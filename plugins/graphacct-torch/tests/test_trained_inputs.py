@@ -25,7 +25,7 @@ def prompted(needed: bool = True) -> Any:
 
 def test_its_gradient_is_in_the_step_and_nothing_else_is() -> None:
     graph = graphacct.build(prompted(), phase="train", loss="sum")
-    assert graph.trained_inputs == {"input_0"}
+    assert graph.trained_inputs == {"prompt"}
     total = graphacct.account(graph, phase="train").total
     assert total["input_grad_matmul_flops"] == 2 * 2 * 8 * 8 * 6  # of all that the prompt was joined with
     assert total["weight_grad_matmul_flops"] == 0
@@ -63,5 +63,5 @@ def test_a_saved_graph_knows_them(tmp_path: Any) -> None:
     graph = graphacct.build(prompted(), phase="train", loss="sum")
     graphacct.save(graph, tmp_path / "prompted.json")
     read = graphacct.load(tmp_path / "prompted.json")
-    assert read.trained_inputs == {"input_0"}
+    assert read.trained_inputs == {"prompt"}
     assert graphacct.account(read, phase="train").total == graphacct.account(graph, phase="train").total

@@ -85,6 +85,23 @@ def test_strides_of_a_small_mask_that_repeats():
         )
 
 
+CHANCE = {
+    "a number": lambda x: torch.rand([]) > 0.5,
+    "of a table": lambda x: (torch.randint(0, 2, (3,)) * torch.arange(3)).sum() == 0,
+    "drawn by weights": lambda x: torch.multinomial(torch.ones(8), 1),
+}
+
+
+@pytest.mark.parametrize("keeps", CHANCE.values(), ids=CHANCE)
+def test_branches_on_random_numbers(keeps):
+    """Another error than that of data: what decides has a probability, which the configuration sets."""
+    with pytest.raises(graphacct.GraphacctError, match=r"branches on a random number \(test_values.py.*set its probab"):
+        account((Masked(keeps), (torch.zeros(2, 5, 4),)))
+    both = lambda x: keeps(x) + x.sum()  # noqa: E731
+    with pytest.raises(graphacct.GraphacctError, match="asks for a value that only data has"):
+        account(Masked(both), inputs={"x": "2x5x4"})
+
+
 def test_operators_of_numbers_alone():
     """torch makes tensors of them: a quotient of two floating-point numbers is 1 FLOP, one of integers none."""
 

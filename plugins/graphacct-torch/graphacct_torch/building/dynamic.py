@@ -87,9 +87,10 @@ def dynamic_of(asked: Mapping[str, Any], args: Any, kwargs: Mapping[str, Any], n
 def _places(symbol: str, where: Any, inputs: list[tuple[str, torch.Tensor]]) -> list[tuple[int, int]]:
     """Returns the inputs and dimensions that a symbol stands for."""
     shown = ", ".join(f"{name} {'x'.join(map(str, tensor.shape))}" for name, tensor in inputs) or "no tensor"
+    given = brief(str(where)).strip("'\"")
     wrong = CaptureError(
-        f"dynamic {symbol}={brief(where)} is no dimension of the inputs ({shown}): give its number, as 0, or "
-        "INPUT:NUMBER, as input_ids:1"
+        f"dynamic {symbol}={given} is no dimension of the inputs ({shown}): give its number, as 0, or INPUT:NUMBER, as "
+        "input_ids:1"
     )
     if not symbol.isidentifier():
         raise CaptureError(f"dynamic {brief(symbol)} is no name for a symbol: give one such as batch")

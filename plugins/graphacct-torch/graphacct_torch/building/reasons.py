@@ -19,6 +19,10 @@ SIZES = (
     "makes a tensor whose size depends on data{line}: {what}; use a mask or torch.where of a fixed size, or give the "
     "function its cost with graphacct_torch.cost"
 )
+CHANCE = (
+    "branches on a random number{line}, as layers that are dropped at random do (layerdrop): set its probability to 0 "
+    "in the configuration, so that it is certain"
+)
 GPU = (
     "needs a GPU{line}: graphacct runs modules on a CPU, without data; take the device of an input (x.device), and ask "
     'for the memory of a GPU with profile="torch-eager-cuda"'
@@ -29,13 +33,19 @@ LAYOUT_SIGNS = re.compile(r"(?i)(?<![a-z])(sparse|nested)(?=_?tensor|_|\b)")
 VALUE_SIGNS = ("numpy() is not supported", "item() cannot be called on meta", "Cannot copy out of meta tensor")
 
 
+class ChanceError(Exception):
+    """A branch, or a size, that random numbers alone decide."""
+
+
 def reason(where: str, error: BaseException) -> CaptureError:
     """Returns the error that says which module did not run, why, at which line, and what to do.
 
     An exception of the user's own code is shown as it is.
     """
     line, message = lines_of(error), str(error)
-    if isinstance(error, fake_tensor.DataDependentOutputException) or any(sign in message for sign in VALUE_SIGNS):
+    if isinstance(error, ChanceError):
+        why = CHANCE
+    elif isinstance(error, fake_tensor.DataDependentOutputException) or any(sign in message for sign in VALUE_SIGNS):
         why = VALUES
     elif isinstance(error, fake_tensor.DynamicOutputShapeException):
         why = SIZES

@@ -32,6 +32,7 @@ from graphacct_torch.calls import (
     VisitRecord,
     WholeRecord,
 )
+from graphacct_torch.capturing.arguments import argument_names
 from graphacct_torch.capturing.autograd import DETACH, gradient_node, nodes_so_far
 from graphacct_torch.capturing.kernels import KERNELS, without_data
 from graphacct_torch.capturing.values import Values
@@ -93,7 +94,7 @@ class Recorder(TorchDispatchMode):
         for name, parameter in fake.module.named_parameters():
             if parameter.grad is not None:
                 self.record(parameter.grad, GRADIENT, name)
-        given = [(f"input_{i}" if len(fake.args) > 1 else "input", arg) for i, arg in enumerate(fake.args)]
+        given = zip(argument_names(fake.module, len(fake.args)), fake.args, strict=True)
         named_inputs = [
             (name if index == 0 else f"{name}_{index}", leaf)
             for name, arg in [*given, *fake.kwargs.items()]

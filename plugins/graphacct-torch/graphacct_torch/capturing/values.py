@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from graphacct_torch.building.reasons import ChanceError
 from graphacct_torch.calls import writes
 from graphacct_torch.capturing.repeated import BY_STRIDES, FILLED, filled, repeated, repeats
 
@@ -24,6 +25,8 @@ MOST_ELEMENTS = 2**20
 """The largest tensor whose data is kept; of a larger one it is if its values repeat."""
 MOST_READ = 2**24
 """The largest tensor whose values, if they repeat, are read to compute others."""
+MOST_DRAWN = 64
+"""The largest tensor that is followed as made of random numbers alone."""
 ASKED = torch.ops.aten._local_scalar_dense.default
 MASKED_SELECT = torch.ops.aten.masked_select.default
 MASKED = frozenset(
@@ -48,6 +51,7 @@ class Values:
 
     def __init__(self, real: Mapping[torch.Tensor, torch.Tensor]) -> None:
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], torch.Tensor]] = {}
+        self._drawn: dict[int, weakref.ref[torch.Tensor]] = {}
         with unset_fake_temporarily():  # under a fake mode, a clone would have no data
             for tensor, value in real.items():
                 if value.numel() <= MOST_ELEMENTS and not isinstance(tensor, nn.Parameter):
@@ -68,12 +72,17 @@ class Values:
         if unknown or any(isinstance(leaf, torch.SymInt) for leaf in tree_leaves((args, kwargs))):
             if writing:
                 self._forget(writing, args, kwargs)
+            by_chance = self._by_chance(func, tensors)
+            if by_chance and func is ASKED:
+                raise ChanceError
             out = self._masked(func, args, kwargs) if func in MASKED else func(*args, **kwargs)
             if func in PICKING and isinstance(out, torch.Tensor):
                 self._pick(args[0], out)
             elif func in FILLED and not any(isinstance(size, torch.SymInt) for size in out.shape):
                 with unset_fake_temporarily():
                     self._alike(out, filled(func, args, out))
+            if by_chance and isinstance(out, torch.Tensor) and out.numel() <= MOST_DRAWN:
+                self._drawn[id(out)] = weakref.ref(out)
             return out
         if func is ASKED:
             return self._really(func, args, kwargs)
@@ -93,6 +102,19 @@ class Values:
             if value is not None:
                 self._know(out, value)
         return out
+
+    def _by_chance(self, func: Any, tensors: Sequence[torch.Tensor]) -> bool:
+        """Returns whether what an operator makes follows from random numbers and known values alone."""
+        drawn = RANDOM in func.tags
+        if not drawn and not self._drawn:
+            return False
+        for tensor in tensors:
+            found = self._drawn.get(id(tensor))
+            if found is not None and found() is tensor:
+                drawn = True
+            elif self.of(tensor) is None:
+                return False
+        return drawn
 
     def _readable(self, tensors: Sequence[torch.Tensor], in_place: bool) -> bool:
         """Returns whether the data of all tensors is known, and none is too large to be read, or repeats although each

@@ -25,7 +25,8 @@ class Mapped:
         attributes: Its arguments that are no tensors.
         outputs: Which of the call's results are the operator's outputs, in its order; the others are never read.
         makes: The tensors that are its outputs, where it stands for several calls: not those of the last alone.
-        aside: The attribute with which it puts out the call's second result too, for a call whose second is read.
+        aside: The attribute with which it puts out other results too, for a call of which they are read.
+        beside: Which of the call's results are its outputs then.
         viewed: Whether the call's results may be the operator's in another shape.
         of: What the operator's name does not say, for a node's name: `erfinv` of a pointwise operator.
     """
@@ -36,6 +37,7 @@ class Mapped:
     outputs: tuple[int, ...] = (0,)
     makes: tuple[TensorRecord, ...] = ()
     aside: str = ""
+    beside: tuple[int, ...] = (0, 1)
     viewed: bool = False
     of: str = ""
 

@@ -40,7 +40,8 @@ def measure(function: str | Callable[..., Any], operands: Sequence[TensorSpec], 
         except Exception as error:
             shapes = ", ".join(str(tuple(spec.shape)) for spec in operands)
             raise CaptureError(
-                f"{function if isinstance(function, str) else function.__name__} does not run on {shapes}: "
+                f"{function if isinstance(function, str) else getattr(function, '__name__', function)} does not run on "
+                f"{shapes}: "
                 f"{first_line(error)}"
             ) from error
         return Reference(

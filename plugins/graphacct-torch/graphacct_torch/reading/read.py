@@ -17,6 +17,7 @@ from graphacct_torch.building.fakes import Faked, faked
 from graphacct_torch.capturing.capture import capture
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.reading import library
+from graphacct_torch.reading.example import example
 from graphacct_torch.reading.given import with_inputs
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.narrow import in_dtype, torch_dtype
@@ -138,7 +139,7 @@ def check_inputs(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
             shown = " ".join(f"--input {name}=SHAPE:DTYPE" for name in missing)
             raise CaptureError(
                 f"module {type(module).__name__!r} is given no {', '.join(missing)}: its factory may return (module, "
-                f"args, kwargs), or add {shown}, such as 2x16:int64"
+                f"args, kwargs), or add {shown}, such as {example(module)}"
             ) from None
         raise CaptureError(
             f"module {type(module).__name__!r}: {error}: it takes {', '.join(signature.parameters)}"

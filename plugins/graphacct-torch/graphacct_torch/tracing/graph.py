@@ -21,6 +21,9 @@ from graphacct_torch.tracing.inplace import Versions, alike, calls_of_autograd, 
 from graphacct_torch.tracing.names import NodeNames
 from graphacct_torch.tracing.views import Reshaped, Standing, Turned, batched
 
+UNREAD = (*IDLE, "aten._linalg_check_errors.default")
+"""Operators that read nothing: what they are given is in no node for their sake."""
+
 
 def graph_of(name: str, captured: Captured, operators: Mapping[str, Operator]) -> Graph:
     """Returns the graph of the forward calls of a capture.
@@ -66,7 +69,7 @@ class _Maker:
             **_wholes(captured),
         }
         self._stops = Stops(self._calls, self._groups, captured.graded)
-        reading = [tensor for call in self._calls if call.name not in IDLE for tensor in call.operands]
+        reading = [tensor for call in self._calls if call.name not in UNREAD for tensor in call.operands]
         self._read = {tensor.index for tensor in (*reading, *taken, *captured.outputs)}
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         self._paths: dict[int, list[str]] = {}
@@ -77,9 +80,12 @@ class _Maker:
         self.made: dict[int, str] = {}
 
     def graph(self) -> Graph:
+        trained: set[str] = set()
         for tensor in dict.fromkeys(self._captured.inputs):  # one may be given twice
-            trained = tensor.name in self._captured.trained_inputs
-            self._values[tensor.index] = self._builder.given(tensor.name, tensor.shape, tensor.dtype, trained)
+            name = self._names.of_input(tensor.name)
+            if tensor.name in self._captured.trained_inputs:
+                trained.add(name)
+            self._values[tensor.index] = self._builder.given(name, tensor.shape, tensor.dtype, name in trained)
         for call in self._calls:
             self._stops.at(call)
             self._names.at(call)
@@ -89,7 +95,7 @@ class _Maker:
         losses = [tensor for tensor in self._captured.starts if tensor not in self._captured.outputs]
         outputs = [self._operand(tensor, "") for tensor in (*losses, *self._captured.outputs)]
         graph = self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
-        return attrs.evolve(graph, trained_inputs=self._captured.trained_inputs)
+        return attrs.evolve(graph, trained_inputs=frozenset(trained))
 
     def _works_alone(self, call: CallRecord) -> bool:
         """Whether a call does more than make a view, as the last of its group if it is in one."""
@@ -110,9 +116,10 @@ class _Maker:
                 return
             found = rule(call, call.arguments)
         for mapped in (found,) if isinstance(found, Mapped) else found or ():
-            if mapped.aside and call.outputs[1].index in self._read:
+            others = set(mapped.beside) - set(mapped.outputs) if mapped.aside else ()
+            if any(call.outputs[place].index in self._read for place in others):
                 settings = {**mapped.attributes, mapped.aside: True}
-                mapped = attrs.evolve(mapped, attributes=settings, outputs=(0, 1), aside="")
+                mapped = attrs.evolve(mapped, attributes=settings, outputs=mapped.beside, aside="")
             if not self._viewed(call, mapped) and not self._multiplied(call, mapped):
                 self._apply(call, mapped)
 

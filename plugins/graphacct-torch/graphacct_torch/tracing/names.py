@@ -21,6 +21,7 @@ class NodeNames:
         self._taken = set(taken)
         scopes = {call.scope for call in calls}
         self._inner = {scope[:place] for scope in scopes for place, letter in enumerate(scope) if letter == "."}
+        self._scopes = scopes | self._inner
         self._numbers: dict[int, int] = {}  # of each run among those of its module
         runs: dict[str, int] = {}
         for number, visit in visits.items():
@@ -46,6 +47,15 @@ class NodeNames:
         if whole and scope and scope not in self._inner and scope + run not in self._taken:
             return self.free(scope, run)
         return self.free(f"{scope}.{word}" if scope else word, run)
+
+    def of_input(self, name: str) -> str:
+        """Returns the name of an input: the argument's, with `_2`, `_3`, … if a module has it, which keeps it."""
+        free, count = name, 1
+        while free in self._scopes or free in self._taken:
+            count += 1
+            free = f"{name}_{count}"
+        self._taken.add(free)
+        return free
 
     def free(self, name: str, run: str = "") -> str:
         """Returns a name, with `_2`, `_3`, … when it is taken, and the number of a run."""
