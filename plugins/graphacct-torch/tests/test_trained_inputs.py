@@ -53,7 +53,7 @@ class Optimised(nn.Linear):
 def test_the_module_itself_may_ask_for_one() -> None:
     x = torch.zeros(3, 8)
     graph = graphacct.build((Optimised(8, 4), (x,)), phase="train", loss="sum")
-    assert graph.trained_inputs == {"input"}
+    assert graph.trained_inputs == {"x"}
     assert not x.requires_grad  # the caller's own stays as it is
     total = graphacct.account(graph, phase="train").total
     assert total["step_matmul_flops"] == 3 * (2 * 3 * 8 * 4)
