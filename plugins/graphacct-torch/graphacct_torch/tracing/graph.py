@@ -300,14 +300,17 @@ class _Maker:
         return value
 
     def _unread(self) -> None:
-        """Adds the parameters that no node reads, and the names of tied ones under which none does: they are in memory
-        all the same, and in a checkpoint."""
+        """Adds the parameters that no node reads, `NAME.unread`, and the names of tied ones under which none does,
+        `MODULE.stored` if another name is read: they are in memory all the same, and in a checkpoint."""
         for paths in self._paths.values():
+            elsewhere = any(path in self._builder.read for path in paths)
             for path in paths:
                 if path not in self._builder.read:
                     tied_to = "" if path == paths[0] else paths[0]
                     parameter = self._parameter(path, self._captured.tensors[path], tied_to)
-                    self._builder.apply("resident", parameter, name=self._names.free(f"{path}.unread"))
+                    module, dot, _ = path.rpartition(".")
+                    name = f"{module}{dot}stored" if elsewhere else f"{path}.unread"
+                    self._builder.apply("resident", parameter, name=self._names.free(name))
 
     def _name(self, call: CallRecord, operator: str) -> str:
         return self._names.of(call, operator, whole=self._works[call.visit] == 1 and self._works_alone(call))
