@@ -171,6 +171,12 @@ class Recorder(TorchDispatchMode):
         arguments = tree_map_only(torch.Tensor, self.record, named)
         returned = target(*args, **kwargs) if fake is None else without_data(fake, args, kwargs)
         outputs = tuple(self.record(leaf) for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor))
+        if fake is not None and len(self.calls) == first:
+            of = stated if isinstance(stated, str) else stated.of
+            raise CaptureError(
+                f"the fake of {of}, which module {self.where!r} calls, makes no tensor, so that its cost has no place: "
+                "let it return new tensors (torch.empty_like), also for a kernel that writes in place"
+            )
         if len(self.calls) > first:
             self.wholes.append(WholeRecord(first, len(self.calls) - 1, stated, arguments, outputs))
         return returned
