@@ -21,6 +21,8 @@ OPERATORS = {
     "recurrent": "lstm gru rnn",
     "weight_norm": "weight_norm",
     "linalg": "solve_triangular solve inv cholesky",
+    "factorizations": "lu_factor lu lu_solve det slogdet qr cholesky_solve cholesky_inverse",
+    "spectra": "eigh eig svd pinv matrix_exp",
     "distance": "cdist euclidean_distance dist pdist",
     "element_losses": (
         "nll_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits "
@@ -77,8 +79,8 @@ OPERATORS = {
     "routing": "by_expert grouped_linear grouped_linear_in_out grouped_columns grouped_products",
     "loss": "cross_entropy mse_loss",
     "shape": (
-        "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "
-        "repeat"
+        "reshape transpose permute split unbind select slice expand concat stack contiguous clone cast as_product pad "
+        "roll repeat"
     ),
     "writing": "fill copy_into written_through",
     "custom": "custom",

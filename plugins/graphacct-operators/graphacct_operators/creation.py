@@ -105,8 +105,9 @@ def relative_buckets(out: TensorSpec) -> Work:
 
 @operator("weight: ... -> ...", infer=lambda weight: weight, view=True)
 def resident(*, lookup: bool = False) -> Work:
-    """A parameter that the model has and that no node reads in this phase, such as those of an encoder that has run
-    before: it is in memory, and there is no work. `lookup` says that it is a table, whose rows are looked up."""
+    """A parameter that no node reads under this name in this phase, such as those of an encoder that has run before, or
+    a tied one that is read under its other name: it is in memory, and there is no work. `lookup` says that it is a
+    table, whose rows are looked up."""
     return Work()
 
 

@@ -12,18 +12,19 @@ WHY_A = "the gradients solve with it again"
 WHY_SOLUTION = "the gradient of a multiplies by the solution"
 
 
-def _substitution(n: Any, columns: Any, unit: bool) -> Work:
+def substitution(n: Any, columns: Any, unit: bool) -> Work:
     """Returns the work of one triangular system: n (n - 1) / 2 multiply-adds a column, and n divisions."""
     return Work(n * (n - 1) * columns, 0 if unit else n * columns)
 
 
-def _factors(n: Any) -> Work:
+def factors(n: Any) -> Work:
     """Returns the work of an LU factorisation: the sum of k² multiply-adds for k below n, and as many divisions as
     there are elements below the diagonal."""
     return Work(2 * exact_div((n - 1) * n * (2 * n - 1), 6), exact_div(n * (n - 1), 2))
 
 
-def _times(work: Work, count: Any) -> Work:
+def times(work: Work, count: Any) -> Work:
+    """Returns the work so many times."""
     return Work().plus(work, count)
 
 
@@ -42,7 +43,7 @@ def _columns(b: TensorSpec, left: bool) -> Any:
 
 
 def _triangular_b(a: TensorSpec, b: TensorSpec, n: Any, *, left: bool = True, unitriangular: bool = False) -> Work:
-    return _times(_substitution(n, _columns(b, left), unitriangular), prod(a.shape[:-2]))
+    return times(substitution(n, _columns(b, left), unitriangular), prod(a.shape[:-2]))
 
 
 def _triangular_a(
@@ -50,8 +51,8 @@ def _triangular_a(
 ) -> Work:
     work = Work(2 * n * n * _columns(b, left), n * n)
     if not wanted[1]:
-        work = work.plus(_substitution(n, _columns(b, left), unitriangular))
-    return _times(work, prod(a.shape[:-2]))
+        work = work.plus(substitution(n, _columns(b, left), unitriangular))
+    return times(work, prod(a.shape[:-2]))
 
 
 @operator(
@@ -74,19 +75,20 @@ def solve_triangular(
     return _triangular_b(a, b, n, left=left, unitriangular=unitriangular)
 
 
-def _solved(n: Any, columns: Any) -> Work:
-    return _substitution(n, columns, True).plus(_substitution(n, columns, False))
+def two_systems(n: Any, columns: Any) -> Work:
+    """Returns the work of a system whose LU factors are there."""
+    return substitution(n, columns, True).plus(substitution(n, columns, False))
 
 
 def _solve_a(wanted: tuple[bool, ...], a: TensorSpec, b: TensorSpec, n: Any, *, left: bool = True) -> Work:
     work = Work(2 * n * n * _columns(b, left), n * n)
     if not wanted[1]:
-        work = work.plus(_solved(n, _columns(b, left)))
-    return _times(work, prod(a.shape[:-2]))
+        work = work.plus(two_systems(n, _columns(b, left)))
+    return times(work, prod(a.shape[:-2]))
 
 
 def _solve_b(a: TensorSpec, b: TensorSpec, n: Any, *, left: bool = True) -> Work:
-    return _times(_solved(n, _columns(b, left)), prod(a.shape[:-2]))
+    return times(two_systems(n, _columns(b, left)), prod(a.shape[:-2]))
 
 
 @operator(
@@ -110,34 +112,42 @@ def solve(a: TensorSpec, b: TensorSpec, n: Any, *, left: bool = True) -> Work:
     Backward: both triangular systems again for b. For a the product of that and the solution, 2 n² a column, and n² to
     negate it; the systems too if b itself has no gradient.
     """
-    return _times(_factors(n).plus(_solved(n, _columns(b, left))), prod(a.shape[:-2]))
+    return times(factors(n).plus(two_systems(n, _columns(b, left))), prod(a.shape[:-2]))
+
+
+def _with_info(x: TensorSpec, *, info: bool = False) -> list[TensorSpec]:
+    made = TensorSpec(x.shape, x.dtype)
+    return [made, TensorSpec(x.shape[:-2], "int32")] if info else [made]
 
 
 @operator(
-    "x: *batches n n -> *batches n n",
+    "x: *batches n n -> out: *batches n n, info: *batches",
+    infer=_with_info,
     saves={"out": "the gradient is -outᵀ g outᵀ"},
-    gradients={"x": lambda x, n: _times(Work(4 * n**3, n * n), prod(x.shape[:-2]))},
+    gradients={"x": lambda x, n: times(Work(4 * n**3, n * n), prod(x.shape[:-2]))},
 )
-def inv(x: TensorSpec, n: Any) -> Work:
-    """The inverse: the solution for each column of the identity, as torch computes it.
+def inv(x: TensorSpec, n: Any, *, info: bool = False) -> Work:
+    """The inverse: the solution for each column of the identity, as torch computes it; with `info` whether there is
+    one.
 
     As solve with n columns: n (n - 1) (2 n - 1) / 6 + n² (n - 1) multiply-adds, 2 FLOPs each, and n (n - 1) / 2 + n²
     divisions, 1 per element.
 
     Backward: two products, 2 n³ each, and n² to negate.
     """
-    return _times(_factors(n).plus(_solved(n, n)), prod(x.shape[:-2]))
+    return times(factors(n).plus(two_systems(n, n)), prod(x.shape[:-2]))
 
 
 @operator(
-    "x: *batches n n -> *batches n n",
+    "x: *batches n n -> out: *batches n n, info: *batches",
+    infer=_with_info,
     saves={"out": "the gradient solves with it twice"},
     gradients={
-        "x": lambda x, n: _times(Work(2 * n**3, 2 * n * n).plus(_substitution(n, n, False), 2), prod(x.shape[:-2]))
+        "x": lambda x, n: times(Work(2 * n**3, 2 * n * n).plus(substitution(n, n, False), 2), prod(x.shape[:-2]))
     },
 )
-def cholesky(x: TensorSpec, n: Any) -> Work:
-    """The lower triangular L with L Lᵀ = x.
+def cholesky(x: TensorSpec, n: Any, *, info: bool = False) -> Work:
+    """The lower triangular L with L Lᵀ = x; with `info` whether there is one.
 
     (n³ - n) / 6 multiply-adds, 2 FLOPs each; 1 per element below the diagonal for the divisions, and n roots (LAPACK
     Working Note 41, xPOTRF).

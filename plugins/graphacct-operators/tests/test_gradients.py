@@ -25,6 +25,7 @@ INTEGERS = {
     "columns",
     "ends",
     "owners",
+    "pivots",
 }
 CONSTANT = {
     ("rotary_embedding", "cos"): "a table",

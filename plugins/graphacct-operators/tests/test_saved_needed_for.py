@@ -47,6 +47,16 @@ MEASURED = {
     ),
     "weight_norm": ([f(6, 20, 3), f(6, 1, 1)], {}, dict.fromkeys(["v", "g", "v g"], "v g norm")),
     "solve_triangular": ([f(4, 4), f(4, 2)], {}, dict.fromkeys(["a", "b", "a b"], "a out")),
+    "lu_solve": (
+        [f(4, 4), TensorSpec((4,), "int32"), f(4, 2)],
+        {},
+        {"factors": "factors pivots out", "b": "factors pivots", "factors b": "factors pivots out"},
+    ),
+    "cholesky_solve": (
+        [f(4, 2), f(4, 4)],
+        {},
+        dict.fromkeys(["b", "factor", "b factor"], "b factor out"),
+    ),
     "solve": ([f(4, 4), f(4, 2)], {}, dict.fromkeys(["a", "b", "a b"], "a factors pivots out")),
     "l1_loss": ([X, X], {}, dict.fromkeys(["x", "y", "x y"], "difference")),
     **dict.fromkeys(

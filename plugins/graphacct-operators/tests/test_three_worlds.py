@@ -87,7 +87,14 @@ CASES = {
     "weight_norm": lambda s, d: ([f(s, d), f(s, 1)], {}),
     "solve_triangular": lambda d, t: ([f(d, d), f(d, t)], {}),
     "solve": lambda b, d, t: ([f(b, d, d), f(b, d, t)], {}),
-    **dict.fromkeys(["inv", "cholesky"], lambda b, d: ([f(b, d, d)], {})),
+    **dict.fromkeys(
+        ["inv", "cholesky", "det", "slogdet", "cholesky_inverse", "matrix_exp"], lambda b, d: ([f(b, d, d)], {})
+    ),
+    **dict.fromkeys(["lu", "lu_factor", "qr", "pinv"], lambda b, d, e: ([f(b, d, e)], {})),
+    "lu_solve": lambda b, d, t: ([f(b, d, d), TensorSpec((b, d), "int32"), f(b, d, t)], {}),
+    "cholesky_solve": lambda b, d, t: ([f(b, d, t), f(b, d, d)], {}),
+    **dict.fromkeys(["eigh", "eig"], lambda b, d: ([f(b, d, d)], {"vectors": True})),
+    "svd": lambda b, d, e: ([f(b, d, e)], {"vectors": True}),
     "nll_loss": lambda b, s, d: ([f(b, d, s), i(b, s), f(d)], {}),
     **dict.fromkeys(
         ["l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss", "kl_div", "binary_cross_entropy"], gated

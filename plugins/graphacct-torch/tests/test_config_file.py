@@ -86,6 +86,16 @@ def test_sizes_that_no_input_has() -> None:
     assert both["inputs"] == "input_ids=3x9:int64"
 
 
+def test_given_inputs_that_do_not_fit_made_ones() -> None:
+    """The error has those that were made, and with them given too it runs."""
+    pair = {"model_type": "lxmert", "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
+    small = {**pair, "l_layers": 1, "r_layers": 1, "x_layers": 1, "vocab_size": 99}
+    regions = {"visual_feats": "1x50x2048:float32"}
+    with pytest.raises(GraphacctError, match=r"does not run .* these were made: .*visual_pos=1x128x4:float32"):
+        graphacct.account(small, inputs=regions)
+    assert graphacct.account(small, inputs={**regions, "visual_pos": "1x50x4:float32"}).total["matmul_flops"] > 0
+
+
 def test_a_mapping_and_a_training_step() -> None:
     """In training the class has its dropout."""
     forward = graphacct.account(ERNIE, seq_len=7)

@@ -94,6 +94,26 @@ def test_tied_parameters_stay_tied_in_another_dtype() -> None:
     assert graphacct.account((module, (torch.zeros(2, 8),)), dtype="bf16").total["param_bytes"] == 2 * 64
 
 
+class SharedTable(nn.Module):
+    """A table that only its tied copy reads, as T5 has it, and one that nothing reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared, self.table, self.spare = nn.Embedding(10, 4), nn.Embedding(10, 4), nn.Embedding(3, 4)
+        self.table.weight = self.shared.weight
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.table(ids)
+
+
+def test_a_tied_parameter_under_its_other_name_is_not_called_unread() -> None:
+    """A node holds its first name, and counts it."""
+    report = graphacct.account((SharedTable(), (torch.zeros(2, 5, dtype=torch.long),)))
+    assert report["shared.stored"].values["params"] == 10 * 4
+    assert report["table"].values["params"] == 0
+    assert report["spare.weight.unread"].values["params"] == 3 * 4
+
+
 def test_what_a_module_does_not_take() -> None:
     """Sizes are those of its inputs."""
     with pytest.raises(

@@ -25,7 +25,8 @@ class Mapped:
         attributes: Its arguments that are no tensors.
         outputs: Which of the call's results are the operator's outputs, in its order; the others are never read.
         makes: The tensors that are its outputs, where it stands for several calls: not those of the last alone.
-        aside: The attribute with which it puts out the call's second result too, for a call whose second is read.
+        aside: The attribute with which it puts out other results too, for a call of which they are read.
+        beside: Which of the call's results are its outputs then.
         viewed: Whether the call's results may be the operator's in another shape.
         of: What the operator's name does not say, for a node's name: `erfinv` of a pointwise operator.
     """
@@ -36,6 +37,7 @@ class Mapped:
     outputs: tuple[int, ...] = (0,)
     makes: tuple[TensorRecord, ...] = ()
     aside: str = ""
+    beside: tuple[int, ...] = (0, 1)
     viewed: bool = False
     of: str = ""
 
@@ -90,9 +92,19 @@ def binary(operator: str, constant: str) -> Rule:
             both = constant == "scale" and isinstance(y, complex) and x.dtype.startswith("complex")
             return Mapped(constant, (x,), in_dtype(x, call) | ({"by_complex": True} if both else {}))
         alpha = a.get("alpha")
-        return Mapped(operator, (x, y if alpha in (None, 1) else Mapped("scale", (y,))))
+        second = y if alpha in (None, 1) else Mapped("scale", (y,))
+        if isinstance(x, TensorRecord):
+            return Mapped(operator, (x, second))
+        if operator == "div":  # torch.div(2.0, y)
+            return Mapped("div", (number_in(call), y))
+        return Mapped("rsub" if operator == "sub" else constant, (second,), in_dtype(y, call))
 
     return rule
+
+
+def number_in(call: CallRecord) -> Mapped:
+    """Returns the tensor that torch makes of a number which stands before a tensor: it saves none of it."""
+    return Mapped("constant", (), {"shape": (), "dtype": call.outputs[0].dtype})
 
 
 def in_dtype(x: TensorRecord, call: CallRecord) -> dict[str, Any]:

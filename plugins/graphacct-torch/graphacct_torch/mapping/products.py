@@ -78,16 +78,6 @@ def pairs_of_features(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("einsum", tensors, {"equation": f"{','.join(terms)}->{made}"})
 
 
-def solved(call: CallRecord, a: Arguments) -> Mapped:
-    """The solution of a system; right-hand sides that are vectors are columns of one. From the right it is that of the
-    transposed system."""
-    b, x = a["B"], call.outputs[0]
-    if len(b.shape) < len(a["A"].shape):
-        found = Mapped("solve", (a["A"], Mapped("reshape", (b,), {"shape": (*b.shape, 1)})))
-        return Mapped("reshape", (found,), {"shape": x.shape})
-    return Mapped("solve", (a["A"], b), {} if a["left"] else {"left": False})
-
-
 def lstm_layer(call: CallRecord, a: Arguments) -> Mapped:
     """One layer of an LSTM in one direction, with the states that it starts from."""
     weights = [a[f"weight{index}"] for index in range(4 if a["has_biases"] else 2)]

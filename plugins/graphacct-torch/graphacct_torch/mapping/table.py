@@ -5,7 +5,18 @@ An operation in place (`aten.relu_.default`) has the line of the operator that i
 
 from __future__ import annotations
 
-from graphacct_torch.mapping import creation, elementwise, indexing, losses, products, rows, shape, spatial, writing
+from graphacct_torch.mapping import (
+    creation,
+    elementwise,
+    indexing,
+    linalg,
+    losses,
+    products,
+    rows,
+    shape,
+    spatial,
+    writing,
+)
 from graphacct_torch.mapping.mapped import Rule, binary, paired, takes, unary
 
 OF_ONE = (
@@ -53,7 +64,11 @@ TABLE: dict[str, Rule | None] = {
     "aten._is_all_true.default": rows.reduced("all"),
     "aten._is_any_true.default": rows.reduced("any"),
     "aten._linalg_check_errors.default": None,
-    "aten._linalg_solve_ex.default": products.solved,
+    "aten._linalg_det.default": takes("det", "A"),
+    "aten._linalg_eigh.default": linalg.eigenvalues("eigh", "A"),
+    "aten._linalg_slogdet.default": takes("slogdet", "A", outputs=(0, 1)),
+    "aten._linalg_solve_ex.default": linalg.solved,
+    "aten._linalg_svd.default": linalg.singular_values,
     "aten._local_scalar_dense.default": None,
     "aten._log_softmax.default": rows.softmax("log_softmax"),
     "aten._pdist_forward.default": takes("pdist", "self", p="p"),
@@ -117,6 +132,8 @@ TABLE: dict[str, Rule | None] = {
     "aten.cauchy_.default": writing.filled,
     "aten.celu.default": takes("celu", "self", alpha="alpha"),
     "aten.channel_shuffle.default": takes("channel_shuffle", "self", groups="groups"),
+    "aten.cholesky_inverse.default": unary("cholesky_inverse"),
+    "aten.cholesky_solve.default": takes("cholesky_solve", "self", "input2"),
     "aten.clamp.Tensor": elementwise.clamped,
     "aten.clamp_max.Tensor": takes("minimum", "self", "max"),
     "aten.clamp_max.default": unary("clamp"),
@@ -179,9 +196,16 @@ TABLE: dict[str, Rule | None] = {
     "aten.lerp.Scalar": elementwise.interpolated,
     "aten.lerp.Tensor": elementwise.interpolated,
     "aten.lift_fresh.default": None,
-    "aten.linalg_cholesky_ex.default": takes("cholesky", "self"),
+    "aten.linalg_cholesky_ex.default": linalg.checked("cholesky", "self"),
     "aten.linalg_cross.default": takes("cross", "self", "other", dim="dim"),
-    "aten.linalg_inv_ex.default": takes("inv", "A"),
+    "aten.linalg_eig.default": linalg.eigenvalues("eig", "self"),
+    "aten.linalg_inv_ex.default": linalg.checked("inv", "A"),
+    "aten.linalg_lu.default": takes("lu", "A", outputs=(0, 1, 2)),
+    "aten.linalg_lu_factor_ex.default": takes("lu_factor", "A", outputs=(0, 1)),
+    "aten.linalg_lu_solve.default": linalg.with_factors,
+    "aten.linalg_matrix_exp.default": unary("matrix_exp"),
+    "aten.linalg_pinv.atol_rtol_tensor": unary("pinv"),
+    "aten.linalg_qr.default": linalg.orthogonal,
     "aten.linalg_solve_triangular.default": takes(
         "solve_triangular", "self", "B", upper="upper", left="left", unitriangular="unitriangular"
     ),
@@ -308,6 +332,9 @@ TABLE: dict[str, Rule | None] = {
     "aten.trace.default": unary("trace"),
     "aten.transpose.int": shape.transposed,
     "aten.transpose_.default": shape.transposed,
+    "aten.triangular_solve.default": takes(
+        "solve_triangular", "A", "self", upper="upper", unitriangular="unitriangular"
+    ),
     "aten.tril.default": takes("tril", "self", diagonal="diagonal"),
     "aten.triu.default": takes("triu", "self", diagonal="diagonal"),
     "aten.unbind.int": shape.unbound,

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from graphacct import Graph, Operator
+from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.reading import library
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.read import read_module
@@ -41,7 +42,16 @@ def graph_through(
     args, kwargs = library_inputs(module, asked, inputs)
     idle = [size for size in sizes if not _counts(size, module, config, inputs, sizes)]
     told = {size: value for size, value in sizes.items() if size not in idle}
-    graph = read_module(name, module, args, kwargs, operators, own)
+    try:
+        graph = read_module(name, module, args, kwargs, operators, own)
+    except UnmappedError:
+        raise
+    except CaptureError as error:
+        beside = {key: value for key, value in kwargs.items() if key not in inputs} if inputs else {}
+        made = _chosen(beside, {}).get("inputs")
+        if made is None:
+            raise
+        raise CaptureError(f"{error}; beside the inputs given, these were made: {made}") from error
     workload = {
         "through": f"{library.version()}: {type(module).__name__}",
         **({} if inputs else {"batch": asked.batch}),

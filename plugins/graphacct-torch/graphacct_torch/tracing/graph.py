@@ -21,20 +21,37 @@ from graphacct_torch.tracing.inplace import Versions, alike, calls_of_autograd, 
 from graphacct_torch.tracing.names import NodeNames
 from graphacct_torch.tracing.views import Reshaped, Standing, Turned, batched
 
+UNREAD = (*IDLE, "aten._linalg_check_errors.default")
+"""Operators that read nothing: what they are given is in no node for their sake."""
+
 
 def graph_of(name: str, captured: Captured, operators: Mapping[str, Operator]) -> Graph:
     """Returns the graph of the forward calls of a capture.
 
     Raises CaptureError, which names the aten operator, the module and the line, for a call that nothing maps.
     """
-    return traced(name, captured, operators)[0]
+    return traced(name, captured, operators).graph
 
 
-def traced(name: str, captured: Captured, operators: Mapping[str, Operator]) -> tuple[Graph, dict[int, str]]:
-    """Returns the graph of the forward calls of a capture, and by its position the node that each call became, if it
-    became one."""
+@attrs.frozen
+class Traced:
+    """The graph of a capture, and what its calls became.
+
+    Attributes:
+        graph: The graph.
+        nodes: The node that each call became, if it became one, by the call's position.
+        made: The value that a call made first in each storage, by the storage's number.
+    """
+
+    graph: Graph
+    nodes: Mapping[int, str]
+    made: Mapping[int, str]
+
+
+def traced(name: str, captured: Captured, operators: Mapping[str, Operator]) -> Traced:
+    """Returns the graph of the forward calls of a capture, with what they became."""
     maker = _Maker(name, captured, operators)
-    return maker.graph(), maker.nodes
+    return Traced(maker.graph(), maker.nodes, maker.made)
 
 
 class _Maker:
@@ -52,7 +69,7 @@ class _Maker:
             **_wholes(captured),
         }
         self._stops = Stops(self._calls, self._groups, captured.graded)
-        reading = [tensor for call in self._calls if call.name not in IDLE for tensor in call.operands]
+        reading = [tensor for call in self._calls if call.name not in UNREAD for tensor in call.operands]
         self._read = {tensor.index for tensor in (*reading, *taken, *captured.outputs)}
         self._works = Counter(call.visit for call in self._calls if self._works_alone(call))
         self._paths: dict[int, list[str]] = {}
@@ -60,11 +77,15 @@ class _Maker:
             self._paths.setdefault(tensor.index, []).append(path)
         self._names = NodeNames(self._calls, captured.visits, captured.tensors)
         self.nodes: dict[int, str] = {}
+        self.made: dict[int, str] = {}
 
     def graph(self) -> Graph:
+        trained: set[str] = set()
         for tensor in dict.fromkeys(self._captured.inputs):  # one may be given twice
             name = self._names.of_input(tensor.name)
-            self._values[tensor.index] = self._builder.input(name, tensor.shape, tensor.dtype)
+            if tensor.name in self._captured.trained_inputs:
+                trained.add(name)
+            self._values[tensor.index] = self._builder.given(name, tensor.shape, tensor.dtype, name in trained)
         for call in self._calls:
             self._stops.at(call)
             self._names.at(call)
@@ -73,7 +94,8 @@ class _Maker:
         self._unread()
         losses = [tensor for tensor in self._captured.starts if tensor not in self._captured.outputs]
         outputs = [self._operand(tensor, "") for tensor in (*losses, *self._captured.outputs)]
-        return self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
+        graph = self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
+        return attrs.evolve(graph, trained_inputs=frozenset(trained))
 
     def _works_alone(self, call: CallRecord) -> bool:
         """Whether a call does more than make a view, as the last of its group if it is in one."""
@@ -94,9 +116,10 @@ class _Maker:
                 return
             found = rule(call, call.arguments)
         for mapped in (found,) if isinstance(found, Mapped) else found or ():
-            if mapped.aside and call.outputs[1].index in self._read:
+            others = set(mapped.beside) - set(mapped.outputs) if mapped.aside else ()
+            if any(call.outputs[place].index in self._read for place in others):
                 settings = {**mapped.attributes, mapped.aside: True}
-                mapped = attrs.evolve(mapped, attributes=settings, outputs=(0, 1), aside="")
+                mapped = attrs.evolve(mapped, attributes=settings, outputs=mapped.beside, aside="")
             if not self._viewed(call, mapped) and not self._multiplied(call, mapped):
                 self._apply(call, mapped)
 
@@ -139,7 +162,9 @@ class _Maker:
                 return False
             operands = (self._operand(x, call.scope), second.weight, *(self._made(call, other) for other in others))
             path = self._name(call, "grouped_linear")
-            self._values[call.outputs[0].index] = self._builder.apply("grouped_linear", *operands, name=path)
+            value = self._builder.apply("grouped_linear", *operands, name=path)
+            self._values[call.outputs[0].index] = value
+            self._note(call, call.outputs[0], value)
             self.nodes.setdefault(call.position, path)
             return True
         weight = isinstance(second, (Turned, Parameter)) and len(y.shape) == 2
@@ -158,6 +183,7 @@ class _Maker:
         value = self._builder.apply(name, left, right, *rest, name=path)
         self.nodes.setdefault(call.position, path)
         made = call.outputs[0]
+        self._note(call, made, value)
         self._values[made.index] = value if value.spec.shape == made.shape else Reshaped(value, made.shape, call)
         return True
 
@@ -178,10 +204,16 @@ class _Maker:
                     f"{call.name} in module {call.scope!r} made {tensor.dtype}{list(tensor.shape)}, and "
                     f"{mapped.operator!r} makes {value.spec}: its rule is wrong"
                 )
+            self._note(call, tensor, value)
             if tensor is written:
                 self._write(call, tensor, value)
             else:
                 self._values[tensor.index] = value
+
+    def _note(self, call: CallRecord, tensor: TensorRecord, value: Value) -> None:
+        """Notes the value that a call made in a new storage."""
+        if tensor.storage.born == call.position:
+            self.made.setdefault(tensor.storage.index, value.name)
 
     def _write(self, call: CallRecord, tensor: TensorRecord, value: Value) -> None:
         """Makes what an operation in place put out the new version of the tensor's storage.
@@ -268,14 +300,17 @@ class _Maker:
         return value
 
     def _unread(self) -> None:
-        """Adds the parameters that no node reads, and the names of tied ones under which none does: they are in memory
-        all the same, and in a checkpoint."""
+        """Adds the parameters that no node reads, `NAME.unread`, and the names of tied ones under which none does,
+        `MODULE.stored` if another name is read: they are in memory all the same, and in a checkpoint."""
         for paths in self._paths.values():
+            elsewhere = any(path in self._builder.read for path in paths)
             for path in paths:
                 if path not in self._builder.read:
                     tied_to = "" if path == paths[0] else paths[0]
                     parameter = self._parameter(path, self._captured.tensors[path], tied_to)
-                    self._builder.apply("resident", parameter, name=self._names.free(f"{path}.unread"))
+                    module, dot, _ = path.rpartition(".")
+                    name = f"{module}{dot}stored" if elsewhere else f"{path}.unread"
+                    self._builder.apply("resident", parameter, name=self._names.free(name))
 
     def _name(self, call: CallRecord, operator: str) -> str:
         return self._names.of(call, operator, whole=self._works[call.visit] == 1 and self._works_alone(call))
