@@ -89,3 +89,14 @@ def test_questions_about_tensors_are_no_work() -> None:
     """torch asks whether shapes are alike in forward-mode derivatives."""
     found = total(lambda m, x: torch.func.jvp(torch.sin, (x,), (x,))[1], X)
     assert found["transcendentals"] == 18 * 2
+
+
+def test_distributions_do_not_check_their_parameters() -> None:
+    """As under `python -O`. A sample of a normal distribution: exp, the noise times it, plus the mean."""
+    from torch.distributions import Distribution, Normal
+
+    def sampled(m: Any, x: Any) -> Any:
+        return Normal(x, x.exp()).rsample()
+
+    assert total(sampled, X)["flops"] == 3 * 18
+    assert Distribution._validate_args

@@ -29,6 +29,7 @@ def surroundings() -> Iterator[None]:
         warnings.simplefilter("ignore")
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(_unchecked_distributions())
         logger, level = logging.getLogger(LOGGER), logging.getLogger(LOGGER).level
         fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
         threads = torch.get_num_threads()
@@ -61,3 +62,16 @@ def _apply_if_it_changes(convert: Callable[..., nn.Module]) -> Callable[..., nn.
         return self if same else convert(self, fn, recurse)
 
     return apply
+
+
+@contextlib.contextmanager
+def _unchecked_distributions() -> Iterator[None]:
+    """Distributions of torch do not check their parameters, as under `python -O`: the checks compute nothing, and would
+    ask for values."""
+    base = torch.distributions.Distribution
+    before = base._validate_args
+    base.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        base.set_default_validate_args(before)

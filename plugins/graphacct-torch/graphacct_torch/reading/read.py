@@ -89,7 +89,7 @@ def read_module(
         with faking() as fake:
             captured = capture(fake, backward=False)
         conditions = conditions_of(symbols[0])
-        graph = traced(name, in_symbols(captured, symbols[0]), operators)[0]
+        graph = traced(name, in_symbols(captured, symbols[0]), operators).graph
         return attrs.evolve(graph.fold(operators), conditions=conditions)
     return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
 
