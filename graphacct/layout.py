@@ -34,6 +34,15 @@ def ordered(out: TensorSpec, operands: Sequence[TensorSpec]) -> TensorSpec:
     return out
 
 
+def same_layout(x: TensorSpec, y: TensorSpec) -> bool:
+    """Returns whether two tensors of the same shape lie in memory alike; a dimension of 1 may have any stride."""
+    if x.strides is None or y.strides is None:
+        strides = y.strides if x.strides is None else x.strides
+        return strides is None or _row_major(x.shape, strides)
+    triples = zip(x.shape, x.strides, y.strides, strict=True)
+    return all(equal(size, 1) or equal(one, other) for size, one, other in triples)
+
+
 def _row_major(shape: Sequence[Dim], strides: Sequence[Dim]) -> bool:
     """Returns whether these are the strides of a row-major tensor; a dimension of 1 has any."""
     step: Dim = 1

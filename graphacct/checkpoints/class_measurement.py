@@ -22,6 +22,9 @@ class ClassMeasurement:
         forward: FLOPs of a forward pass by module path; a module without any may be left out.
         step: FLOPs of a training step from the sum of the outputs, likewise.
         blind: Operators that ran and do products that the counter does not see, with how often each ran.
+        unseen_forward: FLOPs of those operators in a forward pass by module path, by formulas of their own; as far as
+            there are any.
+        unseen_step: The same of a training step.
         memory: Bytes of a training step by the name of a quantity: `saved_bytes`, `peak_bytes`,
             `backward_peak_bytes`; empty if they are not measured.
     """
@@ -34,6 +37,8 @@ class ClassMeasurement:
     step: Mapping[str, int]
     blind: Mapping[str, int] = attrs.field(factory=dict)
     memory: Mapping[str, int] = attrs.field(factory=dict)
+    unseen_forward: Mapping[str, int] = attrs.field(factory=dict)
+    unseen_step: Mapping[str, int] = attrs.field(factory=dict)
 
     def __repr__(self) -> str:
         return f"<ClassMeasurement {self.name}>"

@@ -31,7 +31,7 @@ class ClassLine:
         what: `params`, `forward` or `step` for FLOPs, or the name of a quantity of memory.
         path: The parameter or the module; empty for the whole model.
         ours: What graphacct says.
-        theirs: What was measured.
+        theirs: What was measured; of FLOPs with those that the counter does not see, as far as there is a formula.
     """
 
     what: str
@@ -123,11 +123,17 @@ def measured_class(keys: Mapping[str, Any], workload: Mapping[str, Any], plugins
 def verify_class(forward: Report, step: Report | None, measured: ClassMeasurement) -> ClassVerification:
     """Compares the reports of a forward pass and of a training step with what was measured; None for a model without a
     training step."""
-    lines = [*_params(forward, measured), *_flops(FORWARD, forward, measured.forward, measured.modules)]
+    ran = _with(measured.forward, measured.unseen_forward), _with(measured.step, measured.unseen_step)
+    lines = [*_params(forward, measured), *_flops(FORWARD, forward, ran[0], measured.modules)]
     if step is not None:
-        lines += _flops(STEP, step, measured.step, measured.modules)
+        lines += _flops(STEP, step, ran[1], measured.modules)
         lines += [ClassLine(name, "", int(step.total[name]), value) for name, value in measured.memory.items()]
     return ClassVerification(forward.model, measured, tuple(lines))
+
+
+def _with(counted: Mapping[str, int], unseen: Mapping[str, int]) -> dict[str, int]:
+    """Returns what a counter said by module, with what it did not see."""
+    return {path: counted.get(path, 0) + unseen.get(path, 0) for path in (*counted, *unseen)}
 
 
 def _params(report: Report, measured: ClassMeasurement) -> Iterator[ClassLine]:

@@ -19,6 +19,7 @@ from graphacct.errors import OperatorError, blame
 from graphacct.execution.backward import BackwardPass, Life, WeightGradient
 from graphacct.execution.gradient_reach import GradientReach
 from graphacct.execution.kernels import (
+    INPUT,
     PARAMETER,
     KernelCall,
     Schedule,
@@ -34,6 +35,7 @@ from graphacct.execution.saved_storages import SavedUse, saved_by
 from graphacct.execution.spans import backward_spans
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.execution.waiting import WaitingGradients
+from graphacct.layout import same_layout
 from graphacct.operators.in_place import plain
 from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec, gradient_starts
@@ -83,7 +85,7 @@ class Engine:
         roots = [outputs[index] for index in gradient_starts([tensor.spec for tensor in outputs])]
         self.roots = tuple(dict.fromkeys(tensor for tensor in roots if tensor.needs_grad))
         self.reach = GradientReach(schedule, self.roots)
-        self.remaining = dict(self.reach.parameter_uses)  # uses of each parameter whose gradient is still to come
+        self.remaining = dict(self.reach.leaf_uses)  # uses of each parameter whose gradient is still to come
         self.regions: dict[int, list[int]] = {}
         for position, call in enumerate(schedule.calls):
             if call.region:
@@ -93,6 +95,7 @@ class Engine:
         self.waiting = WaitingGradients()
         self.starts: list[Tensor] = []
         self.started: set[Storage] = set()  # the storages of these
+        self.lasting: list[Storage] = []  # what is there when all has run: an input's gradient
         self.passed: list[Tensor] = []  # gradients that a node has given and nobody has got yet
         self.gradients: list[WeightGradient] = []
         self.many: dict[Storage, int] = {}  # the spans of which each repetition has one of the storage
@@ -111,7 +114,8 @@ class Engine:
                 self._unstack(stack)
             if position:
                 self._node(self.schedule.calls[position - 1])
-        self.tape.touch(*self.starts)
+        for storage in (*self.started, *self.lasting):  # the caller's until all has run
+            self.tape.deaths[storage] = len(self.tape.calls)
 
     def finished(self) -> BackwardPass:
         """Returns what was recorded."""
@@ -250,10 +254,21 @@ class Engine:
             self.remaining[key] -= 1
             whole = None if self.remaining[key] else self.waiting.pop(key)
             if whole is not None:
-                copied = self._elsewhere([whole.storage]) or not equal(whole.spec.bytes, whole.storage.bytes)
+                shared = self._elsewhere([whole.storage]) or not equal(whole.spec.bytes, whole.storage.bytes)
+                copied = shared or not same_layout(whole.spec, tensor.spec)
                 self.tape.touch(whole)
+                if tensor.storage.kind == INPUT:
+                    self._keep(whole, copied)
+                    return
                 found = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)
                 self.gradients.append(WeightGradient(*found))
+
+    def _keep(self, gradient: Tensor, copied: bool) -> None:
+        """Keeps the gradient of an input, or a copy of it: the inputs of a step have none before."""
+        if copied:
+            spec = TensorSpec(gradient.spec.shape, gradient.spec.dtype)
+            (gradient,) = self.tape.make(self.profile.names.copy, (gradient,), [spec])
+        self.lasting.extend(gradient.storages)
 
     def _unstack(self, stack: StackedResult) -> None:
         """Gives each repetition's result its part of the gradient of what the block stacked: views.

@@ -17,7 +17,7 @@ class Life:
     Attributes:
         storage: The storage.
         birth: The index of the call that makes it.
-        death: The index of the last call with which it is alive.
+        death: The index of the last call with which it is alive; that after the last of all if it outlives them.
         span: The index of the schedule's span of which each repetition has one from the start: a gradient that met
             another of a result that the block stacks. -1 for all else.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from graphacct.execution.kernels import PARAMETER, Schedule, StackedResult, Storage, Tensor
+from graphacct.execution.kernels import INPUT, PARAMETER, Schedule, StackedResult, Storage, Tensor
 
 Key: TypeAlias = Tensor | Storage
 """What gradients are gathered by: a value that a call made, or a parameter's storage."""
@@ -17,7 +17,7 @@ class GradientReach:
     Attributes:
         stacks: The tensors that blocks stack, by the position of the call before which they are there, last first.
         keys: What gets a gradient.
-        parameter_uses: From how many uses each parameter gets one.
+        leaf_uses: From how many uses each parameter, and each input that is trained, gets one.
     """
 
     def __init__(self, schedule: Schedule, roots: Sequence[Tensor]) -> None:
@@ -27,7 +27,7 @@ class GradientReach:
         self._made = {tensor for call in schedule.calls for tensor in call.outputs}
         self._made.update(stack.stacked for stack in schedule.stacks)
         self.keys: set[Key] = {self.key(tensor) for tensor in roots}
-        self.parameter_uses: dict[Key, int] = {}
+        self.leaf_uses: dict[Key, int] = {}
         for tensor in roots:
             self._use(tensor)
         for position in range(len(schedule.calls), -1, -1):
@@ -51,5 +51,5 @@ class GradientReach:
         if tensor.needs_grad:
             key = self.key(tensor)
             self.keys.add(key)
-            if tensor not in self._made and tensor.storage.kind == PARAMETER:
-                self.parameter_uses[key] = self.parameter_uses.get(key, 0) + 1
+            if tensor not in self._made and tensor.storage.kind in (PARAMETER, INPUT):
+                self.leaf_uses[key] = self.leaf_uses.get(key, 0) + 1

@@ -23,6 +23,7 @@ class KernelNames:
         add: Adds two gradients that meet.
         sum: Sums a gradient over what its operand was broadcast to.
         keep: Copies a tensor that a kernel overwrites, for the kernel's gradient.
+        copy: Copies an input's gradient that others have too, or that is laid out in another way than the input.
         cast: Casts to another dtype: an operator with an attribute `dtype`, if the profile has `casts`.
     """
 
@@ -30,6 +31,7 @@ class KernelNames:
     add: str = "gradient addition"
     sum: str = "gradient reduction"
     keep: str = "copy of an overwritten tensor"
+    copy: str = "copy of a gradient"
     cast: str = "dtype conversion"
 
 

@@ -7,7 +7,7 @@ model is. Repetitions differ only at the ends, where the carried values come fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -93,6 +93,7 @@ class Trace:
         self.trained = trained
         self.regions = Regions(recompute, saved)
         self.inference = self.training = False
+        self.trained_inputs: Collection[str] = ()
         self.calls: list[KernelCall] = []
         self.holds: list[tuple[Storage, int]] = []
         self.spans: list[RepeatedSpan] = []
@@ -113,6 +114,7 @@ class Trace:
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
         values: Mapping[str, Result] = {}
+        self.trained_inputs = graph.trained_inputs
         self.regions.sharing = shared_blocks(graph)
         for event in runs(graph, self.regions.counts):
             if isinstance(event, Run):
@@ -278,7 +280,8 @@ class Trace:
         tensor = self._tensors.get(result)
         if tensor is None:  # nothing has made it: an input
             value = result.value
-            tensor = Tensor(value.spec, Storage(value.spec.bytes, INPUT, value.name, 1, value.spec.dtype), False)
+            storage = Storage(value.spec.bytes, INPUT, value.name, 1, value.spec.dtype)
+            tensor = Tensor(value.spec, storage, value.name in self.trained_inputs and value.spec.dtype in FLOATING)
             self._put(result, tensor)
         return tensor
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import attrs
 
-from graphacct.dims import Dim, maximum
+from graphacct.dims import Dim, maximum, minimum
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
 from graphacct.execution.kernels import ACTIVATION, PREEXISTING, KernelCall, Schedule, Storage, storages
 from graphacct.execution.saved_storages import SavedUse
@@ -47,23 +47,44 @@ def live_bytes(
     there are none, and it stays.
     """
     count = len(schedule.calls)
-    deltas: list[Dim] = [0] * (count + len(backward.calls) + 1)
+    deltas: list[Dim] = [0] * (count + len(backward.calls) + 2)
     grown: dict[int, Dim] = {}
+    copying = {count + max(gradient.position, 0) for gradient in backward.gradients if fresh and gradient.copied}
+    freed: dict[int, Dim] = {}  # what goes after these calls
     for position, storage, number, span in _changes(schedule, saved, backward, fresh):
         deltas[position] += storage.bytes * number
+        if position - 1 in copying:
+            freed[position - 1] = freed.get(position - 1, 0) - storage.bytes * minimum(number, 0)
         if span >= 0:
             grown[span] = grown.get(span, 0) + storage.bytes * number
     total: Dim = 0
     alive = []
-    for position in range(len(deltas) - 1):
+    for position in range(count + len(backward.calls)):
         total = total + deltas[position]
         scratch = _scratch(schedule.calls[position]) if position < count else []
         alive.append(total + sum(storage.bytes for storage in scratch))
+    for position, most in _while_copying(backward, count, alive, freed) if fresh else ():
+        alive[position] = maximum(alive[position], most)
     for span in grown if fresh else ():
         more = maximum(grown[span], 0)
         for position in range(*backward.spans[span]):
             alive[count + position] += more
     return alive
+
+
+def _while_copying(
+    backward: BackwardPass, count: int, alive: Sequence[Dim], freed: Mapping[int, Dim]
+) -> Iterator[tuple[int, Dim]]:
+    """Yields the bytes alive while gradients are copied, which is no kernel of the pass: by the call after which each
+    is. What the call read is gone by then, the gradient that is copied is not."""
+    deaths = {life.storage: life.death for life in backward.lives}
+    copies: dict[int, Dim] = {}
+    for gradient in backward.gradients:
+        if gradient.copied:
+            position = count + max(gradient.position, 0)
+            copies[position] = copies.get(position, 0) + gradient.bytes
+            source = gradient.storage.bytes if deaths.get(gradient.storage) == gradient.position else 0
+            yield position, alive[position] - freed.get(position, 0) + source + copies[position]
 
 
 def live_storages(
@@ -133,7 +154,7 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
     for gradient in backward.gradients if fresh else ():
         if gradient.copied:
             copy = attrs.evolve(gradient.storage, bytes=gradient.bytes)
-            yield count + max(gradient.position, 0), copy, 1, -1
+            yield count + max(gradient.position, 0) + 1, copy, 1, -1
             yield from _accumulated(schedule, later, backward, gradient.position, copy, read[gradient.parameter])
 
 

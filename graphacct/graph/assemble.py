@@ -75,6 +75,7 @@ class GraphRecord:
     outputs: Sequence[str]
     workload: Mapping[str, Any] = NO_ATTRIBUTES
     held: Mapping[str, str] = NO_ATTRIBUTES
+    trained_inputs: frozenset[str] = frozenset()
 
 
 def assemble(record: GraphRecord, operators: Mapping[str, Operator]) -> Graph:
@@ -99,7 +100,8 @@ def assemble(record: GraphRecord, operators: Mapping[str, Operator]) -> Graph:
     outputs = tuple(_find(name, f"the outputs of {record.name!r}", values) for name in record.outputs)
     for name in record.held:
         _find(name, f"the held values of {record.name!r}", values)
-    return Graph(record.name, tuple(record.inputs), tuple(nodes), outputs, dict(record.workload), dict(record.held))
+    parts = (tuple(record.inputs), tuple(nodes), outputs, dict(record.workload), dict(record.held))
+    return Graph(record.name, *parts, trained_inputs=record.trained_inputs)
 
 
 def _ordered(record: GraphRecord, inputs: Mapping[str, Value]) -> Iterable[Record]:

@@ -219,6 +219,8 @@ class Graph:
         inexact: What of its saved tensors is known not to equal the model that it stands for, a sentence each; reports
             of a training step say it.
         conditions: What the graph assumes of symbols among its sizes, as sympy relations (`decisions.py`).
+        trained_inputs: The names of the inputs that a training step computes a gradient of, as of a prompt that is
+            learned or pixels that are optimised.
         origin: The module that it was captured from, if it is as it was captured; not compared.
     """
 
@@ -231,6 +233,7 @@ class Graph:
     config_keys: ConfigKeys | None = attrs.field(default=None, eq=False, repr=False)
     inexact: tuple[str, ...] = attrs.field(default=(), eq=False, repr=False)
     conditions: tuple[Any, ...] = ()
+    trained_inputs: frozenset[str] = frozenset()
     origin: Origin | None = attrs.field(default=None, eq=False, repr=False)
 
     @cached_property

@@ -25,8 +25,8 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
     """Returns the networkx MultiDiGraph of a graph.
 
     Node attribute: `node`, the Node or Block. Edge key: the operand's position; edge attribute: `value`. Graph
-    attributes: `name`, `inputs`, `outputs`, `workload`, `held`. A block is one node; `Graph.unroll()` first for a flat
-    one.
+    attributes: `name`, `inputs`, `outputs`, `workload`, `held`, `trained_inputs`. A block is one node;
+    `Graph.unroll()` first for a flat one.
     """
     import networkx
 
@@ -36,6 +36,7 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
         outputs=graph.outputs,
         workload=dict(graph.workload),
         held=dict(graph.held),
+        trained_inputs=graph.trained_inputs,
     )
     producers: dict[str, str] = {}
     for node in graph.nodes:
@@ -122,7 +123,9 @@ def _restored(graph: networkx.DiGraph[Any], name: str) -> Graph:
         outputs = tuple(value for key in keys if not graph.out_degree(key) for value in nodes[key].outputs)
     workload, held = (_mapping(graph.graph.get(key), f"the networkx graph: {key!r}") for key in ("workload", "held"))
     conditions = tuple(graph.graph.get("conditions") or ())
-    result = Graph(name, tuple(inputs), ordered, tuple(outputs), workload, held, conditions=conditions)
+    learned = frozenset(graph.graph.get("trained_inputs") or ())
+    parts = (tuple(inputs), ordered, tuple(outputs), workload, held)
+    result = Graph(name, *parts, conditions=conditions, trained_inputs=learned)
     validate(result)
     return result
 

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
+from traceback import walk_tb
 from types import FunctionType, ModuleType
 from typing import Any
 
-from graphacct.errors import ReadError
+from graphacct.errors import PluginError, ReadError
 from graphacct.hooks.manager import Plugins
 
 FILE_MODULE = "graphacct_model_"
@@ -41,7 +42,17 @@ def called(module: str, function: str, plugins: Plugins, unknown: Exception) -> 
         missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
         if missing and "did you mean" in str(unknown):
             raise unknown from error
-        raise ReadError(f"{module}:{function} failed: {type(error).__name__}: {error}") from error
+        if isinstance(error, PluginError):
+            raise
+        what = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise ReadError(f"{module}:{function} failed: {what}{_line(error, module)}") from error
+
+
+def _line(error: Exception, module: str) -> str:
+    """Returns where in the user's file an error came from, as ` (model.py:12)`; nothing if it did not pass there."""
+    traces = [each.__traceback__ for each in (error.__cause__, error) if each is not None]
+    lines = [line for trace in traces for frame, line in walk_tb(trace) if frame.f_code.co_filename == module]
+    return f" ({os.path.basename(module)}:{lines[-1]})" if lines else ""
 
 
 def _others(there: ModuleType) -> str:

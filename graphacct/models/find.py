@@ -102,7 +102,11 @@ def find_model(
             return made
         if not any(asked(reader, made, plugins, takes(made)) for reader in plugins.readers.values()):
             takers = ", ".join(plugins.readers)
-            raise ReadError(f"{name} returned {type(made).__name__}, not a Graph, nor what a reader takes ({takers})")
+            what = f"the class {made.__name__} itself" if isinstance(made, type) else type(made).__name__
+            raise ReadError(
+                f"{name} returned {what}, not a Graph, nor what a reader takes ({takers}): `graphacct list "
+                "readers` says what each of them takes"
+            )
         return _read(made, plugins, overrides)
     raise unknown
 

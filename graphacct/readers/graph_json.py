@@ -25,6 +25,8 @@ MOST_NESTED = 32
 
 GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs", "held"}
 VALUE_KEYS = {"name", "shape", "dtype"}
+TRAINED = "trained"
+"""The key of an input that a training step computes a gradient of."""
 NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes", "rerun"}
 RERUN_KEYS = ("depth", "ordinal", "times")
 BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "each", "apart", "body"}
@@ -78,11 +80,14 @@ def _graph(content: Mapping[str, Any], name: str, depth: int) -> GraphRecord:
     if not isinstance(held, dict) or not all(isinstance(scope, str) for scope in held.values()):
         raise ReadError(f"{where}: 'held' is an object of scopes by value, not {_brief(held)}")
     frozen = {key: _frozen(value) for key, value in workload.items()}
-    return GraphRecord(name, inputs, records, outputs, frozen, held)
+    trained = frozenset(value.name for value, item in zip(inputs, content["inputs"], strict=True) if item.get(TRAINED))
+    return GraphRecord(name, inputs, records, outputs, frozen, held, trained)
 
 
 def _input(content: Any, where: str, least: int) -> Value:
-    item = _object(content, f"an input of {where}", VALUE_KEYS)
+    item = _object(content, f"an input of {where}", VALUE_KEYS | {TRAINED} if least else VALUE_KEYS)
+    if not isinstance(item.get(TRAINED, False), bool):
+        raise ReadError(f"input {item.get('name')!r}: {TRAINED!r} is true or false, not {_brief(item[TRAINED])}")
     name = _text(item.get("name"), f"the name of an input of {where}")
     return Value(name, _spec(item, f"input {name!r}", least))
 
@@ -231,13 +236,18 @@ def to_dict(graph: Graph) -> dict[str, Any]:
 def _graph_dict(graph: Graph) -> dict[str, Any]:
     result: dict[str, Any] = {
         "name": graph.name,
-        "inputs": [{"name": value.name, **_spec_dict(value.spec, value.name)} for value in graph.inputs],
+        "inputs": [_input_dict(value, value.name in graph.trained_inputs) for value in graph.inputs],
         "nodes": [_block_dict(node) if isinstance(node, Block) else _node_dict(node) for node in graph.nodes],
         "outputs": [value.name for value in graph.outputs],
     }
     if graph.held:
         result["held"] = dict(graph.held)
     return result
+
+
+def _input_dict(value: Value, trained: bool) -> dict[str, Any]:
+    result = {"name": value.name, **_spec_dict(value.spec, value.name)}
+    return {**result, TRAINED: True} if trained else result
 
 
 def _node_dict(node: Node) -> dict[str, Any]:

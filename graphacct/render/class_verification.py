@@ -40,8 +40,12 @@ def sheet(found: ClassVerification) -> Sheet:
             notes.append(f"{same:,} of {len(of_kind):,} {what} are equal")
     if found.measured.blind:
         seen = ", ".join(f"{count:,} of {name}" for name, count in found.measured.blind.items())
-        notes.append(f"{found.measured.counter} does not see {seen}")
-    verdict = "equal" if found.equal else f"{len(found.differences):,} figures differ"
+        unseen = {FORWARD: found.measured.unseen_forward, STEP: found.measured.unseen_step}
+        by = [f"{flops['']:,} of the {TITLES[what]}" for what, flops in unseen.items() if flops.get("")]
+        by_formula = f": {' and '.join(by)} of theirs are by formula" if by else ""
+        notes.append(f"{found.measured.counter} does not see {seen}{by_formula}")
+    count = len(found.differences)
+    verdict = "equal" if found.equal else f"{count:,} figures differ" if count > 1 else "1 figure differs"
     return Sheet(
         printable(found.model),
         f"against {printable(found.measured.name)}, counted by {found.measured.counter}",
@@ -61,6 +65,10 @@ def to_dict(found: ClassVerification) -> dict[str, Any]:
         "counter": found.measured.counter,
         "equal": found.equal,
         "blind": dict(found.measured.blind),
+        "unseen": {
+            FORWARD: found.measured.unseen_forward.get("", 0),
+            STEP: found.measured.unseen_step.get("", 0),
+        },
         "lines": [
             {
                 "what": line.what,

@@ -27,7 +27,7 @@ from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
-from graphacct.training.reach import NO_OPERATORS, reached, starts, stopping_operators, used_operators
+from graphacct.training.reach import NO_OPERATORS, reached, starts, stopping_operators, trained_inputs, used_operators
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -87,7 +87,8 @@ def node_gradients(
     events = list(runs(graph))
     used = used_operators(events, operators)
     stacking = frozenset(name for name, operator in used.items() if operator.stacks)
-    step = _GradientFlow(trained, stacking, stopping_operators(used), reached(events, graph, operators))
+    learned = trained_inputs(events, graph)
+    step = _GradientFlow(trained, stacking, stopping_operators(used), reached(events, graph, operators), learned)
     for event in events:
         if isinstance(event, Run):
             step.run(event)
@@ -137,6 +138,7 @@ class _GradientFlow:
         stacking: The operators that stack results.
         stopping: The operators that stop gradients.
         reached: The results that a gradient reaches from the outputs.
+        inputs: The graph's inputs that need a gradient.
         nodes: What the nodes compute, by name.
         makers: The results that need a gradient, and the node that makes each.
         uses: How many operands each result is.
@@ -147,6 +149,7 @@ class _GradientFlow:
     stacking: frozenset[str]
     stopping: frozenset[str]
     reached: set[Result]
+    inputs: frozenset[Result]
     nodes: dict[str, NodeGradients] = attrs.field(factory=dict)
     makers: dict[Result, Node] = attrs.field(factory=dict)
     uses: dict[Result, Dim] = attrs.field(factory=dict)
@@ -165,6 +168,9 @@ class _GradientFlow:
             self._stacked(run.outputs[0], [(result, run.place) for result in results])
             return
         self.makers.update((result, run.node) for result in floating)
+        for operand in run.operands:
+            if isinstance(operand, Result) and operand in self.inputs:
+                self.makers.setdefault(operand, run.node)  # no node makes it: the first that reads it adds up
         times = self._of(run.node).times
         times[wanted] = times.get(wanted, 0) + run.place.times
         for operand, want in zip(run.operands, wanted, strict=True):
@@ -210,7 +216,7 @@ class _GradientFlow:
     def _needed(self, operand: Result | Parameter) -> bool:
         if isinstance(operand, Parameter):
             return operand.spec.dtype in FLOATING and self.trained(operand)
-        return operand in self.makers
+        return operand in self.makers or operand in self.inputs
 
     def _use(self, result: Result, place: Place) -> None:
         self.uses[result] = self.uses.get(result, 0) + place.times_for_each(result.place)

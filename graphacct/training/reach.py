@@ -54,6 +54,16 @@ def starts(events: Sequence[Event], graph: Graph) -> Iterable[Result]:
     return dict.fromkeys(end.values[graph.outputs[index].name] for index in indices)
 
 
+def trained_inputs(events: Sequence[Event], graph: Graph) -> frozenset[Result]:
+    """Returns the inputs of the graph that get a gradient."""
+    if not graph.trained_inputs:
+        return frozenset()
+    end = events[-1]
+    assert isinstance(end, BodyEnd)  # the graph's own, which is the last event
+    found = (end.values[name] for name in graph.trained_inputs)
+    return frozenset(result for result in found if result.value.spec.dtype in FLOATING)
+
+
 def reached_times(graph: Graph, node: Node, operators: Mapping[str, Operator] = NO_OPERATORS) -> Dim:
     """Returns in how many of a node's runs a gradient reaches its outputs, whatever is trained."""
     events = list(runs(graph))

@@ -62,15 +62,13 @@ def types() -> list[str]:
 
 def row_of(model_type: str) -> dict[str, Any]:
     """What became of one type; with all layers if it is not read with two, and one input if it is not with two. Of
-    several that fail, the one that came furthest."""
-    best: dict[str, Any] = {}
+    several that fail, the one that came furthest, and rather that with all layers."""
+    rows = []
     for layers, batch in WAYS:
-        row = attempt(model_type, layers, batch)
-        if row["stage"] == "done":
-            return row
-        if not best or STAGES.index(row["stage"]) > STAGES.index(best["stage"]):
-            best = row
-    return best
+        rows.append(attempt(model_type, layers, batch))
+        if rows[-1]["stage"] == "done":
+            return rows[-1]
+    return max(rows, key=lambda row: (STAGES.index(row["stage"]), row["layers"] == "all"))
 
 
 def attempt(model_type: str, layers: str, batch: int) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def compact(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
     if row["stage"] == "done" and row["ours"]["params"] != row["params"]:
         raise ValueError(f"parameters differ: {row}")
     usual = {"layers": "two", "batch": 2, "unseen": 0, "blind": {}, "completed": False}
+    if row["stage"] != "done":  # all ways were tried
+        flat |= {"layers": "two", "batch": 2}
     return {name: flat[name] for name in KEPT if flat.get(name) not in (None, usual.get(name))}
 
 

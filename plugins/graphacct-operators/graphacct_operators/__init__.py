@@ -79,8 +79,8 @@ OPERATORS = {
     "routing": "by_expert grouped_linear grouped_linear_in_out grouped_columns grouped_products",
     "loss": "cross_entropy mse_loss",
     "shape": (
-        "reshape transpose permute split select slice expand concat stack contiguous clone cast as_product pad roll "
-        "repeat"
+        "reshape transpose permute split unbind select slice expand concat stack contiguous clone cast as_product pad "
+        "roll repeat"
     ),
     "writing": "fill copy_into written_through",
     "custom": "custom",

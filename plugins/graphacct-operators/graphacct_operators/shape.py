@@ -13,6 +13,8 @@ from graphacct_operators.strides import is_, strided, strides_of, view_strides
 
 MOST_PARTS = 256
 """The most parts of a split: each is a value of its own."""
+MOST_UNBOUND = 2**14
+"""The most indices of an unbind: as many steps in time as a loop over them has."""
 
 
 def _axis(dim: int, rank: int) -> int:
@@ -105,6 +107,22 @@ def _split(x: TensorSpec, *, parts: int | None = None, sizes: Sequence[Any] = ()
 @operator("x: ... -> parts", infer=_split, view=True)
 def split() -> Work:
     """Equal `parts`, or parts of the given `sizes`, along one dimension: views. No arithmetic."""
+    return Work()
+
+
+def _unbound(x: TensorSpec, *, dim: int = 0) -> list[TensorSpec]:
+    axis = _axis(dim, len(x.shape))
+    size = x.shape[axis]
+    if type(size) is not int:
+        raise ShapeError(f"dimension {axis} of size {size} has as many parts as its size: it must be a number")
+    if size > MOST_UNBOUND:
+        raise ShapeError(f"{size:,} parts are too many (at most {MOST_UNBOUND:,}): index the tensor as a whole")
+    return [_selected(x, dim=axis)] * size
+
+
+@operator("x: ... -> parts", infer=_unbound, view=True)
+def unbind() -> Work:
+    """Each index along one dimension, which goes away: views. No arithmetic."""
     return Work()
 
 

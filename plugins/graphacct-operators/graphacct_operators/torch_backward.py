@@ -10,7 +10,7 @@ are computed, g is the output's gradient.
 from collections.abc import Callable
 from typing import Any
 
-from graphacct import KernelNames, Recorder, Tensor, TensorSpec, ceil_div, dense_like, equal_shape
+from graphacct import KernelNames, Recorder, Tensor, TensorSpec, ceil_div, dense_like, equal, equal_shape
 from graphacct_operators.torch_chains import CHAINS
 
 Pair = tuple[Tensor | None, Tensor | None]
@@ -40,6 +40,18 @@ def linear(trace: Recorder, g: Tensor, x: Tensor, weight: Tensor, *bias: Tensor)
     """As linear_in_out; the weight's gradient is the view of a product, since the weight is transposed before use."""
     of_x, of_weight, *of_bias = linear_in_out(trace, g, x, weight, *bias)
     return (of_x, of_weight and trace.view(of_weight, of_weight.spec), *of_bias)
+
+
+def matmul(trace: Recorder, g: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor | None, ...]:
+    """Two products. Of a matrix in column-major order the gradient is in that order too; of batches it never is."""
+    made = iter(trace.new_several(*[_in_order(z) for z in _asked(trace, x, y)]))
+    return tuple(next(made) if wanted else None for wanted in trace.wanted)
+
+
+def _in_order(x: Tensor) -> TensorSpec:
+    shape, strides = x.spec.shape, x.spec.strides
+    turned = len(shape) == 2 and strides is not None and equal(strides[0], 1) and equal(strides[1], shape[0])
+    return TensorSpec(shape, x.spec.dtype, strides if turned else None)
 
 
 def matmul_add(
@@ -113,8 +125,20 @@ def permute(trace: Recorder, g: Tensor, x: Tensor, *, dims: Any) -> Tensor:
 
 
 def split(trace: Recorder, gs: Any, x: Tensor, **attributes: Any) -> Tensor:
-    """Returns the parts' gradients one after the other: a copy."""
-    return trace.new(x)
+    """Returns the parts' gradients one after the other: a copy. A part without one gets zeros."""
+    return _joined(trace, gs, x, lambda part: TensorSpec(part.spec.shape, part.spec.dtype))
+
+
+def unbind(trace: Recorder, gs: Any, x: Tensor, **attributes: Any) -> Tensor:
+    """As split; for a part without a gradient one zero, repeated."""
+    return _joined(trace, gs, x, lambda part: TensorSpec((), part.spec.dtype))
+
+
+def _joined(trace: Recorder, gs: Any, x: Tensor, zeros: Callable[[Tensor], TensorSpec]) -> Tensor:
+    given = gs if isinstance(gs, tuple) else (gs,)
+    pairs = zip(given, trace.outputs, strict=True)
+    made = [trace.new(zeros(part), reads=()) if g is None else g for g, part in pairs]
+    return trace.new(x, reads=made)
 
 
 def part(trace: Recorder, g: Tensor, x: Tensor, **attributes: Any) -> Tensor:
@@ -155,6 +179,18 @@ def masked_fill(trace: Recorder, g: Tensor, x: Tensor, mask: Tensor, *value: Ten
         trace.new(one, reads=(g, mask)) if wanted else None for one, wanted in zip(value, trace.wanted[2:], strict=True)
     ]
     return (trace.new(g) if trace.wanted[0] else None, None, *of_value)
+
+
+def fft_r2c(trace: Recorder, g: Tensor, x: Tensor, *, onesided: bool = True, **attributes: Any) -> Tensor:
+    """The real part, a view, of a transform back of g, which is filled with zeros to all frequencies first."""
+    whole = TensorSpec(x.spec.shape, g.spec.dtype)
+    if onesided:
+        g = trace.new(whole, reads=(g,))
+        trace.hold(g)
+    strides: list[Any] = [2]  # a real part beside an imaginary one
+    for size in reversed(x.spec.shape[1:]):
+        strides.insert(0, strides[0] * size)
+    return trace.view(trace.new(whole, reads=(g,)), TensorSpec(x.spec.shape, x.spec.dtype, tuple(strides)))
 
 
 def attention(trace: Recorder, g: Tensor, *operands: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
@@ -212,6 +248,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "masked_fill": masked_fill,
     "linear": linear,
     "linear_in_out": linear_in_out,
+    "matmul": matmul,
     "matmul_add": matmul_add,
     "sub": sub,
     "square": power,
@@ -224,12 +261,14 @@ RULES: dict[str, Callable[..., Any]] = {
     "transpose": transpose,
     "permute": permute,
     "split": split,
+    "unbind": unbind,
     "select": part,
     "slice": part,
     "diagonal": part,
     "view_as_real": viewed,
     "view_as_complex": viewed,
     "conj": viewed,
+    "fft_r2c": fft_r2c,
     "expand": expand,
     "concat": parts,
     "stack": parts,

@@ -211,3 +211,21 @@ def test_attributes_that_are_wrong():
         index.apply([f(3, 4), m(3)], {"dims": (0,)})
     with pytest.raises(OperatorError, match="reduce is 'sum', 'prod', 'mean', 'amax' or 'amin', not 'max'"):
         scatter_reduce.apply([f(3, 4), i(3, 4), f(3, 4)], {"dim": 0, "reduce": "max"})
+
+
+def test_what_is_written_must_fit():
+    """Values broadcast to the places that indices name, and a tensor to the one that it is copied into; symbols may."""
+    import sympy
+    from graphacct_operators.writing import copy_into
+
+    rows = sympy.Symbol("rows", positive=True, integer=True)
+    for values in (f(3, 5), f(5), f(1, 5), f(), f(rows, 5)):
+        assert index_put.apply([f(4, 5), values, i(3)], {"dims": (0,)}).outputs == (f(4, 5),)
+    with pytest.raises(ShapeError, match=r"values \[2, 5\] does not broadcast to x at the indices, \[3, 5\]"):
+        index_put.apply([f(4, 5), f(2, 5), i(3)], {"dims": (0,)})
+    with pytest.raises(ShapeError, match=r"values \[rows, 4\] does not broadcast to x at the indices, \[3, 5\]"):
+        index_put.apply([f(4, 5), f(rows, 4), i(3)], {"dims": (0,)})
+    with pytest.raises(ShapeError, match=r"source \[2, 4, 5\] does not broadcast to x, \[4, 5\]"):
+        copy_into.apply([f(4, 5), f(2, 4, 5)], {})
+    with pytest.raises(ShapeError, match=r"source \[4\] does not broadcast to x, \[rows, 5\]"):
+        copy_into.apply([f(rows, 5), f(4)], {})

@@ -24,6 +24,7 @@ class Captured:
         gradients: The parameters' gradients at the end, by path.
         graded: The numbers of the outputs that need a gradient, and of what the backward pass starts from.
         wholes: The functions whose calls are one operator together.
+        trained_inputs: The names of the inputs that need a gradient.
         visits: The runs of modules in the forward pass by number, but for that of the whole one.
     """
 
@@ -38,3 +39,4 @@ class Captured:
     wholes: tuple[WholeRecord, ...] = ()
     graded: frozenset[int] = frozenset()
     visits: Mapping[int, VisitRecord] = attrs.field(factory=dict)
+    trained_inputs: frozenset[str] = frozenset()

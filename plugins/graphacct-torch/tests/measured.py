@@ -1,8 +1,9 @@
 """The cases: small modules with odd structure, and what torch 2.13 on a CPU does with them.
 
-`cases/NAME/model.py` has the module's factory. `truth.json` was measured on a real run, without graphacct: FLOPs by
-torch's own counter, corrected where it does not see a kernel; saved bytes by `saved_tensors_hooks`; peaks as the bytes
-of new storages alive after each operator. The loss is the sum of all float outputs that carry a gradient.
+`cases/NAME/model.py` has the module's factory. `truth.json` was measured on a real run, without graphacct
+(`measure_case.py` measures one so): FLOPs by torch's own counter, corrected where it does not see a kernel; saved bytes
+by `saved_tensors_hooks`; peaks as the bytes of new storages alive after each operator. The loss is the sum of all float
+outputs that carry a gradient.
 """
 
 from __future__ import annotations

@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 import graphacct
+from graphacct import GraphacctError
+from graphacct.render.class_verification import sheet
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="needs transformers")
 LLAMA = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99}
+GPT2 = {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocab_size": 99}
 
 
 @pytest.mark.parametrize(
     ("model", "sizes"),
     [
-        ("gpt2", {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocab_size": 99}),
+        ("gpt2", GPT2),
         ("llama", {**LLAMA, "num_key_value_heads": 2, "max_position_embeddings": 64}),
         ("bert", {**LLAMA, "max_position_embeddings": 64, "architectures": ["BertForMaskedLM"]}),
         ("mixtral", {**LLAMA, "num_key_value_heads": 2, "num_local_experts": 4}),
@@ -33,11 +36,29 @@ def test_every_figure_is_equal(model: str, sizes: dict[str, Any]) -> None:
     assert not found.differences
 
 
-def test_fused_attention_is_what_the_counter_does_not_see() -> None:
-    """It is named, and its FLOPs differ."""
-    sizes = {**LLAMA, "num_key_value_heads": 2}
-    found = graphacct.verify_class("llama", set=sizes, seq_len=16, attention="fused")
-    assert found.measured.blind["aten._scaled_dot_product_flash_attention_for_cpu"] == 2
-    assert {line.path for line in found.differences if line.what == "forward"} == {
-        *("", "model", "model.layers.*", "model.layers.*.self_attn")
-    }
+@pytest.mark.parametrize(("model", "sizes"), [("llama", {**LLAMA, "num_key_value_heads": 2}), ("gpt2", GPT2)])
+def test_fused_attention_is_what_the_counter_does_not_see(model: str, sizes: dict[str, Any]) -> None:
+    """It is named, also where only the forward pass runs it, as with dropout; its FLOPs by formula make all equal."""
+    found = graphacct.verify_class(model, set=sizes, batch=2, seq_len=16, dtype="fp32", attention="fused")
+    measured = found.measured
+    assert measured.blind["aten._scaled_dot_product_flash_attention_for_cpu"] == 2
+    assert not found.differences
+    attention = 2 * (4 * 2 * 16 * 16 * 64)  # of two layers: scores and values of all heads
+    assert measured.unseen_forward[""] == attention
+    assert measured.unseen_step[""] == (0 if model == "gpt2" else 3 * attention)
+    assert "does not see 2 of aten._scaled_dot_product" in " ".join(sheet(found).notes)
+    assert f"{attention:,} of the forward FLOPs" in " ".join(sheet(found).notes)
+
+
+@pytest.mark.parametrize(("model", "more"), [("llama", {}), ("qwen3-8b", {"head_dim": 16, "max_window_layers": 2})])
+def test_every_figure_is_equal_in_16_bits(model: str, more: dict[str, Any]) -> None:
+    """RMSNorm's function keeps variables in float32 until it returns, those of queries and keys as well."""
+    sizes = {**LLAMA, "num_key_value_heads": 2, **more}
+    found = graphacct.verify_class(model, set=sizes, batch=2, seq_len=16, dtype="bf16", attention="eager")
+    assert not found.differences
+
+
+def test_a_class_that_is_not_built_is_an_error_that_names_it() -> None:
+    """Whatever the class raises: here an assertion of torch."""
+    with pytest.raises(GraphacctError, match=r"transformers' SmolLM3ForCausalLM is not built: .*[Pp]adding_idx"):
+        graphacct.verify_class("smollm3-3b", set={"vocab_size": 99, "num_hidden_layers": 2}, seq_len=4)

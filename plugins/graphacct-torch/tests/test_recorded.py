@@ -47,7 +47,7 @@ def test_each_node_multiplies_what_torch_multiplied(name: str) -> None:
 
 
 APART = {
-    "einsum_heads": "a weight's gradient that is not laid out like the weight is copied in a step without gradients",
+    "selective_scan": "torch adds gradients in place, but not while a mode watches it, as one did for the truth",
 }
 """Why the peak of a step that starts without gradients differs from the one under torch-eager-cpu."""
 
@@ -58,7 +58,8 @@ def test_the_profile_of_a_cpu_agrees_with_what_ran(name: str) -> None:
     measured = truth(name)
     assert found.saved_activations == measured["saved_bytes"]["activation"]
     assert found.forward_peak == measured["forward_peak_bytes"]
-    assert (found.fresh_peak == measured["backward_peak_bytes"]) == (name not in APART)
+    most = max(measured["forward_peak_bytes"], measured["backward_peak_bytes"])
+    assert (found.fresh_peak == most) == (name not in APART)
 
 
 @pytest.mark.parametrize("name", ["tied_mlp", "conv_bn_inplace", "sdpa_gqa", "checkpointed"])

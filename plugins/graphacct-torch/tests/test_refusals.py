@@ -169,10 +169,57 @@ def test_a_factory_that_needs_too_much_data(tmp_path):
 
 
 def test_first_error_is_shown(tmp_path):
-    with pytest.raises(GraphacctError, match=r"factory failed: ValueError: the constructor says no$"):
+    with pytest.raises(GraphacctError, match=r"factory failed: ValueError: the constructor says no \(model\.py:\d+\)$"):
         made(tmp_path, "raise ValueError('the constructor says no')")
 
 
 def test_too_many_inputs_are_refused():
     with pytest.raises(GraphacctError, match=r"module 'Linear': too many positional arguments: it takes input$"):
         graphacct.build((nn.Linear(4, 4), (torch.zeros(2, 4), torch.zeros(2, 4))))
+
+
+def test_a_factory_that_asks_for_a_gpu(tmp_path):
+    with pytest.raises(GraphacctError, match=r"factory failed: CaptureError: it asks for a GPU: .* \(model\.py:\d+\)$"):
+        made(tmp_path, "return nn.Linear(8, 8, device='cuda'), (torch.zeros(2, 8),)")
+
+
+@pytest.mark.parametrize(
+    ("returned", "what"),
+    [("nn.Linear", "the class Linear itself"), ("3", "int"), ("[nn.ReLU(), ()]", "list")],
+)
+def test_a_factory_that_returns_something_else(tmp_path, returned, what):
+    with pytest.raises(GraphacctError, match=rf"returned {what}, not a Graph, nor what a reader takes"):
+        made(tmp_path, f"return {returned}")
+
+
+class Overwriting(nn.Linear):
+    def forward(self, x):
+        y = super().forward(x).relu()
+        y += 1
+        return y
+
+
+def test_a_step_that_torch_refuses_is_not_recorded():
+    with pytest.raises(GraphacctError, match="was overwritten in place after it was saved: torch refuses such a step"):
+        graphacct.memory((Overwriting(4, 4), (torch.zeros(2, 4),)), phase="train", profile="as-recorded")
+
+
+def test_statistics_of_a_norm_in_mixed_dtypes():
+    """torch's fake kernels give them the dtype of the input; its real ones that of the weights."""
+    layers = nn.Sequential(nn.LayerNorm(4), nn.GroupNorm(2, 6), nn.BatchNorm1d(6))
+    module, x = layers, torch.zeros(2, 6, 4, dtype=torch.bfloat16)
+    kept = {"cpu": 0}
+
+    def pack(tensor):
+        if tensor.dtype == torch.float32 and not any(
+            tensor.data_ptr() == t.data_ptr() for t in module.state_dict().values()
+        ):
+            kept["cpu"] += tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = module(x)
+    graph = graphacct.build((module, (x,)), phase="train", loss="sum")
+    saved = [save for save in graph.origin.record(graph, True, False).saves if save.spec.dtype == "float32"]
+    assert sum(save.storage.bytes for save in saved if save.storage.kind == "activation") == kept["cpu"]
+    assert out.dtype == torch.bfloat16

@@ -169,3 +169,46 @@ def test_a_graph_with_stated_costs_is_read_without_them(tmp_path):
     graphacct.save(graphacct.build((Scanning(), (X,))), tmp_path / "scan.json")
     stated.STATED.clear()
     assert graphacct.account(tmp_path / "scan.json").total["vector_flops"] == 84
+
+
+def test_a_fake_that_makes_no_tensor_is_refused():
+    """A kernel that writes in place may return nothing: its cost would be lost without a word."""
+
+    @cost(lambda x: Work(vector_flops=x.elements), fake=lambda x: None)
+    def doubled_in_place(x):
+        raise NotImplementedError("starts a kernel")
+
+    class Doubles(nn.Linear):
+        def forward(self, x):
+            y = super().forward(x)
+            doubled_in_place(y)
+            return y
+
+    with pytest.raises(graphacct.GraphacctError) as error:
+        graphacct.account((Doubles(4, 4), (torch.zeros(2, 4),)))
+    assert str(error.value) == (
+        "the fake of doubled_in_place, which module 'Doubles' calls, makes no tensor, so that its cost has no place: "
+        "let it return new tensors (torch.empty_like), also for a kernel that writes in place"
+    )
+
+
+def test_a_kernel_with_a_statistic_and_numbers():
+    """An autograd.Function that starts a kernel: two results, an argument that is no tensor, and its gradients."""
+
+    @cost(
+        lambda x, weight, eps: Work(vector_flops=4 * x.elements),
+        gradient=lambda x, weight, eps: Work(vector_flops=9 * x.elements),
+        fake=lambda x, weight, eps: (torch.empty_like(x), x.new_empty(x.shape[:-1])),
+    )
+    class Norm(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, weight, eps):
+            raise NotImplementedError("starts a kernel")
+
+    class Normed(nn.Linear):
+        def forward(self, x):
+            return Norm.apply(super().forward(x), self.bias, 1e-6)[0]
+
+    total = graphacct.account((Normed(4, 4), (torch.zeros(2, 4),)), phase="train", loss="sum").total
+    assert total["forward_flops"] == 2 * 2 * 4 * 4 + 2 * 4 + 4 * 2 * 4 + 2 * 4 + 1
+    assert total["input_grad_flops"] >= 9 * 2 * 4

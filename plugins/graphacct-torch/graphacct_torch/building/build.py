@@ -17,12 +17,17 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from graphacct_torch.building.offline import offline
+from graphacct_torch.building.reasons import GPU_SIGNS
 from graphacct_torch.errors import CaptureError
 
 SMALL = 2**14
 """The most elements of a tensor that is made with data."""
 MOST_REAL = 2**28
 """The most elements that are made with data where a factory fails without: 1 GiB in float32."""
+NEEDS_GPU = (
+    "it asks for a GPU: graphacct runs modules on a CPU, without data; build it there, and ask for the memory of a GPU "
+    'with profile="torch-eager-cuda"'
+)
 FACTORIES = frozenset(
     (torch.empty, torch.rand, torch.randn, torch.zeros, torch.ones, torch.full, torch.empty_strided, torch.randint)
 )
@@ -90,8 +95,13 @@ def _elements(func: Any, args: Any, kwargs: Mapping[str, Any]) -> int:
 @contextlib.contextmanager
 def without_weights() -> Iterator[None]:
     """A context in which a module is built without memory for its large tensors."""
-    with offline(), LargeOnMeta():
-        yield
+    try:
+        with offline(), LargeOnMeta():
+            yield
+    except (AssertionError, RuntimeError) as error:
+        if GPU_SIGNS.search(str(error)):
+            raise CaptureError(NEEDS_GPU) from error
+        raise
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.nn.modules.lazy import LazyModuleMixin
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 from torch.utils.weak import WeakIdKeyDictionary
 
 from graphacct_torch.building.caches import cold_caches
@@ -67,6 +67,7 @@ def faked(
     check_supported(module)
     lazy = any(isinstance(part, LazyModuleMixin) for part in module.modules())
     if lazy:
+        _check_buffers(module)
         module = copy.deepcopy(module)
     stands = _StandIns(FakeTensorMode(allow_non_fake_inputs=True, shape_env=dynamic.env if dynamic else None), dynamic)
     with given_back(module), cold_caches(module):
@@ -77,6 +78,16 @@ def faked(
         if lazy:
             _sized(module, given, named, stands)
         yield Faked(module, given, named, stands.mode, stands.real, stands.of, stands.made)
+
+
+def _check_buffers(module: nn.Module) -> None:
+    """Raises CaptureError for buffers without a size, which torch can neither copy nor size on tensors without data."""
+    for path, part in module.named_modules():
+        if any(isinstance(buffer, UninitializedBuffer) for buffer in part._buffers.values()):
+            raise CaptureError(
+                f"module {(path or type(module).__name__)!r} ({type(part).__name__}) has buffers that have no size "
+                "yet: run the module once, or give its layers their sizes"
+            )
 
 
 def _sized(module: nn.Module, args: Any, kwargs: Any, stands: _StandIns) -> None:

@@ -115,4 +115,5 @@ def capture(
         tuple(recorder.wholes),
         graded,
         recorder.visits,
+        recorder.trained_inputs,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -57,7 +58,26 @@ def without_data(fake: Any, args: Any, kwargs: Any) -> Any:
     return _WithoutData.apply(fake, spec, *leaves)
 
 
+def _norm(func: Any) -> Callable[..., tuple[torch.Tensor, ...]]:
+    """A norm of an input of 16 bits with weights of 32: a CPU has its statistics in 32, torch's fake kernels in 16."""
+
+    def kernel(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
+        out, *statistics = func(*args, **kwargs)
+        tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
+        if any(tensor.dtype != tensors[0].dtype for tensor in tensors):
+            statistics = [each.new_empty(each.shape, dtype=torch.float32) for each in statistics]
+        return (out, *statistics)
+
+    return kernel
+
+
+NORMS = (
+    torch.ops.aten.native_layer_norm.default,
+    torch.ops.aten.native_group_norm.default,
+    torch.ops.aten.native_batch_norm.default,
+)
 KERNELS: dict[Any, Any] = {
+    **{func: _norm(func) for func in NORMS},
     torch.ops.aten._grouped_mm.default: _grouped_mm,
     torch.ops.aten._ctc_loss.Tensor: _ctc_loss,
     torch.ops.aten._ctc_loss_backward.Tensor: _ctc_loss_backward,

@@ -72,6 +72,26 @@ def _vectors(call: CallRecord, a: Mapping[str, Any]) -> int:
     return 2 * math.prod(a["self"].shape)
 
 
+def _batches(call: CallRecord, a: Mapping[str, Any]) -> int:
+    return 2 * math.prod(a["batch1"].shape) * a["batch2"].shape[-1]
+
+
+def _trilinear(call: CallRecord, a: Mapping[str, Any]) -> int:
+    """The product of the first two factors, summed over what the third lacks, and that with the third. A product that
+    sums over nothing is pointwise."""
+    expanded = [set(a[f"expand{factor}"]) for factor in (1, 2, 3)]
+    sides: list[dict[int, int]] = []
+    for factor, new in enumerate(expanded, 1):
+        shape = list(a[f"i{factor}"].shape)
+        for place in sorted(new):
+            shape.insert(place, 1)
+        sides.append({place: size for place, size in enumerate(shape) if place not in new})
+    pair = {**sides[0], **sides[1]}
+    kept = {place: size for place, size in pair.items() if place not in a["sumdim"] or place in sides[2]}
+    first = 2 * math.prod(pair.values()) if len(kept) < len(pair) else 0
+    return first + 2 * math.prod({**kept, **sides[2]}.values())
+
+
 def _recurrent(call: CallRecord, a: Mapping[str, Any]) -> int:
     """Each step multiplies the input and the state by their weights."""
     steps, sequences = a["input"].shape[:2]
@@ -90,6 +110,9 @@ OWN: Mapping[str, Callable[[CallRecord, Mapping[str, Any]], int]] = {
     "_grouped_mm.default": _grouped,
     "mv.default": _vectors,
     "dot.default": _vectors,
+    "vdot.default": _vectors,
+    "addbmm.default": _batches,
+    "_trilinear.default": _trilinear,
     "mkldnn_rnn_layer.default": _recurrent,
     "mkldnn_rnn_layer_backward.default": _recurrent_backward,
 }

@@ -95,11 +95,19 @@ class Recorder(TorchDispatchMode):
             if parameter.grad is not None:
                 self.record(parameter.grad, GRADIENT, name)
         given = zip(argument_names(fake.module, len(fake.args)), fake.args, strict=True)
-        self.inputs = tuple(
-            self.record(leaf, INPUT, name if index == 0 else f"{name}_{index}")
+        named_inputs = [
+            (name if index == 0 else f"{name}_{index}", leaf)
             for name, arg in [*given, *fake.kwargs.items()]
             for index, leaf in enumerate(leaf for leaf in tree_leaves(arg) if isinstance(leaf, torch.Tensor))
-        )
+        ]
+        self.inputs = tuple(self.record(leaf, INPUT, name) for name, leaf in named_inputs)
+        self._given = [leaf for _, leaf in named_inputs]
+
+    @property
+    def trained_inputs(self) -> frozenset[str]:
+        """The names of the inputs that need a gradient, because they were given so or the module's code asks for it."""
+        given = zip(self.inputs, self._given, strict=True)
+        return frozenset(record.name for record, tensor in given if tensor.requires_grad)
 
     @property
     def where(self) -> str:
@@ -163,6 +171,12 @@ class Recorder(TorchDispatchMode):
         arguments = tree_map_only(torch.Tensor, self.record, named)
         returned = target(*args, **kwargs) if fake is None else without_data(fake, args, kwargs)
         outputs = tuple(self.record(leaf) for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor))
+        if fake is not None and len(self.calls) == first:
+            of = stated if isinstance(stated, str) else stated.of
+            raise CaptureError(
+                f"the fake of {of}, which module {self.where!r} calls, makes no tensor, so that its cost has no place: "
+                "let it return new tensors (torch.empty_like), also for a kernel that writes in place"
+            )
         if len(self.calls) > first:
             self.wholes.append(WholeRecord(first, len(self.calls) - 1, stated, arguments, outputs))
         return returned

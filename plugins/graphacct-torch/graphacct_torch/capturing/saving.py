@@ -8,6 +8,7 @@ says which call saves: that of the last call if it saves a result, a larger one 
 from __future__ import annotations
 
 import sys
+from typing import TypeAlias
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
@@ -19,6 +20,10 @@ from graphacct_torch.capturing.recorder import Recorder
 CHECKPOINT = "torch.utils.checkpoint"
 
 
+Packed: TypeAlias = tuple[torch.Tensor, int]
+"""A tensor, and how often it had been written into when it was saved."""
+
+
 class Saving(saved_tensors_hooks):
     """Records what the forward pass saves. Regions of torch.utils.checkpoint save in their own way, and only what
     enters them is seen."""
@@ -28,19 +33,27 @@ class Saving(saved_tensors_hooks):
         self.recorder = recorder
         self.saved: list[SavedRecord] = []
 
-    def _pack(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _pack(self, tensor: torch.Tensor) -> Packed:
         recorder = self.recorder
         if recorder.training:  # a region that runs again
-            return tensor
+            return tensor, tensor._version
         calls, record = recorder.calls, recorder.record(tensor)
-        if calls and calls[-1].func is DETACH and calls[-1].outputs[0] is record:
+        detached = bool(calls) and calls[-1].func is DETACH and calls[-1].outputs[0] is record
+        if detached and calls[-1].nodes == nodes_so_far():  # else it is the module's own, before the node that saves
             calls.pop()  # autograd hands out a tensor without its history, which no step without hooks does
         last = len(calls) - 1
         entering = sys._getframe(1).f_globals.get("__name__") == CHECKPOINT
         here = not entering and last >= 0 and calls[last].nodes == nodes_so_far()
         self.saved.append(SavedRecord(last if here else last + 1, record, entering))
-        return tensor
+        return tensor, tensor._version
 
 
-def _unpack(tensor: torch.Tensor) -> torch.Tensor:
+def _unpack(packed: Packed) -> torch.Tensor:
+    """Returns a saved tensor. torch itself looks whether it was overwritten, but not where hooks hand it out."""
+    tensor, version = packed
+    if tensor._version != version:
+        raise RuntimeError(
+            f"a tensor of shape {[*tensor.shape]} that the backward pass needs was overwritten in place after it was "
+            "saved: torch refuses such a step"
+        )
     return tensor

@@ -33,7 +33,8 @@ def resting() -> Iterator[None]:
 @contextlib.contextmanager
 def surroundings() -> Iterator[None]:
     """A context with gradients, without torch's paths for inference alone and compiled code, without warnings, and in
-    which Python's collector rests."""
+    which Python's collector rests. It has one thread: what little is computed, the masks, takes less time than other
+    threads spin between two of them."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(resting())
         stack.enter_context(torch.inference_mode(False))
@@ -42,8 +43,10 @@ def surroundings() -> Iterator[None]:
         warnings.simplefilter("ignore")
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(_unchecked_distributions())
         logger, level = logging.getLogger(LOGGER), logging.getLogger(LOGGER).level
-        fast = torch.backends.mha.get_fastpath_enabled()
+        fast, threads = torch.backends.mha.get_fastpath_enabled(), torch.get_num_threads()
+        torch.set_num_threads(1)
         torch.backends.mha.set_fastpath_enabled(False)
         convert = nn.Module._apply
         nn.Module._apply = _apply_if_it_changes(convert)
@@ -53,6 +56,7 @@ def surroundings() -> Iterator[None]:
         finally:
             nn.Module._apply = convert
             torch.backends.mha.set_fastpath_enabled(fast)
+            torch.set_num_threads(threads)
             logger.setLevel(level)
 
 
@@ -68,3 +72,16 @@ def _apply_if_it_changes(convert: Callable[..., nn.Module]) -> Callable[..., nn.
         return self if same else convert(self, fn, recurse)
 
     return apply
+
+
+@contextlib.contextmanager
+def _unchecked_distributions() -> Iterator[None]:
+    """Distributions of torch do not check their parameters, as under `python -O`: the checks compute nothing, and would
+    ask for values."""
+    base = torch.distributions.Distribution
+    before = base._validate_args
+    base.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        base.set_default_validate_args(before)

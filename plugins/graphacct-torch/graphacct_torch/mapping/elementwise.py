@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphacct_torch.calls import CallRecord, TensorRecord
-from graphacct_torch.mapping.mapped import Arguments, Mapped, given, in_dtype
+from graphacct_torch.mapping.mapped import Arguments, Mapped, given, in_dtype, number_in
 
 
 def gelu(call: CallRecord, a: Arguments) -> Mapped:
@@ -32,11 +34,13 @@ def subtracted_from(call: CallRecord, a: Arguments) -> Mapped:
 def divided(call: CallRecord, a: Arguments) -> Mapped:
     """A division that may round: to the floor, which is an operator of its own, or towards 0."""
     x, y, mode = a["self"], a["other"], a["rounding_mode"]
-    pair = tuple(value for value in (x, y) if isinstance(value, TensorRecord))
+    pair: tuple[Any, ...] = tuple(value for value in (x, y) if isinstance(value, TensorRecord))
     if mode == "floor":
         return Mapped("floor_divide", pair)
     if mode == "trunc" and call.outputs[0].dtype.startswith(("int", "uint")):
         return Mapped("floor_divide", pair, of="trunc")  # one division of integers, however it rounds
+    if not isinstance(x, TensorRecord):  # torch.div(2.0, y)
+        pair = (number_in(call), y)
     quotient = Mapped("div", pair) if len(pair) == 2 else Mapped("scale", pair, in_dtype(x, call))
     return quotient if mode is None else Mapped("trunc", (quotient,))
 

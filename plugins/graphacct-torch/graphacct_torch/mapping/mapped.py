@@ -92,9 +92,19 @@ def binary(operator: str, constant: str) -> Rule:
             both = constant == "scale" and isinstance(y, complex) and x.dtype.startswith("complex")
             return Mapped(constant, (x,), in_dtype(x, call) | ({"by_complex": True} if both else {}))
         alpha = a.get("alpha")
-        return Mapped(operator, (x, y if alpha in (None, 1) else Mapped("scale", (y,))))
+        second = y if alpha in (None, 1) else Mapped("scale", (y,))
+        if isinstance(x, TensorRecord):
+            return Mapped(operator, (x, second))
+        if operator == "div":  # torch.div(2.0, y)
+            return Mapped("div", (number_in(call), y))
+        return Mapped("rsub" if operator == "sub" else constant, (second,), in_dtype(y, call))
 
     return rule
+
+
+def number_in(call: CallRecord) -> Mapped:
+    """Returns the tensor that torch makes of a number which stands before a tensor: it saves none of it."""
+    return Mapped("constant", (), {"shape": (), "dtype": call.outputs[0].dtype})
 
 
 def in_dtype(x: TensorRecord, call: CallRecord) -> dict[str, Any]:

@@ -59,12 +59,9 @@ def split(call: CallRecord, a: Arguments) -> Mapped:
     return Mapped("split", (a["self"],), {"sizes": sizes, "dim": dim}, tuple(range(len(call.outputs))))
 
 
-def unbound(call: CallRecord, a: Arguments) -> tuple[Mapped, ...]:
-    """Each index along a dimension: as many selections."""
+def unbound(call: CallRecord, a: Arguments) -> Mapped:
     dim = axis(a["dim"], a["self"])
-    return tuple(
-        Mapped("select", (a["self"],), {"dim": dim, "index": index}, (index,)) for index in range(len(call.outputs))
-    )
+    return Mapped("unbind", (a["self"],), {"dim": dim}, tuple(range(len(call.outputs))))
 
 
 def stacked(call: CallRecord, a: Arguments) -> Mapped:

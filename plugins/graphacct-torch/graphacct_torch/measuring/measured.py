@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from math import prod
 from typing import Any
@@ -20,6 +20,7 @@ from graphacct_torch.building.fakes import faked
 from graphacct_torch.calls import ACTIVATION, FORWARD, CallRecord, TensorRecord
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.capture import capture
+from graphacct_torch.capturing.products import matmul_flops
 from graphacct_torch.reading import library
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.narrow import in_dtype, torch_dtype
@@ -103,9 +104,10 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
     sizes = sizes_of(made, {name: workload[name] for name in SIZES if workload.get(name) is not None})
     dtype = torch_dtype(str(workload.get("dtype", "float32")))
     args, kwargs = library_inputs(module, sizes, None)
-    _, forward = counted(module, args, kwargs, dtype, training=False)
+    evaluated, forward = counted(module, args, kwargs, dtype, training=False)
     captured, step = counted(module.train(), args, kwargs, dtype, training=True)
-    blind = blind_of(captured)
+    blind = blind_of(evaluated) | blind_of(captured)  # with dropout other kernels may run
+    unseen = unseen_of(evaluated), unseen_of(captured)
     if has_experts(made):  # a product for each pair of token and expert is only for the counter
         module = library.built(_config(config), attention, training=True)
         captured, _ = counted(module, args, kwargs, dtype, training=True)
@@ -119,6 +121,8 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
         forward={path: flops for path, flops in forward.items() if path in modules},
         step={path: flops for path, flops in step.items() if path in modules},
         blind=blind,
+        unseen_forward={path: flops for path, flops in unseen[0].items() if path in modules},
+        unseen_step={path: flops for path, flops in unseen[1].items() if path in modules},
         memory=memory_of(captured),
     )
 
@@ -151,14 +155,29 @@ def counted(
         fake = stack.enter_context(faked(module, given, named))
         stack.enter_context(counter)
         captured = capture(fake, start, saving=training, accumulated=training)
+    return captured, {**_by_module(captured, _flops), "": counter.get_total_flops()}
+
+
+def unseen_of(captured: Captured) -> dict[str, int]:
+    """Returns the FLOPs by module, `` for the whole, of the operators that the counter does not see, as far as there
+    is a formula for them."""
+
+    def unseen(call: CallRecord) -> int:
+        return matmul_flops(call) if call.func.overloadpacket.__name__ in BLIND else 0
+
+    return {**_by_module(captured, unseen), "": sum(map(unseen, captured.calls))}
+
+
+def _by_module(captured: Captured, flops_of: Callable[[CallRecord], int]) -> dict[str, int]:
+    """Returns the FLOPs of a capture's calls by module; those of a backward pass are the forward call's module's."""
     sums: Counter[str] = Counter()
     beginnings = forward_calls(captured.calls)
     for call in captured.calls:
-        flops = _flops(call)
+        flops = flops_of(call)
         if flops:
             scope = captured.calls[beginnings.get(call.position, call.position)].scope
             sums.update(dict.fromkeys(_scopes(_pattern(scope)), flops))
-    return captured, {**sums, "": counter.get_total_flops()}
+    return dict(sums)
 
 
 class _NoModules:

@@ -33,8 +33,15 @@ class GradientBuilder(Builder):
         self._carrying: set[str] = set()
         self._stopped: dict[str, Value] = {}
 
+    def given(self, name: str, shape: Sequence[Any], dtype: str, trained: bool) -> Value:
+        """Returns an input; a `trained` one has a gradient."""
+        value = self.input(name, tuple(shape), dtype)
+        if trained:
+            self._carrying.add(value.name)
+        return value
+
     def carries(self, operand: Value | Parameter) -> bool:
-        """Whether an operand is a parameter that is trained, or a value made of one."""
+        """Whether an operand is a parameter or an input that is trained, or a value made of one."""
         if isinstance(operand, Parameter):
             return not (operand.frozen or operand.buffer) and operand.spec.dtype in FLOATING
         return operand.name in self._carrying

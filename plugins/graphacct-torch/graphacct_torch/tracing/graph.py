@@ -30,14 +30,28 @@ def graph_of(name: str, captured: Captured, operators: Mapping[str, Operator]) -
 
     Raises CaptureError, which names the aten operator, the module and the line, for a call that nothing maps.
     """
-    return traced(name, captured, operators)[0]
+    return traced(name, captured, operators).graph
 
 
-def traced(name: str, captured: Captured, operators: Mapping[str, Operator]) -> tuple[Graph, dict[int, str]]:
-    """Returns the graph of the forward calls of a capture, and by its position the node that each call became, if it
-    became one."""
+@attrs.frozen
+class Traced:
+    """The graph of a capture, and what its calls became.
+
+    Attributes:
+        graph: The graph.
+        nodes: The node that each call became, if it became one, by the call's position.
+        made: The value that a call made first in each storage, by the storage's number.
+    """
+
+    graph: Graph
+    nodes: Mapping[int, str]
+    made: Mapping[int, str]
+
+
+def traced(name: str, captured: Captured, operators: Mapping[str, Operator]) -> Traced:
+    """Returns the graph of the forward calls of a capture, with what they became."""
     maker = _Maker(name, captured, operators)
-    return maker.graph(), maker.nodes
+    return Traced(maker.graph(), maker.nodes, maker.made)
 
 
 class _Maker:
@@ -63,11 +77,15 @@ class _Maker:
             self._paths.setdefault(tensor.index, []).append(path)
         self._names = NodeNames(self._calls, captured.visits, captured.tensors)
         self.nodes: dict[int, str] = {}
+        self.made: dict[int, str] = {}
 
     def graph(self) -> Graph:
+        trained: set[str] = set()
         for tensor in dict.fromkeys(self._captured.inputs):  # one may be given twice
             name = self._names.of_input(tensor.name)
-            self._values[tensor.index] = self._builder.input(name, tensor.shape, tensor.dtype)
+            if tensor.name in self._captured.trained_inputs:
+                trained.add(name)
+            self._values[tensor.index] = self._builder.given(name, tensor.shape, tensor.dtype, name in trained)
         for call in self._calls:
             self._stops.at(call)
             self._names.at(call)
@@ -76,7 +94,8 @@ class _Maker:
         self._unread()
         losses = [tensor for tensor in self._captured.starts if tensor not in self._captured.outputs]
         outputs = [self._operand(tensor, "") for tensor in (*losses, *self._captured.outputs)]
-        return self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
+        graph = self._builder.graph(*[value for value in outputs if isinstance(value, Value)])
+        return attrs.evolve(graph, trained_inputs=frozenset(trained))
 
     def _works_alone(self, call: CallRecord) -> bool:
         """Whether a call does more than make a view, as the last of its group if it is in one."""
@@ -143,7 +162,9 @@ class _Maker:
                 return False
             operands = (self._operand(x, call.scope), second.weight, *(self._made(call, other) for other in others))
             path = self._name(call, "grouped_linear")
-            self._values[call.outputs[0].index] = self._builder.apply("grouped_linear", *operands, name=path)
+            value = self._builder.apply("grouped_linear", *operands, name=path)
+            self._values[call.outputs[0].index] = value
+            self._note(call, call.outputs[0], value)
             self.nodes.setdefault(call.position, path)
             return True
         weight = isinstance(second, (Turned, Parameter)) and len(y.shape) == 2
@@ -162,6 +183,7 @@ class _Maker:
         value = self._builder.apply(name, left, right, *rest, name=path)
         self.nodes.setdefault(call.position, path)
         made = call.outputs[0]
+        self._note(call, made, value)
         self._values[made.index] = value if value.spec.shape == made.shape else Reshaped(value, made.shape, call)
         return True
 
@@ -182,10 +204,16 @@ class _Maker:
                     f"{call.name} in module {call.scope!r} made {tensor.dtype}{list(tensor.shape)}, and "
                     f"{mapped.operator!r} makes {value.spec}: its rule is wrong"
                 )
+            self._note(call, tensor, value)
             if tensor is written:
                 self._write(call, tensor, value)
             else:
                 self._values[tensor.index] = value
+
+    def _note(self, call: CallRecord, tensor: TensorRecord, value: Value) -> None:
+        """Notes the value that a call made in a new storage."""
+        if tensor.storage.born == call.position:
+            self.made.setdefault(tensor.storage.index, value.name)
 
     def _write(self, call: CallRecord, tensor: TensorRecord, value: Value) -> None:
         """Makes what an operation in place put out the new version of the tensor's storage.

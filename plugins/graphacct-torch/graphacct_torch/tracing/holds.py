@@ -7,18 +7,18 @@ the end of the module that ran then, so that the peaks of a profile are those of
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
 
 import attrs
 
 from graphacct import Graph, Node
 from graphacct_torch.calls import ACTIVATION, StorageRecord
 from graphacct_torch.captured import Captured
+from graphacct_torch.tracing.graph import Traced
 
 
-def with_holds(graph: Graph, captured: Captured, nodes: Mapping[int, str]) -> Graph:
-    """Returns the graph of a capture's forward calls with what its module's code holds; `nodes` are the nodes that
-    calls became, by position."""
+def with_holds(graph: Graph, captured: Captured, traced: Traced) -> Graph:
+    """Returns the graph of a capture's forward calls with what its module's code holds."""
+    nodes = traced.nodes
     made = {node.name: node for node in graph.nodes if isinstance(node, Node)}
     read: dict[int, int] = {}
     storages: dict[int, StorageRecord] = {}
@@ -32,7 +32,8 @@ def with_holds(graph: Graph, captured: Captured, nodes: Mapping[int, str]) -> Gr
     held = dict(graph.held)
     for index, storage in storages.items():
         maker = made.get(nodes.get(storage.born, ""))
-        if storage.kind != ACTIVATION or storage.died is None or maker is None or len(maker.outputs) != 1:
+        value = traced.made.get(index)
+        if storage.kind != ACTIVATION or storage.died is None or maker is None or value is None:
             continue
         last = max(read.get(index, storage.born), storage.born)
         until = bisect_right(places, storage.died) - 1
@@ -40,7 +41,7 @@ def with_holds(graph: Graph, captured: Captured, nodes: Mapping[int, str]) -> Gr
             end = nodes[places[until]]
             after = [scope for scope in _scopes(end) if ends[scope] == order[end] and starts[scope] > order[maker.name]]
             # an argument stays until the function that was called with it returns, the outermost one
-            held[maker.outputs[0].name] = after[0] if after else end
+            held[value] = after[0] if after else end
     return attrs.evolve(graph, held=held)
 
 

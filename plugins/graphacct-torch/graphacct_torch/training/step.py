@@ -68,18 +68,19 @@ class Source:
             step = self.capture(training=True, accumulated=False)
         except CaptureError:
             return {}
-        _, nodes = traced(self.name, step, self.operators)
+        nodes = traced(self.name, step, self.operators).nodes
         return again(step.calls, nodes, forward_calls(step.calls))
 
     def _forward(self, lines: bool) -> Graph:
         with self.faking() as fake:
             captured = capture(fake, summed if self.loss else None, lines, backward=False)
             captured = captured if self.sized is None else self.sized(captured)
-        graph, nodes = traced(self.name, captured, self.operators)
+        made = traced(self.name, captured, self.operators)
+        graph = made.graph
         if any(call.region for call in captured.calls):
-            graph = with_reruns(graph, captured.calls, nodes, self._again())
+            graph = with_reruns(graph, captured.calls, made.nodes, self._again())
         opaque = dict.fromkeys(OPAQUE[call.name] for call in captured.calls if call.name in OPAQUE)
-        return attrs.evolve(with_holds(graph, captured, nodes), inexact=tuple(opaque))
+        return attrs.evolve(with_holds(graph, captured, made), inexact=tuple(opaque))
 
     def with_loss(self, loss: str) -> Graph:
         """Returns the graph of the module with a loss after it."""
@@ -100,8 +101,8 @@ class Source:
                 f"the sizes of module {self.name!r} are symbols, and a recording is that of one run: leave dynamic out"
             )
         captured = self.capture(training, accumulated)
-        plain, nodes = traced(self.name, captured, self.operators)
-        return recording_of(captured, plain, nodes, graph)
+        plain = traced(self.name, captured, self.operators)
+        return recording_of(captured, plain.graph, plain.nodes, graph)
 
     def capture(self, training: bool, accumulated: bool) -> Captured:
         """Returns what the module does in a forward pass without gradients, or in a training step."""
