@@ -22,6 +22,8 @@ FIGURES = ("saved", "forward_storages", "step_storages")
 HELD = "q and k are variables of the module's function, and on a CPU, where autograd saves them, nothing shows that"
 APART = {
     "gru_cell_loop": (FIGURES, "on a GPU a GRU cell is one kernel, with a workspace"),
+    "autocast_inside": (FIGURES, "its code names the CPU's autocast, which casts nothing on a GPU"),
+    "bahdanau": (FIGURES, "on a GPU a recurrent layer is cuDNN's, with a workspace"),
     "lstm": (FIGURES, "cuDNN's LSTM keeps a workspace of its own"),
     "attention, heads of 20, bfloat16": (("forward_storages",), HELD),
     "attention, heads of 20, float16": (("forward_storages",), HELD),
