@@ -26,9 +26,9 @@ MOST = 2000
 LABEL = 40
 """Characters of the longest label that stays on one line if the table is too wide."""
 LAYOUTS: tuple[dict[str, bool], ...] = ({}, {"tight": True}, {"tight": True, "operators": False})
-"""Ways to lay a table out: the first that fits, or else the last."""
-WIDEST = 100_000
-"""More characters than any line of a table has."""
+"""Ways to lay out a tree with a column of operators: the first that fits, or else the last."""
+TEXT = 16
+"""Characters of the narrowest column of text that wraps."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -64,9 +64,10 @@ def show(sheet: Sheet, console: Console) -> None:
         heading = Text(sheet.title, "bold")
         heading.append(f"  {sheet.subtitle}" if sheet.subtitle else "", "dim")
         console.print(heading)
-    for layout in LAYOUTS:
+    layouts = LAYOUTS if any(column.title == OPERATOR for column in sheet.columns[1:]) else LAYOUTS[:1]
+    for layout in layouts:
         table = _table(sheet, console, **layout)
-        needed = _least(table, console)
+        needed = _least(table, not table.show_edge)
         if needed <= console.width:
             break
     edge = [] if table.show_edge else [Text("")]
@@ -81,11 +82,10 @@ def show(sheet: Sheet, console: Console) -> None:
         say(sheet.warning, "bold red")
 
 
-def _least(table: Table, console: Console) -> int:
-    """Returns the least characters per line that a table takes, whatever the console has."""
-    from rich.measure import Measurement
-
-    return Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum
+def _least(table: Table, tight: bool) -> int:
+    """Returns the least characters per line that a table takes: columns of text that may wrap have at least TEXT."""
+    widths = [column.min_width or column.width or TEXT for column in table.columns]
+    return sum(widths) + (2 * (len(widths) - 1) if tight else 3 * (len(widths) - 1) + 2)
 
 
 def _table(sheet: Sheet, console: Console, tight: bool = False, operators: bool = True) -> Table:

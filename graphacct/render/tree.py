@@ -53,14 +53,9 @@ def tree(report: Report, depth: int | None, gathering: bool = True) -> list[Bran
     if depth is not None:
         check_depth(depth)
         return [_branch(row, repeats) for row in report.by_scope if row.depth < depth]
-    fewest = FEWEST if gathering else len(repeats) + 1
-    found = _gathered(report, 1, repeats, fewest)
-    for level in range(2, _deepest(report) + 1):
-        deeper = _gathered(report, level, repeats, fewest)
-        if len(deeper) > LINES:
-            break
-        found = deeper
-    return found
+    deepest = _deepest(report)
+    fitting = [level for level in range(1, deepest + 1) if sum(row.depth < level for row in report.by_scope) <= LINES]
+    return _gathered(report, max(fitting, default=1), repeats, FEWEST if gathering else len(repeats) + 1)
 
 
 def levels(reports: Iterable[Report], depth: int | None) -> int:

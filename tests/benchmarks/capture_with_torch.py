@@ -4,10 +4,10 @@
 median seconds of CPU of ours, and the MiB of memory over importing torch and the library. The two take turns, so that
 what the machine is doing falls on both.
 
-Measured with torch 2.13.0 and transformers 5.23.0, in CPU time, on two cores that ten other processes wanted. The
-medians of four runs were 1.07, 1.17, 1.21 and 1.59 of a forward pass, 0.95, 1.09, 1.10 and 1.28 of a training step, and
-182 to 186 MiB; single rounds went from 0.8 to 1.8. Of the second that a forward pass takes, nearly all is torch's own
-fake tensors; making the graph takes 0.12 and folding it 0.05.
+Measured with torch 2.13.0 and transformers 5.23.0, in CPU time, on two cores that ten other processes wanted: 1.22 of a
+forward pass (seven rounds from 1.17 to 1.28), 1.03 of a training step (0.94 to 1.11), 183 MiB. Most of the second that
+a forward pass takes is torch's own fake tensors; making the graph takes 0.12 s of it and folding 0.05. With the threads
+that torch has by default it was 1.77: the few small tensors that a capture computes kept another thread spinning.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ with faked(module, (ids,), {}) as fake:
             gc.collect()
             start = process_time()
             captured = capture(fake, loss if name == "step" else None)
-            traced("llama", captured, operators)[0].fold(operators)
+            traced("llama", captured, operators).graph.fold(operators)
             ours = process_time() - start
             gc.collect()
             start = process_time()

@@ -99,7 +99,7 @@ def _read(model_type: str, row: dict[str, Any]) -> None:
     row.update(stage="run")
     captured, flops = counted(module, args, kwargs, getattr(torch, dtype_of(config)), training=False)
     row.update(stage="graph", calls=len(captured.calls))
-    graph = traced(model_type, captured, default().operators)[0]
+    graph = traced(model_type, captured, default().operators).graph
     report = graphacct.account(graph, convention="matmul", quantities=["matmul_flops", "params"])
     row.update(
         stage="done",

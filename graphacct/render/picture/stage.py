@@ -54,12 +54,32 @@ def scene(report: Report, plugins: Plugins, depth: int | None = None, views: boo
 
 @attrs.frozen
 class _Source:
-    """The place in the picture that a value comes from."""
+    """The place in the picture that a value comes from.
+
+    Attributes:
+        box: The id of its box.
+        name: The value's name there.
+        spec: Its spec after the views.
+        views: The views that are folded into the edge.
+        inside: The collapsed scope that the last of these lie in; empty if they are in none.
+        outside: The source as it is before it enters that scope.
+    """
 
     box: str
     name: str
     spec: TensorSpec
     views: tuple[str, ...] = ()
+    inside: Chain = ()
+    outside: _Source | None = None
+
+    def viewed(self, view: str, spec: TensorSpec, scope: Chain) -> _Source:
+        """Returns the source after a view in a collapsed scope, or in none."""
+        outside = None if not scope else self.outside if self.inside == scope else self
+        return _Source(self.box, self.name, spec, (*self.views, view), scope, outside)
+
+    def entering(self, scope: Chain) -> _Source:
+        """Returns the source as it enters a collapsed scope: views in there are no matter of the edge."""
+        return self.outside if self.outside is not None and self.inside == scope else self
 
 
 _Sources: TypeAlias = dict[str, tuple[_Source, ...]]
@@ -105,21 +125,22 @@ class _Stage:
             chain, record = self.content.chains[self.index], self.content.records[self.index]
             figures = self.content.figures[self.index]
             self.index += 1
+            scope = chain[: self.depth] if len(chain) > self.depth else ()
             arriving = [(value, source) for value in node.values for source in sources[value.name]]
             if arriving and not self.views and self._is_free_view(node, record, figures):
                 passed = {(source.box, source.name): source for _, source in arriving}.values()
                 for value in node.outputs:
-                    sources[value.name] = tuple(
-                        attrs.evolve(source, spec=value.spec, views=(*source.views, node.name)) for source in passed
-                    )
+                    sources[value.name] = tuple(source.viewed(node.name, value.spec, scope) for source in passed)
                 continue
-            if len(chain) > self.depth:
-                box = self._scope(chain[: self.depth])
+            if scope:
+                box = self._scope(scope)
             else:
                 shown = node.outputs[0].spec if node.outputs else None
                 box = self._new("node", node.name, chain[:-1], figures, record, shown, 1, int(record.cost is None))
-            for value, source in arriving:
-                self._connect(source, box, source.spec if source.views else value.spec, len(chain) > self.depth)
+            for value, arrived in arriving:
+                source = arrived.entering(scope)
+                spec = source.spec if arrived.views else value.spec
+                self._connect(source, box, spec, bool(scope))
             for value in node.outputs:
                 sources[value.name] = (_Source(box, value.name, value.spec),)
             self._note_parameters(node, record, box)

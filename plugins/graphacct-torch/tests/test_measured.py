@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import graphacct
+from graphacct import GraphacctError
 from graphacct.render.class_verification import sheet
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="needs transformers")
@@ -55,3 +56,9 @@ def test_every_figure_is_equal_in_16_bits(model: str, more: dict[str, Any]) -> N
     sizes = {**LLAMA, "num_key_value_heads": 2, **more}
     found = graphacct.verify_class(model, set=sizes, batch=2, seq_len=16, dtype="bf16", attention="eager")
     assert not found.differences
+
+
+def test_a_class_that_is_not_built_is_an_error_that_names_it() -> None:
+    """Whatever the class raises: here an assertion of torch."""
+    with pytest.raises(GraphacctError, match=r"transformers' SmolLM3ForCausalLM is not built: .*[Pp]adding_idx"):
+        graphacct.verify_class("smollm3-3b", set={"vocab_size": 99, "num_hidden_layers": 2}, seq_len=4)

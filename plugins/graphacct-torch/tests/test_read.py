@@ -164,3 +164,18 @@ def test_an_input_to_suggest_fits_the_first_layer(module: nn.Module, text: str) 
         graphacct.account(module)
     if "Lazy" not in repr(module) and " or " not in text:
         graphacct.account(module, inputs={name: text})
+
+
+def test_the_header_says_which_inputs() -> None:
+    """Their names, shapes and dtypes, as `--input` takes them; of many the first six."""
+    given = (Named(), (torch.zeros(2, 8),), {"scale": torch.zeros(2, 4)})
+    assert graphacct.build(given).workload == {"inputs": "x=2x8:float32 scale=2x4:float32"}
+    assert graphacct.build(given, dynamic={"rows": 0}).workload["inputs"] == "x=rows×8:float32 scale=rows×4:float32"
+    assert graphacct.build(given, dtype="bf16").workload["inputs"] == "x=2x8:bfloat16 scale=2x4:bfloat16"
+
+    class Many(nn.Module):
+        def forward(self, *parts: torch.Tensor) -> torch.Tensor:
+            return torch.stack(parts).relu()
+
+    inputs = graphacct.build((Many(), tuple(torch.zeros(2) for _ in range(8)))).workload["inputs"]
+    assert str(inputs).endswith(" parts_5=2:float32 and 2 more")

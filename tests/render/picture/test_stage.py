@@ -113,6 +113,27 @@ def test_each_value_enters_a_collapsed_scope_once() -> None:
     assert len(tails) == len(set(tails)) == 3  # the stream, cosine and sine
 
 
+def test_a_view_inside_a_collapsed_scope_is_no_matter_of_the_edge_to_it() -> None:
+    """attn turns what it gets and runs on that: the edge to its box has the shape that enters. A view before, and one
+    inside whose result leaves, change the edge's."""
+    builder = Builder("turned", default().operators)
+    x = builder.apply("relu", builder.input("x", (2, 4, 8)), name="first")
+    before = builder.apply("reshape", x, shape=(8, 8), name="flat")
+    turned = builder.apply("transpose", before, dims=(1, 0), name="attn.turned")
+    inside = builder.apply("relu", turned, name="attn.act")
+    outside = builder.apply("relu", turned, name="last")
+    report = account(builder.graph(builder.apply("add", inside, outside, name="sum")))
+    picture = scene(report, default(), 1)
+    boxes = {box.path: box.id for box in picture.boxes}
+    edges = {(edge.tail, edge.head): edge for edge in picture.edges}
+    assert edges[boxes["first"], boxes["attn"]].views == ("flat",)
+    assert edges[boxes["first"], boxes["last"]].views == ("flat", "attn.turned")
+    deeper = scene(report, default(), 2)
+    boxes = {box.path: box.id for box in deeper.boxes}
+    edges = {(edge.tail, edge.head): edge for edge in deeper.edges}
+    assert edges[boxes["first"], boxes["attn.act"]].views == ("flat", "attn.turned")
+
+
 def test_a_value_used_twice_by_one_node_has_two_arrows() -> None:
     """x + x is legal and looks so."""
     builder = Builder("double", default().operators)

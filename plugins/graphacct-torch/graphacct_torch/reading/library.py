@@ -191,7 +191,7 @@ def built(config: Any, attention: str = "", training: bool = False, experts: str
     kind: Any = class_of(config)
     options = {"attn_implementation": attention} if attention else {}
     if experts:
-        with contextlib.suppress(CaptureError), contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(Exception):  # without a choice it is built below, or its error is told
             return _made(kind, config, {**options, "experts_implementation": experts}).train(training)
     try:
         return _made(kind, config, options).train(training)

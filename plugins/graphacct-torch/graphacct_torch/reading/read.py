@@ -12,7 +12,7 @@ import attrs
 import torch
 from torch import nn
 
-from graphacct import Graph, Operator, brief
+from graphacct import Graph, Operator, brief, dim_text
 from graphacct_torch.building.fakes import Faked, faked
 from graphacct_torch.capturing.capture import capture
 from graphacct_torch.errors import CaptureError
@@ -25,6 +25,8 @@ from graphacct_torch.reading.sizes import Sizes
 from graphacct_torch.tracing.graph import traced
 from graphacct_torch.training.step import Source
 
+MOST_SHOWN = 6
+"""The inputs that a header names."""
 FORMS = "a module, (module, args) or (module, args, kwargs)"
 
 
@@ -52,7 +54,15 @@ def read(
         args, kwargs = library_inputs(module, Sizes(module.config), inputs)
     else:
         args, kwargs = with_inputs(module, args, kwargs, inputs)
-    return read_module(type(module).__name__, module, args, kwargs, operators, dtype, dynamic)
+    graph = read_module(type(module).__name__, module, args, kwargs, operators, dtype, dynamic)
+    return attrs.evolve(graph, workload={**_inputs(graph), **graph.workload})
+
+
+def _inputs(graph: Graph) -> dict[str, str]:
+    """Returns what a header says of a graph's inputs, each as `--input` takes it."""
+    texts = [f"{value.name}={_sides(value.spec.shape)}:{value.spec.dtype}" for value in graph.inputs]
+    more = [f"and {len(texts) - MOST_SHOWN} more"] if len(texts) > MOST_SHOWN else []
+    return {"inputs": " ".join([*texts[:MOST_SHOWN], *more])} if texts else {}
 
 
 def read_module(
@@ -92,6 +102,11 @@ def read_module(
         graph = traced(name, in_symbols(captured, symbols[0]), operators).graph
         return attrs.evolve(graph.fold(operators), conditions=conditions)
     return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
+
+
+def _sides(shape: tuple[Any, ...]) -> str:
+    plain = all(isinstance(side, int) for side in shape)
+    return ("x" if plain else "×").join(map(dim_text, shape))  # names of symbols have letters too
 
 
 def _of_library(module: nn.Module) -> bool:
