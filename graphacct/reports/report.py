@@ -106,6 +106,27 @@ class Report:
             raise not_there(name, known, {item.name: item for item in self.elsewhere}, kind)
         return found[name]
 
+    def at(self, **sizes: int) -> Report:
+        """Returns this report with numbers in place of symbols, by name: `report.at(batch=2, seq_len=1024)`. Symbols
+        that are not named stay.
+
+        Raises UnknownNameError for a name that no figure has, and ConfigError for a size that is no positive integer,
+        or for which the figures do not hold (`conditions`).
+        """
+        from graphacct.reports.numbers import Numbers
+
+        figures = (*self.total.values(), *(figure for figures in self.values for figure in figures))
+        numbers = Numbers(sizes, figures, self.conditions)
+        graph = self.annotated.graph
+        workload = {name: numbers.of(value) for name, value in graph.workload.items()} | sizes
+        return attrs.evolve(
+            self,
+            annotated=attrs.evolve(self.annotated, graph=attrs.evolve(graph, workload=workload)),
+            total={name: numbers.of(figure) for name, figure in self.total.items()},
+            values=tuple(tuple(map(numbers.of, figures)) for figures in self.values),
+            conditions=numbers.conditions,
+        )
+
     def check_one_step(self, what: str) -> None:
         """Raises ConfigError if this is the report of a generation, which has no one graph; `what` needs one."""
         if self.workload.get("phase") == GENERATE:

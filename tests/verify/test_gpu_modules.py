@@ -22,8 +22,9 @@ FIGURES = ("saved", "forward_storages", "step_storages")
 HELD = "q and k are variables of the module's function, and on a CPU, where autograd saves them, nothing shows that"
 APART = {
     "gru_cell_loop": (FIGURES, "on a GPU a GRU cell is one kernel, with a workspace"),
+    "autocast_inside": (FIGURES, "its code names the CPU's autocast, which casts nothing on a GPU"),
+    "bahdanau": (FIGURES, "on a GPU a recurrent layer is cuDNN's, with a workspace"),
     "lstm": (FIGURES, "cuDNN's LSTM keeps a workspace of its own"),
-    "einsum_heads": (("step_storages",), "a weight's gradient that is not laid out like the weight is copied"),
     "attention, heads of 20, bfloat16": (("forward_storages",), HELD),
     "attention, heads of 20, float16": (("forward_storages",), HELD),
     "attention, heads of 18, bfloat16": (("forward_storages",), HELD),
@@ -31,7 +32,7 @@ APART = {
 """The figures that differ, with the reason."""
 
 
-@pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.title)
+@pytest.mark.parametrize("case", [case for case in cases() if case.title in MEASURED], ids=lambda case: case.title)
 def test_a_captured_step_is_the_measured_one(case: Case) -> None:
     figures, measured = expected(case, "cuda", loaded_plugins())[0], MEASURED[case.title]
     differing = tuple(figure for figure in FIGURES if figures[figure] != measured[figure])

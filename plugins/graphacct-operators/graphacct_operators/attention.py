@@ -26,7 +26,8 @@ def attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask
                 raise ShapeError(f"dimension {name} is {size} in the scores but {own} in mask")
     if q.strides is None or less(q.strides[2], q.strides[1]):
         return TensorSpec((b, h, s, e), q.dtype)
-    if all(type(stride) is int for stride in q.strides):
+    by_position = less(q.strides[0], q.strides[2], assumed=True)  # (s, b, h, e), as nn.MultiheadAttention has it
+    if by_position or all(type(stride) is int for stride in q.strides):
         return dense_like(TensorSpec((b, h, s, e), q.dtype, q.strides))
     return strided((b, h, s, e), (s * h * e, e, h * e, 1), q.dtype)
 

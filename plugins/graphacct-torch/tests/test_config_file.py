@@ -147,7 +147,7 @@ def test_quantised_weights_are_said() -> None:
             r"no architecture reads model_type 'nobodys'(.|\n)*; transformers .* has none",
         ),
         ({"architectures": ["ErnieForMaskedLn"]}, {}, "no such class; did you mean 'ErnieForMaskedLM'"),
-        ({}, {"attention": "eager"}, "'ernie' takes no attention, but set, dtype, phase, inputs, batch"),
+        ({}, {"attention": "eager"}, "'ernie' takes no attention, but set, dtype, phase, inputs, dynamic, batch"),
         ({}, {"seq_len": 0}, "seq_len 0 is no positive integer"),
         ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'ErnieForMaskedLM' takes no inputs_ids; did you mean"),
         (

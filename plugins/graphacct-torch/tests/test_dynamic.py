@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import graphacct
-from graphacct import GraphacctError
+from graphacct import Block, GraphacctError
 
 B, S = (sympy.Symbol(name, integer=True, positive=True) for name in ("batch", "length"))
 
@@ -62,6 +62,72 @@ def test_one_input_alone() -> None:
     assert graphacct.account(given, dynamic={"n": "y:1"}).total["flops"] == 2 * 3 * 4 * sympy.Symbol(
         "n", integer=True, positive=True
     )
+
+
+class Encoder(nn.Module):
+    """Three layers with dropout, behind buffers that are sliced and gathered from; every layer's states are outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("positions", torch.arange(32).expand(1, -1))
+        self.register_buffer("types", torch.zeros(1, 32, dtype=torch.long))
+        self.embedding = nn.Embedding(32, 16)
+        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        positions = self.positions[:, : x.shape[1]]
+        x = x + self.embedding(torch.gather(self.types, 1, positions)) + self.embedding(positions)
+        states = [x]
+        for layer in self.layers:
+            states.append(x := layer(x))
+        return states
+
+
+def test_training_steps() -> None:
+    """Every figure of a step with its memory, with a loss behind the module and without."""
+    module = Encoder()
+    for loss in ("sum", None):
+        options: dict[str, Any] = {"phase": "train", **({"loss": loss} if loss else {})}
+        report = graphacct.account((module, (torch.zeros(4, 10, 16),)), dynamic={"batch": 0, "length": 1}, **options)
+        for batch, length in ((4, 10), (2, 7), (3, 24)):
+            numbers = graphacct.account((module, (torch.zeros(batch, length, 16),)), **options)
+            assert report.at(batch=batch, length=length).total == numbers.total
+    assert [(node.name, node.repeat) for node in report.annotated.graph.nodes if isinstance(node, Block)] == [
+        ("layers.*", 3)
+    ]
+
+
+CONFIG = {
+    "model_type": "ernie",
+    "architectures": ["ErnieForMaskedLM"],
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "vocab_size": 99,
+}
+
+
+def test_a_configuration_of_the_transformers_library() -> None:
+    """The inputs that are made have symbols; the header names them, and no size that was made up."""
+    pytest.importorskip("transformers")
+    report = graphacct.account(CONFIG, dynamic={"batch": 0, "length": 1})
+    assert report.workload["dynamic"] == "batch, length"
+    assert "batch" not in report.workload
+    for batch, length in ((1, 8), (3, 20)):
+        numbers = graphacct.account(CONFIG, batch=batch, seq_len=length)
+        if batch > 1:
+            assert report.at(batch=batch, length=length).total == numbers.total
+        else:
+            with pytest.raises(GraphacctError, match="the figures hold for batch > 1, which batch=1, length=8 is not"):
+                report.at(batch=batch, length=length)
+
+
+def test_a_recording_is_of_numbers() -> None:
+    """as-recorded has what one run did."""
+    given = (Attention(), (ids(4, 10),))
+    with pytest.raises(GraphacctError, match="sizes of module 'Attention' are symbols, and a recording is that of one"):
+        graphacct.account(given, dynamic={"batch": 0}, phase="train", profile="as-recorded")
 
 
 class Fixed(nn.Module):

@@ -195,8 +195,9 @@ class _Symbols:
         return record
 
     def call(self, call: CallRecord) -> CallRecord:
-        made = tuple(self.tensor(output) for output in call.outputs)
-        return attrs.evolve(call, args=self.plain(call.args), kwargs=self.plain(call.kwargs), outputs=made)
+        made, operands = (tuple(map(self.tensor, tensors)) for tensors in (call.outputs, call.operands))
+        given = {"args": self.plain(call.args), "kwargs": self.plain(call.kwargs)}
+        return attrs.evolve(call, **given, outputs=made, operands=operands)
 
     def whole(self, whole: WholeRecord) -> WholeRecord:
         made = tuple(self.tensor(output) for output in whole.outputs)

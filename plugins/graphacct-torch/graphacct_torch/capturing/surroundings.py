@@ -18,11 +18,25 @@ LOGGER = "torch._subclasses.fake_tensor"
 
 
 @contextlib.contextmanager
+def resting() -> Iterator[None]:
+    """A context in which Python's collector rests: a graph has many objects and no cycles, and when a storage dies must
+    not depend on when it runs."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@contextlib.contextmanager
 def surroundings() -> Iterator[None]:
     """A context with gradients, without torch's paths for inference alone and compiled code, without warnings, and in
-    which Python's collector rests: when a storage dies must not depend on when it runs. It has one thread: what little
-    is computed, the masks, takes less time than other threads spin between two of them."""
+    which Python's collector rests. It has one thread: what little is computed, the masks, takes less time than other
+    threads spin between two of them."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(resting())
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(warnings.catch_warnings())
@@ -31,14 +45,12 @@ def surroundings() -> Iterator[None]:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(_unchecked_distributions())
         logger, level = logging.getLogger(LOGGER), logging.getLogger(LOGGER).level
-        fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
-        threads = torch.get_num_threads()
+        fast, threads = torch.backends.mha.get_fastpath_enabled(), torch.get_num_threads()
         torch.set_num_threads(1)
         torch.backends.mha.set_fastpath_enabled(False)
         convert = nn.Module._apply
         nn.Module._apply = _apply_if_it_changes(convert)
         logger.setLevel(logging.CRITICAL)
-        gc.disable()
         try:
             yield
         finally:
@@ -46,8 +58,6 @@ def surroundings() -> Iterator[None]:
             torch.backends.mha.set_fastpath_enabled(fast)
             torch.set_num_threads(threads)
             logger.setLevel(level)
-            if collects:
-                gc.enable()
 
 
 def _apply_if_it_changes(convert: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

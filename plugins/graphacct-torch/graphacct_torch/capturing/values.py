@@ -147,7 +147,9 @@ class Values:
         return func(args[0], indices, *args[2:], **kwargs)
 
     def _pick(self, source: torch.Tensor, out: torch.Tensor) -> None:
-        """Elements of a tensor in which all are alike are known, whichever they are."""
+        """Elements of a tensor in which all are alike are known, whichever they are, if so many are."""
+        if any(isinstance(size, torch.SymInt) for size in out.shape):
+            return
         value = self.of(source)
         if value is None or isinstance(value, FakeTensor) or not 0 < value.numel() <= MOST_READ:
             return

@@ -77,6 +77,7 @@ def read(
     dtype: str = "",
     phase: str = "forward",
     inputs: Any = None,
+    dynamic: Mapping[str, Any] | None = None,
     **sizes: Any,
 ) -> Graph:
     """Returns the graph of the class that a configuration names.
@@ -88,6 +89,7 @@ def read(
         dtype: Of the parameters and inputs; the file's own unless given.
         phase: `train` keeps the dropout that the class has then.
         inputs: Inputs in place of those that are made, or beside them.
+        dynamic: The dimensions of inputs that are symbols, by the symbol's name.
         sizes: `batch`, `seq_len`, `encoder_seq_len`, `image_size`.
 
     Raises CaptureError for a configuration that the class refuses, and an input that cannot be made.
@@ -95,4 +97,4 @@ def read(
     from graphacct_torch.reading.through import graph_through
 
     content = {**content_of(model), **(set or {})}
-    return graph_through(named(model), content, operators, dtype, phase, inputs, sizes)
+    return graph_through(named(model), content, operators, dtype, phase, inputs, sizes, dynamic)

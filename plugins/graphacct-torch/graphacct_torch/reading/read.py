@@ -14,7 +14,7 @@ from torch import nn
 
 from graphacct import Graph, Operator, brief, dim_text
 from graphacct_torch.building.fakes import Faked, faked
-from graphacct_torch.capturing.capture import capture
+from graphacct_torch.captured import Captured
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.reading import library
 from graphacct_torch.reading.example import example
@@ -22,7 +22,6 @@ from graphacct_torch.reading.given import with_inputs
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.narrow import in_dtype, torch_dtype
 from graphacct_torch.reading.sizes import Sizes
-from graphacct_torch.tracing.graph import traced
 from graphacct_torch.training.step import Source
 
 MOST_SHOWN = 6
@@ -93,15 +92,19 @@ def read_module(
                 symbols[:] = [dynamic_of(dynamic, given, named, list(inspect.signature(module.forward).parameters))]
             yield stack.enter_context(faked(module, given, dict(named), symbols[0] if symbols else None))
 
-    if dynamic:
-        from graphacct_torch.building.dynamic import conditions_of, in_symbols
+    if not dynamic:
+        return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
+    from graphacct_torch.building.dynamic import conditions_of, in_symbols
 
-        with faking() as fake:
-            captured = capture(fake, backward=False)
-        conditions = conditions_of(symbols[0])
-        graph = traced(name, in_symbols(captured, symbols[0]), operators).graph
-        return attrs.evolve(graph.fold(operators), conditions=conditions)
-    return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
+    def sized(captured: Captured) -> Captured:
+        conditions[:] = conditions_of(symbols[0])
+        return in_symbols(captured, symbols[0])
+
+    def finished(graph: Graph) -> Graph:
+        return attrs.evolve(graph.fold(operators), conditions=tuple(conditions))
+
+    conditions: list[Any] = []
+    return Source(name, faking, operators, finish=finished, sized=sized).graph()
 
 
 def _sides(shape: tuple[Any, ...]) -> str:

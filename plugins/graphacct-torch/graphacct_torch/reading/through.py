@@ -33,6 +33,7 @@ def graph_through(
     phase: str,
     inputs: Any,
     sizes: Mapping[str, Any],
+    dynamic: Mapping[str, Any] | None = None,
 ) -> Graph:
     """Returns the graph of the class that a configuration names, with what was read in its workload."""
     config = library.config_of(content)
@@ -43,7 +44,7 @@ def graph_through(
     idle = [size for size in sizes if not _counts(size, module, config, inputs, sizes)]
     told = {size: value for size, value in sizes.items() if size not in idle}
     try:
-        graph = read_module(name, module, args, kwargs, operators, own)
+        graph = read_module(name, module, args, kwargs, operators, own, dynamic)
     except UnmappedError:
         raise
     except CaptureError as error:
@@ -54,7 +55,7 @@ def graph_through(
         raise CaptureError(f"{error}; beside the inputs given, these were made: {made}") from error
     workload = {
         "through": f"{library.version()}: {type(module).__name__}",
-        **({} if inputs else {"batch": asked.batch}),
+        **({"dynamic": ", ".join(dynamic)} if dynamic else {} if inputs else {"batch": asked.batch}),
         **told,
         **_chosen(kwargs, told),
         **({"unused": " ".join(f"{size} {sizes[size]}" for size in idle)} if idle else {}),

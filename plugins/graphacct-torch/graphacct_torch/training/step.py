@@ -14,6 +14,7 @@ from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
 from graphacct_torch.building.fakes import Faked
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.capture import capture
+from graphacct_torch.capturing.surroundings import resting
 from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.tracing.graph import traced
 from graphacct_torch.tracing.holds import with_holds
@@ -41,6 +42,7 @@ class Source:
         operators: The registered operators.
         loss: The name of the loss after the module; empty for none.
         finish: What becomes of a graph when it has been captured: it is folded, say.
+        sized: What becomes of a capture whose sizes are symbols; None if they are numbers.
     """
 
     name: str
@@ -48,14 +50,16 @@ class Source:
     operators: Mapping[str, Operator]
     loss: str = ""
     finish: Callable[[Graph], Graph] = lambda graph: graph
+    sized: Callable[[Captured], Captured] | None = None
 
     def graph(self) -> Graph:
         """Returns the graph of the module, and of its loss if it has one, which can run again."""
-        try:
-            graph = self._forward(lines=False)
-        except UnmappedError:  # once more, to find the line of the user's code
-            graph = self._forward(lines=True)
-        graph = self.finish(graph)
+        with resting():
+            try:
+                graph = self._forward(lines=False)
+            except UnmappedError:  # once more, to find the line of the user's code
+                graph = self._forward(lines=True)
+            graph = self.finish(graph)
         return attrs.evolve(graph, origin=Origin(self.record, self.with_loss))
 
     def _again(self) -> dict[str, int]:
@@ -70,6 +74,7 @@ class Source:
     def _forward(self, lines: bool) -> Graph:
         with self.faking() as fake:
             captured = capture(fake, summed if self.loss else None, lines, backward=False)
+            captured = captured if self.sized is None else self.sized(captured)
         made = traced(self.name, captured, self.operators)
         graph = made.graph
         if any(call.region for call in captured.calls):
@@ -88,7 +93,13 @@ class Source:
         return attrs.evolve(self, loss=loss).graph()
 
     def record(self, graph: Graph, training: bool, accumulated: bool) -> Recording:
-        """Returns what torch does with the module under the names of its graph."""
+        """Returns what torch does with the module under the names of its graph.
+
+        Raises ConfigError if its sizes are symbols."""
+        if self.sized is not None:
+            raise ConfigError(
+                f"the sizes of module {self.name!r} are symbols, and a recording is that of one run: leave dynamic out"
+            )
         captured = self.capture(training, accumulated)
         plain = traced(self.name, captured, self.operators)
         return recording_of(captured, plain.graph, plain.nodes, graph)
@@ -98,7 +109,8 @@ class Source:
         with self.faking() as fake:
             if training:
                 start: Start | None = summed if self.loss else outputs_of
-                return capture(fake, start, saving=True, accumulated=accumulated)
+                captured = capture(fake, start, saving=True, accumulated=accumulated)
+                return captured if self.sized is None else self.sized(captured)
             with torch.no_grad():
                 return capture(fake, summed if self.loss else None, backward=False)
 
