@@ -165,6 +165,7 @@ CASES = {
     "transpose": unary(dims=(0, 1)),
     "permute": unary(dims=(2, 0, 1)),
     "split": lambda b, d: ([f(b, 3 * d)], {"parts": 3}),
+    "unbind": lambda b, d: ([f(b, 3, d)], {"dim": 1}),
     "select": unary(dim=1),
     "slice": lambda b, s, t: ([f(b, s + t)], {"dim": 1, "start": s, "length": t}),
     "expand": lambda b, s, d: ([f(b, 1, d)], {"shape": (b, s, d)}),
