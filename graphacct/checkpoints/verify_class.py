@@ -86,8 +86,9 @@ def library_keys(model: object, plugins: Plugins, overrides: Mapping[str, Any]) 
         content = architecture.presets.get(found.name)
         if not isinstance(content, Mapping):
             content = {key: _plain(value) for key, value in attrs.asdict(found.config).items() if value is not None}
-            names = content.get("architectures")
-            content["architectures"] = [names] if isinstance(names, str) and names else names
+    names = content.get("architectures") or getattr(found.config, "architectures", None)
+    if names:  # the class that the model is read as, also if its keys name none
+        content = {**content, "architectures": [names] if isinstance(names, str) else names}
     return {"model_type": architecture.model_types[0], **content, **overrides}
 
 

@@ -58,6 +58,26 @@ def test_every_figure_is_equal_in_16_bits(model: str, more: dict[str, Any]) -> N
     assert not found.differences
 
 
+def test_what_a_class_does_not_derive_itself_is_completed() -> None:
+    """GPT-Neo's kinds of attention follow the number of layers, an odd one too."""
+    sizes = {"hidden_size": 64, "num_layers": 3, "num_heads": 4, "vocab_size": 99, "max_position_embeddings": 64}
+    found = graphacct.verify_class("gpt-neo-125m", set=sizes, batch=2, seq_len=16, dtype="fp32")
+    flops = [line for line in found.lines if line.what in ("params", "forward", "step")]
+    assert len(flops) > 3
+    assert all(line.ours == line.theirs for line in flops)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("whisper-tiny", "WhisperForConditionalGeneration"), ("bart-base", "BartModel"), ("gpt2", "GPT2LMHeadModel")],
+)
+def test_the_class_is_the_one_that_the_model_is_read_as(model: str, name: str) -> None:
+    """A decoder of the same family writes text as well."""
+    found = graphacct.verify_class(model, seq_len=8, dtype="fp32")
+    assert found.measured.name.endswith(f": {name}")
+    assert all(line.ours == line.theirs for line in found.lines if line.what in ("params", "forward", "step"))
+
+
 def test_a_class_that_is_not_built_is_an_error_that_names_it() -> None:
     """Whatever the class raises: here an assertion of torch."""
     with pytest.raises(GraphacctError, match=r"transformers' SmolLM3ForCausalLM is not built: .*[Pp]adding_idx"):

@@ -129,10 +129,20 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
 
 def _config(keys: Mapping[str, Any]) -> Any:
     """Returns the library's configuration, of a class that writes text if the keys name none."""
-    made = library.config_of(keys)
+    made = library.config_of(_completed(keys))
     if not getattr(made, "architectures", None):
         made.architectures = [library.head_of(made.model_type)]
     return made
+
+
+def _completed(keys: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the keys with those that a class does not derive itself: GPT-Neo's kinds of attention are of 24 layers
+    if the keys leave them out, whatever `num_layers` says."""
+    if keys.get("model_type") != "gpt_neo" or keys.get("attention_types"):
+        return keys
+    layers = keys.get("num_layers", 24)
+    pairs = [[["global", "local"], layers // 2], [["global"], layers % 2]]
+    return {**keys, "attention_types": [pair for pair in pairs if pair[1]]}
 
 
 def has_experts(config: Any) -> bool:
