@@ -154,6 +154,8 @@ def _params(report: Report, measured: ClassMeasurement) -> Iterator[ClassLine]:
 def _flops(what: str, report: Report, measured: Mapping[str, int], modules: Any) -> Iterator[ClassLine]:
     quantity = FLOPS[what]
     ours = {row.path: int(row.values[quantity]) for row in report.by_scope}
+    lists = {path: ours[f"{path}.*"] for path in measured if path not in ours and f"{path}.*" in ours}
+    ours |= lists  # a scope of indices alone has no row of its own
     yield ClassLine(what, "", int(report.total[quantity]), measured.get("", 0))
     for path in (path for path in ours if path in modules):
         yield ClassLine(what, path, ours[path], measured.get(path, 0))

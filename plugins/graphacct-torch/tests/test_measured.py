@@ -78,6 +78,14 @@ def test_the_class_is_the_one_that_the_model_is_read_as(model: str, name: str) -
     assert all(line.ours == line.theirs for line in found.lines if line.what in ("params", "forward", "step"))
 
 
+def test_a_module_whose_parts_are_numbered_is_compared_by_their_sum() -> None:
+    """ResNet's `layers` and `classifier` are nn.Sequential."""
+    found = graphacct.verify_class("hf-resnet-18", image_size=64, set={"depths": [1, 1, 1, 1]})
+    (line,) = [line for line in found.lines if (line.what, line.path) == ("forward", "classifier")]
+    assert line.ours == line.theirs == 2 * 512 * 1000
+    assert not found.differences
+
+
 def test_a_class_that_is_not_built_is_an_error_that_names_it() -> None:
     """Whatever the class raises: here an assertion of torch."""
     with pytest.raises(GraphacctError, match=r"transformers' SmolLM3ForCausalLM is not built: .*[Pp]adding_idx"):
