@@ -31,7 +31,7 @@ def test_every_preset_is_on_the_page() -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_page_has_todays_figures(name: str) -> None:
-    """Parameters and FLOPs, forward and of a training step, at the length of the row; each difference is explained."""
+    """Parameters and FLOPs, forward and of a training step, at the length of the row, which are those of the class."""
     row = ROWS[name]
     architecture = presets()[name].load()
     size = {"seq_len" if "seq_len" in architecture.sizes else "image_size": int(row[2])}
@@ -39,4 +39,5 @@ def test_the_page_has_todays_figures(name: str) -> None:
     step = graphacct.account(name, **size, attention=attention, convention="matmul", phase="train", loss="sum").total
     figures = (step["params"], step["forward_matmul_flops"], step["step_matmul_flops"])
     assert tuple(int(row[cell].replace(",", "")) for cell in (3, 4, 5)) == figures
-    assert (row[6] == "0, 0, 0") == (row[7] == "")
+    assert row[6] == "0, 0, 0"
+    assert row[7] in ("", "¹")  # one module's work that torch counts in the module around it
