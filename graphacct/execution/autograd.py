@@ -155,9 +155,10 @@ class Engine:
         recomputed = self.recomputations.get(region, NOT_RECOMPUTED)
         saved = (recomputed.uses if region else self.uses).get(tape.position, [])
         node = NodeRecorder(tape, call, arrived, saved, recomputed.copies, self.add)
-        gradients, arrived = self.writes.end(call, self._ruled(node, received), arrived)
-        self.passed = [gradient for gradient in gradients if gradient is not None]
+        gradients = self._ruled(node, received)
         tape.touch(*node.held)
+        gradients, arrived = self.writes.end(call, gradients, arrived)
+        self.passed = [gradient for gradient in gradients if gradient is not None]
         if region:
             tape.free(node.uses)
         for index, (operand, gradient) in enumerate(zip(call.operands, gradients, strict=True)):
