@@ -128,8 +128,8 @@ class Operator:
         gradient_from_output: Whether its gradient can be computed from its output as well as from its first operand, as
             that of leaky_relu. In place it saves its output then, and otherwise a copy of the operand.
         stops_gradient: Whether no gradient flows from its outputs to its operands, though both may be floating-point.
-        writes_through: Whether it is its first operand after the second, a view of it, was written into. In the backward
-            pass it is one node with the operator that wrote (`execution/slice_writes.py`).
+        writes_through: Whether it is its first operand after the second, a view of it, was written into. In the
+            backward pass it is one node with the operator that wrote (`execution/slice_writes.py`).
         states_parts: Whether its formulas count the multiply-adds of real numbers even where operands are complex; the
             core takes those of any other operator as multiply-adds of complex numbers, 4 of real ones each.
         known_as: Its names in other libraries, for suggestions.
