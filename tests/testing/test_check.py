@@ -220,13 +220,13 @@ def test_a_plugin_that_is_installed_from_elsewhere(check: object) -> None:
     assert "another plugin 'graphacct-vision' is installed, of graphacct 0.1.0: uninstall it" in done.output
 
 
-PROFILE = '''
+PROFILE = """
 import graphacct
 
 @graphacct.hookimpl
 def graphacct_register_profiles():
     return [graphacct.Profile("nonsense", "One kernel for each operator.", {rules})]
-'''
+"""
 
 
 @pytest.mark.parametrize(
