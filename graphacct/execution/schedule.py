@@ -15,6 +15,7 @@ import attrs
 from graphacct.dims import Dim
 from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
+from graphacct.execution.gradient_reach import starting_operators
 from graphacct.execution.kernels import (
     ACTIVATION,
     INPUT,
@@ -31,7 +32,6 @@ from graphacct.execution.kernels import (
     storages,
 )
 from graphacct.execution.profiles import DECLARED, Profile
-from graphacct.execution.gradient_reach import starting_operators
 from graphacct.execution.recorder import single
 from graphacct.execution.regions import Regions, blocks_with
 from graphacct.execution.saved_storages import wanted_operands
@@ -235,6 +235,8 @@ class Trace:
         Of x.mul_(w) the gradient of w needs x, which is gone; that of x needs w alone.
         """
         assert self._node is not None
+        if self._node.keeps is not None:  # the code of a function that is its own gradient's
+            return None
         x = operands[0]
         specs, wanted = [operand.spec for operand in operands], wanted_operands(operator, operands)
         saved = saved_tensors(operator, specs, attributes, wanted)

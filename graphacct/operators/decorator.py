@@ -41,6 +41,7 @@ def operator(
     stops_gradient: bool = False,
     states_parts: bool = False,
     starts_gradient: bool = False,
+    writes_through: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -109,6 +110,7 @@ def operator(
             stops_gradient,
             states_parts,
             starts_gradient,
+            writes_through,
         )
 
     return decorate

@@ -91,6 +91,7 @@ class CallRecord:
         nodes: How many nodes of autograd's graph there were before it ran, the one that it makes included; the calls
             of one autograd.Function all have the number of its node.
         region: The call of torch.utils.checkpoint that it ran under in the forward pass, numbered from 1; 0 for none.
+        into_view: Whether it writes into its first operand, and that is a view to autograd.
         gradient_of: In the backward pass, that number of the forward calls whose gradient it computes; -1 if none.
     """
 
@@ -109,6 +110,7 @@ class CallRecord:
     leaves: frozenset[int] = frozenset()
     grads: bool = True
     region: int = 0
+    into_view: bool = False
     operands: tuple[TensorRecord, ...] = attrs.field()
 
     @property
