@@ -131,7 +131,7 @@ class Source:
                 start: Start | None = summed if self.loss else outputs_of
                 captured = capture(fake, start, saving=True, accumulated=accumulated)
                 return captured if self.sized is None else self.sized(captured)
-            return capture(fake, summed if self.loss else None, backward=False, gradients=False)
+            return capture(fake, summed if self.loss else None, backward=False, grads=False)
 
 
 def _is_sparse(node: Node) -> bool:
