@@ -129,7 +129,7 @@ class Operator:
             that of leaky_relu. In place it saves its output then, and otherwise a copy of the operand.
         stops_gradient: Whether no gradient flows from its outputs to its operands, though both may be floating-point.
         starts_gradient: Whether its outputs are variables of their own: a training step computes their gradient, which
-            stays to its end, and none flows on to the operands.
+            stays to its end. Such an operator `stops_gradient` too.
         writes_through: Whether it is its first operand after the second, a view of it, was written into. In the
             backward pass it is one node with the operator that wrote (`execution/slice_writes.py`).
         states_parts: Whether its formulas count the multiply-adds of real numbers even where operands are complex; the

@@ -20,10 +20,8 @@ def used_operators(events: Iterable[Event], operators: Mapping[str, Operator]) -
 
 
 def stopping_operators(operators: Mapping[str, Operator]) -> frozenset[str]:
-    """Returns the names of those that stop gradients: none flows on to their operands."""
-    return frozenset(
-        name for name, operator in operators.items() if operator.stops_gradient or operator.starts_gradient
-    )
+    """Returns the names of those that stop gradients."""
+    return frozenset(name for name, operator in operators.items() if operator.stops_gradient)
 
 
 def starting_operators(operators: Mapping[str, Operator]) -> frozenset[str]:
