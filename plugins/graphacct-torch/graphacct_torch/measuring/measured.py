@@ -179,7 +179,7 @@ def unseen_of(captured: Captured) -> dict[str, int]:
 def _by_module(captured: Captured, flops_of: Callable[[CallRecord], int]) -> dict[str, int]:
     """Returns the FLOPs of a capture's calls by module; those of a backward pass are the forward call's module's."""
     sums: Counter[str] = Counter()
-    beginnings = forward_calls(captured.calls)
+    beginnings = forward_calls(captured)
     for call in captured.calls:
         flops = flops_of(call)
         if flops:
