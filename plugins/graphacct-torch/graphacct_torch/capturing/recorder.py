@@ -226,6 +226,10 @@ class Recorder(TorchDispatchMode):
         self._storages[key] = found, weakref.ref(storage, died)
         return found
 
+    def _is_leaf(self, tensor: torch.Tensor, record: TensorRecord) -> bool:
+        """Whether a tensor that needs a gradient is a variable of its own and no parameter or input."""
+        return not record.name and tensor.is_leaf and record.storage.kind != GRADIENT
+
     def _shown(self, tree: Any) -> Any:
         """Returns arguments with records in place of tensors; both are gathered, in `_operands` and `_met_now`.
 
@@ -270,6 +274,12 @@ class Recorder(TorchDispatchMode):
         if not operands and any(isinstance(formal.type, torch.TensorType) for formal in func._schema.arguments):
             return self._of_numbers(func, types, args, given)
         graded = frozenset([one.index for tensor, one in zip(operands, met, strict=True) if tensor.requires_grad])
+        leaves: frozenset[int] = frozenset()
+        if graded and not self.training and torch.is_grad_enabled():
+            pairs = zip(operands, met, strict=True)
+            leaves = frozenset(
+                [one.index for tensor, one in pairs if tensor.requires_grad and self._is_leaf(tensor, one)]
+            )
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
         if func in RESHAPING:
@@ -291,6 +301,6 @@ class Recorder(TorchDispatchMode):
         position, nodes = len(self.calls), nodes_so_far()
         called = (position, func, shown, named, made, scope, visit, run, line)
         into_view = bool(operands) and func._schema.is_mutable and operands[0]._is_view()
-        of_autograd = (nodes, gradient_of, graded, grads, self.region, into_view)
+        of_autograd = (nodes, gradient_of, graded, leaves, grads, self.region, into_view)
         self.calls.append(CallRecord(*called, *of_autograd, operands=tuple(met)))
         return out
