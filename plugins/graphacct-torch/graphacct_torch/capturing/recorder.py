@@ -6,7 +6,8 @@ import contextlib
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ from graphacct_torch.calls import (
 from graphacct_torch.capturing.arguments import argument_names
 from graphacct_torch.capturing.autograd import DETACH, gradient_node, nodes_so_far
 from graphacct_torch.capturing.kernels import KERNELS, without_data
+from graphacct_torch.capturing.module_paths import path_taken, paths_of
 from graphacct_torch.capturing.values import Values
 from graphacct_torch.errors import CaptureError, user_line
 from graphacct_torch.stated import StatedCost
@@ -80,6 +82,7 @@ class Recorder(TorchDispatchMode):
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
         self._numbers = itertools.count(1)
+        self._runs: Counter[tuple[int, str]] = Counter()  # of each module within a run of another
         self.visits: dict[int, VisitRecord] = {}
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
         self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
@@ -138,10 +141,12 @@ class Recorder(TorchDispatchMode):
     def watching(self) -> Iterator[None]:
         """Follows which module runs."""
         handles = []
-        for name, module in self._module.named_modules():
+        for module, paths in paths_of(self._module).items():
 
-            def enter(_module: nn.Module, _args: Any, name: str = name) -> None:
-                self._enter(name)
+            def enter(_module: nn.Module, _args: Any, paths: Sequence[str] = paths) -> None:
+                scope, visit = self._running[-1]
+                self._enter(path_taken(paths, scope, self._runs[visit, paths[0]]) if len(paths) > 1 else paths[0])
+                self._runs[visit, paths[0]] += 1
 
             def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
                 error = sys.exc_info()[1]  # the hook runs in any case
