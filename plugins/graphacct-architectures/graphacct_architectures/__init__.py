@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
+from graphacct_architectures.renamed import RenamedArchitecture
 
 HERE = os.path.dirname(__file__)
 
@@ -68,6 +70,46 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
 )
 
 
+def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
+    """Returns the family in a file under another name, which is its `model_type`."""
+    presets = PresetFiles(f"{HERE}/renamed/{name}.py")
+    return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), **differences)
+
+
+RENAMED: tuple[RenamedArchitecture, ...] = (
+    _renamed("camembert", "encoders.roberta", classes=("Camembert", "Roberta"), defaults={"vocab_size": 30522}),
+    _renamed("data2vec-text", "encoders.roberta", classes=("Data2VecText", "Roberta"), defaults={"vocab_size": 30522}),
+    _renamed("xlm-roberta", "encoders.roberta", classes=("XLMRoberta", "Roberta"), defaults={"vocab_size": 30522}),
+    _renamed(
+        "mt5",
+        "encoder_decoders.t5",
+        classes=("MT5", "T5"),
+        defaults={
+            "vocab_size": 250112,
+            "d_ff": 1024,
+            "num_layers": 8,
+            "num_heads": 6,
+            "feed_forward_proj": "gated-gelu",
+        },
+    ),
+    _renamed(
+        "helium",
+        "decoders.llama",
+        classes=("Helium", "Llama"),
+        defaults={
+            "vocab_size": 48000,
+            "hidden_size": 2560,
+            "intermediate_size": 7040,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 20,
+            "num_key_value_heads": 20,
+            "head_dim": 128,
+            "max_position_embeddings": 4096,
+        },
+    ),
+)
+
+
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
-    return FAMILIES
+    return (*FAMILIES, *RENAMED)
