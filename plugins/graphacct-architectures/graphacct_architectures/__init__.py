@@ -77,9 +77,20 @@ def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
 
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
-    _renamed("camembert", "encoders.roberta", classes=("Camembert", "Roberta"), defaults={"vocab_size": 30522}),
-    _renamed("data2vec-text", "encoders.roberta", classes=("Data2VecText", "Roberta"), defaults={"vocab_size": 30522}),
-    _renamed("xlm-roberta", "encoders.roberta", classes=("XLMRoberta", "Roberta"), defaults={"vocab_size": 30522}),
+    _renamed(
+        "camembert",
+        "encoders.roberta",
+        classes=("Camembert", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"head_owns": True},
+    ),
+    _renamed(
+        "xlm-roberta",
+        "encoders.roberta",
+        classes=("XLMRoberta", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"head_owns": True},
+    ),
     _renamed(
         "mt5",
         "encoder_decoders.t5",
@@ -90,21 +101,6 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
             "num_layers": 8,
             "num_heads": 6,
             "feed_forward_proj": "gated-gelu",
-        },
-    ),
-    _renamed(
-        "helium",
-        "decoders.llama",
-        classes=("Helium", "Llama"),
-        defaults={
-            "vocab_size": 48000,
-            "hidden_size": 2560,
-            "intermediate_size": 7040,
-            "num_hidden_layers": 24,
-            "num_attention_heads": 20,
-            "num_key_value_heads": 20,
-            "head_dim": 128,
-            "max_position_embeddings": 4096,
         },
     ),
 )
