@@ -72,8 +72,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
 
 def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
     """Returns the family in a file under another name, which is its `model_type`."""
-    presets = PresetFiles(f"{HERE}/renamed/{name}.py")
-    return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), **differences)
+    presets = PresetFiles(f"{HERE}/{path.partition('.')[0]}/{name}.py")
+    return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), published=presets, **differences)
 
 
 RENAMED: tuple[RenamedArchitecture, ...] = (

@@ -30,11 +30,13 @@ class RenamedArchitecture(LazyArchitecture):
         defaults: The defaults of its configuration class that differ from the other's.
         facts: What its class does otherwise and no file states, by the name of a class variable of the other's
             configuration: `head_owns`.
+        published: Its presets.
         keys: Spellings of keys that the other family does not have.
         no_cost: Keys of its files that change no cost, each with the values at which it changes none (None: any).
         doc: One sentence.
     """
 
+    published: Mapping[str, Any] = NOTHING
     classes: tuple[str, str] = ("", "")
     defaults: Mapping[str, Any] = NOTHING
     facts: Mapping[str, Any] = NOTHING
@@ -54,7 +56,7 @@ def _made(row: RenamedArchitecture) -> Architecture:
         other,
         name=row.name,
         config=configuration(row, other.config),
-        presets=row.presets,
+        presets=row.published,
         aliases={**other.aliases, **row.keys},
         no_cost={**other.no_cost, **row.no_cost},
         model_types=row.model_types,
