@@ -1,4 +1,4 @@
-"""Adds measured presets to docs/certification.md, without measuring the others again: `python add_rows.py PRESETS.json`.
+"""Adds measured presets to docs/certification.md and leaves the other rows: `python add_rows.py PRESETS.json`.
 
 A row that is there already is replaced. The rest of the page stays; `make certify` measures all of it.
 """
