@@ -31,6 +31,18 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("T5ForTokenClassification", "T5ForQuestionAnswering"),
     ),
     "bart": ("BartForConditionalGeneration", "BartModel", "BartForQuestionAnswering"),
+    "mt5": ("MT5ForConditionalGeneration", "MT5Model", "MT5EncoderModel", "MT5ForTokenClassification"),
+    "umt5": (
+        *("UMT5ForConditionalGeneration", "UMT5Model", "UMT5EncoderModel"),
+        *("UMT5ForTokenClassification", "UMT5ForQuestionAnswering"),
+    ),
+    "mbart": ("MBartForConditionalGeneration", "MBartModel", "MBartForQuestionAnswering"),
+    "plbart": ("PLBartForConditionalGeneration", "PLBartModel"),
+    "pegasus": ("PegasusForConditionalGeneration", "PegasusModel"),
+    "marian": ("MarianMTModel", "MarianModel"),
+    "m2m_100": ("M2M100ForConditionalGeneration", "M2M100Model"),
+    "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel"),
+    "blenderbot-small": ("BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel"),
     "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification"),
     "vit": ("ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"),
     "clip": ("CLIPModel", "CLIPForImageClassification"),
@@ -47,6 +59,10 @@ BART's of sequences, cannot run without values."""
 ACTS = ("gelu", "gelu_new", "quick_gelu", "relu", "relu2", "silu", "swish", "tanh")
 LENGTH = 12
 """The longest sequence that every model takes."""
+
+
+WITH_DECODER = ("t5", "mt5", "umt5", "bart", "mbart", "plbart", "pegasus", "marian", "m2m_100", "blenderbot")
+WITH_DECODER += ("blenderbot-small",)
 
 
 def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
@@ -125,6 +141,15 @@ def bart(random: Random) -> dict[str, Any]:
     older = {"extra_pos_embeddings": 2, "normalize_before": False, "static_position_embeddings": False}
     translated = some(random, num_hidden_layers=random.randint(1, 3))
     return {**stacks(random), **some(random, **older), **translated, "max_position_embeddings": LENGTH + 2}
+
+
+def marian(random: Random) -> dict[str, Any]:
+    own = some(random, share_encoder_decoder_embeddings=yes(random), decoder_vocab_size=random.choice((None, 40, 31)))
+    return {**bart(random), **own}
+
+
+def m2m(random: Random) -> dict[str, Any]:
+    return {**bart(random), "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0, **some(random, pad_token_id=1)}
 
 
 def whisper(random: Random) -> dict[str, Any]:
@@ -216,6 +241,8 @@ def jamba(random: Random) -> dict[str, Any]:
 
 DRAW = {
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
+    **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
+    **{"blenderbot": bart, "blenderbot-small": bart},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
     **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
 }
@@ -228,7 +255,7 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     if family in ("resnet", "convnext"):
         return [{"batch": 2, "image_size": (70, 65)}, {"batch": 3, "image_size": (64, 64)}]
     sizes = [{"batch": 1, "seq_len": 7}, {"batch": 3, "seq_len": LENGTH}]
-    if family in ("t5", "bart") and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
+    if family in WITH_DECODER and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
         sizes[0]["encoder_seq_len"] = 10
     if family in ("vit", "clip_vision_model"):
         return [{"batch": size["batch"], "image_size": (image, image)} for size in sizes]

@@ -7,7 +7,7 @@ so that a command imports only the family that it needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
@@ -66,6 +66,13 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.electra"),
     _family("encoders.roberta"),
     _family("encoder_decoders.bart"),
+    _family("encoder_decoders.blenderbot"),
+    _family("encoder_decoders.blenderbot_small", "blenderbot-small"),
+    _family("encoder_decoders.m2m_100"),
+    _family("encoder_decoders.marian"),
+    _family("encoder_decoders.mbart"),
+    _family("encoder_decoders.pegasus"),
+    _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
     _family("vision.vit"),
     _family("audio.whisper"),
@@ -80,6 +87,14 @@ def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
     presets = PresetFiles(f"{HERE}/{path.partition('.')[0]}/{name}.py")
     return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), published=presets, **differences)
 
+
+MT5_DEFAULTS: Mapping[str, Any] = {
+    "vocab_size": 250112,
+    "d_ff": 1024,
+    "num_layers": 8,
+    "num_heads": 6,
+    "feed_forward_proj": "gated-gelu",
+}
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
     _renamed(
@@ -100,13 +115,15 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         "mt5",
         "encoder_decoders.t5",
         classes=("MT5", "T5"),
-        defaults={
-            "vocab_size": 250112,
-            "d_ff": 1024,
-            "num_layers": 8,
-            "num_heads": 6,
-            "feed_forward_proj": "gated-gelu",
-        },
+        defaults=MT5_DEFAULTS,
+        facts={"head_scaled": False},
+    ),
+    _renamed(
+        "umt5",
+        "encoder_decoders.t5",
+        classes=("UMT5", "T5"),
+        defaults=MT5_DEFAULTS,
+        facts={"head_scaled": True, "biases_in_each_layer": True},
     ),
 )
 
