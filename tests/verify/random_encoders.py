@@ -21,6 +21,11 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"),
         *(f"RobertaFor{task}" for task in TASKS),
     ),
+    "albert": (
+        *("AlbertModel", "AlbertForMaskedLM", "AlbertForPreTraining"),
+        *(f"AlbertFor{task}" for task in TASKS),
+    ),
+    "mpnet": ("MPNetModel", "MPNetForMaskedLM", *(f"MPNetFor{task}" for task in TASKS)),
     "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
     "electra": (
         *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
@@ -100,6 +105,19 @@ def like_bert(random: Random) -> dict[str, Any]:
 def electra(random: Random) -> dict[str, Any]:
     summary = {"summary_type": random.choice(("first", "last", "mean", "cls_index")), "summary_use_proj": yes(random)}
     return {**like_bert(random), **some(random, embedding_size=random.choice((4, 7, 12)), **summary)}
+
+
+def albert(random: Random) -> dict[str, Any]:
+    content = {**like_bert(random), "embedding_size": random.choice((4, 7, 8)), "inner_group_num": 1}
+    layers = content["num_hidden_layers"]
+    own = some(random, num_hidden_groups=random.randint(1, layers), classifier_dropout_prob=0.2)
+    if layers == own.get("num_hidden_groups"):
+        content["inner_group_num"] = random.randint(1, 2)
+    return {**content, **own, "is_decoder": False}
+
+
+def mpnet(random: Random) -> dict[str, Any]:
+    return {**like_bert(random), "is_decoder": False, "relative_attention_num_buckets": random.choice((32, 40))}
 
 
 def distilbert(random: Random) -> dict[str, Any]:
@@ -243,6 +261,7 @@ DRAW = {
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
     **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
     **{"blenderbot": bart, "blenderbot-small": bart},
+    **{"albert": albert, "mpnet": mpnet},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
     **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
 }

@@ -25,7 +25,7 @@ IMAGE_SIZE = 224
 MAIN = (
     ("logits", "mc_logits"),
     ("logits_per_image",),
-    ("prediction_logits", "seq_relationship_logits"),
+    ("prediction_logits", "seq_relationship_logits", "sop_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),

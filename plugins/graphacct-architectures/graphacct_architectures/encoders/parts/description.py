@@ -16,13 +16,14 @@ class Names:
     """The names of a layer's modules.
 
     Attributes:
-        stack: The layers.
+        stack: The layers, or their groups.
         attention: The module that computes the scores.
         query, key, value, out: The projections.
-        attention_norm: The norm after attention.
+        attention_norm: The norm after attention, or before it.
         up, down: The feed-forward network's projections.
         act: Its activation.
-        norm: The norm after it.
+        norm: The norm after it, or before it.
+        layers: The layers of a group.
     """
 
     stack: str = "encoder.layer"
@@ -36,6 +37,7 @@ class Names:
     act: str = "intermediate.intermediate_act_fn"
     down: str = "output.dense"
     norm: str = "output.LayerNorm"
+    layers: str = ""
 
 
 @attrs.frozen
@@ -85,6 +87,16 @@ class Encoder:
         attention_dropout: The dropout probability of the attention weights, in training.
         output_dropped: Whether attention's output has dropout, as the network's has.
         head_owns: Whether a tied weight is the head's, because the class makes its head first: the embedding shares it.
+        network_dropped: Whether the network's output has dropout.
+        projection: The name of the projection of embeddings to the stream's width.
+        projected: Whether they are projected even if they are as wide.
+        pooler: The name of the pooler's projection.
+        buckets: Rows of a table of biases by distance that all layers add to their scores; 0 for none.
+        groups: Groups of layers, if layers run more than once: each group runs `count / groups` times; 0 for none.
+        group: Layers of a group.
+        norm_first: Whether a part's norm is before its module; otherwise it is after the sum.
+        last_norm: The name of a norm after the last layer; empty for none.
+        embedding_norm: The name of the norm of the embeddings; empty for none.
         pooled: Whether the first token's output, projected, is a second output.
         head: A prediction for every token, or None.
         classifier: A classifier, or None.
@@ -112,3 +124,13 @@ class Encoder:
     causal: bool = False
     output_dropped: bool = True
     head_owns: bool = False
+    network_dropped: bool = True
+    projection: str = "embeddings_project"
+    projected: bool = False
+    pooler: str = "pooler.dense"
+    buckets: Dim = 0
+    groups: Dim = 0
+    group: Dim = 1
+    norm_first: bool = False
+    last_norm: str = ""
+    embedding_norm: str = "LayerNorm"

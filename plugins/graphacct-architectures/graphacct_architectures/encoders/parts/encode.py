@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,22 +32,73 @@ def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
 
 def pooler(e: Encoder, b: Builder, x: Value) -> Value:
     """Returns the first token's output, projected."""
-    with b.scope("pooler"):
-        first = b.apply("select", x, name="first", dim=1)
-        return b.apply("tanh", linear(b, "dense", first, e.width), name="activation")
+    scope, _, name = e.pooler.rpartition(".")
+    with b.scope(scope):
+        first = b.apply("select", x, name="first" if scope else f"{name}_first", dim=1)
+        return b.apply("tanh", linear(b, name, first, e.width), name="activation" if scope else f"{name}_activation")
 
 
 def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
     """Returns the last layer's output."""
     x = embedded(e, workload, b)
     b.hold(x)
-    if not equal(e.embedding_width, e.width):
-        x = linear(b, "embeddings_project", x, e.width)
-    masks: tuple[Value, ...] = ()
+    if e.projected or not equal(e.embedding_width, e.width):
+        x = linear(b, e.projection, x, e.width)
+    tables: tuple[Value, ...] = ()
     if e.causal and workload.attention == "eager":
-        masks = (b.apply("causal_mask", name="causal_mask", batch=workload.batch, seq=workload.seq_len, dtype=b.dtype),)
-    b.hold(*masks)
-    return b.repeat(e.names.stack, e.count, partial(layer, e, workload), x, constants=masks)
+        mask = b.apply("causal_mask", name="causal_mask", batch=workload.batch, seq=workload.seq_len, dtype=b.dtype)
+        tables = (mask,)
+    if not equal(e.buckets, 0):
+        tables = (distance_biases(e, workload, b),)
+    b.hold(*tables)
+    body = partial(layer, e, workload)
+    if equal(e.groups, 0):
+        x = b.repeat(e.names.stack, e.count, body, x, constants=tables)
+    else:
+        x = in_groups(e, b, body, x)
+    return layer_norm(b, e.last_norm, x) if e.last_norm else x
+
+
+def distance_biases(e: Encoder, workload: Workload, b: Builder) -> Value:
+    """Returns biases (batch, heads, seq, seq) from a table of distances, which all layers add to their scores."""
+    seq = workload.seq_len
+    with b.scope(e.names.stack.rpartition(".")[0]):
+        buckets = b.apply("relative_buckets", name="buckets", queries=seq, keys=seq)
+        x = embedding(b, "relative_attention_bias", buckets, e.buckets, e.heads)
+        x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
+        x = b.apply("reshape", x, name="position_biases", shape=(1, e.heads, seq, seq))
+        x = b.apply("expand", x, name="of_each_text", shape=(workload.batch, e.heads, seq, seq))
+        return b.apply("contiguous", x, name="position_biases_copied")
+
+
+def in_groups(e: Encoder, b: Builder, body: Callable[[Builder, Value], Value], x: Value) -> Value:
+    """Returns the stream after layers of which each runs several times: a group's layers run in turn, over and over,
+    before the next group's. Raises ConfigError if the numbers of layers are symbols."""
+    sizes = {"num_hidden_layers": e.count, "num_hidden_groups": e.groups, "inner_group_num": e.group}
+    for key, value in sizes.items():
+        if type(value) is not int:
+            raise ConfigError(f"{key} {value} is a symbol: layers that share weights are written out, so give a number")
+    count, groups, size = int(e.count), int(e.groups), int(e.group)
+    turns = [int(index / (count / groups)) for index in range(count)]  # each run's group
+    runs = [turns.count(index) for index in range(groups)]
+
+    def layers(b: Builder, x: Value, times: int) -> Value:
+        for turn in range(times):
+            for index in range(size):
+                with b.scope(f"{e.names.layers}.{index}" if size > 1 else ""), b.turn(turn):
+                    x = body(b, x)
+        return x
+
+    def group(b: Builder, x: Value, times: int) -> Value:
+        inside = partial(layers, times=times)
+        return inside(b, x) if size > 1 else b.repeat(e.names.layers, 1, inside, x)
+
+    if len(set(runs)) == 1:
+        return b.repeat(e.names.stack, groups, partial(group, times=runs[0]), x)
+    for index, times in enumerate(runs):
+        with b.scope(f"{e.names.stack}.{index}"):
+            x = group(b, x, times)
+    return x
 
 
 def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
@@ -80,27 +132,33 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
         place = embedding(b, "position_embeddings", places, e.positions, e.embedding_width)
         b.hold(place)
         x = b.apply("add", x, place, name="with_positions")
-        return dropped(b, "dropout", layer_norm(b, "LayerNorm", x), e.dropout, workload)
+        x = layer_norm(b, e.embedding_norm, x) if e.embedding_norm else x
+        return dropped(b, "dropout", x, e.dropout, workload)
 
 
-def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *masks: Value) -> Value:
-    """Applies attention, then the feed-forward network; each output is added to its input and normalized."""
+def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value) -> Value:
+    """Applies attention, then the feed-forward network; each output is added to its input. Norms are before both
+    modules, or after both sums."""
     n = e.names
     b.hold(x)
-    y, weights = attention(e, workload, b, x, *masks)
+    y, weights = attention(e, workload, b, layer_norm(b, n.attention_norm, x) if e.norm_first else x, *tables)
     b.hold(*weights)
     y = linear(b, n.out, y, e.width)
     y = dropped(b, f"{n.out}_dropout", y, e.dropout if e.output_dropped else 0.0, workload)
-    x = layer_norm(b, n.attention_norm, b.apply("add", y, x, name="attention_residual"))
+    x = b.apply("add", y, x, name="attention_residual")
+    x = x if e.norm_first else layer_norm(b, n.attention_norm, x)
     b.hold(x)
-    y = activation(b, e.activation, linear(b, n.up, x, e.inner), n.act)
+    y = layer_norm(b, n.norm, x) if e.norm_first else x
+    y = activation(b, e.activation, linear(b, n.up, y, e.inner), n.act)
     b.hold(y)
-    y = dropped(b, f"{n.down}_dropout", linear(b, n.down, y, e.width), e.dropout, workload)
-    return layer_norm(b, n.norm, b.apply("add", y, x, name="output_residual"))
+    y = linear(b, n.down, y, e.width)
+    y = dropped(b, f"{n.down}_dropout", y, e.dropout if e.network_dropped else 0.0, workload)
+    y = b.apply("add", y, x, name="output_residual")
+    return y if e.norm_first else layer_norm(b, n.norm, y)
 
 
 def attention(
-    e: Encoder, workload: Workload, b: Builder, x: Value, mask: Value | None = None
+    e: Encoder, workload: Workload, b: Builder, x: Value, table: Value | None = None
 ) -> tuple[Value, tuple[Value, ...]]:
     """Returns attention's output, heads side by side, and with eager attention the weights."""
     written: tuple[Value, ...] = ()
@@ -114,12 +172,13 @@ def attention(
             options: dict[str, Any] = {"dropout_p": drop} if drop else {}
             if e.causal:
                 options["causal"] = True
-            y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)
+            biases = () if equal(e.buckets, 0) else (table,)
+            y = b.apply("scaled_dot_product_attention", q, k, v, *biases, name="sdpa", **options)
         else:
             scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
             scores = b.apply("scale", scores, name="scale")
-            if mask is not None:
-                scores = b.apply("add", scores, mask, name="mask")
+            if table is not None:
+                scores = b.apply("add", scores, table, name="mask" if equal(e.buckets, 0) else "biases")
             weights = b.apply("softmax", scores, name="softmax")
             weights = dropped(b, "dropout", weights, drop, workload)
             written = (weights,)
