@@ -48,11 +48,24 @@ class Dynamic:
         env: torch's environment of symbols.
         sizes: torch's size for each of the user's symbols, by its name.
         places: The symbol of each dimension of an input, by the input's number among the tensors.
+        tried: Numbers for torch's symbols: the sizes at which data of the inputs is known, and others beside them.
     """
 
     env: Watched
     sizes: Mapping[str, torch.SymInt]
     places: Mapping[int, Mapping[int, str]]
+    tried: tuple[Mapping[Any, int], ...]
+
+    def data(self, tensor: torch.Tensor, index: int) -> list[torch.Tensor]:
+        """Returns the data of the input of that number at each of the sizes that are tried, over again or cut off."""
+        found = []
+        for sizes in self.tried:
+            value = tensor.detach()
+            for dim, name in self.places[index].items():
+                side = sizes[self.sizes[name].node.expr]
+                value = value.index_select(dim, torch.arange(side) % max(value.shape[dim], 1))
+            found.append(value)
+        return found
 
     def fake(self, tensor: torch.Tensor, index: int) -> torch.Tensor:
         """Returns the input of that number with symbols in place of sizes, under a fake mode."""
@@ -81,7 +94,9 @@ def dynamic_of(asked: Mapping[str, Any], args: Any, kwargs: Mapping[str, Any], n
         sizes[symbol] = env.create_symintnode(made, hint=hint, source=source)
         for index, dim in found:
             places.setdefault(index, {})[dim] = symbol
-    return Dynamic(env, sizes, places)
+    hints = {size.node.expr: size.node.hint for size in sizes.values()}
+    more = {symbol: hint + 1 + number for number, (symbol, hint) in enumerate(hints.items())}
+    return Dynamic(env, sizes, places, (hints, more))
 
 
 def _places(symbol: str, where: Any, inputs: list[tuple[str, torch.Tensor]]) -> list[tuple[int, int]]:

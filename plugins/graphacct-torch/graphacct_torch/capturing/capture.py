@@ -116,4 +116,5 @@ def capture(
         graded,
         recorder.visits,
         recorder.trained_inputs,
+        recorder.decided,
     )
