@@ -15,6 +15,7 @@ import attrs
 from graphacct.dims import Dim
 from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
+from graphacct.execution.expanded import outputs_of
 from graphacct.execution.gradient_reach import starting_operators
 from graphacct.execution.kernels import (
     ACTIVATION,
@@ -157,8 +158,8 @@ class Trace:
             elif expansion is None:
                 outputs = self.record(self.operators[node.operator], operands, node.attributes)
             else:
-                result = expansion(self, *operands, **plain(node.attributes))
-                outputs = result if isinstance(result, tuple) else (result,)
+                returned = expansion(self, *operands, **plain(node.attributes))
+                outputs = outputs_of(returned, len(run.outputs), self.profile.name)
         except Exception as error:
             raise blame(node.name, node.operator, self.operators, error) from error
         if self.regions.saved(node):
