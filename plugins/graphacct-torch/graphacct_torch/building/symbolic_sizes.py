@@ -74,7 +74,7 @@ def _upsample(name: str, function: Callable[..., Any], aligned: bool) -> Callabl
         *align, factors = others
         if not isinstance(factors, (tuple, list, type(None))):  # the call of one operator, by its own arguments
             return function(image, size, *others)
-        each = list(factors) if factors is not None else [None] * (image.dim() - 2)
+        each: list[Any] = list(factors) if factors is not None else [None] * (image.dim() - 2)
         sides = size
         if size is None:
             sides = [_times(side, factor) for side, factor in zip(image.shape[2:], each, strict=True)]
