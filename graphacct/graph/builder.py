@@ -251,7 +251,7 @@ class _Scope:
 
     def __exit__(self, *_: object) -> None:
         if self.name and self.builder._turn:
-            _release(self.builder)
+            _release(self.builder, {})
         self.builder._path = self.outer
 
 
@@ -260,17 +260,20 @@ class _Turn:
 
     def __init__(self, builder: Builder, index: int) -> None:
         self.builder, self.index = builder, index
+        self.before: dict[str, str] = {}
 
     def __enter__(self) -> None:
+        self.before = dict(self.builder._held)
         self.builder._turn = f".run_{self.index}"
 
     def __exit__(self, *_: object) -> None:
-        _release(self.builder)
+        _release(self.builder, self.before)
         self.builder._turn = ""
 
 
-def _release(builder: Builder) -> None:
-    """Says of what the current scope holds that it ends with the scope's last node so far, not with that of a later
-    run."""
+def _release(builder: Builder, before: Mapping[str, str]) -> None:
+    """Says of what the current scope holds, and did not `before`, that it ends with the scope's last node so far, not
+    with that of a later run."""
     scope, last = builder._path.removesuffix("."), builder._nodes[-1].name
-    builder._held.update({name: last for name, end in builder._held.items() if end == scope})
+    ended = {name: last for name, end in builder._held.items() if end == scope and before.get(name) != end}
+    builder._held.update(ended)

@@ -26,6 +26,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *(f"AlbertFor{task}" for task in TASKS),
     ),
     "mpnet": ("MPNetModel", "MPNetForMaskedLM", *(f"MPNetFor{task}" for task in TASKS)),
+    "deberta-v2": ("DebertaV2Model", "DebertaV2ForMaskedLM", *(f"DebertaV2For{task}" for task in TASKS)),
+    "deberta": ("DebertaModel", "DebertaForMaskedLM", *(f"DebertaFor{task}" for task in TASKS[:-1])),
     "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
     "electra": (
         *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
@@ -73,7 +75,8 @@ WITH_DECODER += ("blenderbot-small",)
 def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
     """The content of a config.json, of the class `name` or of any."""
     content: dict[str, Any] = {"model_type": family, **DRAW[family](random)}
-    content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
+    if family != "deberta":  # whose biases are always in float32
+        content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
     if name or random.random() < 0.9:
         content["architectures"] = [name or random.choice(CLASSES[family])]
     names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
@@ -118,6 +121,22 @@ def albert(random: Random) -> dict[str, Any]:
 
 def mpnet(random: Random) -> dict[str, Any]:
     return {**like_bert(random), "is_decoder": False, "relative_attention_num_buckets": random.choice((32, 40))}
+
+
+def deberta(random: Random) -> dict[str, Any]:
+    kinds = random.choice((None, "c2p|p2c", "p2c", ["c2p"], ["p2c", "c2p"]))
+    content = {**like_bert(random), "is_decoder": False, "relative_attention": kinds is not None, "pos_att_type": kinds}
+    own = some(random, embedding_size=7, position_biased_input=yes(random), talking_head=yes(random))
+    pooler = some(random, pooler_dropout=0.1, pooler_hidden_act=random.choice(ACTS), cls_dropout=0.3)
+    content |= own | pooler | some(random, max_relative_positions=random.choice((-1, 5, 20)), type_vocab_size=2)
+    return content
+
+
+def deberta_v2(random: Random) -> dict[str, Any]:
+    content = deberta(random)
+    own = some(random, position_buckets=random.choice((-1, 4)), share_att_key=yes(random))
+    convolution = some(random, conv_kernel_size=random.choice((0, 3)), conv_act="gelu")
+    return {**content, **own, **convolution, **some(random, norm_rel_ebd=random.choice(("none", "layer_norm")))}
 
 
 def distilbert(random: Random) -> dict[str, Any]:
@@ -261,7 +280,7 @@ DRAW = {
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
     **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
     **{"blenderbot": bart, "blenderbot-small": bart},
-    **{"albert": albert, "mpnet": mpnet},
+    **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
     **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
 }

@@ -63,6 +63,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.starcoder2"),
     _family("encoders.albert"),
     _family("encoders.bert"),
+    _family("encoders.deberta"),
+    _family("encoders.deberta_v2", "deberta-v2"),
     _family("encoders.distilbert"),
     _family("encoders.electra"),
     _family("encoders.mpnet"),

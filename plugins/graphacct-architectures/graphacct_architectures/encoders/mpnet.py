@@ -75,6 +75,7 @@ def describe(config: MPNetConfig) -> Encoder:
         token_types=0,
         causal=False,
         names=NAMES,
+        written_out=True,
         buckets=config.relative_attention_num_buckets,
         pooled=name in (MODEL, CHOICE),
         head=head if name == MASKED else None,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
+
+import attrs
 
 from graphacct import Builder, ConfigError, Value, Workload, equal, exact_div
 from graphacct_architectures.classifier import classified, token
@@ -15,10 +17,14 @@ POOLED = "pooled"
 """The value of `reads` for the pooler's output."""
 
 
-def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from token ids to the last layer's output and the pooled one, or to the heads' outputs."""
+Stream: TypeAlias = Callable[[Encoder, Workload, Builder], Value]
+
+
+def encode(e: Encoder, workload: Workload, b: Builder, streamed: Stream | None = None) -> Value | tuple[Value, ...]:
+    """Returns the graph from token ids to the last layer's output and the pooled one, or to the heads' outputs.
+    `streamed` is what makes the last layer's output, if it is not `stream`."""
     with b.scope(e.module):
-        x = stream(e, workload, b)
+        x = (streamed or stream)(e, workload, b)
         pooled = pooler(e, b, x) if e.pooled else None
     outputs: tuple[Value, ...] = () if e.head is None else (predicted(e, e.head, b, x),)
     if e.classifier is not None:
@@ -52,10 +58,8 @@ def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
         tables = (distance_biases(e, workload, b),)
     b.hold(*tables)
     body = partial(layer, e, workload)
-    if equal(e.groups, 0):
-        x = b.repeat(e.names.stack, e.count, body, x, constants=tables)
-    else:
-        x = in_groups(e, b, body, x)
+    once = equal(e.groups, 0)
+    x = b.repeat(e.names.stack, e.count, body, x, constants=tables) if once else in_groups(e, b, body, x)
     return layer_norm(b, e.last_norm, x) if e.last_norm else x
 
 
@@ -136,12 +140,13 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
         return dropped(b, "dropout", x, e.dropout, workload)
 
 
-def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value) -> Value:
+def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value, attend: Attend | None = None) -> Value:
     """Applies attention, then the feed-forward network; each output is added to its input. Norms are before both
-    modules, or after both sums."""
+    modules, or after both sums. `attend` is attention, if it is not `attention`."""
     n = e.names
     b.hold(x)
-    y, weights = attention(e, workload, b, layer_norm(b, n.attention_norm, x) if e.norm_first else x, *tables)
+    normed = layer_norm(b, n.attention_norm, x) if e.norm_first else x
+    y, weights = (attend or attention)(e, workload, b, normed, *tables)
     b.hold(*weights)
     y = linear(b, n.out, y, e.width)
     y = dropped(b, f"{n.out}_dropout", y, e.dropout if e.output_dropped else 0.0, workload)
@@ -157,6 +162,9 @@ def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value) 
     return y if e.norm_first else layer_norm(b, n.norm, y)
 
 
+Attend: TypeAlias = Callable[..., tuple[Value, tuple[Value, ...]]]
+
+
 def attention(
     e: Encoder, workload: Workload, b: Builder, x: Value, table: Value | None = None
 ) -> tuple[Value, tuple[Value, ...]]:
@@ -168,12 +176,11 @@ def attention(
         q, k, v = (split_heads(b, part, e.heads, d_head, label) for part, label in zip(parts, "qkv", strict=True))
         b.hold(q, k, v)
         drop = e.attention_dropout if workload.phase == "train" else 0
-        if workload.attention == "fused":
+        if workload.attention == "fused" and not e.written_out:
             options: dict[str, Any] = {"dropout_p": drop} if drop else {}
             if e.causal:
                 options["causal"] = True
-            biases = () if equal(e.buckets, 0) else (table,)
-            y = b.apply("scaled_dot_product_attention", q, k, v, *biases, name="sdpa", **options)
+            y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)
         else:
             scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
             scores = b.apply("scale", scores, name="scale")
@@ -192,7 +199,13 @@ def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
     y = activation(b, head.activation, linear(b, head.dense, x, head.width), f"{head.dense}_act")
     if head.norm:
         y = layer_norm(b, head.norm, y)
-    tied = f"{e.module}.embeddings.word_embeddings.weight" if head.tied and not e.head_owns else ""
+    words = f"{e.module}.embeddings.word_embeddings.weight"
+    if head.of_words:
+        with b.scope(head.decoder):
+            table = attrs.evolve(b.parameter("weight", (head.outputs, e.width)), name=words)
+            y = b.apply("matmul", y, b.apply("transpose", table, name="words", dims=(0, 1)), name="products")
+            return b.apply("add", y, b.parameter(head.bias, (head.outputs,)), name="logits")
+    tied = words if head.tied and not e.head_owns else ""
     weight = b.parameter(f"{head.decoder}.weight", (head.outputs, y.spec.shape[-1]), tied_to=tied)
     if head.bias:  # stored under its own name and the projection's
         b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))
