@@ -5,8 +5,6 @@ Gong et al., 2021 (arXiv:2104.01778).
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, equal, fields
@@ -19,8 +17,6 @@ from graphacct_architectures.tower import Tower, tower
 MODEL, CLASSIFIER = "ASTModel", "ASTForAudioClassification"
 FRAMES_PER_SECOND = 100
 """Of the spectrum that its preprocessor makes: a frame every 10 ms."""
-
-
 
 
 @attrs.frozen(kw_only=True)
@@ -74,7 +70,9 @@ def encoded(config: ASTConfig, workload: Workload, b: Builder, frames: Value) ->
     with b.scope("embeddings"):
         x = embedded(config, workload, b, frames)
     b.hold(x)
-    network = Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True)
+    network = Mlp(
+        config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
+    )
     kind = Tower(
         config.num_hidden_layers,
         config.num_attention_heads,
@@ -90,7 +88,9 @@ def encoded(config: ASTConfig, workload: Workload, b: Builder, frames: Value) ->
     )
     x = layer_norm(b, "layernorm", tower(kind, workload, b, x))
     b.hold(x)
-    first, second = (b.apply("select", x, name=f"{name}_token", dim=1, index=i) for i, name in enumerate(("cls", "distilled")))
+    first, second = (
+        b.apply("select", x, name=f"{name}_token", dim=1, index=i) for i, name in enumerate(("cls", "distilled"))
+    )
     return x, b.apply("scale", b.apply("add", first, second, name="both_tokens"), name="pooled")
 
 
@@ -100,7 +100,10 @@ def embedded(config: ASTConfig, workload: Workload, b: Builder, frames: Value) -
     with b.scope("patch_embeddings"):
         x = b.apply("reshape", frames, name="one_channel", shape=(batch, 1, config.max_length, config.num_mel_bins))
         x = b.apply("transpose", x, name="bins_first", dims=(2, 3))
-        weight, bias = b.parameter("projection.weight", (width, 1, side, side)), b.parameter("projection.bias", (width,))
+        weight, bias = (
+            b.parameter("projection.weight", (width, 1, side, side)),
+            b.parameter("projection.bias", (width,)),
+        )
         strides = (config.frequency_stride, config.time_stride)
         x = b.apply("convolution", x, weight, bias, name="projection", stride=strides)
         _, _, rows, columns = x.spec.shape

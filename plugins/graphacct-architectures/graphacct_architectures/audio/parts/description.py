@@ -40,7 +40,7 @@ class Convolved:
         kernel: Its taps.
         groups: Its groups of channels.
         activation: The operator or operators after it.
-        layers: How many convolutions there are, one after another, each normalized; None for a single one, which is not.
+        layers: How many convolutions there are, one after another, each normalized; None for a single one.
         weight_norm: Whether the weight is kept as a direction and a length for each tap.
         batch_norm: Whether its input is normalized over the batch.
         stride: Its step.

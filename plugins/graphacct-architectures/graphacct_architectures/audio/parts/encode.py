@@ -101,7 +101,7 @@ def layers(w: Waves, workload: Workload, b: Builder, x: Value, every: bool) -> t
     tables = () if w.gated is None else (biases(w, w.gated, workload, b, x),)
     b.hold(*tables)
     body = layer(w, workload)
-    states = (x,)
+    states: tuple[Value, ...] = (x,)
     if every:
         if type(w.layers) is not int:
             raise ConfigError("use_weighted_layer_sum reads each layer: num_hidden_layers is an integer")

@@ -66,7 +66,7 @@ def positions(p: Convolved, workload: Workload, b: Builder, x: Value) -> Value:
         return stacked_positions(p, p.layers, b, x)
     if p.batch_norm:
         x = batch_norm(b, "batch_norm", x, workload)
-    more = {} if equal(p.stride, 1) else {"stride": p.stride}
+    more: dict[str, Any] = {} if equal(p.stride, 1) else {"stride": p.stride}
     if p.weight_norm:
         lengths = b.parameter("conv.parametrizations.weight.original0", (1, 1, p.kernel))
         shape = (width, in_group(width, p.groups), p.kernel)
