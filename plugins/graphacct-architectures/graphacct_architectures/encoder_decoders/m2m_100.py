@@ -47,4 +47,5 @@ ARCHITECTURE = encoder_decoder(
     doc="M2M-100 and NLLB-200: encoder and decoder, sinusoidal positions, LayerNorm before each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    counts_dropped=True,
 )

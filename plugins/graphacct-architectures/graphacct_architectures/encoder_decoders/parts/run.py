@@ -152,7 +152,7 @@ def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Va
         count = p.count
         if type(length) is int and type(p.usable) is int and length > p.usable:
             count += length - p.usable
-        table = b.apply("constant", name=f"{p.name}.weights", shape=(count, width), dtype=b.dtype)
+        table = b.apply("constant", name=f"{p.name}_weights", shape=(count, width), dtype=b.dtype)
         rows = b.apply("embedding", ids, table, name=p.name)
     else:
         rows = looked_up(b, p.name, ids, p.count, width, frozen=p.frozen)

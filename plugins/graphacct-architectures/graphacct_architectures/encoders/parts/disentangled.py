@@ -11,7 +11,7 @@ from functools import partial
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div, minimum
 from graphacct_architectures.encoders.parts.description import Convolution, Disentangled, Encoder
 from graphacct_architectures.encoders.parts.encode import layer
-from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear
+from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, resident
 
 C2P, P2C = "c2p", "p2c"
 NAMED = (("query", "q"), ("key", "k"), ("value", "v"))
@@ -37,6 +37,10 @@ def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
                 tables.append(b.apply("layer_norm", rows, *gains, name=norm))
             else:
                 tables.append(b.apply("reshape", rows, name=d.table, shape=(2 * d.span, e.width)))
+        elif d.table_norm:
+            width = (e.width,)
+            gains = (b.parameter(f"{d.table_norm}.weight", width), b.parameter(f"{d.table_norm}.bias", width))
+            resident(b, d.table_norm, *gains)
     b.hold(ones, x, *tables)
     body = partial(layer, e, workload, attend=attend)
     if e.convolution is None:
@@ -120,7 +124,7 @@ def attend(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value)
 
 def of_contents(e: Encoder, d: Disentangled, b: Builder, x: Value, name: str, label: str) -> Value:
     """Returns queries, keys or values (batch · heads, seq, d_head)."""
-    again = d.shared and d.table and name != "value" and (C2P if name == "key" else P2C) in d.kinds
+    again = d.shared and d.table and name != "value"
     with b.turn(0) if again else nullcontext():
         y = linear(b, f"{name}_proj", x, e.heads * d.d_head)
     return by_head(e, d, b, y, label)
@@ -174,7 +178,7 @@ def of_distances(
     b.hold(rows)
     found = []
     for kind, own, name, bias in ((C2P, q, d.key, d.key_bias), (P2C, k, d.query, True)):
-        if kind not in d.kinds:
+        if kind not in d.kinds and not d.shared:
             continue
         with b.turn(1) if d.shared else nullcontext():
             y = linear(b, name, rows, e.heads * d.d_head, bias=bias)
@@ -185,6 +189,8 @@ def of_distances(
         else:
             y = by_head(e, d, b, y, kind)
             y = b.apply("repeat", y, name=f"{kind}_of_each_text", times=(workload.batch, 1, 1))
+        if kind not in d.kinds:
+            continue  # projected, and not read
         scores = b.apply("matmul", own, b.apply("transpose", y, name=f"{kind}_last", dims=(-2, -1)), name=f"{kind}_all")
         at = b.apply("clamp", b.apply("shift", places, name=f"{kind}_shifted"), name=f"{kind}_clamped")
         at = b.apply("expand", at, name=f"{kind}_index", shape=(*scores.spec.shape[:-1], seq))
