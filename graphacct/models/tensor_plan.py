@@ -109,7 +109,8 @@ def _spelled(name: str, places: Iterable[Place]) -> list[str]:
 def _parts(plan: TensorPlan, elements: Mapping[str, Any]) -> tuple[dict[str, list[FileTensor]], tuple[str, ...]]:
     """Returns the tensors that each parameter is stored in, and the names of those that are no parameters."""
     parts: dict[str, list[FileTensor]] = {}
-    strange, others = [], []
+    strange: list[str] = []
+    others: list[str] = []
     for name, tensor in plan.tensors.items():
         places = plan.places(name)
         at = next((place for place in places if all(part in elements for part in place.split("+"))), None)
@@ -156,7 +157,7 @@ def _stored(tensors: Sequence[FileTensor], lookup: bool) -> StoredWeight:
     if all(tensor.format == first.format and _sizes(tensor) == _sizes(first) for tensor in tensors):
         matrices = sum(tensor.matrices for tensor in tensors)
         return StoredWeight(first.format, first.rows, first.columns, matrices, lookup)
-    total = sum(tensor.format.bytes(tensor.rows, tensor.columns) * tensor.matrices for tensor in tensors)
+    total = sum(int(tensor.format.bytes(tensor.rows, tensor.columns)) * tensor.matrices for tensor in tensors)
     name = " + ".join(dict.fromkeys(tensor.format.name for tensor in tensors))
     format_ = WeightFormat(name, (StoredTensor("tensors", total, 0, 0),))
     return StoredWeight(format_, 1, sum(tensor.elements for tensor in tensors), 1, lookup)

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -150,8 +151,8 @@ def _format(kind: GgmlType) -> WeightFormat:
 
 
 def _tensor(tensor: GgufTensor) -> FileTensor:
-    columns, rows, *rest = (*tensor.sizes, 1, 1, 1)
-    return FileTensor(_format(tensor.type), rows, columns, rest[0] * rest[1])
+    columns, rows, *rest = (*tensor.sizes, 1)
+    return FileTensor(_format(tensor.type), rows, columns, prod(rest))
 
 
 def _text(whole: GgufHeader) -> str:

@@ -82,10 +82,10 @@ def test_a_file_in_parts(tmp_path: Path) -> None:
         assert report.model == "big"
         assert report.total["param_bytes"] == BYTES
     second.unlink()
-    with pytest.raises(ReadError, match="is one of 2 parts, and big-00002-of-00002.gguf is not beside it"):
+    with pytest.raises(ReadError, match=r"is one of 2 parts, and big-00002-of-00002.gguf is not beside it"):
         graphacct.account(first)
     first.rename(tmp_path / "a.gguf")
-    with pytest.raises(ReadError, match="is one of 2 parts, which are named NAME-00001-of-00002.gguf"):
+    with pytest.raises(ReadError, match=r"is one of 2 parts, which are named NAME-00001-of-00002.gguf"):
         graphacct.account(tmp_path / "a.gguf")
 
 
@@ -93,7 +93,7 @@ def test_a_file_in_parts(tmp_path: Path) -> None:
 def test_what_is_no_model(tmp_path: Path, kind: str) -> None:
     """By its general.type."""
     file = save(tmp_path / "a.gguf", {**METADATA, "general.type": kind}, {})
-    with pytest.raises(ReadError, match="a.gguf: is (an adapter|the image|an importance|a vocabulary)"):
+    with pytest.raises(ReadError, match=r"a.gguf: is (an adapter|the image|an importance|a vocabulary)"):
         graphacct.account(file)
 
 
@@ -182,7 +182,7 @@ def test_a_hostile_header(tmp_path: Path, data: bytes, message: str) -> None:
     """What is wrong and where, in one or two lines."""
     file = tmp_path / "a.gguf"
     file.write_bytes(data)
-    with pytest.raises(ReadError, match=f"a.gguf: is no GGUF file that can be read: .*{message}") as caught:
+    with pytest.raises(ReadError, match=rf"a.gguf: is no GGUF file that can be read: .*{message}") as caught:
         graphacct.account(file)
     assert str(caught.value).count("\n") < 2
 
@@ -196,5 +196,5 @@ def test_version_2_is_read(tmp_path: Path) -> None:
 
 def test_an_architecture_without_a_name(tmp_path: Path) -> None:
     """Nothing says what it is."""
-    with pytest.raises(ReadError, match="general.architecture is None, not the name of an architecture"):
+    with pytest.raises(ReadError, match=r"general.architecture is None, not the name of an architecture"):
         graphacct.account(save(tmp_path / "a.gguf", {}, {}))

@@ -65,7 +65,7 @@ def test_one_tensor_of_three_parameters(tmp_path: Path) -> None:
 def test_an_unknown_architecture(tmp_path: Path) -> None:
     """Named, with the known ones."""
     file = save(tmp_path / "a.gguf", {"general.architecture": "rwkv7"}, {"token_embd.weight": ([4, 8], "f32")})
-    with pytest.raises(graphacct.ReadError, match="no family reads the GGUF architecture 'rwkv7'; known: llama"):
+    with pytest.raises(graphacct.ReadError, match=r"no family reads the GGUF architecture 'rwkv7'; known: llama"):
         graphacct.account(file)
 
 
