@@ -118,8 +118,8 @@ def graphacct_register_weight_formats() -> Iterable[WeightFormatKind]:
 
 @hookspec
 def graphacct_register_translations() -> Iterable[Translation]:
-    """Other descriptions of models than a config.json (a GGUF file's metadata, a `params.json`), and how each is said in
-    the keys of one."""
+    """Other descriptions of models than a config.json (a GGUF file's metadata, a `params.json`), and how each is said
+    in the keys of one."""
     raise NotImplementedError
 
 

@@ -51,8 +51,8 @@ class TensorPlan:
 
     Attributes:
         tensors: The tensors by the file's names.
-        places: Given a tensor's name, the names of the parameters that it may be, the first that the model has counting.
-            A tensor that several parameters are stored in has their names with `+` between, and one that is no
+        places: Given a tensor's name, the names of the parameters that it may be; the first that the model has
+            counts. A tensor that several parameters are stored in has their names with `+` between, and one that is no
             parameter, such as a table of angles, an empty name.
         text: How reports show the plan.
     """

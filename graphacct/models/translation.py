@@ -23,8 +23,8 @@ class Translation:
         name: What messages call it.
         doc: One sentence.
         accepts: Returns whether content has this form, by its keys. The first that accepts it translates it.
-        config: Returns the keys of a config.json, `model_type` among them. Raises ReadError, which names the key and the
-            value, for what it does not translate; DeclinedError leaves the content to the translations after it.
+        config: Returns the keys of a config.json, `model_type` among them. Raises ReadError, which names the key and
+            the value, for what it does not translate; DeclinedError leaves the content to the translations after it.
         places: Given the content and the name of a tensor in the file, returns the names of the parameters that it may
             be, as those of a `TensorPlan`.
         file: The name of the file in a model's folder, for a form in JSON; empty for one of another kind of file.

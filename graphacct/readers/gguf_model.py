@@ -1,7 +1,6 @@
 """A GGUF file as a model: its metadata in the keys of a config.json, and its tensors as the model's weights.
 
-What an architecture's keys mean, and which parameters its tensors are, is said by a translation that a plugin registers.
-A file in several parts has its metadata in the first, and each part the header of its own tensors.
+What an architecture's keys mean, and which parameters its tensors are, is said by a translation of a plugin's. A file in several parts has its metadata in the first, and each part the header of its own tensors.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ DTYPES = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat1
 """Types that are dtypes of a computation too."""
 OTHER_KINDS = {
     "adapter": "an adapter, not a model: give the base model, with the adapter as lora=RANK:GLOB",
-    "mmproj": "the image or audio tower of a larger model, whose text model is another GGUF file: give that one, or the "
-    "whole model's config.json",
+    "mmproj": "the image or audio tower of a larger model, whose text model is another GGUF file: give that one, or "
+    "the whole model's config.json",
     "imatrix": "an importance matrix, not a model: give the model that it was made for",
     "vocab": "a vocabulary without a model",
 }
@@ -55,11 +54,11 @@ def accepts(model: Any) -> bool:
 
 
 def choose(model: str, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES) -> ModelChoice:
-    """Returns the model in a GGUF file, in the first of several parts, or alone in a folder. `overrides` replace keys of
-    the config.json that its metadata translate to.
+    """Returns the model in a GGUF file, in the first of several parts, or alone in a folder. `overrides` replace keys
+    of the config.json that its metadata translate to.
 
-    Raises ReadError, which names the file, for one that is not GGUF, is no model, or is of an architecture that no plugin
-    translates.
+    Raises ReadError, which names the file, for one that is not GGUF, is no model, or is of an architecture that no
+    plugin translates.
     """
     from graphacct.readers.hf import choose as of_keys
 

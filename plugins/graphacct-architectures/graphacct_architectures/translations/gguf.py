@@ -85,8 +85,8 @@ class File:
 
 @attrs.frozen
 class Form:
-    """An architecture: its family, keys besides the common ones, common ones that the family does not take, and what its
-    tensors and other keys say."""
+    """An architecture: its family, keys besides the common ones, common ones that the family does not take, and what
+    its tensors and other keys say."""
 
     model_type: str
     keys: Mapping[str, str] = {}
