@@ -1,7 +1,7 @@
 """A GGUF file as a model: its metadata in the keys of a config.json, and its tensors as the model's weights.
 
-What an architecture's keys mean, and which parameters its tensors are, is said by a translation of a plugin's. A file in
-several parts has its metadata in the first, and each part the header of its own tensors.
+What an architecture's keys mean, and which parameters its tensors are, is said by a translation of a plugin's. A file
+in several parts has its metadata in the first, and each part the header of its own tensors.
 """
 
 from __future__ import annotations
