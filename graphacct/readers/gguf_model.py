@@ -48,7 +48,7 @@ def accepts(model: Any) -> bool:
         return False
     if os.path.isdir(model):
         return not os.path.isfile(os.path.join(model, "config.json")) and _in_folder(model) != ""
-    if model.endswith(ENDING):
+    if model.endswith(ENDING) or not os.path.isfile(model):
         return os.path.isfile(model)
     with open(model, "rb") as file:
         return file.read(len(MAGIC)) == MAGIC
