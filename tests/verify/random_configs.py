@@ -19,6 +19,8 @@ FAMILIES = (
     *("gpt2", "gpt_neo", "gpt_neox", "gptj", "codegen", "opt", "bloom", "falcon", "phi", "phi3", "llama", "mistral"),
     *("mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "olmo2", "stablelm"),
     *("cohere", "granite", "starcoder2", "smollm3", "glm4", "nemotron", "gpt_oss", "deepseek_v2", "deepseek_v3"),
+    *("olmo", "olmo3", "glm", "seed_oss", "exaone4", "cohere2", "ministral3", "ernie4_5", "arcee", "jais2", "nanochat"),
+    *("hunyuan_v1_dense",),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")

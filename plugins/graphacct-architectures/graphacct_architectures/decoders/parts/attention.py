@@ -13,6 +13,8 @@ from graphacct_architectures.layers import dropped, linear, merge_heads, norm, s
 
 ALIBI = "alibi_biases"
 """The name of the table that holds slopes times positions."""
+POSITIONS = "position_ids"
+"""The name of the positions' ids, which the library gives to each layer, and which few layers read."""
 WIDEST = 256
 """The largest width of a head for which torch's kernels accept shared heads."""
 
@@ -51,6 +53,11 @@ def of_their_own(
     if not equal(a.rotary, 0):
         b.hold(q, k, until="k_rope")
         q, k = both_rotated(a, b, q, k, tables)
+    if a.qk_norm_last:
+        by = a.qk_norm_kind or kind
+        q, k = (normed_by(b, name, part, by) for name, part in zip(a.qk_norm_names, (q, k), strict=True))
+    if a.position_scaled:
+        q = scaled_by_position(b, q, tables[POSITIONS])
     window = a.window if a.window_cached else None
     k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
     return q, k, v
@@ -74,9 +81,11 @@ def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Val
     kind = a.qk_norm_kind or kind
     if a.qk_norm == "width":
         normed[:2] = [normed_by(b, name, part, kind) for name, part in zip(a.qk_norm_names, normed, strict=False)]
+    if a.clamped:
+        normed = [b.apply("clamp", part, name=f"{label}_cut") for part, label in zip(normed, "qkv", strict=True)]
     heads = []
     for part, count, label in zip(normed, counts, "qkv", strict=True):
-        if a.qk_norm in ("head", "gains") and label != "v":
+        if a.qk_norm in ("head", "gains") and label != "v" and not a.qk_norm_last:
             batch, seq = part.spec.shape[:2]
             part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
             name = a.qk_norm_names["qk".index(label)]
@@ -88,6 +97,19 @@ def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Val
                 heads[-1] = each_normed(b, a.qk_norm_names["qk".index(label)], heads[-1], kind)
     q, k, v = heads
     return q, k, v
+
+
+def scaled_by_position(b: Builder, q: Value, positions: Value) -> Value:
+    """Returns queries (batch, heads, seq, d_head) times 1 + β log(1 + ⌊position / length⌋), in float32 until the last
+    product."""
+    places = b.apply("cast", positions, name="q_places", dtype="float32")
+    rounds = b.apply("floor", b.apply("scale", places, name="q_rounds"), name="q_whole_rounds")
+    growth = b.apply("log", b.apply("shift", rounds, name="q_rounds_and_one"), name="q_growth")
+    factor = b.apply("shift", b.apply("scale", growth, name="q_growth_scaled"), name="q_factor")
+    factor = b.apply("reshape", factor, name="q_factor_apart", shape=(1, 1, q.spec.shape[2], 1))
+    if factor.spec.dtype != q.spec.dtype:
+        factor = b.apply("cast", factor, name="q_factor_narrowed", dtype=q.spec.dtype)
+    return b.apply("mul", q, factor, name="q_scaled_by_position")
 
 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:

@@ -91,6 +91,9 @@ class Attention:
         latent: The latent that keys and values are expanded from; None if they are projected directly. With a latent,
             the last `rotary` dimensions of each head are rotated, all heads share the rotated ones of the keys, and
             `bias` is for the projections to latents.
+        clamped: Whether queries, keys and values are clamped to a range.
+        qk_norm_last: Whether queries and keys are normalized after they are rotated.
+        position_scaled: Whether queries are multiplied by a factor that grows with their position.
     """
 
     heads: Dim
@@ -126,6 +129,9 @@ class Attention:
     causal: bool = True
     dropout: float = 0.0
     latent: Latent | None = None
+    clamped: bool = False
+    qk_norm_last: bool = False
+    position_scaled: bool = False
 
 
 @attrs.frozen
