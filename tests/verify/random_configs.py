@@ -20,11 +20,12 @@ FAMILIES = (
     *("mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "olmo2", "stablelm"),
     *("cohere", "granite", "starcoder2", "smollm3", "glm4", "nemotron", "gpt_oss", "deepseek_v2", "deepseek_v3"),
     *("olmo", "olmo3", "glm", "seed_oss", "exaone4", "cohere2", "ministral3", "ernie4_5", "arcee", "jais2", "nanochat"),
-    *("hunyuan_v1_dense",),
+    *("hunyuan_v1_dense", "olmoe", "flex_olmo", "ernie4_5_moe", "granitemoe", "granitemoeshared", "phimoe", "glm4_moe"),
+    *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
-WINDOWS = ("mistral", "mixtral", "phi3", "starcoder2", "gpt_oss", "gemma2", "gemma3_text")
+WINDOWS = ("mistral", "mixtral", "phi3", "starcoder2", "gpt_oss", "gemma2", "gemma3_text", "olmo3", "cohere2", "ministral3", "dots1", "mellum")
 FULL, SLIDING = "full_attention", "sliding_attention"
 
 
@@ -46,7 +47,7 @@ def drawn(family: str, random: Random) -> dict[str, Any]:
     content |= FAMILY.get(family, nothing)(random, layers, heads, width)
     if family in WINDOWS:
         content |= {"sliding_window": random.choice((5, 20, 4096))}
-    if "rope_parameters" in defaults and family not in ("phi3", "gemma3_text") and "rope_parameters" not in content:
+    if "rope_parameters" in defaults and family not in ("phi3", "gemma3_text", "ministral3", "olmo3", "mellum", "phimoe") and "rope_parameters" not in content:
         content |= random.choice(({}, {"rope_theta": 5000.0}, {"rope_scaling": {"type": "linear", "factor": 2.0}}))
     older = kind.attribute_map if random.random() < 0.5 else {}
     return {older.get(key, key): value for key, value in content.items()}
@@ -153,6 +154,10 @@ def smollm3(random: Random, layers: int, heads: int, width: int) -> dict[str, An
     return {**windows, **turns, "no_rope_layer_interval": random.choice((2, 3, 4))}
 
 
+def stated_heads(random: Random, *_: int) -> dict[str, Any]:
+    return {"head_dim": random.choice((8, 12))}
+
+
 def glm4(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
     return {"head_dim": 12, **turned(random)}
 
@@ -167,7 +172,116 @@ def deepseek(random: Random, layers: int, heads: int, width: int) -> dict[str, A
     return {**sizes, **chosen, **routed, **method, **first}
 
 
+def ministral3(random: Random, *_: int) -> dict[str, Any]:
+    settings = {"llama_4_scaling_beta": 0.1, "original_max_position_embeddings": 16, "factor": 4.0}
+    scaling = {"rope_type": "yarn", "rope_theta": 1e6, **settings}
+    return random.choice(({}, {"rope_parameters": scaling})) | {"head_dim": random.choice((8, 12))}
+
+
+def olmo(random: Random, *_: int) -> dict[str, Any]:
+    return {"clip_qkv": random.choice((None, 8.0))}
+
+
+def exaone4(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    window = random.choice(({"sliding_window": None}, {"sliding_window": 5}, {"sliding_window": 20}))
+    return {**window, **({} if window["sliding_window"] is None else kinds(random, layers))} | {
+        "sliding_window_pattern": random.choice((1, 2, 4))
+    }
+
+
+def turned_by_kind(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    settings = {kind: {"rope_type": "default", "rope_theta": 5000.0} for kind in (FULL, SLIDING)}
+    return {**kinds(random, layers), **random.choice(({}, {"rope_parameters": settings}))}
+
+
+def olmoe(random: Random, *_: int) -> dict[str, Any]:
+    return {**experts(random), **olmo(random)}
+
+
+def ernie4_5_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    chosen = {"moe_num_experts": random.choice((3, 4, 8)), "moe_k": random.choice((1, 2, 3))}
+    shared = {"moe_num_shared_experts": random.choice((0, 1, 2)), "moe_intermediate_size": 9}
+    start = random.randint(0, layers)
+    end = random.choice((-1, random.randint(0, layers - 1)))
+    layers_with = {"moe_layer_start_index": start, "moe_layer_end_index": end, "moe_layer_interval": random.choice((1, 2))}
+    return {**chosen, **shared, **layers_with}
+
+
+def local_experts(random: Random, *_: int) -> dict[str, Any]:
+    return {"num_local_experts": random.choice((3, 4, 8)), "num_experts_per_tok": random.choice((1, 2, 3))}
+
+
+def granitemoeshared(random: Random, *_: int) -> dict[str, Any]:
+    return {**local_experts(random), "shared_intermediate_size": random.choice((0, 12))}
+
+
+def phimoe(random: Random, *_: int) -> dict[str, Any]:
+    return {"num_local_experts": random.choice((3, 4, 8)), "num_experts_per_tok": 2, "sliding_window": None}
+
+
+def corrected(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    groups = random.choice((1, 2, 4))
+    chosen = {"n_group": groups, "topk_group": random.randint(1, groups), "num_experts_per_tok": random.choice((1, 2))}
+    routed = {"n_routed_experts": 3 * groups, "n_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    return {**chosen, **routed, "first_k_dense_replace": random.randint(0, layers)}
+
+
+def glm4_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    return {**corrected(random, layers), **turned(random), "head_dim": random.choice((8, 16))}
+
+
+def networks(random: Random, layers: int) -> dict[str, Any]:
+    return random.choice(({}, {"mlp_layer_types": [random.choice(("dense", "sparse")) for _ in range(layers)]}))
+
+
+def glm4_moe_lite(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    found = {**deepseek(random, layers, heads, width), **networks(random, layers)}
+    return {key: value for key, value in found.items() if key not in ("first_k_dense_replace", "topk_method")}
+
+
+def dots1(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {**corrected(random, layers), **kinds(random, layers), "max_window_layers": random.choice((0, 1, 62))}
+
+
+def hunyuan_v1_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    each = random.choice((1, 2, [random.randint(1, 3) for _ in range(layers)]))
+    return {"num_experts": random.choice((3, 4)), "moe_topk": each, "head_dim": random.choice((8, 12))}
+
+
+def minimax_m2(random: Random, *_: int) -> dict[str, Any]:
+    turns = random.choice(({}, {"rotary_dim": random.choice((4, 8))}, turned(random)))
+    return {**experts(random), **turns, "head_dim": 16}
+
+
+def mellum(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    settings = {kind: {"rope_type": "default", "rope_theta": 5000.0} for kind in (FULL, SLIDING)}
+    turns = random.choice(({}, {"rope_parameters": settings}))
+    sizes = {"moe_intermediate_size": 9, "head_dim": random.choice((8, 12)), "num_nextn_predict_layers": None}
+    return {**experts(random), **kinds(random, layers), **networks(random, layers), **turns, **sizes}
+
+
 FAMILY = {
+    "olmoe": olmoe,
+    "flex_olmo": experts,
+    "ernie4_5_moe": ernie4_5_moe,
+    "granitemoe": local_experts,
+    "granitemoeshared": granitemoeshared,
+    "phimoe": phimoe,
+    "glm4_moe": glm4_moe,
+    "glm4_moe_lite": glm4_moe_lite,
+    "dots1": dots1,
+    "hunyuan_v1_moe": hunyuan_v1_moe,
+    "minimax_m2": minimax_m2,
+    "mellum": mellum,
+    "ministral3": ministral3,
+    "olmo": olmo,
+    "olmo3": turned_by_kind,
+    "exaone4": exaone4,
+    "cohere2": kinds,
+    "glm": glm4,
+    "seed_oss": stated_heads,
+    "ernie4_5": stated_heads,
+    "hunyuan_v1_dense": stated_heads,
     "gpt2": gpt2,
     "gpt_neo": gpt_neo,
     "gpt_neox": turned,

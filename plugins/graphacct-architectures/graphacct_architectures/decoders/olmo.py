@@ -14,7 +14,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
-NORM = Norm(LAYER_NORM, weight=False, upcast="all")
+NORM = Norm(LAYER_NORM, weight=False, cast=True)
 
 
 @attrs.frozen(kw_only=True)

@@ -114,9 +114,12 @@ def scaled_by_position(b: Builder, q: Value, positions: Value) -> Value:
 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """Returns x normalized over its last dimension."""
-    return norm(
-        b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, upcast=norm_upcast(kind)
-    )
+    dtype = x.spec.dtype
+    narrow = kind.cast and dtype != "float32"
+    if narrow:
+        x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
+    y = norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, upcast=norm_upcast(kind))
+    return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
 
 
 def norm_upcast(kind: Norm) -> str:

@@ -153,7 +153,12 @@ def fed(kind: Layer, b: Builder, x: Value) -> Value:
         return mlp(part, b, x)
     with b.scope(part.module):
         b.hold(x)
-        return mlp(part, b, x) if isinstance(part, Mlp) else experts(part, b, x)
+        y = mlp(part, b, x) if isinstance(part, Mlp) else experts(part, b, x)
+    if isinstance(part, Mlp) or part.shared is None or not part.shared_beside:
+        return y
+    with b.scope(part.shared.module):
+        common = mlp(part.shared, b, x)
+    return b.apply("add", y, common, name="with_shared")
 
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:

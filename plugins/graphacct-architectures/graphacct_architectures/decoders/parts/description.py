@@ -26,6 +26,7 @@ class Norm:
         centred: Whether the stored weight is the gain minus 1, so that a weight of 0 changes nothing.
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
+        cast: Whether torch's own norm runs on a copy of the stream in float32.
     """
 
     kind: str = RMS
@@ -33,6 +34,7 @@ class Norm:
     bias: bool = False
     centred: bool = False
     upcast: str = "norm"
+    cast: bool = False
 
 
 @attrs.frozen
@@ -162,6 +164,25 @@ class Mlp:
 
 
 @attrs.frozen
+class Correction:
+    """One score per expert that is added for the choice of experts alone, so that their loads stay even.
+
+    Attributes:
+        name: Its name.
+        beside: Whether it belongs to the experts' module instead of the router's.
+        frozen: Whether it is a parameter that is not trained, and not a buffer.
+        row: Whether it is stored as a matrix of one row.
+        wide: Whether it is stored in float32 whatever the model's dtype is.
+    """
+
+    name: str = "e_score_correction_bias"
+    beside: bool = False
+    frozen: bool = False
+    row: bool = False
+    wide: bool = True
+
+
+@attrs.frozen
 class Experts:
     """Feed-forward networks of which a router chooses a few for each token.
 
@@ -176,7 +197,8 @@ class Experts:
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
-        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, or `sigmoid`.
+        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid`, or
+            `mixer`: each choice is a softmax over the scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
@@ -186,6 +208,13 @@ class Experts:
         clamped: Whether gate and projection are clamped to a range, as in gpt-oss.
         shared: The network that every token runs through, or None.
         shared_gate: The name of its gate; empty for none.
+        above_zero: The operator that keeps the chosen weights' sum above zero before it divides them: `shift`, `clamp`,
+            or none (empty).
+        corrected_by: The correction, if there is one.
+        grouped: Whether the choice is made among groups even if there is one group.
+        scores_upcast: Whether the router's product is cast to float32.
+        router_wide: Whether the router's weight is stored in float32.
+        shared_beside: Whether the shared network belongs to the layer instead of the experts' module.
     """
 
     count: Dim
@@ -208,6 +237,12 @@ class Experts:
     clamped: bool = False
     shared: Mlp | None = None
     shared_gate: str = ""
+    above_zero: str = ""
+    corrected_by: Correction = Correction()
+    grouped: bool = False
+    scores_upcast: bool = False
+    router_wide: bool = False
+    shared_beside: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts

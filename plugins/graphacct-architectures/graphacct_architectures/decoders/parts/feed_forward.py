@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Value, Workload, equal, exact_div, prod
+from graphacct import Builder, Value, Workload, prod
 from graphacct_architectures.decoders.parts.description import Experts, Mlp
+from graphacct_architectures.decoders.parts.router import routed
 from graphacct_architectures.layers import activation, dropped, linear
 
 
@@ -35,7 +36,7 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
     ids, weights = routed(e, b, rows)
     y = chosen(e, b, rows, ids, weights)
     y = b.apply("reshape", y, name="sequences", shape=(batch, seq, width))
-    if e.shared is not None:
+    if e.shared is not None and not e.shared_beside:
         with b.scope(e.shared.module):
             common = mlp(e.shared, b, x)
         if e.shared_gate:
@@ -43,71 +44,6 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
             common = b.apply("mul", gate, common, name="shared_gated")
         y = b.apply("add", y, common, name="with_shared")
     return y
-
-
-def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
-    """Returns the chosen experts of each row and their weights, both (rows, experts per token)."""
-    half = b.dtype != "float32"
-    scores = scored(e, b, rows)
-    with b.scope(e.router):
-        if e.scoring == "top_softmax":
-            best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
-            return ids, b.apply("softmax", best, name="softmax")
-        if e.scoring == "sigmoid":
-            scores = b.apply("sigmoid", scores, name="sigmoid")
-        else:
-            scores = b.apply("softmax", scores, name="softmax", **({"dtype": "float32"} if half else {}))
-        choice = scores
-        if e.correction:
-            bias = b.parameter("e_score_correction_bias", (e.count,), "float32", buffer=True)
-            choice = b.apply("add", scores, bias, name="corrected")
-        if e.correction or not equal(e.groups, 1):
-            choice = grouped(e, b, choice)
-        best, ids = b.apply("topk", choice, name="topk", k=e.per_token)
-        if e.correction:
-            best = b.apply("gather", scores, ids, name="weights", dim=-1)
-        if e.normalised:
-            total = b.apply("sum", best, name="total", dim=-1, keepdim=True)
-            if e.scoring == "sigmoid":  # all sigmoids may be 0
-                total = b.apply("shift", total, name="above_zero")
-            best = b.apply("div", best, total, name="normalised")
-        if e.scaled:
-            best = b.apply("scale", best, name="scaled")
-        if e.downcast and half:
-            best = b.apply("cast", best, name="narrowed", dtype=b.dtype)
-        return ids, best
-
-
-def scored(e: Experts, b: Builder, rows: Value) -> Value:
-    """Returns the router's product: one score for each row and expert."""
-    with b.scope(e.router):
-        weight = b.parameter("weight", (e.count, rows.spec.shape[-1]))
-        biases = (b.parameter("bias", (e.count,)),) if e.router_bias else ()
-        if e.router_upcast and b.dtype != "float32":
-            rows = b.apply("cast", rows, name="rows", dtype="float32")
-            weight = b.apply("cast", weight, name="wide", dtype="float32")
-        return b.apply("linear", rows, weight, *biases, name="logits")
-
-
-def grouped(e: Experts, b: Builder, choice: Value) -> Value:
-    """Returns the scores, masked outside the best groups. A group is as good as its best experts.
-
-    Training counts too much here: gradients of values that only lead to indices (the groups' scores, and with a
-    correction the choice itself), 1 to 6 FLOPs per score, and the indices and the mask saved for them. torch computes
-    none of these gradients.
-    """
-    rows = choice.spec.shape[0]
-    size = exact_div(e.count, e.groups, "experts / groups of them")
-    groups = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, size))
-    if e.correction:
-        best, _ = b.apply("topk", groups, name="best_of_groups", k=2)
-        score = b.apply("sum", best, name="group_scores", dim=-1)
-    else:
-        best, _ = b.apply("topk", groups, name="best_of_groups", k=1)
-        score = b.apply("reshape", best, name="group_scores", shape=(rows, e.groups))
-    b.apply("topk", score, name="best_groups", k=e.chosen_groups)
-    mask = b.apply("full", name="outside", shape=(rows, e.count), dtype="bool")
-    return b.apply("masked_fill", choice, mask, name="within_groups")
 
 
 def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> Value:
