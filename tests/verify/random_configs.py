@@ -21,11 +21,13 @@ FAMILIES = (
     *("cohere", "granite", "starcoder2", "smollm3", "glm4", "nemotron", "gpt_oss", "deepseek_v2", "deepseek_v3"),
     *("olmo", "olmo3", "glm", "seed_oss", "exaone4", "cohere2", "ministral3", "ernie4_5", "arcee", "jais2", "nanochat"),
     *("hunyuan_v1_dense", "olmoe", "flex_olmo", "ernie4_5_moe", "granitemoe", "granitemoeshared", "phimoe", "glm4_moe"),
-    *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum"),
+    *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum", "cwm", "vaultgemma", "bitnet", "minicpm3"),
+    *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
+    *("persimmon", "ctrl", "solar_open", "exaone_moe"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
-WINDOWS = ("mistral", "mixtral", "phi3", "starcoder2", "gpt_oss", "gemma2", "gemma3_text", "olmo3", "cohere2", "ministral3", "dots1", "mellum")
+WINDOWS = ("mistral", "mixtral", "phi3", "starcoder2", "gpt_oss", "gemma2", "gemma3_text", "olmo3", "cohere2", "ministral3", "dots1", "mellum", "cwm", "vaultgemma")
 FULL, SLIDING = "full_attention", "sliding_attention"
 
 
@@ -47,7 +49,7 @@ def drawn(family: str, random: Random) -> dict[str, Any]:
     content |= FAMILY.get(family, nothing)(random, layers, heads, width)
     if family in WINDOWS:
         content |= {"sliding_window": random.choice((5, 20, 4096))}
-    if "rope_parameters" in defaults and family not in ("phi3", "gemma3_text", "ministral3", "olmo3", "mellum", "phimoe") and "rope_parameters" not in content:
+    if "rope_parameters" in defaults and family not in ("phi3", "gemma3_text", "ministral3", "olmo3", "mellum", "phimoe", "mimo_v2_flash") and "rope_parameters" not in content:
         content |= random.choice(({}, {"rope_theta": 5000.0}, {"rope_scaling": {"type": "linear", "factor": 2.0}}))
     older = kind.attribute_map if random.random() < 0.5 else {}
     return {older.get(key, key): value for key, value in content.items()}
@@ -260,7 +262,70 @@ def mellum(random: Random, layers: int, *_: int) -> dict[str, Any]:
     return {**experts(random), **kinds(random, layers), **networks(random, layers), **turns, **sizes}
 
 
+def cwm(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    return {**kinds(random, layers), "head_dim": random.choice((8, 12)), "bos_token_id": 1}
+
+
+def latent(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    sizes = {"kv_lora_rank": 12, "q_lora_rank": random.choice((None, 10)), "qk_nope_head_dim": 6}
+    return {**sizes, "v_head_dim": 10, "qk_rope_head_dim": 4, "num_key_value_heads": heads}
+
+
+def apertus(random: Random, *_: int) -> dict[str, Any]:
+    return {"hidden_act": random.choice(("xielu", "xielu", "relu2"))}
+
+
+def afmoe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    shared = {"num_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    first = {"num_dense_layers": random.randint(0, layers), "global_attn_every_n_layers": random.choice((2, 3, 4))}
+    return {**experts(random), **shared, **first, **kinds(random, layers), "head_dim": random.choice((8, 12))}
+
+
+def mimo_v2_flash(random: Random, layers: int, heads: int, *_: int) -> dict[str, Any]:
+    found = {key: value for key, value in corrected(random, layers).items() if "shared" not in key and "dense" not in key}
+    settings = {kind: {"rope_type": "default", "rope_theta": 5e3, "partial_rotary_factor": 0.5} for kind in (FULL, SLIDING)}
+    turns = random.choice(({}, {"rope_parameters": settings}))
+    sizes = {"head_dim": 12, "v_head_dim": random.choice((8, 12)), "num_key_value_heads": random.choice((1, 2, heads // 2))}
+    return {**found, **kinds(random, layers), **networks(random, layers), **turns, **sizes}
+
+
+def llama4_text(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    chosen = {"num_local_experts": random.choice((3, 4)), "num_experts_per_tok": random.choice((1, 2))}
+    turns = random.choice(({}, {"no_rope_layers": [random.randint(0, 1) for _ in range(layers)]}))
+    sizes = {"intermediate_size_mlp": 18, "head_dim": random.choice((8, 12)), "interleave_moe_layer_step": random.choice((1, 2))}
+    return {**chosen, **turns, **sizes, "attention_chunk_size": random.choice((5, 20, 8192))}
+
+
+def gpt_bigcode(random: Random, *_: int) -> dict[str, Any]:
+    return {"n_inner": random.choice((None, 30)), "add_cross_attention": False}
+
+
+def mpt(random: Random, *_: int) -> dict[str, Any]:
+    return {"attn_config": {"clip_qkv": random.choice((None, 8.0))}, "max_seq_len": 64, "no_bias": True}
+
+
+def exaone_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    groups = random.choice((1, 2, 4))
+    chosen = {"n_group": groups, "topk_group": random.randint(1, groups), "num_experts_per_tok": random.choice((1, 2))}
+    routed = {"num_experts": 3 * groups, "num_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    first = {"first_k_dense_replace": random.randint(0, layers), "sliding_window": 5}
+    return {**chosen, **routed, **first, **kinds(random, layers), **networks(random, layers)}
+
+
 FAMILY = {
+    "cwm": cwm,
+    "vaultgemma": gemma2,
+    "minicpm3": latent,
+    "youtu": latent,
+    "apertus": apertus,
+    "afmoe": afmoe,
+    "mimo_v2_flash": mimo_v2_flash,
+    "llama4_text": llama4_text,
+    "gpt_bigcode": gpt_bigcode,
+    "mpt": mpt,
+    "persimmon": turned,
+    "solar_open": corrected,
+    "exaone_moe": exaone_moe,
     "olmoe": olmoe,
     "flex_olmo": experts,
     "ernie4_5_moe": ernie4_5_moe,

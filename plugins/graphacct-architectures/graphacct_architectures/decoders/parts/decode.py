@@ -58,6 +58,8 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
     if d.headless:
         return x
     b.hold(x)
+    if d.stream_scaled and d.classifier is None:
+        x = b.apply("scale", x, name="stream_scaled")
     if d.classifier is not None:
         return classified(d.classifier, workload, b, x, ids)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
@@ -84,7 +86,15 @@ def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> tu
     if p.per_sequence:
         b.hold(ids)
         rows = b.apply("arange", name="row_ids", batch=workload.batch, n=workload.seq_len)
-    x = b.apply("add", x, embedding(b, p.name, rows, p.count, x.spec.shape[-1]), name="embed")
+    width = x.spec.shape[-1]
+    if p.computed:
+        table = b.apply("constant", name=f"{p.name}.weights", shape=(p.count, width), dtype=x.spec.dtype)
+        rows = b.apply("reshape", rows, name="row_places", shape=(workload.seq_len,))
+        known = b.apply("index_select", table, rows, name=p.name)
+        known = b.apply("reshape", known, name="rows_of_places", shape=(1, workload.seq_len, width))
+    else:
+        known = embedding(b, p.name, rows, p.count, width)
+    x = b.apply("add", x, known, name="embed")
     return x, ids if p.per_sequence else None
 
 
@@ -110,7 +120,7 @@ def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mappin
     x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
     x = prepared(kind.attention_stream_norm, kind, b, x)
     normed = prepared(kind.mlp_norm, kind, b, x)
-    y = fed(kind, b, normed)
+    y = fed(kind, workload, b, normed)
     base = normed if kind.residual_normed else x
     x = added(kind, workload, b, base, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
     return prepared(kind.mlp_stream_norm, kind, b, x)
@@ -124,9 +134,9 @@ def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
     if kind.stream_last:
         y = dropped(b, "attn_dropout", y, kind.dropout, workload)
         b.hold(y)
-        z = fed(kind, b, prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first)
+        z = fed(kind, workload, b, prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first)
         return b.apply("add", added(kind, workload, b, y, z, "mlp"), x, name="residual")
-    z = fed(kind, b, second)
+    z = fed(kind, workload, b, second)
     if kind.outputs_joined:
         return added(kind, workload, b, x, b.apply("add", z, y, name="joined"), "mlp")
     x = added(kind, workload, b, x, y, "attn")
@@ -146,14 +156,14 @@ def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
     return y
 
 
-def fed(kind: Layer, b: Builder, x: Value) -> Value:
+def fed(kind: Layer, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns the feed-forward module's output."""
     part = kind.feed_forward
     if isinstance(part, Mlp) and not part.module:
-        return mlp(part, b, x)
+        return mlp(part, b, x, workload)
     with b.scope(part.module):
         b.hold(x)
-        y = mlp(part, b, x) if isinstance(part, Mlp) else experts(part, b, x)
+        y = mlp(part, b, x, workload) if isinstance(part, Mlp) else experts(part, b, x)
     if isinstance(part, Mlp) or part.shared is None or not part.shared_beside:
         return y
     with b.scope(part.shared.module):

@@ -96,6 +96,14 @@ class Attention:
         clamped: Whether queries, keys and values are clamped to a range.
         qk_norm_last: Whether queries and keys are normalized after they are rotated.
         position_scaled: Whether queries are multiplied by a factor that grows with their position.
+        position_scaled_wide: Whether that product runs in float32, with positions that the layer makes itself.
+        out_norm: The name of a norm of the heads' outputs side by side, before the output projection; empty for none.
+        gate: The name of a projection whose sigmoid multiplies them; empty for none.
+        values: Width of a head of values if it differs from that of queries and keys.
+        values_scaled: Whether the values are multiplied by a constant.
+        less_largest: Whether written-out attention subtracts the largest score of each row.
+        in_out: Whether the projections' weights are stored (in, out).
+        mask_filled: Whether written-out attention fills in the mask, which is of bools, instead of adding it.
     """
 
     heads: Dim
@@ -134,6 +142,19 @@ class Attention:
     clamped: bool = False
     qk_norm_last: bool = False
     position_scaled: bool = False
+    position_scaled_wide: bool = False
+    out_norm: str = ""
+    gate: str = ""
+    values: Dim | None = None
+    values_scaled: bool = False
+    less_largest: bool = False
+    in_out: bool = False
+    mask_filled: bool = False
+
+    @property
+    def value_width(self) -> Dim:
+        """The width of a head of values."""
+        return self.d_head if self.values is None else self.values
 
 
 @attrs.frozen
@@ -149,6 +170,8 @@ class Mlp:
         joint: The name of one projection for gate and up together; empty if they are two.
         bias: Whether the projections have biases.
         dropout: The probability with which the hidden layer is dropped in training.
+        norm: The name of a norm of the hidden layer; empty for none.
+        in_out: Whether the projections' weights are stored (in, out).
     """
 
     width: Dim
@@ -161,6 +184,8 @@ class Mlp:
     joint: str = ""
     bias: bool = False
     dropout: float = 0.0
+    norm: str = ""
+    in_out: bool = False
 
 
 @attrs.frozen
@@ -215,6 +240,7 @@ class Experts:
         scores_upcast: Whether the router's product is cast to float32.
         router_wide: Whether the router's weight is stored in float32.
         shared_beside: Whether the shared network belongs to the layer instead of the experts' module.
+        every: Whether every token runs through every expert; what it is multiplied by is 0 for those not chosen.
     """
 
     count: Dim
@@ -243,6 +269,7 @@ class Experts:
     scores_upcast: bool = False
     router_wide: bool = False
     shared_beside: bool = False
+    every: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -297,11 +324,13 @@ class Positions:
         name: The table's name.
         count: The number of its rows, spare ones included.
         per_sequence: Whether each sequence of a batch has ids of its own.
+        computed: Whether the table is computed when the model is made, and not learned.
     """
 
     name: str
     count: Dim
     per_sequence: bool = False
+    computed: bool = False
 
 
 @attrs.frozen
@@ -339,6 +368,7 @@ class Decoder:
         embedding_dropout: The dropout probability of the embedding, in training.
         classifier: The classification head in place of the language model's, or None.
         headless: Whether there is no head: the output is the stream after the last norm.
+        stream_scaled: Whether the stream is multiplied by a constant before the head.
     """
 
     vocab_size: Dim
@@ -370,6 +400,7 @@ class Decoder:
     embedding_dropout: float = 0.0
     classifier: Classifier | None = None
     headless: bool = False
+    stream_scaled: bool = False
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

@@ -185,10 +185,11 @@ def rotary_dims(config: Any, *, paired: bool = False) -> Dim:
     return _share(config.d_head, factor, paired)
 
 
-def rotary_dims_of(config: Any, kind: str) -> Dim:
-    """Returns how many dimensions of a head are rotated in layers of one kind, from the rotary settings of that kind."""
+def rotary_dims_of(config: Any, kind: str, usual: float | None = None) -> Dim:
+    """Returns how many dimensions of a head are rotated in layers of one kind, from the rotary settings of that kind,
+    or else `usual` or all."""
     settings = config.rope_parameters.get(kind) or {}
-    factor = settings.get("partial_rotary_factor", 1.0)
+    factor = settings.get("partial_rotary_factor", 1.0 if usual is None else usual)
     return config.d_head if factor == 1 else _share(config.d_head, factor, False)
 
 

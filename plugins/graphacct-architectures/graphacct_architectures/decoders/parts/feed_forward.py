@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Value, Workload, prod
-from graphacct_architectures.decoders.parts.description import Experts, Mlp
-from graphacct_architectures.decoders.parts.router import routed
+from graphacct import Builder, Dim, Value, Workload, prod
+from graphacct_architectures.decoders.parts.attention import normed_by, projection
+from graphacct_architectures.decoders.parts.description import Experts, Mlp, Norm
+from graphacct_architectures.decoders.parts.router import routed, scored
 from graphacct_architectures.layers import activation, dropped, linear
+
+XIELU = "xielu"
+"""The activation that has parameters."""
 
 
 def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value:
@@ -13,7 +17,8 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
     hidden layer is dropped."""
     width = x.spec.shape[-1]
     if not m.gated:
-        y = activation(b, m.activation, linear(b, m.up, x, m.width, bias=m.bias))
+        y = projection(m.in_out, b, m.up, x, m.width, m.bias)
+        y = xielu(b, y) if m.activation == XIELU else activation(b, m.activation, y)
     else:
         if m.joint:
             both = linear(b, m.joint, x, 2 * m.width, bias=m.bias)
@@ -25,7 +30,25 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
         y = b.apply("mul", gate, up, name="gated")
     if workload is not None:
         y = dropped(b, "act_dropout", y, m.dropout, workload)
-    return linear(b, m.down, y, width, bias=m.bias)
+    if m.norm:
+        y = normed_by(b, m.norm, y, Norm())
+    return projection(m.in_out, b, m.down, y, width, m.bias)
+
+
+def xielu(b: Builder, x: Value) -> Value:
+    """Returns α x² + β x where x is positive and α' (exp(min(x, ε)) - 1 - x) + β x elsewhere, with two learned numbers
+    (Huang and Schlag, 2024, arXiv:2411.13010)."""
+    with b.scope("act_fn"):
+        positive = b.apply("softplus", b.parameter("alpha_p", (1,)), name="positive")
+        beta, least = (b.parameter(name, (1,), buffer=True) for name in ("beta", "eps"))
+        negative = b.apply("add", beta, b.apply("softplus", b.parameter("alpha_n", (1,)), name="soft"), name="negative")
+        above = b.apply("gt", x, b.apply("full", name="zero", shape=(1,), dtype=x.spec.dtype), name="above")
+        square = b.apply("mul", b.apply("mul", positive, x, name="times"), x, name="square")
+        upper = b.apply("add", square, b.apply("mul", beta, x, name="upper_line"), name="upper")
+        power = b.apply("expm1", b.apply("minimum", x, least, name="below"), name="power")
+        curve = b.apply("mul", b.apply("sub", power, x, name="bend"), negative, name="curve")
+        lower = b.apply("add", curve, b.apply("mul", beta, x, name="lower_line"), name="lower")
+        return b.apply("where", above, upper, lower, name="act")
 
 
 def experts(e: Experts, b: Builder, x: Value) -> Value:
@@ -33,6 +56,8 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
     scope."""
     batch, seq, width = x.spec.shape
     rows = b.apply("reshape", x, name="tokens", shape=(batch * seq, width))
+    if e.every:
+        return through_every(e, b, rows, (batch, seq, width))
     ids, weights = routed(e, b, rows)
     y = chosen(e, b, rows, ids, weights)
     y = b.apply("reshape", y, name="sequences", shape=(batch, seq, width))
@@ -44,6 +69,39 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
             common = b.apply("mul", gate, common, name="shared_gated")
         y = b.apply("add", y, common, name="with_shared")
     return y
+
+
+def through_every(e: Experts, b: Builder, rows: Value, shape: tuple[Dim, ...]) -> Value:
+    """Returns the outputs of all experts added up, and the shared network's, in the shape of the stream. Each expert's
+    input is the token times the sigmoid of its score, or 0 if it is not chosen."""
+    tokens, width = rows.spec.shape
+    scores = scored(e, b, rows)
+    with b.scope(e.router):
+        best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
+        least = b.apply("full", name="least", shape=scores.spec.shape, dtype=b.dtype)
+        scores = b.apply("scatter", least, ids, best, name="chosen_scores", dim=-1)
+        if b.dtype != "float32":
+            scores = b.apply("cast", scores, name="wide_scores", dtype="float32")
+        scores = b.apply("sigmoid", scores, name="sigmoid")
+        if b.dtype != "float32":
+            scores = b.apply("cast", scores, name="narrowed", dtype=b.dtype)
+    by_expert = b.apply("repeat", rows, name="tokens_of_each", times=(e.count, 1))
+    factors = b.apply("transpose", scores, name="scores_by_expert", dims=(0, 1))
+    factors = b.apply("reshape", factors, name="factors", shape=(e.count * tokens, 1))
+    x = b.apply("mul", by_expert, factors, name="weighted")
+    with b.scope("experts"):
+        x = b.apply("reshape", x, name="by_expert", shape=(e.count, tokens, width))
+        x = b.apply("matmul", x, b.parameter("gate_up_proj", (e.count, width, 2 * e.width)), name="gate_up_proj")
+        x = b.apply("matmul", activated(e, b, x, reverse=True), b.parameter("down_proj", (e.count, e.width, width)), name="down_proj")
+        x = b.apply("reshape", x, name="rows", shape=(e.count * tokens, width))
+    if e.shared is not None:
+        with b.scope(e.shared.module):
+            common = mlp(e.shared, b, rows)
+    x = b.apply("reshape", x, name="outputs", shape=(e.count, tokens, width))
+    y = b.apply("sum", x, name="summed", dim=0)
+    if e.shared is not None:
+        y = b.apply("add", common, y, name="with_shared")
+    return b.apply("reshape", y, name="sequences", shape=shape)
 
 
 def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> Value:
@@ -77,8 +135,8 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         return x if x.spec.dtype == b.dtype else b.apply("cast", x, name="narrowed", dtype=b.dtype)
 
 
-def activated(e: Experts, b: Builder, both: Value) -> Value:
-    """Returns the experts' hidden layer: the activation of the gate, times the other projection."""
+def activated(e: Experts, b: Builder, both: Value, *, reverse: bool = False) -> Value:
+    """Returns the experts' hidden layer: the activation of the gate, times the other projection, or in `reverse`."""
     gate, up = b.apply("split", both, name="gate_and_up", parts=2)
     if e.clamped:  # gate · σ(α gate) times (1 + the other), both clamped first
         gate = b.apply("clamp", gate, name="gate_cut")
@@ -87,4 +145,4 @@ def activated(e: Experts, b: Builder, both: Value) -> Value:
         gate = b.apply("mul", gate, sigmoid, name="glu")
     else:
         gate = activation(b, e.activation, gate)
-    return b.apply("mul", gate, up, name="gated")
+    return b.apply("mul", *((up, gate) if reverse else (gate, up)), name="gated")

@@ -17,8 +17,8 @@ def rotated_attention(config: Any, **more: Any) -> Attention:
 
 def network(config: Any, **more: Any) -> Mlp:
     """Returns a gated network, with biases if the configuration has `mlp_bias`."""
-    usual = {"bias": getattr(config, "mlp_bias", False)}
-    return Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], **{**usual, **more})
+    usual = {"width": config.intermediate_size, "bias": getattr(config, "mlp_bias", False)}
+    return Mlp(activation=ACTIVATIONS[config.hidden_act], **{**usual, **more})
 
 
 def around(config: Any, layers: Layer | tuple[Layer, ...], **more: Any) -> Decoder:
