@@ -229,6 +229,8 @@ class Trace:
         Of x.mul_(w) the gradient of w needs x, which is gone; that of x needs w alone.
         """
         assert self._node is not None
+        if self._node.keeps is not None:  # the code of a function that is its own gradient's
+            return None
         x = operands[0]
         specs, wanted = [operand.spec for operand in operands], wanted_operands(operator, operands)
         saved = saved_tensors(operator, specs, attributes, wanted)

@@ -28,8 +28,6 @@ from graphacct_torch.reading.sizes import sizes_of
 from graphacct_torch.training.matching import forward_calls
 
 SIZES = ("batch", "seq_len", "encoder_seq_len", "image_size")
-ATTENTION = {"eager": "eager", "fused": "sdpa"}
-"""The library's names of kinds of attention."""
 MAIN = (
     ("loss",),
     ("logits", "mc_logits"),
@@ -99,7 +97,7 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
     Raises CaptureError for a configuration that the class refuses, or a module that does not run without data.
     """
     made = _config(config)
-    attention = ATTENTION.get(str(workload.get("attention")), "")
+    attention = library.ATTENTION.get(str(workload.get("attention")), "")
     module = library.built(made, attention, experts="batched_mm")
     sizes = sizes_of(made, {name: workload[name] for name in SIZES if workload.get(name) is not None})
     dtype = torch_dtype(str(workload.get("dtype", "float32")))
@@ -181,7 +179,7 @@ def unseen_of(captured: Captured) -> dict[str, int]:
 def _by_module(captured: Captured, flops_of: Callable[[CallRecord], int]) -> dict[str, int]:
     """Returns the FLOPs of a capture's calls by module; those of a backward pass are the forward call's module's."""
     sums: Counter[str] = Counter()
-    beginnings = forward_calls(captured.calls)
+    beginnings = forward_calls(captured)
     for call in captured.calls:
         flops = flops_of(call)
         if flops:

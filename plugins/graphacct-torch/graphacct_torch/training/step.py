@@ -18,6 +18,8 @@ from graphacct_torch.capturing.surroundings import resting
 from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.tracing.graph import traced
 from graphacct_torch.tracing.holds import with_holds
+from graphacct_torch.training.functions import again as runs_again
+from graphacct_torch.training.functions import functions, kept, with_functions
 from graphacct_torch.training.matching import forward_calls
 from graphacct_torch.training.recording import recording_of
 from graphacct_torch.training.reruns import again, with_reruns
@@ -69,7 +71,17 @@ class Source:
         except CaptureError:
             return {}
         nodes = traced(self.name, step, self.operators).nodes
-        return again(step.calls, nodes, forward_calls(step.calls))
+        return again(step.calls, nodes, forward_calls(step))
+
+    def _with_functions(self, graph: Graph) -> Graph:
+        """Returns the graph with what the nodes within autograd.Functions keep and which of them run again; without,
+        if the module has no training step."""
+        try:
+            step = self.capture(training=True, accumulated=False)
+        except CaptureError:
+            return graph
+        made = traced(self.name, step, self.operators)
+        return with_functions(graph, kept(step, made), runs_again(step, made))
 
     def _forward(self, lines: bool) -> Graph:
         with self.faking() as fake:
@@ -79,6 +91,8 @@ class Source:
         graph = made.graph
         if any(call.region for call in captured.calls):
             graph = with_reruns(graph, captured.calls, made.nodes, self._again())
+        if functions(captured):
+            graph = self._with_functions(graph)
         opaque = dict.fromkeys(OPAQUE[call.name] for call in captured.calls if call.name in OPAQUE)
         return attrs.evolve(with_holds(graph, captured, made), inexact=tuple(opaque))
 
