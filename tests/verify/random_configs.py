@@ -23,11 +23,26 @@ FAMILIES = (
     *("hunyuan_v1_dense", "olmoe", "flex_olmo", "ernie4_5_moe", "granitemoe", "granitemoeshared", "phimoe", "glm4_moe"),
     *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum", "cwm", "vaultgemma", "bitnet", "minicpm3"),
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
-    *("persimmon", "ctrl", "solar_open", "exaone_moe"),
+    *("persimmon", "solar_open", "exaone_moe"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
-WINDOWS = ("mistral", "mixtral", "phi3", "starcoder2", "gpt_oss", "gemma2", "gemma3_text", "olmo3", "cohere2", "ministral3", "dots1", "mellum", "cwm", "vaultgemma")
+WINDOWS = (
+    "mistral",
+    "mixtral",
+    "phi3",
+    "starcoder2",
+    "gpt_oss",
+    "gemma2",
+    "gemma3_text",
+    "olmo3",
+    "cohere2",
+    "ministral3",
+    "dots1",
+    "mellum",
+    "cwm",
+    "vaultgemma",
+)
 FULL, SLIDING = "full_attention", "sliding_attention"
 
 
@@ -49,7 +64,11 @@ def drawn(family: str, random: Random) -> dict[str, Any]:
     content |= FAMILY.get(family, nothing)(random, layers, heads, width)
     if family in WINDOWS:
         content |= {"sliding_window": random.choice((5, 20, 4096))}
-    if "rope_parameters" in defaults and family not in ("phi3", "gemma3_text", "ministral3", "olmo3", "mellum", "phimoe", "mimo_v2_flash") and "rope_parameters" not in content:
+    if (
+        "rope_parameters" in defaults
+        and family not in ("phi3", "gemma3_text", "ministral3", "olmo3", "mellum", "phimoe", "mimo_v2_flash")
+        and "rope_parameters" not in content
+    ):
         content |= random.choice(({}, {"rope_theta": 5000.0}, {"rope_scaling": {"type": "linear", "factor": 2.0}}))
     older = kind.attribute_map if random.random() < 0.5 else {}
     return {older.get(key, key): value for key, value in content.items()}
@@ -205,7 +224,11 @@ def ernie4_5_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
     shared = {"moe_num_shared_experts": random.choice((0, 1, 2)), "moe_intermediate_size": 9}
     start = random.randint(0, layers)
     end = random.choice((-1, random.randint(0, layers - 1)))
-    layers_with = {"moe_layer_start_index": start, "moe_layer_end_index": end, "moe_layer_interval": random.choice((1, 2))}
+    layers_with = {
+        "moe_layer_start_index": start,
+        "moe_layer_end_index": end,
+        "moe_layer_interval": random.choice((1, 2)),
+    }
     return {**chosen, **shared, **layers_with}
 
 
@@ -282,17 +305,29 @@ def afmoe(random: Random, layers: int, *_: int) -> dict[str, Any]:
 
 
 def mimo_v2_flash(random: Random, layers: int, heads: int, *_: int) -> dict[str, Any]:
-    found = {key: value for key, value in corrected(random, layers).items() if "shared" not in key and "dense" not in key}
-    settings = {kind: {"rope_type": "default", "rope_theta": 5e3, "partial_rotary_factor": 0.5} for kind in (FULL, SLIDING)}
+    found = {
+        key: value for key, value in corrected(random, layers).items() if "shared" not in key and "dense" not in key
+    }
+    settings = {
+        kind: {"rope_type": "default", "rope_theta": 5e3, "partial_rotary_factor": 0.5} for kind in (FULL, SLIDING)
+    }
     turns = random.choice(({}, {"rope_parameters": settings}))
-    sizes = {"head_dim": 12, "v_head_dim": random.choice((8, 12)), "num_key_value_heads": random.choice((1, 2, heads // 2))}
+    sizes = {
+        "head_dim": 12,
+        "v_head_dim": random.choice((8, 12)),
+        "num_key_value_heads": random.choice((1, 2, heads // 2)),
+    }
     return {**found, **kinds(random, layers), **networks(random, layers), **turns, **sizes}
 
 
 def llama4_text(random: Random, layers: int, *_: int) -> dict[str, Any]:
     chosen = {"num_local_experts": random.choice((3, 4)), "num_experts_per_tok": random.choice((1, 2))}
     turns = random.choice(({}, {"no_rope_layers": [random.randint(0, 1) for _ in range(layers)]}))
-    sizes = {"intermediate_size_mlp": 18, "head_dim": random.choice((8, 12)), "interleave_moe_layer_step": random.choice((1, 2))}
+    sizes = {
+        "intermediate_size_mlp": 18,
+        "head_dim": random.choice((8, 12)),
+        "interleave_moe_layer_step": random.choice((1, 2)),
+    }
     return {**chosen, **turns, **sizes, "attention_chunk_size": random.choice((5, 20, 8192))}
 
 

@@ -1,5 +1,5 @@
-"""Trinity (AFMoE): a gate on the heads' outputs, norms around each part, windows and rotary positions in the same layers,
-experts chosen by corrected sigmoids.
+"""Trinity (AFMoE): a gate on the heads' outputs, norms around each part, windows and rotary positions in the same
+layers, experts chosen by corrected sigmoids.
 
 Arcee AI, "Trinity", 2025; names and order as in the transformers library's AfmoeForCausalLM.
 """

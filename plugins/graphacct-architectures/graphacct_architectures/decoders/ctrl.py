@@ -56,7 +56,7 @@ def describe(config: CTRLConfig) -> Decoder:
             out_bias=True,
             upcast="",
         ),
-        Mlp(config.dff, "relu", gated=False, module="ffn", up="0", down="2", bias=True),
+        Mlp(config.dff, "relu", gated=False, module="ffn", up="0", act="1", down="2", bias=True),
         NORM,
         attention_norm="layernorm1",
         mlp_norm="layernorm2",
@@ -97,8 +97,16 @@ ARCHITECTURE = decoder(
     dtype="float32",
     classes=(CAUSAL, ALONE),
     no_cost=dict.fromkeys(
-        ("attn_pdrop", "n_ctx", "from_tf", "summary_activation", "summary_first_dropout", "summary_proj_to_labels")
-        + ("summary_type", "summary_use_proj")
+        (
+            "attn_pdrop",
+            "n_ctx",
+            "from_tf",
+            "summary_activation",
+            "summary_first_dropout",
+            "summary_proj_to_labels",
+            "summary_type",
+            "summary_use_proj",
+        )
     ),
     doc="CTRL: computed positions, LayerNorm, biases, tied head.",
 )

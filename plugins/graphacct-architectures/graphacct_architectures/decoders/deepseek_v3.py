@@ -11,7 +11,13 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, corrected_experts, deepseek, inexact
+from graphacct_architectures.decoders.parts.deepseek import (
+    ATTENTION,
+    LatentConfig,
+    corrected_experts,
+    deepseek,
+    inexact,
+)
 from graphacct_architectures.decoders.parts.description import Decoder, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_architectures.decoders.glm4_moe import CorrectedConfig, dense_first
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, FeedForward, Layer
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder, kinds_of_attention, layer_types
@@ -24,6 +24,8 @@ class Dots1Config(CorrectedConfig):
     intermediate_size: Dim = fields.size(10944)
     num_hidden_layers: Dim = fields.size(62)
     num_key_value_heads: Dim | None = fields.optional_size(32)
+    n_routed_experts: Dim | None = fields.optional_size()
+    n_shared_experts: Dim | None = fields.optional_size()
     norm_topk_prob: bool = fields.flag(False)
     sliding_window: Dim | None = fields.optional_size(4096)
     max_window_layers: Dim = fields.size(62, minimum=0)
@@ -32,6 +34,9 @@ class Dots1Config(CorrectedConfig):
 
 def describe(config: Dots1Config) -> Decoder:
     """Returns layers that differ in their network and in their window."""
+    for key in ("n_routed_experts", "n_shared_experts"):
+        if getattr(config, key) is None:
+            raise ConfigError(f"{key} is missing: the class has no number of experts of its own")
     windowed = config.sliding_window is not None
 
     def usual(index: int) -> str:

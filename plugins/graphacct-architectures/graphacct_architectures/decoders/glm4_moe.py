@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, floor_div
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
 from graphacct_architectures.decoders.parts.description import Decoder, Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims, whole
@@ -60,6 +60,11 @@ class Glm4MoeConfig(CorrectedConfig):
     use_qk_norm: bool = fields.flag(False)
     partial_rotary_factor: float = fraction(0.5)
 
+    @property
+    def d_head(self) -> Dim:
+        """The width of a head: as stated, or the model's width divided by the heads and rounded down."""
+        return floor_div(self.hidden_size, self.num_attention_heads) if self.head_dim is None else self.head_dim
+
 
 def dense_first(config: CorrectedConfig, kind: Any) -> Layer | tuple[Layer, ...]:
     """Returns the layers, `kind(index, experts or network)`: the first have one network, the others experts."""
@@ -70,7 +75,7 @@ def dense_first(config: CorrectedConfig, kind: Any) -> Layer | tuple[Layer, ...]
 
 def describe(config: Glm4MoeConfig) -> Decoder:
     """Returns layers whose first have one network and the others experts."""
-    rotary = rotary_dims(config)
+    rotary = rotary_dims(config, paired=True)
     attention = rotated_attention(
         config, out_bias=False, rotary=rotary, rotary_joined=True, qk_norm="head" if config.use_qk_norm else ""
     )

@@ -5,7 +5,6 @@ Tencent Hunyuan Team, "Hunyuan-7B", 2025.
 
 from __future__ import annotations
 
-
 import attrs
 
 from graphacct import Dim, PresetFiles, fields
@@ -13,7 +12,6 @@ from graphacct_architectures.decoders.parts.description import Attention, Decode
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
-
 
 
 @attrs.frozen(kw_only=True)

@@ -25,7 +25,9 @@ def _of_layers() -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> int | tuple[int, ...]:
         items = value if isinstance(value, (list, tuple)) else (value,)
         if not items or any(type(item) is not int or item < 1 for item in items):
-            raise ConfigError(f"{field.name} is a positive number, or a list with one for each layer, not {brief(value)}")
+            raise ConfigError(
+                f"{field.name} is a positive number, or a list with one for each layer, not {brief(value)}"
+            )
         return value if isinstance(value, int) else tuple(value)
 
     return fields.checked_field(check, 1)

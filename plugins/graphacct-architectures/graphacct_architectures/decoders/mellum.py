@@ -70,9 +70,7 @@ def describe(config: MellumConfig) -> Decoder:
             window=config.sliding_window if kind == SLIDING else None,
         )
 
-    layers = tuple(
-        Layer(attention(kind), experts if has else dense) for kind, has in zip(kinds, sparse, strict=True)
-    )
+    layers = tuple(Layer(attention(kind), experts if has else dense) for kind, has in zip(kinds, sparse, strict=True))
     return around(config, layers, rotary_tables=tuple((f"rotary_emb.{kind}", width) for kind, width in rotary.items()))
 
 

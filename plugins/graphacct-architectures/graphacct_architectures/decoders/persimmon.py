@@ -66,9 +66,7 @@ def describe(config: PersimmonConfig) -> Decoder:
     )
     feed_forward = network(config, gated=False, up="dense_h_to_4h", down="dense_4h_to_h", bias=True)
     layer = Layer(attention, feed_forward, NORM, dropout=config.hidden_dropout, attention_dropout=0.0)
-    return around(
-        config, layer, norm="final_layernorm", norm_kind=NORM, rotary_tables=(("rotary_emb", rotary),)
-    )
+    return around(config, layer, norm="final_layernorm", norm_kind=NORM, rotary_tables=(("rotary_emb", rotary),))
 
 
 ARCHITECTURE = decoder(

@@ -7,7 +7,7 @@ from functools import partial
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
-from graphacct_architectures.decoders.parts.attention import attention, capped, normed_by
+from graphacct_architectures.decoders.parts.attention import POSITIONS, attention, capped, normed_by
 from graphacct_architectures.decoders.parts.description import (
     Decoder,
     Layer,
@@ -16,7 +16,7 @@ from graphacct_architectures.decoders.parts.description import (
 )
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.stack import stack
-from graphacct_architectures.decoders.parts.tables import POSITIONS, masks, rotary_tables, unread
+from graphacct_architectures.decoders.parts.tables import masks, rotary_tables, unread
 from graphacct_architectures.layers import dropped, embedding, for_logits, linear
 
 
@@ -88,7 +88,7 @@ def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> tu
         rows = b.apply("arange", name="row_ids", batch=workload.batch, n=workload.seq_len)
     width = x.spec.shape[-1]
     if p.computed:
-        table = b.apply("constant", name=f"{p.name}.weights", shape=(p.count, width), dtype=x.spec.dtype)
+        table = b.apply("constant", name=f"{p.name}_weights", shape=(p.count, width), dtype=x.spec.dtype)
         rows = b.apply("reshape", rows, name="row_places", shape=(workload.seq_len,))
         known = b.apply("index_select", table, rows, name=p.name)
         known = b.apply("reshape", known, name="rows_of_places", shape=(1, workload.seq_len, width))

@@ -171,6 +171,7 @@ class Mlp:
         bias: Whether the projections have biases.
         dropout: The probability with which the hidden layer is dropped in training.
         norm: The name of a norm of the hidden layer; empty for none.
+        act: The activation's name.
         in_out: Whether the projections' weights are stored (in, out).
     """
 
@@ -185,6 +186,7 @@ class Mlp:
     bias: bool = False
     dropout: float = 0.0
     norm: str = ""
+    act: str = "act"
     in_out: bool = False
 
 

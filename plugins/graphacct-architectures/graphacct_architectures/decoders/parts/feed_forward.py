@@ -18,7 +18,7 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
     width = x.spec.shape[-1]
     if not m.gated:
         y = projection(m.in_out, b, m.up, x, m.width, m.bias)
-        y = xielu(b, y) if m.activation == XIELU else activation(b, m.activation, y)
+        y = xielu(b, y) if m.activation == XIELU else activation(b, m.activation, y, m.act)
     else:
         if m.joint:
             both = linear(b, m.joint, x, 2 * m.width, bias=m.bias)
@@ -92,7 +92,12 @@ def through_every(e: Experts, b: Builder, rows: Value, shape: tuple[Dim, ...]) -
     with b.scope("experts"):
         x = b.apply("reshape", x, name="by_expert", shape=(e.count, tokens, width))
         x = b.apply("matmul", x, b.parameter("gate_up_proj", (e.count, width, 2 * e.width)), name="gate_up_proj")
-        x = b.apply("matmul", activated(e, b, x, reverse=True), b.parameter("down_proj", (e.count, e.width, width)), name="down_proj")
+        x = b.apply(
+            "matmul",
+            activated(e, b, x, reverse=True),
+            b.parameter("down_proj", (e.count, e.width, width)),
+            name="down_proj",
+        )
         x = b.apply("reshape", x, name="rows", shape=(e.count * tokens, width))
     if e.shared is not None:
         with b.scope(e.shared.module):

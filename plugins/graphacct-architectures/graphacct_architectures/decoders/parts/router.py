@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, ConfigError, Value, differ, equal, exact_div
+from graphacct import Builder, ConfigError, Parameter, Value, differ, equal, exact_div
 from graphacct_architectures.decoders.parts.description import Experts
 
 SOFTMAX, TOP_SOFTMAX, SIGMOID, MIXER = "softmax", "top_softmax", "sigmoid", "mixer"
@@ -11,7 +11,7 @@ SOFTMAX, TOP_SOFTMAX, SIGMOID, MIXER = "softmax", "top_softmax", "sigmoid", "mix
 
 def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
     """Returns the chosen experts of each row and their weights, both (rows, experts per token)."""
-    correction = corrected_by(e, b) if e.correction else ()
+    correction: tuple[Value | Parameter, ...] = corrected_by(e, b) if e.correction else ()
     scores = scored(e, b, rows)
     with b.scope(e.router):
         if e.scoring == MIXER:
@@ -49,7 +49,7 @@ def narrowed(e: Experts, b: Builder, weights: Value) -> Value:
     return b.apply("cast", weights, name="narrowed", dtype=b.dtype)
 
 
-def corrected_by(e: Experts, b: Builder) -> tuple[Value, ...]:
+def corrected_by(e: Experts, b: Builder) -> tuple[Value | Parameter, ...]:
     """Returns the correction, (experts,); the builder is in the scope of the experts' module."""
     c = e.corrected_by
     name = c.name if c.beside else f"{e.router}.{c.name}"
@@ -62,8 +62,7 @@ def corrected_by(e: Experts, b: Builder) -> tuple[Value, ...]:
 def scored(e: Experts, b: Builder, rows: Value) -> Value:
     """Returns the router's product: one score for each row and expert."""
     with b.scope(e.router):
-        wide = {"dtype": "float32"} if e.router_wide else {}
-        weight = b.parameter("weight", (e.count, rows.spec.shape[-1]), **wide)
+        weight = b.parameter("weight", (e.count, rows.spec.shape[-1]), "float32" if e.router_wide else None)
         biases = (b.parameter("bias", (e.count,)),) if e.router_bias else ()
         if e.router_upcast and b.dtype != "float32":
             rows = b.apply("cast", rows, name="rows", dtype="float32")
@@ -75,8 +74,8 @@ def scored(e: Experts, b: Builder, rows: Value) -> Value:
 
 
 def mixed(e: Experts, b: Builder, scores: Value) -> tuple[Value, Value]:
-    """Returns the chosen experts and their weights, as SparseMixer chooses two (Liu et al., 2023, arXiv:2310.00811): the
-    largest score, then the next; each weight is its softmax over the scores that are near it.
+    """Returns the chosen experts and their weights, as SparseMixer chooses two (Liu et al., 2023, arXiv:2310.00811):
+    the largest score, then the next; each weight is its softmax over the scores that are near it.
 
     In training the library draws the experts instead, and lowers some weights; neither has a matrix product.
     """

@@ -51,7 +51,9 @@ def sparse_layers(given: tuple[bool, ...] | None, count: Dim, usual: Callable[[i
     """Returns whether each layer has experts: as `mlp_layer_types` says, or else `usual(index)`."""
     number = whole(count, "num_hidden_layers")
     if given is not None and len(given) != number:
-        raise ConfigError(f"mlp_layer_types names {len(given)} layers, num_hidden_layers is {number}: they have to agree")
+        raise ConfigError(
+            f"mlp_layer_types names {len(given)} layers, num_hidden_layers is {number}: they have to agree"
+        )
     return tuple(map(usual, range(number))) if given is None else given
 
 

@@ -46,7 +46,12 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
         if whole and not a.alibi:
             found[name] = seen(b, name, workload.batch, seq, keys)
             continue
-        kind = {"batch": workload.batch, "seq": seq, "keys": keys, "dtype": "bool" if a.mask_filled and not whole else b.dtype}
+        kind = {
+            "batch": workload.batch,
+            "seq": seq,
+            "keys": keys,
+            "dtype": "bool" if a.mask_filled and not whole else b.dtype,
+        }
         found[name] = b.apply("causal_mask", name=name, **kind)
         if a.alibi:
             found[ALIBI] = slopes(a, workload, b, keys)
