@@ -9,7 +9,7 @@ from graphacct import Block, Graph, Node
 from graphacct_torch.calls import FORWARD, RECOMPUTE, CallRecord
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.autograd import DETACH
-from graphacct_torch.tracing.gradients import STOPS
+from graphacct_torch.tracing.gradients import STARTS, STOPS
 from graphacct_torch.training.functions import made_again
 
 
@@ -24,14 +24,14 @@ def standing(plain: Graph, graph: Graph) -> dict[str, str] | None:
 
 def _nodes(graph: Graph) -> Iterator[Node]:
     """Yields the nodes in the order in which they run, a block's once for each repetition; not those that only stop
-    gradients, of which a pass without any has none."""
+    or start gradients, of which a pass without any has none."""
     for item in graph.nodes:
         if isinstance(item, Block):
             assert isinstance(item.repeat, int)
             inside = list(_nodes(item.body))
             for _ in range(item.repeat):
                 yield from inside
-        elif item.operator != STOPS:
+        elif item.operator not in (STOPS, STARTS):
             yield item
 
 

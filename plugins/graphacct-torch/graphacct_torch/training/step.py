@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch.utils._pytree import tree_leaves
 
-from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
+from graphacct import ConfigError, Graph, Node, Operator, Origin, Recording, brief
 from graphacct_torch.building.fakes import Faked
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.capture import capture
@@ -109,10 +109,16 @@ class Source:
     def record(self, graph: Graph, training: bool, accumulated: bool) -> Recording:
         """Returns what torch does with the module under the names of its graph.
 
-        Raises ConfigError if its sizes are symbols."""
+        Raises ConfigError if its sizes are symbols, and CaptureError for a step with a sparse gradient."""
         if self.sized is not None:
             raise ConfigError(
                 f"the sizes of module {self.name!r} are symbols, and a recording is that of one run: leave dynamic out"
+            )
+        sparse = next((node for node in graph.walk() if training and _is_sparse(node)), None)
+        if sparse is not None:
+            raise CaptureError(
+                f"node {sparse.name!r} of module {self.name!r}: the gradient of its weight is sparse, and its bytes "
+                "depend on data: give its module sparse=False for a training step, or freeze the table"
             )
         captured = self.capture(training, accumulated)
         plain = traced(self.name, captured, self.operators)
@@ -125,8 +131,12 @@ class Source:
                 start: Start | None = summed if self.loss else outputs_of
                 captured = capture(fake, start, saving=True, accumulated=accumulated)
                 return captured if self.sized is None else self.sized(captured)
-            with torch.no_grad():
-                return capture(fake, summed if self.loss else None, backward=False)
+            return capture(fake, summed if self.loss else None, backward=False, grads=False)
+
+
+def _is_sparse(node: Node) -> bool:
+    """Whether the gradient of a node's table is sparse."""
+    return bool(node.attributes.get("sparse")) and any(weight.trainable for weight in node.parameters)
 
 
 def summed(returned: Any) -> torch.Tensor:
