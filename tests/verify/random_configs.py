@@ -23,7 +23,7 @@ FAMILIES = (
     *("hunyuan_v1_dense", "olmoe", "flex_olmo", "ernie4_5_moe", "granitemoe", "granitemoeshared", "phimoe", "glm4_moe"),
     *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum", "cwm", "vaultgemma", "bitnet", "minicpm3"),
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
-    *("persimmon", "solar_open", "exaone_moe"),
+    *("persimmon", "solar_open", "exaone_moe", "axk1"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -347,6 +347,10 @@ def exaone_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
     return {**chosen, **routed, **first, **kinds(random, layers), **networks(random, layers)}
 
 
+def axk1(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {**glm4_moe_lite(random, layers, heads, width), "q_lora_rank": 10, "moe_layer_freq": random.choice((1, 2))}
+
+
 FAMILY = {
     "cwm": cwm,
     "vaultgemma": gemma2,
@@ -361,6 +365,7 @@ FAMILY = {
     "persimmon": turned,
     "solar_open": corrected,
     "exaone_moe": exaone_moe,
+    "axk1": axk1,
     "olmoe": olmoe,
     "flex_olmo": experts,
     "ernie4_5_moe": ernie4_5_moe,

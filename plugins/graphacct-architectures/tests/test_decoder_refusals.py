@@ -67,6 +67,27 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("mpt", {"attn_config": {"alibi": False}}, "in attn_config: alibi"),
     ("mpt", {"attn_config": {"attn_type": "multiquery_attention"}}, "in attn_config: attn_type"),
+    ("nemotron-nas", {"block_configs": 3}, "block_configs is a list with the parts of each layer, not 3"),
+    (
+        "nemotron-nas",
+        {"block_configs": [{"ffn": {}}]},
+        "block_configs[0] has no attention: each layer has attention and",
+    ),
+    (
+        "nemotron-nas",
+        {"block_configs": [{"attention": {"window_length": 8}, "ffn": {}}]},
+        "block_configs[0].attention has window_length, which is not modelled",
+    ),
+    (
+        "nemotron-nas",
+        {"num_hidden_layers": 1, "block_configs": [{"attention": {"no_op": True}, "ffn": {"ffn_mult": "wide"}}]},
+        "block_configs[0].ffn.ffn_mult is a positive number, not 'wide'",
+    ),
+    (
+        "dbrx",
+        {"ffn_config": {"moe_top_k": 5}},
+        "moe_top_k, ffn_config.moe_num_experts: a token cannot run through 5 of 4",
+    ),
     ("gpt_bigcode", {"add_cross_attention": True}, "add_cross_attention"),
     ("apertus", {"hidden_act": "xeluu"}, "hidden_act cannot be 'xeluu'"),
     ("ctrl", {"n_positions": 16, "seq_len": 17}, "seq_len 17 is beyond n_positions 16"),

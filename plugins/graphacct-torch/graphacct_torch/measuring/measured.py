@@ -98,6 +98,8 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
     """
     made = _config(config)
     attention = library.ATTENTION.get(str(workload.get("attention")), "")
+    if attention == "eager" and not library.has_choice(library.class_of(made)):
+        attention = ""
     module = library.built(made, attention, experts="batched_mm")
     sizes = sizes_of(made, {name: workload[name] for name in SIZES if workload.get(name) is not None})
     dtype = torch_dtype(str(workload.get("dtype", "float32")))

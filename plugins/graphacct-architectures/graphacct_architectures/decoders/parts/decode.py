@@ -9,6 +9,7 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
 from graphacct_architectures.decoders.parts.attention import POSITIONS, attention, capped, normed_by
 from graphacct_architectures.decoders.parts.description import (
+    NOTHING,
     Decoder,
     Layer,
     Mlp,
@@ -105,7 +106,7 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
         tables = dict(zip(names, constants, strict=True))
         b.hold(x)
         if workload.phase == "train":
-            for name in unread(kind.attention, workload, tables):
+            for name in unread(kind, workload, tables):
                 b.apply("unread", tables[name], name=name)
         return parallel(kind, workload, b, x, tables) if kind.parallel else serial(kind, workload, b, x, tables)
 
@@ -114,16 +115,19 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
 
 def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Applies attention, then the feed-forward network to the result."""
-    normed = prepared(kind.attention_norm, kind, b, x)
-    y = attended(kind, workload, b, normed, tables)
-    base = normed if kind.residual_normed else x
-    x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
-    x = prepared(kind.attention_stream_norm, kind, b, x)
-    normed = prepared(kind.mlp_norm, kind, b, x)
-    y = fed(kind, workload, b, normed)
-    base = normed if kind.residual_normed else x
-    x = added(kind, workload, b, base, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
-    return prepared(kind.mlp_stream_norm, kind, b, x)
+    if kind.attention_instead != NOTHING:
+        normed = prepared(kind.attention_norm, kind, b, x)
+        y = attended(kind, workload, b, normed, tables)
+        base = normed if kind.residual_normed else x
+        x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
+        x = prepared(kind.attention_stream_norm, kind, b, x)
+    if kind.network_instead != NOTHING:
+        normed = prepared(kind.mlp_norm, kind, b, x)
+        y = fed(kind, workload, b, normed)
+        base = normed if kind.residual_normed else x
+        x = added(kind, workload, b, base, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
+        x = prepared(kind.mlp_stream_norm, kind, b, x)
+    return x
 
 
 def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
@@ -154,6 +158,8 @@ def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
 def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Returns the attention module's output."""
     with b.scope(kind.attention.module):
+        if kind.attention_instead:
+            return linear(b, kind.attention_instead, x, x.spec.shape[-1], bias=kind.instead_bias[0])
         y, weights = attention(kind.attention, kind.norm, workload, b, x, tables)
     b.hold(*weights)
     return y
@@ -166,6 +172,8 @@ def fed(kind: Layer, workload: Workload, b: Builder, x: Value) -> Value:
         return mlp(part, b, x, workload)
     with b.scope(part.module):
         b.hold(x)
+        if kind.network_instead:
+            return linear(b, kind.network_instead, x, x.spec.shape[-1], bias=kind.instead_bias[1])
         y = mlp(part, b, x, workload) if isinstance(part, Mlp) else experts(part, b, x)
     if isinstance(part, Mlp) or part.shared is None or not part.shared_beside:
         return y

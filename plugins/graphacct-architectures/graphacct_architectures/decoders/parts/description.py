@@ -13,6 +13,8 @@ from graphacct import Dim
 from graphacct_architectures.classifier import Classifier
 
 RMS, LAYER_NORM = "rms_norm", "layer_norm"
+NOTHING = "nothing"
+"""In place of a part that a layer does not have."""
 
 
 @attrs.frozen
@@ -243,6 +245,9 @@ class Experts:
         router_wide: Whether the router's weight is stored in float32.
         shared_beside: Whether the shared network belongs to the layer instead of the experts' module.
         every: Whether every token runs through every expert; what it is multiplied by is 0 for those not chosen.
+        out_norm: The name of a norm of the experts' output, the shared network's included; empty for none.
+        apart: The names of three weights that are stored apart, as matrices of all experts' rows: gate, projection and
+            the way back, the last one (in, out); empty for two that are stacked.
     """
 
     count: Dim
@@ -272,6 +277,8 @@ class Experts:
     router_wide: bool = False
     shared_beside: bool = False
     every: bool = False
+    out_norm: str = ""
+    apart: tuple[str, ...] = ()
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -298,6 +305,10 @@ class Layer:
         residual_scaled: Whether each output is multiplied by a constant before it is added.
         dropout: The dropout probability of both outputs, in training.
         attention_dropout: The same of attention's output alone, if it has its own; None if it has not.
+        attention_instead, network_instead: The name of a projection of the stream's width that stands in the module in
+            place of attention or of the network; `nothing` if the layer has no such part and no norm before it; empty
+            for the part itself.
+        instead_bias: Whether such projections have biases, of attention and of the network.
     """
 
     attention: Attention
@@ -316,6 +327,9 @@ class Layer:
     residual_scaled: bool = False
     dropout: float = 0.0
     attention_dropout: float | None = None
+    attention_instead: str = ""
+    network_instead: str = ""
+    instead_bias: tuple[bool, bool] = (False, False)
 
 
 @attrs.frozen

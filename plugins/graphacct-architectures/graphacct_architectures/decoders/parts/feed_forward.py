@@ -68,7 +68,7 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
             gate = b.apply("sigmoid", linear(b, e.shared_gate, x, 1, bias=False), name="shared_gate")
             common = b.apply("mul", gate, common, name="shared_gated")
         y = b.apply("add", y, common, name="with_shared")
-    return y
+    return normed_by(b, e.out_norm, y, Norm()) if e.out_norm else y
 
 
 def through_every(e: Experts, b: Builder, rows: Value, shape: tuple[Dim, ...]) -> Value:
@@ -129,8 +129,11 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         factors = b.apply("reshape", weights, name="flat_weights", shape=(pairs,))
         factors = b.apply("index_select", factors, order, name="ordered_weights")
         b.hold(order, x, factors)
-        x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
-        x = project("down_proj", activated(e, b, x), width, e.width)
+        if e.apart:
+            x = through_rows(e, b, x, ends)
+        else:
+            x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
+            x = project("down_proj", activated(e, b, x), width, e.width)
         b.hold(x)
         factors = b.apply("reshape", factors, name="weights", shape=(pairs, 1))
         x = b.apply("mul", x, factors, name="weighted")
@@ -138,6 +141,21 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         by_token = b.apply("reshape", x, name="by_token", shape=(tokens, e.per_token, width))
         x = b.apply("sum", by_token, name="summed", dim=1)
         return x if x.spec.dtype == b.dtype else b.apply("cast", x, name="narrowed", dtype=b.dtype)
+
+
+def through_rows(e: Experts, b: Builder, x: Value, ends: Value) -> Value:
+    """Returns the chosen experts' outputs, from weights that are stored as the rows of all experts (DBRX)."""
+    width = x.spec.shape[-1]
+    gate_name, up_name, down_name = e.apart
+
+    def project(name: str, x: Value, operator: str) -> Value:
+        stored = b.parameter(name, (e.count * e.width, width))
+        weight = b.apply("reshape", stored, name=f"{name}_by_expert", shape=(e.count, e.width, width))
+        return b.apply(operator, x, weight, ends, name=f"{name}_product", per_token=e.per_token)
+
+    gate, up = (project(name, x, "grouped_linear") for name in (gate_name, up_name))
+    hidden = b.apply("mul", activation(b, e.activation, gate), up, name="gated")
+    return project(down_name, hidden, "grouped_linear_in_out")
 
 
 def activated(e: Experts, b: Builder, both: Value, *, reverse: bool = False) -> Value:

@@ -6,11 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, less, minimum
 from graphacct_architectures.decoders.parts.attention import ALIBI, POSITIONS, mask_name
-from graphacct_architectures.decoders.parts.description import Attention, Decoder
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer
 
 
-def unread(a: Attention, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
+def unread(kind: Layer, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
     """Yields the tables that the library gives to a layer of this kind and that the layer does not read."""
+    if kind.attention_instead:
+        yield from tables
+        return
+    a = kind.attention
     if POSITIONS in tables and not a.position_scaled:
         yield POSITIONS
     if workload.attention != "eager" and a.alibi:
@@ -30,7 +34,7 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
     whole = workload.attention != "eager"
-    for a in dict.fromkeys(kind.attention for kind in d.kinds):
+    for a in dict.fromkeys(kind.attention for kind in d.kinds if not kind.attention_instead):
         name = mask_name(a, workload)
         keys = length
         if workload.phase == "decode" and a.window is not None and a.window_cached:
