@@ -23,7 +23,8 @@ FAMILIES = (
     *("hunyuan_v1_dense", "olmoe", "flex_olmo", "ernie4_5_moe", "granitemoe", "granitemoeshared", "phimoe", "glm4_moe"),
     *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum", "cwm", "vaultgemma", "bitnet", "minicpm3"),
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
-    *("persimmon", "solar_open", "exaone_moe", "axk1"),
+    *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
+    *("cohere2_moe",),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -351,6 +352,31 @@ def axk1(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
     return {**glm4_moe_lite(random, layers, heads, width), "q_lora_rank": 10, "moe_layer_freq": random.choice((1, 2))}
 
 
+def hy_v3(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    shared = {"num_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    return {**experts(random), **shared, **networks(random, layers), "head_dim": random.choice((8, 12))}
+
+
+def laguna(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    each = random.choice((None, [heads * random.randint(1, 2) for _ in range(layers)]))
+    settings = {kind: {"rope_type": "default", "rope_theta": 5e3} for kind in (FULL, SLIDING)}
+    turns = random.choice(({}, {"rope_parameters": settings}))
+    gates = {"gating": random.choice((True, "per-head", "per-element")), "num_attention_heads_per_layer": each}
+    capped = {"moe_router_logit_softcapping": random.choice((0.0, 30.0)), "moe_apply_router_weight_on_input": False}
+    sizes = {"moe_intermediate_size": 9, "shared_expert_intermediate_size": 12, "head_dim": 8}
+    return {**experts(random), **kinds(random, layers), **networks(random, layers), **turns, **gates, **capped, **sizes}
+
+
+def cohere2_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    shared = {"num_shared_experts": random.choice((0, 1, 2)), "head_dim": random.choice((8, 12))}
+    ways = {"shared_expert_combination_strategy": random.choice(("sum", "average"))}
+    ways |= {"expert_selection_fn": random.choice(("softmax", "sigmoid")), "rms_norm_eps": random.choice((None, 1e-5))}
+    first = {"first_k_dense_replace": random.randint(0, layers), "sliding_window_pattern": random.choice((2, 4))}
+    first |= {"prefix_dense_sliding_window_pattern": random.choice((1, 2))}
+    first |= {"prefix_dense_intermediate_size": random.choice((None, 18))}
+    return {**experts(random), **shared, **ways, **first, **kinds(random, layers)}
+
+
 FAMILY = {
     "cwm": cwm,
     "vaultgemma": gemma2,
@@ -366,6 +392,10 @@ FAMILY = {
     "solar_open": corrected,
     "exaone_moe": exaone_moe,
     "axk1": axk1,
+    "ministral": cwm,
+    "hy_v3": hy_v3,
+    "laguna": laguna,
+    "cohere2_moe": cohere2_moe,
     "olmoe": olmoe,
     "flex_olmo": experts,
     "ernie4_5_moe": ernie4_5_moe,

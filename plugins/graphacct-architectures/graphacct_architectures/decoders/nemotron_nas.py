@@ -1,5 +1,5 @@
-"""Llama-Nemotron (DeciLM): Llama's layers, of which a search has removed, replaced or narrowed parts; `block_configs` in
-the file says how.
+"""Llama-Nemotron (DeciLM): Llama's layers, of which a search has removed, replaced or narrowed parts; `block_configs`
+in the file says how.
 
 Bercovich et al., 2024 (arXiv:2411.19146) and 2025 (arXiv:2505.00949). The transformers library has no such class: names
 and sizes are those of the model's own code, and no counter has confirmed the figures.

@@ -44,11 +44,28 @@ def attention(
         weights = (written,)
     y = merge_heads(b, y)
     if a.gate:
-        gate = linear(b, a.gate, x, a.heads * a.value_width, bias=False)
-        y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate"), name="gated")
+        y = gated(a, b, x, y)
     if a.out_norm:
         y = normed_by(b, a.out_norm, y, kind)
     return projection(a.in_out, b, a.out, y, width, a.out_bias), weights
+
+
+def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
+    """Returns the heads' outputs y (batch, seq, heads · width) times a gate of x, of each element or of each head. A
+    softplus runs in float32, as in the library."""
+    gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=False)
+    wide = a.gate_by == "softplus" and b.dtype != "float32"
+    if wide:
+        gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
+    gate = b.apply(a.gate_by, gate, name="gate")
+    if wide:
+        gate = b.apply("cast", gate, name="gate_narrowed", dtype=b.dtype)
+    if not a.gate_per_head:
+        return b.apply("mul", y, gate, name="gated")
+    batch, seq, width = y.spec.shape
+    heads = b.apply("reshape", y, name="heads_apart", shape=(batch, seq, a.heads, a.value_width))
+    gate = b.apply("reshape", gate, name="gate_apart", shape=(batch, seq, a.heads, 1))
+    return b.apply("reshape", b.apply("mul", heads, gate, name="gated"), name="heads_joined", shape=(batch, seq, width))
 
 
 def projection(in_out: bool, b: Builder, name: str, x: Value, width: Dim, bias: bool) -> Value:

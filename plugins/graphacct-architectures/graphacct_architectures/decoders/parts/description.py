@@ -100,7 +100,9 @@ class Attention:
         position_scaled: Whether queries are multiplied by a factor that grows with their position.
         position_scaled_wide: Whether that product runs in float32, with positions that the layer makes itself.
         out_norm: The name of a norm of the heads' outputs side by side, before the output projection; empty for none.
-        gate: The name of a projection whose sigmoid multiplies them; empty for none.
+        gate: The name of a projection that multiplies them after its activation; empty for none.
+        gate_by: Its activation.
+        gate_per_head: Whether it has one element for each head.
         values: Width of a head of values if it differs from that of queries and keys.
         values_scaled: Whether the values are multiplied by a constant.
         less_largest: Whether written-out attention subtracts the largest score of each row.
@@ -147,6 +149,8 @@ class Attention:
     position_scaled_wide: bool = False
     out_norm: str = ""
     gate: str = ""
+    gate_by: str = "sigmoid"
+    gate_per_head: bool = False
     values: Dim | None = None
     values_scaled: bool = False
     less_largest: bool = False
@@ -226,8 +230,8 @@ class Experts:
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
-        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid`, or
-            `mixer`: each choice is a softmax over the scores near the largest.
+        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` of all
+            or `top_sigmoid` of the chosen ones, or `mixer`: each choice is a softmax over the scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
@@ -246,6 +250,11 @@ class Experts:
         shared_beside: Whether the shared network belongs to the layer instead of the experts' module.
         every: Whether every token runs through every expert; what it is multiplied by is 0 for those not chosen.
         out_norm: The name of a norm of the experts' output, the shared network's included; empty for none.
+        shared_wide: Whether the shared network's output is added in float32.
+        shared_averaged: Whether the sum with the shared network's output is multiplied by a constant.
+        out_scaled: Whether the experts' output is multiplied by a constant before the shared network's is added.
+        top_upcast: Whether a softmax over the chosen scores runs in float32.
+        scores_capped: Whether the router's product is capped by a tanh.
         apart: The names of three weights that are stored apart, as matrices of all experts' rows: gate, projection and
             the way back, the last one (in, out); empty for two that are stacked.
     """
@@ -279,6 +288,11 @@ class Experts:
     every: bool = False
     out_norm: str = ""
     apart: tuple[str, ...] = ()
+    shared_wide: bool = False
+    shared_averaged: bool = False
+    out_scaled: bool = False
+    top_upcast: bool = False
+    scores_capped: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts

@@ -35,6 +35,20 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
     return projection(m.in_out, b, m.down, y, width, m.bias)
 
 
+def joined(e: Experts, b: Builder, y: Value, common: Value) -> Value:
+    """Returns the experts' output and the shared network's added up."""
+    wide = e.shared_wide and b.dtype != "float32"
+    if wide:
+        y, common = (
+            b.apply("cast", part, name=f"{word}_wide", dtype="float32")
+            for part, word in ((y, "experts"), (common, "shared"))
+        )
+    y = b.apply("add", y, common, name="with_shared")
+    if wide:
+        y = b.apply("cast", y, name="with_shared_narrowed", dtype=b.dtype)
+    return b.apply("scale", y, name="averaged") if e.shared_averaged else y
+
+
 def xielu(b: Builder, x: Value) -> Value:
     """Returns α x² + β x where x is positive and α' (exp(min(x, ε)) - 1 - x) + β x elsewhere, with two learned numbers
     (Huang and Schlag, 2024, arXiv:2411.13010)."""
@@ -61,13 +75,15 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
     ids, weights = routed(e, b, rows)
     y = chosen(e, b, rows, ids, weights)
     y = b.apply("reshape", y, name="sequences", shape=(batch, seq, width))
+    if e.out_scaled:
+        y = b.apply("scale", y, name="out_scaled")
     if e.shared is not None and not e.shared_beside:
         with b.scope(e.shared.module):
             common = mlp(e.shared, b, x)
         if e.shared_gate:
             gate = b.apply("sigmoid", linear(b, e.shared_gate, x, 1, bias=False), name="shared_gate")
             common = b.apply("mul", gate, common, name="shared_gated")
-        y = b.apply("add", y, common, name="with_shared")
+        y = joined(e, b, y, common)
     return normed_by(b, e.out_norm, y, Norm()) if e.out_norm else y
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphacct import Builder, ConfigError, Parameter, Value, differ, equal, exact_div
 from graphacct_architectures.decoders.parts.description import Experts
 
-SOFTMAX, TOP_SOFTMAX, SIGMOID, MIXER = "softmax", "top_softmax", "sigmoid", "mixer"
+SOFTMAX, TOP_SOFTMAX, SIGMOID, TOP_SIGMOID, MIXER = "softmax", "top_softmax", "sigmoid", "top_sigmoid", "mixer"
 """The words for a router's scores."""
 
 
@@ -18,7 +18,12 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
             return mixed(e, b, scores)
         if e.scoring == TOP_SOFTMAX:
             best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
-            return ids, narrowed(e, b, b.apply("softmax", best, name="softmax"))
+            wide = {"dtype": "float32"} if e.top_upcast and best.spec.dtype != "float32" else {}
+            return ids, narrowed(e, b, b.apply("softmax", best, name="softmax", **wide))
+        if e.scoring == TOP_SIGMOID:
+            best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
+            best = b.apply("sigmoid", best, name="sigmoid")
+            return ids, narrowed(e, b, weighted(e, b, best))
         if e.scoring == SIGMOID:
             scores = b.apply("sigmoid", scores, name="sigmoid")
         else:
@@ -32,14 +37,17 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
         best, ids = b.apply("topk", choice, name="topk", k=e.per_token)
         if correction:
             best = b.apply("gather", scores, ids, name="weights", dim=-1)
-        if e.normalised:
-            total = b.apply("sum", best, name="total", dim=-1, keepdim=True)
-            if e.above_zero:
-                total = b.apply(e.above_zero, total, name="above_zero")
-            best = b.apply("div", best, total, name="normalised")
-        if e.scaled:
-            best = b.apply("scale", best, name="scaled")
-        return ids, narrowed(e, b, best)
+        return ids, narrowed(e, b, weighted(e, b, best))
+
+
+def weighted(e: Experts, b: Builder, best: Value) -> Value:
+    """Returns the chosen scores as weights: made to sum to 1, multiplied by a constant, or both."""
+    if e.normalised:
+        total = b.apply("sum", best, name="total", dim=-1, keepdim=True)
+        if e.above_zero:
+            total = b.apply(e.above_zero, total, name="above_zero")
+        best = b.apply("div", best, total, name="normalised")
+    return b.apply("scale", best, name="scaled") if e.scaled else best
 
 
 def narrowed(e: Experts, b: Builder, weights: Value) -> Value:
@@ -70,6 +78,9 @@ def scored(e: Experts, b: Builder, rows: Value) -> Value:
         scores = b.apply("linear", rows, weight, *biases, name="logits")
         if e.scores_upcast and scores.spec.dtype != "float32":
             scores = b.apply("cast", scores, name="scores", dtype="float32")
+        if e.scores_capped:
+            scores = b.apply("tanh", b.apply("scale", scores, name="over_cap"), name="tanh")
+            scores = b.apply("scale", scores, name="capped")
         return scores
 
 
