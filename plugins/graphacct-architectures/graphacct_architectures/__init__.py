@@ -30,9 +30,11 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.apertus"),
     _family("decoders.arcee"),
     _family("decoders.axk1"),
+    _family("decoders.baichuan"),
     _family("decoders.biogpt"),
     _family("decoders.bitnet"),
     _family("decoders.bloom"),
+    _family("decoders.chatglm"),
     _family("decoders.codegen"),
     _family("decoders.cohere"),
     _family("decoders.cohere2"),
@@ -68,12 +70,14 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.hunyuan_v1_moe"),
     _family("decoders.hy_v3"),
     _family("decoders.hyperclovax"),
+    _family("decoders.internlm2"),
     _family("decoders.jais2"),
     _family("decoders.laguna"),
     _family("decoders.llama"),
     _family("decoders.llama4_text"),
     _family("decoders.mellum"),
     _family("decoders.mimo_v2_flash"),
+    _family("decoders.minicpm"),
     _family("decoders.minicpm3"),
     _family("decoders.minimax_m2"),
     _family("decoders.ministral"),
@@ -94,6 +98,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential")),
     _family("decoders.phi3"),
     _family("decoders.phimoe"),
+    _family("decoders.qwen"),
     _family("decoders.qwen2"),
     _family("decoders.qwen2_moe"),
     _family("decoders.qwen3"),
@@ -122,14 +127,25 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
 
 def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
     """Returns the family in a file under another name, which is its `model_type`."""
-    presets = PresetFiles(f"{HERE}/renamed/{name}.py")
-    return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), **differences)
+    presets = PresetFiles(f"{HERE}/{path.partition('.')[0]}/{name}.py")
+    return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), published=presets, **differences)
 
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
-    _renamed("camembert", "encoders.roberta", classes=("Camembert", "Roberta"), defaults={"vocab_size": 30522}),
-    _renamed("data2vec-text", "encoders.roberta", classes=("Data2VecText", "Roberta"), defaults={"vocab_size": 30522}),
-    _renamed("xlm-roberta", "encoders.roberta", classes=("XLMRoberta", "Roberta"), defaults={"vocab_size": 30522}),
+    _renamed(
+        "camembert",
+        "encoders.roberta",
+        classes=("Camembert", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"head_owns": True},
+    ),
+    _renamed(
+        "xlm-roberta",
+        "encoders.roberta",
+        classes=("XLMRoberta", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"head_owns": True},
+    ),
     _renamed(
         "mt5",
         "encoder_decoders.t5",
@@ -140,21 +156,6 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
             "num_layers": 8,
             "num_heads": 6,
             "feed_forward_proj": "gated-gelu",
-        },
-    ),
-    _renamed(
-        "helium",
-        "decoders.llama",
-        classes=("Helium", "Llama"),
-        defaults={
-            "vocab_size": 48000,
-            "hidden_size": 2560,
-            "intermediate_size": 7040,
-            "num_hidden_layers": 24,
-            "num_attention_heads": 20,
-            "num_key_value_heads": 20,
-            "head_dim": 128,
-            "max_position_embeddings": 4096,
         },
     ),
 )
