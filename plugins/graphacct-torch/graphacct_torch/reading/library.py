@@ -207,8 +207,9 @@ def head_of(model_type: str) -> str | None:
     return named_by_type(model_type)
 
 
-def has_choice(kind: Any) -> bool:
-    """Returns whether a class has a choice of attention; written out is all that one without has."""
+def has_choice(config: Any) -> bool:
+    """Returns whether the class of a configuration can run attention in more than one way."""
+    kind = class_of(config)
     return any(getattr(kind, name, False) for name in CHOICES)
 
 
@@ -225,7 +226,7 @@ def built(config: Any, attention: str = "", training: bool = False, experts: str
     """
     kind: Any = class_of(config)
     options = {"attn_implementation": attention} if attention else {}
-    if attention and not has_choice(kind):
+    if attention and not has_choice(config):
         raise CaptureError(f"transformers' {kind.__name__} has no choice of attention: leave attention out")
     if experts:
         with contextlib.suppress(Exception):  # without a choice it is built below, or its error is told
