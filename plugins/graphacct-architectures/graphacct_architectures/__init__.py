@@ -7,13 +7,8 @@ so that a command imports only the family that it needs.
 from __future__ import annotations
 
 import os
-<<<<<<< HEAD
 from collections.abc import Iterable, Mapping
-from typing import Any
-=======
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
->>>>>>> main
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
 from graphacct_architectures.renamed import RenamedArchitecture
@@ -116,13 +111,10 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.solar_open"),
     _family("decoders.stablelm", model_types=("stablelm", "stablelm_epoch")),
     _family("decoders.starcoder2"),
-<<<<<<< HEAD
-    _family("encoders.albert"),
-=======
     _family("decoders.vaultgemma"),
     _family("decoders.xglm"),
     _family("decoders.youtu"),
->>>>>>> main
+    _family("encoders.albert"),
     _family("encoders.bert"),
     _family("encoders.deberta"),
     _family("encoders.deberta_v2", "deberta-v2"),
