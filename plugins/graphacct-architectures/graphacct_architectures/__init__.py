@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
+from graphacct_architectures.renamed import RenamedArchitecture
 
 HERE = os.path.dirname(__file__)
 
@@ -24,7 +26,9 @@ def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> Laz
 FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gpt2"),
     _family("decoders.transformer_lm", "transformer-lm", model_types=("transformer-lm", "transformer_lm")),
+    _family("decoders.baichuan"),
     _family("decoders.bloom"),
+    _family("decoders.chatglm"),
     _family("decoders.codegen"),
     _family("decoders.cohere"),
     _family("decoders.deepseek_v2"),
@@ -39,7 +43,9 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gpt_oss"),
     _family("decoders.gptj"),
     _family("decoders.granite"),
+    _family("decoders.internlm2"),
     _family("decoders.llama"),
+    _family("decoders.minicpm"),
     _family("decoders.mistral"),
     _family("decoders.mixtral"),
     _family("decoders.nemotron"),
@@ -47,6 +53,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.opt"),
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential")),
     _family("decoders.phi3"),
+    _family("decoders.qwen"),
     _family("decoders.qwen2"),
     _family("decoders.qwen2_moe"),
     _family("decoders.qwen3"),
@@ -68,6 +75,42 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
 )
 
 
+def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
+    """Returns the family in a file under another name, which is its `model_type`."""
+    presets = PresetFiles(f"{HERE}/{path.partition('.')[0]}/{name}.py")
+    return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), published=presets, **differences)
+
+
+RENAMED: tuple[RenamedArchitecture, ...] = (
+    _renamed(
+        "camembert",
+        "encoders.roberta",
+        classes=("Camembert", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"head_owns": True},
+    ),
+    _renamed(
+        "xlm-roberta",
+        "encoders.roberta",
+        classes=("XLMRoberta", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"head_owns": True},
+    ),
+    _renamed(
+        "mt5",
+        "encoder_decoders.t5",
+        classes=("MT5", "T5"),
+        defaults={
+            "vocab_size": 250112,
+            "d_ff": 1024,
+            "num_layers": 8,
+            "num_heads": 6,
+            "feed_forward_proj": "gated-gelu",
+        },
+    ),
+)
+
+
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
-    return FAMILIES
+    return (*FAMILIES, *RENAMED)
