@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, floor_div, prod, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, prod, same
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
+from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear, merge_heads, split_heads
 
 
 @attrs.frozen
@@ -32,6 +32,17 @@ class Tower:
         attention_dropout: The dropout probability of the attention weights, in training.
         dropout: The dropout probability of each module's output, in training.
         d_head: Width of a head; None for the stream's width divided by the heads.
+        key_bias: Whether the projection of k has a bias where those of q and v have; None if it has what they have.
+        value_bias: The same of v.
+        out_bias: Whether the output projection has one.
+        scales: The parameters that scale the outputs of attention and network, one number a channel (LayerScale,
+            Touvron et al., 2021, arXiv:2103.17239); empty if there are none.
+        drop_path: The probability with which a branch is dropped whole, in training.
+        drop_path_grows: Whether that probability grows from 0 in the first layer.
+        pairs: Adds a layer's own number for each pair of tokens, (1, heads, seq, seq), which its scores are raised by;
+            None if it has none.
+        upcast: Whether the softmax written out runs in float32.
+        rotary_after: How many tokens before the patches are not rotated, where cosines and sines are given.
     """
 
     layers: Dim
@@ -46,67 +57,149 @@ class Tower:
     attention_dropout: float = 0.0
     dropout: float = 0.0
     d_head: Dim | None = None
+    key_bias: bool | None = None
+    value_bias: bool | None = None
+    out_bias: bool = True
+    scales: tuple[str, ...] = ()
+    drop_path: float = 0.0
+    drop_path_grows: bool = False
+    pairs: Callable[[Builder], Value] | None = None
+    upcast: bool = True
+    rotary_after: Dim = 0
 
 
-def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns x (batch, seq, width) after all layers."""
+def tower(
+    t: Tower,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    mask: Value | None = None,
+    turns: tuple[Value, Value] | None = None,
+) -> Value:
+    """Returns x (batch, seq, width) after all layers.
+
+    `mask` is added to every layer's scores; `turns` are the cosines and sines that rotate queries and keys.
+    """
+    return after_layers(t, workload, b, x, (), mask, turns)[-1]
+
+
+def after_layers(
+    t: Tower,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    ends: tuple[int, ...],
+    mask: Value | None = None,
+    turns: tuple[Value, Value] | None = None,
+) -> list[Value]:
+    """Returns x after each number of layers in `ends`, which rise, and after all."""
     batch, seq, width = x.spec.shape
     d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads") if t.d_head is None else t.d_head
-    constants: tuple[Value, ...] = ()
     if t.causal and workload.attention == "eager":
-        constants = (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype),)
+        mask = b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype)
+    constants = (*(() if mask is None else (mask,)), *(turns or ()))
     b.hold(*constants)
-    return b.repeat(t.stack, t.layers, layer(t, d_head, workload), x, constants=constants)
+    spared = t.drop_path_grows and bool(t.drop_path) and workload.phase == "train"
+    done: int = 0
+    found: list[Value] = []
+    for end in (*ends, t.layers):
+        if done == 0 and not equal(end, 0) and (spared or x.spec.strides is not None):
+            first = attrs.evolve(t, drop_path=0.0) if spared else t
+            with b.scope(f"{t.stack}.0"):  # the others take what a layer returns, in its order in memory
+                x = layer(first, d_head, workload, masked=mask is not None)(b, x, *constants)
+            done = 1
+        rest = end - done
+        if not equal(rest, 0):
+            body = layer(t, d_head, workload, masked=mask is not None)
+            x = b.repeat(t.stack, rest, body, x, constants=constants, start=done)
+        done = end if type(end) is int else done
+        found.append(x)
+    return found
 
 
-def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
-    """Returns the body of one layer; only eager causal attention has a mask."""
+def layer(t: Tower, d_head: Dim, workload: Workload, *, masked: bool) -> Callable[..., Value]:
+    """Returns the body of one layer, which is given the mask if there is one, then cosines and sines."""
 
-    def body(b: Builder, x: Value, mask: Value | None = None) -> Value:
+    def body(b: Builder, x: Value, *constants: Value) -> Value:
+        mask = constants[0] if masked else None
         b.hold(x)
+        if t.pairs is not None:
+            own = t.pairs(b)
+            mask = own if mask is None else b.apply("add", own, mask, name="pairs")
         y = layer_norm(b, t.norms[0], x)
         with b.scope(t.attention):
             b.hold(y)
-            y, weights = attention(t, d_head, workload, b, y, mask)
+            y, weights = attention(t, d_head, workload, b, y, mask, constants[masked:])
         b.hold(*weights)
-        y = dropped(b, "attn_dropout", y, t.dropout, workload)
-        x = b.apply("add", y, x, name="attn_residual")
+        x = joined(t, workload, b, "attn", 0, y, x)
         y = layer_norm(b, t.norms[1], x)
         with b.scope(t.mlp.module):
             b.hold(y)
             y = mlp(t.mlp, b, y)
-        y = dropped(b, "mlp_dropout", y, t.dropout, workload)
-        return b.apply("add", y, x, name="mlp_residual")
+        return joined(t, workload, b, "mlp", 1, y, x)
 
     return body
 
 
+def joined(t: Tower, workload: Workload, b: Builder, label: str, part: int, y: Value, x: Value) -> Value:
+    """Returns the stream x and a part's output y, dropped and scaled, added up."""
+    y = dropped(b, f"{label}_dropout", y, t.dropout, workload)
+    if t.scales:
+        y = b.apply("mul", y, b.parameter(t.scales[part], y.spec.shape[-1:]), name=f"{label}_scale")
+    y = drop_path(b, f"{label}_drop_path", y, t.drop_path, workload)
+    return b.apply("add", y, x, name=f"{label}_residual")
+
+
 def attention(
-    t: Tower, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None
+    t: Tower,
+    d_head: Dim,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    mask: Value | None,
+    turns: tuple[Value, ...] = (),
 ) -> tuple[Value, tuple[Value, ...]]:
     """Adds self-attention; the builder is in its scope. Returns the output and, with eager attention, the weights."""
     width = x.spec.shape[-1]
-    written: tuple[Value, ...] = ()
+    biases = [t.bias if own is None else own for own in (None, t.key_bias, t.value_bias)]
     q, k, v = (
-        split_heads(b, linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias), t.heads, d_head, label)
-        for label in "qkv"
+        split_heads(b, linear(b, f"{label}_proj", x, t.heads * d_head, bias=bias), t.heads, d_head, label)
+        for label, bias in zip("qkv", biases, strict=True)
     )
+    if turns:
+        q, k = (turned(t, b, part, turns, label) for part, label in ((q, "q"), (k, "k")))
     b.hold(q, k, v)
+    y, written = attended(t, workload, b, q, k, v, mask)
+    return linear(b, t.out, merge_heads(b, y), width, bias=t.out_bias), written
+
+
+def attended(
+    t: Tower, workload: Workload, b: Builder, q: Value, k: Value, v: Value, mask: Value | None
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the values that queries (batch, heads, seq, d_head) read, and the weights if they are written out."""
+    rest = () if mask is None else (mask,)
     if workload.attention == "fused":
         drop = {"dropout_p": t.attention_dropout} if workload.phase == "train" and t.attention_dropout else {}
-        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=t.causal, **drop)
-    else:
-        scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
-        scores = b.apply("scale", scores, name="scale")
-        if mask is not None:
-            scores = b.apply("add", scores, mask, name="mask")
-        upcast = {} if b.dtype == "float32" else {"dtype": "float32"}
-        weights = b.apply("softmax", scores, name="softmax", **upcast)
-        if upcast:
-            weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
-        written = (dropped(b, "attn_dropout", weights, t.attention_dropout, workload),)
-        y = b.apply("matmul", *written, v, name="values")
-    return linear(b, t.out, merge_heads(b, y), width), written
+        causal = t.causal and mask is None
+        return b.apply("scaled_dot_product_attention", q, k, v, *rest, name="sdpa", causal=causal, **drop), ()
+    scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+    scores = b.apply("scale", scores, name="scale")
+    if mask is not None:
+        scores = b.apply("add", scores, mask, name="mask")
+    upcast = {} if b.dtype == "float32" or not t.upcast else {"dtype": "float32"}
+    weights = b.apply("softmax", scores, name="softmax", **upcast)
+    if upcast:
+        weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
+    weights = dropped(b, "attn_dropout", weights, t.attention_dropout, workload)
+    return b.apply("matmul", weights, v, name="values"), (weights,)
+
+
+def turned(t: Tower, b: Builder, x: Value, turns: tuple[Value, ...], label: str) -> Value:
+    """Returns x (batch, heads, seq, d_head) with the patches after the first `rotary_after` tokens rotated."""
+    sizes = (t.rotary_after, x.spec.shape[2] - t.rotary_after)
+    front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes, dim=-2)
+    rest = b.apply("rotary_embedding", rest, *turns, name=f"{label}_rope", composed=True)
+    return b.apply("concat", front, rest, name=f"{label}_turned", dim=-2)
 
 
 def patches(b: Builder, name: str, pixels: Value, width: Dim, size: tuple[Dim, Dim], *, bias: bool) -> Value:
