@@ -9,7 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from random_encoders import ACTS, some, tower, yes
+from random_encoders import some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
     "deit": tuple(
@@ -19,6 +19,11 @@ CLASSES: dict[str, tuple[str, ...]] = {
         )
     ),
     "ijepa": ("IJepaModel", "IJepaForImageClassification"),
+    "dinov2": ("Dinov2Model", "Dinov2ForImageClassification", "Dinov2Backbone"),
+    "dinov2_with_registers": tuple(
+        f"Dinov2WithRegisters{end}" for end in ("Model", "ForImageClassification", "Backbone")
+    ),
+    "dinov3_vit": ("DINOv3ViTModel", "DINOv3ViTBackbone"),
     "vit_msn": ("ViTMSNModel", "ViTMSNForImageClassification"),
 }
 """The first is what is measured where a file names none."""
@@ -42,8 +47,53 @@ def patched(random: Random) -> dict[str, Any]:
     }
 
 
-DRAW = {"deit": patched, "ijepa": patched, "vit_msn": patched}
-ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {}
+def handed_on(random: Random, stages: int) -> dict[str, Any]:
+    """Which stages a backbone hands on."""
+    places = sorted(random.sample(range(stages + 1), random.randint(1, stages + 1)))
+    names = ["stem", *(f"stage{place}" for place in range(1, stages + 1))]
+    choice = [{"out_indices": places}, {"out_features": [names[place] for place in places]}, {}]
+    choice.append({"out_indices": [place - stages - 1 for place in places]})
+    return {**random.choice(choice), "apply_layernorm": yes(random), "reshape_hidden_states": yes(random)}
+
+
+def dinov2(random: Random) -> dict[str, Any]:
+    content = tower(random)
+    del content["intermediate_size"]
+    patch = random.choice((2, 4))
+    return {
+        **{**content, "patch_size": patch, "image_size": patch * random.randint(1, 3) + random.randint(0, 1)},
+        **some(random, qkv_bias=yes(random), num_channels=1, mlp_ratio=random.randint(1, 5), use_mask_token=True),
+        **some(random, use_swiglu_ffn=yes(random), drop_path_rate=0.1),
+        **handed_on(random, content["num_hidden_layers"]),
+    }
+
+
+def with_registers(random: Random) -> dict[str, Any]:
+    return {**dinov2(random), **some(random, num_register_tokens=random.randint(0, 3))}
+
+
+def dinov3(random: Random) -> dict[str, Any]:
+    content = tower(random)
+    return {
+        **{**content, "hidden_size": 8 * content["num_attention_heads"], "patch_size": random.choice((2, 3))},
+        **some(random, query_bias=yes(random), key_bias=yes(random), value_bias=yes(random), proj_bias=yes(random)),
+        **some(random, mlp_bias=yes(random), use_gated_mlp=yes(random), num_register_tokens=2, num_channels=1),
+        **some(random, drop_path_rate=0.1, pos_embed_shift=0.1, pos_embed_jitter=1.1, pos_embed_rescale=None),
+        **handed_on(random, content["num_hidden_layers"]),
+    }
+
+
+DRAW = {
+    "dinov2": dinov2,
+    "dinov2_with_registers": with_registers,
+    "dinov3_vit": dinov3,
+    "deit": patched,
+    "ijepa": patched,
+    "vit_msn": patched,
+}
+ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
+    **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
+}
 """The images of families that take any size; the others take the one of their file."""
 
 
