@@ -6,10 +6,11 @@ the transformers library builds every model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from random_encoders import some, tower, yes
+from random_encoders import convnext, resnet, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
     "deit": tuple(
@@ -19,6 +20,9 @@ CLASSES: dict[str, tuple[str, ...]] = {
         )
     ),
     "ijepa": ("IJepaModel", "IJepaForImageClassification"),
+    "convnext": ("ConvNextModel", "ConvNextForImageClassification", "ConvNextBackbone"),
+    "convnextv2": ("ConvNextV2Model", "ConvNextV2ForImageClassification", "ConvNextV2Backbone"),
+    "resnet": ("ResNetModel", "ResNetForImageClassification", "ResNetBackbone"),
     "dinov2": ("Dinov2Model", "Dinov2ForImageClassification", "Dinov2Backbone"),
     "dinov2_with_registers": tuple(
         f"Dinov2WithRegisters{end}" for end in ("Model", "ForImageClassification", "Backbone")
@@ -83,7 +87,22 @@ def dinov3(random: Random) -> dict[str, Any]:
     }
 
 
+def staged(draw: Callable[[Random], dict[str, Any]]) -> Callable[[Random], dict[str, Any]]:
+    """The configuration of a convolutional family, with the stages that its backbone hands on."""
+
+    def drawn(random: Random) -> dict[str, Any]:
+        content = draw(random)
+        rest = handed_on(random, len(content["depths"]))
+        rest = {key: value for key, value in rest.items() if key.startswith("out_")}
+        return {**content, **rest, **some(random, drop_path_rate=0.2)}
+
+    return drawn
+
+
 DRAW = {
+    "convnext": staged(convnext),
+    "convnextv2": staged(convnext),
+    "resnet": staged(resnet),
     "dinov2": dinov2,
     "dinov2_with_registers": with_registers,
     "dinov3_vit": dinov3,
@@ -93,6 +112,7 @@ DRAW = {
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
+    **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
 }
 """The images of families that take any size; the others take the one of their file."""
 

@@ -48,7 +48,7 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
     config.architectures = config.architectures or [CLASSES[family][0]]
     model = model_from(config)
     formulas = BY_GROUP if in_groups(model) else None
-    kinds = default().architectures[family].load().attention
+    kinds = default().architectures.get(f"hf-{family}", default().architectures[family]).load().attention
     eager: dict[str, Any] = {"attention": "eager"} if kinds else {}
     for index, sizes in enumerate(workloads(content)):
         shape = (sizes["batch"], config.num_channels, *sizes["image_size"])

@@ -22,6 +22,7 @@ FAMILIES = (
     LazyArchitecture("resnet", "graphacct_vision.resnet", PresetFiles(f"{HERE}/resnet.py")),
     _family("hf-resnet", "hf_resnet", "resnet"),
     _family("convnext"),
+    _family("convnextv2"),
     _family("dinov2"),
     _family("dinov2_with_registers"),
     _family("dinov3_vit"),

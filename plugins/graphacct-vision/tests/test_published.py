@@ -22,6 +22,9 @@ TINY: dict[str, dict[str, Any]] = {
     "convnext": {"model_type": "convnext", "hidden_sizes": [8, 16], "depths": [1, 2]},
 }
 
+BACKBONE = {key: {"architectures": ["ConvNextBackbone"]} for key in ("out_features", "out_indices")}
+"""The class that reads a key."""
+
 
 @cache
 def truth(case: str) -> dict[str, Any]:
@@ -124,7 +127,8 @@ def test_folded_equals_unrolled(tmp_path: Path, family: str, phase: str) -> None
         ("resnet", {"depths": []}, {}, "depths are counts with commas between"),
         ("resnet", {"hidden_sizes": [18, 32]}, {}, "hidden_sizes / 4"),
         ("resnet", {"layer_type": "botleneck"}, {}, "did you mean 'bottleneck'"),
-        ("convnext", {"drop_path_rate": 0.1}, {"phase": "train"}, "add --set drop_path_rate=0"),
+        ("convnext", {"out_features": ["stage3"]}, {}, "the stages are stem to stage2"),
+        ("convnext", {"out_indices": [2, 1]}, {}, "indices from 0"),
         ("convnext", {"layer_scale_init_value": "x"}, {}, "layer_scale_init_value is a number, not 'x'"),
     ],
 )
@@ -132,7 +136,9 @@ def test_what_does_not_fit_is_named(
     tmp_path: Path, family: str, change: dict[str, Any], options: dict[str, Any], message: str
 ) -> None:
     """The key, the value and the way out."""
-    (tmp_path / "config.json").write_text(json.dumps({**TINY[family], **change}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({**TINY[family], **change, **BACKBONE.get(next(iter(change)), {})})
+    )
     with pytest.raises(graphacct.GraphacctError, match=message):
         graphacct.account(tmp_path, **options)
 
