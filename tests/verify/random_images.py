@@ -20,6 +20,13 @@ CLASSES: dict[str, tuple[str, ...]] = {
         )
     ),
     "ijepa": ("IJepaModel", "IJepaForImageClassification"),
+    "beit": tuple(
+        f"Beit{end}"
+        for end in (
+            *("Model", "ForImageClassification", "ForMaskedImageModeling"),
+            *("ForSemanticSegmentation", "Backbone"),
+        )
+    ),
     "convnext": ("ConvNextModel", "ConvNextForImageClassification", "ConvNextBackbone"),
     "convnextv2": ("ConvNextV2Model", "ConvNextV2ForImageClassification", "ConvNextV2Backbone"),
     "resnet": ("ResNetModel", "ResNetForImageClassification", "ResNetBackbone"),
@@ -99,7 +106,23 @@ def staged(draw: Callable[[Random], dict[str, Any]]) -> Callable[[Random], dict[
     return drawn
 
 
+def beit(random: Random) -> dict[str, Any]:
+    content = {**tower(random), "num_hidden_layers": random.randint(4, 5)}
+    places = sorted(random.sample(range(1, content["num_hidden_layers"] + 1), 4))
+    switches = ("use_mask_token", "use_absolute_position_embeddings", "use_relative_position_bias")
+    switches += ("use_shared_relative_position_bias", "use_mean_pooling", "use_auxiliary_head")
+    switches += ("auxiliary_concat_input", "add_fpn", "reshape_hidden_states")
+    return {
+        **{**content, "patch_size": 4, "image_size": random.choice((16, 26)), "vocab_size": 30},
+        **{switch: yes(random) for switch in switches},
+        **some(random, layer_scale_init_value=random.choice((0.0, 0.1)), drop_path_rate=random.choice((0.0, 0.2))),
+        **some(random, auxiliary_channels=7, auxiliary_num_convs=random.randint(0, 2), pool_scales=[1, 2]),
+        random.choice(("out_indices", "segmentation_indices")): places,
+    }
+
+
 DRAW = {
+    "beit": beit,
     "convnext": staged(convnext),
     "convnextv2": staged(convnext),
     "resnet": staged(resnet),
@@ -112,6 +135,7 @@ DRAW = {
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
+    **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
 }
 """The images of families that take any size; the others take the one of their file."""

@@ -21,6 +21,7 @@ def _family(name: str, module: str = "", model_type: str = "") -> LazyArchitectu
 FAMILIES = (
     LazyArchitecture("resnet", "graphacct_vision.resnet", PresetFiles(f"{HERE}/resnet.py")),
     _family("hf-resnet", "hf_resnet", "resnet"),
+    _family("beit"),
     _family("convnext"),
     _family("convnextv2"),
     _family("dinov2"),

@@ -163,10 +163,15 @@ def positions(config: Dinov2Config, b: Builder, pixels: Value) -> Value:
     grid = grid_of(config, pixels)
     if same(prod(grid), learned) and same(height, across):
         return table
+    return interpolated(b, table, config.image_size, grid)
+
+
+def interpolated(b: Builder, table: Value, image: tuple[Dim, Dim], grid: tuple[Dim, Dim]) -> Value:
+    """Returns the learned positions of the class token and of a square of patches, those resized to the grid."""
+    _, tokens, width = table.spec.shape
+    learned = tokens - 1
     if type(learned) is not int or isqrt(learned) ** 2 != learned:
-        raise ConfigError(
-            f"image_size {config.image_size[0]}x{config.image_size[1]} has no square of patches to resize"
-        )
+        raise ConfigError(f"image_size {image[0]}x{image[1]} has no square of patches to resize")
     first = b.apply("slice", table, name="position_of_cls", dim=1, start=0, length=1)
     rest = b.apply("slice", table, name="positions_of_patches", dim=1, start=1, length=learned)
     side = isqrt(learned)
