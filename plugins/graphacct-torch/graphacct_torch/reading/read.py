@@ -107,7 +107,7 @@ def read_module(
         return in_symbols(captured, symbols[0])
 
     def conditional(graph: Graph) -> Graph:
-        return attrs.evolve(finished(graph), conditions=tuple(conditions))
+        return attrs.evolve(finished(graph), conditions=(*graph.conditions, *conditions))
 
     conditions: list[Any] = []
     return Source(name, faking, operators, finish=conditional, sized=sized).graph()
