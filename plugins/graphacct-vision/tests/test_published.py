@@ -15,7 +15,11 @@ from graphacct import Report, prod
 from graphacct.graph.paths import pattern
 
 GOLDENS = Path(__file__).parent / "goldens"
-CASES = {"resnet-50": "hf-resnet-50", "convnext-tiny-224": "convnext-tiny-224"}
+CASES = {
+    "resnet-50": "hf-resnet-50",
+    "convnext-tiny-224": "convnext-tiny-224",
+    "convnextv2-tiny": "convnextv2-tiny-1k-224",
+}
 """Measured models, and the preset that is the same."""
 TINY: dict[str, dict[str, Any]] = {
     "resnet": {"model_type": "resnet", "embedding_size": 8, "hidden_sizes": [16, 32], "depths": [1, 2]},
