@@ -197,8 +197,10 @@ def embedded(config: BeitConfig, workload: Workload, b: Builder, pixels: Value) 
             table = b.parameter("position_embeddings", (1, learned + 1, width))
             grid, (height, across) = grid_of(config, pixels), pixels.spec.shape[2:]
             if not (same(prod(grid), learned) and same(height, across)):
-                table = interpolated(b, table, config.image_size, grid)
-            x = b.apply("add", x, table, name="with_positions")
+                resized_table = interpolated(b, table, config.image_size, grid)
+                x = b.apply("add", x, resized_table, name="with_positions")
+            else:
+                x = b.apply("add", x, table, name="with_positions")
         return dropped(b, "dropout", x, config.hidden_dropout_prob, workload)
 
 
@@ -261,6 +263,7 @@ def family(name: str, config: type[BeitConfig], presets: PresetFiles, doc: str) 
         attention=("fused", "eager"),
         dtype="float32",
         aliases={**ALIASES, "segmentation_indices": "out_indices"},
+        no_cost={"auxiliary_loss_weight": None, "semantic_loss_ignore_index": None},
         model_types=(name,),
         losses=LOSSES,
         default_loss=lambda config: entropy_if(config.labelled),

@@ -20,6 +20,7 @@ from graphacct import (
     Builder,
     ConfigError,
     Dim,
+    Parameter,
     PresetFiles,
     Value,
     Workload,
@@ -96,7 +97,7 @@ def maps(config: Dinov2Config, workload: Workload, b: Builder, pixels: Value) ->
     b.hold(x)
     with b.scope("encoder"):
         *states, _ = after_layers(tower_of(config), workload, b, x, places)
-    found = []
+    found: list[Value] = []
     for place, state in zip(places, states, strict=True):
         name = "layernorm" if len(found) == 0 else f"layernorm_{place}"
         state = normed(b, state, name) if config.apply_layernorm else state
@@ -154,7 +155,7 @@ def with_registers(count: Dim, b: Builder, x: Value) -> Value:
     return b.apply("concat", first, registers, rest, name="with_registers", dim=1)
 
 
-def positions(config: Dinov2Config, b: Builder, pixels: Value) -> Value:
+def positions(config: Dinov2Config, b: Builder, pixels: Value) -> Value | Parameter:
     """Returns the learned positions (1, tokens, width), interpolated in float32 for an image of another size."""
     width = config.hidden_size
     learned = patch_count(config.image_size, config.patch_size)
@@ -166,7 +167,7 @@ def positions(config: Dinov2Config, b: Builder, pixels: Value) -> Value:
     return interpolated(b, table, config.image_size, grid)
 
 
-def interpolated(b: Builder, table: Value, image: tuple[Dim, Dim], grid: tuple[Dim, Dim]) -> Value:
+def interpolated(b: Builder, table: Parameter, image: tuple[Dim, Dim], grid: tuple[Dim, Dim]) -> Value:
     """Returns the learned positions of the class token and of a square of patches, those resized to the grid."""
     _, tokens, width = table.spec.shape
     learned = tokens - 1
@@ -222,6 +223,7 @@ def family(name: str, config: type[Dinov2Config], presets: PresetFiles, doc: str
         attention=("fused", "eager"),
         dtype="float32",
         aliases=ALIASES,
+        no_cost={"layerscale_value": None},
         model_types=(name,),
         losses=LOSSES,
         default_loss=lambda config: entropy_if(config.labelled),

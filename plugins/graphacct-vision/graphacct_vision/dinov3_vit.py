@@ -191,6 +191,7 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases=ALIASES,
+    no_cost={"layerscale_value": None},
     model_types=("dinov3_vit",),
     losses=SUM_ALONE,
     doc="DINOv3: patches rotated by row and column, registers, layer scale; for images of any size.",

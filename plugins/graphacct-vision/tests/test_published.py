@@ -84,7 +84,9 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients. torch's counter sees the weight gradient of a convolution in
     groups as many times over as there are groups; the figure has one cost of the forward convolution for each."""
-    found = report(case, batch=row["batch"], image_size=row["size"], phase="train", loss="sum")
+    found = report(
+        case, batch=row["batch"], image_size=row.get("size", row.get("image_size")), phase="train", loss="sum"
+    )
     assert found.total["step_matmul_flops"] == row["total"]
 
 
