@@ -5,14 +5,16 @@ Dosovitskiy et al., 2020 (arXiv:2010.11929); Radford et al., 2021 (arXiv:2103.00
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, prod, same
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear, merge_heads, split_heads
+from graphacct_architectures.layers import drop_path, dropped, linear, merge_heads, split_heads
 
 
 @attrs.frozen
@@ -32,16 +34,19 @@ class Tower:
         attention_dropout: The dropout probability of the attention weights, in training.
         dropout: The dropout probability of each module's output, in training.
         d_head: Width of a head; None for the stream's width divided by the heads.
-        key_bias: Whether the projection of k has a bias where those of q and v have; None if it has what they have.
+        stream_first: Whether the stream is the first operand of each addition, whose memory order the sum has.
+        scales: The names of parameters that multiply the output of attention and of the network; empty for none.
+        norm: The norms' kind.
+        qk_norm: The kind of the norms `q_norm` and `k_norm` over all heads together; None for none.
+        softmax_upcast: Whether written-out softmax runs in float32.
+        out_dropout: The dropout probability of attention's output projection, in training.
+        key_bias: Whether the projection of k has a bias; None if it has what that of q has.
         value_bias: The same of v.
         out_bias: Whether the output projection has one.
-        scales: The parameters that scale the outputs of attention and network, one number a channel (LayerScale,
-            Touvron et al., 2021, arXiv:2103.17239); empty if there are none.
         drop_path: The probability with which a branch is dropped whole, in training.
         drop_path_grows: Whether that probability grows from 0 in the first layer.
         pairs: Adds a layer's own number for each pair of tokens, (1, heads, seq, seq), which its scores are raised by;
             None if it has none.
-        upcast: Whether the softmax written out runs in float32.
         rotary_after: How many tokens before the patches are not rotated, where cosines and sines are given.
     """
 
@@ -57,14 +62,18 @@ class Tower:
     attention_dropout: float = 0.0
     dropout: float = 0.0
     d_head: Dim | None = None
+    stream_first: bool = False
+    scales: tuple[str, str] = ("", "")
+    norm: Norm = Norm(LAYER_NORM, bias=True)
+    qk_norm: Norm | None = None
+    softmax_upcast: bool = True
+    out_dropout: float = 0.0
     key_bias: bool | None = None
     value_bias: bool | None = None
     out_bias: bool = True
-    scales: tuple[str, ...] = ()
     drop_path: float = 0.0
     drop_path_grows: bool = False
     pairs: Callable[[Builder], Value] | None = None
-    upcast: bool = True
     rotary_after: Dim = 0
 
 
@@ -80,40 +89,40 @@ def tower(
 
     `mask` is added to every layer's scores; `turns` are the cosines and sines that rotate queries and keys.
     """
-    return after_layers(t, workload, b, x, (), mask, turns)[-1]
+    return tower_states(t, workload, b, x, (), mask, turns)[t.layers]
 
 
-def after_layers(
+def tower_states(
     t: Tower,
     workload: Workload,
     b: Builder,
     x: Value,
-    ends: tuple[int, ...],
+    wanted: Sequence[int] = (),
     mask: Value | None = None,
     turns: tuple[Value, Value] | None = None,
-) -> list[Value]:
-    """Returns x after each number of layers in `ends`, which rise, and after all."""
+) -> dict[Dim, Value]:
+    """Returns x (batch, seq, width) after all layers, and after as many as each `wanted` number says; all layers
+    run. `mask` and `turns` are as for `tower`."""
     batch, seq, width = x.spec.shape
     d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads") if t.d_head is None else t.d_head
     if t.causal and workload.attention == "eager":
         mask = b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype)
     constants = (*(() if mask is None else (mask,)), *(turns or ()))
     b.hold(*constants)
+    found: dict[Dim, Value] = {0: x}
+    start: Any = 0
     spared = t.drop_path_grows and bool(t.drop_path) and workload.phase == "train"
-    done: int = 0
-    found: list[Value] = []
-    for end in (*ends, t.layers):
-        if done == 0 and not equal(end, 0) and (spared or x.spec.strides is not None):
-            first = attrs.evolve(t, drop_path=0.0) if spared else t
-            with b.scope(f"{t.stack}.0"):  # the others take what a layer returns, in its order in memory
-                x = layer(first, d_head, workload, masked=mask is not None)(b, x, *constants)
-            done = 1
-        rest = end - done
-        if not equal(rest, 0):
+    if spared or (not t.stream_first and x.spec.strides is not None):
+        first = attrs.evolve(t, drop_path=0.0) if spared else t
+        with b.scope(f"{t.stack}.0"):  # the others take what a layer returns, in its order in memory
+            x = found[1] = layer(first, d_head, workload, masked=mask is not None)(b, x, *constants)
+        start = 1
+    for end in (*sorted({count for count in wanted if count not in (0, start, t.layers)}), t.layers):
+        if not equal(end, start):
             body = layer(t, d_head, workload, masked=mask is not None)
-            x = b.repeat(t.stack, rest, body, x, constants=constants, start=done)
-        done = end if type(end) is int else done
-        found.append(x)
+            x = b.repeat(t.stack, end - start, body, x, constants=constants, start=start)
+        found[end] = x
+        start = end
     return found
 
 
@@ -126,28 +135,24 @@ def layer(t: Tower, d_head: Dim, workload: Workload, *, masked: bool) -> Callabl
         if t.pairs is not None:
             own = t.pairs(b)
             mask = own if mask is None else b.apply("add", own, mask, name="pairs")
-        y = layer_norm(b, t.norms[0], x)
+        y = normed_by(b, t.norms[0], x, t.norm)
         with b.scope(t.attention):
             b.hold(y)
             y, weights = attention(t, d_head, workload, b, y, mask, constants[masked:])
         b.hold(*weights)
-        x = joined(t, workload, b, "attn", 0, y, x)
-        y = layer_norm(b, t.norms[1], x)
+        y = dropped(b, "attn_dropout", y, t.dropout, workload) if not t.scales[0] else scaled(b, t.scales[0], y)
+        y = drop_path(b, "attn_drop_path", y, t.drop_path, workload)
+        x = b.apply("add", *((x, y) if t.stream_first else (y, x)), name="attn_residual")
+        y = normed_by(b, t.norms[1], x, t.norm)
         with b.scope(t.mlp.module):
             b.hold(y)
             y = mlp(t.mlp, b, y)
-        return joined(t, workload, b, "mlp", 1, y, x)
+        y = dropped(b, "mlp_dropout", y, t.dropout, workload)
+        y = scaled(b, t.scales[1], y) if t.scales[1] else y
+        y = drop_path(b, "mlp_drop_path", y, t.drop_path, workload)
+        return b.apply("add", *((x, y) if t.stream_first else (y, x)), name="mlp_residual")
 
     return body
-
-
-def joined(t: Tower, workload: Workload, b: Builder, label: str, part: int, y: Value, x: Value) -> Value:
-    """Returns the stream x and a part's output y, dropped and scaled, added up."""
-    y = dropped(b, f"{label}_dropout", y, t.dropout, workload)
-    if t.scales:
-        y = b.apply("mul", y, b.parameter(t.scales[part], y.spec.shape[-1:]), name=f"{label}_scale")
-    y = drop_path(b, f"{label}_drop_path", y, t.drop_path, workload)
-    return b.apply("add", y, x, name=f"{label}_residual")
 
 
 def attention(
@@ -161,16 +166,20 @@ def attention(
 ) -> tuple[Value, tuple[Value, ...]]:
     """Adds self-attention; the builder is in its scope. Returns the output and, with eager attention, the weights."""
     width = x.spec.shape[-1]
-    biases = [t.bias if own is None else own for own in (None, t.key_bias, t.value_bias)]
-    q, k, v = (
-        split_heads(b, linear(b, f"{label}_proj", x, t.heads * d_head, bias=bias), t.heads, d_head, label)
-        for label, bias in zip("qkv", biases, strict=True)
-    )
+    biases = {"q": t.bias, "k": t.key_bias, "v": t.value_bias}
+    parts = {
+        label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias if bias is None else bias)
+        for label, bias in biases.items()
+    }
+    if t.qk_norm is not None:
+        parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}
+    q, k, v = (split_heads(b, part, t.heads, d_head, label) for label, part in parts.items())
     if turns:
         q, k = (turned(t, b, part, turns, label) for part, label in ((q, "q"), (k, "k")))
     b.hold(q, k, v)
     y, written = attended(t, workload, b, q, k, v, mask)
-    return linear(b, t.out, merge_heads(b, y), width, bias=t.out_bias), written
+    y = linear(b, t.out, merge_heads(b, y), width, bias=t.out_bias)
+    return dropped(b, f"{t.out}_dropout", y, t.out_dropout, workload), written
 
 
 def attended(
@@ -186,7 +195,7 @@ def attended(
     scores = b.apply("scale", scores, name="scale")
     if mask is not None:
         scores = b.apply("add", scores, mask, name="mask")
-    upcast = {} if b.dtype == "float32" or not t.upcast else {"dtype": "float32"}
+    upcast = {"dtype": "float32"} if b.dtype != "float32" and t.softmax_upcast else {}
     weights = b.apply("softmax", scores, name="softmax", **upcast)
     if upcast:
         weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
@@ -200,6 +209,12 @@ def turned(t: Tower, b: Builder, x: Value, turns: tuple[Value, ...], label: str)
     front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes, dim=-2)
     rest = b.apply("rotary_embedding", rest, *turns, name=f"{label}_rope", composed=True)
     return b.apply("concat", front, rest, name=f"{label}_turned", dim=-2)
+
+
+def scaled(b: Builder, name: str, x: Value) -> Value:
+    """Returns x times a parameter of its width (layer scale)."""
+    y: Value = b.apply("mul", b.parameter(name, x.spec.shape[-1:]), x, name=f"{name}_scaled")
+    return y
 
 
 def patches(b: Builder, name: str, pixels: Value, width: Dim, size: tuple[Dim, Dim], *, bias: bool) -> Value:

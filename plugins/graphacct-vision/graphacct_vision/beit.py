@@ -12,7 +12,7 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
-from graphacct_architectures.tower import Tower, after_layers, patch_count, patches
+from graphacct_architectures.tower import Tower, patch_count, patches, tower_states
 
 from graphacct import (
     Architecture,
@@ -114,7 +114,10 @@ def of_maps(config: BeitConfig, workload: Workload, b: Builder, pixels: Value) -
     if segments and places[0] == 0:
         raise ConfigError(f"out_indices {list(places)} start with the stem, which {config.architectures} does not read")
     with b.scope(config.SCOPE):
-        *states, _ = stages(config, workload, b, pixels, tuple(place - segments for place in places))
+        found = stages(config, workload, b, pixels, tuple(place - segments for place in places))
+        if not config.use_mean_pooling:  # of the bare model, whose output is not read
+            layer_norm(b, "layernorm", found[config.num_hidden_layers])
+    states = [found[place - segments] for place in places]
     grid = grid_of(config, pixels)
     if segments or config.reshape_hidden_states:
         states = [by_place(b, x, grid, f"stage{place}") for place, x in zip(places, states, strict=True)]
@@ -162,24 +165,21 @@ def grid_of(config: BeitConfig, pixels: Value) -> tuple[Dim, Dim]:
 
 def encoded(config: BeitConfig, workload: Workload, b: Builder, pixels: Value) -> Value:
     """Returns the tokens of the bare model, normalized unless the pooled output is."""
-    return stages(config, workload, b, pixels, ())[-1]
+    x = stages(config, workload, b, pixels, ())[config.num_hidden_layers]
+    return x if config.use_mean_pooling else layer_norm(b, "layernorm", x)
 
 
-def stages(config: BeitConfig, workload: Workload, b: Builder, pixels: Value, ends: tuple[int, ...]) -> list[Value]:
-    """Returns the tokens after each number of layers in `ends`, and those of the bare model, which the last stage
-    is."""
+def stages(
+    config: BeitConfig, workload: Workload, b: Builder, pixels: Value, ends: tuple[int, ...]
+) -> dict[Dim, Value]:
+    """Returns the tokens after each number of layers in `ends`, and after all."""
     x = embedded(config, workload, b, pixels)
     b.hold(x)
     grid = grid_of(config, pixels)
     shared = None
     if config.use_shared_relative_position_bias:
         shared = distances(config, b, "shared_position_bias", grid)
-    found = after_layers(tower_of(config, grid), workload, b, x, ends, mask=shared)
-    if not config.use_mean_pooling:
-        last = layer_norm(b, "layernorm", found[-1])
-        at_end = bool(ends) and equal(ends[-1], config.num_hidden_layers)
-        found = [*found[:-2], last, last] if at_end else [*found[:-1], last]
-    return found
+    return tower_states(tower_of(config, grid), workload, b, x, ends, mask=shared)
 
 
 def embedded(config: BeitConfig, workload: Workload, b: Builder, pixels: Value) -> Value:
@@ -245,7 +245,8 @@ def tower_of(config: BeitConfig, grid: tuple[Dim, Dim]) -> Tower:
         attention_dropout=config.attention_probs_dropout_prob,
         dropout=config.hidden_dropout_prob,
         d_head=config.head_dim,
-        scales=("lambda_1", "lambda_2") if scaled else (),
+        scales=("lambda_1", "lambda_2") if scaled else ("", ""),
+        out_dropout=config.hidden_dropout_prob if scaled else 0.0,
         drop_path=config.drop_path_rate,
         drop_path_grows=True,
         pairs=(lambda b: distances(config, b, "relative_position_bias", grid)) if own else None,

@@ -13,7 +13,7 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
-from graphacct_architectures.tower import Tower, after_layers, patch_count, patches, tower
+from graphacct_architectures.tower import Tower, patch_count, patches, tower, tower_states
 
 from graphacct import (
     Architecture,
@@ -96,9 +96,10 @@ def maps(config: Dinov2Config, workload: Workload, b: Builder, pixels: Value) ->
     x = embedded(config, workload, b, pixels)
     b.hold(x)
     with b.scope("encoder"):
-        *states, _ = after_layers(tower_of(config), workload, b, x, places)
+        states = tower_states(tower_of(config), workload, b, x, places)
     found: list[Value] = []
-    for place, state in zip(places, states, strict=True):
+    for place in places:
+        state = states[place]
         name = "layernorm" if len(found) == 0 else f"layernorm_{place}"
         state = normed(b, state, name) if config.apply_layernorm else state
         if config.reshape_hidden_states:
@@ -208,7 +209,7 @@ def tower_of(config: Dinov2Config) -> Tower:
         d_head=config.head_dim,
         scales=("layer_scale1.lambda1", "layer_scale2.lambda1"),
         drop_path=config.drop_path_rate,
-        upcast=False,
+        softmax_upcast=False,
     )
 
 

@@ -5,12 +5,14 @@ Siméoni et al., 2025 (arXiv:2508.10104).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import layer_norm, resident
 from graphacct_architectures.losses import SUM_ALONE
-from graphacct_architectures.tower import Tower, after_layers, patches, tower
+from graphacct_architectures.tower import Tower, patches, tower, tower_states
 
 from graphacct import (
     Architecture,
@@ -81,15 +83,18 @@ def build(config: DINOv3ViTConfig, workload: Workload, b: Builder) -> tuple[Valu
         return x, b.apply("select", x, name="pooled", dim=1)
     places = config.handed_on(config.num_hidden_layers)
     with b.scope("model"):
-        states = after_layers(tower_of(config), workload, b, x, places, turns=turns)
+        states = tower_states(tower_of(config), workload, b, x, places, turns=turns)
     return handed_on(config, b, states, (rows, columns))
 
 
-def handed_on(config: DINOv3ViTConfig, b: Builder, states: list[Value], grid: tuple[Dim, Dim]) -> tuple[Value, ...]:
+def handed_on(
+    config: DINOv3ViTConfig, b: Builder, states: Mapping[Dim, Value], grid: tuple[Dim, Dim]
+) -> tuple[Value, ...]:
     """Returns maps or tokens of the stages that a backbone hands on: the last is normalized in any case."""
     places = config.handed_on(config.num_hidden_layers)
     found, normed_any = [], False
-    for place, state in zip(places, states, strict=False):
+    for place in places:
+        state = states[place]
         if place == config.num_hidden_layers or config.apply_layernorm:
             state = normed(b, state, f"norm_{place}" if normed_any else "norm", "norm")
             normed_any = True
@@ -98,7 +103,7 @@ def handed_on(config: DINOv3ViTConfig, b: Builder, states: list[Value], grid: tu
         front = 1 + config.num_register_tokens
         found.append(as_map(b, state, front, grid, f"stage{place}", flat=not config.reshape_hidden_states))
     if config.num_hidden_layers not in places:
-        normed(b, states[-1], "norm_last" if normed_any else "norm", "norm")
+        normed(b, states[config.num_hidden_layers], "norm_last" if normed_any else "norm", "norm")
     return tuple(found)
 
 
@@ -177,7 +182,7 @@ def tower_of(config: DINOv3ViTConfig) -> Tower:
         attention_dropout=config.attention_dropout,
         scales=("layer_scale1.lambda1", "layer_scale2.lambda1"),
         drop_path=config.drop_path_rate,
-        upcast=False,
+        softmax_upcast=False,
         rotary_after=1 + config.num_register_tokens,
     )
 
