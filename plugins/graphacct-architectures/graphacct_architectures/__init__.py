@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
 from graphacct_architectures.renamed import RenamedArchitecture
+
+if TYPE_CHECKING:
+    from graphacct import Translation
 
 HERE = os.path.dirname(__file__)
 
@@ -26,41 +29,91 @@ def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> Laz
 FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gpt2"),
     _family("decoders.transformer_lm", "transformer-lm", model_types=("transformer-lm", "transformer_lm")),
+    _family("decoders.afmoe"),
+    _family("decoders.apertus"),
+    _family("decoders.arcee"),
+    _family("decoders.axk1"),
     _family("decoders.baichuan"),
+    _family("decoders.biogpt"),
+    _family("decoders.bitnet"),
     _family("decoders.bloom"),
     _family("decoders.chatglm"),
     _family("decoders.codegen"),
     _family("decoders.cohere"),
+    _family("decoders.cohere2"),
+    _family("decoders.cohere2_moe"),
+    _family("decoders.ctrl"),
+    _family("decoders.cwm"),
+    _family("decoders.dbrx"),
     _family("decoders.deepseek_v2"),
     _family("decoders.deepseek_v3"),
+    _family("decoders.dots1"),
+    _family("decoders.ernie4_5"),
+    _family("decoders.ernie4_5_moe"),
+    _family("decoders.exaone4"),
+    _family("decoders.exaone_moe"),
     _family("decoders.falcon", model_types=("falcon", "RefinedWeb", "RefinedWebModel")),
+    _family("decoders.flex_olmo"),
     _family("decoders.gemma"),
     _family("decoders.gemma2"),
     _family("decoders.gemma3", "gemma3_text"),
+    _family("decoders.glm"),
     _family("decoders.glm4"),
+    _family("decoders.glm4_moe"),
+    _family("decoders.glm4_moe_lite"),
+    _family("decoders.gpt_bigcode"),
     _family("decoders.gpt_neo"),
     _family("decoders.gpt_neox"),
     _family("decoders.gpt_oss"),
     _family("decoders.gptj"),
     _family("decoders.granite"),
+    _family("decoders.granitemoe"),
+    _family("decoders.granitemoeshared"),
+    _family("decoders.hunyuan_v1_dense"),
+    _family("decoders.hunyuan_v1_moe"),
+    _family("decoders.hy_v3"),
+    _family("decoders.hyperclovax"),
     _family("decoders.internlm2"),
+    _family("decoders.jais2"),
+    _family("decoders.laguna"),
     _family("decoders.llama"),
+    _family("decoders.llama4_text"),
+    _family("decoders.mellum"),
+    _family("decoders.mimo_v2_flash"),
     _family("decoders.minicpm"),
+    _family("decoders.minicpm3"),
+    _family("decoders.minimax_m2"),
+    _family("decoders.ministral"),
+    _family("decoders.ministral3"),
     _family("decoders.mistral"),
     _family("decoders.mixtral"),
+    _family("decoders.mpt"),
+    _family("decoders.nanochat"),
     _family("decoders.nemotron"),
+    _family("decoders.nemotron_nas", "nemotron-nas"),
+    _family("decoders.olmo"),
     _family("decoders.olmo2"),
+    _family("decoders.olmo3"),
+    _family("decoders.olmoe"),
+    _family("decoders.openai_gpt", "openai-gpt"),
     _family("decoders.opt"),
+    _family("decoders.persimmon"),
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential")),
     _family("decoders.phi3"),
+    _family("decoders.phimoe"),
     _family("decoders.qwen"),
     _family("decoders.qwen2"),
     _family("decoders.qwen2_moe"),
     _family("decoders.qwen3"),
     _family("decoders.qwen3_moe"),
+    _family("decoders.seed_oss"),
     _family("decoders.smollm3"),
+    _family("decoders.solar_open"),
     _family("decoders.stablelm", model_types=("stablelm", "stablelm_epoch")),
     _family("decoders.starcoder2"),
+    _family("decoders.vaultgemma"),
+    _family("decoders.xglm"),
+    _family("decoders.youtu"),
     _family("encoders.bert"),
     _family("encoders.distilbert"),
     _family("encoders.electra"),
@@ -125,3 +178,10 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
     return (*FAMILIES, *RENAMED)
+
+
+@hookimpl
+def graphacct_register_translations() -> Iterable[Translation]:
+    from graphacct_architectures.translations import TRANSLATIONS
+
+    return TRANSLATIONS
