@@ -122,6 +122,7 @@ def decoder(
     classes: tuple[str, ...] = CLASSES,
     tokens: str = "score",
     span: str = "",
+    stem: str = "",
     inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None,
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     token_loss: Loss = each_token,
@@ -130,13 +131,14 @@ def decoder(
     language model.
 
     `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has,
-    `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`. `token_loss`
+    `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`, `stem`
+    to `heads.checked`. `token_loss`
     is the cross-entropy of the classifier of tokens, in float32 as in the library's generic class unless given.
     `inexact` is the Architecture's.
     """
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        ending = checked(config, name, classes)
+        ending = checked(config, name, classes, stem)
         check_outputs(ending, config, workload)
         return decode(headed(describe(config), config, ending, tokens, span), workload, b)
 
