@@ -19,7 +19,7 @@ from graphacct_architectures.decoders.parts.description import (
     Positions,
 )
 from graphacct_architectures.decoders.parts.family import decoder, written_out_alone
-from graphacct_architectures.heads import ALONE, CAUSAL, HeadConfig
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, HeadConfig
 
 NORM = Norm(LAYER_NORM, bias=True)
 OPERATORS = {"gelu": "gelu_new", "relu": "relu", "silu": "silu", "swish": "silu"}
@@ -102,7 +102,7 @@ ARCHITECTURE = decoder(
     context=lambda config: config.n_positions,
     dtype="float32",
     stem="OpenAIGPT",
-    classes=(CAUSAL, ALONE),
+    classes=(CAUSAL, ALONE, SEQUENCE),
     no_cost=dict.fromkeys(
         (
             "n_ctx",
