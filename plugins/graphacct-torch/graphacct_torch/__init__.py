@@ -103,7 +103,8 @@ def graphacct_register_readers() -> Iterable[Reader]:
         instead=instead,
     )
     doc = "A config.json whose model_type graphacct does not know: its class in the transformers library."
-    keywords = ("set", "dtype", "phase", "inputs", "dynamic", "batch", "seq_len", "encoder_seq_len", "image_size")
+    sizes = ("batch", "seq_len", "encoder_seq_len", "image_size", "images", "frames", "samples")
+    keywords = ("set", "dtype", "phase", "inputs", "dynamic", *sizes)
     instead = "give batch=, seq_len= or image_size=, or keys of the file with set="
     file = Reader("transformers", doc, _is_config, _read_config, takes=keywords, named=_config_name, instead=instead)
     return [module, file]

@@ -24,10 +24,9 @@ from graphacct_torch.capturing.products import matmul_flops
 from graphacct_torch.reading import library
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.narrow import in_dtype, torch_dtype
-from graphacct_torch.reading.sizes import sizes_of
+from graphacct_torch.reading.sizes import SIZES, sizes_of
 from graphacct_torch.training.matching import forward_calls
 
-SIZES = ("batch", "seq_len", "encoder_seq_len", "image_size")
 ATTENTION = {"eager": "eager", "fused": "sdpa"}
 """The library's names of kinds of attention."""
 MAIN = (
@@ -94,7 +93,7 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
 
     Args:
         config: The keys of a config.json.
-        workload: `batch`, `seq_len`, `encoder_seq_len`, `image_size`, `attention` and `dtype`, each if it is given.
+        workload: The sizes of SIZES, `attention` and `dtype`, each if it is given.
 
     Raises CaptureError for a configuration that the class refuses, or a module that does not run without data.
     """
