@@ -122,7 +122,7 @@ def in_seconds(seconds: Any, rate: Any, size: str) -> Dim:
     Raises ConfigError for a length that is no positive number, or has not one sample.
     """
     if is_symbol(seconds):
-        return seconds * rate  # type: ignore[no-any-return]
+        return seconds * rate
     from fractions import Fraction  # few workloads have sounds
 
     number = isinstance(seconds, (int, float, Fraction)) and not isinstance(seconds, bool)
