@@ -39,6 +39,7 @@ NAMES = {
     "models.reader": "Reader",
     "models.weight_formats": "WeightFormatKind",
     "models.weight_plan": "WeightPlan",
+    "models.sub_model": "SubModel",
     "models.workload": "Workload",
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",

@@ -12,8 +12,10 @@ from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, 
 from graphacct.graph.builder import Builder
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph, Value
+from graphacct.models.inner_keys import inner
 from graphacct.models.keys import account, filled
 from graphacct.models.metadata import SIZE, WITHIN
+from graphacct.models.sub_model import SubModel
 from graphacct.models.workload import (
     LOGITS,
     SECONDS,
@@ -124,12 +126,15 @@ class Architecture:
         self._configured[name] = found
         return found
 
-    def unknown(self, path: str) -> bool:
-        """Returns whether no nested configuration takes a key, given by its path, and it is no setting."""
-        outer, _, inner = path.partition(".")
+    def unknown(self, path: str, content: Mapping[str, Any]) -> bool:
+        """Returns whether no nested configuration takes a key of a file's content, given by its path, and it is no
+        setting."""
+        outer, _, key = path.partition(".")
         fields = {field.name: field.metadata for field in attrs.fields(self.config)}
-        within = fields.get(self.aliases.get(outer, outer), {}).get(WITHIN)
-        return within is not None and inner not in {field.name for field in attrs.fields(within)}
+        within = inner(fields.get(self.aliases.get(outer, outer), {}), content[outer], outer)
+        return within is not None and within.aliases.get(key, key) not in {
+            field.name for field in attrs.fields(within.config)
+        }
 
     def preset_keys(self, name: str) -> ConfigKeys:
         """Returns what becomes of the keys of a preset's file that the configuration does not take."""
@@ -143,13 +148,13 @@ class Architecture:
         keys = {field.name: field for field in attrs.fields(self.config)}
         changes: dict[str, Any] = {}
         for key, value in overrides.items():
-            outer, _, inner = key.partition(".")
+            outer, _, rest = key.partition(".")
             name = self.aliases.get(outer, outer)
             if name not in keys:
                 raise self._no_key(key, keys)
-            if inner:
+            if rest:
                 kind = keys[name].metadata.get(WITHIN)
-                value = _within(kind, changes.get(name, getattr(config, name)), key, inner, value)
+                value = _within(kind, changes.get(name, getattr(config, name)), key, rest, value)
             changes[name] = value
         return attrs.evolve(config, **changes)
 
@@ -265,11 +270,16 @@ class Architecture:
         return attrs.evolve(builder.graph(*outputs), inexact=tuple(known)) if known else builder.graph(*outputs)
 
 
-def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
+def _within(kind: type[Any] | None, config: Any, key: str, own: str, value: Any) -> Any:
     """Returns a nested configuration, of the class `kind`, or an object of settings, with one of its keys set."""
     if kind is None and isinstance(config, Mapping):  # settings, which their field checks
-        return {**config, inner: value}
+        return {**config, own: value}
+    if isinstance(config, SubModel):
+        try:
+            return attrs.evolve(config, config=config.architecture.configure(config.config, {own: value}))
+        except ConfigError as error:
+            raise ConfigError(f"in {key.partition('.')[0]}: {error}") from error
     known = [] if kind is None else [field.name for field in attrs.fields(kind)]
-    if kind is None or inner not in known:
-        raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")
-    return attrs.evolve(kind() if config is None else config, **{inner: value})
+    if kind is None or own not in known:
+        raise ConfigError(f"there is no configuration key {key!r}{suggest(own, known)}")
+    return attrs.evolve(kind() if config is None else config, **{own: value})
