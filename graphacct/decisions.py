@@ -8,7 +8,8 @@ condition is recorded, so that the result says when it holds: `seq_len > 1`. The
         equal(h * s, s)              # False
         conditions.found             # (h > 1,)
 
-`dims.py`, `signs.py` and this file alone know the three kinds of dimensions. sympy and numpy are not imported for ints.
+`dims.py`, `signs.py`, `extremes.py` and this file alone know the three kinds of dimensions. sympy and numpy are not
+imported for ints.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Dimensions are plain: an int, a sympy expression or a numpy array, with no wrapper class.
 
-This file, `decisions.py` and `signs.py` alone know that there are three kinds. Formulas use `+ - * **` and the helpers
-below; checks fire only between ints, because a symbol or a sweep has no single value to check. sympy and numpy are
-never imported here: a value of theirs can only arrive when the caller has imported them.
+This file, `decisions.py`, `signs.py` and `extremes.py` alone know that there are three kinds. Formulas use `+ - * **`
+and the helpers below; checks fire only between ints, because a symbol or a sweep has no single value to check. sympy
+and numpy are never imported here: a value of theirs can only arrive when the caller has imported them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphacct.errors import ConfigError, brief
+from graphacct.extremes import largest
 
 if TYPE_CHECKING:
     import numpy
@@ -154,7 +155,7 @@ def _extreme(a: Dim, b: Dim, symbolic: str, numeric: str) -> Dim:
     if is_array(a) or is_array(b):
         return getattr(sys.modules["numpy"], numeric)(a, b)
     if is_symbol(a) or is_symbol(b):
-        return getattr(sys.modules["sympy"], symbolic)(a, b)
+        return largest(a, b) if symbolic == "Max" else getattr(sys.modules["sympy"], symbolic)(a, b)
     return max(a, b) if symbolic == "Max" else min(a, b)
 
 

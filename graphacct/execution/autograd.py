@@ -32,6 +32,7 @@ from graphacct.execution.profiles import Profile
 from graphacct.execution.recomputation import NOT_RECOMPUTED, RecomputedRegion, recompute_region
 from graphacct.execution.recorder import BackwardRule, OperandGradients, Recorder
 from graphacct.execution.saved_storages import SavedUse, saved_by
+from graphacct.execution.slice_writes import SliceWrites
 from graphacct.execution.spans import backward_spans
 from graphacct.execution.tape import NodeRecorder, Tape
 from graphacct.execution.waiting import WaitingGradients
@@ -93,6 +94,7 @@ class Engine:
         self.recomputations: dict[int, RecomputedRegion] = {}
         self.ends: dict[int, int] = {}  # of each region, the call whose node runs last
         self.waiting = WaitingGradients()
+        self.writes = SliceWrites(self.tape, profile.names.copy)
         self.starts: list[Tensor] = []
         self.started: set[Storage] = set()  # the storages of these
         self.lasting: list[Storage] = []  # what is there when all has run: an input's gradient
@@ -154,8 +156,9 @@ class Engine:
         saved = (recomputed.uses if region else self.uses).get(tape.position, [])
         node = NodeRecorder(tape, call, arrived, saved, recomputed.copies, self.add)
         gradients = self._ruled(node, received)
-        self.passed = [gradient for gradient in gradients if gradient is not None]
         tape.touch(*node.held)
+        gradients, arrived = self.writes.end(call, gradients, arrived)
+        self.passed = [gradient for gradient in gradients if gradient is not None]
         if region:
             tape.free(node.uses)
         for index, (operand, gradient) in enumerate(zip(call.operands, gradients, strict=True)):
@@ -185,6 +188,8 @@ class Engine:
     def _ruled(self, node: NodeRecorder, received: list[Tensor | None]) -> list[Tensor | None]:
         """Returns the gradients of a call's operands, by the profile's rule."""
         call = node.call
+        if call.operator is not None and call.operator.writes_through and received[0] is not None:
+            return list(self.writes.begin(call, received[0]))
         rule: BackwardRule = default_rule
         if call.operator is not None:
             rule = self.profile.backward.get(call.name, default_rule)

@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.decisions import recorded
 from graphacct.errors import ConfigError, ShapeError, UnknownNameError, brief
+from graphacct.graph.config_keys import ConfigKeys
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
@@ -70,8 +71,11 @@ def build(
     if weights:
         graph = _stored(graph, weights, plugins).graph
     elif isinstance(found, ModelChoice) and (found.weights or found.problem):
-        stored = _stored_as_said(graph, found, plugins)
-        graph, found = stored.graph, _with_unmatched(found, stored.unmatched)
+        stored = _stored_as_said(graph, found.weights, found.problem, found.path, plugins)
+        keys = _with_unmatched(found.keys, stored.unmatched)
+        graph, found = stored.graph, attrs.evolve(found, keys=keys)
+    elif isinstance(found, ReadChoice):
+        graph = _stored_as_read(graph, found, set or {}, plugins)
     if lora:
         graph = _adapted(graph, lora, lora_dropout, plugins)
     elif lora_dropout:
@@ -80,7 +84,7 @@ def build(
         from graphacct.transforms.transform import transformed
 
         graph = transformed(graph, transforms, plugins.transforms, plugins.operators)
-    if graph.origin is not None and (weights or lora or transforms):
+    if graph.origin is not None and (graph is not plain):
         graph = attrs.evolve(graph, origin=None)  # it is no longer what was captured
     if isinstance(found, ModelChoice):
         return attrs.evolve(graph, config_keys=found.keys, inexact=plain.inexact)
@@ -109,16 +113,26 @@ def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Stored
     return stored_as(graph, plan, plugins.operators)
 
 
-def _stored_as_said(graph: Graph, found: ModelChoice, plugins: Plugins) -> Stored:
-    """Returns the graph with its parameters stored as the model's file says."""
+def _stored_as_said(graph: Graph, plan: WeightPlan | None, problem: str, path: str, plugins: Plugins) -> Stored:
+    """Returns the graph with its parameters stored as the model's file at a path says; empty for a mapping."""
     try:
-        if found.problem:
-            raise ConfigError(found.problem)
-        assert found.weights is not None
-        return _stored(graph, found.weights, plugins)
+        if problem:
+            raise ConfigError(problem)
+        assert plan is not None
+        return _stored(graph, plan, plugins)
     except ConfigError as error:
-        where = f"{found.path}: " if found.path else ""
+        where = f"{path}: " if path else ""
         raise ConfigError(f"{where}{error}\nweights=FORMAT counts them in another format, as 'bf16'") from error
+
+
+def _stored_as_read(graph: Graph, found: ReadChoice, overrides: Mapping[str, Any], plugins: Plugins) -> Graph:
+    """Returns the graph with its parameters stored as the files say that a reader has read."""
+    said = found.weights(overrides)
+    if said is None or not (said.plan or said.problem):
+        return graph
+    stored = _stored_as_said(graph, said.plan, said.problem, found.path, plugins)
+    keys = ConfigKeys(said.not_understood)
+    return attrs.evolve(stored.graph, config_keys=_with_unmatched(keys, stored.unmatched))
 
 
 def _computed(dtype: str, plugins: Plugins) -> str:
@@ -133,13 +147,12 @@ def _computed(dtype: str, plugins: Plugins) -> str:
         raise
 
 
-def _with_unmatched(found: ModelChoice, unmatched: Sequence[str]) -> ModelChoice:
-    """Returns the model with the modules that its file stores in another way and that it does not have."""
+def _with_unmatched(keys: ConfigKeys, unmatched: Sequence[str]) -> ConfigKeys:
+    """Returns a file's keys with the modules that it stores in another way and that the model does not have."""
     if not unmatched:
-        return found
+        return keys
     more = f" and {len(unmatched) - 1} more modules" if len(unmatched) > 1 else ""
-    names = (*found.keys.not_understood, f"quantization of {unmatched[0]}{more}")
-    return attrs.evolve(found, keys=attrs.evolve(found.keys, not_understood=names))
+    return attrs.evolve(keys, not_understood=(*keys.not_understood, f"quantization of {unmatched[0]}{more}"))
 
 
 def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:

@@ -93,6 +93,9 @@ def _matrix(node: Node, parameter: Parameter, index: int, operator: Operator, pl
         return Matrix(EMBEDDINGS, sizes[dims[0]], sizes[dims[1]], 1, 1, (place,))
     if not inside or {*dims[-2:]} != {inside[0], outside[0]} or len(lead) > 1:
         return None
+    scope = module.rpartition(".")[0]
+    if lead and kind == ROUTERS and scope and node.name.startswith(f"{scope}."):
+        kind = LAYERS if "*" in pattern(module) else OTHERS  # the experts' own module multiplies by all of its parts
     joined = parameter.joined
     matrices = (sizes[lead[0]] if lead else 1) * joined
     return Matrix(kind, sizes[outside[0]] // joined, sizes[inside[0]], matrices, joined, (place,))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import ConfigError, brief
 from graphacct.graph.graph import Graph
-from graphacct.models.asking import read_by
-from graphacct.phases import FORWARD
+from graphacct.models.asking import asked, read_by
+from graphacct.phases import FORWARD, TRAIN
 
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
@@ -36,9 +36,24 @@ class ReadChoice:
         return f"<ReadChoice {self.name}>"
 
     @property
+    def path(self) -> str:
+        """The file that describes it; empty for an object."""
+        return self._model if isinstance(self._model, str) else ""
+
+    @property
     def takes(self) -> Sequence[str]:
         """The options that its reader takes."""
         return self._reader.takes
+
+    def weights(self, overrides: Mapping[str, Any]) -> Any:
+        """Returns how its files say that its weights are stored, with a `plan`, a `problem` and settings
+        `not_understood`; None if they say nothing. `overrides` replace keys of its file."""
+        return asked(
+            self._reader,
+            self._model,
+            self._plugins,
+            lambda reader: reader.weights(self._model, overrides, self._plugins.weight_formats),
+        )
 
     def graph(self, options: Mapping[str, Any]) -> Graph:
         """Returns the graph for options, by the names of the verbs' keywords. Reading may take seconds, so that the
@@ -51,6 +66,12 @@ class ReadChoice:
         if wrong:
             way_out = f"; {self._reader.instead}" if self._reader.instead else ""
             raise ConfigError(f"{self.name!r} takes no {', '.join(wrong)}, but {', '.join(takes)}{way_out}")
+        phase = options.get("phase")
+        if phase is not None and phase not in (FORWARD, TRAIN):
+            raise ConfigError(
+                f"{self.name!r} has no phase {brief(phase)}: it runs once, on the inputs that it is given: "
+                f"{FORWARD} or {TRAIN}"
+            )
         own = {name: value for name, value in options.items() if name in takes and (name, value) != ("phase", FORWARD)}
         for known, graph in self._read:
             if known.keys() == own.keys() and all(_same(known[name], value) for name, value in own.items()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -11,6 +11,7 @@ import attrs
 from graphacct.errors import ConfigError
 from graphacct.graph.graph import Graph
 from graphacct.keywords import ModelKeywords
+from graphacct.models.weight_formats import WeightFormatKind
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -36,6 +37,8 @@ class Reader:
             (see `graphacct.keywords.ModelKeywords`). Such a model is read when they are known. A `phase` that it takes
             is given unless it is `forward`.
         named: What messages call a model that is read later. It may decline the model too.
+        weights: Given the model, the keys that the user overrides and the weight formats, returns how its files say
+            that its weights are stored, as `graphacct.stated_weights` reads a config.json; None if they say nothing.
         instead: What to give in place of an option that `read` does not take, for messages.
         replaces: Whether it replaces another plugin's reader of the same name.
     """
@@ -52,6 +55,9 @@ class Reader:
     takes: Sequence[str] = ()
     named: Callable[[Any], str] = lambda model: type(model).__name__
     instead: str = ""
+    weights: Callable[[Any, Mapping[str, Any], Mapping[str, WeightFormatKind]], Any] = lambda model, overrides, kinds: (
+        None
+    )
 
     def __repr__(self) -> str:
         return f"<Reader {self.name}>"

@@ -128,6 +128,8 @@ class Operator:
         gradient_from_output: Whether its gradient can be computed from its output as well as from its first operand, as
             that of leaky_relu. In place it saves its output then, and otherwise a copy of the operand.
         stops_gradient: Whether no gradient flows from its outputs to its operands, though both may be floating-point.
+        writes_through: Whether it is its first operand after the second, a view of it, was written into. In the
+            backward pass it is one node with the operator that wrote (`execution/slice_writes.py`).
         states_parts: Whether its formulas count the multiply-adds of real numbers even where operands are complex; the
             core takes those of any other operator as multiply-adds of complex numbers, 4 of real ones each.
         known_as: Its names in other libraries, for suggestions.
@@ -160,6 +162,7 @@ class Operator:
     by_rule: bool = False
     stops_gradient: bool = False
     states_parts: bool = False
+    writes_through: bool = False
     _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)

@@ -23,6 +23,7 @@ from graphacct.models.metadata import SIZE
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
     from graphacct.models.architecture import Architecture
+    from graphacct.models.weight_formats import WeightFormatKind
     from graphacct.readers.quantization import Quantization
 
 FILE = "config.json"
@@ -120,7 +121,7 @@ def _choice(
     )
     quantized = [key for key in QUANTIZED if content.get(key) and key not in takes]
     alone = path and not any(key in overrides for key in QUANTIZED)  # set to null, they are left out
-    said = _quantization(content, quantized, path, plugins) if quantized or alone else None
+    said = _quantization(content, quantized, path, plugins.weight_formats) if quantized or alone else None
     content = {key: value for key, value in content.items() if key not in quantized}
     given = {key: value for key, value in overrides.items() if architecture.aliases.get(key, key) in takes}
     keys = architecture.keys({**content, **given}, defaults=defaults)  # a size may come from the user
@@ -156,19 +157,38 @@ def _inside(content: Mapping[str, Any], key: str) -> bool:
     return bool(dot) and isinstance(held, Mapping) and inner in held
 
 
-def _quantization(content: Mapping[str, Any], keys: list[str], path: str, plugins: Plugins) -> Quantization | None:
+def stated_weights(content: Mapping[str, Any], path: str, kinds: Mapping[str, WeightFormatKind]) -> Quantization | None:
+    """Returns how the keys of a config.json, or a file beside it, say that the model's weights are stored; None if they
+    say nothing. `path` is that of the file or its folder, empty for none and to look at no file beside it; `kinds` are
+    the registered formats. Keys inside `text_config` are of the text model alone.
+
+    Raises ReadError for settings that are no object.
+    """
+    text = content.get("text_config")
+    if isinstance(text, Mapping) and not any(content.get(key) for key in QUANTIZED):
+        inside = [key for key in QUANTIZED if text.get(key)]
+        if inside:
+            from graphacct.readers.quantization import of_text_model
+
+            return of_text_model({**content, inside[0]: text[inside[0]]}, inside[0], kinds)
+    return _quantization(content, [key for key in QUANTIZED if content.get(key)], path, kinds)
+
+
+def _quantization(
+    content: Mapping[str, Any], keys: list[str], path: str, kinds: Mapping[str, WeightFormatKind]
+) -> Quantization | None:
     """Returns what the first of the file's `keys`, or else a file beside it, says of the weights; None if none does."""
     if keys:
         from graphacct.readers.quantization import of_keys
 
-        return of_keys(content, keys[0], plugins.weight_formats)
+        return of_keys(content, keys[0], kinds)
     folder, file = (path, FILE) if os.path.isdir(path) else os.path.split(path)
     for name in BESIDE if file == FILE else ():
         file = os.path.join(folder, name)
         if os.path.isfile(file):
             from graphacct.readers.quantization import beside
 
-            return beside(content, file, plugins.weight_formats)
+            return beside(content, file, kinds)
     return None
 
 

@@ -24,6 +24,9 @@ from graphacct.readers.quantization_methods import IGNORED, METHODS
 from graphacct.readers.quantization_settings import Method, Said
 
 MOST_BYTES = 16 * 2**20
+NOT_TEXT = rf"{REGEX}(?!(?:.*\.)?(?:language[_]model|lm_head)(?:\.|$))"
+"""The modules outside the text model of a larger one. Without brackets, names without that part would be tried with it
+as well."""
 SPELLINGS = {
     "compressed_tensors": "compressed-tensors",
     "compressed-tensors-w8a8": "compressed-tensors",
@@ -65,6 +68,14 @@ def of_keys(content: Mapping[str, Any], name: str, kinds: Mapping[str, WeightFor
     if not isinstance(settings, Mapping):
         raise ReadError(f"{name} is {brief(settings)}, not an object of settings")
     return _read(name, settings, content, kinds)
+
+
+def of_text_model(content: Mapping[str, Any], name: str, kinds: Mapping[str, WeightFormatKind]) -> Quantization:
+    """Returns what a key says of the weights of a larger model's text model: all others stay as they are."""
+    found = of_keys(content, name, kinds)
+    if found.plan is None:
+        return found
+    return attrs.evolve(found, plan=attrs.evolve(found.plan, exceptions=(*found.plan.exceptions, NOT_TEXT)))
 
 
 def beside(content: Mapping[str, Any], path: str, kinds: Mapping[str, WeightFormatKind]) -> Quantization:

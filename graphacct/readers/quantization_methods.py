@@ -23,6 +23,8 @@ from graphacct.readers.quantization_settings import Found, Method, Said
 IGNORED = frozenset(["quant_method", "version", "_comment", "dequantize", "producer"])
 """Settings of any method that say nothing of bytes."""
 HEAD = "lm_head"
+EXPERTS = "experts"
+"""The module of all routed experts of a layer."""
 MLX = ("bits", "group_size", "mode")
 """MLX's settings, of all modules and of one."""
 SIGNS = re.compile(r"[\\(|+^$]")
@@ -42,11 +44,15 @@ def _plan(
 
 
 def fp8(said: Said) -> Found:
-    """DeepSeek's blocks (transformers, FineGrainedFP8Config): 128 x 128 unless told, null for one scale a matrix."""
+    """DeepSeek's blocks (transformers, FineGrainedFP8Config): 128 x 128 unless told, null for one scale a matrix.
+
+    Experts may have 4 bits, with a scale for each 32 inputs (integrations/finegrained_fp8.py, FP8Experts);
+    DeepSeek-V4's file says so outside these settings.
+    """
     said.must("fmt", "e4m3", "float8_e4m3fn", "e5m2")
     said.must("activation_scheme", "dynamic", "static")
     said.must("scale_fmt", "float", "ue8m0")
-    said.must("expert_dtype", "fp8")
+    said.must("expert_dtype", "fp8", "fp4")
     sides = said.settings.get("weight_block_size", (128, 128))
     static = said.settings.get("activation_scheme") == "static"
     if sides is None:
@@ -57,7 +63,13 @@ def fp8(said: Said) -> Found:
         scales = [attrs.evolve(item, bytes=1) if "weight_scale" in item.name else item for item in found.tensors]
         found = attrs.evolve(found, tensors=tuple(scales), name=f"{found.name}:scale=ue8m0")
     skip = "ignored_layers" if said.settings.get("modules_to_not_convert") is None else "modules_to_not_convert"
-    return Found(_plan(said, found, skip))
+    if (said.settings.get("expert_dtype") or said.content.get("expert_dtype")) != "fp4":
+        return Found(_plan(said, found, skip))
+    experts = attrs.evolve(said.format("mxfp4"), experts_alone=False)
+    if said.settings.get("scale_fmt") != "ue8m0":
+        blocks, by_group = experts.tensors
+        experts = attrs.evolve(experts, name="mxfp4:scale=float32", tensors=(blocks, attrs.evolve(by_group, bytes=4)))
+    return Found(attrs.evolve(_plan(said, found, skip, ((EXPERTS, experts),)), text=mixed([found.name, experts.name])))
 
 
 def fbgemm_fp8(said: Said) -> Found:

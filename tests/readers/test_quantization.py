@@ -222,7 +222,7 @@ def test_the_header_says_it(tmp_path: Path) -> None:
         ),
         ({"quant_method": "fp8", "weight_block_sise": [64, 64]}, "did you mean 'weight_block_size'?"),
         ({"quant_method": "fp8", "weight_block_size": 64}, "weight_block_size is 64, not two numbers"),
-        ({"quant_method": "fp8", "expert_dtype": "fp4"}, "expert_dtype 'fp4' is not known; known: fp8"),
+        ({"quant_method": "fp8", "expert_dtype": "fp6"}, "expert_dtype 'fp6' is not known; known: fp8, fp4"),
         ({"quant_method": "fp8", "modules_to_not_convert": "lm_head"}, "is 'lm_head', not a list of modules' names"),
         ({"quant_method": "awq", "bits": 4, "version": "gemv"}, "version 'gemv' is not known"),
         ({"quant_algo": "W4A8_AWQ"}, "quant_algo is 'W4A8_AWQ', which is not known; known: FP8, "),

@@ -8,6 +8,8 @@ import pytest
 
 import graphacct
 from graphacct.errors import ConfigError, ReadError
+from graphacct.hooks.manager import default
+from graphacct.models.module_patterns import matches
 
 SIZES: dict[str, Any] = {
     "vocab_size": 1000,
@@ -241,3 +243,22 @@ def test_the_cache_by_vllms_names() -> None:
     for name in ("fp8", "fp8_e4m3", "fp8_e5m2"):
         report = graphacct.account(LLAMA, phase="decode", cache_len=3, kv_dtype=name)
         assert report.total["kv_bytes_per_token"] == 2 * 2 * 4 * 32
+
+
+def test_a_text_model_s_own_settings() -> None:
+    """Those in text_config are of the text model alone, those of the file of all; a file beside needs a path."""
+    kinds = default().weight_formats
+    settings = {"quant_method": "fp8", "modules_to_not_convert": []}
+    inner = graphacct.stated_weights({"text_config": {"quantization_config": settings}}, "", kinds)
+    outer = graphacct.stated_weights({"text_config": {}, "quantization_config": settings}, "", kinds)
+    assert inner is not None
+    assert inner.plan is not None
+    (pattern,) = inner.plan.exceptions
+    left = ("model.vision_tower.layers.0.fc1", "vision_tower.fc1")
+    assert all(matches(pattern, name) for name in left)
+    stored = ("model.language_model.layers.0.q", "language_model.q", "lm_head")
+    assert not any(matches(pattern, name) for name in stored)
+    assert outer is not None
+    assert outer.plan is not None
+    assert outer.plan.exceptions == ()
+    assert graphacct.stated_weights({}, "", kinds) is None

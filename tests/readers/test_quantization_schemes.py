@@ -166,3 +166,32 @@ def test_what_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         stored(settings)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("inside", "scale_fmt", "scale"), [(True, "ue8m0", 1), (False, "ue8m0", 1), (True, None, 4)])
+def test_experts_of_four_bits_in_a_model_of_eight(inside: bool, scale_fmt: str | None, scale: int) -> None:
+    """Each expert half a byte an element and a scale for each 32 inputs of an output; all else in blocks of fp8. The
+    setting stands among the others, or in the file beside them as DeepSeek-V4's does."""
+    keys = {
+        "model_type": "qwen3_moe",
+        "num_hidden_layers": 2,
+        "hidden_size": 64,
+        "head_dim": 16,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "moe_intermediate_size": 32,
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "vocab_size": 100,
+        "torch_dtype": "bfloat16",
+    }
+    experts = {"expert_dtype": "fp4"}
+    settings = {"quant_method": "fp8", "weight_block_size": [64, 64], "scale_fmt": scale_fmt}
+    file = {**keys, "quantization_config": {**settings, **(experts if inside else {})}, **({} if inside else experts)}
+    report = graphacct.account(file, seq_len=4)
+    expert, attention = 3 * 32 * 64, 4 * (64 * 64)
+    layer = 4 * (expert // 2 + scale * expert // 32) + attention + 4 * (scale if scale == 1 else 4)
+    rest = 2 * (2 * 100 * 64 + 64) + 2 * 2 * (4 * 64 + 2 * 64 + 2 * 16)
+    assert report.total["param_bytes"] == 2 * layer + rest
+    name = "mxfp4" if scale == 1 else "mxfp4:scale=float32"
+    assert str(report.workload["weights"]).endswith(f", {name}")

@@ -181,6 +181,13 @@ def masked_fill(trace: Recorder, g: Tensor, x: Tensor, mask: Tensor, *value: Ten
     return (trace.new(g) if trace.wanted[0] else None, None, *of_value)
 
 
+def copy_into(trace: Recorder, g: Tensor, x: Tensor, source: Tensor) -> Pair:
+    """Zeros for what was overwritten, and g itself, in the other's dtype."""
+    zeros = trace.new(x, reads=()) if trace.wanted[0] else None
+    cast = trace.wanted[1] and source.spec.dtype != g.spec.dtype
+    return zeros, trace.new(TensorSpec(g.spec.shape, source.spec.dtype), reads=(g,)) if cast else g
+
+
 def fft_r2c(trace: Recorder, g: Tensor, x: Tensor, *, onesided: bool = True, **attributes: Any) -> Tensor:
     """The real part, a view, of a transform back of g, which is filled with zeros to all frequencies first."""
     whole = TensorSpec(x.spec.shape, g.spec.dtype)
@@ -246,6 +253,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "clone": passed_on,
     "mul": mul,
     "masked_fill": masked_fill,
+    "copy_into": copy_into,
     "linear": linear,
     "linear_in_out": linear_in_out,
     "matmul": matmul,

@@ -14,7 +14,8 @@ Rule = Callable[..., Any]
 
 UNARY = {
     **dict.fromkeys(("expm1", "exp2", "log1p", "log2", "log10", "sinh", "cosh", "lgamma", "pow_of_number"), "v"),
-    **dict.fromkeys(("tan", "atan", "cumsum"), "vv"),
+    **dict.fromkeys(("sin", "sqrt", "abs"), "v"),
+    **dict.fromkeys(("cos", "tan", "atan", "cumsum"), "vv"),
     **dict.fromkeys(("asinh", "acosh", "atanh"), "vvv"),
     **dict.fromkeys(("erf", "erfc", "erfinv", "asin"), "vvvv"),
     "acos": "vvvvv",
@@ -155,6 +156,11 @@ def prelu(trace: Recorder, g: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor
     return tuple(gradient if wanted else None for gradient, wanted in zip(made, trace.wanted, strict=True))
 
 
+def index_add(trace: Recorder, g: Tensor, x: Tensor, index: Tensor, source: Tensor, **attributes: Any) -> Any:
+    """g itself, and the slices of g at the indices."""
+    return g, None, trace.new(dense_like(source.spec), reads=(g, index)) if trace.wanted[2] else None
+
+
 CHAINS: dict[str, Rule] = {
     **{name: unary(chain) for name, chain in UNARY.items()},
     **{name: several(chains) for name, chains in SEVERAL.items()},
@@ -168,4 +174,5 @@ CHAINS: dict[str, Rule] = {
     "maximum": larger_or_smaller,
     "minimum": larger_or_smaller,
     "prelu": prelu,
+    "index_add": index_add,
 }

@@ -40,11 +40,12 @@ def _whole(x: TensorSpec) -> TensorSpec:
     return x
 
 
-@operator("x: *whole, part: *view -> *out", view=True, infer=_whole)
+@operator("x: *whole, part: *view -> *out", view=True, infer=_whole, writes_through=True)
 def written_through(x: Any) -> Work:
     """x after a view of it was written into: the same storage. 0 FLOPs and no bytes, as a view; the
     operator that wrote has them.
 
-    Backward: g with the part that was overwritten set apart: bytes, no FLOPs.
+    Backward: a copy of g, and one of the part that was overwritten; the part's gradient is written into the first.
+    Bytes, no FLOPs.
     """
     return Work()

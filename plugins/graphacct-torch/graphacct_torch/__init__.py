@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct import hookimpl
 
 if TYPE_CHECKING:
-    from graphacct import ClassMeasurement, Graph, Operator, Profile, Reader, TensorSpec
+    from graphacct import ClassMeasurement, Graph, Operator, Profile, Reader, TensorSpec, WeightFormatKind
     from graphacct.testing import Reference
 
 
@@ -84,6 +84,12 @@ def _read_config(model: Any, operators: Mapping[str, Operator], **options: Any) 
     return read(model, operators, **options)
 
 
+def _config_weights(model: Any, overrides: Mapping[str, Any], kinds: Mapping[str, WeightFormatKind]) -> Any:
+    from graphacct_torch.reading.config_file import weights
+
+    return weights(model, overrides, kinds)
+
+
 @hookimpl
 def graphacct_register_readers() -> Iterable[Reader]:
     from graphacct import Reader
@@ -104,9 +110,18 @@ def graphacct_register_readers() -> Iterable[Reader]:
     )
     doc = "A config.json whose model_type graphacct does not know: its class in the transformers library."
     sizes = ("batch", "seq_len", "encoder_seq_len", "image_size", "images", "frames", "samples")
-    keywords = ("set", "dtype", "phase", "inputs", "dynamic", *sizes)
+    keywords = ("set", "dtype", "phase", "inputs", "dynamic", *sizes, "attention")
     instead = "give batch=, seq_len= or image_size=, or keys of the file with set="
-    file = Reader("transformers", doc, _is_config, _read_config, takes=keywords, named=_config_name, instead=instead)
+    file = Reader(
+        "transformers",
+        doc,
+        _is_config,
+        _read_config,
+        takes=keywords,
+        named=_config_name,
+        instead=instead,
+        weights=_config_weights,
+    )
     return [module, file]
 
 

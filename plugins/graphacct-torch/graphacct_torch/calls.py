@@ -89,6 +89,7 @@ class CallRecord:
         nodes: How many nodes of autograd's graph there were before it ran, the one that it makes included; the calls
             of one autograd.Function all have the number of its node.
         region: The call of torch.utils.checkpoint that it ran under in the forward pass, numbered from 1; 0 for none.
+        into_view: Whether it writes into its first operand, and that is a view to autograd.
         gradient_of: In the backward pass, that number of the forward calls whose gradient it computes; -1 if none.
     """
 
@@ -106,6 +107,7 @@ class CallRecord:
     graded: frozenset[int] = frozenset()
     grads: bool = True
     region: int = 0
+    into_view: bool = False
     operands: tuple[TensorRecord, ...] = attrs.field()
 
     @property

@@ -131,11 +131,104 @@ def test_a_known_family_keeps_its_own_architecture() -> None:
     assert "through" not in graphacct.account({"model_type": "bert"}, seq_len=8).workload
 
 
-def test_quantised_weights_are_said() -> None:
-    """They are counted in the dtype of the computation, and the header says so."""
-    report = graphacct.account({**ERNIE, "quantization_config": {"quant_method": "fp8"}}, dtype="bf16")
-    assert report.workload["stored"] == "as fp8 in the file, counted in bfloat16"
-    assert report.total["param_bytes"] == 2 * report.total["params"]
+def test_quantised_weights_are_stored_as_the_file_says(tmp_path: Path) -> None:
+    """The bytes of the scheme, by hand; the user's own format instead, or none."""
+    file = {**ERNIE, "quantization_config": {"quant_method": "fp8", "weight_block_size": [16, 16]}}
+    report = graphacct.account(file, dtype="bf16")
+    matrices = 3 * (4 * 32 * 32 + 2 * 32 * 48)
+    squares = matrices // 16**2
+    assert report.workload["weights"] == "fp8:block=16"
+    assert report.total["param_bytes"] == matrices + 4 * squares + 2 * (report.total["params"] - matrices)
+    for options in ({"weights": "bf16"}, {"set": {"quantization_config": None}}):
+        plain = graphacct.account(file, dtype="bf16", **options)  # type: ignore[arg-type]
+        assert plain.total["param_bytes"] == 2 * report.total["params"]
+    with pytest.raises(GraphacctError, match=r"weights 'fp8:block=16' are not trained"):
+        graphacct.account(file, dtype="bf16", phase="train")
+    adapted = graphacct.account(file, dtype="bf16", phase="train", lora=["4:*.query"])
+    assert adapted.total["param_bytes"] == report.total["param_bytes"] + 2 * 3 * 4 * (32 + 32)
+    (tmp_path / "config.json").write_text(json.dumps(ERNIE))
+    (tmp_path / "hf_quant_config.json").write_text(json.dumps({"quantization": {"quant_algo": "FP8"}}))
+    assert graphacct.account(str(tmp_path)).workload["weights"] == "fp8:static"
+    strange = {**ERNIE, "quantization_config": {"quant_method": "nobodys"}}
+    with pytest.raises(GraphacctError, match=r"quant_method is 'nobodys', which is not known; (.|\n)*weights=FORMAT"):
+        graphacct.account(strange)
+
+
+def test_settings_nobody_knows_are_named() -> None:
+    """As for a family that graphacct has."""
+    file = {**ERNIE, "quantization_config": {"quant_method": "fp8", "weight_block_size": [16, 16], "tint": 3}}
+    assert graphacct.account(file).config_keys.not_understood == ("quantization_config.tint",)
+
+
+def test_experts_are_stored_one_by_one() -> None:
+    """Files keep an expert's gate and other projection as two matrices, which are one parameter in the class: each has
+    two scales of its own, and its name. A router stays."""
+    file = {
+        "model_type": "dots1",
+        "architectures": ["Dots1ForCausalLM"],
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "intermediate_size": 48,
+        "moe_intermediate_size": 16,
+        "n_routed_experts": 4,
+        "n_shared_experts": 1,
+        "n_group": 1,
+        "topk_group": 1,
+        "num_experts_per_tok": 2,
+        "first_k_dense_replace": 1,
+        "vocab_size": 99,
+        "dtype": "bfloat16",
+    }
+    settings = {"quant_method": "modelopt", "quant_algo": "NVFP4"}
+    attention, dense, expert = 2 * 4 * 32 * 32, 3 * 32 * 48, 3 * 16 * 32
+    plain = graphacct.account(file)
+
+    def size(elements: int, matrices: int) -> int:
+        return plain.total["param_bytes"] - 2 * elements + elements // 2 + elements // 16 + 8 * matrices
+
+    report = graphacct.account({**file, "quantization_config": {**settings, "ignore": ["lm_head"]}})
+    assert report.total["param_bytes"] == size(attention + dense + 5 * expert, 8 + 3 + 5 * 3)
+    one = {**settings, "ignore": ["lm_head", "model.layers.1.mlp.experts"]}
+    report = graphacct.account({**file, "quantization_config": one})
+    assert report.total["param_bytes"] == size(attention + dense + expert, 8 + 3 + 3)
+
+
+def test_attention() -> None:
+    """Written out or in one node, as asked; the header says so."""
+    kinds = {}
+    for attention in ("eager", "fused"):
+        report = graphacct.account(ERNIE, seq_len=8, attention=attention)
+        assert report.workload["attention"] == attention
+        kinds[attention] = {row.operator for row in report.by_scope}
+    assert "softmax" in kinds["eager"] - kinds["fused"]
+    assert "scaled_dot_product_attention" in kinds["fused"] - kinds["eager"]
+
+
+PAIR = {
+    "model_type": "llava",
+    "architectures": ["LLaVA_ForConditionalGeneration"],
+    "text_config": {"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2},
+    "vision_config": {"model_type": "clip_vision_model", "hidden_size": 32, "num_attention_heads": 2},
+}
+
+
+def test_keys_of_a_nested_configuration() -> None:
+    """By their path; a class's name may have other capitals and underscores than the library's."""
+    two = graphacct.account(PAIR, seq_len=8)
+    one = graphacct.account(PAIR, seq_len=8, set={"text_config.num_hidden_layers": 1})
+    assert "LlavaForConditionalGeneration" in str(two.workload["through"])
+    assert 0 < one.total["matmul_flops"] < two.total["matmul_flops"]
+    with pytest.raises(GraphacctError, match=r"did you mean .*'text_config.num_hidden_layers'"):
+        graphacct.account(PAIR, seq_len=8, set={"num_hidden_layers": 1})
+
+
+def test_a_dtype_of_the_text_alone() -> None:
+    """It is the model's, which says none."""
+    file = {**PAIR, "text_config": {**PAIR["text_config"], "dtype": "bfloat16"}}  # type: ignore[dict-item]
+    assert graphacct.account(file, seq_len=8).workload["dtype"] == "bfloat16"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +240,17 @@ def test_quantised_weights_are_said() -> None:
             r"no architecture reads model_type 'nobodys'(.|\n)*; transformers .* has none",
         ),
         ({"architectures": ["ErnieForMaskedLn"]}, {}, "no such class; did you mean 'ErnieForMaskedLM'"),
-        ({}, {"attention": "eager"}, "'ernie' takes no attention, but set, dtype, phase, inputs, dynamic, batch"),
+        ({}, {"cache_len": 8}, "'ernie' takes no cache_len, but set, dtype, phase, inputs, dynamic, batch"),
+        ({}, {"phase": "decode"}, "'ernie' has no phase 'decode': it runs once, on the inputs .*: forward or train"),
+        ({}, {"attention": "absorbed"}, "attention 'absorbed' of 'ernie': its class has eager, fused"),
+        (
+            {"model_type": "falcon_mamba", "architectures": None},
+            {"attention": "eager"},
+            "FalconMambaModel has no choice of attention: leave attention out",
+        ),
+        ({}, {"set": {"num_hiden_layers": 2}}, "has no key 'num_hiden_layers'; did you mean 'num_hidden_layers'"),
+        ({}, {"set": {"foo.bar": 2}}, "set=foo.bar: the configuration has no key 'foo.bar'"),
+        ({}, {"set": {"attn_implementation": "eager"}}, "a file does not choose kernels: attention= does"),
         ({}, {"seq_len": 0}, "seq_len 0 is no positive integer"),
         ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'ErnieForMaskedLM' takes no inputs_ids; did you mean"),
         (

@@ -285,6 +285,7 @@ class Recorder(TorchDispatchMode):
         line = user_line() if self._lines else ""
         position, nodes = len(self.calls), nodes_so_far()
         called = (position, func, shown, named, made, scope, visit, run, line)
-        of_autograd = (nodes, gradient_of, graded, grads, self.region)
+        into_view = bool(operands) and func._schema.is_mutable and operands[0]._is_view()
+        of_autograd = (nodes, gradient_of, graded, grads, self.region, into_view)
         self.calls.append(CallRecord(*called, *of_autograd, operands=tuple(met)))
         return out

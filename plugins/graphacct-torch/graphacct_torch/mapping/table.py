@@ -268,6 +268,8 @@ TABLE: dict[str, Rule | None] = {
     "aten.polar.default": takes("polar", "abs", "angle"),
     "aten.pow.Scalar": elementwise.power_of_number,
     "aten.pow.Tensor_Scalar": elementwise.power,
+    "aten.pow_.Scalar": elementwise.power,
+    "aten.pow_.Tensor": takes("pow_tensor", "self", "exponent"),
     "aten.pow.Tensor_Tensor": takes("pow_tensor", "self", "exponent"),
     "aten.prod.default": rows.reduced("prod"),
     "aten.prod.dim_int": rows.reduced("prod"),

@@ -27,8 +27,6 @@ from graphacct_torch.reading.narrow import in_dtype, torch_dtype
 from graphacct_torch.reading.sizes import SIZES, sizes_of
 from graphacct_torch.training.matching import forward_calls
 
-ATTENTION = {"eager": "eager", "fused": "sdpa"}
-"""The library's names of kinds of attention."""
 MAIN = (
     ("loss",),
     ("logits", "mc_logits"),
@@ -98,7 +96,7 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
     Raises CaptureError for a configuration that the class refuses, or a module that does not run without data.
     """
     made = _config(config)
-    attention = ATTENTION.get(str(workload.get("attention")), "")
+    attention = library.ATTENTION.get(str(workload.get("attention")), "")
     module = library.built(made, attention, experts="batched_mm")
     sizes = sizes_of(made, {name: workload[name] for name in SIZES if workload.get(name) is not None})
     dtype = torch_dtype(str(workload.get("dtype", "float32")))

@@ -11,9 +11,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from graphacct import DeclinedError, Graph, Operator, brief
+from graphacct import DeclinedError, Graph, Operator, WeightFormatKind, brief, stated_weights
 
 FILE = "config.json"
+QUANTIZED = ("quantization_config", "compression_config", "quantization")
+"""Keys that say how weights are stored."""
 PEEK = 2**16
 """Bytes that are enough to find a `model_type`."""
 
@@ -78,6 +80,7 @@ def read(
     phase: str = "forward",
     inputs: Any = None,
     dynamic: Mapping[str, Any] | None = None,
+    attention: str = "",
     **sizes: Any,
 ) -> Graph:
     """Returns the graph of the class that a configuration names.
@@ -90,11 +93,22 @@ def read(
         phase: `train` keeps the dropout that the class has then.
         inputs: Inputs in place of those that are made, or beside them.
         dynamic: The dimensions of inputs that are symbols, by the symbol's name.
+        attention: How the class computes attention: `eager` or `fused`; its own choice unless given.
         sizes: `batch`, `seq_len`, `encoder_seq_len`, `image_size`.
 
     Raises CaptureError for a configuration that the class refuses, and an input that cannot be made.
     """
+    from graphacct_torch.reading.overrides import overridden
     from graphacct_torch.reading.through import graph_through
 
-    content = {**content_of(model), **(set or {})}
-    return graph_through(named(model), content, operators, dtype, phase, inputs, sizes, dynamic)
+    content = overridden(content_of(model), set or {})
+    return graph_through(named(model), content, operators, dtype, phase, inputs, sizes, dynamic, attention)
+
+
+def weights(model: Any, overrides: Mapping[str, Any], kinds: Mapping[str, WeightFormatKind]) -> Any:
+    """Returns how the keys of a configuration, or a file beside it, say that its weights are stored; None if they say
+    nothing. The keys that a user overrides decide before any file."""
+    from graphacct_torch.reading.overrides import overridden
+
+    beside = isinstance(model, str) and not any(key in overrides for key in QUANTIZED)
+    return stated_weights(overridden(content_of(model), overrides), model if beside else "", kinds)

@@ -25,7 +25,12 @@ KERNELS = ("attn_implementation", "_attn_implementation", "_attn_implementation_
 """Keys that choose kernels, which need not be there: the class's own choice counts."""
 UNCHECKED = "TRANSFORMERS_DISABLE_TORCH_CHECK"
 """The library's own switch for its checks of values."""
-QUANTIZED = ("quantization_config", "compression_config")
+QUANTIZED = ("quantization_config", "compression_config", "quantization")
+"""Keys that say how weights are stored, which are not for a class without weights."""
+CHOICES = ("_supports_sdpa", "_supports_flash_attn", "_supports_flex_attn", "_supports_attention_backend")
+"""What a class says of itself that lets its attention be chosen."""
+ATTENTION = {"eager": "eager", "fused": "sdpa"}
+"""The library's names of kinds of attention."""
 
 
 @contextlib.contextmanager
@@ -89,15 +94,30 @@ def config_of(content: Mapping[str, Any]) -> Any:
 
     Raises CaptureError for keys that the class refuses.
     """
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    kept = {name: value for name, value in content.items() if name not in (*KERNELS, *QUANTIZED, "auto_map")}
-    kind = CONFIG_MAPPING[kept["model_type"]]
+    kept = _kept(content)
+    kind = config_class(kept)
     try:
         with offline():
             return kind.from_dict(kept)
     except Exception as error:
         raise CaptureError(f"transformers' {kind.__name__} refuses the configuration: {first_line(error)}") from error
+
+
+def config_class(content: Mapping[str, Any]) -> Any:
+    """Returns the class of a family's configurations."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    return CONFIG_MAPPING[content["model_type"]]
+
+
+def _kept(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the keys that are for the class, of nested configurations too."""
+    left_out = (*KERNELS, *QUANTIZED, "auto_map")
+    return {
+        name: _kept(value) if isinstance(value, Mapping) and name.endswith("_config") else value
+        for name, value in content.items()
+        if name not in left_out
+    }
 
 
 def text_of(config: Any) -> Any:
@@ -119,6 +139,8 @@ def class_of(config: Any) -> type[nn.Module]:
     if names:
         found = getattr(transformers, str(names[0]), None)
         if found is None:
+            found = _spelled(str(names[0]), config.model_type)
+        if found is None:
             known = [name for name in dir(transformers) if name.startswith(str(names[0])[:3])]
             raise CaptureError(
                 f"architectures names {brief(names[0])}, and transformers {transformers.__version__} has no such class"
@@ -136,6 +158,14 @@ def class_of(config: Any) -> type[nn.Module]:
         if isinstance(config, getattr(kind, "config_class", None) or object):
             return kind
     return _by_name(names[0], config.model_type)
+
+
+def _spelled(name: str, model_type: str) -> type[nn.Module] | None:
+    """Returns the class of a family whose name differs in underscores and capitals alone, as that of a file's own code
+    may; None if there is none."""
+    plain = name.replace("_", "").lower()
+    known = next((own for own in _names_by_type(model_type) if own.replace("_", "").lower() == plain), None)
+    return None if known is None else _by_name(known, model_type)
 
 
 def _by_name(name: str, model_type: str) -> type[nn.Module]:
@@ -190,6 +220,8 @@ def built(config: Any, attention: str = "", training: bool = False, experts: str
     """
     kind: Any = class_of(config)
     options = {"attn_implementation": attention} if attention else {}
+    if attention and not any(getattr(kind, name, False) for name in CHOICES):
+        raise CaptureError(f"transformers' {kind.__name__} has no choice of attention: leave attention out")
     if experts:
         with contextlib.suppress(Exception):  # without a choice it is built below, or its error is told
             return _made(kind, config, {**options, "experts_implementation": experts}).train(training)
@@ -202,6 +234,30 @@ def built(config: Any, attention: str = "", training: bool = False, experts: str
         raise CaptureError(
             f"transformers' {kind.__name__} is not built: {first_line(error)}{lines_of(error)}"
         ) from error
+
+
+def joined(module: nn.Module) -> dict[str, int]:
+    """Returns how many matrices of each expert a checkpoint of a class keeps as one parameter here, by the parameter's
+    name: the gate and the other projection.
+
+    Source: the library's table of what it converts when it loads (conversion_mapping.py).
+    """
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import Concatenate
+
+    ends = {
+        target.rstrip("$").lstrip("^"): len(item.source_patterns)
+        for item in get_model_conversion_mapping(module, add_legacy=False)
+        if any(isinstance(step, Concatenate) for step in getattr(item, "operations", ()))
+        for target in item.target_patterns
+        if target.rstrip("$").endswith("gate_up_proj")
+    }
+    found: dict[str, int] = {}
+    for name, _ in module.named_parameters():
+        for end, count in ends.items():
+            if f".{name}".endswith(f".{end.lstrip('.')}"):
+                found[name] = count
+    return found
 
 
 def _made(

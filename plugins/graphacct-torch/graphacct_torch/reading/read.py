@@ -12,7 +12,7 @@ import attrs
 import torch
 from torch import nn
 
-from graphacct import Graph, Operator, brief, dim_text
+from graphacct import Graph, Node, Operator, Parameter, brief, dim_text
 from graphacct_torch.building.fakes import Faked, faked
 from graphacct_torch.captured import Captured
 from graphacct_torch.errors import CaptureError
@@ -72,8 +72,10 @@ def read_module(
     operators: Mapping[str, Operator],
     dtype: str = "",
     dynamic: Mapping[str, Any] | None = None,
+    joined: Mapping[str, int] | None = None,
 ) -> Graph:
-    """Returns the graph of a module with its inputs, under a name; its layers that repeat are blocks."""
+    """Returns the graph of a module with its inputs, under a name; its layers that repeat are blocks. `joined` says how
+    many matrices a checkpoint keeps a parameter as."""
     symbols: list[Any] = []
 
     @contextlib.contextmanager
@@ -92,19 +94,36 @@ def read_module(
                 symbols[:] = [dynamic_of(dynamic, given, named, list(inspect.signature(module.forward).parameters))]
             yield stack.enter_context(faked(module, given, dict(named), symbols[0] if symbols else None))
 
+    def finished(graph: Graph) -> Graph:
+        return (_joined(graph, joined) if joined else graph).fold(operators)
+
     if not dynamic:
-        return Source(name, faking, operators, finish=lambda graph: graph.fold(operators)).graph()
+        return Source(name, faking, operators, finish=finished).graph()
     from graphacct_torch.building.dynamic import conditions_of, in_symbols
 
     def sized(captured: Captured) -> Captured:
         conditions[:] = conditions_of(symbols[0])
         return in_symbols(captured, symbols[0])
 
-    def finished(graph: Graph) -> Graph:
-        return attrs.evolve(graph.fold(operators), conditions=tuple(conditions))
+    def conditional(graph: Graph) -> Graph:
+        return attrs.evolve(finished(graph), conditions=tuple(conditions))
 
     conditions: list[Any] = []
-    return Source(name, faking, operators, finish=finished, sized=sized).graph()
+    return Source(name, faking, operators, finish=conditional, sized=sized).graph()
+
+
+def _joined(graph: Graph, joined: Mapping[str, int]) -> Graph:
+    """Returns a graph of single nodes whose parameters say how many matrices a checkpoint keeps them as."""
+
+    def operand(given: Any) -> Any:
+        known = joined.get(given.tied_to or given.name) if isinstance(given, Parameter) else None
+        return given if known is None else attrs.evolve(given, joined=known)
+
+    nodes = [
+        attrs.evolve(node, inputs=tuple(map(operand, node.inputs))) if isinstance(node, Node) else node
+        for node in graph.nodes
+    ]
+    return attrs.evolve(graph, nodes=tuple(nodes))
 
 
 def _sides(shape: tuple[Any, ...]) -> str:

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import nn
 
-from graphacct import Graph, Operator
+from graphacct import Graph, Operator, brief
 from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.reading import library
 from graphacct_torch.reading.inputs import library_inputs
@@ -37,17 +37,21 @@ def graph_through(
     inputs: Any,
     sizes: Mapping[str, Any],
     dynamic: Mapping[str, Any] | None = None,
+    attention: str = "",
 ) -> Graph:
     """Returns the graph of the class that a configuration names, with what was read in its workload."""
     config = library.config_of(content)
-    module = library.built(config, training=phase == TRAIN)
-    own = dtype or dtype_of(config)
+    own = dtype or dtype_of(config)  # building the class changes what it says
+    if attention and attention not in library.ATTENTION:
+        raise CaptureError(f"attention {brief(attention)} of {name!r}: its class has {', '.join(library.ATTENTION)}")
+    module = library.built(config, library.ATTENTION.get(attention, ""), training=phase == TRAIN)
+    parts = library.joined(module) if hasattr(module, "config") else {}
     asked = sizes_of(config, sizes)
     args, kwargs = library_inputs(module, asked, inputs)
     idle = [size for size in sizes if not _counts(size, module, config, inputs, sizes)]
     told = {size: value for size, value in sizes.items() if size not in idle}
     try:
-        graph = read_module(name, module, args, kwargs, operators, own, dynamic)
+        graph = read_module(name, module, args, kwargs, operators, own, dynamic, parts)
     except UnmappedError:
         raise
     except CaptureError as error:
@@ -60,11 +64,11 @@ def graph_through(
         "through": f"{library.version()}: {type(module).__name__}",
         **({"dynamic": ", ".join(dynamic)} if dynamic else {} if inputs else {"batch": asked.batch}),
         **told,
+        **({"attention": attention} if attention else {}),
         **_chosen(kwargs, told),
         **({"unused": " ".join(f"{size} {sizes[size]}" for size in idle)} if idle else {}),
         **graph.workload,
         "dtype": own,
-        **_stored(content, own),
     }
     return attrs.evolve(graph, workload=workload)
 
@@ -87,16 +91,6 @@ def _chosen(inputs: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, st
         if isinstance(value, torch.Tensor) and name not in given
     ]
     return {"inputs": " ".join(texts)} if texts else {}
-
-
-def _stored(content: Mapping[str, Any], dtype: str) -> dict[str, str]:
-    """Returns what a header says of a file whose weights are quantised: they are counted in the dtype of the
-    computation."""
-    said = next((content[key] for key in library.QUANTIZED if content.get(key)), None)
-    if said is None:
-        return {}
-    method = said.get("quant_method") if isinstance(said, Mapping) else None
-    return {"stored": f"as {method or 'its quantization says'} in the file, counted in {dtype}"}
 
 
 def dtype_of(config: Any) -> str:

@@ -17,7 +17,7 @@ from graphacct_torch.mapping.composed import as_one
 from graphacct_torch.mapping.mapped import Mapped
 from graphacct_torch.mapping.peepholes import IDLE, one_operator
 from graphacct_torch.tracing.gradients import GradientBuilder, Stops, without_gradient
-from graphacct_torch.tracing.inplace import Versions, alike, calls_of_autograd, is_view
+from graphacct_torch.tracing.inplace import Versions, calls_of_autograd, is_view, reshaped
 from graphacct_torch.tracing.names import NodeNames
 from graphacct_torch.tracing.views import Reshaped, Standing, Turned, batched
 
@@ -219,16 +219,20 @@ class _Maker:
         """Makes what an operation in place put out the new version of the tensor's storage.
 
         A write through a view, or one that gradients pass by (under `no_grad`, through `.data`), leaves the rest as it
-        was, and its gradient.
+        was, and its gradient. To autograd a view may be all of the tensor, as `x[:]` is, and torch's `_unsafe_view`
+        makes none.
         """
+        standing: Standing = value
         whole = self._values.whole(tensor)
         with self._stops.nowhere():
             before = self._operand(whole, call.scope)
         passed = self._builder.carries(before) and not self._builder.carries(value)
-        if passed or not alike(tensor, whole):
+        if passed or call.into_view or not reshaped(tensor, whole):
             name = self._names.of(call, "written_through")
-            value = self._builder.apply("written_through", before, value, name=name)
-        self._values.wrote(tensor, value)
+            standing = self._builder.apply("written_through", before, value, name=name)
+        elif value.spec.shape != whole.shape:
+            standing = Reshaped(value, whole.shape, call)
+        self._values.wrote(tensor, standing)
 
     def _node(self, call: CallRecord, mapped: Mapped, name: str) -> Any:
         """Adds the nodes of an operator and of those among its operands; returns what it puts out."""

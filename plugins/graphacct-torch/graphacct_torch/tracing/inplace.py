@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from graphacct import equal, prod
 from graphacct_torch.calls import CallRecord, TensorRecord
 from graphacct_torch.tracing.views import Standing
 
@@ -67,10 +68,17 @@ class Versions(dict[int, Standing]):
         return self._views.get(tensor.index)
 
 
-def alike(tensor: TensorRecord, whole: TensorRecord) -> bool:
-    """Whether a tensor is all of another in its storage, in the same order."""
-    layout = (whole.shape, whole.strides, whole.offset)
-    return tensor is whole or (tensor.shape, tensor.strides, tensor.offset) == layout
+def reshaped(tensor: TensorRecord, whole: TensorRecord) -> bool:
+    """Whether a tensor is all of another in its storage, in the same order; it may have another shape."""
+    if tensor is whole or (tensor.shape, tensor.strides, tensor.offset) == (whole.shape, whole.strides, whole.offset):
+        return True
+    same = tensor.offset == whole.offset and equal(prod(tensor.shape), prod(whole.shape))
+    return same and all(_row_major(each) for each in (tensor, whole))
+
+
+def _row_major(tensor: TensorRecord) -> bool:
+    steps = tuple(prod(tensor.shape[place:]) for place in range(1, len(tensor.shape) + 1))
+    return tensor.strides == steps
 
 
 def calls_of_autograd(calls: Sequence[CallRecord], outputs: Iterable[TensorRecord]) -> Iterator[int]:

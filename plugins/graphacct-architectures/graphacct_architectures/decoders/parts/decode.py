@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
@@ -20,8 +21,9 @@ from graphacct_architectures.decoders.parts.tables import POSITIONS, masks, rota
 from graphacct_architectures.layers import dropped, embedding, for_logits, linear
 
 
-def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph of a decoder from token ids to logits, or to its class's outputs."""
+def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value | tuple[Value, ...]:
+    """Returns the graph of a decoder from token ids to logits, or to its class's outputs. `merge` puts what other parts
+    of a model made in the place of some tokens' rows."""
     batch, seq = workload.batch, workload.seq_len
     assert seq is not None
     if d.most_positions is not None:
@@ -32,6 +34,9 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
         x = embedding(b, d.embedding, ids, d.vocab_size, d.width if narrow is None else narrow)
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+    if merge is not None:
+        x = merge(b, ids, x)
+    with b.scope(d.module):
         if narrow is not None:
             x = linear(b, d.project_in, x, d.width, bias=False)
         positions = None
@@ -65,6 +70,10 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
     if d.logits_scaled:
         x = b.apply("scale", x, name="logits_scaled")
     return capped(b, x, "logits") if d.logits_softcap else x
+
+
+Merge: TypeAlias = Callable[[Builder, Value, Value], Value]
+"""From the ids and the embedded tokens (batch, seq, width) to those that enter the layers."""
 
 
 def check_positions(length: Dim, key: str, limit: Dim) -> None:
