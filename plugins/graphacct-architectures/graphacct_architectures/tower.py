@@ -5,7 +5,8 @@ Dosovitskiy et al., 2020 (arXiv:2010.11929); Radford et al., 2021 (arXiv:2103.00
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 
@@ -32,6 +33,7 @@ class Tower:
         attention_dropout: The dropout probability of the attention weights, in training.
         dropout: The dropout probability of each module's output, in training.
         d_head: Width of a head; None for the stream's width divided by the heads.
+        stream_first: Whether the stream is the first operand of each addition, whose memory order the sum has.
     """
 
     layers: Dim
@@ -46,17 +48,30 @@ class Tower:
     attention_dropout: float = 0.0
     dropout: float = 0.0
     d_head: Dim | None = None
+    stream_first: bool = False
 
 
 def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns x (batch, seq, width) after all layers."""
+    return tower_states(t, workload, b, x)[t.layers]
+
+
+def tower_states(t: Tower, workload: Workload, b: Builder, x: Value, wanted: Sequence[int] = ()) -> dict[Dim, Value]:
+    """Returns x (batch, seq, width) after all layers, and after as many as each `wanted` number says; all layers
+    run."""
     batch, seq, width = x.spec.shape
     d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads") if t.d_head is None else t.d_head
     constants: tuple[Value, ...] = ()
     if t.causal and workload.attention == "eager":
         constants = (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype),)
     b.hold(*constants)
-    return b.repeat(t.stack, t.layers, layer(t, d_head, workload), x, constants=constants)
+    found: dict[Dim, Value] = {0: x}
+    start: Any = 0
+    for end in (*sorted({count for count in wanted if count not in (0, t.layers)}), t.layers):
+        body = layer(t, d_head, workload)
+        x = found[end] = b.repeat(t.stack, end - start, body, x, constants=constants, start=start)
+        start = end
+    return found
 
 
 def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
@@ -70,13 +85,13 @@ def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
             y, weights = attention(t, d_head, workload, b, y, mask)
         b.hold(*weights)
         y = dropped(b, "attn_dropout", y, t.dropout, workload)
-        x = b.apply("add", y, x, name="attn_residual")
+        x = b.apply("add", *((x, y) if t.stream_first else (y, x)), name="attn_residual")
         y = layer_norm(b, t.norms[1], x)
         with b.scope(t.mlp.module):
             b.hold(y)
             y = mlp(t.mlp, b, y)
         y = dropped(b, "mlp_dropout", y, t.dropout, workload)
-        return b.apply("add", y, x, name="mlp_residual")
+        return b.apply("add", *((x, y) if t.stream_first else (y, x)), name="mlp_residual")
 
     return body
 
