@@ -67,6 +67,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.clip"),
     _family("multimodal.clip_text", "clip_text_model"),
     _family("multimodal.clip_vision", "clip_vision_model"),
+    _family("multimodal.llava"),
     _family("multimodal.siglip"),
     _family("multimodal.siglip_text", "siglip_text_model"),
     _family("multimodal.siglip_vision", "siglip_vision_model"),

@@ -87,7 +87,7 @@ def report(case: str, **options: Any) -> graphacct.Report:
 
 PACKED = ("gpt-oss-20b",)
 """Cases whose file says that their weights are packed."""
-WORKLOAD = ("batch", "seq", "encoder_seq", "decoder_seq", "cached_tokens", "image_size")
+WORKLOAD = ("batch", "seq", "encoder_seq", "decoder_seq", "cached_tokens", "images", "image_size")
 
 
 def listed(rows: Any) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ def rows(section: str) -> list[Any]:
 
 def sizes(row: dict[str, Any]) -> dict[str, int]:
     """The workload of a measured row: a text's length, an image's size, or both; those of encoder and decoder."""
-    keys = {"batch": "batch", "seq": "seq_len", "image_size": "image_size"}
+    keys = {"batch": "batch", "seq": "seq_len", "image_size": "image_size", "images": "images"}
     keys |= {"encoder_seq": "encoder_seq_len", "decoder_seq": "seq_len"}
     return {name: row[key] for key, name in keys.items() if key in row}
 

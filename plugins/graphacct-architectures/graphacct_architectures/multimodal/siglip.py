@@ -131,7 +131,7 @@ def pooled(config: VisionConfig, b: Builder, x: Value) -> Value:
     with b.scope("head"):
         probe = b.apply("repeat", b.parameter("probe", (1, 1, width)), name="probes", times=(batch, 1, 1))
         with b.scope("attention"):
-            weights, biases = (b.parameter(f"in_proj_{word}", (3 * width, *rest)) for word, rest in IN_PROJ(width))
+            weights, biases = b.parameter("in_proj_weight", (3 * width, width)), b.parameter("in_proj_bias", (3 * width,))
             sizes = (width, 2 * width)
             own, others = b.apply("split", weights, name="in_proj_weights", sizes=sizes, dim=0)
             own_bias, other_biases = b.apply("split", biases, name="in_proj_biases", sizes=sizes, dim=0)
@@ -143,17 +143,14 @@ def pooled(config: VisionConfig, b: Builder, x: Value) -> Value:
             scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
             scores = b.apply("softmax", scores, name="softmax")
             y = merge_heads(b, b.apply("matmul", scores, v, name="values"))
-            y = linear(b, "out_proj", y, width)
+            # torch's module reads the tensors of out_proj, which itself never runs
+            rest = b.parameter("out_proj.weight", (width, width)), b.parameter("out_proj.bias", (width,))
+            y = b.apply("linear", y, *rest, name="out")
         normed = layer_norm(b, "layernorm", y)
         with b.scope("mlp"):
             normed = mlp(feed_forward(config), b, normed)
         y = b.apply("add", y, normed, name="residual")
         return b.apply("select", y, name="pooled", dim=1)
-
-
-def IN_PROJ(width: Dim) -> tuple[tuple[str, tuple[Dim, ...]], ...]:
-    """The tensors of torch's multi-head attention that project queries, keys and values together."""
-    return ("weight", (width,)), ("bias", ())
 
 
 def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:

@@ -1,0 +1,132 @@
+"""A text model that reads images or sounds: what towers and projectors make of them stands in the place of tokens.
+
+A decoding step runs the text model alone: its cache has text and placeholders alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, equal, fields, prod
+from graphacct_architectures.decoders.parts.decode import decode
+from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.family import Decoding
+from graphacct_architectures.residing import reside
+
+
+@attrs.frozen
+class Part:
+    """What stands in the place of some tokens.
+
+    Attributes:
+        size: The workload's number of these things in a sequence: `images` or `audios`.
+        features: Adds their towers and projectors to a builder, which is at the root, and returns the rows, (…, width).
+    """
+
+    size: str
+    features: Callable[[Workload, Builder], Value]
+
+
+@attrs.frozen
+class Composition:
+    """A text model with parts beside it.
+
+    Attributes:
+        text: The text model.
+        parts: What it reads besides text.
+        module: The text model's module.
+        head: The head's name; empty if there is none.
+        tied: Whether the head shares the embedding's storage.
+        softcap: Whether the logits are capped if the text model says so; else the head is all.
+    """
+
+    text: Decoder
+    parts: tuple[Part, ...]
+    module: str = "model.language_model"
+    head: str = "lm_head"
+    tied: bool = False
+    softcap: bool = False
+
+    @property
+    def decoder(self) -> Decoder:
+        """The text model where it stands, with the head."""
+        d = self.text
+        _, _, rest = d.module.partition(".")
+        return attrs.evolve(
+            d,
+            module=f"{self.module}.{rest}" if rest else self.module,
+            headless=not self.head,
+            head=self.head or d.head,
+            head_bias=False,
+            tied=self.tied,
+            classifier=None,
+            logits_scaled=False,
+            logits_softcap=self.softcap and d.logits_softcap,
+        )
+
+
+def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """Returns the graph from ids, images and sounds to logits, or without a head to the last stream."""
+    running = [part for part in c.parts if workload.phase != "decode" and not equal(getattr(workload, part.size), 0)]
+    for part in c.parts:
+        if part not in running:
+            aside = Builder(part.size, b.operators, b.dtype)
+            reside(b, aside.graph(part.features(attrs.evolve(workload, **{part.size: 1}), aside)))
+
+    def merge(b: Builder, ids: Value, x: Value) -> Value:
+        rows = {part.size: part.features(workload, b) for part in running}
+        check_places(workload, {size: prod(value.spec.shape[:-1]) for size, value in rows.items()})
+        for size, value in rows.items():
+            x = merged(b, ids, x, value, size)
+        return x
+
+    return decode(c.decoder, workload, b, merge if running else None)
+
+
+def merged(b: Builder, ids: Value, x: Value, rows: Value, size: str) -> Value:
+    """Returns the embedded tokens (batch, seq, width) with `rows` in the place of those that stand for them."""
+    if rows.spec.shape[-1] != x.spec.shape[-1]:
+        raise ConfigError(
+            f"the rows of {size} are {rows.spec.shape[-1]} wide, and the text's {x.spec.shape[-1]}: they have to agree"
+        )
+    places = b.apply("eq", ids, name=f"{size}_places")
+    mask = b.apply("reshape", places, name=f"{size}_mask", shape=(*places.spec.shape, 1))
+    mask = b.apply("expand", mask, name=f"{size}_elements", shape=x.spec.shape)
+    return b.apply("masked_scatter", x, mask, rows, name=f"{size}_merged")
+
+
+def check_places(workload: Workload, rows: dict[str, Dim]) -> None:
+    """Raises ConfigError if the sequences have fewer tokens than stand for images and sounds."""
+    seq, batch = workload.seq_len, workload.batch
+    counts = {size: getattr(workload, size) for size in rows}
+    if not all(type(dim) is int for dim in (seq, batch, *rows.values(), *counts.values())):
+        return
+    needed = sum(total // batch for total in rows.values())
+    if seq is not None and seq < needed:
+        each = " and ".join(f"{counts[size]} {size} of {rows[size] // batch // counts[size]} tokens" for size in rows)
+        fewer = " or ".join(rows)
+        raise ConfigError(
+            f"seq_len {seq} is shorter than the {needed} placeholders of {each}: seq_len counts text and placeholders "
+            f"together, give {needed} or more, or fewer {fewer}"
+        )
+
+
+def text_model(default: str, keys: dict[str, object] | None = None, renamed: dict[str, str] | None = None) -> object:
+    """Returns the key of a text model of any family of decoders; `default` is its `model_type` unless the file says
+    one, and `keys` are its keys if the file has none."""
+    return fields.model(default, keys=keys, renamed=renamed, fits=decodes)
+
+
+def decodes(architecture: object, key: str) -> None:
+    """Raises DeclinedError for a family that is no decoder made of a description."""
+    if not isinstance(getattr(architecture, "build", None), Decoding):
+        name = getattr(architecture, "name", architecture)
+        raise DeclinedError(f"{key}.model_type is {name!r}, which is not read inside another model: decoders are")
+
+
+def described(text: SubModel) -> Decoder:
+    """Returns the description of a text model."""
+    found: Decoder = text.architecture.build.describe(text.config)
+    return found
