@@ -249,6 +249,8 @@ def model(
     *,
     keys: Mapping[str, Any] | None = None,
     renamed: Mapping[str, str] | None = None,
+    absent: Mapping[str, Any] | None = None,
+    always: bool = False,
     optional: bool = False,
     fits: Callable[[Any, str], None] | None = None,
 ) -> Any:
@@ -258,13 +260,15 @@ def model(
         default: The `model_type` of an object without one.
         keys: The keys of the model if the file has no such object.
         renamed: Names that files give to families, and the families' own.
+        absent: Keys that count where such an object leaves them out.
+        always: Whether it is of the `default` family whatever its `model_type` says.
         optional: Whether there may be none: None then, if the file has no such object.
         fits: `fits(architecture, key)` raises DeclinedError for a family that cannot be here.
     """
     others = renamed or {}
 
     def inside(content: Mapping[str, Any], key: str) -> Any:
-        found = named(content, key, default, others)
+        found = named({} if always else content, key, default, others)
         if fits is not None:
             fits(found, key)
         return found
@@ -276,7 +280,8 @@ def model(
         if not isinstance(content, Mapping):
             raise ConfigError(f"{field.name} is an object with the keys of a configuration, not {brief(value)}")
         architecture = inside(content, field.name)
-        own = {key: held for key, held in content.items() if key != "architectures"}  # the model alone, whatever it was
+        said = {key: held for key, held in content.items() if held is not None or key not in (absent or {})}
+        own = {**(absent or {}), **said, "architectures": None}  # the model alone, whatever class it was
         try:
             return SubModel(architecture, architecture.configured(own))
         except ConfigError as error:

@@ -5,18 +5,15 @@ Liu et al., 2023 (arXiv:2304.08485, arXiv:2310.03744).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Any
-
 import attrs
 
-from graphacct import Builder, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import PresetFiles, SubModel, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
+from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, layer_indices, own_or_text
-from graphacct_architectures.multimodal.parts.projector import Activated, Linear, Step, projected
-from graphacct_architectures.multimodal.parts.towers import looked, vision_model
+from graphacct_architectures.multimodal.parts.images import seen
+from graphacct_architectures.multimodal.parts.projector import Activated, Linear
+from graphacct_architectures.multimodal.parts.towers import vision_model
 
 CLASSES = ("LlavaForConditionalGeneration", "LlavaModel")
 VISION = {
@@ -55,31 +52,14 @@ def compose(config: LlavaConfig, root: str) -> Composition:
         Activated(ACTIVATIONS[config.projector_hidden_act]),
         Linear("linear_2", text.width, bias),
     )
-    images = Part("images", partial(features, config, root, steps))
+    images = seen(
+        config.vision_config,
+        root,
+        steps,
+        layers=config.vision_feature_layer,
+        cropped=config.vision_feature_select_strategy == "default",
+    )
     return Composition(text, (images,), f"{root}language_model", tied=own_or_text(config))
-
-
-def features(config: Any, root: str, steps: Sequence[Step], workload: Workload, b: Builder) -> Value:
-    """Returns the rows of all images, (images, tokens, width): the layers that are read beside one another, with or
-    without the class token, through the projector."""
-    with b.scope(f"{root}vision_tower"):
-        read = looked(config.vision_config, of_images(workload), b, config.vision_feature_layer)
-    if config.vision_feature_select_strategy == "default":
-        read = tuple(without_first(b, x, f"patches_{i}") for i, x in enumerate(read))
-    x = b.apply("concat", *read, name="features", dim=-1) if len(read) > 1 else read[0]
-    with b.scope(f"{root}multi_modal_projector"):
-        return projected(b, steps, x)
-
-
-def of_images(workload: Workload) -> Workload:
-    """Returns the workload of a tower: all images of all sequences at a time."""
-    return attrs.evolve(workload, batch=workload.batch * workload.images)
-
-
-def without_first(b: Builder, x: Value, name: str) -> Value:
-    """Returns an image's tokens without the first, the class token: a view."""
-    y: Value = b.apply("slice", x, name=name, dim=1, start=1, length=x.spec.shape[1] - 1)
-    return y
 
 
 ARCHITECTURE = composition(

@@ -100,9 +100,7 @@ def build(config: SiglipConfig, workload: Workload, b: Builder) -> tuple[Value, 
     return by_image, by_text, text, image
 
 
-def images(
-    config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size"
-) -> tuple[Value, Value | None]:
+def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value | None]:
     """Returns the tokens of each image, normalized, and what its head makes of them. `key` is the images' size."""
     x = image_states(config, workload, b, key)[config.num_hidden_layers]
     x = layer_norm(b, "post_layernorm", x)
@@ -131,7 +129,10 @@ def pooled(config: VisionConfig, b: Builder, x: Value) -> Value:
     with b.scope("head"):
         probe = b.apply("repeat", b.parameter("probe", (1, 1, width)), name="probes", times=(batch, 1, 1))
         with b.scope("attention"):
-            weights, biases = b.parameter("in_proj_weight", (3 * width, width)), b.parameter("in_proj_bias", (3 * width,))
+            weights, biases = (
+                b.parameter("in_proj_weight", (3 * width, width)),
+                b.parameter("in_proj_bias", (3 * width,)),
+            )
             sizes = (width, 2 * width)
             own, others = b.apply("split", weights, name="in_proj_weights", sizes=sizes, dim=0)
             own_bias, other_biases = b.apply("split", biases, name="in_proj_biases", sizes=sizes, dim=0)

@@ -14,6 +14,7 @@ from graphacct_torch.reading.families import (
     CODES_IN_BATCH,
     DEFAULT_BINS,
     FRAMES_FIRST,
+    IMAGES_BY_TEXT,
     IMAGES_OF_TEXT,
     IMAGES_OF_TOKENS,
     LIKE_IMAGES,
@@ -71,6 +72,8 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
     images = (sizes.channels, *sizes.pixels)
+    if sizes.images is not None and "input_ids" in sizes.names:
+        return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
     if "target_sizes" in sizes.names:  # each image a strip of patches
         patch = sizes.get("patch_size", default=14, parts=VISION)
         return made("pixel_values", (1, sizes.channels, patch, sizes.batch * SIDE * SIDE * patch), FLOAT)
@@ -87,6 +90,14 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
         return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
     return made("pixel_values", (sizes.batch, *images), FLOAT)
+
+
+def _images_of_text(sizes: Sizes) -> tuple[int, ...]:
+    """The images of all sequences, as many dimensions as the class has of them."""
+    assert sizes.images is not None
+    if sizes.get("model_type") in IMAGES_BY_TEXT:
+        return sizes.batch, sizes.images * (sizes.tiles or 1)
+    return (sizes.batch * sizes.images * (sizes.tiles or 1),)
 
 
 def _patches(sizes: Sizes) -> torch.Tensor:

@@ -5,7 +5,8 @@ A decoding step runs the text model alone: its cache has text and placeholders a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
@@ -113,17 +114,18 @@ def check_places(workload: Workload, rows: dict[str, Dim]) -> None:
         )
 
 
-def text_model(default: str, keys: dict[str, object] | None = None, renamed: dict[str, str] | None = None) -> object:
+def text_model(default: str, keys: Mapping[str, Any] | None = None, **rest: Any) -> Any:
     """Returns the key of a text model of any family of decoders; `default` is its `model_type` unless the file says
-    one, and `keys` are its keys if the file has none."""
-    return fields.model(default, keys=keys, renamed=renamed, fits=decodes)
+    one, `keys` are its keys if the file has none, and `rest` are as in `fields.model`."""
+    return fields.model(default, keys=keys, fits=decodes, **rest)
 
 
-def decodes(architecture: object, key: str) -> None:
+def decodes(architecture: Any, key: str) -> None:
     """Raises DeclinedError for a family that is no decoder made of a description."""
-    if not isinstance(getattr(architecture, "build", None), Decoding):
-        name = getattr(architecture, "name", architecture)
-        raise DeclinedError(f"{key}.model_type is {name!r}, which is not read inside another model: decoders are")
+    if not isinstance(architecture.build, Decoding):
+        raise DeclinedError(
+            f"{key}.model_type is {architecture.name!r}, which is not read inside another model: decoders are"
+        )
 
 
 def described(text: SubModel) -> Decoder:

@@ -46,10 +46,10 @@ EYES: Mapping[str, Eye] = {
 """The towers, by the names of their families."""
 
 
-def vision_model(default: str, keys: Mapping[str, Any] | None = None, renamed: Mapping[str, str] | None = None) -> Any:
-    """Returns the key of a tower of any kind; `default` is its `model_type` unless the file says one, and `keys` are
-    its keys if the file has none."""
-    return fields.model(default, keys=keys, renamed=renamed, fits=fits)
+def vision_model(default: str, keys: Mapping[str, Any] | None = None, **rest: Any) -> Any:
+    """Returns the key of a tower of any kind; `default` is its `model_type` unless the file says one, `keys` are its
+    keys if the file has none, and `rest` are as in `fields.model`."""
+    return fields.model(default, keys=keys, fits=fits, **rest)
 
 
 def fits(architecture: Any, key: str) -> None:
