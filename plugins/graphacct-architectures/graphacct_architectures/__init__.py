@@ -68,6 +68,11 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.clip_text", "clip_text_model"),
     _family("multimodal.clip_vision", "clip_vision_model"),
     _family("multimodal.gemma3"),
+    _family("multimodal.aya_vision"),
+    _family("multimodal.idefics3"),
+    _family("multimodal.idefics3_vision"),
+    _family("multimodal.internvl"),
+    _family("multimodal.internvl_vision"),
     _family("multimodal.llava"),
     _family("multimodal.paligemma"),
     _family("multimodal.siglip"),
@@ -83,6 +88,8 @@ def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
 
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
+    _renamed("smolvlm", "multimodal.idefics3", classes=("SmolVLM", "Idefics3")),
+    _renamed("smolvlm_vision", "multimodal.idefics3_vision", classes=("SmolVLM", "Idefics3")),
     _renamed("camembert", "encoders.roberta", classes=("Camembert", "Roberta"), defaults={"vocab_size": 30522}),
     _renamed("data2vec-text", "encoders.roberta", classes=("Data2VecText", "Roberta"), defaults={"vocab_size": 30522}),
     _renamed("xlm-roberta", "encoders.roberta", classes=("XLMRoberta", "Roberta"), defaults={"vocab_size": 30522}),

@@ -6,6 +6,7 @@ Zhai et al., 2023 (arXiv:2303.15343).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -174,13 +175,13 @@ def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Va
     return x, linear(b, "head", last, width)
 
 
-def feed_forward(config: TextConfig | VisionConfig) -> Mlp:
+def feed_forward(config: Any) -> Mlp:
     """Returns the feed-forward network of a layer."""
     width, operators = config.intermediate_size, ACTIVATIONS[config.hidden_act]
     return Mlp(width, operators, gated=False, up="fc1", down="fc2", bias=True)
 
 
-def described(config: TextConfig | VisionConfig) -> Tower:
+def described(config: Any) -> Tower:
     """Returns the layers of a tower; no text is causal."""
     return Tower(
         config.num_hidden_layers,

@@ -97,7 +97,19 @@ class Shuffled:
         return b.apply("reshape", x, name="shuffled", shape=(count, part * part, width * factor**2))
 
 
-Step: TypeAlias = Linear | Activated | Normed | Product | Pooled | Shuffled
+@attrs.frozen
+class Gated:
+    """The first half of the width times the activation of the second."""
+
+    operators: str
+
+    def __call__(self, b: Builder, x: Value) -> Value:
+        first, gate = b.apply("split", x, name="halves", parts=2)
+        gated: Value = b.apply("mul", activation(b, self.operators, gate), first, name="gated")
+        return gated
+
+
+Step: TypeAlias = Linear | Activated | Normed | Product | Pooled | Shuffled | Gated
 
 
 def projected(b: Builder, steps: Sequence[Step], x: Value) -> Value:
