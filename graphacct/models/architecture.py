@@ -47,6 +47,7 @@ class Architecture:
         presets: Published configurations by name: instances of `config`, or the keys of a config.json.
         sizes: The workload's sizes that it takes besides the batch, each with a function from a configuration to the
             default. A default of None for `encoder_seq_len` means as long as the decoder's.
+        prepare: Rewrites the keys of a file of an older form in those of today: `prepare(content)`.
         per_second: The size of a sound that `audio_seconds` stands for, `samples` or `frames`, with a function from a
             configuration to how many there are in a second.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without
@@ -91,6 +92,7 @@ class Architecture:
     doc: str = ""
     replaces: bool = False
     per_second: Mapping[str, Callable[[Any], Any]] = attrs.field(factory=dict)
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -102,6 +104,7 @@ class Architecture:
 
     def configured(self, content: Mapping[str, Any]) -> Any:
         """Returns the configuration that the keys of a config.json describe."""
+        content = content if self.prepare is None else self.prepare(content)
         return filled(self.config, content, self.aliases, self.translated)
 
     def keys(self, content: Mapping[str, Any], *, defaults: bool = False) -> ConfigKeys:
@@ -110,6 +113,7 @@ class Architecture:
         Raises ReadError for one that changes the cost or stands for a size, and unless `defaults` for a content of
         which no size is read.
         """
+        content = content if self.prepare is None else self.prepare(content)
         return account(self.config, content, self.name, self.aliases, self.no_cost, defaults)
 
     def preset(self, name: str) -> Any:

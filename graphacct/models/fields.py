@@ -252,6 +252,7 @@ def model(
     absent: Mapping[str, Any] | None = None,
     always: bool = False,
     optional: bool = False,
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     fits: Callable[[Any, str], None] | None = None,
 ) -> Any:
     """Returns a model inside this one, of any registered family: the one that reads its `model_type`.
@@ -263,6 +264,7 @@ def model(
         absent: Keys that count where such an object leaves them out.
         always: Whether it is of the `default` family whatever its `model_type` says.
         optional: Whether there may be none: None then, if the file has no such object.
+        prepare: Rewrites the object's keys where the outer model's class reads them otherwise than the family.
         fits: `fits(architecture, key)` raises DeclinedError for a family that cannot be here.
     """
     others = renamed or {}
@@ -282,6 +284,7 @@ def model(
         architecture = inside(content, field.name)
         said = {key: held for key, held in content.items() if held is not None or key not in (absent or {})}
         own = {**(absent or {}), **said, "architectures": None}  # the model alone, whatever class it was
+        own = own if prepare is None else {**prepare(own)}
         try:
             return SubModel(architecture, architecture.configured(own))
         except ConfigError as error:

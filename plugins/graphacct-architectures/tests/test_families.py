@@ -131,7 +131,8 @@ def test_parameters(case: str) -> None:
         alike = ours.setdefault(starred(row.parameter.name), {"params": 0, "tensors": 0})
         alike["params"] += row.parameter.spec.elements * row.count
         alike["tensors"] += row.count
-        assert alike.setdefault("shape", list(row.parameter.spec.shape)) == list(row.parameter.spec.shape)
+        if alike.setdefault("shape", list(row.parameter.spec.shape)) != list(row.parameter.spec.shape):
+            alike["shape"] = "varies"  # as the layers of a Sequential, which the goldens have in one row
     assert ours == expected["by_parameter_pattern"]
     assert found.total["params"] == expected["total"]
     assert sorted(row.parameter.name for row in found.by_parameter if row.parameter.tied_to) == expected["tied_names"]
@@ -143,6 +144,8 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
     found = report(case, **sizes(row))
     assert found.total["matmul_flops"] == row["total"]
     ours = {line.path: [line.values["matmul_flops"], line.repeat] for line in found.by_scope}
+    for path, (flops, _) in tuple(ours.items()):  # a Sequential, whose parts are one row here
+        ours.setdefault(path.removesuffix(".*"), [flops, 1])
     modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
     assert {path: ours.get(path) for path in modules} == modules
     fused = report(case, **sizes(row), attention="fused")

@@ -72,6 +72,8 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
     images = (sizes.channels, *sizes.pixels)
+    if sizes.images is not None and "image_grid_thw" in sizes.names:
+        return _grid_of_text(sizes)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
     if "target_sizes" in sizes.names:  # each image a strip of patches
@@ -128,7 +130,27 @@ def _patch_positions(sizes: Sizes) -> torch.Tensor:
 
 
 def _grid(sizes: Sizes) -> torch.Tensor:
+    if sizes.images is not None and "image_grid_thw" in sizes.names:
+        return torch.tensor([[1, *_rows_and_columns(sizes)]] * (sizes.batch * sizes.images))
     return torch.tensor([[1, SIDE, SIDE]] * sizes.batch)
+
+
+def _rows_and_columns(sizes: Sizes) -> tuple[int, int]:
+    """Patches of the images of a text, on both sides."""
+    patch = sizes.get("patch_size", default=14, parts=VISION)
+    height, width = sizes.image or (SIDE * patch, SIDE * patch)
+    return height // patch, width // patch
+
+
+def _grid_of_text(sizes: Sizes) -> torch.Tensor:
+    """The patches of all images of all texts, in rows."""
+    assert sizes.images is not None
+    patch = sizes.get("patch_size", default=14, parts=VISION)
+    frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
+    rows, columns = _rows_and_columns(sizes)
+    channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
+    count = sizes.batch * sizes.images * rows * columns
+    return made("pixel_values", (count, channels * frames * patch * patch), FLOAT)
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:

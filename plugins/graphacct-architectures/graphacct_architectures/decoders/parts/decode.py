@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -34,8 +34,9 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         x = embedding(b, d.embedding, ids, d.vocab_size, d.width if narrow is None else narrow)
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+    after: Sequence[After] = ()
     if merge is not None:
-        x = merge(b, ids, x)
+        x, after = merge(b, ids, x)
     with b.scope(d.module):
         if narrow is not None:
             x = linear(b, d.project_in, x, d.width, bias=False)
@@ -52,7 +53,9 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         b.hold(*tables.values())
         body = partial(layer, workload, tuple(tables))
         constants = tuple(tables.values())
-        if isinstance(d.layer, Layer):
+        if after:
+            x = interrupted(d, b, x, body, constants, after)
+        elif isinstance(d.layer, Layer):
             x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
         else:
             x = stack(b, d.stack, d.layer, body, x, constants)
@@ -72,8 +75,29 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
     return capped(b, x, "logits") if d.logits_softcap else x
 
 
-Merge: TypeAlias = Callable[[Builder, Value, Value], Value]
-"""From the ids and the embedded tokens (batch, seq, width) to those that enter the layers."""
+After: TypeAlias = Callable[[Builder, Value], Value]
+Merge: TypeAlias = Callable[[Builder, Value, Value], tuple[Value, Sequence[After]]]
+"""From the ids and the embedded tokens (batch, seq, width) to those that enter the layers, with what each of the first
+layers' outputs goes through before the next."""
+
+
+def interrupted(
+    d: Decoder,
+    b: Builder,
+    x: Value,
+    body: Callable[[Layer], Callable[..., Value]],
+    constants: Sequence[Value],
+    after: Sequence[After],
+) -> Value:
+    """Returns the stream after all layers; the first ones' outputs each go through a function of `after`."""
+    if isinstance(d.layer, Layer) and type(d.count) is not int:
+        raise ConfigError(f"the number of layers is {d.count}: the first ones differ, so give a number")
+    kinds = (d.layer,) * d.count if isinstance(d.layer, Layer) else d.layer
+    if len(kinds) < len(after):
+        raise ConfigError(f"the text model has {len(kinds)} layers, and an image adds to the first {len(after)}")
+    for index, function in enumerate(after):
+        x = function(b, stack(b, d.stack, kinds[index : index + 1], body, x, constants, index))
+    return stack(b, d.stack, kinds[len(after) :], body, x, constants, len(after))
 
 
 def check_positions(length: Dim, key: str, limit: Dim) -> None:

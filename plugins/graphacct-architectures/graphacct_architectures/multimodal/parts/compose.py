@@ -6,12 +6,13 @@ A decoding step runs the text model alone: its cache has text and placeholders a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
 
 from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, equal, fields, prod
-from graphacct_architectures.decoders.parts.decode import decode
+from graphacct_architectures.decoders.parts.decode import After, decode
 from graphacct_architectures.decoders.parts.description import Decoder
 from graphacct_architectures.decoders.parts.family import Decoding
 from graphacct_architectures.residing import reside
@@ -23,11 +24,12 @@ class Part:
 
     Attributes:
         size: The workload's number of these things in a sequence: `images` or `audios`.
-        features: Adds their towers and projectors to a builder, which is at the root, and returns the rows, (…, width).
+        features: Adds their towers and projectors to a builder, which is at the root, and returns the rows, (…, width);
+            or a tuple of rows: those, and what is added to the same places after each of the text's first layers.
     """
 
     size: str
-    features: Callable[[Workload, Builder], Value]
+    features: Callable[[Workload, Builder], Value | tuple[Value, ...]]
 
 
 @attrs.frozen
@@ -74,27 +76,45 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
     for part in c.parts:
         if part not in running:
             aside = Builder(part.size, b.operators, b.dtype)
-            reside(b, aside.graph(part.features(attrs.evolve(workload, **{part.size: 1}), aside)))
+            made = part.features(attrs.evolve(workload, **{part.size: 1}), aside)
+            reside(b, aside.graph(*(made if isinstance(made, tuple) else (made,))))
 
-    def merge(b: Builder, ids: Value, x: Value) -> Value:
-        rows = {part.size: part.features(workload, b) for part in running}
-        check_places(workload, {size: prod(value.spec.shape[:-1]) for size, value in rows.items()})
-        for size, value in rows.items():
-            x = merged(b, ids, x, value, size)
-        return x
+    def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, list[After]]:
+        made = {part.size: part.features(workload, b) for part in running}
+        rows = {size: value if isinstance(value, tuple) else (value,) for size, value in made.items()}
+        check_places(workload, {size: prod(value[0].spec.shape[:-1]) for size, value in rows.items()})
+        after: list[After] = []
+        for size, (value, *deep) in rows.items():
+            with b.scope(c.module.rpartition(".")[0]):
+                mask = places(b, ids, x, size)
+                x = merged(b, x, value, mask, size)
+            after += [partial(added, value=more, mask=mask, name=f"{size}_{i}") for i, more in enumerate(deep)]
+        return x, after
 
     return decode(c.decoder, workload, b, merge if running else None)
 
 
-def merged(b: Builder, ids: Value, x: Value, rows: Value, size: str) -> Value:
+def places(b: Builder, ids: Value, x: Value, size: str) -> Value:
+    """Returns which elements of x (batch, seq, width) belong to tokens that stand for images or sounds."""
+    found = b.apply("eq", ids, name=f"{size}_places")
+    mask = b.apply("reshape", found, name=f"{size}_mask", shape=(*found.spec.shape, 1))
+    return b.apply("expand", mask, name=f"{size}_elements", shape=x.spec.shape)
+
+
+def added(b: Builder, x: Value, *, value: Value, mask: Value, name: str) -> Value:
+    """Returns the stream with `value` added at the places of a mask."""
+    own = b.apply("masked_select", x, mask, name=f"{name}_selected", count=prod(value.spec.shape))
+    own = b.apply("reshape", own, name=f"{name}_rows", shape=value.spec.shape)
+    own = b.apply("add", own, value, name=f"{name}_added")
+    return b.apply("masked_scatter", x, mask, own, name=f"{name}_merged")
+
+
+def merged(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:
     """Returns the embedded tokens (batch, seq, width) with `rows` in the place of those that stand for them."""
     if rows.spec.shape[-1] != x.spec.shape[-1]:
         raise ConfigError(
             f"the rows of {size} are {rows.spec.shape[-1]} wide, and the text's {x.spec.shape[-1]}: they have to agree"
         )
-    places = b.apply("eq", ids, name=f"{size}_places")
-    mask = b.apply("reshape", places, name=f"{size}_mask", shape=(*places.spec.shape, 1))
-    mask = b.apply("expand", mask, name=f"{size}_elements", shape=x.spec.shape)
     return b.apply("masked_scatter", x, mask, rows, name=f"{size}_merged")
 
 

@@ -53,6 +53,7 @@ def composition(
     aliases: Mapping[str, str] | None = None,
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     model_types: tuple[str, ...] = (),
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, whose
     modules are in `root`, `model.` or empty. `classes` are the class with a head and the one without; `image_size` is
@@ -85,6 +86,7 @@ def composition(
         default_loss=lambda config: entropy_if(config.architectures == headed),
         inexact=inexact,
         model_types=model_types or (name,),
+        prepare=prepare,
         doc=doc,
     )
 
