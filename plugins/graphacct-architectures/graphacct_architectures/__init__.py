@@ -137,8 +137,6 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         defaults={
             "hidden_size": 2048,
             "intermediate_size": 5632,
-            "num_hidden_layers": 24,
-            "num_attention_heads": 16,
             "num_key_value_heads": 16,
             "max_position_embeddings": 128000,
             "moe_intermediate_size": 1408,

@@ -53,7 +53,12 @@ def _ids(sizes: Sizes) -> torch.Tensor:
     length = sizes.source if encoder else sizes.text
     if sizes.get("model_type") in WITH_CODES:
         return made("input_ids", (sizes.batch, length, sizes.get("num_codebooks") + 1), INT)
-    return made("input_ids", (sizes.batch, length), INT)
+    ids = made("input_ids", (sizes.batch, length), INT)
+    if sizes.images and "image_grid_thw" in sizes.names and not ids.is_meta:
+        rows, columns = _rows_and_columns(sizes)
+        squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
+        ids[:, : sizes.images * rows * columns // squares] = sizes.get("image_token_id", default=0)
+    return ids
 
 
 def _decoder_ids(sizes: Sizes) -> torch.Tensor:
