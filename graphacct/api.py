@@ -290,7 +290,7 @@ def verify_class(
     """Compares a model with the library's own class of it: parameters, the FLOPs of each module, and what a step holds.
 
     Attention is written out unless the options say otherwise, because counters see no fused one, and the step starts
-    from the sum of the outputs.
+    from the sum of the outputs. A sequence is 8 tokens long unless the options say otherwise.
 
     Args:
         model: A preset's name, or a config.json of a family that graphacct has.
@@ -299,7 +299,7 @@ def verify_class(
 
     Raises ConfigError for a model without a config.json, ReadError if no plugin measures its class.
     """
-    from graphacct.checkpoints.verify_class import library_keys, measured_class, workload_of
+    from graphacct.checkpoints.verify_class import library_keys, measured_class, short_length, workload_of
     from graphacct.checkpoints.verify_class import verify_class as compared
 
     plugins = plugins or default()
@@ -312,10 +312,13 @@ def verify_class(
     kinds = getattr(getattr(found, "architecture", None), "attention", ())
     if options.get("attention") is None and "eager" in kinds:
         options["attention"] = "eager"
+    if options.get("seq_len") is None:
+        options = {**options, **short_length(found, options.get("set") or {})}  # type: ignore[typeddict-item]
     how: Any = {**options, "convention": "matmul", "plugins": plugins}
     forward = account(model, **how)
     step = account(model, **how, phase="train", loss="sum", profile="torch-eager-cpu")
-    return compared(forward, step, measured_class(keys, workload_of(forward), plugins))
+    measured = measured_class(keys, workload_of(forward), plugins)
+    return compared(forward, step, measured, options.get("set") or {})
 
 
 def _reported(report: Report | Model, plugins: Plugins, unknown: str = DEFAULTS["unknown"]) -> Report:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PARAMS, FORWARD, STEP = "params", "forward", "step"
 FLOPS = {FORWARD: "matmul_flops", STEP: "step_matmul_flops"}
 """The quantity that has the FLOPs of a pass: those of products alone, which counters see."""
+SHORT = 8
+"""Tokens where a user gives no length: the library runs some classes token by token, and no figure needs more."""
 LIBRARY = "graphacct-torch knows those of the transformers library (pip install graphacct-torch transformers)"
 
 
@@ -54,11 +56,15 @@ class ClassVerification:
         model: The model's name.
         measured: What was measured.
         lines: All figures: parameters by name, FLOPs by module, memory; the totals first.
+        workload: What both were measured for: sizes, the kind of attention, the dtype.
+        overrides: The keys of the configuration that the user set.
     """
 
     model: str
     measured: ClassMeasurement
     lines: tuple[ClassLine, ...]
+    workload: Mapping[str, Any] = attrs.field(factory=dict)
+    overrides: Mapping[str, Any] = attrs.field(factory=dict)
 
     @property
     def differences(self) -> tuple[ClassLine, ...]:
@@ -100,6 +106,16 @@ def _keys(config: Any) -> dict[str, Any]:
     return {key: _plain(value) for key, value in values.items() if value is not None}
 
 
+def short_length(found: object, overrides: Mapping[str, Any]) -> dict[str, int]:
+    """Returns the length of a sequence that a comparison takes unless it is told: a few tokens, or the model's own if
+    it has fewer; nothing for a model without a length."""
+    if not isinstance(found, ModelChoice) or "seq_len" not in found.architecture.sizes:
+        return {}
+    left = {key: value for key, value in overrides.items() if key not in found.applied}
+    own = found.architecture.sizes["seq_len"](found.architecture.configure(found.config, left))
+    return {"seq_len": min(SHORT, int(own))}
+
+
 def _plain(value: Any) -> Any:
     """Returns a value as a config.json has it: lists, objects, and one number for the two sides of a square."""
     if isinstance(value, SubModel):
@@ -133,15 +149,20 @@ def measured_class(keys: Mapping[str, Any], workload: Mapping[str, Any], plugins
     return found
 
 
-def verify_class(forward: Report, step: Report | None, measured: ClassMeasurement) -> ClassVerification:
+def verify_class(
+    forward: Report,
+    step: Report | None,
+    measured: ClassMeasurement,
+    overrides: Mapping[str, Any],
+) -> ClassVerification:
     """Compares the reports of a forward pass and of a training step with what was measured; None for a model without a
-    training step."""
+    training step. `overrides` are the keys of the configuration that the user set."""
     ran = _with(measured.forward, measured.unseen_forward), _with(measured.step, measured.unseen_step)
     lines = [*_params(forward, measured), *_flops(FORWARD, forward, ran[0], measured.modules)]
     if step is not None:
         lines += _flops(STEP, step, ran[1], measured.modules)
         lines += [ClassLine(name, "", int(step.total[name]), value) for name, value in measured.memory.items()]
-    return ClassVerification(forward.model, measured, tuple(lines))
+    return ClassVerification(forward.model, measured, tuple(lines), workload_of(forward), overrides)
 
 
 def _with(counted: Mapping[str, int], unseen: Mapping[str, int]) -> dict[str, int]:

@@ -10,7 +10,22 @@ import click
 from graphacct.cli.options import OUTPUT, format_option, plugin_options
 from graphacct.cli.output import FORMATS, format_of, give, give_rows
 
-NEW = ("operator", "architecture", "reader", "quantity", "convention", "transform")
+NEW = (
+    "operator",
+    "architecture",
+    "reader",
+    "quantity",
+    "convention",
+    "transform",
+    "profile",
+    "analysis",
+    "optimizer",
+    "recompute_policy",
+    "weight_format",
+    "device",
+    "output",
+    "command",
+)
 """What `new` can write: `graphacct.testing.new.KINDS`, which help must not import."""
 
 
@@ -45,11 +60,15 @@ def show(form: str, output: str | None, options: Mapping[str, Any]) -> None:
         raise PluginError("; ".join(problems) or f"broken: {', '.join(broken)}")
 
 
+def _flag(kind: str) -> str:
+    return f"--{kind.replace('_', '-')}"
+
+
 def _kinds(function: Any) -> Any:
     """Adds a flag for each kind of thing that `new` can write."""
     for kind in reversed(NEW):
-        help_ = f"A plugin with {'an' if kind[0] in 'aeiou' else 'a'} {kind}."
-        function = click.option(f"--{kind}", is_flag=True, help=help_)(function)
+        help_ = f"A plugin with {'an' if kind[0] in 'aeiou' else 'a'} {kind.replace('_', ' ')}."
+        function = click.option(_flag(kind), is_flag=True, help=help_)(function)
     return function
 
 
@@ -63,9 +82,10 @@ def new(name: str, **flags: bool) -> None:
     """
     kinds = [kind for kind, asked in flags.items() if asked]
     if len(kinds) != 1:
-        several = f", and one thing: add the {' and the '.join(kinds[1:])} to the plugin afterwards" if kinds else ""
+        others = " and the ".join(kind.replace("_", " ") for kind in kinds[1:])
+        several = f", and one thing: add the {others} to the plugin afterwards" if kinds else ""
         raise click.UsageError(
-            f"say what the plugin has: {', '.join(f'--{kind}' for kind in NEW[:-1])} or --{NEW[-1]}{several}",
+            f"say what the plugin has: {', '.join(map(_flag, NEW[:-1]))} or {_flag(NEW[-1])}{several}",
             click.get_current_context(),
         )
     from graphacct.testing.new import new as written

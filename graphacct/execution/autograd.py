@@ -262,7 +262,7 @@ class Engine:
                 shared = self._elsewhere([whole.storage]) or not equal(whole.spec.bytes, whole.storage.bytes)
                 copied = shared or not same_layout(whole.spec, tensor.spec)
                 self.tape.touch(whole)
-                if tensor.storage.kind == INPUT:
+                if tensor.storage.kind == INPUT or tensor in self.reach.leaves:
                     self._keep(whole, copied)
                     return
                 found = (whole.storage, self.tape.now, copied, whole.spec.bytes, tensor.storage)

@@ -87,6 +87,6 @@ def castable(dtype: str) -> bool:
 
 
 def trains(graph: Graph, trained: Callable[[Parameter], bool]) -> bool:
-    """Returns whether any parameter or input is trained; a pass without one has no gradients."""
+    """Returns whether any parameter is trained."""
     parameters = (parameter for node in graph.walk() for parameter in node.parameters)
-    return bool(graph.trained_inputs) or any(map(trained, parameters))
+    return any(map(trained, parameters))

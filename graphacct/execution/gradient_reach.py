@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from graphacct.execution.kernels import INPUT, PARAMETER, Schedule, StackedResult, Storage, Tensor
+from graphacct.execution.kernels import INPUT, PARAMETER, KernelCall, Schedule, StackedResult, Storage, Tensor
+from graphacct.graph.graph import Graph
+from graphacct.operators.operator import Operator
 
 Key: TypeAlias = Tensor | Storage
 """What gradients are gathered by: a value that a call made, or a parameter's storage."""
@@ -17,7 +19,8 @@ class GradientReach:
     Attributes:
         stacks: The tensors that blocks stack, by the position of the call before which they are there, last first.
         keys: What gets a gradient.
-        leaf_uses: From how many uses each parameter, and each input that is trained, gets one.
+        leaf_uses: From how many uses each parameter, and each input that is trained, gets one; and so each result that
+            starts gradients, one of `leaves`.
     """
 
     def __init__(self, schedule: Schedule, roots: Sequence[Tensor]) -> None:
@@ -26,6 +29,7 @@ class GradientReach:
             self.stacks.setdefault(stack.position, []).insert(0, stack)
         self._made = {tensor for call in schedule.calls for tensor in call.outputs}
         self._made.update(stack.stacked for stack in schedule.stacks)
+        self.leaves = started(schedule)
         self.keys: set[Key] = {self.key(tensor) for tensor in roots}
         self.leaf_uses: dict[Key, int] = {}
         for tensor in roots:
@@ -35,8 +39,9 @@ class GradientReach:
                 if stack.stacked in self.keys:
                     for result in stack.results:
                         self._use(result)
-            if position and self.reaches(schedule.calls[position - 1].outputs):
-                for operand in schedule.calls[position - 1].operands:
+            call = schedule.calls[position - 1] if position else None
+            if call is not None and not starts(call) and self.reaches(call.outputs):
+                for operand in call.operands:
                     self._use(operand)
 
     def key(self, tensor: Tensor) -> Key:
@@ -51,5 +56,22 @@ class GradientReach:
         if tensor.needs_grad:
             key = self.key(tensor)
             self.keys.add(key)
-            if tensor not in self._made and tensor.storage.kind in (PARAMETER, INPUT):
+            leaf = tensor not in self._made and tensor.storage.kind in (PARAMETER, INPUT)
+            if leaf or tensor in self.leaves:
                 self.leaf_uses[key] = self.leaf_uses.get(key, 0) + 1
+
+
+def starting_operators(graph: Graph, operators: Mapping[str, Operator]) -> frozenset[str]:
+    """Returns the names of the operators of a graph in which gradients start."""
+    used = {node.operator for node in graph.walk()}
+    return frozenset(name for name in used if name in operators and operators[name].starts_gradient)
+
+
+def starts(call: KernelCall) -> bool:
+    """Returns whether what a call puts out starts gradients: it is a variable that a step computes the gradient of."""
+    return call.operator is not None and call.operator.starts_gradient
+
+
+def started(schedule: Schedule) -> set[Tensor]:
+    """Returns the tensors of a training step that start gradients."""
+    return {output for call in schedule.calls if starts(call) for output in call.outputs if output.needs_grad}

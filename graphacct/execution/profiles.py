@@ -5,13 +5,16 @@ A graph says what is computed, a profile by which kernels. Costs belong to the g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
-from graphacct.errors import PluginError
+from graphacct.errors import PluginError, brief
 from graphacct.execution.recorder import BackwardRule, ExpandRule, WriteOutRule
 from graphacct.operators.operator import Operator, Saved
+from graphacct.operators.shape_inference import PROMOTE
+from graphacct.tensors import FLOATING
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -33,6 +36,20 @@ class KernelNames:
     keep: str = "copy of an overwritten tensor"
     copy: str = "copy of a gradient"
     cast: str = "dtype conversion"
+
+
+def _are_saved(rule: object) -> bool:
+    return isinstance(rule, tuple) and all(isinstance(saved, Saved) for saved in rule)
+
+
+RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "expand": (callable, "a function that records kernels"),
+    "saves": (_are_saved, "a tuple of graphacct.Saved"),
+    "kernels": (lambda rule: isinstance(rule, Operator), "an operator"),
+    "casts": (lambda rule: rule == PROMOTE or rule in FLOATING, f"a dtype of floating-point numbers or {PROMOTE!r}"),
+    "backward": (callable, "a function that records the kernels of gradients"),
+}
+"""What a rule of each table is."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -61,7 +78,7 @@ class Profile:
             captured from (`recording.py`).
         replaces: Whether it takes the place of a profile of this name from another plugin.
 
-    Raises PluginError for `casts` without the name of the operator that casts.
+    Raises PluginError for a rule that is none, and for `casts` without the name of the operator that casts.
     """
 
     name: str
@@ -80,11 +97,26 @@ class Profile:
         return f"<Profile {self.name}>"
 
     def __attrs_post_init__(self) -> None:
+        self._check_rules()
         if self.casts and self.names.cast == KernelNames().cast:
             raise PluginError(
                 f"profile {self.name!r} casts operands and names no operator that does: "
                 "names=KernelNames(cast=...) (docs/hooks.md)"
             )
+
+    def _check_rules(self) -> None:
+        """Raises PluginError for a table that is none, and a rule of another kind than its table has."""
+        for table, (right, what) in RULES.items():
+            rules = getattr(self, table)
+            if not isinstance(rules, Mapping):
+                raise PluginError(f"profile {self.name!r}: {table} is {brief(rules)}, not a mapping by operator")
+            for name, rule in rules.items():
+                if not right(rule):
+                    raise PluginError(f"profile {self.name!r}: {table} of {name!r} is {brief(rule)}, not {what}")
+        if not isinstance(self.names, KernelNames):
+            raise PluginError(f"profile {self.name!r}: names is {brief(self.names)}, not a graphacct.KernelNames")
+        if self.write_out is not None and not callable(self.write_out):
+            raise PluginError(f"profile {self.name!r}: write_out is {brief(self.write_out)}, not a function")
 
     def operators(self, operators: Mapping[str, Operator]) -> dict[str, Operator]:
         """Returns the operators, with what they save under this profile, and its own kernels."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from graphacct.decisions import less
 from graphacct.dims import Dim, is_symbol
-from graphacct.graph.graph import Block, Node
+from graphacct.graph.graph import Block, Graph, Node
 from graphacct.graph.paths import outermost
-from graphacct.graph.places import Place
+from graphacct.graph.places import Place, nodes
 from graphacct.graph.repetitions import one_by_one, repetitions
 
 
@@ -23,7 +23,9 @@ class Regions:
     def __init__(self, recompute: Callable[[Node], bool], saved: Callable[[Node], bool]) -> None:
         self.recompute = recompute
         self.saved = saved
-        self.sharing: Collection[int] = ()  # the ids of blocks that share parameters (`graph/sharing.py`)
+        self.sharing: Collection[
+            int
+        ] = ()  # ids of blocks that share parameters (`graph/sharing.py`) or leave gradients
         self._numbers: dict[tuple[str, int, Place], int] = {}
 
     def has(self, node: Node) -> bool:
@@ -55,11 +57,19 @@ class Regions:
         if self.go_across(block, place):
             return one_by_one(block, "is recomputed as a whole", "recompute other nodes")
         if id(block) in self.sharing:
-            return one_by_one(block, "shares parameters with another block", "ask for a forward report")
+            return one_by_one(
+                block, "shares parameters with another block, or starts gradients", "ask for a forward report"
+            )
         counts = repetitions(block)
         if is_symbol(block.repeat):  # a block that repeats less often has no such ends
             less(len(counts) - 1, block.repeat, assumed=True)
         return counts
+
+
+def blocks_with(graph: Graph, operators: Collection[str]) -> set[int]:
+    """Returns the ids of the blocks that have a node of one of these operators."""
+    places = (place for node, place in nodes(graph) if node.operator in operators) if operators else ()
+    return {id(level.block) for place in places for level in place.levels if level.block is not None}
 
 
 def _region(node: Node) -> tuple[str, int]:

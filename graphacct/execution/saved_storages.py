@@ -139,6 +139,9 @@ def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
     """Yields what one call saves when it runs, for the first time or again."""
     if call.operator is None or not _flows(call):
         return
+    if call.node.keeps is not None and call.name == call.node.operator:
+        yield from _kept_by_code(call, call.node.keeps, position)
+        return
     wanted = wanted_operands(call.operator, call.operands)
     for operand in call.operands:
         source = operand.storage.written_out
@@ -158,3 +161,11 @@ def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
             for storage in tensor.storages:
                 if storage.written_out is None:
                     yield SavedUse(storage, tensor, item.name, item.why, call, position)
+
+
+def _kept_by_code(call: KernelCall, places: Iterable[int], position: int) -> Iterator[SavedUse]:
+    """Yields what a call keeps because the model's own code says so (`Node.keeps`)."""
+    for place in places:
+        tensor = call.operands[place] if place >= 0 else call.outputs[-1 - place]
+        for storage in tensor.storages:
+            yield SavedUse(storage, tensor, "kept", "the function that it is in keeps it", call, position)

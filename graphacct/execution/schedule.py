@@ -15,6 +15,8 @@ import attrs
 from graphacct.dims import Dim
 from graphacct.errors import blame
 from graphacct.execution.casting import ParameterCopies, cast, trains
+from graphacct.execution.expanded import outputs_of
+from graphacct.execution.gradient_reach import starting_operators
 from graphacct.execution.kernels import (
     ACTIVATION,
     INPUT,
@@ -32,7 +34,7 @@ from graphacct.execution.kernels import (
 )
 from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.recorder import single
-from graphacct.execution.regions import Regions
+from graphacct.execution.regions import Regions, blocks_with
 from graphacct.execution.saved_storages import wanted_operands
 from graphacct.execution.spans import last_calls, spans_around
 from graphacct.execution.stacking import (
@@ -61,15 +63,19 @@ def schedule(
     trained: Callable[[Parameter], bool] = lambda parameter: parameter.trainable,
     recompute: Callable[[Node], bool] = lambda node: False,
     saved: Callable[[Node], bool] = lambda node: False,
+    training: bool = True,
 ) -> Schedule:
     """Returns the kernels that a graph runs as under a profile.
 
     `trained` says which parameters need a gradient, and `recompute` which nodes the backward pass runs again. Those of
     one layer (`paths.outermost`) are one region, which starts again from what it got from outside. The nodes that
-    `saved` says belong to the region too, but their outputs are saved and they do not run again.
+    `saved` says belong to the region too, but their outputs are saved and they do not run again. Without `training` no
+    gradient starts in the graph, and no input has one.
     """
     trace = Trace(profile.operators(operators), profile, trained, recompute, saved)
-    trace.training = trains(graph, trained)
+    trace.starting = starting_operators(graph, trace.operators) if training else frozenset()
+    trace.trained_inputs = graph.trained_inputs if training else frozenset()
+    trace.training = bool(trace.starting or trace.trained_inputs) or trains(graph, trained)
     trace.inference = bool(profile.casts) and not trace.training
     outputs = trace.run(graph)
     trace.finish()
@@ -94,6 +100,7 @@ class Trace:
         self.regions = Regions(recompute, saved)
         self.inference = self.training = False
         self.trained_inputs: Collection[str] = ()
+        self.starting: Collection[str] = ()  # the operators in which gradients start
         self.calls: list[KernelCall] = []
         self.holds: list[tuple[Storage, int]] = []
         self.spans: list[RepeatedSpan] = []
@@ -114,8 +121,7 @@ class Trace:
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
         values: Mapping[str, Result] = {}
-        self.trained_inputs = graph.trained_inputs
-        self.regions.sharing = shared_blocks(graph)
+        self.regions.sharing = {*shared_blocks(graph), *blocks_with(graph, self.starting)}
         for event in runs(graph, self.regions.counts):
             if isinstance(event, Run):
                 self._run(event)
@@ -152,8 +158,8 @@ class Trace:
             elif expansion is None:
                 outputs = self.record(self.operators[node.operator], operands, node.attributes)
             else:
-                result = expansion(self, *operands, **plain(node.attributes))
-                outputs = result if isinstance(result, tuple) else (result,)
+                returned = expansion(self, *operands, **plain(node.attributes))
+                outputs = outputs_of(returned, len(run.outputs), self.profile.name)
         except Exception as error:
             raise blame(node.name, node.operator, self.operators, error) from error
         if self.regions.saved(node):
@@ -206,6 +212,7 @@ class Trace:
         assert self._node is not None
         application = operator.apply([operand.spec for operand in operands], attributes)
         flows = any(operand.needs_grad for operand in operands) and not operator.stops_gradient
+        flows = flows or operator.name in self.starting
         kept = self._kept(operator, operands, attributes) if application.in_place and flows else None
         outputs = []
         for spec in application.outputs:
@@ -229,6 +236,8 @@ class Trace:
         Of x.mul_(w) the gradient of w needs x, which is gone; that of x needs w alone.
         """
         assert self._node is not None
+        if self._node.keeps is not None:  # the code of a function that is its own gradient's
+            return None
         x = operands[0]
         specs, wanted = [operand.spec for operand in operands], wanted_operands(operator, operands)
         saved = saved_tensors(operator, specs, attributes, wanted)

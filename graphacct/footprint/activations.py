@@ -60,6 +60,7 @@ class Activations:
             self.trained,
             lambda node: node.name in rerun,
             lambda node: node.name in saved,
+            self.training,
         )
 
     @cached_property

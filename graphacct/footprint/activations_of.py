@@ -46,7 +46,7 @@ def activations_of(
 
 def _other(graph: Graph, trained: Callable[[Parameter], bool], plan: RecomputePlan) -> str:
     """Returns the option that asks for another step than the module's own; empty if none does."""
-    own = {node.name for node in graph.walk() if node.rerun is not None}
+    own = {node.name for node in graph.walk() if node.in_region}
     if plan.saved or not plan.recompute <= own:
         return "recompute="
     parameters = (parameter for node in graph.walk() for parameter in node.parameters)

@@ -16,6 +16,7 @@ import attrs
 
 from graphacct.dims import Dim, maximum, minimum
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
+from graphacct.execution.gradient_reach import started as tensors_started
 from graphacct.execution.kernels import ACTIVATION, PREEXISTING, KernelCall, Schedule, Storage, storages
 from graphacct.execution.saved_storages import SavedUse
 from graphacct.execution.spans import spans_around
@@ -124,9 +125,10 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
     births = _births(schedule, saved)
     around = spans_around((span.start, span.stop) for span in schedule.spans)
     later = spans_around(backward.spans) if fresh else {}
-    leaving = dict.fromkeys([*(use.storage for use in saved), *storages(schedule.outputs)])
+    started = storages(leaf for leaf in tensors_started(schedule) if backward.calls)
+    leaving = dict.fromkeys([*(use.storage for use in saved), *storages(schedule.outputs), *started])
     yield from _forward_changes(schedule, around, births, leaving)
-    staying = _loss(schedule)
+    staying = {*_loss(schedule), *started}
     for storage in leaving:
         if storage in births and storage not in staying:
             kernel, position = backward.releases.get(storage, (-1, -1))

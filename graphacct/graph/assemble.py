@@ -34,6 +34,7 @@ class NodeRecord:
         outputs: The outputs' specs; None lets the operator infer them.
         attributes: The operator's arguments that are not tensors.
         rerun: The region that it is in, if the model has it run again.
+        keeps: What it keeps for the backward pass, if the model's own code says so.
     """
 
     name: str
@@ -42,6 +43,7 @@ class NodeRecord:
     outputs: Sequence[TensorSpec] | None = None
     attributes: Mapping[str, Any] = NO_ATTRIBUTES
     rerun: Rerun | None = None
+    keeps: tuple[int, ...] | None = None
 
 
 @attrs.frozen
@@ -169,7 +171,7 @@ def _node(record: NodeRecord, values: Mapping[str, Value], operators: Mapping[st
         if len(specs) == 1
         else tuple(map(Value, value_names(record.name, len(specs)), specs))
     )
-    node = Node(record.name, record.operator, operands, outputs, record.attributes, record.rerun)
+    node = Node(record.name, record.operator, operands, outputs, record.attributes, record.rerun, record.keeps)
     return node if operator is None else node.applied(application)
 
 

@@ -104,7 +104,10 @@ class Node:
         inputs: The operands, in the operator's order.
         outputs: The values it produces.
         attributes: The operator's arguments that are not tensors (a stride, an axis).
-        rerun: The region that it is in, if the model itself has it run again in the backward pass.
+        rerun: The region that it is in, if the model itself has it run again in the backward pass; with `keeps` only
+            how often.
+        keeps: What it keeps for the backward pass, if the model's own code says so, as that of an autograd.Function
+            does: the places of operands, and -1 less the place of an output. None is what its operator declares.
     """
 
     name: str
@@ -113,6 +116,7 @@ class Node:
     outputs: tuple[Value, ...]
     attributes: Mapping[str, Any] = NO_ATTRIBUTES
     rerun: Rerun | None = None
+    keeps: tuple[int, ...] | None = None
     _application: Application | None = attrs.field(default=None, init=False, repr=False, eq=False)
 
     def __repr__(self) -> str:
@@ -130,6 +134,12 @@ class Node:
     def application(self) -> Application | None:
         """Its operator applied to its operands, if that was computed when the node was made."""
         return self._application
+
+    @property
+    def in_region(self) -> bool:
+        """Whether it is in a region that the model has run again as a whole, and that so saves what enters it. What the
+        backward function of an autograd.Function runs again is none: its code says what it keeps."""
+        return self.rerun is not None and self.keeps is None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -40,6 +40,7 @@ def operator(
     by_rule: bool = False,
     stops_gradient: bool = False,
     states_parts: bool = False,
+    starts_gradient: bool = False,
     writes_through: bool = False,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
@@ -108,6 +109,7 @@ def operator(
             by_rule,
             stops_gradient,
             states_parts,
+            starts_gradient,
             writes_through,
         )
 

@@ -27,7 +27,7 @@ GRAPH_KEYS = {"schema", "name", "workload", "inputs", "nodes", "outputs", "held"
 VALUE_KEYS = {"name", "shape", "dtype"}
 TRAINED = "trained"
 """The key of an input that a training step computes a gradient of."""
-NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes", "rerun"}
+NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes", "rerun", "keeps"}
 RERUN_KEYS = ("depth", "ordinal", "times")
 BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "each", "apart", "body"}
 PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen", "joined", "weights"}
@@ -113,7 +113,18 @@ def _record(content: Any, where: str, depth: int) -> Record:
         raise ReadError(f"{title}: 'attributes' is an object, not {_brief(attributes)}")
     frozen = {key: _frozen(value) for key, value in attributes.items()} if attributes else NO_ATTRIBUTES
     operator = _text(item.get("operator"), f"the operator of {title}")
-    return NodeRecord(name, operator, operands, outputs, frozen, _rerun(item, title))
+    return NodeRecord(name, operator, operands, outputs, frozen, _rerun(item, title), _keeps(item, title))
+
+
+def _keeps(item: Mapping[str, Any], title: str) -> tuple[int, ...] | None:
+    """Reads what a node keeps for the backward pass because the model's own code says so."""
+    if "keeps" not in item:
+        return None
+    found = _list(item, "keeps", title)
+    ends = len(_list(item, "inputs", title)), -len(item.get("outputs", ())) - 1
+    if any(type(place) is not int or not ends[1] < place < ends[0] for place in found):
+        raise ReadError(f"{title}: 'keeps' has places of operands, and -1 less those of outputs, not {_brief(found)}")
+    return tuple(found)
 
 
 def _rerun(item: Mapping[str, Any], title: str) -> Rerun | None:
@@ -259,6 +270,8 @@ def _node_dict(node: Node) -> dict[str, Any]:
     }
     if node.attributes:
         result["attributes"] = dict(node.attributes)
+    if node.keeps is not None:
+        result["keeps"] = list(node.keeps)
     if node.rerun is not None:
         result["rerun"] = {key: getattr(node.rerun, key) for key in RERUN_KEYS}
     return result

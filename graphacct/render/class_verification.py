@@ -44,11 +44,12 @@ def sheet(found: ClassVerification) -> Sheet:
         by = [f"{flops['']:,} of the {TITLES[what]}" for what, flops in unseen.items() if flops.get("")]
         by_formula = f": {' and '.join(by)} of theirs are by formula" if by else ""
         notes.append(f"{found.measured.counter} does not see {seen}{by_formula}")
+    sizes = ", ".join(f"{name} {value}" for name, value in (*found.workload.items(), *found.overrides.items()))
     count = len(found.differences)
     verdict = "equal" if found.equal else f"{count:,} figures differ" if count > 1 else "1 figure differs"
     return Sheet(
         printable(found.model),
-        f"against {printable(found.measured.name)}, counted by {found.measured.counter}",
+        f"against {printable(found.measured.name)}, counted by {found.measured.counter}, of {printable(sizes)}",
         columns,
         tuple(lines),
         notes=(*notes, verdict),
@@ -63,6 +64,8 @@ def to_dict(found: ClassVerification) -> dict[str, Any]:
         "model": found.model,
         "class": found.measured.name,
         "counter": found.measured.counter,
+        "workload": dict(found.workload),
+        "set": dict(found.overrides),
         "equal": found.equal,
         "blind": dict(found.measured.blind),
         "unseen": {

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from graphacct.api import account
 from graphacct.costs.quantities import Quantity
 from graphacct.errors import ConfigError, ShapeError
+from graphacct.execution.profiles import Profile
+from graphacct.graph.builder import Builder
 from graphacct.hooks.manager import Plugins
 from graphacct.hooks.registry import Plugin
 from graphacct.operators.arguments import REQUIRED
@@ -83,6 +86,7 @@ def _rows(kind: str, thing: Any, plugins: Plugins) -> Iterator[Any]:
         yield Totals(next(iter(thing.presets), thing.name))
     elif kind == "profiles":
         yield from sample_rows(plugins, train=True)[:1]
+        yield from _of_rules(thing, plugins)
     elif kind == "quantities":
         yield from (Totals(row.model, {"phase": _phase(thing)}) for row in sample_rows(plugins, _phase(thing) == TRAIN))
     elif kind == "recompute_policies":
@@ -95,6 +99,23 @@ def _rows(kind: str, thing: Any, plugins: Plugins) -> Iterator[Any]:
         yield from sample_rows(plugins)[:1]
     elif kind == "conventions" or (kind == "transforms" and all(o.default is not ... for o in thing.options)):
         yield from sample_rows(plugins)
+
+
+def _of_rules(profile: Profile, plugins: Plugins) -> Iterator[Totals]:
+    """Yields a graph for each operator that a profile has a rule for, if operands can be made up: that operator on
+    parameters, so that each has a gradient."""
+    for name in dict.fromkeys((*profile.expand, *profile.saves, *profile.backward)):
+        operator = plugins.operators.get(name)
+        for row in _operands(operator) if operator is not None else ():
+            b = Builder(f"{name} alone", plugins.operators)
+            try:
+                operands = [b.parameter(f"operand_{index}", spec.shape) for index, spec in enumerate(_specs(row))]
+                made = b.apply(name, *operands)
+                graph = b.graph(*(made if isinstance(made, tuple) else (made,)))
+                account(graph, phase=TRAIN, plugins=plugins)
+            except Exception:  # without the profile, too: it needs attributes, or other sizes or dtypes
+                continue
+            yield Totals(graph)
 
 
 def _phase(quantity: Quantity) -> str:

@@ -15,10 +15,29 @@ from graphacct.errors import PluginError, WriteError, brief
 from graphacct.files import write
 from graphacct.hooks.manager import default
 
-KINDS = ("operator", "architecture", "reader", "quantity", "convention", "transform")
+KINDS = (
+    "operator",
+    "architecture",
+    "reader",
+    "quantity",
+    "convention",
+    "transform",
+    "profile",
+    "analysis",
+    "optimizer",
+    "recompute_policy",
+    "weight_format",
+    "device",
+    "output",
+    "command",
+)
 """What a new plugin can register: each has a template, `KIND.py.txt`, and one for its tests."""
-KINDS_OF = {"quantity": "quantities"}
+KINDS_OF = {"quantity": "quantities", "analysis": "analyses", "recompute_policy": "recompute_policies"}
 """What several of a kind are called, where that is more than an s."""
+COMMANDS = """
+[project.entry-points."graphacct.commands"]
+$thing = "$package:command"
+"""
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")
 
@@ -31,6 +50,7 @@ def new(path: str | os.PathLike[str], kind: str) -> list[Path]:
     folder = Path(path)
     words = names(folder.name)
     _check_free(words, kind)
+    commands = Template(COMMANDS).substitute(words) if kind == "command" else ""  # help lists it without an import
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise PluginError(f"{os.fspath(path)!r} exists already: name another folder, or an empty one")
     package = folder / words["package"]
@@ -46,7 +66,7 @@ def new(path: str | os.PathLike[str], kind: str) -> list[Path]:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WriteError(f"{file.parent}: cannot be made: {error.strerror}") from error
-        write(file, Template(text).substitute(words))
+        write(file, Template(text).substitute(words, commands=commands))
     return [*files]
 
 

@@ -27,7 +27,15 @@ from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING
 from graphacct.training.gradients import GradientWork, gradient_work
-from graphacct.training.reach import NO_OPERATORS, reached, starts, stopping_operators, trained_inputs, used_operators
+from graphacct.training.reach import (
+    NO_OPERATORS,
+    reached,
+    starting_operators,
+    starts,
+    stopping_operators,
+    trained_inputs,
+    used_operators,
+)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -88,7 +96,8 @@ def node_gradients(
     used = used_operators(events, operators)
     stacking = frozenset(name for name, operator in used.items() if operator.stacks)
     learned = trained_inputs(events, graph)
-    step = _GradientFlow(trained, stacking, stopping_operators(used), reached(events, graph, operators), learned)
+    ends = stopping_operators(used), starting_operators(used)
+    step = _GradientFlow(trained, stacking, *ends, reached(events, graph, operators), learned)
     for event in events:
         if isinstance(event, Run):
             step.run(event)
@@ -137,6 +146,7 @@ class _GradientFlow:
         trained: Which parameters need a gradient.
         stacking: The operators that stack results.
         stopping: The operators that stop gradients.
+        starting: Those of them whose results get one.
         reached: The results that a gradient reaches from the outputs.
         inputs: The graph's inputs that need a gradient.
         nodes: What the nodes compute, by name.
@@ -148,6 +158,7 @@ class _GradientFlow:
     trained: Callable[[Parameter], bool]
     stacking: frozenset[str]
     stopping: frozenset[str]
+    starting: frozenset[str]
     reached: set[Result]
     inputs: frozenset[Result]
     nodes: dict[str, NodeGradients] = attrs.field(factory=dict)
@@ -158,6 +169,8 @@ class _GradientFlow:
     def run(self, run: Run) -> None:
         """Records a run of a node. Its results need a gradient if one reaches them and any operand needs one."""
         floating = [result for result in run.outputs if result in self.reached and result.value.spec.dtype in FLOATING]
+        if run.node.operator in self.starting:
+            self.makers.update((result, run.node) for result in floating)
         if not floating or run.node.operator in self.stopping:
             return
         wanted = tuple(map(self._needed, run.operands))

@@ -24,6 +24,11 @@ def stopping_operators(operators: Mapping[str, Operator]) -> frozenset[str]:
     return frozenset(name for name, operator in operators.items() if operator.stops_gradient)
 
 
+def starting_operators(operators: Mapping[str, Operator]) -> frozenset[str]:
+    """Returns the names of those whose outputs get a gradient of their own."""
+    return frozenset(name for name, operator in operators.items() if operator.starts_gradient)
+
+
 def reached(events: Sequence[Event], graph: Graph, operators: Mapping[str, Operator] = NO_OPERATORS) -> set[Result]:
     """Returns the results that a gradient reaches from the graph's outputs, whatever is trained: what those depend on,
     unless one of `operators` stops gradients between.

@@ -91,7 +91,7 @@ def recompute_plan(graph: Graph, policy: RecomputePolicy, operators: Mapping[str
     model's own regions. Raises PluginError, which names
     the policy and the node, if the policy's function fails or returns another word.
     """
-    own = frozenset(node.name for node in graph.walk() if node.rerun is not None)
+    own = frozenset(node.name for node in graph.walk() if node.in_region)
     if own:
         if policy.of_graph is not _nothing:
             raise ConfigError(

@@ -160,7 +160,16 @@ class _Tokens:
                 operands.append(self._spec(operand.spec))
         outputs = tuple([self._spec(value.spec) for value in node.outputs])
         own = node.name if [value.name for value in node.outputs] != value_names(node.name, len(outputs)) else ""
-        key = (node.operator, forms[0].text, tuple(operands), outputs, _key(node.attributes), own, node.rerun)
+        key = (
+            node.operator,
+            forms[0].text,
+            tuple(operands),
+            outputs,
+            _key(node.attributes),
+            own,
+            node.rerun,
+            node.keeps,
+        )
         return self._number(key), tuple(forms)
 
     def _spec(self, spec: TensorSpec) -> Any:

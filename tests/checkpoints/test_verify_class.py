@@ -13,6 +13,7 @@ from graphacct.checkpoints.verify_class import library_keys
 from graphacct.cli import cli
 from graphacct.errors import ConfigError, PluginError, ReadError
 from graphacct.hooks.manager import default, load
+from graphacct.render.class_verification import sheet, to_dict
 
 SIZES = {"vocab_size": 16, "n_embd": 8, "n_layer": 2, "n_head": 2, "n_positions": 4}
 LIBRARY = """
@@ -71,6 +72,19 @@ def test_what_the_library_is_told(tmp_path: Path) -> None:
     assert config["model_type"] == "gpt2"
     assert config["n_layer"] == 2
     assert workload == {"batch": 1, "seq_len": 4, "attention": "eager", "dtype": "float32"}
+
+
+@pytest.mark.parametrize(("sizes", "length"), [({}, 8), ({"n_positions": 4}, 4)])
+def test_a_sequence_is_short_unless_it_is_given(sizes: dict[str, int], length: int, tmp_path: Path) -> None:
+    """8 tokens, or as many as the model has; the sheet and the JSON say for which workload the figures are."""
+    plugins = load(files=[library(tmp_path)])
+    found = graphacct.verify_class("gpt2", set={**SIZES, "n_positions": 64, **sizes}, plugins=plugins)
+    assert found.workload["seq_len"] == length
+    (module,) = (item for item in plugins.manager.get_plugins() if hasattr(item, "SEEN"))
+    assert module.SEEN[0][1]["seq_len"] == length
+    assert f"of batch 1, seq_len {length}, attention eager, dtype float32, vocab_size 16" in sheet(found).subtitle
+    assert to_dict(found)["workload"]["seq_len"] == length
+    assert to_dict(found)["set"]["n_layer"] == 2
 
 
 def test_keys_of_a_file(tmp_path: Path) -> None:

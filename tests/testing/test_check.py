@@ -218,3 +218,39 @@ def test_a_plugin_that_is_installed_from_elsewhere(check: object) -> None:
     project = PROJECT.format(module="checked_three").replace("graphacct-checked", "graphacct-vision")
     done = check(".", pyproject=project, checked_three=SOUND)  # type: ignore[operator]
     assert "another plugin 'graphacct-vision' is installed, of graphacct 0.1.0: uninstall it" in done.output
+
+
+PROFILE = """
+import graphacct
+
+@graphacct.hookimpl
+def graphacct_register_profiles():
+    return [graphacct.Profile("nonsense", "One kernel for each operator.", {rules})]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        ("saves={'relu': 'x'}", "saves of 'relu' is 'x', not a tuple of graphacct.Saved"),
+        ("saves=3", "saves is 3, not a mapping by operator"),
+        ("expand={'relu': 3}", "expand of 'relu' is 3, not a function that records kernels"),
+        ("kernels={'mine': 'relu'}", "kernels of 'mine' is 'relu', not an operator"),
+        ("casts={'linear': 'float17'}", "casts of 'linear' is 'float17', not a dtype of floating-point numbers or"),
+        ("names='torch'", "names is 'torch', not a graphacct.KernelNames"),
+        ("write_out=4", "write_out is 4, not a function"),
+        ("expand={'silu': lambda *given: None}", "operator 'silu': expand of profile 'nonsense' returned None, not a"),
+        ("expand={'silu': lambda trace, x: (x, x)}", "returned 2 outputs, not a graphacct.Tensor"),
+        ("expand={'tanh': lambda trace, x: trace.apply('nothing', x)}", "'tanh': unknown operator 'nothing'"),
+        ("backward={'silu': lambda trace, g, x: trace.nw(x)}", "'silu' failed: AttributeError: "),
+    ],
+)
+def test_a_profile_s_rules_are_tried(rules: str, problem: str, tmp_path: Path) -> None:
+    """Those of another kind than their table has are errors as they are registered; the others run, each on an operator
+    alone, also where no model has it."""
+    file = tmp_path / "nonsense.py"
+    file.write_text(PROFILE.format(rules=rules))
+    done = CliRunner().invoke(cli, ["plugins", "check", str(file)])
+    assert done.exit_code == 1
+    assert problem in done.output
+    assert "Traceback" not in done.output

@@ -18,6 +18,10 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["plugins", *arguments])
 
 
+def flag(kind: str) -> str:
+    return f"--{kind.replace('_', '-')}"
+
+
 def test_the_command_has_every_kind() -> None:
     """Each has a template and one for its tests; the help of the command names it without importing the kit."""
     assert NEW == KINDS
@@ -30,9 +34,9 @@ def test_a_new_plugin_passes_its_check(kind: str, tmp_path: Path, monkeypatch: p
     """Of each kind, as it is written: its project, and its thing by its own contract."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    name = f"graphacct-made-{kind}"
+    name = f"graphacct-made-{kind.replace('_', '-')}"
     package = name.replace("-", "_")
-    done = run("new", name, f"--{kind}")
+    done = run("new", name, flag(kind))
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
         f"{name}/pyproject.toml",
@@ -42,9 +46,9 @@ def test_a_new_plugin_passes_its_check(kind: str, tmp_path: Path, monkeypatch: p
     ]
     done = run("check", name)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith(f"right  pyproject.toml: 6 tests\nright  {kind} made")
+    assert done.stdout.startswith(f"right  pyproject.toml: 6 tests\nright  {kind.replace('_', ' ')} made")
     assert "made up" not in done.stdout
-    assert run("new", name, f"--{kind}").exit_code == 1
+    assert run("new", name, flag(kind)).exit_code == 1
 
 
 def test_a_new_plugin_passes_pytest_and_is_found_when_installed(tmp_path: Path) -> None:
@@ -74,7 +78,7 @@ def test_a_new_plugin_passes_pytest_and_is_found_when_installed(tmp_path: Path) 
 def test_new_plugins_are_clean(tmp_path: Path) -> None:
     """ruff, with the rules that people add, and its formatter find nothing in them."""
     for kind in KINDS:
-        assert run("new", str(tmp_path / f"graphacct-clean-{kind}"), f"--{kind}").exit_code == 0
+        assert run("new", str(tmp_path / f"graphacct-clean-{kind}"), flag(kind)).exit_code == 0
     for command in (["check", "--select", "E,F,W,I,B,C4,UP,SIM,RUF"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "."], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -87,7 +91,7 @@ def test_new_plugins_are_typed(tmp_path: Path) -> None:
     packages = []
     for kind in KINDS:
         folder = tmp_path / f"graphacct-typed-{kind}"
-        assert run("new", str(folder), f"--{kind}").exit_code == 0
+        assert run("new", str(folder), flag(kind)).exit_code == 0
         packages.append(str(folder / f"graphacct_typed_{kind}"))
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", str(tmp_path / "c")]
     done = subprocess.run([*command, *packages], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -168,7 +172,8 @@ def test_the_names_in_a_plugin() -> None:
 def test_a_kind_must_be_said() -> None:
     done = run("new", "graphacct-mine")
     assert done.exit_code == 2
-    assert "say what the plugin has: --operator, --architecture, --reader, --quantity, --convention or" in done.output
+    assert "say what the plugin has: --operator, --architecture, --reader, --quantity, --convention, " in done.output
+    assert "--recompute-policy, --weight-format, --device, --output or --command\n" in done.output
     done = run("new", "graphacct-mine", "--operator", "--quantity")
     assert done.exit_code == 2
     assert "and one thing: add the quantity to the plugin afterwards" in " ".join(done.output.split())

@@ -75,6 +75,7 @@ OPERATORS = {
     "arranging": "tril triu flip diagonal diag_embed",
     "complex_numbers": "view_as_real view_as_complex conj complex polar angle sgn",
     "detach": "detach",
+    "leaf": "leaf",
     "by_rule": "pointwise_by_rule reduction_by_rule move_by_rule",
     "routing": "by_expert grouped_linear grouped_linear_in_out grouped_columns grouped_products",
     "loss": "cross_entropy mse_loss",

@@ -1,6 +1,6 @@
 """Table lookups."""
 
-from graphacct import TensorSpec, Work, operator
+from graphacct import OperatorError, TensorSpec, Work, operator
 from graphacct_operators.gradient import nothing
 from graphacct_operators.norms import norm_work
 
@@ -10,16 +10,31 @@ def _rows(ids: TensorSpec, weight: TensorSpec) -> TensorSpec:
     return TensorSpec((*ids.shape, weight.shape[-1]), weight.dtype)
 
 
+def check_dense(sparse: bool) -> None:
+    """Raises OperatorError for a table whose gradient is sparse: rows and their numbers, as many as the batch has ids,
+    until they are added up, which data decides; gradients of later steps make it longer."""
+    if sparse:
+        raise OperatorError(
+            "the gradient of its weight is sparse, as large as the batch has ids and not as the table: a training step "
+            "is counted with sparse=False in its module (torch.nn.Embedding, EmbeddingBag), or the table frozen"
+        )
+
+
+def _of_weight(out: TensorSpec, *, sparse: bool = False) -> Work:
+    check_dense(sparse)
+    return Work(vector_flops=out.elements)
+
+
 @operator(
     "ids: ..., weight: v d -> ... d",
     infer=_rows,
     saves={"ids": "the gradient is scattered to the rows that were read"},
-    gradients={"weight": lambda out: Work(vector_flops=out.elements)},
+    gradients={"weight": _of_weight},
 )
-def embedding(ids: TensorSpec, out: TensorSpec) -> Work:
+def embedding(ids: TensorSpec, out: TensorSpec, *, sparse: bool = False) -> Work:
     """One row of the table per id. A gather is bytes, not FLOPs: it reads the ids and the rows it needs, once each.
 
-    Backward: 1 per element of g, which is added to the row that was read.
+    Backward: 1 per element of g, which is added to the row that was read. A `sparse` gradient is refused.
     """
     return Work(read_bytes=ids.bytes + out.bytes)
 

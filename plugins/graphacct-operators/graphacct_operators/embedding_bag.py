@@ -3,6 +3,7 @@
 from typing import Any
 
 from graphacct import OperatorError, Saved, ShapeError, TensorSpec, Work, operator
+from graphacct_operators.embedding import check_dense
 
 MODES = ("sum", "mean", "max")
 
@@ -36,8 +37,15 @@ def _summed(
 
 
 def _of_weight(
-    ids: TensorSpec, weight: TensorSpec, per_sample_weights: TensorSpec | None, out: TensorSpec, *, mode: str = "mean"
+    ids: TensorSpec,
+    weight: TensorSpec,
+    per_sample_weights: TensorSpec | None,
+    out: TensorSpec,
+    *,
+    mode: str = "mean",
+    sparse: bool = False,
 ) -> Work:
+    check_dense(sparse)
     if mode == "max":
         return Work(vector_flops=out.elements)
     scaled = mode == "mean" or per_sample_weights is not None
@@ -84,6 +92,7 @@ def embedding_bag(
     *,
     mode: str = "mean",
     include_last_offset: bool = False,
+    sparse: bool = False,
 ) -> Work:
     """The sum, mean or largest of the rows of a table that each bag names (torch.nn.EmbeddingBag); the rows themselves
     are not written. With `include_last_offset` the last of the offsets is where the last bag ends.
@@ -92,7 +101,8 @@ def embedding_bag(
     the mean. Reads the ids and the rows, once each.
 
     Backward: 1 per element of a row that was read, which is added to the table's; 1 more for the mean or a weight. For
-    the largest 1 per output element. 2 per element of a row for its weight: times g, summed.
+    the largest 1 per output element. 2 per element of a row for its weight: times g, summed. A `sparse` gradient is
+    refused.
     """
     rows = ids.elements * d
     flops = rows * (2 if per_sample_weights else 1) + (out.elements if mode == "mean" else 0)

@@ -246,6 +246,16 @@ def rotary_embedding(
     return trace.add(whole, other), None, None
 
 
+def embedding(trace: Recorder, g: Tensor, *operands: Any, sparse: bool = False, **attributes: Any) -> tuple[Any, ...]:
+    """A new gradient for each operand, in one kernel. Raises OperatorError for a table whose gradient is sparse."""
+    if sparse:
+        from graphacct_operators.embedding import check_dense  # imported with the operators that a graph uses
+
+        check_dense(sparse)
+    made = iter(trace.new_several(*_asked(trace, *operands)))
+    return tuple(next(made) if wanted else None for wanted in trace.wanted)
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "add": passed_on,
     "shift": passed_on,
@@ -284,6 +294,8 @@ RULES: dict[str, Callable[..., Any]] = {
     "cross_entropy": cross_entropy,
     "scaled_dot_product_attention": attention,
     "efficient_attention": efficient_attention,
+    "embedding": embedding,
+    "embedding_bag": embedding,
     "rotary_embedding": rotary_embedding,
     **CHAINS,
 }

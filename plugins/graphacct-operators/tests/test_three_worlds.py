@@ -218,7 +218,7 @@ CASES = {
     "take": lambda b, s, t, d: ([f(b, s, d), i(t)], {}),
     "slice_scatter": lambda b, s, t, d: ([f(b, s + t, d), f(b, s, d)], {"dim": 1}),
     "select_scatter": lambda b, s, d: ([f(b, s, d), f(b, d)], {"dim": 1}),
-    **dict.fromkeys(["tril", "triu", "detach", "diag_embed", "random_like", "bernoulli"], unary()),
+    **dict.fromkeys(["tril", "triu", "detach", "leaf", "diag_embed", "random_like", "bernoulli"], unary()),
     "multinomial": lambda b, s, t: ([f(b, s)], {"num_samples": t, "replacement": True}),
     "flip": lambda b, s, d: ([turned(b, s, d)], {"dims": (0, 1)}),
     "diagonal": lambda b, s, d: ([f(b, s, d)], {"dim1": 0, "dim2": 2}),

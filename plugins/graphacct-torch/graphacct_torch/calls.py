@@ -82,6 +82,8 @@ class CallRecord:
         visit: The number of the run of that module's forward, so that two runs of one module are told apart.
         graded: The numbers of the operands that need a gradient when the call is made.
         operands: The tensors among the arguments, in order.
+        leaves: Those of them that are variables of their own and no parameter or input: `torch.zeros(3,
+            requires_grad=True)`, `x.detach().requires_grad_()`.
         grads: Whether operations are recorded for a backward pass, as they are not within `torch.no_grad()` nor within
             the forward function of a `torch.autograd.Function`.
         run: `forward`, `backward`, or `recompute` for a forward call that the backward pass makes again.
@@ -105,6 +107,7 @@ class CallRecord:
     nodes: int = -1
     gradient_of: int = -1
     graded: frozenset[int] = frozenset()
+    leaves: frozenset[int] = frozenset()
     grads: bool = True
     region: int = 0
     into_view: bool = False

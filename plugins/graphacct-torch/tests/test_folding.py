@@ -105,7 +105,7 @@ def test_a_module_that_runs_several_times() -> None:
             return self.act(self.act(x).exp())
 
     names = [node.name for node in graphacct.build((Twice(), (X,))).walk()]
-    assert names == ["act", "exp", "act.relu"]
+    assert names == ["act.0", "exp", "act.1"]
 
 
 def test_a_table_that_is_made_on_first_use() -> None:
@@ -323,3 +323,93 @@ def test_what_a_model_does_itself_between_its_layers(
     assert [found[:3] for found in folded(module.train())] == expected
     names = {node.name for node in graphacct.build((module, (X,))).walk()}
     assert names >= own, names
+
+
+class Again(nn.Module):
+    """A part without parts of its own that runs four times, with something in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = nn.Linear(16, 16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(4):
+            x = self.part(x).relu()
+        return x
+
+
+class OverTime(nn.Module):
+    """A cell that takes one step of a sequence after the other."""
+
+    def __init__(self, cell: nn.Module) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state = torch.zeros(2, 16)
+        for step in x.unbind(1):
+            state = self.cell(step, state)
+        return state
+
+
+class ByHand(nn.Module):
+    """A recurrent layer in two linear ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.take, self.keep = nn.Linear(16, 16), nn.Linear(16, 16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state = torch.zeros(2, 16)
+        for step in x.unbind(1):
+            state = torch.tanh(self.take(step) + self.keep(state))
+        return state
+
+
+class Weights(nn.Module):
+    """Layers that are no modules: a list of parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(nn.Parameter(torch.zeros(16, 16)) for _ in range(5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for weight in self.weights:
+            x = torch.tanh(x @ weight)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("module", "expected", "names"),
+    [
+        (Again(), [("part.*", 4, 0, 2)], ["part.*", "relu.*"]),
+        (OverTime(nn.RNNCell(16, 16)), [("cell.linear.*", 5, 0, 4)], ["cell.linear.*", "cell.linear_2.*"]),
+        (ByHand(), [("take.*", 5, 0, 4)], ["take.*", "keep.*", "add.*", "tanh.*"]),
+        (Weights(), [("linear_in_out.*", 5, 0, 2)], ["linear_in_out.*", "tanh.*"]),
+    ],
+    ids=["again", "a cell", "by hand", "parameters"],
+)
+def test_loops_over_one_module_or_over_parameters(
+    module: nn.Module, expected: list[tuple[str, int, int, int]], names: list[str]
+) -> None:
+    """A loop that is over no layers is a block of its repetitions; its parameters count once."""
+    assert folded(module) == expected
+    graph = graphacct.build((module, (X,)))
+    found = [node.name for node in graph.walk()]
+    assert [name for name in found if name in names] == names, found
+    assert graphacct.account(graph).total["params"] == sum(p.numel() for p in module.parameters())
+
+
+def test_a_loop_whose_steps_read_by_index_is_written_out() -> None:
+    """Each step takes another index of the sequence, which is an attribute, and a block's nodes have one."""
+
+    class ByIndex(OverTime):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            state = torch.zeros(2, 16)
+            for step in range(x.shape[1]):
+                state = self.cell(x[:, step], state)
+            return state
+
+    assert folded(ByIndex(nn.RNNCell(16, 16))) == []
+    names = [node.name for node in graphacct.build((ByIndex(nn.RNNCell(16, 16)), (X,))).nodes]
+    assert [name for name in names if name.startswith("select")] == [f"select.{step}" for step in range(5)]

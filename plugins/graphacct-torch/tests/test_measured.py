@@ -58,6 +58,13 @@ def test_every_figure_is_equal_in_16_bits(model: str, more: dict[str, Any]) -> N
     assert not found.differences
 
 
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_a_parallel_layer_holds_both_outputs_while_it_adds_them(dtype: str) -> None:
+    """Phi's forward peak is there: attention's output and the network's are variables of the layer."""
+    found = graphacct.verify_class("phi-2", set=LLAMA, batch=2, seq_len=16, dtype=dtype, attention="eager")
+    assert not found.differences
+
+
 def test_what_a_class_does_not_derive_itself_is_completed() -> None:
     """GPT-Neo's kinds of attention follow the number of layers, an odd one too."""
     sizes = {"hidden_size": 64, "num_layers": 3, "num_heads": 4, "vocab_size": 99, "max_position_embeddings": 64}

@@ -41,6 +41,7 @@ def capture(
     backward: bool = True,
     saving: bool = False,
     accumulated: bool = False,
+    grads: bool = True,
 ) -> Captured:
     """Returns what a module does in a forward pass; with a `loss` of its outputs, in a training step.
 
@@ -51,6 +52,7 @@ def capture(
         backward: Whether there is a backward pass after the loss.
         saving: Whether to record what the forward pass saves for it.
         accumulated: Whether the parameters have gradients from an earlier step.
+        grads: Whether operations are recorded for a backward pass at all.
 
     Raises CaptureError, which names the module that was running and the line, if it does not run.
     """
@@ -64,6 +66,8 @@ def capture(
     with contextlib.ExitStack() as stack:
         stack.enter_context(fake.mode)
         stack.enter_context(surroundings())
+        if not grads:
+            stack.enter_context(torch.no_grad())
         stack.enter_context(numbers_in_lists())
         stack.enter_context(following(recorder))
         stack.enter_context(composing(recorder))

@@ -6,7 +6,8 @@ import contextlib
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ from graphacct_torch.calls import (
 from graphacct_torch.capturing.arguments import argument_names
 from graphacct_torch.capturing.autograd import DETACH, gradient_node, nodes_so_far
 from graphacct_torch.capturing.kernels import KERNELS, without_data
+from graphacct_torch.capturing.module_paths import path_taken, paths_of
 from graphacct_torch.capturing.values import Values
 from graphacct_torch.errors import CaptureError, user_line
 from graphacct_torch.stated import StatedCost
@@ -80,6 +82,7 @@ class Recorder(TorchDispatchMode):
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
         self._numbers = itertools.count(1)
+        self._runs: Counter[tuple[int, str]] = Counter()  # of each module within a run of another
         self.visits: dict[int, VisitRecord] = {}
         self._records: dict[int, tuple[weakref.ref[torch.Tensor], TensorRecord]] = {}
         self._storages: dict[int, tuple[StorageRecord, weakref.ref[torch.UntypedStorage]]] = {}
@@ -138,10 +141,12 @@ class Recorder(TorchDispatchMode):
     def watching(self) -> Iterator[None]:
         """Follows which module runs."""
         handles = []
-        for name, module in self._module.named_modules():
+        for module, paths in paths_of(self._module).items():
 
-            def enter(_module: nn.Module, _args: Any, name: str = name) -> None:
-                self._enter(name)
+            def enter(_module: nn.Module, _args: Any, paths: Sequence[str] = paths) -> None:
+                scope, visit = self._running[-1]
+                self._enter(path_taken(paths, scope, self._runs[visit, paths[0]]) if len(paths) > 1 else paths[0])
+                self._runs[visit, paths[0]] += 1
 
             def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
                 error = sys.exc_info()[1]  # the hook runs in any case
@@ -221,6 +226,10 @@ class Recorder(TorchDispatchMode):
         self._storages[key] = found, weakref.ref(storage, died)
         return found
 
+    def _is_leaf(self, tensor: torch.Tensor, record: TensorRecord) -> bool:
+        """Whether a tensor that needs a gradient is a variable of its own and no parameter or input."""
+        return not record.name and tensor.is_leaf and record.storage.kind != GRADIENT
+
     def _shown(self, tree: Any) -> Any:
         """Returns arguments with records in place of tensors; both are gathered, in `_operands` and `_met_now`.
 
@@ -265,6 +274,12 @@ class Recorder(TorchDispatchMode):
         if not operands and any(isinstance(formal.type, torch.TensorType) for formal in func._schema.arguments):
             return self._of_numbers(func, types, args, given)
         graded = frozenset([one.index for tensor, one in zip(operands, met, strict=True) if tensor.requires_grad])
+        leaves: frozenset[int] = frozenset()
+        if graded and not self.training and torch.is_grad_enabled():
+            pairs = zip(operands, met, strict=True)
+            leaves = frozenset(
+                [one.index for tensor, one in pairs if tensor.requires_grad and self._is_leaf(tensor, one)]
+            )
         kernel = KERNELS.get(func)
         out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
         if func in RESHAPING:
@@ -286,6 +301,6 @@ class Recorder(TorchDispatchMode):
         position, nodes = len(self.calls), nodes_so_far()
         called = (position, func, shown, named, made, scope, visit, run, line)
         into_view = bool(operands) and func._schema.is_mutable and operands[0]._is_view()
-        of_autograd = (nodes, gradient_of, graded, grads, self.region, into_view)
+        of_autograd = (nodes, gradient_of, graded, leaves, grads, self.region, into_view)
         self.calls.append(CallRecord(*called, *of_autograd, operands=tuple(met)))
         return out

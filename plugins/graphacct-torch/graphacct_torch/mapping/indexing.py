@@ -10,7 +10,7 @@ from graphacct_torch.mapping.mapped import Arguments, Mapped, Rule, axis, given
 
 
 def embedding(call: CallRecord, a: Arguments) -> Mapped:
-    return Mapped("embedding", (a["indices"], a["weight"]))
+    return Mapped("embedding", (a["indices"], a["weight"]), {"sparse": True} if a["sparse"] else {})
 
 
 def gathered(call: CallRecord, a: Arguments) -> Mapped:
@@ -115,4 +115,5 @@ def bags(call: CallRecord, a: Arguments) -> Mapped:
     """Rows of a table, added up by bag."""
     operands = given(a["indices"], a["weight"], a["offsets"], a["per_sample_weights"])
     last = {"include_last_offset": True} if a["include_last_offset"] else {}
-    return Mapped("embedding_bag", operands, {"mode": BAGS[a["mode"]]} | last)
+    sparse = {"sparse": True} if a["sparse"] else {}
+    return Mapped("embedding_bag", operands, {"mode": BAGS[a["mode"]]} | last | sparse)

@@ -107,7 +107,7 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
     unseen = unseen_of(evaluated), unseen_of(captured)
     if has_experts(made):  # a product for each pair of token and expert is only for the counter
         module = library.built(_config(config), attention, training=True)
-        captured, _ = counted(module, args, kwargs, dtype, training=True)
+        captured = captured_run(module, args, kwargs, dtype, training=True)
     lists = (nn.ModuleList, nn.ModuleDict)  # they never run, so that no counter has a row for them
     modules = frozenset(_pattern(name) for name, part in module.named_modules() if not isinstance(part, lists))
     return ClassMeasurement(
@@ -154,15 +154,22 @@ def counted(
     """Returns the capture of one run, and the FLOPs that torch's counter sees in it by module."""
     counter = FlopCounterMode(display=False, custom_mapping=dict(BY_GROUP))
     counter.mod_tracker = _NoModules()  # torch's own hooks modules, and some reversible ones then fail
+    captured = captured_run(module, args, kwargs, dtype, training, counter)
+    return captured, {**_by_module(captured, _flops), "": counter.get_total_flops()}
+
+
+def captured_run(
+    module: nn.Module, args: Any, kwargs: Any, dtype: torch.dtype, training: bool, counter: Any = None
+) -> Captured:
+    """Returns the capture of one run, which a mode such as torch's counter may watch: that takes as long again."""
     start = summed if training else None
     with contextlib.ExitStack() as stack:
         for context in (library.offline(), library.plain(), torch.set_grad_enabled(training)):
             stack.enter_context(context)
         given, named = stack.enter_context(in_dtype(module, args, kwargs, dtype))
         fake = stack.enter_context(faked(module, given, named))
-        stack.enter_context(counter)
-        captured = capture(fake, start, saving=training, accumulated=training)
-    return captured, {**_by_module(captured, _flops), "": counter.get_total_flops()}
+        stack.enter_context(counter or contextlib.nullcontext())
+        return capture(fake, start, saving=training, accumulated=training)
 
 
 def unseen_of(captured: Captured) -> dict[str, int]:
@@ -178,7 +185,7 @@ def unseen_of(captured: Captured) -> dict[str, int]:
 def _by_module(captured: Captured, flops_of: Callable[[CallRecord], int]) -> dict[str, int]:
     """Returns the FLOPs of a capture's calls by module; those of a backward pass are the forward call's module's."""
     sums: Counter[str] = Counter()
-    beginnings = forward_calls(captured.calls)
+    beginnings = forward_calls(captured)
     for call in captured.calls:
         flops = flops_of(call)
         if flops:

@@ -1,7 +1,8 @@
 """Where gradients stop: `detach()`, `torch.no_grad()` and `.data`, as torch itself had it when the module ran.
 
 The graph lets a gradient through every floating-point operator. Where torch says that an operand needs none, and the
-graph would give it one, a node `detach` comes between.
+graph would give it one, a node `detach` comes between. A variable that the module makes on the way gets a gradient that
+goes no further: a node `leaf`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from graphacct_torch.calls import CallRecord, TensorRecord
 from graphacct_torch.tracing.views import Reshaped, Standing, Turned
 
 STOPS = "detach"
+STARTS = "leaf"
 LAZY = ("aten._conj.default", "aten._neg_view.default")
 
 
@@ -32,6 +34,7 @@ class GradientBuilder(Builder):
         self.read: set[str] = set()
         self._carrying: set[str] = set()
         self._stopped: dict[str, Value] = {}
+        self._started: dict[int, Value] = {}
 
     def given(self, name: str, shape: Sequence[Any], dtype: str, trained: bool) -> Value:
         """Returns an input; a `trained` one has a gradient."""
@@ -52,10 +55,16 @@ class GradientBuilder(Builder):
             self._stopped[operand.name] = self.apply(STOPS, operand, name=name())
         return self._stopped[operand.name]
 
+    def started(self, index: int, operand: Value | Parameter, name: Callable[[], str]) -> Value:
+        """Returns the variable that the tensor of this number is, as a node in which gradients start; it has one."""
+        if index not in self._started:
+            self._started[index] = self.apply(STARTS, operand, name=name())
+        return self._started[index]
+
     def apply(self, operator: str, *operands: Any, name: str = "", **attributes: Any) -> Any:
         made = super().apply(operator, *operands, name=name, **attributes)
         self.read.update(operand.name for operand in operands if isinstance(operand, Parameter))
-        if operator != STOPS and any(map(self.carries, operands)):
+        if operator == STARTS or (operator != STOPS and any(map(self.carries, operands))):
             for value in made if isinstance(made, tuple) else (made,):
                 if value.spec.dtype in FLOATING:
                     self._carrying.add(value.name)
@@ -72,6 +81,7 @@ class Stops:
     def __init__(self, calls: Sequence[CallRecord], groups: Mapping[int, object], outputs: frozenset[int]) -> None:
         self._outputs = outputs
         self._now: frozenset[int] | None = None
+        self._leaves: frozenset[int] = frozenset()
         self._graded = _graded(calls, outputs) if outputs else {}
         gathered: frozenset[int] | None = frozenset()
         for call in calls:
@@ -84,6 +94,7 @@ class Stops:
     def at(self, call: CallRecord) -> None:
         """Goes on to a call."""
         self._now = self._graded.get(call.position)
+        self._leaves = self._leaves | call.leaves if self._outputs else self._leaves
 
     def at_end(self) -> None:
         """Goes on to the outputs."""
@@ -97,6 +108,10 @@ class Stops:
             yield
         finally:
             self._now = before
+
+    def starts(self, tensor: TensorRecord) -> bool:
+        """Whether a tensor is a variable of its own, to which a gradient comes from the present call."""
+        return tensor.index in self._leaves and self._now is not None and tensor.index in self._now
 
     def stops(self, tensor: TensorRecord) -> bool:
         """Whether no gradient comes to a tensor from the present call."""

@@ -251,6 +251,13 @@ class _Maker:
         found = self._standing(tensor, scope)
         if isinstance(found, (Value, Parameter)):
             return found
+        value = self._as_value(found)
+        if self._values.get(tensor.index) is found:
+            self._values[tensor.index] = value
+        return value
+
+    def _as_value(self, found: Reshaped | Turned) -> Value:
+        """Adds the node of a view that had none."""
         if isinstance(found, Reshaped):
             operator, base, attributes = "reshape", found.base, {"shape": found.shape}
         else:
@@ -258,8 +265,6 @@ class _Maker:
             operator, base, attributes = "transpose", found.weight, {"dims": (rank - 2, rank - 1)}
         name = self._name(found.call, operator)
         value: Value = self._builder.apply(operator, base, name=name, **attributes)
-        if self._values.get(tensor.index) is found:
-            self._values[tensor.index] = value
         return value
 
     def _standing(self, tensor: TensorRecord, scope: str) -> Standing:
@@ -271,6 +276,10 @@ class _Maker:
             with self._stops.nowhere():
                 self._add(view)
         found = self._present(tensor, scope)
+        if self._stops.starts(tensor):
+            with self._stops.nowhere():
+                base = found if isinstance(found, (Value, Parameter)) else self._as_value(found)
+            return self._builder.started(tensor.index, base, lambda: self._names.inside("leaf"))
         if not self._stops.stops(tensor):
             return found
         return without_gradient(found, self._builder, lambda: self._names.inside("detach"))

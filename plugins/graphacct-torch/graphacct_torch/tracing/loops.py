@@ -6,6 +6,9 @@
 calls `layers.0`, an addition, `layers.1`, an addition, … So the additions have the layers' indices, `add.0`, `add.1`,
 as the nodes of the layers have them, and a block may stand for all of it. What comes after the last layer, or before
 the first, is a part of the loop as far as it is the same as between two others.
+
+A loop over time runs one module again and again, and one over a list of parameters reads the next of them each time:
+there the repetition is the number of the run, or the parameter's index.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from graphacct_torch.calls import CallRecord, VisitRecord
+from graphacct_torch.calls import PARAMETER, CallRecord, VisitRecord
 
 
 @attrs.frozen(eq=False)
@@ -26,7 +29,7 @@ class _Event:
         word: What it is: the operator, or the other module, without its first index.
         visit: The number of that run; -1 for a call.
         position: The call's position; -1 for a run.
-        place: Of a module in a list: the list, and the index in it.
+        place: Of a module in a list, and of a call that reads a parameter in one: the list, and the index in it.
     """
 
     word: str
@@ -54,7 +57,7 @@ def _events(calls: Iterable[CallRecord], visits: Mapping[int, VisitRecord]) -> t
     events: dict[int, list[_Event]] = {}
     noted: set[int] = set()
     for call in calls:
-        events.setdefault(call.visit, []).append(_Event(call.name, position=call.position))
+        events.setdefault(call.visit, []).append(_Event(call.name, position=call.position, place=_read(call)))
         number, inner = call.visit, []
         while number not in noted and (visit := visits.get(number)) is not None:
             noted.add(number)
@@ -78,22 +81,51 @@ def _module(path: str, number: int) -> _Event:
     return _Event(path, visit=number)
 
 
+def _read(call: CallRecord) -> tuple[str, int] | None:
+    """Returns the list of the parameter that a module reads out of a list of its own, and the index in it."""
+    around = f"{call.scope}." if call.scope else ""
+    for tensor in call.operands:
+        head, _, last = tensor.name.removeprefix(around).rpartition(".")
+        if tensor.storage.kind == PARAMETER and head and last.isdigit() and tensor.name.startswith(around):
+            return head, int(last)
+    return None
+
+
 def _of_loops(events: Sequence[_Event]) -> Iterable[tuple[_Event, int]]:
-    """Yields the events between the layers of a list, with the index of the layer whose repetition they are in."""
+    """Yields the events between the layers of a list, with the index of the layer whose repetition they are in; then
+    those between the runs of one module, with the number of the run."""
     taken: set[int] = set()
+    for own, starts in (*_lists(events), *_again(events)):
+        if len(starts) < 2 or taken.intersection(range(starts[0][0], starts[-1][0])):
+            continue
+        for place, index in _in_loop(events, starts):
+            event = events[place]
+            if place not in taken and place not in own and (event.place is None or event.position >= 0):
+                taken.add(place)
+                yield event, index
+
+
+def _lists(events: Sequence[_Event]) -> Iterable[tuple[set[int], list[tuple[int, int]]]]:
+    """Yields for each list the events that have its indices already, and where each of its repetitions begins, with
+    the index."""
     for name in dict.fromkeys(event.place[0] for event in events if event.place is not None):
-        starts: list[tuple[int, int]] = []  # where each repetition's layer begins, and its index
+        starts: list[tuple[int, int]] = []
         for place, event in enumerate(events):
             if event.place is None or event.place[0] != name:
                 continue
             if not starts or starts[-1][1] != event.place[1]:
                 starts.append((place, event.place[1]))
-        if len(starts) < 2 or taken.intersection(range(starts[0][0], starts[-1][0])):
-            continue
-        for place, index in _in_loop(events, starts):
-            if events[place].place is None and place not in taken:
-                taken.add(place)
-                yield events[place], index
+        yield set(), starts
+
+
+def _again(events: Sequence[_Event]) -> Iterable[tuple[set[int], list[tuple[int, int]]]]:
+    """Yields the same for each module that runs several times."""
+    runs: dict[str, list[int]] = {}
+    for place, event in enumerate(events):
+        if event.visit >= 0 and event.place is None:
+            runs.setdefault(event.word, []).append(place)
+    for places in runs.values():
+        yield set(places), [(place, number) for number, place in enumerate(places)]
 
 
 def _in_loop(events: Sequence[_Event], starts: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int]]:

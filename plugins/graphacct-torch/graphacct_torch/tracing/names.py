@@ -1,8 +1,8 @@
 """Names of nodes: the path of the module that makes the call, so that scopes are those of the module.
 
 A module that runs several times, with all its parts, gives its nodes the number of the run as a last part, an index:
-`layer.attention.query.0`, `layer.attention.query.1`. So the runs are layers that a block may stand for. What a module
-does itself in a loop over layers has their indices (`loops.py`): `add.0`, `add.1`.
+`layer.attention.query.0`, `layer.attention.query.1`, `act.0`, `act.1`. So the runs are layers that a block may stand
+for. What a module does itself in a loop over layers has their indices (`loops.py`): `add.0`, `add.1`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class NodeNames:
             self._numbers[number] = runs[visit.scope] = runs.get(visit.scope, -1) + 1
         self._loops = repetitions(calls, visits)
         self._where: CallRecord | None = None
-        self._several = {scope for scope, last in runs.items() if last and scope in self._inner}
+        self._several = {scope for scope, last in runs.items() if last}
 
     def at(self, call: CallRecord) -> None:
         """Says which call is being added."""
@@ -41,9 +41,12 @@ class NodeNames:
     def of(self, call: CallRecord, word: str, whole: bool = False) -> str:
         """Returns a name for what a call makes: the module's path and a word; the path alone if the call is the whole
         of a module without parts, the first time that it runs."""
-        scope, run = call.scope, self._run(call.visit)
-        if call.position in self._loops:
-            run = f".{self._loops[call.position]}{run}"
+        scope, visit, index = call.scope, call.visit, self._loops.get(call.position)
+        if index is not None and visit in self._visits and scope not in self._inner:
+            visit = self._visits[visit].caller  # the repetition of the loop is the number of this run
+        run = self._run(visit)
+        if index is not None:
+            run = f".{index}{run}"
         if whole and scope and scope not in self._inner and scope + run not in self._taken:
             return self.free(scope, run)
         return self.free(f"{scope}.{word}" if scope else word, run)

@@ -7,8 +7,10 @@ from typing import Any
 
 from graphacct import Block, Graph, Node
 from graphacct_torch.calls import FORWARD, RECOMPUTE, CallRecord
+from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.autograd import DETACH
-from graphacct_torch.tracing.gradients import STOPS
+from graphacct_torch.tracing.gradients import STARTS, STOPS
+from graphacct_torch.training.functions import made_again
 
 
 def standing(plain: Graph, graph: Graph) -> dict[str, str] | None:
@@ -22,25 +24,26 @@ def standing(plain: Graph, graph: Graph) -> dict[str, str] | None:
 
 def _nodes(graph: Graph) -> Iterator[Node]:
     """Yields the nodes in the order in which they run, a block's once for each repetition; not those that only stop
-    gradients, of which a pass without any has none."""
+    or start gradients, of which a pass without any has none."""
     for item in graph.nodes:
         if isinstance(item, Block):
             assert isinstance(item.repeat, int)
             inside = list(_nodes(item.body))
             for _ in range(item.repeat):
                 yield from inside
-        elif item.operator != STOPS:
+        elif item.operator not in (STOPS, STARTS):
             yield item
 
 
-def forward_calls(calls: Sequence[CallRecord]) -> dict[int, int]:
+def forward_calls(captured: Captured) -> dict[int, int]:
     """Returns the forward call that each call of the backward pass belongs to, as positions: the one that it makes
     again, or whose gradient it computes. Those that add up a parameter's gradient are not in it.
 
     A region of torch.utils.checkpoint runs again as a stretch of the same calls. Where a module's calls are alike, the
     last of the stretches that has not run again is taken: the backward pass goes from the end.
     """
-    found: dict[int, int] = {}
+    calls = captured.calls
+    found = made_again(captured)
     forward = [call for call in calls if call.region and call.func is not DETACH]
     places: dict[Any, list[int]] = {}
     for index, call in enumerate(forward):
@@ -50,7 +53,7 @@ def forward_calls(calls: Sequence[CallRecord]) -> dict[int, int]:
         if call.run == FORWARD:
             makers.setdefault(call.nodes, call.position)
     used: set[int] = set()
-    again = [call for call in calls if call.run == RECOMPUTE]
+    again = [call for call in calls if call.run == RECOMPUTE and call.position not in found]
     index = 0
     while index < len(again):
         starts = places.get(_key(again[index]), ())
@@ -63,11 +66,11 @@ def forward_calls(calls: Sequence[CallRecord]) -> dict[int, int]:
             found[again[index + step].position] = forward[start + step].position
             used.add(start + step)
         index += lengths[start]
-    for call in again:
+    for call in calls:
         if call.position in found:
             makers.setdefault(call.nodes, found[call.position])
     for call in calls:
-        if call.gradient_of in makers and call.run not in (FORWARD, RECOMPUTE):
+        if call.gradient_of in makers and call.run not in (FORWARD, RECOMPUTE) and call.position not in found:
             found[call.position] = makers[call.gradient_of]
     return found
 

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct import Graph, RecordedCall, RecordedSave, RecordedStorage, Recording, TensorSpec
-from graphacct_torch.calls import ACTIVATION, CONSTANT, FORWARD, CallRecord, SavedRecord, StorageRecord, TensorRecord
+from graphacct_torch.calls import (
+    ACTIVATION,
+    CONSTANT,
+    FORWARD,
+    RECOMPUTE,
+    CallRecord,
+    SavedRecord,
+    StorageRecord,
+    TensorRecord,
+)
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.products import matmul_flops
 from graphacct_torch.errors import CaptureError
+from graphacct_torch.training.functions import made_again
 from graphacct_torch.training.matching import forward_calls, node_names, standing
 
 TABLE = "table"
@@ -38,10 +48,13 @@ def recording_of(captured: Captured, plain: Graph, nodes: Mapping[int, str], gra
             "the next, so that its memory cannot be recorded"
         )
     known = {position: names[name] for position, name in nodes.items()}
-    labels = node_names(captured.calls, known, forward_calls(captured.calls))
+    labels = node_names(captured.calls, known, forward_calls(captured))
     storages = _storages(captured, labels)
+    again = made_again(captured)
+    runs = [RECOMPUTE if call.position in again else call.run for call in captured.calls]
     calls = tuple(
-        RecordedCall(labels[call.position], call.name, call.run, matmul_flops(call)) for call in captured.calls
+        RecordedCall(labels[call.position], call.name, run, matmul_flops(call))
+        for call, run in zip(captured.calls, runs, strict=True)
     )
     saves = tuple(_save(captured, save, storages) for save in captured.saved)
     return Recording(calls, tuple(storages.values()), saves, "cpu")

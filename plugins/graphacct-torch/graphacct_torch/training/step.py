@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch.utils._pytree import tree_leaves
 
-from graphacct import ConfigError, Graph, Operator, Origin, Recording, brief
+from graphacct import ConfigError, Graph, Node, Operator, Origin, Recording, brief
 from graphacct_torch.building.fakes import Faked
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.capture import capture
@@ -18,6 +18,8 @@ from graphacct_torch.capturing.surroundings import resting
 from graphacct_torch.errors import CaptureError, UnmappedError
 from graphacct_torch.tracing.graph import traced
 from graphacct_torch.tracing.holds import with_holds
+from graphacct_torch.training.functions import again as runs_again
+from graphacct_torch.training.functions import functions, kept, with_functions
 from graphacct_torch.training.matching import forward_calls
 from graphacct_torch.training.recording import recording_of
 from graphacct_torch.training.reruns import again, with_reruns
@@ -69,7 +71,17 @@ class Source:
         except CaptureError:
             return {}
         nodes = traced(self.name, step, self.operators).nodes
-        return again(step.calls, nodes, forward_calls(step.calls))
+        return again(step.calls, nodes, forward_calls(step))
+
+    def _with_functions(self, graph: Graph) -> Graph:
+        """Returns the graph with what the nodes within autograd.Functions keep and which of them run again; without,
+        if the module has no training step."""
+        try:
+            step = self.capture(training=True, accumulated=False)
+        except CaptureError:
+            return graph
+        made = traced(self.name, step, self.operators)
+        return with_functions(graph, kept(step, made), runs_again(step, made))
 
     def _forward(self, lines: bool) -> Graph:
         with self.faking() as fake:
@@ -79,6 +91,8 @@ class Source:
         graph = made.graph
         if any(call.region for call in captured.calls):
             graph = with_reruns(graph, captured.calls, made.nodes, self._again())
+        if functions(captured):
+            graph = self._with_functions(graph)
         opaque = dict.fromkeys(OPAQUE[call.name] for call in captured.calls if call.name in OPAQUE)
         return attrs.evolve(with_holds(graph, captured, made), inexact=tuple(opaque))
 
@@ -95,10 +109,16 @@ class Source:
     def record(self, graph: Graph, training: bool, accumulated: bool) -> Recording:
         """Returns what torch does with the module under the names of its graph.
 
-        Raises ConfigError if its sizes are symbols."""
+        Raises ConfigError if its sizes are symbols, and CaptureError for a step with a sparse gradient."""
         if self.sized is not None:
             raise ConfigError(
                 f"the sizes of module {self.name!r} are symbols, and a recording is that of one run: leave dynamic out"
+            )
+        sparse = next((node for node in graph.walk() if training and _is_sparse(node)), None)
+        if sparse is not None:
+            raise CaptureError(
+                f"node {sparse.name!r} of module {self.name!r}: the gradient of its weight is sparse, and its bytes "
+                "depend on data: give its module sparse=False for a training step, or freeze the table"
             )
         captured = self.capture(training, accumulated)
         plain = traced(self.name, captured, self.operators)
@@ -111,8 +131,12 @@ class Source:
                 start: Start | None = summed if self.loss else outputs_of
                 captured = capture(fake, start, saving=True, accumulated=accumulated)
                 return captured if self.sized is None else self.sized(captured)
-            with torch.no_grad():
-                return capture(fake, summed if self.loss else None, backward=False)
+            return capture(fake, summed if self.loss else None, backward=False, grads=False)
+
+
+def _is_sparse(node: Node) -> bool:
+    """Whether the gradient of a node's table is sparse."""
+    return bool(node.attributes.get("sparse")) and any(weight.trainable for weight in node.parameters)
 
 
 def summed(returned: Any) -> torch.Tensor:

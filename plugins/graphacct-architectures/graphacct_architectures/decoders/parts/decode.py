@@ -159,11 +159,14 @@ def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
         b.hold(y)
         z = fed(kind, b, prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first)
         return b.apply("add", added(kind, workload, b, y, z, "mlp"), x, name="residual")
-    z = fed(kind, b, second)
     if kind.outputs_joined:
+        z = fed(kind, b, second)
         return added(kind, workload, b, x, b.apply("add", z, y, name="joined"), "mlp")
-    x = added(kind, workload, b, x, y, "attn")
-    return added(kind, workload, b, x, z, "mlp")
+    y = ready(kind, workload, b, y, "attn")  # a variable of the layer, as z is
+    z = fed(kind, b, second)
+    z = ready(kind, workload, b, z, "mlp")
+    b.hold(y, z)
+    return b.apply("add", b.apply("add", x, y, name="attn_residual"), z, name="mlp_residual")
 
 
 def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
@@ -191,8 +194,13 @@ def fed(kind: Layer, b: Builder, x: Value) -> Value:
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
     """Returns the stream with a module's output added."""
+    return b.apply("add", x, ready(kind, workload, b, y, label), name=f"{label}_residual")
+
+
+def ready(kind: Layer, workload: Workload, b: Builder, y: Value, label: str) -> Value:
+    """Returns a module's output as it is added to the stream: dropped out, and scaled where the layer says so."""
     p = kind.dropout if label == "mlp" or kind.attention_dropout is None else kind.attention_dropout
     y = dropped(b, f"{label}_dropout", y, p, workload)
     if kind.residual_scaled:
         y = b.apply("scale", y, name=f"{label}_scaled")
-    return b.apply("add", x, y, name=f"{label}_residual")
+    return y
