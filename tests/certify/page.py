@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from measure_presets import OWN_REPOSITORIES
+
 import graphacct
 
 TOP = """# Certification
@@ -19,8 +21,8 @@ are those of products and convolutions, 2 per multiply-add, of one sequence of t
 forward pass, and of a training step with the sum of the first output as its loss.
 
 `make certify` measures and writes this page again; nothing on it is typed. The differences are ours minus theirs, for
-the three figures in turn; 0 means equal to the unit. Behind a row stand, on the average, {params:,} parameters by name
-and {modules:,} modules, forward and step: a row without a remark has no difference in any of them.
+the three figures in turn; 0 means equal to the unit. Behind a row stand its parameters by name and its modules,
+forward and step: a row without a remark has no difference in any of them.
 
 {models} configurations of {families} families: {summary}.
 
@@ -28,8 +30,10 @@ and {modules:,} modules, forward and step: a row without a remark has no differe
 |---|---|---|---|---|---|---|---|
 """
 MIDDLE = """
-Two kinds of models are not on this page: torchvision's ResNets, which have a [page of their own](torchvision.md)
-with its other classifiers, and the worksheet's model, which is in no library ([The worksheet](worksheet.md)).
+Three kinds of models are not on this page: torchvision's ResNets, which have a [page of their own](torchvision.md)
+with its other classifiers; the worksheet's model, which is in no library ([The worksheet](worksheet.md)); and families
+whose class stands in the models' own repositories, which this project never runs ({own}). Those are held to the
+arithmetic of the repositories' shapes and to the totals that their pages print.
 
 ## What other counters say of the same work
 
@@ -103,12 +107,6 @@ def summary(presets: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def average(presets: Mapping[str, Any], figure: int) -> int:
-    """How many figures of a kind a row stands for."""
-    counts = [row["parts"][0][figure] for row in presets.values() if "error" not in row]
-    return round(sum(counts) / len(counts))
-
-
 def why(name: str, counter: str, ratio: float) -> str:
     """The cause of a disagreement in a word; the list below the table says more."""
     if abs(ratio - 1) < 5e-5:
@@ -154,9 +152,9 @@ OURS = {
 def page(presets: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> str:
     """The whole page."""
     families = len({row["family"] for row in presets.values()})
-    compared = {"params": average(presets, 0), "modules": average(presets, 1)}
-    head = TOP.format(models=len(presets), families=families, summary=summary(presets), **compared)
-    return "\n".join((head + "\n".join(rows(presets)), GROUPS + MIDDLE + "\n".join(counters(found)), BOTTOM))
+    head = TOP.format(models=len(presets), families=families, summary=summary(presets))
+    middle = MIDDLE.format(own=", ".join(f"`{name}`" for name in OWN_REPOSITORIES))
+    return "\n".join((head + "\n".join(rows(presets)), GROUPS + middle + "\n".join(counters(found)), BOTTOM))
 
 
 if __name__ == "__main__":

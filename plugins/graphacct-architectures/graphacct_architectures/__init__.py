@@ -26,7 +26,9 @@ def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> Laz
 FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gpt2"),
     _family("decoders.transformer_lm", "transformer-lm", model_types=("transformer-lm", "transformer_lm")),
+    _family("decoders.baichuan"),
     _family("decoders.bloom"),
+    _family("decoders.chatglm"),
     _family("decoders.codegen"),
     _family("decoders.cohere"),
     _family("decoders.deepseek_v2"),
@@ -41,7 +43,9 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gpt_oss"),
     _family("decoders.gptj"),
     _family("decoders.granite"),
+    _family("decoders.internlm2"),
     _family("decoders.llama"),
+    _family("decoders.minicpm"),
     _family("decoders.mistral"),
     _family("decoders.mixtral"),
     _family("decoders.nemotron"),
@@ -49,6 +53,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.opt"),
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential")),
     _family("decoders.phi3"),
+    _family("decoders.qwen"),
     _family("decoders.qwen2"),
     _family("decoders.qwen2_moe"),
     _family("decoders.qwen3"),
@@ -90,11 +95,37 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
 
 def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
     """Returns the family in a file under another name, which is its `model_type`."""
-    presets = PresetFiles(f"{HERE}/renamed/{name}.py")
-    return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), **differences)
+    presets = PresetFiles(f"{HERE}/{path.partition('.')[0]}/{name}.py")
+    return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), published=presets, **differences)
 
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
+    _renamed(
+        "camembert",
+        "encoders.roberta",
+        classes=("Camembert", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"head_owns": True},
+    ),
+    _renamed(
+        "xlm-roberta",
+        "encoders.roberta",
+        classes=("XLMRoberta", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"head_owns": True},
+    ),
+    _renamed(
+        "mt5",
+        "encoder_decoders.t5",
+        classes=("MT5", "T5"),
+        defaults={
+            "vocab_size": 250112,
+            "d_ff": 1024,
+            "num_layers": 8,
+            "num_heads": 6,
+            "feed_forward_proj": "gated-gelu",
+        },
+    ),
     _renamed("qwen3_vl_moe_vision", "multimodal.qwen3_vl_vision", classes=("Qwen3VLMoe", "Qwen3VL")),
     _renamed(
         "qwen2_vl_text",
@@ -147,36 +178,6 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
     ),
     _renamed("smolvlm", "multimodal.idefics3", classes=("SmolVLM", "Idefics3")),
     _renamed("smolvlm_vision", "multimodal.idefics3_vision", classes=("SmolVLM", "Idefics3")),
-    _renamed("camembert", "encoders.roberta", classes=("Camembert", "Roberta"), defaults={"vocab_size": 30522}),
-    _renamed("data2vec-text", "encoders.roberta", classes=("Data2VecText", "Roberta"), defaults={"vocab_size": 30522}),
-    _renamed("xlm-roberta", "encoders.roberta", classes=("XLMRoberta", "Roberta"), defaults={"vocab_size": 30522}),
-    _renamed(
-        "mt5",
-        "encoder_decoders.t5",
-        classes=("MT5", "T5"),
-        defaults={
-            "vocab_size": 250112,
-            "d_ff": 1024,
-            "num_layers": 8,
-            "num_heads": 6,
-            "feed_forward_proj": "gated-gelu",
-        },
-    ),
-    _renamed(
-        "helium",
-        "decoders.llama",
-        classes=("Helium", "Llama"),
-        defaults={
-            "vocab_size": 48000,
-            "hidden_size": 2560,
-            "intermediate_size": 7040,
-            "num_hidden_layers": 24,
-            "num_attention_heads": 20,
-            "num_key_value_heads": 20,
-            "head_dim": 128,
-            "max_position_embeddings": 4096,
-        },
-    ),
 )
 
 

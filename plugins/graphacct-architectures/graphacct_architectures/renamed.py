@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import LazyArchitecture
+from graphacct import ConfigError, LazyArchitecture
 
 if TYPE_CHECKING:
     from graphacct import Architecture
@@ -28,13 +28,18 @@ class RenamedArchitecture(LazyArchitecture):
     Attributes:
         classes: How the names of its classes begin, and how the other's do: `XLMRoberta` for `Roberta`.
         defaults: The defaults of its configuration class that differ from the other's.
+        facts: What its class does otherwise and no file states, by the name of a class variable of the other's
+            configuration: `head_owns`.
+        published: Its presets.
         keys: Spellings of keys that the other family does not have.
         no_cost: Keys of its files that change no cost, each with the values at which it changes none (None: any).
         doc: One sentence.
     """
 
+    published: Mapping[str, Any] = NOTHING
     classes: tuple[str, str] = ("", "")
     defaults: Mapping[str, Any] = NOTHING
+    facts: Mapping[str, Any] = NOTHING
     keys: Mapping[str, str] = NOTHING
     no_cost: Mapping[str, tuple[Any, ...] | None] = NOTHING
     doc: str = ""
@@ -51,7 +56,7 @@ def _made(row: RenamedArchitecture) -> Architecture:
         other,
         name=row.name,
         config=configuration(row, other.config),
-        presets=row.presets,
+        presets=row.published,
         aliases={**other.aliases, **row.keys},
         no_cost={**other.no_cost, **row.no_cost},
         model_types=row.model_types,
@@ -70,11 +75,12 @@ def configuration(row: RenamedArchitecture, other: type[Any]) -> type[Any]:
         elif default is field.default:
             continue
         changed[field.name] = attrs.field(default=default, converter=converter, metadata=field.metadata)
-    unknown = set(row.defaults) - set(changed)
+    unknown = {*(set(row.defaults) - set(changed)), *(name for name in row.facts if not hasattr(other, name))}
     if unknown:
-        raise KeyError(f"{row.name}: {other.__name__} has no {', '.join(sorted(unknown))}")
+        raise ConfigError(f"{row.name}: {other.__name__} has no {', '.join(sorted(unknown))}")
     name = f"{row.classes[0] or row.name}Config"
-    return attrs.make_class(name, changed, bases=(other,), frozen=True, kw_only=True, slots=True)
+    body = dict(row.facts)
+    return attrs.make_class(name, changed, bases=(other,), class_body=body, frozen=True, kw_only=True, slots=True)
 
 
 def _classes_of(row: RenamedArchitecture, field: Any) -> Any:
@@ -82,8 +88,6 @@ def _classes_of(row: RenamedArchitecture, field: Any) -> Any:
     own, others = row.classes
 
     def check(value: Any, same: attrs.Attribute[Any]) -> Any:
-        from graphacct import ConfigError
-
         names = [value] if isinstance(value, str) else value
         if isinstance(names, list) and names and isinstance(names[0], str) and names[0].startswith(own):
             value = [others + names[0][len(own) :]]

@@ -5,7 +5,7 @@ Liu et al., 2019 (arXiv:1907.11692).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -34,6 +34,7 @@ class RobertaConfig(EncoderConfig):
     architectures: str = fields.model_class(MODEL, CLASSES)
     vocab_size: Dim = fields.size(50265)
     pad_token_id: Dim = fields.size(1, minimum=0)
+    head_owns: ClassVar[bool] = False
 
 
 def describe(config: RobertaConfig) -> Encoder:
@@ -57,6 +58,7 @@ def describe(config: RobertaConfig) -> Encoder:
         TOKENS: of_tokens(config),
         SPANS: of_spans(config),
     }
+    rest["head_owns"] = config.head_owns
     rest["head"] = head if config.architectures in (MASKED, CAUSAL) else None
     classifier = classifiers.get(config.architectures)
     return like_bert(config, "roberta", pooled=config.architectures == CHOICE, classifier=classifier, **rest)

@@ -84,6 +84,7 @@ class Encoder:
         dropout: The dropout probability of embeddings and outputs, in training.
         attention_dropout: The dropout probability of the attention weights, in training.
         output_dropped: Whether attention's output has dropout, as the network's has.
+        head_owns: Whether a tied weight is the head's, because the class makes its head first: the embedding shares it.
         pooled: Whether the first token's output, projected, is a second output.
         head: A prediction for every token, or None.
         classifier: A classifier, or None.
@@ -110,3 +111,4 @@ class Encoder:
     classifier: Classifier | None = None
     causal: bool = False
     output_dropped: bool = True
+    head_owns: bool = False

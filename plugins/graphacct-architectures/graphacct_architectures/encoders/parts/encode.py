@@ -69,7 +69,9 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
             types = b.apply("gather", types, places, name="token_types", dim=1)
             types = b.apply("expand", types, name="token_type_ids", shape=(batch, seq))
         b.hold(places)
-        x = embedding(b, "word_embeddings", ids, e.vocab_size, e.embedding_width)
+        shared = f"{e.head.decoder}.weight" if e.head is not None and e.head.tied and e.head_owns else ""
+        words = b.parameter("word_embeddings.weight", (e.vocab_size, e.embedding_width), tied_to=shared)
+        x = b.apply("embedding", ids, words, name="word_embeddings")
         b.hold(x)
         if types is not None:
             kind = embedding(b, "token_type_embeddings", types, e.token_types, e.embedding_width)
@@ -131,7 +133,7 @@ def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
     y = activation(b, head.activation, linear(b, head.dense, x, head.width), f"{head.dense}_act")
     if head.norm:
         y = layer_norm(b, head.norm, y)
-    tied = f"{e.module}.embeddings.word_embeddings.weight" if head.tied else ""
+    tied = f"{e.module}.embeddings.word_embeddings.weight" if head.tied and not e.head_owns else ""
     weight = b.parameter(f"{head.decoder}.weight", (head.outputs, y.spec.shape[-1]), tied_to=tied)
     if head.bias:  # stored under its own name and the projection's
         b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))

@@ -1,0 +1,35 @@
+"""docs/coverage.md says what the program reads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import read_lists as pages
+
+
+def test_the_page_is_what_the_program_reads() -> None:
+    """A new family changes the page: make coverage."""
+    assert pages.PAGE.read_text() == pages.page(), "make coverage writes docs/coverage.md anew"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "read"),
+    [
+        ("llama", "LlamaForCausalLM", True),
+        ("llama", "LlamaForVision", False),
+        ("no-such-type", "LlamaForCausalLM", False),
+    ],
+)
+def test_an_entry_is_read_if_its_type_and_class_build(kind: str, name: str, read: bool) -> None:
+    assert pages.builds(kind, name) is read
+
+
+def test_every_list_is_on_the_page() -> None:
+    titles = pages.lists()
+    assert {path.stem for path in pages.LISTS.glob("*.txt")} == {*pages.CLASSES, *pages.TYPES}
+    assert all(f"## {title}" in pages.PAGE.read_text() for title in titles)
