@@ -73,7 +73,6 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.clip_text", "clip_text_model"),
     _family("multimodal.clip_vision", "clip_vision_model"),
     _family("multimodal.gemma3"),
-    _family("multimodal.aya_vision"),
     _family("multimodal.idefics3"),
     _family("multimodal.idefics3_vision"),
     _family("multimodal.internvl"),

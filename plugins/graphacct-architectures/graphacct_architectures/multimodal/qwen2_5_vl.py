@@ -8,6 +8,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct import SubModel, fields
+from graphacct_architectures.decoders.qwen2 import Qwen2Config
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.family import own_or_text
 from graphacct_architectures.multimodal.parts.qwen_vl import nested_text, sections_left_out, whole
@@ -34,6 +35,6 @@ ARCHITECTURE = whole(
     __file__,
     classes=CLASSES,
     tied=own_or_text,
-    prepare=nested_text("qwen2_5_vl_text"),
+    prepare=nested_text(Qwen2Config),
     doc="Qwen2.5-VL: a grid of patches, seen in windows, into Qwen2.5.",
 )

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields
+from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition
@@ -96,19 +97,16 @@ def whole(
     )
 
 
-def nested_text(family: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+def nested_text(text: type[Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
     """Returns what puts the text's keys of a flat file into `text_config`, as the library does with a file without
-    one; `family` reads them."""
+    one; `text` is the class of the text model's configuration."""
+    outer = {"architectures", "dtype", "tie_word_embeddings"}
+    known = {field.name for field in attrs.fields(text)} | {key for key in ALIASES if ALIASES[key] not in outer}
 
     def prepare(content: Mapping[str, Any]) -> Mapping[str, Any]:
         if content.get("text_config") is not None:
             return content
-        from graphacct_architectures.aliases import ALIASES
-
-        text = fields.family(family, "text_config")
-        known = {field.name for field in attrs.fields(text.config)} | {*ALIASES, *text.aliases, "rope_theta"}
-        outer = {"architectures", "dtype", "torch_dtype", "tie_word_embeddings", "vision_config"}
-        inside = {key: value for key, value in content.items() if key in known - outer}
+        inside = {key: value for key, value in content.items() if key in (known | {"rope_theta"}) - outer}
         return {**{key: value for key, value in content.items() if key not in inside}, "text_config": inside}
 
     return prepare
