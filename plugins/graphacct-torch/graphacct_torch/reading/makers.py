@@ -280,6 +280,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "pixel_values": _pixels,
     "hidden_states": _hidden,
     "grid_thw": _grid,
+    "image_sizes": lambda sizes: torch.tensor([list(sizes.pixels)] * (sizes.batch * (sizes.images or 1))),
     "image_grid_thw": _grid,
     "pixel_position_ids": _patch_positions,
     "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),

@@ -76,7 +76,8 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
     for part in c.parts:
         if part not in running:
             aside = Builder(part.size, b.operators, b.dtype)
-            made = part.features(attrs.evolve(workload, **{part.size: 1}), aside)
+            one: dict[str, Any] = {part.size: 1}
+            made = part.features(attrs.evolve(workload, **one), aside)
             reside(b, aside.graph(*(made if isinstance(made, tuple) else (made,))))
 
     def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, list[After]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import attrs
 
@@ -146,14 +147,15 @@ def windows(g: Grid, images: Dim, rows: Dim, columns: Dim) -> tuple[tuple[Dim, D
         return ()
     if not all(type(dim) is int for dim in (g.window, g.merge, g.patch[1], rows, columns)):
         raise ConfigError("windows cut an image into parts, so give numbers for image_size and the tower's sizes")
-    unit: int = g.window // g.merge // g.patch[1]
+    unit: Any = g.window // g.merge // g.patch[1]
     if unit < 1:
         raise ConfigError(f"vision_config.window_size {g.window} is less than {g.merge} patches of {g.patch[1]} pixels")
-    high, wide = rows // g.merge, columns // g.merge
+    high: Any = rows // g.merge
+    wide: Any = columns // g.merge
     found: dict[int, Dim] = {}
     for tall, count_tall in ((unit, high // unit), (high % unit, 1)):
         for broad, count_broad in ((unit, wide // unit), (wide % unit, 1)):
-            length = tall * broad * g.merge**2
+            length: Any = tall * broad * g.merge**2
             if length and count_tall * count_broad:
                 found[length] = found.get(length, 0) + count_tall * count_broad * images
     return tuple((count, length) for length, count in found.items())

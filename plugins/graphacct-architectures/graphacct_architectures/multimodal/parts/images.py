@@ -48,6 +48,7 @@ def seen(
 
 def of_images(workload: Workload) -> Workload:
     """Returns the workload of a tower: all images of all sequences at a time."""
+    assert workload.images is not None  # the architecture declares its default
     return attrs.evolve(workload, batch=workload.batch * workload.images)
 
 

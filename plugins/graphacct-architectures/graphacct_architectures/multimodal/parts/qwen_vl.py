@@ -77,6 +77,7 @@ def whole(
 
     def compose(config: Any, root: str) -> Composition:
         def rows(workload: Workload, b: Builder) -> tuple[Value, ...]:
+            assert workload.images is not None  # the architecture declares its default
             with b.scope(f"{root}visual"):
                 return grid_rows(describe(config.vision_config.config), workload, b, workload.batch * workload.images)
 
