@@ -128,7 +128,8 @@ def _unknown(config: type[Any], content: Mapping[str, Any], aliases: Mapping[str
             kind = inner(metadata, value, key)
             if kind is not None:
                 for path, held in _unknown(kind.config, value, kind.aliases):
-                    yield f"{key}.{path}", held
+                    if path != FAMILY or WITHIN in metadata:  # it names a family that was found
+                        yield f"{key}.{path}", held
             for setting in value if SETTINGS in metadata else ():
                 if setting not in metadata[SETTINGS]:
                     yield f"{key}.{setting}", value[setting]

@@ -72,6 +72,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.clip"),
     _family("multimodal.clip_text", "clip_text_model"),
     _family("multimodal.clip_vision", "clip_vision_model"),
+    _family("multimodal.blip2", "blip-2"),
+    _family("multimodal.blip2_vision", "blip_2_vision_model"),
     _family("multimodal.gemma3"),
     _family("multimodal.idefics3"),
     _family("multimodal.idefics3_vision"),

@@ -40,6 +40,7 @@ class Tower:
         qk_norm: The kind of the norms `q_norm` and `k_norm` over all heads together; None for none.
         softmax_upcast: Whether written-out softmax runs in float32.
         out_dropout: The dropout probability of attention's output projection, in training.
+        joint: The name of one projection for q, k and v together; empty if they are three.
     """
 
     layers: Dim
@@ -60,6 +61,7 @@ class Tower:
     qk_norm: Norm | None = None
     softmax_upcast: bool = True
     out_dropout: float = 0.0
+    joint: str = ""
 
 
 def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
@@ -114,10 +116,7 @@ def attention(
     """Adds self-attention; the builder is in its scope. Returns the output and, with eager attention, the weights."""
     width = x.spec.shape[-1]
     written: tuple[Value, ...] = ()
-    parts = {label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias) for label in "qkv"}
-    if t.qk_norm is not None:
-        parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}
-    q, k, v = (split_heads(b, part, t.heads, d_head, label) for label, part in parts.items())
+    q, k, v = together(t, d_head, b, x) if t.joint else apart(t, d_head, b, x)
     b.hold(q, k, v)
     if workload.attention == "fused":
         drop = {"dropout_p": t.attention_dropout} if workload.phase == "train" and t.attention_dropout else {}
@@ -135,6 +134,23 @@ def attention(
         y = b.apply("matmul", *written, v, name="values")
     y = linear(b, t.out, merge_heads(b, y), width)
     return dropped(b, f"{t.out}_dropout", y, t.out_dropout, workload), written
+
+
+def apart(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
+    """Returns queries, keys and values, each (batch, heads, seq, d_head), of three projections."""
+    parts = {label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias) for label in "qkv"}
+    if t.qk_norm is not None:
+        parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}
+    return tuple(split_heads(b, part, t.heads, d_head, label) for label, part in parts.items())
+
+
+def together(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
+    """Returns the same, views of one projection."""
+    batch, seq, _ = x.spec.shape
+    flat = linear(b, t.joint, x, 3 * t.heads * d_head, bias=t.bias)
+    flat = b.apply("reshape", flat, name="parts", shape=(batch, seq, 3, t.heads, d_head))
+    flat = b.apply("permute", flat, name="parts_first", dims=(2, 0, 3, 1, 4))
+    return tuple(b.apply("select", flat, name=label, dim=0, index=place) for place, label in enumerate("qkv"))
 
 
 def scaled(b: Builder, name: str, x: Value) -> Value:

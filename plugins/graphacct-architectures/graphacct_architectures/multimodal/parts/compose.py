@@ -43,6 +43,7 @@ class Composition:
         head: The head's name; empty if there is none.
         tied: Whether the head shares the embedding's storage.
         softcap: Whether the logits are capped if the text model says so; else the head is all.
+        own_head: Whether the head is the text model's own, with all that belongs to it.
     """
 
     text: Decoder
@@ -51,12 +52,15 @@ class Composition:
     head: str = "lm_head"
     tied: bool = False
     softcap: bool = False
+    own_head: bool = False
 
     @property
     def decoder(self) -> Decoder:
         """The text model where it stands, with the head."""
         d = self.text
         _, _, rest = d.module.partition(".")
+        if self.own_head:
+            return attrs.evolve(d, module=f"{self.module}.{d.module}", head=f"{self.module}.{d.head}")
         return attrs.evolve(
             d,
             module=f"{self.module}.{rest}" if rest else self.module,

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, fields
 from graphacct_architectures.layers import layer_norm
-from graphacct_architectures.multimodal import clip, idefics3_vision, internvl_vision, pixtral, siglip
+from graphacct_architectures.multimodal import blip2_vision, clip, idefics3_vision, internvl_vision, pixtral, siglip
 
 
 @attrs.frozen
@@ -42,6 +42,7 @@ def _siglip_finish(config: Any, b: Builder, x: Value) -> Value:
 EYES: Mapping[str, Eye] = {
     "clip_vision_model": Eye(clip.image_states, _clip_finish),
     "siglip_vision_model": Eye(siglip.image_states, _siglip_finish),
+    "blip_2_vision_model": Eye(blip2_vision.image_states, blip2_vision.finish),
     "pixtral": Eye(pixtral.image_states, pixtral.finish),
     "idefics3_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
     "internvl_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
