@@ -28,6 +28,7 @@ import attrs
 from graphacct.answers import noted
 from graphacct.dims import MIN_DIM, Dim, is_array, is_symbol
 from graphacct.errors import ConfigError
+from graphacct.relations import shortened
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,7 +57,7 @@ class Conditions:
         """The conditions as sympy relations, the ones that others imply left out."""
         bounds = sorted((symbol > least - 1 for symbol, least in self._least.items()), key=str)
         written = dict.fromkeys(self._written(condition) for condition in (*bounds, *self._found))
-        return tuple(condition for condition in written if condition not in (True, False))
+        return shortened(condition for condition in written if condition not in (True, False))
 
     def add(self, known: Iterable[Any]) -> None:
         """Adds conditions that were found before."""
