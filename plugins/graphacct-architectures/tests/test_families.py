@@ -54,6 +54,17 @@ PRESETS = {
     "distilbert-base": "distilbert-base-uncased",
     "olmo2-7b": "olmo-2-7b",
     "smollm3-3b": "smollm3-3b",
+    "ernie-4.5-0.3b": "ernie-4.5-0.3b",
+    "exaone-4.0-1.2b": "exaone-4.0-1.2b",
+    "glm-4-9b-chat-hf": "glm-4-9b-chat",
+    "glm-4.5-air": "glm-4.5-air",
+    "granite-3.0-1b-a400m": "granite-3.0-1b-a400m",
+    "hunyuan-7b": "hunyuan-7b",
+    "olmo-3-7b": "olmo-3-7b",
+    "olmoe-1b-7b": "olmoe-1b-7b",
+    "phi-3.5-moe": "phi-3.5-moe",
+    "seed-oss-36b": "seed-oss-36b",
+    "starcoder": "starcoder",
 }
 """Measured models, and the preset that is the same."""
 DERIVED = {
@@ -111,7 +122,7 @@ def rows(section: str) -> list[Any]:
 def sizes(row: dict[str, Any]) -> dict[str, int]:
     """The workload of a measured row: a text's length, an image's size, or both; those of encoder and decoder."""
     keys = {"batch": "batch", "seq": "seq_len", "image_size": "image_size", "images": "images"}
-    keys |= {"encoder_seq": "encoder_seq_len", "decoder_seq": "seq_len"}
+    keys |= {"encoder_seq": "encoder_seq_len", "decoder_seq": "seq_len", "samples": "samples", "frames": "frames"}
     return {name: row[key] for key, name in keys.items() if key in row}
 
 
@@ -143,7 +154,10 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
     """The total and every module with FLOPs, and how many of each module there are."""
     found = report(case, **sizes(row))
     assert found.total["matmul_flops"] == row["total"]
-    ours = {line.path: [line.values["matmul_flops"], line.repeat] for line in found.by_scope}
+    ours: dict[str, list[int]] = {}
+    for line in found.by_scope:  # layers that differ have a row each
+        alike = ours.setdefault(starred(line.path), [0, 0])
+        alike[:] = alike[0] + line.values["matmul_flops"], alike[1] + line.repeat
     for path, (flops, _) in tuple(ours.items()):  # a Sequential, whose parts are one row here
         ours.setdefault(path.removesuffix(".*"), [flops, 1])
     modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
@@ -152,11 +166,18 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
     assert fused.total["matmul_flops"] == row["total"]
 
 
+def corrected(case: str, row: dict[str, Any]) -> int:
+    """The FLOPs of a step. torch's counter takes the gradient of the weight of a convolution in groups as many times as
+    there are groups; the goldens have what is right beside it."""
+    right = truth(case).get("train_step_grouped_conv_corrected", ())
+    return next((other["total"] for other in right if sizes(other) == sizes(row)), row["total"])
+
+
 @pytest.mark.parametrize(("case", "row"), rows("train_step"))
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients; of weights that are not packed, as they were measured."""
     found = report(case, **sizes(row), phase="train", loss="sum", weights="bf16" if case in PACKED else None)
-    assert found.total["step_matmul_flops"] == row["total"]
+    assert found.total["step_matmul_flops"] == corrected(case, row)
 
 
 @pytest.mark.parametrize(("case", "row"), rows("prefill_last_logit"))

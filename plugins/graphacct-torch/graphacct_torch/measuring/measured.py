@@ -34,6 +34,7 @@ MAIN = (
     ("prediction_logits", "seq_relationship_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),
+    ("projected_states", "projected_quantized_states"),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
 )
 """Outputs that a loss would use, by kind of model; a model's are the first of these groups that it has any of."""
@@ -97,6 +98,8 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
     """
     made = _config(config)
     attention = library.ATTENTION.get(str(workload.get("attention")), "")
+    if attention == "eager" and not library.has_choice(made):  # what it runs is written out
+        attention = ""
     module = library.built(made, attention, experts="batched_mm")
     sizes = sizes_of(made, {name: workload[name] for name in SIZES if workload.get(name) is not None})
     dtype = torch_dtype(str(workload.get("dtype", "float32")))
