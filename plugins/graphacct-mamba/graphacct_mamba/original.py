@@ -40,7 +40,9 @@ def config(content: Mapping[str, Any]) -> Mapping[str, Any]:
     kind = layer.get("layer", "Mamba2" if "dim" in content else "Mamba1")
     if kind not in ("Mamba1", "Mamba2"):
         raise ReadError(f"ssm_cfg has layer {brief(kind)}: Mamba1 and Mamba2 are known")
-    width = content.get("d_model", content.get("dim"))
+    width: Any = content.get("d_model", content.get("dim"))
+    vocabulary: Any
+    multiple: Any
     vocabulary, multiple = content.get("vocab_size"), content.get("pad_vocab_size_multiple", 8)
     if not all(type(each) is int and each > 0 for each in (width, vocabulary, multiple)):
         raise ReadError(

@@ -93,8 +93,10 @@ def _experts(moe: Any) -> Mapping[str, Any]:
         raise ReadError(f"moe is {brief(moe)}, not an object with num_experts and num_experts_per_tok")
     strange = next((key for key in moe if key not in EXPERTS and key not in LAYOUT), None)
     missing = next((key for key in EXPERTS if key not in moe), None)
-    if strange is not None or missing is not None:
-        raise ReadError(f"moe has {'no ' + missing if missing else strange + ', which is not translated'}\n{WAY_OUT}")
+    if missing is not None:
+        raise ReadError(f"moe has no {missing}\n{WAY_OUT}")
+    if strange is not None:
+        raise ReadError(f"moe has {strange}, which is not translated\n{WAY_OUT}")
     return {to: moe[key] for key, to in EXPERTS.items()}
 
 
