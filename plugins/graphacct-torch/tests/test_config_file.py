@@ -271,3 +271,12 @@ def test_refusals(changes: dict[str, Any], options: dict[str, Any], message: str
     """What is wrong and the way out, in one line."""
     with pytest.raises(GraphacctError, match=message):
         graphacct.account({**ERNIE, **changes}, **options)
+
+
+def test_a_model_with_adapters_without_inputs() -> None:
+    """It gets those of the model inside."""
+    peft = pytest.importorskip("peft")
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 99}
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(intermediate_size=48, **sizes))
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules=["q_proj"]))
+    assert graphacct.account(adapted).workload["inputs"] == "input_ids=1x128:int64"

@@ -49,8 +49,9 @@ def read(
     Raises CaptureError for another form, for inputs that are missing, and for a module that does not run without data.
     """
     module, args, kwargs = given(model)
-    if not args and not kwargs and _of_library(module):
-        args, kwargs = library_inputs(module, Sizes(module.config), inputs)
+    own = _adapted(module)
+    if not args and not kwargs and _of_library(own):
+        args, kwargs = library_inputs(own, Sizes(own.config), inputs)
     else:
         args, kwargs = with_inputs(module, args, kwargs, inputs)
     graph = read_module(type(module).__name__, module, args, kwargs, operators, dtype, dynamic)
@@ -129,6 +130,12 @@ def _joined(graph: Graph, joined: Mapping[str, int]) -> Graph:
 def _sides(shape: tuple[Any, ...]) -> str:
     plain = all(isinstance(side, int) for side in shape)
     return ("x" if plain else "×").join(map(dim_text, shape))  # names of symbols have letters too
+
+
+def _adapted(module: nn.Module) -> nn.Module:
+    """Returns the model that peft has adapted, which takes the same inputs; any other module as it is."""
+    peft = sys.modules.get("peft")
+    return module.get_base_model() if peft is not None and isinstance(module, peft.PeftModel) else module
 
 
 def _of_library(module: nn.Module) -> bool:
