@@ -84,7 +84,7 @@ def checked(config: HeadConfig, family: str, classes: Collection[str]) -> str:
     """
     ending = config.ending
     stem = config.architectures.removesuffix(ALONE)
-    if ending not in classes or (ending == ALONE and stem.lower() != family.replace("_", "")):
+    if ending not in classes or (ending == ALONE and stem.lower().replace("_", "") != family.replace("_", "")):
         known = ", ".join(f"…{item}" for item in classes)
         raise ConfigError(f"architectures has {brief(config.architectures)}: the classes of {family} are {known}")
     return ending

@@ -111,7 +111,7 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients; torch's counter sees the weight gradient of a convolution in
     groups as many times over as there are groups, which the figure is corrected for."""
-    found = report(case, batch=row["batch"], seq_len=row["size"], phase="train", loss="sum")
+    found = report(case, batch=row["batch"], seq_len=row.get("size", row.get("seq")), phase="train", loss="sum")
     assert found.total["step_matmul_flops"] == row["total"]
 
 

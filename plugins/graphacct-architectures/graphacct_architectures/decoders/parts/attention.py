@@ -29,10 +29,11 @@ def attention(
     if a.latent is not None and workload.attention == ABSORBED:
         y = absorbed(a, a.latent, workload, b, x, tables)
         return linear(b, a.out, y, width, bias=a.out_bias), ()
-    if a.latent is None:
-        q, k, v = of_their_own(a, kind, workload, b, x, tables)
-    else:
+    gate: Value | None = None
+    if a.latent is not None:
         q, k, v = latent(a, a.latent, workload, b, x, tables)
+    else:
+        q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
     b.hold(q, k, v)
     weights: tuple[Value, ...] = ()
     if workload.attention == "fused":
@@ -40,34 +41,48 @@ def attention(
     else:
         y, written = eager(a, workload, b, q, k, v, tables)
         weights = (written,)
-    return linear(b, a.out, merge_heads(b, y), width, bias=a.out_bias), weights
+    y = merge_heads(b, y)
+    if gate is not None:
+        y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate_sigmoid"), name="gated")
+    return linear(b, a.out, y, width, bias=a.out_bias), weights
 
 
 def of_their_own(
     a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
-) -> tuple[Value, Value, Value]:
-    """Returns queries and keys, rotated by position, and values. Keys and values include the tokens in the cache."""
-    q, k, v = projections(a, kind, workload, b, x)
+) -> tuple[Value, Value, Value, Value | None]:
+    """Returns queries and keys, rotated by position, values, and the gate if there is one. Keys and values include the
+    tokens in the cache."""
+    q, k, v, gate = projections(a, kind, workload, b, x)
     if not equal(a.rotary, 0):
         b.hold(q, k, until="k_rope")
         q, k = both_rotated(a, b, q, k, tables)
     window = a.window if a.window_cached else None
     k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
-    return q, k, v
+    return q, k, v, gate
 
 
-def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value) -> tuple[Value, Value, Value]:
-    """Returns queries, keys and values, each (batch, heads, seq, d_head)."""
+def projections(
+    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value
+) -> tuple[Value, Value, Value, Value | None]:
+    """Returns queries, keys and values, each (batch, heads, seq, d_head), and the gate (batch, seq, heads · d_head) if
+    there is one."""
+    gate: Value | None = None
     counts = (a.heads, a.kv_heads, a.kv_heads)
     if a.joint:
         total = (a.heads + 2 * a.kv_heads) * a.d_head
         flat = linear(b, a.joint, x, total, bias=a.bias)
         if a.joint_order in UNEVEN:
-            return heads_of(a, workload, b, flat)
+            return (*heads_of(a, workload, b, flat), None)
         parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
     else:
         names = (a.q, a.k, a.v)
-        parts = tuple(linear(b, name, x, n * a.d_head, bias=a.bias) for name, n in zip(names, counts, strict=True))
+        parts: tuple[Value, ...] = ()
+        for name, n in zip(names, counts, strict=True):
+            if a.gated and not parts:
+                q, gate = with_gate(a, b, x)
+                parts = (q,)
+            else:
+                parts += (linear(b, name, x, n * a.d_head, bias=a.bias),)
     normed = list(parts)
     if a.query_scaled:
         normed[0] = b.apply("scale", normed[0], name="q_scaled")
@@ -87,7 +102,17 @@ def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Val
             if a.qk_norm == "heads" and label != "v":
                 heads[-1] = each_normed(b, a.qk_norm_names["qk".index(label)], heads[-1], kind)
     q, k, v = heads
-    return q, k, v
+    return q, k, v, gate
+
+
+def with_gate(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
+    """Returns queries (batch, seq, heads, d_head) and a gate (batch, seq, heads · d_head) from one projection, in which
+    each head's gate stands behind its query."""
+    batch, seq = x.spec.shape[:2]
+    both = linear(b, a.q, x, 2 * a.heads * a.d_head, bias=a.bias)
+    both = b.apply("reshape", both, name="q_and_gate", shape=(batch, seq, a.heads, 2 * a.d_head))
+    q, gate = b.apply("split", both, name="q_gate", parts=2)
+    return q, b.apply("reshape", gate, name="gate", shape=(batch, seq, a.heads * a.d_head))
 
 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:

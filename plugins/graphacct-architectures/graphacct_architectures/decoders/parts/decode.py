@@ -11,6 +11,7 @@ from graphacct_architectures.decoders.parts.attention import attention, capped, 
 from graphacct_architectures.decoders.parts.description import (
     Decoder,
     Layer,
+    Mixing,
     Mlp,
     Positions,
 )
@@ -142,9 +143,13 @@ def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
 
 
 def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
-    """Returns the attention module's output."""
-    with b.scope(kind.attention.module):
-        y, weights = attention(kind.attention, kind.norm, workload, b, x, tables)
+    """Returns the output of attention's module, or of the module in its place."""
+    part = kind.attention
+    if isinstance(part, Mixing):
+        with b.scope(part.module):
+            return part.apply(part.settings, workload, b, x)
+    with b.scope(part.module):
+        y, weights = attention(part, kind.norm, workload, b, x, tables)
     b.hold(*weights)
     return y
 

@@ -5,11 +5,12 @@ Names are those of the published checkpoint's modules. Empty or None means that 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Dim
+from graphacct import Builder, Dim, Value, Workload
 from graphacct_architectures.classifier import Classifier
 
 RMS, LAYER_NORM = "rms_norm", "layer_norm"
@@ -91,6 +92,7 @@ class Attention:
         latent: The latent that keys and values are expanded from; None if they are projected directly. With a latent,
             the last `rotary` dimensions of each head are rotated, all heads share the rotated ones of the keys, and
             `bias` is for the projections to latents.
+        gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
     """
 
     heads: Dim
@@ -126,6 +128,23 @@ class Attention:
     causal: bool = True
     dropout: float = 0.0
     latent: Latent | None = None
+    gated: bool = False
+
+
+@attrs.frozen
+class Mixing:
+    """What mixes positions in a layer without attention: a scan, linear attention, a convolution.
+
+    Attributes:
+        module: The module's name.
+        settings: The mechanism's sizes, a value that can be hashed.
+        apply: The function that adds the mechanism, given the settings, the workload, the builder in the module's scope
+            and the normalized stream (batch, seq, width); it returns the output in the same shape.
+    """
+
+    module: str
+    settings: Any
+    apply: Callable[[Any, Workload, Builder, Value], Value]
 
 
 @attrs.frozen
@@ -180,6 +199,8 @@ class Experts:
         clamped: Whether gate and projection are clamped to a range, as in gpt-oss.
         shared: The network that every token runs through, or None.
         shared_gate: The name of its gate; empty for none.
+        correction_name: The name of the correction's buffer.
+        correction_outside: Whether the buffer is beside the router, not in it.
     """
 
     count: Dim
@@ -202,6 +223,8 @@ class Experts:
     clamped: bool = False
     shared: Mlp | None = None
     shared_gate: str = ""
+    correction_name: str = "e_score_correction_bias"
+    correction_outside: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -212,7 +235,7 @@ class Layer:
     """One layer: attention and a feed-forward network, each added to the stream.
 
     Attributes:
-        attention: Its attention.
+        attention: Its attention, or what stands in its place.
         feed_forward: Its feed-forward network.
         norm: Its norms' kind.
         attention_norm, attention_post_norm: The norms' names before and after attention.
@@ -230,7 +253,7 @@ class Layer:
         attention_dropout: The same of attention's output alone, if it has its own; None if it has not.
     """
 
-    attention: Attention
+    attention: Attention | Mixing
     feed_forward: FeedForward
     norm: Norm = Norm()
     attention_norm: str = "input_layernorm"

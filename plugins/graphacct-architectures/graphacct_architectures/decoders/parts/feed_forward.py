@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Value, Workload, equal, exact_div, prod
+from graphacct import Builder, Parameter, Value, Workload, equal, exact_div, prod
 from graphacct_architectures.decoders.parts.description import Experts, Mlp
 from graphacct_architectures.layers import activation, dropped, linear
 
@@ -49,6 +49,9 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
     """Returns the chosen experts of each row and their weights, both (rows, experts per token)."""
     half = b.dtype != "float32"
     scores = scored(e, b, rows)
+    bias: Parameter | None = None
+    if e.correction and e.correction_outside:
+        bias = b.parameter(e.correction_name, (e.count,), "float32", buffer=True)
     with b.scope(e.router):
         if e.scoring == "top_softmax":
             best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
@@ -59,7 +62,7 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
             scores = b.apply("softmax", scores, name="softmax", **({"dtype": "float32"} if half else {}))
         choice = scores
         if e.correction:
-            bias = b.parameter("e_score_correction_bias", (e.count,), "float32", buffer=True)
+            bias = bias or b.parameter(e.correction_name, (e.count,), "float32", buffer=True)
             choice = b.apply("add", scores, bias, name="corrected")
         if e.correction or not equal(e.groups, 1):
             choice = grouped(e, b, choice)

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, less, minimum
 from graphacct_architectures.decoders.parts.attention import ALIBI, mask_name
-from graphacct_architectures.decoders.parts.description import Attention, Decoder
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Mixing
 
 POSITIONS = "position_ids"
 """The name of the positions' ids, which the library gives to each layer, and which no layer reads."""
 
 
-def unread(a: Attention, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
+def unread(a: Attention | Mixing, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
     """Yields the tables that the library gives to a layer of this kind and that the layer does not read."""
     if POSITIONS in tables:
         yield POSITIONS
+    if isinstance(a, Mixing):
+        yield from (name for name in tables if name.endswith((".cos", ".sin")))
+        return
     if workload.attention != "eager" and a.alibi:
         yield ALIBI
     if equal(a.rotary, 0):
@@ -33,7 +36,7 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
     whole = workload.attention != "eager"
-    for a in dict.fromkeys(kind.attention for kind in d.kinds):
+    for a in dict.fromkeys(kind.attention for kind in d.kinds if isinstance(kind.attention, Attention)):
         name = mask_name(a, workload)
         keys = length
         if workload.phase == "decode" and a.window is not None and a.window_cached:
