@@ -11,6 +11,8 @@ from graphacct_architectures.decoders import whole
 from graphacct import ConfigError, brief, fields
 
 FULL, LINEAR, CONVOLUTION = "full_attention", "linear_attention", "conv"
+OLDER = {"attention": FULL, "mamba": LINEAR}
+"""Names of kinds in older files, which the transformers library reads too (5.23)."""
 
 
 def layer_kinds(*known: str) -> Any:
@@ -21,10 +23,11 @@ def layer_kinds(*known: str) -> Any:
             return None
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{field.name} is a list of kinds of layers, not {brief(value)}")
-        for item in value:
+        kinds = tuple(OLDER.get(item, item) if isinstance(item, str) else item for item in value)
+        for item in kinds:
             if item not in known:
                 raise ConfigError(f"{field.name} has {brief(item)}: the kinds are {' and '.join(known)}")
-        return tuple(value)
+        return kinds
 
     return fields.checked_field(check, None)
 

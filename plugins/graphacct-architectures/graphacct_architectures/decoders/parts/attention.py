@@ -102,6 +102,8 @@ def projections(
             if a.qk_norm == "heads" and label != "v":
                 heads[-1] = each_normed(b, a.qk_norm_names["qk".index(label)], heads[-1], kind)
     q, k, v = heads
+    if a.key_scaled:
+        k = b.apply("scale", k, name="k_scaled")
     return q, k, v, gate
 
 

@@ -105,11 +105,14 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
 
 def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Applies attention, then the feed-forward network to the result."""
-    normed = prepared(kind.attention_norm, kind, b, x)
-    y = attended(kind, workload, b, normed, tables)
-    base = normed if kind.residual_normed else x
-    x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
-    x = prepared(kind.attention_stream_norm, kind, b, x)
+    if kind.attention is not None:
+        normed = prepared(kind.attention_norm, kind, b, x)
+        y = with_beside(kind, kind.beside, workload, b, normed, tables)
+        base = normed if kind.residual_normed else x
+        x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
+        x = prepared(kind.attention_stream_norm, kind, b, x)
+    if kind.feed_forward is None:
+        return x
     normed = prepared(kind.mlp_norm, kind, b, x)
     y = fed(kind, b, normed)
     base = normed if kind.residual_normed else x
@@ -142,9 +145,25 @@ def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
     return normed_by(b, name, x, kind.norm) if name else x
 
 
+def with_beside(
+    kind: Layer, beside: Mixing | None, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> Value:
+    """Returns attention's output, with that of the module beside it added if there is one."""
+    if beside is None:
+        return attended(kind, workload, b, x, tables)
+    with b.scope(beside.module):
+        first = beside.apply(beside.settings, workload, b, x)
+    first = b.apply("scale", first, name="beside_scaled")
+    b.hold(x, first)
+    y = attended(kind, workload, b, b.apply("scale", x, name="attn_in_scaled"), tables)
+    y = b.apply("scale", y, name="attn_out_scaled")
+    return b.apply("add", first, y, name="mixed")
+
+
 def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Returns the output of attention's module, or of the module in its place."""
     part = kind.attention
+    assert part is not None
     if isinstance(part, Mixing):
         with b.scope(part.module):
             return part.apply(part.settings, workload, b, x)
@@ -157,11 +176,18 @@ def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
 def fed(kind: Layer, b: Builder, x: Value) -> Value:
     """Returns the feed-forward module's output."""
     part = kind.feed_forward
+    assert part is not None
     if isinstance(part, Mlp) and not part.module:
         return mlp(part, b, x)
     with b.scope(part.module):
         b.hold(x)
-        return mlp(part, b, x) if isinstance(part, Mlp) else experts(part, b, x)
+        y = mlp(part, b, x) if isinstance(part, Mlp) else experts(part, b, x)
+    if isinstance(part, Mlp) or part.shared is None or not part.shared_outside:
+        return y
+    b.hold(x, y)
+    with b.scope(part.shared.module):
+        common = mlp(part.shared, b, x)
+    return b.apply("add", y, common, name="with_shared")
 
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:

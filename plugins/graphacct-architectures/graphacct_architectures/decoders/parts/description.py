@@ -93,6 +93,7 @@ class Attention:
             the last `rotary` dimensions of each head are rotated, all heads share the rotated ones of the keys, and
             `bias` is for the projections to latents.
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
+        key_scaled: Whether the keys are multiplied by a constant.
     """
 
     heads: Dim
@@ -129,6 +130,7 @@ class Attention:
     dropout: float = 0.0
     latent: Latent | None = None
     gated: bool = False
+    key_scaled: bool = False
 
 
 @attrs.frozen
@@ -160,6 +162,7 @@ class Mlp:
         joint: The name of one projection for gate and up together; empty if they are two.
         bias: Whether the projections have biases.
         dropout: The probability with which the hidden layer is dropped in training.
+        scaled: Whether the gate's projection and the output are each multiplied by a constant.
     """
 
     width: Dim
@@ -172,6 +175,7 @@ class Mlp:
     joint: str = ""
     bias: bool = False
     dropout: float = 0.0
+    scaled: bool = False
 
 
 @attrs.frozen
@@ -189,6 +193,7 @@ class Experts:
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
+        logits_upcast: Whether its result is cast to float32 before the choice.
         scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, or `sigmoid`.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
@@ -201,6 +206,11 @@ class Experts:
         shared_gate: The name of its gate; empty for none.
         correction_name: The name of the correction's buffer.
         correction_outside: Whether the buffer is beside the router, not in it.
+        gated: Whether an expert is gated, as in Mlp.
+        shared_outside: Whether the shared network is a module of the layer, beside the experts' module.
+        latent: The width that the stream is projected to before the experts, and back from after them; None for none.
+        latent_in, latent_out: The names of these projections.
+        latent_bias: Whether they have biases.
     """
 
     count: Dim
@@ -225,6 +235,13 @@ class Experts:
     shared_gate: str = ""
     correction_name: str = "e_score_correction_bias"
     correction_outside: bool = False
+    gated: bool = True
+    shared_outside: bool = False
+    latent: Dim | None = None
+    latent_in: str = "fc1_latent_proj"
+    latent_out: str = "fc2_latent_proj"
+    latent_bias: bool = False
+    logits_upcast: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -235,8 +252,8 @@ class Layer:
     """One layer: attention and a feed-forward network, each added to the stream.
 
     Attributes:
-        attention: Its attention, or what stands in its place.
-        feed_forward: Its feed-forward network.
+        attention: Its attention, or what stands in its place; None for neither.
+        feed_forward: Its feed-forward network, or None.
         norm: Its norms' kind.
         attention_norm, attention_post_norm: The norms' names before and after attention.
         mlp_norm, mlp_post_norm: The norms' names before and after the network. In a parallel layer an empty `mlp_norm`
@@ -251,10 +268,12 @@ class Layer:
         residual_scaled: Whether each output is multiplied by a constant before it is added.
         dropout: The dropout probability of both outputs, in training.
         attention_dropout: The same of attention's output alone, if it has its own; None if it has not.
+        beside: What mixes positions beside attention, before it and of the same normalized stream; both outputs are
+            added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
     """
 
-    attention: Attention | Mixing
-    feed_forward: FeedForward
+    attention: Attention | Mixing | None
+    feed_forward: FeedForward | None
     norm: Norm = Norm()
     attention_norm: str = "input_layernorm"
     attention_post_norm: str = ""
@@ -269,6 +288,7 @@ class Layer:
     residual_scaled: bool = False
     dropout: float = 0.0
     attention_dropout: float | None = None
+    beside: Mixing | None = None
 
 
 @attrs.frozen

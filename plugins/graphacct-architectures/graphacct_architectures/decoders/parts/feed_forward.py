@@ -19,12 +19,15 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
             gate, up = b.apply("split", both, name="gate_and_up", parts=2)
             gate = activation(b, m.activation, gate)
         else:
-            gate = activation(b, m.activation, linear(b, m.gate, x, m.width, bias=m.bias))
+            gate = linear(b, m.gate, x, m.width, bias=m.bias)
+            gate = b.apply("scale", gate, name="gate_scaled") if m.scaled else gate
+            gate = activation(b, m.activation, gate)
             up = linear(b, m.up, x, m.width, bias=m.bias)
         y = b.apply("mul", gate, up, name="gated")
     if workload is not None:
         y = dropped(b, "act_dropout", y, m.dropout, workload)
-    return linear(b, m.down, y, width, bias=m.bias)
+    y = linear(b, m.down, y, width, bias=m.bias)
+    return b.apply("scale", y, name="out_scaled") if m.scaled else y
 
 
 def experts(e: Experts, b: Builder, x: Value) -> Value:
@@ -33,9 +36,13 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
     batch, seq, width = x.spec.shape
     rows = b.apply("reshape", x, name="tokens", shape=(batch * seq, width))
     ids, weights = routed(e, b, rows)
+    if e.latent is not None:
+        rows = linear(b, e.latent_in, rows, e.latent, bias=e.latent_bias)
     y = chosen(e, b, rows, ids, weights)
+    if e.latent is not None:
+        y = linear(b, e.latent_out, y, width, bias=e.latent_bias)
     y = b.apply("reshape", y, name="sequences", shape=(batch, seq, width))
-    if e.shared is not None:
+    if e.shared is not None and not e.shared_outside:
         with b.scope(e.shared.module):
             common = mlp(e.shared, b, x)
         if e.shared_gate:
@@ -55,7 +62,10 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
     with b.scope(e.router):
         if e.scoring == "top_softmax":
             best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
-            return ids, b.apply("softmax", best, name="softmax")
+            best = b.apply("softmax", best, name="softmax")
+            if e.downcast and best.spec.dtype != b.dtype:
+                best = b.apply("cast", best, name="narrowed", dtype=b.dtype)
+            return ids, best
         if e.scoring == "sigmoid":
             scores = b.apply("sigmoid", scores, name="sigmoid")
         else:
@@ -89,7 +99,10 @@ def scored(e: Experts, b: Builder, rows: Value) -> Value:
         if e.router_upcast and b.dtype != "float32":
             rows = b.apply("cast", rows, name="rows", dtype="float32")
             weight = b.apply("cast", weight, name="wide", dtype="float32")
-        return b.apply("linear", rows, weight, *biases, name="logits")
+        logits = b.apply("linear", rows, weight, *biases, name="logits")
+        if e.logits_upcast and logits.spec.dtype != "float32":
+            logits = b.apply("cast", logits, name="logits_wide", dtype="float32")
+        return logits
 
 
 def grouped(e: Experts, b: Builder, choice: Value) -> Value:
@@ -133,7 +146,10 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         factors = b.apply("reshape", weights, name="flat_weights", shape=(pairs,))
         factors = b.apply("index_select", factors, order, name="ordered_weights")
         b.hold(order, x, factors)
-        x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
+        if e.gated:
+            x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
+        else:
+            x = project("up_proj", x, e.width, width)
         x = project("down_proj", activated(e, b, x), width, e.width)
         b.hold(x)
         factors = b.apply("reshape", factors, name="weights", shape=(pairs, 1))
@@ -145,7 +161,10 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
 
 
 def activated(e: Experts, b: Builder, both: Value) -> Value:
-    """Returns the experts' hidden layer: the activation of the gate, times the other projection."""
+    """Returns the experts' hidden layer: the activation of the gate, times the other projection; or of the one
+    projection."""
+    if not e.gated:
+        return activation(b, e.activation, both)
     gate, up = b.apply("split", both, name="gate_and_up", parts=2)
     if e.clamped:  # gate · σ(α gate) times (1 + the other), both clamped first
         gate = b.apply("clamp", gate, name="gate_cut")

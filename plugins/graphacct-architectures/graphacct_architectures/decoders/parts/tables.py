@@ -12,11 +12,11 @@ POSITIONS = "position_ids"
 """The name of the positions' ids, which the library gives to each layer, and which no layer reads."""
 
 
-def unread(a: Attention | Mixing, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
+def unread(a: Attention | Mixing | None, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
     """Yields the tables that the library gives to a layer of this kind and that the layer does not read."""
     if POSITIONS in tables:
         yield POSITIONS
-    if isinstance(a, Mixing):
+    if not isinstance(a, Attention):
         yield from (name for name in tables if name.endswith((".cos", ".sin")))
         return
     if workload.attention != "eager" and a.alibi:
