@@ -8,6 +8,8 @@ condition is recorded, so that the result says when it holds: `seq_len > 1`. The
         equal(h * s, s)              # False
         conditions.found             # (h > 1,)
 
+Whoever remembers a result asks again what it follows from (`answers.py`), so that the conditions are recorded again.
+
 `dims.py`, `signs.py`, `extremes.py` and this file alone know the three kinds of dimensions. sympy and numpy are not
 imported for ints.
 """
@@ -23,8 +25,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import attrs
 
+from graphacct.answers import noted
 from graphacct.dims import MIN_DIM, Dim, is_array, is_symbol
 from graphacct.errors import ConfigError
+from graphacct.relations import shortened
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +57,7 @@ class Conditions:
         """The conditions as sympy relations, the ones that others imply left out."""
         bounds = sorted((symbol > least - 1 for symbol, least in self._least.items()), key=str)
         written = dict.fromkeys(self._written(condition) for condition in (*bounds, *self._found))
-        return tuple(condition for condition in written if condition not in (True, False))
+        return shortened(condition for condition in written if condition not in (True, False))
 
     def add(self, known: Iterable[Any]) -> None:
         """Adds conditions that were found before."""
@@ -230,8 +234,7 @@ def divides(factor: int, size: Dim) -> bool:
     Raises ConfigError for a sweep that has some points where it is and some where it is not.
     """
     if is_symbol(size):
-        conditions = active() or Conditions()
-        return conditions.holds("==", conditions.whole(size) % factor, 0, True)
+        return noted(_multiple, factor, size)
     rest: Any = size % factor
     return _agreed(rest == 0, f"are a multiple of {factor}", size) if is_array(rest) else bool(rest == 0)
 
@@ -244,7 +247,16 @@ def condition_text(condition: Any) -> str:
 def _symbolic(kind: str, a: Any, b: Any, assumed: bool) -> bool:
     if kind == "==" and a == b:
         return True
+    return noted(_holds, kind, a, b, assumed)
+
+
+def _holds(kind: str, a: Any, b: Any, assumed: bool) -> bool:
     return (active() or Conditions()).holds(kind, a, b, assumed)
+
+
+def _multiple(factor: int, size: Any) -> bool:
+    conditions = active() or Conditions()
+    return conditions.holds("==", conditions.whole(size) % factor, 0, True)
 
 
 def _agreed(each: Any, what: str, *sizes: Any) -> bool:

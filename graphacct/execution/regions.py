@@ -23,9 +23,8 @@ class Regions:
     def __init__(self, recompute: Callable[[Node], bool], saved: Callable[[Node], bool]) -> None:
         self.recompute = recompute
         self.saved = saved
-        self.sharing: Collection[
-            int
-        ] = ()  # ids of blocks that share parameters (`graph/sharing.py`) or leave gradients
+        self.sharing: Collection[int] = ()  # ids of blocks that share parameters (`graph/sharing.py`)
+        self.starting: Collection[int] = ()  # ids of blocks in which a gradient starts, which each repetition leaves
         self._numbers: dict[tuple[str, int, Place], int] = {}
 
     def has(self, node: Node) -> bool:
@@ -51,15 +50,15 @@ class Regions:
 
         Every repetition is scheduled if a region goes across them: it runs as a whole before its first gradient, so
         that all repetitions are alive at once and none equals the next. So is every one that shares parameters with
-        another block's: the parts of their gradients wait from one block to the other. Raises GraphError if those are
-        too many.
+        another block's: the parts of their gradients wait from one block to the other; and every one in which a leaf is
+        made, whose gradient stays. Raises GraphError if those are too many.
         """
         if self.go_across(block, place):
             return one_by_one(block, "is recomputed as a whole", "recompute other nodes")
         if id(block) in self.sharing:
-            return one_by_one(
-                block, "shares parameters with another block, or starts gradients", "ask for a forward report"
-            )
+            return one_by_one(block, "shares parameters with another block", "ask for a forward report")
+        if id(block) in self.starting:
+            return one_by_one(block, "makes a tensor with a gradient of its own", "ask for a forward report")
         counts = repetitions(block)
         if is_symbol(block.repeat):  # a block that repeats less often has no such ends
             less(len(counts) - 1, block.repeat, assumed=True)

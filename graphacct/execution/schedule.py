@@ -121,7 +121,8 @@ class Trace:
     def run(self, graph: Graph) -> tuple[Tensor, ...]:
         """Records a graph's kernels and returns its outputs."""
         values: Mapping[str, Result] = {}
-        self.regions.sharing = {*shared_blocks(graph), *blocks_with(graph, self.starting)}
+        self.regions.sharing = shared_blocks(graph)
+        self.regions.starting = blocks_with(graph, self.starting)
         for event in runs(graph, self.regions.counts):
             if isinstance(event, Run):
                 self._run(event)

@@ -17,6 +17,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.answers import noting, same_again
 from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import OperatorError, ShapeError, suggest
 from graphacct.layout import ordered
@@ -166,7 +167,9 @@ class Operator:
     states_parts: bool = False
     starts_gradient: bool = False
     writes_through: bool = False
-    _applications: dict[Any, Application] = attrs.field(factory=dict, init=False, repr=False)
+    _applications: dict[Any, tuple[Application, Mapping[tuple[Any, ...], bool]]] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
     _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
     _batched: bool = attrs.field(init=False, repr=False)
@@ -190,6 +193,9 @@ class Operator:
     def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
         """Returns the operator applied to operands of these specs, computed once for equal operands and attributes.
 
+        Where sizes with symbols decided, they are asked again: the conditions are recorded each time, and what is known
+        of the symbols elsewhere may decide otherwise, which is computed anew.
+
         Raises ShapeError when the operands do not fit, OperatorError when an attribute is unknown or missing or the
         formula gives what is no work.
         """
@@ -200,15 +206,17 @@ class Operator:
             known = self._applications.get(key)
         except (TypeError, ValueError):  # arrays and lists have no hash
             return self._apply(specs, attributes)
-        if known is None:
-            known = self._apply(specs, attributes)
-            sizes = [size for spec in specs for size in (*spec.shape, *(spec.strides or ()))]
-            if any(getattr(size, "is_Integer", False) for size in sizes):
-                return known  # a sympy integer equals an int, whose results are ints
-            if len(self._applications) >= MOST_REMEMBERED:
-                self._applications.clear()
-            self._applications[key] = known
-        return known
+        if known is not None and (not known[1] or same_again(known[1])):
+            return known[0]
+        with noting() as answers:
+            made = self._apply(specs, attributes)
+        sizes = [size for spec in specs for size in (*spec.shape, *(spec.strides or ()))]
+        if any(getattr(size, "is_Integer", False) for size in sizes):
+            return made  # a sympy integer equals an int, whose results are ints
+        if len(self._applications) >= MOST_REMEMBERED:
+            self._applications.clear()
+        self._applications[key] = (made, answers)
+        return made
 
     def _apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
         in_place = IN_PLACE in attributes and in_place_asked(attributes, len(specs))

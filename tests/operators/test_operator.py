@@ -10,6 +10,7 @@ import pytest
 import sympy
 
 from graphacct import Builder, Cost, OperatorError, Saved, ShapeError, TensorSpec, Work, operator
+from graphacct.decisions import Conditions, condition_text, divides, equal, recording, recording_in
 from graphacct.dims import check_dim
 from graphacct.errors import ConfigError, SignatureError
 from graphacct.hooks.manager import default
@@ -154,6 +155,50 @@ def test_a_result_is_remembered_for_equal_operands() -> None:
     applied(counted, (2, 3), p=[0.1])
     applied(counted, (2, 3), p=[0.1])
     assert len(calls) == 5, "a list has no hash: it is worked out each time"
+
+
+def test_a_remembered_result_has_its_conditions_again() -> None:
+    """What sizes with symbols decided is asked again: the formula does not run, and the conditions are recorded."""
+    calls = []
+
+    @operator("x: rows n -> rows n")
+    def branching(rows: Any, n: Any) -> Work:
+        calls.append(rows)
+        return Work(vector_flops=n if not equal(rows, 1) and divides(8, n * rows) else 0)
+
+    b, n = sympy.symbols("b n", positive=True, integer=True)
+
+    def conditions(into: Conditions) -> list[str]:
+        with recording_in(into):
+            found.append(applied(branching, (b, n)).cost.vector_flops)
+        return list(map(condition_text, into.found))
+
+    found: list[Any] = []
+    first = conditions(Conditions())
+    assert first == ["b > 1", "Mod(b*n, 8) == 0"]
+    assert [conditions(Conditions()), conditions(Conditions()), len(calls)] == [first, first, 1]
+    assert conditions(Conditions([b > 3])) == ["b > 3", "Mod(b*n, 8) == 0"]
+    assert (found, len(calls)) == ([n] * 4, 1)
+    assert conditions(Conditions(values={b: 1, n: 2})) == ["b == 1"], "another branch is computed anew"
+    assert (conditions(Conditions()), found, len(calls)) == (first, [n] * 4 + [0, n], 3)
+
+
+def test_what_an_operator_inside_another_assumes_is_remembered_too() -> None:
+    """A formula that applies an operator which remembers its result has that one's conditions each time."""
+
+    @operator("x: rows -> rows")
+    def inner(rows: Any) -> Work:
+        return Work(vector_flops=0 if equal(rows, 1) else rows)
+
+    @operator("x: rows -> rows")
+    def outer(rows: Any) -> Work:
+        return Work(vector_flops=applied(inner, (rows,)).cost.vector_flops)
+
+    b = sympy.Symbol("b", positive=True, integer=True)
+    for rule in (inner, outer, outer, inner):
+        with recording() as found:
+            applied(rule, (b,))
+        assert found.found == (b > 1,)
 
 
 @pytest.mark.parametrize(

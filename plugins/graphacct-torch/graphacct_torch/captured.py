@@ -25,6 +25,7 @@ class Captured:
         graded: The numbers of the outputs that need a gradient, and of what the backward pass starts from.
         wholes: The functions whose calls are one operator together.
         trained_inputs: The names of the inputs that need a gradient.
+        decided: The lines of code that branched on data of tensors whose sizes are symbols.
         visits: The runs of modules in the forward pass by number, but for that of the whole one.
     """
 
@@ -40,3 +41,4 @@ class Captured:
     graded: frozenset[int] = frozenset()
     visits: Mapping[int, VisitRecord] = attrs.field(factory=dict)
     trained_inputs: frozenset[str] = frozenset()
+    decided: tuple[str, ...] = ()

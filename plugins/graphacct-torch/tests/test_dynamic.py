@@ -51,6 +51,19 @@ def test_formulas_and_conditions() -> None:
             assert found == numbers.total[quantity], quantity
 
 
+def test_the_conditions_of_a_second_report() -> None:
+    """Operators remember what they worked out for the first one, which was under the same conditions."""
+    module = Attention()
+    for options in ({}, {"phase": "train", "loss": "sum"}):
+        reports = [
+            graphacct.account((module, (ids(4, 10),)), dynamic={"batch": 0, "length": 1}, **options) for _ in range(3)
+        ]
+        assert len({report.conditions for report in reports}) == 1
+        assert (S > 1) in reports[2].conditions
+        with pytest.raises(GraphacctError, match="the figures hold for length > 1, which length=1 is not"):
+            reports[2].at(length=1)
+
+
 def test_one_input_alone() -> None:
     """A symbol may be of one input, by its name."""
 
@@ -92,9 +105,11 @@ def test_training_steps() -> None:
         for batch, length in ((4, 10), (2, 7), (3, 24)):
             numbers = graphacct.account((module, (torch.zeros(batch, length, 16),)), **options)
             assert report.at(batch=batch, length=length).total == numbers.total
-    assert [(node.name, node.repeat) for node in report.annotated.graph.nodes if isinstance(node, Block)] == [
-        ("layers.*", 3)
+    made = [
+        [(node.name, node.repeat) for node in each.annotated.graph.nodes if isinstance(node, Block)]
+        for each in (report, numbers)
     ]
+    assert made == [[("embedding.*", 2), ("layers.*", 3)]] * 2, "an embedding called and added twice is a block too"
 
 
 CONFIG = {

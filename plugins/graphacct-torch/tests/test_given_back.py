@@ -136,7 +136,7 @@ def test_inputs_of_any_form():
 
     graph = graphacct.build((Takes(), (Pair(x(), x()), Result(x(), {})), {"names": {"x": x()}}))
     assert account(graph).total["matmul_flops"] == 2 * 2 * 2 * 4 * 4
-    assert [node.name for node in graph.walk() if node.operator == "linear"] == ["a", "a.linear"]
+    assert [node.name for node in graph.walk() if node.operator == "linear"] == ["a.*"]  # runs 0 and 1 of the layer a
 
 
 def test_tensors_that_nothing_registers():

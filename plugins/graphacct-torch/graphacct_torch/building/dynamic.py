@@ -7,37 +7,30 @@ are conditions of the graph; a decision for a single size is an error that names
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import attrs
 import sympy
 import torch
 from torch._dynamo.source import ConstantSource
-from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+from torch.fx.experimental.symbolic_shapes import DimDynamic
 from torch.utils._pytree import tree_leaves
 
 from graphacct import brief
+from graphacct_torch.building.watched import Watched
 from graphacct_torch.calls import CallRecord, StorageRecord, TensorRecord, WholeRecord
 from graphacct_torch.captured import Captured
-from graphacct_torch.errors import CaptureError, user_line
+from graphacct_torch.errors import CaptureError
 
 LEAST = 3
 """The size at which the module runs where an input has a smaller one: torch takes 0 and 1 for constants."""
-
-
-class Watched(ShapeEnv):
-    """torch's environment of symbols, which notes the line of the user's code at which a symbol became a number.
-
-    Attributes:
-        line: That line, as ` (model.py:12)`; empty if none did.
-    """
-
-    line = ""
-
-    def _set_replacement(self, a: Any, tgt: Any, msg: str) -> None:
-        place = user_line()
-        self.line = self.line or (f" ({place})" if place else "")
-        super()._set_replacement(a, tgt, msg)
+SMALL = 2
+"""The smallest size that a symbol of torch stands for."""
+FAR = (128, 1024)
+"""Sizes far from the given ones at which branches on data are tried too, and four times the given one."""
+MOST_ELEMENTS = 2**22
+"""The largest input whose data is known at another size than the given one."""
 
 
 @attrs.frozen(eq=False)
@@ -48,11 +41,39 @@ class Dynamic:
         env: torch's environment of symbols.
         sizes: torch's size for each of the user's symbols, by its name.
         places: The symbol of each dimension of an input, by the input's number among the tensors.
+        tried: Numbers for torch's symbols: the sizes given, and others at which branches on data are tried.
     """
 
     env: Watched
     sizes: Mapping[str, torch.SymInt]
     places: Mapping[int, Mapping[int, str]]
+    tried: tuple[Mapping[Any, int], ...]
+
+    def data(self, tensor: torch.Tensor, index: int) -> list[torch.Tensor | None]:
+        """Returns the data of the input of that number at each of the sizes that are tried, over again or cut off; None
+        where that is too much."""
+        found: list[torch.Tensor | None] = []
+        for sizes in self.tried:
+            sides = {dim: sizes[self.sizes[name].node.expr] for dim, name in self.places[index].items()}
+            value = tensor.detach()
+            if prod(sides.get(dim, size) for dim, size in enumerate(value.shape)) > MOST_ELEMENTS:
+                found.append(None)
+                continue
+            for dim, side in sides.items():
+                value = value.index_select(dim, torch.arange(side) % max(value.shape[dim], 1))
+            found.append(value)
+        return found
+
+    def within(self, symbol: Any, least: int, most: int) -> None:
+        """Makes it a condition that one of torch's symbols is within these sizes."""
+        known = self.env.replace(symbol)  # by another that it equals, or a number, which is refused at the end
+        size = next((size for size in self.sizes.values() if size.node.expr == known), None)
+        if size is None:
+            return
+        if least > SMALL:
+            bool(size >= least)
+        self.env.above_one[known] = None
+        bool(size <= most)
 
     def fake(self, tensor: torch.Tensor, index: int) -> torch.Tensor:
         """Returns the input of that number with symbols in place of sizes, under a fake mode."""
@@ -81,7 +102,13 @@ def dynamic_of(asked: Mapping[str, Any], args: Any, kwargs: Mapping[str, Any], n
         sizes[symbol] = env.create_symintnode(made, hint=hint, source=source)
         for index, dim in found:
             places.setdefault(index, {})[dim] = symbol
-    return Dynamic(env, sizes, places)
+    hints = {size.node.expr: size.node.hint for size in sizes.values()}
+    more = {symbol: hint + 1 + number for number, (symbol, hint) in enumerate(hints.items())}
+    least = dict.fromkeys(hints, SMALL)
+    far = [
+        {**least, symbol: size} for symbol, hint in hints.items() for size in (*FAR, 4 * hint) if size > more[symbol]
+    ]
+    return Dynamic(env, sizes, places, (hints, more, least, *far))
 
 
 def _places(symbol: str, where: Any, inputs: list[tuple[str, torch.Tensor]]) -> list[tuple[int, int]]:
@@ -127,6 +154,10 @@ def conditions_of(dynamic: Dynamic) -> tuple[Any, ...]:
             )
     symbols = _Symbols(dynamic)
     conditions: dict[Any, None] = {}
+    for symbol in dynamic.env.above_one:
+        expression = symbols.expression(dynamic.env.replace(symbol))
+        if expression.is_Symbol:
+            conditions[expression > 1] = None
     for guard in dynamic.env.guards:
         relation = symbols.expression(dynamic.env.replace(guard.expr))
         if relation not in (True, False) and relation.free_symbols:

@@ -43,6 +43,9 @@ class Faked:
         real: The data of the tensors that had any, by the fake tensor that stands for each.
         stand_in: Returns the fake tensor for a tensor that code of the module brings along.
         made: The ids of the fake tensors that stand for others.
+        sizes: Numbers for the symbols among the sizes of the inputs, as `Dynamic.tried`.
+        data: The data of the inputs with symbols, at each of them.
+        within: As `Dynamic.within`.
     """
 
     module: nn.Module
@@ -52,6 +55,9 @@ class Faked:
     real: Mapping[torch.Tensor, torch.Tensor]
     stand_in: Callable[[torch.Tensor], torch.Tensor]
     made: Collection[int]
+    sizes: tuple[Mapping[Any, int], ...] = ()
+    data: Mapping[torch.Tensor, list[torch.Tensor | None]] = attrs.field(factory=dict)
+    within: Callable[[Any, int, int], None] | None = None
 
 
 @contextlib.contextmanager
@@ -77,7 +83,8 @@ def faked(
         given, named = stands.given(args, stands.input), stands.given(kwargs, stands.input)
         if lazy:
             _sized(module, given, named, stands)
-        yield Faked(module, given, named, stands.mode, stands.real, stands.of, stands.made)
+        shadows = (dynamic.tried, stands.data, dynamic.within) if dynamic else ()
+        yield Faked(module, given, named, stands.mode, stands.real, stands.of, stands.made, *shadows)
 
 
 def _check_buffers(module: nn.Module) -> None:
@@ -113,6 +120,7 @@ class _StandIns:
     Attributes:
         mode: The mode that they belong to.
         real: The data of those that had any.
+        data: That of inputs with symbols, at each of the sizes that are tried.
         made: Their ids.
     """
 
@@ -121,6 +129,7 @@ class _StandIns:
         self._dynamic = dynamic
         self._inputs = 0
         self.real: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self.data: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.made: set[int] = set()
         self._known: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -146,6 +155,8 @@ class _StandIns:
         with self.mode:
             made = self._dynamic.fake(tensor, index)
         self._known[-1 - index] = tensor, made
+        if not tensor.is_meta and not isinstance(tensor, FakeTensor):
+            self.data[made] = self._dynamic.data(tensor, index)
         self.made.add(id(made))
         return made
 

@@ -120,4 +120,5 @@ def capture(
         graded,
         recorder.visits,
         recorder.trained_inputs,
+        recorder.decided,
     )

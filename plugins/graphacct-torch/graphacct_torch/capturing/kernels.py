@@ -25,6 +25,15 @@ def _grouped_mm(
     return a.new_empty(shape, dtype=out_dtype or a.dtype)
 
 
+def _baddbmm(total: torch.Tensor, a: torch.Tensor, b: torch.Tensor, **factors: Any) -> torch.Tensor:
+    """(b, m, k) by (b, k, n) is (b, m, n), to which a tensor is added; torch's own has no symbols for sizes."""
+    if not any(isinstance(side, torch.SymInt) for tensor in (total, a, b) for side in tensor.shape):
+        made: torch.Tensor = torch.ops.aten.baddbmm.default(total, a, b, **factors)
+        return made
+    product = torch.bmm(a, b)
+    return product.new_empty(torch.broadcast_shapes(total.shape, product.shape))
+
+
 def _ctc_loss(
     log_probs: torch.Tensor, targets: torch.Tensor, input_lengths: Any, target_lengths: Any, *_: Any, **__: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,6 +88,7 @@ NORMS = (
 KERNELS: dict[Any, Any] = {
     **{func: _norm(func) for func in NORMS},
     torch.ops.aten._grouped_mm.default: _grouped_mm,
+    torch.ops.aten.baddbmm.default: _baddbmm,
     torch.ops.aten._ctc_loss.Tensor: _ctc_loss,
     torch.ops.aten._ctc_loss_backward.Tensor: _ctc_loss_backward,
 }

@@ -37,6 +37,7 @@ from graphacct_torch.capturing.arguments import argument_names
 from graphacct_torch.capturing.autograd import DETACH, gradient_node, nodes_so_far
 from graphacct_torch.capturing.kernels import KERNELS, without_data
 from graphacct_torch.capturing.module_paths import path_taken, paths_of
+from graphacct_torch.capturing.shadows import Shadows
 from graphacct_torch.capturing.values import Values
 from graphacct_torch.errors import CaptureError, user_line
 from graphacct_torch.stated import StatedCost
@@ -78,7 +79,7 @@ class Recorder(TorchDispatchMode):
         self.ended = False
         self._lines = lines
         self._fake = fake
-        self._values = Values(fake.real)
+        self._values = Values(fake.real, Shadows(fake.sizes, fake.data, fake.within) if fake.within else None)
         self._module = fake.module
         self._running: list[tuple[str, int]] = [("", 0)]
         self._numbers = itertools.count(1)
@@ -111,6 +112,11 @@ class Recorder(TorchDispatchMode):
         """The names of the inputs that need a gradient, because they were given so or the module's code asks for it."""
         given = zip(self.inputs, self._given, strict=True)
         return frozenset(record.name for record, tensor in given if tensor.requires_grad)
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The lines of code that branched on data of tensors whose sizes are symbols."""
+        return self._values.decided
 
     @property
     def where(self) -> str:

@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from graphacct_torch.building.reasons import ChanceError
 from graphacct_torch.calls import writes
 from graphacct_torch.capturing.repeated import BY_STRIDES, FILLED, filled, repeated, repeats
+from graphacct_torch.capturing.shadows import Shadows
 
 MOST_ELEMENTS = 2**20
 """The largest tensor whose data is kept; of a larger one it is if its values repeat."""
@@ -41,6 +42,8 @@ MASKED = frozenset(
 """Operators whose work depends on how many elements of a mask are set."""
 PICKING = frozenset((torch.ops.aten.index.Tensor, torch.ops.aten.index_select.default, torch.ops.aten.gather.default))
 """Operators that take elements of their first operand, wherever."""
+SQUEEZING = ("aten::squeeze", "aten::squeeze_")
+"""Operators that leave out the dimensions of size 1."""
 DYNAMIC = torch.Tag.dynamic_output_shape
 RANDOM = torch.Tag.nondeterministic_seeded
 
@@ -49,13 +52,19 @@ class Values:
     """The data of the tensors that are known, and how operators run: on fake tensors, and on the data where all is
     known."""
 
-    def __init__(self, real: Mapping[torch.Tensor, torch.Tensor]) -> None:
+    def __init__(self, real: Mapping[torch.Tensor, torch.Tensor], shadows: Shadows | None = None) -> None:
+        self._shadows = shadows
         self._known: dict[int, tuple[weakref.ref[torch.Tensor], torch.Tensor]] = {}
         self._drawn: dict[int, weakref.ref[torch.Tensor]] = {}
         with unset_fake_temporarily():  # under a fake mode, a clone would have no data
             for tensor, value in real.items():
                 if value.numel() <= MOST_ELEMENTS and not isinstance(tensor, nn.Parameter):
                     self._know(tensor, value.clone())
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The lines of code that branched on data of tensors whose sizes are symbols."""
+        return tuple(self._shadows.lines) if self._shadows is not None else ()
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor | None:
         """Returns the data of a tensor if it is known."""
@@ -68,10 +77,20 @@ class Values:
         """Returns what an operator returns on fake tensors; the data of its results is kept if that of all operands,
         the `tensors` among its arguments, is known."""
         writing, computed = _kind(func)
+        if self._shadows is not None and func._schema.name in SQUEEZING:
+            _ask_whether_one(*args)
         unknown = not computed or not self._readable(tensors, bool(writing) or func in BY_STRIDES)
         if unknown or any(isinstance(leaf, torch.SymInt) for leaf in tree_leaves((args, kwargs))):
             if writing:
                 self._forget(writing, args, kwargs)
+            if self._shadows is not None and computed and not writing and not _of_any_size(func, tensors):
+                results = self._shadows.run(func, args, kwargs, tensors, self.of)
+                if results is not None and func is ASKED:
+                    return self._shadows.answer(results)
+                if results is not None:
+                    out = func(*args, **kwargs)
+                    self._shadows.keep(out, results)
+                    return out
             by_chance = self._by_chance(func, tensors)
             if by_chance and func is ASKED:
                 raise ChanceError
@@ -170,7 +189,7 @@ class Values:
 
     def _forget(self, writing: Sequence[tuple[int, str]], args: Any, kwargs: Any) -> None:
         """Forgets the data of what an operator writes into, and of all that shares its storage."""
-        if not self._known:
+        if not self._known and self._shadows is None:
             return
         written = [args[index] if index < len(args) else kwargs.get(name) for index, name in writing]
         storages = {t.untyped_storage()._cdata for t in tree_leaves(written) if isinstance(t, torch.Tensor)}
@@ -178,6 +197,8 @@ class Values:
             found = tensor()
             if found is None or found.untyped_storage()._cdata in storages:
                 del self._known[key]
+        if self._shadows is not None:
+            self._shadows.forget(storages)
 
     def _new(self, value: torch.Tensor) -> torch.Tensor:
         made = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
@@ -194,6 +215,21 @@ class Values:
     def _values(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         given, named = tree_map_only(torch.Tensor, self.of, (args, kwargs))
         return given, {**named, "device": "cpu"} if named.get("device") is not None else named
+
+
+def _ask_whether_one(tensor: torch.Tensor, dims: Any = None) -> None:
+    """Makes it a condition that each dimension which would be left out is 1, or is not."""
+    asked = range(tensor.dim()) if dims is None else dims if isinstance(dims, (tuple, list)) else (dims,)
+    for dim in asked:
+        if tensor.dim():
+            bool(tensor.shape[dim] == 1)
+
+
+def _of_any_size(func: Any, tensors: Sequence[torch.Tensor]) -> bool:
+    """Returns whether data decides on the size of what an operator makes."""
+    if func in PICKING:
+        return any(tensor.dtype == torch.bool for tensor in tensors[1:])
+    return DYNAMIC in func.tags
 
 
 @functools.cache

@@ -61,8 +61,12 @@ def read(
 def _inputs(graph: Graph) -> dict[str, str]:
     """Returns what a header says of a graph's inputs, each as `--input` takes it."""
     texts = [f"{value.name}={_sides(value.spec.shape)}:{value.spec.dtype}" for value in graph.inputs]
+    return {"inputs": _first(texts)} if texts else {}
+
+
+def _first(texts: list[str]) -> str:
     more = [f"and {len(texts) - MOST_SHOWN} more"] if len(texts) > MOST_SHOWN else []
-    return {"inputs": " ".join([*texts[:MOST_SHOWN], *more])} if texts else {}
+    return " ".join([*texts[:MOST_SHOWN], *more])
 
 
 def read_module(
@@ -91,8 +95,10 @@ def read_module(
             check_inputs(module, given, named)
             if dynamic:
                 from graphacct_torch.building.dynamic import dynamic_of
+                from graphacct_torch.building.symbolic_sizes import symbolic_sizes
 
                 symbols[:] = [dynamic_of(dynamic, given, named, list(inspect.signature(module.forward).parameters))]
+                stack.enter_context(symbolic_sizes(symbols[0].env))
             yield stack.enter_context(faked(module, given, dict(named), symbols[0] if symbols else None))
 
     def finished(graph: Graph) -> Graph:
@@ -104,12 +110,16 @@ def read_module(
 
     def sized(captured: Captured) -> Captured:
         conditions[:] = conditions_of(symbols[0])
+        decided.update(dict.fromkeys(captured.decided))
         return in_symbols(captured, symbols[0])
 
     def conditional(graph: Graph) -> Graph:
-        return attrs.evolve(finished(graph), conditions=tuple(conditions))
+        told = {"decided_by_data": _first(list(decided))} if decided else {}
+        made = finished(graph)
+        return attrs.evolve(made, conditions=(*made.conditions, *conditions), workload={**made.workload, **told})
 
     conditions: list[Any] = []
+    decided: dict[str, None] = {}
     return Source(name, faking, operators, finish=conditional, sized=sized).graph()
 
 
