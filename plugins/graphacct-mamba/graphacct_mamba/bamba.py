@@ -44,9 +44,7 @@ def describe(config: BambaConfig) -> Decoder:
         dropout=config.attention_dropout,
     )
     scan = Mixing("mamba", scan_of(config), scan_heads)
-    network = Mlp(
-        config.intermediate_size, ACTIVATIONS[config.hidden_act], module="feed_forward", bias=config.mlp_bias
-    )
+    network = Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], module="feed_forward", bias=config.mlp_bias)
     listed = config.attn_layer_indices or ()
     layers = (
         Layer(attention if index in listed else scan, network, mlp_norm="pre_ff_layernorm")

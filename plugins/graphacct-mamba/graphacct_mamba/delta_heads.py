@@ -18,7 +18,7 @@ def delta_rule(b: Builder, q: Value, k: Value, v: Value, decay: Value, beta: Val
     q and k are (batch, seq, heads, width), with as many heads as v or fewer, v the same with its own width, decay and
     beta (batch, seq, heads).
     """
-    batch, seq, heads, width = v.spec.shape
+    batch, _, heads, width = v.spec.shape
     q, k = (shared(b, part, heads, label) for part, label in ((q, "q"), (k, "k")))
     q, k, v, beta, decay = (
         wide(b, part, label) for part, label in ((q, "q"), (k, "k"), (v, "v"), (beta, "beta"), (decay, "decay"))

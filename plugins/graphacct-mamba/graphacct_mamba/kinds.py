@@ -15,7 +15,7 @@ OLDER = {"attention": FULL, "mamba": LINEAR}
 """Names of kinds in older files, which the transformers library reads too (5.23)."""
 
 
-def layer_kinds(*known: str) -> Any:
+def layer_kinds(*known: str, default: tuple[str, ...] | None = None) -> Any:
     """Returns a key that lists the kind of each layer, one of `known`, or None."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...] | None:
@@ -29,7 +29,7 @@ def layer_kinds(*known: str) -> Any:
                 raise ConfigError(f"{field.name} has {brief(item)}: the kinds are {' and '.join(known)}")
         return kinds
 
-    return fields.checked_field(check, None)
+    return fields.checked_field(check, default)
 
 
 def kinds_of(given: Sequence[str] | None, count: Any, usual: Callable[[int], str]) -> tuple[str, ...]:
@@ -39,7 +39,5 @@ def kinds_of(given: Sequence[str] | None, count: Any, usual: Callable[[int], str
     if given is None:
         return tuple(map(usual, range(number)))
     if len(given) != number:
-        raise ConfigError(
-            f"layer_types names {len(given)} layers, num_hidden_layers is {number}: they have to agree"
-        )
+        raise ConfigError(f"layer_types names {len(given)} layers, num_hidden_layers is {number}: they have to agree")
     return tuple(given)

@@ -72,9 +72,7 @@ def mixed(config: Any, kind: str, network: FeedForward) -> Layer:
         qk_norm_names=("q_layernorm", "k_layernorm"),
     )
     short = Mixing("conv", ShortConvolution(config.conv_L_cache, config.conv_bias), short_convolution)
-    return Layer(
-        attention if kind == FULL else short, network, attention_norm="operator_norm", mlp_norm="ffn_norm"
-    )
+    return Layer(attention if kind == FULL else short, network, attention_norm="operator_norm", mlp_norm="ffn_norm")
 
 
 def network(width: Dim) -> Mlp:

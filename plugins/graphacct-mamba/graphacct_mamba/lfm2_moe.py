@@ -9,6 +9,9 @@ from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_mamba.kinds import CONVOLUTION, FULL, kinds_of, layer_kinds
 from graphacct_mamba.lfm2 import CLASSES, lfm2, mixed, network
 
+USUAL = (CONVOLUTION, CONVOLUTION, FULL, CONVOLUTION) * 8
+"""A model of the class's own size; the class itself has no list, and a file has to give one."""
+
 
 @attrs.frozen(kw_only=True)
 class Lfm2MoeConfig(DecoderConfig):
@@ -28,7 +31,7 @@ class Lfm2MoeConfig(DecoderConfig):
     num_experts: Dim = fields.size(32)
     use_expert_bias: bool = fields.flag(True)
     norm_topk_prob: bool = fields.flag(True)
-    layer_types: tuple[str, ...] | None = layer_kinds(FULL, CONVOLUTION)
+    layer_types: tuple[str, ...] | None = layer_kinds(FULL, CONVOLUTION, default=USUAL)
 
 
 def describe(config: Lfm2MoeConfig) -> Decoder:

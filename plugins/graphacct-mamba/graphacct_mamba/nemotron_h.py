@@ -134,13 +134,11 @@ def parts(config: NemotronHConfig) -> dict[str, Layer]:
             bias=config.mlp_bias,
         ),
     )
-    first = {"attention_norm": "norm", "norm": WIDE}
-    second = {"mlp_norm": "norm", "norm": WIDE}
     return {
-        FULL: Layer(attention, None, **first),
-        LINEAR: Layer(Mixing("mixer", scan, scan_heads), None, **first),
-        NETWORK: Layer(None, network, **second),
-        EXPERTS: Layer(None, experts, **second),
+        FULL: Layer(attention, None, WIDE, attention_norm="norm"),
+        LINEAR: Layer(Mixing("mixer", scan, scan_heads), None, WIDE, attention_norm="norm"),
+        NETWORK: Layer(None, network, WIDE, mlp_norm="norm"),
+        EXPERTS: Layer(None, experts, WIDE, mlp_norm="norm"),
     }
 
 

@@ -52,15 +52,15 @@ class GatedDeltaConfig(DecoderConfig):
     full_attention_interval: int = fields.size(4)
 
     def __attrs_post_init__(self) -> None:
-        exact_div(self.linear_num_value_heads, self.linear_num_key_heads, "linear_num_value_heads / linear_num_key_heads")
+        exact_div(
+            self.linear_num_value_heads, self.linear_num_key_heads, "linear_num_value_heads / linear_num_key_heads"
+        )
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Each layer's kind: without a list, one of `full_attention_interval` has attention."""
         every = self.full_attention_interval
-        return kinds_of(
-            self.layer_types, self.num_hidden_layers, lambda index: LINEAR if (index + 1) % every else FULL
-        )
+        return kinds_of(self.layer_types, self.num_hidden_layers, lambda index: LINEAR if (index + 1) % every else FULL)
 
 
 @attrs.frozen(kw_only=True)
