@@ -34,7 +34,14 @@ class ModelKeywords(TypedDict, total=False):
     batch: Dim | None
     seq_len: Dim | None
     encoder_seq_len: Dim | None
+    images: Dim | None
     image_size: Dim | tuple[Dim, Dim] | None
+    tiles: Dim | None
+    audios: Dim | None
+    frames: Dim | None
+    samples: Dim | None
+    audio_seconds: Any
+    points: Dim | None
     attention: str | None
     phase: str | None
     cache_len: Dim | None

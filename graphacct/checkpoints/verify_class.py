@@ -12,6 +12,7 @@ from graphacct.checkpoints.class_measurement import ClassMeasurement
 from graphacct.errors import ConfigError, PluginError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import ModelChoice, find_model
+from graphacct.models.workload import SIZES
 
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
@@ -117,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 def workload_of(report: Report) -> dict[str, Any]:
     """Returns the workload of a report as the library's class is given it."""
-    names = ("batch", "seq_len", "encoder_seq_len", "image_size", "attention", "dtype")
+    names = ("batch", *SIZES, "attention", "dtype")
     return {name: report.workload[name] for name in names if report.workload.get(name) is not None}
 
 

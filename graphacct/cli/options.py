@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from graphacct.cli.parameter_types import ImageSize, Integer, Named, OneOf, OutputPath, Setting
+from graphacct.cli.parameter_types import ImageSize, Integer, Named, OneOf, OutputPath, Seconds, Setting
 from graphacct.keywords import DEFAULTS
 from graphacct.phases import GENERATE, PHASES
 
@@ -33,7 +33,14 @@ MODEL = (
     _keyword("--batch", "Sequences or images at a time.", type=SIZE, metavar="N", default=None),
     _keyword("--seq-len", "Tokens per sequence.", "the model's context", type=SIZE, metavar="N"),
     _keyword("--encoder-seq-len", "Of an encoder.", "the decoder's", type=SIZE, metavar="N"),
+    _keyword("--images", "Images per sequence.", "1 where a text has images", type=SIZE, metavar="N"),
     _keyword("--image-size", "Pixels.", "the model's own", type=ImageSize(), metavar="N|HxW"),
+    _keyword("--tiles", "Parts that each image is cut into.", "the model's own", type=SIZE, metavar="N"),
+    _keyword("--audios", "Sounds per sequence.", "1 where a text has sounds", type=SIZE, metavar="N"),
+    _keyword("--frames", "Of each sound's spectrum, or of each video.", "the model's own", type=SIZE, metavar="N"),
+    _keyword("--samples", "Of each sound.", "the model's own", type=SIZE, metavar="N"),
+    _keyword("--audio-seconds", "Of each sound, in place of samples or frames.", type=Seconds(), metavar="S"),
+    _keyword("--points", "Of each prompt.", "1 where a model has them", type=SIZE, metavar="N"),
     _keyword(
         "--attention",
         "fused (one operator), eager (written out), or absorbed (latent attention on its cached latents).",

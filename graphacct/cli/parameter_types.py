@@ -46,6 +46,19 @@ class ImageSize(Integer):
         return (pair[0], pair[-1])
 
 
+class Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A length of time: 30 or 2.5."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        if isinstance(value, (int, float)):
+            return value
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value):
+            self.fail(f"{brief(value)} is no number of seconds: write 30 or 2.5", param, ctx)
+        return float(value) if "." in value else int(value)
+
+
 class OutputPath(click.ParamType):  # type: ignore[type-arg]
     """A file to write, or `-` for standard output."""
 

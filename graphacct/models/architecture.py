@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import check_dim
+from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, suggest
 from graphacct.graph.builder import Builder
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
@@ -16,11 +16,13 @@ from graphacct.models.keys import account, filled
 from graphacct.models.metadata import SIZE, WITHIN
 from graphacct.models.workload import (
     LOGITS,
+    SECONDS,
     SIZES,
     Workload,
     checked_cache_dtype,
     checked_size,
     decoding_sizes,
+    in_seconds,
     one_of,
 )
 from graphacct.phases import PHASES, TRAIN
@@ -43,6 +45,8 @@ class Architecture:
         presets: Published configurations by name: instances of `config`, or the keys of a config.json.
         sizes: The workload's sizes that it takes besides the batch, each with a function from a configuration to the
             default. A default of None for `encoder_seq_len` means as long as the decoder's.
+        per_second: The size of a sound that `audio_seconds` stands for, `samples` or `frames`, with a function from a
+            configuration to how many there are in a second.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without
             attention.
         attention_by_phase: The default in single phases, where it is another than the first.
@@ -84,6 +88,7 @@ class Architecture:
     model_types: tuple[str, ...] = ()
     doc: str = ""
     replaces: bool = False
+    per_second: Mapping[str, Callable[[Any], Any]] = attrs.field(factory=dict)
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -167,14 +172,14 @@ class Architecture:
             "batch": check_dim(workload.batch, "batch"),
             "attention": self._attention(workload.attention, workload.phase),
         }
+        timed = self._timed(config, workload)
         for size in SIZES:
-            given = getattr(workload, size)
+            given = timed.get(size, getattr(workload, size))
             if size in self.sizes:
                 wanted = self.sizes[size](config) if given is None else given
                 full[size] = None if wanted is None else checked_size(wanted, size)
             elif given is not None:
-                takes = ", ".join(["batch", *self.sizes])
-                raise ConfigError(f"{self.name} has no {size}: its workload is {takes}")
+                raise self._no_size(size)
         for name, known in (("phase", PHASES), ("logits", LOGITS)):
             full[name] = one_of(known, getattr(workload, name), name)
         if full["phase"] not in self.phases:
@@ -188,6 +193,26 @@ class Architecture:
         if "encoder_seq_len" in self.sizes and filled.encoder_seq_len is None:
             return attrs.evolve(filled, encoder_seq_len=filled.positions)
         return filled
+
+    def _timed(self, config: Any, workload: Workload) -> dict[str, Dim]:
+        """Returns the size that `audio_seconds` stands for. Raises ConfigError if it is given too, or if there is
+        none."""
+        if workload.audio_seconds is None:
+            return {}
+        if not self.per_second:
+            raise self._no_size(SECONDS)
+        ((size, rate),) = self.per_second.items()
+        if getattr(workload, size) is not None:
+            raise ConfigError(
+                f"{SECONDS} {workload.audio_seconds} and {size} {getattr(workload, size)} both say how long a sound "
+                "is: leave one out"
+            )
+        return {size: in_seconds(workload.audio_seconds, rate(config), size)}
+
+    def _no_size(self, size: str) -> ConfigError:
+        """Returns the error for a size that the workload does not have."""
+        takes = ", ".join(["batch", *self.sizes, *([SECONDS] if self.per_second else [])])
+        return ConfigError(f"{self.name} has no {size}: its workload is {takes}")
 
     def _last_logits(self, phase: str) -> None:
         """Raises ConfigError if the logits of the last position alone are not enough or cannot be computed."""

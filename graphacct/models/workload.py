@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, check_dim
-from graphacct.errors import ConfigError, suggest
+from graphacct.dims import Dim, check_dim, is_symbol
+from graphacct.errors import ConfigError, brief, suggest
 from graphacct.keywords import DEFAULTS
 from graphacct.phases import CACHING, DECODE, PREFILL, TRAIN
 from graphacct.tensors import cache_dtype
 
-SIZES = ("seq_len", "encoder_seq_len", "image_size")
+SIZES = (
+    "seq_len",
+    "encoder_seq_len",
+    "images",
+    "image_size",
+    "tiles",
+    "audios",
+    "frames",
+    "samples",
+    "points",
+)
+SECONDS = "audio_seconds"
+"""Stands for another size of a sound, as the architecture says (`per_second`)."""
+NONE_TOO = ("images", "audios")
+"""Sizes that may be 0."""
 LOGITS = ("all", "last")
 
 
@@ -23,7 +38,8 @@ class Workload:
 
     Attributes:
         batch: Sequences or images at a time.
-        seq_len: Tokens per sequence (of the decoder, if there is an encoder); None takes the architecture's default.
+        seq_len: Tokens per sequence (of the decoder, if there is an encoder), with the placeholders of its images and
+            sounds; None takes the architecture's default.
         encoder_seq_len: Tokens per sequence in the encoder; None takes as many as the decoder has positions.
         image_size: Height and width of the images in pixels; None takes the architecture's default.
         attention: `eager` (separate nodes for scores, softmax and values), `fused` (one
@@ -37,6 +53,13 @@ class Workload:
             enough for a prefill.
         kv_dtype: The dtype of the cache of keys and values, in which they enter it and attention reads them; None takes
             the one that they are computed in.
+        images: Images per sequence; None takes the architecture's default, which is 1 beside a text.
+        tiles: Parts that each image is cut into, each of `image_size`.
+        audios: Sounds per sequence; None takes the architecture's default.
+        frames: Frames of each sound's spectrum, or of each video.
+        samples: Samples of each sound.
+        audio_seconds: The length of each sound, in place of its `samples` or `frames`.
+        points: Points that a prompt has for each image.
     """
 
     batch: Dim = DEFAULTS["batch"]
@@ -49,6 +72,13 @@ class Workload:
     loss: str | None = None
     logits: str = DEFAULTS["logits"]
     kv_dtype: str | None = None
+    images: Dim | None = None
+    tiles: Dim | None = None
+    audios: Dim | None = None
+    frames: Dim | None = None
+    samples: Dim | None = None
+    audio_seconds: Any = None
+    points: Dim | None = None
 
     @property
     def positions(self) -> Dim:
@@ -83,7 +113,26 @@ def checked_size(value: Any, name: str) -> Any:
         if len(pair) != 2:
             raise ConfigError(f"image_size is a height and a width, not {value!r}")
         return tuple(check_dim(side, name) for side in pair)
-    return check_dim(value, name)
+    return check_dim(value, name, 0 if name in NONE_TOO else 1)
+
+
+def in_seconds(seconds: Any, rate: Any, size: str) -> Dim:
+    """Returns how many whole samples or frames (`size`) a sound of so many seconds has, with `rate` of them in each.
+
+    Raises ConfigError for a length that is no positive number, or has not one sample.
+    """
+    if is_symbol(seconds):
+        return seconds * rate
+    from fractions import Fraction  # few workloads have sounds
+
+    number = isinstance(seconds, (int, float, Fraction)) and not isinstance(seconds, bool)
+    if not number or not isfinite(seconds) or seconds <= 0:
+        raise ConfigError(f"{SECONDS} is a positive number of seconds, not {brief(seconds)}")
+    exact = Fraction(str(seconds)) * Fraction(rate)  # 0.7 s are 7/10 of the rate
+    count = exact.numerator // exact.denominator
+    if count < 1:
+        raise ConfigError(f"{SECONDS} {seconds} is less than one of the {size}, of which there are {rate} a second")
+    return check_dim(count, size)
 
 
 def decoding_sizes(workload: Workload, phase: str, seq_len: Any) -> dict[str, Any]:

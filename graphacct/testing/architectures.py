@@ -16,6 +16,8 @@ from graphacct.testing.totals import ModelContract, Totals
 
 GROWING = (2, 3, 8)
 """The numbers that a size of the workload takes, from small to large."""
+LENGTHS = ("seq_len", "encoder_seq_len")
+"""Sizes that take any number."""
 WITHOUT_MEMORY = ("weight_grad_flops", "input_grad_flops")
 """What a training step is asked for here: the kernels and their memory are a profile's."""
 
@@ -131,6 +133,6 @@ class ArchitectureContract(ModelContract):
         for size in self.thing().sizes:
             if size in self.lengths:
                 sizes[size] = self.lengths[size]
-            elif size != "image_size":  # patches and strides divide few numbers: only those that the author names
+            elif size in LENGTHS:  # patches and strides divide few numbers: only those that the author names
                 sizes[size] = GROWING
         return sizes

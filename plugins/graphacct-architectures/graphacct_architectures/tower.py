@@ -5,14 +5,16 @@ Dosovitskiy et al., 2020 (arXiv:2010.11929); Radford et al., 2021 (arXiv:2103.00
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, floor_div, prod, same
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
+from graphacct_architectures.layers import dropped, linear, merge_heads, split_heads
 
 
 @attrs.frozen
@@ -32,6 +34,12 @@ class Tower:
         attention_dropout: The dropout probability of the attention weights, in training.
         dropout: The dropout probability of each module's output, in training.
         d_head: Width of a head; None for the stream's width divided by the heads.
+        stream_first: Whether the stream is the first operand of each addition, whose memory order the sum has.
+        scales: The names of parameters that multiply the output of attention and of the network; empty for none.
+        norm: The norms' kind.
+        qk_norm: The kind of the norms `q_norm` and `k_norm` over all heads together; None for none.
+        softmax_upcast: Whether written-out softmax runs in float32.
+        out_dropout: The dropout probability of attention's output projection, in training.
     """
 
     layers: Dim
@@ -46,17 +54,35 @@ class Tower:
     attention_dropout: float = 0.0
     dropout: float = 0.0
     d_head: Dim | None = None
+    stream_first: bool = False
+    scales: tuple[str, str] = ("", "")
+    norm: Norm = Norm(LAYER_NORM, bias=True)
+    qk_norm: Norm | None = None
+    softmax_upcast: bool = True
+    out_dropout: float = 0.0
 
 
 def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns x (batch, seq, width) after all layers."""
+    return tower_states(t, workload, b, x)[t.layers]
+
+
+def tower_states(t: Tower, workload: Workload, b: Builder, x: Value, wanted: Sequence[int] = ()) -> dict[Dim, Value]:
+    """Returns x (batch, seq, width) after all layers, and after as many as each `wanted` number says; all layers
+    run."""
     batch, seq, width = x.spec.shape
     d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads") if t.d_head is None else t.d_head
     constants: tuple[Value, ...] = ()
     if t.causal and workload.attention == "eager":
         constants = (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype),)
     b.hold(*constants)
-    return b.repeat(t.stack, t.layers, layer(t, d_head, workload), x, constants=constants)
+    found: dict[Dim, Value] = {0: x}
+    start: Any = 0
+    for end in (*sorted({count for count in wanted if count not in (0, t.layers)}), t.layers):
+        body = layer(t, d_head, workload)
+        x = found[end] = b.repeat(t.stack, end - start, body, x, constants=constants, start=start)
+        start = end
+    return found
 
 
 def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
@@ -64,19 +90,20 @@ def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
 
     def body(b: Builder, x: Value, mask: Value | None = None) -> Value:
         b.hold(x)
-        y = layer_norm(b, t.norms[0], x)
+        y = normed_by(b, t.norms[0], x, t.norm)
         with b.scope(t.attention):
             b.hold(y)
             y, weights = attention(t, d_head, workload, b, y, mask)
         b.hold(*weights)
-        y = dropped(b, "attn_dropout", y, t.dropout, workload)
-        x = b.apply("add", y, x, name="attn_residual")
-        y = layer_norm(b, t.norms[1], x)
+        y = dropped(b, "attn_dropout", y, t.dropout, workload) if not t.scales[0] else scaled(b, t.scales[0], y)
+        x = b.apply("add", *((x, y) if t.stream_first else (y, x)), name="attn_residual")
+        y = normed_by(b, t.norms[1], x, t.norm)
         with b.scope(t.mlp.module):
             b.hold(y)
             y = mlp(t.mlp, b, y)
         y = dropped(b, "mlp_dropout", y, t.dropout, workload)
-        return b.apply("add", y, x, name="mlp_residual")
+        y = scaled(b, t.scales[1], y) if t.scales[1] else y
+        return b.apply("add", *((x, y) if t.stream_first else (y, x)), name="mlp_residual")
 
     return body
 
@@ -87,10 +114,10 @@ def attention(
     """Adds self-attention; the builder is in its scope. Returns the output and, with eager attention, the weights."""
     width = x.spec.shape[-1]
     written: tuple[Value, ...] = ()
-    q, k, v = (
-        split_heads(b, linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias), t.heads, d_head, label)
-        for label in "qkv"
-    )
+    parts = {label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias) for label in "qkv"}
+    if t.qk_norm is not None:
+        parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}
+    q, k, v = (split_heads(b, part, t.heads, d_head, label) for label, part in parts.items())
     b.hold(q, k, v)
     if workload.attention == "fused":
         drop = {"dropout_p": t.attention_dropout} if workload.phase == "train" and t.attention_dropout else {}
@@ -100,13 +127,20 @@ def attention(
         scores = b.apply("scale", scores, name="scale")
         if mask is not None:
             scores = b.apply("add", scores, mask, name="mask")
-        upcast = {} if b.dtype == "float32" else {"dtype": "float32"}
+        upcast = {"dtype": "float32"} if b.dtype != "float32" and t.softmax_upcast else {}
         weights = b.apply("softmax", scores, name="softmax", **upcast)
         if upcast:
             weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
         written = (dropped(b, "attn_dropout", weights, t.attention_dropout, workload),)
         y = b.apply("matmul", *written, v, name="values")
-    return linear(b, t.out, merge_heads(b, y), width), written
+    y = linear(b, t.out, merge_heads(b, y), width)
+    return dropped(b, f"{t.out}_dropout", y, t.out_dropout, workload), written
+
+
+def scaled(b: Builder, name: str, x: Value) -> Value:
+    """Returns x times a parameter of its width (layer scale)."""
+    y: Value = b.apply("mul", b.parameter(name, x.spec.shape[-1:]), x, name=f"{name}_scaled")
+    return y
 
 
 def patches(b: Builder, name: str, pixels: Value, width: Dim, size: tuple[Dim, Dim], *, bias: bool) -> Value:

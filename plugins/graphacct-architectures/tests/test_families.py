@@ -111,7 +111,7 @@ def rows(section: str) -> list[Any]:
 def sizes(row: dict[str, Any]) -> dict[str, int]:
     """The workload of a measured row: a text's length, an image's size, or both; those of encoder and decoder."""
     keys = {"batch": "batch", "seq": "seq_len", "image_size": "image_size"}
-    keys |= {"encoder_seq": "encoder_seq_len", "decoder_seq": "seq_len"}
+    keys |= {"encoder_seq": "encoder_seq_len", "decoder_seq": "seq_len", "samples": "samples", "frames": "frames"}
     return {name: row[key] for key, name in keys.items() if key in row}
 
 
@@ -131,7 +131,8 @@ def test_parameters(case: str) -> None:
         alike = ours.setdefault(starred(row.parameter.name), {"params": 0, "tensors": 0})
         alike["params"] += row.parameter.spec.elements * row.count
         alike["tensors"] += row.count
-        assert alike.setdefault("shape", list(row.parameter.spec.shape)) == list(row.parameter.spec.shape)
+        if alike.setdefault("shape", list(row.parameter.spec.shape)) != list(row.parameter.spec.shape):
+            alike["shape"] = "varies"  # as the layers of a Sequential, which the goldens have in one row
     assert ours == expected["by_parameter_pattern"]
     assert found.total["params"] == expected["total"]
     assert sorted(row.parameter.name for row in found.by_parameter if row.parameter.tied_to) == expected["tied_names"]
@@ -142,18 +143,28 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
     """The total and every module with FLOPs, and how many of each module there are."""
     found = report(case, **sizes(row))
     assert found.total["matmul_flops"] == row["total"]
-    ours = {line.path: [line.values["matmul_flops"], line.repeat] for line in found.by_scope}
+    ours: dict[str, list[int]] = {}
+    for line in found.by_scope:  # layers that differ have a row each
+        alike = ours.setdefault(starred(line.path), [0, 0])
+        alike[:] = alike[0] + line.values["matmul_flops"], alike[1] + line.repeat
     modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
     assert {path: ours.get(path) for path in modules} == modules
     fused = report(case, **sizes(row), attention="fused")
     assert fused.total["matmul_flops"] == row["total"]
 
 
+def corrected(case: str, row: dict[str, Any]) -> int:
+    """The FLOPs of a step. torch's counter takes the gradient of the weight of a convolution in groups as many times as
+    there are groups; the goldens have what is right beside it."""
+    right = truth(case).get("train_step_grouped_conv_corrected", ())
+    return next((other["total"] for other in right if sizes(other) == sizes(row)), row["total"])
+
+
 @pytest.mark.parametrize(("case", "row"), rows("train_step"))
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients; of weights that are not packed, as they were measured."""
     found = report(case, **sizes(row), phase="train", loss="sum", weights="bf16" if case in PACKED else None)
-    assert found.total["step_matmul_flops"] == row["total"]
+    assert found.total["step_matmul_flops"] == corrected(case, row)
 
 
 @pytest.mark.parametrize(("case", "row"), rows("prefill_last_logit"))

@@ -109,7 +109,7 @@ def graphacct_register_readers() -> Iterable[Reader]:
         instead=instead,
     )
     doc = "A config.json whose model_type graphacct does not know: its class in the transformers library."
-    sizes = ("batch", "seq_len", "encoder_seq_len", "image_size")
+    sizes = ("batch", "seq_len", "encoder_seq_len", "image_size", "images", "frames", "samples")
     keywords = ("set", "dtype", "phase", "inputs", "dynamic", *sizes, "attention")
     instead = "give batch=, seq_len= or image_size=, or keys of the file with set="
     file = Reader(

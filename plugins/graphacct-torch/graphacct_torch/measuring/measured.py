@@ -24,10 +24,9 @@ from graphacct_torch.capturing.products import matmul_flops
 from graphacct_torch.reading import library
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.narrow import in_dtype, torch_dtype
-from graphacct_torch.reading.sizes import sizes_of
+from graphacct_torch.reading.sizes import SIZES, sizes_of
 from graphacct_torch.training.matching import forward_calls
 
-SIZES = ("batch", "seq_len", "encoder_seq_len", "image_size")
 MAIN = (
     ("loss",),
     ("logits", "mc_logits"),
@@ -35,6 +34,7 @@ MAIN = (
     ("prediction_logits", "seq_relationship_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),
+    ("projected_states", "projected_quantized_states"),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
 )
 """Outputs that a loss would use, by kind of model; a model's are the first of these groups that it has any of."""
@@ -92,12 +92,14 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
 
     Args:
         config: The keys of a config.json.
-        workload: `batch`, `seq_len`, `encoder_seq_len`, `image_size`, `attention` and `dtype`, each if it is given.
+        workload: The sizes of SIZES, `attention` and `dtype`, each if it is given.
 
     Raises CaptureError for a configuration that the class refuses, or a module that does not run without data.
     """
     made = _config(config)
     attention = library.ATTENTION.get(str(workload.get("attention")), "")
+    if attention == "eager" and not library.has_choice(made):  # what it runs is written out
+        attention = ""
     module = library.built(made, attention, experts="batched_mm")
     sizes = sizes_of(made, {name: workload[name] for name in SIZES if workload.get(name) is not None})
     dtype = torch_dtype(str(workload.get("dtype", "float32")))

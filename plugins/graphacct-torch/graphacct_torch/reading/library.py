@@ -207,6 +207,12 @@ def head_of(model_type: str) -> str | None:
     return named_by_type(model_type)
 
 
+def has_choice(config: Any) -> bool:
+    """Returns whether the class of a configuration can run attention in more than one way."""
+    kind = class_of(config)
+    return any(getattr(kind, name, False) for name in CHOICES)
+
+
 def built(config: Any, attention: str = "", training: bool = False, experts: str = "") -> nn.Module:
     """Returns the module of a configuration, without weights.
 
@@ -220,7 +226,7 @@ def built(config: Any, attention: str = "", training: bool = False, experts: str
     """
     kind: Any = class_of(config)
     options = {"attn_implementation": attention} if attention else {}
-    if attention and not any(getattr(kind, name, False) for name in CHOICES):
+    if attention and not has_choice(config):
         raise CaptureError(f"transformers' {kind.__name__} has no choice of attention: leave attention out")
     if experts:
         with contextlib.suppress(Exception):  # without a choice it is built below, or its error is told

@@ -154,7 +154,7 @@ def _spectrum(sizes: Sizes) -> tuple[tuple[int, ...], int]:
     positions = sizes.get("max_source_positions", parts=AUDIO)
     if isinstance(positions, int) and family not in FRAMES_FIRST and not isinstance(layer, nn.LayerNorm):
         return (sizes.batch, bins, 2 * positions), 2
-    frames = SAMPLES // SAMPLES_OF_A_FRAME if "input_values" in sizes.names else FRAMES_OF_SOUND
+    frames = SAMPLES // SAMPLES_OF_A_FRAME if "input_values" in sizes.names else sizes.frames or FRAMES_OF_SOUND
     over_time = isinstance(layer, nn.Conv1d) and layer.in_channels == bins and family not in FRAMES_FIRST
     if family in BINS_FIRST or over_time:
         frames -= frames % (2 * sizes.get("n_window", default=1, parts=AUDIO))
@@ -164,11 +164,13 @@ def _spectrum(sizes: Sizes) -> tuple[tuple[int, ...], int]:
 
 def _sound(sizes: Sizes) -> torch.Tensor:
     if sizes.get("model_type") == "audio-spectrogram-transformer":
-        return made("input_values", (sizes.batch, sizes.get("max_length"), sizes.get("num_mel_bins")), FLOAT)
+        frames = sizes.frames or sizes.get("max_length")
+        return made("input_values", (sizes.batch, frames, sizes.get("num_mel_bins")), FLOAT)
     channels = sizes.get("audio_channels", parts=AUDIO)
     if channels is None and sizes.get("model_type") in ONE_CHANNEL:
         channels = 1
-    samples = (sizes.batch, SAMPLES) if channels is None else (sizes.batch, channels, SAMPLES)
+    count = sizes.samples or SAMPLES
+    samples = (sizes.batch, count) if channels is None else (sizes.batch, channels, count)
     return made("input_values", samples, FLOAT)
 
 

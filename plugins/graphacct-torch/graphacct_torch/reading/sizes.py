@@ -10,6 +10,19 @@ from torch import nn
 
 from graphacct import ConfigError
 
+SIZES = (
+    "batch",
+    "seq_len",
+    "encoder_seq_len",
+    "images",
+    "image_size",
+    "tiles",
+    "audios",
+    "frames",
+    "samples",
+    "points",
+)
+"""The sizes of a workload that inputs are made from."""
 LONGEST = 128
 """Positions of a text whose length is not given; the model's own if it has fewer."""
 IMAGE, SAMPLES, FRAMES = 224, 15360, 8
@@ -29,6 +42,10 @@ class Sizes:
         image: Height and width of the images; None takes the model's own.
         names: The arguments of the class.
         module: The module itself.
+        images, audios: Of each sequence; None takes what the class cannot run without.
+        tiles: Parts of each image.
+        frames, samples: Of each sound or video; None takes the usual ones.
+        points: Of each prompt.
     """
 
     config: Any
@@ -38,6 +55,12 @@ class Sizes:
     image: tuple[int, int] | None = None
     names: frozenset[str] = frozenset()
     module: nn.Module | None = None
+    images: int | None = None
+    tiles: int | None = None
+    audios: int | None = None
+    frames: int | None = None
+    samples: int | None = None
+    points: int | None = None
 
     def get(self, *names: str, default: Any = None, parts: tuple[str, ...] = ()) -> Any:
         """Returns the first of a configuration's keys that is set, in it or else in one of its parts, or theirs."""
@@ -129,7 +152,8 @@ AUDIO = (
 def sizes_of(config: Any, sizes: Mapping[str, Any]) -> Sizes:
     """Returns the sizes of a workload. Raises ConfigError for one that is no number."""
     for name, value in sizes.items():
-        if not all(type(size) is int and size > 0 for size in (value if isinstance(value, tuple) else (value,))):
+        least = 0 if name in ("images", "audios") else 1
+        if not all(type(size) is int and size >= least for size in (value if isinstance(value, tuple) else (value,))):
             raise ConfigError(f"{name} {value} is no positive integer, which a model of the library runs with")
     image = sizes.get("image_size")
     return Sizes(
@@ -138,4 +162,10 @@ def sizes_of(config: Any, sizes: Mapping[str, Any]) -> Sizes:
         sizes.get("seq_len"),
         sizes.get("encoder_seq_len"),
         (image, image) if isinstance(image, int) else image,
+        images=sizes.get("images"),
+        tiles=sizes.get("tiles"),
+        audios=sizes.get("audios"),
+        frames=sizes.get("frames"),
+        samples=sizes.get("samples"),
+        points=sizes.get("points"),
     )

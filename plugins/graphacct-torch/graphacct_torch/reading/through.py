@@ -21,6 +21,9 @@ SIZED = {
     "seq_len": ("input_ids", "decoder_input_ids", "attention_mask"),
     "encoder_seq_len": ("input_ids", "attention_mask"),
     "image_size": ("pixel_values",),
+    "images": ("pixel_values",),
+    "frames": ("input_features",),
+    "samples": ("input_values",),
 }
 """The inputs whose size a workload's option gives."""
 

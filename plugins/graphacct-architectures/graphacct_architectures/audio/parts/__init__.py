@@ -1,0 +1,1 @@
+"""Shared by families that read sound."""
