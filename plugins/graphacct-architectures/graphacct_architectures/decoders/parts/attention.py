@@ -67,6 +67,7 @@ def projections(
     """Returns queries, keys and values, each (batch, heads, seq, d_head), and the gate (batch, seq, heads · d_head) if
     there is one."""
     gate: Value | None = None
+    parts: tuple[Value, ...] = ()
     counts = (a.heads, a.kv_heads, a.kv_heads)
     if a.joint:
         total = (a.heads + 2 * a.kv_heads) * a.d_head
@@ -76,7 +77,6 @@ def projections(
         parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
     else:
         names = (a.q, a.k, a.v)
-        parts: tuple[Value, ...] = ()
         for name, n in zip(names, counts, strict=True):
             if a.gated and not parts:
                 q, gate = with_gate(a, b, x)
