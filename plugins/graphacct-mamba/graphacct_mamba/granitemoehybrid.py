@@ -75,10 +75,10 @@ def describe(config: GraniteHybridConfig) -> Decoder:
             module="block_sparse_moe",
             router="router",
             scoring="top_softmax",
-            logits_upcast=True,
+            scores_upcast=True,
             downcast=True,
             shared=shared,
-            shared_outside=True,
+            shared_beside=True,
         )
     kinds = kinds_of(config.layer_types, config.num_hidden_layers, lambda index: LINEAR)
     return Decoder(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import attrs
-from graphacct_architectures.decoders import Decoder, DecoderConfig, Experts, FeedForward, decoder
+from graphacct_architectures.decoders import Correction, Decoder, DecoderConfig, Experts, FeedForward, decoder
 
 from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_mamba.kinds import CONVOLUTION, FULL, kinds_of, layer_kinds
@@ -47,8 +47,8 @@ def describe(config: Lfm2MoeConfig) -> Decoder:
         scoring="sigmoid",
         normalised=config.norm_topk_prob,
         correction=config.use_expert_bias,
-        correction_name="expert_bias",
-        correction_outside=True,
+        above_zero="shift",
+        corrected_by=Correction("expert_bias", beside=True),
         scaled=True,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import (
+    NOTHING,
     Attention,
     Decoder,
     DecoderConfig,
@@ -120,6 +121,8 @@ def parts(config: NemotronHConfig) -> dict[str, Layer]:
         scoring="sigmoid",
         normalised=config.norm_topk_prob,
         correction=True,
+        grouped=True,
+        above_zero="shift",
         scaled=True,
         groups=config.n_group,
         chosen_groups=config.topk_group,
@@ -134,11 +137,12 @@ def parts(config: NemotronHConfig) -> dict[str, Layer]:
             bias=config.mlp_bias,
         ),
     )
+    scans = Mixing("mixer", scan, scan_heads)
     return {
-        FULL: Layer(attention, None, WIDE, attention_norm="norm"),
-        LINEAR: Layer(Mixing("mixer", scan, scan_heads), None, WIDE, attention_norm="norm"),
-        NETWORK: Layer(None, network, WIDE, mlp_norm="norm"),
-        EXPERTS: Layer(None, experts, WIDE, mlp_norm="norm"),
+        FULL: Layer(attention, network, WIDE, attention_norm="norm", network_instead=NOTHING),
+        LINEAR: Layer(scans, network, WIDE, attention_norm="norm", network_instead=NOTHING),
+        NETWORK: Layer(scans, network, WIDE, mlp_norm="norm", attention_instead=NOTHING),
+        EXPERTS: Layer(scans, experts, WIDE, mlp_norm="norm", attention_instead=NOTHING),
     }
 
 

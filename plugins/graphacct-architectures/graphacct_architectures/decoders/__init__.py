@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from graphacct_architectures.decoders.parts.attention import attention, mask_name
     from graphacct_architectures.decoders.parts.description import (
         LAYER_NORM,
+        NOTHING,
         RMS,
         Attention,
+        Correction,
         Decoder,
         Experts,
         FeedForward,
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LAYER_NORM",
+    "NOTHING",
     "RMS",
     "Attention",
+    "Correction",
     "Decoder",
     "DecoderConfig",
     "Experts",

@@ -14,6 +14,8 @@ from graphacct import Builder, Dim, Value, Workload
 from graphacct_architectures.classifier import Classifier
 
 RMS, LAYER_NORM = "rms_norm", "layer_norm"
+NOTHING = "nothing"
+"""In place of a part that a layer does not have."""
 
 
 @attrs.frozen
@@ -27,6 +29,7 @@ class Norm:
         centred: Whether the stored weight is the gain minus 1, so that a weight of 0 changes nothing.
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
+        cast: Whether torch's own norm runs on a copy of the stream in float32.
     """
 
     kind: str = RMS
@@ -34,6 +37,7 @@ class Norm:
     bias: bool = False
     centred: bool = False
     upcast: str = "norm"
+    cast: bool = False
 
 
 @attrs.frozen
@@ -92,6 +96,19 @@ class Attention:
         latent: The latent that keys and values are expanded from; None if they are projected directly. With a latent,
             the last `rotary` dimensions of each head are rotated, all heads share the rotated ones of the keys, and
             `bias` is for the projections to latents.
+        clamped: Whether queries, keys and values are clamped to a range.
+        qk_norm_last: Whether queries and keys are normalized after they are rotated.
+        position_scaled: Whether queries are multiplied by a factor that grows with their position.
+        position_scaled_wide: Whether that product runs in float32, with positions that the layer makes itself.
+        out_norm: The name of a norm of the heads' outputs side by side, before the output projection; empty for none.
+        gate: The name of a projection that multiplies them after its activation; empty for none.
+        gate_by: Its activation.
+        gate_per_head: Whether it has one element for each head.
+        values: Width of a head of values if it differs from that of queries and keys.
+        values_scaled: Whether the values are multiplied by a constant.
+        less_largest: Whether written-out attention subtracts the largest score of each row.
+        in_out: Whether the projections' weights are stored (in, out).
+        mask_filled: Whether written-out attention fills in the mask, which is of bools, instead of adding it.
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
     """
@@ -129,8 +146,26 @@ class Attention:
     causal: bool = True
     dropout: float = 0.0
     latent: Latent | None = None
+    clamped: bool = False
+    qk_norm_last: bool = False
+    position_scaled: bool = False
+    position_scaled_wide: bool = False
+    out_norm: str = ""
+    gate: str = ""
+    gate_by: str = "sigmoid"
+    gate_per_head: bool = False
+    values: Dim | None = None
+    values_scaled: bool = False
+    less_largest: bool = False
+    in_out: bool = False
+    mask_filled: bool = False
     gated: bool = False
     key_scaled: bool = False
+
+    @property
+    def value_width(self) -> Dim:
+        """The width of a head of values."""
+        return self.d_head if self.values is None else self.values
 
 
 @attrs.frozen
@@ -162,6 +197,9 @@ class Mlp:
         joint: The name of one projection for gate and up together; empty if they are two.
         bias: Whether the projections have biases.
         dropout: The probability with which the hidden layer is dropped in training.
+        norm: The name of a norm of the hidden layer; empty for none.
+        act: The activation's name.
+        in_out: Whether the projections' weights are stored (in, out).
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
     """
 
@@ -175,7 +213,29 @@ class Mlp:
     joint: str = ""
     bias: bool = False
     dropout: float = 0.0
+    norm: str = ""
+    act: str = "act"
+    in_out: bool = False
     scaled: bool = False
+
+
+@attrs.frozen
+class Correction:
+    """One score per expert that is added for the choice of experts alone, so that their loads stay even.
+
+    Attributes:
+        name: Its name.
+        beside: Whether it belongs to the experts' module instead of the router's.
+        frozen: Whether it is a parameter that is not trained, and not a buffer.
+        row: Whether it is stored as a matrix of one row.
+        wide: Whether it is stored in float32 whatever the model's dtype is.
+    """
+
+    name: str = "e_score_correction_bias"
+    beside: bool = False
+    frozen: bool = False
+    row: bool = False
+    wide: bool = True
 
 
 @attrs.frozen
@@ -193,8 +253,8 @@ class Experts:
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
-        logits_upcast: Whether its result is cast to float32 before the choice.
-        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, or `sigmoid`.
+        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` of all
+            or `top_sigmoid` of the chosen ones, or `mixer`: each choice is a softmax over the scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
@@ -204,10 +264,23 @@ class Experts:
         clamped: Whether gate and projection are clamped to a range, as in gpt-oss.
         shared: The network that every token runs through, or None.
         shared_gate: The name of its gate; empty for none.
-        correction_name: The name of the correction's buffer.
-        correction_outside: Whether the buffer is beside the router, not in it.
+        above_zero: The operator that keeps the chosen weights' sum above zero before it divides them: `shift`, `clamp`,
+            or none (empty).
+        corrected_by: The correction, if there is one.
+        grouped: Whether the choice is made among groups even if there is one group.
+        scores_upcast: Whether the router's product is cast to float32.
+        router_wide: Whether the router's weight is stored in float32.
+        shared_beside: Whether the shared network belongs to the layer instead of the experts' module.
+        every: Whether every token runs through every expert; what it is multiplied by is 0 for those not chosen.
+        out_norm: The name of a norm of the experts' output, the shared network's included; empty for none.
+        shared_wide: Whether the shared network's output is added in float32.
+        shared_averaged: Whether the sum with the shared network's output is multiplied by a constant.
+        out_scaled: Whether the experts' output is multiplied by a constant before the shared network's is added.
+        top_upcast: Whether a softmax over the chosen scores runs in float32.
+        scores_capped: Whether the router's product is capped by a tanh.
+        apart: The names of three weights that are stored apart, as matrices of all experts' rows: gate, projection and
+            the way back, the last one (in, out); empty for two that are stacked.
         gated: Whether an expert is gated, as in Mlp.
-        shared_outside: Whether the shared network is a module of the layer, beside the experts' module.
         latent: The width that the stream is projected to before the experts, and back from after them; None for none.
         latent_in, latent_out: The names of these projections.
         latent_bias: Whether they have biases.
@@ -233,15 +306,25 @@ class Experts:
     clamped: bool = False
     shared: Mlp | None = None
     shared_gate: str = ""
-    correction_name: str = "e_score_correction_bias"
-    correction_outside: bool = False
+    above_zero: str = ""
+    corrected_by: Correction = Correction()
+    grouped: bool = False
+    scores_upcast: bool = False
+    router_wide: bool = False
+    shared_beside: bool = False
+    every: bool = False
+    out_norm: str = ""
+    apart: tuple[str, ...] = ()
+    shared_wide: bool = False
+    shared_averaged: bool = False
+    out_scaled: bool = False
+    top_upcast: bool = False
+    scores_capped: bool = False
     gated: bool = True
-    shared_outside: bool = False
     latent: Dim | None = None
     latent_in: str = "fc1_latent_proj"
     latent_out: str = "fc2_latent_proj"
     latent_bias: bool = False
-    logits_upcast: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -252,8 +335,8 @@ class Layer:
     """One layer: attention and a feed-forward network, each added to the stream.
 
     Attributes:
-        attention: Its attention, or what stands in its place; None for neither.
-        feed_forward: Its feed-forward network, or None.
+        attention: Its attention, or what stands in its place.
+        feed_forward: Its feed-forward network.
         norm: Its norms' kind.
         attention_norm, attention_post_norm: The norms' names before and after attention.
         mlp_norm, mlp_post_norm: The norms' names before and after the network. In a parallel layer an empty `mlp_norm`
@@ -268,12 +351,16 @@ class Layer:
         residual_scaled: Whether each output is multiplied by a constant before it is added.
         dropout: The dropout probability of both outputs, in training.
         attention_dropout: The same of attention's output alone, if it has its own; None if it has not.
+        attention_instead, network_instead: The name of a projection of the stream's width that stands in the module in
+            place of attention or of the network; `nothing` if the layer has no such part and no norm before it; empty
+            for the part itself.
+        instead_bias: Whether such projections have biases, of attention and of the network.
         beside: What mixes positions beside attention, before it and of the same normalized stream; both outputs are
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
     """
 
-    attention: Attention | Mixing | None
-    feed_forward: FeedForward | None
+    attention: Attention | Mixing
+    feed_forward: FeedForward
     norm: Norm = Norm()
     attention_norm: str = "input_layernorm"
     attention_post_norm: str = ""
@@ -288,6 +375,9 @@ class Layer:
     residual_scaled: bool = False
     dropout: float = 0.0
     attention_dropout: float | None = None
+    attention_instead: str = ""
+    network_instead: str = ""
+    instead_bias: tuple[bool, bool] = (False, False)
     beside: Mixing | None = None
 
 
@@ -299,11 +389,13 @@ class Positions:
         name: The table's name.
         count: The number of its rows, spare ones included.
         per_sequence: Whether each sequence of a batch has ids of its own.
+        computed: Whether the table is computed when the model is made, and not learned.
     """
 
     name: str
     count: Dim
     per_sequence: bool = False
+    computed: bool = False
 
 
 @attrs.frozen
@@ -341,6 +433,7 @@ class Decoder:
         embedding_dropout: The dropout probability of the embedding, in training.
         classifier: The classification head in place of the language model's, or None.
         headless: Whether there is no head: the output is the stream after the last norm.
+        stream_scaled: Whether the stream is multiplied by a constant before the head.
     """
 
     vocab_size: Dim
@@ -372,6 +465,7 @@ class Decoder:
     embedding_dropout: float = 0.0
     classifier: Classifier | None = None
     headless: bool = False
+    stream_scaled: bool = False
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
