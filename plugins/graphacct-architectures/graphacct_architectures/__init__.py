@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
 from graphacct_architectures.renamed import RenamedArchitecture
+
+if TYPE_CHECKING:
+    from graphacct import Translation
 
 HERE = os.path.dirname(__file__)
 
@@ -118,6 +121,9 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.bart"),
     _family("encoder_decoders.t5"),
     _family("vision.vit"),
+    _family("vision.deit"),
+    _family("vision.ijepa"),
+    _family("vision.vit_msn"),
     _family("audio.ast", "audio-spectrogram-transformer"),
     _family("audio.data2vec_audio", "data2vec-audio"),
     _family("audio.hubert"),
@@ -172,3 +178,10 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
     return (*FAMILIES, *RENAMED)
+
+
+@hookimpl
+def graphacct_register_translations() -> Iterable[Translation]:
+    from graphacct_architectures.translations import TRANSLATIONS
+
+    return TRANSLATIONS

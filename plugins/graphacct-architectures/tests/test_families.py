@@ -49,6 +49,8 @@ PRESETS = {
     "qwen3-30b-a3b": "qwen3-30b-a3b",
     "qwen3-8b": "qwen3-8b",
     "vit-base-patch16-224": "vit-base-patch16-224",
+    "beit-base-patch16-224": "beit-base-patch16-224",
+    "dinov2-base": "dinov2-base",
     "clip-vit-base-patch32": "clip-vit-base-patch32",
     "bert-base-mlm": "bert-base-uncased",
     "distilbert-base": "distilbert-base-uncased",
