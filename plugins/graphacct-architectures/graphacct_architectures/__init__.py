@@ -75,6 +75,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("audio.unispeech"),
     _family("audio.unispeech_sat", "unispeech-sat"),
     _family("audio.wav2vec2"),
+    _family("audio.wav2vec2_bert", "wav2vec2-bert"),
+    _family("audio.wav2vec2_conformer", "wav2vec2-conformer"),
     _family("audio.wavlm"),
     _family("audio.whisper"),
     _family("multimodal.clip"),
