@@ -78,6 +78,7 @@ SAMPLES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "slice": ([(2, 3, 5)], {"dim": 1, "length": 2}),
     "expand": ([(2, 1, 5)], {"shape": (2, 3, 5)}),
     "cast": ([(2, 3, 5)], {"dtype": "bfloat16"}),
+    "pack_padded": ([(3, 4, 5)], {"rows": 9, "steps": 4}),
     "pad": ([(2, 3, 5)], {"padding": ((1, 1),)}),
     "repeat": ([(2, 3, 5)], {"times": (1, 2, 1)}),
     "arange": ([], {"n": 5}),

@@ -19,10 +19,31 @@ FAMILIES = (
     *("gpt2", "gpt_neo", "gpt_neox", "gptj", "codegen", "opt", "bloom", "falcon", "phi", "phi3", "llama", "mistral"),
     *("mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "olmo2", "stablelm"),
     *("cohere", "granite", "starcoder2", "smollm3", "glm4", "nemotron", "gpt_oss", "deepseek_v2", "deepseek_v3"),
+    *("olmo", "olmo3", "glm", "seed_oss", "exaone4", "cohere2", "ministral3", "ernie4_5", "arcee", "jais2", "nanochat"),
+    *("hunyuan_v1_dense", "olmoe", "flex_olmo", "ernie4_5_moe", "granitemoe", "granitemoeshared", "phimoe", "glm4_moe"),
+    *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum", "cwm", "vaultgemma", "bitnet", "minicpm3"),
+    *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
+    *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
+    *("cohere2_moe",),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
-WINDOWS = ("mistral", "mixtral", "phi3", "starcoder2", "gpt_oss", "gemma2", "gemma3_text")
+WINDOWS = (
+    "mistral",
+    "mixtral",
+    "phi3",
+    "starcoder2",
+    "gpt_oss",
+    "gemma2",
+    "gemma3_text",
+    "olmo3",
+    "cohere2",
+    "ministral3",
+    "dots1",
+    "mellum",
+    "cwm",
+    "vaultgemma",
+)
 FULL, SLIDING = "full_attention", "sliding_attention"
 
 
@@ -44,7 +65,11 @@ def drawn(family: str, random: Random) -> dict[str, Any]:
     content |= FAMILY.get(family, nothing)(random, layers, heads, width)
     if family in WINDOWS:
         content |= {"sliding_window": random.choice((5, 20, 4096))}
-    if "rope_parameters" in defaults and family not in ("phi3", "gemma3_text") and "rope_parameters" not in content:
+    if (
+        "rope_parameters" in defaults
+        and family not in ("phi3", "gemma3_text", "ministral3", "olmo3", "mellum", "phimoe", "mimo_v2_flash")
+        and "rope_parameters" not in content
+    ):
         content |= random.choice(({}, {"rope_theta": 5000.0}, {"rope_scaling": {"type": "linear", "factor": 2.0}}))
     older = kind.attribute_map if random.random() < 0.5 else {}
     return {older.get(key, key): value for key, value in content.items()}
@@ -151,6 +176,10 @@ def smollm3(random: Random, layers: int, heads: int, width: int) -> dict[str, An
     return {**windows, **turns, "no_rope_layer_interval": random.choice((2, 3, 4))}
 
 
+def stated_heads(random: Random, *_: int) -> dict[str, Any]:
+    return {"head_dim": random.choice((8, 12))}
+
+
 def glm4(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
     return {"head_dim": 12, **turned(random)}
 
@@ -165,7 +194,229 @@ def deepseek(random: Random, layers: int, heads: int, width: int) -> dict[str, A
     return {**sizes, **chosen, **routed, **method, **first}
 
 
+def ministral3(random: Random, *_: int) -> dict[str, Any]:
+    settings = {"llama_4_scaling_beta": 0.1, "original_max_position_embeddings": 16, "factor": 4.0}
+    scaling = {"rope_type": "yarn", "rope_theta": 1e6, **settings}
+    return random.choice(({}, {"rope_parameters": scaling})) | {"head_dim": random.choice((8, 12))}
+
+
+def olmo(random: Random, *_: int) -> dict[str, Any]:
+    return {"clip_qkv": random.choice((None, 8.0))}
+
+
+def exaone4(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    window = random.choice(({"sliding_window": None}, {"sliding_window": 5}, {"sliding_window": 20}))
+    return {**window, **({} if window["sliding_window"] is None else kinds(random, layers))} | {
+        "sliding_window_pattern": random.choice((1, 2, 4))
+    }
+
+
+def turned_by_kind(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    settings = {kind: {"rope_type": "default", "rope_theta": 5000.0} for kind in (FULL, SLIDING)}
+    return {**kinds(random, layers), **random.choice(({}, {"rope_parameters": settings}))}
+
+
+def olmoe(random: Random, *_: int) -> dict[str, Any]:
+    return {**experts(random), **olmo(random)}
+
+
+def ernie4_5_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    chosen = {"moe_num_experts": random.choice((3, 4, 8)), "moe_k": random.choice((1, 2, 3))}
+    shared = {"moe_num_shared_experts": random.choice((0, 1, 2)), "moe_intermediate_size": 9}
+    start = random.randint(0, layers)
+    end = random.choice((-1, random.randint(0, layers - 1)))
+    layers_with = {
+        "moe_layer_start_index": start,
+        "moe_layer_end_index": end,
+        "moe_layer_interval": random.choice((1, 2)),
+    }
+    return {**chosen, **shared, **layers_with}
+
+
+def local_experts(random: Random, *_: int) -> dict[str, Any]:
+    return {"num_local_experts": random.choice((3, 4, 8)), "num_experts_per_tok": random.choice((1, 2, 3))}
+
+
+def granitemoeshared(random: Random, *_: int) -> dict[str, Any]:
+    return {**local_experts(random), "shared_intermediate_size": random.choice((0, 12))}
+
+
+def phimoe(random: Random, *_: int) -> dict[str, Any]:
+    return {"num_local_experts": random.choice((3, 4, 8)), "num_experts_per_tok": 2, "sliding_window": None}
+
+
+def corrected(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    groups = random.choice((1, 2, 4))
+    chosen = {"n_group": groups, "topk_group": random.randint(1, groups), "num_experts_per_tok": random.choice((1, 2))}
+    routed = {"n_routed_experts": 3 * groups, "n_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    return {**chosen, **routed, "first_k_dense_replace": random.randint(0, layers)}
+
+
+def glm4_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    return {**corrected(random, layers), **turned(random), "head_dim": random.choice((8, 16))}
+
+
+def networks(random: Random, layers: int) -> dict[str, Any]:
+    return random.choice(({}, {"mlp_layer_types": [random.choice(("dense", "sparse")) for _ in range(layers)]}))
+
+
+def glm4_moe_lite(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    found = {**deepseek(random, layers, heads, width), **networks(random, layers)}
+    return {key: value for key, value in found.items() if key not in ("first_k_dense_replace", "topk_method")}
+
+
+def dots1(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {**corrected(random, layers), **kinds(random, layers), "max_window_layers": random.choice((0, 1, 62))}
+
+
+def hunyuan_v1_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    each = random.choice((1, 2, [random.randint(1, 3) for _ in range(layers)]))
+    return {"num_experts": random.choice((3, 4)), "moe_topk": each, "head_dim": random.choice((8, 12))}
+
+
+def minimax_m2(random: Random, *_: int) -> dict[str, Any]:
+    turns = random.choice(({}, {"rotary_dim": random.choice((4, 8))}, turned(random)))
+    return {**experts(random), **turns, "head_dim": 16}
+
+
+def mellum(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    settings = {kind: {"rope_type": "default", "rope_theta": 5000.0} for kind in (FULL, SLIDING)}
+    turns = random.choice(({}, {"rope_parameters": settings}))
+    sizes = {"moe_intermediate_size": 9, "head_dim": random.choice((8, 12)), "num_nextn_predict_layers": None}
+    return {**experts(random), **kinds(random, layers), **networks(random, layers), **turns, **sizes}
+
+
+def cwm(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    return {**kinds(random, layers), "head_dim": random.choice((8, 12)), "bos_token_id": 1}
+
+
+def latent(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    sizes = {"kv_lora_rank": 12, "q_lora_rank": random.choice((None, 10)), "qk_nope_head_dim": 6}
+    return {**sizes, "v_head_dim": 10, "qk_rope_head_dim": 4, "num_key_value_heads": heads}
+
+
+def apertus(random: Random, *_: int) -> dict[str, Any]:
+    return {"hidden_act": random.choice(("xielu", "xielu", "relu2"))}
+
+
+def afmoe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    shared = {"num_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    first = {"num_dense_layers": random.randint(0, layers), "global_attn_every_n_layers": random.choice((2, 3, 4))}
+    return {**experts(random), **shared, **first, **kinds(random, layers), "head_dim": random.choice((8, 12))}
+
+
+def mimo_v2_flash(random: Random, layers: int, heads: int, *_: int) -> dict[str, Any]:
+    found = {
+        key: value for key, value in corrected(random, layers).items() if "shared" not in key and "dense" not in key
+    }
+    settings = {
+        kind: {"rope_type": "default", "rope_theta": 5e3, "partial_rotary_factor": 0.5} for kind in (FULL, SLIDING)
+    }
+    turns = random.choice(({}, {"rope_parameters": settings}))
+    sizes = {
+        "head_dim": 12,
+        "v_head_dim": random.choice((8, 12)),
+        "num_key_value_heads": random.choice((1, 2, heads // 2)),
+    }
+    return {**found, **kinds(random, layers), **networks(random, layers), **turns, **sizes}
+
+
+def llama4_text(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    chosen = {"num_local_experts": random.choice((3, 4)), "num_experts_per_tok": random.choice((1, 2))}
+    turns = random.choice(({}, {"no_rope_layers": [random.randint(0, 1) for _ in range(layers)]}))
+    sizes = {
+        "intermediate_size_mlp": 18,
+        "head_dim": random.choice((8, 12)),
+        "interleave_moe_layer_step": random.choice((1, 2)),
+    }
+    return {**chosen, **turns, **sizes, "attention_chunk_size": random.choice((5, 20, 8192))}
+
+
+def gpt_bigcode(random: Random, *_: int) -> dict[str, Any]:
+    return {"n_inner": random.choice((None, 30)), "add_cross_attention": False}
+
+
+def mpt(random: Random, *_: int) -> dict[str, Any]:
+    return {"attn_config": {"clip_qkv": random.choice((None, 8.0))}, "max_seq_len": 64, "no_bias": True}
+
+
+def exaone_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    groups = random.choice((1, 2, 4))
+    chosen = {"n_group": groups, "topk_group": random.randint(1, groups), "num_experts_per_tok": random.choice((1, 2))}
+    routed = {"num_experts": 3 * groups, "num_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    first = {"first_k_dense_replace": random.randint(0, layers), "sliding_window": 5}
+    return {**chosen, **routed, **first, **kinds(random, layers), **networks(random, layers)}
+
+
+def axk1(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {**glm4_moe_lite(random, layers, heads, width), "q_lora_rank": 10, "moe_layer_freq": random.choice((1, 2))}
+
+
+def hy_v3(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    shared = {"num_shared_experts": random.choice((1, 2)), "moe_intermediate_size": 9}
+    return {**experts(random), **shared, **networks(random, layers), "head_dim": random.choice((8, 12))}
+
+
+def laguna(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    each = random.choice((None, [heads * random.randint(1, 2) for _ in range(layers)]))
+    settings = {kind: {"rope_type": "default", "rope_theta": 5e3} for kind in (FULL, SLIDING)}
+    turns = random.choice(({}, {"rope_parameters": settings}))
+    gates = {"gating": random.choice((True, "per-head", "per-element")), "num_attention_heads_per_layer": each}
+    capped = {"moe_router_logit_softcapping": random.choice((0.0, 30.0)), "moe_apply_router_weight_on_input": False}
+    sizes = {"moe_intermediate_size": 9, "shared_expert_intermediate_size": 12, "head_dim": 8}
+    return {**experts(random), **kinds(random, layers), **networks(random, layers), **turns, **gates, **capped, **sizes}
+
+
+def cohere2_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    shared = {"num_shared_experts": random.choice((0, 1, 2)), "head_dim": random.choice((8, 12))}
+    ways = {"shared_expert_combination_strategy": random.choice(("sum", "average"))}
+    ways |= {"expert_selection_fn": random.choice(("softmax", "sigmoid")), "rms_norm_eps": random.choice((None, 1e-5))}
+    first = {"first_k_dense_replace": random.randint(0, layers), "sliding_window_pattern": random.choice((2, 4))}
+    first |= {"prefix_dense_sliding_window_pattern": random.choice((1, 2))}
+    first |= {"prefix_dense_intermediate_size": random.choice((None, 18))}
+    return {**experts(random), **shared, **ways, **first, **kinds(random, layers)}
+
+
 FAMILY = {
+    "cwm": cwm,
+    "vaultgemma": gemma2,
+    "minicpm3": latent,
+    "youtu": latent,
+    "apertus": apertus,
+    "afmoe": afmoe,
+    "mimo_v2_flash": mimo_v2_flash,
+    "llama4_text": llama4_text,
+    "gpt_bigcode": gpt_bigcode,
+    "mpt": mpt,
+    "persimmon": turned,
+    "solar_open": corrected,
+    "exaone_moe": exaone_moe,
+    "axk1": axk1,
+    "ministral": cwm,
+    "hy_v3": hy_v3,
+    "laguna": laguna,
+    "cohere2_moe": cohere2_moe,
+    "olmoe": olmoe,
+    "flex_olmo": experts,
+    "ernie4_5_moe": ernie4_5_moe,
+    "granitemoe": local_experts,
+    "granitemoeshared": granitemoeshared,
+    "phimoe": phimoe,
+    "glm4_moe": glm4_moe,
+    "glm4_moe_lite": glm4_moe_lite,
+    "dots1": dots1,
+    "hunyuan_v1_moe": hunyuan_v1_moe,
+    "minimax_m2": minimax_m2,
+    "mellum": mellum,
+    "ministral3": ministral3,
+    "olmo": olmo,
+    "olmo3": turned_by_kind,
+    "exaone4": exaone4,
+    "cohere2": kinds,
+    "glm": glm4,
+    "seed_oss": stated_heads,
+    "ernie4_5": stated_heads,
+    "hunyuan_v1_dense": stated_heads,
     "gpt2": gpt2,
     "gpt_neo": gpt_neo,
     "gpt_neox": turned,

@@ -54,6 +54,17 @@ PRESETS = {
     "distilbert-base": "distilbert-base-uncased",
     "olmo2-7b": "olmo-2-7b",
     "smollm3-3b": "smollm3-3b",
+    "ernie-4.5-0.3b": "ernie-4.5-0.3b",
+    "exaone-4.0-1.2b": "exaone-4.0-1.2b",
+    "glm-4-9b-chat-hf": "glm-4-9b-chat",
+    "glm-4.5-air": "glm-4.5-air",
+    "granite-3.0-1b-a400m": "granite-3.0-1b-a400m",
+    "hunyuan-7b": "hunyuan-7b",
+    "olmo-3-7b": "olmo-3-7b",
+    "olmoe-1b-7b": "olmoe-1b-7b",
+    "phi-3.5-moe": "phi-3.5-moe",
+    "seed-oss-36b": "seed-oss-36b",
+    "starcoder": "starcoder",
 }
 """Measured models, and the preset that is the same."""
 DERIVED = {

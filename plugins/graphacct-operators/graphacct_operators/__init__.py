@@ -72,7 +72,7 @@ OPERATORS = {
     ),
     "indexing": "gather index_select index_pairs argmax argmin topk",
     "scattering": "scatter scatter_add scatter_reduce index_add index_copy index_fill index_reduce index index_put",
-    "arranging": "tril triu flip diagonal diag_embed",
+    "arranging": "tril triu flip diagonal diag_embed pack_padded",
     "complex_numbers": "view_as_real view_as_complex conj complex polar angle sgn",
     "detach": "detach",
     "leaf": "leaf",

@@ -85,3 +85,22 @@ def diag_embed() -> Work:
     Backward: the diagonal of g: a view.
     """
     return Work()
+
+
+def _packed(x: TensorSpec, *, rows: int, steps: int) -> list[TensorSpec]:
+    return [TensorSpec((rows, *x.shape[2:]), x.dtype), TensorSpec((steps,), "int64")]
+
+
+@operator(
+    "x: m n ... -> packed: *rows, sizes: *steps",
+    infer=_packed,
+    saves={"sizes": "the gradient goes back to the steps that there were"},
+    gradients={"x": nothing},
+)
+def pack_padded() -> Work:
+    """Padded sequences without their padding: `rows` steps of all sequences, step after step, and how many sequences
+    each of the longest one's `steps` has. A copy; no arithmetic.
+
+    Backward: g with zeros for the padding: no arithmetic.
+    """
+    return Work()

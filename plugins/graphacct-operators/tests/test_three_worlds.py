@@ -175,6 +175,7 @@ CASES = {
     "contiguous": lambda b, s, d: ([turned(b, s, d)], {}),
     "cast": unary(dtype="bfloat16"),
     "as_product": unary(),
+    "pack_padded": lambda b, s, t, d: ([f(b, s, d)], {"rows": b * s, "steps": s}),
     "pad": lambda b, s, t, d: ([f(b, s, d)], {"padding": [(t, t), (0, 1)]}),
     "roll": unary(),
     "repeat": lambda b, s, t, d: ([f(b, s, d)], {"times": (1, t, 1)}),

@@ -11,8 +11,14 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, deepseek, inexact
-from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
+from graphacct_architectures.decoders.parts.deepseek import (
+    ATTENTION,
+    LatentConfig,
+    corrected_experts,
+    deepseek,
+    inexact,
+)
+from graphacct_architectures.decoders.parts.description import Decoder, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
@@ -39,23 +45,7 @@ class DeepseekV3Config(LatentConfig):
 
 def describe(config: DeepseekV3Config) -> Decoder:
     """Returns layers whose experts are chosen with the correction; their weights are normalised without it."""
-    activation = ACTIVATIONS[config.hidden_act]
-    width = config.n_shared_experts * config.moe_intermediate_size
-    experts = Experts(
-        config.n_routed_experts,
-        config.per_token,
-        config.moe_intermediate_size,
-        activation,
-        router_upcast=True,
-        scoring="sigmoid",
-        normalised=config.norm_topk_prob,
-        correction=True,
-        scaled=True,
-        groups=config.n_group,
-        chosen_groups=config.topk_group,
-        shared=Mlp(width, activation, module="shared_experts"),
-    )
-    return deepseek(config, experts, Mlp(config.intermediate_size, activation))
+    return deepseek(config, corrected_experts(config), Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act]))
 
 
 ARCHITECTURE = decoder(

@@ -5,12 +5,14 @@ Team OLMo, 2025 (arXiv:2501.00656).
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from graphacct import Dim, PresetFiles, fields
-from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
 NORM = Norm(upcast="all")
@@ -24,36 +26,23 @@ class Olmo2Config(DecoderConfig):
     attention_bias: bool = fields.flag(False)
 
 
-def describe(config: Olmo2Config) -> Decoder:
-    """Returns a stack of equal layers."""
-    layer = Layer(
-        Attention(
-            config.num_attention_heads,
-            config.kv_heads,
-            config.d_head,
-            bias=config.attention_bias,
-            out_bias=config.attention_bias,
-            rotary=config.d_head,
-            qk_norm="width",
-            dropout=config.attention_dropout,
-        ),
-        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act]),
+def normed_last(config: Any, attention: Attention, norm: Norm = NORM) -> Layer:
+    """Returns a layer with norms after each part alone."""
+    return Layer(
+        attention,
+        network(config, bias=False),
+        norm,
         attention_norm="",
         attention_post_norm="post_attention_layernorm",
         mlp_norm="",
         mlp_post_norm="post_feedforward_layernorm",
-        norm=NORM,
     )
-    return Decoder(
-        config.vocab_size,
-        config.hidden_size,
-        layer,
-        config.num_hidden_layers,
-        tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", config.d_head),),
-        rotary_cast=False,
-        norm_kind=NORM,
-    )
+
+
+def describe(config: Olmo2Config) -> Decoder:
+    """Returns a stack of equal layers."""
+    layer = normed_last(config, rotated_attention(config, qk_norm="width"))
+    return around(config, layer, rotary_cast=False, norm_kind=NORM)
 
 
 ARCHITECTURE = decoder(

@@ -22,6 +22,7 @@ from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.checkpoint import following
 from graphacct_torch.capturing.composed import composing
 from graphacct_torch.capturing.lists import numbers_in_lists
+from graphacct_torch.capturing.packing import padding
 from graphacct_torch.capturing.recorder import Recorder
 from graphacct_torch.capturing.saving import Saving
 from graphacct_torch.capturing.surroundings import surroundings
@@ -69,6 +70,7 @@ def capture(
         if not grads:
             stack.enter_context(torch.no_grad())
         stack.enter_context(numbers_in_lists())
+        stack.enter_context(padding())
         stack.enter_context(following(recorder))
         stack.enter_context(composing(recorder))
         stack.enter_context(recorder.watching())

@@ -37,6 +37,7 @@ from graphacct_torch.capturing.arguments import argument_names
 from graphacct_torch.capturing.autograd import DETACH, gradient_node, nodes_so_far
 from graphacct_torch.capturing.kernels import KERNELS, without_data
 from graphacct_torch.capturing.module_paths import path_taken, paths_of
+from graphacct_torch.capturing.packing import PACK, packed
 from graphacct_torch.capturing.shadows import Shadows
 from graphacct_torch.capturing.values import Values
 from graphacct_torch.errors import CaptureError, user_line
@@ -287,7 +288,10 @@ class Recorder(TorchDispatchMode):
                 [one.index for tensor, one in pairs if tensor.requires_grad and self._is_leaf(tensor, one)]
             )
         kernel = KERNELS.get(func)
-        out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
+        if func is PACK:
+            out = packed(self.where, args[0], self._values.of(args[1]), args[2])
+        else:
+            out = self._values.call(func, args, given, operands) if kernel is None else kernel(*args, **given)
         if func in RESHAPING:
             del self._records[id(out)]
         if isinstance(out, torch.Tensor):

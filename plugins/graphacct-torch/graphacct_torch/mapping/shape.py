@@ -111,3 +111,9 @@ def repeated(call: CallRecord, a: Arguments) -> Mapped:
     more = len(times) - len(x.shape)
     operand = Mapped("reshape", (x,), {"shape": (1,) * more + x.shape}) if more else x
     return Mapped("repeat", (operand,), {"times": times})
+
+
+def packed(call: CallRecord, a: Arguments) -> Mapped:
+    """The steps of padded sequences one after the other, and how many sequences each has."""
+    rows, sizes = call.outputs
+    return Mapped("pack_padded", (a["input"],), {"rows": rows.shape[0], "steps": sizes.shape[0]}, (0, 1))

@@ -266,6 +266,7 @@ TABLE: dict[str, Rule | None] = {
     "aten.pixel_shuffle.default": takes("pixel_shuffle", "self", upscale_factor="upscale_factor"),
     "aten.pixel_unshuffle.default": takes("pixel_unshuffle", "self", downscale_factor="downscale_factor"),
     "aten.polar.default": takes("polar", "abs", "angle"),
+    "aten._pack_padded_sequence.default": shape.packed,
     "aten.pow.Scalar": elementwise.power_of_number,
     "aten.pow.Tensor_Scalar": elementwise.power,
     "aten.pow_.Scalar": elementwise.power,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphacct import Builder, ConfigError, Parameter, Value, Workload, equal, less
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, equal, less
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
 from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
 from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
 from graphacct_architectures.decoders.parts.rotary import both_rotated
-from graphacct_architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
+from graphacct_architectures.layers import conv1d, dropped, linear, merge_heads, norm, split_heads, with_cache
 
 ALIBI = "alibi_biases"
 """The name of the table that holds slopes times positions."""
+POSITIONS = "position_ids"
+"""The name of the positions' ids, which the library gives to each layer, and which few layers read."""
 WIDEST = 256
 """The largest width of a head for which torch's kernels accept shared heads."""
 
@@ -40,7 +42,35 @@ def attention(
     else:
         y, written = eager(a, workload, b, q, k, v, tables)
         weights = (written,)
-    return linear(b, a.out, merge_heads(b, y), width, bias=a.out_bias), weights
+    y = merge_heads(b, y)
+    if a.gate:
+        y = gated(a, b, x, y)
+    if a.out_norm:
+        y = normed_by(b, a.out_norm, y, kind)
+    return projection(a.in_out, b, a.out, y, width, a.out_bias), weights
+
+
+def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
+    """Returns the heads' outputs y (batch, seq, heads · width) times a gate of x, of each element or of each head. A
+    softplus runs in float32, as in the library."""
+    gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=False)
+    wide = a.gate_by == "softplus" and b.dtype != "float32"
+    if wide:
+        gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
+    gate = b.apply(a.gate_by, gate, name="gate")
+    if wide:
+        gate = b.apply("cast", gate, name="gate_narrowed", dtype=b.dtype)
+    if not a.gate_per_head:
+        return b.apply("mul", y, gate, name="gated")
+    batch, seq, width = y.spec.shape
+    heads = b.apply("reshape", y, name="heads_apart", shape=(batch, seq, a.heads, a.value_width))
+    gate = b.apply("reshape", gate, name="gate_apart", shape=(batch, seq, a.heads, 1))
+    return b.apply("reshape", b.apply("mul", heads, gate, name="gated"), name="heads_joined", shape=(batch, seq, width))
+
+
+def projection(in_out: bool, b: Builder, name: str, x: Value, width: Dim, bias: bool) -> Value:
+    """Returns x projected by a weight stored (out, in), or (in, out)."""
+    return conv1d(b, name, x, width) if in_out else linear(b, name, x, width, bias=bias)
 
 
 def of_their_own(
@@ -51,6 +81,11 @@ def of_their_own(
     if not equal(a.rotary, 0):
         b.hold(q, k, until="k_rope")
         q, k = both_rotated(a, b, q, k, tables)
+    if a.qk_norm and a.qk_norm_last:
+        by = a.qk_norm_kind or kind
+        q, k = (normed_by(b, name, part, by) for name, part in zip(a.qk_norm_names, (q, k), strict=True))
+    if a.position_scaled:
+        q = scaled_by_position(a, b, q, tables.get(POSITIONS))
     window = a.window if a.window_cached else None
     k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
     return q, k, v
@@ -61,40 +96,70 @@ def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Val
     counts = (a.heads, a.kv_heads, a.kv_heads)
     if a.joint:
         total = (a.heads + 2 * a.kv_heads) * a.d_head
-        flat = linear(b, a.joint, x, total, bias=a.bias)
+        flat = projection(a.in_out, b, a.joint, x, total, a.bias)
+        if a.clamped:
+            flat = b.apply("clamp", flat, name="qkv_cut")
         if a.joint_order in UNEVEN:
-            return heads_of(a, workload, b, flat)
+            q, k, v = heads_of(a, workload, b, flat)
+            if a.qk_norm == "head":
+                by = a.qk_norm_kind or kind
+                q, k = (normed_by(b, name, part, by) for name, part in zip(a.qk_norm_names, (q, k), strict=True))
+            return q, k, v
         parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
     else:
         names = (a.q, a.k, a.v)
-        parts = tuple(linear(b, name, x, n * a.d_head, bias=a.bias) for name, n in zip(names, counts, strict=True))
+        widths = (a.d_head, a.d_head, a.value_width)
+        sizes = zip(names, counts, widths, strict=True)
+        parts = tuple(linear(b, name, x, n * width, bias=a.bias) for name, n, width in sizes)
     normed = list(parts)
     if a.query_scaled:
         normed[0] = b.apply("scale", normed[0], name="q_scaled")
     kind = a.qk_norm_kind or kind
     if a.qk_norm == "width":
         normed[:2] = [normed_by(b, name, part, kind) for name, part in zip(a.qk_norm_names, normed, strict=False)]
+    if a.clamped and not a.joint:
+        normed = [b.apply("clamp", part, name=f"{label}_cut") for part, label in zip(normed, "qkv", strict=True)]
     heads = []
     for part, count, label in zip(normed, counts, "qkv", strict=True):
-        if a.qk_norm in ("head", "gains") and label != "v":
+        if a.qk_norm in ("head", "gains") and label != "v" and not a.qk_norm_last:
             batch, seq = part.spec.shape[:2]
             part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
             name = a.qk_norm_names["qk".index(label)]
             part = normed_by(b, name, part, kind) if a.qk_norm == "head" else normed_with_gains(b, name, part, kind)
             heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
         else:
-            heads.append(split_heads(b, part, count, a.d_head, label))
+            heads.append(split_heads(b, part, count, a.value_width if label == "v" else a.d_head, label))
             if a.qk_norm == "heads" and label != "v":
                 heads[-1] = each_normed(b, a.qk_norm_names["qk".index(label)], heads[-1], kind)
     q, k, v = heads
-    return q, k, v
+    return q, k, b.apply("scale", v, name="v_scaled") if a.values_scaled else v
+
+
+def scaled_by_position(a: Attention, b: Builder, q: Value, positions: Value | None) -> Value:
+    """Returns queries (batch, heads, seq, d_head) times 1 + β log(1 + ⌊position / length⌋), in float32 but for the last
+    product, or also that one."""
+    if a.position_scaled_wide or positions is None:
+        positions = b.apply("arange", name="q_positions", batch=1, n=q.spec.shape[2])
+    places = b.apply("cast", positions, name="q_places", dtype="float32")
+    rounds = b.apply("floor", b.apply("scale", places, name="q_rounds"), name="q_whole_rounds")
+    growth = b.apply("log", b.apply("shift", rounds, name="q_rounds_and_one"), name="q_growth")
+    factor = b.apply("shift", b.apply("scale", growth, name="q_growth_scaled"), name="q_factor")
+    factor = b.apply("reshape", factor, name="q_factor_apart", shape=(1, 1, q.spec.shape[2], 1))
+    dtype = q.spec.dtype
+    if factor.spec.dtype != dtype and not a.position_scaled_wide:
+        factor = b.apply("cast", factor, name="q_factor_narrowed", dtype=dtype)
+    q = b.apply("mul", q, factor, name="q_scaled_by_position")
+    return q if q.spec.dtype == dtype else b.apply("cast", q, name="q_scaled_narrowed", dtype=dtype)
 
 
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """Returns x normalized over its last dimension."""
-    return norm(
-        b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, upcast=norm_upcast(kind)
-    )
+    dtype = x.spec.dtype
+    narrow = kind.cast and dtype != "float32"
+    if narrow:
+        x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
+    y = norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, upcast=norm_upcast(kind))
+    return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
 
 
 def norm_upcast(kind: Norm) -> str:
@@ -172,9 +237,13 @@ def eager(
         shape = (1, 1, *scores.spec.shape[-2:])
         seen = b.apply("constant", name="seen", shape=shape, dtype="bool")
         scores = b.apply("masked_fill", scores, seen, name="within_window")
-    scores = b.apply("add", scores, tables[mask_name(a, workload)], name="mask")
+    mask = tables[mask_name(a, workload)]
+    scores = b.apply("masked_fill" if a.mask_filled else "add", scores, mask, name="mask")
     if a.sinks:
-        scores = with_sinks(a, b, scores)
+        scores = with_sinks(b, scores)
+    if a.sinks or a.less_largest:
+        largest, _ = b.apply("topk", scores, name="largest", k=1)
+        scores = b.apply("sub", scores, largest, name="less_largest")
     upcast = {} if b.dtype == "float32" or not a.upcast else {"dtype": "float32"}
     weights = b.apply("softmax", scores, name="softmax", **upcast)
     if upcast:
@@ -197,17 +266,15 @@ def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
     return b.apply("reshape", expanded, name=f"{label}_repeated", shape=(batch, a.heads, seq, width))
 
 
-def with_sinks(a: Attention, b: Builder, scores: Value) -> Value:
-    """Returns the scores with a column of learned scores, minus the maximum of each row.
+def with_sinks(b: Builder, scores: Value) -> Value:
+    """Returns the scores with a column of learned scores. After it the maximum of each row is subtracted.
 
     The library takes the maximum with its place, and the place is what its gradient needs: the one largest of a row.
     """
     batch, heads, seq, _ = scores.spec.shape
     sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1, 1))
     sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
-    scores = b.apply("concat", scores, sinks, name="with_sinks", dim=-1)
-    largest, _ = b.apply("topk", scores, name="largest", k=1)
-    return b.apply("sub", scores, largest, name="less_largest")
+    return b.apply("concat", scores, sinks, name="with_sinks", dim=-1)
 
 
 def capped(b: Builder, x: Value, label: str) -> Value:

@@ -7,8 +7,9 @@ from functools import partial
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
-from graphacct_architectures.decoders.parts.attention import attention, capped, normed_by
+from graphacct_architectures.decoders.parts.attention import POSITIONS, attention, capped, normed_by
 from graphacct_architectures.decoders.parts.description import (
+    NOTHING,
     Decoder,
     Layer,
     Mlp,
@@ -16,7 +17,7 @@ from graphacct_architectures.decoders.parts.description import (
 )
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.stack import stack
-from graphacct_architectures.decoders.parts.tables import POSITIONS, masks, rotary_tables, unread
+from graphacct_architectures.decoders.parts.tables import masks, rotary_tables, unread
 from graphacct_architectures.layers import dropped, embedding, for_logits, linear
 
 
@@ -58,6 +59,8 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
     if d.headless:
         return x
     b.hold(x)
+    if d.stream_scaled and d.classifier is None:
+        x = b.apply("scale", x, name="stream_scaled")
     if d.classifier is not None:
         return classified(d.classifier, workload, b, x, ids)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
@@ -84,7 +87,15 @@ def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> tu
     if p.per_sequence:
         b.hold(ids)
         rows = b.apply("arange", name="row_ids", batch=workload.batch, n=workload.seq_len)
-    x = b.apply("add", x, embedding(b, p.name, rows, p.count, x.spec.shape[-1]), name="embed")
+    width = x.spec.shape[-1]
+    if p.computed:
+        table = b.apply("constant", name=f"{p.name}_weights", shape=(p.count, width), dtype=x.spec.dtype)
+        rows = b.apply("reshape", rows, name="row_places", shape=(workload.seq_len,))
+        known = b.apply("index_select", table, rows, name=p.name)
+        known = b.apply("reshape", known, name="rows_of_places", shape=(1, workload.seq_len, width))
+    else:
+        known = embedding(b, p.name, rows, p.count, width)
+    x = b.apply("add", x, known, name="embed")
     return x, ids if p.per_sequence else None
 
 
@@ -95,7 +106,7 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
         tables = dict(zip(names, constants, strict=True))
         b.hold(x)
         if workload.phase == "train":
-            for name in unread(kind.attention, workload, tables):
+            for name in unread(kind, workload, tables):
                 b.apply("unread", tables[name], name=name)
         return parallel(kind, workload, b, x, tables) if kind.parallel else serial(kind, workload, b, x, tables)
 
@@ -104,16 +115,19 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
 
 def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Applies attention, then the feed-forward network to the result."""
-    normed = prepared(kind.attention_norm, kind, b, x)
-    y = attended(kind, workload, b, normed, tables)
-    base = normed if kind.residual_normed else x
-    x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
-    x = prepared(kind.attention_stream_norm, kind, b, x)
-    normed = prepared(kind.mlp_norm, kind, b, x)
-    y = fed(kind, b, normed)
-    base = normed if kind.residual_normed else x
-    x = added(kind, workload, b, base, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
-    return prepared(kind.mlp_stream_norm, kind, b, x)
+    if kind.attention_instead != NOTHING:
+        normed = prepared(kind.attention_norm, kind, b, x)
+        y = attended(kind, workload, b, normed, tables)
+        base = normed if kind.residual_normed else x
+        x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
+        x = prepared(kind.attention_stream_norm, kind, b, x)
+    if kind.network_instead != NOTHING:
+        normed = prepared(kind.mlp_norm, kind, b, x)
+        y = fed(kind, workload, b, normed)
+        base = normed if kind.residual_normed else x
+        x = added(kind, workload, b, base, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
+        x = prepared(kind.mlp_stream_norm, kind, b, x)
+    return x
 
 
 def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
@@ -124,13 +138,13 @@ def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
     if kind.stream_last:
         y = dropped(b, "attn_dropout", y, kind.dropout, workload)
         b.hold(y)
-        z = fed(kind, b, prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first)
+        z = fed(kind, workload, b, prepared(kind.mlp_norm, kind, b, x) if kind.mlp_norm else first)
         return b.apply("add", added(kind, workload, b, y, z, "mlp"), x, name="residual")
     if kind.outputs_joined:
-        z = fed(kind, b, second)
+        z = fed(kind, workload, b, second)
         return added(kind, workload, b, x, b.apply("add", z, y, name="joined"), "mlp")
     y = ready(kind, workload, b, y, "attn")  # a variable of the layer, as z is
-    z = fed(kind, b, second)
+    z = fed(kind, workload, b, second)
     z = ready(kind, workload, b, z, "mlp")
     b.hold(y, z)
     return b.apply("add", b.apply("add", x, y, name="attn_residual"), z, name="mlp_residual")
@@ -144,19 +158,28 @@ def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
 def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Returns the attention module's output."""
     with b.scope(kind.attention.module):
+        if kind.attention_instead:
+            return linear(b, kind.attention_instead, x, x.spec.shape[-1], bias=kind.instead_bias[0])
         y, weights = attention(kind.attention, kind.norm, workload, b, x, tables)
     b.hold(*weights)
     return y
 
 
-def fed(kind: Layer, b: Builder, x: Value) -> Value:
+def fed(kind: Layer, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns the feed-forward module's output."""
     part = kind.feed_forward
     if isinstance(part, Mlp) and not part.module:
-        return mlp(part, b, x)
+        return mlp(part, b, x, workload)
     with b.scope(part.module):
         b.hold(x)
-        return mlp(part, b, x) if isinstance(part, Mlp) else experts(part, b, x)
+        if kind.network_instead:
+            return linear(b, kind.network_instead, x, x.spec.shape[-1], bias=kind.instead_bias[1])
+        y = mlp(part, b, x, workload) if isinstance(part, Mlp) else experts(part, b, x)
+    if isinstance(part, Mlp) or part.shared is None or not part.shared_beside:
+        return y
+    with b.scope(part.shared.module):
+        common = mlp(part.shared, b, x)
+    return b.apply("add", y, common, name="with_shared")
 
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:

@@ -8,9 +8,11 @@ from typing import Any
 import attrs
 
 from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields
+from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Latent, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, whole
 from graphacct_architectures.decoders.parts.latent import ABSORBED
+from graphacct_architectures.decoders.parts.router import SIGMOID
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 
 ATTENTION: Mapping[str, Any] = {
@@ -59,15 +61,49 @@ class LatentConfig(DecoderConfig):
         return at_most(self.num_experts_per_tok, self.n_routed_experts, "num_experts_per_tok, n_routed_experts")
 
 
-def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_complex: bool = False) -> Decoder:
-    """Returns a decoder with latent attention in every layer, `dense` in the first ones and `experts` in the others."""
+def corrected_experts(config: Any, *, shared: bool = True) -> Experts:
+    """Returns the third generation's experts, which other families have too: chosen by sigmoids with a correction among
+    the best groups; their weights are those without it."""
+    activation = ACTIVATIONS[config.hidden_act]
+    experts = Experts(
+        config.n_routed_experts,
+        config.per_token,
+        config.moe_intermediate_size,
+        activation,
+        router_upcast=True,
+        scoring=SIGMOID,
+        normalised=config.norm_topk_prob,
+        above_zero="shift",
+        correction=True,
+        scaled=True,
+        grouped=True,
+        groups=config.n_group,
+        chosen_groups=config.topk_group,
+        shared=Mlp(config.n_shared_experts * config.moe_intermediate_size, activation, module="shared_experts")
+        if shared
+        else None,
+    )
+    check_groups(experts)
+    return experts
+
+
+def deepseek(
+    config: LatentConfig,
+    experts: Experts,
+    dense: Mlp,
+    *,
+    rotary_complex: bool = False,
+    sparse: tuple[bool, ...] | None = None,
+) -> Decoder:
+    """Returns a decoder with latent attention in every layer, `dense` in the first ones and `experts` in the others;
+    `sparse` says of each layer whether it has experts, if the file does."""
     heads, shared = config.num_attention_heads, config.num_key_value_heads
     if shared is not None and differ(heads, shared):
         raise ConfigError(
             f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
             "expanded from the latent, so leave it out"
         )
-    _check_groups(experts)
+    check_groups(experts)
     attention = Attention(
         heads,
         heads,
@@ -79,10 +115,15 @@ def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_compl
         latent=Latent(config.kv_lora_rank, config.v_head_dim, config.q_lora_rank),
     )
     first = whole(config.first_k_dense_replace, "first_k_dense_replace")
+
+    def kind(index: int) -> Layer:
+        return Layer(attention, experts if (index >= first if sparse is None else sparse[index]) else dense)
+
+    alike = first == 0 if sparse is None else all(sparse)
     return Decoder(
         config.vocab_size,
         config.hidden_size,
-        layered(config.num_hidden_layers, first == 0, lambda i: Layer(attention, dense if i < first else experts)),
+        layered(config.num_hidden_layers, alike, kind),
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
         rotary_tables=(("rotary_emb", config.qk_rope_head_dim),),
@@ -90,7 +131,7 @@ def deepseek(config: LatentConfig, experts: Experts, dense: Mlp, *, rotary_compl
     )
 
 
-def _check_groups(experts: Experts) -> None:
+def check_groups(experts: Experts) -> None:
     """Raises ConfigError if the groups do not divide the experts, or more are chosen than there are."""
     exact_div(experts.count, experts.groups, "n_routed_experts / n_group")
     chosen, groups = experts.chosen_groups, experts.groups

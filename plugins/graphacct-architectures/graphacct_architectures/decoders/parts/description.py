@@ -13,6 +13,8 @@ from graphacct import Dim
 from graphacct_architectures.classifier import Classifier
 
 RMS, LAYER_NORM = "rms_norm", "layer_norm"
+NOTHING = "nothing"
+"""In place of a part that a layer does not have."""
 
 
 @attrs.frozen
@@ -26,6 +28,7 @@ class Norm:
         centred: Whether the stored weight is the gain minus 1, so that a weight of 0 changes nothing.
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
+        cast: Whether torch's own norm runs on a copy of the stream in float32.
     """
 
     kind: str = RMS
@@ -33,6 +36,7 @@ class Norm:
     bias: bool = False
     centred: bool = False
     upcast: str = "norm"
+    cast: bool = False
 
 
 @attrs.frozen
@@ -91,6 +95,19 @@ class Attention:
         latent: The latent that keys and values are expanded from; None if they are projected directly. With a latent,
             the last `rotary` dimensions of each head are rotated, all heads share the rotated ones of the keys, and
             `bias` is for the projections to latents.
+        clamped: Whether queries, keys and values are clamped to a range.
+        qk_norm_last: Whether queries and keys are normalized after they are rotated.
+        position_scaled: Whether queries are multiplied by a factor that grows with their position.
+        position_scaled_wide: Whether that product runs in float32, with positions that the layer makes itself.
+        out_norm: The name of a norm of the heads' outputs side by side, before the output projection; empty for none.
+        gate: The name of a projection that multiplies them after its activation; empty for none.
+        gate_by: Its activation.
+        gate_per_head: Whether it has one element for each head.
+        values: Width of a head of values if it differs from that of queries and keys.
+        values_scaled: Whether the values are multiplied by a constant.
+        less_largest: Whether written-out attention subtracts the largest score of each row.
+        in_out: Whether the projections' weights are stored (in, out).
+        mask_filled: Whether written-out attention fills in the mask, which is of bools, instead of adding it.
     """
 
     heads: Dim
@@ -126,6 +143,24 @@ class Attention:
     causal: bool = True
     dropout: float = 0.0
     latent: Latent | None = None
+    clamped: bool = False
+    qk_norm_last: bool = False
+    position_scaled: bool = False
+    position_scaled_wide: bool = False
+    out_norm: str = ""
+    gate: str = ""
+    gate_by: str = "sigmoid"
+    gate_per_head: bool = False
+    values: Dim | None = None
+    values_scaled: bool = False
+    less_largest: bool = False
+    in_out: bool = False
+    mask_filled: bool = False
+
+    @property
+    def value_width(self) -> Dim:
+        """The width of a head of values."""
+        return self.d_head if self.values is None else self.values
 
 
 @attrs.frozen
@@ -141,6 +176,9 @@ class Mlp:
         joint: The name of one projection for gate and up together; empty if they are two.
         bias: Whether the projections have biases.
         dropout: The probability with which the hidden layer is dropped in training.
+        norm: The name of a norm of the hidden layer; empty for none.
+        act: The activation's name.
+        in_out: Whether the projections' weights are stored (in, out).
     """
 
     width: Dim
@@ -153,6 +191,28 @@ class Mlp:
     joint: str = ""
     bias: bool = False
     dropout: float = 0.0
+    norm: str = ""
+    act: str = "act"
+    in_out: bool = False
+
+
+@attrs.frozen
+class Correction:
+    """One score per expert that is added for the choice of experts alone, so that their loads stay even.
+
+    Attributes:
+        name: Its name.
+        beside: Whether it belongs to the experts' module instead of the router's.
+        frozen: Whether it is a parameter that is not trained, and not a buffer.
+        row: Whether it is stored as a matrix of one row.
+        wide: Whether it is stored in float32 whatever the model's dtype is.
+    """
+
+    name: str = "e_score_correction_bias"
+    beside: bool = False
+    frozen: bool = False
+    row: bool = False
+    wide: bool = True
 
 
 @attrs.frozen
@@ -170,7 +230,8 @@ class Experts:
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
-        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, or `sigmoid`.
+        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` of all
+            or `top_sigmoid` of the chosen ones, or `mixer`: each choice is a softmax over the scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
@@ -180,6 +241,22 @@ class Experts:
         clamped: Whether gate and projection are clamped to a range, as in gpt-oss.
         shared: The network that every token runs through, or None.
         shared_gate: The name of its gate; empty for none.
+        above_zero: The operator that keeps the chosen weights' sum above zero before it divides them: `shift`, `clamp`,
+            or none (empty).
+        corrected_by: The correction, if there is one.
+        grouped: Whether the choice is made among groups even if there is one group.
+        scores_upcast: Whether the router's product is cast to float32.
+        router_wide: Whether the router's weight is stored in float32.
+        shared_beside: Whether the shared network belongs to the layer instead of the experts' module.
+        every: Whether every token runs through every expert; what it is multiplied by is 0 for those not chosen.
+        out_norm: The name of a norm of the experts' output, the shared network's included; empty for none.
+        shared_wide: Whether the shared network's output is added in float32.
+        shared_averaged: Whether the sum with the shared network's output is multiplied by a constant.
+        out_scaled: Whether the experts' output is multiplied by a constant before the shared network's is added.
+        top_upcast: Whether a softmax over the chosen scores runs in float32.
+        scores_capped: Whether the router's product is capped by a tanh.
+        apart: The names of three weights that are stored apart, as matrices of all experts' rows: gate, projection and
+            the way back, the last one (in, out); empty for two that are stacked.
     """
 
     count: Dim
@@ -202,6 +279,20 @@ class Experts:
     clamped: bool = False
     shared: Mlp | None = None
     shared_gate: str = ""
+    above_zero: str = ""
+    corrected_by: Correction = Correction()
+    grouped: bool = False
+    scores_upcast: bool = False
+    router_wide: bool = False
+    shared_beside: bool = False
+    every: bool = False
+    out_norm: str = ""
+    apart: tuple[str, ...] = ()
+    shared_wide: bool = False
+    shared_averaged: bool = False
+    out_scaled: bool = False
+    top_upcast: bool = False
+    scores_capped: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -228,6 +319,10 @@ class Layer:
         residual_scaled: Whether each output is multiplied by a constant before it is added.
         dropout: The dropout probability of both outputs, in training.
         attention_dropout: The same of attention's output alone, if it has its own; None if it has not.
+        attention_instead, network_instead: The name of a projection of the stream's width that stands in the module in
+            place of attention or of the network; `nothing` if the layer has no such part and no norm before it; empty
+            for the part itself.
+        instead_bias: Whether such projections have biases, of attention and of the network.
     """
 
     attention: Attention
@@ -246,6 +341,9 @@ class Layer:
     residual_scaled: bool = False
     dropout: float = 0.0
     attention_dropout: float | None = None
+    attention_instead: str = ""
+    network_instead: str = ""
+    instead_bias: tuple[bool, bool] = (False, False)
 
 
 @attrs.frozen
@@ -256,11 +354,13 @@ class Positions:
         name: The table's name.
         count: The number of its rows, spare ones included.
         per_sequence: Whether each sequence of a batch has ids of its own.
+        computed: Whether the table is computed when the model is made, and not learned.
     """
 
     name: str
     count: Dim
     per_sequence: bool = False
+    computed: bool = False
 
 
 @attrs.frozen
@@ -298,6 +398,7 @@ class Decoder:
         embedding_dropout: The dropout probability of the embedding, in training.
         classifier: The classification head in place of the language model's, or None.
         headless: Whether there is no head: the output is the stream after the last norm.
+        stream_scaled: Whether the stream is multiplied by a constant before the head.
     """
 
     vocab_size: Dim
@@ -329,6 +430,7 @@ class Decoder:
     embedding_dropout: float = 0.0
     classifier: Classifier | None = None
     headless: bool = False
+    stream_scaled: bool = False
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

@@ -182,7 +182,19 @@ def rotary_dims(config: Any, *, paired: bool = False) -> Dim:
         factor = config.partial_rotary_factor
     if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 <= factor <= 1:
         raise ConfigError(f"rope_parameters.partial_rotary_factor is a fraction from 0 to 1, not {brief(factor)}")
-    width = config.d_head
+    return _share(config.d_head, factor, paired)
+
+
+def rotary_dims_of(config: Any, kind: str, usual: float | None = None) -> Dim:
+    """Returns how many dimensions of a head are rotated in layers of one kind, from the rotary settings of that kind,
+    or else `usual` or all."""
+    settings = config.rope_parameters.get(kind) or {}
+    factor = settings.get("partial_rotary_factor", 1.0 if usual is None else usual)
+    return config.d_head if factor == 1 else _share(config.d_head, factor, False)
+
+
+def _share(width: Dim, factor: float, paired: bool) -> Dim:
+    """Returns a fraction of a head's dimensions."""
     if type(width) is int:
         count = int(width * factor)
         return count + count % 2 if paired else count

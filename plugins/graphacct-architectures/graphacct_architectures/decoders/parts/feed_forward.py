@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Value, Workload, equal, exact_div, prod
-from graphacct_architectures.decoders.parts.description import Experts, Mlp
+from graphacct import Builder, Dim, Value, Workload, prod
+from graphacct_architectures.decoders.parts.attention import normed_by, projection
+from graphacct_architectures.decoders.parts.description import Experts, Mlp, Norm
+from graphacct_architectures.decoders.parts.router import routed, scored
 from graphacct_architectures.layers import activation, dropped, linear
+
+XIELU = "xielu"
+"""The activation that has parameters."""
 
 
 def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value:
@@ -12,7 +17,8 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
     hidden layer is dropped."""
     width = x.spec.shape[-1]
     if not m.gated:
-        y = activation(b, m.activation, linear(b, m.up, x, m.width, bias=m.bias))
+        y = projection(m.in_out, b, m.up, x, m.width, m.bias)
+        y = xielu(b, y) if m.activation == XIELU else activation(b, m.activation, y, m.act)
     else:
         if m.joint:
             both = linear(b, m.joint, x, 2 * m.width, bias=m.bias)
@@ -24,7 +30,39 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
         y = b.apply("mul", gate, up, name="gated")
     if workload is not None:
         y = dropped(b, "act_dropout", y, m.dropout, workload)
-    return linear(b, m.down, y, width, bias=m.bias)
+    if m.norm:
+        y = normed_by(b, m.norm, y, Norm())
+    return projection(m.in_out, b, m.down, y, width, m.bias)
+
+
+def joined(e: Experts, b: Builder, y: Value, common: Value) -> Value:
+    """Returns the experts' output and the shared network's added up."""
+    wide = e.shared_wide and b.dtype != "float32"
+    if wide:
+        y, common = (
+            b.apply("cast", part, name=f"{word}_wide", dtype="float32")
+            for part, word in ((y, "experts"), (common, "shared"))
+        )
+    y = b.apply("add", y, common, name="with_shared")
+    if wide:
+        y = b.apply("cast", y, name="with_shared_narrowed", dtype=b.dtype)
+    return b.apply("scale", y, name="averaged") if e.shared_averaged else y
+
+
+def xielu(b: Builder, x: Value) -> Value:
+    """Returns α x² + β x where x is positive and α' (exp(min(x, ε)) - 1 - x) + β x elsewhere, with two learned numbers
+    (Huang and Schlag, 2024, arXiv:2411.13010)."""
+    with b.scope("act_fn"):
+        positive = b.apply("softplus", b.parameter("alpha_p", (1,)), name="positive")
+        beta, least = (b.parameter(name, (1,), buffer=True) for name in ("beta", "eps"))
+        negative = b.apply("add", beta, b.apply("softplus", b.parameter("alpha_n", (1,)), name="soft"), name="negative")
+        above = b.apply("gt", x, b.apply("full", name="zero", shape=(1,), dtype=x.spec.dtype), name="above")
+        square = b.apply("mul", b.apply("mul", positive, x, name="times"), x, name="square")
+        upper = b.apply("add", square, b.apply("mul", beta, x, name="upper_line"), name="upper")
+        power = b.apply("expm1", b.apply("minimum", x, least, name="below"), name="power")
+        curve = b.apply("mul", b.apply("sub", power, x, name="bend"), negative, name="curve")
+        lower = b.apply("add", curve, b.apply("mul", beta, x, name="lower_line"), name="lower")
+        return b.apply("where", above, upper, lower, name="act")
 
 
 def experts(e: Experts, b: Builder, x: Value) -> Value:
@@ -32,82 +70,59 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
     scope."""
     batch, seq, width = x.spec.shape
     rows = b.apply("reshape", x, name="tokens", shape=(batch * seq, width))
+    if e.every:
+        return through_every(e, b, rows, (batch, seq, width))
     ids, weights = routed(e, b, rows)
     y = chosen(e, b, rows, ids, weights)
     y = b.apply("reshape", y, name="sequences", shape=(batch, seq, width))
-    if e.shared is not None:
+    if e.out_scaled:
+        y = b.apply("scale", y, name="out_scaled")
+    if e.shared is not None and not e.shared_beside:
         with b.scope(e.shared.module):
             common = mlp(e.shared, b, x)
         if e.shared_gate:
             gate = b.apply("sigmoid", linear(b, e.shared_gate, x, 1, bias=False), name="shared_gate")
             common = b.apply("mul", gate, common, name="shared_gated")
-        y = b.apply("add", y, common, name="with_shared")
-    return y
+        y = joined(e, b, y, common)
+    return normed_by(b, e.out_norm, y, Norm()) if e.out_norm else y
 
 
-def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
-    """Returns the chosen experts of each row and their weights, both (rows, experts per token)."""
-    half = b.dtype != "float32"
+def through_every(e: Experts, b: Builder, rows: Value, shape: tuple[Dim, ...]) -> Value:
+    """Returns the outputs of all experts added up, and the shared network's, in the shape of the stream. Each expert's
+    input is the token times the sigmoid of its score, or 0 if it is not chosen."""
+    tokens, width = rows.spec.shape
     scores = scored(e, b, rows)
     with b.scope(e.router):
-        if e.scoring == "top_softmax":
-            best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
-            return ids, b.apply("softmax", best, name="softmax")
-        if e.scoring == "sigmoid":
-            scores = b.apply("sigmoid", scores, name="sigmoid")
-        else:
-            scores = b.apply("softmax", scores, name="softmax", **({"dtype": "float32"} if half else {}))
-        choice = scores
-        if e.correction:
-            bias = b.parameter("e_score_correction_bias", (e.count,), "float32", buffer=True)
-            choice = b.apply("add", scores, bias, name="corrected")
-        if e.correction or not equal(e.groups, 1):
-            choice = grouped(e, b, choice)
-        best, ids = b.apply("topk", choice, name="topk", k=e.per_token)
-        if e.correction:
-            best = b.apply("gather", scores, ids, name="weights", dim=-1)
-        if e.normalised:
-            total = b.apply("sum", best, name="total", dim=-1, keepdim=True)
-            if e.scoring == "sigmoid":  # all sigmoids may be 0
-                total = b.apply("shift", total, name="above_zero")
-            best = b.apply("div", best, total, name="normalised")
-        if e.scaled:
-            best = b.apply("scale", best, name="scaled")
-        if e.downcast and half:
-            best = b.apply("cast", best, name="narrowed", dtype=b.dtype)
-        return ids, best
-
-
-def scored(e: Experts, b: Builder, rows: Value) -> Value:
-    """Returns the router's product: one score for each row and expert."""
-    with b.scope(e.router):
-        weight = b.parameter("weight", (e.count, rows.spec.shape[-1]))
-        biases = (b.parameter("bias", (e.count,)),) if e.router_bias else ()
-        if e.router_upcast and b.dtype != "float32":
-            rows = b.apply("cast", rows, name="rows", dtype="float32")
-            weight = b.apply("cast", weight, name="wide", dtype="float32")
-        return b.apply("linear", rows, weight, *biases, name="logits")
-
-
-def grouped(e: Experts, b: Builder, choice: Value) -> Value:
-    """Returns the scores, masked outside the best groups. A group is as good as its best experts.
-
-    Training counts too much here: gradients of values that only lead to indices (the groups' scores, and with a
-    correction the choice itself), 1 to 6 FLOPs per score, and the indices and the mask saved for them. torch computes
-    none of these gradients.
-    """
-    rows = choice.spec.shape[0]
-    size = exact_div(e.count, e.groups, "experts / groups of them")
-    groups = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, size))
-    if e.correction:
-        best, _ = b.apply("topk", groups, name="best_of_groups", k=2)
-        score = b.apply("sum", best, name="group_scores", dim=-1)
-    else:
-        best, _ = b.apply("topk", groups, name="best_of_groups", k=1)
-        score = b.apply("reshape", best, name="group_scores", shape=(rows, e.groups))
-    b.apply("topk", score, name="best_groups", k=e.chosen_groups)
-    mask = b.apply("full", name="outside", shape=(rows, e.count), dtype="bool")
-    return b.apply("masked_fill", choice, mask, name="within_groups")
+        best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
+        least = b.apply("full", name="least", shape=scores.spec.shape, dtype=b.dtype)
+        scores = b.apply("scatter", least, ids, best, name="chosen_scores", dim=-1)
+        if b.dtype != "float32":
+            scores = b.apply("cast", scores, name="wide_scores", dtype="float32")
+        scores = b.apply("sigmoid", scores, name="sigmoid")
+        if b.dtype != "float32":
+            scores = b.apply("cast", scores, name="narrowed", dtype=b.dtype)
+    by_expert = b.apply("repeat", rows, name="tokens_of_each", times=(e.count, 1))
+    factors = b.apply("transpose", scores, name="scores_by_expert", dims=(0, 1))
+    factors = b.apply("reshape", factors, name="factors", shape=(e.count * tokens, 1))
+    x = b.apply("mul", by_expert, factors, name="weighted")
+    with b.scope("experts"):
+        x = b.apply("reshape", x, name="by_expert", shape=(e.count, tokens, width))
+        x = b.apply("matmul", x, b.parameter("gate_up_proj", (e.count, width, 2 * e.width)), name="gate_up_proj")
+        x = b.apply(
+            "matmul",
+            activated(e, b, x, reverse=True),
+            b.parameter("down_proj", (e.count, e.width, width)),
+            name="down_proj",
+        )
+        x = b.apply("reshape", x, name="rows", shape=(e.count * tokens, width))
+    if e.shared is not None:
+        with b.scope(e.shared.module):
+            common = mlp(e.shared, b, rows)
+    x = b.apply("reshape", x, name="outputs", shape=(e.count, tokens, width))
+    y = b.apply("sum", x, name="summed", dim=0)
+    if e.shared is not None:
+        y = b.apply("add", common, y, name="with_shared")
+    return b.apply("reshape", y, name="sequences", shape=shape)
 
 
 def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> Value:
@@ -130,8 +145,11 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         factors = b.apply("reshape", weights, name="flat_weights", shape=(pairs,))
         factors = b.apply("index_select", factors, order, name="ordered_weights")
         b.hold(order, x, factors)
-        x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
-        x = project("down_proj", activated(e, b, x), width, e.width)
+        if e.apart:
+            x = through_rows(e, b, x, ends)
+        else:
+            x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
+            x = project("down_proj", activated(e, b, x), width, e.width)
         b.hold(x)
         factors = b.apply("reshape", factors, name="weights", shape=(pairs, 1))
         x = b.apply("mul", x, factors, name="weighted")
@@ -141,8 +159,23 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         return x if x.spec.dtype == b.dtype else b.apply("cast", x, name="narrowed", dtype=b.dtype)
 
 
-def activated(e: Experts, b: Builder, both: Value) -> Value:
-    """Returns the experts' hidden layer: the activation of the gate, times the other projection."""
+def through_rows(e: Experts, b: Builder, x: Value, ends: Value) -> Value:
+    """Returns the chosen experts' outputs, from weights that are stored as the rows of all experts (DBRX)."""
+    width = x.spec.shape[-1]
+    gate_name, up_name, down_name = e.apart
+
+    def project(name: str, x: Value, operator: str) -> Value:
+        stored = b.parameter(name, (e.count * e.width, width))
+        weight = b.apply("reshape", stored, name=f"{name}_by_expert", shape=(e.count, e.width, width))
+        return b.apply(operator, x, weight, ends, name=f"{name}_product", per_token=e.per_token)
+
+    gate, up = (project(name, x, "grouped_linear") for name in (gate_name, up_name))
+    hidden = b.apply("mul", activation(b, e.activation, gate), up, name="gated")
+    return project(down_name, hidden, "grouped_linear_in_out")
+
+
+def activated(e: Experts, b: Builder, both: Value, *, reverse: bool = False) -> Value:
+    """Returns the experts' hidden layer: the activation of the gate, times the other projection, or in `reverse`."""
     gate, up = b.apply("split", both, name="gate_and_up", parts=2)
     if e.clamped:  # gate · σ(α gate) times (1 + the other), both clamped first
         gate = b.apply("clamp", gate, name="gate_cut")
@@ -151,4 +184,4 @@ def activated(e: Experts, b: Builder, both: Value) -> Value:
         gate = b.apply("mul", gate, sigmoid, name="glu")
     else:
         gate = activation(b, e.activation, gate)
-    return b.apply("mul", gate, up, name="gated")
+    return b.apply("mul", *((up, gate) if reverse else (gate, up)), name="gated")

@@ -11,6 +11,8 @@ from graphacct import ConfigError, Dim, brief, fields
 from graphacct_architectures.decoders.parts.description import Layer
 from graphacct_architectures.decoders.parts.family import whole
 
+DENSE, SPARSE = "dense", "sparse"
+
 
 def at_most(per_token: Dim, count: Dim, keys: str) -> Dim:
     """Returns how many experts a token runs through. Raises ConfigError, which names the two keys, if it is more than
@@ -30,6 +32,29 @@ def layer_indices() -> Any:
         return tuple(items)
 
     return fields.checked_field(check, ())
+
+
+def network_types() -> Any:
+    """Returns the kind of each layer's network, `dense` or `sparse`, as a list of whether it has experts; or None."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[bool, ...] | None:
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple)) or any(item not in (DENSE, SPARSE) for item in value):
+            raise ConfigError(f"{field.name} is a list of {DENSE} and {SPARSE}, not {brief(value)}")
+        return tuple(item == SPARSE for item in value)
+
+    return fields.checked_field(check, None, metadata=fields.OPTIONAL)
+
+
+def sparse_layers(given: tuple[bool, ...] | None, count: Dim, usual: Callable[[int], bool]) -> tuple[bool, ...]:
+    """Returns whether each layer has experts: as `mlp_layer_types` says, or else `usual(index)`."""
+    number = whole(count, "num_hidden_layers")
+    if given is not None and len(given) != number:
+        raise ConfigError(
+            f"mlp_layer_types names {len(given)} layers, num_hidden_layers is {number}: they have to agree"
+        )
+    return tuple(map(usual, range(number))) if given is None else given
 
 
 def layered(count: Dim, alike: bool, kind: Callable[[int], Layer]) -> Layer | tuple[Layer, ...]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, less, minimum
-from graphacct_architectures.decoders.parts.attention import ALIBI, mask_name
-from graphacct_architectures.decoders.parts.description import Attention, Decoder
-
-POSITIONS = "position_ids"
-"""The name of the positions' ids, which the library gives to each layer, and which no layer reads."""
+from graphacct_architectures.decoders.parts.attention import ALIBI, POSITIONS, mask_name
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer
 
 
-def unread(a: Attention, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
+def unread(kind: Layer, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
     """Yields the tables that the library gives to a layer of this kind and that the layer does not read."""
-    if POSITIONS in tables:
+    if kind.attention_instead:
+        yield from tables
+        return
+    a = kind.attention
+    if POSITIONS in tables and not a.position_scaled:
         yield POSITIONS
     if workload.attention != "eager" and a.alibi:
         yield ALIBI
@@ -33,7 +34,7 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     seq, length = workload.seq_len, workload.positions
     found: dict[str, Value] = {}
     whole = workload.attention != "eager"
-    for a in dict.fromkeys(kind.attention for kind in d.kinds):
+    for a in dict.fromkeys(kind.attention for kind in d.kinds if not kind.attention_instead):
         name = mask_name(a, workload)
         keys = length
         if workload.phase == "decode" and a.window is not None and a.window_cached:
@@ -49,11 +50,16 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
         if whole and not a.alibi:
             found[name] = seen(b, name, workload.batch, seq, keys)
             continue
-        kind = {"batch": workload.batch, "seq": seq, "keys": keys, "dtype": b.dtype}
+        kind = {
+            "batch": workload.batch,
+            "seq": seq,
+            "keys": keys,
+            "dtype": "bool" if a.mask_filled and not whole else b.dtype,
+        }
         found[name] = b.apply("causal_mask", name=name, **kind)
         if a.alibi:
             found[ALIBI] = slopes(a, workload, b, keys)
-            if whole or a.masked:
+            if whole or (a.masked and not a.mask_filled):
                 found[name] = b.apply("add", found[name], found[ALIBI], name="alibi_mask")
     return found
 
@@ -80,8 +86,8 @@ def slopes(a: Attention, workload: Workload, b: Builder, keys: Dim) -> Value:
 
 
 def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
-    """Returns cosine and sine of each position's angles, made in float32 once for the whole model; in training also the
-    positions' ids."""
+    """Returns cosine and sine of each position's angles, made in float32 once for the whole model; and the positions'
+    ids, if layers read them or in training."""
     found: dict[str, Value] = {}
     held: list[Value] = []
     for name, width in d.rotary_tables:
@@ -108,7 +114,8 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
                     table = b.apply("cast", table, name=f"{function}_table", dtype=b.dtype)
                 found[f"{name}.{function}"] = table
     b.hold(*held)  # the model's function holds the positions
-    return {**found, POSITIONS: held[0]} if held and workload.phase == "train" else found
+    given = workload.phase == "train" or any(kind.attention.position_scaled for kind in d.kinds)
+    return {**found, POSITIONS: held[0]} if held and given else found
 
 
 def stored_tables(d: Decoder, name: str, width: Dim, workload: Workload, b: Builder) -> tuple[dict[str, Value], Value]:

@@ -1,0 +1,43 @@
+"""Hunyuan of 2025 without experts: Llama's layers, queries and keys normalized per head after they are rotated.
+
+Tencent Hunyuan Team, "Hunyuan-7B", 2025.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import Dim, PresetFiles, fields
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
+
+
+@attrs.frozen(kw_only=True)
+class HunyuanConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(290943)
+    attention_bias: bool = fields.flag(False)
+
+
+def normed_last(config: HunyuanConfig) -> Attention:
+    """Returns the attention of this generation, with and without experts."""
+    names = ("query_layernorm", "key_layernorm")
+    return rotated_attention(config, qk_norm="head", qk_norm_names=names, qk_norm_last=True)
+
+
+def describe(config: HunyuanConfig) -> Decoder:
+    """Returns a stack of equal layers."""
+    return around(config, Layer(normed_last(config), network(config)))
+
+
+ARCHITECTURE = decoder(
+    "hunyuan_v1_dense",
+    HunyuanConfig,
+    describe,
+    PresetFiles(__file__),
+    classes=(CAUSAL, ALONE, SEQUENCE),
+    doc="Hunyuan: Llama's layers, queries and keys normalized after they are rotated.",
+)

@@ -1,0 +1,98 @@
+"""MiMo-V2-Flash: windows with learned sinks and twice the heads of keys and values, narrower values, experts.
+
+Xiaomi LLM-Core, 2026 (arXiv:2601.02780). The layers that predict further tokens are not in the library's class and are
+not counted.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct_architectures.decoders.glm4_moe import CorrectedConfig
+from graphacct_architectures.decoders.parts.deepseek import corrected_experts
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer
+from graphacct_architectures.decoders.parts.family import (
+    FULL,
+    SLIDING,
+    decoder,
+    kinds_of_attention,
+    layer_types,
+    rotary_dims_of,
+    written_out_alone,
+)
+from graphacct_architectures.decoders.parts.sparse import network_types, sparse_layers
+from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
+from graphacct_architectures.heads import ALONE, CAUSAL
+
+
+@attrs.frozen(kw_only=True)
+class MiMoV2FlashConfig(CorrectedConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(152576)
+    intermediate_size: Dim = fields.size(16384)
+    num_hidden_layers: Dim = fields.size(48)
+    num_attention_heads: Dim = fields.size(64)
+    num_key_value_heads: Dim | None = fields.optional_size(4)
+    head_dim: Dim | None = fields.optional_size(192)
+    v_head_dim: Dim = fields.size(128)
+    max_position_embeddings: Dim = fields.size(131072)
+    moe_intermediate_size: Dim = fields.size(2048)
+    n_routed_experts: Dim = fields.size(256)
+    n_shared_experts: Dim | None = fields.optional_size()
+    num_experts_per_tok: Dim | None = fields.optional_size(8)
+    sliding_window: Dim | None = fields.optional_size(129)
+    layer_types: tuple[str, ...] | None = layer_types()
+    mlp_layer_types: tuple[bool, ...] | None = network_types()
+
+    @property
+    def fraction(self) -> float:
+        """The rotated part of a head unless the settings say it."""
+        return 0.334
+
+
+def describe(config: MiMoV2FlashConfig) -> Decoder:
+    """Returns layers of which the first and every sixth see all positions, the first with one network."""
+    kinds = kinds_of_attention(config, lambda index: SLIDING if index and (index + 1) % 6 else FULL)
+    sparse = sparse_layers(config.mlp_layer_types, config.num_hidden_layers, lambda index: index > 0)
+    usual = None if config.rope_parameters else config.fraction
+    rotary = {kind: rotary_dims_of(config, kind, usual) for kind in dict.fromkeys(kinds)}
+    experts, dense = corrected_experts(config, shared=False), network(config)
+
+    def attention(kind: str) -> Attention:
+        slides = kind == SLIDING
+        shared = config.kv_heads * 2 if slides else config.kv_heads
+        exact_div(config.num_attention_heads, shared, "num_attention_heads / heads of keys and values with a window")
+        whole = rotated_attention(
+            config,
+            out_bias=False,
+            rotary=rotary[kind],
+            rotary_tables=f"rotary_emb.{kind}",
+            rotary_joined=True,
+            window=config.sliding_window if slides else None,
+            values=config.v_head_dim,
+            values_scaled=True,
+            sinks=slides,
+            less_largest=True,
+            upcast="",
+        )
+        return attrs.evolve(whole, kv_heads=shared)
+
+    layers = tuple(Layer(attention(kind), experts if has else dense) for kind, has in zip(kinds, sparse, strict=True))
+    return around(config, layers, rotary_tables=tuple((f"rotary_emb.{kind}", width) for kind, width in rotary.items()))
+
+
+ARCHITECTURE = decoder(
+    "mimo_v2_flash",
+    MiMoV2FlashConfig,
+    describe,
+    PresetFiles(__file__),
+    inexact=written_out_alone,
+    attention=("eager", "fused"),
+    aliases={"num_local_experts": "n_routed_experts"},
+    translated=("num_local_experts",),
+    classes=(CAUSAL, ALONE),
+    no_cost={"attention_value_scale": None, "scoring_func": ("sigmoid",), "topk_method": ("noaux_tc",)},
+    doc="MiMo-V2-Flash: windows with sinks, narrower values, experts.",
+)
