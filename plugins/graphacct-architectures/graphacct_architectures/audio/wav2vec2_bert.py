@@ -181,7 +181,7 @@ def shortened(config: Wav2Vec2BertConfig, name: str, b: Builder, x: Value) -> Va
     """Returns x, normalized, after a convolution and a gated linear unit."""
     x = layer_norm(b, f"{name}_layer_norm", x)
     x = b.apply("transpose", x, name=f"{name}_channels_first", dims=(1, 2))
-    options = {"stride": config.adapter_stride, "padding": config.adapter_stride // 2}
+    options: dict[str, Any] = {"stride": config.adapter_stride, "padding": config.adapter_stride // 2}
     x = convolution(b, f"{name}_conv", x, 2 * config.width_after, config.adapter_kernel_size, **options)
     x = b.apply("glu", x, name=f"{name}_glu", dim=1)
     return b.apply("transpose", x, name=f"{name}_channels_last", dims=(1, 2))

@@ -86,6 +86,7 @@ def projected(w: Waves, workload: Workload, b: Builder, x: Value) -> tuple[Value
 
 def layers(w: Waves, workload: Workload, b: Builder, x: Value, every: bool) -> tuple[Value, tuple[Value, ...]]:
     """Returns the stream after all layers, and if `every` the streams around them; the builder is in their scope."""
+    states: tuple[Value, ...]
     count = x.spec.shape[1]
     if w.conformer is not None:
         with b.scope("pos_conv_embed"):
@@ -107,7 +108,7 @@ def layers(w: Waves, workload: Workload, b: Builder, x: Value, every: bool) -> t
     tables = () if w.gated is None else (biases(w, w.gated, workload, b, x),)
     b.hold(*tables)
     body = layer(w, workload)
-    states: tuple[Value, ...] = (x,)
+    states = (x,)
     if every:
         if type(w.layers) is not int:
             raise ConfigError("use_weighted_layer_sum reads each layer: num_hidden_layers is an integer")
