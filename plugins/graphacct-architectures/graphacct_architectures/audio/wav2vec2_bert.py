@@ -5,7 +5,7 @@ Seamless Communication et al., 2023 (arXiv:2312.05187).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
