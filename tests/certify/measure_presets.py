@@ -27,7 +27,8 @@ LEFT_OUT = ("transformer-lm", "resnet", *OWN_REPOSITORIES)
 
 
 def workload_of(name: str) -> dict[str, int]:
-    """The size of a preset's image, its samples or frames, or the length of its sequence: 128 tokens, or the model's own if it has fewer."""
+    """The size of a preset's image, its samples or frames, or the length of its sequence: 128 tokens, or the model's
+    own if it has fewer."""
     own = graphacct.account(name).workload
     for size in ("samples", "frames"):  # a second of sound, or what a model has positions for
         if own.get(size) is not None:
