@@ -37,6 +37,7 @@ NAMES = {
     "models.lazy_architecture": "LazyArchitecture",
     "models.preset_files": "PresetFiles",
     "models.reader": "Reader",
+    "models.translation": "Translation",
     "models.weight_formats": "WeightFormatKind",
     "models.weight_plan": "WeightPlan",
     "models.workload": "Workload",

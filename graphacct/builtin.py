@@ -144,6 +144,13 @@ def graphacct_register_readers() -> Iterable[Reader]:
             takes_overrides=True,
         ),
         Reader(
+            "gguf",
+            "A GGUF file (llama.cpp), the first of several parts, or a folder with one: its header alone is read.",
+            _accepts_gguf,
+            find=_find_gguf,
+            takes_overrides=True,
+        ),
+        Reader(
             "graph-json",
             "A graph saved by graphacct (docs/graph-json.md).",
             lambda model: isinstance(model, str) and model.endswith(".json") and os.path.isfile(model),
@@ -166,6 +173,18 @@ def _accepts_config(model: Any) -> bool:
 
 def _find_config(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> ModelChoice:
     from graphacct.readers.hf import choose
+
+    return choose(model, plugins, overrides)
+
+
+def _accepts_gguf(model: Any) -> bool:
+    from graphacct.readers.gguf_model import accepts
+
+    return accepts(model)
+
+
+def _find_gguf(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> ModelChoice:
+    from graphacct.readers.gguf_model import choose
 
     return choose(model, plugins, overrides)
 

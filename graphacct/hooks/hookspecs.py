@@ -31,6 +31,7 @@ RecomputePolicy: TypeAlias = Any
 Reference: TypeAlias = Any
 TensorSpec: TypeAlias = Any
 Transform: TypeAlias = Any
+Translation: TypeAlias = Any
 WeightFormatKind: TypeAlias = Any
 
 PROJECT = "graphacct"
@@ -112,6 +113,13 @@ def graphacct_register_recompute_policies() -> Iterable[RecomputePolicy]:
 def graphacct_register_weight_formats() -> Iterable[WeightFormatKind]:
     """Kinds of weight formats: a name, options, and the bytes that each of the tensors that a format stores takes for a
     block of a matrix."""
+    raise NotImplementedError
+
+
+@hookspec
+def graphacct_register_translations() -> Iterable[Translation]:
+    """Other descriptions of models than a config.json (a GGUF file's metadata, a `params.json`), and how each is said
+    in the keys of one."""
     raise NotImplementedError
 
 

@@ -131,6 +131,7 @@ class Plugins:
     optimizers = _registry("optimizers", "optimizer", "Optimizers by name, the default first.")
     recompute_policies = _registry("recompute_policies", "recompute policy", "Recompute policies by name.")
     weight_formats = _registry("weight_formats", "weight format", "Kinds of weight formats by name.")
+    translations = _registry("translations", "translation", "Other descriptions of models than a config.json, by name.")
     devices = _registry("devices", "device", "Devices by name.")
     outputs = _registry("outputs", "output", "Formats of `report` and `draw` by name.")
 

@@ -20,6 +20,7 @@ from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFIL
 from graphacct.tensors import computed_dtype
 
 if TYPE_CHECKING:
+    from graphacct.models.tensor_plan import TensorPlan
     from graphacct.models.weight_plan import Stored, WeightPlan
 
 
@@ -72,6 +73,10 @@ def build(
     elif isinstance(found, ModelChoice) and (found.weights or found.problem):
         stored = _stored_as_said(graph, found.weights, found.problem, found.path, plugins)
         keys = _with_unmatched(found.keys, stored.unmatched)
+        if stored.others:
+            keys = attrs.evolve(
+                keys, left_out={**keys.left_out, "tensors": f"{', '.join(stored.others)}, no parameter"}
+            )
         graph, found = stored.graph, attrs.evolve(found, keys=keys)
     elif isinstance(found, ReadChoice):
         graph = _stored_as_read(graph, found, set or {}, plugins)
@@ -102,17 +107,24 @@ def check_one_step(workload: Mapping[str, Any]) -> None:
             raise ConfigError(f"{name} is a size of a generation: add phase={GENERATE!r}")
 
 
-def _stored(graph: Graph, weights: str | WeightPlan, plugins: Plugins) -> Stored:
+def _stored(graph: Graph, weights: str | WeightPlan | TensorPlan, plugins: Plugins) -> Stored:
     """Returns the graph with its parameters stored as a format or a plan says."""
     from graphacct.models.weight_plan import WeightPlan, stored_as, weight_plan
 
     if "weights" in graph.workload:
         raise ConfigError(f"{graph.name!r} has its weights stored already: {graph.workload['weights']}")
+    if not isinstance(weights, (str, WeightPlan)):
+        from graphacct.models.tensor_plan import TensorPlan, stored_in
+
+        if isinstance(weights, TensorPlan):
+            return stored_in(graph, weights, plugins.operators)
     plan = weights if isinstance(weights, WeightPlan) else weight_plan(weights, plugins.weight_formats)
     return stored_as(graph, plan, plugins.operators)
 
 
-def _stored_as_said(graph: Graph, plan: WeightPlan | None, problem: str, path: str, plugins: Plugins) -> Stored:
+def _stored_as_said(
+    graph: Graph, plan: WeightPlan | TensorPlan | None, problem: str, path: str, plugins: Plugins
+) -> Stored:
     """Returns the graph with its parameters stored as the model's file at a path says; empty for a mapping."""
     try:
         if problem:

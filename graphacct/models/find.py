@@ -18,6 +18,7 @@ from graphacct.models.read_choice import ReadChoice
 
 if TYPE_CHECKING:
     from graphacct.models.reader import Reader
+    from graphacct.models.tensor_plan import TensorPlan
     from graphacct.models.weight_plan import WeightPlan
 
 NO_OVERRIDES: Mapping[str, Any] = {}
@@ -46,7 +47,7 @@ class ModelChoice:
     path: str = ""
     keys: ConfigKeys = NO_KEYS
     applied: frozenset[str] = frozenset()
-    weights: WeightPlan | None = None
+    weights: WeightPlan | TensorPlan | None = None
     kv_dtype: str = ""
     problem: str = ""
 

@@ -71,10 +71,12 @@ def weight_plan(text: str, kinds: Mapping[str, WeightFormatKind]) -> WeightPlan:
 
 @attrs.frozen
 class Stored:
-    """A graph whose parameters are stored as a plan says, and the patterns of the plan's `modules` that match none."""
+    """A graph whose parameters are stored as a plan says, the patterns of the plan's `modules` that match none, and the
+    tensors of a file that are no parameters."""
 
     graph: Graph
     unmatched: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def stored_as(graph: Graph, plan: WeightPlan, operators: Mapping[str, Operator]) -> Stored:
@@ -176,10 +178,12 @@ def _decided(
         default = None  # a gate of one output: GPTQ and AWQ pack several, and leave it
     if not plan.modules and not plan.exceptions:
         return {default}
-    return {_of_parameter(plan, names, spelled, item, default) for spelled in _instances(name, item.places)}
+    return {_of_parameter(plan, names, spelled, item, default) for spelled in instances(name, item.places)}
 
 
-def _instances(name: str, places: Iterable[Place]) -> Iterator[str]:
+def instances(name: str, places: Iterable[Place]) -> Iterator[str]:
+    """Yields the names that a parameter's stands for, with the indices of its blocks in place of its `*`s. Raises
+    ConfigError for too many."""
     if "*" not in name:
         yield name
         return
@@ -226,7 +230,7 @@ def _unmatched(names: Names, found: Mapping[str, Matrix]) -> tuple[str, ...]:
     every = [
         module
         for name, item in found.items()
-        for spelled in _instances(name, item.places)
+        for spelled in instances(name, item.places)
         for module in names.spelled(spelled, item)
     ]
     rest = Patterns(left)

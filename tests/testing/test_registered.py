@@ -7,6 +7,7 @@ from typing import Any
 
 import networkx
 import pytest
+from gguf_files import written
 
 from graphacct import Builder, Graph, build
 from graphacct.hooks.manager import default
@@ -62,6 +63,7 @@ def contract_of_reader(name: str) -> dict[str, Any]:
             "files": {"config.json": json.dumps(config)},
             "also_accepts": [{"a": 1}, {}],
         },
+        "gguf": {"rows": [Totals("tiny.gguf")], "files": {"tiny.gguf": written(GGUF, GGUF_TENSORS)}},
         "graph-json": {"rows": [Totals("net.json")], "files": {"net.json": saved}},
         "networkx": {"rows": [Totals(graph)]},
     }[name]
@@ -99,6 +101,21 @@ def test_transform(name: str) -> None:
     contract = TransformContract.of(name, rows=[small()], given=needed.get(name, {}), costs_in=ELSEWHERE)
     assert [*failures(contract)] == []
 
+
+GGUF = {
+    "general.architecture": "llama",
+    "llama.block_count": 1,
+    "llama.embedding_length": 32,
+    "llama.feed_forward_length": 32,
+    "llama.attention.head_count": 1,
+    "llama.context_length": 16,
+}
+LAYER = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+GGUF_TENSORS = {
+    "token_embd.weight": ([32, 8], "q8_0"),
+    **{f"blk.0.{name}.weight": ([32, 32], "q4_0") for name in LAYER},
+    **{f"{name}.weight": ([32], "f32") for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm")},
+}
 
 MATRIX = 128 * 256
 BYTES = {

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
 from graphacct_architectures.renamed import RenamedArchitecture
+
+if TYPE_CHECKING:
+    from graphacct import Translation
 
 HERE = os.path.dirname(__file__)
 
@@ -174,3 +177,10 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
     return (*FAMILIES, *RENAMED)
+
+
+@hookimpl
+def graphacct_register_translations() -> Iterable[Translation]:
+    from graphacct_architectures.translations import TRANSLATIONS
+
+    return TRANSLATIONS
