@@ -28,6 +28,7 @@ MAIN = (
     ("prediction_logits", "seq_relationship_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),
+    ("feature_maps",),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
 )
 """Outputs by kind of model; a model's are the first of these groups that it has any of."""
@@ -81,7 +82,7 @@ def main_outputs(out: Any) -> list[torch.Tensor]:
     for names in MAIN:
         found = [out[name] for name in names if name in out and out[name] is not None]
         if found:
-            return found
+            return [item for value in found for item in (value if isinstance(value, tuple) else (value,))]
     raise ValueError(f"no outputs among {list(out)}")
 
 

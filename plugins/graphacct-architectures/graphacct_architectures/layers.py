@@ -130,6 +130,17 @@ def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Va
     return b.apply("dropout", x, name=name, p=p) if p and workload.phase == "train" else x
 
 
+def drop_path(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Value:
+    """Applies stochastic depth (Huang et al., 2016, arXiv:1603.09382): in training, a branch is dropped whole for a
+    share `p` of the batch, and scaled up for the rest. Returns x itself outside training or if p is 0."""
+    if not p or workload.phase != "train":
+        return x
+    shape = (x.spec.shape[0], *(1 for _ in x.spec.shape[1:]))
+    kept = b.apply("random", name=f"{name}_random", shape=shape, dtype=x.spec.dtype)
+    kept = b.apply("floor", b.apply("shift", kept, name=f"{name}_shifted"), name=f"{name}_kept")
+    return b.apply("mul", b.apply("scale", x, name=f"{name}_scaled"), kept, name=name)
+
+
 def resident(b: Builder, name: str, *parameters: Parameter, lookup: bool = False) -> None:
     """Adds parameters that are in memory but unused in this phase: the first under `name`, the others under `name` and
     a word. `lookup` says that they are tables."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, floor_div, prod, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, prod, same
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.layers import dropped, linear, merge_heads, split_heads
+from graphacct_architectures.layers import drop_path, dropped, linear, merge_heads, split_heads
 
 
 @attrs.frozen
@@ -40,6 +40,15 @@ class Tower:
         qk_norm: The kind of the norms `q_norm` and `k_norm` over all heads together; None for none.
         softmax_upcast: Whether written-out softmax runs in float32.
         out_dropout: The dropout probability of attention's output projection, in training.
+        joint: The name of one projection for q, k and v together; empty if they are three.
+        key_bias: Whether the projection of k has a bias; None if it has what that of q has.
+        value_bias: The same of v.
+        out_bias: Whether the output projection has one.
+        drop_path: The probability with which a branch is dropped whole, in training.
+        drop_path_grows: Whether that probability grows from 0 in the first layer.
+        pairs: Adds a layer's own number for each pair of tokens, (1, heads, seq, seq), which its scores are raised by;
+            None if it has none.
+        rotary_after: How many tokens before the patches are not rotated, where cosines and sines are given.
     """
 
     layers: Dim
@@ -60,42 +69,81 @@ class Tower:
     qk_norm: Norm | None = None
     softmax_upcast: bool = True
     out_dropout: float = 0.0
+    joint: str = ""
+    key_bias: bool | None = None
+    value_bias: bool | None = None
+    out_bias: bool = True
+    drop_path: float = 0.0
+    drop_path_grows: bool = False
+    pairs: Callable[[Builder], Value] | None = None
+    rotary_after: Dim = 0
 
 
-def tower(t: Tower, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns x (batch, seq, width) after all layers."""
-    return tower_states(t, workload, b, x)[t.layers]
+def tower(
+    t: Tower,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    mask: Value | None = None,
+    turns: tuple[Value, Value] | None = None,
+) -> Value:
+    """Returns x (batch, seq, width) after all layers.
+
+    `mask` is added to every layer's scores; `turns` are the cosines and sines that rotate queries and keys.
+    """
+    return tower_states(t, workload, b, x, (), mask, turns)[t.layers]
 
 
-def tower_states(t: Tower, workload: Workload, b: Builder, x: Value, wanted: Sequence[int] = ()) -> dict[Dim, Value]:
+def tower_states(
+    t: Tower,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    wanted: Sequence[int] = (),
+    mask: Value | None = None,
+    turns: tuple[Value, Value] | None = None,
+) -> dict[Dim, Value]:
     """Returns x (batch, seq, width) after all layers, and after as many as each `wanted` number says; all layers
-    run."""
+    run. `mask` and `turns` are as for `tower`."""
     batch, seq, width = x.spec.shape
     d_head = exact_div(width, t.heads, "hidden_size / num_attention_heads") if t.d_head is None else t.d_head
-    constants: tuple[Value, ...] = ()
     if t.causal and workload.attention == "eager":
-        constants = (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype),)
+        mask = b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, dtype=b.dtype)
+    constants = (*(() if mask is None else (mask,)), *(turns or ()))
     b.hold(*constants)
     found: dict[Dim, Value] = {0: x}
     start: Any = 0
-    for end in (*sorted({count for count in wanted if count not in (0, t.layers)}), t.layers):
-        body = layer(t, d_head, workload)
-        x = found[end] = b.repeat(t.stack, end - start, body, x, constants=constants, start=start)
+    spared = t.drop_path_grows and bool(t.drop_path) and workload.phase == "train"
+    if spared or (not t.stream_first and x.spec.strides is not None):
+        first = attrs.evolve(t, drop_path=0.0) if spared else t
+        with b.scope(f"{t.stack}.0"):  # the others take what a layer returns, in its order in memory
+            x = found[1] = layer(first, d_head, workload, masked=mask is not None)(b, x, *constants)
+        start = 1
+    for end in (*sorted({count for count in wanted if count not in (0, start, t.layers)}), t.layers):
+        if not equal(end, start):
+            body = layer(t, d_head, workload, masked=mask is not None)
+            x = b.repeat(t.stack, end - start, body, x, constants=constants, start=start)
+        found[end] = x
         start = end
     return found
 
 
-def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
-    """Returns the body of one layer; only eager causal attention has a mask."""
+def layer(t: Tower, d_head: Dim, workload: Workload, *, masked: bool) -> Callable[..., Value]:
+    """Returns the body of one layer, which is given the mask if there is one, then cosines and sines."""
 
-    def body(b: Builder, x: Value, mask: Value | None = None) -> Value:
+    def body(b: Builder, x: Value, *constants: Value) -> Value:
+        mask = constants[0] if masked else None
         b.hold(x)
+        if t.pairs is not None:
+            own = t.pairs(b)
+            mask = own if mask is None else b.apply("add", own, mask, name="pairs")
         y = normed_by(b, t.norms[0], x, t.norm)
         with b.scope(t.attention):
             b.hold(y)
-            y, weights = attention(t, d_head, workload, b, y, mask)
+            y, weights = attention(t, d_head, workload, b, y, mask, constants[masked:])
         b.hold(*weights)
         y = dropped(b, "attn_dropout", y, t.dropout, workload) if not t.scales[0] else scaled(b, t.scales[0], y)
+        y = drop_path(b, "attn_drop_path", y, t.drop_path, workload)
         x = b.apply("add", *((x, y) if t.stream_first else (y, x)), name="attn_residual")
         y = normed_by(b, t.norms[1], x, t.norm)
         with b.scope(t.mlp.module):
@@ -103,38 +151,80 @@ def layer(t: Tower, d_head: Dim, workload: Workload) -> Callable[..., Value]:
             y = mlp(t.mlp, b, y)
         y = dropped(b, "mlp_dropout", y, t.dropout, workload)
         y = scaled(b, t.scales[1], y) if t.scales[1] else y
+        y = drop_path(b, "mlp_drop_path", y, t.drop_path, workload)
         return b.apply("add", *((x, y) if t.stream_first else (y, x)), name="mlp_residual")
 
     return body
 
 
 def attention(
-    t: Tower, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None
+    t: Tower,
+    d_head: Dim,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    mask: Value | None,
+    turns: tuple[Value, ...] = (),
 ) -> tuple[Value, tuple[Value, ...]]:
     """Adds self-attention; the builder is in its scope. Returns the output and, with eager attention, the weights."""
     width = x.spec.shape[-1]
-    written: tuple[Value, ...] = ()
-    parts = {label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias) for label in "qkv"}
-    if t.qk_norm is not None:
-        parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}
-    q, k, v = (split_heads(b, part, t.heads, d_head, label) for label, part in parts.items())
+    q, k, v = together(t, d_head, b, x) if t.joint else apart(t, d_head, b, x)
+    if turns:
+        q, k = (turned(t, b, part, turns, label) for part, label in ((q, "q"), (k, "k")))
     b.hold(q, k, v)
+    y, written = attended(t, workload, b, q, k, v, mask)
+    y = linear(b, t.out, merge_heads(b, y), width, bias=t.out_bias)
+    return dropped(b, f"{t.out}_dropout", y, t.out_dropout, workload), written
+
+
+def attended(
+    t: Tower, workload: Workload, b: Builder, q: Value, k: Value, v: Value, mask: Value | None
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the values that queries (batch, heads, seq, d_head) read, and the weights if they are written out."""
+    rest = () if mask is None else (mask,)
     if workload.attention == "fused":
         drop = {"dropout_p": t.attention_dropout} if workload.phase == "train" and t.attention_dropout else {}
-        y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=t.causal, **drop)
-    else:
-        scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
-        scores = b.apply("scale", scores, name="scale")
-        if mask is not None:
-            scores = b.apply("add", scores, mask, name="mask")
-        upcast = {"dtype": "float32"} if b.dtype != "float32" and t.softmax_upcast else {}
-        weights = b.apply("softmax", scores, name="softmax", **upcast)
-        if upcast:
-            weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
-        written = (dropped(b, "attn_dropout", weights, t.attention_dropout, workload),)
-        y = b.apply("matmul", *written, v, name="values")
-    y = linear(b, t.out, merge_heads(b, y), width)
-    return dropped(b, f"{t.out}_dropout", y, t.out_dropout, workload), written
+        causal = t.causal and mask is None
+        return b.apply("scaled_dot_product_attention", q, k, v, *rest, name="sdpa", causal=causal, **drop), ()
+    scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+    scores = b.apply("scale", scores, name="scale")
+    if mask is not None:
+        scores = b.apply("add", scores, mask, name="mask")
+    upcast = {"dtype": "float32"} if b.dtype != "float32" and t.softmax_upcast else {}
+    weights = b.apply("softmax", scores, name="softmax", **upcast)
+    if upcast:
+        weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
+    weights = dropped(b, "attn_dropout", weights, t.attention_dropout, workload)
+    return b.apply("matmul", weights, v, name="values"), (weights,)
+
+
+def turned(t: Tower, b: Builder, x: Value, turns: tuple[Value, ...], label: str) -> Value:
+    """Returns x (batch, heads, seq, d_head) with the patches after the first `rotary_after` tokens rotated."""
+    sizes = (t.rotary_after, x.spec.shape[2] - t.rotary_after)
+    front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes, dim=-2)
+    rest = b.apply("rotary_embedding", rest, *turns, name=f"{label}_rope", composed=True)
+    return b.apply("concat", front, rest, name=f"{label}_turned", dim=-2)
+
+
+def apart(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
+    """Returns queries, keys and values, each (batch, heads, seq, d_head), of three projections."""
+    biases = {"q": t.bias, "k": t.key_bias, "v": t.value_bias}
+    parts = {
+        label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias if bias is None else bias)
+        for label, bias in biases.items()
+    }
+    if t.qk_norm is not None:
+        parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}
+    return tuple(split_heads(b, part, t.heads, d_head, label) for label, part in parts.items())
+
+
+def together(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
+    """Returns the same, views of one projection."""
+    batch, seq, _ = x.spec.shape
+    flat = linear(b, t.joint, x, 3 * t.heads * d_head, bias=t.bias)
+    flat = b.apply("reshape", flat, name="parts", shape=(batch, seq, 3, t.heads, d_head))
+    flat = b.apply("permute", flat, name="parts_first", dims=(2, 0, 3, 1, 4))
+    return tuple(b.apply("select", flat, name=label, dim=0, index=place) for place, label in enumerate("qkv"))
 
 
 def scaled(b: Builder, name: str, x: Value) -> Value:

@@ -9,10 +9,24 @@ from collections.abc import Iterable
 from graphacct import LazyArchitecture, LazyOperator, PresetFiles, hookimpl
 
 HERE = os.path.dirname(__file__)
+
+
+def _family(name: str, module: str = "", model_type: str = "") -> LazyArchitecture:
+    """Returns the family in `module`.py, called `name`; it reads the `model_type` of its name unless one is given."""
+    module = module or name
+    presets = PresetFiles(f"{HERE}/{module}.py")
+    return LazyArchitecture(name, f"{__name__}.{module}", presets, (model_type or name,))
+
+
 FAMILIES = (
     LazyArchitecture("resnet", "graphacct_vision.resnet", PresetFiles(f"{HERE}/resnet.py")),
-    LazyArchitecture("hf-resnet", "graphacct_vision.hf_resnet", PresetFiles(f"{HERE}/hf_resnet.py"), ("resnet",)),
-    LazyArchitecture("convnext", "graphacct_vision.convnext", PresetFiles(f"{HERE}/convnext.py"), ("convnext",)),
+    _family("hf-resnet", "hf_resnet", "resnet"),
+    _family("beit"),
+    _family("convnext"),
+    _family("convnextv2"),
+    _family("dinov2"),
+    _family("dinov2_with_registers"),
+    _family("dinov3_vit"),
 )
 """ResNet as in torchvision, and the transformers library's models, which read a config.json."""
 

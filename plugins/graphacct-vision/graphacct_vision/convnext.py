@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
-from graphacct_architectures.layers import layer_norm, linear
+from graphacct_architectures.layers import drop_path, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, same
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
-MODEL, CLASSIFIER = "ConvNextModel", "ConvNextForImageClassification"
+CLASSES = ("ConvNextModel", "ConvNextForImageClassification", "ConvNextBackbone")
 
 
 @attrs.frozen(kw_only=True)
 class ConvNextConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(MODEL, (MODEL, CLASSIFIER))
+    SCOPE: ClassVar[str] = "convnext"
+    """The encoder's name in a class with a head."""
+    RESPONSES: ClassVar[bool] = False
+    """Whether a block's wide layer is followed by global response normalization."""
+
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
     depths: tuple[Dim, ...] = fields.counts((3, 3, 9, 3))
     hidden_sizes: tuple[Dim, ...] = fields.counts((96, 192, 384, 768))
     num_stages: Dim | None = fields.optional_size()
@@ -39,39 +45,48 @@ class ConvNextConfig(Staged):
 
 
 def build(config: ConvNextConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from pixels to logits, or to the last stage's output and the pooled one."""
-    if config.drop_path_rate and workload.phase == "train":
-        raise ConfigError(
-            f"drop_path_rate {config.drop_path_rate}: whole blocks that are dropped in training are not modelled; "
-            "add --set drop_path_rate=0"
-        )
+    """Returns the graph from pixels to logits, to the last stage's output and the pooled one, or to maps of stages."""
     check_entropy(config.labelled, workload, config.architectures)
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
-    if config.architectures == MODEL:
-        return encoded(config, b, pixels)
-    with b.scope("convnext"):
-        _, x = encoded(config, b, pixels)
+    if config.architectures.endswith("Backbone"):
+        places, found = config.handed_on(len(config.depths)), stages(config, workload, b, pixels)
+        with b.scope("hidden_states_norms"):
+            names = ["stem", *(f"stage{place}" for place in range(1, len(found)))]
+            return tuple(norm_of_channels(b, names[place], found[place]) for place in places)
+    if config.architectures.endswith("Model"):
+        return encoded(config, workload, b, pixels)
+    with b.scope(config.SCOPE):
+        _, x = encoded(config, workload, b, pixels)
     return x if equal(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
 
 
-def encoded(config: ConvNextConfig, b: Builder, x: Value) -> tuple[Value, Value]:
+def encoded(config: ConvNextConfig, workload: Workload, b: Builder, x: Value) -> tuple[Value, Value]:
     """Returns the last stage's output, and its normalized mean over the image."""
+    x = stages(config, workload, b, x)[-1]
+    return x, layer_norm(b, "layernorm", b.apply("mean", x, name="pooled", dim=(2, 3)))
+
+
+def stages(config: ConvNextConfig, workload: Workload, b: Builder, x: Value) -> list[Value]:
+    """Returns the stem's output and each stage's."""
     with b.scope("embeddings"):
         x = patched(b, "patch_embeddings", x, config.hidden_sizes[0], config.patch_size)
         x = norm_of_channels(b, "layernorm", x)
+    found = [x]
     with b.scope("encoder.stages"):
         for index, (depth, channels) in enumerate(zip(config.depths, config.hidden_sizes, strict=True)):
             if index:
                 with b.scope(f"{index}.downsampling_layer"):
                     x = norm_of_channels(b, "0", x)
                     x = patched(b, "1", x, channels, (2, 2))
-            body = partial(block, config)
-            x = repeated(f"{index}.layers", depth, body, body, b, x)
-    return x, layer_norm(b, "layernorm", b.apply("mean", x, name="pooled", dim=(2, 3)))
+            body = partial(block, config, workload, config.drop_path_rate)
+            first = body if index else partial(block, config, workload, 0.0)  # the rate grows from 0
+            x = repeated(f"{index}.layers", depth, first, body, b, x)
+            found.append(x)
+    return found
 
 
-def block(config: ConvNextConfig, b: Builder, x: Value) -> Value:
+def block(config: ConvNextConfig, workload: Workload, dropped: float, b: Builder, x: Value) -> Value:
     """Applies a convolution to each channel, a norm and two linear layers; the result is scaled and added."""
     channels = x.spec.shape[1]
     b.hold(x)
@@ -80,10 +95,26 @@ def block(config: ConvNextConfig, b: Builder, x: Value) -> Value:
     y = b.apply("convolution", x, weight, bias, name="dwconv", padding=3, groups=channels)
     y = layer_norm(b, "layernorm", b.apply("permute", y, name="channels_last", dims=(0, 2, 3, 1)))
     y = activated(b, ACTIVATIONS[config.hidden_act], linear(b, "pwconv1", y, 4 * channels))
+    if config.RESPONSES:
+        y = response_norm(b, "grn", y)
     y = linear(b, "pwconv2", y, channels)
-    if config.layer_scale_init_value > 0:
+    if not config.RESPONSES and config.layer_scale_init_value > 0:
         y = b.apply("mul", b.parameter("layer_scale_parameter", (channels,)), y, name="layer_scale")
-    return b.apply("add", x, b.apply("permute", y, name="channels_first", dims=(0, 3, 1, 2)), name="residual")
+    y = b.apply("permute", y, name="channels_first", dims=(0, 3, 1, 2))
+    return b.apply("add", x, drop_path(b, "drop_path", y, dropped, workload), name="residual")
+
+
+def response_norm(b: Builder, name: str, x: Value) -> Value:
+    """Returns x (batch, rows, columns, channels) with each channel scaled by its norm over the image relative to the
+    other channels' (Woo et al., 2023, arXiv:2301.00808)."""
+    channels = x.spec.shape[-1]
+    with b.scope(name):
+        norms = b.apply("vector_norm", x, name="norms", dim=(1, 2), keepdim=True)
+        mean = b.apply("shift", b.apply("mean", norms, name="mean", dim=-1, keepdim=True), name="above_zero")
+        relative = b.apply("div", norms, mean, name="relative")
+        weight, bias = (b.parameter(part, (1, 1, 1, channels)) for part in ("weight", "bias"))
+        y = b.apply("mul", weight, b.apply("mul", x, relative, name="scaled"), name="weighted")
+        return b.apply("add", b.apply("add", y, bias, name="shifted"), x, name="residual")
 
 
 def patched(b: Builder, name: str, x: Value, channels: Dim, step: tuple[Dim, Dim]) -> Value:
@@ -98,17 +129,27 @@ def norm_of_channels(b: Builder, name: str, x: Value) -> Value:
     return b.apply("permute", layer_norm(b, name, x), name=f"{name}_channels_first", dims=(0, 3, 1, 2))
 
 
-ARCHITECTURE = Architecture(
+def family(name: str, config: type[ConvNextConfig], presets: PresetFiles, doc: str) -> Architecture:
+    """Returns the architecture of a family of which its configuration class says everything."""
+    return Architecture(
+        name,
+        config,
+        build,
+        presets,
+        sizes={"image_size": lambda config: config.image_size},
+        dtype="float32",
+        aliases={**ALIASES, "num_hidden_layers": "num_stages"},
+        translated=frozenset({"num_hidden_layers"}),
+        model_types=(name,),
+        losses=LOSSES,
+        default_loss=lambda config: entropy_if(config.labelled),
+        doc=doc,
+    )
+
+
+ARCHITECTURE = family(
     "convnext",
     ConvNextConfig,
-    build,
     PresetFiles(__file__),
-    sizes={"image_size": lambda config: config.image_size},
-    dtype="float32",
-    aliases={**ALIASES, "num_hidden_layers": "num_stages"},
-    translated=frozenset({"num_hidden_layers"}),
-    model_types=("convnext",),
-    losses=LOSSES,
-    default_loss=lambda config: entropy_if(config.labelled),
-    doc="ConvNeXt: a 7x7 convolution of each channel, a norm and two linear layers a block.",
+    "ConvNeXt: a 7x7 convolution of each channel, a norm and two linear layers a block.",
 )

@@ -15,7 +15,7 @@ from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
-MODEL, CLASSIFIER = "ResNetModel", "ResNetForImageClassification"
+CLASSES = ("ResNetModel", "ResNetForImageClassification", "ResNetBackbone")
 REDUCTION = 4
 """The factor by which the middle of a bottleneck is narrower."""
 
@@ -24,7 +24,7 @@ REDUCTION = 4
 class HFResNetConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(MODEL, (MODEL, CLASSIFIER))
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
     embedding_size: Dim = fields.size(64)
     layer_type: str = fields.choice("bottleneck", ("basic", "bottleneck"))
     downsample_in_first_stage: bool = fields.flag(False)
@@ -32,11 +32,14 @@ class HFResNetConfig(Staged):
 
 
 def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from pixels to logits, or to the last stage's output and the pooled one."""
+    """Returns the graph from pixels to logits, to the last stage's output and the pooled one, or to maps of stages."""
     check_entropy(config.labelled, workload, config.architectures)
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
-    if config.architectures == MODEL:
+    if config.architectures.endswith("Backbone"):
+        found = stages(config, workload, b, pixels)
+        return tuple(found[place] for place in config.handed_on(len(config.depths)))
+    if config.architectures.endswith("Model"):
         return encoded(config, workload, b, pixels)
     with b.scope("resnet"):
         _, x = encoded(config, workload, b, pixels)
@@ -50,17 +53,25 @@ def build(config: HFResNetConfig, workload: Workload, b: Builder) -> Value | tup
 
 def encoded(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) -> tuple[Value, Value]:
     """Returns the last stage's output, and its mean over the image."""
+    x = stages(config, workload, b, x)[-1]
+    return x, b.apply("mean", x, name="pooler", dim=(2, 3), keepdim=True)
+
+
+def stages(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) -> list[Value]:
+    """Returns the stem's output and each stage's."""
     conv = partial(convolved, workload.phase == "train", config.hidden_act)
     with b.scope("embedder"):
         with b.scope("embedder"):
             x = conv(b, x, config.embedding_size, kernel=7, stride=2)
         x = b.apply("max_pool", x, name="pooler", kernel=3, stride=2, padding=1)
+    found = [x]
     with b.scope("encoder.stages"):
         for index, (depth, channels) in enumerate(zip(config.depths, config.hidden_sizes, strict=True)):
             stride = 2 if index or config.downsample_in_first_stage else 1
             first, other = (partial(block, config, workload, channels, step) for step in (stride, 1))
             x = repeated(f"{index}.layers", depth, first, other, b, x)
-    return x, b.apply("mean", x, name="pooler", dim=(2, 3), keepdim=True)
+            found.append(x)
+    return found
 
 
 def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int, b: Builder, x: Value) -> Value:

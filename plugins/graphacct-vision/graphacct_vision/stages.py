@@ -6,31 +6,20 @@ from collections.abc import Callable
 
 import attrs
 from graphacct_architectures.activations import activation
-from graphacct_architectures.losses import classes
 
 from graphacct import Builder, ConfigError, Dim, Value, fields
-
-ALIASES = {"torch_dtype": "dtype", **fields.LABELS}
+from graphacct_vision.backbones import ALIASES as ALIASES
+from graphacct_vision.backbones import Backbone
 
 
 @attrs.frozen(kw_only=True)
-class Staged:
+class Staged(Backbone):
     """The keys that the families share and that the cost depends on."""
 
-    num_channels: Dim = fields.size(3)
     depths: tuple[Dim, ...] = fields.counts((3, 4, 6, 3))
     hidden_sizes: tuple[Dim, ...] = fields.counts((256, 512, 1024, 2048))
     hidden_act: str = activation("relu")
-    num_labels: Dim = fields.label_count()
     image_size: tuple[Dim, Dim] = fields.sides(224)
-    dtype: str | None = fields.dtype()
-
-    architectures: str = ""
-
-    @property
-    def labelled(self) -> bool:
-        """Whether the model has logits of classes."""
-        return self.architectures.endswith("ForImageClassification") and classes(self.num_labels)
 
     def __attrs_post_init__(self) -> None:
         if len(self.depths) != len(self.hidden_sizes):

@@ -22,7 +22,9 @@ def test_the_core_does_without_it() -> None:
     added = default().operators.keys() - without.operators.keys()
     assert added == {name for names in graphacct_vision.OPERATORS.values() for name in names.split()}
     assert {"batch_norm", "max_pool", "upsample_nearest", "grid_sampler"} <= added
-    assert default().architectures.keys() - without.architectures.keys() == {"resnet", "hf-resnet", "convnext"}
+    assert default().architectures.keys() - without.architectures.keys() == {
+        item.name for item in graphacct_vision.FAMILIES
+    }
     with pytest.raises(graphacct.GraphacctError, match="unknown model 'resnet50'"):
         graphacct.build("resnet50", plugins=without)
 

@@ -15,12 +15,19 @@ from graphacct import Report, prod
 from graphacct.graph.paths import pattern
 
 GOLDENS = Path(__file__).parent / "goldens"
-CASES = {"resnet-50": "hf-resnet-50", "convnext-tiny-224": "convnext-tiny-224"}
+CASES = {
+    "resnet-50": "hf-resnet-50",
+    "convnext-tiny-224": "convnext-tiny-224",
+    "convnextv2-tiny": "convnextv2-tiny-1k-224",
+}
 """Measured models, and the preset that is the same."""
 TINY: dict[str, dict[str, Any]] = {
     "resnet": {"model_type": "resnet", "embedding_size": 8, "hidden_sizes": [16, 32], "depths": [1, 2]},
     "convnext": {"model_type": "convnext", "hidden_sizes": [8, 16], "depths": [1, 2]},
 }
+
+BACKBONE = {key: {"architectures": ["ConvNextBackbone"]} for key in ("out_features", "out_indices")}
+"""The class that reads a key."""
 
 
 @cache
@@ -77,7 +84,9 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients. torch's counter sees the weight gradient of a convolution in
     groups as many times over as there are groups; the figure has one cost of the forward convolution for each."""
-    found = report(case, batch=row["batch"], image_size=row["size"], phase="train", loss="sum")
+    found = report(
+        case, batch=row["batch"], image_size=row.get("size", row.get("image_size")), phase="train", loss="sum"
+    )
     assert found.total["step_matmul_flops"] == row["total"]
 
 
@@ -124,7 +133,8 @@ def test_folded_equals_unrolled(tmp_path: Path, family: str, phase: str) -> None
         ("resnet", {"depths": []}, {}, "depths are counts with commas between"),
         ("resnet", {"hidden_sizes": [18, 32]}, {}, "hidden_sizes / 4"),
         ("resnet", {"layer_type": "botleneck"}, {}, "did you mean 'bottleneck'"),
-        ("convnext", {"drop_path_rate": 0.1}, {"phase": "train"}, "add --set drop_path_rate=0"),
+        ("convnext", {"out_features": ["stage3"]}, {}, "the stages are stem to stage2"),
+        ("convnext", {"out_indices": [2, 1]}, {}, "indices from 0"),
         ("convnext", {"layer_scale_init_value": "x"}, {}, "layer_scale_init_value is a number, not 'x'"),
     ],
 )
@@ -132,7 +142,9 @@ def test_what_does_not_fit_is_named(
     tmp_path: Path, family: str, change: dict[str, Any], options: dict[str, Any], message: str
 ) -> None:
     """The key, the value and the way out."""
-    (tmp_path / "config.json").write_text(json.dumps({**TINY[family], **change}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({**TINY[family], **change, **BACKBONE.get(next(iter(change)), {})})
+    )
     with pytest.raises(graphacct.GraphacctError, match=message):
         graphacct.account(tmp_path, **options)
 

@@ -1,0 +1,70 @@
+"""torch.nn.Conv2d and torch.nn.BatchNorm2d. Each function adds a module's parameters and its node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphacct_architectures.layers import activation
+
+from graphacct import Builder, Dim, Value, exact_div
+
+
+def convolution(
+    b: Builder,
+    name: str,
+    x: Value,
+    channels: Dim,
+    kernel: Any = 1,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: Dim = 1,
+    bias: bool = False,
+) -> Value:
+    """Applies torch.nn.Conv2d with `channels` out, and a kernel of one size or of two."""
+    sides = tuple(kernel) if isinstance(kernel, (tuple, list)) else (kernel, kernel)
+    taken = exact_div(x.spec.shape[1], groups, f"channels of {name} / groups")
+    given = [b.parameter(f"{name}.weight", (channels, taken, *sides))]
+    if bias:
+        given.append(b.parameter(f"{name}.bias", (channels,)))
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return b.apply("convolution", x, *given, name=name, **options)
+
+
+def transposed(b: Builder, name: str, x: Value, channels: Dim, kernel: int, *, stride: int = 1) -> Value:
+    """Applies torch.nn.ConvTranspose2d with `channels` out, with a bias."""
+    weight = b.parameter(f"{name}.weight", (x.spec.shape[1], channels, kernel, kernel))
+    bias = b.parameter(f"{name}.bias", (channels,))
+    return b.apply("convolution_transposed", x, weight, bias, name=name, stride=stride)
+
+
+def batch_norm(b: Builder, name: str, x: Value, *, training: bool) -> Value:
+    """Applies torch.nn.BatchNorm2d: two parameters, and the buffers of its running statistics."""
+    channels = x.spec.shape[1:2]
+    parameters = [b.parameter(f"{name}.{part}", channels) for part in ("weight", "bias")]
+    parameters += [b.parameter(f"{name}.{part}", channels, buffer=True) for part in ("running_mean", "running_var")]
+    parameters.append(b.parameter(f"{name}.num_batches_tracked", (), "int64", buffer=True))
+    return b.apply("batch_norm", x, *parameters, name=name, training=training)
+
+
+def conv_norm(
+    b: Builder,
+    name: str,
+    x: Value,
+    channels: Dim,
+    kernel: Any = 1,
+    *,
+    training: bool,
+    act: str = "relu",
+    **options: Any,
+) -> Value:
+    """Applies a module `name` of a convolution, a batch norm and an activation; no activation if `act` is empty."""
+    with b.scope(name):
+        x = convolution(b, "convolution", x, channels, kernel, **options)
+        return activation(b, act, batch_norm(b, "normalization", x, training=training), "activation")
+
+
+def resized(b: Builder, name: str, x: Value, size: tuple[Dim, ...]) -> Value:
+    """Returns the map at another size, between neighbours; torch computes it at the same size too."""
+    return b.apply("upsample_linear", x, name=name, size=size)

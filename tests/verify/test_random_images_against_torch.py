@@ -1,0 +1,70 @@
+"""Random small configurations of image encoders: the real models and graphacct agree.
+
+`EXAMPLES=random` draws others each time; a failure names the seed and prints the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from random import Random, randrange
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from comparison import accounted, same_parameters
+from graphacct_torch.measuring.measured import BY_GROUP
+from measure import flops_of
+from random_images import CLASSES, drawn, workloads
+from truth import in_groups, model_from, train_step
+
+from graphacct.hooks.manager import default
+
+SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(3)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("family", CLASSES)
+def test_a_random_configuration(family: str, seed: int, tmp_path: Path) -> None:
+    """Tensors by name and shape; FLOPs forward by module and of a training step; fused attention."""
+    same(family, drawn(family, Random(f"{family} {seed}")), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [(family, name) for family, names in CLASSES.items() for name in names], ids=str
+)
+def test_every_class(family: str, name: str, tmp_path: Path) -> None:
+    """The same of each class that a file may name."""
+    same(family, drawn(family, Random(name), name), tmp_path)
+
+
+def same(family: str, content: dict[str, Any], folder: Path) -> None:
+    """Assert that the file in the folder is the library's model."""
+    print(json.dumps(content))
+    (folder / "config.json").write_text(json.dumps(content))
+    config = transformers.AutoConfig.from_pretrained(folder)
+    config.architectures = config.architectures or [CLASSES[family][0]]
+    model = model_from(config)
+    formulas = BY_GROUP if in_groups(model) else None
+    kinds = default().architectures.get(f"hf-{family}", default().architectures[family]).load().attention
+    eager: dict[str, Any] = {"attention": "eager"} if kinds else {}
+    for index, sizes in enumerate(workloads(content)):
+        shape = (sizes["batch"], config.num_channels, *sizes["image_size"])
+        pixels = {"pixel_values": torch.zeros(shape, device="meta", dtype=model.dtype)}
+        found = accounted(folder, **sizes, **eager)
+        if not index:
+            same_parameters(found, model)
+        measured = flops_of(model, lambda pixels=pixels: model(**pixels))
+        assert found.total["matmul_flops"] == measured["total"]
+        ours = {row.path: [row.values["matmul_flops"], row.repeat] for row in found.by_scope}
+        for path, figures in measured["by_module"].items():  # a list of modules has no row of its own, its parts have
+            if path != "(root)" and (path in ours or f"{path}.*" not in measured["by_module"]):
+                assert ours.get(path, [None])[0] == figures[0], path
+        step = accounted(folder, **sizes, **eager, phase="train", loss="sum")
+        assert step.total["step_matmul_flops"] == train_step(model, pixels, formulas)["total"]
+        if kinds:
+            fused = accounted(folder, **sizes, attention="fused")
+            assert fused.total["matmul_flops"] == measured["total"]
+            assert fused.total["params"] == found.total["params"]
