@@ -159,6 +159,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.siglip"),
     _family("multimodal.siglip_text", "siglip_text_model"),
     _family("multimodal.siglip_vision", "siglip_vision_model"),
+    _family("multimodal.vipllava"),
 )
 
 
