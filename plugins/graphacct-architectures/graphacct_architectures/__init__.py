@@ -153,6 +153,9 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.qwen2_audio"),
     _family("multimodal.qwen2_vl"),
     _family("multimodal.qwen2_vl_vision"),
+    _family("multimodal.qwen3_5"),
+    _family("multimodal.qwen3_5_moe"),
+    _family("multimodal.qwen3_5_vision"),
     _family("multimodal.qwen3_vl"),
     _family("multimodal.qwen3_vl_moe"),
     _family("multimodal.qwen3_vl_vision"),
@@ -196,6 +199,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
             "feed_forward_proj": "gated-gelu",
         },
     ),
+    _renamed("qwen3_5_moe_vision", "multimodal.qwen3_5_vision", classes=("Qwen3_5Moe", "Qwen3_5")),
     _renamed("qwen3_vl_moe_vision", "multimodal.qwen3_vl_vision", classes=("Qwen3VLMoe", "Qwen3VL")),
     _renamed(
         "qwen2_vl_text",

@@ -66,5 +66,6 @@ ARCHITECTURE = tower_alone(
     Config,
     describe,
     __file__,
+    no_cost=("deepstack_visual_indexes",),
     doc="The tower of Qwen3.5: a grid of patches with learned positions.",
 )
