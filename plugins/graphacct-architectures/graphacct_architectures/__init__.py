@@ -7,7 +7,7 @@ so that a command imports only the family that it needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
@@ -114,11 +114,22 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.vaultgemma"),
     _family("decoders.xglm"),
     _family("decoders.youtu"),
+    _family("encoders.albert"),
     _family("encoders.bert"),
+    _family("encoders.deberta"),
+    _family("encoders.deberta_v2", "deberta-v2"),
     _family("encoders.distilbert"),
     _family("encoders.electra"),
+    _family("encoders.mpnet"),
     _family("encoders.roberta"),
     _family("encoder_decoders.bart"),
+    _family("encoder_decoders.blenderbot"),
+    _family("encoder_decoders.blenderbot_small", "blenderbot-small"),
+    _family("encoder_decoders.m2m_100"),
+    _family("encoder_decoders.marian"),
+    _family("encoder_decoders.mbart"),
+    _family("encoder_decoders.pegasus"),
+    _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
     _family("vision.vit"),
     _family("vision.deit"),
@@ -136,6 +147,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.clip"),
     _family("multimodal.clip_text", "clip_text_model"),
     _family("multimodal.clip_vision", "clip_vision_model"),
+    _family("multimodal.aya_vision"),
     _family("multimodal.blip2", "blip-2"),
     _family("multimodal.blip2_vision", "blip_2_vision_model"),
     _family("multimodal.gemma3"),
@@ -149,6 +161,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.pixtral"),
     _family("multimodal.qwen2_5_vl"),
     _family("multimodal.qwen2_5_vl_vision"),
+    _family("multimodal.qwen2_audio"),
     _family("multimodal.qwen2_vl"),
     _family("multimodal.qwen2_vl_vision"),
     _family("multimodal.qwen3_vl"),
@@ -166,6 +179,14 @@ def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
     return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), published=presets, **differences)
 
 
+MT5_DEFAULTS: Mapping[str, Any] = {
+    "vocab_size": 250112,
+    "d_ff": 1024,
+    "num_layers": 8,
+    "num_heads": 6,
+    "feed_forward_proj": "gated-gelu",
+}
+
 RENAMED: tuple[RenamedArchitecture, ...] = (
     _renamed(
         "camembert",
@@ -178,7 +199,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         "mimo",
         "decoders.qwen2",
         classes=("MiMo", "Qwen2"),
-        no_cost={"attention_bias": (True,), "use_mrope": (False,), "num_nextn_predict_layers": None},
+        no_cost={"attention_bias": None, "use_mrope": (False,), "num_nextn_predict_layers": None},
     ),
     _renamed(
         "xlm-roberta",
@@ -191,13 +212,15 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         "mt5",
         "encoder_decoders.t5",
         classes=("MT5", "T5"),
-        defaults={
-            "vocab_size": 250112,
-            "d_ff": 1024,
-            "num_layers": 8,
-            "num_heads": 6,
-            "feed_forward_proj": "gated-gelu",
-        },
+        defaults=MT5_DEFAULTS,
+        facts={"head_scaled": False},
+    ),
+    _renamed(
+        "umt5",
+        "encoder_decoders.t5",
+        classes=("UMT5", "T5"),
+        defaults=MT5_DEFAULTS,
+        facts={"head_scaled": True, "biases_in_each_layer": True},
     ),
     _renamed("qwen3_vl_moe_vision", "multimodal.qwen3_vl_vision", classes=("Qwen3VLMoe", "Qwen3VL")),
     _renamed(
