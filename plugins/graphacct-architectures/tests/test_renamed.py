@@ -50,8 +50,9 @@ def test_defaults_are_those_of_its_own_class() -> None:
 
 
 def test_mimo_is_qwen2() -> None:
-    """MiMo-7B-Base's own file, whose class has the biases of q, k and v whatever `attention_bias` says: embedding and head, 36 layers of projections (biases of q, k and v), network and two
-    norms, and the last norm. The layers that predict further tokens are not part of it, as in DeepSeek-V3."""
+    """Arithmetic of MiMo-7B-Base: embedding and head, 36 layers of projections (q, k and v have biases whatever
+    `attention_bias` says), network and two norms, and the last norm. The layers that predict further tokens are not
+    part of it, as in DeepSeek-V3."""
     sizes = {"vocab_size": 151680, "hidden_size": 4096, "num_hidden_layers": 36, "num_attention_heads": 32}
     sizes |= {"num_key_value_heads": 8, "intermediate_size": 11008}
     model: dict[str, Any] = {
