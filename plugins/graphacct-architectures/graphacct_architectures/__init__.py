@@ -164,12 +164,16 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.qwen2_audio"),
     _family("multimodal.qwen2_vl"),
     _family("multimodal.qwen2_vl_vision"),
+    _family("multimodal.qwen3_5"),
+    _family("multimodal.qwen3_5_moe"),
+    _family("multimodal.qwen3_5_vision"),
     _family("multimodal.qwen3_vl"),
     _family("multimodal.qwen3_vl_moe"),
     _family("multimodal.qwen3_vl_vision"),
     _family("multimodal.siglip"),
     _family("multimodal.siglip_text", "siglip_text_model"),
     _family("multimodal.siglip_vision", "siglip_vision_model"),
+    _family("multimodal.vipllava"),
 )
 
 
@@ -222,6 +226,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         defaults=MT5_DEFAULTS,
         facts={"head_scaled": True, "biases_in_each_layer": True},
     ),
+    _renamed("qwen3_5_moe_vision", "multimodal.qwen3_5_vision", classes=("Qwen3_5Moe", "Qwen3_5")),
     _renamed("qwen3_vl_moe_vision", "multimodal.qwen3_vl_vision", classes=("Qwen3VLMoe", "Qwen3VL")),
     _renamed(
         "qwen2_vl_text",
