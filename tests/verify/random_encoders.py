@@ -21,6 +21,13 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"),
         *(f"RobertaFor{task}" for task in TASKS),
     ),
+    "albert": (
+        *("AlbertModel", "AlbertForMaskedLM", "AlbertForPreTraining"),
+        *(f"AlbertFor{task}" for task in TASKS),
+    ),
+    "mpnet": ("MPNetModel", "MPNetForMaskedLM", *(f"MPNetFor{task}" for task in TASKS)),
+    "deberta-v2": ("DebertaV2Model", "DebertaV2ForMaskedLM", *(f"DebertaV2For{task}" for task in TASKS)),
+    "deberta": ("DebertaModel", "DebertaForMaskedLM", *(f"DebertaFor{task}" for task in TASKS[:-1])),
     "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
     "electra": (
         *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
@@ -31,6 +38,18 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("T5ForTokenClassification", "T5ForQuestionAnswering"),
     ),
     "bart": ("BartForConditionalGeneration", "BartModel", "BartForQuestionAnswering"),
+    "mt5": ("MT5ForConditionalGeneration", "MT5Model", "MT5EncoderModel", "MT5ForTokenClassification"),
+    "umt5": (
+        *("UMT5ForConditionalGeneration", "UMT5Model", "UMT5EncoderModel"),
+        *("UMT5ForTokenClassification", "UMT5ForQuestionAnswering"),
+    ),
+    "mbart": ("MBartForConditionalGeneration", "MBartModel", "MBartForQuestionAnswering"),
+    "plbart": ("PLBartForConditionalGeneration", "PLBartModel"),
+    "pegasus": ("PegasusForConditionalGeneration", "PegasusModel"),
+    "marian": ("MarianMTModel", "MarianModel"),
+    "m2m_100": ("M2M100ForConditionalGeneration", "M2M100Model"),
+    "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel"),
+    "blenderbot-small": ("BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel"),
     "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification"),
     "vit": ("ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"),
     "clip": ("CLIPModel", "CLIPForImageClassification"),
@@ -49,10 +68,15 @@ LENGTH = 12
 """The longest sequence that every model takes."""
 
 
+WITH_DECODER = ("t5", "mt5", "umt5", "bart", "mbart", "plbart", "pegasus", "marian", "m2m_100", "blenderbot")
+WITH_DECODER += ("blenderbot-small",)
+
+
 def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
     """The content of a config.json, of the class `name` or of any."""
     content: dict[str, Any] = {"model_type": family, **DRAW[family](random)}
-    content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
+    if family != "deberta":  # whose biases are always in float32
+        content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
     if name or random.random() < 0.9:
         content["architectures"] = [name or random.choice(CLASSES[family])]
     names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
@@ -84,6 +108,35 @@ def like_bert(random: Random) -> dict[str, Any]:
 def electra(random: Random) -> dict[str, Any]:
     summary = {"summary_type": random.choice(("first", "last", "mean", "cls_index")), "summary_use_proj": yes(random)}
     return {**like_bert(random), **some(random, embedding_size=random.choice((4, 7, 12)), **summary)}
+
+
+def albert(random: Random) -> dict[str, Any]:
+    content = {**like_bert(random), "embedding_size": random.choice((4, 7, 8)), "inner_group_num": 1}
+    layers = content["num_hidden_layers"]
+    own = some(random, num_hidden_groups=random.randint(1, layers), classifier_dropout_prob=0.2)
+    if layers == own.get("num_hidden_groups"):
+        content["inner_group_num"] = random.randint(1, 2)
+    return {**content, **own, "is_decoder": False}
+
+
+def mpnet(random: Random) -> dict[str, Any]:
+    return {**like_bert(random), "is_decoder": False, "relative_attention_num_buckets": random.choice((32, 40))}
+
+
+def deberta(random: Random) -> dict[str, Any]:
+    kinds = random.choice((None, "c2p|p2c", "p2c", ["c2p"], ["p2c", "c2p"]))
+    content = {**like_bert(random), "is_decoder": False, "relative_attention": kinds is not None, "pos_att_type": kinds}
+    own = some(random, embedding_size=7, position_biased_input=yes(random), talking_head=yes(random))
+    pooler = some(random, pooler_dropout=0.1, pooler_hidden_act=random.choice(ACTS), cls_dropout=0.3)
+    content |= own | pooler | some(random, max_relative_positions=random.choice((-1, 5, 20)), type_vocab_size=2)
+    return content
+
+
+def deberta_v2(random: Random) -> dict[str, Any]:
+    content = deberta(random)
+    own = some(random, position_buckets=random.choice((-1, 4)), share_att_key=yes(random))
+    convolution = some(random, conv_kernel_size=random.choice((0, 3)), conv_act="gelu")
+    return {**content, **own, **convolution, **some(random, norm_rel_ebd=random.choice(("none", "layer_norm")))}
 
 
 def distilbert(random: Random) -> dict[str, Any]:
@@ -125,6 +178,15 @@ def bart(random: Random) -> dict[str, Any]:
     older = {"extra_pos_embeddings": 2, "normalize_before": False, "static_position_embeddings": False}
     translated = some(random, num_hidden_layers=random.randint(1, 3))
     return {**stacks(random), **some(random, **older), **translated, "max_position_embeddings": LENGTH + 2}
+
+
+def marian(random: Random) -> dict[str, Any]:
+    own = some(random, share_encoder_decoder_embeddings=yes(random), decoder_vocab_size=random.choice((None, 40, 31)))
+    return {**bart(random), **own}
+
+
+def m2m(random: Random) -> dict[str, Any]:
+    return {**bart(random), "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0, **some(random, pad_token_id=1)}
 
 
 def whisper(random: Random) -> dict[str, Any]:
@@ -216,6 +278,9 @@ def jamba(random: Random) -> dict[str, Any]:
 
 DRAW = {
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
+    **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
+    **{"blenderbot": bart, "blenderbot-small": bart},
+    **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
     **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
 }
@@ -228,7 +293,7 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     if family in ("resnet", "convnext"):
         return [{"batch": 2, "image_size": (70, 65)}, {"batch": 3, "image_size": (64, 64)}]
     sizes = [{"batch": 1, "seq_len": 7}, {"batch": 3, "seq_len": LENGTH}]
-    if family in ("t5", "bart") and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
+    if family in WITH_DECODER and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
         sizes[0]["encoder_seq_len"] = 10
     if family in ("vit", "clip_vision_model"):
         return [{"batch": size["batch"], "image_size": (image, image)} for size in sizes]

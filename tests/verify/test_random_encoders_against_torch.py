@@ -72,7 +72,8 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
             fused = accounted(folder, **sizes, attention="fused")
             assert fused.total["matmul_flops"] == measured["total"]
             assert fused.total["params"] == found.total["params"]
-    for cached, encoder in CACHED if "ConditionalGeneration" in type(model).__name__ else ():
+    decodes = type(model).__name__.endswith(("ForConditionalGeneration", "MTModel"))
+    for cached, encoder in CACHED if decodes else ():
         length = {} if family == "whisper" else {"encoder_seq_len": encoder}
         found = accounted(folder, phase="decode", cache_len=cached, **length, **eager)
         assert found.total["matmul_flops"] == decode_beside_encoder(model, cached, encoder)["total"]
