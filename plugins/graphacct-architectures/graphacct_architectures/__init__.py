@@ -199,6 +199,12 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         defaults={"vocab_size": 30522},
         facts={"head_owns": True},
     ),
+    _renamed(  # its class adds layers that predict further tokens to Qwen2's, which neither a report nor training runs
+        "mimo",
+        "decoders.qwen2",
+        classes=("MiMo", "Qwen2"),
+        no_cost={"attention_bias": None, "use_mrope": (False,), "num_nextn_predict_layers": None},
+    ),
     _renamed(
         "xlm-roberta",
         "encoders.roberta",
