@@ -23,6 +23,8 @@ PRESETS = {
     "flan-t5-base": "flan-t5-base",
     "t5-base": "t5-base",
     "whisper-small": "whisper-small",
+    "wav2vec2-base-960h": "wav2vec2-base-960h",
+    "ast-finetuned-audioset": "ast-finetuned-audioset-10-10-0.4593",
     "gemma-2-9b": "gemma-2-9b",
     "llama-2-7b": "llama-2-7b",
     "llama-3-8b": "llama-3-8b",
