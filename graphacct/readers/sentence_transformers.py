@@ -54,7 +54,9 @@ def _part(folder: str, module: Mapping[str, str]) -> str:
     if kind != "Dense" or not os.path.isfile(file):
         return kind
     settings = read_json(file, MOST_BYTES, constants=float)
-    sizes = [settings.get(key) for key in ("in_features", "out_features")] if isinstance(settings, dict) else []
+    sizes: list[Any] = (
+        [settings.get(key) for key in ("in_features", "out_features")] if isinstance(settings, dict) else []
+    )
     if len(sizes) != 2 or not all(type(size) is int and 0 < size < 2**31 for size in sizes):
         raise ReadError(f"{file}: is {brief(settings)}, not a dense layer's in_features and out_features")
     inside, outside = sizes
