@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 TASKS = ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MultipleChoice")
+HEARD = ("CTC", "SequenceClassification", "AudioFrameClassification", "XVector")
 CLASSES: dict[str, tuple[str, ...]] = {
     "bert": (
         *("BertModel", "BertForMaskedLM", "BertLMHeadModel", "BertForPreTraining", "BertForNextSentencePrediction"),
@@ -52,6 +53,16 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel"),
     "blenderbot-small": ("BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel"),
     "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification"),
+    "wav2vec2": ("Wav2Vec2Model", *(f"Wav2Vec2For{head}" for head in HEARD)),
+    "wav2vec2-conformer": ("Wav2Vec2ConformerModel", *(f"Wav2Vec2ConformerFor{head}" for head in HEARD)),
+    "wav2vec2-bert": ("Wav2Vec2BertModel", *(f"Wav2Vec2BertFor{head}" for head in HEARD)),
+    "wavlm": ("WavLMModel", *(f"WavLMFor{head}" for head in HEARD)),
+    "hubert": ("HubertModel", "HubertForCTC", "HubertForSequenceClassification"),
+    "unispeech": ("UniSpeechModel", "UniSpeechForCTC", "UniSpeechForSequenceClassification"),
+    "unispeech-sat": ("UniSpeechSatModel", *(f"UniSpeechSatFor{head}" for head in HEARD)),
+    "data2vec-audio": ("Data2VecAudioModel", *(f"Data2VecAudioFor{head}" for head in HEARD)),
+    "sew": ("SEWModel", "SEWForCTC", "SEWForSequenceClassification"),
+    "audio-spectrogram-transformer": ("ASTModel", "ASTForAudioClassification"),
     "vit": ("ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"),
     "clip": ("CLIPModel", "CLIPForImageClassification"),
     "clip_text_model": ("CLIPTextModel", "CLIPTextModelWithProjection"),
@@ -294,12 +305,62 @@ def jamba(random: Random) -> dict[str, Any]:
     }
 
 
+def sound(random: Random) -> dict[str, Any]:
+    """What encoders of sound share. Layers and masks are not left to chance, since a tensor without data has none."""
+    heads = random.randint(1, 3)
+    return {
+        **{"hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": random.randint(1, 3)},
+        **{"intermediate_size": random.randint(5, 20), "layerdrop": 0.0, "vocab_size": 11, "xvector_output_dim": 5},
+        **{"classifier_proj_size": 5, "tdnn_dim": [6, 4], "tdnn_kernel": [3, 2], "tdnn_dilation": [1, 2]},
+        **random.choice(({"mask_time_prob": 0.0}, {"apply_spec_augment": False, "mask_feature_prob": 0.1})),
+        **some(random, hidden_act=random.choice(ACTS), use_weighted_layer_sum=yes(random), hidden_dropout=0.2),
+    }
+
+
+def waves(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 4)
+    return {
+        **{**sound(random), "conv_dim": [random.choice((4, 6, 8)) for _ in range(count)]},
+        **{"conv_kernel": [random.randint(1, 5) for _ in range(count)]},
+        **{"conv_stride": [random.randint(1, 2) for _ in range(count)]},
+        **{"num_conv_pos_embeddings": random.randint(2, 5), "num_conv_pos_embedding_groups": random.choice((1, 2, 4))},
+        **some(random, conv_bias=yes(random), do_stable_layer_norm=yes(random), adapter_attn_dim=3),
+        **some(random, feat_extract_norm=random.choice(("layer", "group")), feat_extract_activation="relu"),
+        **some(random, conv_pos_batch_norm=True, feat_proj_layer_norm=False, num_buckets=8, squeeze_factor=3),
+        **some(random, conv_pos_kernel_size=random.randint(2, 5)),
+    }
+
+
+def conformer(random: Random) -> dict[str, Any]:
+    kinds = {"position_embeddings_type": random.choice((None, "relative", "rotary"))}
+    return {**waves(random), "conv_depthwise_kernel_size": random.choice((3, 5)), **some(random, **kinds)}
+
+
+def conformer_of_frames(random: Random) -> dict[str, Any]:
+    kinds = {"position_embeddings_type": random.choice((None, "relative", "rotary", "relative_key"))}
+    sizes = {"feature_projection_input_dim": 6, "conv_depthwise_kernel_size": random.choice((3, 5))}
+    ends = some(random, left_max_position_embeddings=4, right_max_position_embeddings=2)
+    return {**sound(random), **sizes, **some(random, **kinds), **ends}
+
+
+def spectrum(random: Random) -> dict[str, Any]:
+    strides = some(random, frequency_stride=random.randint(2, 5), time_stride=random.randint(2, 5))
+    sizes = {"patch_size": random.choice((4, 6)), "max_length": 24, "num_mel_bins": random.randint(8, 14)}
+    return {**tower(random), **sizes, **strides, **some(random, qkv_bias=yes(random), head_dim=6)}
+
+
 DRAW = {
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
     **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
     **{"blenderbot": bart, "blenderbot-small": bart},
     **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2, "modernbert": modernbert},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
+    **dict.fromkeys(("wav2vec2", "wavlm", "hubert", "unispeech", "unispeech-sat", "data2vec-audio", "sew"), waves),
+    **{
+        "wav2vec2-conformer": conformer,
+        "wav2vec2-bert": conformer_of_frames,
+        "audio-spectrogram-transformer": spectrum,
+    },
     **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
 }
 
@@ -308,6 +369,10 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     """What a model of the file is run on: for texts two lengths, for images its size, or two where it takes any."""
     family, name = content["model_type"], str(content.get("architectures"))
     image = content.get("vision_config", content).get("image_size")
+    if "conv_stride" in content:
+        return [{"batch": 1, "samples": 70}, {"batch": 2, "samples": 101}]
+    if family in ("audio-spectrogram-transformer", "wav2vec2-bert"):
+        return [{"batch": 1, "frames": 24}, {"batch": 2, "frames": 24}]
     if family in ("resnet", "convnext"):
         return [{"batch": 2, "image_size": (70, 65)}, {"batch": 3, "image_size": (64, 64)}]
     sizes = [{"batch": 1, "seq_len": 7}, {"batch": 3, "seq_len": LENGTH}]
@@ -332,6 +397,11 @@ def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
     if "image_size" in sizes:
         channels = getattr(config, "vision_config", config).num_channels
         found["pixel_values"] = numbers(channels, *sizes["image_size"])
+    if "samples" in sizes:
+        return {"input_values": numbers(sizes["samples"])}
+    if "frames" in sizes:
+        bins = getattr(config, "num_mel_bins", None) or config.feature_projection_input_dim
+        return {model.main_input_name: numbers(sizes["frames"], bins)}
     if model.main_input_name == "input_features":
         found["input_features"] = numbers(config.num_mel_bins, 2 * config.max_source_positions)
     if "MultipleChoice" in name:

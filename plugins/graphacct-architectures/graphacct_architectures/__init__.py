@@ -139,10 +139,14 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("audio.ast", "audio-spectrogram-transformer"),
     _family("audio.data2vec_audio", "data2vec-audio"),
     _family("audio.hubert"),
+    _family("audio.qwen2_audio_encoder"),
     _family("audio.sew"),
     _family("audio.unispeech"),
     _family("audio.unispeech_sat", "unispeech-sat"),
+    _family("audio.voxtral_encoder"),
     _family("audio.wav2vec2"),
+    _family("audio.wav2vec2_bert", "wav2vec2-bert"),
+    _family("audio.wav2vec2_conformer", "wav2vec2-conformer"),
     _family("audio.wavlm"),
     _family("audio.whisper"),
     _family("multimodal.clip"),
@@ -165,12 +169,16 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.qwen2_audio"),
     _family("multimodal.qwen2_vl"),
     _family("multimodal.qwen2_vl_vision"),
+    _family("multimodal.qwen3_5"),
+    _family("multimodal.qwen3_5_moe"),
+    _family("multimodal.qwen3_5_vision"),
     _family("multimodal.qwen3_vl"),
     _family("multimodal.qwen3_vl_moe"),
     _family("multimodal.qwen3_vl_vision"),
     _family("multimodal.siglip"),
     _family("multimodal.siglip_text", "siglip_text_model"),
     _family("multimodal.siglip_vision", "siglip_vision_model"),
+    _family("multimodal.vipllava"),
 )
 
 
@@ -196,6 +204,12 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         defaults={"vocab_size": 30522},
         facts={"head_owns": True},
     ),
+    _renamed(  # its class adds layers that predict further tokens to Qwen2's, which neither a report nor training runs
+        "mimo",
+        "decoders.qwen2",
+        classes=("MiMo", "Qwen2"),
+        no_cost={"attention_bias": None, "use_mrope": (False,), "num_nextn_predict_layers": None},
+    ),
     _renamed(
         "xlm-roberta",
         "encoders.roberta",
@@ -217,6 +231,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         defaults=MT5_DEFAULTS,
         facts={"head_scaled": True, "biases_in_each_layer": True},
     ),
+    _renamed("qwen3_5_moe_vision", "multimodal.qwen3_5_vision", classes=("Qwen3_5Moe", "Qwen3_5")),
     _renamed("qwen3_vl_moe_vision", "multimodal.qwen3_vl_vision", classes=("Qwen3VLMoe", "Qwen3VL")),
     _renamed(
         "qwen2_vl_text",

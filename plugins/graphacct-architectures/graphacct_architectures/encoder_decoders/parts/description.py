@@ -144,6 +144,7 @@ class Stack:
         norm_kind: The kind of this norm and of all its layers' norms.
         norm_first: Whether a part's norm is before its module; otherwise it is after the sum.
         last_dropout: Whether its output has dropout in training too.
+        pool: How many positions after the last layer are one, their mean, before the last norm; None for each alone.
     """
 
     parts: tuple[Part, ...]
@@ -160,6 +161,7 @@ class Stack:
     norm_kind: Norm = Norm()
     norm_first: bool = True
     last_dropout: bool = False
+    pool: Dim | None = None
 
     @property
     def attention(self) -> Attention:

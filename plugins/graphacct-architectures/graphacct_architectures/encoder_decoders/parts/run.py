@@ -171,6 +171,10 @@ def layers(
     body = partial(layer, d, stack, workload, tuple(given))
     if not equal(stack.count, 0):
         x = b.repeat(stack.layers, stack.count, body, x, constants=tuple(given.values()))
+    if stack.pool is not None:
+        x = b.apply("permute", x, name="channels_first", dims=(0, 2, 1))
+        x = b.apply("avg_pool", x, name="avg_pooler", kernel=stack.pool, stride=stack.pool)
+        x = b.apply("permute", x, name="channels_last", dims=(0, 2, 1))
     if stack.norm:
         x = normed_by(b, stack.norm, x, stack.norm_kind)
     return dropped(b, "last_drop", x, d.dropout, workload) if stack.last_dropout else x
