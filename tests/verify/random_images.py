@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from random_encoders import convnext, resnet, some, tower, yes
+from random_encoders import ACTS, convnext, resnet, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
     "deit": tuple(
@@ -27,6 +27,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
             *("ForSemanticSegmentation", "Backbone"),
         )
     ),
+    "segformer": ("SegformerModel", "SegformerForImageClassification", "SegformerForSemanticSegmentation"),
+    "swin": tuple(f"Swin{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")),
     "convnext": ("ConvNextModel", "ConvNextForImageClassification", "ConvNextBackbone"),
     "convnextv2": ("ConvNextV2Model", "ConvNextV2ForImageClassification", "ConvNextV2Backbone"),
     "resnet": ("ResNetModel", "ResNetForImageClassification", "ResNetBackbone"),
@@ -121,7 +123,34 @@ def beit(random: Random) -> dict[str, Any]:
     }
 
 
+def segformer(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 3)
+    heads = [random.randint(1, 3) for _ in range(count)]
+    return {
+        **{"num_encoder_blocks": count, "num_attention_heads": heads, "hidden_sizes": [4 * head for head in heads]},
+        **{"depths": [random.randint(1, 3) for _ in heads], "sr_ratios": [random.choice((1, 2)) for _ in heads]},
+        **{"patch_sizes": [3 for _ in heads], "strides": [2 for _ in heads]},
+        **{"mlp_ratios": [random.randint(1, 3) for _ in heads]},
+        **some(random, hidden_act=random.choice(ACTS), num_channels=1, decoder_hidden_size=6, drop_path_rate=0.0),
+    }
+
+
+def swin(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 3)
+    heads = [random.randint(1, 3) for _ in range(count)]
+    content = {
+        **{"embed_dim": 12, "depths": [random.randint(1, 5) for _ in heads], "num_heads": heads},
+        **{"window_size": random.choice((2, 3)), "patch_size": 2, "image_size": 24},
+        **some(random, mlp_ratio=random.choice((1.5, 3.0)), qkv_bias=yes(random), hidden_act=random.choice(ACTS)),
+        **some(random, num_channels=1, drop_path_rate=0.0, encoder_stride=3, use_absolute_embeddings=yes(random)),
+    }
+    rest = handed_on(random, count)
+    return {**content, **{key: value for key, value in rest.items() if key.startswith("out_")}}
+
+
 DRAW = {
+    "segformer": segformer,
+    "swin": swin,
     "beit": beit,
     "convnext": staged(convnext),
     "convnextv2": staged(convnext),
@@ -135,6 +164,7 @@ DRAW = {
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
+    **dict.fromkeys(("segformer",), ((33, 40), (64, 64))),
     **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
 }

@@ -27,6 +27,8 @@ FAMILIES = (
     _family("dinov2"),
     _family("dinov2_with_registers"),
     _family("dinov3_vit"),
+    _family("segformer"),
+    _family("swin"),
 )
 """ResNet as in torchvision, and the transformers library's models, which read a config.json."""
 
