@@ -40,6 +40,7 @@ NAMES = {
     "models.translation": "Translation",
     "models.weight_formats": "WeightFormatKind",
     "models.weight_plan": "WeightPlan",
+    "models.sub_model": "SubModel",
     "models.workload": "Workload",
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",

@@ -12,6 +12,7 @@ from graphacct.checkpoints.class_measurement import ClassMeasurement
 from graphacct.errors import ConfigError, PluginError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import ModelChoice, find_model
+from graphacct.models.sub_model import SubModel
 from graphacct.models.workload import SIZES
 
 if TYPE_CHECKING:
@@ -90,13 +91,19 @@ def library_keys(model: object, plugins: Plugins, overrides: Mapping[str, Any]) 
         path = os.path.join(found.path, "config.json") if os.path.isdir(found.path) else found.path
         content = read_json(path, 16 * 2**20, constants=float)
     else:
-        content = architecture.presets.get(found.name)
+        content = model if isinstance(model, Mapping) else architecture.presets.get(found.name)
         if not isinstance(content, Mapping):
-            content = {key: _plain(value) for key, value in attrs.asdict(found.config).items() if value is not None}
+            content = _keys(found.config)
     names = content.get("architectures") or getattr(found.config, "architectures", None)
     if names:  # the class that the model is read as, also if its keys name none
         content = {**content, "architectures": [names] if isinstance(names, str) else names}
     return {"model_type": architecture.model_types[0], **content, **overrides}
+
+
+def _keys(config: Any) -> dict[str, Any]:
+    """Returns the keys of a configuration, as a config.json has them."""
+    values = {field.name: getattr(config, field.name) for field in attrs.fields(type(config))}
+    return {key: _plain(value) for key, value in values.items() if value is not None}
 
 
 def short_length(found: object, overrides: Mapping[str, Any]) -> dict[str, int]:
@@ -110,7 +117,11 @@ def short_length(found: object, overrides: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value as a config.json has it: lists, and one number for the two sides of a square."""
+    """Returns a value as a config.json has it: lists, objects, and one number for the two sides of a square."""
+    if isinstance(value, SubModel):
+        return {"model_type": value.architecture.model_types[0], **_keys(value.config)}
+    if attrs.has(type(value)):
+        return _keys(value)
     if isinstance(value, tuple):
         return value[0] if len(value) == 2 and value[0] == value[1] else [_plain(item) for item in value]
     return value

@@ -12,8 +12,10 @@ from graphacct.errors import ConfigError, GraphacctError, PluginError, failure, 
 from graphacct.graph.builder import Builder
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph, Value
+from graphacct.models.inner_keys import inner
 from graphacct.models.keys import account, filled
 from graphacct.models.metadata import SIZE, WITHIN
+from graphacct.models.sub_model import SubModel
 from graphacct.models.workload import (
     LOGITS,
     SECONDS,
@@ -45,6 +47,7 @@ class Architecture:
         presets: Published configurations by name: instances of `config`, or the keys of a config.json.
         sizes: The workload's sizes that it takes besides the batch, each with a function from a configuration to the
             default. A default of None for `encoder_seq_len` means as long as the decoder's.
+        prepare: Rewrites the keys of a file of an older form in those of today: `prepare(content)`.
         per_second: The size of a sound that `audio_seconds` stands for, `samples` or `frames`, with a function from a
             configuration to how many there are in a second.
         attention: The kinds of attention that it can be built with, the default first; empty for a model without
@@ -89,6 +92,7 @@ class Architecture:
     doc: str = ""
     replaces: bool = False
     per_second: Mapping[str, Callable[[Any], Any]] = attrs.field(factory=dict)
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -100,6 +104,7 @@ class Architecture:
 
     def configured(self, content: Mapping[str, Any]) -> Any:
         """Returns the configuration that the keys of a config.json describe."""
+        content = content if self.prepare is None else self.prepare(content)
         return filled(self.config, content, self.aliases, self.translated)
 
     def keys(self, content: Mapping[str, Any], *, defaults: bool = False) -> ConfigKeys:
@@ -108,6 +113,7 @@ class Architecture:
         Raises ReadError for one that changes the cost or stands for a size, and unless `defaults` for a content of
         which no size is read.
         """
+        content = content if self.prepare is None else self.prepare(content)
         return account(self.config, content, self.name, self.aliases, self.no_cost, defaults)
 
     def preset(self, name: str) -> Any:
@@ -124,12 +130,15 @@ class Architecture:
         self._configured[name] = found
         return found
 
-    def unknown(self, path: str) -> bool:
-        """Returns whether no nested configuration takes a key, given by its path, and it is no setting."""
-        outer, _, inner = path.partition(".")
+    def unknown(self, path: str, content: Mapping[str, Any]) -> bool:
+        """Returns whether no nested configuration takes a key of a file's content, given by its path, and it is no
+        setting."""
+        outer, _, key = path.partition(".")
         fields = {field.name: field.metadata for field in attrs.fields(self.config)}
-        within = fields.get(self.aliases.get(outer, outer), {}).get(WITHIN)
-        return within is not None and inner not in {field.name for field in attrs.fields(within)}
+        within = inner(fields.get(self.aliases.get(outer, outer), {}), content[outer], outer)
+        return within is not None and within.aliases.get(key, key) not in {
+            field.name for field in attrs.fields(within.config)
+        }
 
     def preset_keys(self, name: str) -> ConfigKeys:
         """Returns what becomes of the keys of a preset's file that the configuration does not take."""
@@ -143,13 +152,13 @@ class Architecture:
         keys = {field.name: field for field in attrs.fields(self.config)}
         changes: dict[str, Any] = {}
         for key, value in overrides.items():
-            outer, _, inner = key.partition(".")
+            outer, _, rest = key.partition(".")
             name = self.aliases.get(outer, outer)
             if name not in keys:
                 raise self._no_key(key, keys)
-            if inner:
+            if rest:
                 kind = keys[name].metadata.get(WITHIN)
-                value = _within(kind, changes.get(name, getattr(config, name)), key, inner, value)
+                value = _within(kind, changes.get(name, getattr(config, name)), key, rest, value)
             changes[name] = value
         return attrs.evolve(config, **changes)
 
@@ -265,11 +274,16 @@ class Architecture:
         return attrs.evolve(builder.graph(*outputs), inexact=tuple(known)) if known else builder.graph(*outputs)
 
 
-def _within(kind: type[Any] | None, config: Any, key: str, inner: str, value: Any) -> Any:
+def _within(kind: type[Any] | None, config: Any, key: str, own: str, value: Any) -> Any:
     """Returns a nested configuration, of the class `kind`, or an object of settings, with one of its keys set."""
     if kind is None and isinstance(config, Mapping):  # settings, which their field checks
-        return {**config, inner: value}
+        return {**config, own: value}
+    if isinstance(config, SubModel):
+        try:
+            return attrs.evolve(config, config=config.architecture.configure(config.config, {own: value}))
+        except ConfigError as error:
+            raise ConfigError(f"in {key.partition('.')[0]}: {error}") from error
     known = [] if kind is None else [field.name for field in attrs.fields(kind)]
-    if kind is None or inner not in known:
-        raise ConfigError(f"there is no configuration key {key!r}{suggest(inner, known)}")
-    return attrs.evolve(kind() if config is None else config, **{inner: value})
+    if kind is None or own not in known:
+        raise ConfigError(f"there is no configuration key {key!r}{suggest(own, known)}")
+    return attrs.evolve(kind() if config is None else config, **{own: value})

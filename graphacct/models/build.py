@@ -15,6 +15,7 @@ from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.finished import fixed, in_phase
 from graphacct.models.read_choice import ReadChoice, takes_no_inputs
+from graphacct.models.sub_model import families_of, inner_dtype
 from graphacct.models.workload import Workload
 from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL
 from graphacct.tensors import computed_dtype
@@ -205,10 +206,11 @@ def _graph(
         raise wrong
     try:
         left = {key: value for key, value in overrides.items() if key not in found.applied}
-        config = found.architecture.configure(found.config, left)
+        with families_of(plugins):
+            config = found.architecture.configure(found.config, left)
         if found.kv_dtype and "kv_dtype" not in workload and workload.get("phase") in CACHING:
             workload = {**workload, "kv_dtype": found.kv_dtype}
-        own = getattr(config, "dtype", None) or found.architecture.dtype
+        own = getattr(config, "dtype", None) or inner_dtype(config) or found.architecture.dtype
         dtype = _computed(dtype, plugins) if dtype else computed_dtype(own, "torch_dtype")
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:

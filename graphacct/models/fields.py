@@ -11,7 +11,8 @@ import attrs
 from graphacct.dims import Dim, check_dim
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.models.keys import filled
-from graphacct.models.metadata import SIZE, SWITCH, WITHIN
+from graphacct.models.metadata import INSIDE, SIZE, SWITCH, WITHIN
+from graphacct.models.sub_model import SubModel, named
 from graphacct.tensors import dtype_name
 
 OPTIONAL: Mapping[str, Any] = {"optional": True}
@@ -241,3 +242,52 @@ def nested(config: type[Any], owner: str = "") -> Any:
             raise ConfigError(f"in {field.name}: {error}") from error
 
     return checked_field(check, None, metadata={WITHIN: config})
+
+
+def model(
+    default: str,
+    *,
+    keys: Mapping[str, Any] | None = None,
+    renamed: Mapping[str, str] | None = None,
+    absent: Mapping[str, Any] | None = None,
+    always: bool = False,
+    optional: bool = False,
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    fits: Callable[[Any, str], None] | None = None,
+) -> Any:
+    """Returns a model inside this one, of any registered family: the one that reads its `model_type`.
+
+    Args:
+        default: The `model_type` of an object without one.
+        keys: The keys of the model if the file has no such object.
+        renamed: Names that files give to families, and the families' own.
+        absent: Keys that count where such an object leaves them out.
+        always: Whether it is of the `default` family whatever its `model_type` says.
+        optional: Whether there may be none: None then, if the file has no such object.
+        prepare: Rewrites the object's keys where the outer model's class reads them otherwise than the family.
+        fits: `fits(architecture, key)` raises DeclinedError for a family that cannot be here.
+    """
+    others = renamed or {}
+
+    def inside(content: Mapping[str, Any], key: str) -> Any:
+        found = named({} if always else content, key, default, others)
+        if fits is not None:
+            fits(found, key)
+        return found
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> SubModel | None:
+        if isinstance(value, SubModel) or (value is None and optional):
+            return value
+        content = (keys or {}) if value is None else value
+        if not isinstance(content, Mapping):
+            raise ConfigError(f"{field.name} is an object with the keys of a configuration, not {brief(value)}")
+        architecture = inside(content, field.name)
+        said = {key: held for key, held in content.items() if held is not None or key not in (absent or {})}
+        own = {**(absent or {}), **said, "architectures": None}  # the model alone, whatever class it was
+        own = own if prepare is None else {**prepare(own)}
+        try:
+            return SubModel(architecture, architecture.configured(own))
+        except ConfigError as error:
+            raise ConfigError(f"in {field.name}: {error}") from error
+
+    return checked_field(check, None, metadata={INSIDE: inside, **(OPTIONAL if optional else {})})

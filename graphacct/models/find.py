@@ -15,6 +15,7 @@ from graphacct.hooks.manager import Plugins, default
 from graphacct.models.architecture import Architecture
 from graphacct.models.asking import asked, read_by, shown, takes, who
 from graphacct.models.read_choice import ReadChoice
+from graphacct.models.sub_model import families_of
 
 if TYPE_CHECKING:
     from graphacct.models.reader import Reader
@@ -68,6 +69,12 @@ def find_model(
     """
     if isinstance(model, (ModelChoice, ReadChoice)):
         return model
+    with families_of(plugins):
+        return _find_model(model, plugins, overrides)
+
+
+def _find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph | ModelChoice | ReadChoice:
+    """Returns what `find_model` does for a model that was not found before."""
     if isinstance(model, Graph):
         from graphacct.graph.validate import validate
 

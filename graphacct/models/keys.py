@@ -14,7 +14,8 @@ import attrs
 
 from graphacct.errors import ConfigError
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
-from graphacct.models.metadata import SETTINGS, SIZE, SWITCH, WITHIN
+from graphacct.models.inner_keys import inner
+from graphacct.models.metadata import INSIDE, SETTINGS, SIZE, SWITCH, WITHIN
 
 NONE: Mapping[str, str] = {}
 NO_COSTS: Mapping[str, tuple[Any, ...] | None] = {}
@@ -124,12 +125,14 @@ def _unknown(config: type[Any], content: Mapping[str, Any], aliases: Mapping[str
             yield key, value
         elif isinstance(value, Mapping) and fields[name]:
             metadata = fields[name]
-            if WITHIN in metadata:
-                for inner, held in _unknown(metadata[WITHIN], value, NONE):
-                    yield f"{key}.{inner}", held
-            for inner in value if SETTINGS in metadata else ():
-                if inner not in metadata[SETTINGS]:
-                    yield f"{key}.{inner}", value[inner]
+            kind = inner(metadata, value, key)
+            if kind is not None:
+                for path, held in _unknown(kind.config, value, kind.aliases):
+                    if path != FAMILY or WITHIN in metadata:  # it names a family that was found
+                        yield f"{key}.{path}", held
+            for setting in value if SETTINGS in metadata else ():
+                if setting not in metadata[SETTINGS]:
+                    yield f"{key}.{setting}", value[setting]
 
 
 def _has_size(config: type[Any], content: Mapping[str, Any], aliases: Mapping[str, str]) -> bool:
@@ -139,7 +142,7 @@ def _has_size(config: type[Any], content: Mapping[str, Any], aliases: Mapping[st
         metadata = fields.get(aliases.get(key, key))
         if metadata is None or value is None:
             continue
-        within = metadata.get(WITHIN)
-        if SIZE in metadata or (within is not None and isinstance(value, Mapping) and _has_size(within, value, NONE)):
+        kind = inner(metadata, value, key) if isinstance(value, Mapping) else None
+        if SIZE in metadata or (kind is not None and _has_size(kind.config, value, kind.aliases)):
             return True
-    return not any(SIZE in metadata or WITHIN in metadata for metadata in fields.values())
+    return not any({SIZE, WITHIN, INSIDE} & metadata.keys() for metadata in fields.values())

@@ -12,8 +12,9 @@ import attrs
 
 from graphacct.errors import ReadError, brief
 from graphacct.graph.config_keys import ConfigKeys
+from graphacct.models.inner_keys import inner
 from graphacct.models.known_keys import COSTLY, FREQUENCIES, FURTHER_TOKENS, SWITCHES, changes_no_cost, is_off
-from graphacct.models.metadata import SIZE, WITHIN
+from graphacct.models.metadata import INSIDE, SIZE, WITHIN
 from graphacct.models.near_keys import slip, stands_for
 
 WITHOUT = {"quantization_config": "; a file without it is the model with its weights unpacked"}
@@ -32,11 +33,13 @@ class Around:
         content: The keys beside it in the file.
         sizes: The keys of sizes that the configuration takes, and of objects that hold sizes, other spellings among
             them, each with its field's name.
+        no_cost: The keys of the family that change no cost.
     """
 
     config: type[Any] | None
     content: Mapping[str, Any]
     sizes: Mapping[str, str]
+    no_cost: Mapping[str, tuple[Any, ...] | None]
 
 
 def sorted_out(
@@ -58,15 +61,16 @@ def sorted_out(
     meant: dict[str, str] = {}
     for path, value in unknown.items():
         key = path.rpartition(".")[2]
-        around = _around(config, content, path, aliases)
-        if key in FURTHER_TOKENS and type(value) is int and value > 0 and key not in no_cost:
+        around = _around(config, content, path, aliases, no_cost)
+        no_cost_here = around.no_cost
+        if key in FURTHER_TOKENS and type(value) is int and value > 0 and key not in no_cost_here:
             left_out[path] = _further(path, value)
         elif around.config is None:
             not_understood.append(path)
-        elif _changes_nothing(key, path, value, around.content, owner, no_cost):
+        elif _changes_nothing(key, path, value, around.content, owner, no_cost_here):
             harmless.append(path)
         else:
-            known = changes_no_cost(key, value, no_cost) is not None
+            known = changes_no_cost(key, value, no_cost_here) is not None
             size = "" if known else stands_for(key, around.sizes)
             said = _said(size, around)
             if size and said is None:
@@ -125,16 +129,26 @@ def _said(size: str, around: Around) -> Any:
     return next((value for value in values if value is not None), None) if field else None
 
 
-def _around(config: type[Any], content: Mapping[str, Any], path: str, aliases: Mapping[str, str]) -> Around:
-    """Returns what is around a key. A path has two parts at most."""
+def _around(
+    config: type[Any],
+    content: Mapping[str, Any],
+    path: str,
+    aliases: Mapping[str, str],
+    no_cost: Mapping[str, tuple[Any, ...] | None],
+) -> Around:
+    """Returns what is around a key, which may be in objects of the content."""
     inside: type[Any] | None = config
-    if path not in content:
+    while path not in content and inside is not None:
         outer = next(key for key in content if path.startswith(f"{key}."))
-        fields = {field.name: field.metadata for field in attrs.fields(config)}
-        inside, content, aliases = fields[aliases.get(outer, outer)].get(WITHIN), content[outer], {}
-    sizes = [field.name for field in attrs.fields(inside) if field.metadata.keys() & {SIZE, WITHIN}] if inside else []
+        metadata = {field.name: field.metadata for field in attrs.fields(inside)}[aliases.get(outer, outer)]
+        kind = inner(metadata, content[outer], outer)
+        path, content, inside, aliases = path[len(outer) + 1 :], content[outer], None, {}
+        if kind is not None:
+            inside, aliases, no_cost = kind.config, kind.aliases, {**no_cost, **kind.no_cost}
+    held = {SIZE, WITHIN, INSIDE}
+    sizes = [field.name for field in attrs.fields(inside) if field.metadata.keys() & held] if inside else []
     spelled = {name: name for name in sizes} | {key: name for key, name in aliases.items() if name in sizes}
-    return Around(inside, content, spelled)
+    return Around(inside, content, spelled, no_cost)
 
 
 def _similar(key: str, config: type[Any]) -> str:

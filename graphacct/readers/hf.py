@@ -117,7 +117,7 @@ def _choice(
         key
         for key in overrides
         if (key in content and architecture.aliases.get(key, key) not in takes)
-        or (_inside(content, key) and (architecture.unknown(key) or key.partition(".")[0] in QUANTIZED))
+        or (_inside(content, key) and (architecture.unknown(key, content) or key.partition(".")[0] in QUANTIZED))
     )
     quantized = [key for key in QUANTIZED if content.get(key) and key not in takes]
     alone = path and not any(key in overrides for key in QUANTIZED)  # set to null, they are left out

@@ -18,21 +18,24 @@ import graphacct
 from graphacct.checkpoints.verify_class import ClassVerification
 from graphacct.models.find import presets
 
-SEQ_LEN = 128
+SEQ_LEN, WITH_IMAGE = 128, 1024
 FIGURES = ("params", "forward", "step")
 OWN_REPOSITORIES = ("baichuan", "chatglm", "internlm2", "minicpm", "qwen")
 """Families whose class is in no library, but in the models' own repositories."""
-LEFT_OUT = ("transformer-lm", "resnet", *OWN_REPOSITORIES)
+BY_DATA = ("idefics3", "smolvlm")
+"""Families whose class looks at its images' pixels, so that it does not run without data."""
+LEFT_OUT = ("transformer-lm", "resnet", *OWN_REPOSITORIES, *BY_DATA)
 """A model of this project's own, torchvision's, whose figures the plugin's tests have, and those of no library."""
 
 
 def workload_of(name: str) -> dict[str, int]:
-    """The size of a preset's image, or the length of its sequence: 128 tokens, or the model's own if it has fewer."""
+    """The size of a preset's image, or the length of its sequence: 128 tokens, 1,024 with an image among them, or the
+    model's own if it has fewer."""
     own = graphacct.account(name).workload
     if own.get("seq_len") is None:
         side = own["image_size"]
         return {"image_size": int(side[0] if isinstance(side, tuple) else side)}
-    return {"seq_len": min(SEQ_LEN, int(own["seq_len"]))}
+    return {"seq_len": min(WITH_IMAGE if own.get("images") else SEQ_LEN, int(own["seq_len"]))}
 
 
 def row_of(family: str, size: int, found: ClassVerification) -> dict[str, Any]:

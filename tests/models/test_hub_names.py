@@ -183,10 +183,11 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
         ("bert-base-multilingual-cased", None),
         ("whisper-large-v3-turbo", None),  # 4 of 32 decoder layers
         ("distilroberta-base", None),
-        ("siglip-base-patch16-224", None),
+        ("siglip-large-patch16-256", None),
         ("ministral-8b", None),
         ("falcon-mamba-7b", None),
-        ("qwen2.5-vl-7b", None),
+        ("qwen2.5-vl-7b", "qwen2.5-vl-7b-instruct"),
+        ("qwen2.5-vl-72b", None),
         ("tinyllama", None),
         ("gpt-4", None),
         ("gpt-3", None),
@@ -216,7 +217,7 @@ def test_presets_of_other_sizes_are_said_to_be_that() -> None:
     """A model of another size is another model."""
     assert suggest_model("llama-3-80b", known(), []) == "; there is none of that size: llama-3-8b, llama-3-70b"
     assert suggest_model("bertt", known(), default().architectures) == "; did you mean 'bert'?"
-    assert suggest_model("gemma-3-27b", known(), []) == "; there is none of that size: gemma-3-1b"
+    assert suggest_model("gemma-3-27b", known(), []) == "; there is none of that size: gemma-3-1b, gemma-3-4b-it"
     assert suggest_model("llama-3.3-70b", known(), []) == "; the closest of the same size is 'llama-3.1-70b'"
     assert suggest_model("yi-34b", known(), default().architectures) == ""
 

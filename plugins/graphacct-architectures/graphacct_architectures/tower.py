@@ -40,6 +40,7 @@ class Tower:
         qk_norm: The kind of the norms `q_norm` and `k_norm` over all heads together; None for none.
         softmax_upcast: Whether written-out softmax runs in float32.
         out_dropout: The dropout probability of attention's output projection, in training.
+        joint: The name of one projection for q, k and v together; empty if they are three.
         key_bias: Whether the projection of k has a bias; None if it has what that of q has.
         value_bias: The same of v.
         out_bias: Whether the output projection has one.
@@ -68,6 +69,7 @@ class Tower:
     qk_norm: Norm | None = None
     softmax_upcast: bool = True
     out_dropout: float = 0.0
+    joint: str = ""
     key_bias: bool | None = None
     value_bias: bool | None = None
     out_bias: bool = True
@@ -166,14 +168,7 @@ def attention(
 ) -> tuple[Value, tuple[Value, ...]]:
     """Adds self-attention; the builder is in its scope. Returns the output and, with eager attention, the weights."""
     width = x.spec.shape[-1]
-    biases = {"q": t.bias, "k": t.key_bias, "v": t.value_bias}
-    parts = {
-        label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias if bias is None else bias)
-        for label, bias in biases.items()
-    }
-    if t.qk_norm is not None:
-        parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}
-    q, k, v = (split_heads(b, part, t.heads, d_head, label) for label, part in parts.items())
+    q, k, v = together(t, d_head, b, x) if t.joint else apart(t, d_head, b, x)
     if turns:
         q, k = (turned(t, b, part, turns, label) for part, label in ((q, "q"), (k, "k")))
     b.hold(q, k, v)
@@ -209,6 +204,27 @@ def turned(t: Tower, b: Builder, x: Value, turns: tuple[Value, ...], label: str)
     front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes, dim=-2)
     rest = b.apply("rotary_embedding", rest, *turns, name=f"{label}_rope", composed=True)
     return b.apply("concat", front, rest, name=f"{label}_turned", dim=-2)
+
+
+def apart(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
+    """Returns queries, keys and values, each (batch, heads, seq, d_head), of three projections."""
+    biases = {"q": t.bias, "k": t.key_bias, "v": t.value_bias}
+    parts = {
+        label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias if bias is None else bias)
+        for label, bias in biases.items()
+    }
+    if t.qk_norm is not None:
+        parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}
+    return tuple(split_heads(b, part, t.heads, d_head, label) for label, part in parts.items())
+
+
+def together(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
+    """Returns the same, views of one projection."""
+    batch, seq, _ = x.spec.shape
+    flat = linear(b, t.joint, x, 3 * t.heads * d_head, bias=t.bias)
+    flat = b.apply("reshape", flat, name="parts", shape=(batch, seq, 3, t.heads, d_head))
+    flat = b.apply("permute", flat, name="parts_first", dims=(2, 0, 3, 1, 4))
+    return tuple(b.apply("select", flat, name=label, dim=0, index=place) for place, label in enumerate("qkv"))
 
 
 def scaled(b: Builder, name: str, x: Value) -> Value:

@@ -42,7 +42,10 @@ def windowed() -> Iterator[str]:
 
 def growth(name: str, phase: str, tokens: int) -> dict[str, Any]:
     sizes = {"seq_len": tokens} if phase == "prefill" else {"cache_len": tokens}
-    total = graphacct.account(name, phase=phase, logits="last", set=ROOM, quantities=GROWTH, **sizes).total
+    room: dict[str, Any] = ROOM
+    if "images" in presets(default())[name].load().sizes:  # its text alone
+        sizes, room = {**sizes, "images": 0}, {f"text_config.{key}": value for key, value in ROOM.items()}
+    total = graphacct.account(name, phase=phase, logits="last", set=room, quantities=GROWTH, **sizes).total
     return dict(total)
 
 

@@ -48,6 +48,9 @@ def test_a_file_has_keys_that_count(family: str, name: str) -> None:
     for field in attrs.fields(architecture.config):
         if field.metadata.get("within") and content.get(field.name):
             assert content[field.name].keys() <= keys_of(field.metadata["within"])
+        if field.metadata.get("inside") and content.get(field.name):
+            inside = field.metadata["inside"](content[field.name], field.name)
+            assert content[field.name].keys() <= keys_of(inside.config, inside.aliases) | {"model_type"}
 
 
 @pytest.mark.parametrize(("family", "name"), ALL)

@@ -5,7 +5,7 @@ Radford et al., 2021 (arXiv:2103.00020).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.layers import embedding, layer_norm, linear
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, classes, cross_entropy, entropy_if, total
-from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
+from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower, tower_states
 
 BOTH, CLASSIFIER = "CLIPModel", "CLIPForImageClassification"
 
@@ -111,6 +111,15 @@ def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
 
 def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value]:
     """Returns the tokens of each image after all layers, and the class token, normalized. `key` is the images' size."""
+    states = image_states(config, workload, b, key)
+    x = states[config.num_hidden_layers]
+    return x, layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
+
+
+def image_states(
+    config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size", wanted: Sequence[int] = ()
+) -> dict[Dim, Value]:
+    """Returns the tokens of each image after all layers, and after as many as each `wanted` number says."""
     side = check_image(workload.image_size, config.image_size, key)
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *side))
     width = config.hidden_size
@@ -124,8 +133,7 @@ def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "ima
         x = positioned(b, x, count, count)
     x = layer_norm(b, "pre_layrnorm", x)
     with b.scope("encoder"):
-        x = tower(described(config), workload, b, x)
-    return x, layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
+        return tower_states(described(config), workload, b, x, wanted)
 
 
 def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:

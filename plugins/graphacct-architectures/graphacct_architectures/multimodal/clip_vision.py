@@ -39,6 +39,7 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
+    no_cost={"vocab_size": None, "dropout": None},  # of older files
     model_types=("clip_vision_model",),
     losses=SUM_ALONE,
     doc="CLIP's tower for images alone, with or without its projection.",

@@ -55,6 +55,10 @@ WITH_CODES = frozenset(("kyutai_speech_to_text",))
 """Families that read the codes of all codebooks beside each token of text."""
 CODES_IN_BATCH = frozenset(("musicgen", "musicgen_melody"))
 """Families whose codebooks are sequences of their own."""
+IMAGES_BY_TEXT = frozenset(("idefics2", "idefics3", "smolvlm"))
+"""Families whose images have a dimension of their own beside the batch."""
+SIZED_IMAGES = frozenset(("mistral3", "llava_next", "llava_onevision"))
+"""Families that take the size of each image beside it."""
 IMAGES_OF_TEXT = frozenset(("idefics", "pi0"))
 """Families with several images for each text."""
 VIDEOS_OF_TEXT = frozenset(("instructblipvideo",))

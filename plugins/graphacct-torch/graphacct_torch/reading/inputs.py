@@ -12,13 +12,15 @@ from torch import nn
 from graphacct import brief, suggest
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.reading.documented import documented
-from graphacct_torch.reading.families import TOGETHER, WITH_IMAGES, WITH_MASK
+from graphacct_torch.reading.families import SIZED_IMAGES, TOGETHER, WITH_IMAGES, WITH_MASK
 from graphacct_torch.reading.given import with_inputs
 from graphacct_torch.reading.makers import MAKERS
 from graphacct_torch.reading.sizes import TEXT, Sizes
 
 BESIDE = ("bbox", "spatial_shapes")
 """Arguments that a class has only if it needs them."""
+BESIDE_IMAGES = ("image_grid_thw", "mm_token_type_ids", "aspect_ratio_ids", "aspect_ratio_mask", "cross_attention_mask")
+"""Arguments that images come with."""
 
 
 def inputs_of(module: nn.Module, sizes: Sizes, given: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -76,6 +78,9 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
         wanted.append("input_features_mask")
     if "spatial_shapes" in formals:
         wanted.append("pixel_attention_mask")
+    if sizes.images and "pixel_values" in formals:
+        wanted += ["pixel_values", *BESIDE_IMAGES]
+        wanted += ["image_sizes"] if sizes.get("model_type") in SIZED_IMAGES else []
     if hasattr(module, "get_text_features") or sizes.get("model_type") in WITH_IMAGES:
         wanted += ["pixel_values", "input_features"]
     return [*names, *(name for name in wanted if name in formals)]

@@ -14,6 +14,7 @@ from graphacct_torch.reading.families import (
     CODES_IN_BATCH,
     DEFAULT_BINS,
     FRAMES_FIRST,
+    IMAGES_BY_TEXT,
     IMAGES_OF_TEXT,
     IMAGES_OF_TOKENS,
     LIKE_IMAGES,
@@ -52,7 +53,12 @@ def _ids(sizes: Sizes) -> torch.Tensor:
     length = sizes.source if encoder else sizes.text
     if sizes.get("model_type") in WITH_CODES:
         return made("input_ids", (sizes.batch, length, sizes.get("num_codebooks") + 1), INT)
-    return made("input_ids", (sizes.batch, length), INT)
+    ids = made("input_ids", (sizes.batch, length), INT)
+    if sizes.images and "image_grid_thw" in sizes.names and not ids.is_meta:
+        rows, columns = _rows_and_columns(sizes)
+        squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
+        ids[:, : sizes.images * rows * columns // squares] = sizes.get("image_token_id", default=0)
+    return ids
 
 
 def _decoder_ids(sizes: Sizes) -> torch.Tensor:
@@ -71,6 +77,10 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
     images = (sizes.channels, *sizes.pixels)
+    if sizes.images is not None and "image_grid_thw" in sizes.names:
+        return _grid_of_text(sizes)
+    if sizes.images is not None and "input_ids" in sizes.names:
+        return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
     if "target_sizes" in sizes.names:  # each image a strip of patches
         patch = sizes.get("patch_size", default=14, parts=VISION)
         return made("pixel_values", (1, sizes.channels, patch, sizes.batch * SIDE * SIDE * patch), FLOAT)
@@ -87,6 +97,14 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
         return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
     return made("pixel_values", (sizes.batch, *images), FLOAT)
+
+
+def _images_of_text(sizes: Sizes) -> tuple[int, ...]:
+    """The images of all sequences, as many dimensions as the class has of them."""
+    assert sizes.images is not None
+    if sizes.get("model_type") in IMAGES_BY_TEXT:
+        return sizes.batch, sizes.images * (sizes.tiles or 1)
+    return (sizes.batch * sizes.images * (sizes.tiles or 1),)
 
 
 def _patches(sizes: Sizes) -> torch.Tensor:
@@ -117,7 +135,27 @@ def _patch_positions(sizes: Sizes) -> torch.Tensor:
 
 
 def _grid(sizes: Sizes) -> torch.Tensor:
+    if sizes.images is not None and "image_grid_thw" in sizes.names:
+        return torch.tensor([[1, *_rows_and_columns(sizes)]] * (sizes.batch * sizes.images))
     return torch.tensor([[1, SIDE, SIDE]] * sizes.batch)
+
+
+def _rows_and_columns(sizes: Sizes) -> tuple[int, int]:
+    """Patches of the images of a text, on both sides."""
+    patch = sizes.get("patch_size", default=14, parts=VISION)
+    height, width = sizes.image or (SIDE * patch, SIDE * patch)
+    return height // patch, width // patch
+
+
+def _grid_of_text(sizes: Sizes) -> torch.Tensor:
+    """The patches of all images of all texts, in rows."""
+    assert sizes.images is not None
+    patch = sizes.get("patch_size", default=14, parts=VISION)
+    frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
+    rows, columns = _rows_and_columns(sizes)
+    channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
+    count = sizes.batch * sizes.images * rows * columns
+    return made("pixel_values", (count, channels * frames * patch * patch), FLOAT)
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:
@@ -244,6 +282,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "pixel_values": _pixels,
     "hidden_states": _hidden,
     "grid_thw": _grid,
+    "image_sizes": lambda sizes: torch.tensor([list(sizes.pixels)] * (sizes.batch * (sizes.images or 1))),
     "image_grid_thw": _grid,
     "pixel_position_ids": _patch_positions,
     "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),

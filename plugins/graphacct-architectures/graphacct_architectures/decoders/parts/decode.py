@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
@@ -21,8 +22,9 @@ from graphacct_architectures.decoders.parts.tables import masks, rotary_tables, 
 from graphacct_architectures.layers import dropped, embedding, for_logits, linear
 
 
-def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph of a decoder from token ids to logits, or to its class's outputs."""
+def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value | tuple[Value, ...]:
+    """Returns the graph of a decoder from token ids to logits, or to its class's outputs. `merge` puts what other parts
+    of a model made in the place of some tokens' rows."""
     batch, seq = workload.batch, workload.seq_len
     assert seq is not None
     if d.most_positions is not None:
@@ -33,6 +35,10 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
         x = embedding(b, d.embedding, ids, d.vocab_size, d.width if narrow is None else narrow)
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+    after: Sequence[After] = ()
+    if merge is not None:
+        x, after = merge(b, ids, x)
+    with b.scope(d.module):
         if narrow is not None:
             x = linear(b, d.project_in, x, d.width, bias=False)
         positions = None
@@ -48,7 +54,9 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
         b.hold(*tables.values())
         body = partial(layer, workload, tuple(tables))
         constants = tuple(tables.values())
-        if isinstance(d.layer, Layer):
+        if after:
+            x = interrupted(d, b, x, body, constants, after)
+        elif isinstance(d.layer, Layer):
             x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
         else:
             x = stack(b, d.stack, d.layer, body, x, constants)
@@ -68,6 +76,31 @@ def decode(d: Decoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
     if d.logits_scaled:
         x = b.apply("scale", x, name="logits_scaled")
     return capped(b, x, "logits") if d.logits_softcap else x
+
+
+After: TypeAlias = Callable[[Builder, Value], Value]
+Merge: TypeAlias = Callable[[Builder, Value, Value], tuple[Value, Sequence[After]]]
+"""From the ids and the embedded tokens (batch, seq, width) to those that enter the layers, with what each of the first
+layers' outputs goes through before the next."""
+
+
+def interrupted(
+    d: Decoder,
+    b: Builder,
+    x: Value,
+    body: Callable[[Layer], Callable[..., Value]],
+    constants: Sequence[Value],
+    after: Sequence[After],
+) -> Value:
+    """Returns the stream after all layers; the first ones' outputs each go through a function of `after`."""
+    if isinstance(d.layer, Layer) and type(d.count) is not int:
+        raise ConfigError(f"the number of layers is {d.count}: the first ones differ, so give a number")
+    kinds = (d.layer,) * d.count if isinstance(d.layer, Layer) else d.layer
+    if len(kinds) < len(after):
+        raise ConfigError(f"the text model has {len(kinds)} layers, and an image adds to the first {len(after)}")
+    for index, function in enumerate(after):
+        x = function(b, stack(b, d.stack, kinds[index : index + 1], body, x, constants, index))
+    return stack(b, d.stack, kinds[len(after) :], body, x, constants, len(after))
 
 
 def check_positions(length: Dim, key: str, limit: Dim) -> None:

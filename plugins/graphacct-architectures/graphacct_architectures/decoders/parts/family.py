@@ -105,6 +105,30 @@ class DecoderConfig(HeadConfig):
         return shared
 
 
+@attrs.frozen
+class Decoding:
+    """The function that builds a family's graph, which a model with this one inside takes apart.
+
+    Attributes:
+        name: The family's name.
+        describe: Returns the description of a configuration's language model.
+        classes: The endings of its classes.
+        tokens, span: As in `heads.headed`.
+    """
+
+    name: str
+    describe: Callable[[Any], Decoder]
+    classes: tuple[str, ...] = CLASSES
+    tokens: str = "score"
+    span: str = ""
+
+    def __call__(self, config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+        """Returns the outputs of the class that the configuration names."""
+        ending = checked(config, self.name, self.classes)
+        check_outputs(ending, config, workload)
+        return decode(headed(self.describe(config), config, ending, self.tokens, self.span), workload, b)
+
+
 def decoder(
     name: str,
     config: type[Any],
@@ -135,15 +159,10 @@ def decoder(
     `inexact` is the Architecture's.
     """
 
-    def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        ending = checked(config, name, classes)
-        check_outputs(ending, config, workload)
-        return decode(headed(describe(config), config, ending, tokens, span), workload, b)
-
     return Architecture(
         name,
         config,
-        build,
+        Decoding(name, describe, classes, tokens, span),
         presets,
         sizes={"seq_len": context},
         attention=attention,

@@ -46,12 +46,14 @@ def stack(
     layer: Callable[[Kind], Callable[..., Any]],
     x: Value,
     constants: Sequence[Value] = (),
+    first: int = 0,
 ) -> Value:
-    """Returns the stream after all layers; `layer` returns the body of a kind, for the Builder's `repeat`."""
+    """Returns the stream after all layers, of which `first` is the first one's index; `layer` returns the body of a
+    kind, for the Builder's `repeat`."""
     places: dict[Kind, int] = {}
     order = [places.setdefault(kind, len(places)) for kind in kinds]  # small ints, because `runs` compares them often
     bodies = [layer(kind) for kind in places]
     for start, period, times in runs(order):
         body = [bodies[place] for place in period]
-        x = b.repeat(name, times, body if len(body) > 1 else body[0], x, constants=constants, start=start)
+        x = b.repeat(name, times, body if len(body) > 1 else body[0], x, constants=constants, start=first + start)
     return x

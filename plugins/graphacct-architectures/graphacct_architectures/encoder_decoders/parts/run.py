@@ -7,7 +7,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Block, Builder, ConfigError, Dim, Graph, Value, Workload, differ, equal
+from graphacct import Builder, ConfigError, Dim, Value, Workload, differ, equal
 from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
@@ -23,6 +23,7 @@ from graphacct_architectures.encoder_decoders.parts.description import (
 )
 from graphacct_architectures.layers import dropped, for_logits, linear, resident
 from graphacct_architectures.losses import check_entropy
+from graphacct_architectures.residing import reside
 
 
 def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -234,18 +235,3 @@ def logits(d: EncoderDecoder, head: Head, workload: Workload, b: Builder, x: Val
     if head.bias:
         x = b.apply("add", x, b.parameter(head.bias, (1, d.vocab_size), buffer=True), name="logits")
     return x
-
-
-def reside(b: Builder, graph: Graph, prefix: str = "") -> None:
-    """Adds nodes for the parameters of a graph that has run before, under the same names."""
-    for node in graph.nodes:
-        name = node.name.removeprefix(prefix)
-        if isinstance(node, Block):
-            b.repeat(name.removesuffix(".*"), node.repeat, partial(_body_resides, node))
-        elif node.parameters:
-            resident(b, name, *node.parameters, lookup=node.operator == "embedding")
-
-
-def _body_resides(block: Block, b: Builder) -> tuple[Value, ...]:
-    reside(b, block.body, f"{block.name}.")
-    return ()

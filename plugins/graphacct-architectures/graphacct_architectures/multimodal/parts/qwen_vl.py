@@ -1,0 +1,125 @@
+"""Shared by Qwen's models of text and images: the tower alone, the older flat files, the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields
+from graphacct_architectures.aliases import ALIASES
+from graphacct_architectures.losses import SUM_ALONE
+from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
+from graphacct_architectures.multimodal.parts.family import composition
+from graphacct_architectures.multimodal.parts.grid import Grid, grid_rows
+
+SIDE = 16
+"""Patches on a side of an image whose size is not given."""
+NO_COST = dict.fromkeys(("in_chans", "spatial_patch_size", "tokens_per_second", "rope_parameters"))
+"""Keys of towers' files that their classes do not read, or that change no cost."""
+
+
+def tower_alone(
+    name: str, config: type[Any], describe: Callable[[Any], Grid], file: str, *, doc: str, no_cost: tuple[str, ...] = ()
+) -> Architecture:
+    """Returns the Architecture of a tower alone, whose batch is images."""
+
+    def build(config: Any, workload: Workload, b: Builder) -> tuple[Value, ...]:
+        rows, *_ = grid_rows(describe(config), workload, b, workload.batch)
+        return (rows,)
+
+    return Architecture(
+        name,
+        config,
+        build,
+        PresetFiles(file),
+        sizes={"image_size": usual_size},
+        attention=("fused", "eager"),
+        aliases={"torch_dtype": "dtype", "num_hidden_layers": "depth", "num_attention_heads": "num_heads"},
+        no_cost={**NO_COST, **dict.fromkeys(no_cost)},
+        model_types=(name,),
+        losses=SUM_ALONE,
+        doc=doc,
+    )
+
+
+def usual_size(config: Any) -> tuple[Dim, Dim]:
+    """Returns the size of an image of SIDE patches on a side, or as many as make whole squares."""
+    count = SIDE - SIDE % config.spatial_merge_size if type(config.spatial_merge_size) is int else SIDE
+    side = max(count, config.spatial_merge_size) * config.patch_size if type(count) is int else count
+    return side, side
+
+
+def indices(default: tuple[int, ...]) -> Any:
+    """Returns the indices of layers."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...]:
+        if not isinstance(value, (list, tuple)) or not all(type(item) is int for item in value):
+            raise ConfigError(f"{field.name} is a list of the indices of layers, not {brief(value)}")
+        return tuple(value)
+
+    return fields.checked_field(check, default)
+
+
+def whole(
+    name: str,
+    config: type[Any],
+    describe: Callable[[Any], Grid],
+    file: str,
+    *,
+    classes: tuple[str, str],
+    tied: Callable[[Any], bool],
+    doc: str,
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+) -> Architecture:
+    """Returns the Architecture of a tower and a text model."""
+
+    def compose(config: Any, root: str) -> Composition:
+        def rows(workload: Workload, b: Builder) -> tuple[Value, ...]:
+            assert workload.images is not None  # the architecture declares its default
+            with b.scope(f"{root}visual"):
+                return grid_rows(describe(config.vision_config.config), workload, b, workload.batch * workload.images)
+
+        return Composition(
+            described(config.text_config), (Part("images", rows),), f"{root}language_model", tied=tied(config)
+        )
+
+    return composition(
+        name,
+        config,
+        compose,
+        PresetFiles(file),
+        classes=classes,
+        image_size=lambda config: usual_size(config.vision_config.config),
+        no_cost=dict.fromkeys(("rope_scaling", "rope_theta", "rope_parameters")),
+        prepare=prepare,
+        doc=doc,
+    )
+
+
+def nested_text(text: type[Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """Returns what puts the text's keys of a flat file into `text_config`, as the library does with a file without
+    one; `text` is the class of the text model's configuration."""
+    outer = {"architectures", "dtype", "tie_word_embeddings"}
+    known = {field.name for field in attrs.fields(text)} | {key for key in ALIASES if ALIASES[key] not in outer}
+
+    def prepare(content: Mapping[str, Any]) -> Mapping[str, Any]:
+        if content.get("text_config") is not None:
+            return content
+        inside = {key: value for key, value in content.items() if key in (known | {"rope_theta"}) - outer}
+        return {**{key: value for key, value in content.items() if key not in inside}, "text_config": inside}
+
+    return prepare
+
+
+def sections_left_out(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the keys of a text model whose rotary settings name sections for frames, rows and columns: the kind
+    `mrope` is the default one."""
+    result = dict(content)
+    for key in ("rope_parameters", "rope_scaling"):
+        said = result.get(key)
+        if isinstance(said, Mapping):
+            kinds = {name: "default" for name in ("rope_type", "type") if said.get(name) == "mrope"}
+            result[key] = {**said, **kinds}
+    return result

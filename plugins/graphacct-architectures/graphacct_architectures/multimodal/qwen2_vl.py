@@ -1,0 +1,40 @@
+"""Qwen2-VL: a grid of patches of any size into Qwen2.
+
+Wang et al., 2024 (arXiv:2409.12191).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import SubModel, fields
+from graphacct_architectures.decoders.qwen2 import Qwen2Config
+from graphacct_architectures.multimodal.parts.compose import text_model
+from graphacct_architectures.multimodal.parts.family import own_or_text
+from graphacct_architectures.multimodal.parts.qwen_vl import nested_text, sections_left_out, whole
+from graphacct_architectures.multimodal.qwen2_vl_vision import describe
+
+CLASSES = ("Qwen2VLForConditionalGeneration", "Qwen2VLModel")
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    vision_config: SubModel = fields.model("qwen2_vl_vision", always=True)
+    text_config: SubModel = text_model("qwen2_vl_text", always=True, prepare=sections_left_out)
+    tie_word_embeddings: bool = fields.flag(False)
+    dtype: str | None = fields.dtype()
+
+
+ARCHITECTURE = whole(
+    "qwen2_vl",
+    Config,
+    describe,
+    __file__,
+    classes=CLASSES,
+    tied=own_or_text,
+    prepare=nested_text(Qwen2Config),
+    doc="Qwen2-VL: a grid of patches of any size into Qwen2.",
+)
