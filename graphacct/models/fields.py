@@ -98,6 +98,16 @@ def optional_size(default: Any = None) -> Any:
     return checked_field(_optional_size, default, metadata=OPTIONAL_SIZE)
 
 
+def window(default: Any = None) -> Any:
+    """Returns the positions that attention looks back at most, or None for all of them. Files say null, or 0, for no
+    window."""
+    return checked_field(_window, default, metadata=OPTIONAL_SIZE)
+
+
+def _window(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
+    return None if value == 0 and type(value) is int else _optional_size(value, field)
+
+
 def _optional_size(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
     try:
         return None if value is None else _bounded(value, field.name)

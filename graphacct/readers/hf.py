@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from graphacct.readers.quantization import Quantization
 
 FILE = "config.json"
+OTHER_FILES = ("params.json", "hparams.json")
+"""Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
 PEEK = 2**16
@@ -53,9 +55,9 @@ def accepts(model: Any) -> bool:
         return isinstance(model, Mapping) and ("model_type" in model or "architectures" in model)
     path = model
     if os.path.isdir(path):
-        return os.path.isfile(os.path.join(path, FILE))
-    if os.path.basename(path) == FILE:
-        return True
+        return _described_in(path) != ""
+    if os.path.basename(path) in (FILE, *OTHER_FILES):
+        return os.path.isfile(path)
     if not path.endswith(".json") or not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
@@ -64,6 +66,11 @@ def accepts(model: Any) -> bool:
             return False
         rest = file.read(MOST_BYTES) if b'"model_type"' not in start else b""
     return b'"model_type"' in start or b'"model_type"' in rest
+
+
+def _described_in(folder: str) -> str:
+    """Returns the name of the file in a folder that describes its model; empty if there is none."""
+    return next((name for name in (FILE, *OTHER_FILES) if os.path.isfile(os.path.join(folder, name))), "")
 
 
 def find(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
@@ -87,7 +94,7 @@ def choose(
             return _choice(model, plugins, overrides, _called(model), defaults=True)
         except GraphacctError as error:
             raise _error("the configuration", error) from error
-    file = os.path.join(model, FILE) if os.path.isdir(model) else model
+    file = os.path.join(model, _described_in(model) or FILE) if os.path.isdir(model) else model
     content = read_json(file, MOST_BYTES, constants=float)
     try:
         if not isinstance(content, dict):
@@ -111,7 +118,9 @@ def _choice(
         from graphacct.readers.foreign import kind_of
 
         raise ReadError(kind_of(content, os.path.basename(path)))
-    architecture = _architecture(content, plugins, os.path.basename(path))
+    if not content.get("architectures"):
+        content = _overridden(_translated(content, plugins), overrides)
+    architecture, read_as = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(
         key
@@ -125,6 +134,8 @@ def _choice(
     content = {key: value for key, value in content.items() if key not in quantized}
     given = {key: value for key, value in overrides.items() if architecture.aliases.get(key, key) in takes}
     keys = architecture.keys({**content, **given}, defaults=defaults)  # a size may come from the user
+    if read_as:
+        keys = attrs.evolve(keys, read_as=read_as)
     config = architecture.configured(content)
     found = ModelChoice(name or architecture.name, architecture, config, path, keys, applied)
     if said is None:
@@ -192,7 +203,18 @@ def _quantization(
     return None
 
 
-def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Architecture:
+def _translated(content: Mapping[str, Any], plugins: Plugins) -> Mapping[str, Any]:
+    """Returns the keys of a config.json that other keys stand for; the content itself if it is no other description."""
+    from graphacct.models.translation import translated
+
+    found = translated(content, plugins.translations)
+    return content if found is None else found[1]
+
+
+def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tuple[Architecture, str]:
+    """Returns the family of a file; and how it is read, if its `model_type` is of its repository's own code
+    (`auto_map`) and its class a family's. A type without such code is the library's, and another family for all that is
+    known; and a file that leaves out a size is not read so: the defaults of its own type may be others."""
     known = {name: item for item in plugins.architectures.values() for name in item.model_types}
     kind = content.get(FAMILY) or _by_class(content.get("architectures"), known)
     if not isinstance(kind, str):
@@ -208,6 +230,10 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Ar
     if kind not in known:
         from graphacct.models.close_names import closest_family
 
+        by_class = _by_class(content.get("architectures"), known) if content.get("auto_map") else None
+        if by_class is not None and not _without(content, known[by_class].load()):
+            note = f"model_type {brief(kind)} as {by_class}, by its class {content['architectures'][0]}"
+            return known[by_class].load(), note
         close = closest_family(kind, known)
         meant = f"; did you mean {close!r}?" if close else ""
         raise DeclinedError(
@@ -215,8 +241,7 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> Ar
             f"{_way_out(content, known, close)}",
             "" if meant else LIBRARY,
         )
-    found: Architecture = known[kind].load()
-    return found
+    return known[kind].load(), ""
 
 
 def _by_class(names: Any, known: Iterable[str]) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 import graphacct
 from graphacct.errors import ReadError
 
-META = {"dim": 4096, "n_layers": 32, "n_heads": 32, "n_kv_heads": 8, "vocab_size": 32000, "norm_eps": 1e-05}
+META = {"dim": 4096, "n_layers": 32, "n_kv_heads": 8, "vocab_size": 32000, "norm_eps": 1e-05}  # without n_heads
 BESIDE = "give the folder's config.json"
 OTHERS = "graphacct reads the config.json of a transformers model"
 CONVERTED = "give the config.json of the model's transformers form"
@@ -48,12 +48,6 @@ CONVERTED = "give the config.json of the model's transformers form"
         ),
         ("hf_quant_config.json", {"producer": {}, "quantization": {}}, "how weights are quantized", BESIDE),
         ("quantize_config.json", {"bits": 4, "group_size": 128}, "a quantize_config.json", BESIDE),
-        (
-            "config.json",
-            {"d_model": 768, "n_layer": 24, "vocab_size": 50277, "ssm_cfg": {}, "rms_norm": True},
-            "the original form of a state-space model's config.json",
-            CONVERTED,
-        ),
         ("hparams.json", {"n_vocab": 50257, "n_ctx": 1024, "n_embd": 768}, "original GPT-2's hparams.json", CONVERTED),
         ("config.json", {"architecture": "vit_base", "pretrained_cfg": {}}, "a config.json of timm", CONVERTED),
         ("ds.json", {"zero_optimization": {"stage": 3}}, "a configuration of DeepSpeed", BESIDE),

@@ -244,3 +244,18 @@ def test_a_class_that_only_begins_as_a_family_is_not_guessed(tmp_path: Path) -> 
     file.write_text(json.dumps({"architectures": ["BertGenerationDecoderForCausalLM"]}))
     with pytest.raises(ReadError, match="model_type is None: a configuration names its family there"):
         find(str(file), default())
+
+
+def test_a_type_of_the_repositorys_own_code(tmp_path: Path) -> None:
+    """Is read by its class if that is a family's and no size is left out, and the report says so."""
+    file = tmp_path / "config.json"
+    own = {"auto_map": {"AutoConfig": "configuration_own.OwnConfig"}, "architectures": ["LlamaForCausalLM"]}
+    file.write_text(json.dumps({**LLAMA, **own, "model_type": "own_3"}))
+    report = graphacct.account(file, batch=1, seq_len=8)
+    keys = report.annotated.graph.config_keys
+    assert keys is not None
+    assert keys.notes()[0] == "read: model_type 'own_3' as llama, by its class LlamaForCausalLM"
+    assert report.to_dict()["config_keys"]["read_as"] == keys.read_as
+    file.write_text(json.dumps({"vocab_size": 8, **own, "model_type": "own_3"}))
+    with pytest.raises(ReadError, match="set=model_type=llama reads it as that, with that family's defaults for"):
+        graphacct.account(file)

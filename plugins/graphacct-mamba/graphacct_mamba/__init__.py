@@ -3,10 +3,16 @@
 Everything is imported on first use.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from graphacct import LazyArchitecture, LazyOperator, PresetFiles, hookimpl
+
+if TYPE_CHECKING:
+    from graphacct import Translation
 
 HERE = os.path.dirname(__file__)
 FAMILIES = (
@@ -32,3 +38,24 @@ def graphacct_register_operators() -> Iterable[LazyOperator]:
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
     return FAMILIES
+
+
+def _accepts(content: Mapping[str, Any]) -> bool:
+    return all(key in content for key in ("d_model", "n_layer", "ssm_cfg")) or (
+        content.get("model_type") == "mamba" and "dim" in content
+    )
+
+
+def _config(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    from graphacct_mamba.original import config
+
+    return config(content)
+
+
+@hookimpl
+def graphacct_register_translations() -> Iterable[Translation]:
+    from graphacct import Translation
+
+    return [
+        Translation("mamba-original", "state-spaces/mamba's config.json, Mistral's params.json.", _accepts, _config)
+    ]

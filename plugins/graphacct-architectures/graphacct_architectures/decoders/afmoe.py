@@ -43,7 +43,7 @@ class AfmoeConfig(DecoderConfig):
     num_experts_per_tok: Dim = fields.size(6)
     num_shared_experts: Dim = fields.size(2)
     global_attn_every_n_layers: int = fields.size(4)
-    sliding_window: Dim | None = fields.optional_size(1024)
+    sliding_window: Dim | None = fields.window(1024)
     layer_types: tuple[str, ...] | None = layer_types()
     mup_enabled: bool = fields.flag(False)
     attention_bias: bool = fields.flag(False)

@@ -27,7 +27,7 @@ class Cohere2Config(CohereConfig):
     """The keys of the published config.json that the cost depends on."""
 
     use_qk_norm: bool = fields.always(False)
-    sliding_window: Dim | None = fields.optional_size(4096)
+    sliding_window: Dim | None = fields.window(4096)
     sliding_window_pattern: int = fields.size(4)
     layer_types: tuple[str, ...] | None = layer_types()
 

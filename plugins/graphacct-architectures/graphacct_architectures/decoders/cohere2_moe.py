@@ -40,7 +40,7 @@ class Cohere2MoeConfig(DecoderConfig):
     tie_word_embeddings: bool = fields.flag(True)
     attention_bias: bool = fields.flag(False)
     rms_norm_eps: float | None = number(None)
-    sliding_window: Dim | None = fields.optional_size(4096)
+    sliding_window: Dim | None = fields.window(4096)
     sliding_window_pattern: int = fields.size(4)
     layer_types: tuple[str, ...] | None = layer_types()
     mlp_layer_types: tuple[bool, ...] | None = network_types()

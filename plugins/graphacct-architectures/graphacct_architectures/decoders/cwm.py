@@ -34,7 +34,7 @@ class CwmConfig(DecoderConfig):
     head_dim: Dim | None = fields.optional_size(128)
     max_position_embeddings: Dim = fields.size(131072)
     mlp_bias: bool = fields.flag(False)
-    sliding_window: Dim | None = fields.optional_size(8192)
+    sliding_window: Dim | None = fields.window(8192)
     layer_types: tuple[str, ...] | None = layer_types()
 
 

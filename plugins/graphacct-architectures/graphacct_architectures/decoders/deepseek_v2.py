@@ -71,6 +71,6 @@ ARCHITECTURE = decoder(
     aliases={"num_experts": "n_routed_experts"},
     translated=("num_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE),
-    no_cost={"norm_topk_prob": None, "qk_head_dim": None, "scoring_func": ("softmax",)},
+    no_cost={"norm_topk_prob": None, "moe_layer_freq": None, "qk_head_dim": None, "scoring_func": ("softmax",)},
     doc="DeepSeek-V2: latent attention, small experts and shared ones after a first layer without.",
 )

@@ -58,6 +58,6 @@ ARCHITECTURE = decoder(
     aliases={"num_local_experts": "n_routed_experts"},
     translated=("num_local_experts",),
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
-    no_cost={"qk_head_dim": None, "scoring_func": ("sigmoid",)},
+    no_cost={"qk_head_dim": None, "moe_layer_freq": None, "scoring_func": ("sigmoid",)},
     doc="DeepSeek-V3, R1: latent attention, experts chosen by corrected sigmoids among the best groups.",
 )

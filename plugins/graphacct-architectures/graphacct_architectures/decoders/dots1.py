@@ -27,7 +27,7 @@ class Dots1Config(CorrectedConfig):
     n_routed_experts: Dim | None = fields.optional_size()
     n_shared_experts: Dim | None = fields.optional_size()
     norm_topk_prob: bool = fields.flag(False)
-    sliding_window: Dim | None = fields.optional_size(4096)
+    sliding_window: Dim | None = fields.window(4096)
     max_window_layers: Dim = fields.size(62, minimum=0)
     layer_types: tuple[str, ...] | None = layer_types()
 

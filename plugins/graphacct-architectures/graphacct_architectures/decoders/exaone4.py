@@ -44,7 +44,7 @@ class Exaone4Config(DecoderConfig):
     vocab_size: Dim = fields.size(102400)
     intermediate_size: Dim = fields.size(16384)
     num_key_value_heads: Dim | None = fields.optional_size(32)
-    sliding_window: Dim | None = fields.optional_size(4096)
+    sliding_window: Dim | None = fields.window(4096)
     sliding_window_pattern: int | str | None = _pattern()
     layer_types: tuple[str, ...] | None = layer_types()
 

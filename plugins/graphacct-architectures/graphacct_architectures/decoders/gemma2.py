@@ -44,7 +44,7 @@ class Gemma2Config(DecoderConfig):
     tie_word_embeddings: bool = fields.flag(True)
     attention_bias: bool = fields.flag(False)
     use_bidirectional_attention: bool = fields.flag(False)
-    sliding_window: Dim | None = fields.optional_size(4096)
+    sliding_window: Dim | None = fields.window(4096)
     layer_types: tuple[str, ...] | None = layer_types()
     attn_logit_softcapping: float | None = number(50.0)
     final_logit_softcapping: float | None = number(30.0)

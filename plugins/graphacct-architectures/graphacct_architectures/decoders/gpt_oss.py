@@ -31,7 +31,7 @@ class GptOssConfig(DecoderConfig):
     num_key_value_heads: Dim | None = fields.optional_size(8)
     head_dim: Dim | None = fields.optional_size(64)
     max_position_embeddings: Dim = fields.size(131072)
-    sliding_window: Dim | None = fields.optional_size(128)
+    sliding_window: Dim | None = fields.window(128)
     layer_types: tuple[str, ...] | None = layer_types()
     num_local_experts: Dim = fields.size(128)
     num_experts_per_tok: Dim = fields.size(4)

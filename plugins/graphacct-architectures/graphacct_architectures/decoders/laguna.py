@@ -72,7 +72,7 @@ class LagunaConfig(DecoderConfig):
     max_position_embeddings: Dim = fields.size(131072)
     attention_bias: bool = fields.flag(False)
     gating: bool = _gating()
-    sliding_window: Dim | None = fields.optional_size(512)
+    sliding_window: Dim | None = fields.window(512)
     layer_types: tuple[str, ...] | None = layer_types()
     mlp_layer_types: tuple[bool, ...] | None = network_types()
     moe_intermediate_size: Dim = fields.size(512)

@@ -37,7 +37,7 @@ class MellumConfig(DecoderConfig):
     head_dim: Dim | None = fields.optional_size(128)
     max_position_embeddings: Dim = fields.size(131072)
     attention_bias: bool = fields.flag(False)
-    sliding_window: Dim | None = fields.optional_size(1024)
+    sliding_window: Dim | None = fields.window(1024)
     layer_types: tuple[str, ...] | None = layer_types()
     mlp_layer_types: tuple[bool, ...] | None = network_types()
     moe_intermediate_size: Dim = fields.size(896)

@@ -42,7 +42,7 @@ class MiMoV2FlashConfig(CorrectedConfig):
     n_routed_experts: Dim = fields.size(256)
     n_shared_experts: Dim | None = fields.optional_size()
     num_experts_per_tok: Dim | None = fields.optional_size(8)
-    sliding_window: Dim | None = fields.optional_size(129)
+    sliding_window: Dim | None = fields.window(129)
     layer_types: tuple[str, ...] | None = layer_types()
     mlp_layer_types: tuple[bool, ...] | None = network_types()
 

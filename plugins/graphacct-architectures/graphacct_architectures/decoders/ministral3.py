@@ -28,7 +28,7 @@ class Ministral3Config(MistralConfig):
     num_hidden_layers: Dim = fields.size(34)
     head_dim: Dim | None = fields.optional_size(128)
     max_position_embeddings: Dim = fields.size(262144)
-    sliding_window: Dim | None = fields.optional_size()
+    sliding_window: Dim | None = fields.window()
 
 
 def describe(config: Ministral3Config) -> Decoder:

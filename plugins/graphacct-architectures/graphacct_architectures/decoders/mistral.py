@@ -20,7 +20,7 @@ class MistralConfig(DecoderConfig):
     intermediate_size: Dim = fields.size(14336)
     num_key_value_heads: Dim | None = fields.optional_size(8)
     max_position_embeddings: Dim = fields.size(131072)
-    sliding_window: Dim | None = fields.optional_size(4096)
+    sliding_window: Dim | None = fields.window(4096)
 
 
 def describe(config: MistralConfig) -> Decoder:

@@ -21,7 +21,7 @@ class MixtralConfig(DecoderConfig):
     intermediate_size: Dim = fields.size(14336)
     num_key_value_heads: Dim | None = fields.optional_size(8)
     max_position_embeddings: Dim = fields.size(131072)
-    sliding_window: Dim | None = fields.optional_size()
+    sliding_window: Dim | None = fields.window()
     num_local_experts: Dim = fields.size(8)
     num_experts_per_tok: Dim = fields.size(2)
 

@@ -19,7 +19,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 class Olmo3Config(Olmo2Config):
     """The keys of the published config.json that the cost depends on."""
 
-    sliding_window: Dim | None = fields.optional_size(4096)
+    sliding_window: Dim | None = fields.window(4096)
     layer_types: tuple[str, ...] | None = layer_types()
 
 

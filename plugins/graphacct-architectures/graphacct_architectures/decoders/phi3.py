@@ -27,7 +27,7 @@ class Phi3Config(DecoderConfig):
     intermediate_size: Dim = fields.size(8192)
     max_position_embeddings: Dim = fields.size(4096)
     resid_pdrop: float = fields.probability(0.0)
-    sliding_window: Dim | None = fields.optional_size()
+    sliding_window: Dim | None = fields.window()
     partial_rotary_factor: float = fraction(1.0)
     rope_parameters: Mapping[str, Any] = rope_parameters(
         {"su": "longrope", "yarn": "longrope"}, ("default", "longrope")

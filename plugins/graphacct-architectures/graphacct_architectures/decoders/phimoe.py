@@ -31,7 +31,7 @@ class PhimoeConfig(DecoderConfig):
     intermediate_size: Dim = fields.size(6400)
     num_key_value_heads: Dim | None = fields.optional_size(8)
     max_position_embeddings: Dim = fields.size(131072)
-    sliding_window: Dim | None = fields.optional_size()
+    sliding_window: Dim | None = fields.window()
     attention_bias: bool = fields.flag(False)
     lm_head_bias: bool = fields.flag(False)
     num_local_experts: Dim = fields.size(16)

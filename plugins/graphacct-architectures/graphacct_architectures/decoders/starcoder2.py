@@ -28,7 +28,7 @@ class Starcoder2Config(DecoderConfig):
     num_key_value_heads: Dim = fields.size(2)
     hidden_act: str = activation("gelu_pytorch_tanh")
     max_position_embeddings: Dim = fields.size(4096)
-    sliding_window: Dim | None = fields.optional_size()
+    sliding_window: Dim | None = fields.window()
     residual_dropout: float = fields.probability(0.0)
     embedding_dropout: float = fields.probability(0.0)
     use_bias: bool = fields.flag(True)
