@@ -205,7 +205,8 @@ def olmo(random: Random, *_: int) -> dict[str, Any]:
 
 
 def exaone4(random: Random, layers: int, *_: int) -> dict[str, Any]:
-    window = random.choice(({"sliding_window": None}, {"sliding_window": 5}, {"sliding_window": 20}))
+    none = {"sliding_window": None, "layer_types": [FULL] * layers}
+    window = random.choice((none, {"sliding_window": 5}, {"sliding_window": 20}))
     return {**window, **({} if window["sliding_window"] is None else kinds(random, layers))} | {
         "sliding_window_pattern": random.choice((1, 2, 4))
     }

@@ -77,14 +77,15 @@ class HeadConfig:
         return next((ending for ending in ENDINGS if self.architectures.endswith(ending)), self.architectures)
 
 
-def checked(config: HeadConfig, family: str, classes: Collection[str]) -> str:
+def checked(config: HeadConfig, family: str, classes: Collection[str], stem: str = "") -> str:
     """Returns the ending of the class. Raises ConfigError if the family has no such class.
 
     Only the family's own `…Model` is the bare decoder: other names (`Qwen2ForRewardModel`) have heads of their own.
+    `stem` is how its classes' names begin, if the family's name does not say it.
     """
     ending = config.ending
-    stem = config.architectures.removesuffix(ALONE)
-    if ending not in classes or (ending == ALONE and stem.lower() != family.replace("_", "")):
+    own, given = (name.lower().replace("_", "") for name in (stem or family, config.architectures.removesuffix(ALONE)))
+    if ending not in classes or (ending == ALONE and own != given):
         known = ", ".join(f"…{item}" for item in classes)
         raise ConfigError(f"architectures has {brief(config.architectures)}: the classes of {family} are {known}")
     return ending

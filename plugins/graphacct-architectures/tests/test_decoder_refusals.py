@@ -91,7 +91,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("gpt_bigcode", {"add_cross_attention": True}, "add_cross_attention"),
     ("apertus", {"hidden_act": "xeluu"}, "hidden_act cannot be 'xeluu'"),
     ("ctrl", {"n_positions": 16, "seq_len": 17}, "seq_len 17 is beyond n_positions 16"),
-    ("biogpt", {"architectures": ["BioGptForTokenClassification"]}, "architectures has 'BioGptForTokenClassification'"),
+    ("xglm", {"architectures": ["XGLMForTokenClassification"]}, "architectures has 'XGLMForTokenClassification'"),
 ]
 
 

@@ -126,6 +126,7 @@ def rows(section: str) -> list[Any]:
 def sizes(row: dict[str, Any]) -> dict[str, int]:
     """The workload of a measured row: a text's length, an image's size, or both; those of encoder and decoder."""
     keys = {"batch": "batch", "seq": "seq_len", "image_size": "image_size", "images": "images"}
+    keys |= {"audios": "audios"}
     keys |= {"encoder_seq": "encoder_seq_len", "decoder_seq": "seq_len", "samples": "samples", "frames": "frames"}
     return {name: row[key] for key, name in keys.items() if key in row}
 

@@ -243,3 +243,39 @@ def test_a_folder_whose_tower_is_unknown_names_it(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**LLAVA, "vision_config": {"model_type": "eva_clip"}}))
     with pytest.raises(ReadError, match=r"config.json: vision_config.model_type is 'eva_clip', which no architecture"):
         graphacct.account(tmp_path)
+
+
+def test_a_sound_is_as_long_as_the_class_pads_it() -> None:
+    """Qwen2-Audio's spectra have two frames for each position; half as many tokens as positions stand for a sound."""
+    audio = {
+        "encoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 24,
+        "d_model": 16,
+        "num_mel_bins": 8,
+        "max_source_positions": 20,
+    }
+    model = {"model_type": "qwen2_audio", "audio_config": audio, "text_config": {**TEXT, "model_type": "qwen2"}}
+    two = matmul(model, seq_len=30, audios=2)
+    assert two["model.multi_modal_projector"].values["matmul_flops"] == 2 * 2 * 10 * 16 * 16
+    with pytest.raises(graphacct.ConfigError, match="shorter than the 20 placeholders of 2 audios of 10 tokens"):
+        graphacct.account(model, seq_len=15, audios=2)
+    with pytest.raises(graphacct.ConfigError, match="frames 30 is not 40: the class pads every spectrum to that"):
+        graphacct.account(model, seq_len=30, frames=30)
+
+
+def test_queries_stand_for_an_image() -> None:
+    """BLIP-2's Q-Former makes as many tokens of every image as it has queries, and the head is the text model's own."""
+    vision = {key: value for key, value in TOWER.items() if key != "model_type"}
+    model = {
+        "model_type": "blip-2",
+        "text_config": {**TEXT, "tie_word_embeddings": False},
+        "vision_config": vision,
+        "qformer_config": {"hidden_size": 20, "num_hidden_layers": 3, "num_attention_heads": 2},
+        "num_query_tokens": 5,
+    }
+    found = matmul(model, seq_len=30)
+    assert found["language_projection"].values["matmul_flops"] == 2 * 5 * 20 * 16
+    assert found["language_model.lm_head"].values["matmul_flops"] == 2 * 30 * 16 * 50
+    with pytest.raises(graphacct.ConfigError, match="shorter than the 5 placeholders"):
+        graphacct.account(model, seq_len=4)

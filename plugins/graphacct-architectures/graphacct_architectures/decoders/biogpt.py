@@ -19,7 +19,8 @@ from graphacct_architectures.decoders.parts.description import (
     Positions,
 )
 from graphacct_architectures.decoders.parts.family import decoder
-from graphacct_architectures.heads import ALONE, CAUSAL, HeadConfig
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS, HeadConfig
+from graphacct_architectures.losses import cross_entropy
 
 NORM = Norm(LAYER_NORM, bias=True)
 SPARE = 2
@@ -42,6 +43,11 @@ class BioGptConfig(HeadConfig):
     max_position_embeddings: Dim = fields.size(1024)
     tie_word_embeddings: bool = fields.flag(True)
     dtype: str | None = fields.dtype()
+
+    @property
+    def hidden_dropout(self) -> float:
+        """The dropout before a classifier of tokens."""
+        return self.hidden_dropout_prob
 
 
 def describe(config: BioGptConfig) -> Decoder:
@@ -97,7 +103,9 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     dtype="float32",
     context=lambda config: config.max_position_embeddings,
-    classes=(CAUSAL, ALONE),
+    tokens="classifier",
+    token_loss=cross_entropy,
+    classes=(CAUSAL, ALONE, SEQUENCE, TOKENS),
     no_cost={"layerdrop": None, "scale_embedding": None},
     doc="BioGPT: learned positions, LayerNorm, biases, scaled embedding, tied head.",
 )

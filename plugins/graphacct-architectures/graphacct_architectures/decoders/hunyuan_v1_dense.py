@@ -38,6 +38,7 @@ ARCHITECTURE = decoder(
     HunyuanConfig,
     describe,
     PresetFiles(__file__),
+    stem="HunYuanDenseV1",
     classes=(CAUSAL, ALONE, SEQUENCE),
     doc="Hunyuan: Llama's layers, queries and keys normalized after they are rotated.",
 )

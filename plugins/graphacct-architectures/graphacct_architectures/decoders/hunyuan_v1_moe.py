@@ -75,6 +75,7 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     aliases={"num_local_experts": "num_experts", "num_experts_per_tok": "moe_topk"},
     translated=("num_local_experts", "num_experts_per_tok"),
+    stem="HunYuanMoEV1",
     classes=(CAUSAL, ALONE, SEQUENCE),
     no_cost={"moe_intermediate_size": None, "num_shared_expert": None, "use_mixed_mlp_moe": None},
     doc="Hunyuan-A13B: queries and keys normalized after they are rotated, experts and a shared network.",

@@ -19,7 +19,7 @@ from graphacct_architectures.decoders.parts.description import (
     Positions,
 )
 from graphacct_architectures.decoders.parts.family import decoder, written_out_alone
-from graphacct_architectures.heads import CAUSAL, HeadConfig
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, HeadConfig
 
 NORM = Norm(LAYER_NORM, bias=True)
 OPERATORS = {"gelu": "gelu_new", "relu": "relu", "silu": "silu", "swish": "silu"}
@@ -101,7 +101,8 @@ ARCHITECTURE = decoder(
     translated=("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"),
     context=lambda config: config.n_positions,
     dtype="float32",
-    classes=(CAUSAL,),
+    stem="OpenAIGPT",
+    classes=(CAUSAL, ALONE, SEQUENCE),
     no_cost=dict.fromkeys(
         (
             "n_ctx",

@@ -114,6 +114,7 @@ class Decoding:
         describe: Returns the description of a configuration's language model.
         classes: The endings of its classes.
         tokens, span: As in `heads.headed`.
+        stem: As in `heads.checked`.
     """
 
     name: str
@@ -121,10 +122,11 @@ class Decoding:
     classes: tuple[str, ...] = CLASSES
     tokens: str = "score"
     span: str = ""
+    stem: str = ""
 
     def __call__(self, config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         """Returns the outputs of the class that the configuration names."""
-        ending = checked(config, self.name, self.classes)
+        ending = checked(config, self.name, self.classes, self.stem)
         check_outputs(ending, config, workload)
         return decode(headed(self.describe(config), config, ending, self.tokens, self.span), workload, b)
 
@@ -146,6 +148,7 @@ def decoder(
     classes: tuple[str, ...] = CLASSES,
     tokens: str = "score",
     span: str = "",
+    stem: str = "",
     inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None,
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     token_loss: Loss = each_token,
@@ -154,15 +157,15 @@ def decoder(
     language model.
 
     `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has,
-    `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`. `token_loss`
-    is the cross-entropy of the classifier of tokens, in float32 as in the library's generic class unless given.
-    `inexact` is the Architecture's.
+    `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`, `stem`
+    to `heads.checked`. `token_loss` is the cross-entropy of the classifier of tokens, in float32 as in the library's
+    generic class unless given. `inexact` is the Architecture's.
     """
 
     return Architecture(
         name,
         config,
-        Decoding(name, describe, classes, tokens, span),
+        Decoding(name, describe, classes, tokens, span, stem),
         presets,
         sizes={"seq_len": context},
         attention=attention,
