@@ -27,8 +27,12 @@ CLASSES: dict[str, tuple[str, ...]] = {
             *("ForSemanticSegmentation", "Backbone"),
         )
     ),
+    "detr": ("DetrModel", "DetrForObjectDetection"),
     "segformer": ("SegformerModel", "SegformerForImageClassification", "SegformerForSemanticSegmentation"),
     "swin": tuple(f"Swin{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")),
+    "swinv2": tuple(
+        f"Swinv2{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")
+    ),
     "convnext": ("ConvNextModel", "ConvNextForImageClassification", "ConvNextBackbone"),
     "convnextv2": ("ConvNextV2Model", "ConvNextV2ForImageClassification", "ConvNextV2Backbone"),
     "resnet": ("ResNetModel", "ResNetForImageClassification", "ResNetBackbone"),
@@ -148,7 +152,34 @@ def swin(random: Random) -> dict[str, Any]:
     return {**content, **{key: value for key, value in rest.items() if key.startswith("out_")}}
 
 
+def detr(random: Random) -> dict[str, Any]:
+    backbone = {"model_type": "resnet", **resnet(random), **some(random, num_labels=7)}
+    backbone["out_features"] = [f"stage{len(backbone['depths'])}"]
+    return {
+        **{"backbone_config": backbone, "use_timm_backbone": False, "d_model": 24, "num_queries": 5},
+        **{
+            f"{side}_{key}": count
+            for side in ("encoder", "decoder")
+            for key, count in (
+                ("layers", random.randint(1, 3)),
+                ("attention_heads", random.choice((1, 3))),
+                ("ffn_dim", 11),
+            )
+        },
+        **some(random, activation_function=random.choice(ACTS), auxiliary_loss=True, dropout=0.0),
+        **some(random, position_embedding_type=random.choice(("sine", "learned"))),
+    }
+
+
+def swinv2(random: Random) -> dict[str, Any]:
+    content = {**swin(random), "window_size": random.choice((3, 4))}
+    content.pop("use_absolute_embeddings", None)
+    return {**content, **some(random, pretrained_window_sizes=[0, 0, 0, 0])}
+
+
 DRAW = {
+    "swinv2": swinv2,
+    "detr": detr,
     "segformer": segformer,
     "swin": swin,
     "beit": beit,
@@ -165,6 +196,7 @@ DRAW = {
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
     **dict.fromkeys(("segformer",), ((33, 40), (64, 64))),
+    **dict.fromkeys(("detr",), ((64, 64), (70, 65))),
     **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
 }

@@ -5,8 +5,9 @@ Liu et al., 2021 (arXiv:2103.14030).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
@@ -44,6 +45,7 @@ from graphacct_vision.windows import (
     times,
 )
 
+Body: TypeAlias = Callable[..., Value]
 ENDS = ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")
 CLASSES = tuple(f"Swin{end}" for end in ENDS)
 
@@ -54,8 +56,10 @@ class SwinConfig(Backbone):
 
     SCOPE: ClassVar[str] = "swin"
     """The encoder's name in a class with a head."""
-    FRONT: ClassVar[int] = 0
-    """How many learned positions it has before those of the patches."""
+    BACKBONE_NORMS: ClassVar[bool] = True
+    """Whether the backbone has a norm for each stage that it hands on."""
+    NORM_LAST: ClassVar[bool] = False
+    """Whether merged patches are normalized after their projection."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     image_size: tuple[Dim, Dim] = fields.sides(224)
@@ -84,6 +88,25 @@ class SwinConfig(Backbone):
     def width(self, stage: int) -> Dim:
         """Returns the channels of a stage."""
         return self.embed_dim * 2**stage
+
+    def windows(self, stage: int, grid: Grid) -> tuple[Dim, bool]:
+        """Returns a stage's window and whether every other layer's is shifted: not where one window has the whole map.
+
+        Raises ConfigError where a map is smaller than the window that the numbers of pairs are for.
+        """
+        window = self.window_size
+        if not all(type(side) is int for side in (*grid, window)):
+            raise ConfigError("image_size and window_size are integers: they decide whether windows are shifted")
+        partitions = self.architectures.endswith("Backbone")  # a backbone pads a small map
+        if not partitions and min(grid) < window:
+            raise ConfigError(
+                f"a stage has {grid[0]}x{grid[1]} patches, less than window_size {window}: take a larger image_size"
+            )
+        return window, bool((partitions or min(grid) > window) and window > 1)
+
+    def block(self, workload: Workload, stage: int, grid: Grid, window: Dim) -> Callable[[bool, bool], Body]:
+        """Returns what makes a layer's body, of whether its windows are shifted and whether it drops no branch."""
+        return partial(block, self, workload, stage, grid, window)
 
 
 def build(config: SwinConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -115,6 +138,9 @@ def build(config: SwinConfig, workload: Workload, b: Builder) -> Value | tuple[V
 def maps(config: SwinConfig, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, ...]:
     """Returns the normalized stages that a backbone hands on, each before the patches are merged."""
     places = config.handed_on(len(config.depths))
+    if not config.BACKBONE_NORMS:
+        found = stages(config, workload, b, pixels)
+        return tuple(as_map(b, *found[place], f"map_{place}") for place in places)
     with b.scope(config.SCOPE):
         found = stages(config, workload, b, pixels)
         layer_norm(b, "layernorm", found[-1][0])  # of the bare model, whose output is not read
@@ -123,12 +149,16 @@ def maps(config: SwinConfig, workload: Workload, b: Builder, pixels: Value) -> t
         names = ["stem", *(f"stage{place}" for place in range(1, len(found)))]
         for place in places:
             x, grid = found[place]
-            batch, _, channels = x.spec.shape
-            x = layer_norm(b, names[place], x)
-            x = b.apply("reshape", x, name=f"{names[place]}_places", shape=(batch, *grid, channels))
-            x = b.apply("permute", x, name=f"{names[place]}_channels_first", dims=(0, 3, 1, 2))
+            x = as_map(b, layer_norm(b, names[place], x), grid, f"{names[place]}_channels_first")
             maps.append(b.apply("contiguous", x, name=f"{names[place]}_map"))
     return tuple(maps)
+
+
+def as_map(b: Builder, x: Value, grid: Grid, name: str) -> Value:
+    """Returns tokens (batch, places, channels) as a map, a view."""
+    batch, _, channels = x.spec.shape
+    x = b.apply("reshape", x, name=f"{name}_places", shape=(batch, *grid, channels))
+    return b.apply("permute", x, name=name, dims=(0, 3, 1, 2))
 
 
 def normed_stages(config: SwinConfig, workload: Workload, b: Builder, pixels: Value) -> Value:
@@ -155,7 +185,7 @@ def embedded(config: SwinConfig, workload: Workload, b: Builder, pixels: Value) 
         if config.architectures.endswith("ForMaskedImageModeling"):  # for patches that no workload masks
             resident(b, "mask_token", b.parameter("mask_token", (1, 1, width)))
         if config.use_absolute_embeddings:
-            learned = b.parameter("position_embeddings", (1, prod(grid) + config.FRONT, width))
+            learned = b.parameter("position_embeddings", (1, prod(grid), width))
             x = b.apply("add", x, learned, name="with_positions")
         return dropped(b, "dropout", x, config.hidden_dropout_prob, workload), (found[0], found[1])
 
@@ -168,36 +198,20 @@ def stages(config: SwinConfig, workload: Workload, b: Builder, pixels: Value) ->
     with b.scope("encoder.layers"):
         for index, depth in enumerate(config.depths):
             with b.scope(str(index)):
-                window, shifts = windows(config, grid)
-                body = partial(block, config, workload, index, grid, window)
+                window, shifts = config.windows(index, grid)
+                body = config.block(workload, index, grid, window)
                 spared = growing and index == 0
                 x = alternating(b, "blocks", depth, body, x, spared=spared, shifts=shifts)
                 found.append((x, grid))
                 if index + 1 < len(config.depths):
                     with b.scope("downsample"):
-                        x, grid = merged(b, x, grid)
+                        x, grid = merged(b, x, grid, norm_last=config.NORM_LAST)
     return found
-
-
-def windows(config: SwinConfig, grid: Grid) -> tuple[Dim, bool]:
-    """Returns a stage's window and whether every other layer's is shifted: not where one window has the whole map.
-
-    Raises ConfigError where a map is smaller than the window that the numbers of pairs are for.
-    """
-    window = config.window_size
-    if not all(type(side) is int for side in (*grid, window)):
-        raise ConfigError("image_size and window_size are integers: they decide whether windows are shifted")
-    partitions = config.architectures.endswith("Backbone")  # a backbone pads a small map
-    if not partitions and min(grid) < window:
-        raise ConfigError(
-            f"a stage has {grid[0]}x{grid[1]} patches, less than window_size {window}: take a larger image_size"
-        )
-    return window, bool((partitions or min(grid) > window) and window > 1)
 
 
 def block(
     config: SwinConfig, workload: Workload, stage: int, grid: Grid, window: Dim, shifted: bool, spared: bool
-) -> partial[Value]:
+) -> Body:
     """Returns the body of a layer: attention in windows, then a network of one hidden layer."""
     return partial(layer, config, workload, stage, grid, window, shifted, 0.0 if spared else config.drop_path_rate)
 
@@ -277,7 +291,13 @@ def pairs(b: Builder, batch: Dim, heads: Dim, window: Dim, grid: Grid, hidden: V
     return b.apply("add", x, each, name="pairs")
 
 
-def family(name: str, config: type[SwinConfig], presets: PresetFiles, doc: str) -> Architecture:
+def family(
+    name: str,
+    config: type[SwinConfig],
+    presets: PresetFiles,
+    doc: str,
+    attention: tuple[str, ...] = ("fused", "eager"),
+) -> Architecture:
     """Returns the architecture of a family of which its configuration class says everything."""
     return Architecture(
         name,
@@ -285,10 +305,16 @@ def family(name: str, config: type[SwinConfig], presets: PresetFiles, doc: str) 
         build,
         presets,
         sizes={"image_size": lambda config: config.image_size},
-        attention=("fused", "eager"),
+        attention=attention,
         dtype="float32",
         aliases={**ALIASES, "num_attention_heads": "num_heads"},
-        no_cost={"hidden_size": None, "num_layers": None, "num_hidden_layers": None, "path_norm": None},
+        no_cost={
+            "hidden_size": None,
+            "num_layers": None,
+            "num_hidden_layers": None,
+            "path_norm": None,
+            "pretrained_window_sizes": None,
+        },
         model_types=(name,),
         losses=LOSSES,
         default_loss=lambda config: entropy_if(config.labelled),
