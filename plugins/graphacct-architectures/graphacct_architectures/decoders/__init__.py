@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphacct_architectures.decoders.parts.attention import attention, mask_name
+    from graphacct_architectures.decoders.parts.attention import attend, attention, mask_name
     from graphacct_architectures.decoders.parts.description import (
+        EMBEDDING,
         LAYER_NORM,
         NOTHING,
         RMS,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Mlp,
         Norm,
         Positions,
+        Whole,
     )
     from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, rotary_dims, whole
     from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from graphacct_architectures.decoders.parts.stack import stack
 
 __all__ = [
+    "EMBEDDING",
     "LAYER_NORM",
     "NOTHING",
     "RMS",
@@ -49,7 +52,9 @@ __all__ = [
     "Mlp",
     "Norm",
     "Positions",
+    "Whole",
     "at_most",
+    "attend",
     "attention",
     "decoder",
     "experts",
@@ -63,6 +68,7 @@ __all__ = [
 FILES = {
     "DecoderConfig": "family",
     "at_most": "sparse",
+    "attend": "attention",
     "attention": "attention",
     "decoder": "family",
     "experts": "feed_forward",

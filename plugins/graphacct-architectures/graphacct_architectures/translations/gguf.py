@@ -15,6 +15,8 @@ from graphacct import DeclinedError, ReadError, brief
 
 HEADS, KV_HEADS, HEAD_DIM = "attention.head_count", "attention.head_count_kv", "attention.key_length"
 VALUE_DIM, ROTARY, EXPERTS = "attention.value_length", "rope.dimension_count", "expert_count"
+FURTHER = "nextn_predict_layers"
+"""Layers that predict further tokens, which `block_count` has too and no class."""
 WIDTHS = {
     "block_count": "num_hidden_layers",
     "embedding_length": "hidden_size",
@@ -199,10 +201,33 @@ def _qk_norm(file: File) -> Said:
     return {"use_qk_norm": file.has("attn_q_norm.weight"), "attention_bias": file.has("attn_q.bias")}
 
 
+def _exaone4(file: File) -> Said:
+    if file.keys.get("attention.sliding_window"):
+        return {}
+    return {"sliding_window": None, "layer_types": ["full_attention"] * file.number("block_count")}
+
+
+def _mamba2(file: File) -> Said:
+    inner, heads = file.number("ssm.inner_size"), file.number("ssm.time_step_rank")
+    return {"expand": inner // file.number("embedding_length"), "num_heads": heads, "head_dim": inner // heads}
+
+
+def _bigcode(file: File) -> Said:
+    return {"multi_query": file.number(KV_HEADS, 1) == 1}
+
+
+def _glm4_moe(file: File) -> Said:
+    return {
+        "partial_rotary_factor": file.partial(),
+        "use_qk_norm": file.has("attn_q_norm.weight"),
+        "attention_bias": file.has("attn_q.bias"),
+        "norm_topk_prob": bool(file.keys.get("expert_weights_norm", True)),
+    }
+
+
 DERIVED = (HEAD_DIM, VALUE_DIM, ROTARY)
 FORMS: Mapping[str, Form] = {
     "llama": Form("llama", {EXPERTS: "num_local_experts", "expert_used_count": "num_experts_per_tok"}, more=_llama),
-    "mistral": Form("mistral", WINDOW),
     "qwen": Form("qwen", without=(KV_HEADS, HEAD_DIM), more=_qwen),
     "qwen2": Form("qwen2", more=_dense),
     "qwen2moe": Form(
@@ -212,6 +237,15 @@ FORMS: Mapping[str, Form] = {
     ),
     "qwen3": Form("qwen3", more=lambda file: {**_dense(file), **_attention_bias(file)}),
     "qwen3moe": Form("qwen3_moe", {**SPARSE, EXPERTS: "num_experts"}, more=_qwen3_moe),
+    "qwen2vl": Form("qwen2_vl_text", more=_dense),
+    "qwen3vl": Form(
+        "qwen3_vl_text",
+        more=lambda file: {**_dense(file), **_attention_bias(file)},
+        idle=("n_deepstack_layers",),
+    ),
+    "qwen3vlmoe": Form(
+        "qwen3_vl_moe_text", {**SPARSE, EXPERTS: "num_experts"}, more=_qwen3_moe, idle=("n_deepstack_layers",)
+    ),
     "gemma": Form("gemma"),
     "gemma2": Form("gemma2", {**WINDOW, **CAPS}),
     "gemma3": Form("gemma3_text", {**WINDOW, **CAPS}),
@@ -261,13 +295,48 @@ FORMS: Mapping[str, Form] = {
     ),
     "olmo": Form("olmo"),
     "olmo2": Form("olmo2", more=_attention_bias),
-    "olmoe": Form("olmoe", {EXPERTS: "num_experts", "expert_used_count": "num_experts_per_tok"}),
+    "olmoe": Form(
+        "olmoe", {EXPERTS: "num_experts", "expert_used_count": "num_experts_per_tok"}, idle=("attention.clamp_kqv",)
+    ),
     "granite": Form("granite", more=_biases),
     "minicpm": Form("minicpm", more=_biases),
     "nemotron": Form("nemotron", more=lambda file: {**_biases(file), "partial_rotary_factor": file.partial()}),
     "smollm3": Form("smollm3", more=_biases),
     "glm4": Form("glm4", more=lambda file: {**_attention_bias(file), "partial_rotary_factor": file.partial()}),
     "exaone": Form("exaone"),
+    "exaone4": Form("exaone4", WINDOW, more=_exaone4),
+    "arcee": Form("arcee", more=_biases),
+    "granitemoe": Form(
+        "granitemoe",
+        {EXPERTS: "num_local_experts", "expert_used_count": "num_experts_per_tok"},
+        more=_attention_bias,
+    ),
+    "glm4moe": Form(
+        "glm4_moe",
+        {
+            **SPARSE,
+            EXPERTS: "n_routed_experts",
+            "expert_shared_count": "n_shared_experts",
+            "leading_dense_block_count": "first_k_dense_replace",
+            "expert_group_count": "n_group",
+            "expert_group_used_count": "topk_group",
+        },
+        more=_glm4_moe,
+    ),
+    "hunyuan-dense": Form("hunyuan_v1_dense", more=_attention_bias),
+    "minimax-m2": Form(
+        "minimax_m2",
+        {EXPERTS: "num_local_experts", **SPARSE, "expert_feed_forward_length": "intermediate_size"},
+        more=lambda file: {"rotary_dim": file.number(ROTARY)},
+    ),
+    "starcoder": Form("gpt_bigcode", {"feed_forward_length": "n_inner"}, (KV_HEADS, HEAD_DIM), _bigcode),
+    "mamba2": Form(
+        "mamba2",
+        {"ssm.conv_kernel": "conv_kernel", "ssm.state_size": "state_size", "ssm.group_count": "n_groups"},
+        without=(KV_HEADS, HEAD_DIM, HEADS, "feed_forward_length", "context_length"),
+        more=_mamba2,
+        idle=("ssm.inner_size", "ssm.time_step_rank"),
+    ),
     "seed_oss": Form("seed_oss", more=lambda file: {"attention_bias": file.has("attn_q.bias")}),
     "ernie4_5": Form("ernie4_5", more=lambda file: {"use_bias": file.has("attn_q.bias")}),
     "mamba": Form(
@@ -294,6 +363,9 @@ def config(content: Said) -> Said:
         )
     form = FORMS[name]
     inside = {key.removeprefix(f"{name}."): value for key, value in content.items() if key.startswith(f"{name}.")}
+    further = inside.pop(FURTHER, 0)
+    if further:  # their tensors are `places`' to leave out
+        inside["block_count"] = File(inside, {}).number("block_count") - further
     file = File({key: _alike(value) for key, value in inside.items()}, content["tensors"])
     taken = {key: to for key, to in {**COMMON, **form.keys}.items() if key not in form.without or key in form.keys}
     said: dict[str, Any] = {"model_type": form.model_type}

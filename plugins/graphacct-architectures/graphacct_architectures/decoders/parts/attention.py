@@ -36,14 +36,7 @@ def attention(
         q, k, v = latent(a, a.latent, workload, b, x, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
-    b.hold(q, k, v)
-    weights: tuple[Value, ...] = ()
-    if workload.attention == "fused":
-        y = fused(a, workload, b, q, k, v, tables)
-    else:
-        y, written = eager(a, workload, b, q, k, v, tables)
-        weights = (written,)
-    y = merge_heads(b, y)
+    y, weights = attended(a, workload, b, q, k, v, tables)
     if gate is not None:
         y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate_sigmoid"), name="gated")
     if a.gate:
@@ -51,6 +44,39 @@ def attention(
     if a.out_norm:
         y = normed_by(b, a.out_norm, y, kind)
     return projection(a.in_out, b, a.out, y, width, a.out_bias), weights
+
+
+def attend(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> Value:
+    """Returns the heads' outputs side by side (batch, seq, heads · width), of projections in the same shape: rotated by
+    position, cached and attended to."""
+    counts = (a.heads, a.kv_heads, a.kv_heads)
+    q, k, v = (
+        split_heads(b, part, count, a.d_head, label)
+        for part, count, label in zip((q, k, v), counts, "qkv", strict=True)
+    )
+    if not equal(a.rotary, 0):
+        b.hold(q, k, until="k_rope")
+        q, k = both_rotated(a, b, q, k, tables)
+    k, v = (with_cache(b, part, label, workload, a.window) for part, label in ((k, "k"), (v, "v")))
+    y, weights = attended(a, workload, b, q, k, v, tables)
+    b.hold(*weights)
+    return y
+
+
+def attended(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the heads' outputs side by side and, with eager attention, the weights."""
+    b.hold(q, k, v)
+    weights: tuple[Value, ...] = ()
+    if workload.attention == "fused":
+        y = fused(a, workload, b, q, k, v, tables)
+    else:
+        y, written = eager(a, workload, b, q, k, v, tables)
+        weights = (written,)
+    return merge_heads(b, y), weights
 
 
 def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:

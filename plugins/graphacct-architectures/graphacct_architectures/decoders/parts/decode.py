@@ -10,6 +10,7 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
 from graphacct_architectures.decoders.parts.attention import POSITIONS, attention, capped, normed_by
 from graphacct_architectures.decoders.parts.description import (
+    EMBEDDING,
     NOTHING,
     Decoder,
     Layer,
@@ -50,6 +51,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         b.hold(x)
         x = dropped(b, "drop", x, d.embedding_dropout, workload)
         tables = {**masks(d, workload, b), **rotary_tables(d, workload, b)}
+        if d.embedding_given:
+            tables[EMBEDDING] = b.apply("clone", x, name=EMBEDDING)
         if positions is not None and workload.phase == "train":
             tables[POSITIONS] = positions
         b.hold(*tables.values())
@@ -142,6 +145,8 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
         if workload.phase == "train":
             for name in unread(kind, workload, tables):
                 b.apply("unread", tables[name], name=name)
+        if kind.whole is not None:
+            return kind.whole.apply(kind.whole.settings, workload, b, x, tables)
         return parallel(kind, workload, b, x, tables) if kind.parallel else serial(kind, workload, b, x, tables)
 
     return body

@@ -5,7 +5,7 @@ Names are those of the published checkpoint's modules. Empty or None means that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -16,6 +16,8 @@ from graphacct_architectures.classifier import Classifier
 RMS, LAYER_NORM = "rms_norm", "layer_norm"
 NOTHING = "nothing"
 """In place of a part that a layer does not have."""
+EMBEDDING = "embedding"
+"""The name of the embedding's copy that layers are given."""
 
 
 @attrs.frozen
@@ -331,6 +333,20 @@ FeedForward: TypeAlias = Mlp | Experts
 
 
 @attrs.frozen
+class Whole:
+    """A layer of a shape of its own.
+
+    Attributes:
+        settings: Its sizes, a value that can be hashed.
+        apply: The function that adds it, given the settings, the workload, the builder in the layer's scope, the stream
+            and the tables; it returns the stream.
+    """
+
+    settings: Any
+    apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Value]
+
+
+@attrs.frozen
 class Layer:
     """One layer: attention and a feed-forward network, each added to the stream.
 
@@ -357,6 +373,7 @@ class Layer:
         instead_bias: Whether such projections have biases, of attention and of the network.
         beside: What mixes positions beside attention, before it and of the same normalized stream; both outputs are
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
+        whole: The layer itself if it has another shape; its attention then says which tables it reads.
     """
 
     attention: Attention | Mixing
@@ -379,6 +396,7 @@ class Layer:
     network_instead: str = ""
     instead_bias: tuple[bool, bool] = (False, False)
     beside: Mixing | None = None
+    whole: Whole | None = None
 
 
 @attrs.frozen
@@ -433,6 +451,7 @@ class Decoder:
         embedding_dropout: The dropout probability of the embedding, in training.
         classifier: The classification head in place of the language model's, or None.
         headless: Whether there is no head: the output is the stream after the last norm.
+        embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
     """
 
@@ -465,6 +484,7 @@ class Decoder:
     embedding_dropout: float = 0.0
     classifier: Classifier | None = None
     headless: bool = False
+    embedding_given: bool = False
     stream_scaled: bool = False
 
     @property
