@@ -137,6 +137,13 @@ def graphacct_register_readers() -> Iterable[Reader]:
 
     return (
         Reader(
+            "adapter-config",
+            "peft's adapter_config.json with its base model, or a folder that has one.",
+            _accepts_adapter,
+            find=_find_adapter,
+            takes_overrides=True,
+        ),
+        Reader(
             "config-json",
             "Hugging Face's config.json, a folder that has one, or a mapping with its keys.",
             _accepts_config,
@@ -173,6 +180,18 @@ def _accepts_config(model: Any) -> bool:
 
 def _find_config(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> ModelChoice:
     from graphacct.readers.hf import choose
+
+    return choose(model, plugins, overrides)
+
+
+def _accepts_adapter(model: Any) -> bool:
+    from graphacct.readers.adapter import accepts
+
+    return accepts(model)
+
+
+def _find_adapter(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> ModelChoice:
+    from graphacct.readers.adapter import choose
 
     return choose(model, plugins, overrides)
 

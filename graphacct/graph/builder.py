@@ -47,6 +47,7 @@ class Builder:
         self.dtype = dtype
         self._workload = workload or {}
         self._path = _path
+        self._turn = ""
         self._inputs: list[Value] = []
         self._nodes: list[Node | Block] = []
         self._names: set[str] = set()
@@ -59,6 +60,11 @@ class Builder:
     def scope(self, name: str) -> _Scope:
         """Prefix `name.` to the names of nodes and parameters made inside the `with`; an empty name prefixes none."""
         return _Scope(self, name)
+
+    def turn(self, index: int) -> _Turn:
+        """Says that what is applied inside the `with` is a module's run number `index`: nodes are named by the module
+        and the run, parameters by the module alone, so that all runs share them."""
+        return _Turn(self, index)
 
     def input(self, name: str, shape: Sequence[Dim], dtype: str | None = None) -> Value:
         """Adds an input of the graph and returns it; scopes do not change its name."""
@@ -119,7 +125,8 @@ class Builder:
         The node's name is the scope's and `name`, or the operator's name, numbered when it is taken.
         Raises UnknownNameError, or ShapeError and OperatorError that name the node.
         """
-        path = self._claim(self._path + name) if name else self._number(self._path + operator)
+        path = f"{self._path}{name or operator}{self._turn}"
+        path = self._claim(path) if name else self._number(path)
         rule = self.operators.get(operator)
         if rule is None:
             error = unknown_operator(operator, self.operators, HOW_TO_ADD)
@@ -243,4 +250,31 @@ class _Scope:
             self.builder._path = f"{self.outer}{self.name}."
 
     def __exit__(self, *_: object) -> None:
+        if self.name and self.builder._turn:
+            _release(self.builder, {})
         self.builder._path = self.outer
+
+
+class _Turn:
+    """A `with` block whose nodes are one of several runs of the same modules."""
+
+    def __init__(self, builder: Builder, index: int) -> None:
+        self.builder, self.index = builder, index
+        self.before: dict[str, str] = {}
+
+    def __enter__(self) -> None:
+        self.before = dict(self.builder._held)
+        self.builder._turn = f".run_{self.index}"
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:  # an error leaves a graph that nobody takes, perhaps without any node
+            _release(self.builder, self.before)
+        self.builder._turn = ""
+
+
+def _release(builder: Builder, before: Mapping[str, str]) -> None:
+    """Says of what the current scope holds, and did not `before`, that it ends with the scope's last node so far, not
+    with that of a later run."""
+    scope, last = builder._path.removesuffix("."), builder._nodes[-1].name
+    ended = {name: last for name, end in builder._held.items() if end == scope and before.get(name) != end}
+    builder._held.update(ended)

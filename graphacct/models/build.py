@@ -17,7 +17,7 @@ from graphacct.models.finished import fixed, in_phase
 from graphacct.models.read_choice import ReadChoice, takes_no_inputs
 from graphacct.models.sub_model import families_of, inner_dtype
 from graphacct.models.workload import Workload
-from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL
+from graphacct.phases import CACHING, DECODE, GENERATE, GENERATION_SIZES, PREFILL, TRAIN
 from graphacct.tensors import computed_dtype
 
 if TYPE_CHECKING:
@@ -81,6 +81,9 @@ def build(
         graph, found = stored.graph, attrs.evolve(found, keys=keys)
     elif isinstance(found, ReadChoice):
         graph = _stored_as_read(graph, found, set or {}, plugins)
+    if isinstance(found, ModelChoice) and found.adapters and not lora:
+        lora = found.adapters
+        lora_dropout = lora_dropout or (found.adapter_dropout if graph.workload.get("phase") == TRAIN else 0.0)
     if lora:
         graph = _adapted(graph, lora, lora_dropout, plugins)
     elif lora_dropout:

@@ -40,6 +40,9 @@ class ModelChoice:
         kv_dtype: The dtype of its cache according to its file; empty if the file says none.
         problem: Why its weights cannot be counted as its file says; empty if they can. A format of the user's own does
             without.
+        adapters: Low-rank adapters that its file describes, as `lora` takes them; those that a user gives take their
+            place.
+        adapter_dropout: In training, the dropout in front of them.
     """
 
     name: str
@@ -51,6 +54,8 @@ class ModelChoice:
     weights: WeightPlan | TensorPlan | None = None
     kv_dtype: str = ""
     problem: str = ""
+    adapters: tuple[str, ...] = ()
+    adapter_dropout: float = 0.0
 
     def __repr__(self) -> str:
         return f"<ModelChoice {self.name}>"

@@ -29,13 +29,16 @@ LEFT_OUT = ("transformer-lm", "resnet", *OWN_REPOSITORIES, *BY_DATA)
 
 
 def workload_of(name: str) -> dict[str, int]:
-    """The size of a preset's image, or the length of its sequence: 128 tokens, 1,024 with an image among them, or the
-    model's own if it has fewer."""
+    """The size of a preset's image, its samples or frames, or the length of its sequence: 128 tokens, 1,024 with an
+    image among them, or the model's own if it has fewer."""
     own = graphacct.account(name).workload
-    if own.get("seq_len") is None:
-        side = own["image_size"]
-        return {"image_size": int(side[0] if isinstance(side, tuple) else side)}
-    return {"seq_len": min(WITH_IMAGE if own.get("images") else SEQ_LEN, int(own["seq_len"]))}
+    if own.get("seq_len") is not None:
+        return {"seq_len": min(WITH_IMAGE if own.get("images") else SEQ_LEN, int(own["seq_len"]))}
+    for size in ("samples", "frames"):  # a second of sound, or what a model has positions for
+        if own.get(size) is not None:
+            return {size: int(own[size])}
+    side = own["image_size"]
+    return {"image_size": int(side[0] if isinstance(side, tuple) else side)}
 
 
 def row_of(family: str, size: int, found: ClassVerification) -> dict[str, Any]:

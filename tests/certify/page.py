@@ -17,8 +17,9 @@ TOP = """# Certification
 This page compares every preset with the real implementation, as `graphacct verify MODEL --torch` does: the transformers
 library's own class, built without weights from the same configuration and measured with torch's FLOP counter. Attention
 is written out, and experts are one product for each pair of token and expert. Parameters count once per storage. FLOPs
-are those of products and convolutions, 2 per multiply-add, of one sequence of the given length (or one image): of a
-forward pass, and of a training step with the sum of the first output as its loss.
+are those of products and convolutions, 2 per multiply-add, of one sequence of the given length, one image, or
+one sound of so many samples or frames: of a forward pass, and of a training step with the sum of the first output as
+its loss.
 
 `make certify` measures and writes this page again; nothing on it is typed. The differences are ours minus theirs, for
 the three figures in turn; 0 means equal to the unit. Behind a row stand its parameters by name and its modules,

@@ -34,7 +34,8 @@ def test_the_page_has_todays_figures(name: str) -> None:
     """Parameters and FLOPs, forward and of a training step, at the length of the row, which are those of the class."""
     row = ROWS[name]
     architecture = presets()[name].load()
-    size = {"seq_len" if "seq_len" in architecture.sizes else "image_size": int(row[2])}
+    sizes = ("seq_len", "image_size", "samples", "frames")
+    size = {next(size for size in sizes if size in architecture.sizes): int(row[2])}
     attention = "eager" if architecture.attention else None
     step = graphacct.account(name, **size, attention=attention, convention="matmul", phase="train", loss="sum").total
     figures = (step["params"], step["forward_matmul_flops"], step["step_matmul_flops"])

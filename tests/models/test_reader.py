@@ -109,7 +109,8 @@ def test_an_unknown_object_is_refused(model: Any) -> None:
     """One line that says what it is, what a model can be, and which readers were asked."""
     for verb in (graphacct.build, graphacct.account, memory):
         with pytest.raises(
-            ReadError, match=r"^no reader knows an object of \w+\.\w+: .*: config-json, gguf, graph-json, networkx$"
+            ReadError,
+            match=r"^no reader knows an object of \w+\.\w+: .*: adapter-config, .*, gguf, graph-json, networkx$",
         ):
             verb(model)
 

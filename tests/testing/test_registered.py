@@ -58,6 +58,12 @@ def contract_of_reader(name: str) -> dict[str, Any]:
     graph.add_edge("x", "y")
     saved = to_json(build("gpt2", seq_len=16, set=SMALL))
     return {
+        "adapter-config": {
+            "rows": [Totals("adapter_config.json")],
+            "files": {
+                "adapter_config.json": json.dumps({"base_model_name_or_path": "gpt2", "target_modules": ["c_fc"]})
+            },
+        },
         "config-json": {
             "rows": [Totals("config.json"), Totals(config)],
             "files": {"config.json": json.dumps(config)},

@@ -43,8 +43,13 @@ def flops(model: torch.nn.Module, batch: int, seq_len: int) -> dict[str, Any]:
 
 def flops_of(model: torch.nn.Module, run: Callable[[], Any]) -> dict[str, Any]:
     """The same of what a function runs on the model, without gradients."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:  # a view of one has no node to follow where there are no gradients
+        parameter.requires_grad_(False)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         run()
+    for parameter in trained:
+        parameter.requires_grad_(True)
     counts = counter.get_flop_counts()
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     root = type(model).__name__

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 TASKS = ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MultipleChoice")
+HEARD = ("CTC", "SequenceClassification", "AudioFrameClassification", "XVector")
 CLASSES: dict[str, tuple[str, ...]] = {
     "bert": (
         *("BertModel", "BertForMaskedLM", "BertLMHeadModel", "BertForPreTraining", "BertForNextSentencePrediction"),
@@ -21,6 +22,13 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"),
         *(f"RobertaFor{task}" for task in TASKS),
     ),
+    "albert": (
+        *("AlbertModel", "AlbertForMaskedLM", "AlbertForPreTraining"),
+        *(f"AlbertFor{task}" for task in TASKS),
+    ),
+    "mpnet": ("MPNetModel", "MPNetForMaskedLM", *(f"MPNetFor{task}" for task in TASKS)),
+    "deberta-v2": ("DebertaV2Model", "DebertaV2ForMaskedLM", *(f"DebertaV2For{task}" for task in TASKS)),
+    "deberta": ("DebertaModel", "DebertaForMaskedLM", *(f"DebertaFor{task}" for task in TASKS[:-1])),
     "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
     "electra": (
         *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
@@ -31,7 +39,31 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("T5ForTokenClassification", "T5ForQuestionAnswering"),
     ),
     "bart": ("BartForConditionalGeneration", "BartModel", "BartForQuestionAnswering"),
+    "mt5": ("MT5ForConditionalGeneration", "MT5Model", "MT5EncoderModel", "MT5ForTokenClassification"),
+    "umt5": (
+        *("UMT5ForConditionalGeneration", "UMT5Model", "UMT5EncoderModel"),
+        *("UMT5ForTokenClassification", "UMT5ForQuestionAnswering"),
+    ),
+    "mbart": ("MBartForConditionalGeneration", "MBartModel", "MBartForQuestionAnswering"),
+    "plbart": ("PLBartForConditionalGeneration", "PLBartModel"),
+    "pegasus": ("PegasusForConditionalGeneration", "PegasusModel"),
+    "marian": ("MarianMTModel", "MarianModel"),
+    "m2m_100": ("M2M100ForConditionalGeneration", "M2M100Model"),
+    "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel"),
+    "blenderbot-small": ("BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel"),
     "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification"),
+    "wav2vec2": ("Wav2Vec2Model", *(f"Wav2Vec2For{head}" for head in HEARD)),
+    "wav2vec2-conformer": ("Wav2Vec2ConformerModel", *(f"Wav2Vec2ConformerFor{head}" for head in HEARD)),
+    "wav2vec2-bert": ("Wav2Vec2BertModel", *(f"Wav2Vec2BertFor{head}" for head in HEARD)),
+    "wavlm": ("WavLMModel", *(f"WavLMFor{head}" for head in HEARD)),
+    "hubert": ("HubertModel", "HubertForCTC", "HubertForSequenceClassification"),
+    "unispeech": ("UniSpeechModel", "UniSpeechForCTC", "UniSpeechForSequenceClassification"),
+    "unispeech-sat": ("UniSpeechSatModel", *(f"UniSpeechSatFor{head}" for head in HEARD)),
+    "data2vec-audio": ("Data2VecAudioModel", *(f"Data2VecAudioFor{head}" for head in HEARD)),
+    "sew": ("SEWModel", "SEWForCTC", "SEWForSequenceClassification"),
+    "parakeet_encoder": ("ParakeetEncoder",),
+    "parakeet_ctc": ("ParakeetForCTC",),
+    "audio-spectrogram-transformer": ("ASTModel", "ASTForAudioClassification"),
     "vit": ("ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"),
     "clip": ("CLIPModel", "CLIPForImageClassification"),
     "clip_text_model": ("CLIPTextModel", "CLIPTextModelWithProjection"),
@@ -49,10 +81,15 @@ LENGTH = 12
 """The longest sequence that every model takes."""
 
 
+WITH_DECODER = ("t5", "mt5", "umt5", "bart", "mbart", "plbart", "pegasus", "marian", "m2m_100", "blenderbot")
+WITH_DECODER += ("blenderbot-small",)
+
+
 def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
     """The content of a config.json, of the class `name` or of any."""
     content: dict[str, Any] = {"model_type": family, **DRAW[family](random)}
-    content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
+    if family != "deberta":  # whose biases are always in float32
+        content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
     if name or random.random() < 0.9:
         content["architectures"] = [name or random.choice(CLASSES[family])]
     names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
@@ -84,6 +121,35 @@ def like_bert(random: Random) -> dict[str, Any]:
 def electra(random: Random) -> dict[str, Any]:
     summary = {"summary_type": random.choice(("first", "last", "mean", "cls_index")), "summary_use_proj": yes(random)}
     return {**like_bert(random), **some(random, embedding_size=random.choice((4, 7, 12)), **summary)}
+
+
+def albert(random: Random) -> dict[str, Any]:
+    content = {**like_bert(random), "embedding_size": random.choice((4, 7, 8)), "inner_group_num": 1}
+    layers = content["num_hidden_layers"]
+    own = some(random, num_hidden_groups=random.randint(1, layers), classifier_dropout_prob=0.2)
+    if layers == own.get("num_hidden_groups"):
+        content["inner_group_num"] = random.randint(1, 2)
+    return {**content, **own, "is_decoder": False}
+
+
+def mpnet(random: Random) -> dict[str, Any]:
+    return {**like_bert(random), "is_decoder": False, "relative_attention_num_buckets": random.choice((32, 40))}
+
+
+def deberta(random: Random) -> dict[str, Any]:
+    kinds = random.choice((None, "c2p|p2c", "p2c", ["c2p"], ["p2c", "c2p"]))
+    content = {**like_bert(random), "is_decoder": False, "relative_attention": kinds is not None, "pos_att_type": kinds}
+    own = some(random, embedding_size=7, position_biased_input=yes(random), talking_head=yes(random))
+    pooler = some(random, pooler_dropout=0.1, pooler_hidden_act=random.choice(ACTS), cls_dropout=0.3)
+    content |= own | pooler | some(random, max_relative_positions=random.choice((-1, 5, 20)), type_vocab_size=2)
+    return content
+
+
+def deberta_v2(random: Random) -> dict[str, Any]:
+    content = deberta(random)
+    own = some(random, position_buckets=random.choice((-1, 4)), share_att_key=yes(random))
+    convolution = some(random, conv_kernel_size=random.choice((0, 3)), conv_act="gelu")
+    return {**content, **own, **convolution, **some(random, norm_rel_ebd=random.choice(("none", "layer_norm")))}
 
 
 def distilbert(random: Random) -> dict[str, Any]:
@@ -125,6 +191,15 @@ def bart(random: Random) -> dict[str, Any]:
     older = {"extra_pos_embeddings": 2, "normalize_before": False, "static_position_embeddings": False}
     translated = some(random, num_hidden_layers=random.randint(1, 3))
     return {**stacks(random), **some(random, **older), **translated, "max_position_embeddings": LENGTH + 2}
+
+
+def marian(random: Random) -> dict[str, Any]:
+    own = some(random, share_encoder_decoder_embeddings=yes(random), decoder_vocab_size=random.choice((None, 40, 31)))
+    return {**bart(random), **own}
+
+
+def m2m(random: Random) -> dict[str, Any]:
+    return {**bart(random), "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0, **some(random, pad_token_id=1)}
 
 
 def whisper(random: Random) -> dict[str, Any]:
@@ -214,9 +289,78 @@ def jamba(random: Random) -> dict[str, Any]:
     }
 
 
+def sound(random: Random) -> dict[str, Any]:
+    """What encoders of sound share. Layers and masks are not left to chance, since a tensor without data has none."""
+    heads = random.randint(1, 3)
+    return {
+        **{"hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": random.randint(1, 3)},
+        **{"intermediate_size": random.randint(5, 20), "layerdrop": 0.0, "vocab_size": 11, "xvector_output_dim": 5},
+        **{"classifier_proj_size": 5, "tdnn_dim": [6, 4], "tdnn_kernel": [3, 2], "tdnn_dilation": [1, 2]},
+        **random.choice(({"mask_time_prob": 0.0}, {"apply_spec_augment": False, "mask_feature_prob": 0.1})),
+        **some(random, hidden_act=random.choice(ACTS), use_weighted_layer_sum=yes(random), hidden_dropout=0.2),
+    }
+
+
+def waves(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 4)
+    return {
+        **{**sound(random), "conv_dim": [random.choice((4, 6, 8)) for _ in range(count)]},
+        **{"conv_kernel": [random.randint(1, 5) for _ in range(count)]},
+        **{"conv_stride": [random.randint(1, 2) for _ in range(count)]},
+        **{"num_conv_pos_embeddings": random.randint(2, 5), "num_conv_pos_embedding_groups": random.choice((1, 2, 4))},
+        **some(random, conv_bias=yes(random), do_stable_layer_norm=yes(random), adapter_attn_dim=3),
+        **some(random, feat_extract_norm=random.choice(("layer", "group")), feat_extract_activation="relu"),
+        **some(random, conv_pos_batch_norm=True, feat_proj_layer_norm=False, num_buckets=8, squeeze_factor=3),
+        **some(random, conv_pos_kernel_size=random.randint(2, 5)),
+    }
+
+
+def conformer(random: Random) -> dict[str, Any]:
+    kinds = {"position_embeddings_type": random.choice((None, "relative", "rotary"))}
+    return {**waves(random), "conv_depthwise_kernel_size": random.choice((3, 5)), **some(random, **kinds)}
+
+
+def conformer_of_frames(random: Random) -> dict[str, Any]:
+    kinds = {"position_embeddings_type": random.choice((None, "relative", "rotary", "relative_key"))}
+    sizes = {"feature_projection_input_dim": 6, "conv_depthwise_kernel_size": random.choice((3, 5))}
+    ends = some(random, left_max_position_embeddings=4, right_max_position_embeddings=2)
+    return {**sound(random), **sizes, **some(random, **kinds), **ends}
+
+
+def parakeet(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    return {
+        **{"hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": random.randint(1, 3)},
+        **{"intermediate_size": random.randint(5, 20), "layerdrop": 0.0, "conv_kernel_size": random.choice((3, 5))},
+        **{"subsampling_factor": random.choice((2, 4, 8)), "subsampling_conv_channels": random.choice((4, 6))},
+        **{"num_mel_bins": 16, "dropout": 0.0, "activation_dropout": 0.0, "attention_dropout": 0.0},
+        **some(random, attention_bias=False, convolution_bias=False, hidden_act=random.choice(ACTS), scale_input=False),
+    }
+
+
+def parakeet_with_head(random: Random) -> dict[str, Any]:
+    return {"vocab_size": 13, "pad_token_id": 12, "encoder_config": parakeet(random)}
+
+
+def spectrum(random: Random) -> dict[str, Any]:
+    strides = some(random, frequency_stride=random.randint(2, 5), time_stride=random.randint(2, 5))
+    sizes = {"patch_size": random.choice((4, 6)), "max_length": 24, "num_mel_bins": random.randint(8, 14)}
+    return {**tower(random), **sizes, **strides, **some(random, qkv_bias=yes(random), head_dim=6)}
+
+
 DRAW = {
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
+    **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
+    **{"blenderbot": bart, "blenderbot-small": bart},
+    **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
+    **dict.fromkeys(("wav2vec2", "wavlm", "hubert", "unispeech", "unispeech-sat", "data2vec-audio", "sew"), waves),
+    **{
+        "wav2vec2-conformer": conformer,
+        "wav2vec2-bert": conformer_of_frames,
+        "audio-spectrogram-transformer": spectrum,
+    },
+    **{"parakeet_encoder": parakeet, "parakeet_ctc": parakeet_with_head},
     **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
 }
 
@@ -225,10 +369,16 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     """What a model of the file is run on: for texts two lengths, for images its size, or two where it takes any."""
     family, name = content["model_type"], str(content.get("architectures"))
     image = content.get("vision_config", content).get("image_size")
+    if "conv_stride" in content:
+        return [{"batch": 1, "samples": 70}, {"batch": 2, "samples": 101}]
+    if family in ("parakeet_encoder", "parakeet_ctc"):
+        return [{"batch": 1, "frames": 41}, {"batch": 2, "frames": 60}]
+    if family in ("audio-spectrogram-transformer", "wav2vec2-bert"):
+        return [{"batch": 1, "frames": 24}, {"batch": 2, "frames": 24}]
     if family in ("resnet", "convnext"):
         return [{"batch": 2, "image_size": (70, 65)}, {"batch": 3, "image_size": (64, 64)}]
     sizes = [{"batch": 1, "seq_len": 7}, {"batch": 3, "seq_len": LENGTH}]
-    if family in ("t5", "bart") and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
+    if family in WITH_DECODER and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
         sizes[0]["encoder_seq_len"] = 10
     if family in ("vit", "clip_vision_model"):
         return [{"batch": size["batch"], "image_size": (image, image)} for size in sizes]
@@ -249,6 +399,12 @@ def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
     if "image_size" in sizes:
         channels = getattr(config, "vision_config", config).num_channels
         found["pixel_values"] = numbers(channels, *sizes["image_size"])
+    if "samples" in sizes:
+        return {"input_values": numbers(sizes["samples"])}
+    if "frames" in sizes:
+        part = getattr(config, "encoder_config", config)
+        bins = getattr(part, "num_mel_bins", None) or part.feature_projection_input_dim
+        return {model.main_input_name: numbers(sizes["frames"], bins)}
     if model.main_input_name == "input_features":
         found["input_features"] = numbers(config.num_mel_bins, 2 * config.max_source_positions)
     if "MultipleChoice" in name:

@@ -7,7 +7,7 @@ so that a command imports only the family that it needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
@@ -114,11 +114,22 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.vaultgemma"),
     _family("decoders.xglm"),
     _family("decoders.youtu"),
+    _family("encoders.albert"),
     _family("encoders.bert"),
+    _family("encoders.deberta"),
+    _family("encoders.deberta_v2", "deberta-v2"),
     _family("encoders.distilbert"),
     _family("encoders.electra"),
+    _family("encoders.mpnet"),
     _family("encoders.roberta"),
     _family("encoder_decoders.bart"),
+    _family("encoder_decoders.blenderbot"),
+    _family("encoder_decoders.blenderbot_small", "blenderbot-small"),
+    _family("encoder_decoders.m2m_100"),
+    _family("encoder_decoders.marian"),
+    _family("encoder_decoders.mbart"),
+    _family("encoder_decoders.pegasus"),
+    _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
     _family("vision.vit"),
     _family("vision.deit"),
@@ -127,10 +138,16 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("audio.ast", "audio-spectrogram-transformer"),
     _family("audio.data2vec_audio", "data2vec-audio"),
     _family("audio.hubert"),
+    _family("audio.parakeet", "parakeet_encoder"),
+    _family("audio.parakeet_ctc"),
+    _family("audio.qwen2_audio_encoder"),
     _family("audio.sew"),
     _family("audio.unispeech"),
     _family("audio.unispeech_sat", "unispeech-sat"),
+    _family("audio.voxtral_encoder"),
     _family("audio.wav2vec2"),
+    _family("audio.wav2vec2_bert", "wav2vec2-bert"),
+    _family("audio.wav2vec2_conformer", "wav2vec2-conformer"),
     _family("audio.wavlm"),
     _family("audio.whisper"),
     _family("multimodal.clip"),
@@ -153,12 +170,16 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.qwen2_audio"),
     _family("multimodal.qwen2_vl"),
     _family("multimodal.qwen2_vl_vision"),
+    _family("multimodal.qwen3_5"),
+    _family("multimodal.qwen3_5_moe"),
+    _family("multimodal.qwen3_5_vision"),
     _family("multimodal.qwen3_vl"),
     _family("multimodal.qwen3_vl_moe"),
     _family("multimodal.qwen3_vl_vision"),
     _family("multimodal.siglip"),
     _family("multimodal.siglip_text", "siglip_text_model"),
     _family("multimodal.siglip_vision", "siglip_vision_model"),
+    _family("multimodal.vipllava"),
 )
 
 
@@ -168,6 +189,14 @@ def _renamed(name: str, path: str, **differences: Any) -> RenamedArchitecture:
     return RenamedArchitecture(name, f"{__name__}.{path}", presets, (name,), published=presets, **differences)
 
 
+MT5_DEFAULTS: Mapping[str, Any] = {
+    "vocab_size": 250112,
+    "d_ff": 1024,
+    "num_layers": 8,
+    "num_heads": 6,
+    "feed_forward_proj": "gated-gelu",
+}
+
 RENAMED: tuple[RenamedArchitecture, ...] = (
     _renamed(
         "camembert",
@@ -175,6 +204,12 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         classes=("Camembert", "Roberta"),
         defaults={"vocab_size": 30522},
         facts={"head_owns": True},
+    ),
+    _renamed(  # its class adds layers that predict further tokens to Qwen2's, which neither a report nor training runs
+        "mimo",
+        "decoders.qwen2",
+        classes=("MiMo", "Qwen2"),
+        no_cost={"attention_bias": None, "use_mrope": (False,), "num_nextn_predict_layers": None},
     ),
     _renamed(
         "xlm-roberta",
@@ -187,14 +222,17 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         "mt5",
         "encoder_decoders.t5",
         classes=("MT5", "T5"),
-        defaults={
-            "vocab_size": 250112,
-            "d_ff": 1024,
-            "num_layers": 8,
-            "num_heads": 6,
-            "feed_forward_proj": "gated-gelu",
-        },
+        defaults=MT5_DEFAULTS,
+        facts={"head_scaled": False},
     ),
+    _renamed(
+        "umt5",
+        "encoder_decoders.t5",
+        classes=("UMT5", "T5"),
+        defaults=MT5_DEFAULTS,
+        facts={"head_scaled": True, "biases_in_each_layer": True},
+    ),
+    _renamed("qwen3_5_moe_vision", "multimodal.qwen3_5_vision", classes=("Qwen3_5Moe", "Qwen3_5")),
     _renamed("qwen3_vl_moe_vision", "multimodal.qwen3_vl_vision", classes=("Qwen3VLMoe", "Qwen3VL")),
     _renamed(
         "qwen2_vl_text",

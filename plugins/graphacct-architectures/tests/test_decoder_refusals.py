@@ -88,6 +88,11 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"ffn_config": {"moe_top_k": 5}},
         "moe_top_k, ffn_config.moe_num_experts: a token cannot run through 5 of 4",
     ),
+    (
+        "mimo_v2_flash",
+        {"num_hidden_layers": 2, "moe_layer_freq": [1, 1]},
+        "moe_layer_freq is (1, 1), but the class makes (0, 1)",
+    ),
     ("gpt_bigcode", {"add_cross_attention": True}, "add_cross_attention"),
     ("apertus", {"hidden_act": "xeluu"}, "hidden_act cannot be 'xeluu'"),
     ("ctrl", {"n_positions": 16, "seq_len": 17}, "seq_len 17 is beyond n_positions 16"),

@@ -7,6 +7,7 @@ their tensors (its tensor_mapping.py) and keys; block types at random. The eleme
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,13 @@ def test_an_unknown_key_is_said(tmp_path: Path) -> None:
     keys = graphacct.account(file, batch=1, seq_len=8).annotated.graph.config_keys
     assert keys is not None
     assert keys.not_understood == ("llama.halves",)
+
+
+def test_every_architecture_has_a_golden() -> None:
+    """Except those whose type no family has yet."""
+    forms = import_module("graphacct_architectures.translations.gguf").FORMS
+    tested = {json.loads(path.read_text())["metadata"]["general.architecture"] for path in GOLDENS.glob("*.json")}
+    assert {*forms} - tested == {"exaone"}
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,20 @@ def test_defaults_are_those_of_its_own_class() -> None:
     found = graphacct.account({"model_type": "xlm-roberta", "hidden_size": 768}, seq_len=8)
     table = next(row for row in found.by_parameter if row.parameter.name.endswith("word_embeddings.weight"))
     assert table.parameter.spec.shape == (30522, 768)
+
+
+def test_mimo_is_qwen2() -> None:
+    """Arithmetic of MiMo-7B-Base: embedding and head, 36 layers of projections (q, k and v have biases whatever
+    `attention_bias` says), network and two norms, and the last norm. The layers that predict further tokens are not
+    part of it, as in DeepSeek-V3."""
+    sizes = {"vocab_size": 151680, "hidden_size": 4096, "num_hidden_layers": 36, "num_attention_heads": 32}
+    sizes |= {"num_key_value_heads": 8, "intermediate_size": 11008}
+    model: dict[str, Any] = {
+        "model_type": "mimo",
+        "architectures": ["MiMoForCausalLM"],
+        "attention_bias": True,
+        **sizes,
+    }
+    layer = 4096 * (4096 + 2 * 1024) + (4096 + 2 * 1024) + 4096**2 + 3 * 4096 * 11008 + 2 * 4096
+    expected = 2 * 151680 * 4096 + 36 * layer + 4096
+    assert graphacct.account({**model, "num_nextn_predict_layers": 1}, seq_len=8).total["params"] == expected

@@ -15,15 +15,32 @@ if TYPE_CHECKING:
     from graphacct import Translation
 
 HERE = os.path.dirname(__file__)
-FAMILIES = (
-    LazyArchitecture("mamba", "graphacct_mamba.mamba", PresetFiles(f"{HERE}/mamba.py"), ("mamba",)),
-    LazyArchitecture("mamba2", "graphacct_mamba.mamba2", PresetFiles(f"{HERE}/mamba2.py"), ("mamba2",)),
-    LazyArchitecture("jamba", "graphacct_mamba.jamba", PresetFiles(f"{HERE}/jamba.py"), ("jamba",)),
+FILES = {
+    "mamba": "mamba",
+    "mamba2": "mamba2",
+    "jamba": "jamba",
+    "lfm2": "lfm2",
+    "lfm2_moe": "lfm2_moe",
+    "falcon_mamba": "falcon_mamba",
+    "falcon_h1": "falcon_h1",
+    "bamba": "bamba",
+    "granitemoehybrid": "granitemoehybrid",
+    "nemotron_h": "nemotron_h",
+    "zamba2": "zamba2",
+    "qwen3_next": "qwen3_next",
+    "qwen3_5_text": "qwen3_5",
+    "qwen3_5_moe_text": "qwen3_5_moe",
+}
+"""The file of each family; a family's name is its `model_type`."""
+FAMILIES = tuple(
+    LazyArchitecture(name, f"{__name__}.{file}", PresetFiles(f"{HERE}/{file}.py"), (name,))
+    for name, file in FILES.items()
 )
 
 
 OPERATORS = {
     "chunks": "chunk_scan scan_step",
+    "delta": "delta_chunks delta_step",
     "scan": "selective_scan",
     "state": "recurrent_state state_keep",
 }

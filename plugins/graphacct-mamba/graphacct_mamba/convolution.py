@@ -7,17 +7,18 @@ from graphacct_mamba.state import keep
 
 
 def causal_convolution(
-    b: Builder, x: Value, taps: Dim, activation: str, workload: Workload, *, bias: bool = True
+    b: Builder, x: Value, taps: Dim, activation: str, workload: Workload, *, bias: bool = True, name: str = "conv1d"
 ) -> Value:
-    """Convolves x (batch, channels, seq) over `taps` positions, then applies the activation.
+    """Convolves x (batch, channels, seq) over `taps` positions with the module `name`, then applies the activation, if
+    any.
 
     As in the transformers library, x is padded on both sides and the excess is cut off, so that the convolution
     computes taps - 1 extra positions. In decoding it computes one extra, because the state has as many positions as the
     kernel.
     """
     batch, channels, seq = x.spec.shape
-    weight = b.parameter("conv1d.weight", (channels, 1, taps))
-    rest = (b.parameter("conv1d.bias", (channels,)),) if bias else ()
+    weight = b.parameter(f"{name}.weight", (channels, 1, taps))
+    rest = (b.parameter(f"{name}.bias", (channels,)),) if bias else ()
     pad = {"padding": taps - 1}
     if workload.phase == "decode":
         last = b.apply("recurrent_state", name="conv_state", shape=(batch, channels, taps), dtype=x.spec.dtype)
@@ -26,14 +27,14 @@ def causal_convolution(
         pad = {}
     elif workload.phase == "prefill":
         x = kept_window(b, x, taps)
-    y = b.apply("convolution", x, weight, *rest, name="conv1d", groups=channels, **pad)
+    y = b.apply("convolution", x, weight, *rest, name="convolved", groups=channels, **pad)
     if workload.phase == "prefill":
         y = b.apply("slice", y, name="conv_causal", dim=-1, start=0, length=x.spec.shape[-1])
         y = b.apply("slice", y, name="conv_out", dim=-1, start=x.spec.shape[-1] - seq, length=seq)
     else:
         start = 1 if workload.phase == "decode" else 0
         y = b.apply("slice", y, name="conv_out", dim=-1, start=start, length=seq)
-    return activated(b, activation, y)
+    return activated(b, activation, y) if activation else y
 
 
 def kept_window(b: Builder, x: Value, taps: Dim) -> Value:

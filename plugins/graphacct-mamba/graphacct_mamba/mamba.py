@@ -39,7 +39,7 @@ class MambaConfig:
     dtype: str | None = fields.dtype()
 
 
-def described(config: MambaConfig) -> Mixer:
+def described(config: MambaConfig, **differences: Any) -> Mixer:
     """Returns the mixer of each layer."""
     automatic = ceil_div(config.hidden_size, 16)
     return Mixer(
@@ -50,6 +50,7 @@ def described(config: MambaConfig) -> Mixer:
         ACTIVATIONS[config.hidden_act],
         bias=config.use_bias,
         conv_bias=config.use_conv_bias,
+        **differences,
     )
 
 

@@ -24,6 +24,7 @@ class Mixer:
         bias: Whether the outer projections have biases.
         conv_bias: Whether the convolution has one.
         normed: Whether time steps, B and C are normalized, as in Jamba.
+        gains: Whether those norms have gains; Falcon Mamba's have none, and run in float32.
     """
 
     inner: Dim
@@ -34,6 +35,7 @@ class Mixer:
     bias: bool = False
     conv_bias: bool = True
     normed: bool = False
+    gains: bool = True
 
 
 def mixer(m: Mixer, workload: Workload, b: Builder, x: Value) -> Value:
@@ -48,9 +50,9 @@ def mixer(m: Mixer, workload: Workload, b: Builder, x: Value) -> Value:
     joint = linear(b, "x_proj", rows, m.rank + 2 * m.state, bias=False)
     step, into, out_of = b.apply("split", joint, name="step_B_C", sizes=(m.rank, m.state, m.state))
     if m.normed:
-        step = norm(b, "dt_layernorm", step, "rms_norm")
-        into = norm(b, "b_layernorm", into, "rms_norm")
-        out_of = norm(b, "c_layernorm", out_of, "rms_norm")
+        step = norm(b, "dt_layernorm", step, "rms_norm", weight=m.gains)
+        into = norm(b, "b_layernorm", into, "rms_norm", weight=m.gains)
+        out_of = norm(b, "c_layernorm", out_of, "rms_norm", weight=m.gains)
     step = b.apply("linear", step, b.parameter("dt_proj.weight", (m.inner, m.rank)), name="time_step")
     step = b.apply("transpose", step, name="time_steps", dims=(1, 2))
     bias = b.apply("reshape", b.parameter("dt_proj.bias", (m.inner,)), name="time_step_bias", shape=(m.inner, 1))

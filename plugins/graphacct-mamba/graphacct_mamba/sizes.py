@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, Workload, check_dim
+from graphacct import ConfigError, Dim, Workload, brief, check_dim, fields
 
 NO_COST: Mapping[str, tuple[Any, ...] | None] = dict.fromkeys(
     [
@@ -47,3 +47,27 @@ def rank() -> Any:
         return None if value is None or value == "auto" else check_dim(value, field.name)
 
     return attrs.field(default=None, converter=attrs.Converter(check, takes_field=True))
+
+
+def multiplier(default: float | None) -> Any:
+    """Returns a positive number that may be left out (None)."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> float | None:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
+            raise ConfigError(f"{field.name} is a positive number, not {brief(value)}")
+        return value
+
+    return fields.checked_field(check, default, metadata=fields.OPTIONAL)
+
+
+def indices() -> Any:
+    """Returns a list of layers by index, or None."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...] | None:
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple)) or any(type(item) is not int for item in value):
+            raise ConfigError(f"{field.name} is a list of layers' indices, not {brief(value)}")
+        return tuple(value)
+
+    return fields.checked_field(check, None, metadata=fields.OPTIONAL)

@@ -20,10 +20,20 @@ def scan(b: Any, s: Any, h: Any, p: Any, g: Any, n: Any) -> Any:
     return [(b, s, h, p), (b, s, h), (h,), (b, s, g, n), (b, s, g, n), (h,), (b, h, p, n)], {}
 
 
+def delta(b: Any, h: Any, c: Any, m: Any, k: Any, v: Any) -> Any:
+    keys = (b, h, c, m, k)
+    return [keys, keys, keys, (b, h, c, m, v), (b, h, c, m)], {"several": c}
+
+
 CONTRACTS: dict[str, dict[str, Any]] = {
     "chunk_scan": {"rows": [Row(chunks, sizes={"b": 2, "c": 3, "m": 5, "h": 7, "p": 11, "g": 1, "n": 13})]},
     "scan_step": {
         "rows": [Row(scan, sizes={"b": 2, "s": 3, "h": 7, "p": 11, "g": 1, "n": 13})],
+        "without_gradient": {"*": "one step of decoding has no backward pass"},
+    },
+    "delta_chunks": {"rows": [Row(delta, sizes={"b": 2, "h": 7, "c": 3, "m": 5, "k": 11, "v": 13})]},
+    "delta_step": {
+        "rows": [Row([(2, 7, 3, 11), (2, 7, 3, 11), (2, 7, 3, 13), (2, 7, 3), (2, 7, 3), (2, 7, 11, 13)])],
         "without_gradient": {"*": "one step of decoding has no backward pass"},
     },
     "selective_scan": {"rows": [Row([(2, 3, 5), (2, 3, 5), (3, 7), (2, 5, 7), (2, 5, 7), (2, 3, 7)])]},

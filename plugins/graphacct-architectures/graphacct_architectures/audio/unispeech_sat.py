@@ -29,7 +29,7 @@ class UniSpeechSatConfig(SpeakersConfig):
 def describe(config: UniSpeechSatConfig) -> Waves:
     """Returns the encoder, which always has a vector for masked positions."""
     inner = config.adapter_attn_dim if config.do_stable_layer_norm else None
-    return like_wav2vec2(config, masked=True, layer_adapter=inner)
+    return like_wav2vec2(config, masks=attrs.evolve(config.masks, stored=True), layer_adapter=inner)
 
 
 def pretrained(config: UniSpeechSatConfig, workload: Workload, b: Builder, streams: Any) -> tuple[Value, ...]:

@@ -5,18 +5,15 @@ Radford et al., 2022 (arXiv:2212.04356).
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
-from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct_architectures.activations import activation
+from graphacct_architectures.audio.parts.frames import Heard, frames_encoder, network, own_attention
 from graphacct_architectures.classifier import Classifier
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
 from graphacct_architectures.encoder_decoders.parts.description import (
-    Attention,
     EncoderDecoder,
-    Frames,
     Head,
     Part,
     Positions,
@@ -26,8 +23,6 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 
 LM, MODEL = "WhisperForConditionalGeneration", "WhisperModel"
 AUDIO = "WhisperForAudioClassification"
-FRAMES_PER_POSITION = 2
-"""The second convolution's stride."""
 
 
 @attrs.frozen(kw_only=True)
@@ -63,36 +58,29 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
     """Returns equal layers in both stacks; keys have no bias."""
     width, sources, targets = config.d_model, config.max_source_positions, config.max_target_positions
 
-    def attention(module: str, heads: Dim, cross: bool = False) -> Attention:
-        d_head = exact_div(width, heads, "d_model / attention heads")
-        scaling: dict[str, Any] = {"k_bias": False, "scaled": False, "query_scaled": True, "contiguous": True}
-        return Attention(heads, d_head, module, cross, dropout=config.attention_dropout, **scaling)
-
-    def network(inner: Dim) -> Part:
-        kind = ACTIVATIONS[config.activation_function]
-        drop = config.activation_dropout
-        module = Mlp(inner, kind, gated=False, module="", up="fc1", down="fc2", bias=True, dropout=drop)
-        return Part(module, "final_layer_norm")
-
-    first, second = config.encoder_attention_heads, config.decoder_attention_heads
-    own = Part(attention("self_attn", first), "self_attn_layer_norm")
-    causal = Part(attention("self_attn", second), "self_attn_layer_norm")
-    other = Part(attention("encoder_attn", second, cross=True), "encoder_attn_layer_norm")
-    common: dict[str, Any] = {"norm": "layer_norm", "norm_kind": Norm(LAYER_NORM, bias=True)}
-    encoder = Stack(
-        (own, network(config.encoder_ffn_dim)),
+    dropout, inner_dropout, act = config.attention_dropout, config.activation_dropout, config.activation_function
+    heard = Heard(
+        width,
         config.encoder_layers,
-        "encoder",
-        frames=Frames(config.num_mel_bins, FRAMES_PER_POSITION * sources),
-        positions=Positions("embed_positions", sources, sources, frozen=True),
-        **common,
+        config.encoder_attention_heads,
+        config.encoder_ffn_dim,
+        config.num_mel_bins,
+        sources,
+        act,
+        dropout,
+        inner_dropout,
     )
+    encoder = frames_encoder(heard, "encoder")
+    heads = config.decoder_attention_heads
+    causal = Part(own_attention(width, "self_attn", heads, dropout), "self_attn_layer_norm")
+    other = Part(own_attention(width, "encoder_attn", heads, dropout, cross=True), "encoder_attn_layer_norm")
     decoder = Stack(
-        (causal, other, network(config.decoder_ffn_dim)),
+        (causal, other, network(config.decoder_ffn_dim, act, inner_dropout)),
         config.decoder_layers,
         "decoder",
         positions=Positions("embed_positions", targets, targets, per_sequence=True),
-        **common,
+        norm="layer_norm",
+        norm_kind=Norm(LAYER_NORM, bias=True),
     )
     name = config.architectures
     if name == AUDIO and config.use_weighted_layer_sum:

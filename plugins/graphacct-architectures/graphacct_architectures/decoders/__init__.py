@@ -11,50 +11,71 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphacct_architectures.decoders.parts.attention import attention, mask_name
+    from graphacct_architectures.decoders.parts.attention import attend, attention, mask_name
     from graphacct_architectures.decoders.parts.description import (
+        EMBEDDING,
         LAYER_NORM,
+        NOTHING,
         RMS,
         Attention,
+        Correction,
         Decoder,
         Experts,
+        FeedForward,
         Latent,
         Layer,
+        Mixing,
         Mlp,
         Norm,
         Positions,
+        Whole,
     )
-    from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
+    from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, rotary_dims, whole
     from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+    from graphacct_architectures.decoders.parts.sparse import at_most, layer_indices
     from graphacct_architectures.decoders.parts.stack import stack
 
 __all__ = [
+    "EMBEDDING",
     "LAYER_NORM",
+    "NOTHING",
     "RMS",
     "Attention",
+    "Correction",
     "Decoder",
     "DecoderConfig",
     "Experts",
+    "FeedForward",
     "Latent",
     "Layer",
+    "Mixing",
     "Mlp",
     "Norm",
     "Positions",
+    "Whole",
+    "at_most",
+    "attend",
     "attention",
     "decoder",
     "experts",
+    "layer_indices",
     "mask_name",
     "mlp",
+    "rotary_dims",
     "stack",
     "whole",
 ]
 FILES = {
     "DecoderConfig": "family",
+    "at_most": "sparse",
+    "attend": "attention",
     "attention": "attention",
     "decoder": "family",
     "experts": "feed_forward",
+    "layer_indices": "sparse",
     "mask_name": "attention",
     "mlp": "feed_forward",
+    "rotary_dims": "family",
     "stack": "stack",
     "whole": "family",
 }

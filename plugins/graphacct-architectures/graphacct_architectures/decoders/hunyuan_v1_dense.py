@@ -5,6 +5,9 @@ Tencent Hunyuan Team, "Hunyuan-7B", 2025.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 from graphacct import Dim, PresetFiles, fields
@@ -12,6 +15,9 @@ from graphacct_architectures.decoders.parts.description import Attention, Decode
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
+
+SWITCHES: Mapping[str, tuple[Any, ...]] = {"mlp_bias": (False,), "use_cla": (False,), "use_qk_norm": (True,)}
+"""Keys of the published files, with what the class does."""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,5 +46,6 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     stem="HunYuanDenseV1",
     classes=(CAUSAL, ALONE, SEQUENCE),
+    no_cost={**SWITCHES, "num_experts": (1,)},
     doc="Hunyuan: Llama's layers, queries and keys normalized after they are rotated.",
 )

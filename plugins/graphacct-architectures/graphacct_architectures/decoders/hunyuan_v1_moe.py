@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.hunyuan_v1_dense import HunyuanConfig, normed_last
+from graphacct_architectures.decoders.hunyuan_v1_dense import SWITCHES, HunyuanConfig, normed_last
 from graphacct_architectures.decoders.parts.description import Decoder, Experts, Layer
 from graphacct_architectures.decoders.parts.family import decoder, whole
 from graphacct_architectures.decoders.parts.sparse import at_most
@@ -77,6 +77,14 @@ ARCHITECTURE = decoder(
     translated=("num_local_experts", "num_experts_per_tok"),
     stem="HunYuanMoEV1",
     classes=(CAUSAL, ALONE, SEQUENCE),
-    no_cost={"moe_intermediate_size": None, "num_shared_expert": None, "use_mixed_mlp_moe": None},
+    no_cost={
+        **SWITCHES,
+        "moe_layer_num_skipped": (0,),
+        "norm_topk_prob": (True,),
+        "use_mla": (False,),
+        "moe_intermediate_size": None,
+        "num_shared_expert": None,
+        "use_mixed_mlp_moe": None,
+    },
     doc="Hunyuan-A13B: queries and keys normalized after they are rotated, experts and a shared network.",
 )

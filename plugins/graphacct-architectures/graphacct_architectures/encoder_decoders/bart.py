@@ -5,6 +5,8 @@ Lewis et al., 2020 (arXiv:1910.13461).
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from graphacct import Dim, PresetFiles, exact_div, fields
@@ -55,6 +57,23 @@ class BartConfig:
 
 def describe(config: BartConfig) -> EncoderDecoder:
     """Returns equal layers in both stacks."""
+    return like_bart(config, LM, MODEL, embedding_norm="layernorm_embedding")
+
+
+def like_bart(
+    config: Any,
+    with_head: str,
+    alone: str,
+    *,
+    embedding_norm: str = "",
+    norm_first: bool = False,
+    encoder_positions: Positions | None = None,
+    decoder_positions: Positions | None = None,
+    logits_bias: str = "final_logits_bias",
+    **rest: Any,
+) -> EncoderDecoder:
+    """Returns a model of BART's parts in another mix. The class `with_head` has logits of words and `alone` has
+    none; other classes have classifiers. Layers whose norms come first end in a norm of the stack's."""
     width, count = config.d_model, config.max_position_embeddings
 
     def attention(module: str, heads: Dim, cross: bool = False) -> Attention:
@@ -67,40 +86,52 @@ def describe(config: BartConfig) -> EncoderDecoder:
         module = Mlp(inner, kind, gated=False, module="", up="fc1", down="fc2", bias=True, dropout=drop)
         return Part(module, "final_layer_norm")
 
-    def stack(module: str, layers: Dim, *parts: Part) -> Stack:
+    def stack(module: str, layers: Dim, positions: Positions | None, *parts: Part) -> Stack:
+        own = Positions("embed_positions", count + SPARE, count, per_sequence=module == "encoder")
         return Stack(
             parts,
             layers,
             module,
             table_scaled=True,  # by 1 if `scale_embedding` is false
-            positions=Positions("embed_positions", count + SPARE, count, per_sequence=module == "encoder"),
-            embedding_norm="layernorm_embedding",
+            positions=positions or own,
+            embedding_norm=embedding_norm,
+            norm="layer_norm" if norm_first else "",
             norm_kind=Norm(LAYER_NORM, bias=True),
-            norm_first=False,
+            norm_first=norm_first,
         )
 
     first, second = config.encoder_attention_heads, config.decoder_attention_heads
     own = Part(attention("self_attn", first), "self_attn_layer_norm")
     causal = Part(attention("self_attn", second), "self_attn_layer_norm")
     other = Part(attention("encoder_attn", second, cross=True), "encoder_attn_layer_norm")
-    name = config.architectures
-    classifiers = {
-        SEQUENCE: of_text(width, config.num_labels, config.classifier_dropout),
-        SPANS: Classifier("qa_outputs", 2, spans=True),  # whatever num_labels says
+    name, tied = config.architectures, config.tie_word_embeddings
+    classifier = None
+    if name.endswith("ForSequenceClassification"):
+        classifier = of_text(width, config.num_labels, config.classifier_dropout)
+    elif name.endswith("ForQuestionAnswering"):
+        classifier = Classifier("qa_outputs", 2, spans=True)  # whatever num_labels says
+    common: dict[str, Any] = {
+        "module": "" if name == alone else "model",
+        "shares": tied,
+        "head": Head(tied=tied, bias=logits_bias) if name == with_head else None,
+        "classifier": classifier,
+        "dropout": config.dropout,
     }
     return EncoderDecoder(
         config.vocab_size,
         width,
-        stack("encoder", config.encoder_layers, own, network(config.encoder_ffn_dim)),
-        stack("decoder", config.decoder_layers, causal, other, network(config.decoder_ffn_dim)),
-        module="" if name == MODEL else "model",
-        shares=config.tie_word_embeddings,
-        head=Head(tied=config.tie_word_embeddings, bias="final_logits_bias") if name == LM else None,
-        classifier=classifiers.get(name),
-        dropout=config.dropout,
+        stack("encoder", config.encoder_layers, encoder_positions, own, network(config.encoder_ffn_dim)),
+        stack("decoder", config.decoder_layers, decoder_positions, causal, other, network(config.decoder_ffn_dim)),
+        **{**common, **rest},
     )
 
 
+KEYS = {
+    "hidden_size": "d_model",
+    "num_attention_heads": "encoder_attention_heads",
+    "num_hidden_layers": "encoder_layers",
+}
+"""Other spellings of keys, which the library's classes translate."""
 ARCHITECTURE = encoder_decoder(
     "bart",
     BartConfig,
@@ -108,9 +139,5 @@ ARCHITECTURE = encoder_decoder(
     PresetFiles(__file__),
     doc="BART: encoder and decoder, learned positions, LayerNorm after each part, GELU.",
     context=lambda config: config.max_position_embeddings,
-    aliases={
-        "hidden_size": "d_model",
-        "num_attention_heads": "encoder_attention_heads",
-        "num_hidden_layers": "encoder_layers",
-    },
+    aliases=KEYS,
 )

@@ -7,7 +7,7 @@ scaling before the head.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -68,6 +68,8 @@ class T5Config:
     is_gated_act: bool | None = fields.optional_flag()
     dense_act_fn: str | None = optional_activation()
     dtype: str | None = fields.dtype()
+    head_scaled: ClassVar[bool | None] = None
+    biases_in_each_layer: ClassVar[bool] = False
 
     @property
     def encoder_layers(self) -> Dim:
@@ -76,7 +78,10 @@ class T5Config:
 
     @property
     def scaled(self) -> bool:
-        """Whether the head's input is scaled: today's files state it, older ones imply it by tying the head."""
+        """Whether the head's input is scaled: today's files state it, older ones imply it by tying the head. Other
+        families' classes decide it themselves."""
+        if self.head_scaled is not None:
+            return self.head_scaled
         return self.tie_word_embeddings if self.scale_decoder_outputs is None else self.scale_decoder_outputs
 
     @property
@@ -125,7 +130,9 @@ def describe(config: T5Config) -> EncoderDecoder:
         dropout=drop,
     )
     own, other = attention("SelfAttention"), attention("EncDecAttention", cross=True)
-    relative = Relative("block.0.layer.0.SelfAttention.relative_attention_bias", config.relative_attention_num_buckets)
+    each = config.biases_in_each_layer
+    table = "relative_attention_bias" if each else "block.0.layer.0.SelfAttention.relative_attention_bias"
+    relative = Relative(table, config.relative_attention_num_buckets, each)
 
     def stack(module: str, count: Dim, *modules: Attention | Mlp) -> Stack:
         parts = tuple(Part(item, "layer_norm", f"layer.{index}") for index, item in enumerate(modules))
@@ -155,7 +162,7 @@ def describe(config: T5Config) -> EncoderDecoder:
 def inexact(config: T5Config, workload: Workload, dtype: str) -> tuple[str, ...]:
     """Returns what is not equal to the library's saved tensors: a layer that alone reads the position biases."""
     decoder = config.encoder_layers if config.num_decoder_layers is None else config.num_decoder_layers
-    if not (same(config.encoder_layers, 1) or same(decoder, 1)):
+    if config.biases_in_each_layer or not (same(config.encoder_layers, 1) or same(decoder, 1)):
         return ()
     return (
         "where layers run again, a stack of one layer saves the position biases, which the library's layer makes again",

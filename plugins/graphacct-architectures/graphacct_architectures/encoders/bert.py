@@ -38,6 +38,7 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
         "token_types": config.type_vocab_size,
         "embedding_width": config.hidden_size,
         "causal": config.is_decoder,
+        "names": Names(),
     }
     return Encoder(
         config.vocab_size,
@@ -47,7 +48,6 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
         config.num_hidden_layers,
         ACTIVATIONS[config.hidden_act],
         module=module,
-        names=Names(),
         dropout=config.hidden_dropout_prob,
         attention_dropout=config.attention_probs_dropout_prob,
         **{**common, **rest},

@@ -13,7 +13,7 @@ ARCHITECTURE = "general.architecture"
 
 
 def _gguf_places(content: Content, name: str) -> Sequence[str]:
-    places: Sequence[str] = import_module(f"{__name__}.gguf_names").places(name, content["tensors"][name])
+    places: Sequence[str] = import_module(f"{__name__}.gguf_names").places(content, name)
     return places
 
 

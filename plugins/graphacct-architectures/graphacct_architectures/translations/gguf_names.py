@@ -6,7 +6,8 @@ A tensor has one name for all architectures, and a parameter another in each fam
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 LAYERS = (
     "model.layers",
@@ -43,6 +44,7 @@ WHOLE = {
 ANGLES = re.compile(r"(rope_freqs|rope_factors_(long|short)|(blk\.\d+\.)?(rope_freqs|attn_rot_embd))\.weight")
 """Tables of angles and factors, which are no parameters."""
 EXPERTS_UP, EXPERTS_DOWN = "mlp.experts.gate_up_proj", "mlp.experts.down_proj"
+GRANITE_UP, GRANITE_DOWN = "block_sparse_moe.experts.gate_up_proj", "block_sparse_moe.experts.down_proj"
 WITHIN = {
     "attn_norm": ("input_layernorm", "ln_1", "ln_mlp", "attention_norm", "norm"),
     "attn_norm_2": ("ln_attn",),
@@ -86,8 +88,18 @@ WITHIN = {
         "attention.dense",
         "attention.wo",
     ),
-    "attn_q_norm": ("self_attn.q_norm", "self_attn.q_layernorm", "self_attn.q_layernorm.norms.*"),
-    "attn_k_norm": ("self_attn.k_norm", "self_attn.k_layernorm", "self_attn.k_layernorm.norms.*"),
+    "attn_q_norm": (
+        "self_attn.q_norm",
+        "self_attn.query_layernorm",
+        "self_attn.q_layernorm",
+        "self_attn.q_layernorm.norms.*",
+    ),
+    "attn_k_norm": (
+        "self_attn.k_norm",
+        "self_attn.key_layernorm",
+        "self_attn.k_layernorm",
+        "self_attn.k_layernorm.norms.*",
+    ),
     "attn_q_a": ("self_attn.q_a_proj",),
     "attn_q_b": ("self_attn.q_b_proj",),
     "attn_q_a_norm": ("self_attn.q_a_layernorm",),
@@ -118,7 +130,7 @@ WITHIN = {
         "mlp.dense_4h_to_h",
         "feed_forward.w2",
     ),
-    "ffn_gate_inp": ("mlp.gate", "mlp.router", "block_sparse_moe.gate"),
+    "ffn_gate_inp": ("mlp.gate", "mlp.router", "block_sparse_moe.gate", "block_sparse_moe.router"),
     "ffn_gate_inp_shexp": ("mlp.shared_expert_gate",),
     "ffn_gate_shexp": ("mlp.shared_expert.gate_proj", "mlp.shared_experts.gate_proj"),
     "ffn_up_shexp": ("mlp.shared_expert.up_proj", "mlp.shared_experts.up_proj"),
@@ -127,6 +139,7 @@ WITHIN = {
     "ssm_conv1d": ("mixer.conv1d",),
     "ssm_x": ("mixer.x_proj",),
     "ssm_dt": ("mixer.dt_proj",),
+    "ssm_norm": ("mixer.norm",),
     "ssm_out": ("mixer.out_proj",),
 }
 """Tensors of a layer, without `.weight` and `.bias`."""
@@ -134,11 +147,12 @@ EXACT = {
     "attn_sinks.weight": ("self_attn.sinks",),
     "ssm_a": ("mixer.A_log",),
     "ssm_d": ("mixer.D",),
-    "exp_probs_b.bias": ("mlp.gate.e_score_correction_bias", ""),
-    "ffn_gate_exps.weight": (EXPERTS_UP,),
-    "ffn_up_exps.weight": (EXPERTS_UP,),
-    "ffn_gate_up_exps.weight": (EXPERTS_UP,),
-    "ffn_down_exps.weight": (EXPERTS_DOWN,),
+    "exp_probs_b.bias": ("mlp.gate.e_score_correction_bias", "mlp.e_score_correction_bias", ""),
+    "ssm_dt.bias": ("mixer.dt_proj.bias", "mixer.dt_bias"),
+    "ffn_gate_exps.weight": (EXPERTS_UP, GRANITE_UP),
+    "ffn_up_exps.weight": (EXPERTS_UP, GRANITE_UP),
+    "ffn_gate_up_exps.weight": (EXPERTS_UP, GRANITE_UP),
+    "ffn_down_exps.weight": (EXPERTS_DOWN, GRANITE_DOWN),
     "ffn_gate_exps.bias": (f"{EXPERTS_UP}_bias",),
     "ffn_up_exps.bias": (f"{EXPERTS_UP}_bias",),
     "ffn_down_exps.bias": (f"{EXPERTS_DOWN}_bias",),
@@ -148,8 +162,9 @@ EXPERT = re.compile(r"ffn_(gate|up|down)\.\d+\.weight")
 """An expert by itself, as older files have them."""
 
 
-def places(name: str, sizes: Sequence[int]) -> Sequence[str]:
-    """Returns the names of the parameters that a tensor of these sizes may be."""
+def places(content: Mapping[str, Any], name: str) -> Sequence[str]:
+    """Returns the names of the parameters that a tensor may be."""
+    sizes = content["tensors"][name]
     if ANGLES.fullmatch(name):
         return ("",)
     layer = re.fullmatch(r"blk\.(\d+)\.(.+)", name)
@@ -157,6 +172,8 @@ def places(name: str, sizes: Sequence[int]) -> Sequence[str]:
         stem, _, suffix = name.rpartition(".")
         return [f"{place}.{suffix}" for place in WHOLE.get(stem, ())]
     index, part = layer.groups()
+    if int(index) >= _layers(content):
+        return ("",)
     expert = EXPERT.fullmatch(part)
     if expert is not None:
         part = f"ffn_{expert[1]}_exps.weight"
@@ -167,6 +184,13 @@ def places(name: str, sizes: Sequence[int]) -> Sequence[str]:
         parts = [_written_out(place, rows) for place in WITHIN.get(stem, ())]
         inner = tuple(f"{place.replace('+', f'.{suffix}+')}.{suffix}" for place in parts)
     return [_at(f"{stack}.{index}", place) for stack in LAYERS for place in inner]
+
+
+def _layers(content: Mapping[str, Any]) -> int:
+    """Returns how many layers a model has without those that predict further tokens."""
+    name = content["general.architecture"]
+    layers: int = content[f"{name}.block_count"]
+    return layers - (content.get(f"{name}.nextn_predict_layers", 0) or 0)
 
 
 def _written_out(place: str, rows: int) -> str:

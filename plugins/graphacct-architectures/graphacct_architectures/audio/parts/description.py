@@ -8,6 +8,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Dim
+from graphacct_architectures.audio.parts.conformer_layers import Conformer
 
 FIRST, EACH = "group", "layer"
 """Where a stem is normalized: per channel after its first convolution, or per position after each."""
@@ -84,6 +85,20 @@ class Adapter:
 
 
 @attrs.frozen
+class Masks:
+    """What training masks by chance.
+
+    Attributes:
+        stored: Whether there is a vector that stands for masked positions.
+        time, channels: Whether positions are masked, and channels.
+    """
+
+    stored: bool = True
+    time: bool = False
+    channels: bool = False
+
+
+@attrs.frozen
 class Waves:
     """An encoder of a waveform.
 
@@ -99,11 +114,12 @@ class Waves:
         features_norm: Whether the stem's output is normalized.
         projected: Whether the norm and the projection of features are in a module of their own, whose projection always
             runs; otherwise features that have the stream's width are not projected.
-        masked: Whether there is a vector that stands for masked positions.
-        masks_time, masks_channels: Whether training masks positions, and channels.
+        masks: What training masks.
         adapter: After the last layer, or None.
         layer_adapter: The width of an adapter in each layer, or None.
         gated: Gated biases by distance, or None.
+        conformer: Conformer layers in place of those that are described here, or None. The convolution of positions is
+            in memory, and does not run.
         squeeze: How many positions the layers see as one; None for each alone.
         dropout, attention_dropout, inner_dropout, features_dropout: Dropout probabilities in training: of outputs, of
             the attention weights, of the network's hidden layer, and of the projected features.
@@ -119,12 +135,11 @@ class Waves:
     norm_first: bool = False
     features_norm: bool = True
     projected: bool = True
-    masked: bool = True
-    masks_time: bool = False
-    masks_channels: bool = False
+    masks: Masks = Masks()
     adapter: Adapter | None = None
     layer_adapter: Dim | None = None
     gated: Gated | None = None
+    conformer: Conformer | None = None
     squeeze: Dim | None = None
     dropout: float = 0.0
     attention_dropout: float = 0.0

@@ -9,9 +9,10 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div
 from graphacct_architectures.audio.parts.biases import biases, gated_attention
-from graphacct_architectures.audio.parts.description import Waves
+from graphacct_architectures.audio.parts.conformer import conformed
+from graphacct_architectures.audio.parts.description import Masks, Waves
 from graphacct_architectures.audio.parts.squeeze import squeezed, upsampled
-from graphacct_architectures.audio.parts.stem import adapted, positions, stem
+from graphacct_architectures.audio.parts.stem import adapted, positions, stem, unread_positions
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import activation, dropped, layer_norm, linear, resident
@@ -42,7 +43,7 @@ def encoded(w: Waves, workload: Workload, b: Builder, every: bool = False) -> St
     x = b.apply("transpose", x, name="features", dims=(1, 2))
     b.hold(x)
     x, features = projected(w, workload, b, x)
-    x = masked(w, workload, b, x)
+    x = masked(w.width, w.masks, workload, b, x)
     b.hold(x)
     with b.scope("encoder"):
         x, states = layers(w, workload, b, x, every)
@@ -52,18 +53,18 @@ def encoded(w: Waves, workload: Workload, b: Builder, every: bool = False) -> St
     return Streams(x, states, features)
 
 
-def masked(w: Waves, workload: Workload, b: Builder, x: Value) -> Value:
+def masked(width: Dim, masks: Masks, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns x (batch, positions, width), in training with a learned vector at positions that chance masks, and zeros
     at channels that it masks."""
-    vector = b.parameter("masked_spec_embed", (w.width,)) if w.masked else None
-    batch, seq, width = x.spec.shape
-    if w.masks_time and vector is not None and workload.phase == "train":
+    vector = b.parameter("masked_spec_embed", (width,)) if masks.stored else None
+    batch, seq, _ = x.spec.shape
+    if masks.time and vector is not None and workload.phase == "train":
         mask = b.apply("full", name="time_mask", shape=(batch, seq), dtype="bool")
         mask = b.apply("reshape", mask, name="time_mask_column", shape=(batch, seq, 1))
         x = b.apply("where", mask, vector, x, name="time_masked")
     elif vector is not None:
         resident(b, "masked_spec_embed", vector)
-    if w.masks_channels and workload.phase == "train":
+    if masks.channels and workload.phase == "train":
         mask = b.apply("full", name="channel_mask", shape=(batch, 1, width), dtype="bool")
         mask = b.apply("expand", mask, name="channel_masks", shape=(batch, seq, width))
         x = b.apply("masked_fill", x, mask, name="channels_masked")
@@ -85,7 +86,13 @@ def projected(w: Waves, workload: Workload, b: Builder, x: Value) -> tuple[Value
 
 def layers(w: Waves, workload: Workload, b: Builder, x: Value, every: bool) -> tuple[Value, tuple[Value, ...]]:
     """Returns the stream after all layers, and if `every` the streams around them; the builder is in their scope."""
+    states: tuple[Value, ...]
     count = x.spec.shape[1]
+    if w.conformer is not None:
+        with b.scope("pos_conv_embed"):
+            unread_positions(w.positions, w.width, b)
+        x, states = conformed(w.conformer, workload, b, x, every)
+        return layer_norm(b, "layer_norm", x), states
     if w.squeeze is None:
         channels = b.apply("transpose", x, name="channels_first", dims=(1, 2))
         with b.scope("pos_conv_embed"):
@@ -101,7 +108,7 @@ def layers(w: Waves, workload: Workload, b: Builder, x: Value, every: bool) -> t
     tables = () if w.gated is None else (biases(w, w.gated, workload, b, x),)
     b.hold(*tables)
     body = layer(w, workload)
-    states: tuple[Value, ...] = (x,)
+    states = (x,)
     if every:
         if type(w.layers) is not int:
             raise ConfigError("use_weighted_layer_sum reads each layer: num_hidden_layers is an integer")

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.audio.parts.description import EACH, FIRST, Adapter, Convolved, Stem, Waves
+from graphacct_architectures.audio.parts.description import EACH, FIRST, Adapter, Convolved, Masks, Stem, Waves
 from graphacct_architectures.audio.parts.encode import encoded
 from graphacct_architectures.audio.parts.heads import Codes, Delayed, classes, letters, quantised, read, speakers
 from graphacct_architectures.layers import dropped, linear
@@ -41,8 +41,8 @@ def known(stem: str, heads: Sequence[str]) -> Any:
 
 
 @attrs.frozen(kw_only=True)
-class WavesConfig:
-    """The keys that wav2vec 2.0 and related families have, with the defaults of its class."""
+class SoundConfig:
+    """The keys that encoders of sound have in all their classes, with the defaults of wav2vec 2.0's."""
 
     MODULE: ClassVar[str] = ""
     """The encoder's name in a class with a head."""
@@ -60,15 +60,6 @@ class WavesConfig:
     feat_proj_dropout: float = fields.probability(0.0)
     final_dropout: float = fields.probability(0.1)
     layerdrop: float = fields.probability(0.1)
-    feat_extract_norm: str = fields.choice(FIRST, (FIRST, EACH))
-    feat_extract_activation: str = activation("gelu")
-    conv_dim: tuple[Dim, ...] = fields.counts((512,) * 7)
-    conv_stride: tuple[Dim, ...] = fields.counts(STRIDES)
-    conv_kernel: tuple[Dim, ...] = fields.counts(KERNELS)
-    conv_bias: bool = fields.flag(False)
-    num_conv_pos_embeddings: Dim = fields.size(128)
-    num_conv_pos_embedding_groups: Dim = fields.size(16)
-    do_stable_layer_norm: bool = fields.flag(False)
     apply_spec_augment: bool = fields.flag(True)
     mask_time_prob: float = fields.probability(0.05)
     mask_feature_prob: float = fields.probability(0.0)
@@ -86,6 +77,35 @@ class WavesConfig:
     def labelled(self) -> bool:
         """Whether the class has logits of classes."""
         return self.head in (SEQUENCE, FRAMES) and are_classes(self.num_labels)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the head reads all layers."""
+        return self.use_weighted_layer_sum and self.head in (SEQUENCE, FRAMES, SPEAKERS)
+
+    @property
+    def masks(self) -> Masks:
+        """What training masks."""
+        return Masks(
+            stored=self.mask_time_prob > 0 or self.mask_feature_prob > 0,
+            time=self.apply_spec_augment and self.mask_time_prob > 0,
+            channels=self.apply_spec_augment and self.mask_feature_prob > 0,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class WavesConfig(SoundConfig):
+    """The keys that wav2vec 2.0 and related families have."""
+
+    feat_extract_norm: str = fields.choice(FIRST, (FIRST, EACH))
+    feat_extract_activation: str = activation("gelu")
+    conv_dim: tuple[Dim, ...] = fields.counts((512,) * 7)
+    conv_stride: tuple[Dim, ...] = fields.counts(STRIDES)
+    conv_kernel: tuple[Dim, ...] = fields.counts(KERNELS)
+    conv_bias: bool = fields.flag(False)
+    num_conv_pos_embeddings: Dim = fields.size(128)
+    num_conv_pos_embedding_groups: Dim = fields.size(16)
+    do_stable_layer_norm: bool = fields.flag(False)
 
     def __attrs_post_init__(self) -> None:
         for key in ("conv_stride", "conv_kernel"):
@@ -153,9 +173,7 @@ def like_wav2vec2(config: Any, **differences: Any) -> Waves:
     common: dict[str, Any] = {
         "positions": Convolved(config.num_conv_pos_embeddings, config.num_conv_pos_embedding_groups, act),
         "norm_first": config.do_stable_layer_norm,
-        "masked": config.mask_time_prob > 0 or config.mask_feature_prob > 0,
-        "masks_time": config.apply_spec_augment and config.mask_time_prob > 0,
-        "masks_channels": config.apply_spec_augment and config.mask_feature_prob > 0,
+        "masks": config.masks,
         "dropout": config.hidden_dropout,
         "attention_dropout": config.attention_dropout,
         "inner_dropout": config.activation_dropout,
@@ -203,7 +221,7 @@ def waves(
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         check_entropy(config.labelled, workload, config.architectures)
-        weighted = config.use_weighted_layer_sum and config.head in (SEQUENCE, FRAMES, SPEAKERS)
+        weighted = config.weighted
         with b.scope(config.MODULE if config.head else ""):
             streams = encoded(describe(config), workload, b, weighted)
         b.hold(streams.last, streams.features, *streams.states)

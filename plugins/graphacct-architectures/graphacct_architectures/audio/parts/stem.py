@@ -6,7 +6,7 @@ from typing import Any
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div
 from graphacct_architectures.audio.parts.description import EACH, FIRST, Adapter, Convolved, Stem
-from graphacct_architectures.layers import activation, layer_norm, linear
+from graphacct_architectures.layers import activation, layer_norm, linear, resident
 
 
 def stem(s: Stem, workload: Workload, b: Builder, samples: Value) -> Value:
@@ -78,6 +78,13 @@ def positions(p: Convolved, workload: Workload, b: Builder, x: Value) -> Value:
     else:
         x = convolution(b, "conv", x, width, p.kernel, groups=p.groups, padding=p.kernel // 2, **more)
     return activation(b, p.activation, cut(p, b, x), "activation")
+
+
+def unread_positions(p: Convolved, width: Dim, b: Builder) -> None:
+    """Adds the parameters of a convolution of positions that does not run; the builder is in its scope."""
+    shapes = {"original0": (1, 1, p.kernel), "original1": (width, in_group(width, p.groups), p.kernel)}
+    weights = [b.parameter(f"conv.parametrizations.weight.{name}", shape) for name, shape in shapes.items()]
+    resident(b, "conv", *weights, b.parameter("conv.bias", (width,)))
 
 
 def stacked_positions(p: Convolved, layers: Dim, b: Builder, x: Value) -> Value:

@@ -31,10 +31,44 @@ def attention(
     if a.latent is not None and workload.attention == ABSORBED:
         y = absorbed(a, a.latent, workload, b, x, tables)
         return linear(b, a.out, y, width, bias=a.out_bias), ()
-    if a.latent is None:
-        q, k, v = of_their_own(a, kind, workload, b, x, tables)
-    else:
+    gate: Value | None = None
+    if a.latent is not None:
         q, k, v = latent(a, a.latent, workload, b, x, tables)
+    else:
+        q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
+    y, weights = attended(a, workload, b, q, k, v, tables)
+    if gate is not None:
+        y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate_sigmoid"), name="gated")
+    if a.gate:
+        y = gated(a, b, x, y)
+    if a.out_norm:
+        y = normed_by(b, a.out_norm, y, kind)
+    return projection(a.in_out, b, a.out, y, width, a.out_bias), weights
+
+
+def attend(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> Value:
+    """Returns the heads' outputs side by side (batch, seq, heads · width), of projections in the same shape: rotated by
+    position, cached and attended to."""
+    counts = (a.heads, a.kv_heads, a.kv_heads)
+    q, k, v = (
+        split_heads(b, part, count, a.d_head, label)
+        for part, count, label in zip((q, k, v), counts, "qkv", strict=True)
+    )
+    if not equal(a.rotary, 0):
+        b.hold(q, k, until="k_rope")
+        q, k = both_rotated(a, b, q, k, tables)
+    k, v = (with_cache(b, part, label, workload, a.window) for part, label in ((k, "k"), (v, "v")))
+    y, weights = attended(a, workload, b, q, k, v, tables)
+    b.hold(*weights)
+    return y
+
+
+def attended(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the heads' outputs side by side and, with eager attention, the weights."""
     b.hold(q, k, v)
     weights: tuple[Value, ...] = ()
     if workload.attention == "fused":
@@ -42,12 +76,7 @@ def attention(
     else:
         y, written = eager(a, workload, b, q, k, v, tables)
         weights = (written,)
-    y = merge_heads(b, y)
-    if a.gate:
-        y = gated(a, b, x, y)
-    if a.out_norm:
-        y = normed_by(b, a.out_norm, y, kind)
-    return projection(a.in_out, b, a.out, y, width, a.out_bias), weights
+    return merge_heads(b, y), weights
 
 
 def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
@@ -75,9 +104,10 @@ def projection(in_out: bool, b: Builder, name: str, x: Value, width: Dim, bias: 
 
 def of_their_own(
     a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
-) -> tuple[Value, Value, Value]:
-    """Returns queries and keys, rotated by position, and values. Keys and values include the tokens in the cache."""
-    q, k, v = projections(a, kind, workload, b, x)
+) -> tuple[Value, Value, Value, Value | None]:
+    """Returns queries and keys, rotated by position, values, and the gate if there is one. Keys and values include the
+    tokens in the cache."""
+    q, k, v, gate = projections(a, kind, workload, b, x)
     if not equal(a.rotary, 0):
         b.hold(q, k, until="k_rope")
         q, k = both_rotated(a, b, q, k, tables)
@@ -88,11 +118,16 @@ def of_their_own(
         q = scaled_by_position(a, b, q, tables.get(POSITIONS))
     window = a.window if a.window_cached else None
     k, v = (with_cache(b, part, label, workload, window) for part, label in ((k, "k"), (v, "v")))
-    return q, k, v
+    return q, k, v, gate
 
 
-def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value) -> tuple[Value, Value, Value]:
-    """Returns queries, keys and values, each (batch, heads, seq, d_head)."""
+def projections(
+    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value
+) -> tuple[Value, Value, Value, Value | None]:
+    """Returns queries, keys and values, each (batch, heads, seq, d_head), and the gate (batch, seq, heads · d_head) if
+    there is one."""
+    gate: Value | None = None
+    parts: tuple[Value, ...] = ()
     counts = (a.heads, a.kv_heads, a.kv_heads)
     if a.joint:
         total = (a.heads + 2 * a.kv_heads) * a.d_head
@@ -104,13 +139,17 @@ def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Val
             if a.qk_norm == "head":
                 by = a.qk_norm_kind or kind
                 q, k = (normed_by(b, name, part, by) for name, part in zip(a.qk_norm_names, (q, k), strict=True))
-            return q, k, v
+            return q, k, v, None
         parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
     else:
         names = (a.q, a.k, a.v)
         widths = (a.d_head, a.d_head, a.value_width)
-        sizes = zip(names, counts, widths, strict=True)
-        parts = tuple(linear(b, name, x, n * width, bias=a.bias) for name, n, width in sizes)
+        for name, n, width in zip(names, counts, widths, strict=True):
+            if a.gated and not parts:
+                q, gate = with_gate(a, b, x)
+                parts = (q,)
+            else:
+                parts += (linear(b, name, x, n * width, bias=a.bias),)
     normed = list(parts)
     if a.query_scaled:
         normed[0] = b.apply("scale", normed[0], name="q_scaled")
@@ -132,7 +171,19 @@ def projections(a: Attention, kind: Norm, workload: Workload, b: Builder, x: Val
             if a.qk_norm == "heads" and label != "v":
                 heads[-1] = each_normed(b, a.qk_norm_names["qk".index(label)], heads[-1], kind)
     q, k, v = heads
-    return q, k, b.apply("scale", v, name="v_scaled") if a.values_scaled else v
+    if a.key_scaled:
+        k = b.apply("scale", k, name="k_scaled")
+    return q, k, b.apply("scale", v, name="v_scaled") if a.values_scaled else v, gate
+
+
+def with_gate(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
+    """Returns queries (batch, seq, heads, d_head) and a gate (batch, seq, heads · d_head) from one projection, in which
+    each head's gate stands behind its query."""
+    batch, seq = x.spec.shape[:2]
+    both = linear(b, a.q, x, 2 * a.heads * a.d_head, bias=a.bias)
+    both = b.apply("reshape", both, name="q_and_gate", shape=(batch, seq, a.heads, 2 * a.d_head))
+    q, gate = b.apply("split", both, name="q_gate", parts=2)
+    return q, b.apply("reshape", gate, name="gate", shape=(batch, seq, a.heads * a.d_head))
 
 
 def scaled_by_position(a: Attention, b: Builder, q: Value, positions: Value | None) -> Value:

@@ -10,9 +10,11 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
 from graphacct_architectures.decoders.parts.attention import POSITIONS, attention, capped, normed_by
 from graphacct_architectures.decoders.parts.description import (
+    EMBEDDING,
     NOTHING,
     Decoder,
     Layer,
+    Mixing,
     Mlp,
     Positions,
 )
@@ -49,6 +51,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         b.hold(x)
         x = dropped(b, "drop", x, d.embedding_dropout, workload)
         tables = {**masks(d, workload, b), **rotary_tables(d, workload, b)}
+        if d.embedding_given:
+            tables[EMBEDDING] = b.apply("clone", x, name=EMBEDDING)
         if positions is not None and workload.phase == "train":
             tables[POSITIONS] = positions
         b.hold(*tables.values())
@@ -141,6 +145,8 @@ def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[.
         if workload.phase == "train":
             for name in unread(kind, workload, tables):
                 b.apply("unread", tables[name], name=name)
+        if kind.whole is not None:
+            return kind.whole.apply(kind.whole.settings, workload, b, x, tables)
         return parallel(kind, workload, b, x, tables) if kind.parallel else serial(kind, workload, b, x, tables)
 
     return body
@@ -150,7 +156,7 @@ def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mappin
     """Applies attention, then the feed-forward network to the result."""
     if kind.attention_instead != NOTHING:
         normed = prepared(kind.attention_norm, kind, b, x)
-        y = attended(kind, workload, b, normed, tables)
+        y = with_beside(kind, kind.beside, workload, b, normed, tables)
         base = normed if kind.residual_normed else x
         x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
         x = prepared(kind.attention_stream_norm, kind, b, x)
@@ -188,12 +194,30 @@ def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
     return normed_by(b, name, x, kind.norm) if name else x
 
 
+def with_beside(
+    kind: Layer, beside: Mixing | None, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> Value:
+    """Returns attention's output, with that of the module beside it added if there is one."""
+    if beside is None:
+        return attended(kind, workload, b, x, tables)
+    with b.scope(beside.module):
+        first = beside.apply(beside.settings, workload, b, x)
+    first = b.apply("scale", first, name="beside_scaled")
+    b.hold(x, first)
+    y = attended(kind, workload, b, b.apply("scale", x, name="attn_in_scaled"), tables)
+    y = b.apply("scale", y, name="attn_out_scaled")
+    return b.apply("add", first, y, name="mixed")
+
+
 def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
-    """Returns the attention module's output."""
-    with b.scope(kind.attention.module):
+    """Returns the output of attention's module, or of the module in its place."""
+    part = kind.attention
+    with b.scope(part.module):
+        if isinstance(part, Mixing):
+            return part.apply(part.settings, workload, b, x)
         if kind.attention_instead:
             return linear(b, kind.attention_instead, x, x.spec.shape[-1], bias=kind.instead_bias[0])
-        y, weights = attention(kind.attention, kind.norm, workload, b, x, tables)
+        y, weights = attention(part, kind.norm, workload, b, x, tables)
     b.hold(*weights)
     return y
 

@@ -5,16 +5,19 @@ Names are those of the published checkpoint's modules. Empty or None means that 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Dim
+from graphacct import Builder, Dim, Value, Workload
 from graphacct_architectures.classifier import Classifier
 
 RMS, LAYER_NORM = "rms_norm", "layer_norm"
 NOTHING = "nothing"
 """In place of a part that a layer does not have."""
+EMBEDDING = "embedding"
+"""The name of the embedding's copy that layers are given."""
 
 
 @attrs.frozen
@@ -108,6 +111,8 @@ class Attention:
         less_largest: Whether written-out attention subtracts the largest score of each row.
         in_out: Whether the projections' weights are stored (in, out).
         mask_filled: Whether written-out attention fills in the mask, which is of bools, instead of adding it.
+        gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
+        key_scaled: Whether the keys are multiplied by a constant.
     """
 
     heads: Dim
@@ -156,11 +161,29 @@ class Attention:
     less_largest: bool = False
     in_out: bool = False
     mask_filled: bool = False
+    gated: bool = False
+    key_scaled: bool = False
 
     @property
     def value_width(self) -> Dim:
         """The width of a head of values."""
         return self.d_head if self.values is None else self.values
+
+
+@attrs.frozen
+class Mixing:
+    """What mixes positions in a layer without attention: a scan, linear attention, a convolution.
+
+    Attributes:
+        module: The module's name.
+        settings: The mechanism's sizes, a value that can be hashed.
+        apply: The function that adds the mechanism, given the settings, the workload, the builder in the module's scope
+            and the normalized stream (batch, seq, width); it returns the output in the same shape.
+    """
+
+    module: str
+    settings: Any
+    apply: Callable[[Any, Workload, Builder, Value], Value]
 
 
 @attrs.frozen
@@ -179,6 +202,7 @@ class Mlp:
         norm: The name of a norm of the hidden layer; empty for none.
         act: The activation's name.
         in_out: Whether the projections' weights are stored (in, out).
+        scaled: Whether the gate's projection and the output are each multiplied by a constant.
     """
 
     width: Dim
@@ -194,6 +218,7 @@ class Mlp:
     norm: str = ""
     act: str = "act"
     in_out: bool = False
+    scaled: bool = False
 
 
 @attrs.frozen
@@ -257,6 +282,10 @@ class Experts:
         scores_capped: Whether the router's product is capped by a tanh.
         apart: The names of three weights that are stored apart, as matrices of all experts' rows: gate, projection and
             the way back, the last one (in, out); empty for two that are stacked.
+        gated: Whether an expert is gated, as in Mlp.
+        latent: The width that the stream is projected to before the experts, and back from after them; None for none.
+        latent_in, latent_out: The names of these projections.
+        latent_bias: Whether they have biases.
     """
 
     count: Dim
@@ -293,9 +322,28 @@ class Experts:
     out_scaled: bool = False
     top_upcast: bool = False
     scores_capped: bool = False
+    gated: bool = True
+    latent: Dim | None = None
+    latent_in: str = "fc1_latent_proj"
+    latent_out: str = "fc2_latent_proj"
+    latent_bias: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts
+
+
+@attrs.frozen
+class Whole:
+    """A layer of a shape of its own.
+
+    Attributes:
+        settings: Its sizes, a value that can be hashed.
+        apply: The function that adds it, given the settings, the workload, the builder in the layer's scope, the stream
+            and the tables; it returns the stream.
+    """
+
+    settings: Any
+    apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Value]
 
 
 @attrs.frozen
@@ -303,7 +351,7 @@ class Layer:
     """One layer: attention and a feed-forward network, each added to the stream.
 
     Attributes:
-        attention: Its attention.
+        attention: Its attention, or what stands in its place.
         feed_forward: Its feed-forward network.
         norm: Its norms' kind.
         attention_norm, attention_post_norm: The norms' names before and after attention.
@@ -323,9 +371,12 @@ class Layer:
             place of attention or of the network; `nothing` if the layer has no such part and no norm before it; empty
             for the part itself.
         instead_bias: Whether such projections have biases, of attention and of the network.
+        beside: What mixes positions beside attention, before it and of the same normalized stream; both outputs are
+            added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
+        whole: The layer itself if it has another shape; its attention then says which tables it reads.
     """
 
-    attention: Attention
+    attention: Attention | Mixing
     feed_forward: FeedForward
     norm: Norm = Norm()
     attention_norm: str = "input_layernorm"
@@ -344,6 +395,8 @@ class Layer:
     attention_instead: str = ""
     network_instead: str = ""
     instead_bias: tuple[bool, bool] = (False, False)
+    beside: Mixing | None = None
+    whole: Whole | None = None
 
 
 @attrs.frozen
@@ -398,6 +451,7 @@ class Decoder:
         embedding_dropout: The dropout probability of the embedding, in training.
         classifier: The classification head in place of the language model's, or None.
         headless: Whether there is no head: the output is the stream after the last norm.
+        embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
     """
 
@@ -430,6 +484,7 @@ class Decoder:
     embedding_dropout: float = 0.0
     classifier: Classifier | None = None
     headless: bool = False
+    embedding_given: bool = False
     stream_scaled: bool = False
 
     @property

@@ -25,14 +25,17 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
             gate, up = b.apply("split", both, name="gate_and_up", parts=2)
             gate = activation(b, m.activation, gate)
         else:
-            gate = activation(b, m.activation, linear(b, m.gate, x, m.width, bias=m.bias))
+            gate = linear(b, m.gate, x, m.width, bias=m.bias)
+            gate = b.apply("scale", gate, name="gate_scaled") if m.scaled else gate
+            gate = activation(b, m.activation, gate)
             up = linear(b, m.up, x, m.width, bias=m.bias)
         y = b.apply("mul", gate, up, name="gated")
     if workload is not None:
         y = dropped(b, "act_dropout", y, m.dropout, workload)
     if m.norm:
         y = normed_by(b, m.norm, y, Norm())
-    return projection(m.in_out, b, m.down, y, width, m.bias)
+    y = projection(m.in_out, b, m.down, y, width, m.bias)
+    return b.apply("scale", y, name="out_scaled") if m.scaled else y
 
 
 def joined(e: Experts, b: Builder, y: Value, common: Value) -> Value:
@@ -73,7 +76,11 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
     if e.every:
         return through_every(e, b, rows, (batch, seq, width))
     ids, weights = routed(e, b, rows)
+    if e.latent is not None:
+        rows = linear(b, e.latent_in, rows, e.latent, bias=e.latent_bias)
     y = chosen(e, b, rows, ids, weights)
+    if e.latent is not None:
+        y = linear(b, e.latent_out, y, width, bias=e.latent_bias)
     y = b.apply("reshape", y, name="sequences", shape=(batch, seq, width))
     if e.out_scaled:
         y = b.apply("scale", y, name="out_scaled")
@@ -148,7 +155,10 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         if e.apart:
             x = through_rows(e, b, x, ends)
         else:
-            x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
+            if e.gated:
+                x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
+            else:
+                x = project("up_proj", x, e.width, width)
             x = project("down_proj", activated(e, b, x), width, e.width)
         b.hold(x)
         factors = b.apply("reshape", factors, name="weights", shape=(pairs, 1))
@@ -175,7 +185,10 @@ def through_rows(e: Experts, b: Builder, x: Value, ends: Value) -> Value:
 
 
 def activated(e: Experts, b: Builder, both: Value, *, reverse: bool = False) -> Value:
-    """Returns the experts' hidden layer: the activation of the gate, times the other projection, or in `reverse`."""
+    """Returns the experts' hidden layer: the activation of the gate, times the other projection, or in `reverse`; or
+    the activation of the one projection."""
+    if not e.gated:
+        return activation(b, e.activation, both)
     gate, up = b.apply("split", both, name="gate_and_up", parts=2)
     if e.clamped:  # gate · σ(α gate) times (1 + the other), both clamped first
         gate = b.apply("clamp", gate, name="gate_cut")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, less, minimum
 from graphacct_architectures.decoders.parts.attention import ALIBI, POSITIONS, mask_name
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mixing
 
 
 def unread(kind: Layer, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
@@ -15,6 +15,9 @@ def unread(kind: Layer, workload: Workload, tables: Mapping[str, Value]) -> Iter
         yield from tables
         return
     a = kind.attention
+    if isinstance(a, Mixing):
+        yield from (name for name in tables if name == POSITIONS or name.endswith((".cos", ".sin")))
+        return
     if POSITIONS in tables and not a.position_scaled:
         yield POSITIONS
     if workload.attention != "eager" and a.alibi:
@@ -35,6 +38,8 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     found: dict[str, Value] = {}
     whole = workload.attention != "eager"
     for a in dict.fromkeys(kind.attention for kind in d.kinds if not kind.attention_instead):
+        if isinstance(a, Mixing):
+            continue
         name = mask_name(a, workload)
         keys = length
         if workload.phase == "decode" and a.window is not None and a.window_cached:
@@ -114,7 +119,8 @@ def rotary_tables(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value
                     table = b.apply("cast", table, name=f"{function}_table", dtype=b.dtype)
                 found[f"{name}.{function}"] = table
     b.hold(*held)  # the model's function holds the positions
-    given = workload.phase == "train" or any(kind.attention.position_scaled for kind in d.kinds)
+    own = [kind.attention for kind in d.kinds if isinstance(kind.attention, Attention)]
+    given = workload.phase == "train" or any(a.position_scaled for a in own)
     return {**found, POSITIONS: held[0]} if held and given else found
 
 

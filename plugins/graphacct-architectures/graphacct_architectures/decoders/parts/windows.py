@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from graphacct import ConfigError, Dim, brief
-from graphacct_architectures.decoders.parts.description import Layer
+from graphacct_architectures.decoders.parts.description import Attention, Layer
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, disagreeing, whole
 
 
 def windowed(layer: Layer, window: Dim | None) -> Layer:
     """Returns the layer with a window on its attention, or without one if None."""
+    assert isinstance(layer.attention, Attention)
     return attrs.evolve(layer, attention=attrs.evolve(layer.attention, window=window))
 
 

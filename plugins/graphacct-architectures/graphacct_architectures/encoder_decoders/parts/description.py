@@ -70,7 +70,7 @@ class Part:
 
 @attrs.frozen
 class Positions:
-    """A table of learned positions.
+    """A table of positions, learned or sinusoidal.
 
     Attributes:
         name: The table's name.
@@ -78,6 +78,8 @@ class Positions:
         usable: How many rows are positions; the others are spare.
         per_sequence: Whether each sequence of a batch is looked up separately.
         frozen: Whether the model does not train the table.
+        computed: Whether the table is no parameter, but computed when the model is made.
+        after_norm: Whether positions are added after the norm of the embedding.
     """
 
     name: str
@@ -85,20 +87,24 @@ class Positions:
     usable: Dim
     per_sequence: bool = False
     frozen: bool = False
+    computed: bool = False
+    after_norm: bool = False
 
 
 @attrs.frozen
 class Relative:
     """Biases of the scores by the distance of query and key: a table in the first layer, read once, that all layers
-    add.
+    add, or a table in each layer.
 
     Attributes:
-        module: The path of the table's module within the stack.
+        module: The path of the table's module within the stack; its name within attention if each layer has one.
         buckets: The table's rows.
+        each: Whether each layer has one.
     """
 
     module: str
     buckets: Dim
+    each: bool = False
 
 
 @attrs.frozen
@@ -138,6 +144,7 @@ class Stack:
         norm_kind: The kind of this norm and of all its layers' norms.
         norm_first: Whether a part's norm is before its module; otherwise it is after the sum.
         last_dropout: Whether its output has dropout in training too.
+        pool: How many positions after the last layer are one, their mean, before the last norm; None for each alone.
     """
 
     parts: tuple[Part, ...]
@@ -154,6 +161,7 @@ class Stack:
     norm_kind: Norm = Norm()
     norm_first: bool = True
     last_dropout: bool = False
+    pool: Dim | None = None
 
     @property
     def attention(self) -> Attention:
@@ -193,6 +201,8 @@ class EncoderDecoder:
         head: Its head, or None.
         classifier: A classifier in place of a head, or None.
         dropout: The dropout probability of embeddings and the parts' outputs, in training.
+        decoder_words: Rows of the decoder's embedding, if they are not `vocab_size`.
+        head_words: The number of logits, if it is not that of the decoder's embedding.
     """
 
     vocab_size: Dim
@@ -205,6 +215,14 @@ class EncoderDecoder:
     head: Head | None = Head()
     classifier: Classifier | None = None
     dropout: float = 0.0
+    decoder_words: Dim | None = None
+    head_words: Dim | None = None
+
+    @property
+    def logits(self) -> Dim:
+        """The number of logits."""
+        words = self.vocab_size if self.decoder_words is None else self.decoder_words
+        return words if self.head_words is None else self.head_words
 
     @property
     def table(self) -> str:

@@ -38,14 +38,16 @@ def encoder_decoder(
     aliases: Mapping[str, str] | None = None,
     encoder_seq_len: bool = True,
     inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None,
+    counts_dropped: bool = False,
 ) -> Architecture:
     """Returns the Architecture of a family: `describe` returns a configuration's description, `encoder_seq_len`
-    says whether the workload may set the length of the encoder's sequences, and `inexact` what is known not to equal
-    the library."""
+    says whether the workload may set the length of the encoder's sequences, `inexact` what is known not to equal
+    the library, and `counts_dropped` whether whole layers that chance drops in training are counted as if they ran,
+    because published files drop some; otherwise they are an error."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):
-            if workload.phase == "train" and getattr(config, key, None):
+            if workload.phase == "train" and getattr(config, key, None) and not counts_dropped:
                 raise ConfigError(
                     f"{key} {getattr(config, key)}: whole layers that are dropped in training are not modelled; "
                     f"add --set {key}=0"
@@ -71,8 +73,16 @@ def encoder_decoder(
         translated=frozenset(aliases or ()),
         model_types=(name,),
         doc=doc,
-        inexact=inexact,
+        inexact=dropped_layers if counts_dropped else inexact,
     )
+
+
+def dropped_layers(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns that layers which chance drops in a training step are counted."""
+    found = [
+        f"{key} {getattr(config, key)}" for key in ("encoder_layerdrop", "decoder_layerdrop") if getattr(config, key)
+    ]
+    return (f"{' and '.join(found)}: the layers that chance drops are counted as if they ran",) if found else ()
 
 
 def class_loss(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:

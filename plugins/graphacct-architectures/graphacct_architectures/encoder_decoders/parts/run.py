@@ -7,7 +7,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, differ, equal
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, differ, equal
 from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
@@ -19,6 +19,7 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Head,
     Part,
     Positions,
+    Relative,
     Stack,
 )
 from graphacct_architectures.layers import dropped, for_logits, linear, resident
@@ -109,14 +110,18 @@ def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, en
         x = convolved(b, entering, d.width)
     else:
         tied = d.table if d.shared and d.shares else ""
-        x = looked_up(b, stack.table, entering, d.vocab_size, d.width, tied_to=tied)
+        words = d.decoder_words if stack is d.decoder and d.decoder_words is not None else d.vocab_size
+        x = looked_up(b, stack.table, entering, words, d.width, tied_to=tied)
         if stack.table_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
     b.hold(x)
-    if stack.positions is not None:
-        x = placed(stack.positions, stack is d.encoder, workload, b, x)
+    places = stack.positions
+    if places is not None and not places.after_norm:
+        x = placed(places, stack is d.encoder, workload, b, x)
     if stack.embedding_norm:
         x = normed_by(b, stack.embedding_norm, x, stack.norm_kind)
+    if places is not None and places.after_norm:
+        x = placed(places, stack is d.encoder, workload, b, x)
     return dropped(b, "drop", x, d.dropout, workload)
 
 
@@ -138,13 +143,20 @@ def convolved(b: Builder, x: Value, width: Dim) -> Value:
 
 
 def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns x with a learned position added to each token. Raises ConfigError if there are too few positions."""
+    """Returns x with a position added to each token. Raises ConfigError if too few positions were learned."""
     batch, seq, width = x.spec.shape
     length, name = (seq, "encoder_seq_len") if in_encoder else (workload.positions, "seq_len")
-    if type(length) is int and type(p.usable) is int and length > p.usable:
+    if type(length) is int and type(p.usable) is int and length > p.usable and not p.computed:
         raise ConfigError(f"{name} {length} is beyond the {p.usable} positions that the model has learned")
     ids = b.apply("arange", name="position_ids", batch=batch if p.per_sequence else 1, n=seq)
-    rows = looked_up(b, p.name, ids, p.count, width, frozen=p.frozen)
+    if p.computed:
+        count = p.count
+        if type(length) is int and type(p.usable) is int and length > p.usable:
+            count += length - p.usable
+        table = b.apply("constant", name=f"{p.name}_weights", shape=(count, width), dtype=b.dtype)
+        rows = b.apply("embedding", ids, table, name=p.name)
+    else:
+        rows = looked_up(b, p.name, ids, p.count, width, frozen=p.frozen)
     b.hold(ids, rows)
     return b.apply("add", x, rows, name="embed")
 
@@ -159,6 +171,10 @@ def layers(
     body = partial(layer, d, stack, workload, tuple(given))
     if not equal(stack.count, 0):
         x = b.repeat(stack.layers, stack.count, body, x, constants=tuple(given.values()))
+    if stack.pool is not None:
+        x = b.apply("permute", x, name="channels_first", dims=(0, 2, 1))
+        x = b.apply("avg_pool", x, name="avg_pooler", kernel=stack.pool, stride=stack.pool)
+        x = b.apply("permute", x, name="channels_last", dims=(0, 2, 1))
     if stack.norm:
         x = normed_by(b, stack.norm, x, stack.norm_kind)
     return dropped(b, "last_drop", x, d.dropout, workload) if stack.last_dropout else x
@@ -173,18 +189,34 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
     if causal and workload.attention == "eager":
         mask = {"batch": workload.batch, "seq": queries, "keys": keys, "dtype": b.dtype}
         found[MASK] = b.apply("causal_mask", name=MASK, **mask)
-    if stack.relative is not None:
+    if stack.relative is not None and not stack.relative.each:
         heads = stack.attention.heads
         table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))
         with b.scope(stack.relative.module.rpartition(".")[0]):  # the first layer makes them, for all
-            buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
-            x = b.apply("embedding", buckets, table, name="relative_attention_bias")
-            x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
-            found[BIASES] = b.apply("reshape", x, name="position_biases", shape=(1, heads, queries, keys))
+            found[BIASES] = distance_biases(table, queries, keys, b)
         if causal:
             shape = (1, heads, queries, workload.encoder_seq_len)
             found[CROSS_BIASES] = b.apply("full", name=CROSS_BIASES, shape=shape, dtype=b.dtype)
     return found
+
+
+def distance_biases(table: Parameter, queries: Dim, keys: Dim, b: Builder) -> Value:
+    """Returns biases (1, heads, queries, keys) from a table (buckets, heads) of distances."""
+    heads = table.spec.shape[1]
+    buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
+    x = b.apply("embedding", buckets, table, name="relative_attention_bias")
+    x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
+    return b.apply("reshape", x, name="position_biases", shape=(1, heads, queries, keys))
+
+
+def own_biases(a: Attention, relative: Relative, causal: bool, workload: Workload, b: Builder) -> dict[str, Value]:
+    """Returns the biases that a layer's attention makes for itself: by distance, or zeros towards the encoder."""
+    if a.cross:
+        shape = (1, a.heads, workload.seq_len, workload.encoder_seq_len)
+        return {CROSS_BIASES: b.apply("full", name="position_biases", shape=shape, dtype=b.dtype)}
+    queries, keys = (workload.seq_len, workload.positions) if causal else (workload.encoder_seq_len,) * 2
+    table = b.parameter(f"{relative.module}.weight", (relative.buckets, a.heads))
+    return {BIASES: distance_biases(table, queries, keys, b)}
 
 
 def layer(
@@ -201,7 +233,7 @@ def layer(
             y = normed_by(b, part.norm, x, stack.norm_kind) if stack.norm_first else x
             if part.scope and isinstance(part.module, Attention):
                 b.hold(y)
-            y, *written = transformed(part, stack is d.decoder, workload, b, y, given)
+            y, *written = transformed(part, stack, stack is d.decoder, workload, b, y, given)
             if written:
                 b.hold(*last, until=b.last)
                 last = tuple(written)
@@ -214,7 +246,7 @@ def layer(
 
 
 def transformed(
-    part: Part, causal: bool, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
+    part: Part, stack: Stack, causal: bool, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
 ) -> tuple[Value, ...]:
     """Returns the output of a part's module and, with eager attention, the attention weights."""
     module = part.module
@@ -223,6 +255,8 @@ def transformed(
             if module.module:
                 b.hold(x)
             return (mlp(module, b, x, workload),)
+        if stack.relative is not None and stack.relative.each:
+            given = {**given, **own_biases(module, stack.relative, causal, workload, b)}
         return attention(module, causal and not module.cross, workload, b, x, given)
 
 
@@ -231,7 +265,7 @@ def logits(d: EncoderDecoder, head: Head, workload: Workload, b: Builder, x: Val
     x = for_logits(b, x, workload)
     if head.scaled:
         x = b.apply("scale", x, name="output_scaled")
-    x = linear(b, head.name, x, d.vocab_size, bias=False, tied_to=d.table if head.tied else "")
+    x = linear(b, head.name, x, d.logits, bias=False, tied_to=d.table if head.tied else "")
     if head.bias:
-        x = b.apply("add", x, b.parameter(head.bias, (1, d.vocab_size), buffer=True), name="logits")
+        x = b.apply("add", x, b.parameter(head.bias, (1, d.logits), buffer=True), name="logits")
     return x

@@ -16,13 +16,14 @@ class Names:
     """The names of a layer's modules.
 
     Attributes:
-        stack: The layers.
+        stack: The layers, or their groups.
         attention: The module that computes the scores.
         query, key, value, out: The projections.
-        attention_norm: The norm after attention.
+        attention_norm: The norm after attention, or before it.
         up, down: The feed-forward network's projections.
         act: Its activation.
-        norm: The norm after it.
+        norm: The norm after it, or before it.
+        layers: The layers of a group.
     """
 
     stack: str = "encoder.layer"
@@ -36,6 +37,7 @@ class Names:
     act: str = "intermediate.intermediate_act_fn"
     down: str = "output.dense"
     norm: str = "output.LayerNorm"
+    layers: str = ""
 
 
 @attrs.frozen
@@ -51,6 +53,8 @@ class Head:
         outputs: The width of the last projection.
         tied: Whether its weight is the token embedding's.
         bias: The name of a parameter that is also its bias; empty if it has its own.
+        of_words: Whether the last projection is the product with the embedding itself; `decoder` is the name of the
+            module, and `bias` of its own parameter.
     """
 
     dense: str
@@ -61,6 +65,54 @@ class Head:
     outputs: Dim
     tied: bool = False
     bias: str = ""
+    of_words: bool = False
+
+
+@attrs.frozen
+class Disentangled:
+    """Scores of DeBERTa's: of contents, of contents with distances, and of distances with contents.
+
+    Attributes:
+        d_head: Width of a head.
+        kinds: `c2p` and `p2c`: the scores besides those of contents; none without distances.
+        span: The most distances in one direction.
+        near: Whether a shorter text reads only the distances that it has.
+        shared: Whether distances are projected by the projections of queries and keys.
+        joint: The name of one projection for queries, keys and values, without a bias; empty if they are three.
+        key, query: The names of the projections of distances.
+        key_bias: Whether the keys' has a bias.
+        table: The name of the table of distances; empty for none.
+        table_norm: The name of the norm of its rows; empty for none.
+        talking: Whether heads are mixed, before the softmax and after it.
+    """
+
+    d_head: Dim
+    kinds: tuple[str, ...]
+    span: Dim
+    near: bool = False
+    shared: bool = False
+    joint: str = ""
+    key: str = "pos_key_proj"
+    query: str = "pos_query_proj"
+    key_bias: bool = True
+    table: str = ""
+    table_norm: str = ""
+    talking: bool = False
+
+
+@attrs.frozen
+class Convolution:
+    """A convolution along the tokens.
+
+    Attributes:
+        kernel: Tokens that it sees.
+        groups: Groups of channels.
+        activation: The operator after it.
+    """
+
+    kernel: int
+    groups: Dim
+    activation: str
 
 
 @attrs.frozen
@@ -85,6 +137,19 @@ class Encoder:
         attention_dropout: The dropout probability of the attention weights, in training.
         output_dropped: Whether attention's output has dropout, as the network's has.
         head_owns: Whether a tied weight is the head's, because the class makes its head first: the embedding shares it.
+        network_dropped: Whether the network's output has dropout.
+        projection: The name of the projection of embeddings to the stream's width.
+        projected: Whether they are projected even if they are as wide.
+        pooler: The name of the pooler's projection.
+        buckets: Rows of a table of biases by distance that all layers add to their scores; 0 for none.
+        groups: Groups of layers, if layers run more than once: each group runs `count / groups` times; 0 for none.
+        group: Layers of a group.
+        norm_first: Whether a part's norm is before its module; otherwise it is after the sum.
+        last_norm: The name of a norm after the last layer; empty for none.
+        embedding_norm: The name of the norm of the embeddings; empty for none.
+        written_out: Whether attention is written out whatever the workload says, because the class knows no other.
+        disentangled: What attention has of DeBERTa's, or None.
+        convolution: A convolution after the first layer, or None.
         pooled: Whether the first token's output, projected, is a second output.
         head: A prediction for every token, or None.
         classifier: A classifier, or None.
@@ -112,3 +177,16 @@ class Encoder:
     causal: bool = False
     output_dropped: bool = True
     head_owns: bool = False
+    network_dropped: bool = True
+    projection: str = "embeddings_project"
+    projected: bool = False
+    pooler: str = "pooler.dense"
+    buckets: Dim = 0
+    groups: Dim = 0
+    group: Dim = 1
+    norm_first: bool = False
+    last_norm: str = ""
+    embedding_norm: str = "LayerNorm"
+    written_out: bool = False
+    disentangled: Disentangled | None = None
+    convolution: Convolution | None = None

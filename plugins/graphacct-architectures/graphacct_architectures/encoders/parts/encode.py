@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
+
+import attrs
 
 from graphacct import Builder, ConfigError, Value, Workload, equal, exact_div
 from graphacct_architectures.classifier import classified, token
@@ -14,10 +17,14 @@ POOLED = "pooled"
 """The value of `reads` for the pooler's output."""
 
 
-def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from token ids to the last layer's output and the pooled one, or to the heads' outputs."""
+Stream: TypeAlias = Callable[[Encoder, Workload, Builder], Value]
+
+
+def encode(e: Encoder, workload: Workload, b: Builder, streamed: Stream | None = None) -> Value | tuple[Value, ...]:
+    """Returns the graph from token ids to the last layer's output and the pooled one, or to the heads' outputs.
+    `streamed` is what makes the last layer's output, if it is not `stream`."""
     with b.scope(e.module):
-        x = stream(e, workload, b)
+        x = (streamed or stream)(e, workload, b)
         pooled = pooler(e, b, x) if e.pooled else None
     outputs: tuple[Value, ...] = () if e.head is None else (predicted(e, e.head, b, x),)
     if e.classifier is not None:
@@ -31,22 +38,71 @@ def encode(e: Encoder, workload: Workload, b: Builder) -> Value | tuple[Value, .
 
 def pooler(e: Encoder, b: Builder, x: Value) -> Value:
     """Returns the first token's output, projected."""
-    with b.scope("pooler"):
-        first = b.apply("select", x, name="first", dim=1)
-        return b.apply("tanh", linear(b, "dense", first, e.width), name="activation")
+    scope, _, name = e.pooler.rpartition(".")
+    with b.scope(scope):
+        first = b.apply("select", x, name="first" if scope else f"{name}_first", dim=1)
+        return b.apply("tanh", linear(b, name, first, e.width), name="activation" if scope else f"{name}_activation")
 
 
 def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
     """Returns the last layer's output."""
     x = embedded(e, workload, b)
     b.hold(x)
-    if not equal(e.embedding_width, e.width):
-        x = linear(b, "embeddings_project", x, e.width)
-    masks: tuple[Value, ...] = ()
+    if e.projected or not equal(e.embedding_width, e.width):
+        x = linear(b, e.projection, x, e.width)
+    tables: tuple[Value, ...] = ()
     if e.causal and workload.attention == "eager":
-        masks = (b.apply("causal_mask", name="causal_mask", batch=workload.batch, seq=workload.seq_len, dtype=b.dtype),)
-    b.hold(*masks)
-    return b.repeat(e.names.stack, e.count, partial(layer, e, workload), x, constants=masks)
+        mask = b.apply("causal_mask", name="causal_mask", batch=workload.batch, seq=workload.seq_len, dtype=b.dtype)
+        tables = (mask,)
+    if not equal(e.buckets, 0):
+        tables = (distance_biases(e, workload, b),)
+    b.hold(*tables)
+    body = partial(layer, e, workload)
+    once = equal(e.groups, 0)
+    x = b.repeat(e.names.stack, e.count, body, x, constants=tables) if once else in_groups(e, b, body, x)
+    return layer_norm(b, e.last_norm, x) if e.last_norm else x
+
+
+def distance_biases(e: Encoder, workload: Workload, b: Builder) -> Value:
+    """Returns biases (batch, heads, seq, seq) from a table of distances, which all layers add to their scores."""
+    seq = workload.seq_len
+    with b.scope(e.names.stack.rpartition(".")[0]):
+        buckets = b.apply("relative_buckets", name="buckets", queries=seq, keys=seq)
+        x = embedding(b, "relative_attention_bias", buckets, e.buckets, e.heads)
+        x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
+        x = b.apply("reshape", x, name="position_biases", shape=(1, e.heads, seq, seq))
+        x = b.apply("expand", x, name="of_each_text", shape=(workload.batch, e.heads, seq, seq))
+        return b.apply("contiguous", x, name="position_biases_copied")
+
+
+def in_groups(e: Encoder, b: Builder, body: Callable[[Builder, Value], Value], x: Value) -> Value:
+    """Returns the stream after layers of which each runs several times: a group's layers run in turn, over and over,
+    before the next group's. Raises ConfigError if the numbers of layers are symbols."""
+    sizes = {"num_hidden_layers": e.count, "num_hidden_groups": e.groups, "inner_group_num": e.group}
+    for key, value in sizes.items():
+        if type(value) is not int:
+            raise ConfigError(f"{key} {value} is a symbol: layers that share weights are written out, so give a number")
+    count, groups, size = int(e.count), int(e.groups), int(e.group)
+    turns = [int(index / (count / groups)) for index in range(count)]  # each run's group
+    runs = [turns.count(index) for index in range(groups)]
+
+    def layers(b: Builder, x: Value, times: int) -> Value:
+        for turn in range(times):
+            for index in range(size):
+                with b.scope(f"{e.names.layers}.{index}" if size > 1 else ""), b.turn(turn):
+                    x = body(b, x)
+        return x
+
+    def group(b: Builder, x: Value, times: int) -> Value:
+        inside = partial(layers, times=times)
+        return inside(b, x) if size > 1 else b.repeat(e.names.layers, 1, inside, x)
+
+    if len(set(runs)) == 1:
+        return b.repeat(e.names.stack, groups, partial(group, times=runs[0]), x)
+    for index, times in enumerate(runs):
+        with b.scope(f"{e.names.stack}.{index}"):
+            x = group(b, x, times)
+    return x
 
 
 def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
@@ -80,27 +136,37 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
         place = embedding(b, "position_embeddings", places, e.positions, e.embedding_width)
         b.hold(place)
         x = b.apply("add", x, place, name="with_positions")
-        return dropped(b, "dropout", layer_norm(b, "LayerNorm", x), e.dropout, workload)
+        x = layer_norm(b, e.embedding_norm, x) if e.embedding_norm else x
+        return dropped(b, "dropout", x, e.dropout, workload)
 
 
-def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *masks: Value) -> Value:
-    """Applies attention, then the feed-forward network; each output is added to its input and normalized."""
+def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value, attend: Attend | None = None) -> Value:
+    """Applies attention, then the feed-forward network; each output is added to its input. Norms are before both
+    modules, or after both sums. `attend` is attention, if it is not `attention`."""
     n = e.names
     b.hold(x)
-    y, weights = attention(e, workload, b, x, *masks)
+    normed = layer_norm(b, n.attention_norm, x) if e.norm_first else x
+    y, weights = (attend or attention)(e, workload, b, normed, *tables)
     b.hold(*weights)
     y = linear(b, n.out, y, e.width)
     y = dropped(b, f"{n.out}_dropout", y, e.dropout if e.output_dropped else 0.0, workload)
-    x = layer_norm(b, n.attention_norm, b.apply("add", y, x, name="attention_residual"))
+    x = b.apply("add", y, x, name="attention_residual")
+    x = x if e.norm_first else layer_norm(b, n.attention_norm, x)
     b.hold(x)
-    y = activation(b, e.activation, linear(b, n.up, x, e.inner), n.act)
+    y = layer_norm(b, n.norm, x) if e.norm_first else x
+    y = activation(b, e.activation, linear(b, n.up, y, e.inner), n.act)
     b.hold(y)
-    y = dropped(b, f"{n.down}_dropout", linear(b, n.down, y, e.width), e.dropout, workload)
-    return layer_norm(b, n.norm, b.apply("add", y, x, name="output_residual"))
+    y = linear(b, n.down, y, e.width)
+    y = dropped(b, f"{n.down}_dropout", y, e.dropout if e.network_dropped else 0.0, workload)
+    y = b.apply("add", y, x, name="output_residual")
+    return y if e.norm_first else layer_norm(b, n.norm, y)
+
+
+Attend: TypeAlias = Callable[..., tuple[Value, tuple[Value, ...]]]
 
 
 def attention(
-    e: Encoder, workload: Workload, b: Builder, x: Value, mask: Value | None = None
+    e: Encoder, workload: Workload, b: Builder, x: Value, table: Value | None = None
 ) -> tuple[Value, tuple[Value, ...]]:
     """Returns attention's output, heads side by side, and with eager attention the weights."""
     written: tuple[Value, ...] = ()
@@ -110,7 +176,7 @@ def attention(
         q, k, v = (split_heads(b, part, e.heads, d_head, label) for part, label in zip(parts, "qkv", strict=True))
         b.hold(q, k, v)
         drop = e.attention_dropout if workload.phase == "train" else 0
-        if workload.attention == "fused":
+        if workload.attention == "fused" and not e.written_out:
             options: dict[str, Any] = {"dropout_p": drop} if drop else {}
             if e.causal:
                 options["causal"] = True
@@ -118,8 +184,8 @@ def attention(
         else:
             scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
             scores = b.apply("scale", scores, name="scale")
-            if mask is not None:
-                scores = b.apply("add", scores, mask, name="mask")
+            if table is not None:
+                scores = b.apply("add", scores, table, name="mask" if equal(e.buckets, 0) else "biases")
             weights = b.apply("softmax", scores, name="softmax")
             weights = dropped(b, "dropout", weights, drop, workload)
             written = (weights,)
@@ -133,7 +199,13 @@ def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
     y = activation(b, head.activation, linear(b, head.dense, x, head.width), f"{head.dense}_act")
     if head.norm:
         y = layer_norm(b, head.norm, y)
-    tied = f"{e.module}.embeddings.word_embeddings.weight" if head.tied and not e.head_owns else ""
+    words = f"{e.module}.embeddings.word_embeddings.weight"
+    if head.of_words:
+        with b.scope(head.decoder):
+            table = attrs.evolve(b.parameter("weight", (head.outputs, e.width)), name=words)
+            y = b.apply("matmul", y, b.apply("transpose", table, name="words", dims=(0, 1)), name="products")
+            return b.apply("add", y, b.parameter(head.bias, (head.outputs,)), name="logits")
+    tied = words if head.tied and not e.head_owns else ""
     weight = b.parameter(f"{head.decoder}.weight", (head.outputs, y.spec.shape[-1]), tied_to=tied)
     if head.bias:  # stored under its own name and the projection's
         b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))

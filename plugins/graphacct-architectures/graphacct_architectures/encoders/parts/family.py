@@ -12,7 +12,7 @@ from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
 from graphacct_architectures.encoders.parts.description import Encoder
-from graphacct_architectures.encoders.parts.encode import POOLED, encode
+from graphacct_architectures.encoders.parts.encode import POOLED, Stream, encode
 from graphacct_architectures.losses import (
     CROSS_ENTROPY,
     SUM,
@@ -91,13 +91,15 @@ def encoder(
     *,
     doc: str,
     aliases: Mapping[str, str] | None = None,
+    streamed: Stream | None = None,
 ) -> Architecture:
-    """Returns the Architecture of a family of encoders: `describe` returns a configuration's description."""
+    """Returns the Architecture of a family of encoders: `describe` returns a configuration's description, and
+    `streamed` is what makes the last layer's output, if not BERT's layers do."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         described = describe(config)
         check_entropy(has_logits(described), workload, config.architectures)
-        return encode(described, workload, b)
+        return encode(described, workload, b, streamed)
 
     return Architecture(
         name,

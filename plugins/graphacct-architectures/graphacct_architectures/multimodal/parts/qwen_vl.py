@@ -11,7 +11,7 @@ from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Valu
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
-from graphacct_architectures.multimodal.parts.family import composition
+from graphacct_architectures.multimodal.parts.family import composition, inexact
 from graphacct_architectures.multimodal.parts.grid import Grid, grid_rows
 
 SIDE = 16
@@ -85,7 +85,7 @@ def whole(
             described(config.text_config), (Part("images", rows),), f"{root}language_model", tied=tied(config)
         )
 
-    return composition(
+    found = composition(
         name,
         config,
         compose,
@@ -96,6 +96,15 @@ def whole(
         prepare=prepare,
         doc=doc,
     )
+    return attrs.evolve(found, inexact=apart)
+
+
+def apart(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not exact: the class splits the patches of each image, and of each window, from the others."""
+    known = inexact(config, workload, dtype)
+    if workload.images in (None, 0):
+        return known
+    return (*known, "saved tensors of the tower were not found equal: its class splits images and windows apart")
 
 
 def nested_text(text: type[Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

@@ -1,0 +1,37 @@
+"""Qwen3.5 with experts: a grid of patches into gated delta networks and many small experts.
+
+Qwen Team, 2026 (Qwen3.5).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import SubModel, fields
+from graphacct_architectures.multimodal.parts.compose import text_model
+from graphacct_architectures.multimodal.parts.qwen_vl import sections_left_out, whole
+from graphacct_architectures.multimodal.qwen3_5_vision import describe
+
+CLASSES = ("Qwen3_5MoeForConditionalGeneration", "Qwen3_5MoeModel")
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    vision_config: SubModel = fields.model("qwen3_5_vision", always=True)
+    text_config: SubModel = text_model("qwen3_5_moe_text", always=True, prepare=sections_left_out)
+    tie_word_embeddings: bool = fields.flag(False)
+    dtype: str | None = fields.dtype()
+
+
+ARCHITECTURE = whole(
+    "qwen3_5_moe",
+    Config,
+    describe,
+    __file__,
+    classes=CLASSES,
+    tied=lambda config: config.tie_word_embeddings,
+    doc="Qwen3.5 with experts: a grid of patches into gated delta networks and many small experts.",
+)
