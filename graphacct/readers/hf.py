@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from graphacct.readers.quantization import Quantization
 
 FILE = "config.json"
+MODULES = "modules.json"
+"""The file of sentence-transformers beside a config.json."""
 OTHER_FILES = ("params.json", "hparams.json")
 """Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
@@ -99,9 +101,23 @@ def choose(
     try:
         if not isinstance(content, dict):
             raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
+        if os.path.isfile(os.path.join(os.path.dirname(file), MODULES)):
+            return _of_sentences(content, plugins, overrides, file, model, defaults)
         return _choice(content, plugins, overrides, _name(file), model, defaults)
     except GraphacctError as error:
         raise _error(file, error) from error
+
+
+def _of_sentences(
+    content: Mapping[str, Any], plugins: Plugins, overrides: Mapping[str, Any], file: str, path: str, defaults: bool
+) -> ModelChoice:
+    """Returns the base model in a folder of sentence-transformers, with a note of what follows it there."""
+    from graphacct.readers.sentence_transformers import following, of_base_model
+
+    after = following(os.path.join(os.path.dirname(file), MODULES))
+    found = _choice(of_base_model(content), plugins, overrides, _name(file), path, defaults)
+    left_out = {**found.keys.left_out, MODULES: f"{after} of {MODULES}"} if after else found.keys.left_out
+    return attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
 
 
 def _choice(
