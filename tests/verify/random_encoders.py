@@ -30,6 +30,22 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "deberta-v2": ("DebertaV2Model", "DebertaV2ForMaskedLM", *(f"DebertaV2For{task}" for task in TASKS)),
     "deberta": ("DebertaModel", "DebertaForMaskedLM", *(f"DebertaFor{task}" for task in TASKS[:-1])),
     "modernbert": ("ModernBertModel", "ModernBertForMaskedLM", *(f"ModernBertFor{task}" for task in TASKS)),
+    "xlm-roberta-xl": (
+        *("XLMRobertaXLModel", "XLMRobertaXLForMaskedLM", "XLMRobertaXLForCausalLM"),
+        *(f"XLMRobertaXLFor{task}" for task in TASKS),
+    ),
+    "data2vec-text": (
+        *("Data2VecTextModel", "Data2VecTextForMaskedLM", "Data2VecTextForCausalLM"),
+        *(f"Data2VecTextFor{task}" for task in TASKS),
+    ),
+    "megatron-bert": (
+        *("MegatronBertModel", "MegatronBertForMaskedLM", "MegatronBertForPreTraining"),
+        *("MegatronBertForNextSentencePrediction", *(f"MegatronBertFor{task}" for task in TASKS)),
+    ),
+    "ernie": (
+        *("ErnieModel", "ErnieForMaskedLM", "ErnieForPreTraining", "ErnieForNextSentencePrediction"),
+        *(f"ErnieFor{task}" for task in TASKS),
+    ),
     "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
     "electra": (
         *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
@@ -371,6 +387,7 @@ DRAW = {
     **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
     **{"blenderbot": bart, "blenderbot-small": bart},
     **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2, "modernbert": modernbert},
+    **dict.fromkeys(("xlm-roberta-xl", "data2vec-text", "megatron-bert", "ernie"), like_bert),
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
     **dict.fromkeys(("wav2vec2", "wavlm", "hubert", "unispeech", "unispeech-sat", "data2vec-audio", "sew"), waves),
     **{

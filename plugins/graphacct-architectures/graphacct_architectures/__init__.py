@@ -220,6 +220,40 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         facts={"head_owns": True},
     ),
     _renamed(
+        "xlm-roberta-xl",
+        "encoders.roberta",
+        classes=("XLMRobertaXL", "Roberta"),
+        defaults={
+            **{"vocab_size": 250880, "hidden_size": 2560, "num_hidden_layers": 36, "num_attention_heads": 32},
+            **{"intermediate_size": 10240, "max_position_embeddings": 514, "type_vocab_size": 1},
+        },
+        facts={"norms_first": True},
+    ),
+    _renamed(
+        "data2vec-text",
+        "encoders.roberta",
+        classes=("Data2VecText", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"prefix": "data2vec_text"},
+    ),
+    _renamed(
+        "megatron-bert",
+        "encoders.bert",
+        classes=("MegatronBert", "Bert"),
+        defaults={
+            **{"vocab_size": 29056, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16},
+            "intermediate_size": 4096,
+        },
+        facts={"norms_first": True},
+    ),
+    _renamed(
+        "ernie",
+        "encoders.bert",
+        classes=("Ernie", "Bert"),
+        facts={"prefix": "ernie"},
+        no_cost={"use_task_id": (False,), "task_type_vocab_size": None},
+    ),
+    _renamed(
         "mt5",
         "encoder_decoders.t5",
         classes=("MT5", "T5"),
