@@ -120,6 +120,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.deberta_v2", "deberta-v2"),
     _family("encoders.distilbert"),
     _family("encoders.electra"),
+    _family("encoders.ernie"),
     _family("encoders.modernbert"),
     _family("encoders.mpnet"),
     _family("encoders.roberta"),
@@ -245,13 +246,6 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
             "intermediate_size": 4096,
         },
         facts={"norms_first": True},
-    ),
-    _renamed(
-        "ernie",
-        "encoders.bert",
-        classes=("Ernie", "Bert"),
-        facts={"prefix": "ernie"},
-        no_cost={"use_task_id": (False,), "task_type_vocab_size": None},
     ),
     _renamed(
         "mt5",

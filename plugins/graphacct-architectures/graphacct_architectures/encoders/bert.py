@@ -58,7 +58,11 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
 
 def describe(config: BertConfig) -> Encoder:
     """Returns the encoder with its pooler, or with its class's heads."""
-    name = config.architectures
+    return of_class(config, config.architectures)
+
+
+def of_class(config: BertConfig, name: str) -> Encoder:
+    """Returns the encoder that BERT's class `name` has."""
     rest: dict[str, Any] = {}
     if config.norms_first:
         names = Names(attention_norm="attention.ln", norm="ln")
