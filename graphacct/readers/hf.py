@@ -220,11 +220,14 @@ def _quantization(
 
 
 def _translated(content: Mapping[str, Any], plugins: Plugins) -> Mapping[str, Any]:
-    """Returns the keys of a config.json that other keys stand for; the content itself if it is no other description."""
+    """Returns the keys of a config.json that other keys stand for; the content itself if it is no other description, or
+    if its `model_type` is of another family than the one that such keys are of."""
     from graphacct.models.translation import translated
 
     found = translated(content, plugins.translations)
-    return content if found is None else found[1]
+    if found is None or content.get(FAMILY) not in (None, found[1].get(FAMILY)):
+        return content
+    return found[1]
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tuple[Architecture, str]:

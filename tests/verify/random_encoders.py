@@ -61,6 +61,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "unispeech-sat": ("UniSpeechSatModel", *(f"UniSpeechSatFor{head}" for head in HEARD)),
     "data2vec-audio": ("Data2VecAudioModel", *(f"Data2VecAudioFor{head}" for head in HEARD)),
     "sew": ("SEWModel", "SEWForCTC", "SEWForSequenceClassification"),
+    "parakeet_encoder": ("ParakeetEncoder",),
+    "parakeet_ctc": ("ParakeetForCTC",),
     "audio-spectrogram-transformer": ("ASTModel", "ASTForAudioClassification"),
     "vit": ("ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"),
     "clip": ("CLIPModel", "CLIPForImageClassification"),
@@ -325,6 +327,21 @@ def conformer_of_frames(random: Random) -> dict[str, Any]:
     return {**sound(random), **sizes, **some(random, **kinds), **ends}
 
 
+def parakeet(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    return {
+        **{"hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": random.randint(1, 3)},
+        **{"intermediate_size": random.randint(5, 20), "layerdrop": 0.0, "conv_kernel_size": random.choice((3, 5))},
+        **{"subsampling_factor": random.choice((2, 4, 8)), "subsampling_conv_channels": random.choice((4, 6))},
+        **{"num_mel_bins": 16, "dropout": 0.0, "activation_dropout": 0.0, "attention_dropout": 0.0},
+        **some(random, attention_bias=False, convolution_bias=False, hidden_act=random.choice(ACTS), scale_input=False),
+    }
+
+
+def parakeet_with_head(random: Random) -> dict[str, Any]:
+    return {"vocab_size": 13, "pad_token_id": 12, "encoder_config": parakeet(random)}
+
+
 def spectrum(random: Random) -> dict[str, Any]:
     strides = some(random, frequency_stride=random.randint(2, 5), time_stride=random.randint(2, 5))
     sizes = {"patch_size": random.choice((4, 6)), "max_length": 24, "num_mel_bins": random.randint(8, 14)}
@@ -343,6 +360,7 @@ DRAW = {
         "wav2vec2-bert": conformer_of_frames,
         "audio-spectrogram-transformer": spectrum,
     },
+    **{"parakeet_encoder": parakeet, "parakeet_ctc": parakeet_with_head},
     **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
 }
 
@@ -353,6 +371,8 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     image = content.get("vision_config", content).get("image_size")
     if "conv_stride" in content:
         return [{"batch": 1, "samples": 70}, {"batch": 2, "samples": 101}]
+    if family in ("parakeet_encoder", "parakeet_ctc"):
+        return [{"batch": 1, "frames": 41}, {"batch": 2, "frames": 60}]
     if family in ("audio-spectrogram-transformer", "wav2vec2-bert"):
         return [{"batch": 1, "frames": 24}, {"batch": 2, "frames": 24}]
     if family in ("resnet", "convnext"):
@@ -382,7 +402,8 @@ def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
     if "samples" in sizes:
         return {"input_values": numbers(sizes["samples"])}
     if "frames" in sizes:
-        bins = getattr(config, "num_mel_bins", None) or config.feature_projection_input_dim
+        part = getattr(config, "encoder_config", config)
+        bins = getattr(part, "num_mel_bins", None) or part.feature_projection_input_dim
         return {model.main_input_name: numbers(sizes["frames"], bins)}
     if model.main_input_name == "input_features":
         found["input_features"] = numbers(config.num_mel_bins, 2 * config.max_source_positions)

@@ -138,6 +138,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("audio.ast", "audio-spectrogram-transformer"),
     _family("audio.data2vec_audio", "data2vec-audio"),
     _family("audio.hubert"),
+    _family("audio.parakeet", "parakeet_encoder"),
+    _family("audio.parakeet_ctc"),
     _family("audio.qwen2_audio_encoder"),
     _family("audio.sew"),
     _family("audio.unispeech"),
