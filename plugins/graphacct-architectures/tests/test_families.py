@@ -53,6 +53,8 @@ PRESETS = {
     "vit-base-patch16-224": "vit-base-patch16-224",
     "beit-base-patch16-224": "beit-base-patch16-224",
     "dinov2-base": "dinov2-base",
+    "swin-tiny": "swin-tiny-patch4-window7-224",
+    "segformer-b0": "segformer-b0-ade-512",
     "clip-vit-base-patch32": "clip-vit-base-patch32",
     "bert-base-mlm": "bert-base-uncased",
     "distilbert-base": "distilbert-base-uncased",
