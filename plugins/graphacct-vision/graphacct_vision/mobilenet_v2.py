@@ -96,8 +96,8 @@ def inverted(
     channels: int,
     options: dict[str, Any],
 ) -> Value:
-    """Returns a map of `taken` channels widened, convolved channel by channel and narrowed; added to the map if the shape
-    is the same."""
+    """Returns a map of `taken` channels widened, convolved channel by channel and narrowed; added to the map if
+    the shape is the same."""
     wide = config.divisible(round(taken * config.expand_ratio))
     b.hold(x)
     y = unit(config, workload, b, "expand_1x1", x, wide)
