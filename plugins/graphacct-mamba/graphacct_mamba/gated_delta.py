@@ -134,8 +134,8 @@ FORMS = {JOINT: joint, APART: apart, EACH: each}
 
 
 def of_whole_chunks(g: GatedDelta, workload: Workload, dtype: str) -> tuple[str, ...]:
-    """Returns what is not equal to the library's saved tensors: in float32 and whole chunks, where no head is shared, the
-    library's products copy queries and keys."""
+    """Returns what is not equal to the library's saved tensors: in float32, whole chunks and without shared heads, its
+    products copy queries and keys."""
     seq = workload.seq_len
     if dtype == "float32" and type(seq) is int and seq % CHUNK == 0 and equal(g.key_heads, g.value_heads):
         return (f"saved tensors of the delta rule lack the library's copies where seq_len is a multiple of {CHUNK}",)
