@@ -266,8 +266,9 @@ class _Turn:
         self.before = dict(self.builder._held)
         self.builder._turn = f".run_{self.index}"
 
-    def __exit__(self, *_: object) -> None:
-        _release(self.builder, self.before)
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:  # an error leaves a graph that nobody takes, perhaps without any node
+            _release(self.builder, self.before)
         self.builder._turn = ""
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from graphacct.readers.quantization import Quantization
 
 FILE = "config.json"
+MODULES = "modules.json"
+"""The file of sentence-transformers beside a config.json."""
 OTHER_FILES = ("params.json", "hparams.json")
 """Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
@@ -99,9 +101,23 @@ def choose(
     try:
         if not isinstance(content, dict):
             raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
+        if os.path.isfile(os.path.join(os.path.dirname(file), MODULES)):
+            return _of_sentences(content, plugins, overrides, file, model, defaults)
         return _choice(content, plugins, overrides, _name(file), model, defaults)
     except GraphacctError as error:
         raise _error(file, error) from error
+
+
+def _of_sentences(
+    content: Mapping[str, Any], plugins: Plugins, overrides: Mapping[str, Any], file: str, path: str, defaults: bool
+) -> ModelChoice:
+    """Returns the base model in a folder of sentence-transformers, with a note of what follows it there."""
+    from graphacct.readers.sentence_transformers import following, of_base_model
+
+    after = following(os.path.join(os.path.dirname(file), MODULES))
+    found = _choice(of_base_model(content), plugins, overrides, _name(file), path, defaults)
+    left_out = {**found.keys.left_out, MODULES: f"{after} of {MODULES}"} if after else found.keys.left_out
+    return attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
 
 
 def _choice(
@@ -119,7 +135,8 @@ def _choice(
 
         raise ReadError(kind_of(content, os.path.basename(path)))
     if not content.get("architectures"):
-        content = _overridden(_translated(content, plugins), overrides)
+        file = _described_in(path) if os.path.isdir(path) else os.path.basename(path)
+        content = _overridden(_translated(content, plugins, file), overrides)
     architecture, read_as = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(
@@ -203,12 +220,17 @@ def _quantization(
     return None
 
 
-def _translated(content: Mapping[str, Any], plugins: Plugins) -> Mapping[str, Any]:
-    """Returns the keys of a config.json that other keys stand for; the content itself if it is no other description."""
+def _translated(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapping[str, Any]:
+    """Returns the keys of a config.json that other keys stand for; the content itself if it is no other description, or
+    if its `model_type` is of another family than the one that such keys are of. A params.json has types of its own:
+    `transformer`, and `mamba` for Mamba 2."""
     from graphacct.models.translation import translated
 
     found = translated(content, plugins.translations)
-    return content if found is None else found[1]
+    other = content.get(FAMILY) not in (None, found[1].get(FAMILY)) if found else True
+    if found is None or (other and file not in OTHER_FILES):
+        return content
+    return found[1]
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tuple[Architecture, str]:

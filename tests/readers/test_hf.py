@@ -125,9 +125,9 @@ def test_code_that_a_file_names_is_never_run(tmp_path: Path) -> None:
             "did you mean 'llama'\\?\nset=model_type=llama reads the file as that family's",
         ),
         ({**LLAMA, "model_type": "llama4"}, "no architecture reads model_type 'llama4'\n"),  # another family
-        ({**LLAMA, "model_type": "qwen3_5"}, "no architecture reads model_type 'qwen3_5'\n"),
+        ({**LLAMA, "model_type": "qwen9_5"}, "no architecture reads model_type 'qwen9_5'\n"),
         ({**LLAMA, "model_type": "gemma4"}, "no architecture reads model_type 'gemma4'\n"),
-        ({**LLAMA, "model_type": "nemotron_h"}, "no architecture reads model_type 'nemotron_h'\n"),
+        ({**LLAMA, "model_type": "zeppelin_h"}, "no architecture reads model_type 'zeppelin_h'\n"),
         ({**LLAMA, "model_type": 3}, "model_type is 3"),
         ({**LLAMA, "hidden_size": -5}, "hidden_size must be positive and below .*, not -5"),
         ({**LLAMA, "hidden_size": 10**30}, "hidden_size must be positive and below"),
@@ -259,3 +259,11 @@ def test_a_type_of_the_repositorys_own_code(tmp_path: Path) -> None:
     file.write_text(json.dumps({"vocab_size": 8, **own, "model_type": "own_3"}))
     with pytest.raises(ReadError, match="set=model_type=llama reads it as that, with that family's defaults for"):
         graphacct.account(file)
+
+
+def test_an_error_in_layers_that_are_run_again(tmp_path: Path) -> None:
+    """Is the one that the layer raised, with the file's name."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"model_type": "albert", "num_attention_heads": 12, "hidden_size": 100}))
+    with pytest.raises(GraphacctError, match=r"config.json: .*hidden_size.* is not divisible by"):
+        graphacct.account(file, seq_len=8)

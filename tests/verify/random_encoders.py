@@ -29,6 +29,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "mpnet": ("MPNetModel", "MPNetForMaskedLM", *(f"MPNetFor{task}" for task in TASKS)),
     "deberta-v2": ("DebertaV2Model", "DebertaV2ForMaskedLM", *(f"DebertaV2For{task}" for task in TASKS)),
     "deberta": ("DebertaModel", "DebertaForMaskedLM", *(f"DebertaFor{task}" for task in TASKS[:-1])),
+    "modernbert": ("ModernBertModel", "ModernBertForMaskedLM", *(f"ModernBertFor{task}" for task in TASKS)),
     "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
     "electra": (
         *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
@@ -61,6 +62,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "unispeech-sat": ("UniSpeechSatModel", *(f"UniSpeechSatFor{head}" for head in HEARD)),
     "data2vec-audio": ("Data2VecAudioModel", *(f"Data2VecAudioFor{head}" for head in HEARD)),
     "sew": ("SEWModel", "SEWForCTC", "SEWForSequenceClassification"),
+    "parakeet_encoder": ("ParakeetEncoder",),
+    "parakeet_ctc": ("ParakeetForCTC",),
     "audio-spectrogram-transformer": ("ASTModel", "ASTForAudioClassification"),
     "vit": ("ViTModel", "ViTForImageClassification", "ViTForMaskedImageModeling"),
     "clip": ("CLIPModel", "CLIPForImageClassification"),
@@ -90,6 +93,8 @@ def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
         content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
     if name or random.random() < 0.9:
         content["architectures"] = [name or random.choice(CLASSES[family])]
+    if "ModernBertForMultipleChoice" in content.get("architectures", ()):
+        content["classifier_pooling"] = "cls"  # the mean needs a mask of the padding
     names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
     if "QuestionAnswering" not in str(content.get("architectures")):
         content |= random.choice(({}, {"num_labels": 4}, {"id2label": names}, {"id2label": names, "num_labels": 4}))
@@ -148,6 +153,21 @@ def deberta_v2(random: Random) -> dict[str, Any]:
     own = some(random, position_buckets=random.choice((-1, 4)), share_att_key=yes(random))
     convolution = some(random, conv_kernel_size=random.choice((0, 3)), conv_act="gelu")
     return {**content, **own, **convolution, **some(random, norm_rel_ebd=random.choice(("none", "layer_norm")))}
+
+
+def modernbert(random: Random) -> dict[str, Any]:
+    heads, layers = random.randint(1, 3), random.randint(1, 7)
+    biases = {
+        key: yes(random) for key in ("attention_bias", "mlp_bias", "norm_bias", "decoder_bias", "classifier_bias")
+    }
+    listed = [random.choice(("full_attention", "sliding_attention")) for _ in range(layers)]
+    pattern = random.choice(({}, {"layer_types": listed}, {"global_attn_every_n_layers": random.randint(1, 4)}))
+    rest = some(random, classifier_pooling=random.choice(("cls", "mean")), attention_dropout=0.1, mlp_dropout=0.1)
+    rest |= some(random, hidden_activation=random.choice(ACTS), classifier_activation=random.choice(ACTS))
+    sizes = {"vocab_size": 40, "hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": layers}
+    tokens = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1)
+    own = some(random, local_attention=random.choice((4, 128)), tie_word_embeddings=yes(random), **biases)
+    return {**sizes, **tokens, **pattern, **rest, **own, "intermediate_size": random.randint(5, 30)}
 
 
 def distilbert(random: Random) -> dict[str, Any]:
@@ -325,6 +345,21 @@ def conformer_of_frames(random: Random) -> dict[str, Any]:
     return {**sound(random), **sizes, **some(random, **kinds), **ends}
 
 
+def parakeet(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    return {
+        **{"hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": random.randint(1, 3)},
+        **{"intermediate_size": random.randint(5, 20), "layerdrop": 0.0, "conv_kernel_size": random.choice((3, 5))},
+        **{"subsampling_factor": random.choice((2, 4, 8)), "subsampling_conv_channels": random.choice((4, 6))},
+        **{"num_mel_bins": 16, "dropout": 0.0, "activation_dropout": 0.0, "attention_dropout": 0.0},
+        **some(random, attention_bias=False, convolution_bias=False, hidden_act=random.choice(ACTS), scale_input=False),
+    }
+
+
+def parakeet_with_head(random: Random) -> dict[str, Any]:
+    return {"vocab_size": 13, "pad_token_id": 12, "encoder_config": parakeet(random)}
+
+
 def spectrum(random: Random) -> dict[str, Any]:
     strides = some(random, frequency_stride=random.randint(2, 5), time_stride=random.randint(2, 5))
     sizes = {"patch_size": random.choice((4, 6)), "max_length": 24, "num_mel_bins": random.randint(8, 14)}
@@ -335,7 +370,7 @@ DRAW = {
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
     **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
     **{"blenderbot": bart, "blenderbot-small": bart},
-    **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2},
+    **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2, "modernbert": modernbert},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
     **dict.fromkeys(("wav2vec2", "wavlm", "hubert", "unispeech", "unispeech-sat", "data2vec-audio", "sew"), waves),
     **{
@@ -343,6 +378,7 @@ DRAW = {
         "wav2vec2-bert": conformer_of_frames,
         "audio-spectrogram-transformer": spectrum,
     },
+    **{"parakeet_encoder": parakeet, "parakeet_ctc": parakeet_with_head},
     **{"resnet": resnet, "convnext": convnext, "mamba": mamba, "mamba2": mamba2, "jamba": jamba},
 }
 
@@ -353,6 +389,8 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     image = content.get("vision_config", content).get("image_size")
     if "conv_stride" in content:
         return [{"batch": 1, "samples": 70}, {"batch": 2, "samples": 101}]
+    if family in ("parakeet_encoder", "parakeet_ctc"):
+        return [{"batch": 1, "frames": 41}, {"batch": 2, "frames": 60}]
     if family in ("audio-spectrogram-transformer", "wav2vec2-bert"):
         return [{"batch": 1, "frames": 24}, {"batch": 2, "frames": 24}]
     if family in ("resnet", "convnext"):
@@ -382,7 +420,8 @@ def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
     if "samples" in sizes:
         return {"input_values": numbers(sizes["samples"])}
     if "frames" in sizes:
-        bins = getattr(config, "num_mel_bins", None) or config.feature_projection_input_dim
+        part = getattr(config, "encoder_config", config)
+        bins = getattr(part, "num_mel_bins", None) or part.feature_projection_input_dim
         return {model.main_input_name: numbers(sizes["frames"], bins)}
     if model.main_input_name == "input_features":
         found["input_features"] = numbers(config.num_mel_bins, 2 * config.max_source_positions)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from random_encoders import convnext, resnet, some, tower, yes
+from random_encoders import ACTS, convnext, resnet, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
     "deit": tuple(
@@ -26,6 +26,12 @@ CLASSES: dict[str, tuple[str, ...]] = {
             *("Model", "ForImageClassification", "ForMaskedImageModeling"),
             *("ForSemanticSegmentation", "Backbone"),
         )
+    ),
+    "detr": ("DetrModel", "DetrForObjectDetection"),
+    "segformer": ("SegformerModel", "SegformerForImageClassification", "SegformerForSemanticSegmentation"),
+    "swin": tuple(f"Swin{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")),
+    "swinv2": tuple(
+        f"Swinv2{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")
     ),
     "convnext": ("ConvNextModel", "ConvNextForImageClassification", "ConvNextBackbone"),
     "convnextv2": ("ConvNextV2Model", "ConvNextV2ForImageClassification", "ConvNextV2Backbone"),
@@ -121,7 +127,61 @@ def beit(random: Random) -> dict[str, Any]:
     }
 
 
+def segformer(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 3)
+    heads = [random.randint(1, 3) for _ in range(count)]
+    return {
+        **{"num_encoder_blocks": count, "num_attention_heads": heads, "hidden_sizes": [4 * head for head in heads]},
+        **{"depths": [random.randint(1, 3) for _ in heads], "sr_ratios": [random.choice((1, 2)) for _ in heads]},
+        **{"patch_sizes": [3 for _ in heads], "strides": [2 for _ in heads]},
+        **{"mlp_ratios": [random.randint(1, 3) for _ in heads]},
+        **some(random, hidden_act=random.choice(ACTS), num_channels=1, decoder_hidden_size=6, drop_path_rate=0.0),
+    }
+
+
+def swin(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 3)
+    heads = [random.randint(1, 3) for _ in range(count)]
+    content = {
+        **{"embed_dim": 12, "depths": [random.randint(1, 5) for _ in heads], "num_heads": heads},
+        **{"window_size": random.choice((2, 3)), "patch_size": 2, "image_size": 24},
+        **some(random, mlp_ratio=random.choice((1.5, 3.0)), qkv_bias=yes(random), hidden_act=random.choice(ACTS)),
+        **some(random, num_channels=1, drop_path_rate=0.0, encoder_stride=3, use_absolute_embeddings=yes(random)),
+    }
+    rest = handed_on(random, count)
+    return {**content, **{key: value for key, value in rest.items() if key.startswith("out_")}}
+
+
+def detr(random: Random) -> dict[str, Any]:
+    backbone = {"model_type": "resnet", **resnet(random), **some(random, num_labels=7)}
+    backbone["out_features"] = [f"stage{len(backbone['depths'])}"]
+    return {
+        **{"backbone_config": backbone, "use_timm_backbone": False, "d_model": 24, "num_queries": 5},
+        **{
+            f"{side}_{key}": count
+            for side in ("encoder", "decoder")
+            for key, count in (
+                ("layers", random.randint(1, 3)),
+                ("attention_heads", random.choice((1, 3))),
+                ("ffn_dim", 11),
+            )
+        },
+        **some(random, activation_function=random.choice(ACTS), auxiliary_loss=True, dropout=0.0),
+        **some(random, position_embedding_type=random.choice(("sine", "learned"))),
+    }
+
+
+def swinv2(random: Random) -> dict[str, Any]:
+    content = {**swin(random), "window_size": random.choice((3, 4))}
+    content.pop("use_absolute_embeddings", None)
+    return {**content, **some(random, pretrained_window_sizes=[0, 0, 0, 0])}
+
+
 DRAW = {
+    "swinv2": swinv2,
+    "detr": detr,
+    "segformer": segformer,
+    "swin": swin,
     "beit": beit,
     "convnext": staged(convnext),
     "convnextv2": staged(convnext),
@@ -135,6 +195,8 @@ DRAW = {
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
+    **dict.fromkeys(("segformer",), ((33, 40), (64, 64))),
+    **dict.fromkeys(("detr",), ((64, 64), (70, 65))),
     **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
 }

@@ -81,13 +81,14 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
 
 def same_modules(found: graphacct.Report, measured: dict[str, list[int]]) -> None:
     """Every module with FLOPs. A sequence of modules has no row of its own, only its parts have; and a downsampling
-    layer's parts are a norm and a convolution, of which torch counts the one with FLOPs."""
+    layer's parts are a norm and a convolution, of which torch counts the one with FLOPs; so do subsampling layers have
+    activations beside their convolutions."""
     ours = {row.path: [row.values["matmul_flops"], row.repeat] for row in found.by_scope}
     for path, figures in measured.items():
         if path == "(root)" or (path not in ours and f"{path}.*" in measured):
             continue
         assert path in ours, path
-        if path.endswith("downsampling_layer.*"):
+        if path.endswith(("downsampling_layer.*", "subsampling.layers.*")):
             assert ours[path][0] == figures[0]
         else:
             assert ours[path] == figures, path

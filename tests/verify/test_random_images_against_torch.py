@@ -25,6 +25,13 @@ from graphacct.hooks.manager import default
 SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(3)
 
 
+@pytest.fixture(autouse=True)
+def all_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DETR's encoder clamps what is not finite in training, and looks for padding; a meta tensor has no values."""
+    monkeypatch.setattr(transformers.masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *args: True)
+    monkeypatch.setattr(torch, "isfinite", lambda x: torch.ones(1, dtype=torch.bool))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("family", CLASSES)
 def test_a_random_configuration(family: str, seed: int, tmp_path: Path) -> None:
@@ -51,7 +58,8 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
     kinds = default().architectures.get(f"hf-{family}", default().architectures[family]).load().attention
     eager: dict[str, Any] = {"attention": "eager"} if kinds else {}
     for index, sizes in enumerate(workloads(content)):
-        shape = (sizes["batch"], config.num_channels, *sizes["image_size"])
+        channels = getattr(config, "backbone_config", config).num_channels
+        shape = (sizes["batch"], channels, *sizes["image_size"])
         pixels = {"pixel_values": torch.zeros(shape, device="meta", dtype=model.dtype)}
         found = accounted(folder, **sizes, **eager)
         if not index:
@@ -64,7 +72,7 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
                 assert ours.get(path, [None])[0] == figures[0], path
         step = accounted(folder, **sizes, **eager, phase="train", loss="sum")
         assert step.total["step_matmul_flops"] == train_step(model, pixels, formulas)["total"]
-        if kinds:
+        if "fused" in kinds:
             fused = accounted(folder, **sizes, attention="fused")
             assert fused.total["matmul_flops"] == measured["total"]
             assert fused.total["params"] == found.total["params"]

@@ -24,7 +24,7 @@ PAIRS = ((1, 128), (1, 1024), (4, 512))
 CACHED = 1024
 IMAGE_SIZE = 224
 MAIN = (
-    ("logits", "mc_logits"),
+    ("logits", "mc_logits", "pred_boxes"),
     ("logits_per_image",),
     ("prediction_logits", "seq_relationship_logits", "sop_logits"),
     ("start_logits", "end_logits"),

@@ -24,9 +24,13 @@ FAMILIES = (
     _family("beit"),
     _family("convnext"),
     _family("convnextv2"),
+    _family("detr"),
     _family("dinov2"),
     _family("dinov2_with_registers"),
     _family("dinov3_vit"),
+    _family("segformer"),
+    _family("swin"),
+    _family("swinv2"),
 )
 """ResNet as in torchvision, and the transformers library's models, which read a config.json."""
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 from graphacct_architectures.tower import Tower, patch_count, patches, tower, tower_states

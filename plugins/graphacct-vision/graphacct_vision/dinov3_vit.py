@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import layer_norm, resident
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, patches, tower, tower_states

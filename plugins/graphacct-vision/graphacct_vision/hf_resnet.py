@@ -13,9 +13,11 @@ from graphacct_architectures.layers import activation
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct_vision.layers import batch_norm, frozen_norm
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 CLASSES = ("ResNetModel", "ResNetForImageClassification", "ResNetBackbone")
+FROZEN = "frozen"
 REDUCTION = 4
 """The factor by which the middle of a bottleneck is narrower."""
 
@@ -57,9 +59,11 @@ def encoded(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) ->
     return x, b.apply("mean", x, name="pooler", dim=(2, 3), keepdim=True)
 
 
-def stages(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) -> list[Value]:
-    """Returns the stem's output and each stage's."""
-    conv = partial(convolved, workload.phase == "train", config.hidden_act)
+def stages(config: HFResNetConfig, workload: Workload, b: Builder, x: Value, *, frozen: bool = False) -> list[Value]:
+    """Returns the stem's output and each stage's. In a `frozen` one no parameter is trained, and the norms are what
+    they learned."""
+    mode = FROZEN if frozen else workload.phase
+    conv = partial(convolved, mode, config.hidden_act)
     with b.scope("embedder"):
         with b.scope("embedder"):
             x = conv(b, x, config.embedding_size, kernel=7, stride=2)
@@ -68,15 +72,14 @@ def stages(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) -> 
     with b.scope("encoder.stages"):
         for index, (depth, channels) in enumerate(zip(config.depths, config.hidden_sizes, strict=True)):
             stride = 2 if index or config.downsample_in_first_stage else 1
-            first, other = (partial(block, config, workload, channels, step) for step in (stride, 1))
+            first, other = (partial(block, config, mode, channels, step) for step in (stride, 1))
             x = repeated(f"{index}.layers", depth, first, other, b, x)
             found.append(x)
     return found
 
 
-def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int, b: Builder, x: Value) -> Value:
+def block(config: HFResNetConfig, mode: str, channels: Dim, stride: int, b: Builder, x: Value) -> Value:
     """Adds convolutions with a residual connection: two 3x3, or 1x1, 3x3 and 1x1 with a narrow middle."""
-    training = workload.phase == "train"
     steps: list[tuple[Dim, int, int, str]]
     if config.layer_type == "basic":
         steps = [(channels, 3, stride, "relu"), (channels, 3, 1, "")]
@@ -87,24 +90,21 @@ def block(config: HFResNetConfig, workload: Workload, channels: Dim, stride: int
     y = x
     for index, (width, kernel, step, act) in enumerate(steps):
         with b.scope(f"layer.{index}"):
-            y = convolved(training, act, b, y, width, kernel=kernel, stride=step)
+            y = convolved(mode, act, b, y, width, kernel=kernel, stride=step)
     if stride != 1 or not equal(x.spec.shape[1], channels):
         with b.scope("shortcut"):
-            x = convolved(training, "", b, x, channels, stride=stride)
+            x = convolved(mode, "", b, x, channels, stride=stride)
     return activation(b, ACTIVATIONS[config.hidden_act], b.apply("add", y, x, name="residual"), "activation")
 
 
-def convolved(
-    training: bool, act: str, b: Builder, x: Value, channels: Dim, *, kernel: int = 1, stride: int = 1
-) -> Value:
-    """Applies a convolution without bias, a batch norm and the activation, if there is one."""
-    weight = b.parameter("convolution.weight", (channels, x.spec.shape[1], kernel, kernel))
+def convolved(mode: str, act: str, b: Builder, x: Value, channels: Dim, *, kernel: int = 1, stride: int = 1) -> Value:
+    """Applies a convolution without bias, a batch norm and the activation, if there is one. `mode` is the phase, or
+    that the parameters are frozen."""
+    frozen = mode == FROZEN
+    weight = b.parameter("convolution.weight", (channels, x.spec.shape[1], kernel, kernel), frozen=frozen)
     x = b.apply("convolution", x, weight, name="convolution", stride=stride, padding=kernel // 2)
     name = "normalization"
-    parameters = [b.parameter(f"{name}.{part}", (channels,)) for part in ("weight", "bias")]
-    parameters += [b.parameter(f"{name}.{part}", (channels,), buffer=True) for part in ("running_mean", "running_var")]
-    parameters.append(b.parameter(f"{name}.num_batches_tracked", (), "int64", buffer=True))
-    x = b.apply("batch_norm", x, *parameters, name=name, training=training)
+    x = frozen_norm(b, name, x) if frozen else batch_norm(b, name, x, training=mode == "train")
     return activation(b, ACTIVATIONS[act], x, "activation") if act else x
 
 

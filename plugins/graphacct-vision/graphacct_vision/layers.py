@@ -48,6 +48,25 @@ def batch_norm(b: Builder, name: str, x: Value, *, training: bool) -> Value:
     return b.apply("batch_norm", x, *parameters, name=name, training=training)
 
 
+def frozen_norm(b: Builder, name: str, x: Value) -> Value:
+    """Applies a batch norm whose weights and statistics are buffers: a scale and a shift of each channel."""
+    channels = x.spec.shape[1]
+    with b.scope(name):
+        parts = {
+            part: b.apply(
+                "reshape",
+                b.parameter(part, (channels,), buffer=True),
+                name=f"{part}_of_channels",
+                shape=(1, channels, 1, 1),
+            )
+            for part in ("weight", "bias", "running_var", "running_mean")
+        }
+        spread = b.apply("rsqrt", b.apply("shift", parts["running_var"], name="variance"), name="spread")
+        scale = b.apply("mul", parts["weight"], spread, name="scale")
+        bias = b.apply("sub", parts["bias"], b.apply("mul", parts["running_mean"], scale, name="mean"), name="shift")
+        return b.apply("add", b.apply("mul", x, scale, name="scaled"), bias, name="shifted")
+
+
 def conv_norm(
     b: Builder,
     name: str,

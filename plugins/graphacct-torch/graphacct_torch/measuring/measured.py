@@ -130,8 +130,10 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
 def _config(keys: Mapping[str, Any]) -> Any:
     """Returns the library's configuration, of a class that writes text if the keys name none."""
     made = library.config_of(_completed(keys))
-    if getattr(made, "layerdrop", 0):  # which layers chance drops is data; all run here, as in an evaluation
-        made.layerdrop = 0.0
+    parts: tuple[Any, ...] = (made, getattr(made, "encoder_config", None))
+    for part in parts:
+        if getattr(part, "layerdrop", 0):  # which layers chance drops is data; all run here, as in an evaluation
+            part.layerdrop = 0.0
     if not getattr(made, "architectures", None):
         made.architectures = [library.head_of(made.model_type)]
     return made

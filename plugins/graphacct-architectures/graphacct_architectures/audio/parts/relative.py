@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphacct import Builder, Dim, Value, Workload, exact_div
+from graphacct import Builder, Dim, Value, Workload, exact_div, same
 from graphacct_architectures.audio.parts.conformer_layers import KEYED, RELATIVE, ROTARY, Places
 from graphacct_architectures.layers import dropped, embedding, linear, merge_heads, resident, split_heads
 
@@ -69,22 +69,27 @@ def attended(
     return linear(b, "linear_out", merge_heads(b, y), width), written
 
 
-def by_sinusoids(b: Builder, q: Value, table: Value) -> tuple[Value, Value]:
+def by_sinusoids(
+    b: Builder, q: Value, table: Value, names: tuple[str, str] = ("linear_pos", "pos_bias")
+) -> tuple[Value, Value]:
     """Returns queries with a learned vector added, and the biases of the scores: products of queries, with another
-    vector added, and projected sinusoids, shifted so that each query has its own distances."""
+    vector added, and projected sinusoids, shifted so that each query has its own distances. `table` is one for all
+    sequences or one for each; `names` are the projection's, and how the vectors' begin."""
     batch, heads, seq, d_head = q.spec.shape
-    count, width = table.spec.shape[1:]
-    p = linear(b, "linear_pos", table, width, bias=False)
-    p = b.apply("reshape", p, name="pos_heads", shape=(1, count, heads, d_head))
+    tables, count, _ = table.spec.shape
+    projection, vector = names
+    p = linear(b, projection, table, heads * d_head, bias=False)
+    p = b.apply("reshape", p, name="pos_heads", shape=(tables, count, heads, d_head))
     p = b.apply("permute", p, name="pos_permuted", dims=(0, 2, 3, 1))
-    p = b.apply("expand", p, name="pos_of_each", shape=(batch, heads, d_head, count))
+    if not same(tables, batch):
+        p = b.apply("expand", p, name="pos_of_each", shape=(batch, heads, d_head, count))
     with_u, with_v = (
         b.apply(
             "add",
             q,
             b.apply(
                 "reshape",
-                b.parameter(f"pos_bias_{label}", (heads, d_head)),
+                b.parameter(f"{vector}_{label}", (heads, d_head)),
                 name=f"pos_bias_{label}",
                 shape=(1, heads, 1, d_head),
             ),
