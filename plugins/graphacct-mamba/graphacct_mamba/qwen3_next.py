@@ -119,6 +119,14 @@ def of_the_rule(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
     return of_whole_chunks(delta_of(config), workload, dtype)
 
 
+def of_sequences(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns the same of Qwen3.5, whose classes make rotary tables for each sequence."""
+    found = of_the_rule(config, workload, dtype)
+    if type(workload.batch) is int and workload.batch == 1:
+        return found
+    return (*found, "saved tensors have one pair of rotary tables, of which the library's class has one a sequence")
+
+
 def shared_experts(config: Any, *, normalised: bool) -> Experts:
     """Returns many small experts beside one that each token runs through, behind a gate."""
     activation = ACTIVATIONS[config.hidden_act]
