@@ -180,8 +180,8 @@ def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph |
         raise ReadError(f"{model!r} is Python code: name a function of it that returns a model, as {model}:function")
     if model.endswith(CHECKPOINTS):
         raise ReadError(
-            f"{model!r} is a checkpoint: tensors, without the model's sizes; give the config.json of its folder, or the "
-            "folder"
+            f"{model!r} is a checkpoint: tensors, without the model's sizes; give the config.json of its folder, "
+            "or the folder"
         )
     raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")
 
