@@ -99,9 +99,9 @@ def attend(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value)
         b.hold(q, k, v)
         keys = b.apply("transpose", k, name="k_last", dims=(-2, -1))
         if d.joint:
-            q = b.apply("scale", q, name="q_scaled")
+            q = divided(b, q, "q_scaled")
         else:
-            keys = b.apply("scale", keys, name="k_scaled")
+            keys = divided(b, keys, "k_scaled")
         scores = b.apply("matmul", q, keys, name="scores")
         if d.table:
             for extra in of_distances(e, d, workload, b, q, k, tables[1], tables[2]):
@@ -120,6 +120,11 @@ def attend(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value)
         y = b.apply("transpose", y, name="merge_transposed", dims=(1, 2))
         y = b.apply("contiguous", y, name="merge_copied")
         return b.apply("reshape", y, name="merge_heads", shape=(batch, seq, e.heads * d.d_head)), ()
+
+
+def divided(b: Builder, x: Value, name: str) -> Value:
+    """Returns x divided by the root of a width, which the library's class makes as a tensor each time."""
+    return b.apply("div", x, b.apply("full", name=f"{name}_by", shape=(), dtype=b.dtype), name=name)
 
 
 def of_contents(e: Encoder, d: Disentangled, b: Builder, x: Value, name: str, label: str) -> Value:
@@ -197,7 +202,7 @@ def of_distances(
         scores = b.apply("gather", scores, at, name=f"{kind}_read", dim=-1)
         if kind == P2C:
             scores = b.apply("transpose", scores, name=f"{kind}_back", dims=(-2, -1))
-        found.append(scores if d.joint else b.apply("scale", scores, name=f"{kind}_scaled"))
+        found.append(scores if d.joint else divided(b, scores, f"{kind}_scaled"))
     if len(found) == 2:
         found = [b.apply("add", *found, name="distance_scores")]
     return found
