@@ -135,7 +135,8 @@ def _choice(
 
         raise ReadError(kind_of(content, os.path.basename(path)))
     if not content.get("architectures"):
-        content = _overridden(_translated(content, plugins), overrides)
+        file = _described_in(path) if os.path.isdir(path) else os.path.basename(path)
+        content = _overridden(_translated(content, plugins, file), overrides)
     architecture, read_as = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(
@@ -219,13 +220,15 @@ def _quantization(
     return None
 
 
-def _translated(content: Mapping[str, Any], plugins: Plugins) -> Mapping[str, Any]:
+def _translated(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapping[str, Any]:
     """Returns the keys of a config.json that other keys stand for; the content itself if it is no other description, or
-    if its `model_type` is of another family than the one that such keys are of."""
+    if its `model_type` is of another family than the one that such keys are of. A params.json has types of its own:
+    `transformer`, and `mamba` for Mamba 2."""
     from graphacct.models.translation import translated
 
     found = translated(content, plugins.translations)
-    if found is None or content.get(FAMILY) not in (None, found[1].get(FAMILY)):
+    other = content.get(FAMILY) not in (None, found[1].get(FAMILY)) if found else True
+    if found is None or (other and file not in OTHER_FILES):
         return content
     return found[1]
 

@@ -29,6 +29,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "mpnet": ("MPNetModel", "MPNetForMaskedLM", *(f"MPNetFor{task}" for task in TASKS)),
     "deberta-v2": ("DebertaV2Model", "DebertaV2ForMaskedLM", *(f"DebertaV2For{task}" for task in TASKS)),
     "deberta": ("DebertaModel", "DebertaForMaskedLM", *(f"DebertaFor{task}" for task in TASKS[:-1])),
+    "modernbert": ("ModernBertModel", "ModernBertForMaskedLM", *(f"ModernBertFor{task}" for task in TASKS)),
     "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
     "electra": (
         *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
@@ -92,6 +93,8 @@ def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
         content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
     if name or random.random() < 0.9:
         content["architectures"] = [name or random.choice(CLASSES[family])]
+    if "ModernBertForMultipleChoice" in content.get("architectures", ()):
+        content["classifier_pooling"] = "cls"  # the mean needs a mask of the padding
     names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
     if "QuestionAnswering" not in str(content.get("architectures")):
         content |= random.choice(({}, {"num_labels": 4}, {"id2label": names}, {"id2label": names, "num_labels": 4}))
@@ -150,6 +153,21 @@ def deberta_v2(random: Random) -> dict[str, Any]:
     own = some(random, position_buckets=random.choice((-1, 4)), share_att_key=yes(random))
     convolution = some(random, conv_kernel_size=random.choice((0, 3)), conv_act="gelu")
     return {**content, **own, **convolution, **some(random, norm_rel_ebd=random.choice(("none", "layer_norm")))}
+
+
+def modernbert(random: Random) -> dict[str, Any]:
+    heads, layers = random.randint(1, 3), random.randint(1, 7)
+    biases = {
+        key: yes(random) for key in ("attention_bias", "mlp_bias", "norm_bias", "decoder_bias", "classifier_bias")
+    }
+    listed = [random.choice(("full_attention", "sliding_attention")) for _ in range(layers)]
+    pattern = random.choice(({}, {"layer_types": listed}, {"global_attn_every_n_layers": random.randint(1, 4)}))
+    rest = some(random, classifier_pooling=random.choice(("cls", "mean")), attention_dropout=0.1, mlp_dropout=0.1)
+    rest |= some(random, hidden_activation=random.choice(ACTS), classifier_activation=random.choice(ACTS))
+    sizes = {"vocab_size": 40, "hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": layers}
+    tokens = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1)
+    own = some(random, local_attention=random.choice((4, 128)), tie_word_embeddings=yes(random), **biases)
+    return {**sizes, **tokens, **pattern, **rest, **own, "intermediate_size": random.randint(5, 30)}
 
 
 def distilbert(random: Random) -> dict[str, Any]:
@@ -352,7 +370,7 @@ DRAW = {
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
     **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
     **{"blenderbot": bart, "blenderbot-small": bart},
-    **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2},
+    **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2, "modernbert": modernbert},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
     **dict.fromkeys(("wav2vec2", "wavlm", "hubert", "unispeech", "unispeech-sat", "data2vec-audio", "sew"), waves),
     **{

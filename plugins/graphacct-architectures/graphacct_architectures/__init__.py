@@ -120,6 +120,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.deberta_v2", "deberta-v2"),
     _family("encoders.distilbert"),
     _family("encoders.electra"),
+    _family("encoders.modernbert"),
     _family("encoders.mpnet"),
     _family("encoders.roberta"),
     _family("encoder_decoders.bart"),

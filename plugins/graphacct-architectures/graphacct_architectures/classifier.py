@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
-from graphacct_architectures.layers import activation, dropped, linear
+from graphacct_architectures.layers import activation, dropped, linear, norm
 
 EOS = "eos"
 """The values of `reads` that take one token of the decoder's per text."""
@@ -28,6 +28,8 @@ class Classifier:
         spans: Whether each token has two logits: for the start and for the end of a span.
         averaged: Whether the first projection's output is averaged over tokens.
         bias: Whether the last projection has a bias.
+        norm: The name of a norm after the first projection's activation; empty for none.
+        dense_bias, norm_bias: Whether the first projection and this norm have a bias.
         pooled: Whether the text's logits are the last token's, although all tokens' logits are computed.
     """
 
@@ -43,6 +45,9 @@ class Classifier:
     averaged: bool = False
     bias: bool = True
     pooled: bool = False
+    norm: str = ""
+    dense_bias: bool = True
+    norm_bias: bool = True
 
 
 def classified(c: Classifier, workload: Workload, b: Builder, x: Value, ids: Value | None = None) -> tuple[Value, ...]:
@@ -52,10 +57,12 @@ def classified(c: Classifier, workload: Workload, b: Builder, x: Value, ids: Val
         raise ConfigError(f"num_labels is {c.outputs}: a token begins a span or ends one, which makes 2")
     x = dropped(b, f"{c.name}_early_drop", x, c.early_dropout, workload)
     if c.dense:
-        x = linear(b, c.dense, x, c.width)
+        x = linear(b, c.dense, x, c.width, bias=c.dense_bias)
         x = b.apply("mean", x, name="pooled", dim=1) if c.averaged else x
     if c.activation:
         x = activation(b, c.activation, x, f"{c.name}_act")
+    if c.norm:
+        x = norm(b, c.norm, x, "layer_norm", bias=c.norm_bias)
     x = linear(b, c.name, dropped(b, f"{c.name}_drop", x, c.dropout, workload), c.outputs, bias=c.bias)
     if c.pooled:
         assert ids is not None

@@ -6,6 +6,8 @@ module (scores, softmax) by that path and a word.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphacct import Builder, Dim, Parameter, Value, Workload, equal, minimum, same
 
 
@@ -123,6 +125,19 @@ def merge_heads(b: Builder, x: Value) -> Value:
     batch, heads, seq, width = x.spec.shape
     together = b.apply("transpose", x, name="merge_transposed", dims=(1, 2))
     return b.apply("reshape", together, name="merge_heads", shape=(batch, seq, heads * width))
+
+
+def weighted_sum(b: Builder, states: Sequence[Value]) -> Value:
+    """Returns the sum of streams (batch, seq, width) of all layers, each times a learned weight, `layer_weights`."""
+    batch, seq, width = states[0].spec.shape
+    count = len(states)
+    parts = [
+        b.apply("reshape", x, name=f"state_{index}", shape=(batch, 1, seq, width)) for index, x in enumerate(states)
+    ]
+    x = b.apply("concat", *parts, name="states", dim=1)
+    weights = b.apply("softmax", b.parameter("layer_weights", (count,)), name="norm_weights")
+    weights = b.apply("reshape", weights, name="weights_of_layers", shape=(count, 1, 1))
+    return b.apply("sum", b.apply("mul", x, weights, name="weighted_states"), name="weighted_sum", dim=1)
 
 
 def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Value:

@@ -71,6 +71,7 @@ CODESTRAL = {
         ("params.json", LLAMA_3, "llama-3-8b", {}),
         ("params.json", LLAMA_2, "llama-2-7b", {"vocab_size": 32000}),
         ("params.json", MISTRAL, "mistral-7b", {}),
+        ("params.json", {**MISTRAL, "model_type": "transformer"}, "mistral-7b", {}),
         ("params.json", {**MISTRAL, "sliding_window": None, "moe": MOE}, "mixtral-8x7b", {}),
         ("params.json", CODESTRAL, "mamba-codestral-7b", {}),
         ("hparams.json", GPT2, "gpt2", {}),

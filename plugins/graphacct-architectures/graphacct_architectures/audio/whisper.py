@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import activation
 from graphacct_architectures.audio.parts.frames import Heard, frames_encoder, network, own_attention
 from graphacct_architectures.classifier import Classifier
@@ -83,8 +83,6 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
         norm_kind=Norm(LAYER_NORM, bias=True),
     )
     name = config.architectures
-    if name == AUDIO and config.use_weighted_layer_sum:
-        raise ConfigError("use_weighted_layer_sum is true: a classifier that reads all layers is not modelled")
     projected = config.classifier_proj_size
     classes = Classifier("classifier", config.num_labels, dense="projector", width=projected, averaged=True)
     return EncoderDecoder(
@@ -97,6 +95,7 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
         head=Head("proj_out", tied=config.tie_word_embeddings) if name == LM else None,
         classifier=classes if name == AUDIO else None,
         dropout=config.dropout,
+        weighted=name == AUDIO and config.use_weighted_layer_sum,
     )
 
 

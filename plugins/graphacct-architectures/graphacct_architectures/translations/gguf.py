@@ -223,8 +223,12 @@ def config(content: Said) -> Said:
     form = FORMS[name]
     inside = {key.removeprefix(f"{name}."): value for key, value in content.items() if key.startswith(f"{name}.")}
     further = inside.pop(FURTHER, 0)
+    if type(further) is not int:
+        raise ReadError(f"{name}.{FURTHER} is {brief(further)}, not a count")
     if further:  # their tensors are `places`' to leave out
-        inside["block_count"] = File(inside, {}).number("block_count") - further
+        inside["block_count"] = (
+            File({"block_count": _alike(inside.get("block_count"))}, {}).number("block_count") - further
+        )
     file = File({key: _alike(value) for key, value in inside.items()}, content["tensors"])
     taken = {key: to for key, to in {**COMMON, **form.keys}.items() if key not in form.without or key in form.keys}
     said: dict[str, Any] = {"model_type": form.model_type}

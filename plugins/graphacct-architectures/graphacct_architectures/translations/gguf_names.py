@@ -189,8 +189,9 @@ def places(content: Mapping[str, Any], name: str) -> Sequence[str]:
 def _layers(content: Mapping[str, Any]) -> int:
     """Returns how many layers a model has without those that predict further tokens."""
     name = content["general.architecture"]
-    layers: int = content[f"{name}.block_count"]
-    return layers - (content.get(f"{name}.nextn_predict_layers", 0) or 0)
+    layers = content[f"{name}.block_count"]  # `config` has seen that they are counts
+    further: int = content.get(f"{name}.nextn_predict_layers", 0) or 0
+    return (layers[0] if isinstance(layers, list) else layers) - further
 
 
 def _written_out(place: str, rows: int) -> str:

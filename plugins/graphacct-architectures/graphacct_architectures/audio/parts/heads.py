@@ -8,7 +8,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div
 from graphacct_architectures.audio.parts.encode import Streams
-from graphacct_architectures.layers import dropped, linear, resident
+from graphacct_architectures.layers import dropped, linear, resident, weighted_sum
 
 
 @attrs.frozen
@@ -43,17 +43,7 @@ class Codes:
 
 def read(s: Streams, weighted: bool, b: Builder) -> Value:
     """Returns what a head reads: the last stream, or the sum of all layers' with a learned weight each."""
-    if not weighted:
-        return s.last
-    batch, seq, width = s.states[0].spec.shape
-    count = len(s.states)
-    parts = [
-        b.apply("reshape", x, name=f"state_{index}", shape=(batch, 1, seq, width)) for index, x in enumerate(s.states)
-    ]
-    x = b.apply("concat", *parts, name="states", dim=1)
-    weights = b.apply("softmax", b.parameter("layer_weights", (count,)), name="norm_weights")
-    weights = b.apply("reshape", weights, name="weights_of_layers", shape=(count, 1, 1))
-    return b.apply("sum", b.apply("mul", x, weights, name="weighted_states"), name="weighted_sum", dim=1)
+    return weighted_sum(b, s.states) if weighted else s.last
 
 
 def letters(x: Value, outputs: Dim, dropout: float, workload: Workload, b: Builder) -> Value:

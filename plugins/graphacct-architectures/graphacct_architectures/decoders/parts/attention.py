@@ -288,8 +288,9 @@ def eager(
         shape = (1, 1, *scores.spec.shape[-2:])
         seen = b.apply("constant", name="seen", shape=shape, dtype="bool")
         scores = b.apply("masked_fill", scores, seen, name="within_window")
-    mask = tables[mask_name(a, workload)]
-    scores = b.apply("masked_fill" if a.mask_filled else "add", scores, mask, name="mask")
+    if a.window is not None or not a.unmasked:
+        mask = tables[mask_name(a, workload)]
+        scores = b.apply("masked_fill" if a.mask_filled else "add", scores, mask, name="mask")
     if a.sinks:
         scores = with_sinks(b, scores)
     if a.sinks or a.less_largest:

@@ -113,6 +113,7 @@ class Attention:
         mask_filled: Whether written-out attention fills in the mask, which is of bools, instead of adding it.
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
+        unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
     """
 
     heads: Dim
@@ -168,6 +169,8 @@ class Attention:
     def value_width(self) -> Dim:
         """The width of a head of values."""
         return self.d_head if self.values is None else self.values
+
+    unmasked: bool = False
 
 
 @attrs.frozen

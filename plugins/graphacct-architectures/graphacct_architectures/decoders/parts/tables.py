@@ -40,6 +40,8 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     for a in dict.fromkeys(kind.attention for kind in d.kinds if not kind.attention_instead):
         if isinstance(a, Mixing):
             continue
+        if a.unmasked and a.window is None:
+            continue
         name = mask_name(a, workload)
         keys = length
         if workload.phase == "decode" and a.window is not None and a.window_cached:

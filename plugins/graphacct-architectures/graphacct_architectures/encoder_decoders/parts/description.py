@@ -203,6 +203,7 @@ class EncoderDecoder:
         dropout: The dropout probability of embeddings and the parts' outputs, in training.
         decoder_words: Rows of the decoder's embedding, if they are not `vocab_size`.
         head_words: The number of logits, if it is not that of the decoder's embedding.
+        weighted: Whether a classifier reads all layers of the encoder, each with a learned weight.
     """
 
     vocab_size: Dim
@@ -217,6 +218,7 @@ class EncoderDecoder:
     dropout: float = 0.0
     decoder_words: Dim | None = None
     head_words: Dim | None = None
+    weighted: bool = False
 
     @property
     def logits(self) -> Dim:

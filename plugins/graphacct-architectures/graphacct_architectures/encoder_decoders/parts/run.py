@@ -22,7 +22,7 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Relative,
     Stack,
 )
-from graphacct_architectures.layers import dropped, for_logits, linear, resident
+from graphacct_architectures.layers import dropped, for_logits, linear, resident, weighted_sum
 from graphacct_architectures.losses import check_entropy
 from graphacct_architectures.residing import reside
 
@@ -93,15 +93,17 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
 
 
 def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
-    """Returns the encoder's output."""
+    """Returns the encoder's output, or the weighted sum of all its layers' if a classifier reads them."""
     stack = d.encoder
     if stack.frames is not None:
         entering = b.input("input_features", (workload.batch, stack.frames.bins, stack.frames.count))
     else:
         entering = b.input("input_ids", (workload.batch, workload.encoder_seq_len), "int64")
+    states: list[Value] = []
     with b.scope(d.module), b.scope(stack.module):
         x = embedded(d, stack, workload, b, entering)
-        return layers(d, stack, workload, b, x, {})
+        x = layers(d, stack, workload, b, x, {}, states)
+    return weighted_sum(b, [*states, x]) if d.weighted else x
 
 
 def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
@@ -162,14 +164,27 @@ def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Va
 
 
 def layers(
-    d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, x: Value, given: Mapping[str, Value]
+    d: EncoderDecoder,
+    stack: Stack,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    given: Mapping[str, Value],
+    states: list[Value] | None = None,
 ) -> Value:
-    """Returns the stream after all layers and the last norm."""
+    """Returns the stream after all layers and the last norm. What enters each layer is added to `states` if a
+    classifier reads all."""
     causal = stack is d.decoder
     given = {**given, **scores_tables(stack, causal, workload, b)}
     b.hold(*given.values())
     body = partial(layer, d, stack, workload, tuple(given))
-    if not equal(stack.count, 0):
+    if d.weighted and states is not None:
+        if type(stack.count) is not int:
+            raise ConfigError("use_weighted_layer_sum reads each layer: encoder_layers is an integer")
+        for index in range(stack.count):
+            states.append(x)
+            x = b.repeat(stack.layers, 1, body, x, constants=tuple(given.values()), start=index)
+    elif not equal(stack.count, 0):
         x = b.repeat(stack.layers, stack.count, body, x, constants=tuple(given.values()))
     if stack.pool is not None:
         x = b.apply("permute", x, name="channels_first", dims=(0, 2, 1))

@@ -97,23 +97,50 @@ def encoder(
     `streamed` is what makes the last layer's output, if not BERT's layers do."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        described = describe(config)
-        check_entropy(has_logits(described), workload, config.architectures)
-        return encode(described, workload, b, streamed)
+        return encode(describe(config), workload, b, streamed)
+
+    def scored_by(config: Any) -> bool:
+        return has_logits(describe(config))
+
+    def usable(config: Any) -> Dim:
+        return describe(config).usable
+
+    return built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases)
+
+
+def built(
+    name: str,
+    config: type[Any],
+    model: Callable[[Any, Workload, Builder], Value | tuple[Value, ...]],
+    presets: Mapping[str, Any],
+    has_logits: Callable[[Any], bool],
+    context: Callable[[Any], Dim],
+    *,
+    doc: str,
+    aliases: Mapping[str, str] | None = None,
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
+) -> Architecture:
+    """Returns the Architecture around a function that builds an encoder: `has_logits` says whether a configuration's
+    class has logits for a cross-entropy, and `context` how long a text may be."""
+
+    def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+        check_entropy(has_logits(config), workload, config.architectures)
+        return model(config, workload, b)
 
     return Architecture(
         name,
         config,
         build,
         presets,
-        sizes={"seq_len": lambda config: describe(config).usable},
+        sizes={"seq_len": context},
         attention=("fused", "eager"),
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
         model_types=(name,),
         losses={CROSS_ENTROPY: class_loss, SUM: total},
-        default_loss=lambda config: entropy_if(has_logits(describe(config))),
+        default_loss=lambda config: entropy_if(has_logits(config)),
+        no_cost=no_cost or {},
         doc=doc,
     )
 
