@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from graphacct.models.tensor_plan import TensorPlan
     from graphacct.models.weight_plan import WeightPlan
 
+CHECKPOINTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".npz")
+"""Endings of files that hold a model's tensors alone."""
 NO_OVERRIDES: Mapping[str, Any] = {}
 
 
@@ -170,9 +172,17 @@ def _read(model: Any, plugins: Plugins, overrides: Mapping[str, Any]) -> Graph |
     if os.path.isdir(os.path.join(model, "snapshots")):
         raise ReadError(f"{model!r} is a folder of the hub's cache: give one of the folders in its snapshots")
     if os.path.isdir(model):
+        several = [name for name in sorted(os.listdir(model)) if name.endswith(".gguf")]
+        if len(several) > 1:
+            raise ReadError(f"{model!r} has several GGUF files: give one of them, as {several[0]!r}")
         raise ReadError(f"{model!r} is a folder without a config.json that is a file")
     if model.endswith(".py"):
         raise ReadError(f"{model!r} is Python code: name a function of it that returns a model, as {model}:function")
+    if model.endswith(CHECKPOINTS):
+        raise ReadError(
+            f"{model!r} is a checkpoint: tensors, without the model's sizes; give the config.json of its folder, "
+            "or the folder"
+        )
     raise ReadError(f"{model!r} is of no known format; known: {', '.join(plugins.readers)}")
 
 

@@ -222,8 +222,8 @@ def _quantization(
 
 def _translated(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapping[str, Any]:
     """Returns the keys of a config.json that other keys stand for; the content itself if it is no other description, or
-    if its `model_type` is of another family than the one that such keys are of. A params.json has types of its own:
-    `transformer`, and `mamba` for Mamba 2."""
+    if its `model_type` is of another family than the one that such keys are of. A params.json has types of its own,
+    such as `transformer`."""
     from graphacct.models.translation import translated
 
     found = translated(content, plugins.translations)

@@ -198,3 +198,19 @@ def test_an_architecture_without_a_name(tmp_path: Path) -> None:
     """Nothing says what it is."""
     with pytest.raises(ReadError, match=r"general.architecture is None, not the name of an architecture"):
         graphacct.account(save(tmp_path / "a.gguf", {}, {}))
+
+
+def test_several_in_a_folder(tmp_path: Path) -> None:
+    """Which one is the user's to say."""
+    for name in ("b.gguf", "a.gguf"):
+        save(tmp_path / name, METADATA, TENSORS)
+    with pytest.raises(ReadError, match=r"has several GGUF files: give one of them, as 'a.gguf'"):
+        graphacct.account(tmp_path)
+
+
+def test_a_checkpoint_is_no_model(tmp_path: Path) -> None:
+    """It has no sizes."""
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"")
+    with pytest.raises(ReadError, match=r"is a checkpoint: .* give the config.json of its folder"):
+        graphacct.account(file)

@@ -221,7 +221,7 @@ def m2m(random: Random) -> dict[str, Any]:
 
 
 def whisper(random: Random) -> dict[str, Any]:
-    own = some(random, num_mel_bins=5, classifier_proj_size=6)
+    own = some(random, num_mel_bins=5, classifier_proj_size=6, use_weighted_layer_sum=yes(random))
     return {**stacks(random), **own, "max_source_positions": 10, "max_target_positions": LENGTH + 2}
 
 

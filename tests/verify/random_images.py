@@ -28,6 +28,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
         )
     ),
     "detr": ("DetrModel", "DetrForObjectDetection"),
+    "mobilenet_v1": ("MobileNetV1Model", "MobileNetV1ForImageClassification"),
+    "mobilenet_v2": ("MobileNetV2Model", "MobileNetV2ForImageClassification", "MobileNetV2ForSemanticSegmentation"),
     "segformer": ("SegformerModel", "SegformerForImageClassification", "SegformerForSemanticSegmentation"),
     "swin": tuple(f"Swin{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")),
     "swinv2": tuple(
@@ -177,7 +179,25 @@ def swinv2(random: Random) -> dict[str, Any]:
     return {**content, **some(random, pretrained_window_sizes=[0, 0, 0, 0])}
 
 
+def mobilenet(random: Random) -> dict[str, Any]:
+    return {
+        **{"depth_multiplier": random.choice((0.25, 0.35, 1.3)), "image_size": 40},
+        **some(random, tf_padding=yes(random), num_channels=1, min_depth=random.choice((4, 8))),
+        **some(random, hidden_act=random.choice(ACTS), classifier_dropout_prob=0.2),
+    }
+
+
+def mobilenet_v2(random: Random) -> dict[str, Any]:
+    return {
+        **mobilenet(random),
+        **some(random, depth_divisible_by=random.choice((4, 8)), expand_ratio=random.choice((2.0, 3.5))),
+        **some(random, output_stride=random.choice((8, 16)), first_layer_is_expansion=False, finegrained_output=False),
+    }
+
+
 DRAW = {
+    "mobilenet_v1": mobilenet,
+    "mobilenet_v2": mobilenet_v2,
     "swinv2": swinv2,
     "detr": detr,
     "segformer": segformer,
@@ -196,6 +216,7 @@ DRAW = {
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
     **dict.fromkeys(("segformer",), ((33, 40), (64, 64))),
+    **dict.fromkeys(("mobilenet_v1", "mobilenet_v2"), ((64, 64), (70, 65))),
     **dict.fromkeys(("detr",), ((64, 64), (70, 65))),
     **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),

@@ -27,6 +27,7 @@ FILES = {
     "granitemoehybrid": "granitemoehybrid",
     "nemotron_h": "nemotron_h",
     "zamba2": "zamba2",
+    "olmo_hybrid": "olmo_hybrid",
     "qwen3_next": "qwen3_next",
     "qwen3_5_text": "qwen3_5",
     "qwen3_5_moe_text": "qwen3_5_moe",

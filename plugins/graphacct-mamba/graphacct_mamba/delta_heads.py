@@ -50,10 +50,10 @@ def shared(b: Builder, x: Value, heads: Dim, label: str) -> Value:
 
 
 def wide(b: Builder, x: Value, label: str) -> Value:
-    """Returns x (batch, seq, heads, …) as (batch, heads, seq, …) in float32, a copy."""
+    """Returns x (batch, seq, heads, …) as (batch, heads, seq, …) in float32: a view, or a copy in that dtype."""
     x = b.apply("transpose", x, name=f"{label}_by_head", dims=(1, 2))
     if x.spec.dtype == "float32":
-        return b.apply("contiguous", x, name=f"{label}_wide")
+        return x
     return b.apply("cast", x, name=f"{label}_wide", dtype="float32")
 
 
@@ -89,8 +89,9 @@ def in_chunks(b: Builder, q: Value, k: Value, v: Value, decay: Value, beta: Valu
 
 
 def padded(b: Builder, x: Value, length: Dim, label: str) -> Value:
-    """Returns x (batch, heads, seq, …) with zeros behind its positions, up to `length`."""
+    """Returns x (batch, heads, seq, …) with zeros behind its positions, up to `length`; a copy even if there are
+    none."""
     seq, rest = x.spec.shape[2], x.spec.shape[3:]
     if equal(seq, length):
-        return x
+        return b.apply("clone", x, name=f"{label}_padded")
     return b.apply("pad", x, name=f"{label}_padded", padding=((0, length - seq), *((0, 0) for _ in rest)))

@@ -8,7 +8,7 @@ from graphacct_architectures.decoders import Decoder, Layer, Mlp, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
 from graphacct import Dim, PresetFiles, fields
-from graphacct_mamba.qwen3_next import CENTRED, GatedDeltaConfig, mixed_decoder, mixers
+from graphacct_mamba.qwen3_next import CENTRED, GatedDeltaConfig, mixed_decoder, mixers, of_sequences
 
 
 @attrs.frozen(kw_only=True)
@@ -35,5 +35,6 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     classes=(CAUSAL, ALONE, SEQUENCE),
+    inexact=of_sequences,
     doc="Qwen3.5's text model: gated delta networks, gated attention in every fourth layer.",
 )

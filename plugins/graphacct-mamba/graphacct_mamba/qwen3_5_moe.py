@@ -7,7 +7,7 @@ from graphacct_architectures.decoders import Decoder, Layer, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 from graphacct import Dim, PresetFiles, fields
-from graphacct_mamba.qwen3_next import CENTRED, GatedDeltaConfig, mixed_decoder, mixers, shared_experts
+from graphacct_mamba.qwen3_next import CENTRED, GatedDeltaConfig, mixed_decoder, mixers, of_sequences, shared_experts
 
 
 @attrs.frozen(kw_only=True)
@@ -37,5 +37,6 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     classes=(CAUSAL, ALONE),
     no_cost={"mlp_only_layers": None},
+    inexact=of_sequences,
     doc="Qwen3.5's text model with experts: gated delta networks, gated attention in every fourth layer.",
 )

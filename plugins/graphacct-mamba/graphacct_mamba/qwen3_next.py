@@ -25,8 +25,8 @@ from graphacct_architectures.decoders import (
     rotary_dims,
 )
 
-from graphacct import Dim, PresetFiles, equal, exact_div, fields
-from graphacct_mamba.gated_delta import GatedDelta, gated_delta
+from graphacct import Dim, PresetFiles, Workload, equal, exact_div, fields
+from graphacct_mamba.gated_delta import APART, JOINT, GatedDelta, gated_delta, of_whole_chunks
 from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 
 CENTRED = Norm(centred=True, upcast="all")
@@ -98,16 +98,33 @@ def mixers(config: Any, *, joint: bool) -> dict[str, Attention | Mixing]:
         dropout=config.attention_dropout,
         gated=True,
     )
-    delta = GatedDelta(
+    return {FULL: attention, LINEAR: Mixing("linear_attn", delta_of(config, joint=joint), gated_delta)}
+
+
+def delta_of(config: Any, *, joint: bool = False) -> GatedDelta:
+    """Returns the sizes of a gated delta network."""
+    return GatedDelta(
         config.linear_num_key_heads,
         config.linear_key_head_dim,
         config.linear_num_value_heads,
         config.linear_value_head_dim,
         config.linear_conv_kernel_dim,
         ACTIVATIONS[config.hidden_act],
-        joint=joint,
+        form=JOINT if joint else APART,
     )
-    return {FULL: attention, LINEAR: Mixing("linear_attn", delta, gated_delta)}
+
+
+def of_the_rule(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not equal to the library's saved tensors."""
+    return of_whole_chunks(delta_of(config), workload, dtype)
+
+
+def of_sequences(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns the same of Qwen3.5, whose classes make rotary tables for each sequence."""
+    found = of_the_rule(config, workload, dtype)
+    if type(workload.batch) is int and workload.batch == 1:
+        return found
+    return (*found, "saved tensors have one pair of rotary tables, of which the library's class has one a sequence")
 
 
 def shared_experts(config: Any, *, normalised: bool) -> Experts:
@@ -155,5 +172,6 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     span="transformer",
+    inexact=of_the_rule,
     doc="Qwen3-Next: gated delta networks, gated attention in every fourth layer, many small experts.",
 )

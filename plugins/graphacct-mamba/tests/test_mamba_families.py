@@ -89,7 +89,13 @@ TINY = {
     },
 }
 """Configurations that are small enough to run."""
-SAVED_BYTES = {"mamba": (7, 54232), "mamba2": (6, 43332), "jamba": (7, 77864)}
+SAVED_BYTES = {
+    "mamba": (7, 54232),
+    "mamba2": (6, 43332),
+    "jamba": (7, 77864),
+    "zamba2": (6, 306900),
+    "falcon_h1": (8, 123396),
+}
 """Tokens, and what autograd keeps of 2 sequences of so many, in float32 on a CPU, up to the logits (torch 2.13.0,
 transformers 5.23.0, paths in plain torch; attention fused). Jamba without a layer of experts, whose kernels in plain
 torch loop over those that were hit."""

@@ -73,7 +73,7 @@ def test_the_inputs_that_were_made() -> None:
 
 def test_sizes_that_no_input_has() -> None:
     """The header says so, and the sizes of given inputs are theirs."""
-    sound = {"model_type": "wav2vec2", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sound = {"model_type": "sew-d", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     heard = graphacct.account(sound, seq_len=7, batch=2).workload
     assert heard["unused"] == "seq_len 7"
     assert (heard["batch"], heard["inputs"]) == (2, "input_values=2x15360:float32")

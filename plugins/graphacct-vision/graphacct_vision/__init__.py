@@ -28,6 +28,8 @@ FAMILIES = (
     _family("dinov2"),
     _family("dinov2_with_registers"),
     _family("dinov3_vit"),
+    _family("mobilenet_v1"),
+    _family("mobilenet_v2"),
     _family("segformer"),
     _family("swin"),
     _family("swinv2"),
