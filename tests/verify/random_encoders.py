@@ -30,6 +30,24 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "deberta-v2": ("DebertaV2Model", "DebertaV2ForMaskedLM", *(f"DebertaV2For{task}" for task in TASKS)),
     "deberta": ("DebertaModel", "DebertaForMaskedLM", *(f"DebertaFor{task}" for task in TASKS[:-1])),
     "modernbert": ("ModernBertModel", "ModernBertForMaskedLM", *(f"ModernBertFor{task}" for task in TASKS)),
+    "xlm-roberta-xl": (
+        *("XLMRobertaXLModel", "XLMRobertaXLForMaskedLM", "XLMRobertaXLForCausalLM"),
+        *(f"XLMRobertaXLFor{task}" for task in TASKS),
+    ),
+    "data2vec-text": (
+        *("Data2VecTextModel", "Data2VecTextForMaskedLM", "Data2VecTextForCausalLM"),
+        *(f"Data2VecTextFor{task}" for task in TASKS),
+    ),
+    "ernie": (
+        *(
+            "ErnieModel",
+            "ErnieForMaskedLM",
+            "ErnieForCausalLM",
+            "ErnieForPreTraining",
+            "ErnieForNextSentencePrediction",
+        ),
+        *(f"ErnieFor{task}" for task in TASKS),
+    ),
     "distilbert": ("DistilBertModel", "DistilBertForMaskedLM", *(f"DistilBertFor{task}" for task in TASKS)),
     "electra": (
         *("ElectraModel", "ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM"),
@@ -76,7 +94,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "jamba": ("JambaForCausalLM", "JambaModel"),
 }
 """The first is what is measured where a file names none. Those that read the end of a text by its token's id, T5's and
-BART's of sequences, cannot run without values."""
+BART's of sequences, cannot run without values; nor can Megatron-BERT, which makes a mask of ones and reads it."""
 ACTS = ("gelu", "gelu_new", "quick_gelu", "relu", "relu2", "silu", "swish", "tanh")
 LENGTH = 12
 """The longest sequence that every model takes."""
@@ -371,6 +389,8 @@ DRAW = {
     **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
     **{"blenderbot": bart, "blenderbot-small": bart},
     **{"albert": albert, "mpnet": mpnet, "deberta": deberta, "deberta-v2": deberta_v2, "modernbert": modernbert},
+    **dict.fromkeys(("xlm-roberta-xl", "data2vec-text"), like_bert),
+    "ernie": lambda random: {**like_bert(random), **some(random, use_task_id=yes(random), task_type_vocab_size=4)},
     **{"whisper": whisper, "vit": vit, "clip": clip, "clip_text_model": text, "clip_vision_model": vision},
     **dict.fromkeys(("wav2vec2", "wavlm", "hubert", "unispeech", "unispeech-sat", "data2vec-audio", "sew"), waves),
     **{

@@ -120,6 +120,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.deberta_v2", "deberta-v2"),
     _family("encoders.distilbert"),
     _family("encoders.electra"),
+    _family("encoders.ernie"),
     _family("encoders.modernbert"),
     _family("encoders.mpnet"),
     _family("encoders.roberta"),
@@ -218,6 +219,33 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         classes=("XLMRoberta", "Roberta"),
         defaults={"vocab_size": 30522},
         facts={"head_owns": True},
+    ),
+    _renamed(
+        "xlm-roberta-xl",
+        "encoders.roberta",
+        classes=("XLMRobertaXL", "Roberta"),
+        defaults={
+            **{"vocab_size": 250880, "hidden_size": 2560, "num_hidden_layers": 36, "num_attention_heads": 32},
+            **{"intermediate_size": 10240, "max_position_embeddings": 514, "type_vocab_size": 1},
+        },
+        facts={"norms_first": True},
+    ),
+    _renamed(
+        "data2vec-text",
+        "encoders.roberta",
+        classes=("Data2VecText", "Roberta"),
+        defaults={"vocab_size": 30522},
+        facts={"prefix": "data2vec_text"},
+    ),
+    _renamed(
+        "megatron-bert",
+        "encoders.bert",
+        classes=("MegatronBert", "Bert"),
+        defaults={
+            **{"vocab_size": 29056, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16},
+            "intermediate_size": 4096,
+        },
+        facts={"norms_first": True},
     ),
     _renamed(
         "mt5",

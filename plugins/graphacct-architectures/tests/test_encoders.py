@@ -79,3 +79,11 @@ def test_layers_that_chance_drops_are_counted_where_published_files_drop_some(tm
     assert found.inexact == (
         "encoder_layerdrop 0.05 and decoder_layerdrop 0.05: the layers that chance drops are counted as if they ran",
     )
+
+
+def test_a_table_of_tasks(tmp_path: Path) -> None:
+    """ERNIE's classes may add a third kind of embedding."""
+    content = {"model_type": "ernie", "hidden_size": 8, "num_attention_heads": 2, "vocab_size": 20}
+    without = report(tmp_path, {**content, "task_type_vocab_size": 5}).total["params"]
+    with_tasks = report(tmp_path, {**content, "task_type_vocab_size": 5, "use_task_id": True}).total["params"]
+    assert with_tasks - without == 5 * 8

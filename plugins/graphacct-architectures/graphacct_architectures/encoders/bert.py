@@ -5,7 +5,7 @@ Devlin et al., 2018 (arXiv:1810.04805).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -27,6 +27,8 @@ class BertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(MODEL, CLASSES)
+    prefix: ClassVar[str] = "bert"
+    norms_first: ClassVar[bool] = False
 
 
 def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
@@ -56,9 +58,17 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
 
 def describe(config: BertConfig) -> Encoder:
     """Returns the encoder with its pooler, or with its class's heads."""
-    name = config.architectures
+    return of_class(config, config.architectures)
+
+
+def of_class(config: BertConfig, name: str) -> Encoder:
+    """Returns the encoder that BERT's class `name` has."""
+    rest: dict[str, Any] = {}
+    if config.norms_first:
+        names = Names(attention_norm="attention.ln", norm="ln")
+        rest = {"names": names, "norm_first": True, "last_norm": "encoder.ln", "embedding_norm": ""}
     if name == MODEL:
-        return like_bert(config, "", pooled=True)
+        return like_bert(config, "", pooled=True, **rest)
     words = Head(
         "cls.predictions.transform.dense",
         config.hidden_size,
@@ -81,7 +91,7 @@ def describe(config: BertConfig) -> Encoder:
     classifier = classifiers.get(name)
     pooled = classifier is not None and classifier.reads == POOLED
     head = words if name in (MASKED, CAUSAL, PRETRAINING) else None
-    return like_bert(config, "bert", pooled=pooled, head=head, classifier=classifier)
+    return like_bert(config, config.prefix, pooled=pooled, head=head, classifier=classifier, **rest)
 
 
 LARGE: dict[str, Any] = {

@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.encoders.bert import like_bert
-from graphacct_architectures.encoders.parts.description import Encoder, Head
+from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.family import (
     EncoderConfig,
     encoder,
@@ -24,6 +24,8 @@ from graphacct_architectures.encoders.parts.family import (
 MODEL, MASKED, CAUSAL = "RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"
 SEQUENCE, TOKENS = "RobertaForSequenceClassification", "RobertaForTokenClassification"
 SPANS, CHOICE = "RobertaForQuestionAnswering", "RobertaForMultipleChoice"
+FIRST = Names(attention_norm="attention.self_attn_layer_norm", norm="LayerNorm")
+"""The names of layers whose norms come first."""
 CLASSES = (MODEL, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
 
 
@@ -35,11 +37,16 @@ class RobertaConfig(EncoderConfig):
     vocab_size: Dim = fields.size(50265)
     pad_token_id: Dim = fields.size(1, minimum=0)
     head_owns: ClassVar[bool] = False
+    prefix: ClassVar[str] = "roberta"
+    norms_first: ClassVar[bool] = False
 
 
 def describe(config: RobertaConfig) -> Encoder:
     """Returns the encoder with its pooler, or with its class's head. The head of words always has GELU."""
     rest: dict[str, Any] = {"counted": True, "usable": config.max_position_embeddings - config.pad_token_id - 1}
+    if config.norms_first:
+        rest |= {"names": FIRST, "norm_first": True, "last_norm": "encoder.LayerNorm", "embedding_norm": ""}
+        rest["network_dropped"] = False
     if config.architectures == MODEL:
         return like_bert(config, "", pooled=True, **rest)
     head = Head(
@@ -61,7 +68,7 @@ def describe(config: RobertaConfig) -> Encoder:
     rest["head_owns"] = config.head_owns
     rest["head"] = head if config.architectures in (MASKED, CAUSAL) else None
     classifier = classifiers.get(config.architectures)
-    return like_bert(config, "roberta", pooled=config.architectures == CHOICE, classifier=classifier, **rest)
+    return like_bert(config, config.prefix, pooled=config.architectures == CHOICE, classifier=classifier, **rest)
 
 
 ARCHITECTURE = encoder(

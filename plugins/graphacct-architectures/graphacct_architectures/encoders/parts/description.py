@@ -150,6 +150,7 @@ class Encoder:
         written_out: Whether attention is written out whatever the workload says, because the class knows no other.
         disentangled: What attention has of DeBERTa's, or None.
         convolution: A convolution after the first layer, or None.
+        tasks: Rows of a table of tasks, of which each text has one; 0 for none.
         pooled: Whether the first token's output, projected, is a second output.
         head: A prediction for every token, or None.
         classifier: A classifier, or None.
@@ -190,3 +191,4 @@ class Encoder:
     written_out: bool = False
     disentangled: Disentangled | None = None
     convolution: Convolution | None = None
+    tasks: Dim = 0

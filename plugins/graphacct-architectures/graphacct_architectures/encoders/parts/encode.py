@@ -136,6 +136,11 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
         place = embedding(b, "position_embeddings", places, e.positions, e.embedding_width)
         b.hold(place)
         x = b.apply("add", x, place, name="with_positions")
+        if not equal(e.tasks, 0):
+            tasks = b.apply("full", name="task_type_ids", shape=(batch, seq), dtype="int64")
+            task = embedding(b, "task_type_embeddings", tasks, e.tasks, e.embedding_width)
+            b.hold(tasks, task)
+            x = b.apply("add", x, task, name="with_tasks")
         x = layer_norm(b, e.embedding_norm, x) if e.embedding_norm else x
         return dropped(b, "dropout", x, e.dropout, workload)
 
