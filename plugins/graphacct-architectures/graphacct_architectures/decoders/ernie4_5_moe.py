@@ -5,9 +5,11 @@ Baidu ERNIE Team, "ERNIE 4.5 Technical Report", 2025.
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
-from graphacct import Dim, PresetFiles, equal, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.ernie4_5 import ErnieConfig, ernie, paired
 from graphacct_architectures.decoders.parts.description import Correction, Decoder, Experts, Layer, Mlp
@@ -15,6 +17,17 @@ from graphacct_architectures.decoders.parts.family import decoder, whole
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 from graphacct_architectures.decoders.parts.usual import network
 from graphacct_architectures.heads import ALONE, CAUSAL
+
+
+def last_layer() -> Any:
+    """Returns a key that is the index of a layer, -1 for the last: no size, because nothing is that many."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> int:
+        if type(value) is not int or value < -1:
+            raise ConfigError(f"{field.name} is the index of a layer, or -1 for the last, not {brief(value)}")
+        return value
+
+    return fields.checked_field(check, -1)
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +47,7 @@ class ErnieMoeConfig(ErnieConfig):
     moe_num_experts: Dim = fields.size(64)
     moe_num_shared_experts: Dim = fields.size(2, minimum=0)
     moe_layer_start_index: int = fields.size(1, minimum=0)
-    moe_layer_end_index: int = fields.size(-1, minimum=-1)
+    moe_layer_end_index: int = last_layer()
     moe_layer_interval: int = fields.size(1)
 
 

@@ -201,7 +201,7 @@ def pairs(config: SiglipConfig, outputs: tuple[Value, ...], b: Builder) -> Value
     argument is negated for all images but its own; then the mean."""
     by_text = outputs[1]
     count = by_text.spec.shape[0]
-    own = b.apply("eye", name="loss_own", n=count)
+    own = b.apply("eye", name="loss_own", n=count, m=count)
     signs = b.apply("shift", b.apply("scale", own, name="loss_doubled"), name="loss_signs")
     signed = b.apply("mul", signs, by_text, name="loss_signed")
     chances = b.apply("log_sigmoid", signed, name="loss_chances")

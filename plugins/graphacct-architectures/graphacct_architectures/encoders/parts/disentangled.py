@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import partial
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div, minimum
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div, less
 from graphacct_architectures.encoders.parts.description import Convolution, Disentangled, Encoder
 from graphacct_architectures.encoders.parts.encode import layer
 from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, resident
@@ -172,11 +172,13 @@ def of_distances(
 ) -> list[Value]:
     """Returns the scores of contents with distances, one for each kind, as large as those of contents."""
     seq = workload.seq_len
+    assert seq is not None
     rows = dropped(b, "pos_dropout", rows, e.dropout, workload)
     count = 2 * d.span
     if d.near:
-        near = minimum(seq, d.span)
-        if not equal(near, d.span):
+        near = d.span
+        if less(seq, d.span, assumed=True):  # a text of unknown length is taken for a shorter one
+            near = seq
             rows = b.apply("slice", rows, name="rows_near", dim=0, start=d.span - near, length=2 * near)
         count = 2 * near
     rows = b.apply("reshape", rows, name="rows", shape=(1, count, e.width))
