@@ -14,9 +14,9 @@ from graphacct import GraphacctError
 from graphacct.hooks.manager import load
 
 transformers = pytest.importorskip("transformers")
-ERNIE = {
-    "model_type": "ernie",
-    "architectures": ["ErnieForMaskedLM"],
+PRENORM = {
+    "model_type": "roberta-prelayernorm",
+    "architectures": ["RobertaPreLayerNormForMaskedLM"],
     "hidden_size": 32,
     "num_hidden_layers": 3,
     "num_attention_heads": 2,
@@ -28,13 +28,13 @@ ERNIE = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a config.json that would run code and fetch some."""
-    (tmp_path / "ernie").mkdir()
-    (tmp_path / "ernie" / "modeling.py").write_text("raise AssertionError('the code of a file ran')")
+    (tmp_path / "prenorm").mkdir()
+    (tmp_path / "prenorm" / "modeling.py").write_text("raise AssertionError('the code of a file ran')")
     text = json.dumps(
-        {**ERNIE, "auto_map": {"AutoModel": "modeling.Model"}, "attn_implementation": "flash_attention_2"}
+        {**PRENORM, "auto_map": {"AutoModel": "modeling.Model"}, "attn_implementation": "flash_attention_2"}
     )
-    (tmp_path / "ernie" / "config.json").write_text(text)
-    return tmp_path / "ernie"
+    (tmp_path / "prenorm" / "config.json").write_text(text)
+    return tmp_path / "prenorm"
 
 
 def test_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,11 +45,11 @@ def test_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refused)
     report = graphacct.account(str(folder), batch=2, seq_len=7)
-    assert report.model == "ernie"
-    through = f"transformers {transformers.__version__}: ErnieForMaskedLM"
+    assert report.model == "prenorm"
+    through = f"transformers {transformers.__version__}: RobertaPreLayerNormForMaskedLM"
     assert report.workload == {"through": through, "batch": 2, "seq_len": 7, "dtype": "float32"}
-    config = transformers.ErnieConfig(**{key: value for key, value in ERNIE.items() if key != "model_type"})
-    model = transformers.ErnieForMaskedLM(config)
+    config = transformers.RobertaPreLayerNormConfig(**{key: value for key, value in PRENORM.items() if key != "model_type"})
+    model = transformers.RobertaPreLayerNormForMaskedLM(config)
     assert report.total["params"] == sum(parameter.numel() for parameter in model.parameters())
     tokens, width = 14, 32
     layers = 3 * (2 * tokens * (4 * width**2 + 2 * width * 48) + 2 * 2 * 2 * 7 * 7 * width)
@@ -61,12 +61,12 @@ def test_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_inputs_that_were_made() -> None:
     """The header has them where no option says their size, as `--input` takes them."""
-    own = graphacct.account(ERNIE).workload
+    own = graphacct.account(PRENORM).workload
     assert own["inputs"] == "input_ids=1x128:int64"
-    again = graphacct.account(ERNIE, inputs=dict(text.split("=") for text in str(own["inputs"]).split()))
+    again = graphacct.account(PRENORM, inputs=dict(text.split("=") for text in str(own["inputs"]).split()))
     assert {"batch": 1, **again.workload} == own
-    assert "inputs" not in graphacct.account(ERNIE, seq_len=7).workload
-    pair = {**ERNIE, "model_type": "vilt", "architectures": ["ViltModel"]}
+    assert "inputs" not in graphacct.account(PRENORM, seq_len=7).workload
+    pair = {**PRENORM, "model_type": "vilt", "architectures": ["ViltModel"]}
     both = graphacct.account(pair, image_size=384, batch=2)
     assert both.workload["inputs"] == "input_ids=2x39:int64"
 
@@ -78,10 +78,10 @@ def test_sizes_that_no_input_has() -> None:
     assert heard["unused"] == "seq_len 7"
     assert (heard["batch"], heard["inputs"]) == (2, "input_values=2x15360:float32")
     assert "seq_len" not in heard
-    given = graphacct.account(ERNIE, inputs={"input_ids": "3x9:int64"}).workload
+    given = graphacct.account(PRENORM, inputs={"input_ids": "3x9:int64"}).workload
     assert given["inputs"] == "input_ids=3x9:int64"
     assert "batch" not in given
-    both = graphacct.account(ERNIE, inputs={"input_ids": "3x9:int64"}, batch=2, seq_len=7).workload
+    both = graphacct.account(PRENORM, inputs={"input_ids": "3x9:int64"}, batch=2, seq_len=7).workload
     assert both["unused"] == "batch 2 seq_len 7"
     assert both["inputs"] == "input_ids=3x9:int64"
 
@@ -98,8 +98,8 @@ def test_given_inputs_that_do_not_fit_made_ones() -> None:
 
 def test_a_mapping_and_a_training_step() -> None:
     """In training the class has its dropout."""
-    forward = graphacct.account(ERNIE, seq_len=7)
-    step = graphacct.account(ERNIE, seq_len=7, phase="train")
+    forward = graphacct.account(PRENORM, seq_len=7)
+    step = graphacct.account(PRENORM, seq_len=7, phase="train")
     assert step.total["forward_matmul_flops"] == forward.total["matmul_flops"]
     operators = {row.operator for row in step.by_scope}
     assert "dropout" in operators
@@ -118,11 +118,11 @@ def test_it_is_exported_and_read_without_torch(folder: Path, tmp_path: Path) -> 
 
 def test_a_module_without_inputs() -> None:
     """It gets those that its configuration asks for, but those that the user gives."""
-    keys = {key: value for key, value in ERNIE.items() if key not in ("model_type", "architectures")}
-    model = transformers.ErnieModel(transformers.ErnieConfig(**keys)).eval()
-    ours = graphacct.account({**ERNIE, "architectures": ["ErnieModel"]})
+    keys = {key: value for key, value in PRENORM.items() if key not in ("model_type", "architectures")}
+    model = transformers.RobertaPreLayerNormModel(transformers.RobertaPreLayerNormConfig(**keys)).eval()
+    ours = graphacct.account({**PRENORM, "architectures": ["RobertaPreLayerNormModel"]})
     assert graphacct.account(model).total["flops"] == ours.total["flops"]
-    short = graphacct.account({**ERNIE, "architectures": ["ErnieModel"]}, seq_len=7)
+    short = graphacct.account({**PRENORM, "architectures": ["RobertaPreLayerNormModel"]}, seq_len=7)
     assert graphacct.account(model, inputs={"input_ids": "1x7:int64"}).total["flops"] == short.total["flops"]
 
 
@@ -133,7 +133,7 @@ def test_a_known_family_keeps_its_own_architecture() -> None:
 
 def test_quantised_weights_are_stored_as_the_file_says(tmp_path: Path) -> None:
     """The bytes of the scheme, by hand; the user's own format instead, or none."""
-    file = {**ERNIE, "quantization_config": {"quant_method": "fp8", "weight_block_size": [16, 16]}}
+    file = {**PRENORM, "quantization_config": {"quant_method": "fp8", "weight_block_size": [16, 16]}}
     report = graphacct.account(file, dtype="bf16")
     matrices = 3 * (4 * 32 * 32 + 2 * 32 * 48)
     squares = matrices // 16**2
@@ -146,17 +146,17 @@ def test_quantised_weights_are_stored_as_the_file_says(tmp_path: Path) -> None:
         graphacct.account(file, dtype="bf16", phase="train")
     adapted = graphacct.account(file, dtype="bf16", phase="train", lora=["4:*.query"])
     assert adapted.total["param_bytes"] == report.total["param_bytes"] + 2 * 3 * 4 * (32 + 32)
-    (tmp_path / "config.json").write_text(json.dumps(ERNIE))
+    (tmp_path / "config.json").write_text(json.dumps(PRENORM))
     (tmp_path / "hf_quant_config.json").write_text(json.dumps({"quantization": {"quant_algo": "FP8"}}))
     assert graphacct.account(str(tmp_path)).workload["weights"] == "fp8:static"
-    strange = {**ERNIE, "quantization_config": {"quant_method": "nobodys"}}
+    strange = {**PRENORM, "quantization_config": {"quant_method": "nobodys"}}
     with pytest.raises(GraphacctError, match=r"quant_method is 'nobodys', which is not known; (.|\n)*weights=FORMAT"):
         graphacct.account(strange)
 
 
 def test_settings_nobody_knows_are_named() -> None:
     """As for a family that graphacct has."""
-    file = {**ERNIE, "quantization_config": {"quant_method": "fp8", "weight_block_size": [16, 16], "tint": 3}}
+    file = {**PRENORM, "quantization_config": {"quant_method": "fp8", "weight_block_size": [16, 16], "tint": 3}}
     assert graphacct.account(file).config_keys.not_understood == ("quantization_config.tint",)
 
 
@@ -200,7 +200,7 @@ def test_attention() -> None:
     """Written out or in one node, as asked; the header says so."""
     kinds = {}
     for attention in ("eager", "fused"):
-        report = graphacct.account(ERNIE, seq_len=8, attention=attention)
+        report = graphacct.account(PRENORM, seq_len=8, attention=attention)
         assert report.workload["attention"] == attention
         kinds[attention] = {row.operator for row in report.by_scope}
     assert "softmax" in kinds["eager"] - kinds["fused"]
@@ -239,10 +239,10 @@ def test_a_dtype_of_the_text_alone() -> None:
             {},
             r"no architecture reads model_type 'nobodys'(.|\n)*; transformers .* has none",
         ),
-        ({"architectures": ["ErnieForMaskedLn"]}, {}, "no such class; did you mean 'ErnieForMaskedLM'"),
-        ({}, {"cache_len": 8}, "'ernie' takes no cache_len, but set, dtype, phase, inputs, dynamic, batch"),
-        ({}, {"phase": "decode"}, "'ernie' has no phase 'decode': it runs once, on the inputs .*: forward or train"),
-        ({}, {"attention": "absorbed"}, "attention 'absorbed' of 'ernie': its class has eager, fused"),
+        ({"architectures": ["RobertaPreLayerNormForMaskedLn"]}, {}, "no such class; did you mean 'RobertaPreLayerNormForMaskedLM'"),
+        ({}, {"cache_len": 8}, "'roberta-prelayernorm' takes no cache_len, but set, dtype, phase, inputs, dynamic, batch"),
+        ({}, {"phase": "decode"}, "'roberta-prelayernorm' has no phase 'decode': it runs once, on the inputs .*: forward or train"),
+        ({}, {"attention": "absorbed"}, "attention 'absorbed' of 'roberta-prelayernorm': its class has eager, fused"),
         (
             {"model_type": "falcon_mamba", "architectures": None},
             {"attention": "eager"},
@@ -252,7 +252,7 @@ def test_a_dtype_of_the_text_alone() -> None:
         ({}, {"set": {"foo.bar": 2}}, "set=foo.bar: the configuration has no key 'foo.bar'"),
         ({}, {"set": {"attn_implementation": "eager"}}, "a file does not choose kernels: attention= does"),
         ({}, {"seq_len": 0}, "seq_len 0 is no positive integer"),
-        ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'ErnieForMaskedLM' takes no inputs_ids; did you mean"),
+        ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'RobertaPreLayerNormForMaskedLM' takes no inputs_ids; did you mean"),
         (
             {"model_type": "sam3_video", "architectures": None},
             {},
@@ -264,13 +264,13 @@ def test_a_dtype_of_the_text_alone() -> None:
             "refuses the configuration: .* 'validate_architecture': ValueError: hidden_size_per_layer_input must be 0",
         ),
         ({"model_type": "align_text_model", "architectures": None}, {}, "has no model of 'align_text_model' alone"),
-        ({"hidden_act": "no_such"}, {}, "transformers' ErnieForMaskedLM is not built: KeyError: 'no_such'"),
+        ({"hidden_act": "no_such"}, {}, "transformers' RobertaPreLayerNormForMaskedLM is not built: KeyError: 'no_such'"),
     ],
 )
 def test_refusals(changes: dict[str, Any], options: dict[str, Any], message: str) -> None:
     """What is wrong and the way out, in one line."""
     with pytest.raises(GraphacctError, match=message):
-        graphacct.account({**ERNIE, **changes}, **options)
+        graphacct.account({**PRENORM, **changes}, **options)
 
 
 def test_a_model_with_adapters_without_inputs() -> None:

@@ -113,8 +113,8 @@ def test_training_steps() -> None:
 
 
 CONFIG = {
-    "model_type": "ernie",
-    "architectures": ["ErnieForMaskedLM"],
+    "model_type": "roberta-prelayernorm",
+    "architectures": ["RobertaPreLayerNormForMaskedLM"],
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
