@@ -180,6 +180,7 @@ def test_the_published_file_is_counted_as_stored(tmp_path: Path) -> None:
     content = json.loads((FAMILIES / "small-deepseek-v3" / "config.json").read_text())
     plain = graphacct.account(FAMILIES / "small-deepseek-v3", seq_len=8).total
     content["quantization_config"] = {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128]}
+    content |= {"moe_layer_freq": 2}  # the library's classes read no such key: measured (DeepSeek-V2 with 2)
     content |= {"num_nextn_predict_layers": 1, "topk_method": "noaux_tc", "scoring_func": "sigmoid", "ep_size": 1}
     (tmp_path / "config.json").write_text(json.dumps(content))
     found = graphacct.account(tmp_path, seq_len=8).total
@@ -206,7 +207,6 @@ def test_the_published_file_is_counted_as_stored(tmp_path: Path) -> None:
             {"quantization_config": {"quant_method": "vptq"}},
             "quant_method is 'vptq', which is not known",
         ),
-        ("small-deepseek-v3", {"moe_layer_freq": 2}, "moe_layer_freq is 2, which deepseek_v3 does not know"),
         ("small-deepseek-v2", {"topk_group": None}, "group_limited_greedy needs n_group and topk_group"),
         ("small-deepseek-v2", {"topk_method": "greedly"}, "topk_method cannot be 'greedly'"),
     ],

@@ -13,7 +13,10 @@ from graphacct_architectures import decoders
 
 PLUGINS = Path(__file__).parents[2]
 OURS = "graphacct_architectures"
-OPEN = {f"{OURS}.{name}" for name in ("activations", "aliases", "decoders", "heads", "layers", "losses", "tower")}
+OPEN = {
+    f"{OURS}.{name}"
+    for name in ("activations", "aliases", "decoders", "heads", "layers", "losses", "tower", "vision.patched")
+}
 """The modules of graphacct_architectures that other plugins write families with."""
 STRANGERS = ["graphacct_vision", "graphacct_mamba"]
 

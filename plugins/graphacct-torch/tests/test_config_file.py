@@ -14,9 +14,11 @@ from graphacct import GraphacctError
 from graphacct.hooks.manager import load
 
 transformers = pytest.importorskip("transformers")
+KIND, CLASS = "roberta-prelayernorm", "RobertaPreLayerNormForMaskedLM"
+"""A family that graphacct does not read itself, and one of its classes."""
 PRENORM = {
-    "model_type": "roberta-prelayernorm",
-    "architectures": ["RobertaPreLayerNormForMaskedLM"],
+    "model_type": KIND,
+    "architectures": [CLASS],
     "hidden_size": 32,
     "num_hidden_layers": 3,
     "num_attention_heads": 2,
@@ -46,9 +48,11 @@ def test_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refused)
     report = graphacct.account(str(folder), batch=2, seq_len=7)
     assert report.model == "prenorm"
-    through = f"transformers {transformers.__version__}: RobertaPreLayerNormForMaskedLM"
+    through = f"transformers {transformers.__version__}: {CLASS}"
     assert report.workload == {"through": through, "batch": 2, "seq_len": 7, "dtype": "float32"}
-    config = transformers.RobertaPreLayerNormConfig(**{key: value for key, value in PRENORM.items() if key != "model_type"})
+    config = transformers.RobertaPreLayerNormConfig(
+        **{key: value for key, value in PRENORM.items() if key != "model_type"}
+    )
     model = transformers.RobertaPreLayerNormForMaskedLM(config)
     assert report.total["params"] == sum(parameter.numel() for parameter in model.parameters())
     tokens, width = 14, 32
@@ -208,8 +212,8 @@ def test_attention() -> None:
 
 
 PAIR = {
-    "model_type": "llava",
-    "architectures": ["LLaVA_ForConditionalGeneration"],
+    "model_type": "video_llava",
+    "architectures": ["Video_LlavaForConditionalGeneration"],
     "text_config": {"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2},
     "vision_config": {"model_type": "clip_vision_model", "hidden_size": 32, "num_attention_heads": 2},
 }
@@ -219,7 +223,7 @@ def test_keys_of_a_nested_configuration() -> None:
     """By their path; a class's name may have other capitals and underscores than the library's."""
     two = graphacct.account(PAIR, seq_len=8)
     one = graphacct.account(PAIR, seq_len=8, set={"text_config.num_hidden_layers": 1})
-    assert "LlavaForConditionalGeneration" in str(two.workload["through"])
+    assert "VideoLlavaForConditionalGeneration" in str(two.workload["through"])
     assert 0 < one.total["matmul_flops"] < two.total["matmul_flops"]
     with pytest.raises(GraphacctError, match=r"did you mean .*'text_config.num_hidden_layers'"):
         graphacct.account(PAIR, seq_len=8, set={"num_hidden_layers": 1})
@@ -239,20 +243,36 @@ def test_a_dtype_of_the_text_alone() -> None:
             {},
             r"no architecture reads model_type 'nobodys'(.|\n)*; transformers .* has none",
         ),
-        ({"architectures": ["RobertaPreLayerNormForMaskedLn"]}, {}, "no such class; did you mean 'RobertaPreLayerNormForMaskedLM'"),
-        ({}, {"cache_len": 8}, "'roberta-prelayernorm' takes no cache_len, but set, dtype, phase, inputs, dynamic, batch"),
-        ({}, {"phase": "decode"}, "'roberta-prelayernorm' has no phase 'decode': it runs once, on the inputs .*: forward or train"),
-        ({}, {"attention": "absorbed"}, "attention 'absorbed' of 'roberta-prelayernorm': its class has eager, fused"),
         (
-            {"model_type": "falcon_mamba", "architectures": None},
+            {"architectures": ["RobertaPreLayerNormForMaskedLn"]},
+            {},
+            f"no such class; did you mean '{CLASS}'",
+        ),
+        (
+            {},
+            {"cache_len": 8},
+            f"'{KIND}' takes no cache_len, but set, dtype, phase, inputs, dynamic, batch",
+        ),
+        (
+            {},
+            {"phase": "decode"},
+            f"'{KIND}' has no phase 'decode': it runs once, on the inputs .*: forward or train",
+        ),
+        ({}, {"attention": "absorbed"}, f"attention 'absorbed' of '{KIND}': its class has eager, fused"),
+        (
+            {"model_type": "rwkv", "architectures": None},
             {"attention": "eager"},
-            "FalconMambaModel has no choice of attention: leave attention out",
+            "RwkvModel has no choice of attention: leave attention out",
         ),
         ({}, {"set": {"num_hiden_layers": 2}}, "has no key 'num_hiden_layers'; did you mean 'num_hidden_layers'"),
         ({}, {"set": {"foo.bar": 2}}, "set=foo.bar: the configuration has no key 'foo.bar'"),
         ({}, {"set": {"attn_implementation": "eager"}}, "a file does not choose kernels: attention= does"),
         ({}, {"seq_len": 0}, "seq_len 0 is no positive integer"),
-        ({}, {"inputs": {"inputs_ids": "2x7:int64"}}, "'RobertaPreLayerNormForMaskedLM' takes no inputs_ids; did you mean"),
+        (
+            {},
+            {"inputs": {"inputs_ids": "2x7:int64"}},
+            f"'{CLASS}' takes no inputs_ids; did you mean",
+        ),
         (
             {"model_type": "sam3_video", "architectures": None},
             {},
@@ -264,7 +284,11 @@ def test_a_dtype_of_the_text_alone() -> None:
             "refuses the configuration: .* 'validate_architecture': ValueError: hidden_size_per_layer_input must be 0",
         ),
         ({"model_type": "align_text_model", "architectures": None}, {}, "has no model of 'align_text_model' alone"),
-        ({"hidden_act": "no_such"}, {}, "transformers' RobertaPreLayerNormForMaskedLM is not built: KeyError: 'no_such'"),
+        (
+            {"hidden_act": "no_such"},
+            {},
+            f"transformers' {CLASS} is not built: KeyError: 'no_such'",
+        ),
     ],
 )
 def test_refusals(changes: dict[str, Any], options: dict[str, Any], message: str) -> None:

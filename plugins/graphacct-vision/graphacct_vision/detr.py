@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE

@@ -10,7 +10,7 @@ from math import isqrt
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if

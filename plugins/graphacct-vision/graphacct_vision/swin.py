@@ -11,8 +11,7 @@ from typing import ClassVar, TypeAlias
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Mlp
-from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders import Mlp, mlp
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear, resident
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 from graphacct_architectures.tower import Tower, attention, check_image, patches
