@@ -14,7 +14,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "torchvision.md").read_text(encodin
 ROWS = re.findall(r"^\| `(\w+)` \| (\d+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) G \| (.*) \|$", PAGE, re.M)
 OWN = {f"convnext_{size}": f"convnext-{size}-224" for size in ("tiny", "small", "base", "large")}
 """The names that graphacct-vision has for the same classifiers, where they are others."""
-OURS = [(row, OWN.get(row[0], row[0])) for row in ROWS if OWN.get(row[0], row[0]) in presets()]
+PRESETS = {name for name, architecture in presets().items() if name in architecture.presets}
+OURS = [(row, OWN.get(row[0], row[0])) for row in ROWS if OWN.get(row[0], row[0]) in PRESETS]
 
 
 def number(text: str) -> int:

@@ -178,8 +178,8 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
         ("qwn2.5-7b", "qwen2.5-7b"),
         ("istral-7b", "mistral-7b"),
         ("mpt-7b", None),
-        ("mt5-base", None),  # 582 M parameters, for its vocabulary; t5-base has 223 M
-        ("xlm-roberta-base", None),
+        ("umt5-base", None),  # 593 M parameters, for its vocabulary; t5-base has 223 M, and mt5-base other biases
+        ("xlm-roberta-xl", None),
         ("bert-base-multilingual-cased", None),
         ("whisper-large-v3-turbo", None),  # 4 of 32 decoder layers
         ("distilroberta-base", None),
