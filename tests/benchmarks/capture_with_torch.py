@@ -5,7 +5,8 @@ median seconds of CPU of ours, and the MiB of memory over importing torch and th
 what the machine is doing falls on both.
 
 Measured with torch 2.13.0 and transformers 5.23.0, in CPU time, on two cores that ten other processes wanted: 1.22 of a
-forward pass (seven rounds from 1.17 to 1.28), 1.03 of a training step (0.94 to 1.11), 183 MiB. Most of the second that
+forward pass (seven rounds from 1.17 to 1.28), 1.03 of a training step (0.94 to 1.11), 183 MiB; and later, on the two
+cores alone, 1.36 (1.13 to 1.38), 1.05 (1.01 to 1.09), 189 MiB. Most of the second that
 a forward pass takes is torch's own fake tensors; making the graph takes 0.12 s of it and folding 0.05. With the threads
 that torch has by default it was 1.77: the few small tensors that a capture computes kept another thread spinning.
 """
