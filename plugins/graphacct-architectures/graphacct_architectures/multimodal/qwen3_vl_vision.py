@@ -17,10 +17,9 @@ VISION = "Qwen3VLVisionModel"
 
 
 @attrs.frozen(kw_only=True)
-class Config:
-    """The tower's keys that the cost depends on."""
+class Sizes:
+    """The sizes of this tower and of Qwen3.5's."""
 
-    architectures: str = fields.model_class(VISION, (VISION,))
     depth: Dim = fields.size(27)
     hidden_size: Dim = fields.size(1152)
     hidden_act: str = activation("gelu_pytorch_tanh")
@@ -32,12 +31,24 @@ class Config:
     temporal_patch_size: Dim = fields.size(2)
     out_hidden_size: Dim = fields.size(3584)
     num_position_embeddings: Dim = fields.size(2304)
-    deepstack_visual_indexes: tuple[int, ...] = indices((8, 16, 24))
     dtype: str | None = fields.dtype()
+
+
+@attrs.frozen(kw_only=True)
+class Config(Sizes):
+    """The tower's keys that the cost depends on."""
+
+    architectures: str = fields.model_class(VISION, (VISION,))
+    deepstack_visual_indexes: tuple[int, ...] = indices((8, 16, 24))
 
 
 def describe(config: Config) -> Grid:
     """Returns the tower."""
+    return grid(config, config.deepstack_visual_indexes)
+
+
+def grid(config: Sizes, deep: tuple[int, ...] = ()) -> Grid:
+    """Returns the tower of some sizes; the tokens after the layers of the indices `deep` are read too."""
     patch = (config.temporal_patch_size, config.patch_size, config.patch_size)
     return Grid(
         config.depth,
@@ -59,7 +70,7 @@ def describe(config: Config) -> Grid:
         Merger("norm", "linear_fc1", "linear_fc2"),
         patch_bias=True,
         positions=config.num_position_embeddings,
-        deep=config.deepstack_visual_indexes,
+        deep=deep,
     )
 
 
