@@ -8,6 +8,7 @@ import click
 
 from graphacct.cli.options import OUTPUT, format_option, plugin_options, plugins
 from graphacct.cli.output import FORMATS, format_of, give_rows
+from graphacct.errors import UnknownNameError, brief, suggest
 from graphacct.render.catalogue import KINDS, catalogue
 
 
@@ -32,4 +33,11 @@ def command(words: tuple[str, ...], format_: str | None, output: str | None, **o
 
         show(form, output, options)
         return
-    give_rows(kind, catalogue(kind, plugins(options), words), form, output)
+    try:
+        rows = catalogue(kind, plugins(options), words)
+    except UnknownNameError:
+        meant = suggest(words[0], KINDS) if kind == KINDS[0] else ""
+        if not meant:
+            raise
+        raise click.UsageError(f"{brief(words[0])} is no kind, and no model has such a name{meant}") from None
+    give_rows(kind, rows, form, output)

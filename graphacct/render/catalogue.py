@@ -48,7 +48,7 @@ def catalogue(kind: str, plugins: Plugins | None = None, words: Sequence[str] = 
 
         rows = list(models(plugins, words))
         if words and not rows:
-            raise unfound(words, plugins, KINDS)
+            raise unfound(words, plugins)
         return rows
     if kind == "plugins":
         rows = [_plugin(plugin, plugins) for plugin in plugins.loaded]

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import find_convention
-from graphacct.errors import GraphacctError, UnknownNameError, brief, suggest
+from graphacct.errors import GraphacctError, UnknownNameError, brief
 from graphacct.hooks.manager import Plugins
 from graphacct.keywords import DEFAULTS
 from graphacct.models.build import build
@@ -53,11 +53,11 @@ def models(plugins: Plugins, words: Sequence[str] = ()) -> Iterator[dict[str, An
             }
 
 
-def unfound(words: Sequence[str], plugins: Plugins, kinds: Sequence[str]) -> UnknownNameError:
-    """Returns the error for words that no model has: the closest name, or the kinds of things."""
+def unfound(words: Sequence[str], plugins: Plugins) -> UnknownNameError:
+    """Returns the error for words that no model has: the closest name, or those of other sizes."""
     items = [item for _, item in plugins.registered("architectures")]
     asked = " ".join(words)
-    close = suggest(words[0], kinds) or suggest_model(asked, _all(items, presets=True), _all(items, presets=False))
+    close = suggest_model(asked, _all(items, presets=True), _all(items, presets=False))
     return UnknownNameError(
         f"no name of a model has {brief(asked)}{close} (graphacct list shows all models, "
         "graphacct list --help the kinds of other things)"

@@ -169,8 +169,9 @@ def test_list_shows_a_family_without_presets_by_its_defaults(run: Any) -> None:
 def test_list_says_what_has_no_name(run: Any) -> None:
     """Words that nothing has are an error with the closest name, or the kind that was meant."""
     result = run("list", "operatrs")
-    assert result.exit_code != 0
-    assert "no name of a model has 'operatrs'; did you mean 'operators'?" in result.stderr
+    assert result.exit_code == 2
+    assert "'operatrs' is no kind, and no model has such a name; did you mean 'operators'?" in result.stderr
+    assert "there is none of that size: gpt2, gpt2-large" in run("list", "gpt2-xxl").stderr
     assert "none of that size: qwen3-0.6b" in run("list", "qwen3", "80b").stderr
     assert (
         "unknown name among the operators 'rmsnorm'; did you mean 'rms_norm'?"
