@@ -81,11 +81,12 @@ def build(
         graph, found = stored.graph, attrs.evolve(found, keys=keys)
     elif isinstance(found, ReadChoice):
         graph = _stored_as_read(graph, found, set or {}, plugins)
+    dora = False
     if isinstance(found, ModelChoice) and found.adapters and not lora:
-        lora = found.adapters
+        lora, dora = found.adapters, found.dora
         lora_dropout = lora_dropout or (found.adapter_dropout if graph.workload.get("phase") == TRAIN else 0.0)
     if lora:
-        graph = _adapted(graph, lora, lora_dropout, plugins)
+        graph = _adapted(graph, lora, lora_dropout, dora, plugins)
     elif lora_dropout:
         raise ConfigError("lora_dropout is that of adapters: add lora=RANK:GLOB")
     if transforms:
@@ -170,13 +171,15 @@ def _with_unmatched(keys: ConfigKeys, unmatched: Sequence[str]) -> ConfigKeys:
     return attrs.evolve(keys, not_understood=(*keys.not_understood, f"quantization of {unmatched[0]}{more}"))
 
 
-def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, plugins: Plugins) -> Graph:
-    """Returns the graph with adapters from the short form. Messages call its two options `lora` and `lora_dropout`."""
+def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, dora: bool, plugins: Plugins) -> Graph:
+    """Returns the graph with adapters from the short form, or those of a file. Messages call the options `lora` and
+    `lora_dropout`."""
     from graphacct.transforms.transform import applied
 
     short = {"adapters": "lora", "dropout": "lora_dropout"}
     try:
-        return applied(graph, "lora", {"adapters": lora, "dropout": dropout}, plugins.transforms, plugins.operators)
+        options = {"adapters": lora, "dropout": dropout, **({"dora": True} if dora else {})}
+        return applied(graph, "lora", options, plugins.transforms, plugins.operators)
     except ConfigError as error:
         first, blank, rest = str(error).partition(" ")
         raise ConfigError(f"{short.get(first, first)}{blank}{rest}") from error

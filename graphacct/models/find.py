@@ -45,6 +45,7 @@ class ModelChoice:
         adapters: Low-rank adapters that its file describes, as `lora` takes them; those that a user gives take their
             place.
         adapter_dropout: In training, the dropout in front of them.
+        dora: Whether they are DoRA's.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ModelChoice:
     problem: str = ""
     adapters: tuple[str, ...] = ()
     adapter_dropout: float = 0.0
+    dora: bool = False
 
     def __repr__(self) -> str:
         return f"<ModelChoice {self.name}>"

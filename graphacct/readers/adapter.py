@@ -52,9 +52,10 @@ NO_COST = frozenset(
     )
 )
 """Settings that change no cost."""
-READ = frozenset((BASE, "r", "target_modules", "rank_pattern", "lora_dropout", "layers_to_transform", "bias"))
+READ = frozenset(
+    (BASE, "r", "target_modules", "rank_pattern", "lora_dropout", "layers_to_transform", "bias", "use_dora")
+)
 REFUSED = {
-    "use_dora": "DoRA",
     "use_qalora": "QALoRA",
     "use_bdlora": "block-diagonal adapters",
     "modules_to_save": "whole modules that are trained",
@@ -93,6 +94,8 @@ def choose(model: str, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERR
         kind = content.get("peft_type", "LORA")
         if kind != "LORA":
             raise ReadError(f"is {_adapter()}, of peft_type {brief(kind)}: LORA alone is read\n{_way_out(content)}")
+        if not isinstance(content.get("use_dora", False), (bool, type(None))):
+            raise ReadError(f"use_dora is {brief(content['use_dora'])}, not true or false\n{_way_out(content)}")
         adapters = _adapters(content)
         base = _base(content, path, plugins, overrides)
     except GraphacctError as error:
@@ -101,8 +104,8 @@ def choose(model: str, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERR
     strange = tuple(key for key, value in content.items() if key not in known and value not in (None, False, [], {}))
     keys = attrs.evolve(base.keys, not_understood=(*base.keys.not_understood, *strange))
     applied = base.applied | ({BASE} & overrides.keys())
-    dropout = content.get("lora_dropout", 0.0)
-    return attrs.evolve(base, keys=keys, applied=applied, adapters=adapters, adapter_dropout=dropout)
+    dropout, dora = content.get("lora_dropout", 0.0), content.get("use_dora") or False
+    return attrs.evolve(base, keys=keys, applied=applied, adapters=adapters, adapter_dropout=dropout, dora=dora)
 
 
 def _adapter() -> str:

@@ -82,7 +82,7 @@ def test_all_linear_and_unknown_settings(tmp_path: Path) -> None:
         ({"base_model_name_or_path": "some/base"}, r"of 'some/base', which is no preset: set=base_model_name_or_path="),
         ({"base_model_name_or_path": None}, "names no base: base_model_name_or_path is None"),
         ({"peft_type": "IA3"}, "of peft_type 'IA3': LORA alone is read"),
-        ({"use_dora": True}, r"has use_dora, which is not read \(DoRA\)"),
+        ({"use_dora": "yes"}, "use_dora is 'yes', not true or false"),
         ({"modules_to_save": ["lm_head"]}, "has modules_to_save, which is not read"),
         ({"bias": "all"}, "bias is 'all': trained biases are not read"),
         ({"task_type": "SEQ_CLS"}, "task_type is 'SEQ_CLS'"),
@@ -115,3 +115,12 @@ def test_damaged_settings(tmp_path: Path) -> None:
             messages.append(str(error))
     assert messages
     assert all(message.count("\n") < 2 for message in messages)
+
+
+def test_dora(tmp_path: Path) -> None:
+    """`use_dora` is the transform's option."""
+    file = save(tmp_path, use_dora=True)
+    lora = ("lora", {"adapters": ["8:c_attn,c_fc"], "dora": True})
+    assert graphacct.account(file, seq_len=8).total == graphacct.account("gpt2", seq_len=8, transforms=[lora]).total
+    assert graphacct.build(file, seq_len=8).workload["dora"] is True
+    assert "dora" not in graphacct.build(file, seq_len=8, lora=["4:c_attn"]).workload

@@ -35,6 +35,8 @@ from graphacct import (
     some_below,
     suggest,
 )
+from graphacct_operators.dora import Sides
+from graphacct_operators.dora import dora as adapted_by_length
 from graphacct_operators.lora_targets import (
     Adapters,
     Matrix,
@@ -48,12 +50,14 @@ from graphacct_operators.lora_targets import (
 )
 
 
-def adapted(graph: Graph, operators: Mapping[str, Operator], adapters: Sequence[object], dropout: float) -> Graph:
+def adapted(
+    graph: Graph, operators: Mapping[str, Operator], adapters: Sequence[object], dropout: float, dora: bool = False
+) -> Graph:
     """Returns the graph with adapters beside the matrices that `adapters` name, and every other parameter frozen.
 
     Each of the `adapters` is `RANK:GLOB`: names of modules as peft takes them (`q_proj`, or several with commas),
     `all-linear`, or a glob, which is matched against nodes and their weights. One that names single layers writes the
-    blocks out. `dropout` is that of the adapters' input, in a training step.
+    blocks out. `dropout` is that of the adapters' input, in a training step. `dora` says that the adapters are DoRA's.
     Raises ConfigError, which names what is asked for and the way out, for an item that cannot be read, a rank above
     the matrix, modules that are no matrix, and a matrix that is matched twice.
     """
@@ -69,13 +73,15 @@ def adapted(graph: Graph, operators: Mapping[str, Operator], adapters: Sequence[
     stated: dict[str, Any] = {"lora": ", ".join(item.text for item in asked)}
     if dropout:
         stated["lora_dropout"] = dropout
+    if dora:
+        stated["dora"] = True
 
     def replace(node: Node, place: Replacement) -> Any:
         inputs = [operand if isinstance(operand, Value) else _frozen(operand) for operand in place.inputs]
         found = matrix(node, operators)
         if found is None or found.parameter.name not in ranks:
             return place.keep(inputs)
-        return _adapter(node, place, inputs, found, ranks[found.parameter.name], dropout)
+        return _adapter(node, place, inputs, found, ranks[found.parameter.name], dropout, dora)
 
     return rewrite(known.graph, operators, replace, stated)
 
@@ -92,6 +98,7 @@ LORA = Transform(
             "RANK:GLOB: the rank, and beside which matrices; or RANK:NAME,NAME or RANK:all-linear.",
         ),
         Option("dropout", float, 0.0, "In training, the dropout in front of the adapters."),
+        Option("dora", bool, False, "Whether each has a trained length for every output (Liu et al., 2024)."),
     ),
     ensures=("adapters", "frozen base"),
 )
@@ -227,9 +234,15 @@ def _names(node: Node, operators: Mapping[str, Operator]) -> list[str]:
 
 
 def _adapter(
-    node: Node, place: Replacement, inputs: Sequence[Value | Parameter], found: Matrix, rank: int, dropout: float
+    node: Node,
+    place: Replacement,
+    inputs: Sequence[Value | Parameter],
+    found: Matrix,
+    rank: int,
+    dropout: float,
+    dora: bool,
 ) -> Any:
-    """result = base(x); result + lora_B(lora_A(dropout(x))) * scaling."""
+    """result = base(x); result + lora_B(lora_A(dropout(x))) * scaling, or as DoRA has it."""
     name, x = node.name, inputs[0]
     dtype = x.spec.dtype if x.spec.dtype in FLOATING else node.outputs[0].spec.dtype
 
@@ -243,8 +256,20 @@ def _adapter(
         place.hold(x, until=name)  # an argument of the adapter's function, which names it to the end
     if dropout:
         x = place.apply("dropout", x, name=f"{name}.lora_dropout", p=dropout)
-    down = place.apply("linear", x, weight("A", rank, found.inside), name=f"{name}.lora_A")
-    up = place.apply("linear", down, weight("B", found.outside, rank), name=f"{name}.lora_B")
+    matrices = weight("A", rank, found.inside), weight("B", found.outside, rank)
+    if dora:
+        own = inputs[1]
+        assert isinstance(own, Parameter)
+        if own.stored is not None:
+            raise ConfigError(
+                f"dora computes with all of {own.name!r}, which is stored as {own.stored.format.name!r}: choose plain "
+                "adapters, or weights in the dtype of the computation"
+            )
+        bias = inputs[2] if len(inputs) > 2 else None
+        sides = Sides(own, bias, found.inside, found.outside, found.turned, *matrices, module(found.parameter))
+        return adapted_by_length(place, name, base, x, dropout > 0, sides)
+    down = place.apply("linear", x, matrices[0], name=f"{name}.lora_A")
+    up = place.apply("linear", down, matrices[1], name=f"{name}.lora_B")
     scaled = place.apply("scale", up, name=f"{name}.lora_scale")
     return place.apply("add", base, scaled, name=f"{name}.lora_add")
 

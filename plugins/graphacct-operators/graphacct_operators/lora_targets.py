@@ -51,12 +51,14 @@ class Matrix(NamedTuple):
         node: The first node that multiplies by it.
         inside: The size of the dimension that is contracted.
         outside: The size of the one that is not.
+        turned: Whether the dimension that is contracted is the first.
     """
 
     parameter: Parameter
     node: str
     inside: Dim
     outside: Dim
+    turned: bool
 
 
 def is_glob(name: str) -> bool:
@@ -107,7 +109,7 @@ def matrix(node: Node, operators: Mapping[str, Operator]) -> Matrix | None:
     inside, outside = (dims.index(end[0]) if end and end[0] in dims else -1 for end in ends)
     if len(dims) != 2 or {inside, outside} != {0, 1}:
         return None
-    return Matrix(parameter, node.name, parameter.spec.shape[inside], parameter.spec.shape[outside])
+    return Matrix(parameter, node.name, parameter.spec.shape[inside], parameter.spec.shape[outside], inside == 0)
 
 
 def module(parameter: Parameter) -> str:
