@@ -139,6 +139,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("vision.vit_msn"),
     _family("audio.ast", "audio-spectrogram-transformer"),
     _family("audio.data2vec_audio", "data2vec-audio"),
+    _family("audio.glmasr_encoder"),
     _family("audio.hubert"),
     _family("audio.parakeet", "parakeet_encoder"),
     _family("audio.parakeet_ctc"),
@@ -182,6 +183,11 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.siglip_text", "siglip_text_model"),
     _family("multimodal.siglip_vision", "siglip_vision_model"),
     _family("multimodal.vipllava"),
+    _family("multimodal.voxtral"),
+    _family("multimodal.audioflamingo3"),
+    _family("multimodal.glmasr"),
+    _family("multimodal.moss_transcribe_diarize"),
+    _family("multimodal.musicflamingo"),
 )
 
 
@@ -260,6 +266,22 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         classes=("UMT5", "T5"),
         defaults=MT5_DEFAULTS,
         facts={"head_scaled": True, "biases_in_each_layer": True},
+    ),
+    _renamed(  # its class drops layers by chance in training where a file says so, which is not modelled
+        "audioflamingo3_encoder",
+        "audio.voxtral_encoder",
+        classes=("AudioFlamingo3", "Voxtral"),
+        facts={"pool": 2},
+        no_cost=dict.fromkeys(("layerdrop", "encoder_layerdrop"), (0,)),
+    ),
+    _renamed(
+        "moss_transcribe_diarize_audio",
+        "audio.voxtral_encoder",
+        classes=("MossTranscribeDiarizeAudioModel", "VoxtralEncoder"),
+        defaults={
+            **{"num_mel_bins": 80, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16},
+            "intermediate_size": 4096,
+        },
     ),
     _renamed("qwen3_5_moe_vision", "multimodal.qwen3_5_vision", classes=("Qwen3_5Moe", "Qwen3_5")),
     _renamed("qwen3_vl_moe_vision", "multimodal.qwen3_vl_vision", classes=("Qwen3VLMoe", "Qwen3VL")),
