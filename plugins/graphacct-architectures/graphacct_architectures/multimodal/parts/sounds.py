@@ -56,7 +56,7 @@ def of_sounds(workload: Workload) -> Workload:
     """Returns the workload of an encoder: all sounds at a time, and no cache."""
     assert workload.audios is not None  # the architecture declares its default
     phase = "train" if workload.phase == "train" else "forward"
-    return attrs.evolve(workload, batch=workload.batch * workload.audios, phase=phase)
+    return attrs.evolve(workload, batch=workload.batch * workload.audios, phase=phase, loss="sum")
 
 
 def heard(
