@@ -12,7 +12,8 @@ from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition, inexact
-from graphacct_architectures.multimodal.parts.grid import Grid, grid_rows
+from graphacct_architectures.multimodal.parts.grid import Extent, Grid, grid_rows, sides, windows
+from graphacct_architectures.multimodal.parts.grid_layers import MOST_APART, sum_of
 
 SIDE = 16
 """Patches on a side of an image whose size is not given."""
@@ -96,15 +97,24 @@ def whole(
         prepare=prepare,
         doc=doc,
     )
-    return attrs.evolve(found, inexact=apart)
+
+    def batched(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+        known = inexact(config, workload, dtype)
+        if workload.images in (None, 0) or workload.image_size is None:
+            return known
+        return (*known, *together(describe(config.vision_config.config), workload))
+
+    return attrs.evolve(found, inexact=batched)
 
 
-def apart(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
-    """Returns what is not exact: the class splits the patches of each image, and of each window, from the others."""
-    known = inexact(config, workload, dtype)
-    if workload.images in (None, 0):
-        return known
-    return (*known, "saved tensors of the tower were not found equal: its class splits images and windows apart")
+def together(g: Grid, workload: Workload) -> tuple[str, ...]:
+    """Returns what is not exact of a tower whose images or windows are too many to be described one by one."""
+    assert workload.images is not None
+    extent = Extent(workload.batch * workload.images, *sides(g, workload.image_size))
+    count = sum_of(((extent.images, 1), *windows(g, extent)))
+    if type(count) is int and count <= MOST_APART:
+        return ()
+    return (f"saved tensors of a tower are exact up to {MOST_APART} images and windows, which its class runs apart",)
 
 
 def nested_text(text: type[Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
