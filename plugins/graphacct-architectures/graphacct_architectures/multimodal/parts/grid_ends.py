@@ -41,6 +41,54 @@ class Corners:
 
 
 @attrs.frozen
+class Sampled:
+    """Each patch samples a square table at its place by cubic convolution, in float32, and adds what it finds.
+
+    Attributes:
+        name: The table's name.
+        side: Its rows are those of a square of this side.
+    """
+
+    name: str
+    side: Dim
+
+    def __call__(self, b: Builder, x: Value, extent: Extent) -> Value:
+        count, width = x.spec.shape
+        y = table(b, self.name, self.side, width)
+        places = b.apply("full", name="places", shape=(1, count, 1, 2), dtype="float32")
+        y = b.apply("grid_sampler", y, places, name="sampled", interpolation_mode="bicubic", padding_mode="border")
+        y = b.apply("reshape", y, name="sampled_flat", shape=(width, count))
+        y = b.apply("permute", y, name="sampled_rows", dims=(1, 0))
+        if b.dtype != "float32":
+            y = b.apply("cast", y, name="sampled_narrowed", dtype=b.dtype)
+        found: Value = b.apply("add", x, y, name="with_positions")
+        return found
+
+
+def table(b: Builder, name: str, side: Dim, width: Dim) -> Value:
+    """Returns a table of learned positions as an image in float32, (1, width, side, side)."""
+    weight = b.parameter(f"{name}.weight", (side * side, width))
+    y = b.apply("reshape", weight, name="position_rows", shape=(side, side, width))
+    y = b.apply("permute", y, name="positions_by_width", dims=(2, 0, 1))
+    y = b.apply("reshape", y, name="position_image", shape=(1, width, side, side))
+    found: Value = b.apply("cast", y, name="positions_wide", dtype="float32") if b.dtype != "float32" else y
+    return found
+
+
+def convolved(b: Builder, name: str, x: Value, merge: Dim, out: Dim) -> Value:
+    """Returns one token (squares, out) of each square of patches, which lie one after another, by a convolution that
+    has the square's size."""
+    count, width = x.spec.shape
+    squares = exact_div(count, merge**2, "patches / spatial_merge_size²")
+    x = b.apply("reshape", x, name=f"{name}_squares", shape=(squares, merge, merge, width))
+    x = b.apply("permute", x, name=f"{name}_width_first", dims=(0, 3, 1, 2))
+    weight, bias = b.parameter(f"{name}.weight", (out, width, merge, merge)), b.parameter(f"{name}.bias", (out,))
+    x = b.apply("convolution", x, weight, bias, name=name, stride=(merge, merge))
+    y: Value = b.apply("reshape", x, name=f"{name}_tokens", shape=(squares, out))
+    return y
+
+
+@attrs.frozen
 class Merger:
     """A norm, and a network of one hidden layer as wide as the square.
 
