@@ -59,7 +59,7 @@ IMAGES_BY_TEXT = frozenset(("idefics2", "idefics3", "smolvlm"))
 """Families whose images have a dimension of their own beside the batch."""
 CUT_IMAGES = frozenset(("llava_next", "llava_next_video", "llava_onevision", "granite4_vision"))
 """Families whose classes read from the size of an image how it was cut into squares."""
-SIZED_IMAGES = CUT_IMAGES | {"mistral3"}
+SIZED_IMAGES = CUT_IMAGES | {"mistral3", "lighton_ocr"}
 """Families that take the size of each image beside it."""
 IMAGES_OF_TEXT = frozenset(("idefics", "pi0"))
 """Families with several images for each text."""

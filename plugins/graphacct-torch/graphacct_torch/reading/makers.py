@@ -320,7 +320,6 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
     "image_merge_sizes": _merge_sizes,
-    "merge_sizes": _merge_sizes,
     "pixel_position_ids": _patch_positions,
     "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
     "pixel_attention_mask": lambda sizes: made(

@@ -114,6 +114,7 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
     """
 
     heads: Dim
@@ -171,6 +172,7 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    rotary_wide: bool = False
 
 
 @attrs.frozen

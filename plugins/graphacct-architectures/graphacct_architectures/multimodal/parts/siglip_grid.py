@@ -26,6 +26,7 @@ def siglip_grid(config: Any, merge: Dim, *, turns: str, **more: Any) -> Grid:
         config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
     )
     usual: dict[str, Any] = {
+        "looking": looking,
         "patches": "embeddings.patch_embedding",
         "patch_bias": True,
         "norms": ("layer_norm1", "layer_norm2"),
@@ -38,9 +39,8 @@ def siglip_grid(config: Any, merge: Dim, *, turns: str, **more: Any) -> Grid:
         config.num_channels,
         (config.patch_size, config.patch_size),
         merge,
-        looking,
-        network,
-        Norm(LAYER_NORM, bias=True),
+        mlp=network,
+        norm=Norm(LAYER_NORM, bias=True),
         **{**usual, **more},
     )
 

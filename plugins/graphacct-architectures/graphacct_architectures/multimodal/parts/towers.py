@@ -47,6 +47,7 @@ EYES: Mapping[str, Eye] = {
     "idefics3_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
     "idefics2_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
     "internvl_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
+    "qianfan_ocr_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
 }
 """The towers, by the names of their families."""
 
