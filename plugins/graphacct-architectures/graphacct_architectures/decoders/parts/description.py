@@ -32,6 +32,7 @@ class Norm:
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
         cast: Whether torch's own norm runs on a copy of the stream in float32.
+        weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
     """
 
     kind: str = RMS
@@ -40,6 +41,7 @@ class Norm:
     centred: bool = False
     upcast: str = "norm"
     cast: bool = False
+    weight_wide: bool = False
 
 
 @attrs.frozen
@@ -115,6 +117,8 @@ class Attention:
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
         rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
+        sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
+            exponentials - sink), which is the same number as a column more in the softmax.
     """
 
     heads: Dim
@@ -173,6 +177,7 @@ class Attention:
 
     unmasked: bool = False
     rotary_wide: bool = False
+    sinks_after: bool = False
 
 
 @attrs.frozen
@@ -458,6 +463,7 @@ class Decoder:
         headless: Whether there is no head: the output is the stream after the last norm.
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
+        embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
     """
 
     vocab_size: Dim
@@ -491,6 +497,7 @@ class Decoder:
     headless: bool = False
     embedding_given: bool = False
     stream_scaled: bool = False
+    embedding_spare: Dim = 0
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
