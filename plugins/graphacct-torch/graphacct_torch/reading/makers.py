@@ -188,7 +188,14 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     rows, columns = _rows_and_columns(sizes)
     channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
     count = sizes.batch * sizes.images * rows * columns
+    if sizes.get("model_type") in PATCHES_AS_IMAGES:
+        return made("pixel_values", (count, channels, patch, patch), FLOAT)
     return made("pixel_values", (count, channels * frames * patch * patch), FLOAT)
+
+
+def _merge_sizes(sizes: Sizes) -> torch.Tensor:
+    """The side of the squares of patches that become one token, for each image: each patch is one."""
+    return torch.ones(sizes.batch * (sizes.images or 1), dtype=INT)
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:
@@ -322,6 +329,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "cross_attention_mask": lambda sizes: made("mask", (sizes.batch, sizes.text, *_tiles_of_images(sizes)), INT),
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
+    "image_merge_sizes": _merge_sizes,
     "pixel_position_ids": _patch_positions,
     "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
     "pixel_attention_mask": lambda sizes: made(
