@@ -33,6 +33,12 @@ FAMILIES = (
     _family("segformer"),
     _family("swin"),
     _family("swinv2"),
+    _family("dinov3_convnext"),
+    _family("hgnet_v2"),
+    _family("poolformer"),
+    _family("regnet"),
+    _family("vit_mae"),
+    _family("yolos"),
 )
 """ResNet as in torchvision, and the transformers library's models, which read a config.json."""
 
