@@ -88,8 +88,9 @@ def block(config: DINOv3ConvNextConfig, workload: Workload, rate: float, b: Buil
     """Applies a convolution to each channel, a norm and two linear layers; the result is scaled and added."""
     channels = x.spec.shape[1]
     b.hold(x)
-    weight, bias = b.parameter("depthwise_conv.weight", (channels, 1, 7, 7)), b.parameter(
-        "depthwise_conv.bias", (channels,)
+    weight, bias = (
+        b.parameter("depthwise_conv.weight", (channels, 1, 7, 7)),
+        b.parameter("depthwise_conv.bias", (channels,)),
     )
     y = b.apply("convolution", x, weight, bias, name="depthwise_conv", padding=3, groups=channels)
     y = layer_norm(b, "layer_norm", b.apply("permute", y, name="channels_last", dims=(0, 2, 3, 1)))

@@ -1,4 +1,4 @@
-"""HGNet V2: blocks that put the maps of all their layers together (PaddlePaddle's PP-HGNetV2; the backbone of D-FINE)."""
+"""HGNet V2: blocks that put the maps of all their layers together (PaddlePaddle's PP-HGNetV2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphacct_vision.layers import conv_norm, flat_logits
 from graphacct_vision.stages import repeated
 
 CLASSES = ("HGNetV2Backbone", "HGNetV2ForImageClassification")
-LISTS = ("stage_mid_channels", "stage_out_channels", "stage_num_blocks", "stage_downsample")
+LISTS: tuple[str, ...] = ("stage_mid_channels", "stage_out_channels", "stage_num_blocks", "stage_downsample")
 LISTS += ("stage_downsample_strides", "stage_light_block", "stage_kernel_size", "stage_numb_of_layers")
 STEM = 5
 
@@ -114,8 +114,8 @@ def stages(config: HGNetV2Config, workload: Workload, b: Builder, x: Value) -> l
                 if config.stage_downsample[index]:
                     step, taken = config.stage_downsample_strides[index], config.stage_in_channels[index]
                     x = conv("downsample", x, taken, 3, stride=step, groups=taken, act="")
-                bodies = [partial(block, config, workload, index, again) for again in (False, True)]
-                x = repeated("blocks", depth, *bodies, b, x)
+                first, other = (partial(block, config, workload, index, again) for again in (False, True))
+                x = repeated("blocks", depth, first, other, b, x)
             found.append(x)
     return found
 

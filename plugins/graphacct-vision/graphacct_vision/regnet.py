@@ -4,6 +4,7 @@ arXiv:2003.13678)."""
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
@@ -60,9 +61,10 @@ def encoded(config: RegNetConfig, workload: Workload, b: Builder, x: Value) -> t
     return x, b.apply("mean", x, name="pooler", dim=(2, 3), keepdim=True)
 
 
-def block(config: RegNetConfig, training: bool, channels: int, stride: int, b: Builder, x: Value) -> Value:
+def block(config: RegNetConfig, training: bool, channels: Any, stride: int, b: Builder, x: Value) -> Value:
     """Adds a bottleneck with its residual connection."""
-    act, taken = ACTIVATIONS[config.hidden_act], x.spec.shape[1]
+    act = ACTIVATIONS[config.hidden_act]
+    taken: Any = x.spec.shape[1]
     groups = max(1, channels // config.groups_width)
     conv = partial(conv_norm, b, training=training)
     b.hold(x)

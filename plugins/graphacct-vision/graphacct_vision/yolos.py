@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
@@ -82,9 +83,9 @@ def encoded(config: YolosConfig, workload: Workload, b: Builder, pixels: Value) 
             x = patches(b, "projection", pixels, config.hidden_size, config.patch, bias=True)
         shape = (workload.batch, 1, config.hidden_size)
         token = b.apply("expand", b.parameter("cls_token", (1, 1, config.hidden_size)), name="cls", shape=shape)
-        objects = b.parameter("detection_tokens", (1, config.num_detection_tokens, config.hidden_size))
-        shape = (workload.batch, *objects.spec.shape[1:])
-        x = b.apply("concat", token, x, b.apply("expand", objects, name="of_batch", shape=shape), name="tokens", dim=1)
+        objects: Any = b.parameter("detection_tokens", (1, config.num_detection_tokens, config.hidden_size))
+        objects = b.apply("expand", objects, name="of_batch", shape=(workload.batch, *objects.spec.shape[1:]))
+        x = b.apply("concat", token, x, objects, name="tokens", dim=1)
         learned = patch_count(config.image_size, config.patch) + config.num_detection_tokens + 1
         table = b.parameter("position_embeddings", (1, learned, config.hidden_size))
         x = b.apply("add", x, interpolated(config, b, table, grid), name="with_positions")
@@ -105,9 +106,11 @@ def placed_between(
     """Returns x after all layers, with learned positions of its own added after each but the last."""
     layers, width = config.num_hidden_layers, config.hidden_size
     if type(layers) is not int:
-        raise ConfigError("use_mid_position_embeddings adds positions after each layer: num_hidden_layers is an integer")
+        raise ConfigError(
+            "use_mid_position_embeddings adds positions after each layer: num_hidden_layers is an integer"
+        )
     body = layer(kind, exact_div(width, kind.heads, "hidden_size / num_attention_heads"), workload, masked=False)
-    table = None
+    table: Any = None
     if layers > 1:
         with b.scope("interpolation"):
             sides = prod(config.image_size)
