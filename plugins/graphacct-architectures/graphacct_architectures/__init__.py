@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
+from graphacct_architectures.relatives import RELATIVES
 from graphacct_architectures.renamed import RenamedArchitecture
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.aria_text"),
     _family("decoders.axk1"),
     _family("decoders.baichuan"),
+    _family("decoders.bailing_moe"),
     _family("decoders.biogpt"),
     _family("decoders.bitnet"),
     _family("decoders.bloom"),
@@ -46,11 +48,13 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.ctrl"),
     _family("decoders.cwm"),
     _family("decoders.dbrx"),
+    _family("decoders.deepseek"),
     _family("decoders.deepseek_v2"),
     _family("decoders.deepseek_v3"),
     _family("decoders.dots1"),
     _family("decoders.ernie4_5"),
     _family("decoders.ernie4_5_moe"),
+    _family("decoders.exaone"),
     _family("decoders.exaone4"),
     _family("decoders.exaone_moe"),
     _family("decoders.falcon", model_types=("falcon", "RefinedWeb", "RefinedWebModel")),
@@ -71,8 +75,11 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gpt_oss"),
     _family("decoders.gptj"),
     _family("decoders.granite"),
+    _family("decoders.granite_swa"),
     _family("decoders.granitemoe"),
+    _family("decoders.granitemoe_swa"),
     _family("decoders.granitemoeshared"),
+    _family("decoders.helium"),
     _family("decoders.hunyuan_v1_dense"),
     _family("decoders.hunyuan_v1_moe"),
     _family("decoders.hy_v3"),
@@ -106,11 +113,14 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential")),
     _family("decoders.phi3"),
     _family("decoders.phimoe"),
+    _family("decoders.plamo"),
+    _family("decoders.plamo3"),
     _family("decoders.qwen"),
     _family("decoders.qwen2"),
     _family("decoders.qwen2_moe"),
     _family("decoders.qwen3"),
     _family("decoders.qwen3_moe"),
+    _family("decoders.sarvam_moe"),
     _family("decoders.seed_oss"),
     _family("decoders.smollm3"),
     _family("decoders.solar_open"),
@@ -351,7 +361,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
 
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
-    return (*FAMILIES, *RENAMED)
+    return (*FAMILIES, *RENAMED, *RELATIVES)
 
 
 @hookimpl

@@ -32,6 +32,7 @@ class Norm:
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
         cast: Whether torch's own norm runs on a copy of the stream in float32.
+        weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
     """
 
     kind: str = RMS
@@ -40,6 +41,7 @@ class Norm:
     centred: bool = False
     upcast: str = "norm"
     cast: bool = False
+    weight_wide: bool = False
 
 
 @attrs.frozen
@@ -114,6 +116,8 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
+            exponentials - sink), which is the same number as a column more in the softmax.
     """
 
     heads: Dim
@@ -171,6 +175,7 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    sinks_after: bool = False
 
 
 @attrs.frozen
