@@ -10,7 +10,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields, floor_div
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    brief,
+    exact_div,
+    fields,
+    floor_div,
+)
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
 from graphacct_architectures.multimodal.parts.minicpm_grid import VisionConfig, looked, merged, unread
@@ -20,6 +32,17 @@ WITHOUT = "4x"
 """The mode in which the merger among the layers does not run."""
 
 
+def place() -> Any:
+    """Returns the index of the layer that the merger follows, -1 for none: no size, because nothing is that many."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> int:
+        if type(value) is not int or value < -1:
+            raise ConfigError(f"{field.name} is the index of a layer, or -1 for none, not {brief(value)}")
+        return value
+
+    return fields.checked_field(check, 6)
+
+
 @attrs.frozen(kw_only=True)
 class MiniCPMVConfig:
     """The keys of the published config.json that the cost depends on."""
@@ -27,7 +50,7 @@ class MiniCPMVConfig:
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     vision_config: VisionConfig | None = fields.nested(VisionConfig, "minicpmv4_6")
     text_config: SubModel = text_model("qwen3_5_text")
-    insert_layer_id: int = fields.size(6, minimum=-1)
+    insert_layer_id: int = place()
     image_size: Dim = fields.size(448)
     downsample_mode: str = fields.choice("16x", ("16x", WITHOUT))
     merge_kernel_size: tuple[Dim, Dim] = fields.sides(2)
