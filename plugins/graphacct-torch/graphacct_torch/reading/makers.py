@@ -79,6 +79,11 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return _patches(sizes)
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
+    if "target_sizes" in sizes.names:  # each image a strip of patches
+        patch = sizes.get("patch_size", default=14, parts=VISION)
+        rows, columns = _rows_and_columns(sizes)
+        count = sizes.batch * (sizes.images or 1) * rows * columns
+        return made("pixel_values", (1, sizes.channels, patch, count * patch), FLOAT)
     images = (sizes.channels, *sizes.pixels)
     if sizes.images is not None and "image_grid_thw" in sizes.names:
         return _grid_of_text(sizes)
@@ -90,9 +95,6 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return made("pixel_values", (sizes.batch, *_tiles_of_images(sizes), *images), FLOAT)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
-    if "target_sizes" in sizes.names:  # each image a strip of patches
-        patch = sizes.get("patch_size", default=14, parts=VISION)
-        return made("pixel_values", (1, sizes.channels, patch, sizes.batch * SIDE * SIDE * patch), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TOKENS:
         side = sizes.get("patch_size") * sizes.get("spatial_merge_size")
         return made("pixel_values", (sizes.batch * SIDE * SIDE, side, side, sizes.channels), FLOAT)
@@ -164,7 +166,10 @@ def _patches(sizes: Sizes) -> torch.Tensor:
     layer = sizes.first(nn.Linear)
     if isinstance(layer, nn.Linear) and layer.in_features % width == 0:
         width, frames = layer.in_features, 1
-    if sizes.names & {"spatial_shapes", "pixel_position_ids"}:
+    if "spatial_shapes" in sizes.names:
+        rows, columns = _rows_and_columns(sizes)
+        return made("pixel_values", (sizes.batch * (sizes.images or 1), rows * columns, width), FLOAT)
+    if "pixel_position_ids" in sizes.names:
         return made("pixel_values", (sizes.batch, _side(sizes) ** 2, width), FLOAT)
     if sizes.get("model_type") in PATCHES_AS_IMAGES:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, sizes.channels, patch, patch), FLOAT)
@@ -194,6 +199,14 @@ def _rows_and_columns(sizes: Sizes) -> tuple[int, int]:
     patch = sizes.get("patch_size", default=14, parts=VISION)
     height, width = sizes.image or (SIDE * patch, SIDE * patch)
     return height // patch, width // patch
+
+
+def _patches_seen(sizes: Sizes) -> torch.Tensor:
+    """A mask of all patches of each image, or of one thing."""
+    if "spatial_shapes" not in sizes.names:
+        return made("mask", (sizes.batch, 1), INT)
+    rows, columns = _rows_and_columns(sizes)
+    return torch.ones((sizes.batch * (sizes.images or 1), rows * columns), dtype=INT)
 
 
 def _grid_of_text(sizes: Sizes) -> torch.Tensor:
@@ -347,10 +360,8 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "image_grid_thw": _grid,
     "image_merge_sizes": _merge_sizes,
     "pixel_position_ids": _patch_positions,
-    "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
-    "pixel_attention_mask": lambda sizes: made(
-        "mask", (sizes.batch, SIDE * SIDE if "spatial_shapes" in sizes.names else 1), INT
-    ),
+    "spatial_shapes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
+    "pixel_attention_mask": _patches_seen,
     "action_embeds": lambda sizes: made(
         "action_embeds",
         (sizes.batch, sizes.get("chunk_size") + 1, sizes.get("hidden_size", parts=("dit_config",))),
@@ -382,7 +393,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "classes_attention_mask": _text("mask"),
     "classes_structure": lambda sizes: torch.ones(sizes.batch, dtype=INT),
     "freq": lambda sizes: torch.zeros(sizes.batch, 1, dtype=INT),
-    "target_sizes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
+    "target_sizes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
     "image_embeds_position_mask": _places_of_images,
     "task_inputs": lambda sizes: made("task_inputs", (sizes.batch, sizes.get("task_seq_len")), INT),
     "input_values": lambda sizes: _inner_sound(sizes) if "decoder_input_values" in sizes.names else _sound(sizes),
