@@ -52,11 +52,14 @@ class Latent:
         rank: The latent's width.
         values: Width of a head of values.
         query_rank: Width of the queries' own latent; None if they are projected directly.
+        turned: Whether the last `rotary` dimensions of each head are rotated; otherwise the keys' are shared by all heads
+            all the same.
     """
 
     rank: Dim
     values: Dim
     query_rank: Dim | None = None
+    turned: bool = True
 
 
 @attrs.frozen
@@ -118,6 +121,7 @@ class Attention:
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
         sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
             exponentials - sink), which is the same number as a column more in the softmax.
+        gate_wide: Whether the gate's activation runs in float32.
     """
 
     heads: Dim
@@ -176,6 +180,7 @@ class Attention:
 
     unmasked: bool = False
     sinks_after: bool = False
+    gate_wide: bool = False
 
 
 @attrs.frozen
