@@ -148,7 +148,10 @@ def _patches(sizes: Sizes) -> torch.Tensor:
     layer = sizes.first(nn.Linear)
     if isinstance(layer, nn.Linear) and layer.in_features % width == 0:
         width, frames = layer.in_features, 1
-    if sizes.names & {"spatial_shapes", "pixel_position_ids"}:
+    if "spatial_shapes" in sizes.names:
+        rows, columns = _rows_and_columns(sizes)
+        return made("pixel_values", (sizes.batch * (sizes.images or 1), rows * columns, width), FLOAT)
+    if "pixel_position_ids" in sizes.names:
         return made("pixel_values", (sizes.batch, _side(sizes) ** 2, width), FLOAT)
     if sizes.get("model_type") in PATCHES_AS_IMAGES:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, sizes.channels, patch, patch), FLOAT)
@@ -180,6 +183,14 @@ def _rows_and_columns(sizes: Sizes) -> tuple[int, int]:
     return height // patch, width // patch
 
 
+def _patches_seen(sizes: Sizes) -> torch.Tensor:
+    """A mask of all patches of each image, or of one thing."""
+    if "spatial_shapes" not in sizes.names:
+        return made("mask", (sizes.batch, 1), INT)
+    rows, columns = _rows_and_columns(sizes)
+    return torch.ones((sizes.batch * (sizes.images or 1), rows * columns), dtype=INT)
+
+
 def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     """The patches of all images of all texts, in rows."""
     assert sizes.images is not None
@@ -188,7 +199,14 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     rows, columns = _rows_and_columns(sizes)
     channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
     count = sizes.batch * sizes.images * rows * columns
+    if sizes.get("model_type") in PATCHES_AS_IMAGES:
+        return made("pixel_values", (count, channels, patch, patch), FLOAT)
     return made("pixel_values", (count, channels * frames * patch * patch), FLOAT)
+
+
+def _merge_sizes(sizes: Sizes) -> torch.Tensor:
+    """The side of the squares of patches that become one token, for each image: each patch is one."""
+    return torch.ones(sizes.batch * (sizes.images or 1), dtype=INT)
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:
@@ -322,11 +340,10 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "cross_attention_mask": lambda sizes: made("mask", (sizes.batch, sizes.text, *_tiles_of_images(sizes)), INT),
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
+    "image_merge_sizes": _merge_sizes,
     "pixel_position_ids": _patch_positions,
-    "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
-    "pixel_attention_mask": lambda sizes: made(
-        "mask", (sizes.batch, SIDE * SIDE if "spatial_shapes" in sizes.names else 1), INT
-    ),
+    "spatial_shapes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
+    "pixel_attention_mask": _patches_seen,
     "action_embeds": lambda sizes: made(
         "action_embeds",
         (sizes.batch, sizes.get("chunk_size") + 1, sizes.get("hidden_size", parts=("dit_config",))),

@@ -108,6 +108,17 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
     return decode(c.decoder, workload, b, merge if running else None)
 
 
+def placeholders(c: Composition, workload: Workload, operators: Mapping[str, Any]) -> Dim:
+    """Returns how many tokens of each sequence stand for images or sounds."""
+    total: Dim = 0
+    for part in c.parts:
+        if not equal(getattr(workload, part.size), 0):
+            made = part.features(attrs.evolve(workload, batch=1), Builder(part.size, operators, "float32"))
+            if not isinstance(made, Mapping):
+                total += prod((made[0] if isinstance(made, tuple) else made).spec.shape[:-1])
+    return total
+
+
 def elements(b: Builder, found: Value, x: Value, size: str) -> Value:
     """Returns which elements of x (batch, seq, width) belong to tokens that stand for images or sounds, which `found`
     (batch, seq) says."""
