@@ -59,23 +59,23 @@ def _rows(b: Any, h: Any, c: Any, m: Any) -> tuple[Any, ...]:
     ),
 )
 def kda_chunks(b: Any, h: Any, c: Any, m: Any, k: Any, v: Any, *, several: Any, later: Any) -> Work:
-    """S_t = (1 - beta_t k_t k_tᵀ) diag(exp(g_t)) S_(t-1) + beta_t k_t v_tᵀ and y_t = S_tᵀ q_t, for each of h heads, with
-    a decay for each of the k elements of a key; computed in c chunks of m positions, one after the other. `several` is
-    c, or 0 if there is one chunk alone; `later` is c - 1.
+    """S_t = (1 - beta_t k_t k_tᵀ) diag(exp(g_t)) S_(t-1) + beta_t k_t v_tᵀ and y_t = S_tᵀ q_t, for each of h heads, a
+    decay for each of the k elements of a key; computed in c chunks of m positions, one after the other. `several` is c,
+    or 0 if there is one chunk alone; `later` is c - 1.
 
     Matmul FLOPs, 2 per multiply-add, of what torch runs as products: within chunks the inverted triangle times values
     and decayed keys and the scores times new values, 2 b h c m² (k + 2 v); with states three of 2 b h c m k v: what the
     state predicts for the chunk's keys, what the queries read, what the state takes in.
     Vector FLOPs: since the decays differ by element, scores of keys and of queries are products element by element, per
-    pair of positions and element of a key 8 (a difference of decays, exp, two products with a sum each time), per pair 2
-    (a sign, the diagonal); the triangle's inversion by rows, 2 i² + i for each row i; per position and element of a key
+    pair of positions and element of a key 8 (a difference of decays, exp, two products with a sum each time), per pair
+    2 (a sign, the diagonal); the triangle's inversion by rows, 2 i² + i for each row i; per position and element of a key
     8 (the running sum, 3 exp, a difference, three products), of a value 2; per element of a chunk's state 2, of its
     decay 1.
 
     Backward, of all operands together: twice the products within chunks; of the three products with states both sides,
     except that the first state has no gradient and the last is not read. Per pair and element of a key 16: 12 for two
-    scores, a sum, exp, 2 for the difference; per pair 3, per row i of the inversion 4 i² + 2 i; per position and element
-    of a key 16, of a value 3; per element of a state 6, of its decay 3.
+    scores, a sum, exp, 2 for the difference; per pair 3, per row i of the inversion 4 i² + 2 i; per position and
+    element of a key 16, of a value 3; per element of a state 6, of its decay 3.
     """
     if not (equal(several, 0) or equal(several, c)):
         raise OperatorError(f"several is {several}: give the number of chunks, {c}, or 0 for one alone")
@@ -96,8 +96,8 @@ def kda_step(b: Any, h: Any, s: Any, k: Any, v: Any) -> Work:
     """The same for one position after the other, on a state, without a backward pass.
 
     Vector FLOPs per position and element of the state: 7 (its decay; 2 for what it predicts, a product and a sum; 2 to
-    take in the new value, 2 to be read), per element of a value 2 (a difference, times beta), and an exp for each element
-    of a key. The transformers library multiplies and sums element by element, so that none is a matmul.
+    take in the new value, 2 to be read), per element of a value 2 (a difference, times beta), and an exp for each
+    element of a key. The transformers library multiplies and sums element by element, so that none is a matmul.
     """
     positions = b * h * s
     return Work(vector_flops=positions * (7 * k * v + 2 * v + k), transcendentals=positions * k)

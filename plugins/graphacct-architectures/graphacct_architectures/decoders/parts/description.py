@@ -52,8 +52,8 @@ class Latent:
         rank: The latent's width.
         values: Width of a head of values.
         query_rank: Width of the queries' own latent; None if they are projected directly.
-        turned: Whether the last `rotary` dimensions of each head are rotated; otherwise the keys' are shared by all heads
-            all the same.
+        turned: Whether the last `rotary` dimensions of each head are rotated; otherwise the keys' are still shared by
+            all heads.
     """
 
     rank: Dim
