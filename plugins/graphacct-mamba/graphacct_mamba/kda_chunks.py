@@ -68,8 +68,8 @@ def kda_chunks(b: Any, h: Any, c: Any, m: Any, k: Any, v: Any, *, several: Any, 
     state predicts for the chunk's keys, what the queries read, what the state takes in.
     Vector FLOPs: since the decays differ by element, scores of keys and of queries are products element by element, per
     pair of positions and element of a key 8 (a difference of decays, exp, two products with a sum each time), per pair
-    2 (a sign, the diagonal); the triangle's inversion by rows, 2 i² + i for each row i; per position and element of a key
-    8 (the running sum, 3 exp, a difference, three products), of a value 2; per element of a chunk's state 2, of its
+    2 (a sign, the diagonal); the triangle's inversion by rows, 2 i² + i for each row i; per position and element of a
+    key 8 (the running sum, 3 exp, a difference, three products), of a value 2; per element of a chunk's state 2, of its
     decay 1.
 
     Backward, of all operands together: twice the products within chunks; of the three products with states both sides,
