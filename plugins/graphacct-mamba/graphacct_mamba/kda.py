@@ -6,7 +6,7 @@ Kimi Team, 2025 (arXiv:2510.26692); names and order as in the transformers libra
 import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, Dim, Value, Workload, ceil_div, equal
+from graphacct import Builder, Dim, Parameter, Value, Workload, ceil_div, equal
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.delta_heads import CHUNK, in_heads, padded
 from graphacct_mamba.state import keep
@@ -104,7 +104,7 @@ def softplus(g: Kda, b: Builder, x: Value) -> Value:
     return b.apply("where", above, x, b.apply("log", one_more, name="log"), name="softplus")
 
 
-def widened(b: Builder, x: Value, label: str) -> Value:
+def widened(b: Builder, x: Value | Parameter, label: str) -> Value | Parameter:
     """Returns x in float32."""
     return x if x.spec.dtype == "float32" else b.apply("cast", x, name=f"{label}_wide", dtype="float32")
 
@@ -133,7 +133,8 @@ def by_the_rule(b: Builder, q: Value, k: Value, v: Value, decay: Value, beta: Va
 def by_head(b: Builder, x: Value, label: str) -> Value:
     """Returns x (batch, seq, heads, …) as (batch, heads, seq, …), a copy, in float32."""
     x = b.apply("transpose", x, name=f"{label}_by_head", dims=(1, 2))
-    return widened(b, b.apply("contiguous", x, name=f"{label}_copied"), label)
+    x = b.apply("contiguous", x, name=f"{label}_copied")
+    return x if x.spec.dtype == "float32" else b.apply("cast", x, name=f"{label}_wide", dtype="float32")
 
 
 def unit(b: Builder, x: Value, label: str) -> Value:
