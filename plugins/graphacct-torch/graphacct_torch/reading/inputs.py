@@ -22,6 +22,7 @@ BESIDE = ("bbox", "spatial_shapes")
 BESIDE_IMAGES = (
     "image_grid_thw",
     "image_merge_sizes",
+    "target_sizes",
     "mm_token_type_ids",
     "aspect_ratio_ids",
     "aspect_ratio_mask",

@@ -77,6 +77,11 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return _patches(sizes)
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
+    if "target_sizes" in sizes.names:  # each image a strip of patches
+        patch = sizes.get("patch_size", default=14, parts=VISION)
+        rows, columns = _rows_and_columns(sizes)
+        count = sizes.batch * (sizes.images or 1) * rows * columns
+        return made("pixel_values", (1, sizes.channels, patch, count * patch), FLOAT)
     images = (sizes.channels, *sizes.pixels)
     if sizes.images is not None and "image_grid_thw" in sizes.names:
         return _grid_of_text(sizes)
@@ -88,9 +93,6 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return made("pixel_values", (sizes.batch, *_tiles_of_images(sizes), *images), FLOAT)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
-    if "target_sizes" in sizes.names:  # each image a strip of patches
-        patch = sizes.get("patch_size", default=14, parts=VISION)
-        return made("pixel_values", (1, sizes.channels, patch, sizes.batch * SIDE * SIDE * patch), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TOKENS:
         side = sizes.get("patch_size") * sizes.get("spatial_merge_size")
         return made("pixel_values", (sizes.batch * SIDE * SIDE, side, side, sizes.channels), FLOAT)
@@ -375,7 +377,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "classes_attention_mask": _text("mask"),
     "classes_structure": lambda sizes: torch.ones(sizes.batch, dtype=INT),
     "freq": lambda sizes: torch.zeros(sizes.batch, 1, dtype=INT),
-    "target_sizes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
+    "target_sizes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
     "image_embeds_position_mask": _places_of_images,
     "task_inputs": lambda sizes: made("task_inputs", (sizes.batch, sizes.get("task_seq_len")), INT),
     "input_values": lambda sizes: _inner_sound(sizes) if "decoder_input_values" in sizes.names else _sound(sizes),
