@@ -95,11 +95,8 @@ def composition(
         inexact=inexact,
         model_types=model_types or (name,),
         prepare=prepare,
-<<<<<<< HEAD
         per_second=per_second or {},
-=======
         placeholders=places,
->>>>>>> main
         doc=doc,
     )
 
