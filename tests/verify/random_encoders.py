@@ -57,20 +57,20 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("T5ForConditionalGeneration", "T5Model", "T5EncoderModel"),
         *("T5ForTokenClassification", "T5ForQuestionAnswering"),
     ),
-    "bart": ("BartForConditionalGeneration", "BartModel", "BartForQuestionAnswering"),
+    "bart": ("BartForConditionalGeneration", "BartModel", "BartForQuestionAnswering", "BartForCausalLM"),
     "mt5": ("MT5ForConditionalGeneration", "MT5Model", "MT5EncoderModel", "MT5ForTokenClassification"),
     "umt5": (
         *("UMT5ForConditionalGeneration", "UMT5Model", "UMT5EncoderModel"),
         *("UMT5ForTokenClassification", "UMT5ForQuestionAnswering"),
     ),
-    "mbart": ("MBartForConditionalGeneration", "MBartModel", "MBartForQuestionAnswering"),
-    "plbart": ("PLBartForConditionalGeneration", "PLBartModel"),
-    "pegasus": ("PegasusForConditionalGeneration", "PegasusModel"),
-    "marian": ("MarianMTModel", "MarianModel"),
+    "mbart": ("MBartForConditionalGeneration", "MBartModel", "MBartForQuestionAnswering", "MBartForCausalLM"),
+    "plbart": ("PLBartForConditionalGeneration", "PLBartModel", "PLBartForCausalLM"),
+    "pegasus": ("PegasusForConditionalGeneration", "PegasusModel", "PegasusForCausalLM"),
+    "marian": ("MarianMTModel", "MarianModel", "MarianForCausalLM"),
     "m2m_100": ("M2M100ForConditionalGeneration", "M2M100Model"),
-    "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel"),
-    "blenderbot-small": ("BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel"),
-    "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification"),
+    "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel", "BlenderbotForCausalLM"),
+    "blenderbot-small": ("BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel", "BlenderbotSmallForCausalLM"),
+    "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification", "WhisperForCausalLM"),
     "wav2vec2": ("Wav2Vec2Model", *(f"Wav2Vec2For{head}" for head in HEARD)),
     "wav2vec2-conformer": ("Wav2Vec2ConformerModel", *(f"Wav2Vec2ConformerFor{head}" for head in HEARD)),
     "wav2vec2-bert": ("Wav2Vec2BertModel", *(f"Wav2Vec2BertFor{head}" for head in HEARD)),
@@ -416,7 +416,7 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     if family in ("resnet", "convnext"):
         return [{"batch": 2, "image_size": (70, 65)}, {"batch": 3, "image_size": (64, 64)}]
     sizes = [{"batch": 1, "seq_len": 7}, {"batch": 3, "seq_len": LENGTH}]
-    if family in WITH_DECODER and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
+    if family in WITH_DECODER and not any(alone in name for alone in ("EncoderModel", "TokenClassification", "CausalLM")):
         sizes[0]["encoder_seq_len"] = 10
     if family in ("vit", "clip_vision_model"):
         return [{"batch": size["batch"], "image_size": (image, image)} for size in sizes]
@@ -455,4 +455,5 @@ def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
             found["input_ids"] = ids(sizes.get("encoder_seq_len", seq))
         return {**found, "decoder_input_ids": ids(seq), "use_cache": False}
     found["input_ids"] = ids(seq)
-    return {**found, "use_cache": False} if name.startswith(("Mamba", "Jamba")) else found
+    cached = name.startswith(("Mamba", "Jamba")) or name.endswith("ForCausalLM")
+    return {**found, "use_cache": False} if cached else found

@@ -133,6 +133,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.pegasus"),
     _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
+    _family("encoder_decoders.trocr"),
     _family("vision.vit"),
     _family("vision.deit"),
     _family("vision.ijepa"),

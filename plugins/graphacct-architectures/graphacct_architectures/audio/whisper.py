@@ -22,14 +22,14 @@ from graphacct_architectures.encoder_decoders.parts.description import (
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
 
 LM, MODEL = "WhisperForConditionalGeneration", "WhisperModel"
-AUDIO = "WhisperForAudioClassification"
+AUDIO, CAUSAL = "WhisperForAudioClassification", "WhisperForCausalLM"
 
 
 @attrs.frozen(kw_only=True)
 class WhisperConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL, AUDIO))
+    architectures: str = fields.model_class(LM, (LM, MODEL, AUDIO, CAUSAL))
     vocab_size: Dim = fields.size(51865)
     num_mel_bins: Dim = fields.size(80)
     d_model: Dim = fields.size(384)
@@ -88,14 +88,15 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
     return EncoderDecoder(
         config.vocab_size,
         width,
-        encoder,
+        None if name == CAUSAL else encoder,
         None if name == AUDIO else decoder,
-        module="model" if name == LM else "",
+        module="model" if name in (LM, CAUSAL) else "",
         shared="",
-        head=Head("proj_out", tied=config.tie_word_embeddings) if name == LM else None,
+        head=Head("proj_out", tied=config.tie_word_embeddings) if name in (LM, CAUSAL) else None,
         classifier=classes if name == AUDIO else None,
         dropout=config.dropout,
         weighted=name == AUDIO and config.use_weighted_layer_sum,
+        alone=name == CAUSAL,
     )
 
 

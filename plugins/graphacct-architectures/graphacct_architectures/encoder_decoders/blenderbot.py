@@ -19,7 +19,7 @@ LM, MODEL = "BlenderbotForConditionalGeneration", "BlenderbotModel"
 class BlenderbotConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL))
+    architectures: str = fields.model_class(LM, (LM, MODEL, "BlenderbotForCausalLM"))
     vocab_size: Dim = fields.size(8008)
     max_position_embeddings: Dim = fields.size(128)
     d_model: Dim = fields.size(2560)

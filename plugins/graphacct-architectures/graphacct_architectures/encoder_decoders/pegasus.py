@@ -19,7 +19,7 @@ LM, MODEL = "PegasusForConditionalGeneration", "PegasusModel"
 class PegasusConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL))
+    architectures: str = fields.model_class(LM, (LM, MODEL, "PegasusForCausalLM"))
 
 
 def describe(config: PegasusConfig) -> EncoderDecoder:
