@@ -43,6 +43,7 @@ class EncoderConfig:
     classifier_dropout: float | None = fields.optional_probability()
     num_labels: Dim = fields.label_count()
     is_decoder: bool = fields.flag(False)
+    add_cross_attention: bool = fields.flag(False)
     tie_word_embeddings: bool = fields.flag(True)
     dtype: str | None = fields.dtype()
 
