@@ -69,8 +69,17 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "marian": ("MarianMTModel", "MarianModel", "MarianForCausalLM"),
     "m2m_100": ("M2M100ForConditionalGeneration", "M2M100Model"),
     "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel", "BlenderbotForCausalLM"),
-    "blenderbot-small": ("BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel", "BlenderbotSmallForCausalLM"),
-    "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification", "WhisperForCausalLM"),
+    "blenderbot-small": (
+        "BlenderbotSmallForConditionalGeneration",
+        "BlenderbotSmallModel",
+        "BlenderbotSmallForCausalLM",
+    ),
+    "whisper": (
+        "WhisperForConditionalGeneration",
+        "WhisperModel",
+        "WhisperForAudioClassification",
+        "WhisperForCausalLM",
+    ),
     "wav2vec2": ("Wav2Vec2Model", *(f"Wav2Vec2For{head}" for head in HEARD)),
     "wav2vec2-conformer": ("Wav2Vec2ConformerModel", *(f"Wav2Vec2ConformerFor{head}" for head in HEARD)),
     "wav2vec2-bert": ("Wav2Vec2BertModel", *(f"Wav2Vec2BertFor{head}" for head in HEARD)),
@@ -416,7 +425,9 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     if family in ("resnet", "convnext"):
         return [{"batch": 2, "image_size": (70, 65)}, {"batch": 3, "image_size": (64, 64)}]
     sizes = [{"batch": 1, "seq_len": 7}, {"batch": 3, "seq_len": LENGTH}]
-    if family in WITH_DECODER and not any(alone in name for alone in ("EncoderModel", "TokenClassification", "CausalLM")):
+    if family in WITH_DECODER and not any(
+        alone in name for alone in ("EncoderModel", "TokenClassification", "CausalLM")
+    ):
         sizes[0]["encoder_seq_len"] = 10
     if family in ("vit", "clip_vision_model"):
         return [{"batch": size["batch"], "image_size": (image, image)} for size in sizes]

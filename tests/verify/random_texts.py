@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from random_encoders import ACTS, LENGTH, TASKS, like_bert, some, yes
+from random_encoders import ACTS, LENGTH, some, yes
 
 
 def trocr(random: Random) -> dict[str, Any]:

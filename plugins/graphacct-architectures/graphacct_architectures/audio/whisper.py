@@ -70,7 +70,6 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
         dropout,
         inner_dropout,
     )
-    encoder = frames_encoder(heard, "encoder")
     heads = config.decoder_attention_heads
     causal = Part(own_attention(width, "self_attn", heads, dropout), "self_attn_layer_norm")
     other = Part(own_attention(width, "encoder_attn", heads, dropout, cross=True), "encoder_attn_layer_norm")
@@ -88,7 +87,7 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
     return EncoderDecoder(
         config.vocab_size,
         width,
-        None if name == CAUSAL else encoder,
+        None if name == CAUSAL else frames_encoder(heard, "encoder"),
         None if name == AUDIO else decoder,
         module="model" if name in (LM, CAUSAL) else "",
         shared="",
@@ -108,6 +107,7 @@ ARCHITECTURE = encoder_decoder(
     doc="Whisper: convolutions and an encoder over 3,000 frames, a decoder with learned positions, GELU.",
     context=lambda config: config.max_target_positions,
     encoder_seq_len=False,
+    language_model=CAUSAL,
     aliases={
         "hidden_size": "d_model",
         "num_attention_heads": "encoder_attention_heads",

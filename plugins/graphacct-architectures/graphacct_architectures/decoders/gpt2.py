@@ -13,6 +13,7 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
+from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.heads import (
     ALONE,
     TWO_HEADS,
@@ -65,9 +66,7 @@ class GPT2Config(HeadConfig):
     dtype: str | None = fields.dtype()
 
 
-def build(
-    config: GPT2Config, workload: Workload, b: Builder, states: Value | None = None
-) -> Value | tuple[Value, ...]:
+def build(config: GPT2Config, workload: Workload, b: Builder, states: Value | None = None) -> Value | tuple[Value, ...]:
     """Returns the graph from token ids to logits, or to the outputs of the class that the file names. `states` are what
     another model gives its cross-attention."""
     ending = checked(config, "gpt2", CLASSES)
@@ -192,9 +191,14 @@ def attention(
     return dropped(b, "resid_dropout", y, config.resid_pdrop, workload), weights
 
 
-def crossed(
-    config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, states: Value | None
-) -> Value:
+def attending(config: GPT2Config, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
+    """Returns the language model's logits; it attends to `states`. Raises ConfigError if it has no cross-attention."""
+    if not config.add_cross_attention:
+        raise ConfigError("add_cross_attention is not True: a decoder that attends to an encoder has it")
+    return build(config, workload, b, states)
+
+
+def crossed(config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, states: Value | None) -> Value:
     """Returns the stream with attention to another model's `states` added. Without them, keys and values are in a cache
     in decoding; in other phases the model runs alone, and the parameters are in memory."""
     width, drop = config.n_embd, config.attn_pdrop if workload.phase == "train" else 0.0
@@ -246,7 +250,9 @@ def of_states(
         if workload.phase != "prefill":
             return tuple(parts)
         if kept != b.dtype:
-            parts = [b.apply("cast", x, name=f"{label}_as_cached", dtype=kept) for x, label in zip(parts, "kv", strict=True)]
+            parts = [
+                b.apply("cast", x, name=f"{label}_as_cached", dtype=kept) for x, label in zip(parts, "kv", strict=True)
+            ]
         parts = [b.apply("concat", x, name=f"{label}_cached", dim=-2) for x, label in zip(parts, "kv", strict=True)]
     for part, label in zip(parts, "kv", strict=True):
         b.emit(b.apply("kv_keep", part, name=f"{label}_kept", grows=False))
@@ -261,7 +267,7 @@ def set_aside(b: Builder, name: str, width: Dim, outputs: Dim) -> None:
 ARCHITECTURE = Architecture(
     "gpt2",
     GPT2Config,
-    build,
+    Crossing(build, attending, "GPT2LMHeadModel"),
     PresetFiles(__file__),
     sizes={"seq_len": lambda config: config.n_positions},
     attention=("fused", "eager"),

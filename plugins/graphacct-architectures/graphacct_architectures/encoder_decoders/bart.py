@@ -102,10 +102,8 @@ def like_bart(
         )
 
     first, second = config.encoder_attention_heads, config.decoder_attention_heads
-    own = Part(attention("self_attn", first), "self_attn_layer_norm")
     causal = Part(attention("self_attn", second), "self_attn_layer_norm")
     other = Part(attention("encoder_attn", second, cross=True), "encoder_attn_layer_norm")
-    encoder = stack("encoder", config.encoder_layers, encoder_positions, own, network(config.encoder_ffn_dim))
     name, tied = config.architectures, config.tie_word_embeddings
     classifier = None
     if name.endswith("ForSequenceClassification"):
@@ -120,13 +118,16 @@ def like_bart(
         "dropout": config.dropout,
         **rest,
     }
-    lone = name.endswith("ForCausalLM")
-    if lone:
+    encoder = None
+    if name.endswith("ForCausalLM"):
         common |= {"shared": "", "head": Head(tied=tied), "alone": True}
+    else:
+        own = Part(attention("self_attn", first), "self_attn_layer_norm")
+        encoder = stack("encoder", config.encoder_layers, encoder_positions, own, network(config.encoder_ffn_dim))
     return EncoderDecoder(
         config.vocab_size,
         width,
-        None if lone else encoder,
+        encoder,
         stack("decoder", config.decoder_layers, decoder_positions, causal, other, network(config.decoder_ffn_dim)),
         **common,
     )
@@ -146,4 +147,5 @@ ARCHITECTURE = encoder_decoder(
     doc="BART: encoder and decoder, learned positions, LayerNorm after each part, GELU.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model=CAUSAL,
 )

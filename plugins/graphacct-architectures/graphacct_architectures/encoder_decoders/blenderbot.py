@@ -45,4 +45,5 @@ ARCHITECTURE = encoder_decoder(
     doc="Blenderbot: encoder and decoder, learned positions, LayerNorm before each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="BlenderbotForCausalLM",
 )

@@ -49,4 +49,5 @@ ARCHITECTURE = encoder_decoder(
     doc="Blenderbot Small: encoder and decoder, learned positions, LayerNorm after each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="BlenderbotSmallForCausalLM",
 )

@@ -51,4 +51,5 @@ ARCHITECTURE = encoder_decoder(
     doc="Marian and OPUS-MT: encoder and decoder, sinusoidal positions, LayerNorm after each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model=CAUSAL,
 )

@@ -36,4 +36,5 @@ ARCHITECTURE = encoder_decoder(
     doc="mBART: encoder and decoder, learned positions, LayerNorm before each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="MBartForCausalLM",
 )

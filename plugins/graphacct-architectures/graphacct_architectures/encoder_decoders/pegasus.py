@@ -37,4 +37,5 @@ ARCHITECTURE = encoder_decoder(
     doc="PEGASUS: encoder and decoder, sinusoidal positions, LayerNorm before each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="PegasusForCausalLM",
 )

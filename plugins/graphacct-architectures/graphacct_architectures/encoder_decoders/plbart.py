@@ -45,4 +45,5 @@ ARCHITECTURE = encoder_decoder(
     doc="PLBART: BART for programs.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="PLBartForCausalLM",
 )

@@ -118,4 +118,5 @@ ARCHITECTURE = encoder_decoder(
         "num_attention_heads": "decoder_attention_heads",
         "num_hidden_layers": "decoder_layers",
     },
+    language_model=CAUSAL,
 )

@@ -60,7 +60,9 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
 def crosses(config: Any) -> bool:
     """Returns whether the layers have cross-attention. Raises ConfigError if they do and the model is no decoder."""
     if config.add_cross_attention and not config.is_decoder:
-        raise ConfigError("add_cross_attention is True and is_decoder is not: only a decoder has it; add --set is_decoder=true")
+        raise ConfigError(
+            "add_cross_attention is True and is_decoder is not: only a decoder has it; add --set is_decoder=true"
+        )
     return bool(config.add_cross_attention)
 
 
@@ -109,5 +111,10 @@ LARGE: dict[str, Any] = {
     "intermediate_size": 4096,
 }
 ARCHITECTURE = encoder(
-    "bert", BertConfig, describe, PresetFiles(__file__), doc="BERT: an encoder with its pooler or the head of a class."
+    "bert",
+    BertConfig,
+    describe,
+    PresetFiles(__file__),
+    doc="BERT: an encoder with its pooler or the head of a class.",
+    language_model=CAUSAL,
 )

@@ -12,7 +12,14 @@ from graphacct_architectures.classifier import EOS, Classifier, classified, scor
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.encoder_decoders.parts.attention import BIASES, CROSS_BIASES, MASK, STATES, attention, unused
+from graphacct_architectures.encoder_decoders.parts.attention import (
+    BIASES,
+    CROSS_BIASES,
+    MASK,
+    STATES,
+    attention,
+    unused,
+)
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
     EncoderDecoder,

@@ -204,7 +204,13 @@ Attend: TypeAlias = Callable[..., tuple[Value, tuple[Value, ...]]]
 
 
 def attended(
-    e: Encoder, workload: Workload, b: Builder, x: Value, attend: Attend, given: tuple[Value | None, ...], kind: str = ""
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    attend: Attend,
+    given: tuple[Value | None, ...],
+    kind: str = "",
 ) -> Value:
     """Returns the stream with attention's output added, normalized before or after it. `kind` begins the names of its
     modules."""
@@ -276,7 +282,10 @@ def of_states(e: Encoder, workload: Workload, b: Builder, states: Value | None, 
     if states is not None:
         known = linear(b, f"cross{name}", states, e.width)
     else:
-        weight, bias = b.parameter(f"cross{name}.weight", (e.width, e.width)), b.parameter(f"cross{name}.bias", (e.width,))
+        weight, bias = (
+            b.parameter(f"cross{name}.weight", (e.width, e.width)),
+            b.parameter(f"cross{name}.bias", (e.width,)),
+        )
         resident(b, f"cross{name}", weight, bias)
     with b.scope(f"cross{e.names.attention}"):
         if states is None:
@@ -297,7 +306,10 @@ def unused(e: Encoder, b: Builder) -> None:
     """Adds the parameters of cross-attention that has nothing to attend to."""
     n = e.names
     for name in (n.query, n.key, n.value, n.out):
-        weight, bias = b.parameter(f"cross{name}.weight", (e.width, e.width)), b.parameter(f"cross{name}.bias", (e.width,))
+        weight, bias = (
+            b.parameter(f"cross{name}.weight", (e.width, e.width)),
+            b.parameter(f"cross{name}.bias", (e.width,)),
+        )
         resident(b, f"cross{name}", weight, bias)
     norm = f"cross{n.attention_norm}"
     resident(b, norm, b.parameter(f"{norm}.weight", (e.width,)), b.parameter(f"{norm}.bias", (e.width,)))
