@@ -6,6 +6,7 @@ the transformers library builds every model.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -113,9 +114,11 @@ WITH_DECODER = ("t5", "mt5", "umt5", "bart", "mbart", "plbart", "pegasus", "mari
 WITH_DECODER += ("blenderbot-small",)
 
 
-def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
+def drawn(
+    family: str, random: Random, name: str = "", draw: Mapping[str, Callable[[Random], dict[str, Any]]] | None = None
+) -> dict[str, Any]:
     """The content of a config.json, of the class `name` or of any."""
-    content: dict[str, Any] = {"model_type": family, **DRAW[family](random)}
+    content: dict[str, Any] = {"model_type": family, **(draw or DRAW)[family](random)}
     if family != "deberta":  # whose biases are always in float32
         content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
     if name or random.random() < 0.9:

@@ -1,7 +1,7 @@
 """Compositions of two configurations, and decoders with cross-attention alone: figures of the library's classes.
 
-Measured with `graphacct verify --torch` (transformers 5.23, torch 2.13): parameters, and matmul FLOPs of a pass and of a
-training step.
+Measured with `graphacct verify --torch` (transformers 5.23, torch 2.13): parameters, and matmul FLOPs of a pass and of
+a training step.
 """
 
 from __future__ import annotations

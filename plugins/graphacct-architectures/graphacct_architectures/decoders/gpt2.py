@@ -87,7 +87,7 @@ def build(config: GPT2Config, workload: Workload, b: Builder, states: Value | No
         positions = embedding(b, "wpe", position_ids, config.n_positions, width)
         b.hold(tokens, position_ids, positions)
         x = dropped(b, "drop", b.apply("add", tokens, positions, name="embed"), config.embd_pdrop, workload)
-        constants = (
+        constants: tuple[Value, ...] = (
             (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, keys=length, dtype=b.dtype),)
             if workload.attention == "eager"
             else ()
