@@ -21,7 +21,10 @@ BESIDE = ("bbox", "spatial_shapes")
 """Arguments that a class has only if it needs them."""
 BESIDE_IMAGES = (
     "image_grid_thw",
+    "image_merge_sizes",
+    "target_sizes",
     "mm_token_type_ids",
+    "moe_mm_token_type_ids",
     "aspect_ratio_ids",
     "aspect_ratio_mask",
     "cross_attention_mask",

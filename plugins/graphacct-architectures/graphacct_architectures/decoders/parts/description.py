@@ -32,6 +32,7 @@ class Norm:
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
         cast: Whether torch's own norm runs on a copy of the stream in float32.
+        weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
     """
 
     kind: str = RMS
@@ -40,6 +41,7 @@ class Norm:
     centred: bool = False
     upcast: str = "norm"
     cast: bool = False
+    weight_wide: bool = False
 
 
 @attrs.frozen
@@ -50,11 +52,14 @@ class Latent:
         rank: The latent's width.
         values: Width of a head of values.
         query_rank: Width of the queries' own latent; None if they are projected directly.
+        turned: Whether the last `rotary` dimensions of each head are rotated; otherwise the keys' are still shared by
+            all heads.
     """
 
     rank: Dim
     values: Dim
     query_rank: Dim | None = None
+    turned: bool = True
 
 
 @attrs.frozen
@@ -114,6 +119,10 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
+        sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
+            exponentials - sink), which is the same number as a column more in the softmax.
+        gate_wide: Whether the gate's activation runs in float32.
     """
 
     heads: Dim
@@ -171,6 +180,9 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    rotary_wide: bool = False
+    sinks_after: bool = False
+    gate_wide: bool = False
 
 
 @attrs.frozen
@@ -456,6 +468,7 @@ class Decoder:
         headless: Whether there is no head: the output is the stream after the last norm.
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
+        embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
     """
 
     vocab_size: Dim
@@ -489,6 +502,7 @@ class Decoder:
     headless: bool = False
     embedding_given: bool = False
     stream_scaled: bool = False
+    embedding_spare: Dim = 0
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
