@@ -45,6 +45,7 @@ class Composition:
         tied: Whether the head shares the embedding's storage.
         softcap: Whether the logits are capped if the text model says so; else the head is all.
         own_head: Whether the head is the text model's own, with all that belongs to it.
+        scaled: Whether the logits are multiplied by a constant if the text model says so.
     """
 
     text: Decoder
@@ -54,6 +55,7 @@ class Composition:
     tied: bool = False
     softcap: bool = False
     own_head: bool = False
+    scaled: bool = False
 
     @property
     def decoder(self) -> Decoder:
@@ -70,7 +72,7 @@ class Composition:
             head_bias=False,
             tied=self.tied,
             classifier=None,
-            logits_scaled=False,
+            logits_scaled=self.scaled and d.logits_scaled,
             logits_softcap=self.softcap and d.logits_softcap,
         )
 
