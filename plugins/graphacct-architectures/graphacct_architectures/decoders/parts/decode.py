@@ -40,7 +40,6 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
             x = b.apply("scale", x, name="embedding_scaled")
         if d.embedding_normed is not None:
             x = normed_by(b, f"{d.embedding}.embed_norm", x, d.embedding_normed)
-    after: Sequence[After] = ()
     after: Mapping[int, After] = {}
     given: Mapping[str, Value] = {}
     if merge is not None:
