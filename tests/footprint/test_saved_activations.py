@@ -125,6 +125,8 @@ NOT_MEASURED = frozenset(
         "dinov3_vit",
         "donut-swin",
         "dots1",
+        "dots_ocr",
+        "dots_vit",
         "efficientnet",
         "ernie",
         "ernie4_5",

@@ -184,6 +184,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.cohere2_vision"),
     _family("multimodal.cosmos3_edge"),
     _family("multimodal.cosmos3_edge_vision"),
+    _family("multimodal.dots_ocr"),
+    _family("multimodal.dots_ocr_vision", "dots_vit"),
     _family("multimodal.ernie4_5_vl_moe"),
     _family("multimodal.ernie4_5_vl_moe_vision"),
     _family("multimodal.exaone4_5"),
