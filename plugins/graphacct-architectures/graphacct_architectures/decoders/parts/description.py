@@ -471,6 +471,7 @@ class Decoder:
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
+        embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
     """
 
     vocab_size: Dim
@@ -505,6 +506,7 @@ class Decoder:
     embedding_given: bool = False
     stream_scaled: bool = False
     embedding_spare: Dim = 0
+    embedding_normed: Norm | None = None
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
