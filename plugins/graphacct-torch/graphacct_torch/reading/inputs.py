@@ -22,7 +22,9 @@ BESIDE = ("bbox", "spatial_shapes")
 BESIDE_IMAGES = (
     "image_grid_thw",
     "image_merge_sizes",
+    "target_sizes",
     "mm_token_type_ids",
+    "moe_mm_token_type_ids",
     "aspect_ratio_ids",
     "aspect_ratio_mask",
     "cross_attention_mask",
