@@ -112,15 +112,15 @@ def idle(kind: Fusion, b: Builder, training: bool) -> None:
     width = kind.width
     with b.scope("residual_layer1"):
         for place in (1, 2):
-            parts: list[tuple[str, str, tuple[Dim, ...], dict[str, bool]]]
-            parts = [("convolution", "weight", (width, width, 3, 3), {})]
+            parts: list[tuple[str, str, tuple[Dim, ...], bool]]
+            parts = [("convolution", "weight", (width, width, 3, 3), False)]
             if kind.bias:
-                parts.append(("convolution", "bias", (width,), {}))
+                parts.append(("convolution", "bias", (width,), False))
             if kind.normed:
-                parts += [("batch_norm", part, (width,), {}) for part in ("weight", "bias")]
-                parts += [("batch_norm", f"running_{part}", (width,), {"buffer": True}) for part in ("mean", "var")]
-                parts.append(("batch_norm", "num_batches_tracked", (), {"buffer": True}))
-            for module, part, shape, options in parts:
+                parts += [("batch_norm", part, (width,), False) for part in ("weight", "bias")]
+                parts += [("batch_norm", f"running_{part}", (width,), True) for part in ("mean", "var")]
+                parts.append(("batch_norm", "num_batches_tracked", (), True))
+            for module, part, shape, buffer in parts:
                 name = f"{module}{place}.{part}"
-                dtype = ("int64",) if part == "num_batches_tracked" else ()
-                b.apply("resident", b.parameter(name, shape, *dtype, **options), name=f"{name}_unread")
+                dtype = "int64" if part == "num_batches_tracked" else None
+                b.apply("resident", b.parameter(name, shape, dtype, buffer=buffer), name=f"{name}_unread")
