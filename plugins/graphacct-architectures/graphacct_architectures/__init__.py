@@ -152,6 +152,10 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.pegasus"),
     _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
+    _family("encoder_decoders.encoder_decoder", "encoder-decoder"),
+    _family("encoder_decoders.speech_encoder_decoder", "speech-encoder-decoder"),
+    _family("encoder_decoders.trocr"),
+    _family("encoder_decoders.vision_encoder_decoder", "vision-encoder-decoder"),
     _family("vision.vit"),
     _family("vision.deit"),
     _family("vision.ijepa"),
@@ -239,6 +243,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.video_llama_3"),
     _family("multimodal.video_llama_3_vision"),
     _family("multimodal.vipllava"),
+    _family("multimodal.vision_text_dual_encoder", "vision-text-dual-encoder"),
 )
 
 
