@@ -183,7 +183,9 @@ def glmasr(random: Random) -> Case:
 
 def plane_rows(frames: int, chunk: int = 100) -> int:
     """The rows that convolutions over the plane of chunks make of a sound."""
-    left = -(-(-(-(-(-(frames % chunk) // 2)) // 2)) // 2)
+    left = frames % chunk
+    for _ in range(3):
+        left = (left + 1) // 2
     return left + frames // chunk * 13
 
 
