@@ -57,9 +57,10 @@ def lightning_blocks(b: Any, h: Any, s: Any, k: Any, v: Any, *, block: Any, view
     after the other, of which the last may be shorter. `views` says that the operands are read as they lie, which torch
     does for one sequence alone.
 
-    Matmul FLOPs, 2 per multiply-add: within a block of m positions q kᵀ and its product with values, 2 m² (k + v); of the
-    state what queries read and what it takes in, 2 m k v each. Vector FLOPs: per pair of positions a decay; per position
-    a decay of each element of a query and of a key, and a sum for each of a value; per element of a block's state 2.
+    Matmul FLOPs, 2 per multiply-add: within a block of m positions q kᵀ and its product with values, 2 m² (k + v);
+    of the state what queries read and what it takes in, 2 m k v each. Vector FLOPs: per pair of positions a decay; per
+    position a decay of each element of a query and of a key, and a sum for each of a value; per element of a block's
+    state 2.
 
     Backward, of all operands together: twice the products within blocks; of the products with states both sides, except
     that the first state has no gradient and the last is not read. A decay for each pair and element, the sums, 2 per

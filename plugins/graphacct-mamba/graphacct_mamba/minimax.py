@@ -49,7 +49,7 @@ def describe(config: MiniMaxConfig) -> Decoder:
         dropout=config.attention_dropout,
     )
     sizes = Lightning(config.num_attention_heads, config.d_head, config.block_size, activation)
-    parts = {FULL: attention, LINEAR: Mixing("self_attn", sizes, lightning)}
+    parts: dict[str, Attention | Mixing] = {FULL: attention, LINEAR: Mixing("self_attn", sizes, lightning)}
     experts = Experts(
         config.num_local_experts,
         at_most(config.num_experts_per_tok, config.num_local_experts, "num_experts_per_tok, num_local_experts"),
