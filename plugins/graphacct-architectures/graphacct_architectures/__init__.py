@@ -155,6 +155,10 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.pegasus"),
     _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
+    _family("encoder_decoders.encoder_decoder", "encoder-decoder"),
+    _family("encoder_decoders.speech_encoder_decoder", "speech-encoder-decoder"),
+    _family("encoder_decoders.trocr"),
+    _family("encoder_decoders.vision_encoder_decoder", "vision-encoder-decoder"),
     _family("vision.vit"),
     _family("vision.deit"),
     _family("vision.ijepa"),
@@ -182,6 +186,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.bee"),
     _family("multimodal.blip2", "blip-2"),
     _family("multimodal.blip2_vision", "blip_2_vision_model"),
+    _family("multimodal.chameleon"),
     _family("multimodal.cohere2_vision"),
     _family("multimodal.cosmos3_edge"),
     _family("multimodal.cosmos3_edge_vision"),
@@ -209,6 +214,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.lfm2_vl"),
     _family("multimodal.lighton_ocr"),
     _family("multimodal.minicpmv4_6"),
+    _family("multimodal.janus"),
     _family("multimodal.llava"),
     _family("multimodal.llava_next"),
     _family("multimodal.llava_next_video"),
@@ -240,6 +246,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.video_llama_3"),
     _family("multimodal.video_llama_3_vision"),
     _family("multimodal.vipllava"),
+    _family("multimodal.vision_text_dual_encoder", "vision-text-dual-encoder"),
 )
 
 

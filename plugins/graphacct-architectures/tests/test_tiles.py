@@ -197,3 +197,29 @@ def test_windowed_queries_that_do_not_fit(changes: dict[str, Any], message: str)
     with pytest.raises(graphacct.GraphacctError) as error:
         graphacct.account({**CONFIGS["granite4_vision"], **changes}, seq_len=200)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("chameleon", {"base_channels": 48}, "vq_config has 48 channels at a place, which 32 groups do not divide"),
+        ("chameleon", {"channel_multiplier": [1, 0]}, "channel_multiplier is a list of positive whole numbers"),
+        ("chameleon", {"attn_resolutions": "all"}, "attn_resolutions is a list of numbers of pixels, not 'all'"),
+    ],
+)
+def test_a_code_that_does_not_fit(name: str, changes: dict[str, Any], message: str) -> None:
+    """The encoder's keys."""
+    code = {**CONFIGS[name]["vq_config"], **changes}
+    with pytest.raises(graphacct.GraphacctError) as error:
+        graphacct.account({**CONFIGS[name], "vq_config": code}, seq_len=400)
+    assert message in str(error.value)
+
+
+def test_what_draws_is_in_memory_alone() -> None:
+    """Janus's code has parameters and no work, and no gradients."""
+    report = graphacct.account(CONFIGS["janus"], seq_len=30, phase="train", loss="sum", convention="matmul")
+    assert report["model.vqmodel"].values["params"] > 0
+    assert report["model.vqmodel"].values["step_matmul_flops"] == 0
+    vision = {**CONFIGS["janus"]["vision_config"], "hidden_dropout_rate": 0.1}
+    with pytest.raises(graphacct.GraphacctError, match=r"hidden_dropout_rate is 0\.1"):
+        graphacct.account({**CONFIGS["janus"], "vision_config": vision}, seq_len=30)

@@ -300,7 +300,7 @@ def _inner_sound(sizes: Sizes) -> torch.Tensor:
 def _of_any_kind(sizes: Sizes) -> torch.Tensor | None:
     """`inputs`: samples for an encoder of sound, rows of the model's width for one that reads anything."""
     if sizes.get("conv_kernel", parts=AUDIO) is not None:
-        return made("inputs", (sizes.batch, SAMPLES), FLOAT)
+        return made("inputs", (sizes.batch, sizes.samples or SAMPLES), FLOAT)
     width = sizes.get("d_model") if sizes.get("d_latents") is not None else None
     return None if width is None else made("inputs", (sizes.batch, sizes.text, width), FLOAT)
 
