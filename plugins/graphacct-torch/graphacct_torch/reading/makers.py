@@ -213,7 +213,7 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     """The patches of all images of all texts, in rows."""
     assert sizes.images is not None
     patch = sizes.get("patch_size", default=14, parts=VISION)
-    frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
+    frames = sizes.get("temporal_patch_size", "patch_temporal", default=1, parts=VISION)
     rows, columns = _rows_and_columns(sizes)
     channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
     count = sizes.batch * sizes.images * rows * columns
