@@ -245,6 +245,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.qwen2_audio"),
     _family("multimodal.qwen2_vl"),
     _family("multimodal.qwen2_vl_vision"),
+    _family("multimodal.qwen2_5_omni_thinker"),
+    _family("multimodal.qwen3_omni_moe_thinker"),
     _family("multimodal.qwen3_asr"),
     _family("multimodal.qwen3_5"),
     _family("multimodal.qwen3_5_moe"),
@@ -359,6 +361,38 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         defaults={
             **{"num_mel_bins": 80, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16},
             "intermediate_size": 4096,
+        },
+    ),
+    _renamed(
+        "qwen2_5_omni_vision_encoder",
+        "multimodal.qwen2_5_vl_vision",
+        classes=("Qwen2_5OmniVisionEncoder", "Qwen2_5_VisionTransformerPretrainedModel"),
+        facts={"joint": ""},
+    ),
+    _renamed(
+        "qwen3_omni_moe_vision_encoder",
+        "multimodal.qwen3_vl_vision",
+        classes=("Qwen3OmniMoeVisionEncoder", "Qwen3VLVisionModel"),
+        facts={"merger": ("ln_q", "mlp.0", "mlp.2"), "deep_list": "merger_list"},
+    ),
+    _renamed(
+        "qwen2_5_omni_text",
+        "decoders.qwen2",
+        classes=("Qwen2_5OmniThinkerText", "Qwen2"),
+        defaults={
+            **{"vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28},
+            **{"num_attention_heads": 28, "num_key_value_heads": 4, "max_position_embeddings": 32768},
+            **{"max_window_layers": 28, "sliding_window": 32768},
+        },
+    ),
+    _renamed(
+        "qwen3_omni_moe_text",
+        "decoders.qwen3_moe",
+        classes=("Qwen3OmniMoeThinkerText", "Qwen3Moe"),
+        defaults={
+            **{"vocab_size": 3584, "hidden_size": 2048, "intermediate_size": 18944, "num_hidden_layers": 28},
+            **{"num_attention_heads": 28, "num_key_value_heads": 4, "max_position_embeddings": 32768},
+            "norm_topk_prob": True,
         },
     ),
     _renamed("glm4v_moe_vision", "multimodal.glm4v_vision", classes=("Glm4vMoe", "Glm4v")),
