@@ -57,6 +57,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gemma"),
     _family("decoders.gemma2"),
     _family("decoders.gemma3", "gemma3_text"),
+    _family("decoders.gemma4_text"),
     _family("decoders.glm"),
     _family("decoders.glm4"),
     _family("decoders.glm4_moe"),

@@ -50,6 +50,8 @@ def norm(
     bias: bool = False,
     centred: bool = False,
     upcast: str = "",
+    power: bool = False,
+    gain_wide: bool = False,
 ) -> Value:
     """Applies a norm over the last dimension: the operator `kind`, with `name.weight` and `name.bias` if it has them.
 
@@ -59,12 +61,24 @@ def norm(
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
     if upcast == "all" and b.dtype != "float32":
-        gains = [b.apply("cast", gain, name=f"{name}.wide", dtype="float32") for gain in gains] if centred else gains
+        gains = (
+            [b.apply("cast", gain, name=f"{name}.wide", dtype="float32") for gain in gains]
+            if centred or gain_wide
+            else gains
+        )
     if centred:
         gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
     biases = [b.parameter(f"{name}.bias", width)] if bias else []
     node = f"{name}.normed" if centred else name
-    return b.apply(kind, x, *gains, *biases, name=node, **({"upcast": upcast} if upcast else {}))
+    return b.apply(
+        kind,
+        x,
+        *gains,
+        *biases,
+        name=node,
+        **({"upcast": upcast} if upcast else {}),
+        **({"power": True} if power else {}),
+    )
 
 
 def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:

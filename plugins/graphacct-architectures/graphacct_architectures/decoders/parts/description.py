@@ -32,6 +32,8 @@ class Norm:
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
         cast: Whether torch's own norm runs on a copy of the stream in float32.
+        power: Whether an RMSNorm's root is written as a power of -½.
+        gain_wide: Whether an RMSNorm multiplies by a copy of the weight in float32.
     """
 
     kind: str = RMS
@@ -40,6 +42,8 @@ class Norm:
     centred: bool = False
     upcast: str = "norm"
     cast: bool = False
+    power: bool = False
+    gain_wide: bool = False
 
 
 @attrs.frozen
@@ -114,6 +118,8 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        values_norm: The kind of a norm `v_norm` of each head of values; None for none.
+        values_from_keys: Whether the projection of the keys is also that of the values.
     """
 
     heads: Dim
@@ -171,6 +177,8 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    values_norm: Norm | None = None
+    values_from_keys: bool = False
 
 
 @attrs.frozen
@@ -403,6 +411,21 @@ class Layer:
 
 
 @attrs.frozen
+class Middle:
+    """What runs between the embedding and the last norm if it is more than the layers one after another.
+
+    Attributes:
+        settings: Its sizes, a value that can be hashed.
+        apply: The function that adds it, given the settings, the decoder, the workload, the builder in the model's
+            scope, the ids (batch, seq), the stream (batch, seq, width) and the tables of all layers; it returns the
+            stream.
+    """
+
+    settings: Any
+    apply: Callable[[Any, Any, Workload, Builder, Value, Value, Mapping[str, Value]], Value]
+
+
+@attrs.frozen
 class Positions:
     """A table of learned positions.
 
@@ -456,6 +479,7 @@ class Decoder:
         headless: Whether there is no head: the output is the stream after the last norm.
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
+        middle: What runs in place of the plain layers; None for these.
     """
 
     vocab_size: Dim
@@ -489,6 +513,7 @@ class Decoder:
     headless: bool = False
     embedding_given: bool = False
     stream_scaled: bool = False
+    middle: Middle | None = None
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
