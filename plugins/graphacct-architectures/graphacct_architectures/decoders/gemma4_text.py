@@ -53,10 +53,10 @@ OWN_KEYS = ("head_dim", "num_key_value_heads")
 def _both_ways() -> Any:
     """Returns which tokens also see those after them: all, an image's, or none (None)."""
 
-    def check(value: Any, field: attrs.Attribute[Any]) -> str | None:
+    def check(value: Any, field: attrs.Attribute[Any]) -> Any:
         if value not in (None, ALL, VISION):
             raise ConfigError(f"{field.name} is {ALL!r}, {VISION!r} or null, not {brief(value)}")
-        return value  # type: ignore[no-any-return]
+        return value
 
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 

@@ -350,11 +350,11 @@ class Whole:
     Attributes:
         settings: Its sizes, a value that can be hashed.
         apply: The function that adds it, given the settings, the workload, the builder in the layer's scope, the stream
-            and the tables; it returns the stream.
+            and the tables; it returns the stream, and what else the decoder's `middle` asks of it.
     """
 
     settings: Any
-    apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Value]
+    apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Any]
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""The layers of Gemma 4: norms around each part, a network beside experts, inputs of each layer's own, a last factor."""
+"""The layers of Gemma 4: norms around each part, a network beside experts, inputs of each layer's own, a factor."""
 
 from __future__ import annotations
 

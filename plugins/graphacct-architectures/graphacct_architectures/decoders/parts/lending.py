@@ -143,7 +143,7 @@ def lent_stack(
         names = tuple(tables)
         if strided or roles_[start] == LENDING:
             with b.scope(f"{d.stack}.{start}"):
-                found = layer(workload, names, d.layer[start])(b, x, *tables.values())
+                found: Any = layer(workload, names, d.layer[start])(b, x, *tables.values())
             if roles_[start] == LENDING:
                 x, k, v = found
                 tables |= {f"{words[start]}.k": k, f"{words[start]}.v": v}
