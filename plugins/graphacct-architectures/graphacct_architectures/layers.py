@@ -55,30 +55,20 @@ def norm(
 ) -> Value:
     """Applies a norm over the last dimension: the operator `kind`, with `name.weight` and `name.bias` if it has them.
 
-    The gain is the weight, or if `centred` the weight plus 1, and then `name` is the scope of both steps. `upcast` says
+    The gain is the weight, or if `centred` the weight plus 1. If there is a step before the norm, `name` is the scope. `upcast` says
     which part of an RMSNorm is computed in float32; if it is `all`, so is the gain.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
-    if upcast == "all" and b.dtype != "float32":
-        gains = (
-            [b.apply("cast", gain, name=f"{name}.wide", dtype="float32") for gain in gains]
-            if centred or gain_wide
-            else gains
-        )
+    copied = upcast == "all" and b.dtype != "float32" and (centred or gain_wide)
+    if copied:
+        gains = [b.apply("cast", gain, name=f"{name}.wide", dtype="float32") for gain in gains]
     if centred:
         gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
     biases = [b.parameter(f"{name}.bias", width)] if bias else []
-    node = f"{name}.normed" if centred else name
-    return b.apply(
-        kind,
-        x,
-        *gains,
-        *biases,
-        name=node,
-        **({"upcast": upcast} if upcast else {}),
-        **({"power": True} if power else {}),
-    )
+    node = f"{name}.normed" if centred or (copied and weight) else name
+    options = {**({"upcast": upcast} if upcast else {}), **({"power": True} if power else {})}
+    return b.apply(kind, x, *gains, *biases, name=node, **options)
 
 
 def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:
