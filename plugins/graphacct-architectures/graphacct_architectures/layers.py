@@ -55,8 +55,9 @@ def norm(
 ) -> Value:
     """Applies a norm over the last dimension: the operator `kind`, with `name.weight` and `name.bias` if it has them.
 
-    The gain is the weight, or if `centred` the weight plus 1. If there is a step before the norm, `name` is the scope. `upcast` says
-    which part of an RMSNorm is computed in float32; if it is `all`, so is the gain.
+    The gain is the weight, or if `centred` the weight plus 1. `name` is the scope if there is a step before the norm.
+    `upcast` says which part of an RMSNorm is computed in float32; if it is `all`, so is the gain, of which `gain_wide`
+    makes a copy. `power` is the operator's.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
