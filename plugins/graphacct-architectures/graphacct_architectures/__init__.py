@@ -160,6 +160,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.blip2", "blip-2"),
     _family("multimodal.blip2_vision", "blip_2_vision_model"),
     _family("multimodal.gemma3"),
+    _family("multimodal.gemma4_vision"),
     _family("multimodal.idefics3"),
     _family("multimodal.idefics3_vision"),
     _family("multimodal.internvl"),
