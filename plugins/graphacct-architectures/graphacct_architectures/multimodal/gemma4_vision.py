@@ -230,7 +230,9 @@ def build(config: Gemma4VisionConfig, workload: Workload, b: Builder) -> Value:
     return looked(config, workload, b)
 
 
-NO_COST: Mapping[str, Any] = {"rope_parameters": None, "attention_bias": None, "global_head_dim": None}
+NO_COST: Mapping[str, Any] = dict.fromkeys(
+    ("rope_parameters", "attention_bias", "global_head_dim", "max_position_embeddings", "video_seq_length")
+)
 ARCHITECTURE = Architecture(
     "gemma4_vision",
     Gemma4VisionConfig,
