@@ -25,11 +25,12 @@ class Part:
     Attributes:
         size: The workload's number of these things in a sequence: `images` or `audios`.
         features: Adds their towers and projectors to a builder, which is at the root, and returns the rows, (…, width);
-            or a tuple of rows: those, and what is added to the same places after each of the text's first layers.
+            or a tuple of rows: those, and what is added to the same places after each of the text's first layers; or
+            what layers read instead, by the names of their tables, which then stands in no token's place.
     """
 
     size: str
-    features: Callable[[Workload, Builder], Value | tuple[Value, ...]]
+    features: Callable[[Workload, Builder], Value | tuple[Value, ...] | Mapping[str, Value]]
 
 
 @attrs.frozen
@@ -83,19 +84,27 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
             aside = Builder(part.size, b.operators, b.dtype)
             one: dict[str, Any] = {part.size: 1}
             made = part.features(attrs.evolve(workload, **one), aside)
-            reside(b, aside.graph(*(made if isinstance(made, tuple) else (made,))))
+            outputs = (
+                tuple(made.values()) if isinstance(made, Mapping) else made if isinstance(made, tuple) else (made,)
+            )
+            reside(b, aside.graph(*outputs))
 
-    def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, list[After]]:
+    def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, list[After], dict[str, Value]]:
         made = {part.size: part.features(workload, b) for part in running}
-        rows = {size: value if isinstance(value, tuple) else (value,) for size, value in made.items()}
+        given = {name: value for found in made.values() if isinstance(found, Mapping) for name, value in found.items()}
+        rows = {
+            size: value if isinstance(value, tuple) else (value,)
+            for size, value in made.items()
+            if not isinstance(value, Mapping)
+        }
         check_places(workload, {size: prod(value[0].spec.shape[:-1]) for size, value in rows.items()})
         after: list[After] = []
         for size, (value, *deep) in rows.items():
             with b.scope(c.module.rpartition(".")[0]):
-                mask = places(b, ids, x, size)
-                x = merged(b, x, value, mask, size)
-            after += [partial(added, value=more, mask=mask, name=f"{size}_{i}") for i, more in enumerate(deep)]
-        return x, after
+                found = b.apply("eq", ids, name=f"{size}_places")
+                x = merged(b, x, value, elements(b, found, x, size), size)
+            after += [partial(added, value=more, mask=found, name=f"{size}_{i}") for i, more in enumerate(deep)]
+        return x, after, given
 
     return decode(c.decoder, workload, b, merge if running else None)
 
@@ -108,19 +117,20 @@ def check_towers(workload: Workload, sizes: Collection[str]) -> None:
             raise ConfigError(f"{size} is {count}: the file describes no tower for {size}, leave {size} out or give 0")
 
 
-def places(b: Builder, ids: Value, x: Value, size: str) -> Value:
-    """Returns which elements of x (batch, seq, width) belong to tokens that stand for images or sounds."""
-    found = b.apply("eq", ids, name=f"{size}_places")
+def elements(b: Builder, found: Value, x: Value, size: str) -> Value:
+    """Returns which elements of x (batch, seq, width) belong to tokens that stand for images or sounds, which `found`
+    (batch, seq) says."""
     mask = b.apply("reshape", found, name=f"{size}_mask", shape=(*found.spec.shape, 1))
     return b.apply("expand", mask, name=f"{size}_elements", shape=x.spec.shape)
 
 
 def added(b: Builder, x: Value, *, value: Value, mask: Value, name: str) -> Value:
-    """Returns the stream with `value` added at the places of a mask."""
-    own = b.apply("masked_select", x, mask, name=f"{name}_selected", count=prod(value.spec.shape))
-    own = b.apply("reshape", own, name=f"{name}_rows", shape=value.spec.shape)
+    """Returns a copy of the stream with `value` (tokens, width) added where a mask (batch, seq) is set."""
+    count = prod(value.spec.shape[:-1])
+    x = b.apply("clone", x, name=f"{name}_stream")
+    own = b.apply("index", x, mask, name=f"{name}_selected", dims=(0,), count=count)
     own = b.apply("add", own, value, name=f"{name}_added")
-    return b.apply("masked_scatter", x, mask, own, name=f"{name}_merged")
+    return b.apply("index_put", x, own, mask, name=f"{name}_merged", dims=(0,), count=count)
 
 
 def merged(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:
