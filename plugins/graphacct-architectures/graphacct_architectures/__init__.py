@@ -168,10 +168,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.blip2_vision", "blip_2_vision_model"),
     _family("multimodal.cohere2_vision"),
     _family("multimodal.gemma3"),
-<<<<<<< HEAD
     _family("multimodal.gemma4"),
     _family("multimodal.gemma4_vision"),
-=======
     _family("multimodal.glm46v"),
     _family("multimodal.glm4v"),
     _family("multimodal.glm4v_moe"),
@@ -179,7 +177,6 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.glm_ocr"),
     _family("multimodal.glm_ocr_vision"),
     _family("multimodal.idefics2"),
->>>>>>> main
     _family("multimodal.idefics3"),
     _family("multimodal.idefics3_vision"),
     _family("multimodal.intern_vit", "intern_vit_6b"),
