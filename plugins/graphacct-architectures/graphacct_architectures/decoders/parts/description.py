@@ -479,11 +479,8 @@ class Decoder:
         headless: Whether there is no head: the output is the stream after the last norm.
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
-<<<<<<< HEAD
         middle: What runs in place of the plain layers; None for these.
-=======
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
->>>>>>> main
     """
 
     vocab_size: Dim
@@ -517,11 +514,8 @@ class Decoder:
     headless: bool = False
     embedding_given: bool = False
     stream_scaled: bool = False
-<<<<<<< HEAD
     middle: Middle | None = None
-=======
     embedding_spare: Dim = 0
->>>>>>> main
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
