@@ -73,7 +73,7 @@ def _decoder_ids(sizes: Sizes) -> torch.Tensor:
 
 
 def _pixels(sizes: Sizes) -> torch.Tensor:
-    if sizes.names & {"spatial_shapes", "grid_thw", "pixel_position_ids"}:
+    if sizes.names & {"spatial_shapes", "grid_thw", "pixel_position_ids", "image_position_ids"}:
         return _patches(sizes)
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
@@ -148,23 +148,26 @@ def _patches(sizes: Sizes) -> torch.Tensor:
     layer = sizes.first(nn.Linear)
     if isinstance(layer, nn.Linear) and layer.in_features % width == 0:
         width, frames = layer.in_features, 1
-    if sizes.names & {"spatial_shapes", "pixel_position_ids"}:
-        return made("pixel_values", (sizes.batch, _side(sizes) ** 2, width), FLOAT)
+    if sizes.names & {"spatial_shapes", "pixel_position_ids", "image_position_ids"}:
+        rows, columns = _whole_sides(sizes)
+        return made("pixel_values", (sizes.batch * (sizes.images or 1), rows * columns, width), FLOAT)
     if sizes.get("model_type") in PATCHES_AS_IMAGES:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, sizes.channels, patch, patch), FLOAT)
     return made("hidden_states", (sizes.batch * SIDE * SIDE, width * frames), FLOAT)
 
 
-def _side(sizes: Sizes) -> int:
-    """Patches of a side of an image: whole windows, of a model that pools them."""
-    return SIDE - SIDE % sizes.get("pooling_kernel_size", default=1, parts=VISION)
+def _whole_sides(sizes: Sizes) -> tuple[int, int]:
+    """Patches of the sides of an image: whole windows, of a model that pools them."""
+    pool = sizes.get("pooling_kernel_size", default=1, parts=VISION)
+    rows, columns = (SIDE, SIDE) if "spatial_shapes" in sizes.names else _rows_and_columns(sizes)
+    return rows - rows % pool, columns - columns % pool
 
 
 def _patch_positions(sizes: Sizes) -> torch.Tensor:
-    """The column and row of each patch of an image of SIDE by SIDE."""
-    side = torch.arange(_side(sizes))
-    places = torch.cartesian_prod(side, side).flip(1)
-    return places.expand(sizes.batch, -1, -1).contiguous()
+    """The column and row of each patch of an image."""
+    rows, columns = (torch.arange(side) for side in _whole_sides(sizes))
+    places = torch.cartesian_prod(rows, columns).flip(1)
+    return places.expand(sizes.batch * (sizes.images or 1), -1, -1).contiguous()
 
 
 def _grid(sizes: Sizes) -> torch.Tensor:
@@ -323,6 +326,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
     "pixel_position_ids": _patch_positions,
+    "image_position_ids": _patch_positions,
     "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
     "pixel_attention_mask": lambda sizes: made(
         "mask", (sizes.batch, SIDE * SIDE if "spatial_shapes" in sizes.names else 1), INT
