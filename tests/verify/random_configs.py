@@ -24,7 +24,7 @@ FAMILIES = (
     *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum", "cwm", "vaultgemma", "bitnet", "minicpm3"),
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
     *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
-    *("cohere2_moe", "gemma4_text"),
+    *("cohere2_moe", "gemma4_text", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -402,8 +402,24 @@ def gemma4_text(random: Random, layers: int, heads: int, width: int) -> dict[str
     return sizes
 
 
+def helium(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    return {"head_dim": width}
+
+
+def granite_swa(random: Random, layers: int, *_: int) -> dict[str, Any]:
+    bases = {"layer_rope_theta": [random.choice((0, 5000.0, 1e4)) for _ in range(layers)]}
+    return {"sliding_window": random.choice((5, 20, 4096)), **kinds(random, layers), **random.choice(({}, bases))}
+
+
+def granitemoe_swa(random: Random, *sizes: int) -> dict[str, Any]:
+    return {**granitemoeshared(random, *sizes), **granite_swa(random, *sizes)}
+
+
 FAMILY = {
     "gemma4_text": gemma4_text,
+    "helium": helium,
+    "granite_swa": granite_swa,
+    "granitemoe_swa": granitemoe_swa,
     "cwm": cwm,
     "vaultgemma": gemma2,
     "minicpm3": latent,

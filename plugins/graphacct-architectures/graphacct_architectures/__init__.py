@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
+from graphacct_architectures.relatives import RELATIVES
 from graphacct_architectures.renamed import RenamedArchitecture
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.aria_text"),
     _family("decoders.axk1"),
     _family("decoders.baichuan"),
+    _family("decoders.bailing_moe"),
     _family("decoders.biogpt"),
     _family("decoders.bitnet"),
     _family("decoders.bloom"),
@@ -43,14 +45,17 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.cohere"),
     _family("decoders.cohere2"),
     _family("decoders.cohere2_moe"),
+    _family("decoders.cosmos3_edge_text"),
     _family("decoders.ctrl"),
     _family("decoders.cwm"),
     _family("decoders.dbrx"),
+    _family("decoders.deepseek"),
     _family("decoders.deepseek_v2"),
     _family("decoders.deepseek_v3"),
     _family("decoders.dots1"),
     _family("decoders.ernie4_5"),
     _family("decoders.ernie4_5_moe"),
+    _family("decoders.exaone"),
     _family("decoders.exaone4"),
     _family("decoders.exaone_moe"),
     _family("decoders.falcon", model_types=("falcon", "RefinedWeb", "RefinedWebModel")),
@@ -72,10 +77,14 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gpt_oss"),
     _family("decoders.gptj"),
     _family("decoders.granite"),
+    _family("decoders.granite_swa"),
     _family("decoders.granitemoe"),
+    _family("decoders.granitemoe_swa"),
     _family("decoders.granitemoeshared"),
+    _family("decoders.helium"),
     _family("decoders.hunyuan_v1_dense"),
     _family("decoders.hunyuan_v1_moe"),
+    _family("decoders.hunyuan_vl_text"),
     _family("decoders.hy_v3"),
     _family("decoders.hyperclovax"),
     _family("decoders.internlm2"),
@@ -103,15 +112,19 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.olmoe"),
     _family("decoders.openai_gpt", "openai-gpt"),
     _family("decoders.opt"),
+    _family("decoders.paddleocr_vl_text"),
     _family("decoders.persimmon"),
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential")),
     _family("decoders.phi3"),
     _family("decoders.phimoe"),
+    _family("decoders.plamo"),
+    _family("decoders.plamo3"),
     _family("decoders.qwen"),
     _family("decoders.qwen2"),
     _family("decoders.qwen2_moe"),
     _family("decoders.qwen3"),
     _family("decoders.qwen3_moe"),
+    _family("decoders.sarvam_moe"),
     _family("decoders.seed_oss"),
     _family("decoders.smollm3"),
     _family("decoders.solar_open"),
@@ -167,6 +180,10 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.blip2", "blip-2"),
     _family("multimodal.blip2_vision", "blip_2_vision_model"),
     _family("multimodal.cohere2_vision"),
+    _family("multimodal.cosmos3_edge"),
+    _family("multimodal.cosmos3_edge_vision"),
+    _family("multimodal.exaone4_5"),
+    _family("multimodal.exaone4_5_vision"),
     _family("multimodal.gemma3"),
     _family("multimodal.gemma4"),
     _family("multimodal.gemma4_vision"),
@@ -176,6 +193,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.glm4v_vision"),
     _family("multimodal.glm_ocr"),
     _family("multimodal.glm_ocr_vision"),
+    _family("multimodal.hunyuan_vl"),
+    _family("multimodal.hunyuan_vl_vision"),
     _family("multimodal.idefics2"),
     _family("multimodal.idefics3"),
     _family("multimodal.idefics3_vision"),
@@ -183,14 +202,21 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.internvl"),
     _family("multimodal.internvl_chat"),
     _family("multimodal.internvl_vision"),
+    _family("multimodal.lfm2_vl"),
+    _family("multimodal.lighton_ocr"),
+    _family("multimodal.minicpmv4_6"),
     _family("multimodal.llava"),
     _family("multimodal.llava_next"),
     _family("multimodal.llava_next_video"),
     _family("multimodal.llava_onevision"),
     _family("multimodal.mistral3"),
+    _family("multimodal.paddleocr_vl"),
+    _family("multimodal.paddleocr_vl_vision"),
     _family("multimodal.mllama"),
     _family("multimodal.paligemma"),
     _family("multimodal.pixtral"),
+    _family("multimodal.qianfan_ocr"),
+    _family("multimodal.qianfan_ocr_vision"),
     _family("multimodal.qwen2_5_vl"),
     _family("multimodal.qwen2_5_vl_vision"),
     _family("multimodal.qwen2_audio"),
@@ -203,8 +229,12 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.qwen3_vl_moe"),
     _family("multimodal.qwen3_vl_vision"),
     _family("multimodal.siglip"),
+    _family("multimodal.siglip2"),
+    _family("multimodal.siglip2_vision", "siglip2_vision_model"),
     _family("multimodal.siglip_text", "siglip_text_model"),
     _family("multimodal.siglip_vision", "siglip_vision_model"),
+    _family("multimodal.video_llama_3"),
+    _family("multimodal.video_llama_3_vision"),
     _family("multimodal.vipllava"),
 )
 
@@ -355,7 +385,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
 
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
-    return (*FAMILIES, *RENAMED)
+    return (*FAMILIES, *RENAMED, *RELATIVES)
 
 
 @hookimpl

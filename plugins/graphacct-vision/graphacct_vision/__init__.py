@@ -33,6 +33,21 @@ FAMILIES = (
     _family("segformer"),
     _family("swin"),
     _family("swinv2"),
+    _family("data2vec-vision", "data2vec_vision"),
+    _family("dinov3_convnext"),
+    _family("donut-swin", "donut_swin"),
+    _family("maskformer-swin", "maskformer_swin"),
+    _family("efficientnet"),
+    _family("glpn"),
+    _family("hgnet_v2"),
+    _family("mobilevit"),
+    _family("mobilevitv2"),
+    _family("poolformer"),
+    _family("pvt"),
+    _family("pvt_v2"),
+    _family("regnet"),
+    _family("vit_mae"),
+    _family("yolos"),
 )
 """ResNet as in torchvision, and the transformers library's models, which read a config.json."""
 

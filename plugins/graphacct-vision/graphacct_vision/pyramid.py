@@ -9,17 +9,24 @@ from functools import partial
 from graphacct import Builder, Dim, Value, equal
 from graphacct_vision.layers import batch_norm, conv_norm, convolution, resized, transposed
 
+NAMED = ("conv_transpose1", "normalization", "activation", "conv_transpose2", "fpn2")
+SEQUENTIAL = ("0", "1", "2", "3", "fpn2.0")
+"""The names of a pyramid's parts, of modules of their own or of a sequence's."""
 
-def pyramid(b: Builder, maps: Sequence[Value], width: Dim, training: bool) -> tuple[Value, ...]:
+
+def pyramid(
+    b: Builder, maps: Sequence[Value], width: Dim, training: bool, names: tuple[str, str, str, str, str] = NAMED
+) -> tuple[Value, ...]:
     """Returns four maps of one size as a pyramid: four times as large, twice, as large, and half."""
     large, double, same, half = maps
+    once, norm, act, again, twice = names
     with b.scope("fpn1"):
-        x = transposed(b, "conv_transpose1", large, width, 2, stride=2)
-        x = b.apply("gelu", batch_norm(b, "normalization", x, training=training), name="activation")
-        x = transposed(b, "conv_transpose2", x, width, 2, stride=2)
+        x = transposed(b, once, large, width, 2, stride=2)
+        x = b.apply("gelu", batch_norm(b, norm, x, training=training), name=act)
+        x = transposed(b, again, x, width, 2, stride=2)
     return (
         x,
-        transposed(b, "fpn2", double, width, 2, stride=2),
+        transposed(b, twice, double, width, 2, stride=2),
         same,
         b.apply("max_pool", half, name="fpn4", kernel=2, stride=2),
     )

@@ -22,6 +22,8 @@ BESIDE = ("bbox", "spatial_shapes")
 BESIDE_IMAGES = (
     "image_grid_thw",
     "image_position_ids",
+    "image_merge_sizes",
+    "target_sizes",
     "mm_token_type_ids",
     "aspect_ratio_ids",
     "aspect_ratio_mask",

@@ -77,6 +77,11 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return _patches(sizes)
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
+    if "target_sizes" in sizes.names:  # each image a strip of patches
+        patch = sizes.get("patch_size", default=14, parts=VISION)
+        rows, columns = _rows_and_columns(sizes)
+        count = sizes.batch * (sizes.images or 1) * rows * columns
+        return made("pixel_values", (1, sizes.channels, patch, count * patch), FLOAT)
     images = (sizes.channels, *sizes.pixels)
     if sizes.images is not None and "image_grid_thw" in sizes.names:
         return _grid_of_text(sizes)
@@ -88,9 +93,6 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return made("pixel_values", (sizes.batch, *_tiles_of_images(sizes), *images), FLOAT)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
-    if "target_sizes" in sizes.names:  # each image a strip of patches
-        patch = sizes.get("patch_size", default=14, parts=VISION)
-        return made("pixel_values", (1, sizes.channels, patch, sizes.batch * SIDE * SIDE * patch), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TOKENS:
         side = sizes.get("patch_size") * sizes.get("spatial_merge_size")
         return made("pixel_values", (sizes.batch * SIDE * SIDE, side, side, sizes.channels), FLOAT)
@@ -159,7 +161,7 @@ def _patches(sizes: Sizes) -> torch.Tensor:
 def _whole_sides(sizes: Sizes) -> tuple[int, int]:
     """Patches of the sides of an image: whole windows, of a model that pools them."""
     pool = sizes.get("pooling_kernel_size", default=1, parts=VISION)
-    rows, columns = (SIDE, SIDE) if "spatial_shapes" in sizes.names else _rows_and_columns(sizes)
+    rows, columns = _rows_and_columns(sizes)
     return rows - rows % pool, columns - columns % pool
 
 
@@ -183,6 +185,14 @@ def _rows_and_columns(sizes: Sizes) -> tuple[int, int]:
     return height // patch, width // patch
 
 
+def _patches_seen(sizes: Sizes) -> torch.Tensor:
+    """A mask of all patches of each image, or of one thing."""
+    if "spatial_shapes" not in sizes.names:
+        return made("mask", (sizes.batch, 1), INT)
+    rows, columns = _rows_and_columns(sizes)
+    return torch.ones((sizes.batch * (sizes.images or 1), rows * columns), dtype=INT)
+
+
 def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     """The patches of all images of all texts, in rows."""
     assert sizes.images is not None
@@ -191,7 +201,14 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     rows, columns = _rows_and_columns(sizes)
     channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
     count = sizes.batch * sizes.images * rows * columns
+    if sizes.get("model_type") in PATCHES_AS_IMAGES:
+        return made("pixel_values", (count, channels, patch, patch), FLOAT)
     return made("pixel_values", (count, channels * frames * patch * patch), FLOAT)
+
+
+def _merge_sizes(sizes: Sizes) -> torch.Tensor:
+    """The side of the squares of patches that become one token, for each image: each patch is one."""
+    return torch.ones(sizes.batch * (sizes.images or 1), dtype=INT)
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:
@@ -325,12 +342,11 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "cross_attention_mask": lambda sizes: made("mask", (sizes.batch, sizes.text, *_tiles_of_images(sizes)), INT),
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
+    "image_merge_sizes": _merge_sizes,
     "pixel_position_ids": _patch_positions,
     "image_position_ids": _patch_positions,
-    "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
-    "pixel_attention_mask": lambda sizes: made(
-        "mask", (sizes.batch, SIDE * SIDE if "spatial_shapes" in sizes.names else 1), INT
-    ),
+    "spatial_shapes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
+    "pixel_attention_mask": _patches_seen,
     "action_embeds": lambda sizes: made(
         "action_embeds",
         (sizes.batch, sizes.get("chunk_size") + 1, sizes.get("hidden_size", parts=("dit_config",))),
@@ -362,7 +378,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "classes_attention_mask": _text("mask"),
     "classes_structure": lambda sizes: torch.ones(sizes.batch, dtype=INT),
     "freq": lambda sizes: torch.zeros(sizes.batch, 1, dtype=INT),
-    "target_sizes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
+    "target_sizes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
     "image_embeds_position_mask": _places_of_images,
     "task_inputs": lambda sizes: made("task_inputs", (sizes.batch, sizes.get("task_seq_len")), INT),
     "input_values": lambda sizes: _inner_sound(sizes) if "decoder_input_values" in sizes.names else _sound(sizes),

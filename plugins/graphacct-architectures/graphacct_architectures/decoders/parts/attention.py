@@ -222,18 +222,8 @@ def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     narrow = kind.cast and dtype != "float32"
     if narrow:
         x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
-    y = norm(
-        b,
-        name,
-        x,
-        kind.kind,
-        weight=kind.weight,
-        bias=kind.bias,
-        centred=kind.centred,
-        upcast=norm_upcast(kind),
-        power=kind.power,
-        gain_wide=kind.gain_wide,
-    )
+    options = {"weight": kind.weight, "bias": kind.bias, "centred": kind.centred, "weight_wide": kind.weight_wide}
+    y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), power=kind.power, **options)
     return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
 
 
@@ -315,20 +305,37 @@ def eager(
     if a.window is not None or not a.unmasked:
         mask = tables[mask_name(a, workload)]
         scores = b.apply("masked_fill" if a.mask_filled else "add", scores, mask, name="mask")
-    if a.sinks:
+    column = a.sinks and not a.sinks_after
+    if column:
         scores = with_sinks(b, scores)
-    if a.sinks or a.less_largest:
+    if column or a.less_largest:
         largest, _ = b.apply("topk", scores, name="largest", k=1)
         scores = b.apply("sub", scores, largest, name="less_largest")
     upcast = {} if b.dtype == "float32" or not a.upcast else {"dtype": "float32"}
     weights = b.apply("softmax", scores, name="softmax", **upcast)
     if upcast:
         weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
-    if a.sinks:
+    if column:
         length = weights.spec.shape[-1] - 1
         weights = b.apply("slice", weights, name="without_sinks", dim=-1, start=0, length=length)
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
-    return b.apply("matmul", weights, v, name="values"), weights
+    y = b.apply("matmul", weights, v, name="values")
+    return scaled_by_sinks(b, y, scores) if a.sinks_after else y, weights
+
+
+def scaled_by_sinks(b: Builder, y: Value, scores: Value) -> Value:
+    """Returns the heads' outputs times sigmoid(logsumexp(scores) - sink), whose sigmoid runs in float32."""
+    batch, heads, seq, _ = scores.spec.shape
+    total = b.apply("logsumexp", scores, name="log_sum", dim=-1)
+    sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1))
+    share = b.apply("sub", total, sinks, name="above_sinks")
+    if b.dtype != "float32":
+        share = b.apply("cast", share, name="above_sinks_wide", dtype="float32")
+    share = b.apply("sigmoid", share, name="sink_scale")
+    share = b.apply("reshape", share, name="sink_scale_apart", shape=(batch, heads, seq, 1))
+    if b.dtype != "float32":
+        share = b.apply("cast", share, name="sink_scale_narrowed", dtype=b.dtype)
+    return b.apply("mul", y, share, name="sinks_applied")
 
 
 def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:

@@ -33,7 +33,7 @@ class Norm:
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
         cast: Whether torch's own norm runs on a copy of the stream in float32.
         power: Whether an RMSNorm's root is written as a power of -½.
-        gain_wide: Whether an RMSNorm multiplies by a copy of the weight in float32.
+        weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
     """
 
     kind: str = RMS
@@ -43,7 +43,7 @@ class Norm:
     upcast: str = "norm"
     cast: bool = False
     power: bool = False
-    gain_wide: bool = False
+    weight_wide: bool = False
 
 
 @attrs.frozen
@@ -120,6 +120,9 @@ class Attention:
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
         values_norm: The kind of a norm `v_norm` of each head of values; None for none.
         values_from_keys: Whether the projection of the keys is also that of the values.
+        rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
+        sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
+            exponentials - sink), which is the same number as a column more in the softmax.
     """
 
     heads: Dim
@@ -179,6 +182,8 @@ class Attention:
     unmasked: bool = False
     values_norm: Norm | None = None
     values_from_keys: bool = False
+    rotary_wide: bool = False
+    sinks_after: bool = False
 
 
 @attrs.frozen

@@ -22,7 +22,7 @@ from graphacct_architectures.decoders.parts.lending import (
 )
 from graphacct_architectures.layers import activation, linear
 
-NORM = Norm(upcast="all", power=True, gain_wide=True)
+NORM = Norm(upcast="all", power=True, weight_wide=True)
 GAINLESS = Norm(weight=False, upcast="all", power=True)
 
 

@@ -117,6 +117,17 @@ def check_towers(workload: Workload, sizes: Collection[str]) -> None:
             raise ConfigError(f"{size} is {count}: the file describes no tower for {size}, leave {size} out or give 0")
 
 
+def placeholders(c: Composition, workload: Workload, operators: Mapping[str, Any]) -> Dim:
+    """Returns how many tokens of each sequence stand for images or sounds."""
+    total: Dim = 0
+    for part in c.parts:
+        if not equal(getattr(workload, part.size), 0):
+            made = part.features(attrs.evolve(workload, batch=1), Builder(part.size, operators, "float32"))
+            if not isinstance(made, Mapping):
+                total += prod((made[0] if isinstance(made, tuple) else made).spec.shape[:-1])
+    return total
+
+
 def elements(b: Builder, found: Value, x: Value, size: str) -> Value:
     """Returns which elements of x (batch, seq, width) belong to tokens that stand for images or sounds, which `found`
     (batch, seq) says."""

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, SubModel, Value, Workload, brief, fields
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
-from graphacct_architectures.multimodal.parts.compose import Composition, composed
+from graphacct_architectures.multimodal.parts.compose import Composition, composed, placeholders
 
 PREPROCESSING = dict.fromkeys(
     (
@@ -76,6 +76,9 @@ def composition(
             found = attrs.evolve(found, head="")
         return composed(found, workload, b)
 
+    def places(config: Any, workload: Workload, operators: Mapping[str, Any]) -> Dim:
+        return placeholders(compose(config, ""), workload, operators)
+
     seen = {"images": lambda config: 1, "image_size": image_size} if image_size is not None else {}
     return Architecture(
         name,
@@ -94,6 +97,7 @@ def composition(
         model_types=model_types or (name,),
         prepare=prepare,
         per_second=per_second or {},
+        placeholders=places,
         doc=doc,
     )
 

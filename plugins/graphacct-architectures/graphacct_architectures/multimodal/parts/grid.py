@@ -60,6 +60,7 @@ class Grid:
         whole: The layers that see it although others have windows.
         deep: The layers after which tokens are made besides, for the first layers of the text.
         deep_merger: What makes these.
+        module: The module around everything; empty if the tower is it.
     """
 
     depth: Dim
@@ -83,12 +84,23 @@ class Grid:
     whole: tuple[int, ...] = ()
     deep: tuple[int, ...] = ()
     deep_merger: Callable[[Builder, Value, Extent], Value] | None = None
+    module: str = ""
 
 
 def grid_rows(g: Grid, workload: Workload, b: Builder, images: Dim) -> tuple[Value, ...]:
     """Adds the tower, whose scope the builder is in. Returns the tokens of `images` images, (tokens, width), and those
     made after the deep layers."""
-    extent = Extent(images, *sides(g, workload.image_size))
+    with b.scope(g.module):
+        return looked(g, workload, b, extent_of(g, workload, images))
+
+
+def extent_of(g: Grid, workload: Workload, images: Dim) -> Extent:
+    """Returns the patches of `images` images of the workload's size."""
+    return Extent(images, *sides(g, workload.image_size))
+
+
+def looked(g: Grid, workload: Workload, b: Builder, extent: Extent) -> tuple[Value, ...]:
+    """Adds the tower, whose module the builder is in."""
     x = patches(g, b, extent)
     if g.first_norm:
         x = normed_by(b, g.first_norm, x, g.norm)
@@ -100,7 +112,7 @@ def grid_rows(g: Grid, workload: Workload, b: Builder, images: Dim) -> tuple[Val
     module, _, name = g.stack.rpartition(".")
     constants = tables(g.looking, b, g.width, extent.count) if g.looking.turns else ()
     groups = {
-        True: apart(((images, extent.rows * extent.columns),)),
+        True: apart(((extent.images, extent.rows * extent.columns),)),
         False: apart(windows(g, extent)),
     }
     layer = partial(body, g.looking, g.mlp, g.norm, g.norms, workload, groups)

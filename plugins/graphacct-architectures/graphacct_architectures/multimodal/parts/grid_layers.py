@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload, exact_div
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
@@ -181,7 +181,7 @@ def attended(a: Looking, workload: Workload, b: Builder, parts: Sequence[Value],
     """Returns the values that queries (sequences, heads, length, d_head) read."""
     q, k, v = parts
     drop = a.dropout if workload.phase == "train" else 0.0
-    if a.kv_heads is not None:
+    if not equal(a.shared, a.heads) and workload.attention == "eager":
         k, v = (repeated(a, b, part, f"{label}{mark}") for part, label in ((k, "k"), (v, "v")))
     y: Value
     if workload.attention == "fused":

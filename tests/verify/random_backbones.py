@@ -1,0 +1,203 @@
+"""Small configurations of image encoders, drawn at random as files have them: what random_images.py has no room for."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from random_encoders import ACTS, some, tower, yes
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    "data2vec-vision": tuple(
+        f"Data2VecVision{end}" for end in ("Model", "ForImageClassification", "ForSemanticSegmentation")
+    ),
+    "dinov3_convnext": ("DINOv3ConvNextModel", "DINOv3ConvNextBackbone"),
+    "donut-swin": ("DonutSwinModel", "DonutSwinForImageClassification"),
+    "efficientnet": ("EfficientNetModel", "EfficientNetForImageClassification"),
+    "glpn": ("GLPNModel", "GLPNForDepthEstimation"),
+    "hgnet_v2": ("HGNetV2Backbone", "HGNetV2ForImageClassification"),
+    "maskformer-swin": ("MaskFormerSwinModel", "MaskFormerSwinBackbone"),
+    "mobilevit": tuple(f"MobileViT{end}" for end in ("Model", "ForImageClassification", "ForSemanticSegmentation")),
+    "mobilevitv2": tuple(f"MobileViTV2{end}" for end in ("Model", "ForImageClassification", "ForSemanticSegmentation")),
+    "poolformer": ("PoolFormerModel", "PoolFormerForImageClassification"),
+    "pvt": ("PvtModel", "PvtForImageClassification"),
+    "pvt_v2": ("PvtV2Model", "PvtV2ForImageClassification", "PvtV2Backbone"),
+    "regnet": ("RegNetModel", "RegNetForImageClassification"),
+    "vit_mae": ("ViTMAEModel", "ViTMAEForPreTraining"),
+    "yolos": ("YolosModel", "YolosForObjectDetection"),
+}
+
+
+def yolos(random: Random) -> dict[str, Any]:
+    return {
+        **tower(random),
+        **{"image_size": [16, 24], "patch_size": 4},
+        **some(random, num_detection_tokens=5, use_mid_position_embeddings=False, qkv_bias=yes(random)),
+    }
+
+
+def vit_mae(random: Random) -> dict[str, Any]:
+    return {
+        **{**tower(random), "image_size": 16, "patch_size": random.choice((4, 8)), "decoder_hidden_size": 8},
+        **{"decoder_num_hidden_layers": random.randint(1, 3), "decoder_num_attention_heads": 2},
+        **some(random, mask_ratio=random.choice((0.3, 0.5)), norm_pix_loss=True, qkv_bias=yes(random)),
+        **some(random, decoder_intermediate_size=7, num_channels=1),
+    }
+
+
+def regnet(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 3)
+    return {
+        **{"embedding_size": 6, "groups_width": random.choice((2, 4)), "layer_type": random.choice("xy")},
+        **{"hidden_sizes": [random.choice((4, 8, 12)) for _ in range(count)]},
+        **{"depths": [random.randint(1, 3) for _ in range(count)]},
+        **some(random, hidden_act=random.choice(ACTS), downsample_in_first_stage=False, num_channels=1),
+    }
+
+
+def hgnet_v2(random: Random) -> dict[str, Any]:
+    light, down = [yes(random) for _ in range(2)], [yes(random) for _ in range(2)]
+    return {
+        **{"depths": [1, 2], "hidden_sizes": [12, 20], "stem_channels": [3, 8, 6], "stage_in_channels": [6, 12]},
+        **{"stage_mid_channels": [4, 5], "stage_out_channels": [12, 20], "stage_num_blocks": [1, 3]},
+        **{"stage_downsample": down, "stage_downsample_strides": [2, 2], "stage_light_block": light},
+        **{"stage_kernel_size": [3, 5], "stage_numb_of_layers": [random.randint(1, 3), 2]},
+        **some(random, use_learnable_affine_block=True, hidden_act=random.choice(ACTS), out_indices=[0, 2]),
+    }
+
+
+def dinov3_convnext(random: Random) -> dict[str, Any]:
+    return {
+        **{"depths": [1, random.randint(1, 3)], "hidden_sizes": [6, 8]},
+        **some(random, drop_path_rate=0.2, out_features=["stem", "stage1"], hidden_act=random.choice(ACTS)),
+    }
+
+
+def poolformer(random: Random) -> dict[str, Any]:
+    return {
+        **{"depths": [1, 3], "hidden_sizes": [6, 8], "patch_sizes": [7, 3], "strides": [4, 2], "padding": [2, 1]},
+        **{"num_encoder_blocks": 2, "mlp_ratio": random.choice((1.5, 4.0))},
+        **some(random, drop_path_rate=0.2, use_layer_scale=False, hidden_act=random.choice(ACTS), pool_size=5),
+    }
+
+
+def data2vec(random: Random) -> dict[str, Any]:
+    switches = ("use_mask_token", "use_absolute_position_embeddings", "use_relative_position_bias")
+    switches += ("use_shared_relative_position_bias", "use_mean_pooling", "use_auxiliary_head")
+    switches += ("auxiliary_concat_input",)
+    content = {**tower(random), "num_hidden_layers": 5, "out_indices": [1, 2, 4, 5]}
+    return {
+        **{**content, "patch_size": 4, "image_size": 16, "pool_scales": [1, 2]},
+        **{switch: yes(random) for switch in switches},
+        **some(random, layer_scale_init_value=random.choice((0.0, 0.1)), drop_path_rate=random.choice((0.0, 0.2))),
+        **some(random, auxiliary_channels=7, auxiliary_num_convs=2),
+    }
+
+
+def older_swin(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 3)
+    return {
+        **{"embed_dim": 12, "depths": [random.randint(1, 4) for _ in range(count)], "patch_size": 2, "image_size": 24},
+        **{"num_heads": [random.randint(1, 3) for _ in range(count)], "window_size": random.choice((2, 3))},
+        **some(random, mlp_ratio=random.choice((1.5, 3.0)), qkv_bias=yes(random), drop_path_rate=0.0, num_channels=1),
+    }
+
+
+def reduced(random: Random) -> dict[str, Any]:
+    heads = [random.randint(1, 3) for _ in range(3)]
+    return {
+        **{"num_encoder_blocks": 3, "depths": [random.randint(1, 3) for _ in heads], "num_attention_heads": heads},
+        **{"hidden_sizes": [4 * head for head in heads], "mlp_ratios": [random.randint(1, 3) for _ in heads]},
+        **some(random, hidden_act=random.choice(ACTS), num_channels=1, drop_path_rate=0.1),
+    }
+
+
+def pvt(random: Random) -> dict[str, Any]:
+    return {
+        **{**reduced(random), "image_size": 32, "patch_sizes": [4, 2, 2], "strides": [4, 2, 2]},
+        **{"sequence_reduction_ratios": [2, 2, 1], "qkv_bias": yes(random)},
+    }
+
+
+def pvt_v2(random: Random) -> dict[str, Any]:
+    return {
+        **{**reduced(random), "image_size": 64, "patch_sizes": [7, 3, 3], "strides": [4, 2, 2]},
+        **{"sr_ratios": [2, 2, 1], "qkv_bias": yes(random), "linear_attention": yes(random)},
+        **some(random, out_indices=[0, 2]),
+    }
+
+
+def glpn(random: Random) -> dict[str, Any]:
+    return {
+        **{**reduced(random), "patch_sizes": [7, 3, 3], "strides": [4, 2, 2], "sr_ratios": [2, 2, 1]},
+        **some(random, decoder_hidden_size=random.choice((8, 12)), head_in_index=random.choice((-1, 0, 2))),
+    }
+
+
+def efficientnet(random: Random) -> dict[str, Any]:
+    return {
+        **{"width_coefficient": 0.25, "hidden_dim": 320, "depth_coefficient": random.choice((0.5, 1.1))},
+        **{
+            "in_channels": [32, 24, 16],
+            "out_channels": [24, 16, 40],
+            "strides": [1, 2, 2],
+            "num_block_repeats": [1, 2, 2],
+        },
+        **{"expand_ratios": [1, 2, 3], "kernel_sizes": [3, 5, 3]},
+        **some(random, depthwise_padding=[1], squeeze_expansion_ratio=0.5, pooling_type="max", num_channels=1),
+        **some(random, hidden_act=random.choice(ACTS), drop_connect_rate=0.0, dropout_rate=0.0),
+    }
+
+
+def mobilevit(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_sizes": [8, 12, 16], "neck_hidden_sizes": [4, 4, 8, 8, 12, 12, 20], "num_attention_heads": 2},
+        **deeplab(random),
+        **some(random, mlp_ratio=random.choice((1.5, 3.0)), qkv_bias=yes(random), hidden_dropout_prob=0.0),
+    }
+
+
+def mobilevitv2(random: Random) -> dict[str, Any]:
+    return {
+        **{"width_multiplier": random.choice((0.25, 0.1)), "n_attn_blocks": [1, 2, 1], **deeplab(random)},
+        **some(random, base_attn_unit_dims=[64, 96, 128], ffn_multiplier=3, attn_dropout=0.1),
+    }
+
+
+def deeplab(random: Random) -> dict[str, Any]:
+    return {
+        **{"aspp_out_channels": 6, "expand_ratio": random.choice((1.5, 4.0))},
+        **some(
+            random, output_stride=random.choice((8, 16)), conv_kernel_size=5, atrous_rates=[1, 2, 3], num_channels=1
+        ),
+        **some(random, hidden_act=random.choice(ACTS), patch_size=random.choice((1, 2)), classifier_dropout_prob=0.0),
+    }
+
+
+DRAW = {
+    "efficientnet": efficientnet,
+    "mobilevit": mobilevit,
+    "mobilevitv2": mobilevitv2,
+    "data2vec-vision": data2vec,
+    "dinov3_convnext": dinov3_convnext,
+    "donut-swin": older_swin,
+    "glpn": glpn,
+    "hgnet_v2": hgnet_v2,
+    "maskformer-swin": older_swin,
+    "poolformer": poolformer,
+    "pvt": pvt,
+    "pvt_v2": pvt_v2,
+    "regnet": regnet,
+    "vit_mae": vit_mae,
+    "yolos": yolos,
+}
+ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
+    **dict.fromkeys(("dinov3_convnext", "hgnet_v2", "poolformer", "regnet"), ((65, 70), (64, 64))),
+    **dict.fromkeys(("pvt_v2",), ((64, 64), (65, 80))),
+    **dict.fromkeys(("glpn",), ((64, 64), (64, 96))),
+    **dict.fromkeys(("yolos",), ((16, 24), (20, 17))),
+    **dict.fromkeys(("pvt",), ((32, 32), (32, 32))),
+    **dict.fromkeys(("data2vec-vision",), ((16, 16), (16, 16))),
+    **dict.fromkeys(("efficientnet", "mobilevit"), ((64, 64), (70, 65))),
+    **dict.fromkeys(("mobilevitv2",), ((64, 64), (128, 64))),
+}
