@@ -26,7 +26,6 @@ PRESETS = {
     "wav2vec2-base-960h": "wav2vec2-base-960h",
     "ast-finetuned-audioset": "ast-finetuned-audioset-10-10-0.4593",
     "gemma-2-9b": "gemma-2-9b",
-    "gemma-4-26b-a4b": "gemma-4-26b-a4b",
     "llama-2-7b": "llama-2-7b",
     "llama-3-8b": "llama-3-8b",
     "bloom-7b1": "bloom-7b1",

@@ -30,6 +30,7 @@ def attention(
     b.hold(x)
     if a.latent is not None and workload.attention == ABSORBED:
         y = absorbed(a, a.latent, workload, b, x, tables)
+        y = gated(a, b, x, y) if a.gate else y
         return linear(b, a.out, y, width, bias=a.out_bias), ()
     gate: Value | None = None
     if a.latent is not None:
@@ -83,7 +84,7 @@ def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
     """Returns the heads' outputs y (batch, seq, heads · width) times a gate of x, of each element or of each head. A
     softplus runs in float32, as in the library."""
     gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=False)
-    wide = a.gate_by == "softplus" and b.dtype != "float32"
+    wide = (a.gate_by == "softplus" or a.gate_wide) and b.dtype != "float32"
     if wide:
         gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
     gate = b.apply(a.gate_by, gate, name="gate")

@@ -54,11 +54,14 @@ class Latent:
         rank: The latent's width.
         values: Width of a head of values.
         query_rank: Width of the queries' own latent; None if they are projected directly.
+        turned: Whether the last `rotary` dimensions of each head are rotated; otherwise the keys' are still shared by
+            all heads.
     """
 
     rank: Dim
     values: Dim
     query_rank: Dim | None = None
+    turned: bool = True
 
 
 @attrs.frozen
@@ -123,6 +126,7 @@ class Attention:
         rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
         sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
             exponentials - sink), which is the same number as a column more in the softmax.
+        gate_wide: Whether the gate's activation runs in float32.
     """
 
     heads: Dim
@@ -184,6 +188,7 @@ class Attention:
     values_from_keys: bool = False
     rotary_wide: bool = False
     sinks_after: bool = False
+    gate_wide: bool = False
 
 
 @attrs.frozen
