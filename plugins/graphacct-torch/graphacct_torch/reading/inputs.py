@@ -25,6 +25,7 @@ BESIDE_IMAGES = (
     "image_merge_sizes",
     "target_sizes",
     "mm_token_type_ids",
+    "moe_mm_token_type_ids",
     "aspect_ratio_ids",
     "aspect_ratio_mask",
     "cross_attention_mask",

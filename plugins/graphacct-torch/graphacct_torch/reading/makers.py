@@ -206,6 +206,15 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     return made("pixel_values", (count, channels * frames * patch * patch), FLOAT)
 
 
+def _modalities(sizes: Sizes) -> torch.Tensor:
+    """Which tokens stand for images (1) and which do not (0)."""
+    rows, columns = _rows_and_columns(sizes)
+    squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
+    ids = torch.zeros((sizes.batch, sizes.text), dtype=INT)
+    ids[:, : (sizes.images or 0) * rows * columns // squares] = 1
+    return ids
+
+
 def _merge_sizes(sizes: Sizes) -> torch.Tensor:
     """The side of the squares of patches that become one token, for each image: each patch is one."""
     return torch.ones(sizes.batch * (sizes.images or 1), dtype=INT)
@@ -343,6 +352,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
     "image_merge_sizes": _merge_sizes,
+    "moe_mm_token_type_ids": _modalities,
     "pixel_position_ids": _patch_positions,
     "image_position_ids": _patch_positions,
     "spatial_shapes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),

@@ -22,6 +22,7 @@ from graphacct import (
     fields,
 )
 from graphacct_architectures.aliases import ALIASES
+from graphacct_architectures.decoders.parts.description import Decoder
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition, inexact
@@ -133,12 +134,13 @@ def whole(
     project: Callable[[Any, Builder, Value, Extent], Value] | None = None,
     aliases: Mapping[str, str] | None = None,
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
+    text: Callable[[Any], Decoder] = lambda config: described(config.text_config),
 ) -> Architecture:
     """Returns the Architecture of a tower and a text model.
 
-    `sectioned` says whether the text's heads are rotated by frame, row and column, `module` the tower's module, and
-    `tower(config)` describes it. `project(config, builder, x, extent)` adds what makes the text's rows of the tower's
-    tokens, at the root of the tower's module; the rest is as for `composition`.
+    `sectioned` says whether the text's heads are rotated by frame, row and column, `module` the tower's module;
+    `tower(config)` describes it, and `text(config)` the text model. `project(config, builder, x, extent)` adds what
+    makes the text's rows of the tower's tokens, at the root of the tower's module. The rest is as for `composition`.
     """
 
     def compose(config: Any, root: str) -> Composition:
@@ -152,9 +154,7 @@ def whole(
                     x = project(config, b, x, extent_of(g, workload, images))
             return x, *deep
 
-        return Composition(
-            described(config.text_config), (Part("images", rows),), f"{root}language_model", tied=tied(config)
-        )
+        return Composition(text(config), (Part("images", rows),), f"{root}language_model", tied=tied(config))
 
     found = composition(
         name,
