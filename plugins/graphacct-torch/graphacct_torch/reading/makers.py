@@ -55,6 +55,8 @@ def _ids(sizes: Sizes) -> torch.Tensor:
     if sizes.get("model_type") in WITH_CODES:
         return made("input_ids", (sizes.batch, length, sizes.get("num_codebooks") + 1), INT)
     ids = made("input_ids", (sizes.batch, length), INT)
+    if sizes.images and sizes.get("downsample_rate") and sizes.get("model_type") in CUT_IMAGES and not ids.is_meta:
+        ids[:, : sizes.images * _tokens_of_picture(sizes)] = sizes.get("image_token_id", default=0)
     if sizes.images and "image_grid_thw" in sizes.names and not ids.is_meta:
         rows, columns = _rows_and_columns(sizes)
         squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
@@ -106,6 +108,20 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
         return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
     return made("pixel_values", (sizes.batch, *images), FLOAT)
+
+
+def _tokens_of_picture(sizes: Sizes) -> int:
+    """The tokens of a picture that is cut into squares, of which windowed queries leave a share."""
+    from transformers.image_processing_utils import select_best_resolution
+    from transformers.models.granite4_vision.modeling_granite4_vision import unpad_image
+
+    tile = sizes.get("image_size", parts=VISION)
+    height, width = select_best_resolution(_picture(sizes), sizes.get("image_grid_pinpoints"))
+    left, window = map(int, sizes.get("downsample_rate").split("/"))
+    side = tile // sizes.get("patch_size", parts=VISION) * left // window
+    places = torch.empty((1, height // tile * side, width // tile * side), device="meta")
+    _, rows, columns = unpad_image(places, _picture(sizes)).shape
+    return int(side * side + rows * (columns + 1))
 
 
 def _tiles_of_images(sizes: Sizes) -> tuple[int, int]:

@@ -243,6 +243,8 @@ def normed_with_gains(b: Builder, name: str, x: Value, kind: Norm) -> Value:
         gain = b.apply("cast", gain, name=f"{name}.wide", dtype="float32")
     y = norm(b, name, x, kind.kind, weight=False, upcast=norm_upcast(kind))
     y = b.apply("mul", gain, y, name=f"{name}_scaled")
+    if kind.bias:
+        y = b.apply("add", y, b.parameter(f"{name}.bias", x.spec.shape[-2:]), name=f"{name}_shifted")
     return b.apply("cast", y, name=f"{name}_narrowed", dtype=b.dtype) if wide else y
 
 
