@@ -141,6 +141,7 @@ NOT_MEASURED = frozenset(
         "falcon_mamba",
         "flex_olmo",
         "gemma3",
+        "gemma3n_text",
         "gemma4",
         "gemma4_audio",
         "gemma4_vision",

@@ -24,7 +24,7 @@ FAMILIES = (
     *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum", "cwm", "vaultgemma", "bitnet", "minicpm3"),
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
     *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
-    *("cohere2_moe", "gemma4_text", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
+    *("cohere2_moe", "gemma3n_text", "gemma4_text", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -45,7 +45,7 @@ WINDOWS = (
     "vaultgemma",
 )
 FULL, SLIDING = "full_attention", "sliding_attention"
-TEXT_STEMS = {"gemma3_text": "Gemma3Text", "gemma4_text": "Gemma4Text"}
+TEXT_STEMS = {"gemma3_text": "Gemma3Text", "gemma4_text": "Gemma4Text", "gemma3n_text": "Gemma3nText"}
 """How the names of bare decoders begin, where the language model's name begins otherwise."""
 
 
@@ -70,7 +70,17 @@ def drawn(family: str, random: Random) -> dict[str, Any]:
     if (
         "rope_parameters" in defaults
         and family
-        not in ("phi3", "gemma3_text", "gemma4_text", "ministral3", "olmo3", "mellum", "phimoe", "mimo_v2_flash")
+        not in (
+            "phi3",
+            "gemma3_text",
+            "gemma3n_text",
+            "gemma4_text",
+            "ministral3",
+            "olmo3",
+            "mellum",
+            "phimoe",
+            "mimo_v2_flash",
+        )
         and "rope_parameters" not in content
     ):
         content |= random.choice(({}, {"rope_theta": 5000.0}, {"rope_scaling": {"type": "linear", "factor": 2.0}}))
@@ -415,7 +425,21 @@ def granitemoe_swa(random: Random, *sizes: int) -> dict[str, Any]:
     return {**granitemoeshared(random, *sizes), **granite_swa(random, *sizes)}
 
 
+def gemma3n_text(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    same = gemma4_text(random, layers, heads, width)
+    layers = same["num_hidden_layers"]
+    kinds = same.get("layer_types", [FULL if (i + 1) % 5 == 0 else SLIDING for i in range(layers)])
+    found = {"layer_types": kinds, **{key: same[key] for key in ("num_hidden_layers", "head_dim", "sliding_window")}}
+    count = random.choice((1, 2, 4))
+    found |= {"altup_num_inputs": count, "altup_active_idx": random.randrange(count), "laurel_rank": 6}
+    found |= {"num_kv_shared_layers": same["num_kv_shared_layers"], "hidden_size_per_layer_input": 6}
+    found |= {"intermediate_size": random.choice((20, [random.choice((20, 33)) for _ in range(layers)]))}
+    shares = [random.choice((0.0, 0.9)) for _ in range(layers)]
+    return {**found, "activation_sparsity_pattern": random.choice((None, shares)), "vocab_size_per_layer_input": 130}
+
+
 FAMILY = {
+    "gemma3n_text": gemma3n_text,
     "gemma4_text": gemma4_text,
     "helium": helium,
     "granite_swa": granite_swa,

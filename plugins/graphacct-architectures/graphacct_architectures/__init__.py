@@ -64,6 +64,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.gemma"),
     _family("decoders.gemma2"),
     _family("decoders.gemma3", "gemma3_text"),
+    _family("decoders.gemma3n_text"),
     _family("decoders.gemma4_text"),
     _family("decoders.glm"),
     _family("decoders.glm4"),

@@ -14,6 +14,18 @@ from graphacct.errors import ReadError
 
 WINDOWED = {"num_hidden_layers": 2, "layer_types": ["full_attention"]}
 CASES: list[tuple[str, dict[str, Any], str]] = [
+    ("gemma3n_text", {"altup_active_idx": 4}, "altup_active_idx is 4, of altup_num_inputs 4 streams: give less"),
+    (
+        "gemma3n_text",
+        {"intermediate_size": [8, 8]},
+        "intermediate_size has 2 entries for num_hidden_layers 35: each layer needs one",
+    ),
+    (
+        "gemma3n_text",
+        {"intermediate_size": "wide"},
+        "intermediate_size is a positive number, or a list with one for each layer: 'wide'",
+    ),
+    ("gemma3n_text", {"activation_sparsity_pattern": [2.0]}, "activation_sparsity_pattern is a list of shares from 0"),
     ("gemma4_text", {"use_bidirectional_attention": True}, "use_bidirectional_attention is 'all', 'vision' or null"),
     (
         "gemma4_text",

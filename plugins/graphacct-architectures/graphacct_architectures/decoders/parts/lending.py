@@ -41,12 +41,14 @@ class PerLayer:
         layers: The number of layers.
         width: The width of one layer's input.
         norm: The kind of the norm of the projections.
+        in_place: Whether the projections are multiplied by their constant in place.
     """
 
     vocab_size: Dim
     layers: int
     width: Dim
     norm: Norm
+    in_place: bool = False
 
 
 @attrs.frozen
@@ -109,7 +111,8 @@ def per_layer_inputs(p: PerLayer, b: Builder, ids: Value, x: Value) -> Value:
     rows = b.apply("scale", rows, name="per_layer_scaled")
     rows = b.apply("reshape", rows, name="per_layer_rows", shape=shape)
     projected = linear(b, "per_layer_model_projection", x, p.layers * p.width, bias=False)
-    projected = b.apply("scale", projected, name="per_layer_projection_scaled")
+    options = {"in_place": True} if p.in_place else {}
+    projected = b.apply("scale", projected, name="per_layer_projection_scaled", **options)
     projected = b.apply("reshape", projected, name="per_layer_projected", shape=shape)
     projected = normed_by(b, "per_layer_projection_norm", projected, p.norm)
     both = b.apply("add", projected, rows, name="per_layer_sum")
@@ -124,20 +127,29 @@ def own_input(b: Builder, tables: Mapping[str, Value]) -> Value:
 
 
 def lent_stack(
-    roles_: tuple[str, ...], words: tuple[str, ...], d: Decoder, workload: Workload, b: Builder, x: Value, tables: Any
+    roles_: tuple[str, ...],
+    words: tuple[str, ...],
+    d: Decoder,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    tables: Any,
+    *,
+    shortened: bool = True,
 ) -> Value:
     """Returns the stream after all layers. A lending layer stands alone, and hands its keys and values to those after
     the last of them.
 
-    If only the last position's logits are asked for, the borrowing layers run the last tokens alone, as the library's
-    classes do.
+    If only the last position's logits are asked for and the stack may be `shortened`, the borrowing layers run the last
+    tokens alone, as Gemma 4's class does.
     """
     assert not isinstance(d.layer, Layer)
     tables = dict(tables)
     start = 0
     while start < len(roles_):
         strided = False
-        if roles_[start] == BORROWING and workload.logits == "last" and equal(x.spec.shape[1], workload.seq_len):
+        last = shortened and workload.logits == "last" and equal(x.spec.shape[1], workload.seq_len)
+        if last and roles_[start] == BORROWING:
             x, tables = last_alone(d, workload, b, x, tables)
             strided = x.spec.strides is not None  # the next layers take what a layer returns, in its order in memory
         names = tuple(tables)
