@@ -123,6 +123,7 @@ class Attention:
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
         values_norm: The kind of a norm `v_norm` of each head of values; None for none.
         values_from_keys: Whether the projection of the keys is also that of the values.
+        key_bias: Whether the projection of k has a bias; None if it has what that of q has.
         rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
         sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
             exponentials - sink), which is the same number as a column more in the softmax.
@@ -186,6 +187,7 @@ class Attention:
     unmasked: bool = False
     values_norm: Norm | None = None
     values_from_keys: bool = False
+    key_bias: bool | None = None
     rotary_wide: bool = False
     sinks_after: bool = False
     gate_wide: bool = False
@@ -491,6 +493,7 @@ class Decoder:
         stream_scaled: Whether the stream is multiplied by a constant before the head.
         middle: What runs in place of the plain layers; None for these.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
+        embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
     """
 
     vocab_size: Dim
@@ -526,6 +529,7 @@ class Decoder:
     stream_scaled: bool = False
     middle: Middle | None = None
     embedding_spare: Dim = 0
+    embedding_normed: Norm | None = None
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
