@@ -38,7 +38,7 @@ class QFormerConfig:
 
 def asked(c: QFormerConfig, workload: Workload, b: Builder, queries: Value, seen: Value) -> Value:
     """Adds the Q-Former, whose scope the builder is in. Returns the queries (batch, queries, width) after all layers;
-    `seen` is what they ask, (batch, tokens, width). Queries that are the same for all of the batch, (1, queries, width),
+    `seen` is what they ask, (batch, tokens, width). Queries that are the same for all sequences, (1, queries, width),
     are so until the first layer asks.
     """
     if type(c.num_hidden_layers) is not int or type(c.cross_attention_frequency) is not int:
