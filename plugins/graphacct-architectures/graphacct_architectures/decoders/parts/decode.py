@@ -64,6 +64,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         constants = tuple(tables.values())
         if after:
             x = interrupted(d, b, x, body, constants, after)
+        elif d.middle is not None:
+            x = d.middle.apply(d.middle.settings, d, workload, b, ids, x, tables)
         elif isinstance(d.layer, Layer):
             x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
         else:
@@ -247,6 +249,8 @@ def fed(kind: Layer, workload: Workload, b: Builder, x: Value) -> Value:
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
     """Returns the stream with a module's output added."""
+    if kind.base_scaled:
+        x = b.apply("scale", x, name=f"{label}_base_scaled")
     return b.apply("add", x, ready(kind, workload, b, y, label), name=f"{label}_residual")
 
 
