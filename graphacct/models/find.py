@@ -16,6 +16,7 @@ from graphacct.models.architecture import Architecture
 from graphacct.models.asking import asked, read_by, shown, takes, who
 from graphacct.models.read_choice import ReadChoice
 from graphacct.models.sub_model import families_of
+from graphacct.models.workload import SECONDS
 
 if TYPE_CHECKING:
     from graphacct.models.reader import Reader
@@ -46,6 +47,8 @@ class ModelChoice:
             place.
         adapter_dropout: In training, the dropout in front of them.
         dora: Whether they are DoRA's.
+        sizes: Sizes of the workload that a file beside it states, which are taken unless the user gives them.
+        sizes_from: The name of that file.
     """
 
     name: str
@@ -60,6 +63,15 @@ class ModelChoice:
     adapters: tuple[str, ...] = ()
     adapter_dropout: float = 0.0
     dora: bool = False
+    sizes: Mapping[str, Any] = NO_OVERRIDES
+    sizes_from: str = ""
+
+    def stated(self, workload: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the sizes that the file beside it states and that a workload leaves open."""
+        given = {name for name, value in workload.items() if value is not None}
+        if SECONDS in given:
+            given |= set(self.architecture.per_second)
+        return {name: value for name, value in self.sizes.items() if name not in given}
 
     def __repr__(self) -> str:
         return f"<ModelChoice {self.name}>"

@@ -13,7 +13,7 @@ from graphacct import ConfigError, PresetFiles, SubModel, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
-from graphacct_architectures.multimodal.parts.family import composition, layer_indices
+from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition, layer_indices
 from graphacct_architectures.multimodal.parts.images import seen
 from graphacct_architectures.multimodal.parts.projector import Activated, Linear, Normed, Shuffled
 from graphacct_architectures.multimodal.parts.towers import vision_model
@@ -21,7 +21,7 @@ from graphacct_architectures.multimodal.parts.towers import vision_model
 CLASSES = ("InternVLForConditionalGeneration", "InternVLModel")
 
 
-def _ratio() -> Any:
+def ratio() -> Any:
     """Returns the part of a side's tokens that is left: one over a whole number."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> float:
@@ -40,7 +40,7 @@ class InternVLConfig:
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     vision_config: SubModel = vision_model("internvl_vision", always=True)
     text_config: SubModel = text_model("qwen2")
-    downsample_ratio: float = _ratio()
+    downsample_ratio: float = ratio()
     projector_hidden_act: str = activation("gelu")
     vision_feature_layer: tuple[int, ...] = layer_indices(-1)
     vision_feature_select_strategy: str = fields.choice("default", ("default", "full"))
@@ -73,5 +73,6 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=lambda config: config.vision_config.config.image_size,
+    sizes=ONE_TILE,
     doc="InternVL 2.5 and 3: a ViT, four patches as one, two linear layers, any decoder.",
 )

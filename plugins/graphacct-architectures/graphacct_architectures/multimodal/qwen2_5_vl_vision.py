@@ -5,12 +5,16 @@ Bai et al., 2025 (arXiv:2502.13923).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from graphacct import Dim, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
-from graphacct_architectures.multimodal.parts.grid import Grid, Merger
+from graphacct_architectures.multimodal.parts.grid import Grid
+from graphacct_architectures.multimodal.parts.grid_ends import Merger
+from graphacct_architectures.multimodal.parts.grid_layers import Looking
 from graphacct_architectures.multimodal.parts.qwen_vl import indices, tower_alone
 
 VISION = "Qwen2_5_VisionTransformerPretrainedModel"
@@ -19,6 +23,9 @@ VISION = "Qwen2_5_VisionTransformerPretrainedModel"
 @attrs.frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
+
+    joint: ClassVar[str] = "qkv"
+    """The name of one projection for q, k and v together; empty if they are three."""
 
     architectures: str = fields.model_class(VISION, (VISION,))
     depth: Dim = fields.size(32)
@@ -42,14 +49,13 @@ def describe(config: Config) -> Grid:
     return Grid(
         config.depth,
         config.hidden_size,
-        config.num_heads,
         config.in_channels,
         patch,
         config.spatial_merge_size,
-        config.out_hidden_size,
+        Looking(config.num_heads, joint=config.joint, apart=("q", "k", "v")),
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], bias=True),
         Norm(),
-        Merger("ln_q", "mlp.0", "mlp.2"),
+        Merger(config.spatial_merge_size, config.out_hidden_size, Norm(), "ln_q", "mlp.0", "mlp.2"),
         window=config.window_size,
         whole=config.fullatt_block_indexes,
     )

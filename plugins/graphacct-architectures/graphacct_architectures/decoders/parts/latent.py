@@ -27,8 +27,11 @@ def latent(
 
     As in the transformers library, every step expands all cached latents again.
     """
-    front, rest = queries(a, kind, b, x, tables)
-    q = b.apply("concat", front, rest, name="q_turned", dim=-1)
+    if kind.turned:
+        front, rest = queries(a, kind, b, x, tables)
+        q = b.apply("concat", front, rest, name="q_turned", dim=-1)
+    else:
+        q = query_heads(a, kind, b, x)
     batch = x.spec.shape[0]
     narrow, key = latents(a, kind, b, x, tables)
     narrow, key = (with_cache(b, part, label, workload) for part, label in ((narrow, "latent"), (key, "k_rope")))
@@ -81,7 +84,7 @@ def latents(a: Attention, kind: Latent, b: Builder, x: Value, tables: Mapping[st
     narrow = rms_norm(b, "kv_a_layernorm", narrow, upcast="norm")
     narrow = b.apply("reshape", narrow, name="latent_apart", shape=(batch, 1, seq, kind.rank))
     key = b.apply("reshape", key, name="k_apart", shape=(batch, 1, seq, a.rotary))
-    return narrow, rotated(b, key, *rotary(a, tables), "k")
+    return narrow, rotated(b, key, *rotary(a, tables), "k") if kind.turned else key
 
 
 def rotary(a: Attention, tables: Mapping[str, Value]) -> tuple[Value, Value]:
@@ -92,14 +95,19 @@ def rotary(a: Attention, tables: Mapping[str, Value]) -> tuple[Value, Value]:
 def queries(a: Attention, kind: Latent, b: Builder, x: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
     """Returns the two parts of the queries, (batch, heads, seq, width): the first dimensions of each head, and the last
     `rotary`, which are rotated by position."""
+    heads = query_heads(a, kind, b, x)
+    front, rest = b.apply("split", heads, name="q_parts", sizes=(a.d_head - a.rotary, a.rotary))
+    return front, rotated(b, rest, *rotary(a, tables), "q") if kind.turned else rest
+
+
+def query_heads(a: Attention, kind: Latent, b: Builder, x: Value) -> Value:
+    """Returns the queries before they are rotated, (batch, heads, seq, d_head)."""
     if kind.query_rank is None:
         flat = linear(b, "q_proj", x, a.heads * a.d_head, bias=False)
     else:
         narrow = rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias), upcast="norm")
         flat = linear(b, "q_b_proj", narrow, a.heads * a.d_head, bias=False)
-    heads = split_heads(b, flat, a.heads, a.d_head, "q")
-    front, rest = b.apply("split", heads, name="q_parts", sizes=(a.d_head - a.rotary, a.rotary))
-    return front, rotated(b, rest, *rotary(a, tables), "q")
+    return split_heads(b, flat, a.heads, a.d_head, "q")
 
 
 def rotated(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
