@@ -130,7 +130,7 @@ def test_ultravox_is_what_its_repository_describes() -> None:
 
 def test_a_model_in_another_repository_is_named() -> None:
     """Ultravox' files may name the repositories of both models instead of their keys."""
-    with pytest.raises(graphacct.GraphacctError, match="text_model_id is 'meta-llama/Llama-3.2-1B-Instruct', whose"):
+    with pytest.raises(graphacct.GraphacctError, match=r"text_model_id is 'meta-llama/Llama-3.2-1B-Instruct', whose"):
         graphacct.account({**ULTRAVOX, "text_model_id": "meta-llama/Llama-3.2-1B-Instruct"})
     with pytest.raises(graphacct.ConfigError, match="num_projector_layers is 2: a projector with layers of attention"):
         graphacct.account({**ULTRAVOX, "num_projector_layers": 2})

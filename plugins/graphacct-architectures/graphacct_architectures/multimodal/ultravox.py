@@ -28,7 +28,7 @@ WHISPER: Mapping[str, Any] = {
 
 
 def of_encoder(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns the file's keys, with those of Whisper's that its encoder reads: the decoder is not part of this model."""
+    """Returns the file's keys, with those of Whisper's that its encoder reads: there is no decoder of it."""
     said = content.get("audio_config")
     if not isinstance(said, Mapping):
         return content
