@@ -126,7 +126,7 @@ def test_code_that_a_file_names_is_never_run(tmp_path: Path) -> None:
         ),
         ({**LLAMA, "model_type": "llama4"}, "no architecture reads model_type 'llama4'\n"),  # another family
         ({**LLAMA, "model_type": "qwen9_5"}, "no architecture reads model_type 'qwen9_5'\n"),
-        ({**LLAMA, "model_type": "gemma4"}, "no architecture reads model_type 'gemma4'\n"),
+        ({**LLAMA, "model_type": "rwkv"}, "no architecture reads model_type 'rwkv'\n"),
         ({**LLAMA, "model_type": "zeppelin_h"}, "no architecture reads model_type 'zeppelin_h'\n"),
         ({**LLAMA, "model_type": 3}, "model_type is 3"),
         ({**LLAMA, "hidden_size": -5}, "hidden_size must be positive and below .*, not -5"),

@@ -136,6 +136,12 @@ def image_states(
         return tower_states(described(config), workload, b, x, wanted)
 
 
+def finish(config: Any, b: Builder, x: Value) -> Value:
+    """Adds the pooled token's norm, which the class runs after the layers; returns the last hidden state x."""
+    layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
+    return x
+
+
 def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
     """Returns the tokens of each text after all layers, normalized, and the last token: the one with the largest id."""
     batch, seq = workload.batch, workload.seq_len

@@ -127,6 +127,15 @@ def image_states(
         return tower_states(described(config), workload, b, x, wanted)
 
 
+def finish(config: Any, b: Builder, x: Value) -> Value:
+    """Adds the last norm and the pooling of the head, which the class runs after the layers; returns the last hidden
+    state."""
+    x = layer_norm(b, "post_layernorm", x)
+    if config.vision_use_head:
+        pooled(config, b, x)
+    return x
+
+
 def pooled(config: VisionConfig, b: Builder, x: Value) -> Value:
     """Returns what a learned query reads of each image's tokens (batch, tokens, width): (batch, width)."""
     batch, _, width = x.spec.shape

@@ -2,63 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
-import attrs
+from graphacct import Builder, ConfigError, DeclinedError, SubModel, Value, Workload, fields
 
-from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, fields
-from graphacct_architectures.layers import layer_norm
-from graphacct_architectures.multimodal import (
-    blip2_vision,
-    clip,
-    idefics3_vision,
-    intern_vit,
-    internvl_vision,
-    pixtral,
-    siglip,
-)
-
-
-@attrs.frozen
-class Eye:
-    """A tower for images.
-
-    Attributes:
-        states: `states(config, workload, builder, key, wanted)` returns the tokens after all layers, and after as many
-            as each wanted number says, by number.
-        finish: `finish(config, builder, x)` adds what the class runs after the layers, and returns its last hidden
-            state.
-    """
-
-    states: Callable[[Any, Workload, Builder, str, Sequence[int]], Mapping[Dim, Value]]
-    finish: Callable[[Any, Builder, Value], Value]
-
-
-def _clip_finish(config: Any, b: Builder, x: Value) -> Value:
-    layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
-    return x
-
-
-def _siglip_finish(config: Any, b: Builder, x: Value) -> Value:
-    x = layer_norm(b, "post_layernorm", x)
-    if config.vision_use_head:
-        siglip.pooled(config, b, x)
-    return x
-
-
-EYES: Mapping[str, Eye] = {
-    "clip_vision_model": Eye(clip.image_states, _clip_finish),
-    "siglip_vision_model": Eye(siglip.image_states, _siglip_finish),
-    "blip_2_vision_model": Eye(blip2_vision.image_states, blip2_vision.finish),
-    "pixtral": Eye(pixtral.image_states, pixtral.finish),
-    "idefics3_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
-    "idefics2_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
-    "intern_vit_6b": Eye(intern_vit.image_states, intern_vit.finish),
-    "internvl_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
-    "qianfan_ocr_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
+EYES: Mapping[str, str] = {
+    "clip_vision_model": "clip",
+    "siglip_vision_model": "siglip",
+    "blip_2_vision_model": "blip2_vision",
+    "pixtral": "pixtral",
+    "idefics3_vision": "idefics3_vision",
+    "idefics2_vision": "idefics3_vision",
+    "intern_vit_6b": "intern_vit",
+    "internvl_vision": "internvl_vision",
+    "qianfan_ocr_vision": "internvl_vision",
 }
-"""The towers, by the names of their families."""
+"""The modules of the towers, by the names of their families; a model imports that of its own tower.
+
+Each has `image_states(config, workload, builder, key, wanted)`, which returns the tokens after all layers, and after as
+many as each wanted number says, by number; and `finish(config, builder, x)`, which adds what the class runs after the
+layers, and returns its last hidden state.
+"""
 
 
 def vision_model(default: str, keys: Mapping[str, Any] | None = None, **rest: Any) -> Any:
@@ -92,7 +58,7 @@ def looked(
 
     Raises ConfigError for a layer that the tower does not have.
     """
-    eye = EYES[tower.architecture.name]
+    eye = import_module(f"graphacct_architectures.multimodal.{EYES[tower.architecture.name]}")
     wanted: list[int] = []
     if layers:
         count = layer_count(tower.config)
@@ -100,6 +66,6 @@ def looked(
             if not -count - 1 <= index <= count:
                 raise ConfigError(f"vision_feature_layer is {index}, and {key} has {count} layers")
             wanted.append(index % (count + 1))
-    found = eye.states(tower.config, workload, b, f"{key}.image_size", wanted)
+    found = eye.image_states(tower.config, workload, b, f"{key}.image_size", wanted)
     last = eye.finish(tower.config, b, found[tower.config.num_hidden_layers])
     return tuple(found[index] for index in wanted) or (last,)
