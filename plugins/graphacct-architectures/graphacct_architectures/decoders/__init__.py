@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphacct_architectures.decoders.parts.attention import attend, attention, mask_name
+    from graphacct_architectures.decoders.parts.attention import attend, attention
     from graphacct_architectures.decoders.parts.description import (
         EMBEDDING,
         LAYER_NORM,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, rotary_dims, whole
     from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+    from graphacct_architectures.decoders.parts.names import mask_name
     from graphacct_architectures.decoders.parts.sparse import at_most, layer_indices
     from graphacct_architectures.decoders.parts.stack import stack
 
@@ -73,7 +74,7 @@ FILES = {
     "decoder": "family",
     "experts": "feed_forward",
     "layer_indices": "sparse",
-    "mask_name": "attention",
+    "mask_name": "names",
     "mlp": "feed_forward",
     "rotary_dims": "family",
     "stack": "stack",
