@@ -13,6 +13,8 @@ from graphacct.files import read_json
 ENDING = ".json"
 HUB_NAMES = "hub_names.txt"
 """The file, beside the presets, of their names on the Hugging Face Hub."""
+SOURCES = "sources.txt"
+"""The file, beside the presets, that says where the sizes of a model without a hub name were published."""
 
 
 class PresetFiles(Mapping[str, Mapping[str, Any]]):
@@ -40,13 +42,15 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
         Each line of the file `hub_names.txt` is a preset's name and its repositories. A repository whose config.json
         has other sizes (a fine-tuned model with a shorter context) is not in it.
         """
-        path = os.path.join(self.folder, HUB_NAMES)
-        if not os.path.isfile(path):
-            return {}
-        with open(path, encoding="utf-8") as file:
-            lines = [line.split() for line in file]
-        full = {name.lower(): preset for preset, *names in lines for name in names}
+        full = {name.lower(): preset for preset, names in self._lines(HUB_NAMES) for name in names.split()}
         return {**{f"/{name.rpartition('/')[2]}": preset for name, preset in full.items()}, **full}
+
+    @cached_property
+    def sources(self) -> Mapping[str, str]:
+        """Where the sizes of each preset were published: the first of its repositories, whose config.json has them, or
+        what `sources.txt` says of it (each line is a preset's name and a text)."""
+        hub = {preset: names.split()[0] for preset, names in self._lines(HUB_NAMES)}
+        return {**hub, **dict(self._lines(SOURCES))}
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:
         """Raises KeyError for a name that has no file, ReadError for a file that is not JSON."""
@@ -66,6 +70,14 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _lines(self, file: str) -> list[tuple[str, str]]:
+        """Returns the first word and the rest of each line of a file beside the presets; nothing if there is none."""
+        path = os.path.join(self.folder, file)
+        if not os.path.isfile(path):
+            return []
+        with open(path, encoding="utf-8") as lines:
+            return [(first, rest.strip()) for first, _, rest in (line.strip().partition(" ") for line in lines) if rest]
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name + ENDING)

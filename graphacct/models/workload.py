@@ -89,7 +89,8 @@ class Workload:
     def entries(self, sizes: Iterable[str], dtype: str) -> dict[str, Any]:
         """Returns what a graph says of it: `sizes` besides the batch, and of the rest what differs from a forward
         pass."""
-        entries = {"batch": self.batch, **{size: getattr(self, size) for size in sizes}}
+        given = {size: getattr(self, size) for size in sizes}
+        entries = {"batch": self.batch, **{size: value for size, value in given.items() if value is not None}}
         if self.attention:
             entries["attention"] = self.attention
         if self.phase in (TRAIN, PREFILL, DECODE):

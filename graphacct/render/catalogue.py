@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-import attrs
 
 from graphacct import __version__
 from graphacct.costs.quantities import Quantity
 from graphacct.errors import GraphacctError, PluginError, unknown
 from graphacct.hooks.manager import GROUP, PREFIX, Plugins, default
 from graphacct.hooks.registry import Plugin, Registry
-from graphacct.render.records import plain_value
 
 KINDS = (
     "architectures",
@@ -33,23 +30,37 @@ KINDS = (
 )
 
 
-def catalogue(kind: str, plugins: Plugins | None = None) -> list[dict[str, Any]]:
+def catalogue(kind: str, plugins: Plugins | None = None, words: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Returns one dictionary for each item of a kind: its name, its facts, and the plugin and distribution it comes
-    from.
+    from; with words, of the items whose names have each of them, in any case.
 
-    Architectures have one row per model name. Raises UnknownNameError for an unknown kind.
+    Architectures have one row per model name, and are also found by their family and their hub names; with words they
+    have their sizes. Raises UnknownNameError for an unknown kind, and for words that no name has.
+
+    >>> [row["name"] for row in catalogue("architectures", words=["gpt2", "xl"])]
+    ['gpt2-xl']
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
     plugins = plugins or default()
-    if kind == "plugins":
-        return [_plugin(plugin, plugins) for plugin in plugins.loaded]
     if kind == "architectures":
-        return list(_models(plugins))
-    return [
-        {"name": item.name, **_facts(kind, item), "doc": _doc(item), "plugin": plugin.name, "origin": plugin.origin}
-        for plugin, item in plugins.registered(kind.replace("-", "_"))
-    ]
+        from graphacct.render.model_rows import models, unfound
+
+        rows = list(models(plugins, words))
+        if words and not rows:
+            raise unfound(words, plugins)
+        return rows
+    if kind == "plugins":
+        rows = [_plugin(plugin, plugins) for plugin in plugins.loaded]
+    else:
+        rows = [
+            {"name": item.name, **_facts(kind, item), "doc": _doc(item), "plugin": plugin.name, "origin": plugin.origin}
+            for plugin, item in plugins.registered(kind.replace("-", "_"))
+        ]
+    found = [row for row in rows if all(word.lower() in row["name"].lower() for word in words)]
+    if words and not found:
+        raise unknown(f"name among the {kind}", " ".join(words), [row["name"] for row in rows])
+    return found
 
 
 def failures(failed: Iterable[tuple[str, str, PluginError]]) -> list[dict[str, Any]]:
@@ -100,24 +111,6 @@ def _doc(item: Any) -> str:
 def _option(option: Any) -> str:
     """Returns an option of a transform: `dropout=0.0`, or its name alone if it must be given."""
     return str(option.name if option.default is ... else f"{option.name}={option.default}")
-
-
-def _models(plugins: Plugins) -> Iterator[dict[str, Any]]:
-    for plugin, item in plugins.registered("architectures"):
-        architecture = item.load()
-        presets = {name: architecture.preset(name) for name in architecture.presets}
-        if architecture.name not in presets:
-            presets = {architecture.name: architecture.config(), **presets}
-        for name, config in presets.items():
-            yield {
-                "name": name,
-                "architecture": architecture.name,
-                "takes": ["batch", *architecture.sizes],
-                "config": {key: plain_value(value, key) for key, value in attrs.asdict(config, recurse=False).items()},
-                "doc": architecture.doc,
-                "plugin": plugin.name,
-                "origin": plugin.origin,
-            }
 
 
 def _plugin(plugin: Plugin, plugins: Plugins) -> dict[str, Any]:

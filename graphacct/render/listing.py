@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphacct.render.printable import printable
 from graphacct.render.sheet import Column, Line, Sheet
-from graphacct.render.units import bytes_
+from graphacct.render.units import bytes_, params
 
 COLUMNS = {
     "architectures": ("name", "architecture", "takes", "doc", "plugin"),
@@ -26,7 +26,20 @@ COLUMNS = {
     "commands": ("name", "doc", "plugin"),
     "plugins": ("name", "origin", "registers"),
 }
-TITLES = {"name": "Name", "doc": "What it is", "plugin": "From", "memory_bytes": "Memory"}
+SIZED = ("name", "architecture", "params", "active_params", "param_bytes", "source")
+"""The columns of models that were asked for by words."""
+TITLES = {
+    "name": "Name",
+    "doc": "What it is",
+    "plugin": "From",
+    "memory_bytes": "Memory",
+    "params": "Parameters",
+    "active_params": "Active",
+    "param_bytes": "Weights",
+    "source": "Sizes from",
+}
+NUMBERS: Mapping[str, Callable[[Any], str]] = {"params": "{:,}".format, "active_params": params, "param_bytes": bytes_}
+"""How the numbers of models are shown; parameters in full, by which a model is recognised."""
 FEW = 4
 
 
@@ -35,12 +48,13 @@ def sheet(kind: str, rows: Iterable[Mapping[str, Any]], problems: Sequence[str] 
     rows = list(rows)
     if kind == "architectures":
         rows = _once(rows)
-    names = COLUMNS[kind]
+    sized = kind == "architectures" and all("params" in row for row in rows)
+    names = SIZED if sized else COLUMNS[kind]
     problems = [*(f"{row['name']}: {row['error']}" for row in rows if row.get("error")), *problems]
     return Sheet(
         f"{kind}: {len(rows)}",
         "",
-        tuple(Column(TITLES.get(name, name.capitalize())) for name in names),
+        tuple(Column(TITLES.get(name, name.capitalize()), name in NUMBERS) for name in names),
         tuple(Line(tuple(_cell(_shown(row, name)) for name in names), printable(row["name"])) for row in rows),
         warning="; ".join(map(printable, problems)),
     )
@@ -63,6 +77,8 @@ def _shown(row: Mapping[str, Any], name: str) -> Any:
         return {**row[name], **{f"replaces {thing} of {plugin}": () for thing, plugin in replaced}}
     if name == "memory_bytes":
         return capacity(row["memory_bytes"], row["nominal"])
+    if name in NUMBERS:
+        return None if row[name] is None else NUMBERS[name](row[name])
     return row["origin"] if name == "plugin" and row["origin"] == "graphacct" else row[name]
 
 

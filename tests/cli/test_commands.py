@@ -144,6 +144,48 @@ def test_list_shows_what_set_takes(run: Any) -> None:
     assert (config["n_embd"], config["n_layer"], config["n_head"]) == (1600, 48, 25)
 
 
+def test_list_finds_models_by_words(run: Any) -> None:
+    """Each word is part of the name, the family or a hub name; the table has parameters and the sizes' source."""
+    shown = run("list", "QWEN3", "8b").stdout
+    assert "8,190,735,360" in shown  # Qwen/Qwen3-8B's file index says this total
+    assert "Qwen/Qwen3-8B" in shown
+    assert "qwen2" not in shown
+    assert "meta-llama/Llama-2-7b-hf" in run("list", "meta-llama/llama-2").stdout
+    rows = list(csv.DictReader(StringIO(run("list", "gpt2-xl", "--format", "csv").stdout)))
+    assert [(row["name"], row["params"]) for row in rows] == [("gpt2-xl", "1557611200")]
+    assert "rms_norm" in run("list", "operators", "rms", "norm").stdout
+
+
+def test_list_shows_a_family_without_presets_by_its_defaults(run: Any) -> None:
+    """A family that has presets has no row of its own; one without has its config class's sizes, said to be that."""
+    items = json.loads(run("list", "clip_text", "--format", "json").stdout)["items"]
+    assert [item["name"] for item in items] == ["clip-vit-large-patch14-text"]
+    named = {
+        item["name"]: item["source"] for item in json.loads(run("list", "vipllava", "--format", "json").stdout)["items"]
+    }
+    assert named == {"vipllava": "the family's defaults"}
+
+
+def test_list_says_what_has_no_name(run: Any) -> None:
+    """Words that nothing has are an error with the closest name, or the kind that was meant."""
+    result = run("list", "operatrs")
+    assert result.exit_code == 2
+    assert "'operatrs' is no kind, and no model has such a name; did you mean 'operators'?" in result.stderr
+    assert "there is none of that size: gpt2, gpt2-large" in run("list", "gpt2-xxl").stderr
+    assert "none of that size: qwen3-0.6b" in run("list", "qwen3", "80b").stderr
+    assert (
+        "unknown name among the operators 'rmsnorm'; did you mean 'rms_norm'?"
+        in run("list", "operators", "rmsnorm").stderr
+    )
+
+
+def test_list_writes_a_model_inside_a_model_as_keys(run: Any) -> None:
+    """The JSON of a composed model has the keys of its parts, as config.json writes them."""
+    (item,) = json.loads(run("list", "llava-1.5-7b", "--format", "json").stdout)["items"]
+    assert item["config"]["text_config"]["model_type"] == "llama"
+    assert item["config"]["text_config"]["hidden_size"] == 4096
+
+
 PLUGIN = '''
 import graphacct
 from graphacct import Work

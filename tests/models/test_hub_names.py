@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import graphacct
@@ -9,15 +11,6 @@ from graphacct.errors import ReadError, UnknownNameError
 from graphacct.hooks.manager import default, load
 from graphacct.models.find import presets
 from graphacct.models.hub_names import closest_preset, preset_of_hub_name, suggest_model
-
-WITHOUT = {
-    "clip-vit-large-patch14-text",  # a part of a published model
-    "clip-vit-large-patch14-vision",
-    "gpt-neo-350m",  # its repository was removed
-    "nemotron-4-15b",  # never published as a repository of this family
-}
-"""Presets of published models without a repository of their own; torchvision and the worksheet have none either."""
-ELSEWHERE = {"resnet", "transformer-lm"}
 
 
 @pytest.mark.parametrize(
@@ -106,20 +99,20 @@ def test_a_repository_of_the_cache_has_snapshots(tmp_path) -> None:
         graphacct.build(str(tmp_path / "models--a--b"))
 
 
-def test_every_published_preset_has_one() -> None:
-    """The files name presets that exist, and each repository once."""
+def test_every_preset_says_where_its_sizes_are_from() -> None:
+    """The files name presets that exist, and each repository once; a preset without a repository has a source."""
     seen: dict[str, str] = {}
-    named = set()
     for item in default().architectures.values():
         names = getattr(item.presets, "hub_names", {})
+        sources = getattr(item.presets, "sources", {})
         for name, preset in names.items():
             assert preset in item.presets, f"{item.name}: {preset} has the repository {name}"
             assert seen.setdefault(name, preset) == preset
-            named.add(preset)
-        if item.name not in ELSEWHERE:
-            missing = set(item.presets) - set(names.values()) - WITHOUT
-            assert not missing, f"{item.name}: add these presets to its hub_names.txt"
-    assert not named & WITHOUT
+            if not name.startswith("/"):
+                assert re.fullmatch(r"[\w.-]+/[\w.-]+", name)
+        assert set(sources) == set(item.presets), f"{item.name}: each preset has a line in hub_names.txt or sources.txt"
+        both = set(names.values()) & {name for name, source in sources.items() if source.lower() not in names}
+        assert not both, f"{item.name}: a preset with a repository has no line in sources.txt"
 
 
 def error(name: str) -> str:

@@ -13,7 +13,7 @@ def reside(b: Builder, graph: Graph, prefix: str = "") -> None:
     for node in graph.nodes:
         name = node.name.removeprefix(prefix)
         if isinstance(node, Block):
-            b.repeat(name.removesuffix(".*"), node.repeat, partial(_body_resides, node))
+            b.repeat(name.removesuffix(".*"), node.repeat, partial(_body_resides, node), start=node.start)
         elif node.parameters:
             resident(b, name, *node.parameters, lookup=node.operator == "embedding")
 

@@ -10,7 +10,7 @@ import attrs
 from graphacct import Dim, PresetFiles, SubModel, fields, floor_div
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
-from graphacct_architectures.multimodal.parts.family import composition, layer_indices
+from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition, layer_indices
 from graphacct_architectures.multimodal.parts.images import seen
 from graphacct_architectures.multimodal.parts.projector import Gated, Linear, Normed, Shuffled
 from graphacct_architectures.multimodal.parts.towers import vision_model
@@ -71,5 +71,6 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=lambda config: config.vision_config.config.image_size,
+    sizes=ONE_TILE,
     doc="Aya Vision: a SigLIP tower, four tokens as one, a gated network, Cohere's decoder.",
 )

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Dim, PresetFiles, SubModel, fields
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
-from graphacct_architectures.multimodal.parts.family import composition
+from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition
 from graphacct_architectures.multimodal.parts.images import seen
 from graphacct_architectures.multimodal.parts.projector import Linear, Shuffled
 from graphacct_architectures.multimodal.parts.towers import vision_model
@@ -44,5 +44,6 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=lambda config: config.vision_config.config.image_size,
+    sizes=ONE_TILE,
     doc="Idefics3 and SmolVLM: a SigLIP tower, squares of tokens as one, one linear layer, any decoder.",
 )

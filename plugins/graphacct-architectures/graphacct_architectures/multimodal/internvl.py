@@ -13,7 +13,7 @@ from graphacct import ConfigError, PresetFiles, SubModel, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
-from graphacct_architectures.multimodal.parts.family import composition, layer_indices
+from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition, layer_indices
 from graphacct_architectures.multimodal.parts.images import seen
 from graphacct_architectures.multimodal.parts.projector import Activated, Linear, Normed, Shuffled
 from graphacct_architectures.multimodal.parts.towers import vision_model
@@ -73,5 +73,6 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=lambda config: config.vision_config.config.image_size,
+    sizes=ONE_TILE,
     doc="InternVL 2.5 and 3: a ViT, four patches as one, two linear layers, any decoder.",
 )

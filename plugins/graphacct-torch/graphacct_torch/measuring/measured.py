@@ -38,7 +38,7 @@ MAIN = (
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
 )
 """Outputs that a loss would use, by kind of model; a model's are the first of these groups that it has any of."""
-EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 """Keys for the number of experts."""
 aten = torch.ops.aten
 BLIND = frozenset(

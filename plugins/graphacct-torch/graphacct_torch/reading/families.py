@@ -57,7 +57,9 @@ CODES_IN_BATCH = frozenset(("musicgen", "musicgen_melody"))
 """Families whose codebooks are sequences of their own."""
 IMAGES_BY_TEXT = frozenset(("idefics2", "idefics3", "smolvlm"))
 """Families whose images have a dimension of their own beside the batch."""
-SIZED_IMAGES = frozenset(("mistral3", "llava_next", "llava_onevision"))
+CUT_IMAGES = frozenset(("llava_next", "llava_next_video", "llava_onevision", "granite4_vision"))
+"""Families whose classes read from the size of an image how it was cut into squares."""
+SIZED_IMAGES = CUT_IMAGES | {"mistral3"}
 """Families that take the size of each image beside it."""
 IMAGES_OF_TEXT = frozenset(("idefics", "pi0"))
 """Families with several images for each text."""

@@ -19,7 +19,14 @@ from graphacct_torch.reading.sizes import TEXT, Sizes
 
 BESIDE = ("bbox", "spatial_shapes")
 """Arguments that a class has only if it needs them."""
-BESIDE_IMAGES = ("image_grid_thw", "mm_token_type_ids", "aspect_ratio_ids", "aspect_ratio_mask", "cross_attention_mask")
+BESIDE_IMAGES = (
+    "image_grid_thw",
+    "mm_token_type_ids",
+    "aspect_ratio_ids",
+    "aspect_ratio_mask",
+    "cross_attention_mask",
+    "batch_num_images",
+)
 """Arguments that images come with."""
 
 
@@ -78,7 +85,9 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
         wanted.append("input_features_mask")
     if "spatial_shapes" in formals:
         wanted.append("pixel_attention_mask")
-    if sizes.images and "pixel_values" in formals:
+    if sizes.images and sizes.frames and {"pixel_values", "pixel_values_videos"} <= set(formals):
+        wanted.append("pixel_values_videos")
+    elif sizes.images and "pixel_values" in formals:
         wanted += ["pixel_values", *BESIDE_IMAGES]
         wanted += ["image_sizes"] if sizes.get("model_type") in SIZED_IMAGES else []
     if hasattr(module, "get_text_features") or sizes.get("model_type") in WITH_IMAGES:

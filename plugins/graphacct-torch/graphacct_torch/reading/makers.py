@@ -12,6 +12,7 @@ from graphacct_torch.reading.families import (
     BINS_FIRST,
     BOXES_IN_FLOATS,
     CODES_IN_BATCH,
+    CUT_IMAGES,
     DEFAULT_BINS,
     FRAMES_FIRST,
     IMAGES_BY_TEXT,
@@ -79,6 +80,10 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     images = (sizes.channels, *sizes.pixels)
     if sizes.images is not None and "image_grid_thw" in sizes.names:
         return _grid_of_text(sizes)
+    if sizes.images is not None and sizes.get("model_type") in CUT_IMAGES:
+        tile = sizes.get("image_size", parts=VISION)
+        count = sizes.batch * sizes.images * _squares(sizes)
+        return made("pixel_values", (count, sizes.channels, tile, tile), FLOAT)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
     if "target_sizes" in sizes.names:  # each image a strip of patches
@@ -97,6 +102,27 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
         return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
     return made("pixel_values", (sizes.batch, *images), FLOAT)
+
+
+def _squares(sizes: Sizes) -> int:
+    """The squares that each picture of a text is cut into, the whole picture in one of them included."""
+    if "batch_num_images" in sizes.names and sizes.images != 1:
+        return 1
+    from transformers.image_processing_utils import select_best_resolution
+
+    tile = sizes.get("image_size", parts=VISION)
+    height, width = select_best_resolution(_picture(sizes), sizes.get("image_grid_pinpoints"))
+    return (height // tile) * (width // tile) + 1
+
+
+def _picture(sizes: Sizes) -> tuple[int, int]:
+    """The size of a picture: as given; or that of the first resolution that has as many squares as are given."""
+    tile = sizes.get("image_size", parts=VISION)
+    if sizes.get("model_type") in CUT_IMAGES and sizes.tiles is not None and sizes.pixels == (tile, tile):
+        listed = sizes.get("image_grid_pinpoints")
+        found = ((h, w) for h, w in listed if (h // tile) * (w // tile) + 1 == sizes.tiles)
+        return next(found, sizes.pixels)
+    return sizes.pixels
 
 
 def _images_of_text(sizes: Sizes) -> tuple[int, ...]:
@@ -159,9 +185,10 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:
-    frames = sizes.get("frames_per_clip", "num_frames", default=FRAMES, parts=VISION)
+    frames = sizes.frames or sizes.get("frames_per_clip", "num_frames", default=FRAMES, parts=VISION)
     size = sizes.get("crop_size", default=sizes.pixels[0], parts=VISION)
-    return made("pixel_values_videos", (sizes.batch, frames, sizes.channels, size, size), FLOAT)
+    count = sizes.batch * (sizes.images or 1)
+    return made("pixel_values_videos", (count, frames, sizes.channels, size, size), FLOAT)
 
 
 def _features(sizes: Sizes) -> torch.Tensor:
@@ -282,7 +309,8 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "pixel_values": _pixels,
     "hidden_states": _hidden,
     "grid_thw": _grid,
-    "image_sizes": lambda sizes: torch.tensor([list(sizes.pixels)] * (sizes.batch * (sizes.images or 1))),
+    "image_sizes": lambda sizes: torch.tensor([list(_picture(sizes))] * (sizes.batch * (sizes.images or 1))),
+    "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
     "pixel_position_ids": _patch_positions,
     "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),

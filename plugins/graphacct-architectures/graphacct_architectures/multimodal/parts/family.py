@@ -28,6 +28,10 @@ PREPROCESSING = dict.fromkeys(
 """Keys that say how inputs are prepared, or repeat what another object says."""
 
 
+ONE_TILE: Mapping[str, Callable[[Any], Any]] = {"tiles": lambda config: 1}
+"""The workload's size of families whose images are cut into squares, each of which the tower sees as an image."""
+
+
 def layer_indices(default: int | tuple[int, ...]) -> Any:
     """Returns the hidden states of a tower that are read: an index, or several."""
 

@@ -47,9 +47,10 @@ def seen(
 
 
 def of_images(workload: Workload) -> Workload:
-    """Returns the workload of a tower: all images of all sequences at a time."""
+    """Returns the workload of a tower: all images of all sequences at a time, and of each all tiles."""
     assert workload.images is not None  # the architecture declares its default
-    return attrs.evolve(workload, batch=workload.batch * workload.images)
+    tiles = 1 if workload.tiles is None else workload.tiles
+    return attrs.evolve(workload, batch=workload.batch * workload.images * tiles)
 
 
 def without_first(b: Builder, x: Value, name: str) -> Value:

@@ -45,6 +45,7 @@ EYES: Mapping[str, Eye] = {
     "blip_2_vision_model": Eye(blip2_vision.image_states, blip2_vision.finish),
     "pixtral": Eye(pixtral.image_states, pixtral.finish),
     "idefics3_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
+    "idefics2_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
     "internvl_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
 }
 """The towers, by the names of their families."""
