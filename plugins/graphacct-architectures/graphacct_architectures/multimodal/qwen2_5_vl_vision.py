@@ -10,7 +10,9 @@ import attrs
 from graphacct import Dim, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
-from graphacct_architectures.multimodal.parts.grid import Grid, Merger
+from graphacct_architectures.multimodal.parts.grid import Grid
+from graphacct_architectures.multimodal.parts.grid_ends import Merger
+from graphacct_architectures.multimodal.parts.grid_layers import Looking
 from graphacct_architectures.multimodal.parts.qwen_vl import indices, tower_alone
 
 VISION = "Qwen2_5_VisionTransformerPretrainedModel"
@@ -42,14 +44,13 @@ def describe(config: Config) -> Grid:
     return Grid(
         config.depth,
         config.hidden_size,
-        config.num_heads,
         config.in_channels,
         patch,
         config.spatial_merge_size,
-        config.out_hidden_size,
+        Looking(config.num_heads),
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], bias=True),
         Norm(),
-        Merger("ln_q", "mlp.0", "mlp.2"),
+        Merger(config.spatial_merge_size, config.out_hidden_size, Norm(), "ln_q", "mlp.0", "mlp.2"),
         window=config.window_size,
         whole=config.fullatt_block_indexes,
     )

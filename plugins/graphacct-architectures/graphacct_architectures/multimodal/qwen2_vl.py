@@ -12,7 +12,6 @@ from graphacct_architectures.decoders.qwen2 import Qwen2Config
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.family import own_or_text
 from graphacct_architectures.multimodal.parts.qwen_vl import nested_text, sections_left_out, whole
-from graphacct_architectures.multimodal.qwen2_vl_vision import describe
 
 CLASSES = ("Qwen2VLForConditionalGeneration", "Qwen2VLModel")
 
@@ -31,7 +30,6 @@ class Config:
 ARCHITECTURE = whole(
     "qwen2_vl",
     Config,
-    describe,
     __file__,
     classes=CLASSES,
     tied=own_or_text,

@@ -10,7 +10,9 @@ import attrs
 from graphacct import Dim, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
-from graphacct_architectures.multimodal.parts.grid import Grid, Merger
+from graphacct_architectures.multimodal.parts.grid import Grid
+from graphacct_architectures.multimodal.parts.grid_ends import Merger
+from graphacct_architectures.multimodal.parts.grid_layers import Looking
 from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
 
 VISION = "Qwen2VisionTransformerPretrainedModel"
@@ -37,14 +39,14 @@ class Config:
 def describe(config: Config) -> Grid:
     """Returns the tower."""
     patch = (config.temporal_patch_size, config.patch_size, config.patch_size)
+    norm = Norm(LAYER_NORM, bias=True)
     return Grid(
         config.depth,
         config.embed_dim,
-        config.num_heads,
         config.in_channels,
         patch,
         config.spatial_merge_size,
-        config.hidden_size,
+        Looking(config.num_heads),
         Mlp(
             config.embed_dim * config.mlp_ratio,
             ACTIVATIONS[config.hidden_act],
@@ -53,8 +55,8 @@ def describe(config: Config) -> Grid:
             down="fc2",
             bias=True,
         ),
-        Norm(LAYER_NORM, bias=True),
-        Merger("ln_q", "mlp.0", "mlp.2"),
+        norm,
+        Merger(config.spatial_merge_size, config.hidden_size, norm, "ln_q", "mlp.0", "mlp.2"),
     )
 
 

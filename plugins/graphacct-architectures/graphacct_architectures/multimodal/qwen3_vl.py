@@ -10,7 +10,6 @@ import attrs
 from graphacct import SubModel, fields
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.qwen_vl import sections_left_out, whole
-from graphacct_architectures.multimodal.qwen3_vl_vision import describe
 
 CLASSES = ("Qwen3VLForConditionalGeneration", "Qwen3VLModel")
 
@@ -29,7 +28,6 @@ class Config:
 ARCHITECTURE = whole(
     "qwen3_vl",
     Config,
-    describe,
     __file__,
     classes=CLASSES,
     tied=lambda config: config.tie_word_embeddings,

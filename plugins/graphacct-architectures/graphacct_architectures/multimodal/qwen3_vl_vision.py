@@ -10,7 +10,9 @@ import attrs
 from graphacct import Dim, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
-from graphacct_architectures.multimodal.parts.grid import Grid, Merger
+from graphacct_architectures.multimodal.parts.grid import Grid
+from graphacct_architectures.multimodal.parts.grid_ends import Corners, Merger
+from graphacct_architectures.multimodal.parts.grid_layers import Looking
 from graphacct_architectures.multimodal.parts.qwen_vl import indices, tower_alone
 
 VISION = "Qwen3VLVisionModel"
@@ -50,14 +52,15 @@ def describe(config: Config) -> Grid:
 def grid(config: Sizes, deep: tuple[int, ...] = ()) -> Grid:
     """Returns the tower of some sizes; the tokens after the layers of the indices `deep` are read too."""
     patch = (config.temporal_patch_size, config.patch_size, config.patch_size)
+    norm = Norm(LAYER_NORM, bias=True)
+    sizes = (config.spatial_merge_size, config.out_hidden_size, norm, "norm", "linear_fc1", "linear_fc2")
     return Grid(
         config.depth,
         config.hidden_size,
-        config.num_heads,
         config.in_channels,
         patch,
         config.spatial_merge_size,
-        config.out_hidden_size,
+        Looking(config.num_heads),
         Mlp(
             config.intermediate_size,
             ACTIVATIONS[config.hidden_act],
@@ -66,11 +69,12 @@ def grid(config: Sizes, deep: tuple[int, ...] = ()) -> Grid:
             down="linear_fc2",
             bias=True,
         ),
-        Norm(LAYER_NORM, bias=True),
-        Merger("norm", "linear_fc1", "linear_fc2"),
+        norm,
+        Merger(*sizes),
         patch_bias=True,
-        positions=config.num_position_embeddings,
+        positions=Corners("pos_embed", config.num_position_embeddings),
         deep=deep,
+        deep_merger=Merger(*sizes, norm_last=True, module=""),
     )
 
 

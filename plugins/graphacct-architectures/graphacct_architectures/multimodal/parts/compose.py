@@ -91,27 +91,28 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
         after: list[After] = []
         for size, (value, *deep) in rows.items():
             with b.scope(c.module.rpartition(".")[0]):
-                mask = places(b, ids, x, size)
-                x = merged(b, x, value, mask, size)
-            after += [partial(added, value=more, mask=mask, name=f"{size}_{i}") for i, more in enumerate(deep)]
+                found = b.apply("eq", ids, name=f"{size}_places")
+                x = merged(b, x, value, elements(b, found, x, size), size)
+            after += [partial(added, value=more, mask=found, name=f"{size}_{i}") for i, more in enumerate(deep)]
         return x, after
 
     return decode(c.decoder, workload, b, merge if running else None)
 
 
-def places(b: Builder, ids: Value, x: Value, size: str) -> Value:
-    """Returns which elements of x (batch, seq, width) belong to tokens that stand for images or sounds."""
-    found = b.apply("eq", ids, name=f"{size}_places")
+def elements(b: Builder, found: Value, x: Value, size: str) -> Value:
+    """Returns which elements of x (batch, seq, width) belong to tokens that stand for images or sounds, which `found`
+    (batch, seq) says."""
     mask = b.apply("reshape", found, name=f"{size}_mask", shape=(*found.spec.shape, 1))
     return b.apply("expand", mask, name=f"{size}_elements", shape=x.spec.shape)
 
 
 def added(b: Builder, x: Value, *, value: Value, mask: Value, name: str) -> Value:
-    """Returns the stream with `value` added at the places of a mask."""
-    own = b.apply("masked_select", x, mask, name=f"{name}_selected", count=prod(value.spec.shape))
-    own = b.apply("reshape", own, name=f"{name}_rows", shape=value.spec.shape)
+    """Returns a copy of the stream with `value` (tokens, width) added where a mask (batch, seq) is set."""
+    count = prod(value.spec.shape[:-1])
+    x = b.apply("clone", x, name=f"{name}_stream")
+    own = b.apply("index", x, mask, name=f"{name}_selected", dims=(0,), count=count)
     own = b.apply("add", own, value, name=f"{name}_added")
-    return b.apply("masked_scatter", x, mask, own, name=f"{name}_merged")
+    return b.apply("index_put", x, own, mask, name=f"{name}_merged", dims=(0,), count=count)
 
 
 def merged(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:

@@ -7,32 +7,77 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    DeclinedError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    brief,
+    equal,
+    fields,
+)
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition, inexact
-from graphacct_architectures.multimodal.parts.grid import Grid, grid_rows
+from graphacct_architectures.multimodal.parts.grid import Extent, Grid, grid_rows, sides, windows
+from graphacct_architectures.multimodal.parts.grid_layers import MOST_APART, sum_of
 
 SIDE = 16
 """Patches on a side of an image whose size is not given."""
+EACH = "saved rotary tables are those of one sequence: the class makes them for each, as images lie elsewhere in each"
+"""What is not exact of several sequences whose tokens are rotated by frame, row and column."""
 NO_COST = dict.fromkeys(("in_chans", "spatial_patch_size", "tokens_per_second", "rope_parameters"))
 """Keys of towers' files that their classes do not read, or that change no cost."""
+
+
+@attrs.frozen
+class Gridded:
+    """The function that builds a tower's graph, which a model with this one inside takes apart.
+
+    Attributes:
+        describe: Returns the description of a configuration's tower.
+    """
+
+    describe: Callable[[Any], Grid]
+
+    def __call__(self, config: Any, workload: Workload, b: Builder) -> tuple[Value, ...]:
+        """Returns the tokens of a batch of images."""
+        rows, *_ = grid_rows(self.describe(config), workload, b, workload.batch)
+        return (rows,)
+
+
+def grid_model(default: str, **rest: Any) -> Any:
+    """Returns the key of a tower that reads a grid; `default` is its `model_type` unless the file says one, and `rest`
+    are as in `fields.model`."""
+    return fields.model(default, fits=grids, **rest)
+
+
+def grids(architecture: Any, key: str) -> None:
+    """Raises DeclinedError for a family that is no tower that reads a grid."""
+    if not isinstance(architecture.build, Gridded):
+        raise DeclinedError(f"{key}.model_type is {architecture.name!r}, which is not read as a tower of a grid")
+
+
+def grid_of(tower: SubModel) -> Grid:
+    """Returns the description of a tower."""
+    found: Grid = tower.architecture.build.describe(tower.config)
+    return found
 
 
 def tower_alone(
     name: str, config: type[Any], describe: Callable[[Any], Grid], file: str, *, doc: str, no_cost: tuple[str, ...] = ()
 ) -> Architecture:
     """Returns the Architecture of a tower alone, whose batch is images."""
-
-    def build(config: Any, workload: Workload, b: Builder) -> tuple[Value, ...]:
-        rows, *_ = grid_rows(describe(config), workload, b, workload.batch)
-        return (rows,)
-
     return Architecture(
         name,
         config,
-        build,
+        Gridded(describe),
         PresetFiles(file),
         sizes={"image_size": usual_size},
         attention=("fused", "eager"),
@@ -65,21 +110,22 @@ def indices(default: tuple[int, ...]) -> Any:
 def whole(
     name: str,
     config: type[Any],
-    describe: Callable[[Any], Grid],
     file: str,
     *,
     classes: tuple[str, str],
     tied: Callable[[Any], bool],
     doc: str,
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    sectioned: bool = True,
 ) -> Architecture:
-    """Returns the Architecture of a tower and a text model."""
+    """Returns the Architecture of a tower and a text model, whose heads are rotated by frame, row and column if
+    `sectioned`."""
 
     def compose(config: Any, root: str) -> Composition:
         def rows(workload: Workload, b: Builder) -> tuple[Value, ...]:
             assert workload.images is not None  # the architecture declares its default
             with b.scope(f"{root}visual"):
-                return grid_rows(describe(config.vision_config.config), workload, b, workload.batch * workload.images)
+                return grid_rows(grid_of(config.vision_config), workload, b, workload.batch * workload.images)
 
         return Composition(
             described(config.text_config), (Part("images", rows),), f"{root}language_model", tied=tied(config)
@@ -96,15 +142,25 @@ def whole(
         prepare=prepare,
         doc=doc,
     )
-    return attrs.evolve(found, inexact=apart)
+
+    def batched(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+        known = inexact(config, workload, dtype)
+        if workload.images in (None, 0) or workload.image_size is None:
+            return known
+        found = (*known, *together(grid_of(config.vision_config), workload))
+        return (*found, EACH) if sectioned and not equal(workload.batch, 1) else found
+
+    return attrs.evolve(found, inexact=batched)
 
 
-def apart(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
-    """Returns what is not exact: the class splits the patches of each image, and of each window, from the others."""
-    known = inexact(config, workload, dtype)
-    if workload.images in (None, 0):
-        return known
-    return (*known, "saved tensors of the tower were not found equal: its class splits images and windows apart")
+def together(g: Grid, workload: Workload) -> tuple[str, ...]:
+    """Returns what is not exact of a tower whose images or windows are too many to be described one by one."""
+    assert workload.images is not None
+    extent = Extent(workload.batch * workload.images, *sides(g, workload.image_size))
+    count = sum_of(((extent.images, 1), *windows(g, extent)))
+    if type(count) is int and count <= MOST_APART:
+        return ()
+    return (f"saved tensors of a tower are exact up to {MOST_APART} images and windows, which its class runs apart",)
 
 
 def nested_text(text: type[Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

@@ -1,0 +1,83 @@
+"""The text model of GLM-4.1V and GLM-4.5V's smaller relatives: GLM-4 of 2025, with a width of heads that follows from
+the stream's.
+
+GLM-V Team, 2025 (arXiv:2507.01006).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct import Dim, PresetFiles, fields
+from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.family import (
+    DecoderConfig,
+    decoder,
+    fraction,
+    rotary_dims,
+    width_over_heads,
+)
+from graphacct_architectures.heads import ALONE, CAUSAL
+
+
+@attrs.frozen(kw_only=True)
+class Glm4vTextConfig(DecoderConfig):
+    """The keys of the published config.json that the cost depends on."""
+
+    vocab_size: Dim = fields.size(151552)
+    intermediate_size: Dim = fields.size(13696)
+    num_hidden_layers: Dim = fields.size(40)
+    num_key_value_heads: Dim | None = fields.optional_size(2)
+    max_position_embeddings: Dim = fields.size(32768)
+    partial_rotary_factor: float = fraction(1.0)
+
+    @property
+    def d_head(self) -> Dim:
+        """The width of a head."""
+        return width_over_heads(self)
+
+
+def glm_text(config: Any, *, bias: bool) -> Decoder:
+    """Returns a stack of equal layers with norms before and after each part."""
+    rotary = rotary_dims(config)
+    layer = Layer(
+        Attention(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.d_head,
+            bias=bias,
+            rotary=rotary,
+            rotary_joined=True,
+            dropout=config.attention_dropout,
+        ),
+        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], joint="gate_up_proj"),
+        attention_post_norm="post_self_attn_layernorm",
+        mlp_post_norm="post_mlp_layernorm",
+    )
+    return Decoder(
+        config.vocab_size,
+        config.hidden_size,
+        layer,
+        config.num_hidden_layers,
+        tied=config.tie_word_embeddings,
+        rotary_tables=(("rotary_emb", rotary),),
+    )
+
+
+def describe(config: Glm4vTextConfig) -> Decoder:
+    """Returns the layers, whose projections of q, k and v have biases."""
+    return glm_text(config, bias=True)
+
+
+ARCHITECTURE = decoder(
+    "glm4v_text",
+    Glm4vTextConfig,
+    describe,
+    PresetFiles(__file__),
+    stem="Glm4vText",
+    classes=(CAUSAL, ALONE),
+    doc="GLM-4V's text model: norms around each part, joint gate.",
+)
