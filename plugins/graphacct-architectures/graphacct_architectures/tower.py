@@ -49,6 +49,8 @@ class Tower:
         pairs: Adds a layer's own number for each pair of tokens, (1, heads, seq, seq), which its scores are raised by;
             None if it has none.
         rotary_after: How many tokens before the patches are not rotated, where cosines and sines are given.
+        gates: The names of parameters of one element whose tanh multiplies the output of attention and of the network;
+            empty for none.
     """
 
     layers: Dim
@@ -77,6 +79,7 @@ class Tower:
     drop_path_grows: bool = False
     pairs: Callable[[Builder], Value] | None = None
     rotary_after: Dim = 0
+    gates: tuple[str, str] = ("", "")
 
 
 def tower(
@@ -143,6 +146,7 @@ def layer(t: Tower, d_head: Dim, workload: Workload, *, masked: bool) -> Callabl
             y, weights = attention(t, d_head, workload, b, y, mask, constants[masked:])
         b.hold(*weights)
         y = dropped(b, "attn_dropout", y, t.dropout, workload) if not t.scales[0] else scaled(b, t.scales[0], y)
+        y = gated(b, t.gates[0], y) if t.gates[0] else y
         y = drop_path(b, "attn_drop_path", y, t.drop_path, workload)
         x = b.apply("add", *((x, y) if t.stream_first else (y, x)), name="attn_residual")
         y = normed_by(b, t.norms[1], x, t.norm)
@@ -151,6 +155,7 @@ def layer(t: Tower, d_head: Dim, workload: Workload, *, masked: bool) -> Callabl
             y = mlp(t.mlp, b, y)
         y = dropped(b, "mlp_dropout", y, t.dropout, workload)
         y = scaled(b, t.scales[1], y) if t.scales[1] else y
+        y = gated(b, t.gates[1], y) if t.gates[1] else y
         y = drop_path(b, "mlp_drop_path", y, t.drop_path, workload)
         return b.apply("add", *((x, y) if t.stream_first else (y, x)), name="mlp_residual")
 
@@ -224,7 +229,25 @@ def together(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
     flat = linear(b, t.joint, x, 3 * t.heads * d_head, bias=t.bias)
     flat = b.apply("reshape", flat, name="parts", shape=(batch, seq, 3, t.heads, d_head))
     flat = b.apply("permute", flat, name="parts_first", dims=(2, 0, 3, 1, 4))
-    return tuple(b.apply("select", flat, name=label, dim=0, index=place) for place, label in enumerate("qkv"))
+    parts = {label: b.apply("select", flat, name=label, dim=0, index=place) for place, label in enumerate("qkv")}
+    if t.qk_norm is not None:
+        parts |= {label: normed_heads(b, f"{label}_norm", parts[label], t.qk_norm, label) for label in "qk"}
+    return tuple(parts.values())
+
+
+def normed_heads(b: Builder, name: str, x: Value, kind: Norm, label: str) -> Value:
+    """Returns x (batch, heads, seq, d_head), all heads of a token normalized together."""
+    batch, heads, seq, d_head = x.spec.shape
+    flat = b.apply("transpose", x, name=f"{label}_tokens_first", dims=(1, 2))
+    flat = normed_by(b, name, b.apply("reshape", flat, name=f"{label}_flat", shape=(batch, seq, heads * d_head)), kind)
+    return split_heads(b, flat, heads, d_head, f"{label}_normed")
+
+
+def gated(b: Builder, name: str, x: Value) -> Value:
+    """Returns x times the tanh of a parameter of one element."""
+    gate = b.apply("tanh", b.parameter(name, (1,)), name=f"{name}_tanh")
+    y: Value = b.apply("mul", gate, x, name=f"{name}_applied")
+    return y
 
 
 def scaled(b: Builder, name: str, x: Value) -> Value:

@@ -111,3 +111,63 @@ def test_what_is_refused(name: str, changes: dict[str, Any], options: dict[str, 
     with pytest.raises(graphacct.GraphacctError) as error:
         graphacct.account({**CONFIGS[name], **changes}, **{"seq_len": 400, **options})
     assert message in str(error.value)
+
+
+CHAT = {
+    "model_type": "internvl_chat",
+    "architectures": ["InternVLChatModel"],
+    "llm_config": {**CONFIGS["llava_next"]["text_config"], "architectures": ["LlamaForCausalLM"]},
+    "vision_config": {
+        **{"model_type": "intern_vit_6b", "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3},
+        **{"num_attention_heads": 3, "image_size": 32, "patch_size": 8, "qkv_bias": True, "norm_type": "layer_norm"},
+        "qk_normalization": False,
+    },
+    "downsample_ratio": 0.5,
+}
+
+
+def test_the_authors_file_of_internvl_is_the_librarys() -> None:
+    """The same tower with queries, keys and values in one projection, the same projector and decoder: the sums of
+    their sizes and FLOPs are those of the library's class, which goldens and `verify --torch` hold."""
+    vision = {"attention_bias": True, "norm_type": "layer_norm", "use_qk_norm": False}
+    own = {key: value for key, value in CHAT["vision_config"].items() if key not in ("qkv_bias", "qk_normalization")}
+    theirs = {
+        "model_type": "internvl",
+        "text_config": CHAT["llm_config"],
+        "vision_config": {**own, **vision, "model_type": "internvl_vision"},
+        "tie_word_embeddings": False,
+    }
+    found = graphacct.account(CHAT, seq_len=20, tiles=3, convention="matmul").total
+    known = graphacct.account(theirs, seq_len=20, tiles=3, convention="matmul").total
+    assert found["params"] == known["params"]
+    assert found["matmul_flops"] == known["matmul_flops"]
+
+
+def test_names_of_the_authors_tensors() -> None:
+    """As in the checkpoints of InternVL2 and NVLM-D, whose projector is as wide as the text's network and unbiased."""
+    names = {row.parameter.name for row in graphacct.account(CHAT, seq_len=20).by_parameter}
+    assert {"vision_model.encoder.layers.*.attn.qkv.weight", "vision_model.encoder.layers.*.ls1"} <= names
+    assert {"mlp1.0.weight", "mlp1.1.bias", "mlp1.3.weight", "language_model.lm_head.weight"} <= names
+    wide = {**CHAT, "model_type": "NVLM_D", "architectures": ["NVLM_D_Model"]}
+    shapes = {row.parameter.name: row.parameter.spec.shape for row in graphacct.account(wide, seq_len=20).by_parameter}
+    assert shapes["mlp1.1.weight"] == (40, 96)
+    assert "mlp1.1.bias" not in shapes
+
+
+def test_images_are_padded_to_all_tiles() -> None:
+    """Llama 3.2 Vision pads each image, so that another number of tiles is none."""
+    with pytest.raises(graphacct.ConfigError, match=r"tiles is 2: images are padded to vision_config.max_num_tiles, 4"):
+        graphacct.account(CONFIGS["mllama"], tiles=2, seq_len=8)
+    vision = {**CONFIGS["mllama"]["vision_config"], "intermediate_layers_indices": [0, 3]}
+    with pytest.raises(graphacct.ConfigError, match="intermediate_layers_indices has 3, of 3 layers"):
+        graphacct.account({**CONFIGS["mllama"], "vision_config": vision}, seq_len=8)
+
+
+def test_cached_images_do_not_grow() -> None:
+    """A cross layer's cache has the images' 4 · 17 tokens, of 2 heads of 8, keys and values in bfloat16, in 2 layers;
+    the others' have one more token a step."""
+    images = 2 * 2 * (4 * 17) * 2 * 8 * 2
+    for earlier in (10, 30):
+        step = graphacct.memory(CONFIGS["mllama"], phase="decode", cache_len=earlier)
+        text = graphacct.memory(CONFIGS["mllama"], phase="decode", cache_len=earlier, images=0)
+        assert step.kv_cache_bytes - text.kv_cache_bytes == images

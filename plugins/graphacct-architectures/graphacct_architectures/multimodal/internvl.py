@@ -21,7 +21,7 @@ from graphacct_architectures.multimodal.parts.towers import vision_model
 CLASSES = ("InternVLForConditionalGeneration", "InternVLModel")
 
 
-def _ratio() -> Any:
+def ratio() -> Any:
     """Returns the part of a side's tokens that is left: one over a whole number."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> float:
@@ -40,7 +40,7 @@ class InternVLConfig:
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     vision_config: SubModel = vision_model("internvl_vision", always=True)
     text_config: SubModel = text_model("qwen2")
-    downsample_ratio: float = _ratio()
+    downsample_ratio: float = ratio()
     projector_hidden_act: str = activation("gelu")
     vision_feature_layer: tuple[int, ...] = layer_indices(-1)
     vision_feature_select_strategy: str = fields.choice("default", ("default", "full"))

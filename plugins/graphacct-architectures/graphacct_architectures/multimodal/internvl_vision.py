@@ -103,6 +103,7 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
+    no_cost={"drop_path_rate": (0,)},
     model_types=("internvl_vision",),
     losses=SUM_ALONE,
     doc="InternVL's tower alone: a ViT with a scale of each part's output.",

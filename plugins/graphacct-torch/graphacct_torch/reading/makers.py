@@ -84,6 +84,8 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         tile = sizes.get("image_size", parts=VISION)
         count = sizes.batch * sizes.images * _squares(sizes)
         return made("pixel_values", (count, sizes.channels, tile, tile), FLOAT)
+    if sizes.images is not None and "aspect_ratio_ids" in sizes.names:
+        return made("pixel_values", (sizes.batch, *_tiles_of_images(sizes), *images), FLOAT)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
     if "target_sizes" in sizes.names:  # each image a strip of patches
@@ -102,6 +104,11 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
         return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
     return made("pixel_values", (sizes.batch, *images), FLOAT)
+
+
+def _tiles_of_images(sizes: Sizes) -> tuple[int, int]:
+    """The images of a text, and the tiles that each is padded to."""
+    return sizes.images or 1, sizes.tiles or sizes.get("max_num_tiles", default=1, parts=VISION)
 
 
 def _squares(sizes: Sizes) -> int:
@@ -310,6 +317,9 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "hidden_states": _hidden,
     "grid_thw": _grid,
     "image_sizes": lambda sizes: torch.tensor([list(_picture(sizes))] * (sizes.batch * (sizes.images or 1))),
+    "aspect_ratio_ids": lambda sizes: made("aspect_ratio_ids", (sizes.batch, sizes.images or 1), INT),
+    "aspect_ratio_mask": lambda sizes: made("mask", (sizes.batch, *_tiles_of_images(sizes)), INT),
+    "cross_attention_mask": lambda sizes: made("mask", (sizes.batch, sizes.text, *_tiles_of_images(sizes)), INT),
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
     "pixel_position_ids": _patch_positions,

@@ -36,12 +36,14 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
     ids = b.input("input_ids", (batch, seq), "int64")
     with b.scope(d.module):
         narrow = d.embedding_width
-        x = embedding(b, d.embedding, ids, d.vocab_size, d.width if narrow is None else narrow)
+        rows = d.vocab_size + d.embedding_spare
+        x = embedding(b, d.embedding, ids, rows, d.width if narrow is None else narrow)
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
     after: Sequence[After] = ()
+    given: Mapping[str, Value] = {}
     if merge is not None:
-        x, after = merge(b, ids, x)
+        x, after, given = merge(b, ids, x)
     with b.scope(d.module):
         if narrow is not None:
             x = linear(b, d.project_in, x, d.width, bias=False)
@@ -52,7 +54,7 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
             x = normed_by(b, d.embedding_norm, x, d.norm_kind)
         b.hold(x)
         x = dropped(b, "drop", x, d.embedding_dropout, workload)
-        tables = {**masks(d, workload, b), **rotary_tables(d, workload, b)}
+        tables = {**masks(d, workload, b), **rotary_tables(d, workload, b), **given}
         if d.embedding_given:
             tables[EMBEDDING] = b.apply("clone", x, name=EMBEDDING)
         if positions is not None and workload.phase == "train":
@@ -86,9 +88,9 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
 
 
 After: TypeAlias = Callable[[Builder, Value], Value]
-Merge: TypeAlias = Callable[[Builder, Value, Value], tuple[Value, Sequence[After]]]
+Merge: TypeAlias = Callable[[Builder, Value, Value], tuple[Value, Sequence[After], Mapping[str, Value]]]
 """From the ids and the embedded tokens (batch, seq, width) to those that enter the layers, with what each of the first
-layers' outputs goes through before the next."""
+layers' outputs goes through before the next, and what all layers are given besides, by name."""
 
 
 def interrupted(

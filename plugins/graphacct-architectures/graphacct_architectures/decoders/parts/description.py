@@ -481,6 +481,7 @@ class Decoder:
         headless: Whether there is no head: the output is the stream after the last norm.
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
+        embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
     """
 
     vocab_size: Dim
@@ -514,6 +515,7 @@ class Decoder:
     headless: bool = False
     embedding_given: bool = False
     stream_scaled: bool = False
+    embedding_spare: Dim = 0
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

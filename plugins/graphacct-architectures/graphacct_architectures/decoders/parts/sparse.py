@@ -22,16 +22,16 @@ def at_most(per_token: Dim, count: Dim, keys: str) -> Dim:
     return per_token
 
 
-def layer_indices() -> Any:
-    """Returns a list of layers by index, empty unless given."""
+def layer_indices(default: tuple[int, ...] = ()) -> Any:
+    """Returns a list of layers by index, `default` unless given."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...]:
-        items = () if value is None else value
+        items = default if value is None else value
         if not isinstance(items, (list, tuple)) or any(type(item) is not int for item in items):
             raise ConfigError(f"{field.name} is a list of layers' indices, not {brief(value)}")
         return tuple(items)
 
-    return fields.checked_field(check, ())
+    return fields.checked_field(check, default)
 
 
 def network_types() -> Any:

@@ -25,11 +25,12 @@ class Part:
     Attributes:
         size: The workload's number of these things in a sequence: `images` or `audios`.
         features: Adds their towers and projectors to a builder, which is at the root, and returns the rows, (…, width);
-            or a tuple of rows: those, and what is added to the same places after each of the text's first layers.
+            or a tuple of rows: those, and what is added to the same places after each of the text's first layers; or
+            what layers read instead, by the names of their tables, which then stands in no token's place.
     """
 
     size: str
-    features: Callable[[Workload, Builder], Value | tuple[Value, ...]]
+    features: Callable[[Workload, Builder], Value | tuple[Value, ...] | Mapping[str, Value]]
 
 
 @attrs.frozen
@@ -82,11 +83,19 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
             aside = Builder(part.size, b.operators, b.dtype)
             one: dict[str, Any] = {part.size: 1}
             made = part.features(attrs.evolve(workload, **one), aside)
-            reside(b, aside.graph(*(made if isinstance(made, tuple) else (made,))))
+            outputs = (
+                tuple(made.values()) if isinstance(made, Mapping) else made if isinstance(made, tuple) else (made,)
+            )
+            reside(b, aside.graph(*outputs))
 
-    def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, list[After]]:
+    def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, list[After], dict[str, Value]]:
         made = {part.size: part.features(workload, b) for part in running}
-        rows = {size: value if isinstance(value, tuple) else (value,) for size, value in made.items()}
+        given = {name: value for found in made.values() if isinstance(found, Mapping) for name, value in found.items()}
+        rows = {
+            size: value if isinstance(value, tuple) else (value,)
+            for size, value in made.items()
+            if not isinstance(value, Mapping)
+        }
         check_places(workload, {size: prod(value[0].spec.shape[:-1]) for size, value in rows.items()})
         after: list[After] = []
         for size, (value, *deep) in rows.items():
@@ -94,7 +103,7 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
                 found = b.apply("eq", ids, name=f"{size}_places")
                 x = merged(b, x, value, elements(b, found, x, size), size)
             after += [partial(added, value=more, mask=found, name=f"{size}_{i}") for i, more in enumerate(deep)]
-        return x, after
+        return x, after, given
 
     return decode(c.decoder, workload, b, merge if running else None)
 

@@ -50,17 +50,22 @@ def asked(a: Asking, workload: Workload, b: Builder, x: Value, seen: Value, widt
     return linear(b, a.out, merge_heads(b, y), x.spec.shape[-1] if width is None else width, bias=a.out_bias)
 
 
-def read(a: Asking, workload: Workload, b: Builder, q: Value, k: Value, v: Value) -> Value:
-    """Returns what queries (batch, heads, rows, d_head) read of keys and values (batch, kv_heads, others, d_head)."""
+def read(a: Asking, workload: Workload, b: Builder, q: Value, k: Value, v: Value, mask: Value | None = None) -> Value:
+    """Returns what queries (batch, heads, rows, d_head) read of keys and values (batch, kv_heads, others, d_head); a
+    mask is added to the scores, and torch's kernels for one do not accept shared heads."""
     b.hold(q, k, v)
     drop = a.dropout if workload.phase == "train" else 0.0
+    rest = () if mask is None else (mask,)
+    if rest or workload.attention != "fused":
+        k, v = (repeated(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
     if workload.attention == "fused":
         options: dict[str, Any] = {"dropout_p": drop} if drop else {}
-        y: Value = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=False, **options)
+        y: Value = b.apply("scaled_dot_product_attention", q, k, v, *rest, name="sdpa", causal=False, **options)
         return y
-    k, v = (repeated(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
     scores = b.apply("scale", scores, name="scale")
+    if mask is not None:
+        scores = b.apply("add", scores, mask, name="mask")
     wide = {"dtype": "float32"} if a.upcast and b.dtype != "float32" else {}
     weights = b.apply("softmax", scores, name="softmax", **wide)
     if wide:

@@ -9,7 +9,15 @@ import attrs
 
 from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, fields
 from graphacct_architectures.layers import layer_norm
-from graphacct_architectures.multimodal import blip2_vision, clip, idefics3_vision, internvl_vision, pixtral, siglip
+from graphacct_architectures.multimodal import (
+    blip2_vision,
+    clip,
+    idefics3_vision,
+    intern_vit,
+    internvl_vision,
+    pixtral,
+    siglip,
+)
 
 
 @attrs.frozen
@@ -46,6 +54,7 @@ EYES: Mapping[str, Eye] = {
     "pixtral": Eye(pixtral.image_states, pixtral.finish),
     "idefics3_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
     "idefics2_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
+    "intern_vit_6b": Eye(intern_vit.image_states, intern_vit.finish),
     "internvl_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
 }
 """The towers, by the names of their families."""
