@@ -290,7 +290,8 @@ def verify_class(
     """Compares a model with the library's own class of it: parameters, the FLOPs of each module, and what a step holds.
 
     Attention is written out unless the options say otherwise, because counters see no fused one, and the step starts
-    from the sum of the outputs. A sequence is 8 tokens long unless the options say otherwise.
+    from the sum of the outputs. A sequence is 8 tokens long unless the options say otherwise, with images or sounds 8
+    longer than their placeholders.
 
     Args:
         model: A preset's name, or a config.json of a family that graphacct has.
@@ -313,7 +314,7 @@ def verify_class(
     if options.get("attention") is None and "eager" in kinds:
         options["attention"] = "eager"
     if options.get("seq_len") is None:
-        options = {**options, **short_length(found, options.get("set") or {})}  # type: ignore[typeddict-item]
+        options = {**options, **short_length(found, options.get("set") or {}, options, plugins)}  # type: ignore[typeddict-item]
     how: Any = {**options, "convention": "matmul", "plugins": plugins}
     forward = account(model, **how)
     step = account(model, **how, phase="train", loss="sum", profile="torch-eager-cpu")

@@ -12,8 +12,8 @@ from graphacct.checkpoints.class_measurement import ClassMeasurement
 from graphacct.errors import ConfigError, PluginError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import ModelChoice, find_model
-from graphacct.models.sub_model import SubModel
-from graphacct.models.workload import SIZES
+from graphacct.models.sub_model import SubModel, families_of
+from graphacct.models.workload import SECONDS, SIZES, Workload
 
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
@@ -106,14 +106,24 @@ def _keys(config: Any) -> dict[str, Any]:
     return {key: _plain(value) for key, value in values.items() if value is not None}
 
 
-def short_length(found: object, overrides: Mapping[str, Any]) -> dict[str, int]:
-    """Returns the length of a sequence that a comparison takes unless it is told: a few tokens, or the model's own if
-    it has fewer; nothing for a model without a length."""
+def short_length(
+    found: object, overrides: Mapping[str, Any], options: Mapping[str, Any], plugins: Plugins
+) -> dict[str, int]:
+    """Returns the length of a sequence that a comparison takes unless it is told: a few tokens beside those that stand
+    for images and sounds, or the model's own if it has fewer; nothing for a model without a length."""
     if not isinstance(found, ModelChoice) or "seq_len" not in found.architecture.sizes:
         return {}
     left = {key: value for key, value in overrides.items() if key not in found.applied}
-    own = found.architecture.sizes["seq_len"](found.architecture.configure(found.config, left))
-    return {"seq_len": min(SHORT, int(own))}
+    architecture = found.architecture
+    with families_of(plugins):
+        config = architecture.configure(found.config, left)
+        own = int(architecture.sizes["seq_len"](config))
+        if architecture.placeholders is None:
+            return {"seq_len": min(SHORT, own)}
+        names = (*SIZES, SECONDS, "attention")
+        given = {name: options[name] for name in names if options.get(name) is not None}
+        workload = architecture.workload(config, Workload(**{**found.stated(given), **given}))
+        return {"seq_len": min(int(architecture.placeholders(config, workload, plugins.operators)) + SHORT, own)}
 
 
 def _plain(value: Any) -> Any:

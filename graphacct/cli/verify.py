@@ -29,8 +29,8 @@ def command(
 
     With --torch, whether MODEL is what the library's own class is: parameters by name, the FLOPs of each module in a
     forward pass and in a training step, and what a step saves and holds at most. That needs graphacct-torch, torch and
-    transformers, and no weights. A sequence is 8 tokens long unless --seq-len says more; --set num_hidden_layers=2, or
-    what the family calls it, compares a deep model in less time.
+    transformers, and no weights. A sequence is 8 tokens long unless --seq-len says more, with images or sounds 8 longer
+    than their placeholders; --set num_hidden_layers=2, or what the family calls it, compares a deep model in less time.
 
     The exit status is 1 where they differ.
     """

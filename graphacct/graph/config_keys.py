@@ -21,6 +21,7 @@ class ConfigKeys:
             tokens.
         meant: For a key that is not understood, the closest key that the family has, if there is one.
         read_as: As which family a file of an unknown one is read, and why; empty for a known one.
+        sizes: Sizes of the workload that a file beside it stated, and its name; empty if none did.
     """
 
     not_understood: tuple[str, ...] = ()
@@ -28,11 +29,14 @@ class ConfigKeys:
     left_out: Mapping[str, str] = NOTHING
     meant: Mapping[str, str] = NOTHING
     read_as: str = ""
+    sizes: str = ""
 
     def notes(self) -> tuple[str, ...]:
         """Returns what a reader of the figures must know of them, a sentence each."""
         notes = [f"read: {self.read_as}"] if self.read_as else []
         notes += [f"left out: {text}" for text in self.left_out.values()]
+        if self.sizes:
+            notes.append(f"sizes: {self.sizes}")
         if self.not_understood:
             names = [f"{key} ({self.meant[key]}?)" if key in self.meant else key for key in self.not_understood]
             notes.append(f"not understood: {', '.join(names)}")

@@ -67,6 +67,8 @@ class Architecture:
             cross-entropy. The first of `losses` unless given.
         inexact: Returns what of the tensors that a training step saves is known not to equal the published model's, a
             sentence each, which reports say: `inexact(config, workload, dtype)`.
+        placeholders: Returns how many tokens of a sequence stand for images or sounds, which it cannot be shorter than:
+            `placeholders(config, workload, operators)`. None if no token does.
         model_types: The `model_type`s of config.json files that it reads.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
@@ -93,6 +95,7 @@ class Architecture:
     replaces: bool = False
     per_second: Mapping[str, Callable[[Any], Any]] = attrs.field(factory=dict)
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    placeholders: Callable[[Any, Workload, Mapping[str, Any]], Dim] | None = None
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:

@@ -95,8 +95,20 @@ def build(
     if graph.origin is not None and (graph is not plain):
         graph = attrs.evolve(graph, origin=None)  # it is no longer what was captured
     if isinstance(found, ModelChoice):
-        return attrs.evolve(graph, config_keys=found.keys, inexact=plain.inexact)
+        keys = _with_sizes(found, workload)
+        return attrs.evolve(graph, config_keys=keys, inexact=plain.inexact)
     return graph
+
+
+def _with_sizes(found: ModelChoice, workload: Mapping[str, Any]) -> ConfigKeys:
+    """Returns a file's keys with the sizes of the workload that a file beside it stated."""
+    taken = found.stated(workload)
+    if not taken:
+        return found.keys
+    texts = [
+        f"{name} {'×'.join(map(str, size if isinstance(size, tuple) else (size,)))}" for name, size in taken.items()
+    ]
+    return attrs.evolve(found.keys, sizes=f"{', '.join(texts)} as {found.sizes_from} says")
 
 
 def check_one_step(workload: Mapping[str, Any]) -> None:
@@ -207,10 +219,12 @@ def _graph(
     wrong = takes_no_inputs(found.name, workload)
     if wrong is not None:
         raise wrong
+    asked = workload
     try:
         left = {key: value for key, value in overrides.items() if key not in found.applied}
         with families_of(plugins):
             config = found.architecture.configure(found.config, left)
+        workload = {**found.stated(workload), **workload}
         if found.kv_dtype and "kv_dtype" not in workload and workload.get("phase") in CACHING:
             workload = {**workload, "kv_dtype": found.kv_dtype}
         own = getattr(config, "dtype", None) or inner_dtype(config) or found.architecture.dtype
@@ -218,5 +232,9 @@ def _graph(
         return found.architecture.graph(found.name, config, Workload(**workload), plugins.operators, dtype)
     except (ConfigError, ShapeError) as error:
         if found.path:
-            raise type(error)(f"{found.path}: {error}") from error
+            taken = ", ".join(found.stated(asked))
+            beside = (
+                f"\n{taken} as {found.sizes_from} says: another size of the workload is taken instead" if taken else ""
+            )
+            raise type(error)(f"{found.path}: {error}{beside}") from error
         raise

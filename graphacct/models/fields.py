@@ -192,7 +192,7 @@ def choice(default: str, options: Sequence[str]) -> Any:
     return checked_field(check, default)
 
 
-def sides(default: int) -> Any:
+def sides(default: int | tuple[int, int]) -> Any:
     """Returns a height and a width in pixels: two numbers, or one for both."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, Dim]:
@@ -203,7 +203,7 @@ def sides(default: int) -> Any:
         height, width = (check_dim(_whole(side), field.name) for side in pair)
         return height, width
 
-    return checked_field(check, (default, default), metadata=SIZED)
+    return checked_field(check, default if isinstance(default, tuple) else (default, default), metadata=SIZED)
 
 
 def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | None = None) -> Any:

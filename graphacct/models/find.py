@@ -16,6 +16,7 @@ from graphacct.models.architecture import Architecture
 from graphacct.models.asking import asked, read_by, shown, takes, who
 from graphacct.models.read_choice import ReadChoice
 from graphacct.models.sub_model import families_of
+from graphacct.models.workload import SECONDS
 
 if TYPE_CHECKING:
     from graphacct.models.reader import Reader
@@ -45,6 +46,8 @@ class ModelChoice:
         adapters: Low-rank adapters that its file describes, as `lora` takes them; those that a user gives take their
             place.
         adapter_dropout: In training, the dropout in front of them.
+        sizes: Sizes of the workload that a file beside it states, which are taken unless the user gives them.
+        sizes_from: The name of that file.
     """
 
     name: str
@@ -58,6 +61,15 @@ class ModelChoice:
     problem: str = ""
     adapters: tuple[str, ...] = ()
     adapter_dropout: float = 0.0
+    sizes: Mapping[str, Any] = NO_OVERRIDES
+    sizes_from: str = ""
+
+    def stated(self, workload: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the sizes that the file beside it states and that a workload leaves open."""
+        given = {name for name, value in workload.items() if value is not None}
+        if SECONDS in given:
+            given |= set(self.architecture.per_second)
+        return {name: value for name, value in self.sizes.items() if name not in given}
 
     def __repr__(self) -> str:
         return f"<ModelChoice {self.name}>"

@@ -155,10 +155,23 @@ def _choice(
         keys = attrs.evolve(keys, read_as=read_as)
     config = architecture.configured(content)
     found = ModelChoice(name or architecture.name, architecture, config, path, keys, applied)
+    if path:
+        found = _with_sizes_beside(found)
     if said is None:
         return found
     keys = attrs.evolve(keys, not_understood=(*keys.not_understood, *said.not_understood))
     return attrs.evolve(found, keys=keys, weights=said.plan, kv_dtype=said.kv_dtype, problem=said.problem)
+
+
+def _with_sizes_beside(found: ModelChoice) -> ModelChoice:
+    """Returns a model of images or sounds with the sizes that a processor's file beside it states."""
+    from graphacct.readers.preprocessor import SIZES, stated_sizes  # most models have neither
+
+    wanted = SIZES.intersection(found.architecture.sizes)
+    if not wanted:
+        return found
+    stated, name = stated_sizes(found.path)
+    return attrs.evolve(found, sizes={size: stated[size] for size in sorted(wanted & set(stated))}, sizes_from=name)
 
 
 def _error(where: str, error: GraphacctError) -> ReadError:

@@ -70,6 +70,8 @@ def config_keys(keys: ConfigKeys | None) -> dict[str, Any]:
     keys = keys or NO_KEYS
     found: dict[str, Any] = {"not_understood": [*keys.not_understood], "no_cost": [*keys.no_cost]}
     read_as = {"read_as": keys.read_as} if keys.read_as else {}
+    if keys.sizes:
+        read_as["sizes"] = keys.sizes
     return {"config_keys": found | ({"left_out": [*keys.left_out]} if keys.left_out else {}) | read_as}
 
 

@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 import graphacct
-from graphacct.checkpoints.verify_class import library_keys
+from graphacct.checkpoints.verify_class import library_keys, short_length
 from graphacct.cli import cli
 from graphacct.errors import ConfigError, PluginError, ReadError
 from graphacct.hooks.manager import default, load
+from graphacct.models.find import find_model
 from graphacct.render.class_verification import sheet, to_dict
 
 SIZES = {"vocab_size": 16, "n_embd": 8, "n_layer": 2, "n_head": 2, "n_positions": 4}
@@ -85,6 +86,20 @@ def test_a_sequence_is_short_unless_it_is_given(sizes: dict[str, int], length: i
     assert f"of batch 1, seq_len {length}, attention eager, dtype float32, vocab_size 16" in sheet(found).subtitle
     assert to_dict(found)["workload"]["seq_len"] == length
     assert to_dict(found)["set"]["n_layer"] == 2
+
+
+def test_a_sequence_has_room_for_its_images() -> None:
+    """8 tokens beside the placeholders: 4 of each image, of 16 patches four as one."""
+    tower = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    text = {"model_type": "llama", **tower, "vocab_size": 16, "max_position_embeddings": 64}
+    model = {
+        **{"model_type": "idefics3", "architectures": ["Idefics3Model"], "text_config": text, "scale_factor": 2},
+        "vision_config": {**tower, "image_size": 16, "patch_size": 4},
+    }
+    found = find_model(model, default())
+    workloads: list[dict[str, int]] = [{}, {"images": 3, "tiles": 2}, {"images": 0}, {"images": 15}]
+    lengths = [short_length(found, {}, sizes, default())["seq_len"] for sizes in workloads]
+    assert lengths == [4 + 8, 3 * 2 * 4 + 8, 8, 64]
 
 
 def test_keys_of_a_file(tmp_path: Path) -> None:

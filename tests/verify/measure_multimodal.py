@@ -18,6 +18,7 @@ from typing import Any
 os.environ["TRANSFORMERS_DISABLE_TORCH_CHECK"] = "1"
 
 import torch
+import transformers
 from graphacct_torch.reading import library
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.sizes import sizes_of
@@ -74,6 +75,9 @@ def decoding(model: Any, given: dict[str, Any]) -> dict[str, int]:
     given = {**given, "use_cache": True}
     with torch.no_grad():
         cache = model(**given).past_key_values
+        if cache is None:  # the class leaves it to `generate` to make one
+            cache = transformers.DynamicCache()
+            model(**given, past_key_values=cache)
         kept = {name: value[:, -1:] for name, value in given.items() if name == "cross_attention_mask"}
         with FlopCounterMode(display=False) as counter:
             model(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import random_backbones as others
 from random_encoders import ACTS, convnext, resnet, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -44,6 +45,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     ),
     "dinov3_vit": ("DINOv3ViTModel", "DINOv3ViTBackbone"),
     "vit_msn": ("ViTMSNModel", "ViTMSNForImageClassification"),
+    **others.CLASSES,
 }
 """The first is what is measured where a file names none."""
 
@@ -212,6 +214,7 @@ DRAW = {
     "deit": patched,
     "ijepa": patched,
     "vit_msn": patched,
+    **others.DRAW,
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
@@ -220,6 +223,7 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("detr",), ((64, 64), (70, 65))),
     **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
+    **others.ANY_SIZE,
 }
 """The images of families that take any size; the others take the one of their file."""
 
@@ -228,5 +232,7 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     """What a model of the file is run on."""
     if sizes := ANY_SIZE.get(content["model_type"]):
         return [{"batch": batch, "image_size": size} for batch, size in zip((2, 3), sizes, strict=True)]
+    if found := others.given(content):
+        return found
     size = content.get("image_size", 224)
     return [{"batch": batch, "image_size": (size, size)} for batch in (1, 3)]

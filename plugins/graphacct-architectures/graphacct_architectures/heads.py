@@ -7,7 +7,7 @@ A file names its class in `architectures`. Only the end of the name counts, so e
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -46,9 +46,10 @@ LABELS_DROPPED = 0.1
 """The dropout before a classifier of tokens unless a file gives one."""
 
 
-def first_class() -> Any:
+def first_class(*, kept: str = "", called: tuple[str, ...] = ()) -> Any:
     """Returns the key `architectures`: the class of the weights, the first if there are several. It is empty for no
-    class, and for the language model under any name."""
+    class, and for the language model under any name, among them those it is `called` in full. It is `kept` itself for
+    the language model of that stem, where the stem makes a difference."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
@@ -56,15 +57,22 @@ def first_class() -> Any:
             return ""
         if not isinstance(names, (list, tuple)) or not isinstance(names[0], str):
             raise ConfigError(f"{field.name} is a list with the name of a class, not {brief(value)}")
-        return "" if names[0].endswith((CAUSAL, "LMHeadModel")) else names[0]
+        if kept and names[0] == f"{kept}{CAUSAL}":
+            return kept
+        return "" if names[0].endswith((CAUSAL, "LMHeadModel")) or names[0] in called else names[0]
 
     return fields.checked_field(check, "")
 
 
 @attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
 class HeadConfig:
-    """The keys that determine a decoder's head: the class, and the number of labels of its classifier."""
+    """The keys that determine a decoder's head: the class, and the number of labels of its classifier.
 
+    Attributes:
+        spelled: How the file's names of classes begin, and how the names do that stand for them here.
+    """
+
+    spelled: ClassVar[tuple[str, str]] = ("", "")
     architectures: str = first_class()
     num_labels: Dim = fields.label_count()
     classifier_dropout: float | None = fields.optional_probability()
@@ -87,7 +95,9 @@ def checked(config: HeadConfig, family: str, classes: Collection[str], stem: str
     own, given = (name.lower().replace("_", "") for name in (stem or family, config.architectures.removesuffix(ALONE)))
     if ending not in classes or (ending == ALONE and own != given):
         known = ", ".join(f"…{item}" for item in classes)
-        raise ConfigError(f"architectures has {brief(config.architectures)}: the classes of {family} are {known}")
+        stem, other = config.spelled
+        found = stem + config.architectures.removeprefix(other) if other else config.architectures
+        raise ConfigError(f"architectures has {brief(found)}: the classes of {family} are {known}")
     return ending
 
 

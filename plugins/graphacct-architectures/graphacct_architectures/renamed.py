@@ -52,9 +52,13 @@ class RenamedArchitecture(LazyArchitecture):
 @cache
 def _made(row: RenamedArchitecture) -> Architecture:
     other: Architecture = importlib.import_module(row.module).ARCHITECTURE
+    build: Any = other.build
+    if hasattr(build, "stem"):  # a decoder's, whose messages name the family
+        build = attrs.evolve(build, name=row.name, stem=build.stem or row.classes[1] or other.name)
     return attrs.evolve(
         other,
         name=row.name,
+        build=build,
         config=configuration(row, other.config),
         presets=row.published,
         aliases={**other.aliases, **row.keys},
@@ -75,11 +79,14 @@ def configuration(row: RenamedArchitecture, other: type[Any]) -> type[Any]:
         elif default is field.default:
             continue
         changed[field.name] = attrs.field(default=default, converter=converter, metadata=field.metadata)
-    unknown = {*(set(row.defaults) - set(changed)), *(name for name in row.facts if not hasattr(other, name))}
+    names = {field.name for field in attrs.fields(other)}
+    unknown = {*(set(row.defaults) - names), *(name for name in row.facts if not hasattr(other, name))}
     if unknown:
         raise ConfigError(f"{row.name}: {other.__name__} has no {', '.join(sorted(unknown))}")
     name = f"{row.classes[0] or row.name}Config"
     body = dict(row.facts)
+    if hasattr(other, "spelled"):
+        body["spelled"] = row.classes
     return attrs.make_class(name, changed, bases=(other,), class_body=body, frozen=True, kw_only=True, slots=True)
 
 

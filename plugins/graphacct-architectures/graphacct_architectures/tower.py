@@ -49,6 +49,8 @@ class Tower:
         pairs: Adds a layer's own number for each pair of tokens, (1, heads, seq, seq), which its scores are raised by;
             None if it has none.
         rotary_after: How many tokens before the patches are not rotated, where cosines and sines are given.
+        inner: The name of the module inside attention's that has all but the output projection; empty if it has none.
+        qkv: The names of the projections of q, k and v.
         gates: The names of parameters of one element whose tanh multiplies the output of attention and of the network;
             empty for none.
     """
@@ -79,7 +81,16 @@ class Tower:
     drop_path_grows: bool = False
     pairs: Callable[[Builder], Value] | None = None
     rotary_after: Dim = 0
+    inner: str = ""
+    qkv: tuple[str, str, str] = ("q_proj", "k_proj", "v_proj")
     gates: tuple[str, str] = ("", "")
+
+
+def older(t: Tower, inner: str) -> Tower:
+    """Returns the stack under the library's former names: a module `inner` of attention with query, key and value, an
+    output module of attention, and two modules of the feed-forward network that are the layer's own."""
+    network = attrs.evolve(t.mlp, module="", up="intermediate.dense", down="output.dense")
+    return attrs.evolve(t, mlp=network, inner=inner, qkv=("query", "key", "value"), out="output.dense")
 
 
 def tower(
@@ -173,12 +184,14 @@ def attention(
 ) -> tuple[Value, tuple[Value, ...]]:
     """Adds self-attention; the builder is in its scope. Returns the output and, with eager attention, the weights."""
     width = x.spec.shape[-1]
-    q, k, v = together(t, d_head, b, x) if t.joint else apart(t, d_head, b, x)
-    if turns:
-        q, k = (turned(t, b, part, turns, label) for part, label in ((q, "q"), (k, "k")))
-    b.hold(q, k, v)
-    y, written = attended(t, workload, b, q, k, v, mask)
-    y = linear(b, t.out, merge_heads(b, y), width, bias=t.out_bias)
+    with b.scope(t.inner):
+        q, k, v = together(t, d_head, b, x) if t.joint else apart(t, d_head, b, x)
+        if turns:
+            q, k = (turned(t, b, part, turns, label) for part, label in ((q, "q"), (k, "k")))
+        b.hold(q, k, v)
+        y, written = attended(t, workload, b, q, k, v, mask)
+        y = merge_heads(b, y)
+    y = linear(b, t.out, y, width, bias=t.out_bias)
     return dropped(b, f"{t.out}_dropout", y, t.out_dropout, workload), written
 
 
@@ -215,8 +228,8 @@ def apart(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
     """Returns queries, keys and values, each (batch, heads, seq, d_head), of three projections."""
     biases = {"q": t.bias, "k": t.key_bias, "v": t.value_bias}
     parts = {
-        label: linear(b, f"{label}_proj", x, t.heads * d_head, bias=t.bias if bias is None else bias)
-        for label, bias in biases.items()
+        label: linear(b, name, x, t.heads * d_head, bias=t.bias if bias is None else bias)
+        for name, (label, bias) in zip(t.qkv, biases.items(), strict=True)
     }
     if t.qk_norm is not None:
         parts |= {label: normed_by(b, f"{label}_norm", parts[label], t.qk_norm) for label in "qk"}

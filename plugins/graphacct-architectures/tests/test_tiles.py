@@ -171,3 +171,55 @@ def test_cached_images_do_not_grow() -> None:
         step = graphacct.memory(CONFIGS["mllama"], phase="decode", cache_len=earlier)
         text = graphacct.memory(CONFIGS["mllama"], phase="decode", cache_len=earlier, images=0)
         assert step.kv_cache_bytes - text.kv_cache_bytes == images
+
+
+def test_a_projector_as_wide_as_four_texts() -> None:
+    """Bee's: 24 wide tokens, a norm, 4 · 32 in the middle."""
+    model = {**CONFIGS["llava_onevision"], "model_type": "bee", "architectures": ["BeeForConditionalGeneration"]}
+    shapes = {row.parameter.name: row.parameter.spec.shape for row in graphacct.account(model, seq_len=99).by_parameter}
+    assert shapes["model.multi_modal_projector.pre_norm.weight"] == (24,)
+    assert shapes["model.multi_modal_projector.linear_1.weight"] == (128, 24)
+    assert shapes["model.multi_modal_projector.linear_2.weight"] == (32, 128)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"downsample_rate": "half"}, "downsample_rate is a fraction of two whole numbers, as '1/4', not 'half'"),
+        ({"downsample_rate": "1/3"}, "downsample_rate cuts 4 tokens of a side into windows of 3"),
+        ({"deepstack_layer_map": [[1]]}, "deepstack_layer_map is a list of pairs of layers, of the tower and the text"),
+        ({"spatial_target_layers": [1, 2, 3, 4, 5]}, "spatial_target_layers is a list of up to 4 layers of the text"),
+        ({"spatial_vision_layer": 9}, "vision_feature_layer is 9, and vision_config has 4 layers"),
+    ],
+)
+def test_windowed_queries_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
+    """Granite 4 Vision's keys."""
+    with pytest.raises(graphacct.GraphacctError) as error:
+        graphacct.account({**CONFIGS["granite4_vision"], **changes}, seq_len=200)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("chameleon", {"base_channels": 48}, "vq_config has 48 channels at a place, which 32 groups do not divide"),
+        ("chameleon", {"channel_multiplier": [1, 0]}, "channel_multiplier is a list of positive whole numbers"),
+        ("chameleon", {"attn_resolutions": "all"}, "attn_resolutions is a list of numbers of pixels, not 'all'"),
+    ],
+)
+def test_a_code_that_does_not_fit(name: str, changes: dict[str, Any], message: str) -> None:
+    """The encoder's keys."""
+    code = {**CONFIGS[name]["vq_config"], **changes}
+    with pytest.raises(graphacct.GraphacctError) as error:
+        graphacct.account({**CONFIGS[name], "vq_config": code}, seq_len=400)
+    assert message in str(error.value)
+
+
+def test_what_draws_is_in_memory_alone() -> None:
+    """Janus's code has parameters and no work, and no gradients."""
+    report = graphacct.account(CONFIGS["janus"], seq_len=30, phase="train", loss="sum", convention="matmul")
+    assert report["model.vqmodel"].values["params"] > 0
+    assert report["model.vqmodel"].values["step_matmul_flops"] == 0
+    vision = {**CONFIGS["janus"]["vision_config"], "hidden_dropout_rate": 0.1}
+    with pytest.raises(graphacct.GraphacctError, match=r"hidden_dropout_rate is 0\.1"):
+        graphacct.account({**CONFIGS["janus"], "vision_config": vision}, seq_len=30)

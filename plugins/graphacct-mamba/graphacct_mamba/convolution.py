@@ -7,17 +7,25 @@ from graphacct_mamba.state import keep
 
 
 def causal_convolution(
-    b: Builder, x: Value, taps: Dim, activation: str, workload: Workload, *, bias: bool = True, name: str = "conv1d"
+    b: Builder,
+    x: Value,
+    taps: Dim,
+    activation: str,
+    workload: Workload,
+    *,
+    bias: bool = True,
+    name: str = "conv1d",
+    dtype: str | None = None,
 ) -> Value:
     """Convolves x (batch, channels, seq) over `taps` positions with the module `name`, then applies the activation, if
-    any.
+    any. The weight is stored in `dtype`, or the model's.
 
     As in the transformers library, x is padded on both sides and the excess is cut off, so that the convolution
     computes taps - 1 extra positions. In decoding it computes one extra, because the state has as many positions as the
     kernel.
     """
     batch, channels, seq = x.spec.shape
-    weight = b.parameter(f"{name}.weight", (channels, 1, taps))
+    weight = b.parameter(f"{name}.weight", (channels, 1, taps), dtype)
     rest = (b.parameter(f"{name}.bias", (channels,)),) if bias else ()
     pad = {"padding": taps - 1}
     if workload.phase == "decode":

@@ -30,6 +30,11 @@ def _places(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...] | None:
     return tuple(value)
 
 
+def places_of_stages(default: tuple[int, ...] | None = None) -> Any:
+    """Returns a key that is a list of indices of stages, or null."""
+    return fields.checked_field(_places, default, metadata=fields.OPTIONAL)
+
+
 @attrs.frozen(kw_only=True)
 class Backbone:
     """The keys that say what a backbone hands on, and those that every image encoder has."""
@@ -40,21 +45,23 @@ class Backbone:
     num_labels: Dim = fields.label_count()
     dtype: str | None = fields.dtype()
     out_features: tuple[str, ...] | None = fields.checked_field(_names, None, metadata=fields.OPTIONAL)
-    out_indices: tuple[int, ...] | None = fields.checked_field(_places, None, metadata=fields.OPTIONAL)
+    out_indices: tuple[int, ...] | None = places_of_stages()
 
     @property
     def labelled(self) -> bool:
         """Whether the model has logits of classes."""
         return self.architectures.endswith("ForImageClassification") and classes(self.num_labels)
 
-    def handed_on(self, stages: Dim) -> tuple[int, ...]:
+    def handed_on(self, stages: Dim, *, stem: bool = True) -> tuple[int, ...]:
         """Returns the indices of the stages that the backbone hands on, 0 for the stem: the last, if none are named.
+        Without a stem among the names, 0 is the first stage.
 
         Raises ConfigError for a stage that is not there, or stages out of order.
         """
         if type(stages) is not int:
             raise ConfigError("a backbone's number of stages is an integer")
-        names = ["stem", *(f"stage{place}" for place in range(1, stages + 1))]
+        names = [*(("stem",) if stem else ()), *(f"stage{place}" for place in range(1, stages + 1))]
+        last = len(names) - 1
         by_name = None if self.out_features is None else [name_at(names, name) for name in self.out_features]
         places = by_name
         if self.out_indices is not None:
@@ -62,11 +69,10 @@ class Backbone:
             if by_name is not None and places != by_name:
                 raise ConfigError(f"out_features {list(self.out_features or ())} and out_indices {places} disagree")
         if places is None:
-            return (stages,)
-        if not places or sorted(set(places)) != places or not 0 <= places[0] <= places[-1] <= stages:
-            raise ConfigError(
-                f"out_indices {places} are not indices from 0 (the stem) to {stages}, each above the last"
-            )
+            return (last,)
+        if not places or sorted(set(places)) != places or not 0 <= places[0] <= places[-1] <= last:
+            first = " (the stem)" if stem else ""
+            raise ConfigError(f"out_indices {places} are not indices from 0{first} to {last}, each above the last")
         return tuple(places)
 
 

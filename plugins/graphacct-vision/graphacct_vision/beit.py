@@ -12,7 +12,7 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
-from graphacct_architectures.tower import Tower, patch_count, patches, tower_states
+from graphacct_architectures.tower import Tower, older, patch_count, patches, tower_states
 
 from graphacct import (
     Architecture,
@@ -31,12 +31,13 @@ from graphacct import (
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.dinov2 import interpolated
 from graphacct_vision.layers import resized
-from graphacct_vision.pyramid import fcn_head, pyramid, uper_head
+from graphacct_vision.pyramid import NAMED, SEQUENTIAL, fcn_head, pyramid, uper_head
 
 CLASSES = tuple(
     f"Beit{end}"
     for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "ForSemanticSegmentation", "Backbone")
 )
+SHARED = "shared_position_bias"
 MAPS = 4
 """How many stages the head of semantic segmentation reads."""
 
@@ -46,6 +47,8 @@ class BeitConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 
     SCOPE: ClassVar[str] = "beit"
+    OLDER: ClassVar[bool] = False
+    """Whether its modules have the library's former names."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     vocab_size: Dim = fields.size(8192)
@@ -93,7 +96,7 @@ def build(config: BeitConfig, workload: Workload, b: Builder) -> Value | tuple[V
         return of_maps(config, workload, b, pixels)
     if config.architectures.endswith("Model"):
         x = encoded(config, workload, b, pixels)
-        return x, pooled(config, b, x)
+        return x if config.OLDER else (x, pooled(config, b, x))
     with b.scope(config.SCOPE):
         x = encoded(config, workload, b, pixels)
         if config.architectures.endswith("ForImageClassification"):
@@ -123,8 +126,9 @@ def of_maps(config: BeitConfig, workload: Workload, b: Builder, pixels: Value) -
         states = [by_place(b, x, grid, f"stage{place}") for place, x in zip(places, states, strict=True)]
     training = workload.phase == "train"
     if segments or config.add_fpn:
-        with b.scope("fpn"):
-            states = list(pyramid(b, states, config.hidden_size, training))
+        names = SEQUENTIAL if config.OLDER else NAMED
+        with b.scope("" if config.OLDER else "fpn"):
+            states = list(pyramid(b, states, config.hidden_size, training, names))
     if not segments:
         return tuple(states)
     with b.scope("decode_head"):
@@ -178,8 +182,9 @@ def stages(
     grid = grid_of(config, pixels)
     shared = None
     if config.use_shared_relative_position_bias:
-        shared = distances(config, b, "shared_position_bias", grid)
-    return tower_states(tower_of(config, grid), workload, b, x, ends, mask=shared)
+        shared = distances(config, b, "encoder.relative_position_bias" if config.OLDER else SHARED, grid)
+    with b.scope("encoder" if config.OLDER else ""):
+        return tower_states(tower_of(config, grid), workload, b, x, ends, mask=shared)
 
 
 def embedded(config: BeitConfig, workload: Workload, b: Builder, pixels: Value) -> Value:
@@ -234,7 +239,8 @@ def tower_of(config: BeitConfig, grid: tuple[Dim, Dim]) -> Tower:
     act = ACTIVATIONS[config.hidden_act]
     scaled = config.layer_scale_init_value > 0
     own = config.use_relative_position_bias
-    return Tower(
+    name = "attention.attention.relative_position_bias" if config.OLDER else "relative_position_bias"
+    kind = Tower(
         config.num_hidden_layers,
         config.num_attention_heads,
         Mlp(config.intermediate_size, act, gated=False, up="fc1", down="fc2", bias=True),
@@ -250,8 +256,11 @@ def tower_of(config: BeitConfig, grid: tuple[Dim, Dim]) -> Tower:
         out_dropout=config.hidden_dropout_prob if scaled else 0.0,
         drop_path=config.drop_path_rate,
         drop_path_grows=True,
-        pairs=(lambda b: distances(config, b, "relative_position_bias", grid)) if own else None,
+        pairs=(lambda b: distances(config, b, name, grid)) if own else None,
     )
+    if not config.OLDER:
+        return kind
+    return attrs.evolve(older(kind, "attention"), stack="layer")
 
 
 def family(name: str, config: type[BeitConfig], presets: PresetFiles, doc: str) -> Architecture:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphacct_architectures.layers import activation
+from graphacct_architectures.layers import activation, linear
 
-from graphacct import Builder, Dim, Value, exact_div
+from graphacct import Builder, Dim, Value, equal, exact_div
 
 
 def convolution(
@@ -76,14 +76,23 @@ def conv_norm(
     *,
     training: bool,
     act: str = "relu",
+    parts: tuple[str, str] = ("convolution", "normalization"),
     **options: Any,
 ) -> Value:
-    """Applies a module `name` of a convolution, a batch norm and an activation; no activation if `act` is empty."""
+    """Applies a module `name` of a convolution, a batch norm (`parts` are their names) and an activation; no activation
+    if `act` is empty."""
     with b.scope(name):
-        x = convolution(b, "convolution", x, channels, kernel, **options)
-        return activation(b, act, batch_norm(b, "normalization", x, training=training), "activation")
+        x = convolution(b, parts[0], x, channels, kernel, **options)
+        return activation(b, act, batch_norm(b, parts[1], x, training=training), "activation")
 
 
 def resized(b: Builder, name: str, x: Value, size: tuple[Dim, ...]) -> Value:
     """Returns the map at another size, between neighbours; torch computes it at the same size too."""
     return b.apply("upsample_linear", x, name=name, size=size)
+
+
+def flat_logits(b: Builder, name: str, x: Value, labels: Dim) -> Value:
+    """Returns the logits of pooled channels (batch, channels, 1, 1), or the channels where there is no head."""
+    batch, channels = x.spec.shape[:2]
+    x = b.apply("reshape", x, name="flattened", shape=(batch, channels))
+    return x if equal(labels, 0) else linear(b, name, x, labels)

@@ -59,6 +59,8 @@ class SwinConfig(Backbone):
     """Whether the backbone has a norm for each stage that it hands on."""
     NORM_LAST: ClassVar[bool] = False
     """Whether merged patches are normalized after their projection."""
+    NORMED: ClassVar[bool] = True
+    """Whether the last stage's tokens are normalized."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     image_size: tuple[Dim, Dim] = fields.sides(224)
@@ -161,8 +163,9 @@ def as_map(b: Builder, x: Value, grid: Grid, name: str) -> Value:
 
 
 def normed_stages(config: SwinConfig, workload: Workload, b: Builder, pixels: Value) -> Value:
-    """Returns the last stage's tokens, normalized."""
-    return layer_norm(b, "layernorm", stages(config, workload, b, pixels)[-1][0])
+    """Returns the last stage's tokens, normalized where the family does so."""
+    x = stages(config, workload, b, pixels)[-1][0]
+    return layer_norm(b, "layernorm", x) if config.NORMED else x
 
 
 def embedded(config: SwinConfig, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Grid]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphacct_architectures.decoders.parts.attention import attend, attention
+    from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, corrected_experts, latent_of
     from graphacct_architectures.decoders.parts.description import (
         EMBEDDING,
         LAYER_NORM,
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, rotary_dims, whole
     from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
     from graphacct_architectures.decoders.parts.names import mask_name
-    from graphacct_architectures.decoders.parts.sparse import at_most, layer_indices
+    from graphacct_architectures.decoders.parts.sparse import at_most, layer_indices, network_types, sparse_layers
     from graphacct_architectures.decoders.parts.stack import stack
 
 __all__ = [
+    "ATTENTION",
     "EMBEDDING",
     "LAYER_NORM",
     "NOTHING",
@@ -48,6 +50,7 @@ __all__ = [
     "Experts",
     "FeedForward",
     "Latent",
+    "LatentConfig",
     "Layer",
     "Mixing",
     "Mlp",
@@ -57,26 +60,36 @@ __all__ = [
     "at_most",
     "attend",
     "attention",
+    "corrected_experts",
     "decoder",
     "experts",
+    "latent_of",
     "layer_indices",
     "mask_name",
     "mlp",
+    "network_types",
     "rotary_dims",
+    "sparse_layers",
     "stack",
     "whole",
 ]
 FILES = {
+    "ATTENTION": "deepseek",
     "DecoderConfig": "family",
+    "LatentConfig": "deepseek",
     "at_most": "sparse",
     "attend": "attention",
     "attention": "attention",
+    "corrected_experts": "deepseek",
     "decoder": "family",
     "experts": "feed_forward",
+    "latent_of": "deepseek",
     "layer_indices": "sparse",
     "mask_name": "names",
     "mlp": "feed_forward",
+    "network_types": "sparse",
     "rotary_dims": "family",
+    "sparse_layers": "sparse",
     "stack": "stack",
     "whole": "family",
 }

@@ -10,7 +10,7 @@ import attrs
 from graphacct import Dim, PresetFiles, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.granitemoe import GraniteMoeConfig, experts, granite
-from graphacct_architectures.decoders.parts.description import Decoder, Mlp
+from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
@@ -22,10 +22,10 @@ class GraniteMoeSharedConfig(GraniteMoeConfig):
     shared_intermediate_size: Dim = fields.size(0, minimum=0)
 
 
-def describe(config: GraniteMoeSharedConfig) -> Decoder:
-    """Returns a stack of equal layers."""
+def networks(config: GraniteMoeSharedConfig) -> Experts:
+    """Returns the experts, and the shared network if there is one."""
     if equal(config.shared_intermediate_size, 0):
-        return granite(config, experts(config))
+        return experts(config)
     shared = Mlp(
         config.shared_intermediate_size,
         ACTIVATIONS[config.hidden_act],
@@ -33,7 +33,12 @@ def describe(config: GraniteMoeSharedConfig) -> Decoder:
         joint="input_linear",
         down="output_linear",
     )
-    return granite(config, experts(config, shared=shared, shared_beside=True))
+    return experts(config, shared=shared, shared_beside=True)
+
+
+def describe(config: GraniteMoeSharedConfig) -> Decoder:
+    """Returns a stack of equal layers."""
+    return granite(config, networks(config))
 
 
 ARCHITECTURE = decoder(

@@ -11,12 +11,14 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.heads import first_class
 
 
 @attrs.frozen(kw_only=True)
 class MistralConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    architectures: str = first_class(called=("GritLM",))
     intermediate_size: Dim = fields.size(14336)
     num_key_value_heads: Dim | None = fields.optional_size(8)
     max_position_embeddings: Dim = fields.size(131072)

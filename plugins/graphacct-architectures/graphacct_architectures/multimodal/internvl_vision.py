@@ -6,6 +6,7 @@ Chen et al., 2023 (arXiv:2312.14238).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import attrs
 
@@ -43,6 +44,13 @@ class InternVLVisionConfig:
     attention_dropout: float = fields.probability(0.0)
     projection_dropout: float = fields.probability(0.0)
     dtype: str | None = fields.dtype()
+    module: ClassVar[str] = "encoder"
+    stack: ClassVar[str] = "layer"
+
+    @property
+    def dropped_layers(self) -> float:
+        """The probability with which the last layer's branches are dropped whole, in training."""
+        return 0.0
 
 
 def image_states(
@@ -67,7 +75,7 @@ def image_states(
         config.num_hidden_layers,
         config.num_attention_heads,
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True),
-        stack="layer",
+        stack=config.stack,
         attention="attention",
         out="projection_layer",
         norms=("layernorm_before", "layernorm_after"),
@@ -79,8 +87,10 @@ def image_states(
         qk_norm=Norm() if config.use_qk_norm else None,
         softmax_upcast=False,
         out_dropout=config.projection_dropout,
+        drop_path=config.dropped_layers,
+        drop_path_grows=True,
     )
-    with b.scope("encoder"):
+    with b.scope(config.module):
         return tower_states(kind, workload, b, x, wanted)
 
 

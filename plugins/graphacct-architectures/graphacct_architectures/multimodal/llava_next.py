@@ -5,6 +5,7 @@ Liu et al., 2024 (LLaVA-NeXT); Granite Vision (arXiv:2502.09927) reads several l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -15,7 +16,7 @@ from graphacct_architectures.multimodal.llava import VISION
 from graphacct_architectures.multimodal.parts.anyres import AnySize, Film, pictures, resolutions
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, layer_indices
-from graphacct_architectures.multimodal.parts.projector import Activated, Linear
+from graphacct_architectures.multimodal.parts.projector import Activated, Linear, Step
 from graphacct_architectures.multimodal.parts.towers import vision_model
 
 CLASSES = ("LlavaNextForConditionalGeneration", "LlavaNextModel")
@@ -38,11 +39,13 @@ class LlavaNextConfig:
     dtype: str | None = fields.dtype()
 
 
-def pictured(config: Any, root: str, sizes: AnySize, *, tied: bool, film: Film | None = None) -> Composition:
-    """Returns a decoder, and its pictures through the tower and two linear layers; or films."""
+def pictured(
+    config: Any, root: str, sizes: AnySize, *, tied: bool, film: Film | None = None, steps: Sequence[Step] = ()
+) -> Composition:
+    """Returns a decoder, and its pictures through the tower and two linear layers, or other steps; or films."""
     text = described(config.text_config)
     bias = config.multimodal_projector_bias
-    steps = (
+    steps = steps or (
         Linear("linear_1", text.width, bias),
         Activated(ACTIVATIONS[config.projector_hidden_act]),
         Linear("linear_2", text.width, bias),

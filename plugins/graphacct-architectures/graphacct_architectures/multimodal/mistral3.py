@@ -65,19 +65,44 @@ def compose(config: Mistral3Config, root: str) -> Composition:
         raise ConfigError(f"vision_config.model_type is {tower.architecture.name!r}: Mistral 3 reads pixtral's patches")
     if len(config.vision_feature_layer) > 1:
         raise ConfigError(f"vision_feature_layer is {list(config.vision_feature_layer)}: Mistral 3 reads one layer")
-    text = described(config.text_config)
-    bias = config.multimodal_projector_bias
-    steps = (
-        Linear("linear_1", text.width, bias),
-        Activated(ACTIVATIONS[config.projector_hidden_act]),
-        Linear("linear_2", text.width, bias),
+    projector = Projector(
+        "vision_tower",
+        "multi_modal_projector",
+        config.vision_feature_layer,
+        ACTIVATIONS[config.projector_hidden_act],
+        config.multimodal_projector_bias,
     )
+    return through(projector, config, root)
+
+
+@attrs.frozen
+class Projector:
+    """A norm, squares of patches as one, and two linear layers.
+
+    Attributes:
+        tower, module: The modules of the tower and of this.
+        layers: The tower's layer that is read.
+        operators: The activation.
+        bias: Whether the linear layers have biases.
+    """
+
+    tower: str
+    module: str
+    layers: tuple[int, ...]
+    operators: str
+    bias: bool
+
+
+def through(p: Projector, config: Any, root: str) -> Composition:
+    """Returns a decoder and its images through pixtral's tower and this projector."""
+    tower, text = config.vision_config, described(config.text_config)
+    steps = (Linear("linear_1", text.width, p.bias), Activated(p.operators), Linear("linear_2", text.width, p.bias))
 
     def rows(workload: Workload, b: Builder) -> Value:
         images = of_images(workload)
-        with b.scope(f"{root}vision_tower"):
-            (x,) = looked(tower, images, b, config.vision_feature_layer)
-        with b.scope(f"{root}multi_modal_projector"):
+        with b.scope(f"{root}{p.tower}"):
+            (x,) = looked(tower, images, b, p.layers)
+        with b.scope(f"{root}{p.module}"):
             x = normed_by(b, "norm", x, Norm())
             with b.scope("patch_merger"):
                 x = merged(config, images, b, x)
@@ -86,7 +111,7 @@ def compose(config: Mistral3Config, root: str) -> Composition:
     return Composition(text, (Part("images", rows),), f"{root}language_model", tied=config.tie_word_embeddings)
 
 
-def merged(config: Mistral3Config, workload: Workload, b: Builder, x: Value) -> Value:
+def merged(config: Any, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns one row for each square of patches: (squares, width). Patches beyond whole squares are left out."""
     tower, merge = config.vision_config.config, config.spatial_merge_size
     width = tower.hidden_size

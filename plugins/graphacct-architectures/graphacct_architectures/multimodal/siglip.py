@@ -92,6 +92,11 @@ def build(config: SiglipConfig, workload: Workload, b: Builder) -> tuple[Value, 
         raise ConfigError("vision_config.vision_use_head is false: without its head no image is compared with a text")
     with b.scope("text_model"):
         _, text = texts(config.text, workload, b)
+    return compared(b, image, text)
+
+
+def compared(b: Builder, image: Value, text: Value) -> tuple[Value, ...]:
+    """Returns the similarities of each pair, by image and by text, and the two embeddings, normalized."""
     image, text = normalised(b, image, "image"), normalised(b, text, "text")
     by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
     factor = b.apply("exp", b.parameter("logit_scale", (1,)), name="factor")

@@ -59,7 +59,7 @@ IMAGES_BY_TEXT = frozenset(("idefics2", "idefics3", "smolvlm"))
 """Families whose images have a dimension of their own beside the batch."""
 CUT_IMAGES = frozenset(("llava_next", "llava_next_video", "llava_onevision", "granite4_vision"))
 """Families whose classes read from the size of an image how it was cut into squares."""
-SIZED_IMAGES = CUT_IMAGES | {"mistral3"}
+SIZED_IMAGES = CUT_IMAGES | {"mistral3", "lighton_ocr"}
 """Families that take the size of each image beside it."""
 IMAGES_OF_TEXT = frozenset(("idefics", "pi0"))
 """Families with several images for each text."""
@@ -67,7 +67,7 @@ VIDEOS_OF_TEXT = frozenset(("instructblipvideo",))
 """Families with a video of four images for each text."""
 LIKE_IMAGES = frozenset(("clap", "clap_audio_model"))
 """Families whose features are an image of one channel."""
-PATCHES_AS_IMAGES = frozenset(("kimi_k25_vision",))
+PATCHES_AS_IMAGES = frozenset(("kimi_k25_vision", "paddleocr_vl"))
 """Families whose patches are images, and not rows."""
 WITH_IMAGES = frozenset(("bridgetower", "idefics", "tvp", "vilt", "flava", "owlvit", "owlv2", "grounding-dino"))
 """Families of text and images whose class has no part for the text alone."""

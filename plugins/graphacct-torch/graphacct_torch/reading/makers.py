@@ -55,6 +55,8 @@ def _ids(sizes: Sizes) -> torch.Tensor:
     if sizes.get("model_type") in WITH_CODES:
         return made("input_ids", (sizes.batch, length, sizes.get("num_codebooks") + 1), INT)
     ids = made("input_ids", (sizes.batch, length), INT)
+    if sizes.images and sizes.get("downsample_rate") and sizes.get("model_type") in CUT_IMAGES and not ids.is_meta:
+        ids[:, : sizes.images * _tokens_of_picture(sizes)] = sizes.get("image_token_id", default=0)
     if sizes.images and "image_grid_thw" in sizes.names and not ids.is_meta:
         rows, columns = _rows_and_columns(sizes)
         squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
@@ -73,10 +75,15 @@ def _decoder_ids(sizes: Sizes) -> torch.Tensor:
 
 
 def _pixels(sizes: Sizes) -> torch.Tensor:
-    if sizes.names & {"spatial_shapes", "grid_thw", "pixel_position_ids"}:
+    if sizes.names & {"spatial_shapes", "grid_thw", "pixel_position_ids", "image_position_ids"}:
         return _patches(sizes)
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
+    if "target_sizes" in sizes.names:  # each image a strip of patches
+        patch = sizes.get("patch_size", default=14, parts=VISION)
+        rows, columns = _rows_and_columns(sizes)
+        count = sizes.batch * (sizes.images or 1) * rows * columns
+        return made("pixel_values", (1, sizes.channels, patch, count * patch), FLOAT)
     images = (sizes.channels, *sizes.pixels)
     if sizes.images is not None and "image_grid_thw" in sizes.names:
         return _grid_of_text(sizes)
@@ -88,9 +95,6 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return made("pixel_values", (sizes.batch, *_tiles_of_images(sizes), *images), FLOAT)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
-    if "target_sizes" in sizes.names:  # each image a strip of patches
-        patch = sizes.get("patch_size", default=14, parts=VISION)
-        return made("pixel_values", (1, sizes.channels, patch, sizes.batch * SIDE * SIDE * patch), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TOKENS:
         side = sizes.get("patch_size") * sizes.get("spatial_merge_size")
         return made("pixel_values", (sizes.batch * SIDE * SIDE, side, side, sizes.channels), FLOAT)
@@ -104,6 +108,20 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
     if isinstance(frames, int) and not isinstance(sizes.get("num_image_with_embedding"), int):
         return made("pixel_values", (sizes.batch, frames, *images), FLOAT)
     return made("pixel_values", (sizes.batch, *images), FLOAT)
+
+
+def _tokens_of_picture(sizes: Sizes) -> int:
+    """The tokens of a picture that is cut into squares, of which windowed queries leave a share."""
+    from transformers.image_processing_utils import select_best_resolution
+    from transformers.models.granite4_vision.modeling_granite4_vision import unpad_image
+
+    tile = sizes.get("image_size", parts=VISION)
+    height, width = select_best_resolution(_picture(sizes), sizes.get("image_grid_pinpoints"))
+    left, window = map(int, sizes.get("downsample_rate").split("/"))
+    side = tile // sizes.get("patch_size", parts=VISION) * left // window
+    places = torch.empty((1, height // tile * side, width // tile * side), device="meta")
+    _, rows, columns = unpad_image(places, _picture(sizes)).shape
+    return int(side * side + rows * (columns + 1))
 
 
 def _tiles_of_images(sizes: Sizes) -> tuple[int, int]:
@@ -148,23 +166,26 @@ def _patches(sizes: Sizes) -> torch.Tensor:
     layer = sizes.first(nn.Linear)
     if isinstance(layer, nn.Linear) and layer.in_features % width == 0:
         width, frames = layer.in_features, 1
-    if sizes.names & {"spatial_shapes", "pixel_position_ids"}:
-        return made("pixel_values", (sizes.batch, _side(sizes) ** 2, width), FLOAT)
+    if sizes.names & {"spatial_shapes", "pixel_position_ids", "image_position_ids"}:
+        rows, columns = _whole_sides(sizes)
+        return made("pixel_values", (sizes.batch * (sizes.images or 1), rows * columns, width), FLOAT)
     if sizes.get("model_type") in PATCHES_AS_IMAGES:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, sizes.channels, patch, patch), FLOAT)
     return made("hidden_states", (sizes.batch * SIDE * SIDE, width * frames), FLOAT)
 
 
-def _side(sizes: Sizes) -> int:
-    """Patches of a side of an image: whole windows, of a model that pools them."""
-    return SIDE - SIDE % sizes.get("pooling_kernel_size", default=1, parts=VISION)
+def _whole_sides(sizes: Sizes) -> tuple[int, int]:
+    """Patches of the sides of an image: whole windows, of a model that pools them."""
+    pool = sizes.get("pooling_kernel_size", default=1, parts=VISION)
+    rows, columns = _rows_and_columns(sizes)
+    return rows - rows % pool, columns - columns % pool
 
 
 def _patch_positions(sizes: Sizes) -> torch.Tensor:
-    """The column and row of each patch of an image of SIDE by SIDE."""
-    side = torch.arange(_side(sizes))
-    places = torch.cartesian_prod(side, side).flip(1)
-    return places.expand(sizes.batch, -1, -1).contiguous()
+    """The column and row of each patch of an image."""
+    rows, columns = (torch.arange(side) for side in _whole_sides(sizes))
+    places = torch.cartesian_prod(rows, columns).flip(1)
+    return places.expand(sizes.batch * (sizes.images or 1), -1, -1).contiguous()
 
 
 def _grid(sizes: Sizes) -> torch.Tensor:
@@ -180,15 +201,39 @@ def _rows_and_columns(sizes: Sizes) -> tuple[int, int]:
     return height // patch, width // patch
 
 
+def _patches_seen(sizes: Sizes) -> torch.Tensor:
+    """A mask of all patches of each image, or of one thing."""
+    if "spatial_shapes" not in sizes.names:
+        return made("mask", (sizes.batch, 1), INT)
+    rows, columns = _rows_and_columns(sizes)
+    return torch.ones((sizes.batch * (sizes.images or 1), rows * columns), dtype=INT)
+
+
 def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     """The patches of all images of all texts, in rows."""
     assert sizes.images is not None
     patch = sizes.get("patch_size", default=14, parts=VISION)
-    frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
+    frames = sizes.get("temporal_patch_size", "patch_temporal", default=1, parts=VISION)
     rows, columns = _rows_and_columns(sizes)
     channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
     count = sizes.batch * sizes.images * rows * columns
+    if sizes.get("model_type") in PATCHES_AS_IMAGES:
+        return made("pixel_values", (count, channels, patch, patch), FLOAT)
     return made("pixel_values", (count, channels * frames * patch * patch), FLOAT)
+
+
+def _modalities(sizes: Sizes) -> torch.Tensor:
+    """Which tokens stand for images (1) and which do not (0)."""
+    rows, columns = _rows_and_columns(sizes)
+    squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
+    ids = torch.zeros((sizes.batch, sizes.text), dtype=INT)
+    ids[:, : (sizes.images or 0) * rows * columns // squares] = 1
+    return ids
+
+
+def _merge_sizes(sizes: Sizes) -> torch.Tensor:
+    """The side of the squares of patches that become one token, for each image: each patch is one."""
+    return torch.ones(sizes.batch * (sizes.images or 1), dtype=INT)
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:
@@ -255,7 +300,7 @@ def _inner_sound(sizes: Sizes) -> torch.Tensor:
 def _of_any_kind(sizes: Sizes) -> torch.Tensor | None:
     """`inputs`: samples for an encoder of sound, rows of the model's width for one that reads anything."""
     if sizes.get("conv_kernel", parts=AUDIO) is not None:
-        return made("inputs", (sizes.batch, SAMPLES), FLOAT)
+        return made("inputs", (sizes.batch, sizes.samples or SAMPLES), FLOAT)
     width = sizes.get("d_model") if sizes.get("d_latents") is not None else None
     return None if width is None else made("inputs", (sizes.batch, sizes.text, width), FLOAT)
 
@@ -322,11 +367,12 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "cross_attention_mask": lambda sizes: made("mask", (sizes.batch, sizes.text, *_tiles_of_images(sizes)), INT),
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
+    "image_merge_sizes": _merge_sizes,
+    "moe_mm_token_type_ids": _modalities,
     "pixel_position_ids": _patch_positions,
-    "spatial_shapes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
-    "pixel_attention_mask": lambda sizes: made(
-        "mask", (sizes.batch, SIDE * SIDE if "spatial_shapes" in sizes.names else 1), INT
-    ),
+    "image_position_ids": _patch_positions,
+    "spatial_shapes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
+    "pixel_attention_mask": _patches_seen,
     "action_embeds": lambda sizes: made(
         "action_embeds",
         (sizes.batch, sizes.get("chunk_size") + 1, sizes.get("hidden_size", parts=("dit_config",))),
@@ -358,7 +404,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "classes_attention_mask": _text("mask"),
     "classes_structure": lambda sizes: torch.ones(sizes.batch, dtype=INT),
     "freq": lambda sizes: torch.zeros(sizes.batch, 1, dtype=INT),
-    "target_sizes": lambda sizes: torch.full((sizes.batch, 2), SIDE),
+    "target_sizes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
     "image_embeds_position_mask": _places_of_images,
     "task_inputs": lambda sizes: made("task_inputs", (sizes.batch, sizes.get("task_seq_len")), INT),
     "input_values": lambda sizes: _inner_sound(sizes) if "decoder_input_values" in sizes.names else _sound(sizes),

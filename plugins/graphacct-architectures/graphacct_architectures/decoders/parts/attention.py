@@ -28,6 +28,7 @@ def attention(
     b.hold(x)
     if a.latent is not None and workload.attention == ABSORBED:
         y = absorbed(a, a.latent, workload, b, x, tables)
+        y = gated(a, b, x, y) if a.gate else y
         return linear(b, a.out, y, width, bias=a.out_bias), ()
     gate: Value | None = None
     if a.latent is not None:
@@ -36,14 +37,17 @@ def attention(
             tables = with_chosen(a, a.indexer, workload, b, x, source, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
-    y, weights = attended(a, workload, b, q, k, v, tables)
+    y, weights = (differences if a.differential else attended)(a, workload, b, q, k, v, tables)
     if gate is not None:
         y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate_sigmoid"), name="gated")
     if a.gate:
         y = gated(a, b, x, y)
     if a.out_norm:
         y = normed_by(b, a.out_norm, y, kind)
-    return projection(a.in_out, b, a.out, y, width, a.out_bias), weights
+    y = projection(a.in_out, b, a.out, y, width, a.out_bias)
+    if a.out_shift:
+        y = b.apply("add", y, b.parameter(a.out_shift, (width,)), name="out_shifted")
+    return y, weights
 
 
 def attend(
@@ -79,11 +83,48 @@ def attended(
     return merge_heads(b, y), weights
 
 
+def differences(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the same of differential attention (Ye et al., 2024, arXiv:2410.05258): twice with the same queries and
+    keys, on either half of the heads of values; then half of the heads less the others."""
+    batch, _, seq, _ = q.spec.shape
+    halves = b.apply("split", v, name="v_halves", parts=2, dim=1)
+    outputs, written = [], []
+    for label, half in zip(("first", "second"), halves, strict=True):
+        with b.scope(label):
+            y, weights = attended(
+                a, workload, b, q, k, b.apply("repeat", half, name="v_twice", times=(1, 2, 1, 1)), tables
+            )
+            outputs.append(b.apply("reshape", y, name="heads_apart", shape=(batch, seq, a.heads, a.d_head)))
+        written.append(weights)
+    y = b.apply("concat", *outputs, name="side_by_side", dim=-1)
+    taken, given = b.apply("split", y, name="halves_of_heads", parts=2, dim=2)
+    share = difference_share(a, b, q.spec.dtype)
+    y = b.apply("sub", taken, b.apply("mul", share, given, name="share_of_second"), name="difference")
+    y = b.apply("rms_norm", y, name="groupnorm", normalized_shape=(2 * a.d_head,))
+    y = b.apply("scale", y, name="difference_scaled")
+    return b.apply("reshape", y, name="heads_joined", shape=(batch, seq, a.heads * a.d_head)), written[0]
+
+
+def difference_share(a: Attention, b: Builder, dtype: str) -> Value:
+    """Returns exp(q₁ · k₁) - exp(q₂ · k₂) plus a constant, of four learned vectors of d_head; sums run in float32."""
+    powers = []
+    for i in (1, 2):
+        q, k = (b.parameter(f"lambda_{label}{i}", (a.d_head,)) for label in "qk")
+        product = b.apply("mul", q, k, name=f"lambda_product_{i}")
+        if product.spec.dtype != "float32":
+            product = b.apply("cast", product, name=f"lambda_wide_{i}", dtype="float32")
+        power = b.apply("exp", b.apply("sum", product, name=f"lambda_sum_{i}", dim=-1), name=f"lambda_{i}")
+        powers.append(power if dtype == "float32" else b.apply("cast", power, name=f"lambda_narrowed_{i}", dtype=dtype))
+    return b.apply("shift", b.apply("sub", *powers, name="lambda_difference"), name="lambda_full")
+
+
 def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
     """Returns the heads' outputs y (batch, seq, heads · width) times a gate of x, of each element or of each head. A
     softplus runs in float32, as in the library."""
     gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=False)
-    wide = a.gate_by == "softplus" and b.dtype != "float32"
+    wide = (a.gate_by == "softplus" or a.gate_wide) and b.dtype != "float32"
     if wide:
         gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
     gate = b.apply(a.gate_by, gate, name="gate")
@@ -148,8 +189,11 @@ def projections(
             if a.gated and not parts:
                 q, gate = with_gate(a, b, x)
                 parts = (q,)
+            elif a.values_from_keys and len(parts) == 2:
+                parts += parts[1:]
             else:
-                parts += (linear(b, name, x, n * width, bias=a.bias),)
+                bias = a.bias if a.key_bias is None or len(parts) != 1 else a.key_bias
+                parts += (linear(b, name, x, n * width, bias=bias),)
     normed = list(parts)
     if a.query_scaled:
         normed[0] = b.apply("scale", normed[0], name="q_scaled")
@@ -160,12 +204,12 @@ def projections(
         normed = [b.apply("clamp", part, name=f"{label}_cut") for part, label in zip(normed, "qkv", strict=True)]
     heads = []
     for part, count, label in zip(normed, counts, "qkv", strict=True):
-        if a.qk_norm in ("head", "gains") and label != "v" and not a.qk_norm_last:
-            batch, seq = part.spec.shape[:2]
-            part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
+        if label == "v" and a.values_norm is not None:
+            heads.append(head_normed(b, part, count, a.value_width, label, "v_norm", a.values_norm))
+        elif a.qk_norm in ("head", "gains") and label != "v" and not a.qk_norm_last:
             name = a.qk_norm_names["qk".index(label)]
-            part = normed_by(b, name, part, kind) if a.qk_norm == "head" else normed_with_gains(b, name, part, kind)
-            heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
+            gains = a.qk_norm == "gains"
+            heads.append(head_normed(b, part, count, a.d_head, label, name, kind, gains=gains))
         else:
             heads.append(split_heads(b, part, count, a.value_width if label == "v" else a.d_head, label))
             if a.qk_norm == "heads" and label != "v":
@@ -174,6 +218,17 @@ def projections(
     if a.key_scaled:
         k = b.apply("scale", k, name="k_scaled")
     return q, k, b.apply("scale", v, name="v_scaled") if a.values_scaled else v, gate
+
+
+def head_normed(
+    b: Builder, x: Value, heads: Dim, width: Dim, label: str, name: str, kind: Norm, *, gains: bool = False
+) -> Value:
+    """Returns x (batch, seq, heads · width) as (batch, heads, seq, width), each head normalized: all by one norm, or if
+    `gains` with a gain of its own."""
+    batch, seq = x.spec.shape[:2]
+    x = b.apply("reshape", x, name=f"{label}_heads", shape=(batch, seq, heads, width))
+    x = normed_with_gains(b, name, x, kind) if gains else normed_by(b, name, x, kind)
+    return b.apply("transpose", x, name=f"{label}_transposed", dims=(1, 2))
 
 
 def with_gate(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
@@ -209,7 +264,8 @@ def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     narrow = kind.cast and dtype != "float32"
     if narrow:
         x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
-    y = norm(b, name, x, kind.kind, weight=kind.weight, bias=kind.bias, centred=kind.centred, upcast=norm_upcast(kind))
+    options = {"weight": kind.weight, "bias": kind.bias, "centred": kind.centred, "weight_wide": kind.weight_wide}
+    y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), power=kind.power, **options)
     return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
 
 
@@ -228,6 +284,8 @@ def normed_with_gains(b: Builder, name: str, x: Value, kind: Norm) -> Value:
         gain = b.apply("cast", gain, name=f"{name}.wide", dtype="float32")
     y = norm(b, name, x, kind.kind, weight=False, upcast=norm_upcast(kind))
     y = b.apply("mul", gain, y, name=f"{name}_scaled")
+    if kind.bias:
+        y = b.apply("add", y, b.parameter(f"{name}.bias", x.spec.shape[-2:]), name=f"{name}_shifted")
     return b.apply("cast", y, name=f"{name}_narrowed", dtype=b.dtype) if wide else y
 
 
@@ -291,20 +349,37 @@ def eager(
     if a.window is not None or not a.unmasked:
         mask = tables[mask_name(a, workload)]
         scores = b.apply("masked_fill" if a.mask_filled else "add", scores, mask, name="mask")
-    if a.sinks:
+    column = a.sinks and not a.sinks_after
+    if column:
         scores = with_sinks(b, scores)
-    if a.sinks or a.less_largest:
+    if column or a.less_largest:
         largest, _ = b.apply("topk", scores, name="largest", k=1)
         scores = b.apply("sub", scores, largest, name="less_largest")
     upcast = {} if b.dtype == "float32" or not a.upcast else {"dtype": "float32"}
     weights = b.apply("softmax", scores, name="softmax", **upcast)
     if upcast:
         weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
-    if a.sinks:
+    if column:
         length = weights.spec.shape[-1] - 1
         weights = b.apply("slice", weights, name="without_sinks", dim=-1, start=0, length=length)
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
-    return b.apply("matmul", weights, v, name="values"), weights
+    y = b.apply("matmul", weights, v, name="values")
+    return scaled_by_sinks(b, y, scores) if a.sinks_after else y, weights
+
+
+def scaled_by_sinks(b: Builder, y: Value, scores: Value) -> Value:
+    """Returns the heads' outputs times sigmoid(logsumexp(scores) - sink), whose sigmoid runs in float32."""
+    batch, heads, seq, _ = scores.spec.shape
+    total = b.apply("logsumexp", scores, name="log_sum", dim=-1)
+    sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1))
+    share = b.apply("sub", total, sinks, name="above_sinks")
+    if b.dtype != "float32":
+        share = b.apply("cast", share, name="above_sinks_wide", dtype="float32")
+    share = b.apply("sigmoid", share, name="sink_scale")
+    share = b.apply("reshape", share, name="sink_scale_apart", shape=(batch, heads, seq, 1))
+    if b.dtype != "float32":
+        share = b.apply("cast", share, name="sink_scale_narrowed", dtype=b.dtype)
+    return b.apply("mul", y, share, name="sinks_applied")
 
 
 def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:

@@ -40,7 +40,9 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         x = embedding(b, d.embedding, ids, rows, d.width if narrow is None else narrow)
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
-    after: Sequence[After] = ()
+        if d.embedding_normed is not None:
+            x = normed_by(b, f"{d.embedding}.embed_norm", x, d.embedding_normed)
+    after: Mapping[int, After] = {}
     given: Mapping[str, Value] = {}
     if merge is not None:
         x, after, given = merge(b, ids, x)
@@ -65,6 +67,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         constants = tuple(tables.values())
         if after:
             x = interrupted(d, b, x, body, constants, after)
+        elif d.middle is not None:
+            x = d.middle.apply(d.middle.settings, d, workload, b, ids, x, tables)
         elif isinstance(d.layer, Layer):
             x = first_of(b.repeat(d.stack, d.count, body(d.layer), x, *carried.values(), constants=constants))
         else:
@@ -88,9 +92,9 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
 
 
 After: TypeAlias = Callable[[Builder, Value], Value]
-Merge: TypeAlias = Callable[[Builder, Value, Value], tuple[Value, Sequence[After], Mapping[str, Value]]]
-"""From the ids and the embedded tokens (batch, seq, width) to those that enter the layers, with what each of the first
-layers' outputs goes through before the next, and what all layers are given besides, by name."""
+Merge: TypeAlias = Callable[[Builder, Value, Value], tuple[Value, Mapping[int, After], Mapping[str, Value]]]
+"""From the ids and the embedded tokens (batch, seq, width) to those that enter the layers, with what the stream
+goes through after so many layers, and what all layers are given besides, by name."""
 
 
 def interrupted(
@@ -99,17 +103,19 @@ def interrupted(
     x: Value,
     body: Callable[[Layer], Callable[..., Any]],
     constants: Sequence[Value],
-    after: Sequence[After],
+    after: Mapping[int, After],
 ) -> Value:
-    """Returns the stream after all layers; the first ones' outputs each go through a function of `after`."""
+    """Returns the stream after all layers; it goes through each function of `after` after so many layers."""
     if isinstance(d.layer, Layer) and type(d.count) is not int:
         raise ConfigError(f"the number of layers is {d.count}: the first ones differ, so give a number")
     kinds = (d.layer,) * d.count if isinstance(d.layer, Layer) else d.layer
-    if len(kinds) < len(after):
-        raise ConfigError(f"the text model has {len(kinds)} layers, and an image adds to the first {len(after)}")
-    for index, function in enumerate(after):
-        x = function(b, stack(b, d.stack, kinds[index : index + 1], body, x, constants, index))
-    return stack(b, d.stack, kinds[len(after) :], body, x, constants, len(after))
+    if len(kinds) < max(after):
+        raise ConfigError(f"the text model has {len(kinds)} layers, and an image adds to the first {max(after)}")
+    place = 0
+    for count in sorted(after):
+        x = after[count](b, stack(b, d.stack, kinds[place:count], body, x, constants, place))
+        place = count
+    return stack(b, d.stack, kinds[place:], body, x, constants, place)
 
 
 def check_positions(length: Dim, key: str, limit: Dim) -> None:
@@ -254,6 +260,8 @@ def fed(kind: Layer, workload: Workload, b: Builder, x: Value) -> Value:
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
     """Returns the stream with a module's output added."""
+    if kind.base_scaled:
+        x = b.apply("scale", x, name=f"{label}_base_scaled")
     return b.apply("add", x, ready(kind, workload, b, y, label), name=f"{label}_residual")
 
 

@@ -95,6 +95,27 @@ def corrected_experts(config: Any, *, shared: bool = True) -> Experts:
     return experts
 
 
+def latent_of(config: Any, *, turned: bool = True, **more: Any) -> Attention:
+    """Returns latent attention, whose heads have keys and values of their own."""
+    heads, shared = config.num_attention_heads, config.num_key_value_heads
+    if shared is not None and differ(heads, shared):
+        raise ConfigError(
+            f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
+            "expanded from the latent, so leave it out"
+        )
+    return Attention(
+        heads,
+        heads,
+        config.qk_nope_head_dim + config.qk_rope_head_dim,
+        bias=config.attention_bias,
+        out_bias=config.attention_bias,
+        rotary=config.qk_rope_head_dim,
+        dropout=config.attention_dropout,
+        latent=Latent(config.kv_lora_rank, config.v_head_dim, config.q_lora_rank, turned),
+        **more,
+    )
+
+
 def deepseek(
     config: LatentConfig,
     experts: Experts,
@@ -106,23 +127,8 @@ def deepseek(
 ) -> Decoder:
     """Returns a decoder with latent attention in every layer, `dense` in the first ones and `experts` in the others;
     `sparse` says of each layer whether it has experts, if the file does, and `indexers` what chooses its keys."""
-    heads, shared = config.num_attention_heads, config.num_key_value_heads
-    if shared is not None and differ(heads, shared):
-        raise ConfigError(
-            f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
-            "expanded from the latent, so leave it out"
-        )
+    attention = latent_of(config)
     check_groups(experts)
-    attention = Attention(
-        heads,
-        heads,
-        config.qk_nope_head_dim + config.qk_rope_head_dim,
-        bias=config.attention_bias,
-        out_bias=config.attention_bias,
-        rotary=config.qk_rope_head_dim,
-        dropout=config.attention_dropout,
-        latent=Latent(config.kv_lora_rank, config.v_head_dim, config.q_lora_rank),
-    )
     first = whole(config.first_k_dense_replace, "first_k_dense_replace")
 
     def kind(index: int) -> Layer:

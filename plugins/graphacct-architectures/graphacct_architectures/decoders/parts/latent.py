@@ -29,8 +29,11 @@ def latent(
     As in the transformers library, every step expands all cached latents again.
     """
     source = query_latent(a, kind, b, x)
-    front, rest = queries(a, b, source, tables)
-    q = b.apply("concat", front, rest, name="q_turned", dim=-1)
+    if kind.turned:
+        front, rest = queries(a, kind, b, source, tables)
+        q = b.apply("concat", front, rest, name="q_turned", dim=-1)
+    else:
+        q = query_heads(a, kind, b, source)
     batch = x.spec.shape[0]
     narrow, key = latents(a, kind, b, x, tables)
     narrow, key = (with_cache(b, part, label, workload) for part, label in ((narrow, "latent"), (key, "k_rope")))
@@ -53,7 +56,7 @@ def absorbed(
     The cache has one tensor: the latent and the rotated key of each token, in one row. `kv_b_proj.weight` has for each
     head the rows that make its key, then those that make its value.
     """
-    front, rest = queries(a, b, query_latent(a, kind, b, x), tables)
+    front, rest = queries(a, kind, b, query_latent(a, kind, b, x), tables)
     batch, seq = x.spec.shape[:2]
     row = b.apply("concat", *latents(a, kind, b, x, tables), name="latent_and_k", dim=-1)
     row = b.apply("reshape", row, name="latent_rows", shape=(batch, seq, kind.rank + a.rotary))
@@ -83,7 +86,7 @@ def latents(a: Attention, kind: Latent, b: Builder, x: Value, tables: Mapping[st
     narrow = rms_norm(b, "kv_a_layernorm", narrow, upcast="norm")
     narrow = b.apply("reshape", narrow, name="latent_apart", shape=(batch, 1, seq, kind.rank))
     key = b.apply("reshape", key, name="k_apart", shape=(batch, 1, seq, a.rotary))
-    return narrow, rotated(b, key, *rotary(a, tables), "k")
+    return narrow, rotated(b, key, *rotary(a, tables), "k") if kind.turned else key
 
 
 def rotary(a: Attention, tables: Mapping[str, Value]) -> tuple[Value, Value]:
@@ -98,14 +101,18 @@ def query_latent(a: Attention, kind: Latent, b: Builder, x: Value) -> Value:
     return rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias), upcast="norm")
 
 
-def queries(a: Attention, b: Builder, source: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
+def queries(a: Attention, kind: Latent, b: Builder, source: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
     """Returns the two parts of the queries, (batch, heads, seq, width): the first dimensions of each head, and the last
     `rotary`, which are rotated by position."""
-    assert a.latent is not None
-    name = "q_proj" if a.latent.query_rank is None else "q_b_proj"
-    heads = split_heads(b, linear(b, name, source, a.heads * a.d_head, bias=False), a.heads, a.d_head, "q")
+    heads = query_heads(a, kind, b, source)
     front, rest = b.apply("split", heads, name="q_parts", sizes=(a.d_head - a.rotary, a.rotary))
-    return front, rotated(b, rest, *rotary(a, tables), "q")
+    return front, rotated(b, rest, *rotary(a, tables), "q") if kind.turned else rest
+
+
+def query_heads(a: Attention, kind: Latent, b: Builder, source: Value) -> Value:
+    """Returns the queries before they are rotated, (batch, heads, seq, d_head)."""
+    name = "q_proj" if kind.query_rank is None else "q_b_proj"
+    return split_heads(b, linear(b, name, source, a.heads * a.d_head, bias=False), a.heads, a.d_head, "q")
 
 
 def rotated(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:

@@ -15,6 +15,11 @@ keys."""
 def both_rotated(a: Attention, b: Builder, q: Value, k: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
     """Returns queries and keys (batch, heads, seq, d_head) with the first `rotary` dimensions of each head rotated."""
     cos, sin = tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
+    if a.rotary_wide and b.dtype != "float32":
+        cos, sin = (
+            b.apply("cast", table, name=f"{name}_wide", dtype="float32") for table, name in ((cos, "cos"), (sin, "sin"))
+        )
+        b.hold(cos, sin, until="k_rope")
     if a.rotary_repeated == EACH:
         return turned_before_transposed(a, b, q, cos, sin, "q"), turned_before_transposed(a, b, k, cos, sin, "k")
     if a.rotary_repeated == LAYER:

@@ -7,6 +7,7 @@ Liu et al., 2024 (LLaVA-NeXT); Li et al., 2024 (LLaVA-OneVision, arXiv:2408.0332
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import attrs
@@ -111,6 +112,7 @@ class AnySize:
         tower: The tower.
         listed: The sizes that a picture is padded to.
         most: A picture whose tokens are more than those of so many squares is made smaller; None if none is.
+        rate: The share of a side's patches that is left of them as tokens.
         alone: Whether pictures are cut in sequences of one picture alone; those of others are seen as a whole.
     """
 
@@ -118,6 +120,7 @@ class AnySize:
     listed: tuple[tuple[int, int], ...]
     most: int | None = None
     alone: bool = False
+    rate: Fraction = Fraction(1)
 
     @property
     def tile(self) -> int:
@@ -130,6 +133,11 @@ class AnySize:
     @property
     def side(self) -> int:
         """Tokens of a side of a square."""
+        return int(self.patches * self.rate)
+
+    @property
+    def patches(self) -> int:
+        """Patches of a side of a square."""
         patch = self.tower.config.patch_size[0]
         if type(patch) is not int:
             raise ConfigError(f"vision_config.patch_size is {patch}: pictures are cut, so give a number")

@@ -5,17 +5,33 @@ A decoding step runs the text model alone: its cache has text and placeholders a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, equal, fields, prod
+from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, equal, fields, less, prod
 from graphacct_architectures.decoders.parts.decode import After, decode
 from graphacct_architectures.decoders.parts.description import Decoder
 from graphacct_architectures.decoders.parts.family import Decoding
 from graphacct_architectures.residing import reside
+
+
+@attrs.frozen
+class Layered:
+    """Rows of images or sounds that are added to the stream at their places, where it has zeros until then.
+
+    Attributes:
+        rows: The rows (…, width) that are added before a layer, by its index. Those of layers that are not there are
+            made all the same.
+    """
+
+    rows: Mapping[int, Value]
+
+
+Features: TypeAlias = "Value | tuple[Value, ...] | Mapping[str, Value] | Layered"
+"""What a part makes."""
 
 
 @attrs.frozen
@@ -26,11 +42,12 @@ class Part:
         size: The workload's number of these things in a sequence: `images` or `audios`.
         features: Adds their towers and projectors to a builder, which is at the root, and returns the rows, (…, width);
             or a tuple of rows: those, and what is added to the same places after each of the text's first layers; or
-            what layers read instead, by the names of their tables, which then stands in no token's place.
+            what layers read instead, by the names of their tables, which then stands in no token's place; or what is
+            added before some layers alone.
     """
 
     size: str
-    features: Callable[[Workload, Builder], Value | tuple[Value, ...] | Mapping[str, Value]]
+    features: Callable[[Workload, Builder], Features]
 
 
 @attrs.frozen
@@ -44,7 +61,9 @@ class Composition:
         head: The head's name; empty if there is none.
         tied: Whether the head shares the embedding's storage.
         softcap: Whether the logits are capped if the text model says so; else the head is all.
+        scaled: Whether the logits are multiplied by a constant if the text model says so.
         own_head: Whether the head is the text model's own, with all that belongs to it.
+        scaled: Whether the logits are multiplied by a constant if the text model says so.
     """
 
     text: Decoder
@@ -54,6 +73,7 @@ class Composition:
     tied: bool = False
     softcap: bool = False
     own_head: bool = False
+    scaled: bool = False
 
     @property
     def decoder(self) -> Decoder:
@@ -70,42 +90,79 @@ class Composition:
             head_bias=False,
             tied=self.tied,
             classifier=None,
-            logits_scaled=False,
+            logits_scaled=self.scaled and d.logits_scaled,
             logits_softcap=self.softcap and d.logits_softcap,
         )
 
 
 def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
     """Returns the graph from ids, images and sounds to logits, or without a head to the last stream."""
+    check_towers(workload, {part.size for part in c.parts})
     running = [part for part in c.parts if workload.phase != "decode" and not equal(getattr(workload, part.size), 0)]
     for part in c.parts:
         if part not in running:
             aside = Builder(part.size, b.operators, b.dtype)
             one: dict[str, Any] = {part.size: 1}
             made = part.features(attrs.evolve(workload, **one), aside)
-            outputs = (
-                tuple(made.values()) if isinstance(made, Mapping) else made if isinstance(made, tuple) else (made,)
-            )
+            outputs = values(made)
             reside(b, aside.graph(*outputs))
 
-    def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, list[After], dict[str, Value]]:
+    def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, dict[int, After], dict[str, Value]]:
         made = {part.size: part.features(workload, b) for part in running}
-        given = {name: value for found in made.values() if isinstance(found, Mapping) for name, value in found.items()}
-        rows = {
-            size: value if isinstance(value, tuple) else (value,)
-            for size, value in made.items()
-            if not isinstance(value, Mapping)
-        }
-        check_places(workload, {size: prod(value[0].spec.shape[:-1]) for size, value in rows.items()})
-        after: list[After] = []
-        for size, (value, *deep) in rows.items():
+        given: dict[str, Value] = {}
+        after: dict[int, After] = {}
+        placed = {size: value for size, value in made.items() if not isinstance(value, Mapping)}
+        check_places(workload, {size: prod(values(value)[0].spec.shape[:-1]) for size, value in placed.items()})
+        for size, value in made.items():
+            if isinstance(value, Mapping):
+                given |= value
+                continue
             with b.scope(c.module.rpartition(".")[0]):
                 found = b.apply("eq", ids, name=f"{size}_places")
-                x = merged(b, x, value, elements(b, found, x, size), size)
-            after += [partial(added, value=more, mask=found, name=f"{size}_{i}") for i, more in enumerate(deep)]
+                here = elements(b, found, x, size)
+                if isinstance(value, Layered):
+                    x = b.apply("masked_fill", x, here, name=f"{size}_cleared")
+                    later = {layer: rows for layer, rows in value.rows.items() if less(layer, layers(c.text))}
+                else:
+                    first, *deep = values(value)
+                    x = merged(b, x, first, here, size)
+                    later = dict(enumerate(deep, 1))
+            for place, (count, more) in enumerate(later.items()):
+                after[count] = partial(added, value=more, mask=found, name=f"{size}_{place}")
         return x, after, given
 
     return decode(c.decoder, workload, b, merge if running else None)
+
+
+def check_towers(workload: Workload, sizes: Collection[str]) -> None:
+    """Raises ConfigError for images or sounds that the model has no tower for."""
+    for size in ("images", "audios"):
+        count = getattr(workload, size)
+        if size not in sizes and count is not None and not equal(count, 0):
+            raise ConfigError(f"{size} is {count}: the file describes no tower for {size}, leave {size} out or give 0")
+
+
+def placeholders(c: Composition, workload: Workload, operators: Mapping[str, Any]) -> Dim:
+    """Returns how many tokens of each sequence stand for images or sounds."""
+    total: Dim = 0
+    for part in c.parts:
+        if not equal(getattr(workload, part.size), 0):
+            made = part.features(attrs.evolve(workload, batch=1), Builder(part.size, operators, "float32"))
+            if not isinstance(made, Mapping):
+                total += prod(values(made)[0].spec.shape[:-1])
+    return total
+
+
+def layers(d: Decoder) -> Dim:
+    """Returns how many layers a text model has."""
+    return len(d.layer) if isinstance(d.layer, tuple) else d.count
+
+
+def values(made: Features) -> tuple[Value, ...]:
+    """Returns all that a part makes."""
+    if isinstance(made, Layered):
+        return tuple(made.rows.values())
+    return tuple(made.values()) if isinstance(made, Mapping) else made if isinstance(made, tuple) else (made,)
 
 
 def elements(b: Builder, found: Value, x: Value, size: str) -> Value:

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, SubModel, Value, Workload, brief, fields
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
-from graphacct_architectures.multimodal.parts.compose import Composition, composed
+from graphacct_architectures.multimodal.parts.compose import Composition, composed, placeholders
 
 PREPROCESSING = dict.fromkeys(
     (
@@ -58,10 +58,11 @@ def composition(
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     model_types: tuple[str, ...] = (),
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    per_second: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, whose
     modules are in `root`, `model.` or empty. `classes` are the class with a head and the one without; `image_size` is
-    the default of the workload's images, and `sizes` are the workload's other sizes.
+    the default of the workload's images, `sizes` are the workload's other sizes, `per_second` is the Architecture's.
     """
     headed, alone = classes
 
@@ -73,6 +74,9 @@ def composition(
         if config.architectures == alone:
             found = attrs.evolve(found, head="")
         return composed(found, workload, b)
+
+    def places(config: Any, workload: Workload, operators: Mapping[str, Any]) -> Dim:
+        return placeholders(compose(config, ""), workload, operators)
 
     seen = {"images": lambda config: 1, "image_size": image_size} if image_size is not None else {}
     return Architecture(
@@ -91,6 +95,8 @@ def composition(
         inexact=inexact,
         model_types=model_types or (name,),
         prepare=prepare,
+        per_second=per_second or {},
+        placeholders=places,
         doc=doc,
     )
 

@@ -60,6 +60,11 @@ class Grid:
         whole: The layers that see it although others have windows.
         deep: The layers after which tokens are made besides, for the first layers of the text.
         deep_merger: What makes these.
+        deep_list: The name of the list of these mergers.
+        module: The module around everything; empty if the tower is it.
+        second_norm: The name of a norm after the positions; empty for none.
+        finish: Adds what follows when the patches are in their first order again; None for nothing.
+        least: The side of the squares of patches that an image has whole numbers of; None for `merge`.
     """
 
     depth: Dim
@@ -83,24 +88,41 @@ class Grid:
     whole: tuple[int, ...] = ()
     deep: tuple[int, ...] = ()
     deep_merger: Callable[[Builder, Value, Extent], Value] | None = None
+    deep_list: str = "deepstack_merger_list"
+    module: str = ""
+    second_norm: str = ""
+    finish: Callable[[Builder, Value, Extent], Value] | None = None
+    least: Dim | None = None
 
 
 def grid_rows(g: Grid, workload: Workload, b: Builder, images: Dim) -> tuple[Value, ...]:
     """Adds the tower, whose scope the builder is in. Returns the tokens of `images` images, (tokens, width), and those
     made after the deep layers."""
-    extent = Extent(images, *sides(g, workload.image_size))
+    with b.scope(g.module):
+        return looked(g, workload, b, extent_of(g, workload, images))
+
+
+def extent_of(g: Grid, workload: Workload, images: Dim) -> Extent:
+    """Returns the patches of `images` images of the workload's size."""
+    return Extent(images, *sides(g, workload.image_size))
+
+
+def looked(g: Grid, workload: Workload, b: Builder, extent: Extent) -> tuple[Value, ...]:
+    """Adds the tower, whose module the builder is in."""
     x = patches(g, b, extent)
     if g.first_norm:
         x = normed_by(b, g.first_norm, x, g.norm)
     if g.positions is not None:
         x = g.positions(b, x, extent)
+    if g.second_norm:
+        x = normed_by(b, g.second_norm, x, g.norm)
     windowed = g.window is not None
     if windowed:
         x = reordered(b, x, g.merge, "windows")
     module, _, name = g.stack.rpartition(".")
     constants = tables(g.looking, b, g.width, extent.count) if g.looking.turns else ()
     groups = {
-        True: apart(((images, extent.rows * extent.columns),)),
+        True: apart(((extent.images, extent.rows * extent.columns),)),
         False: apart(windows(g, extent)),
     }
     layer = partial(body, g.looking, g.mlp, g.norm, g.norms, workload, groups)
@@ -113,7 +135,7 @@ def grid_rows(g: Grid, workload: Workload, b: Builder, images: Dim) -> tuple[Val
                 x = stack(b, name, kinds[start:end], layer, x, constants, start)
         if end <= len(kinds) and len(deep) < len(g.deep):
             assert g.deep_merger is not None
-            with b.scope(f"deepstack_merger_list.{len(deep)}"):
+            with b.scope(f"{g.deep_list}.{len(deep)}"):
                 deep.append(g.deep_merger(b, x, extent))
         start = end
     if g.last_norm:
@@ -123,7 +145,7 @@ def grid_rows(g: Grid, workload: Workload, b: Builder, images: Dim) -> tuple[Val
     if windowed:
         order = b.apply("full", name="order", shape=x.spec.shape[:1], dtype="int64")
         x = b.apply("index_select", x, order, name="in_order", dim=0)
-    return x, *deep
+    return x if g.finish is None else g.finish(b, x, extent), *deep
 
 
 def reordered(b: Builder, x: Value, merge: Dim, name: str) -> Value:
@@ -169,12 +191,13 @@ def layers(g: Grid) -> int:
 def sides(g: Grid, size: tuple[Dim, Dim] | None) -> tuple[Dim, Dim]:
     """Returns the rows and columns of patches. Raises ConfigError unless they are whole squares."""
     assert size is not None  # the architecture declares its default
-    units = tuple(step * g.merge for step in g.patch[-2:])
+    square = g.merge if g.least is None else g.least
+    units = tuple(step * square for step in g.patch[-2:])
     for side, unit in zip(size, units, strict=True):
         if type(side) is int and type(unit) is int and side % unit:
             raise ConfigError(
                 f"image_size {size[0]}x{size[1]} is that after resizing: multiples of {units[0]} and {units[1]}, "
-                f"{g.merge} patches of {g.patch[-1]} pixels"
+                f"{square} patches of {g.patch[-1]} pixels"
             )
     return tuple(  # type: ignore[return-value]
         exact_div(side, step, "image_size / patch_size") for side, step in zip(size, g.patch[-2:], strict=True)

@@ -100,6 +100,7 @@ class Merger:
         up, down: The names of the two linear layers.
         norm_last: Whether it normalizes the square, not each patch.
         module: The module's name; empty if the builder is in it.
+        hidden: The hidden layer's width; None for the square's.
     """
 
     merge: Dim
@@ -110,6 +111,7 @@ class Merger:
     down: str
     norm_last: bool = False
     module: str = "merger"
+    hidden: Dim | None = None
 
     def __call__(self, b: Builder, x: Value, extent: Extent) -> Value:
         with b.scope(self.module):
@@ -120,5 +122,5 @@ class Merger:
                 x = normed_by(b, self.norm, b.apply("reshape", x, name="squares", shape=squares), self.kind)
             else:
                 x = b.apply("reshape", normed_by(b, self.norm, x, self.kind), name="squares", shape=squares)
-            x = b.apply("gelu", linear(b, self.up, x, width), name="act")
+            x = b.apply("gelu", linear(b, self.up, x, width if self.hidden is None else self.hidden), name="act")
             return linear(b, self.down, x, self.out)

@@ -22,10 +22,11 @@ from graphacct import (
     fields,
 )
 from graphacct_architectures.aliases import ALIASES
+from graphacct_architectures.decoders.parts.description import Decoder
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition, inexact
-from graphacct_architectures.multimodal.parts.grid import Extent, Grid, grid_rows, sides, windows
+from graphacct_architectures.multimodal.parts.grid import Extent, Grid, extent_of, grid_rows, windows
 from graphacct_architectures.multimodal.parts.grid_layers import MOST_APART, sum_of
 
 SIDE = 16
@@ -34,6 +35,10 @@ EACH = "saved rotary tables are those of one sequence: the class makes them for 
 """What is not exact of several sequences whose tokens are rotated by frame, row and column."""
 NO_COST = dict.fromkeys(("in_chans", "spatial_patch_size", "tokens_per_second", "rope_parameters"))
 """Keys of towers' files that their classes do not read, or that change no cost."""
+
+
+SHORT: Mapping[str, str] = {"num_hidden_layers": "depth", "num_attention_heads": "num_heads"}
+"""Other spellings of keys of towers that have short ones."""
 
 
 @attrs.frozen
@@ -71,7 +76,14 @@ def grid_of(tower: SubModel) -> Grid:
 
 
 def tower_alone(
-    name: str, config: type[Any], describe: Callable[[Any], Grid], file: str, *, doc: str, no_cost: tuple[str, ...] = ()
+    name: str,
+    config: type[Any],
+    describe: Callable[[Any], Grid],
+    file: str,
+    *,
+    doc: str,
+    no_cost: tuple[str, ...] = (),
+    aliases: Mapping[str, str] = SHORT,
 ) -> Architecture:
     """Returns the Architecture of a tower alone, whose batch is images."""
     return Architecture(
@@ -81,7 +93,7 @@ def tower_alone(
         PresetFiles(file),
         sizes={"image_size": usual_size},
         attention=("fused", "eager"),
-        aliases={"torch_dtype": "dtype", "num_hidden_layers": "depth", "num_attention_heads": "num_heads"},
+        aliases={"torch_dtype": "dtype", **aliases},
         no_cost={**NO_COST, **dict.fromkeys(no_cost)},
         model_types=(name,),
         losses=SUM_ALONE,
@@ -117,19 +129,35 @@ def whole(
     doc: str,
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     sectioned: bool = True,
+    module: str = "visual",
+    tower: Callable[[Any], Grid] = lambda config: grid_of(config.vision_config),
+    project: Callable[[Any, Builder, Value, Extent], Value] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
+    text: Callable[[Any], Decoder] = lambda config: described(config.text_config),
+    capped: bool = False,
 ) -> Architecture:
-    """Returns the Architecture of a tower and a text model, whose heads are rotated by frame, row and column if
-    `sectioned`."""
+    """Returns the Architecture of a tower and a text model.
+
+    `sectioned` says whether the text's heads are rotated by frame, row and column, `module` the tower's module;
+    `tower(config)` describes it, and `text(config)` the text model. `project(config, builder, x, extent)` adds what
+    makes the text's rows of the tower's tokens, at the root of the tower's module. `capped` says whether
+    the logits are scaled and capped if the text model says so. The rest is as for `composition`.
+    """
 
     def compose(config: Any, root: str) -> Composition:
         def rows(workload: Workload, b: Builder) -> tuple[Value, ...]:
             assert workload.images is not None  # the architecture declares its default
-            with b.scope(f"{root}visual"):
-                return grid_rows(grid_of(config.vision_config), workload, b, workload.batch * workload.images)
+            g, images = tower(config), workload.batch * workload.images
+            with b.scope(f"{root}{module}"):
+                x, *deep = grid_rows(g, workload, b, images)
+            if project is not None:
+                with b.scope(root.removesuffix(".")):
+                    x = project(config, b, x, extent_of(g, workload, images))
+            return x, *deep
 
-        return Composition(
-            described(config.text_config), (Part("images", rows),), f"{root}language_model", tied=tied(config)
-        )
+        parts, name = (Part("images", rows),), f"{root}language_model"
+        return Composition(text(config), parts, name, tied=tied(config), softcap=capped, scaled=capped)
 
     found = composition(
         name,
@@ -138,7 +166,8 @@ def whole(
         PresetFiles(file),
         classes=classes,
         image_size=lambda config: usual_size(config.vision_config.config),
-        no_cost=dict.fromkeys(("rope_scaling", "rope_theta", "rope_parameters")),
+        no_cost={**dict.fromkeys(("rope_scaling", "rope_theta", "rope_parameters")), **(no_cost or {})},
+        aliases=aliases,
         prepare=prepare,
         doc=doc,
     )
@@ -147,7 +176,7 @@ def whole(
         known = inexact(config, workload, dtype)
         if workload.images in (None, 0) or workload.image_size is None:
             return known
-        found = (*known, *together(grid_of(config.vision_config), workload))
+        found = (*known, *together(tower(config), workload))
         return (*found, EACH) if sectioned and not equal(workload.batch, 1) else found
 
     return attrs.evolve(found, inexact=batched)
@@ -156,7 +185,7 @@ def whole(
 def together(g: Grid, workload: Workload) -> tuple[str, ...]:
     """Returns what is not exact of a tower whose images or windows are too many to be described one by one."""
     assert workload.images is not None
-    extent = Extent(workload.batch * workload.images, *sides(g, workload.image_size))
+    extent = extent_of(g, workload, workload.batch * workload.images)
     count = sum_of(((extent.images, 1), *windows(g, extent)))
     if type(count) is int and count <= MOST_APART:
         return ()

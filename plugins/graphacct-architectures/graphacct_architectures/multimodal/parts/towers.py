@@ -56,6 +56,7 @@ EYES: Mapping[str, Eye] = {
     "idefics2_vision": Eye(idefics3_vision.image_states, idefics3_vision.finish),
     "intern_vit_6b": Eye(intern_vit.image_states, intern_vit.finish),
     "internvl_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
+    "qianfan_ocr_vision": Eye(internvl_vision.image_states, internvl_vision.finish),
 }
 """The towers, by the names of their families."""
 

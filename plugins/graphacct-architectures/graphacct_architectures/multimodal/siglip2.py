@@ -1,0 +1,156 @@
+"""SigLIP 2: images of any size as a sequence of patches, with positions interpolated to their rows and columns.
+
+Tschannen et al., 2025 (arXiv:2502.14786). An image is as many patches as its size has, without padding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct_architectures.activations import activation
+from graphacct_architectures.layers import layer_norm, linear
+from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, classes, cross_entropy
+from graphacct_architectures.multimodal.clip import first_total
+from graphacct_architectures.multimodal.parts.grid_ends import table
+from graphacct_architectures.multimodal.siglip import SIGMOID, TextConfig, compared, described, pairs, pooled, texts
+from graphacct_architectures.tower import tower
+
+BOTH, CLASSIFIER = "Siglip2Model", "Siglip2ForImageClassification"
+
+
+@attrs.frozen(kw_only=True)
+class VisionConfig:
+    """The image tower's keys that the cost depends on."""
+
+    hidden_size: Dim = fields.size(768)
+    intermediate_size: Dim = fields.size(3072)
+    num_hidden_layers: Dim = fields.size(12)
+    num_attention_heads: Dim = fields.size(12)
+    num_channels: Dim = fields.size(3)
+    num_patches: Dim = fields.size(256)
+    patch_size: Dim = fields.size(16)
+    hidden_act: str = activation("gelu_pytorch_tanh")
+    attention_dropout: float = fields.probability(0.0)
+    vision_use_head: bool = fields.flag(True)
+
+
+@attrs.frozen(kw_only=True)
+class Siglip2Config:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(BOTH, (BOTH, CLASSIFIER))
+    text_config: TextConfig | None = fields.nested(TextConfig, "siglip2")
+    vision_config: VisionConfig | None = fields.nested(VisionConfig, "siglip2")
+    num_labels: Dim = fields.label_count()
+    dtype: str | None = fields.dtype()
+
+    @property
+    def text(self) -> TextConfig:
+        """The text tower."""
+        return self.text_config or TextConfig()
+
+    @property
+    def vision(self) -> VisionConfig:
+        """The image tower."""
+        return self.vision_config or VisionConfig()
+
+
+def build(config: Siglip2Config, workload: Workload, b: Builder) -> tuple[Value, ...]:
+    """Returns the graph from images and texts to the similarities of each pair, by image and by text, and the two
+    embeddings; or from images to logits."""
+    classifier = config.architectures == CLASSIFIER
+    check_entropy(classifier and classes(config.num_labels), workload, config.architectures)
+    if classifier and workload.loss == SIGMOID:
+        raise ConfigError(f"{CLASSIFIER} compares no pairs: its loss is {CROSS_ENTROPY} or {SUM}")
+    with b.scope("vision_model"):
+        tokens, image = images(config.vision, workload, b)
+    if classifier:
+        mean = averaged(b, tokens)
+        return (mean if equal(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels),)
+    if image is None:
+        raise ConfigError("vision_config.vision_use_head is false: without its head no image is compared with a text")
+    with b.scope("text_model"):
+        _, text = texts(config.text, workload, b)
+    return compared(b, image, text)
+
+
+def averaged(b: Builder, tokens: Value) -> Value:
+    """Returns the mean of each image's patches (images, patches, width), as the class takes it: a sum of those that a
+    mask has, divided by their number."""
+    count, patches, _ = tokens.spec.shape
+    seen = b.input("pixel_attention_mask", (count, patches), "int64")
+    mask = b.apply("reshape", seen, name="pool_mask", shape=(count, patches, 1))
+    kept = b.apply("sum", b.apply("mul", tokens, mask, name="seen_tokens"), name="summed", dim=1)
+    mean: Value = b.apply("div", kept, b.apply("sum", mask, name="patches_seen", dim=1), name="mean")
+    return mean
+
+
+def images(config: Any, workload: Workload, b: Builder) -> tuple[Value, Value | None]:
+    """Returns the patches of each image, normalized, and what its head makes of them."""
+    x = image_states(config, workload, b)
+    return x, pooled(config, b, x) if config.vision_use_head else None
+
+
+def image_states(config: Any, workload: Workload, b: Builder) -> Value:
+    """Returns the patches of each image of a batch, (images, patches, width), after all layers and the last norm."""
+    assert workload.image_size is not None  # the architecture declares its default
+    step, width, count = config.patch_size, config.hidden_size, workload.batch
+    rows, columns = (exact_div(side, step, "image_size / patch_size") for side in workload.image_size)
+    pixels = b.input("pixel_values", (count, rows * columns, config.num_channels * step * step))
+    with b.scope("embeddings"):
+        x = linear(b, "patch_embedding", pixels, width)
+        side = root(config.num_patches)
+        y = table(b, "position_embedding", side, width)
+        y = b.apply("expand", y, name="positions_of_images", shape=(count, width, side, side))
+        y = b.apply("upsample_linear_antialiased", y, name="resized", size=(rows, columns))
+        y = b.apply("reshape", y, name="resized_flat", shape=(count, width, rows * columns))
+        y = b.apply("transpose", y, name="resized_rows", dims=(1, 2))
+        if b.dtype != "float32":
+            y = b.apply("cast", y, name="resized_narrowed", dtype=b.dtype)
+        x = b.apply("add", x, b.apply("contiguous", y, name="positions"), name="with_positions")
+    mask = None
+    if workload.attention == "eager":
+        mask = b.apply("full", name="mask", shape=(count, 1, rows * columns, rows * columns), dtype=b.dtype)
+    with b.scope("encoder"):
+        x = tower(described(config), workload, b, x, mask)
+    return layer_norm(b, "post_layernorm", x)
+
+
+def root(count: Dim) -> Dim:
+    """Returns the side of the square that the table of positions is. Raises ConfigError unless it is one."""
+    from graphacct_architectures.multimodal.parts.projector import square_side
+
+    try:
+        return square_side(count)
+    except ConfigError:
+        raise ConfigError(f"num_patches is {count}: the positions are those of a square") from None
+
+
+def usual_size(config: Any) -> tuple[Dim, Dim]:
+    """Returns the size of an image with as many patches as the table has positions."""
+    side = root(config.num_patches) * config.patch_size
+    return side, side
+
+
+ARCHITECTURE = Architecture(
+    "siglip2",
+    Siglip2Config,
+    build,
+    PresetFiles(__file__),
+    sizes={
+        "seq_len": lambda config: config.text.max_position_embeddings,
+        "image_size": lambda config: usual_size(config.vision),
+    },
+    attention=("fused", "eager"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype", **fields.LABELS},
+    losses={SIGMOID: pairs, CROSS_ENTROPY: cross_entropy, SUM: first_total},
+    default_loss=lambda config: (
+        SIGMOID if config.architectures == BOTH else CROSS_ENTROPY if classes(config.num_labels) else SUM
+    ),
+    model_types=("siglip2",),
+    doc="SigLIP 2 (NaFlex): images of any size as patches, a Transformer for as many texts, a sigmoid of each pair.",
+)

@@ -1,0 +1,151 @@
+"""PVT V2: overlapping patches, and attention over keys and values of a smaller map (Wang et al., 2021,
+arXiv:2106.13797)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import attrs
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.layers import layer_norm, linear
+from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
+
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    prod,
+    same,
+)
+from graphacct_vision.backbones import ALIASES, Backbone
+from graphacct_vision.layers import convolution
+from graphacct_vision.reduced import Reduced, layer
+from graphacct_vision.stages import repeated
+
+CLASSES = ("PvtV2Model", "PvtV2ForImageClassification", "PvtV2Backbone")
+LISTS = ("depths", "sr_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads", "mlp_ratios")
+
+
+@attrs.frozen(kw_only=True)
+class PvtV2Config(Backbone):
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    image_size: tuple[Dim, Dim] = fields.sides(224)
+    num_encoder_blocks: Dim = fields.size(4)
+    depths: tuple[Dim, ...] = fields.counts((2, 2, 2, 2))
+    sr_ratios: tuple[Dim, ...] = fields.counts((8, 4, 2, 1))
+    hidden_sizes: tuple[Dim, ...] = fields.counts((32, 64, 160, 256))
+    patch_sizes: tuple[int, ...] = fields.counts((7, 3, 3, 3))
+    strides: tuple[Dim, ...] = fields.counts((4, 2, 2, 2))
+    num_attention_heads: tuple[Dim, ...] = fields.counts((1, 2, 5, 8))
+    mlp_ratios: tuple[Dim, ...] = fields.counts((8, 8, 4, 4))
+    hidden_act: str = activation("gelu")
+    hidden_dropout_prob: float = fields.probability(0.0)
+    attention_probs_dropout_prob: float = fields.probability(0.0)
+    drop_path_rate: float = fields.probability(0.0)
+    qkv_bias: bool = fields.flag(True)
+    linear_attention: bool = fields.flag(False)
+
+    def __attrs_post_init__(self) -> None:
+        check_stages(self, LISTS)
+
+
+def check_stages(config: object, keys: tuple[str, ...]) -> None:
+    """Raises ConfigError for a list that does not have one number for each stage."""
+    count = getattr(config, "num_encoder_blocks")  # noqa: B009
+    for key in keys:
+        found = len(getattr(config, key))
+        if not same(found, count):
+            raise ConfigError(f"{key} has {found} stages, num_encoder_blocks is {count}")
+
+
+def build(config: PvtV2Config, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """Returns the graph from pixels to the last stage's map, to logits, or to maps of stages."""
+    check_entropy(config.labelled, workload, config.architectures)
+    assert workload.image_size is not None  # the architecture declares its default
+    pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
+    if config.architectures.endswith("ForImageClassification"):
+        with b.scope("pvt_v2"):
+            x = stages(config, workload, b, pixels)[-1]
+        x = b.apply("permute", x, name="channels_last", dims=(0, 2, 3, 1))
+        x = b.apply("reshape", x, name="places", shape=(workload.batch, prod(x.spec.shape[1:3]), x.spec.shape[-1]))
+        x = b.apply("mean", x, name="mean", dim=1)
+        return x if equal(config.num_labels, 0) else linear(b, "classifier", x, config.num_labels)
+    found = stages(config, workload, b, pixels)
+    if config.architectures.endswith("Model"):
+        return found[-1]
+    return tuple(found[place] for place in config.handed_on(len(config.depths), stem=False))
+
+
+def stages(config: PvtV2Config, workload: Workload, b: Builder, x: Value) -> list[Value]:
+    """Returns each stage's map."""
+    found = []
+    with b.scope("encoder.layers"):
+        for index, (depth, width) in enumerate(zip(config.depths, config.hidden_sizes, strict=True)):
+            with b.scope(str(index)):
+                size, step = config.patch_sizes[index], config.strides[index]
+                with b.scope("patch_embedding"):
+                    x, grid = overlapping(b, x, width, size, step)
+                body, first = (
+                    partial(layer, kind_of(config, index), workload, grid, rate)
+                    for rate in (config.drop_path_rate, config.drop_path_rate if index else 0.0)  # it grows from 0
+                )
+                x = layer_norm(b, "layer_norm", repeated("blocks", depth, first, body, b, x))
+                x = by_place(b, x, grid)
+            found.append(x)
+    return found
+
+
+def overlapping(b: Builder, x: Value, width: Dim, size: int, step: Dim) -> tuple[Value, tuple[Dim, Dim]]:
+    """Returns a map's overlapping patches as normalized tokens, and their grid."""
+    x = convolution(b, "proj", x, width, size, stride=step, padding=size // 2, bias=True)
+    batch, _, rows, columns = x.spec.shape
+    x = b.apply("reshape", x, name="flat", shape=(batch, width, rows * columns))
+    return layer_norm(b, "layer_norm", b.apply("transpose", x, name="tokens", dims=(1, 2))), (rows, columns)
+
+
+def by_place(b: Builder, x: Value, grid: tuple[Dim, Dim]) -> Value:
+    """Returns tokens as a map (batch, channels, rows, columns), copied."""
+    batch, _, width = x.spec.shape
+    x = b.apply("reshape", x, name="places", shape=(batch, *grid, width))
+    x = b.apply("permute", x, name="channels_first", dims=(0, 3, 1, 2))
+    return b.apply("contiguous", x, name="map")
+
+
+def kind_of(config: PvtV2Config, index: int) -> Reduced:
+    """Returns what a stage's layers are."""
+    return Reduced(
+        heads=config.num_attention_heads[index],
+        ratio=config.sr_ratios[index],
+        hidden=config.hidden_sizes[index] * config.mlp_ratios[index],
+        act=ACTIVATIONS[config.hidden_act],
+        reduction="spatial_reduction",
+        out="proj",
+        bias=config.qkv_bias,
+        linear=config.linear_attention,
+        attention_dropout=config.attention_probs_dropout_prob,
+        dropout=config.hidden_dropout_prob,
+    )
+
+
+ARCHITECTURE = Architecture(
+    "pvt_v2",
+    PvtV2Config,
+    build,
+    PresetFiles(__file__),
+    sizes={"image_size": lambda config: config.image_size},
+    attention=("fused", "eager"),
+    dtype="float32",
+    aliases=ALIASES,
+    model_types=("pvt_v2",),
+    losses=LOSSES,
+    default_loss=lambda config: entropy_if(config.labelled),
+    doc="PVT V2: overlapping patches, attention over keys and values of a smaller map.",
+)
