@@ -269,6 +269,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.siglip_vision", "siglip_vision_model"),
     _family("multimodal.video_llama_3"),
     _family("multimodal.video_llama_3_vision"),
+    _family("multimodal.ultravox"),
     _family("multimodal.vipllava"),
     _family("multimodal.voxtral"),
     _family("multimodal.audioflamingo3"),
