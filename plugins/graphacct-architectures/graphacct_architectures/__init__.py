@@ -169,6 +169,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("vision.ijepa"),
     _family("vision.vit_msn"),
     _family("audio.ast", "audio-spectrogram-transformer"),
+    _family("audio.cohere_asr"),
     _family("audio.data2vec_audio", "data2vec-audio"),
     _family("audio.gemma4_audio"),
     _family("audio.glmasr_encoder"),
