@@ -62,7 +62,9 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         b.hold(*tables.values())
         body = partial(layer, workload, tuple(tables))
         constants = tuple(tables.values())
-        if after:
+        if d.walk is not None:
+            x = d.walk(b, x, body, d.layer, constants)
+        elif after:
             x = interrupted(d, b, x, body, constants, after)
         elif isinstance(d.layer, Layer):
             x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)

@@ -125,6 +125,8 @@ class Attention:
             exponentials - sink), which is the same number as a column more in the softmax.
         gate_wide: Whether the gate's activation runs in float32.
         out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
+        kv_joint: The name of one projection for keys and values together, head by head; empty if they are two.
+        gate_bias: Whether the gate's projection has a bias.
         differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
             queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
@@ -190,6 +192,8 @@ class Attention:
     gate_wide: bool = False
     out_shift: str = ""
     differential: bool = False
+    kv_joint: str = ""
+    gate_bias: bool = False
 
 
 @attrs.frozen
@@ -226,6 +230,7 @@ class Mlp:
         in_out: Whether the projections' weights are stored (in, out).
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
         cut: Whether the activated gate and the other projection are clamped.
+        down_bias: Whether the way back has a bias; None if as the others.
     """
 
     width: Dim
@@ -243,6 +248,7 @@ class Mlp:
     in_out: bool = False
     scaled: bool = False
     cut: bool = False
+    down_bias: bool | None = None
 
 
 @attrs.frozen
@@ -311,6 +317,8 @@ class Experts:
         latent_in, latent_out: The names of these projections.
         latent_bias: Whether they have biases.
         cut: Whether the activated gate and the other projection are clamped.
+        shared_mix: The name of a projection to two shares, by whose softmax the experts' output and the shared
+            network's are added; empty for none.
     """
 
     count: Dim
@@ -353,6 +361,7 @@ class Experts:
     latent_out: str = "fc2_latent_proj"
     latent_bias: bool = False
     cut: bool = False
+    shared_mix: str = ""
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -481,6 +490,8 @@ class Decoder:
         headless: Whether there is no head: the output is the stream after the last norm.
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
+        walk: The function that runs the layers, if they do not run once in a row: given the builder, the stream, what
+            returns a layer's body, the layer and what all layers are given, it returns the stream.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
     """
@@ -516,6 +527,7 @@ class Decoder:
     headless: bool = False
     embedding_given: bool = False
     stream_scaled: bool = False
+    walk: Callable[..., Value] | None = None
     embedding_spare: Dim = 0
     embedding_normed: Norm | None = None
 
