@@ -6,8 +6,7 @@ HrmTextForCausalLM (5.23). In training all but the last runs of the fast stack i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -15,7 +14,8 @@ import attrs
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Decoder, Layer, Norm
+from graphacct_architectures.decoders.parts.decode import layer as layer_of
+from graphacct_architectures.decoders.parts.description import Decoder, Layer, Middle, Norm
 from graphacct_architectures.decoders.parts.family import decoder, number, whole
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL
@@ -74,31 +74,43 @@ class HrmTextConfig(LlamaConfig):
         return ((1,) * max(0, self.H_cycles - len(listed)) + listed)[: self.H_cycles]
 
 
+@attrs.frozen
+class Cycles:
+    """How the stacks run.
+
+    Attributes:
+        layer: The layers' kind.
+        depth: The number of layers of a stack.
+        runs: The runs of the fast stack before each of the slow one.
+        trained: How many of the last ones have gradients, cycle by cycle.
+    """
+
+    layer: Layer
+    depth: int
+    runs: int
+    trained: tuple[int, ...]
+
+
 def cycles(
-    config: HrmTextConfig,
-    b: Builder,
-    x: Value,
-    body: Callable[[Layer], Callable[..., Value]],
-    layer: Layer,
-    constants: Sequence[Value],
+    s: Cycles, d: Decoder, workload: Workload, b: Builder, ids: Value, x: Value, tables: Mapping[str, Value]
 ) -> Value:
     """Returns the slow stack's last output. Each run of a stack has its own keys and values, and shares its weights."""
-    depth = whole(config.depth, "num_hidden_layers")
+    body = layer_of(workload, tuple(tables), s.layer)
 
     def run(module: str, turn: int, x: Value) -> Value:
-        for index in range(depth):
+        for index in range(s.depth):
             with b.scope(f"{module}.layers.{index}"), b.turn(turn):
-                x = body(layer)(b, x, *constants)
+                x = body(b, x, *tables.values())
         with b.scope(module), b.turn(turn):
             return normed_by(b, "final_norm", x, NORM)
 
     start = b.apply("expand", b.parameter("z_L_init", x.spec.shape[-1:], frozen=True), name="start", shape=x.spec.shape)
     high, low = x, b.apply("contiguous", start, name="low_start")
-    for cycle, trained in enumerate(config.trained):
-        for step in range(config.L_cycles):
-            turn = cycle * config.L_cycles + step
+    for cycle, trained in enumerate(s.trained):
+        for step in range(s.runs):
+            turn = cycle * s.runs + step
             low = run("L_module", turn, b.apply("add", low, high, name=f"low_in_{turn}"))
-            if step < config.L_cycles - trained:
+            if step < s.runs - trained:
                 low = b.apply("detach", low, name=f"low_detached_{turn}")
         high = run("H_module", cycle, b.apply("add", high, low, name=f"high_in_{cycle}"))
     return high
@@ -109,7 +121,9 @@ def describe(config: HrmTextConfig) -> Decoder:
     attention = rotated_attention(config, gate="gate_proj", gate_bias=config.attention_bias)
     attention = attrs.evolve(attention, kv_heads=config.num_attention_heads)
     layer = Layer(attention, network(config), NORM)
-    return around(config, layer, norm="", norm_kind=NORM, embedding_scaled=True, walk=partial(cycles, config))
+    depth = whole(config.depth, "num_hidden_layers")
+    middle = Middle(Cycles(layer, depth, config.L_cycles, config.trained), cycles)
+    return around(config, layer, norm="", norm_kind=NORM, embedding_scaled=True, middle=middle)
 
 
 def inexact(config: HrmTextConfig, workload: Workload, dtype: str) -> tuple[str, ...]:

@@ -62,10 +62,10 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         b.hold(*tables.values())
         body = partial(layer, workload, tuple(tables))
         constants = tuple(tables.values())
-        if d.walk is not None:
-            x = d.walk(b, x, body, d.layer, constants)
-        elif after:
+        if after:
             x = interrupted(d, b, x, body, constants, after)
+        elif d.middle is not None:
+            x = d.middle.apply(d.middle.settings, d, workload, b, ids, x, tables)
         elif isinstance(d.layer, Layer):
             x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
         else:
