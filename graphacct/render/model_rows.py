@@ -12,6 +12,7 @@ from graphacct.costs.conventions import find_convention
 from graphacct.errors import GraphacctError, UnknownNameError, brief
 from graphacct.hooks.manager import Plugins
 from graphacct.keywords import DEFAULTS
+from graphacct.models.architecture import Architecture
 from graphacct.models.build import build
 from graphacct.models.hub_names import suggest_model
 from graphacct.models.lazy_architecture import LazyArchitecture
@@ -39,14 +40,13 @@ def models(plugins: Plugins, words: Sequence[str] = ()) -> Iterator[dict[str, An
         architecture = item.load()
         sources = getattr(item.presets, "sources", {})
         for name in names:
-            config = architecture.preset(name) if name in architecture.presets else architecture.config()
             yield {
                 "name": name,
                 "architecture": architecture.name,
                 "takes": ["batch", *architecture.sizes],
                 **(_sizes(name, plugins) if words else {}),
+                **_configured(architecture, name),
                 "source": sources.get(name, "" if item.presets else DEFAULT_SIZES),
-                "config": _keys(config),
                 "doc": architecture.doc,
                 "plugin": plugin.name,
                 "origin": plugin.origin,
@@ -83,6 +83,15 @@ def _has(words: Sequence[str], name: str, item: LazyArchitecture) -> bool:
     hub: Mapping[str, str] = getattr(item.presets, "hub_names", {})
     known = [name, item.name, *item.model_types, *(full for full, preset in hub.items() if preset == name)]
     return all(any(word.lower() in text.lower() for text in known) for word in words)
+
+
+def _configured(architecture: Architecture, name: str) -> dict[str, Any]:
+    """Returns the configuration of a model; none, and why, for a family whose sizes only a file can say."""
+    try:
+        config = architecture.preset(name) if name in architecture.presets else architecture.config()
+    except GraphacctError as error:
+        return {"config": {}, "error": str(error)}
+    return {"config": _keys(config)}
 
 
 def _keys(config: Any) -> dict[str, Any]:

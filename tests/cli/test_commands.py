@@ -311,3 +311,10 @@ def test_list_says_what_a_quantity_is_of(run: Any) -> None:
         "arithmetic_intensity": ("row", "ratio"),
     }
     assert {name: (items[name]["per"], items[name]["combine"]) for name in expected} == expected
+
+
+def test_list_shows_a_family_whose_sizes_only_a_file_can_say(run: Any) -> None:
+    """Its row has no sizes, and the error of its configuration says why."""
+    (item,) = json.loads(run("list", "granite4_vision", "--format", "json").stdout)["items"]
+    assert (item["config"], item["params"]) == ({}, None)
+    assert "downsample_rate is a fraction of two whole numbers" in item["error"]
