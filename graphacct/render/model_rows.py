@@ -44,8 +44,8 @@ def models(plugins: Plugins, words: Sequence[str] = ()) -> Iterator[dict[str, An
                 "name": name,
                 "architecture": architecture.name,
                 "takes": ["batch", *architecture.sizes],
-                **(_sizes(name, plugins) if words else {}),
                 **_configured(architecture, name),
+                **(_sizes(name, plugins) if words else {}),
                 "source": sources.get(name, "" if item.presets else DEFAULT_SIZES),
                 "doc": architecture.doc,
                 "plugin": plugin.name,
@@ -91,7 +91,7 @@ def _configured(architecture: Architecture, name: str) -> dict[str, Any]:
         config = architecture.preset(name) if name in architecture.presets else architecture.config()
     except GraphacctError as error:
         return {"config": {}, "error": str(error)}
-    return {"config": _keys(config)}
+    return {"config": _keys(config), "error": None}
 
 
 def _keys(config: Any) -> dict[str, Any]:
