@@ -25,6 +25,7 @@ FAMILIES = (
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
     *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
     *("cohere2_moe", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
+    *("gpt_neox_japanese",),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -391,7 +392,12 @@ def granitemoe_swa(random: Random, *sizes: int) -> dict[str, Any]:
     return {**granitemoeshared(random, *sizes), **granite_swa(random, *sizes)}
 
 
+def gpt_neox_japanese(random: Random, *_: int) -> dict[str, Any]:
+    return {"rotary_pct": random.choice((0.5, 1.0)), "intermediate_multiple_size": random.choice((2, 4))}
+
+
 FAMILY = {
+    "gpt_neox_japanese": gpt_neox_japanese,
     "helium": helium,
     "granite_swa": granite_swa,
     "granitemoe_swa": granitemoe_swa,

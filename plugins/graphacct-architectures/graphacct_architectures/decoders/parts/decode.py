@@ -247,6 +247,8 @@ def fed(kind: Layer, workload: Workload, b: Builder, x: Value) -> Value:
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
     """Returns the stream with a module's output added."""
+    if kind.base_scaled:
+        x = b.apply("scale", x, name=f"{label}_base_scaled")
     return b.apply("add", x, ready(kind, workload, b, y, label), name=f"{label}_residual")
 
 

@@ -124,6 +124,9 @@ class Attention:
         sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
             exponentials - sink), which is the same number as a column more in the softmax.
         gate_wide: Whether the gate's activation runs in float32.
+        out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
+        differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
+            queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
 
     heads: Dim
@@ -185,6 +188,8 @@ class Attention:
     rotary_wide: bool = False
     sinks_after: bool = False
     gate_wide: bool = False
+    out_shift: str = ""
+    differential: bool = False
 
 
 @attrs.frozen
@@ -220,6 +225,7 @@ class Mlp:
         act: The activation's name.
         in_out: Whether the projections' weights are stored (in, out).
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
+        cut: Whether the activated gate and the other projection are clamped.
     """
 
     width: Dim
@@ -236,6 +242,7 @@ class Mlp:
     act: str = "act"
     in_out: bool = False
     scaled: bool = False
+    cut: bool = False
 
 
 @attrs.frozen
@@ -303,6 +310,7 @@ class Experts:
         latent: The width that the stream is projected to before the experts, and back from after them; None for none.
         latent_in, latent_out: The names of these projections.
         latent_bias: Whether they have biases.
+        cut: Whether the activated gate and the other projection are clamped.
     """
 
     count: Dim
@@ -344,6 +352,7 @@ class Experts:
     latent_in: str = "fc1_latent_proj"
     latent_out: str = "fc2_latent_proj"
     latent_bias: bool = False
+    cut: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -391,6 +400,7 @@ class Layer:
         beside: What mixes positions beside attention, before it and of the same normalized stream; both outputs are
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
         whole: The layer itself if it has another shape; its attention then says which tables it reads.
+        base_scaled: Whether what an output is added to is multiplied by a constant too.
     """
 
     attention: Attention | Mixing
@@ -414,6 +424,7 @@ class Layer:
     instead_bias: tuple[bool, bool] = (False, False)
     beside: Mixing | None = None
     whole: Whole | None = None
+    base_scaled: bool = False
 
 
 @attrs.frozen
