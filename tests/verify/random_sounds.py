@@ -285,6 +285,43 @@ def qwen3_omni_moe_thinker(random: Random) -> Case:
     return thinker(random, "qwen3_omni_moe_thinker", stem, (audio, vision, words), ids, plane_rows(frames))
 
 
+def granite(random: Random, kind: str, stem: str, layers: int, beside: list[int] | None) -> Case:
+    """A conformer, and a Q-Former that asks windows of six positions."""
+    audio = {
+        **{"model_type": f"{kind}_encoder", "input_dim": random.choice((8, 10)), "num_layers": layers, "num_heads": 2},
+        **{"hidden_dim": 16, "feedforward_mult": 2, "output_dim": 7, "context_size": random.choice((10, 12))},
+        **{"max_pos_emb": 20, "conv_kernel_size": random.choice((3, 4)), "conv_expansion_factor": 2},
+        **random.choice(({}, {"dim_head": 6})),
+        **({} if beside is None else {"cat_hidden_layers": beside}),
+    }
+    former = {
+        **{"model_type": "blip_2_qformer", "hidden_size": 24, "num_hidden_layers": random.randint(1, 3)},
+        **{"num_attention_heads": 2, "intermediate_size": 20, "encoder_hidden_size": 16 * (1 + len(beside or ()))},
+        "cross_attention_frequency": random.choice((1, 2)),
+    }
+    content = {
+        **{"model_type": kind, "architectures": class_of(random, stem), "audio_token_index": AUDIO},
+        **{"encoder_config": audio, "projector_config": former, "text_config": text(random, "granite")},
+        **{"tie_word_embeddings": random.random() < 0.5, "window_size": 6, "downsample_rate": random.choice((2, 3))},
+        "has_lora_adapter": False,
+    }
+    frames = random.choice((20, 33, 40))
+    tokens = -(-frames // 6) * 6 // content["downsample_rate"]
+    case = beside_text(random, content, (audio["input_dim"], frames), tokens, mask="", by_bins=False)
+    return case
+
+
+def granite_speech(random: Random) -> Case:
+    return granite(random, "granite_speech", "GraniteSpeech", random.choice((1, 2, 5)), None)
+
+
+def granite_speech_plus(random: Random) -> Case:
+    layers = random.choice((2, 5))
+    return granite(
+        random, "granite_speech_plus", "GraniteSpeechPlus", layers, random.choice(([0, 1], [layers - 1], None))
+    )
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
@@ -296,6 +333,8 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         moss_transcribe_diarize_audio,
         glmasr,
         glmasr_encoder,
+        granite_speech,
+        granite_speech_plus,
         qwen3_asr,
         qwen2_5_omni_thinker,
         qwen3_omni_moe_thinker,

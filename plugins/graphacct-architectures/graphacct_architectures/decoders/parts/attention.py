@@ -189,6 +189,8 @@ def projections(
             if a.gated and not parts:
                 q, gate = with_gate(a, b, x)
                 parts = (q,)
+            elif a.values_from_keys and len(parts) == 2:
+                parts += parts[1:]
             else:
                 bias = a.bias if a.key_bias is None or len(parts) != 1 else a.key_bias
                 parts += (linear(b, name, x, n * width, bias=bias),)
@@ -202,12 +204,12 @@ def projections(
         normed = [b.apply("clamp", part, name=f"{label}_cut") for part, label in zip(normed, "qkv", strict=True)]
     heads = []
     for part, count, label in zip(normed, counts, "qkv", strict=True):
-        if a.qk_norm in ("head", "gains") and label != "v" and not a.qk_norm_last:
-            batch, seq = part.spec.shape[:2]
-            part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
+        if label == "v" and a.values_norm is not None:
+            heads.append(head_normed(b, part, count, a.value_width, label, "v_norm", a.values_norm))
+        elif a.qk_norm in ("head", "gains") and label != "v" and not a.qk_norm_last:
             name = a.qk_norm_names["qk".index(label)]
-            part = normed_by(b, name, part, kind) if a.qk_norm == "head" else normed_with_gains(b, name, part, kind)
-            heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
+            gains = a.qk_norm == "gains"
+            heads.append(head_normed(b, part, count, a.d_head, label, name, kind, gains=gains))
         else:
             heads.append(split_heads(b, part, count, a.value_width if label == "v" else a.d_head, label))
             if a.qk_norm == "heads" and label != "v":
@@ -216,6 +218,17 @@ def projections(
     if a.key_scaled:
         k = b.apply("scale", k, name="k_scaled")
     return q, k, b.apply("scale", v, name="v_scaled") if a.values_scaled else v, gate
+
+
+def head_normed(
+    b: Builder, x: Value, heads: Dim, width: Dim, label: str, name: str, kind: Norm, *, gains: bool = False
+) -> Value:
+    """Returns x (batch, seq, heads · width) as (batch, heads, seq, width), each head normalized: all by one norm, or if
+    `gains` with a gain of its own."""
+    batch, seq = x.spec.shape[:2]
+    x = b.apply("reshape", x, name=f"{label}_heads", shape=(batch, seq, heads, width))
+    x = normed_with_gains(b, name, x, kind) if gains else normed_by(b, name, x, kind)
+    return b.apply("transpose", x, name=f"{label}_transposed", dims=(1, 2))
 
 
 def with_gate(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
@@ -252,7 +265,7 @@ def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     if narrow:
         x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
     options = {"weight": kind.weight, "bias": kind.bias, "centred": kind.centred, "weight_wide": kind.weight_wide}
-    y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), **options)
+    y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), power=kind.power, **options)
     return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
 
 

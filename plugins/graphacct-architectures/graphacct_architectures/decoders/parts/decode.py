@@ -64,6 +64,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         constants = tuple(tables.values())
         if after:
             x = interrupted(d, b, x, body, constants, after)
+        elif d.middle is not None:
+            x = d.middle.apply(d.middle.settings, d, workload, b, ids, x, tables)
         elif isinstance(d.layer, Layer):
             x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
         else:

@@ -32,6 +32,7 @@ class Norm:
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
         cast: Whether torch's own norm runs on a copy of the stream in float32.
+        power: Whether an RMSNorm's root is written as a power of -½.
         weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
     """
 
@@ -41,6 +42,7 @@ class Norm:
     centred: bool = False
     upcast: str = "norm"
     cast: bool = False
+    power: bool = False
     weight_wide: bool = False
 
 
@@ -119,6 +121,8 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        values_norm: The kind of a norm `v_norm` of each head of values; None for none.
+        values_from_keys: Whether the projection of the keys is also that of the values.
         key_bias: Whether the projection of k has a bias; None if it has what that of q has.
         rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
         sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
@@ -184,6 +188,8 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    values_norm: Norm | None = None
+    values_from_keys: bool = False
     key_bias: bool | None = None
     rotary_wide: bool = False
     sinks_after: bool = False
@@ -365,11 +371,11 @@ class Whole:
     Attributes:
         settings: Its sizes, a value that can be hashed.
         apply: The function that adds it, given the settings, the workload, the builder in the layer's scope, the stream
-            and the tables; it returns the stream.
+            and the tables; it returns the stream, and what else the decoder's `middle` asks of it.
     """
 
     settings: Any
-    apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Value]
+    apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Any]
 
 
 @attrs.frozen
@@ -428,6 +434,21 @@ class Layer:
 
 
 @attrs.frozen
+class Middle:
+    """What runs between the embedding and the last norm if it is more than the layers one after another.
+
+    Attributes:
+        settings: Its sizes, a value that can be hashed.
+        apply: The function that adds it, given the settings, the decoder, the workload, the builder in the model's
+            scope, the ids (batch, seq), the stream (batch, seq, width) and the tables of all layers; it returns the
+            stream.
+    """
+
+    settings: Any
+    apply: Callable[[Any, Any, Workload, Builder, Value, Value, Mapping[str, Value]], Value]
+
+
+@attrs.frozen
 class Positions:
     """A table of learned positions.
 
@@ -481,6 +502,7 @@ class Decoder:
         headless: Whether there is no head: the output is the stream after the last norm.
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
+        middle: What runs in place of the plain layers; None for these.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
     """
@@ -516,6 +538,7 @@ class Decoder:
     headless: bool = False
     embedding_given: bool = False
     stream_scaled: bool = False
+    middle: Middle | None = None
     embedding_spare: Dim = 0
     embedding_normed: Norm | None = None
 
