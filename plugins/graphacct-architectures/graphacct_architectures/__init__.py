@@ -265,6 +265,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.siglip2_vision", "siglip2_vision_model"),
     _family("multimodal.siglip_text", "siglip_text_model"),
     _family("multimodal.siglip_vision", "siglip_vision_model"),
+    _family("multimodal.step3p7"),
+    _family("multimodal.step3p7_vision", "step3p5_vision"),
     _family("multimodal.video_llama_3"),
     _family("multimodal.video_llama_3_vision"),
     _family("multimodal.vipllava"),

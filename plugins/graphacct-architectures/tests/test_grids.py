@@ -1,6 +1,6 @@
 """Small models with towers that read a grid of patches, held to what was measured on the library's own classes: their
 parameters, FLOPs of a forward pass and of a step, and the bytes that a step saves (grids.json: `graphacct verify
---torch`; HunyuanOCR and ERNIE 4.5 VL, whose classes look at data, with tensors of zeros)."""
+--torch`; HunyuanOCR, ERNIE 4.5 VL and Step 3.7, whose classes look at data, with tensors of zeros)."""
 
 from __future__ import annotations
 
