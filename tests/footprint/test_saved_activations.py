@@ -351,6 +351,7 @@ NOT_MEASURED = frozenset(
         "timm_backbone",
         "timm_wrapper",
         "trocr",
+        "ultravox",
         "umt5",
         "unispeech",
         "unispeech-sat",

@@ -269,6 +269,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.step3p7_vision", "step3p5_vision"),
     _family("multimodal.video_llama_3"),
     _family("multimodal.video_llama_3_vision"),
+    _family("multimodal.ultravox"),
     _family("multimodal.vipllava"),
     _family("multimodal.voxtral"),
     _family("multimodal.audioflamingo3"),
