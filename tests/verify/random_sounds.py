@@ -322,9 +322,33 @@ def granite_speech_plus(random: Random) -> Case:
     )
 
 
+def cohere_asr(random: Random) -> Case:
+    audio = {
+        **{"model_type": "parakeet_encoder", "hidden_size": 16, "num_hidden_layers": random.randint(1, 2)},
+        **{"num_attention_heads": 2, "intermediate_size": 20, "subsampling_conv_channels": 6, "num_mel_bins": 16},
+        **{"conv_kernel_size": 3, "subsampling_factor": 4, "attention_bias": random.random() < 0.5},
+        "convolution_bias": random.random() < 0.5,
+    }
+    content = {
+        **{"model_type": "cohere_asr", "architectures": class_of(random, "CohereAsr"), "encoder_config": audio},
+        **{"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": random.randint(1, 3), "num_attention_heads": 4},
+        **{"intermediate_size": 20, "hidden_act": act(random), "max_position_embeddings": 32, "pad_token_id": 0},
+        **{"attention_bias": random.random() < 0.5, "tie_word_embeddings": random.random() < 0.5},
+        **random.choice(({}, {"head_dim": 5})),
+    }
+    batch, frames, seq_len = random.randint(1, 2), random.choice((40, 61, 80)), random.choice((5, 9))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.zeros((batch, seq_len), dtype=torch.long)
+        return {"input_features": torch.randn((batch, frames, 16)), "decoder_input_ids": ids, "use_cache": False}
+
+    return Case(content, {"batch": batch, "frames": frames, "seq_len": seq_len}, inputs, cached=7)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
+        cohere_asr,
         voxtral,
         audioflamingo3,
         audioflamingo3_encoder,

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, equal, less
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
+from graphacct_architectures.decoders.parts.indexer import with_chosen
 from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
 from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
+from graphacct_architectures.decoders.parts.names import ALIBI, POSITIONS, mask_name
 from graphacct_architectures.decoders.parts.rotary import both_rotated
 from graphacct_architectures.layers import conv1d, dropped, linear, merge_heads, norm, split_heads, with_cache
 
-ALIBI = "alibi_biases"
-"""The name of the table that holds slopes times positions."""
-POSITIONS = "position_ids"
-"""The name of the positions' ids, which the library gives to each layer, and which few layers read."""
 WIDEST = 256
 """The largest width of a head for which torch's kernels accept shared heads."""
 
@@ -34,7 +32,9 @@ def attention(
         return linear(b, a.out, y, width, bias=a.out_bias), ()
     gate: Value | None = None
     if a.latent is not None:
-        q, k, v = latent(a, a.latent, workload, b, x, tables)
+        q, k, v, source = latent(a, a.latent, workload, b, x, tables)
+        if a.indexer is not None:
+            tables = with_chosen(a, a.indexer, workload, b, x, source, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
     y, weights = (differences if a.differential else attended)(a, workload, b, q, k, v, tables)
@@ -408,10 +408,3 @@ def capped(b: Builder, x: Value, label: str) -> Value:
     """Returns cap · tanh(x / cap)."""
     x = b.apply("scale", x, name=f"{label}_over_cap")
     return b.apply("scale", b.apply("tanh", x, name=f"{label}_tanh"), name=f"{label}_capped")
-
-
-def mask_name(a: Attention, workload: Workload) -> str:
-    """Returns the name of this attention's mask in the tables."""
-    kind = "alibi" if a.alibi else "causal_mask"
-    shared = a.window is None or (a.window_stored and workload.attention == "eager")
-    return kind if shared else f"{kind}_{a.window}"

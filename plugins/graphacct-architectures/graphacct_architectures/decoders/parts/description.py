@@ -65,6 +65,29 @@ class Latent:
 
 
 @attrs.frozen
+class Indexer:
+    """Small heads that choose the keys each query sees: the `top` with the best scores.
+
+    Attributes:
+        heads: Its heads of queries; the keys have one.
+        d_head: Their width.
+        top: How many keys a query sees; all if there are fewer.
+        own: Whether the layer has an indexer of its own; if not, it takes the keys that an earlier layer chose.
+        handed_on: Whether each layer hands the chosen keys on to the next.
+        halves: Whether the rotated part of a head is written as two products and their sum, in its own order.
+        module: The module's name.
+    """
+
+    heads: Dim
+    d_head: Dim
+    top: Dim
+    own: bool = True
+    handed_on: bool = False
+    halves: bool = True
+    module: str = "indexer"
+
+
+@attrs.frozen
 class Attention:
     """Self-attention, in which query heads may share heads of keys and values.
 
@@ -121,6 +144,7 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        indexer: What chooses the keys that each query sees; None if it sees all that the mask allows.
         values_norm: The kind of a norm `v_norm` of each head of values; None for none.
         values_from_keys: Whether the projection of the keys is also that of the values.
         key_bias: Whether the projection of k has a bias; None if it has what that of q has.
@@ -188,6 +212,7 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    indexer: Indexer | None = None
     values_norm: Norm | None = None
     values_from_keys: bool = False
     key_bias: bool | None = None
