@@ -430,7 +430,7 @@ def gemma3n_text(random: Random, layers: int, heads: int, width: int) -> dict[st
     layers = same["num_hidden_layers"]
     kinds = same.get("layer_types", [FULL if (i + 1) % 5 == 0 else SLIDING for i in range(layers)])
     found = {"layer_types": kinds, **{key: same[key] for key in ("num_hidden_layers", "head_dim", "sliding_window")}}
-    count = random.choice((1, 2, 4))
+    count = random.choice((2, 3, 4))
     found |= {"altup_num_inputs": count, "altup_active_idx": random.randrange(count), "laurel_rank": 6}
     found |= {"num_kv_shared_layers": same["num_kv_shared_layers"], "hidden_size_per_layer_input": 6}
     found |= {"intermediate_size": random.choice((20, [random.choice((20, 33)) for _ in range(layers)]))}

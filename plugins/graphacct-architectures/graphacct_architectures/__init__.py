@@ -213,6 +213,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.lighton_ocr"),
     _family("multimodal.minicpmv4_6"),
     _family("multimodal.janus"),
+    _family("multimodal.llama4"),
+    _family("multimodal.llama4_vision", "llama4_vision_model"),
     _family("multimodal.llava"),
     _family("multimodal.llava_next"),
     _family("multimodal.llava_next_video"),
