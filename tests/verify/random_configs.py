@@ -24,7 +24,8 @@ FAMILIES = (
     *("glm4_moe_lite", "dots1", "hunyuan_v1_moe", "minimax_m2", "mellum", "cwm", "vaultgemma", "bitnet", "minicpm3"),
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
     *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
-    *("cohere2_moe", "gemma3n_text", "gemma4_text", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
+    *("cohere2_moe", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
+    *("gpt_neox_japanese", "gemma3n_text", "gemma4_text"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -438,9 +439,14 @@ def gemma3n_text(random: Random, layers: int, heads: int, width: int) -> dict[st
     return {**found, "activation_sparsity_pattern": random.choice((None, shares)), "vocab_size_per_layer_input": 130}
 
 
+def gpt_neox_japanese(random: Random, *_: int) -> dict[str, Any]:
+    return {"rotary_pct": random.choice((0.5, 1.0)), "intermediate_multiple_size": random.choice((2, 4))}
+
+
 FAMILY = {
     "gemma3n_text": gemma3n_text,
     "gemma4_text": gemma4_text,
+    "gpt_neox_japanese": gpt_neox_japanese,
     "helium": helium,
     "granite_swa": granite_swa,
     "granitemoe_swa": granitemoe_swa,

@@ -37,14 +37,17 @@ def attention(
         q, k, v = latent(a, a.latent, workload, b, x, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
-    y, weights = attended(a, workload, b, q, k, v, tables)
+    y, weights = (differences if a.differential else attended)(a, workload, b, q, k, v, tables)
     if gate is not None:
         y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate_sigmoid"), name="gated")
     if a.gate:
         y = gated(a, b, x, y)
     if a.out_norm:
         y = normed_by(b, a.out_norm, y, kind)
-    return projection(a.in_out, b, a.out, y, width, a.out_bias), weights
+    y = projection(a.in_out, b, a.out, y, width, a.out_bias)
+    if a.out_shift:
+        y = b.apply("add", y, b.parameter(a.out_shift, (width,)), name="out_shifted")
+    return y, weights
 
 
 def attend(
@@ -78,6 +81,43 @@ def attended(
         y, written = eager(a, workload, b, q, k, v, tables)
         weights = (written,)
     return merge_heads(b, y), weights
+
+
+def differences(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the same of differential attention (Ye et al., 2024, arXiv:2410.05258): twice with the same queries and
+    keys, on either half of the heads of values; then half of the heads less the others."""
+    batch, _, seq, _ = q.spec.shape
+    halves = b.apply("split", v, name="v_halves", parts=2, dim=1)
+    outputs, written = [], []
+    for label, half in zip(("first", "second"), halves, strict=True):
+        with b.scope(label):
+            y, weights = attended(
+                a, workload, b, q, k, b.apply("repeat", half, name="v_twice", times=(1, 2, 1, 1)), tables
+            )
+            outputs.append(b.apply("reshape", y, name="heads_apart", shape=(batch, seq, a.heads, a.d_head)))
+        written.append(weights)
+    y = b.apply("concat", *outputs, name="side_by_side", dim=-1)
+    taken, given = b.apply("split", y, name="halves_of_heads", parts=2, dim=2)
+    share = difference_share(a, b, q.spec.dtype)
+    y = b.apply("sub", taken, b.apply("mul", share, given, name="share_of_second"), name="difference")
+    y = b.apply("rms_norm", y, name="groupnorm", normalized_shape=(2 * a.d_head,))
+    y = b.apply("scale", y, name="difference_scaled")
+    return b.apply("reshape", y, name="heads_joined", shape=(batch, seq, a.heads * a.d_head)), written[0]
+
+
+def difference_share(a: Attention, b: Builder, dtype: str) -> Value:
+    """Returns exp(q₁ · k₁) - exp(q₂ · k₂) plus a constant, of four learned vectors of d_head; sums run in float32."""
+    powers = []
+    for i in (1, 2):
+        q, k = (b.parameter(f"lambda_{label}{i}", (a.d_head,)) for label in "qk")
+        product = b.apply("mul", q, k, name=f"lambda_product_{i}")
+        if product.spec.dtype != "float32":
+            product = b.apply("cast", product, name=f"lambda_wide_{i}", dtype="float32")
+        power = b.apply("exp", b.apply("sum", product, name=f"lambda_sum_{i}", dim=-1), name=f"lambda_{i}")
+        powers.append(power if dtype == "float32" else b.apply("cast", power, name=f"lambda_narrowed_{i}", dtype=dtype))
+    return b.apply("shift", b.apply("sub", *powers, name="lambda_difference"), name="lambda_full")
 
 
 def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
@@ -152,7 +192,8 @@ def projections(
             elif a.values_from_keys and len(parts) == 2:
                 parts += parts[1:]
             else:
-                parts += (linear(b, name, x, n * width, bias=a.bias),)
+                bias = a.bias if a.key_bias is None or len(parts) != 1 else a.key_bias
+                parts += (linear(b, name, x, n * width, bias=bias),)
     normed = list(parts)
     if a.query_scaled:
         normed[0] = b.apply("scale", normed[0], name="q_scaled")

@@ -123,10 +123,14 @@ class Attention:
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
         values_norm: The kind of a norm `v_norm` of each head of values; None for none.
         values_from_keys: Whether the projection of the keys is also that of the values.
+        key_bias: Whether the projection of k has a bias; None if it has what that of q has.
         rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
         sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
             exponentials - sink), which is the same number as a column more in the softmax.
         gate_wide: Whether the gate's activation runs in float32.
+        out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
+        differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
+            queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
 
     heads: Dim
@@ -186,9 +190,12 @@ class Attention:
     unmasked: bool = False
     values_norm: Norm | None = None
     values_from_keys: bool = False
+    key_bias: bool | None = None
     rotary_wide: bool = False
     sinks_after: bool = False
     gate_wide: bool = False
+    out_shift: str = ""
+    differential: bool = False
 
 
 @attrs.frozen
@@ -224,6 +231,7 @@ class Mlp:
         act: The activation's name.
         in_out: Whether the projections' weights are stored (in, out).
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
+        cut: Whether the activated gate and the other projection are clamped.
     """
 
     width: Dim
@@ -240,6 +248,7 @@ class Mlp:
     act: str = "act"
     in_out: bool = False
     scaled: bool = False
+    cut: bool = False
 
 
 @attrs.frozen
@@ -307,6 +316,7 @@ class Experts:
         latent: The width that the stream is projected to before the experts, and back from after them; None for none.
         latent_in, latent_out: The names of these projections.
         latent_bias: Whether they have biases.
+        cut: Whether the activated gate and the other projection are clamped.
     """
 
     count: Dim
@@ -348,6 +358,7 @@ class Experts:
     latent_in: str = "fc1_latent_proj"
     latent_out: str = "fc2_latent_proj"
     latent_bias: bool = False
+    cut: bool = False
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -395,6 +406,7 @@ class Layer:
         beside: What mixes positions beside attention, before it and of the same normalized stream; both outputs are
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
         whole: The layer itself if it has another shape; its attention then says which tables it reads.
+        base_scaled: Whether what an output is added to is multiplied by a constant too.
     """
 
     attention: Attention | Mixing
@@ -418,6 +430,7 @@ class Layer:
     instead_bias: tuple[bool, bool] = (False, False)
     beside: Mixing | None = None
     whole: Whole | None = None
+    base_scaled: bool = False
 
 
 @attrs.frozen
@@ -491,6 +504,7 @@ class Decoder:
         stream_scaled: Whether the stream is multiplied by a constant before the head.
         middle: What runs in place of the plain layers; None for these.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
+        embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
     """
 
     vocab_size: Dim
@@ -526,6 +540,7 @@ class Decoder:
     stream_scaled: bool = False
     middle: Middle | None = None
     embedding_spare: Dim = 0
+    embedding_normed: Norm | None = None
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

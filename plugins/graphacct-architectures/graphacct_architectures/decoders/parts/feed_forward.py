@@ -29,6 +29,7 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
             gate = b.apply("scale", gate, name="gate_scaled") if m.scaled else gate
             gate = activation(b, m.activation, gate)
             up = linear(b, m.up, x, m.width, bias=m.bias)
+        gate, up = both_cut(b, gate, up) if m.cut else (gate, up)
         y = b.apply("mul", gate, up, name="gated")
     if workload is not None:
         y = dropped(b, "act_dropout", y, m.dropout, workload)
@@ -36,6 +37,11 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
         y = normed_by(b, m.norm, y, Norm())
     y = projection(m.in_out, b, m.down, y, width, m.bias)
     return b.apply("scale", y, name="out_scaled") if m.scaled else y
+
+
+def both_cut(b: Builder, gate: Value, up: Value) -> tuple[Value, Value]:
+    """Returns the activated gate, which is clamped from above, and the other projection, from both sides."""
+    return b.apply("clamp", gate, name="gate_cut"), b.apply("clamp", up, name="up_cut")
 
 
 def joined(e: Experts, b: Builder, y: Value, common: Value) -> Value:
@@ -197,4 +203,5 @@ def activated(e: Experts, b: Builder, both: Value, *, reverse: bool = False) -> 
         gate = b.apply("mul", gate, sigmoid, name="glu")
     else:
         gate = activation(b, e.activation, gate)
+    gate, up = both_cut(b, gate, up) if e.cut else (gate, up)
     return b.apply("mul", *((up, gate) if reverse else (gate, up)), name="gated")

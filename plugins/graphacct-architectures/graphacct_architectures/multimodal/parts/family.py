@@ -62,8 +62,7 @@ def composition(
 ) -> Architecture:
     """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, whose
     modules are in `root`, `model.` or empty. `classes` are the class with a head and the one without; `image_size` is
-    the default of the workload's images, and `sizes` are the workload's other sizes, of which `per_second` says what a
-    second of sound is.
+    the default of the workload's images, `sizes` are the workload's other sizes, `per_second` is the Architecture's.
     """
     headed, alone = classes
 
