@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields, prod
-from graphacct_architectures.layers import linear
-from graphacct_architectures.multimodal.llama4_vision import seen
+from graphacct_architectures.layers import linear, resident
+from graphacct_architectures.multimodal.llama4_vision import check_sizes, seen
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
 from graphacct_architectures.multimodal.parts.images import of_images
@@ -32,11 +32,14 @@ class Llama4Config:
 def compose(config: Llama4Config, root: str) -> Composition:
     """Returns Llama 4, and its images through the tower and the projector, whose modules are at the root."""
     text, tower = described(config.text_config), config.vision_config.config
-    if differ(tower.vision_output_dim, tower.projector_output_dim):
-        raise ConfigError(
-            f"vision_config.vision_output_dim is {tower.vision_output_dim} and projector_output_dim "
-            f"{tower.projector_output_dim}: they have to agree, or the class does not run"
-        )
+
+    def check() -> None:
+        check_sizes(tower)
+        if differ(tower.vision_output_dim, tower.projector_output_dim):
+            raise ConfigError(
+                f"vision_config.vision_output_dim is {tower.vision_output_dim} and projector_output_dim "
+                f"{tower.projector_output_dim}: they have to agree, or the class does not run"
+            )
 
     def rows(workload: Workload, b: Builder) -> Value:
         with b.scope("vision_model"):
@@ -44,9 +47,13 @@ def compose(config: Llama4Config, root: str) -> Composition:
         images, tokens, width = x.spec.shape
         x = b.apply("reshape", x, name="image_features", shape=(prod((images, tokens)), width))
         with b.scope("multi_modal_projector"):
-            return linear(b, "linear_1", x, text.width, bias=False)
+            if not differ(width, tower.vision_output_dim):
+                return linear(b, "linear_1", x, text.width, bias=False)
+            resident(b, "linear_1", b.parameter("linear_1.weight", (text.width, tower.vision_output_dim)))
+            missing: Value = b.apply("full", name="missing", shape=(images * tokens, text.width), dtype=b.dtype)
+            return missing
 
-    return Composition(text, (Part("images", rows),), "language_model", own_head=True)
+    return Composition(text, (Part("images", rows, check),), "language_model", own_head=True)
 
 
 def image_size(config: Llama4Config) -> Any:

@@ -28,7 +28,7 @@ from graphacct import (
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.parts.attention import attended
 from graphacct_architectures.decoders.parts.description import Attention
-from graphacct_architectures.layers import dropped, layer_norm, linear, split_heads
+from graphacct_architectures.layers import dropped, layer_norm, linear, resident, split_heads
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.projector import Shuffled
 from graphacct_architectures.tower import check_image
@@ -90,7 +90,9 @@ def seen(config: Llama4VisionConfig, workload: Workload, b: Builder, key: str = 
     x = layer_norm(b, "layernorm_pre", x)
     d_head = exact_div(width, config.num_attention_heads, "hidden_size / num_attention_heads")
     half = exact_div(d_head, 2, "width of a head / 2")
-    turns = [b.apply("constant", name=f"turn_{word}", shape=(count + 1, half), dtype="float32") for word in ("cos", "sin")]
+    turns = [
+        b.apply("constant", name=f"turn_{word}", shape=(count + 1, half), dtype="float32") for word in ("cos", "sin")
+    ]
     b.hold(*turns)
     with b.scope("model"):
         x = b.repeat("layers", config.num_hidden_layers, layer(config, d_head, workload), x, constants=tuple(turns))
@@ -101,25 +103,41 @@ def seen(config: Llama4VisionConfig, workload: Workload, b: Builder, key: str = 
 
 
 def adapted(config: Llama4VisionConfig, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns squares of tokens as one, through a network of two layers. Raises ConfigError for sizes on which the
-    class does not run."""
+    """Returns squares of tokens as one, through a network of two layers. Of sizes on which the class does not run the
+    parameters are there."""
     x = Shuffled(round(1 / config.pixel_shuffle_ratio))(b, x)
-    if differ(x.spec.shape[-1], config.intermediate_size):
+    images, tokens, width = x.spec.shape
+    with b.scope("mlp"):
+        if differ(width, config.intermediate_size):
+            weight = b.parameter("fc1.weight", (config.projector_input_dim, config.intermediate_size))
+            resident(b, "fc1", weight)
+            x = b.apply("full", name="missing", shape=(images, tokens, config.projector_input_dim), dtype=b.dtype)
+        else:
+            x = linear(b, "fc1", x, config.projector_input_dim, bias=False)
+        x = dropped(b, "dropout", b.apply("gelu", x, name="act"), config.projector_dropout, workload)
+        if differ(config.projector_input_dim, config.projector_output_dim):
+            shape = (images, tokens, config.projector_output_dim)
+            resident(b, "fc2", b.parameter("fc2.weight", (config.projector_output_dim,) * 2))
+            x = b.apply("full", name="missing_too", shape=shape, dtype=b.dtype)
+        else:
+            x = linear(b, "fc2", x, config.projector_output_dim, bias=False)
+        found: Value = b.apply("gelu", x, name="act_last")
+    return found
+
+
+def check_sizes(config: Llama4VisionConfig) -> None:
+    """Raises ConfigError for sizes on which the class does not run, such as its defaults."""
+    square = config.hidden_size * round(1 / config.pixel_shuffle_ratio) ** 2
+    if differ(square, config.intermediate_size):
         raise ConfigError(
             f"intermediate_size is {config.intermediate_size}, and the adapter reads squares of tokens that are "
-            f"{x.spec.shape[-1]} wide, hidden_size / pixel_shuffle_ratio squared: the class does not run"
+            f"{square} wide, hidden_size / pixel_shuffle_ratio squared: the class does not run"
         )
     if differ(config.projector_input_dim, config.projector_output_dim):
         raise ConfigError(
             f"projector_input_dim is {config.projector_input_dim} and projector_output_dim "
             f"{config.projector_output_dim}: they have to agree, or the class does not run"
         )
-    with b.scope("mlp"):
-        x = linear(b, "fc1", x, config.projector_input_dim, bias=False)
-        x = dropped(b, "dropout", b.apply("gelu", x, name="act"), config.projector_dropout, workload)
-        x = linear(b, "fc2", x, config.projector_output_dim, bias=False)
-        found: Value = b.apply("gelu", x, name="act_last")
-    return found
 
 
 def layer(config: Llama4VisionConfig, d_head: Dim, workload: Workload) -> Callable[..., Value]:
@@ -154,6 +172,7 @@ def layer(config: Llama4VisionConfig, d_head: Dim, workload: Workload) -> Callab
 
 def build(config: Llama4VisionConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from images to their tokens."""
+    check_sizes(config)
     return seen(config, workload, b)
 
 
