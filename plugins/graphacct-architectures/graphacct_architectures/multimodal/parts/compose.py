@@ -44,7 +44,7 @@ class Part:
             or a tuple of rows: those, and what is added to the same places after each of the text's first layers; or
             what layers read instead, by the names of their tables, which then stands in no token's place; or what is
             added before some layers alone.
-        check: Raises ConfigError if the class does not run on such things; None if it always does.
+        check: Raises ConfigError where its class cannot read such things, although it has the modules; None if it can.
     """
 
     size: str
