@@ -48,6 +48,8 @@ class Builder:
         self._workload = workload or {}
         self._path = _path
         self._turn = ""
+        self._root = ""  # the path of the model that is built, if it stands inside another one
+        self._named = ""  # how the names of that model's inputs begin
         self._inputs: list[Value] = []
         self._nodes: list[Node | Block] = []
         self._names: set[str] = set()
@@ -61,6 +63,11 @@ class Builder:
         """Prefix `name.` to the names of nodes and parameters made inside the `with`; an empty name prefixes none."""
         return _Scope(self, name)
 
+    def inside(self, name: str, inputs: str = "") -> _Inside:
+        """As `scope`, for a whole model that stands at `name` inside another one: what it says of its own parameters
+        by their full names counts from there, and the names of its inputs begin with `inputs`."""
+        return _Inside(self, name, inputs)
+
     def turn(self, index: int) -> _Turn:
         """Says that what is applied inside the `with` is a module's run number `index`: nodes are named by the module
         and the run, parameters by the module alone, so that all runs share them."""
@@ -69,7 +76,7 @@ class Builder:
     def input(self, name: str, shape: Sequence[Dim], dtype: str | None = None) -> Value:
         """Adds an input of the graph and returns it; scopes do not change its name."""
         checked = tuple(check_dim(dim, f"a dimension of input {name!r}") for dim in shape)
-        return self._receive(name, TensorSpec(checked, dtype or self.dtype))
+        return self._receive(self._named + name, TensorSpec(checked, dtype or self.dtype))
 
     def _receive(self, name: str, spec: TensorSpec) -> Value:
         value = Value(self._claim(name), spec)
@@ -92,6 +99,7 @@ class Builder:
         `frozen` says that the model itself does not train it, and `joined` how many matrices, one below the other,
         checkpoints keep it as."""
         spec = TensorSpec(tuple(shape), dtype or self.dtype)
+        tied_to = f"{self._root}{tied_to}" if tied_to else ""
         return Parameter(self._path + name, spec, tied_to, buffer, frozen, joined)
 
     def hold(self, *values: Value, until: str = "") -> None:
@@ -177,7 +185,7 @@ class Builder:
             start = 0
         path = self._claim(paths[0])
         inner = Builder(path, self.operators, self.dtype, _path=f"{path}.")
-        inner._conditions = self._conditions
+        inner._conditions, inner._root = self._conditions, self._root
         entering = carry + tuple(constants)
         try:
             self._check(entering)
@@ -253,6 +261,22 @@ class _Scope:
         if self.name and self.builder._turn:
             _release(self.builder, {})
         self.builder._path = self.outer
+
+
+class _Inside(_Scope):
+    """A `with` block in which a whole model is built that stands inside another one."""
+
+    def __init__(self, builder: Builder, name: str, inputs: str) -> None:
+        super().__init__(builder, name)
+        self.inputs, self.before = inputs, (builder._root, builder._named)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self.builder._root, self.builder._named = self.builder._path, self.inputs
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        self.builder._root, self.builder._named = self.before
 
 
 class _Turn:

@@ -6,6 +6,7 @@ the transformers library builds every model.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -57,20 +58,29 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("T5ForConditionalGeneration", "T5Model", "T5EncoderModel"),
         *("T5ForTokenClassification", "T5ForQuestionAnswering"),
     ),
-    "bart": ("BartForConditionalGeneration", "BartModel", "BartForQuestionAnswering"),
+    "bart": ("BartForConditionalGeneration", "BartModel", "BartForQuestionAnswering", "BartForCausalLM"),
     "mt5": ("MT5ForConditionalGeneration", "MT5Model", "MT5EncoderModel", "MT5ForTokenClassification"),
     "umt5": (
         *("UMT5ForConditionalGeneration", "UMT5Model", "UMT5EncoderModel"),
         *("UMT5ForTokenClassification", "UMT5ForQuestionAnswering"),
     ),
-    "mbart": ("MBartForConditionalGeneration", "MBartModel", "MBartForQuestionAnswering"),
-    "plbart": ("PLBartForConditionalGeneration", "PLBartModel"),
-    "pegasus": ("PegasusForConditionalGeneration", "PegasusModel"),
-    "marian": ("MarianMTModel", "MarianModel"),
+    "mbart": ("MBartForConditionalGeneration", "MBartModel", "MBartForQuestionAnswering", "MBartForCausalLM"),
+    "plbart": ("PLBartForConditionalGeneration", "PLBartModel", "PLBartForCausalLM"),
+    "pegasus": ("PegasusForConditionalGeneration", "PegasusModel", "PegasusForCausalLM"),
+    "marian": ("MarianMTModel", "MarianModel", "MarianForCausalLM"),
     "m2m_100": ("M2M100ForConditionalGeneration", "M2M100Model"),
-    "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel"),
-    "blenderbot-small": ("BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel"),
-    "whisper": ("WhisperForConditionalGeneration", "WhisperModel", "WhisperForAudioClassification"),
+    "blenderbot": ("BlenderbotForConditionalGeneration", "BlenderbotModel", "BlenderbotForCausalLM"),
+    "blenderbot-small": (
+        "BlenderbotSmallForConditionalGeneration",
+        "BlenderbotSmallModel",
+        "BlenderbotSmallForCausalLM",
+    ),
+    "whisper": (
+        "WhisperForConditionalGeneration",
+        "WhisperModel",
+        "WhisperForAudioClassification",
+        "WhisperForCausalLM",
+    ),
     "wav2vec2": ("Wav2Vec2Model", *(f"Wav2Vec2For{head}" for head in HEARD)),
     "wav2vec2-conformer": ("Wav2Vec2ConformerModel", *(f"Wav2Vec2ConformerFor{head}" for head in HEARD)),
     "wav2vec2-bert": ("Wav2Vec2BertModel", *(f"Wav2Vec2BertFor{head}" for head in HEARD)),
@@ -104,9 +114,11 @@ WITH_DECODER = ("t5", "mt5", "umt5", "bart", "mbart", "plbart", "pegasus", "mari
 WITH_DECODER += ("blenderbot-small",)
 
 
-def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
+def drawn(
+    family: str, random: Random, name: str = "", draw: Mapping[str, Callable[[Random], dict[str, Any]]] | None = None
+) -> dict[str, Any]:
     """The content of a config.json, of the class `name` or of any."""
-    content: dict[str, Any] = {"model_type": family, **DRAW[family](random)}
+    content: dict[str, Any] = {"model_type": family, **(draw or DRAW)[family](random)}
     if family != "deberta":  # whose biases are always in float32
         content |= random.choice(({}, {"dtype": "bfloat16"}, {"torch_dtype": "float32"}, {"dtype": None}))
     if name or random.random() < 0.9:
@@ -416,7 +428,9 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     if family in ("resnet", "convnext"):
         return [{"batch": 2, "image_size": (70, 65)}, {"batch": 3, "image_size": (64, 64)}]
     sizes = [{"batch": 1, "seq_len": 7}, {"batch": 3, "seq_len": LENGTH}]
-    if family in WITH_DECODER and not any(alone in name for alone in ("EncoderModel", "TokenClassification")):
+    if family in WITH_DECODER and not any(
+        alone in name for alone in ("EncoderModel", "TokenClassification", "CausalLM")
+    ):
         sizes[0]["encoder_seq_len"] = 10
     if family in ("vit", "clip_vision_model"):
         return [{"batch": size["batch"], "image_size": (image, image)} for size in sizes]
@@ -455,4 +469,5 @@ def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
             found["input_ids"] = ids(sizes.get("encoder_seq_len", seq))
         return {**found, "decoder_input_ids": ids(seq), "use_cache": False}
     found["input_ids"] = ids(seq)
-    return {**found, "use_cache": False} if name.startswith(("Mamba", "Jamba")) else found
+    cached = name.startswith(("Mamba", "Jamba")) or name.endswith("ForCausalLM")
+    return {**found, "use_cache": False} if cached else found

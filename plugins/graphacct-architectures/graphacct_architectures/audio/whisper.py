@@ -22,14 +22,14 @@ from graphacct_architectures.encoder_decoders.parts.description import (
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
 
 LM, MODEL = "WhisperForConditionalGeneration", "WhisperModel"
-AUDIO = "WhisperForAudioClassification"
+AUDIO, CAUSAL = "WhisperForAudioClassification", "WhisperForCausalLM"
 
 
 @attrs.frozen(kw_only=True)
 class WhisperConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL, AUDIO))
+    architectures: str = fields.model_class(LM, (LM, MODEL, AUDIO, CAUSAL))
     vocab_size: Dim = fields.size(51865)
     num_mel_bins: Dim = fields.size(80)
     d_model: Dim = fields.size(384)
@@ -70,7 +70,6 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
         dropout,
         inner_dropout,
     )
-    encoder = frames_encoder(heard, "encoder")
     heads = config.decoder_attention_heads
     causal = Part(own_attention(width, "self_attn", heads, dropout), "self_attn_layer_norm")
     other = Part(own_attention(width, "encoder_attn", heads, dropout, cross=True), "encoder_attn_layer_norm")
@@ -88,14 +87,15 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
     return EncoderDecoder(
         config.vocab_size,
         width,
-        encoder,
+        None if name == CAUSAL else frames_encoder(heard, "encoder"),
         None if name == AUDIO else decoder,
-        module="model" if name == LM else "",
+        module="model" if name in (LM, CAUSAL) else "",
         shared="",
-        head=Head("proj_out", tied=config.tie_word_embeddings) if name == LM else None,
+        head=Head("proj_out", tied=config.tie_word_embeddings) if name in (LM, CAUSAL) else None,
         classifier=classes if name == AUDIO else None,
         dropout=config.dropout,
         weighted=name == AUDIO and config.use_weighted_layer_sum,
+        alone=name == CAUSAL,
     )
 
 
@@ -107,6 +107,7 @@ ARCHITECTURE = encoder_decoder(
     doc="Whisper: convolutions and an encoder over 3,000 frames, a decoder with learned positions, GELU.",
     context=lambda config: config.max_target_positions,
     encoder_seq_len=False,
+    language_model=CAUSAL,
     aliases={
         "hidden_size": "d_model",
         "num_attention_heads": "encoder_attention_heads",

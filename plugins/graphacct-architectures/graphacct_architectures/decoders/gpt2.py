@@ -13,6 +13,7 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
+from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.heads import (
     ALONE,
     TWO_HEADS,
@@ -33,6 +34,7 @@ from graphacct_architectures.layers import (
     layer_norm,
     linear,
     merge_heads,
+    resident,
     split_heads,
     with_cache,
 )
@@ -60,11 +62,13 @@ class GPT2Config(HeadConfig):
     summary_type: str = fields.choice("cls_index", ("cls_index", "last", "first", "mean"))
     summary_use_proj: bool = fields.flag(True)
     summary_proj_to_labels: bool = fields.flag(True)
+    add_cross_attention: bool = fields.flag(False)
     dtype: str | None = fields.dtype()
 
 
-def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from token ids to logits, or to the outputs of the class that the file names."""
+def build(config: GPT2Config, workload: Workload, b: Builder, states: Value | None = None) -> Value | tuple[Value, ...]:
+    """Returns the graph from token ids to logits, or to the outputs of the class that the file names. `states` are what
+    another model gives its cross-attention."""
     ending = checked(config, "gpt2", CLASSES)
     check_outputs(ending, config, workload)
     batch, seq, width = workload.batch, workload.seq_len, config.n_embd
@@ -83,13 +87,15 @@ def build(config: GPT2Config, workload: Workload, b: Builder) -> Value | tuple[V
         positions = embedding(b, "wpe", position_ids, config.n_positions, width)
         b.hold(tokens, position_ids, positions)
         x = dropped(b, "drop", b.apply("add", tokens, positions, name="embed"), config.embd_pdrop, workload)
-        constants = (
+        constants: tuple[Value, ...] = (
             (b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, keys=length, dtype=b.dtype),)
             if workload.attention == "eager"
             else ()
         )
+        constants += () if states is None else (states,)
         b.hold(*constants)
-        x = b.repeat("h", config.n_layer, partial(block, config, d_head, workload), x, constants=constants)
+        body = partial(block, config, d_head, workload, crossing=states is not None)
+        x = b.repeat("h", config.n_layer, body, x, constants=constants)
         x = layer_norm(b, "ln_f", x)
     if workload.phase == "train":
         b.hold(x)  # until the loss, which the model itself computes
@@ -124,9 +130,11 @@ def summary(config: GPT2Config, b: Builder, x: Value) -> Value:
 
 
 def block(
-    config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, mask: Value | None = None
+    config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, *tables: Value, crossing: bool = False
 ) -> Value:
-    """Adds one transformer block; only eager attention has a `mask`."""
+    """Adds one transformer block. Its tables are a mask with eager attention, and if `crossing` what cross-attention
+    attends to."""
+    mask = tables[0] if workload.attention == "eager" else None
     b.hold(x)  # the loop over the layers still holds it
     y = layer_norm(b, "ln_1", x)
     with b.scope("attn"):
@@ -134,6 +142,8 @@ def block(
         y, weights = attention(config, d_head, workload, b, y, mask)
     b.hold(y, *weights)
     x = b.apply("add", x, y, name="attn_residual")
+    if config.add_cross_attention:
+        x = crossed(config, d_head, workload, b, x, tables[-1] if crossing else None)
     y = layer_norm(b, "ln_2", x)
     b.hold(y)
     with b.scope("mlp"):
@@ -181,10 +191,83 @@ def attention(
     return dropped(b, "resid_dropout", y, config.resid_pdrop, workload), weights
 
 
+def attending(config: GPT2Config, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
+    """Returns the language model's logits; it attends to `states`. Raises ConfigError if it has no cross-attention."""
+    if not config.add_cross_attention:
+        raise ConfigError("add_cross_attention is not True: a decoder that attends to an encoder has it")
+    return build(config, workload, b, states)
+
+
+def crossed(config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, x: Value, states: Value | None) -> Value:
+    """Returns the stream with attention to another model's `states` added. Without them, keys and values are in a cache
+    in decoding; in other phases the model runs alone, and the parameters are in memory."""
+    width, drop = config.n_embd, config.attn_pdrop if workload.phase == "train" else 0.0
+    alone = states is None and workload.phase != "decode"
+    if alone:
+        norm = [b.parameter(f"ln_cross_attn.{kind}", (width,)) for kind in ("weight", "bias")]
+        resident(b, "ln_cross_attn", *norm)
+    y = x if alone else layer_norm(b, "ln_cross_attn", x)
+    with b.scope("crossattention"):
+        if alone:
+            for name, count in (("c_attn", 2), ("q_attn", 1), ("c_proj", 1)):
+                set_aside(b, name, width, count * width)
+            return x
+        b.hold(y)
+        q = split_heads(b, conv1d(b, "q_attn", y, width), config.n_head, d_head, "q")
+        k, v = of_states(config, d_head, workload, b, states)
+        if workload.attention == "fused":
+            options = {"dropout_p": drop} if drop else {}
+            y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", causal=False, **options)
+        else:
+            scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+            soft = b.apply("softmax", b.apply("scale", scores, name="scale"), name="softmax")
+            if drop:
+                soft = b.apply("as_product", soft, name="softmax_cast")
+            weights = dropped(b, "attn_dropout", soft, drop, workload)
+            b.hold(weights)
+            y = b.apply("matmul", weights, v, name="values")
+        y = conv1d(b, "c_proj", merge_heads(b, y), width)
+        y = dropped(b, "resid_dropout", y, config.resid_pdrop, workload)
+    b.hold(y)
+    return b.apply("add", x, y, name="cross_residual")
+
+
+def of_states(
+    config: GPT2Config, d_head: Dim, workload: Workload, b: Builder, states: Value | None
+) -> tuple[Value, ...]:
+    """Returns keys and values (batch, heads, places, d_head) of another model's output, projected once and then kept in
+    a cache that does not grow."""
+    kept = workload.kv_dtype or b.dtype
+    if states is None:
+        set_aside(b, "c_attn", config.n_embd, 2 * config.n_embd)
+        shape = (workload.batch, config.n_head, workload.encoder_seq_len, d_head)
+        parts = [b.apply("kv_cache", name=f"{label}_cache", shape=shape, dtype=kept) for label in "kv"]
+    else:
+        joint = conv1d(b, "c_attn", states, 2 * config.n_embd)
+        halves = b.apply("split", joint, name="kv", parts=2)
+        parts = [split_heads(b, part, config.n_head, d_head, label) for part, label in zip(halves, "kv", strict=True)]
+        b.hold(joint)
+        if workload.phase != "prefill":
+            return tuple(parts)
+        if kept != b.dtype:
+            parts = [
+                b.apply("cast", x, name=f"{label}_as_cached", dtype=kept) for x, label in zip(parts, "kv", strict=True)
+            ]
+        parts = [b.apply("concat", x, name=f"{label}_cached", dim=-2) for x, label in zip(parts, "kv", strict=True)]
+    for part, label in zip(parts, "kv", strict=True):
+        b.emit(b.apply("kv_keep", part, name=f"{label}_kept", grows=False))
+    return tuple(parts)
+
+
+def set_aside(b: Builder, name: str, width: Dim, outputs: Dim) -> None:
+    """Adds the parameters of a projection that does not run."""
+    resident(b, name, b.parameter(f"{name}.weight", (width, outputs)), b.parameter(f"{name}.bias", (outputs,)))
+
+
 ARCHITECTURE = Architecture(
     "gpt2",
     GPT2Config,
-    build,
+    Crossing(build, attending, "GPT2LMHeadModel"),
     PresetFiles(__file__),
     sizes={"seq_len": lambda config: config.n_positions},
     attention=("fused", "eager"),

@@ -24,7 +24,7 @@ from graphacct_architectures.encoder_decoders.parts.description import (
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder, of_text
 
 LM, MODEL = "BartForConditionalGeneration", "BartModel"
-SEQUENCE, SPANS = "BartForSequenceClassification", "BartForQuestionAnswering"
+SEQUENCE, SPANS, CAUSAL = "BartForSequenceClassification", "BartForQuestionAnswering", "BartForCausalLM"
 SPARE = 2
 """Rows of the position tables before the first position."""
 
@@ -33,7 +33,7 @@ SPARE = 2
 class BartConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL, SEQUENCE, SPANS))
+    architectures: str = fields.model_class(LM, (LM, MODEL, SEQUENCE, SPANS, CAUSAL))
     vocab_size: Dim = fields.size(50265)
     max_position_embeddings: Dim = fields.size(1024)
     d_model: Dim = fields.size(1024)
@@ -73,7 +73,8 @@ def like_bart(
     **rest: Any,
 ) -> EncoderDecoder:
     """Returns a model of BART's parts in another mix. The class `with_head` has logits of words and `alone` has
-    none; other classes have classifiers. Layers whose norms come first end in a norm of the stack's."""
+    none; a `…ForCausalLM` is the decoder alone; other classes have classifiers. Layers whose norms come first end in
+    a norm of the stack's."""
     width, count = config.d_model, config.max_position_embeddings
 
     def attention(module: str, heads: Dim, cross: bool = False) -> Attention:
@@ -101,7 +102,6 @@ def like_bart(
         )
 
     first, second = config.encoder_attention_heads, config.decoder_attention_heads
-    own = Part(attention("self_attn", first), "self_attn_layer_norm")
     causal = Part(attention("self_attn", second), "self_attn_layer_norm")
     other = Part(attention("encoder_attn", second, cross=True), "encoder_attn_layer_norm")
     name, tied = config.architectures, config.tie_word_embeddings
@@ -116,13 +116,20 @@ def like_bart(
         "head": Head(tied=tied, bias=logits_bias) if name == with_head else None,
         "classifier": classifier,
         "dropout": config.dropout,
+        **rest,
     }
+    encoder = None
+    if name.endswith("ForCausalLM"):
+        common |= {"shared": "", "head": Head(tied=tied), "alone": True}
+    else:
+        own = Part(attention("self_attn", first), "self_attn_layer_norm")
+        encoder = stack("encoder", config.encoder_layers, encoder_positions, own, network(config.encoder_ffn_dim))
     return EncoderDecoder(
         config.vocab_size,
         width,
-        stack("encoder", config.encoder_layers, encoder_positions, own, network(config.encoder_ffn_dim)),
+        encoder,
         stack("decoder", config.decoder_layers, decoder_positions, causal, other, network(config.decoder_ffn_dim)),
-        **{**common, **rest},
+        **common,
     )
 
 
@@ -140,4 +147,5 @@ ARCHITECTURE = encoder_decoder(
     doc="BART: encoder and decoder, learned positions, LayerNorm after each part, GELU.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model=CAUSAL,
 )

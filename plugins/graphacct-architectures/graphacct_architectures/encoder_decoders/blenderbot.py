@@ -19,7 +19,7 @@ LM, MODEL = "BlenderbotForConditionalGeneration", "BlenderbotModel"
 class BlenderbotConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL))
+    architectures: str = fields.model_class(LM, (LM, MODEL, "BlenderbotForCausalLM"))
     vocab_size: Dim = fields.size(8008)
     max_position_embeddings: Dim = fields.size(128)
     d_model: Dim = fields.size(2560)
@@ -45,4 +45,5 @@ ARCHITECTURE = encoder_decoder(
     doc="Blenderbot: encoder and decoder, learned positions, LayerNorm before each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="BlenderbotForCausalLM",
 )

@@ -19,7 +19,7 @@ LM, MODEL = "BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel"
 class BlenderbotSmallConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL))
+    architectures: str = fields.model_class(LM, (LM, MODEL, "BlenderbotSmallForCausalLM"))
     max_position_embeddings: Dim = fields.size(512)
     d_model: Dim = fields.size(512)
     encoder_layers: Dim = fields.size(8, minimum=0)
@@ -49,4 +49,5 @@ ARCHITECTURE = encoder_decoder(
     doc="Blenderbot Small: encoder and decoder, learned positions, LayerNorm after each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="BlenderbotSmallForCausalLM",
 )

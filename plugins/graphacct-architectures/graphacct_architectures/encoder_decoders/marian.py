@@ -15,14 +15,14 @@ from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Positions
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
 
-LM, MODEL = "MarianMTModel", "MarianModel"
+LM, MODEL, CAUSAL = "MarianMTModel", "MarianModel", "MarianForCausalLM"
 
 
 @attrs.frozen(kw_only=True)
 class MarianConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL))
+    architectures: str = fields.model_class(LM, (LM, MODEL, CAUSAL))
     vocab_size: Dim = fields.size(58101)
     decoder_vocab_size: Dim | None = fields.optional_size()
     share_encoder_decoder_embeddings: bool = fields.flag(True)
@@ -34,7 +34,9 @@ def describe(config: MarianConfig) -> EncoderDecoder:
     table = Positions("embed_positions", count, count, frozen=True)
     words: dict[str, Any] = {}
     own = config.decoder_vocab_size
-    if not config.share_encoder_decoder_embeddings:
+    if config.architectures == CAUSAL:
+        words = {"decoder_words": own, "head_words": None if config.tie_word_embeddings else config.vocab_size}
+    elif not config.share_encoder_decoder_embeddings:
         words = {"shared": "", "decoder_words": own}
     elif not config.tie_word_embeddings:
         words = {"decoder_words": own, "head_words": config.vocab_size}
@@ -49,4 +51,5 @@ ARCHITECTURE = encoder_decoder(
     doc="Marian and OPUS-MT: encoder and decoder, sinusoidal positions, LayerNorm after each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model=CAUSAL,
 )

@@ -13,7 +13,7 @@ from graphacct_architectures.encoder_decoders.parts.description import EncoderDe
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
 
 LM, MODEL = "MBartForConditionalGeneration", "MBartModel"
-CLASSES = (LM, MODEL, "MBartForSequenceClassification", "MBartForQuestionAnswering")
+CLASSES = (LM, MODEL, "MBartForSequenceClassification", "MBartForQuestionAnswering", "MBartForCausalLM")
 
 
 @attrs.frozen(kw_only=True)
@@ -36,4 +36,5 @@ ARCHITECTURE = encoder_decoder(
     doc="mBART: encoder and decoder, learned positions, LayerNorm before each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="MBartForCausalLM",
 )

@@ -19,7 +19,7 @@ LM, MODEL = "PegasusForConditionalGeneration", "PegasusModel"
 class PegasusConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL))
+    architectures: str = fields.model_class(LM, (LM, MODEL, "PegasusForCausalLM"))
 
 
 def describe(config: PegasusConfig) -> EncoderDecoder:
@@ -37,4 +37,5 @@ ARCHITECTURE = encoder_decoder(
     doc="PEGASUS: encoder and decoder, sinusoidal positions, LayerNorm before each part.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="PegasusForCausalLM",
 )

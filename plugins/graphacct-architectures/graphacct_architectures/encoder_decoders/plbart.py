@@ -19,7 +19,7 @@ LM, MODEL = "PLBartForConditionalGeneration", "PLBartModel"
 class PLBartConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL, "PLBartForSequenceClassification"))
+    architectures: str = fields.model_class(LM, (LM, MODEL, "PLBartForSequenceClassification", "PLBartForCausalLM"))
     vocab_size: Dim = fields.size(50005)
     d_model: Dim = fields.size(768)
     encoder_layers: Dim = fields.size(6, minimum=0)
@@ -45,4 +45,5 @@ ARCHITECTURE = encoder_decoder(
     doc="PLBART: BART for programs.",
     context=lambda config: config.max_position_embeddings,
     aliases=KEYS,
+    language_model="PLBartForCausalLM",
 )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import PresetFiles, fields
+from graphacct import ConfigError, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
@@ -40,6 +40,7 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
         "token_types": config.type_vocab_size,
         "embedding_width": config.hidden_size,
         "causal": config.is_decoder,
+        "crossed": crosses(config),
         "names": Names(),
     }
     return Encoder(
@@ -54,6 +55,15 @@ def like_bert(config: Any, module: str, **rest: Any) -> Encoder:
         attention_dropout=config.attention_probs_dropout_prob,
         **{**common, **rest},
     )
+
+
+def crosses(config: Any) -> bool:
+    """Returns whether the layers have cross-attention. Raises ConfigError if they do and the model is no decoder."""
+    if config.add_cross_attention and not config.is_decoder:
+        raise ConfigError(
+            "add_cross_attention is True and is_decoder is not: only a decoder has it; add --set is_decoder=true"
+        )
+    return bool(config.add_cross_attention)
 
 
 def describe(config: BertConfig) -> Encoder:
@@ -101,5 +111,10 @@ LARGE: dict[str, Any] = {
     "intermediate_size": 4096,
 }
 ARCHITECTURE = encoder(
-    "bert", BertConfig, describe, PresetFiles(__file__), doc="BERT: an encoder with its pooler or the head of a class."
+    "bert",
+    BertConfig,
+    describe,
+    PresetFiles(__file__),
+    doc="BERT: an encoder with its pooler or the head of a class.",
+    language_model=CAUSAL,
 )

@@ -100,4 +100,5 @@ ARCHITECTURE = encoder(
     describe,
     PresetFiles(__file__),
     doc="ELECTRA: BERT's layers with narrow embeddings, alone or with the head of a class.",
+    language_model=CAUSAL,
 )

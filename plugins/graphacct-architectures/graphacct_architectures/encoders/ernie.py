@@ -41,4 +41,5 @@ ARCHITECTURE = encoder(
     describe,
     PresetFiles(__file__),
     doc="ERNIE: BERT's layers with a table of tasks, alone or with the head of a class.",
+    language_model=LANGUAGE_MODEL,
 )

@@ -77,4 +77,5 @@ ARCHITECTURE = encoder(
     describe,
     PresetFiles(__file__),
     doc="RoBERTa: BERT's layers, positions behind the padding's.",
+    language_model=CAUSAL,
 )

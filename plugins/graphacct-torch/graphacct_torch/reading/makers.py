@@ -213,7 +213,7 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     """The patches of all images of all texts, in rows."""
     assert sizes.images is not None
     patch = sizes.get("patch_size", default=14, parts=VISION)
-    frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
+    frames = sizes.get("temporal_patch_size", "patch_temporal", default=1, parts=VISION)
     rows, columns = _rows_and_columns(sizes)
     channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
     count = sizes.batch * sizes.images * rows * columns
@@ -300,7 +300,7 @@ def _inner_sound(sizes: Sizes) -> torch.Tensor:
 def _of_any_kind(sizes: Sizes) -> torch.Tensor | None:
     """`inputs`: samples for an encoder of sound, rows of the model's width for one that reads anything."""
     if sizes.get("conv_kernel", parts=AUDIO) is not None:
-        return made("inputs", (sizes.batch, SAMPLES), FLOAT)
+        return made("inputs", (sizes.batch, sizes.samples or SAMPLES), FLOAT)
     width = sizes.get("d_model") if sizes.get("d_latents") is not None else None
     return None if width is None else made("inputs", (sizes.batch, sizes.text, width), FLOAT)
 

@@ -150,7 +150,8 @@ def projections(
                 q, gate = with_gate(a, b, x)
                 parts = (q,)
             else:
-                parts += (linear(b, name, x, n * width, bias=a.bias),)
+                bias = a.bias if a.key_bias is None or len(parts) != 1 else a.key_bias
+                parts += (linear(b, name, x, n * width, bias=bias),)
     normed = list(parts)
     if a.query_scaled:
         normed[0] = b.apply("scale", normed[0], name="q_scaled")

@@ -119,6 +119,7 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        key_bias: Whether the projection of k has a bias; None if it has what that of q has.
         rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
         sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
             exponentials - sink), which is the same number as a column more in the softmax.
@@ -180,6 +181,7 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    key_bias: bool | None = None
     rotary_wide: bool = False
     sinks_after: bool = False
     gate_wide: bool = False
@@ -469,6 +471,7 @@ class Decoder:
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
+        embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
     """
 
     vocab_size: Dim
@@ -503,6 +506,7 @@ class Decoder:
     embedding_given: bool = False
     stream_scaled: bool = False
     embedding_spare: Dim = 0
+    embedding_normed: Norm | None = None
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

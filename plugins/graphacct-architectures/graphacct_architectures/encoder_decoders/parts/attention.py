@@ -30,7 +30,7 @@ def attention(
         if causal:
             k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
     b.hold(x, q, k, v)
-    core = fused if workload.attention == "fused" else eager
+    core = fused if workload.attention == "fused" and not a.written_out else eager
     y, *weights = core(a, causal, workload, b, q, k, v, given)
     return linear(b, a.out, merge_heads(b, y), width, bias=a.bias), *weights
 
@@ -74,7 +74,17 @@ def set_aside(a: Attention, b: Builder, width: Dim, label: str) -> None:
     name, bias = projection(a, label)
     inner = a.heads * a.d_head
     rest = [b.parameter(f"{name}.bias", (inner,))] if bias else []
-    resident(b, name, b.parameter(f"{name}.weight", (inner, width)), *rest)
+    resident(b, name, b.parameter(f"{name}.weight", (inner, width if a.kv_width is None else a.kv_width)), *rest)
+
+
+def unused(a: Attention, b: Builder, width: Dim) -> None:
+    """Adds the parameters of attention to an encoder that is not there; the builder is in its scope."""
+    inner = a.heads * a.d_head
+    for label in "kv":
+        set_aside(a, b, width, label)
+    for name, shape in ((a.q, (inner, width)), (a.out, (width, inner))):
+        rest = [b.parameter(f"{name}.bias", shape[:1])] if a.bias else []
+        resident(b, name, b.parameter(f"{name}.weight", shape), *rest)
 
 
 def fused(

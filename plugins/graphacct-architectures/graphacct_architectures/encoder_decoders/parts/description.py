@@ -29,6 +29,8 @@ class Attention:
         contiguous: Whether heads are copied together even if a view would do.
         biased: Whether biases per head, query and key, which the stack makes, are added to the scores.
         dropout: The dropout probability of the weights, in training.
+        kv_width: The width of what keys and values are projected from, if it is not the stream's.
+        written_out: Whether it is written out whatever the workload says, because the class knows no other.
     """
 
     heads: Dim
@@ -46,6 +48,8 @@ class Attention:
     contiguous: bool = False
     biased: bool = False
     dropout: float = 0.0
+    kv_width: Dim | None = None
+    written_out: bool = False
 
 
 @attrs.frozen
@@ -193,7 +197,7 @@ class EncoderDecoder:
     Attributes:
         vocab_size: Rows of the embedding.
         width: The width of both streams.
-        encoder: Its encoder.
+        encoder: Its encoder; None for the decoder alone.
         decoder: Its decoder; None for the encoder alone.
         module: The name of the module around everything but the head; empty for none.
         shared: The name of the embedding that both stacks share; empty if the decoder has one of its own.
@@ -204,11 +208,12 @@ class EncoderDecoder:
         decoder_words: Rows of the decoder's embedding, if they are not `vocab_size`.
         head_words: The number of logits, if it is not that of the decoder's embedding.
         weighted: Whether a classifier reads all layers of the encoder, each with a learned weight.
+        alone: Whether the decoder runs without any encoder: its cross-attention is in memory, and does not run.
     """
 
     vocab_size: Dim
     width: Dim
-    encoder: Stack
+    encoder: Stack | None
     decoder: Stack | None
     module: str = ""
     shared: str = "shared"
@@ -219,6 +224,7 @@ class EncoderDecoder:
     decoder_words: Dim | None = None
     head_words: Dim | None = None
     weighted: bool = False
+    alone: bool = False
 
     @property
     def logits(self) -> Dim:

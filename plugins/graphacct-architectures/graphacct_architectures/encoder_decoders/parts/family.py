@@ -8,7 +8,9 @@ from typing import Any
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import EOS, Classifier, scored
+from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
+from graphacct_architectures.encoder_decoders.parts.run import attending as run_attending
 from graphacct_architectures.encoder_decoders.parts.run import run
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, entropy_if, own_cross_entropy, own_span, total
 
@@ -39,11 +41,13 @@ def encoder_decoder(
     encoder_seq_len: bool = True,
     inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None,
     counts_dropped: bool = False,
+    language_model: str = "",
 ) -> Architecture:
     """Returns the Architecture of a family: `describe` returns a configuration's description, `encoder_seq_len`
     says whether the workload may set the length of the encoder's sequences, `inexact` what is known not to equal
     the library, and `counts_dropped` whether whole layers that chance drops in training are counted as if they ran,
-    because published files drop some; otherwise they are an error."""
+    because published files drop some; otherwise they are an error. `language_model` is the name of the class that is
+    the decoder alone, which attends to another model in a composition."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):
@@ -54,13 +58,16 @@ def encoder_decoder(
                 )
         return run(describe(config), workload, b)
 
+    def attending(config: Any, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
+        return run_attending(describe(config), workload, b, states)
+
     sizes: dict[str, Callable[[Any], Any]] = {"seq_len": context}
     if encoder_seq_len:
         sizes["encoder_seq_len"] = lambda config: None
     return Architecture(
         name,
         config,
-        build,
+        Crossing(build, attending, language_model) if language_model else build,
         presets,
         sizes=sizes,
         attention=("fused", "eager"),

@@ -12,7 +12,14 @@ from graphacct_architectures.classifier import EOS, Classifier, classified, scor
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.encoder_decoders.parts.attention import BIASES, CROSS_BIASES, MASK, STATES, attention
+from graphacct_architectures.encoder_decoders.parts.attention import (
+    BIASES,
+    CROSS_BIASES,
+    MASK,
+    STATES,
+    attention,
+    unused,
+)
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
     EncoderDecoder,
@@ -34,6 +41,9 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
     parameters stay in memory.
     """
     check(d, workload)
+    if d.alone:
+        return finished(d, workload, b, decoded(d, workload, b, {}))
+    assert d.encoder is not None
     if d.encoder.frames is not None:
         workload = attrs.evolve(workload, encoder_seq_len=d.encoder.frames.positions)
     if d.shared:
@@ -50,12 +60,24 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
             return finished(d, workload, b, states)
         b.hold(states)
         given = {STATES: states}
+    return finished(d, workload, b, decoded(d, workload, b, given))
+
+
+def attending(d: EncoderDecoder, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
+    """Returns the outputs of a decoder that attends to another model's `states` (batch, places, width); without them,
+    to what it keeps of them in its cache."""
+    d = attrs.evolve(d, alone=False)
+    return finished(d, workload, b, decoded(d, workload, b, {} if states is None else {STATES: states}))
+
+
+def decoded(d: EncoderDecoder, workload: Workload, b: Builder, given: Mapping[str, Value]) -> Value:
+    """Returns the decoder's last stream."""
     assert d.decoder is not None
-    ids = b.input("decoder_input_ids", (workload.batch, workload.seq_len), "int64")
+    name = "decoder_input_ids" if d.encoder is not None else "input_ids"
+    ids = b.input(name, (workload.batch, workload.seq_len), "int64")
     with b.scope(d.module), b.scope(d.decoder.module):
         x = embedded(d, d.decoder, workload, b, ids)
-        x = layers(d, d.decoder, workload, b, x, given)
-    return finished(d, workload, b, x)
+        return layers(d, d.decoder, workload, b, x, given)
 
 
 def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Value | tuple[Value, ...]:
@@ -82,6 +104,10 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
         raise ConfigError(f"an encoder alone has no phase {workload.phase!r}: it has forward and train")
     if d.classifier is not None and workload.phase in ("prefill", "decode"):
         raise ConfigError(f"a classifier has no phase {workload.phase!r}: it has forward and train")
+    if d.alone and differ(workload.encoder_seq_len, workload.seq_len) and workload.encoder_seq_len is not None:
+        raise ConfigError(
+            f"encoder_seq_len is {workload.encoder_seq_len}: this class is a decoder alone, leave encoder_seq_len out"
+        )
     check_entropy(d.head is not None or scored(d.classifier), workload, "a model without a head")
     if d.classifier is not None and d.classifier.reads == EOS and differ(workload.encoder_seq_len, workload.seq_len):
         raise ConfigError(
@@ -95,6 +121,7 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
 def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
     """Returns the encoder's output, or the weighted sum of all its layers' if a classifier reads them."""
     stack = d.encoder
+    assert stack is not None
     if stack.frames is not None:
         entering = b.input("input_features", (workload.batch, stack.frames.bins, stack.frames.count))
     else:
@@ -201,7 +228,7 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
     queries, keys = workload.seq_len, workload.positions
     if not causal:
         queries = keys = workload.encoder_seq_len
-    if causal and workload.attention == "eager":
+    if causal and (workload.attention == "eager" or stack.attention.written_out):
         mask = {"batch": workload.batch, "seq": queries, "keys": keys, "dtype": b.dtype}
         found[MASK] = b.apply("causal_mask", name=MASK, **mask)
     if stack.relative is not None and not stack.relative.each:
@@ -242,6 +269,10 @@ def layer(
     b.hold(x)
     last: tuple[Value, ...] = ()
     for part in stack.parts:
+        if d.alone and isinstance(part.module, Attention) and part.module.cross:
+            with b.scope(part.scope):
+                set_apart(part, part.module, stack, b, d.width)
+            continue
         with b.scope(part.scope):
             if part.scope:
                 b.hold(x)
@@ -258,6 +289,14 @@ def layer(
                 x = normed_by(b, part.norm, x, stack.norm_kind)
     b.hold(*last)  # one variable holds the weights of each attention in turn
     return x
+
+
+def set_apart(part: Part, module: Attention, stack: Stack, b: Builder, width: Dim) -> None:
+    """Adds the parameters of a part that attends to an encoder which is not there."""
+    with b.scope(module.module):
+        unused(module, b, width)
+    gain = b.parameter(f"{part.norm}.weight", (width,))
+    resident(b, part.norm, gain, *((b.parameter(f"{part.norm}.bias", (width,)),) if stack.norm_kind.bias else ()))
 
 
 def transformed(

@@ -155,6 +155,7 @@ class Encoder:
         head: A prediction for every token, or None.
         classifier: A classifier, or None.
         causal: Whether a token sees only those before it.
+        crossed: Whether each layer has attention to another model's output too, which runs if there is one.
     """
 
     vocab_size: Dim
@@ -192,3 +193,4 @@ class Encoder:
     disentangled: Disentangled | None = None
     convolution: Convolution | None = None
     tasks: Dim = 0
+    crossed: bool = False

@@ -11,7 +11,17 @@ import attrs
 from graphacct import Builder, ConfigError, Value, Workload, equal, exact_div
 from graphacct_architectures.classifier import classified, token
 from graphacct_architectures.encoders.parts.description import Encoder, Head
-from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, merge_heads, split_heads
+from graphacct_architectures.layers import (
+    activation,
+    dropped,
+    embedding,
+    layer_norm,
+    linear,
+    merge_heads,
+    resident,
+    split_heads,
+    with_cache,
+)
 
 POOLED = "pooled"
 """The value of `reads` for the pooler's output."""
@@ -20,11 +30,18 @@ POOLED = "pooled"
 Stream: TypeAlias = Callable[[Encoder, Workload, Builder], Value]
 
 
-def encode(e: Encoder, workload: Workload, b: Builder, streamed: Stream | None = None) -> Value | tuple[Value, ...]:
+def encode(
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    streamed: Stream | None = None,
+    states: Value | None = None,
+) -> Value | tuple[Value, ...]:
     """Returns the graph from token ids to the last layer's output and the pooled one, or to the heads' outputs.
-    `streamed` is what makes the last layer's output, if it is not `stream`."""
+    `streamed` is what makes the last layer's output, if it is not `stream`; `states` are what another model gives its
+    cross-attention."""
     with b.scope(e.module):
-        x = (streamed or stream)(e, workload, b)
+        x = stream(e, workload, b, states) if streamed is None else streamed(e, workload, b)
         pooled = pooler(e, b, x) if e.pooled else None
     outputs: tuple[Value, ...] = () if e.head is None else (predicted(e, e.head, b, x),)
     if e.classifier is not None:
@@ -44,20 +61,24 @@ def pooler(e: Encoder, b: Builder, x: Value) -> Value:
         return b.apply("tanh", linear(b, name, first, e.width), name="activation" if scope else f"{name}_activation")
 
 
-def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
-    """Returns the last layer's output."""
+def stream(e: Encoder, workload: Workload, b: Builder, states: Value | None = None) -> Value:
+    """Returns the last layer's output. Layers with cross-attention attend to `states`, if there are any."""
     x = embedded(e, workload, b)
     b.hold(x)
     if e.projected or not equal(e.embedding_width, e.width):
         x = linear(b, e.projection, x, e.width)
     tables: tuple[Value, ...] = ()
     if e.causal and workload.attention == "eager":
-        mask = b.apply("causal_mask", name="causal_mask", batch=workload.batch, seq=workload.seq_len, dtype=b.dtype)
+        keys = workload.positions
+        sizes = {"batch": workload.batch, "seq": workload.seq_len, "keys": keys, "dtype": b.dtype}
+        mask = b.apply("causal_mask", name="causal_mask", **sizes)
         tables = (mask,)
     if not equal(e.buckets, 0):
         tables = (distance_biases(e, workload, b),)
+    if states is not None:
+        tables += (states,)
     b.hold(*tables)
-    body = partial(layer, e, workload)
+    body = partial(layer, e, workload, crossing=states is not None)
     once = equal(e.groups, 0)
     x = b.repeat(e.names.stack, e.count, body, x, constants=tables) if once else in_groups(e, b, body, x)
     return layer_norm(b, e.last_norm, x) if e.last_norm else x
@@ -108,8 +129,9 @@ def in_groups(e: Encoder, b: Builder, body: Callable[[Builder, Value], Value], x
 def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
     """Returns tokens, their types and their positions, added and normalized, with dropout."""
     batch, seq = workload.batch, workload.seq_len
-    if type(seq) is int and type(e.usable) is int and seq > e.usable:
-        raise ConfigError(f"seq_len {seq} is beyond the {e.usable} positions that the model has learned")
+    length = workload.positions
+    if type(length) is int and type(e.usable) is int and length > e.usable:
+        raise ConfigError(f"seq_len {length} is beyond the {e.usable} positions that the model has learned")
     ids = b.input("input_ids", (batch, seq), "int64")
     with b.scope("embeddings"):
         if e.counted:
@@ -145,19 +167,30 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
         return dropped(b, "dropout", x, e.dropout, workload)
 
 
-def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value, attend: Attend | None = None) -> Value:
+def layer(
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    *tables: Value,
+    attend: Attend | None = None,
+    crossing: bool = False,
+) -> Value:
     """Applies attention, then the feed-forward network; each output is added to its input. Norms are before both
-    modules, or after both sums. `attend` is attention, if it is not `attention`."""
+    modules, or after both sums. `attend` is attention, if it is not `attention`; if `crossing`, the last table is what
+    cross-attention attends to."""
     n = e.names
     b.hold(x)
-    normed = layer_norm(b, n.attention_norm, x) if e.norm_first else x
-    y, weights = (attend or attention)(e, workload, b, normed, *tables)
-    b.hold(*weights)
-    y = linear(b, n.out, y, e.width)
-    y = dropped(b, f"{n.out}_dropout", y, e.dropout if e.output_dropped else 0.0, workload)
-    x = b.apply("add", y, x, name="attention_residual")
-    x = x if e.norm_first else layer_norm(b, n.attention_norm, x)
+    states = tables[-1] if crossing else None
+    tables = tables[:-1] if crossing else tables
+    x = attended(e, workload, b, x, partial(attend or attention, e, workload), tables)
     b.hold(x)
+    if e.crossed:
+        if states is None and workload.phase != "decode":
+            unused(e, b)
+        else:
+            x = attended(e, workload, b, x, partial(cross, e, workload), (states,), "cross")
+            b.hold(x)
     y = layer_norm(b, n.norm, x) if e.norm_first else x
     y = activation(b, e.activation, linear(b, n.up, y, e.inner), n.act)
     b.hold(y)
@@ -170,6 +203,26 @@ def layer(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value, 
 Attend: TypeAlias = Callable[..., tuple[Value, tuple[Value, ...]]]
 
 
+def attended(
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    attend: Attend,
+    given: tuple[Value | None, ...],
+    kind: str = "",
+) -> Value:
+    """Returns the stream with attention's output added, normalized before or after it. `kind` begins the names of its
+    modules."""
+    out, norm = f"{kind}{e.names.out}", f"{kind}{e.names.attention_norm}"
+    y, weights = attend(b, layer_norm(b, norm, x) if e.norm_first else x, *given)
+    b.hold(*weights)
+    y = linear(b, out, y, e.width)
+    y = dropped(b, f"{out}_dropout", y, e.dropout if e.output_dropped else 0.0, workload)
+    x = b.apply("add", y, x, name=f"{kind}attention_residual")
+    return x if e.norm_first else layer_norm(b, norm, x)
+
+
 def attention(
     e: Encoder, workload: Workload, b: Builder, x: Value, table: Value | None = None
 ) -> tuple[Value, tuple[Value, ...]]:
@@ -179,11 +232,13 @@ def attention(
     parts = [linear(b, name, x, e.width) for name in (n.query, n.key, n.value)]
     with b.scope(n.attention):
         q, k, v = (split_heads(b, part, e.heads, d_head, label) for part, label in zip(parts, "qkv", strict=True))
+        if e.causal:
+            k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
         b.hold(q, k, v)
         drop = e.attention_dropout if workload.phase == "train" else 0
         if workload.attention == "fused" and not e.written_out:
             options: dict[str, Any] = {"dropout_p": drop} if drop else {}
-            if e.causal:
+            if e.causal and workload.phase != "decode":
                 options["causal"] = True
             y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)
         else:
@@ -196,6 +251,68 @@ def attention(
             written = (weights,)
             y = b.apply("matmul", weights, v, name="values")
         return merge_heads(b, y), written
+
+
+def cross(
+    e: Encoder, workload: Workload, b: Builder, x: Value, states: Value | None
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the output of attention to `states`, heads side by side, and with eager attention the weights. Without
+    them keys and values are in a cache."""
+    n, d_head = e.names, exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
+    drop = e.attention_dropout if workload.phase == "train" else 0.0
+    q = linear(b, f"cross{n.query}", x, e.width)
+    with b.scope(f"cross{n.attention}"):
+        q = split_heads(b, q, e.heads, d_head, "q")
+    k, v = (of_states(e, workload, b, states, name, label) for name, label in ((n.key, "k"), (n.value, "v")))
+    with b.scope(f"cross{n.attention}"):
+        b.hold(q, k, v)
+        if workload.attention == "fused":
+            options: dict[str, Any] = {"dropout_p": drop} if drop else {}
+            return merge_heads(b, b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)), ()
+        scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+        weights = b.apply("softmax", b.apply("scale", scores, name="scale"), name="softmax")
+        weights = dropped(b, "dropout", weights, drop, workload)
+        return merge_heads(b, b.apply("matmul", weights, v, name="values")), (weights,)
+
+
+def of_states(e: Encoder, workload: Workload, b: Builder, states: Value | None, name: str, label: str) -> Value:
+    """Returns keys or values (batch, heads, places, d_head) of another model's output, projected once and then kept in
+    a cache that does not grow."""
+    d_head = exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
+    if states is not None:
+        known = linear(b, f"cross{name}", states, e.width)
+    else:
+        weight, bias = (
+            b.parameter(f"cross{name}.weight", (e.width, e.width)),
+            b.parameter(f"cross{name}.bias", (e.width,)),
+        )
+        resident(b, f"cross{name}", weight, bias)
+    with b.scope(f"cross{e.names.attention}"):
+        if states is None:
+            shape = (workload.batch, e.heads, workload.encoder_seq_len, d_head)
+            known = b.apply("kv_cache", name=f"{label}_cache", shape=shape, dtype=workload.kv_dtype or b.dtype)
+        else:
+            known = split_heads(b, known, e.heads, d_head, label)
+            if workload.phase != "prefill":
+                return known
+            if workload.kv_dtype not in (None, known.spec.dtype):
+                known = b.apply("cast", known, name=f"{label}_as_cached", dtype=workload.kv_dtype)
+            known = b.apply("concat", known, name=f"{label}_cached", dim=-2)
+        b.emit(b.apply("kv_keep", known, name=f"{label}_kept", grows=False))
+        return known
+
+
+def unused(e: Encoder, b: Builder) -> None:
+    """Adds the parameters of cross-attention that has nothing to attend to."""
+    n = e.names
+    for name in (n.query, n.key, n.value, n.out):
+        weight, bias = (
+            b.parameter(f"cross{name}.weight", (e.width, e.width)),
+            b.parameter(f"cross{name}.bias", (e.width,)),
+        )
+        resident(b, f"cross{name}", weight, bias)
+    norm = f"cross{n.attention_norm}"
+    resident(b, norm, b.parameter(f"{norm}.weight", (e.width,)), b.parameter(f"{norm}.bias", (e.width,)))
 
 
 def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:

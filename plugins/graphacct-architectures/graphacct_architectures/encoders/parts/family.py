@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, equal, fields
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
+from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.encode import POOLED, Stream, encode
 from graphacct_architectures.losses import (
@@ -43,6 +44,7 @@ class EncoderConfig:
     classifier_dropout: float | None = fields.optional_probability()
     num_labels: Dim = fields.label_count()
     is_decoder: bool = fields.flag(False)
+    add_cross_attention: bool = fields.flag(False)
     tie_word_embeddings: bool = fields.flag(True)
     dtype: str | None = fields.dtype()
 
@@ -92,9 +94,11 @@ def encoder(
     doc: str,
     aliases: Mapping[str, str] | None = None,
     streamed: Stream | None = None,
+    language_model: str = "",
 ) -> Architecture:
     """Returns the Architecture of a family of encoders: `describe` returns a configuration's description, and
-    `streamed` is what makes the last layer's output, if not BERT's layers do."""
+    `streamed` is what makes the last layer's output, if not BERT's layers do. `language_model` is the name of the class
+    that can attend to another model, if the family has one."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         return encode(describe(config), workload, b, streamed)
@@ -105,7 +109,17 @@ def encoder(
     def usable(config: Any) -> Dim:
         return describe(config).usable
 
-    return built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases)
+    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases)
+    if not language_model:
+        return found
+
+    def attending(config: Any, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
+        e = describe(config)
+        if not e.crossed:
+            raise ConfigError("add_cross_attention is not True: a decoder that attends to an encoder has it")
+        return encode(e, workload, b, states=states)
+
+    return attrs.evolve(found, build=Crossing(found.build, attending, language_model))
 
 
 def built(

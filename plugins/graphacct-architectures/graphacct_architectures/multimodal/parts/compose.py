@@ -63,6 +63,7 @@ class Composition:
         softcap: Whether the logits are capped if the text model says so; else the head is all.
         scaled: Whether the logits are multiplied by a constant if the text model says so.
         own_head: Whether the head is the text model's own, with all that belongs to it.
+        scaled: Whether the logits are multiplied by a constant if the text model says so.
     """
 
     text: Decoder

@@ -1,0 +1,24 @@
+"""Small configurations of further families that read texts, drawn at random as files have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from random_encoders import ACTS, LENGTH, some, yes
+
+
+def trocr(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    return {
+        **{"vocab_size": 40, "d_model": 4 * heads, "decoder_attention_heads": heads, "decoder_layers": 2},
+        **{"decoder_ffn_dim": random.randint(5, 30), "max_position_embeddings": LENGTH + 2},
+        **some(random, use_learned_position_embeddings=yes(random), layernorm_embedding=yes(random)),
+        **some(random, cross_attention_hidden_size=7, activation_function=random.choice(ACTS), scale_embedding=True),
+        **some(random, tie_word_embeddings=yes(random), pad_token_id=random.randint(0, 2)),
+    }
+
+
+CLASSES: dict[str, tuple[str, ...]] = {"trocr": ("TrOCRForCausalLM",)}
+DRAW: dict[str, Callable[[Random], dict[str, Any]]] = {"trocr": trocr}
