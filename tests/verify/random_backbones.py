@@ -25,6 +25,14 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "poolformer": ("PoolFormerModel", "PoolFormerForImageClassification"),
     "pvt": ("PvtModel", "PvtForImageClassification"),
     "pvt_v2": ("PvtV2Model", "PvtV2ForImageClassification", "PvtV2Backbone"),
+    "rt_detr_resnet": ("RTDetrResNetBackbone",),
+    "sam": ("SamModel",),
+    "sam_vision_model": ("SamVisionModel",),
+    "timesformer": ("TimesformerModel", "TimesformerForVideoClassification"),
+    "videomae": ("VideoMAEModel", "VideoMAEForVideoClassification"),
+    "vitdet": ("VitDetModel", "VitDetBackbone"),
+    "vitpose_backbone": ("VitPoseBackbone",),
+    "vivit": ("VivitModel", "VivitForVideoClassification"),
     "table-transformer": ("TableTransformerModel", "TableTransformerForObjectDetection"),
     "upernet": ("UperNetForSemanticSegmentation",),
     "regnet": ("RegNetModel", "RegNetForImageClassification"),
@@ -230,7 +238,86 @@ def like_detr(random: Random) -> dict[str, Any]:
     }
 
 
+def rt_detr_resnet(random: Random) -> dict[str, Any]:
+    kind = random.choice(("basic", "bottleneck"))
+    sizes = [8, 12, 16] if kind == "basic" else [random.choice((8, 12)) for _ in range(3)]
+    return {
+        **{"embedding_size": 6, "hidden_sizes": sizes, "layer_type": kind},
+        **{"depths": [random.randint(1, 3) for _ in range(3)], "downsample_in_first_stage": True},
+        **some(random, hidden_act=random.choice(ACTS), downsample_in_bottleneck=True, out_indices=[1, 3]),
+    }
+
+
+def sam_vision(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_size": 12, "output_channels": 16, "num_hidden_layers": 5, "num_attention_heads": 3},
+        **{"image_size": 32, "patch_size": 4, "num_pos_feats": 8, "window_size": random.choice((0, 3, 4))},
+        **{"global_attn_indexes": [1, 4]},
+        **some(random, use_abs_pos=yes(random), use_rel_pos=yes(random), qkv_bias=yes(random), mlp_ratio=1.5),
+    }
+
+
+def sam(random: Random) -> dict[str, Any]:
+    decoder = {"hidden_size": 16, "mlp_dim": 10, "num_attention_heads": random.choice((2, 4))}
+    decoder |= some(random, num_hidden_layers=1, attention_downsample_rate=1, iou_head_depth=4, num_multimask_outputs=2)
+    prompt = {"hidden_size": 16, "image_size": 32, "patch_size": 4, "mask_input_channels": 8}
+    return {
+        **{"vision_config": sam_vision(random), "prompt_encoder_config": prompt, "mask_decoder_config": decoder},
+    }
+
+
+def video(random: Random) -> dict[str, Any]:
+    return {**tower(random), "image_size": 16, "num_frames": 4, **some(random, qkv_bias=yes(random))}
+
+
+def videomae(random: Random) -> dict[str, Any]:
+    return {**video(random), "patch_size": 4, **some(random, use_mean_pooling=yes(random), tubelet_size=1)}
+
+
+def vivit(random: Random) -> dict[str, Any]:
+    return {**video(random), "tubelet_size": [2, 4, 4], **some(random, pooler_output_size=5)}
+
+
+def timesformer(random: Random) -> dict[str, Any]:
+    kinds = ("divided_space_time", "joint_space_time")
+    return {**video(random), "patch_size": 4, **some(random, attention_type=random.choice(kinds))}
+
+
+def vitdet(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_size": 12, "num_hidden_layers": 4, "num_attention_heads": 3, "image_size": 32, "patch_size": 4},
+        **{"pretrain_image_size": random.choice((16, 32)), "window_block_indices": [0, 2], "window_size": 3},
+        **some(random, use_relative_position_embeddings=True, use_absolute_position_embeddings=False, mlp_ratio=2),
+        **some(random, residual_block_indices=[1, 3], drop_path_rate=0.1, qkv_bias=False, out_indices=[2, 4]),
+    }
+
+
+def vitpose(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_size": 12, "num_hidden_layers": 3, "num_attention_heads": 3, "image_size": [32, 24]},
+        **{"patch_size": [8, 8], "mlp_ratio": random.randint(1, 4)},
+        **some(random, qkv_bias=False, out_indices=[0, 2, 3], hidden_act=random.choice(ACTS)),
+    }
+
+
+def given(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sizes of a video, or of a prompt."""
+    if content["model_type"] in ("timesformer", "videomae", "vivit"):
+        return [{"batch": batch, "image_size": (16, 16), "frames": 4} for batch in (1, 2)]
+    if content["model_type"] == "sam":
+        return [{"batch": batch, "image_size": (32, 32), "points": points} for batch, points in ((1, 1), (2, 3))]
+    return []
+
+
 DRAW = {
+    "rt_detr_resnet": rt_detr_resnet,
+    "sam": sam,
+    "sam_vision_model": sam_vision,
+    "timesformer": timesformer,
+    "videomae": videomae,
+    "vitdet": vitdet,
+    "vitpose_backbone": vitpose,
+    "vivit": vivit,
     "conditional_detr": like_detr,
     "table-transformer": like_detr,
     "depth_anything": depth_anything,
@@ -261,6 +348,9 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("data2vec-vision",), ((16, 16), (16, 16))),
     **dict.fromkeys(("efficientnet", "mobilevit"), ((64, 64), (70, 65))),
     **dict.fromkeys(("conditional_detr", "table-transformer", "upernet"), ((64, 64), (70, 65))),
+    **dict.fromkeys(("rt_detr_resnet",), ((64, 64), (70, 65))),
+    **dict.fromkeys(("vitdet",), ((32, 32), (36, 24))),
+    **dict.fromkeys(("vitpose_backbone",), ((32, 24), (32, 24))),
     **dict.fromkeys(("depth_anything",), ((16, 16), (20, 24))),
     **dict.fromkeys(("dpt",), ((16, 16), (20, 20))),
     **dict.fromkeys(("mobilevitv2",), ((64, 64), (128, 64))),

@@ -6,10 +6,11 @@ The names are those of timm's modules, which are torchvision's too.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, equal, suggest
+from graphacct import Builder, ConfigError, Dim, Value, brief, equal, fields, suggest
 from graphacct_vision.layers import batch_norm, frozen_norm
 from graphacct_vision.stages import repeated
 
@@ -41,6 +42,17 @@ class TimmResNet:
     stride: int = 32
     frozen: bool = False
     training: bool = False
+
+
+def model_name(default: str) -> Any:
+    """Returns a key that is the name of a model of timm's, which says its sizes."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str:
+        if not isinstance(value, str):
+            raise ConfigError(f"{field.name} is the name of a model of timm's, not {brief(value)}")
+        return value
+
+    return fields.checked_field(check, default, metadata=fields.SIZED)
 
 
 def named(name: str, key: str) -> tuple[str, tuple[int, int, int, int]]:

@@ -60,6 +60,7 @@ class Grid:
         whole: The layers that see it although others have windows.
         deep: The layers after which tokens are made besides, for the first layers of the text.
         deep_merger: What makes these.
+        deep_list: The name of the list of these mergers.
         module: The module around everything; empty if the tower is it.
         second_norm: The name of a norm after the positions; empty for none.
         finish: Adds what follows when the patches are in their first order again; None for nothing.
@@ -87,6 +88,7 @@ class Grid:
     whole: tuple[int, ...] = ()
     deep: tuple[int, ...] = ()
     deep_merger: Callable[[Builder, Value, Extent], Value] | None = None
+    deep_list: str = "deepstack_merger_list"
     module: str = ""
     second_norm: str = ""
     finish: Callable[[Builder, Value, Extent], Value] | None = None
@@ -133,7 +135,7 @@ def looked(g: Grid, workload: Workload, b: Builder, extent: Extent) -> tuple[Val
                 x = stack(b, name, kinds[start:end], layer, x, constants, start)
         if end <= len(kinds) and len(deep) < len(g.deep):
             assert g.deep_merger is not None
-            with b.scope(f"deepstack_merger_list.{len(deep)}"):
+            with b.scope(f"{g.deep_list}.{len(deep)}"):
                 deep.append(g.deep_merger(b, x, extent))
         start = end
     if g.last_norm:
