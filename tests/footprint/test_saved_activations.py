@@ -72,6 +72,7 @@ def test_few_runs_are_not_equal():
 
 NOT_MEASURED = frozenset(
     [
+        "Bee",
         "Dream",
         "Klear",
         "NVLM_D",
@@ -138,6 +139,7 @@ NOT_MEASURED = frozenset(
         "dots_ocr",
         "dots_vit",
         "dpt",
+        "eagle_2_5_vl",
         "efficientnet",
         "encoder-decoder",
         "ernie",
@@ -294,6 +296,7 @@ NOT_MEASURED = frozenset(
         "param2moe",
         "pegasus",
         "persimmon",
+        "phi3_v",
         "phimoe",
         "pixtral",
         "plamo",
