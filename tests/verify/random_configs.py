@@ -25,7 +25,7 @@ FAMILIES = (
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
     *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
     *("cohere2_moe", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
-    *("gpt_neox_japanese", "gemma3n_text", "gemma4_text"),
+    *("gpt_neox_japanese", "gemma3n_text", "gemma4_text", "deepseek_v32", "glm_moe_dsa"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -392,6 +392,20 @@ def cohere2_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
     return {**experts(random), **shared, **ways, **first, **kinds(random, layers)}
 
 
+def indexed(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    sizes = {"index_n_heads": random.randint(1, 3), "index_head_dim": random.choice((4, 8))}
+    found = {**glm4_moe_lite(random, layers, heads, width), **sizes, "index_topk": random.choice((3, 20, 2048))}
+    return {**found, "q_lora_rank": 10, "first_k_dense_replace": random.randint(0, layers)}
+
+
+def glm_moe_dsa(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    letters = "F" + "".join(random.choice("FS") for _ in range(layers - 1))
+    words = [{"F": "full", "S": "shared"}[letter] for letter in letters]
+    often = {"index_topk_freq": random.choice((1, 2, 3)), "index_skip_topk_offset": random.choice((1, 2, 3))}
+    ways: tuple[dict[str, Any], ...] = ({}, {"indexer_types": words}, {"index_topk_pattern": letters}, often)
+    return {**indexed(random, layers, heads, width), **random.choice(ways)}
+
+
 def gemma4_text(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
     layers = random.randint(2, 7)
     kinds = [*random.choices((FULL, SLIDING), k=layers - 1), FULL]
@@ -444,6 +458,8 @@ def gpt_neox_japanese(random: Random, *_: int) -> dict[str, Any]:
 
 
 FAMILY = {
+    "deepseek_v32": indexed,
+    "glm_moe_dsa": glm_moe_dsa,
     "gemma3n_text": gemma3n_text,
     "gemma4_text": gemma4_text,
     "gpt_neox_japanese": gpt_neox_japanese,

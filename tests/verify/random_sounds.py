@@ -285,9 +285,95 @@ def qwen3_omni_moe_thinker(random: Random) -> Case:
     return thinker(random, "qwen3_omni_moe_thinker", stem, (audio, vision, words), ids, plane_rows(frames))
 
 
+def granite(random: Random, kind: str, stem: str, layers: int, beside: list[int] | None) -> Case:
+    """A conformer, and a Q-Former that asks windows of six positions."""
+    audio = {
+        **{"model_type": f"{kind}_encoder", "input_dim": random.choice((8, 10)), "num_layers": layers, "num_heads": 2},
+        **{"hidden_dim": 16, "feedforward_mult": 2, "output_dim": 7, "context_size": random.choice((10, 12))},
+        **{"max_pos_emb": 20, "conv_kernel_size": random.choice((3, 4)), "conv_expansion_factor": 2},
+        **random.choice(({}, {"dim_head": 6})),
+        **({} if beside is None else {"cat_hidden_layers": beside}),
+    }
+    former = {
+        **{"model_type": "blip_2_qformer", "hidden_size": 24, "num_hidden_layers": random.randint(1, 3)},
+        **{"num_attention_heads": 2, "intermediate_size": 20, "encoder_hidden_size": 16 * (1 + len(beside or ()))},
+        "cross_attention_frequency": random.choice((1, 2)),
+    }
+    content = {
+        **{"model_type": kind, "architectures": class_of(random, stem), "audio_token_index": AUDIO},
+        **{"encoder_config": audio, "projector_config": former, "text_config": text(random, "granite")},
+        **{"tie_word_embeddings": random.random() < 0.5, "window_size": 6, "downsample_rate": random.choice((2, 3))},
+        "has_lora_adapter": False,
+    }
+    frames = random.choice((20, 33, 40))
+    tokens = -(-frames // 6) * 6 // content["downsample_rate"]
+    case = beside_text(random, content, (audio["input_dim"], frames), tokens, mask="", by_bins=False)
+    return case
+
+
+def granite_speech(random: Random) -> Case:
+    return granite(random, "granite_speech", "GraniteSpeech", random.choice((1, 2, 5)), None)
+
+
+def granite_speech_plus(random: Random) -> Case:
+    layers = random.choice((2, 5))
+    return granite(
+        random, "granite_speech_plus", "GraniteSpeechPlus", layers, random.choice(([0, 1], [layers - 1], None))
+    )
+
+
+def cohere_asr(random: Random) -> Case:
+    audio = {
+        **{"model_type": "parakeet_encoder", "hidden_size": 16, "num_hidden_layers": random.randint(1, 2)},
+        **{"num_attention_heads": 2, "intermediate_size": 20, "subsampling_conv_channels": 6, "num_mel_bins": 16},
+        **{"conv_kernel_size": 3, "subsampling_factor": 4, "attention_bias": random.random() < 0.5},
+        "convolution_bias": random.random() < 0.5,
+    }
+    content = {
+        **{"model_type": "cohere_asr", "architectures": class_of(random, "CohereAsr"), "encoder_config": audio},
+        **{"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": random.randint(1, 3), "num_attention_heads": 4},
+        **{"intermediate_size": 20, "hidden_act": act(random), "max_position_embeddings": 32, "pad_token_id": 0},
+        **{"attention_bias": random.random() < 0.5, "tie_word_embeddings": random.random() < 0.5},
+        **random.choice(({}, {"head_dim": 5})),
+    }
+    batch, frames, seq_len = random.randint(1, 2), random.choice((40, 61, 80)), random.choice((5, 9))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.zeros((batch, seq_len), dtype=torch.long)
+        return {"input_features": torch.randn((batch, frames, 16)), "decoder_input_ids": ids, "use_cache": False}
+
+    return Case(content, {"batch": batch, "frames": frames, "seq_len": seq_len}, inputs, cached=7)
+
+
+def vibevoice_asr(random: Random) -> Case:
+    ratios = random.choice(([2, 3], [2, 2]))
+    audio = {
+        **{"model_type": "vibevoice_acoustic_tokenizer_encoder", "hidden_size": 6, "num_filters": 4},
+        **{"kernel_size": random.choice((5, 7)), "downsampling_ratios": ratios, "ffn_expansion": 2},
+        **{"depths": random.choice(([1, 1, 2], [2, 1, 1])), "hidden_act": random.choice(("gelu", "relu"))},
+    }
+    hop, tokens, audios = ratios[0] * ratios[1], random.choice((5, 8)), random.randint(1, 2)
+    content = {
+        **{"model_type": "vibevoice_asr", "architectures": class_of(random, "VibeVoiceAsr"), "audio_token_id": AUDIO},
+        **{"acoustic_tokenizer_encoder_config": audio, "text_config": text(random, "qwen2")},
+        **{"semantic_tokenizer_encoder_config": {**audio, "hidden_size": 10}},
+        "acoustic_tokenizer_chunk_size": 1000 * hop,
+    }
+    seq_len, samples = audios * tokens + random.randint(1, 9), tokens * hop
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.zeros((2, seq_len), dtype=torch.long)
+        ids[:, : audios * tokens] = AUDIO
+        return {"input_ids": ids, "input_values": torch.randn((2 * audios, 1, samples)), "use_cache": False}
+
+    return Case(content, {"batch": 2, "audios": audios, "samples": samples, "seq_len": seq_len}, inputs, cached=5)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
+        cohere_asr,
+        vibevoice_asr,
         voxtral,
         audioflamingo3,
         audioflamingo3_encoder,
@@ -296,6 +382,8 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         moss_transcribe_diarize_audio,
         glmasr,
         glmasr_encoder,
+        granite_speech,
+        granite_speech_plus,
         qwen3_asr,
         qwen2_5_omni_thinker,
         qwen3_omni_moe_thinker,

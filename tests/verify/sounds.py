@@ -53,7 +53,7 @@ def measured(case: Case) -> dict[str, Any]:
         "forward": {"total": forward["total"], "by_module": forward["by_module"]},
     }
     if case.cached is not None:
-        found["decode"] = {"cached_tokens": case.cached, "total": decoding_step(model, case.cached)}
+        found["decode"] = {"cached_tokens": case.cached, "total": decoding_step(model, case.cached, given)}
     return {**found, "step": step(model, given)}
 
 
@@ -70,12 +70,19 @@ def step(model: torch.nn.Module, given: Mapping[str, Any]) -> int:
     return int(counter.get_total_flops())
 
 
-def decoding_step(model: torch.nn.Module, cached: int) -> int:
-    """FLOPs of one new token on a cache of earlier ones."""
+def decoding_step(model: torch.nn.Module, cached: int, given: Mapping[str, Any]) -> int:
+    """FLOPs of one new token on a cache of earlier ones; beside an encoder, of the first of the sounds that are
+    `given`."""
     ids = torch.zeros((1, cached), dtype=torch.long)
+    name, more = "input_ids", {"use_cache": True}
     with torch.no_grad():
-        cache = model(input_ids=ids, use_cache=True).past_key_values
-        found = flops_of(model, lambda: model(input_ids=ids[:, :1], past_key_values=cache, use_cache=True))
+        if model.config.is_encoder_decoder:
+            name, more = (
+                "decoder_input_ids",
+                {**more, "encoder_outputs": model.get_encoder()(given["input_features"][:1])},
+            )
+        cache = model(**{name: ids}, **more).past_key_values
+        found = flops_of(model, lambda: model(**{name: ids[:, :1]}, past_key_values=cache, **more))
     return int(found["total"])
 
 

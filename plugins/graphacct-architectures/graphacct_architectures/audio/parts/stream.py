@@ -7,9 +7,10 @@ from functools import partial
 import attrs
 
 from graphacct import Builder, Value, Workload
-from graphacct_architectures.decoders.parts.attention import POSITIONS, normed_by
+from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.names import POSITIONS
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
 

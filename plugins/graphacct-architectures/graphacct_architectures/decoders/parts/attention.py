@@ -6,15 +6,13 @@ from collections.abc import Mapping
 
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, equal, less
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
+from graphacct_architectures.decoders.parts.indexer import with_chosen
 from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
 from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
+from graphacct_architectures.decoders.parts.names import ALIBI, POSITIONS, mask_name
 from graphacct_architectures.decoders.parts.rotary import both_rotated
 from graphacct_architectures.layers import conv1d, dropped, linear, merge_heads, norm, split_heads, with_cache
 
-ALIBI = "alibi_biases"
-"""The name of the table that holds slopes times positions."""
-POSITIONS = "position_ids"
-"""The name of the positions' ids, which the library gives to each layer, and which few layers read."""
 WIDEST = 256
 """The largest width of a head for which torch's kernels accept shared heads."""
 
@@ -34,7 +32,9 @@ def attention(
         return linear(b, a.out, y, width, bias=a.out_bias), ()
     gate: Value | None = None
     if a.latent is not None:
-        q, k, v = latent(a, a.latent, workload, b, x, tables)
+        q, k, v, source = latent(a, a.latent, workload, b, x, tables)
+        if a.indexer is not None:
+            tables = with_chosen(a, a.indexer, workload, b, x, source, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
     y, weights = (differences if a.differential else attended)(a, workload, b, q, k, v, tables)
@@ -123,7 +123,7 @@ def difference_share(a: Attention, b: Builder, dtype: str) -> Value:
 def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
     """Returns the heads' outputs y (batch, seq, heads · width) times a gate of x, of each element or of each head. A
     softplus runs in float32, as in the library."""
-    gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=False)
+    gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=a.gate_bias)
     wide = (a.gate_by == "softplus" or a.gate_wide) and b.dtype != "float32"
     if wide:
         gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
@@ -182,6 +182,8 @@ def projections(
                 q, k = (normed_by(b, name, part, by) for name, part in zip(a.qk_norm_names, (q, k), strict=True))
             return q, k, v, None
         parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
+    elif a.kv_joint:
+        parts = (linear(b, a.q, x, a.heads * a.d_head, bias=a.bias), *keys_and_values(a, b, x))
     else:
         names = (a.q, a.k, a.v)
         widths = (a.d_head, a.d_head, a.value_width)
@@ -218,6 +220,18 @@ def projections(
     if a.key_scaled:
         k = b.apply("scale", k, name="k_scaled")
     return q, k, b.apply("scale", v, name="v_scaled") if a.values_scaled else v, gate
+
+
+def keys_and_values(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
+    """Returns keys and values, each (batch, seq, heads · d_head), from one projection with both of a head together."""
+    batch, seq = x.spec.shape[:2]
+    both = linear(b, a.kv_joint, x, 2 * a.kv_heads * a.d_head, bias=a.bias)
+    both = b.apply("reshape", both, name="kv_heads", shape=(batch, seq, a.kv_heads, 2 * a.d_head))
+    k, v = (
+        b.apply("reshape", part, name=f"{label}_flat", shape=(batch, seq, a.kv_heads * a.d_head))
+        for part, label in zip(b.apply("split", both, name="k_and_v", parts=2), "kv", strict=True)
+    )
+    return k, v
 
 
 def head_normed(
@@ -408,10 +422,3 @@ def capped(b: Builder, x: Value, label: str) -> Value:
     """Returns cap · tanh(x / cap)."""
     x = b.apply("scale", x, name=f"{label}_over_cap")
     return b.apply("scale", b.apply("tanh", x, name=f"{label}_tanh"), name=f"{label}_capped")
-
-
-def mask_name(a: Attention, workload: Workload) -> str:
-    """Returns the name of this attention's mask in the tables."""
-    kind = "alibi" if a.alibi else "causal_mask"
-    shared = a.window is None or (a.window_stored and workload.attention == "eager")
-    return kind if shared else f"{kind}_{a.window}"

@@ -65,6 +65,29 @@ class Latent:
 
 
 @attrs.frozen
+class Indexer:
+    """Small heads that choose the keys each query sees: the `top` with the best scores.
+
+    Attributes:
+        heads: Its heads of queries; the keys have one.
+        d_head: Their width.
+        top: How many keys a query sees; all if there are fewer.
+        own: Whether the layer has an indexer of its own; if not, it takes the keys that an earlier layer chose.
+        handed_on: Whether each layer hands the chosen keys on to the next.
+        halves: Whether the rotated part of a head is written as two products and their sum, in its own order.
+        module: The module's name.
+    """
+
+    heads: Dim
+    d_head: Dim
+    top: Dim
+    own: bool = True
+    handed_on: bool = False
+    halves: bool = True
+    module: str = "indexer"
+
+
+@attrs.frozen
 class Attention:
     """Self-attention, in which query heads may share heads of keys and values.
 
@@ -121,6 +144,7 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        indexer: What chooses the keys that each query sees; None if it sees all that the mask allows.
         values_norm: The kind of a norm `v_norm` of each head of values; None for none.
         values_from_keys: Whether the projection of the keys is also that of the values.
         key_bias: Whether the projection of k has a bias; None if it has what that of q has.
@@ -129,6 +153,8 @@ class Attention:
             exponentials - sink), which is the same number as a column more in the softmax.
         gate_wide: Whether the gate's activation runs in float32.
         out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
+        kv_joint: The name of one projection for keys and values together, head by head; empty if they are two.
+        gate_bias: Whether the gate's projection has a bias.
         differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
             queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
@@ -188,6 +214,7 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    indexer: Indexer | None = None
     values_norm: Norm | None = None
     values_from_keys: bool = False
     key_bias: bool | None = None
@@ -196,6 +223,8 @@ class Attention:
     gate_wide: bool = False
     out_shift: str = ""
     differential: bool = False
+    kv_joint: str = ""
+    gate_bias: bool = False
 
 
 @attrs.frozen
@@ -232,6 +261,7 @@ class Mlp:
         in_out: Whether the projections' weights are stored (in, out).
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
         cut: Whether the activated gate and the other projection are clamped.
+        down_bias: Whether the way back has a bias; None if as the others.
     """
 
     width: Dim
@@ -249,6 +279,7 @@ class Mlp:
     in_out: bool = False
     scaled: bool = False
     cut: bool = False
+    down_bias: bool | None = None
 
 
 @attrs.frozen
@@ -317,6 +348,8 @@ class Experts:
         latent_in, latent_out: The names of these projections.
         latent_bias: Whether they have biases.
         cut: Whether the activated gate and the other projection are clamped.
+        shared_mix: The name of a projection to two shares, by whose softmax the experts' output and the shared
+            network's are added; empty for none.
     """
 
     count: Dim
@@ -359,6 +392,7 @@ class Experts:
     latent_out: str = "fc2_latent_proj"
     latent_bias: bool = False
     cut: bool = False
+    shared_mix: str = ""
 
 
 FeedForward: TypeAlias = Mlp | Experts

@@ -13,16 +13,10 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
-from graphacct_architectures.decoders.parts.attention import (
-    attended,
-    head_normed,
-    mask_name,
-    normed_by,
-    of_their_own,
-    projection,
-)
+from graphacct_architectures.decoders.parts.attention import attended, head_normed, normed_by, of_their_own, projection
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Norm
+from graphacct_architectures.decoders.parts.names import mask_name
 from graphacct_architectures.decoders.parts.rotary import rotated
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import embedding, linear

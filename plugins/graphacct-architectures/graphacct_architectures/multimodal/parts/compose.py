@@ -44,10 +44,12 @@ class Part:
             or a tuple of rows: those, and what is added to the same places after each of the text's first layers; or
             what layers read instead, by the names of their tables, which then stands in no token's place; or what is
             added before some layers alone.
+        check: Raises ConfigError where its class cannot read such things, although it has the modules; None if it can.
     """
 
     size: str
     features: Callable[[Workload, Builder], Features]
+    check: Callable[[], None] | None = None
 
 
 @attrs.frozen
@@ -99,6 +101,9 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
     """Returns the graph from ids, images and sounds to logits, or without a head to the last stream."""
     check_towers(workload, {part.size for part in c.parts})
     running = [part for part in c.parts if workload.phase != "decode" and not equal(getattr(workload, part.size), 0)]
+    for part in running:
+        if part.check is not None:
+            part.check()
     for part in c.parts:
         if part not in running:
             aside = Builder(part.size, b.operators, b.dtype)

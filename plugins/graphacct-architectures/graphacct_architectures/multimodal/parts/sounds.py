@@ -140,10 +140,11 @@ def sounding(
     classes: tuple[str, str],
     doc: str,
     frames: Callable[[Any], Any] | None = None,
+    audios: Callable[[Any], int] = lambda config: 1,
     **rest: Any,
 ) -> Architecture:
     """Returns the Architecture of a family with sounds, which are as long as its encoder's own unless `frames` says
-    how long."""
+    how long; a sequence has one unless `audios` says how many."""
     sized = Length(encoder)
     return composition(
         name,
@@ -152,7 +153,7 @@ def sounding(
         PresetFiles(file),
         classes=classes,
         image_size=None,
-        sizes={"audios": lambda config: 1, "frames": frames or sized.default},
+        sizes={"audios": audios, "frames": frames or sized.default},
         per_second={"frames": sized.rate},
         doc=doc,
         **rest,
