@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
@@ -44,7 +45,7 @@ def stages(
     """Returns the stem's output and each stage's. In a `frozen` one the norms are what they learned."""
     training, act = workload.phase == "train", ACTIVATIONS[config.hidden_act]
     half = exact_div(config.embedding_size, 2, "embedding_size / 2")
-    kinds = {"training": training, "frozen": frozen}
+    kinds: dict[str, Any] = {"training": training, "frozen": frozen}
     conv: Callable[..., Value] = partial(conv_norm, b, **kinds)
     with b.scope("embedder"):
         for index, (width, stride) in enumerate(((half, 2), (half, 1), (config.embedding_size, 1))):
@@ -62,7 +63,7 @@ def stages(
 
 
 def block(
-    config: RTDetrResNetConfig, outer: dict[str, bool], channels: Dim, stride: int, first: bool, b: Builder, x: Value
+    config: RTDetrResNetConfig, outer: dict[str, Any], channels: Dim, stride: int, first: bool, b: Builder, x: Value
 ) -> Value:
     """Adds convolutions with a residual connection: two 3x3, or 1x1, 3x3 and 1x1 with a narrow middle."""
     conv: Callable[..., Value] = partial(conv_norm, b, **outer)
