@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from random_encoders import ACTS, LENGTH, some, yes
+from random_encoders import ACTS, LENGTH, TASKS, like_bert, some, yes
 
 
 def trocr(random: Random) -> dict[str, Any]:
@@ -20,5 +20,21 @@ def trocr(random: Random) -> dict[str, Any]:
     }
 
 
-CLASSES: dict[str, tuple[str, ...]] = {"trocr": ("TrOCRForCausalLM",)}
-DRAW: dict[str, Callable[[Random], dict[str, Any]]] = {"trocr": trocr}
+def rotary(random: Random) -> dict[str, Any]:
+    return {**like_bert(random), "is_decoder": False}
+
+
+def classes(stem: str, *tasks: str) -> tuple[str, ...]:
+    return (f"{stem}Model", f"{stem}ForMaskedLM", *(f"{stem}For{task}" for task in tasks))
+
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    "trocr": ("TrOCRForCausalLM",),
+    "nomic_bert": classes("NomicBert", *TASKS[:2]),
+    "gte": classes("Gte", *TASKS[:2]),
+    "jina_embeddings_v3": classes("JinaEmbeddingsV3", *TASKS[:3]),
+}
+DRAW: dict[str, Callable[[Random], dict[str, Any]]] = {
+    "trocr": trocr,
+    **dict.fromkeys(("nomic_bert", "gte", "jina_embeddings_v3"), rotary),
+}

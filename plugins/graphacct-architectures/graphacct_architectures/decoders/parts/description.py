@@ -218,6 +218,7 @@ class Mlp:
         act: The activation's name.
         in_out: Whether the projections' weights are stored (in, out).
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
+        down_bias: Whether the last projection has one, if it differs from the others.
     """
 
     width: Dim
@@ -234,6 +235,7 @@ class Mlp:
     act: str = "act"
     in_out: bool = False
     scaled: bool = False
+    down_bias: bool | None = None
 
 
 @attrs.frozen
@@ -469,6 +471,7 @@ class Decoder:
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
+        embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
     """
 
     vocab_size: Dim
@@ -503,6 +506,7 @@ class Decoder:
     embedding_given: bool = False
     stream_scaled: bool = False
     embedding_spare: Dim = 0
+    embedding_tied_to: str = ""
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
