@@ -15,7 +15,19 @@ ROW = re.compile(
     r"^\| `([\w.-]+)` \| \w+ \| (\d+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| (.*) \| (.*) \|$", re.MULTILINE
 )
 ROWS = {row[1]: row for row in ROW.finditer(PAGE)}
-ELSEWHERE = ("transformer-lm", "resnet", "baichuan", "chatglm", "internlm2", "minicpm", "qwen", "idefics3", "smolvlm")
+ELSEWHERE = (
+    "transformer-lm",
+    "resnet",
+    "baichuan",
+    "chatglm",
+    "dots_ocr",
+    "internlm2",
+    "kimi_vl",
+    "minicpm",
+    "qwen",
+    "idefics3",
+    "smolvlm",
+)
 """Families that the page names as not on it."""
 
 

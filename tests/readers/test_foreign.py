@@ -49,7 +49,7 @@ CONVERTED = "give the config.json of the model's transformers form"
         ("hf_quant_config.json", {"producer": {}, "quantization": {}}, "how weights are quantized", BESIDE),
         ("quantize_config.json", {"bits": 4, "group_size": 128}, "a quantize_config.json", BESIDE),
         ("hparams.json", {"n_vocab": 50257, "n_ctx": 1024, "n_embd": 768}, "original GPT-2's hparams.json", CONVERTED),
-        ("config.json", {"architecture": "vit_base", "pretrained_cfg": {}}, "a config.json of timm", CONVERTED),
+        ("config.json", {"num_features": 768, "pretrained_cfg": {}}, "a config.json of timm", CONVERTED),
         ("ds.json", {"zero_optimization": {"stage": 3}}, "a configuration of DeepSpeed", BESIDE),
     ],
 )

@@ -10,6 +10,7 @@ import copy
 import gc
 import json
 import sys
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,8 @@ def kept(model: Any, given: dict[str, Any], result: Callable[[Any], torch.Tensor
         return tensor
 
     def checkpointed(function: Any, *arguments: Any) -> Any:
-        for item in tree_leaves(function.keywords):
+        given = {key: {**item} if isinstance(item, UserDict) else item for key, item in function.keywords.items()}
+        for item in tree_leaves(given):
             if isinstance(item, torch.Tensor):
                 keep(item)
         return torch.utils.checkpoint.checkpoint(function, *arguments, use_reentrant=False)

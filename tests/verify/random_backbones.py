@@ -8,9 +8,12 @@ from typing import Any
 from random_encoders import ACTS, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
+    "conditional_detr": ("ConditionalDetrModel", "ConditionalDetrForObjectDetection"),
     "data2vec-vision": tuple(
         f"Data2VecVision{end}" for end in ("Model", "ForImageClassification", "ForSemanticSegmentation")
     ),
+    "depth_anything": ("DepthAnythingForDepthEstimation",),
+    "dpt": ("DPTModel", "DPTForDepthEstimation", "DPTForSemanticSegmentation"),
     "dinov3_convnext": ("DINOv3ConvNextModel", "DINOv3ConvNextBackbone"),
     "donut-swin": ("DonutSwinModel", "DonutSwinForImageClassification"),
     "efficientnet": ("EfficientNetModel", "EfficientNetForImageClassification"),
@@ -22,6 +25,16 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "poolformer": ("PoolFormerModel", "PoolFormerForImageClassification"),
     "pvt": ("PvtModel", "PvtForImageClassification"),
     "pvt_v2": ("PvtV2Model", "PvtV2ForImageClassification", "PvtV2Backbone"),
+    "rt_detr_resnet": ("RTDetrResNetBackbone",),
+    "sam": ("SamModel",),
+    "sam_vision_model": ("SamVisionModel",),
+    "timesformer": ("TimesformerModel", "TimesformerForVideoClassification"),
+    "videomae": ("VideoMAEModel", "VideoMAEForVideoClassification"),
+    "vitdet": ("VitDetModel", "VitDetBackbone"),
+    "vitpose_backbone": ("VitPoseBackbone",),
+    "vivit": ("VivitModel", "VivitForVideoClassification"),
+    "table-transformer": ("TableTransformerModel", "TableTransformerForObjectDetection"),
+    "upernet": ("UperNetForSemanticSegmentation",),
     "regnet": ("RegNetModel", "RegNetForImageClassification"),
     "vit_mae": ("ViTMAEModel", "ViTMAEForPreTraining"),
     "yolos": ("YolosModel", "YolosForObjectDetection"),
@@ -174,7 +187,142 @@ def deeplab(random: Random) -> dict[str, Any]:
     }
 
 
+DINOV2 = {
+    **{"model_type": "dinov2", "hidden_size": 12, "num_hidden_layers": 4, "num_attention_heads": 3, "image_size": 16},
+    **{"patch_size": 4, "out_indices": [1, 2, 3, 4], "reshape_hidden_states": False, "mlp_ratio": 2},
+}
+BACKBONES: tuple[dict[str, Any], ...] = (
+    {"model_type": "resnet", "depths": [1, 1, 2, 1], "hidden_sizes": [8, 8, 12, 12], "embedding_size": 6},
+    {"model_type": "convnext", "depths": [1, 1, 2, 1], "hidden_sizes": [8, 8, 12, 12]},
+    {
+        **{"model_type": "swin", "embed_dim": 12, "depths": [2, 2, 2, 2], "num_heads": [1, 2, 3, 3]},
+        **{"window_size": 2, "patch_size": 2, "image_size": 32},
+    },
+)
+STAGES = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
+
+
+def depth_anything(random: Random) -> dict[str, Any]:
+    return {
+        **{"backbone_config": DINOV2, "patch_size": 4, "reassemble_hidden_size": 12, "neck_hidden_sizes": [4, 5, 6, 8]},
+        **{"fusion_hidden_size": 8, "depth_estimation_type": random.choice(("relative", "metric"))},
+        **some(random, head_hidden_size=5, head_in_index=0),
+    }
+
+
+def dpt(random: Random) -> dict[str, Any]:
+    return {
+        **{**tower(random), "num_hidden_layers": 5, "image_size": 16, "patch_size": 4, "fusion_hidden_size": 8},
+        **{"backbone_out_indices": [0, 1, 3, 4], "neck_hidden_sizes": [4, 5, 6, 8]},
+        **some(random, readout_type=random.choice(("ignore", "add")), use_batch_norm_in_fusion_residual=yes(random)),
+        **some(random, use_bias_in_fusion_residual=yes(random), use_auxiliary_head=False, qkv_bias=False),
+    }
+
+
+def upernet(random: Random) -> dict[str, Any]:
+    return {
+        **{"backbone_config": {**random.choice(BACKBONES), **STAGES}, "hidden_size": 6, "auxiliary_channels": 5},
+        **some(random, pool_scales=[1, 2], use_auxiliary_head=False, auxiliary_num_convs=2),
+        **some(random, auxiliary_concat_input=True),
+    }
+
+
+def like_detr(random: Random) -> dict[str, Any]:
+    own = {"model_type": "resnet", "depths": [1, 2], "hidden_sizes": [8, 12], "embedding_size": 6}
+    return {
+        **{"backbone_config": {**own, "out_features": ["stage2"]}, "use_timm_backbone": False, "d_model": 24},
+        **{"encoder_layers": random.randint(1, 3), "decoder_layers": random.randint(1, 3), "num_queries": 5},
+        **{"encoder_attention_heads": 3, "decoder_attention_heads": 3, "encoder_ffn_dim": 11, "decoder_ffn_dim": 13},
+        **some(random, auxiliary_loss=True, activation_function=random.choice(ACTS), dropout=0.0),
+        **some(random, position_embedding_type=random.choice(("sine", "learned"))),
+    }
+
+
+def rt_detr_resnet(random: Random) -> dict[str, Any]:
+    kind = random.choice(("basic", "bottleneck"))
+    sizes = [8, 12, 16] if kind == "basic" else [random.choice((8, 12)) for _ in range(3)]
+    return {
+        **{"embedding_size": 6, "hidden_sizes": sizes, "layer_type": kind},
+        **{"depths": [random.randint(1, 3) for _ in range(3)], "downsample_in_first_stage": True},
+        **some(random, hidden_act=random.choice(ACTS), downsample_in_bottleneck=True, out_indices=[1, 3]),
+    }
+
+
+def sam_vision(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_size": 12, "output_channels": 16, "num_hidden_layers": 5, "num_attention_heads": 3},
+        **{"image_size": 32, "patch_size": 4, "num_pos_feats": 8, "window_size": random.choice((0, 3, 4))},
+        **{"global_attn_indexes": [1, 4]},
+        **some(random, use_abs_pos=yes(random), use_rel_pos=yes(random), qkv_bias=yes(random), mlp_ratio=1.5),
+    }
+
+
+def sam(random: Random) -> dict[str, Any]:
+    decoder = {"hidden_size": 16, "mlp_dim": 10, "num_attention_heads": random.choice((2, 4))}
+    decoder |= some(random, num_hidden_layers=1, attention_downsample_rate=1, iou_head_depth=4, num_multimask_outputs=2)
+    prompt = {"hidden_size": 16, "image_size": 32, "patch_size": 4, "mask_input_channels": 8}
+    return {
+        **{"vision_config": sam_vision(random), "prompt_encoder_config": prompt, "mask_decoder_config": decoder},
+    }
+
+
+def video(random: Random) -> dict[str, Any]:
+    return {**tower(random), "image_size": 16, "num_frames": 4, **some(random, qkv_bias=yes(random))}
+
+
+def videomae(random: Random) -> dict[str, Any]:
+    return {**video(random), "patch_size": 4, **some(random, use_mean_pooling=yes(random), tubelet_size=1)}
+
+
+def vivit(random: Random) -> dict[str, Any]:
+    return {**video(random), "tubelet_size": [2, 4, 4], **some(random, pooler_output_size=5)}
+
+
+def timesformer(random: Random) -> dict[str, Any]:
+    kinds = ("divided_space_time", "joint_space_time")
+    return {**video(random), "patch_size": 4, **some(random, attention_type=random.choice(kinds))}
+
+
+def vitdet(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_size": 12, "num_hidden_layers": 4, "num_attention_heads": 3, "image_size": 32, "patch_size": 4},
+        **{"pretrain_image_size": random.choice((16, 32)), "window_block_indices": [0, 2], "window_size": 3},
+        **some(random, use_relative_position_embeddings=True, use_absolute_position_embeddings=False, mlp_ratio=2),
+        **some(random, residual_block_indices=[1, 3], drop_path_rate=0.1, qkv_bias=False, out_indices=[2, 4]),
+    }
+
+
+def vitpose(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_size": 12, "num_hidden_layers": 3, "num_attention_heads": 3, "image_size": [32, 24]},
+        **{"patch_size": [8, 8], "mlp_ratio": random.randint(1, 4)},
+        **some(random, qkv_bias=False, out_indices=[0, 2, 3], hidden_act=random.choice(ACTS)),
+    }
+
+
+def given(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sizes of a video, or of a prompt."""
+    if content["model_type"] in ("timesformer", "videomae", "vivit"):
+        return [{"batch": batch, "image_size": (16, 16), "frames": 4} for batch in (1, 2)]
+    if content["model_type"] == "sam":
+        return [{"batch": batch, "image_size": (32, 32), "points": points} for batch, points in ((1, 1), (2, 3))]
+    return []
+
+
 DRAW = {
+    "rt_detr_resnet": rt_detr_resnet,
+    "sam": sam,
+    "sam_vision_model": sam_vision,
+    "timesformer": timesformer,
+    "videomae": videomae,
+    "vitdet": vitdet,
+    "vitpose_backbone": vitpose,
+    "vivit": vivit,
+    "conditional_detr": like_detr,
+    "table-transformer": like_detr,
+    "depth_anything": depth_anything,
+    "dpt": dpt,
+    "upernet": upernet,
     "efficientnet": efficientnet,
     "mobilevit": mobilevit,
     "mobilevitv2": mobilevitv2,
@@ -199,5 +347,11 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("pvt",), ((32, 32), (32, 32))),
     **dict.fromkeys(("data2vec-vision",), ((16, 16), (16, 16))),
     **dict.fromkeys(("efficientnet", "mobilevit"), ((64, 64), (70, 65))),
+    **dict.fromkeys(("conditional_detr", "table-transformer", "upernet"), ((64, 64), (70, 65))),
+    **dict.fromkeys(("rt_detr_resnet",), ((64, 64), (70, 65))),
+    **dict.fromkeys(("vitdet",), ((32, 32), (36, 24))),
+    **dict.fromkeys(("vitpose_backbone",), ((32, 24), (32, 24))),
+    **dict.fromkeys(("depth_anything",), ((16, 16), (20, 24))),
+    **dict.fromkeys(("dpt",), ((16, 16), (20, 20))),
     **dict.fromkeys(("mobilevitv2",), ((64, 64), (128, 64))),
 }

@@ -25,6 +25,7 @@ FAMILIES = (
     *("youtu", "apertus", "afmoe", "mimo_v2_flash", "llama4_text", "gpt_bigcode", "mpt", "xglm", "biogpt"),
     *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
     *("cohere2_moe", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
+    *("gpt_neox_japanese", "gemma3n_text", "gemma4_text", "deepseek_v32", "glm_moe_dsa"),
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -45,6 +46,8 @@ WINDOWS = (
     "vaultgemma",
 )
 FULL, SLIDING = "full_attention", "sliding_attention"
+TEXT_STEMS = {"gemma3_text": "Gemma3Text", "gemma4_text": "Gemma4Text", "gemma3n_text": "Gemma3nText"}
+"""How the names of bare decoders begin, where the language model's name begins otherwise."""
 
 
 def drawn(family: str, random: Random) -> dict[str, Any]:
@@ -67,7 +70,18 @@ def drawn(family: str, random: Random) -> dict[str, Any]:
         content |= {"sliding_window": random.choice((5, 20, 4096))}
     if (
         "rope_parameters" in defaults
-        and family not in ("phi3", "gemma3_text", "ministral3", "olmo3", "mellum", "phimoe", "mimo_v2_flash")
+        and family
+        not in (
+            "phi3",
+            "gemma3_text",
+            "gemma3n_text",
+            "gemma4_text",
+            "ministral3",
+            "olmo3",
+            "mellum",
+            "phimoe",
+            "mimo_v2_flash",
+        )
         and "rope_parameters" not in content
     ):
         content |= random.choice(({}, {"rope_theta": 5000.0}, {"rope_scaling": {"type": "linear", "factor": 2.0}}))
@@ -86,7 +100,7 @@ def class_of(family: str, random: Random) -> dict[str, Any]:
         return {}
     causal = CAUSAL[family]
     stem = causal.removesuffix("ForCausalLM").removesuffix("LMHeadModel")
-    stem = "Gemma3Text" if family == "gemma3_text" else stem
+    stem = TEXT_STEMS.get(family, stem)
     others = [f"{stem}{ending}" for ending in CLASSES if hasattr(transformers, f"{stem}{ending}")]
     return {"architectures": [random.choice([causal, *others])]}
 
@@ -378,6 +392,41 @@ def cohere2_moe(random: Random, layers: int, *_: int) -> dict[str, Any]:
     return {**experts(random), **shared, **ways, **first, **kinds(random, layers)}
 
 
+def indexed(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    sizes = {"index_n_heads": random.randint(1, 3), "index_head_dim": random.choice((4, 8))}
+    found = {**glm4_moe_lite(random, layers, heads, width), **sizes, "index_topk": random.choice((3, 20, 2048))}
+    return {**found, "q_lora_rank": 10, "first_k_dense_replace": random.randint(0, layers)}
+
+
+def glm_moe_dsa(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    letters = "F" + "".join(random.choice("FS") for _ in range(layers - 1))
+    words = [{"F": "full", "S": "shared"}[letter] for letter in letters]
+    often = {"index_topk_freq": random.choice((1, 2, 3)), "index_skip_topk_offset": random.choice((1, 2, 3))}
+    ways: tuple[dict[str, Any], ...] = ({}, {"indexer_types": words}, {"index_topk_pattern": letters}, often)
+    return {**indexed(random, layers, heads, width), **random.choice(ways)}
+
+
+def gemma4_text(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    layers = random.randint(2, 7)
+    kinds = [*random.choices((FULL, SLIDING), k=layers - 1), FULL]
+    shared = [n for n in range(layers) if set(kinds[: layers - n]) == set(kinds)]
+    sizes = {"num_hidden_layers": layers, "head_dim": width, "global_head_dim": random.choice((width, 2 * width))}
+    sizes |= {"num_global_key_value_heads": random.choice((None, 1, 2)), "num_kv_shared_layers": random.choice(shared)}
+    sizes |= {"num_experts": 4, "top_k_experts": random.choice((1, 2)), "moe_intermediate_size": 12}
+    own = (0, 6) if sizes["num_kv_shared_layers"] == 0 else (6,)  # the library's class fails without
+    sizes |= {"hidden_size_per_layer_input": random.choice(own)}
+    sizes |= {"sliding_window": random.choice((5, 20, 4096)), "final_logit_softcapping": random.choice((None, 30.0))}
+    sizes |= {
+        "vocab_size_per_layer_input": 130,
+        "use_bidirectional_attention": random.choice((None, None, "all", "vision")),
+    }
+    if random.random() < 0.8:
+        sizes["layer_types"] = kinds
+    else:
+        sizes["num_kv_shared_layers"] = 0
+    return sizes
+
+
 def helium(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
     return {"head_dim": width}
 
@@ -391,7 +440,29 @@ def granitemoe_swa(random: Random, *sizes: int) -> dict[str, Any]:
     return {**granitemoeshared(random, *sizes), **granite_swa(random, *sizes)}
 
 
+def gemma3n_text(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    same = gemma4_text(random, layers, heads, width)
+    layers = same["num_hidden_layers"]
+    kinds = same.get("layer_types", [FULL if (i + 1) % 5 == 0 else SLIDING for i in range(layers)])
+    found = {"layer_types": kinds, **{key: same[key] for key in ("num_hidden_layers", "head_dim", "sliding_window")}}
+    count = random.choice((2, 3, 4))
+    found |= {"altup_num_inputs": count, "altup_active_idx": random.randrange(count), "laurel_rank": 6}
+    found |= {"num_kv_shared_layers": same["num_kv_shared_layers"], "hidden_size_per_layer_input": 6}
+    found |= {"intermediate_size": random.choice((20, [random.choice((20, 33)) for _ in range(layers)]))}
+    shares = [random.choice((0.0, 0.9)) for _ in range(layers)]
+    return {**found, "activation_sparsity_pattern": random.choice((None, shares)), "vocab_size_per_layer_input": 130}
+
+
+def gpt_neox_japanese(random: Random, *_: int) -> dict[str, Any]:
+    return {"rotary_pct": random.choice((0.5, 1.0)), "intermediate_multiple_size": random.choice((2, 4))}
+
+
 FAMILY = {
+    "deepseek_v32": indexed,
+    "glm_moe_dsa": glm_moe_dsa,
+    "gemma3n_text": gemma3n_text,
+    "gemma4_text": gemma4_text,
+    "gpt_neox_japanese": gpt_neox_japanese,
     "helium": helium,
     "granite_swa": granite_swa,
     "granitemoe_swa": granitemoe_swa,

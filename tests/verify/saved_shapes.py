@@ -27,6 +27,11 @@ STILL = {"hidden_dropout": 0.0, "attention_dropout": 0.0}
 FALCON = {**DECODER, **STILL, "alibi": False, "new_decoder_architecture": False, "bias": False}
 NEW_FALCON = {**FALCON, "new_decoder_architecture": True, "num_kv_heads": 2, "parallel_attn": True}
 GEMMA = {**GROUPED, "head_dim": 12}
+GEMMA_4 = {
+    **{**GEMMA, "num_hidden_layers": 4, "global_head_dim": 16, "sliding_window": 8, "num_kv_shared_layers": 2},
+    **{"layer_types": ["sliding_attention", "full_attention"] * 2, "use_double_wide_mlp": True},
+    **{"hidden_size_per_layer_input": 6, "vocab_size_per_layer_input": WORDS},
+}
 LATENT = {
     **{**GATED, "num_hidden_layers": 3, "kv_lora_rank": 16, "q_lora_rank": None, "qk_nope_head_dim": 8},
     **{"qk_rope_head_dim": 4, "v_head_dim": 10, "n_routed_experts": 4, "num_experts_per_tok": 2},
@@ -59,7 +64,8 @@ HEAD_OF = {
     **{"resnet": "ResNetForImageClassification", "convnext": "ConvNextForImageClassification"},
     **{"gpt2": "GPT2LMHeadModel", "gptj": "GPTJForCausalLM", "codegen": "CodeGenForCausalLM", "opt": "OPTForCausalLM"},
     **{"gpt_neo": "GPTNeoForCausalLM", "gpt_neox": "GPTNeoXForCausalLM", "gpt_oss": "GptOssForCausalLM"},
-    **{"gemma3_text": "Gemma3ForCausalLM", "deepseek_v2": "DeepseekV2ForCausalLM", "smollm3": "SmolLM3ForCausalLM"},
+    **{"gemma3_text": "Gemma3ForCausalLM", "gemma4_text": "Gemma4ForCausalLM"},
+    **{"deepseek_v2": "DeepseekV2ForCausalLM", "smollm3": "SmolLM3ForCausalLM"},
     **{"deepseek_v3": "DeepseekV3ForCausalLM", "qwen2_moe": "Qwen2MoeForCausalLM", "qwen3_moe": "Qwen3MoeForCausalLM"},
     **{"stablelm": "StableLmForCausalLM", "gpt2 sequences": "GPT2ForSequenceClassification"},
     **{"llama sequences": "LlamaForSequenceClassification"},
@@ -172,6 +178,13 @@ SHAPES: dict[str, dict[str, Any]] = {
         "sliding_window_pattern": 2,
     },
     "gemma3_text both ways": {**GEMMA, "sliding_window": 8, "use_bidirectional_attention": True},
+    "gemma4_text": {**GEMMA_4},
+    "gemma4_text experts": {
+        **{**GEMMA_4, "num_kv_shared_layers": 0, "hidden_size_per_layer_input": 0, "enable_moe_block": True},
+        **{"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 24, "attention_k_eq_v": True},
+        "num_global_key_value_heads": 1,
+    },
+    "gemma4_text both ways": {**GEMMA_4, "use_bidirectional_attention": "all", "attention_dropout": 0.1},
     "olmo2": {**GROUPED},
     "olmo2 alone": {**GATED, "attention_bias": True},
     "stablelm": {**GATED, "num_key_value_heads": HEADS, "partial_rotary_factor": 0.25},

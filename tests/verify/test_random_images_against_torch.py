@@ -47,6 +47,19 @@ def test_every_class(family: str, name: str, tmp_path: Path) -> None:
     same(family, drawn(family, Random(name), name), tmp_path)
 
 
+def given(config: Any, sizes: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
+    """What a model takes: pixels, those of each frame of a video, and points that a prompt has."""
+    inside = getattr(config, "backbone_config", None) or getattr(config, "vision_config", None) or config
+    frames = (sizes["frames"],) if "frames" in sizes else ()
+    shape = (sizes["batch"], *frames, inside.num_channels, *sizes["image_size"])
+    found = {"pixel_values": torch.zeros(shape, device="meta", dtype=dtype)}
+    if "points" in sizes:
+        shape = (sizes["batch"], 1, sizes["points"])
+        found["input_points"] = torch.zeros((*shape, 2), device="meta", dtype=dtype)
+        found["input_labels"] = torch.zeros(shape, device="meta", dtype=torch.int32)
+    return found
+
+
 def same(family: str, content: dict[str, Any], folder: Path) -> None:
     """Assert that the file in the folder is the library's model."""
     print(json.dumps(content))
@@ -58,9 +71,7 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
     kinds = default().architectures.get(f"hf-{family}", default().architectures[family]).load().attention
     eager: dict[str, Any] = {"attention": "eager"} if kinds else {}
     for index, sizes in enumerate(workloads(content)):
-        channels = getattr(config, "backbone_config", config).num_channels
-        shape = (sizes["batch"], channels, *sizes["image_size"])
-        pixels = {"pixel_values": torch.zeros(shape, device="meta", dtype=model.dtype)}
+        pixels = given(config, sizes, model.dtype)
         found = accounted(folder, **sizes, **eager)
         if not index:
             same_parameters(found, model)

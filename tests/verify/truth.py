@@ -31,6 +31,7 @@ MAIN = (
     ("reconstruction",),
     ("feature_maps",),
     ("predicted_depth",),
+    ("iou_scores", "pred_masks"),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
 )
 """Outputs by kind of model; a model's are the first of these groups that it has any of."""

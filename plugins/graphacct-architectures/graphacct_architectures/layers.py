@@ -51,12 +51,13 @@ def norm(
     centred: bool = False,
     upcast: str = "",
     weight_wide: bool = False,
+    power: bool = False,
 ) -> Value:
     """Applies a norm over the last dimension: the operator `kind`, with `name.weight` and `name.bias` if it has them.
 
     The gain is the weight, or if `centred` the weight plus 1, and then `name` is the scope of both steps. `upcast` says
     which part of an RMSNorm is computed in float32; if it is `all`, so is the gain. `weight_wide` casts the weight to
-    float32 first.
+    float32 first. `power` is the operator's.
     """
     width = x.spec.shape[-1:]
     gains = [b.parameter(f"{name}.weight", width)] if weight else []
@@ -67,7 +68,8 @@ def norm(
         gains = [b.apply("shift", gain, name=f"{name}.gain") for gain in gains]
     biases = [b.parameter(f"{name}.bias", width)] if bias else []
     node = f"{name}.normed" if centred or weight_wide else name
-    return b.apply(kind, x, *gains, *biases, name=node, **({"upcast": upcast} if upcast else {}))
+    options = {**({"upcast": upcast} if upcast else {}), **({"power": True} if power else {})}
+    return b.apply(kind, x, *gains, *biases, name=node, **options)
 
 
 def activation(b: Builder, operators: str, x: Value, name: str = "act") -> Value:

@@ -14,6 +14,41 @@ from graphacct.errors import ReadError
 
 WINDOWED = {"num_hidden_layers": 2, "layer_types": ["full_attention"]}
 CASES: list[tuple[str, dict[str, Any], str]] = [
+    ("gemma3n_text", {"altup_active_idx": 4}, "altup_active_idx is 4, of altup_num_inputs 4 streams: give less"),
+    (
+        "gemma3n_text",
+        {"intermediate_size": [8, 8]},
+        "intermediate_size has 2 entries for num_hidden_layers 35: each layer needs one",
+    ),
+    (
+        "gemma3n_text",
+        {"intermediate_size": "wide"},
+        "intermediate_size is a positive number, or a list with one for each layer: 'wide'",
+    ),
+    ("gemma3n_text", {"activation_sparsity_pattern": [2.0]}, "activation_sparsity_pattern is a list of shares from 0"),
+    ("gemma4_text", {"use_bidirectional_attention": True}, "use_bidirectional_attention is 'all', 'vision' or null"),
+    (
+        "gemma4_text",
+        {"enable_moe_block": True},
+        "num_experts is not there, and enable_moe_block is true: give a number",
+    ),
+    (
+        "gemma4_text",
+        {"num_hidden_layers": 6, "num_kv_shared_layers": 5},
+        "num_kv_shared_layers is 5 of 6 layers: each kind of attention needs a layer before them",
+    ),
+    (
+        "gemma4_text",
+        {"per_layer_config": {"0": {"hidden_size": 8}}},
+        "per_layer_config has 'hidden_size': of their own layers have head_dim, num_key_value_heads",
+    ),
+    (
+        "gemma4_text",
+        {"per_layer_config": {"0": {"head_dim": 8}}},
+        "layer 1 has head_dim 256, and others of its kind 8: one width",
+    ),
+    ("gemma4_text", {"per_layer_config": [8]}, "per_layer_config is an object of layers' indices and their keys"),
+    ("gemma4_text", {"per_layer_config": {"x": {}}}, "per_layer_config has 'x', which is no index of a layer"),
     (
         "ministral3",
         {"rope_parameters": {"rope_type": "default", "rope_theta": 1e6}},

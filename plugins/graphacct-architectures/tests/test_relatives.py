@@ -168,3 +168,45 @@ def test_every_row_is_known_by_its_type() -> None:
 
     known = {kind for item in default().architectures.values() for kind in item.model_types}
     assert {kind for row in RELATIVES for kind in row.model_types} <= known
+
+
+STEP: dict[str, Any] = {
+    **{"model_type": "step3p5", "architectures": ["Step3p5ForCausalLM"], "hidden_size": 32, "num_attention_heads": 4},
+    **{"num_attention_groups": 2, "head_dim": 8, "num_hidden_layers": 5, "num_nextn_predict_layers": 1},
+    **{"intermediate_size": 20, "moe_intermediate_size": 12, "share_expert_dim": 10, "moe_num_experts": 8},
+    **{"moe_top_k": 2, "vocab_size": 64, "sliding_window": 6, "moe_layers_enum": "2,3,4"},
+    "layer_types": [
+        *("full_attention" if index % 3 == 0 else "sliding_attention" for index in range(5)),
+        "full_attention",
+    ],
+    "partial_rotary_factors": [0.5, 1.0, 1.0, 0.5, 1.0, 0.5],
+    "rope_theta": [1e4, 1e3, 1e3, 1e4, 1e3, 1e4],
+    "attention_other_setting": {"num_attention_heads": 6, "num_attention_groups": 2, "head_dim": 8},
+}
+
+
+def test_step_as_its_text_model_measures() -> None:
+    """4,190,208 FLOPs of 2 x 24 tokens, by torch's counter of transformers' Step3p7TextModel (5.23), and its head; the
+    lists have an entry more, of the layer that predicts a further token."""
+    found = graphacct.account(STEP, batch=2, seq_len=24, attention="eager", convention="matmul")
+    assert found.total["matmul_flops"] == 4_190_208 + 2 * 2 * 24 * 32 * 64
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layer_types": ["full_attention"]}, "layer_types has 1 entries, num_hidden_layers is 5"),
+        ({"sliding_window": None}, "layer 1 has sliding_attention, but sliding_window is not there"),
+        ({"moe_layers_enum": "2,x"}, "moe_layers_enum is a list of layers' indices, not '2,x'"),
+        ({"rope_theta": [0]}, "rope_theta is a positive number, or one for each layer"),
+        ({"use_head_wise_attn_gate": False}, "use_head_wise_attn_gate is always true"),
+    ],
+)
+def test_what_step_refuses(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(graphacct.GraphacctError, match=message):
+        graphacct.account({**STEP, **change}, seq_len=8)
+
+
+def test_differential_attention_drops_nothing() -> None:
+    with pytest.raises(graphacct.GraphacctError, match="differential attention drops no weights"):
+        graphacct.account({"model_type": "diffllama", "hidden_size": 2048, "attention_dropout": 0.1}, seq_len=8)

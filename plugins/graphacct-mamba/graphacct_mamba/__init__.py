@@ -30,6 +30,7 @@ FILES = {
     "olmo_hybrid": "olmo_hybrid",
     "qwen3_next": "qwen3_next",
     "kimi_linear": "kimi_linear",
+    "minimax": "minimax",
     "bailing_hybrid": "bailing_hybrid",
     "qwen3_5_text": "qwen3_5",
     "qwen3_5_moe_text": "qwen3_5_moe",
@@ -45,6 +46,7 @@ OPERATORS = {
     "chunks": "chunk_scan scan_step",
     "delta": "delta_chunks delta_step",
     "kda_chunks": "kda_chunks kda_step",
+    "lightning_blocks": "lightning_blocks lightning_step",
     "scan": "selective_scan",
     "state": "recurrent_state state_keep",
 }

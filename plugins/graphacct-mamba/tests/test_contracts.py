@@ -30,6 +30,10 @@ def kda(b: Any, h: Any, c: Any, m: Any, k: Any, v: Any) -> Any:
     return [keys, keys, keys, (b, h, c, m, v), keys], {"several": c, "later": c - 1}
 
 
+def lightning(b: Any, h: Any, s: Any, k: Any, v: Any) -> Any:
+    return [(b, h, s, k), (b, h, s, k), (b, h, s, v)], {"block": 3}
+
+
 CONTRACTS: dict[str, dict[str, Any]] = {
     "chunk_scan": {"rows": [Row(chunks, sizes={"b": 2, "c": 3, "m": 5, "h": 7, "p": 11, "g": 1, "n": 13})]},
     "scan_step": {
@@ -44,6 +48,11 @@ CONTRACTS: dict[str, dict[str, Any]] = {
     "kda_chunks": {"rows": [Row(kda, sizes={"b": 2, "h": 7, "c": 3, "m": 5, "k": 11, "v": 13})]},
     "kda_step": {
         "rows": [Row([(2, 7, 3, 11), (2, 7, 3, 11), (2, 7, 3, 13), (2, 7, 3, 11), (2, 7, 3), (2, 7, 11, 13)])],
+        "without_gradient": {"*": "one step of decoding has no backward pass"},
+    },
+    "lightning_blocks": {"rows": [Row(lightning, sizes={"b": 2, "h": 7, "s": 8, "k": 11, "v": 13})]},
+    "lightning_step": {
+        "rows": [Row([(2, 7, 3, 11), (2, 7, 3, 11), (2, 7, 3, 13), (2, 7, 11, 13)])],
         "without_gradient": {"*": "one step of decoding has no backward pass"},
     },
     "selective_scan": {"rows": [Row([(2, 3, 5), (2, 3, 5), (3, 7), (2, 5, 7), (2, 5, 7), (2, 3, 7)])]},

@@ -15,6 +15,18 @@ CASES = sorted(path.parent.name for path in GOLDENS.glob("*/truth.json"))
 LATENT = ("small-kimi_linear", "small-bailing_hybrid")
 """Cases whose decoding step expands no cached latent, unlike the library's, unless attention is written out."""
 TINY = {
+    "minimax": {
+        "model_type": "minimax",
+        "dtype": "float32",
+        "hidden_size": 32,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "num_hidden_layers": 4,
+        "intermediate_size": 20,
+        "vocab_size": 64,
+        "pad_token_id": 0,
+        "block_size": 16,
+    },
     "kimi_linear": {
         "model_type": "kimi_linear",
         "dtype": "float32",
@@ -112,6 +124,7 @@ TINY = {
 }
 """Configurations that are small enough to run."""
 SAVED_BYTES = {
+    "minimax": (24, 644064),
     "kimi_linear": (24, 5241848),
     "mamba": (7, 54232),
     "mamba2": (6, 43332),

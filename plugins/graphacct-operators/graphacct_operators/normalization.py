@@ -112,12 +112,19 @@ def _rms_scale_gradient(batch: Any, n: Any) -> Work:
     gradients={"x": _rms_norm_x, "weight": _rms_scale_gradient},
 )
 def rms_norm(
-    batch: Any, n: Any, weight: TensorSpec | None, *, upcast: str = "", normalized_shape: Sequence[Any] = ()
+    batch: Any,
+    n: Any,
+    weight: TensorSpec | None,
+    *,
+    upcast: str = "",
+    power: bool = False,
+    normalized_shape: Sequence[Any] = (),
 ) -> Work:
     """x * rsqrt(mean(x²) + eps) * weight (Zhang and Sennrich, 2019), of rows as layer_norm's.
 
     If x has 16 bits, `upcast` says which part is computed in float32: `all`, the `norm` before the weight, or the
-    `statistics` alone; if it is empty, the profile decides. It matters to profiles that run several kernels here.
+    `statistics` alone; if it is empty, the profile decides. With `power` the root is written as a power of -½, as
+    Gemma 3n's class does. Both matter to profiles that run several kernels here.
 
     3 per element without the weight: square, the mean's sum, multiply; one more for the weight. 3 per row: divide by
     n, plus eps, rsqrt.

@@ -43,36 +43,47 @@ def linear_in_out(trace: Expansion, x: Tensor, weight: Tensor, *bias: Tensor) ->
 
 
 def rms_norm(
-    trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "", normalized_shape: Sequence[Any] = ()
+    trace: Expansion,
+    x: Tensor,
+    *weight: Tensor,
+    upcast: str = "",
+    power: bool = False,
+    normalized_shape: Sequence[Any] = (),
 ) -> Tensor:
-    """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own.
+    """x * rsqrt(mean(x²) + eps) * weight, each a kernel of its own; the root is a `power` of -½ if a model says so.
 
     If x has 16 bits, `upcast` says which part is computed in float32. Without it all of it is, as in torch's own
     unfused RMSNorm.
     """
     if upcast not in ("", "all"):
-        return composed_rms_norm(trace, x, *weight, upcast=upcast, normalized_shape=normalized_shape)
+        return composed_rms_norm(trace, x, *weight, upcast=upcast, power=power, normalized_shape=normalized_shape)
     dtype = x.spec.dtype
     if dtype in HALF:
         x = trace.apply("cast", x, dtype="float32")
     rank = len(weight[0].spec.shape if weight else normalized_shape) or 1
-    result = trace.apply("mul", x, inverse_root(trace, x, rank))
+    result = trace.apply("mul", x, inverse_root(trace, x, rank, power=power))
     if weight:
         result = trace.apply("mul", result, *weight)
     return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
 
 
 def composed_rms_norm(
-    trace: Expansion, x: Tensor, *weight: Tensor, upcast: str = "", normalized_shape: Sequence[Any] = ()
+    trace: Expansion,
+    x: Tensor,
+    *weight: Tensor,
+    upcast: str = "",
+    power: bool = False,
+    normalized_shape: Sequence[Any] = (),
 ) -> Tensor:
     """RMSNorm as the transformers library writes it: in float32, cast back, times the weight; or as `upcast` says. The
     function's variables live until it returns: the mean of squares, and the result before it is cast back."""
     if upcast == "all":
-        return rms_norm(trace, x, *weight, upcast=upcast, normalized_shape=normalized_shape)
+        return rms_norm(trace, x, *weight, upcast=upcast, power=power, normalized_shape=normalized_shape)
     dtype = x.spec.dtype
     exact = trace.apply("cast", x, dtype="float32") if dtype in HALF else x
     rank = len(weight[0].spec.shape if weight else normalized_shape) or 1
-    result = trace.apply("mul", x if upcast == "statistics" else exact, inverse_root(trace, exact, rank, held=True))
+    root = inverse_root(trace, exact, rank, held=True, power=power)
+    result = trace.apply("mul", x if upcast == "statistics" else exact, root)
     if dtype in HALF:
         if upcast != "statistics":  # there the variable is bound anew
             trace.hold(result)
@@ -103,13 +114,15 @@ def layer_norm(
     return trace.apply("cast", result, dtype=dtype) if dtype in HALF else result
 
 
-def inverse_root(trace: Expansion, x: Tensor, rank: int = 1, held: bool = False) -> Tensor:
-    """rsqrt(mean(x²) + eps), the mean over the last `rank` dimensions, and a variable of the function if `held`."""
+def inverse_root(trace: Expansion, x: Tensor, rank: int = 1, held: bool = False, power: bool = False) -> Tensor:
+    """rsqrt(mean(x²) + eps), the mean over the last `rank` dimensions, and a variable of the function if `held`. A
+    `power` of -½ saves what it is taken of."""
     dim = -1 if rank == 1 else tuple(range(-rank, 0))
     mean = trace.apply("mean", trace.apply("pow", x, exponent=2), dim=dim, keepdim=True)
     if held:
         trace.hold(mean)
-    return trace.apply("rsqrt", trace.apply("shift", mean))
+    square = trace.apply("shift", mean)
+    return trace.apply("pow", square, exponent=-0.5) if power else trace.apply("rsqrt", square)
 
 
 def rotary_embedding(trace: Expansion, x: Tensor, cos: Tensor, sin: Tensor, *, composed: bool = False) -> Tensor:

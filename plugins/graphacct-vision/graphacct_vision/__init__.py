@@ -4,9 +4,10 @@ Everything is imported on first use: a graph from a file needs no architecture.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from graphacct import LazyArchitecture, LazyOperator, PresetFiles, hookimpl
+from graphacct import LazyArchitecture, LazyOperator, PresetFiles, Translation, hookimpl
 
 HERE = os.path.dirname(__file__)
 
@@ -31,12 +32,17 @@ FAMILIES = (
     _family("mobilenet_v1"),
     _family("mobilenet_v2"),
     _family("segformer"),
+    _family("sam"),
+    _family("sam_vision_model", "sam_vision"),
     _family("swin"),
     _family("swinv2"),
+    _family("conditional_detr"),
     _family("data2vec-vision", "data2vec_vision"),
+    _family("depth_anything"),
     _family("dinov3_convnext"),
     _family("donut-swin", "donut_swin"),
     _family("maskformer-swin", "maskformer_swin"),
+    _family("dpt"),
     _family("efficientnet"),
     _family("glpn"),
     _family("hgnet_v2"),
@@ -46,6 +52,16 @@ FAMILIES = (
     _family("pvt"),
     _family("pvt_v2"),
     _family("regnet"),
+    _family("rt_detr_resnet"),
+    _family("timesformer"),
+    _family("timm_backbone"),
+    _family("timm_wrapper"),
+    _family("videomae"),
+    _family("vitdet"),
+    _family("vitpose_backbone"),
+    _family("vivit"),
+    _family("table-transformer", "table_transformer"),
+    _family("upernet"),
     _family("vit_mae"),
     _family("yolos"),
 )
@@ -101,3 +117,16 @@ def graphacct_register_operators() -> Iterable[LazyOperator]:
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
     return FAMILIES
+
+
+def _is_timm(content: Mapping[str, Any]) -> bool:
+    return "architecture" in content and "pretrained_cfg" in content
+
+
+def _timm(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"model_type": "timm_wrapper", "architectures": ["timm"], **content}
+
+
+@hookimpl
+def graphacct_register_translations() -> Iterable[Translation]:
+    return (Translation("timm-json", "timm's config.json, which names an architecture.", _is_timm, _timm),)

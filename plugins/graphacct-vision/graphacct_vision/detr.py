@@ -5,10 +5,8 @@ Carion et al., 2020 (arXiv:2005.12872).
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
-from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
@@ -23,92 +21,42 @@ from graphacct import (
     PresetFiles,
     Value,
     Workload,
-    brief,
     exact_div,
     fields,
 )
-from graphacct_vision.hf_resnet import HFResNetConfig, stages
+from graphacct_vision.detr_backbone import WithBackbone, maps
 from graphacct_vision.layers import convolution
+from graphacct_vision.queries import boxes
 
 CLASSES = ("DetrModel", "DetrForObjectDetection")
-RESNETS = ("ResNetBackbone", "ResNetModel", "ResNetForImageClassification")
 IMAGE = 800
 """The image's sides, which the files do not state: the preprocessor's shortest."""
 BOX_LAYERS = 3
 
 
 @attrs.frozen(kw_only=True)
-class BackboneConfig(HFResNetConfig):
-    """The keys of a library's ResNet inside another model."""
-
-    model_type: str = fields.choice("resnet", ("resnet",))
-    architectures: str = fields.model_class(
-        "ResNetBackbone", ("ResNetModel", "ResNetBackbone", "ResNetForImageClassification")
-    )
-
-
-@attrs.frozen(kw_only=True)
-class DetrConfig:
+class DetrConfig(WithBackbone):
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
-    backbone_config: BackboneConfig | None = fields.nested(BackboneConfig, "DETR")
-    use_timm_backbone: bool | None = fields.optional_flag()
-    backbone: Any = attrs.field(default=None)
-    num_queries: Dim = fields.size(100)
-    encoder_layers: Dim = fields.size(6)
-    encoder_ffn_dim: Dim = fields.size(2048)
-    encoder_attention_heads: Dim = fields.size(8)
-    decoder_layers: Dim = fields.size(6)
-    decoder_ffn_dim: Dim = fields.size(2048)
-    decoder_attention_heads: Dim = fields.size(8)
-    activation_function: str = activation("relu")
-    d_model: Dim = fields.size(256)
-    dropout: float = fields.probability(0.1)
-    attention_dropout: float = fields.probability(0.0)
-    activation_dropout: float = fields.probability(0.0)
-    position_embedding_type: str = fields.choice("sine", ("sine", "learned"))
-    auxiliary_loss: bool = fields.flag(False)
-    num_labels: Dim = fields.label_count()
-    dtype: str | None = fields.dtype()
-
-    def __attrs_post_init__(self) -> None:
-        if self.backbone_config is None and (self.use_timm_backbone or self.backbone):
-            name = brief(self.backbone or "resnet50")
-            raise ConfigError(
-                f"backbone {name} is timm's, which is not modelled: give backbone_config with a ResNet of the library's"
-            )
-
-    @property
-    def resnet(self) -> BackboneConfig:
-        """The backbone; the last stage of a ResNet-50 where the file says nothing of it."""
-        return self.backbone_config or BackboneConfig(out_features=("stage4",))
 
 
-def build(config: DetrConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
+def build(config: WithBackbone, workload: Workload, b: Builder) -> tuple[Value, ...]:
     """Returns the graph from pixels to the queries' states and the map's, or to their classes, boxes and states."""
     assert workload.image_size is not None  # the architecture declares its default
-    pixels = b.input("pixel_values", (workload.batch, config.resnet.num_channels, *workload.image_size))
+    pixels = b.input("pixel_values", (workload.batch, config.channels, *workload.image_size))
     if config.architectures == CLASSES[0]:
         return found(config, workload, b, pixels)
     with b.scope("model"):
         x, _ = found(config, workload, b, pixels)
     logits = linear(b, "class_labels_classifier", x, config.num_labels + 1)
-    y = x
-    with b.scope("bbox_predictor"):
-        for index in range(BOX_LAYERS):
-            last = index + 1 == BOX_LAYERS
-            y = linear(b, f"layers.{index}", y, 4 if last else config.d_model)
-            y = y if last else b.apply("relu", y, name=f"activation_{index}")
-    return logits, b.apply("sigmoid", y, name="pred_boxes"), x
+    return logits, boxes(b, "bbox_predictor", x, config.d_model, BOX_LAYERS), x
 
 
-def found(config: DetrConfig, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Value]:
+def found(config: WithBackbone, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Value]:
     """Returns the states of the queries, normalized, and of the places of the map."""
-    backbone = config.resnet
     with b.scope("backbone.model"):
-        maps = stages(backbone, workload, b, pixels, frozen=True)
-    x = maps[backbone.handed_on(len(backbone.depths))[-1]]
+        x = maps(config, workload, b, pixels)[-1]
     batch, _, rows, columns = x.spec.shape
     x = convolution(b, "input_projection", x, config.d_model, bias=True)
     x = b.apply("reshape", x, name="flat", shape=(batch, config.d_model, rows * columns))
@@ -127,7 +75,7 @@ def found(config: DetrConfig, workload: Workload, b: Builder, pixels: Value) -> 
         return decoded(config, workload, b, queries, each, x, places), x
 
 
-def positions(config: DetrConfig, b: Builder, batch: Dim, grid: tuple[Dim, Dim]) -> Value:
+def positions(config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim]) -> Value:
     """Returns the position of each place of a map, (batch, rows * columns, d_model): waves along rows and columns, or
     learned rows and columns."""
     half = exact_div(config.d_model, 2, "d_model / 2")
@@ -161,7 +109,7 @@ def positions(config: DetrConfig, b: Builder, batch: Dim, grid: tuple[Dim, Dim])
         return b.apply("reshape", x, name="tokens", shape=(batch, rows * columns, config.d_model))
 
 
-def encoded(config: DetrConfig, workload: Workload, b: Builder, x: Value, places: Value) -> Value:
+def encoded(config: WithBackbone, workload: Workload, b: Builder, x: Value, places: Value) -> Value:
     """Returns the map's places after the encoder."""
     x = dropped(b, "dropout", x, config.dropout, workload)
     kind = kind_of(config, config.encoder_attention_heads, config.encoder_ffn_dim)
@@ -182,7 +130,7 @@ def encoded(config: DetrConfig, workload: Workload, b: Builder, x: Value, places
 
 
 def decoded(
-    config: DetrConfig, workload: Workload, b: Builder, x: Value, queries: Value, memory: Value, places: Value
+    config: WithBackbone, workload: Workload, b: Builder, x: Value, queries: Value, memory: Value, places: Value
 ) -> Value:
     """Returns the queries' states after the decoder, normalized."""
     kind = kind_of(config, config.decoder_attention_heads, config.decoder_ffn_dim)
@@ -208,14 +156,7 @@ def decoded(
     return b.apply("layer_norm", x, *weights, name="layernorm")
 
 
-def inexact(config: DetrConfig, workload: Workload, dtype: str) -> tuple[str, ...]:
-    """Returns what is not exact where the file says nothing of the backbone."""
-    if config.backbone_config is not None or config.use_timm_backbone is False:
-        return ()
-    return ("the file names no backbone: its ResNet-50 has the names of the library's class, not those of timm's",)
-
-
-def kind_of(config: DetrConfig, heads: Dim, hidden: Dim) -> Tower:
+def kind_of(config: WithBackbone, heads: Dim, hidden: Dim) -> Tower:
     """Returns what a stack's attention and network are."""
     act = ACTIVATIONS[config.activation_function]
     network = Mlp(hidden, act, gated=False, up="fc1", down="fc2", bias=True, dropout=config.activation_dropout)
@@ -249,16 +190,16 @@ def attention(
         )
         b.hold(q, k, v)
         y, _ = attended(kind, workload, b, q, k, v, None)
-        return linear(b, "o_proj", merge_heads(b, y), width)
+        return linear(b, kind.out, merge_heads(b, y), width)
 
 
-def normed(config: DetrConfig, workload: Workload, b: Builder, name: str, y: Value, x: Value) -> Value:
+def normed(config: WithBackbone, workload: Workload, b: Builder, name: str, y: Value, x: Value) -> Value:
     """Returns the stream and attention's output, dropped, added up and normalized."""
     y = dropped(b, f"{name}_dropout", y, config.dropout, workload)
     return layer_norm(b, f"{name}_layer_norm", b.apply("add", x, y, name=f"{name}_residual"))
 
 
-def network(kind: Tower, config: DetrConfig, workload: Workload, b: Builder, x: Value) -> Value:
+def network(kind: Tower, config: WithBackbone, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns x after a network of one hidden layer, added and normalized."""
     m = kind.mlp
     with b.scope("mlp"):
@@ -268,6 +209,20 @@ def network(kind: Tower, config: DetrConfig, workload: Workload, b: Builder, x: 
     return layer_norm(b, "final_layer_norm", b.apply("add", x, y, name="mlp_residual"))
 
 
+ALIASES = {
+    "torch_dtype": "dtype",
+    "hidden_size": "d_model",
+    "num_attention_heads": "encoder_attention_heads",
+    "num_hidden_layers": "encoder_layers",
+    **fields.LABELS,
+}
+NO_COST = (
+    *("class_cost", "bbox_cost", "giou_cost", "mask_loss_coefficient", "dice_loss_coefficient", "init_std"),
+    *("bbox_loss_coefficient", "giou_loss_coefficient", "eos_coefficient", "init_xavier_std", "cls_loss_coefficient"),
+    *("use_pretrained_backbone", "encoder_layerdrop", "decoder_layerdrop", "focal_alpha"),
+    *("is_encoder_decoder", "max_position_embeddings", "scale_embedding", "classifier_dropout"),
+)
+
 ARCHITECTURE = Architecture(
     "detr",
     DetrConfig,
@@ -276,23 +231,9 @@ ARCHITECTURE = Architecture(
     sizes={"image_size": lambda config: (IMAGE, IMAGE)},
     attention=("fused", "eager"),
     dtype="float32",
-    aliases={
-        "torch_dtype": "dtype",
-        "hidden_size": "d_model",
-        "num_attention_heads": "encoder_attention_heads",
-        "num_hidden_layers": "encoder_layers",
-        **fields.LABELS,
-    },
-    no_cost=dict.fromkeys(
-        (
-            *("class_cost", "bbox_cost", "giou_cost", "mask_loss_coefficient", "dice_loss_coefficient", "init_std"),
-            *("bbox_loss_coefficient", "giou_loss_coefficient", "eos_coefficient", "init_xavier_std", "dilation"),
-            *("use_pretrained_backbone", "backbone_kwargs", "encoder_layerdrop", "decoder_layerdrop", "num_channels"),
-            *("is_encoder_decoder", "max_position_embeddings", "scale_embedding", "classifier_dropout"),
-        )
-    ),
+    aliases=ALIASES,
+    no_cost=dict.fromkeys(NO_COST),
     model_types=("detr",),
     losses=SUM_ALONE,
-    inexact=inexact,
     doc="DETR: a ResNet whose parameters are not trained, a transformer over its last map, queries for objects.",
 )

@@ -168,8 +168,15 @@ def positions(config: Dinov2Config, b: Builder, pixels: Value) -> Value | Parame
     return interpolated(b, table, config.image_size, grid)
 
 
-def interpolated(b: Builder, table: Parameter, image: tuple[Dim, Dim], grid: tuple[Dim, Dim]) -> Value:
-    """Returns the learned positions of the class token and of a square of patches, those resized to the grid."""
+def interpolated(
+    b: Builder,
+    table: Parameter,
+    image: tuple[Dim, Dim],
+    grid: tuple[Dim, Dim],
+    between: str = "upsample_bicubic",
+) -> Value:
+    """Returns the learned positions of the class token and of a square of patches, those resized to the grid
+    by the operator `between`."""
     _, tokens, width = table.spec.shape
     learned = tokens - 1
     if type(learned) is not int or isqrt(learned) ** 2 != learned:
@@ -181,7 +188,7 @@ def interpolated(b: Builder, table: Parameter, image: tuple[Dim, Dim], grid: tup
     rest = b.apply("permute", rest, name="positions_channels_first", dims=(0, 3, 1, 2))
     if b.dtype != "float32":
         rest = b.apply("cast", rest, name="positions_wide", dtype="float32")
-    rest = b.apply("upsample_bicubic", rest, name="positions_resized", size=grid)
+    rest = b.apply(between, rest, name="positions_resized", size=grid)
     if b.dtype != "float32":
         rest = b.apply("cast", rest, name="positions_narrowed", dtype=b.dtype)
     rest = b.apply("permute", rest, name="positions_channels_last", dims=(0, 2, 3, 1))

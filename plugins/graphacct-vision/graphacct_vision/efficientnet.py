@@ -25,7 +25,7 @@ LISTS = ("kernel_sizes", "out_channels", "strides", "num_block_repeats", "expand
 STEM, TOP = 32, 1280
 
 
-def indices() -> Any:
+def indices(default: tuple[int, ...] = ()) -> Any:
     """Returns a key that is a list of indices, which may be empty."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...]:
@@ -33,7 +33,7 @@ def indices() -> Any:
             raise ConfigError(f"{field.name} is a list of indices of blocks, not {brief(value)}")
         return tuple(value)
 
-    return fields.checked_field(check, ())
+    return fields.checked_field(check, default)
 
 
 @attrs.frozen(kw_only=True)

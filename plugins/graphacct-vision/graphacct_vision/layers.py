@@ -76,12 +76,14 @@ def conv_norm(
     *,
     training: bool,
     act: str = "relu",
+    parts: tuple[str, str] = ("convolution", "normalization"),
     **options: Any,
 ) -> Value:
-    """Applies a module `name` of a convolution, a batch norm and an activation; no activation if `act` is empty."""
+    """Applies a module `name` of a convolution, a batch norm (`parts` are their names) and an activation; no activation
+    if `act` is empty."""
     with b.scope(name):
-        x = convolution(b, "convolution", x, channels, kernel, **options)
-        return activation(b, act, batch_norm(b, "normalization", x, training=training), "activation")
+        x = convolution(b, parts[0], x, channels, kernel, **options)
+        return activation(b, act, batch_norm(b, parts[1], x, training=training), "activation")
 
 
 def resized(b: Builder, name: str, x: Value, size: tuple[Dim, ...]) -> Value:

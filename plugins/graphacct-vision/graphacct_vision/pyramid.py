@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import attrs
+
 from graphacct import Builder, Dim, Value, equal
 from graphacct_vision.layers import batch_norm, conv_norm, convolution, resized, transposed
 
@@ -32,23 +34,48 @@ def pyramid(
     )
 
 
+@attrs.frozen
+class Names:
+    """The names of the head's modules: a pooled map's and its convolution's, the one's that reads all of them, and the
+    parts' of each."""
+
+    pooled: str = "psp_modules.blocks"
+    conv: str = "conv"
+    together: str = "psp_bottleneck"
+    pooling: str = "pooling"
+    parts: tuple[str, str] = ("convolution", "normalization")
+
+
+BEIT, UPERNET = Names(), Names("psp_modules", "1", "bottleneck", "0", ("conv", "batch_norm"))
+
+
 def uper_head(
-    b: Builder, maps: Sequence[Value], channels: Dim, scales: Sequence[Dim], labels: Dim, training: bool
+    b: Builder,
+    maps: Sequence[Value],
+    channels: Dim,
+    scales: Sequence[Dim],
+    labels: Dim,
+    training: bool,
+    names: Names = BEIT,
 ) -> Value:
     """Returns the logits of each place of the first map; the builder is in the head's scope."""
-    conv = partial(conv_norm, b, training=training)
+    conv = partial(conv_norm, b, training=training, parts=names.parts)
     laterals = [conv(f"lateral_convs.{place}", x, channels) for place, x in enumerate(maps[:-1])]
     last, parts = maps[-1], [maps[-1]]
     for place, scale in enumerate(scales):
-        with b.scope(f"psp_modules.blocks.{place}"):
+        with b.scope(f"{names.pooled}.{place}"):
             if equal(scale, 1):
-                x = b.apply("mean", last, name="pooling", dim=(2, 3), keepdim=True)
+                x = b.apply("mean", last, name=names.pooling, dim=(2, 3), keepdim=True)
             else:
-                x = b.apply("adaptive_avg_pool", last, name="pooling", size=scale)
-            x = conv("conv", x, channels)
-            parts.append(resized(b, "resized", x, last.spec.shape[2:]))
+                x = b.apply("adaptive_avg_pool", last, name=names.pooling, size=scale)
+            x = conv(names.conv, x, channels)
+            if names is BEIT:
+                x = resized(b, "resized", x, last.spec.shape[2:])
+        if names is not BEIT:
+            x = resized(b, f"{names.pooled}.resized_{place}", x, last.spec.shape[2:])
+        parts.append(x)
     x = b.apply("concat", *parts, name="pooled_together", dim=1)
-    laterals.append(conv("psp_bottleneck", x, channels, 3, padding=1))
+    laterals.append(conv(names.together, x, channels, 3, padding=1))
     for place in range(len(laterals) - 1, 0, -1):
         above = resized(b, f"lateral_{place}_resized", laterals[place], laterals[place - 1].spec.shape[2:])
         laterals[place - 1] = b.apply("add", laterals[place - 1], above, name=f"lateral_{place - 1}")
@@ -62,14 +89,22 @@ def uper_head(
 
 
 def fcn_head(
-    b: Builder, x: Value, channels: Dim, count: int, labels: Dim, training: bool, *, joined: bool = False
+    b: Builder,
+    x: Value,
+    channels: Dim,
+    count: int,
+    labels: Dim,
+    training: bool,
+    *,
+    joined: bool = False,
+    parts: tuple[str, str] = BEIT.parts,
 ) -> Value:
     """Returns the logits of each place of one map, after `count` convolutions and, if `joined`, one of both ends; the
     builder is in the head's scope."""
     y = x
     for place in range(count):
-        y = conv_norm(b, f"convs.{place}", y, channels, 3, padding=1, training=training)
+        y = conv_norm(b, f"convs.{place}", y, channels, 3, padding=1, training=training, parts=parts)
     if joined:
         both = b.apply("concat", x, y, name="both", dim=1)
-        y = conv_norm(b, "conv_cat", both, channels, 3, padding=1, training=training)
+        y = conv_norm(b, "conv_cat", both, channels, 3, padding=1, training=training, parts=parts)
     return convolution(b, "classifier", y, labels, bias=True)

@@ -10,8 +10,10 @@ import graphacct
 
 def test_a_backbone_of_timm_is_refused_by_name(tmp_path: Path) -> None:
     """Its modules have other names, and only timm has its sizes."""
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "detr", "backbone": "resnet34", "d_model": 16}))
-    with pytest.raises(graphacct.GraphacctError, match="backbone 'resnet34' is timm's, which is not modelled"):
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "detr", "backbone": "tf_mobilenetv3", "d_model": 16})
+    )
+    with pytest.raises(graphacct.GraphacctError, match="backbone 'tf_mobilenetv3' is timm's, which is not modelled"):
         graphacct.account(tmp_path)
 
 

@@ -5,6 +5,8 @@ Liu et al., 2025 (arXiv:2507.13264).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from graphacct import Dim, PresetFiles, fields
@@ -15,6 +17,9 @@ from graphacct_architectures.audio.parts.frames import Heard, encoder_alone
 @attrs.frozen(kw_only=True)
 class VoxtralEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
+
+    pool: ClassVar[int | None] = None
+    """How many positions after the last layer are one, their mean."""
 
     architectures: str = fields.model_class("VoxtralEncoder", ("VoxtralEncoder",))
     num_mel_bins: Dim = fields.size(128)
@@ -42,6 +47,7 @@ def heard(config: VoxtralEncoderConfig) -> Heard:
         config.activation_function,
         config.attention_dropout,
         config.activation_dropout,
+        pool=config.pool,
     )
 
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphacct_architectures.decoders.parts.attention import attend, attention, mask_name
+    from graphacct_architectures.decoders.parts.attention import attend, attention
     from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, corrected_experts, latent_of
     from graphacct_architectures.decoders.parts.description import (
         EMBEDDING,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, rotary_dims, whole
     from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+    from graphacct_architectures.decoders.parts.names import mask_name
     from graphacct_architectures.decoders.parts.sparse import at_most, layer_indices, network_types, sparse_layers
     from graphacct_architectures.decoders.parts.stack import stack
 
@@ -84,7 +85,7 @@ FILES = {
     "experts": "feed_forward",
     "latent_of": "deepseek",
     "layer_indices": "sparse",
-    "mask_name": "attention",
+    "mask_name": "names",
     "mlp": "feed_forward",
     "network_types": "sparse",
     "rotary_dims": "family",

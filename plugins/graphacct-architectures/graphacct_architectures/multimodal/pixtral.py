@@ -13,9 +13,10 @@ import attrs
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, floor_div
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import mask_name, normed_by
+from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description import Attention, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.names import mask_name
 from graphacct_architectures.losses import SUM_ALONE
 
 VISION = "PixtralVisionModel"

@@ -5,6 +5,8 @@ Bai et al., 2025 (arXiv:2502.13923).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from graphacct import Dim, fields
@@ -21,6 +23,9 @@ VISION = "Qwen2_5_VisionTransformerPretrainedModel"
 @attrs.frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
+
+    joint: ClassVar[str] = "qkv"
+    """The name of one projection for q, k and v together; empty if they are three."""
 
     architectures: str = fields.model_class(VISION, (VISION,))
     depth: Dim = fields.size(32)
@@ -47,7 +52,7 @@ def describe(config: Config) -> Grid:
         config.in_channels,
         patch,
         config.spatial_merge_size,
-        Looking(config.num_heads),
+        Looking(config.num_heads, joint=config.joint, apart=("q", "k", "v")),
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], bias=True),
         Norm(),
         Merger(config.spatial_merge_size, config.out_hidden_size, Norm(), "ln_q", "mlp.0", "mlp.2"),

@@ -5,6 +5,8 @@ Bai et al., 2025 (arXiv:2511.21631).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from graphacct import Dim, fields
@@ -21,6 +23,11 @@ VISION = "Qwen3VLVisionModel"
 @attrs.frozen(kw_only=True)
 class Sizes:
     """The sizes of this tower and of Qwen3.5's."""
+
+    merger: ClassVar[tuple[str, str, str]] = ("norm", "linear_fc1", "linear_fc2")
+    """The names in a merger: its norm, and its two linear layers."""
+    deep_list: ClassVar[str] = "deepstack_merger_list"
+    """The name of the list of mergers after several layers."""
 
     depth: Dim = fields.size(27)
     hidden_size: Dim = fields.size(1152)
@@ -53,7 +60,7 @@ def grid(config: Sizes, deep: tuple[int, ...] = ()) -> Grid:
     """Returns the tower of some sizes; the tokens after the layers of the indices `deep` are read too."""
     patch = (config.temporal_patch_size, config.patch_size, config.patch_size)
     norm = Norm(LAYER_NORM, bias=True)
-    sizes = (config.spatial_merge_size, config.out_hidden_size, norm, "norm", "linear_fc1", "linear_fc2")
+    sizes = (config.spatial_merge_size, config.out_hidden_size, norm, *config.merger)
     return Grid(
         config.depth,
         config.hidden_size,
@@ -74,6 +81,7 @@ def grid(config: Sizes, deep: tuple[int, ...] = ()) -> Grid:
         patch_bias=True,
         positions=Corners("pos_embed", config.num_position_embeddings),
         deep=deep,
+        deep_list=config.deep_list,
         deep_merger=Merger(*sizes, norm_last=True, module=""),
     )
 

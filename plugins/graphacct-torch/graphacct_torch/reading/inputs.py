@@ -21,6 +21,7 @@ BESIDE = ("bbox", "spatial_shapes")
 """Arguments that a class has only if it needs them."""
 BESIDE_IMAGES = (
     "image_grid_thw",
+    "image_position_ids",
     "image_merge_sizes",
     "target_sizes",
     "mm_token_type_ids",
@@ -88,7 +89,8 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
         wanted.append("input_features_mask")
     if "spatial_shapes" in formals:
         wanted.append("pixel_attention_mask")
-    if sizes.images and sizes.frames and {"pixel_values", "pixel_values_videos"} <= set(formals):
+    film = {"pixel_values", "pixel_values_videos"} <= set(formals) and "input_features" not in formals
+    if sizes.images and sizes.frames and film:  # beside sounds, frames are those of their spectra
         wanted.append("pixel_values_videos")
     elif sizes.images and "pixel_values" in formals:
         wanted += ["pixel_values", *BESIDE_IMAGES]

@@ -75,7 +75,7 @@ def _decoder_ids(sizes: Sizes) -> torch.Tensor:
 
 
 def _pixels(sizes: Sizes) -> torch.Tensor:
-    if sizes.names & {"spatial_shapes", "grid_thw", "pixel_position_ids"}:
+    if sizes.names & {"spatial_shapes", "grid_thw", "pixel_position_ids", "image_position_ids"}:
         return _patches(sizes)
     if "prompt_pixel_values" in sizes.names:
         return _upper_half(sizes)
@@ -166,26 +166,26 @@ def _patches(sizes: Sizes) -> torch.Tensor:
     layer = sizes.first(nn.Linear)
     if isinstance(layer, nn.Linear) and layer.in_features % width == 0:
         width, frames = layer.in_features, 1
-    if "spatial_shapes" in sizes.names:
-        rows, columns = _rows_and_columns(sizes)
+    if sizes.names & {"spatial_shapes", "pixel_position_ids", "image_position_ids"}:
+        rows, columns = _whole_sides(sizes)
         return made("pixel_values", (sizes.batch * (sizes.images or 1), rows * columns, width), FLOAT)
-    if "pixel_position_ids" in sizes.names:
-        return made("pixel_values", (sizes.batch, _side(sizes) ** 2, width), FLOAT)
     if sizes.get("model_type") in PATCHES_AS_IMAGES:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, sizes.channels, patch, patch), FLOAT)
     return made("hidden_states", (sizes.batch * SIDE * SIDE, width * frames), FLOAT)
 
 
-def _side(sizes: Sizes) -> int:
-    """Patches of a side of an image: whole windows, of a model that pools them."""
-    return SIDE - SIDE % sizes.get("pooling_kernel_size", default=1, parts=VISION)
+def _whole_sides(sizes: Sizes) -> tuple[int, int]:
+    """Patches of the sides of an image: whole windows, of a model that pools them."""
+    pool = sizes.get("pooling_kernel_size", default=1, parts=VISION)
+    rows, columns = _rows_and_columns(sizes)
+    return rows - rows % pool, columns - columns % pool
 
 
 def _patch_positions(sizes: Sizes) -> torch.Tensor:
-    """The column and row of each patch of an image of SIDE by SIDE."""
-    side = torch.arange(_side(sizes))
-    places = torch.cartesian_prod(side, side).flip(1)
-    return places.expand(sizes.batch, -1, -1).contiguous()
+    """The column and row of each patch of an image."""
+    rows, columns = (torch.arange(side) for side in _whole_sides(sizes))
+    places = torch.cartesian_prod(rows, columns).flip(1)
+    return places.expand(sizes.batch * (sizes.images or 1), -1, -1).contiguous()
 
 
 def _grid(sizes: Sizes) -> torch.Tensor:
@@ -213,7 +213,7 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
     """The patches of all images of all texts, in rows."""
     assert sizes.images is not None
     patch = sizes.get("patch_size", default=14, parts=VISION)
-    frames = sizes.get("temporal_patch_size", default=1, parts=VISION)
+    frames = sizes.get("temporal_patch_size", "patch_temporal", default=1, parts=VISION)
     rows, columns = _rows_and_columns(sizes)
     channels = sizes.get("in_channels", "num_channels", default=3, parts=VISION)
     count = sizes.batch * sizes.images * rows * columns
@@ -370,6 +370,7 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "image_merge_sizes": _merge_sizes,
     "moe_mm_token_type_ids": _modalities,
     "pixel_position_ids": _patch_positions,
+    "image_position_ids": _patch_positions,
     "spatial_shapes": lambda sizes: torch.tensor([_rows_and_columns(sizes)] * (sizes.batch * (sizes.images or 1))),
     "pixel_attention_mask": _patches_seen,
     "action_embeds": lambda sizes: made(

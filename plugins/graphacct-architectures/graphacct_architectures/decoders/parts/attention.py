@@ -6,15 +6,13 @@ from collections.abc import Mapping
 
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, equal, less
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
+from graphacct_architectures.decoders.parts.indexer import with_chosen
 from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
 from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
+from graphacct_architectures.decoders.parts.names import ALIBI, POSITIONS, mask_name
 from graphacct_architectures.decoders.parts.rotary import both_rotated
 from graphacct_architectures.layers import conv1d, dropped, linear, merge_heads, norm, split_heads, with_cache
 
-ALIBI = "alibi_biases"
-"""The name of the table that holds slopes times positions."""
-POSITIONS = "position_ids"
-"""The name of the positions' ids, which the library gives to each layer, and which few layers read."""
 WIDEST = 256
 """The largest width of a head for which torch's kernels accept shared heads."""
 
@@ -34,17 +32,22 @@ def attention(
         return linear(b, a.out, y, width, bias=a.out_bias), ()
     gate: Value | None = None
     if a.latent is not None:
-        q, k, v = latent(a, a.latent, workload, b, x, tables)
+        q, k, v, source = latent(a, a.latent, workload, b, x, tables)
+        if a.indexer is not None:
+            tables = with_chosen(a, a.indexer, workload, b, x, source, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
-    y, weights = attended(a, workload, b, q, k, v, tables)
+    y, weights = (differences if a.differential else attended)(a, workload, b, q, k, v, tables)
     if gate is not None:
         y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate_sigmoid"), name="gated")
     if a.gate:
         y = gated(a, b, x, y)
     if a.out_norm:
         y = normed_by(b, a.out_norm, y, kind)
-    return projection(a.in_out, b, a.out, y, width, a.out_bias), weights
+    y = projection(a.in_out, b, a.out, y, width, a.out_bias)
+    if a.out_shift:
+        y = b.apply("add", y, b.parameter(a.out_shift, (width,)), name="out_shifted")
+    return y, weights
 
 
 def attend(
@@ -80,10 +83,47 @@ def attended(
     return merge_heads(b, y), weights
 
 
+def differences(
+    a: Attention, workload: Workload, b: Builder, q: Value, k: Value, v: Value, tables: Mapping[str, Value]
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the same of differential attention (Ye et al., 2024, arXiv:2410.05258): twice with the same queries and
+    keys, on either half of the heads of values; then half of the heads less the others."""
+    batch, _, seq, _ = q.spec.shape
+    halves = b.apply("split", v, name="v_halves", parts=2, dim=1)
+    outputs, written = [], []
+    for label, half in zip(("first", "second"), halves, strict=True):
+        with b.scope(label):
+            y, weights = attended(
+                a, workload, b, q, k, b.apply("repeat", half, name="v_twice", times=(1, 2, 1, 1)), tables
+            )
+            outputs.append(b.apply("reshape", y, name="heads_apart", shape=(batch, seq, a.heads, a.d_head)))
+        written.append(weights)
+    y = b.apply("concat", *outputs, name="side_by_side", dim=-1)
+    taken, given = b.apply("split", y, name="halves_of_heads", parts=2, dim=2)
+    share = difference_share(a, b, q.spec.dtype)
+    y = b.apply("sub", taken, b.apply("mul", share, given, name="share_of_second"), name="difference")
+    y = b.apply("rms_norm", y, name="groupnorm", normalized_shape=(2 * a.d_head,))
+    y = b.apply("scale", y, name="difference_scaled")
+    return b.apply("reshape", y, name="heads_joined", shape=(batch, seq, a.heads * a.d_head)), written[0]
+
+
+def difference_share(a: Attention, b: Builder, dtype: str) -> Value:
+    """Returns exp(q₁ · k₁) - exp(q₂ · k₂) plus a constant, of four learned vectors of d_head; sums run in float32."""
+    powers = []
+    for i in (1, 2):
+        q, k = (b.parameter(f"lambda_{label}{i}", (a.d_head,)) for label in "qk")
+        product = b.apply("mul", q, k, name=f"lambda_product_{i}")
+        if product.spec.dtype != "float32":
+            product = b.apply("cast", product, name=f"lambda_wide_{i}", dtype="float32")
+        power = b.apply("exp", b.apply("sum", product, name=f"lambda_sum_{i}", dim=-1), name=f"lambda_{i}")
+        powers.append(power if dtype == "float32" else b.apply("cast", power, name=f"lambda_narrowed_{i}", dtype=dtype))
+    return b.apply("shift", b.apply("sub", *powers, name="lambda_difference"), name="lambda_full")
+
+
 def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
     """Returns the heads' outputs y (batch, seq, heads · width) times a gate of x, of each element or of each head. A
     softplus runs in float32, as in the library."""
-    gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=False)
+    gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=a.gate_bias)
     wide = (a.gate_by == "softplus" or a.gate_wide) and b.dtype != "float32"
     if wide:
         gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
@@ -142,6 +182,8 @@ def projections(
                 q, k = (normed_by(b, name, part, by) for name, part in zip(a.qk_norm_names, (q, k), strict=True))
             return q, k, v, None
         parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
+    elif a.kv_joint:
+        parts = (linear(b, a.q, x, a.heads * a.d_head, bias=a.bias), *keys_and_values(a, b, x))
     else:
         names = (a.q, a.k, a.v)
         widths = (a.d_head, a.d_head, a.value_width)
@@ -149,8 +191,11 @@ def projections(
             if a.gated and not parts:
                 q, gate = with_gate(a, b, x)
                 parts = (q,)
+            elif a.values_from_keys and len(parts) == 2:
+                parts += parts[1:]
             else:
-                parts += (linear(b, name, x, n * width, bias=a.bias),)
+                bias = a.bias if a.key_bias is None or len(parts) != 1 else a.key_bias
+                parts += (linear(b, name, x, n * width, bias=bias),)
     normed = list(parts)
     if a.query_scaled:
         normed[0] = b.apply("scale", normed[0], name="q_scaled")
@@ -161,12 +206,12 @@ def projections(
         normed = [b.apply("clamp", part, name=f"{label}_cut") for part, label in zip(normed, "qkv", strict=True)]
     heads = []
     for part, count, label in zip(normed, counts, "qkv", strict=True):
-        if a.qk_norm in ("head", "gains") and label != "v" and not a.qk_norm_last:
-            batch, seq = part.spec.shape[:2]
-            part = b.apply("reshape", part, name=f"{label}_heads", shape=(batch, seq, count, a.d_head))
+        if label == "v" and a.values_norm is not None:
+            heads.append(head_normed(b, part, count, a.value_width, label, "v_norm", a.values_norm))
+        elif a.qk_norm in ("head", "gains") and label != "v" and not a.qk_norm_last:
             name = a.qk_norm_names["qk".index(label)]
-            part = normed_by(b, name, part, kind) if a.qk_norm == "head" else normed_with_gains(b, name, part, kind)
-            heads.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))
+            gains = a.qk_norm == "gains"
+            heads.append(head_normed(b, part, count, a.d_head, label, name, kind, gains=gains))
         else:
             heads.append(split_heads(b, part, count, a.value_width if label == "v" else a.d_head, label))
             if a.qk_norm == "heads" and label != "v":
@@ -175,6 +220,29 @@ def projections(
     if a.key_scaled:
         k = b.apply("scale", k, name="k_scaled")
     return q, k, b.apply("scale", v, name="v_scaled") if a.values_scaled else v, gate
+
+
+def keys_and_values(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
+    """Returns keys and values, each (batch, seq, heads · d_head), from one projection with both of a head together."""
+    batch, seq = x.spec.shape[:2]
+    both = linear(b, a.kv_joint, x, 2 * a.kv_heads * a.d_head, bias=a.bias)
+    both = b.apply("reshape", both, name="kv_heads", shape=(batch, seq, a.kv_heads, 2 * a.d_head))
+    k, v = (
+        b.apply("reshape", part, name=f"{label}_flat", shape=(batch, seq, a.kv_heads * a.d_head))
+        for part, label in zip(b.apply("split", both, name="k_and_v", parts=2), "kv", strict=True)
+    )
+    return k, v
+
+
+def head_normed(
+    b: Builder, x: Value, heads: Dim, width: Dim, label: str, name: str, kind: Norm, *, gains: bool = False
+) -> Value:
+    """Returns x (batch, seq, heads · width) as (batch, heads, seq, width), each head normalized: all by one norm, or if
+    `gains` with a gain of its own."""
+    batch, seq = x.spec.shape[:2]
+    x = b.apply("reshape", x, name=f"{label}_heads", shape=(batch, seq, heads, width))
+    x = normed_with_gains(b, name, x, kind) if gains else normed_by(b, name, x, kind)
+    return b.apply("transpose", x, name=f"{label}_transposed", dims=(1, 2))
 
 
 def with_gate(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
@@ -211,7 +279,7 @@ def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     if narrow:
         x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
     options = {"weight": kind.weight, "bias": kind.bias, "centred": kind.centred, "weight_wide": kind.weight_wide}
-    y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), **options)
+    y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), power=kind.power, **options)
     return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
 
 
@@ -354,10 +422,3 @@ def capped(b: Builder, x: Value, label: str) -> Value:
     """Returns cap · tanh(x / cap)."""
     x = b.apply("scale", x, name=f"{label}_over_cap")
     return b.apply("scale", b.apply("tanh", x, name=f"{label}_tanh"), name=f"{label}_capped")
-
-
-def mask_name(a: Attention, workload: Workload) -> str:
-    """Returns the name of this attention's mask in the tables."""
-    kind = "alibi" if a.alibi else "causal_mask"
-    shared = a.window is None or (a.window_stored and workload.attention == "eager")
-    return kind if shared else f"{kind}_{a.window}"

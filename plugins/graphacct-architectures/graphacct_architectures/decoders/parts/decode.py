@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
-from graphacct_architectures.decoders.parts.attention import POSITIONS, attention, capped, normed_by
+from graphacct_architectures.decoders.parts.attention import attention, capped, normed_by
 from graphacct_architectures.decoders.parts.description import (
     EMBEDDING,
     NOTHING,
@@ -19,6 +19,8 @@ from graphacct_architectures.decoders.parts.description import (
     Positions,
 )
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+from graphacct_architectures.decoders.parts.indexer import handed_on
+from graphacct_architectures.decoders.parts.names import CHOSEN, POSITIONS
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables, unread
 from graphacct_architectures.layers import dropped, embedding, for_logits, linear
@@ -38,6 +40,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         x = embedding(b, d.embedding, ids, rows, d.width if narrow is None else narrow, tied_to=d.embedding_tied_to)
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+        if d.embedding_normed is not None:
+            x = normed_by(b, f"{d.embedding}.embed_norm", x, d.embedding_normed)
     after: Mapping[int, After] = {}
     given: Mapping[str, Value] = {}
     if merge is not None:
@@ -58,14 +62,17 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         if positions is not None and workload.phase == "train":
             tables[POSITIONS] = positions
         b.hold(*tables.values())
-        body = partial(layer, workload, tuple(tables))
+        carried = handed_on(d, workload, b)
+        body = partial(layer, workload, tuple(tables), carried=tuple(carried))
         constants = tuple(tables.values())
         if after:
             x = interrupted(d, b, x, body, constants, after)
+        elif d.middle is not None:
+            x = d.middle.apply(d.middle.settings, d, workload, b, ids, x, tables)
         elif isinstance(d.layer, Layer):
-            x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
+            x = first_of(b.repeat(d.stack, d.count, body(d.layer), x, *carried.values(), constants=constants))
         else:
-            x = stack(b, d.stack, d.layer, body, x, constants)
+            x = first_of(stack(b, d.stack, d.layer, body, (x, *carried.values()), constants))
         if d.norm:
             x = normed_by(b, d.norm, x, d.norm_kind)
         if narrow is not None:
@@ -94,7 +101,7 @@ def interrupted(
     d: Decoder,
     b: Builder,
     x: Value,
-    body: Callable[[Layer], Callable[..., Value]],
+    body: Callable[[Layer], Callable[..., Any]],
     constants: Sequence[Value],
     after: Mapping[int, After],
 ) -> Value:
@@ -140,18 +147,26 @@ def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> tu
     return x, ids if p.per_sequence else None
 
 
-def layer(workload: Workload, names: tuple[str, ...], kind: Layer) -> Callable[..., Value]:
-    """Returns the body of one kind of layer, with its constants in the order of `names`."""
+def first_of(results: Value | tuple[Value, ...]) -> Value:
+    """Returns the stream, of what layers return."""
+    return results if isinstance(results, Value) else results[0]
 
-    def body(b: Builder, x: Value, *constants: Value) -> Value:
-        tables = dict(zip(names, constants, strict=True))
-        b.hold(x)
+
+def layer(workload: Workload, names: tuple[str, ...], kind: Layer, carried: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """Returns the body of one kind of layer, with its constants in the order of `names`. Layers hand the tables of
+    `carried` on, beside the stream."""
+
+    def body(b: Builder, x: Value, *given: Value) -> Value | tuple[Value, ...]:
+        tables = dict(zip((*carried, *names), given, strict=True))
+        b.hold(x, *(tables[name] for name in carried))
         if workload.phase == "train":
             for name in unread(kind, workload, tables):
                 b.apply("unread", tables[name], name=name)
         if kind.whole is not None:
-            return kind.whole.apply(kind.whole.settings, workload, b, x, tables)
-        return parallel(kind, workload, b, x, tables) if kind.parallel else serial(kind, workload, b, x, tables)
+            x = kind.whole.apply(kind.whole.settings, workload, b, x, tables)
+        else:
+            x = (parallel if kind.parallel else serial)(kind, workload, b, x, tables)
+        return (x, *(tables[name] for name in carried)) if carried else x
 
     return body
 
@@ -222,7 +237,7 @@ def attended(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
         if kind.attention_instead:
             return linear(b, kind.attention_instead, x, x.spec.shape[-1], bias=kind.instead_bias[0])
         y, weights = attention(part, kind.norm, workload, b, x, tables)
-    b.hold(*weights)
+    b.hold(*weights, *(tables[name] for name in (CHOSEN,) if name in tables))
     return y
 
 
@@ -245,6 +260,8 @@ def fed(kind: Layer, workload: Workload, b: Builder, x: Value) -> Value:
 
 def added(kind: Layer, workload: Workload, b: Builder, x: Value, y: Value, label: str) -> Value:
     """Returns the stream with a module's output added."""
+    if kind.base_scaled:
+        x = b.apply("scale", x, name=f"{label}_base_scaled")
     return b.apply("add", x, ready(kind, workload, b, y, label), name=f"{label}_residual")
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Latent, Layer, Mlp
+from graphacct_architectures.decoders.parts.description import (
+    Attention,
+    Decoder,
+    Experts,
+    Indexer,
+    Latent,
+    Layer,
+    Mlp,
+)
 from graphacct_architectures.decoders.parts.family import DecoderConfig, whole
 from graphacct_architectures.decoders.parts.latent import ABSORBED
 from graphacct_architectures.decoders.parts.router import SIGMOID
@@ -115,17 +123,19 @@ def deepseek(
     *,
     rotary_complex: bool = False,
     sparse: tuple[bool, ...] | None = None,
+    indexers: Sequence[Indexer] = (),
 ) -> Decoder:
     """Returns a decoder with latent attention in every layer, `dense` in the first ones and `experts` in the others;
-    `sparse` says of each layer whether it has experts, if the file does."""
+    `sparse` says of each layer whether it has experts, if the file does, and `indexers` what chooses its keys."""
     attention = latent_of(config)
     check_groups(experts)
     first = whole(config.first_k_dense_replace, "first_k_dense_replace")
 
     def kind(index: int) -> Layer:
-        return Layer(attention, experts if (index >= first if sparse is None else sparse[index]) else dense)
+        chosen = attrs.evolve(attention, indexer=indexers[index]) if indexers else attention
+        return Layer(chosen, experts if (index >= first if sparse is None else sparse[index]) else dense)
 
-    alike = first == 0 if sparse is None else all(sparse)
+    alike = (first == 0 if sparse is None else all(sparse)) and len(set(indexers)) < 2
     return Decoder(
         config.vocab_size,
         config.hidden_size,

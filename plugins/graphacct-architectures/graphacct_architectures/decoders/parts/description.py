@@ -32,6 +32,7 @@ class Norm:
         upcast: The part of an RMSNorm that always runs in float32: the `norm` before the weight, `all` of it, or the
             `statistics` alone. A LayerNorm is torch's own unless it is `all`.
         cast: Whether torch's own norm runs on a copy of the stream in float32.
+        power: Whether an RMSNorm's root is written as a power of -½.
         weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
     """
 
@@ -41,6 +42,7 @@ class Norm:
     centred: bool = False
     upcast: str = "norm"
     cast: bool = False
+    power: bool = False
     weight_wide: bool = False
 
 
@@ -60,6 +62,29 @@ class Latent:
     values: Dim
     query_rank: Dim | None = None
     turned: bool = True
+
+
+@attrs.frozen
+class Indexer:
+    """Small heads that choose the keys each query sees: the `top` with the best scores.
+
+    Attributes:
+        heads: Its heads of queries; the keys have one.
+        d_head: Their width.
+        top: How many keys a query sees; all if there are fewer.
+        own: Whether the layer has an indexer of its own; if not, it takes the keys that an earlier layer chose.
+        handed_on: Whether each layer hands the chosen keys on to the next.
+        halves: Whether the rotated part of a head is written as two products and their sum, in its own order.
+        module: The module's name.
+    """
+
+    heads: Dim
+    d_head: Dim
+    top: Dim
+    own: bool = True
+    handed_on: bool = False
+    halves: bool = True
+    module: str = "indexer"
 
 
 @attrs.frozen
@@ -119,10 +144,19 @@ class Attention:
         gated: Whether the projection of queries also has a gate for each head, whose sigmoid multiplies the output.
         key_scaled: Whether the keys are multiplied by a constant.
         unmasked: Whether attention that goes both ways and has no window adds no mask to its scores.
+        indexer: What chooses the keys that each query sees; None if it sees all that the mask allows.
+        values_norm: The kind of a norm `v_norm` of each head of values; None for none.
+        values_from_keys: Whether the projection of the keys is also that of the values.
+        key_bias: Whether the projection of k has a bias; None if it has what that of q has.
         rotary_wide: Whether each layer casts the rotary tables to float32, and rotates in it.
         sinks_after: Whether written-out attention applies the sinks to its output, times sigmoid(log-sum of the scores'
             exponentials - sink), which is the same number as a column more in the softmax.
         gate_wide: Whether the gate's activation runs in float32.
+        out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
+        kv_joint: The name of one projection for keys and values together, head by head; empty if they are two.
+        gate_bias: Whether the gate's projection has a bias.
+        differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
+            queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
 
     heads: Dim
@@ -180,9 +214,17 @@ class Attention:
         return self.d_head if self.values is None else self.values
 
     unmasked: bool = False
+    indexer: Indexer | None = None
+    values_norm: Norm | None = None
+    values_from_keys: bool = False
+    key_bias: bool | None = None
     rotary_wide: bool = False
     sinks_after: bool = False
     gate_wide: bool = False
+    out_shift: str = ""
+    differential: bool = False
+    kv_joint: str = ""
+    gate_bias: bool = False
 
 
 @attrs.frozen
@@ -218,7 +260,8 @@ class Mlp:
         act: The activation's name.
         in_out: Whether the projections' weights are stored (in, out).
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
-        down_bias: Whether the last projection has one, if it differs from the others.
+        cut: Whether the activated gate and the other projection are clamped.
+        down_bias: Whether the way back has a bias; None if as the others.
     """
 
     width: Dim
@@ -235,6 +278,7 @@ class Mlp:
     act: str = "act"
     in_out: bool = False
     scaled: bool = False
+    cut: bool = False
     down_bias: bool | None = None
 
 
@@ -303,6 +347,9 @@ class Experts:
         latent: The width that the stream is projected to before the experts, and back from after them; None for none.
         latent_in, latent_out: The names of these projections.
         latent_bias: Whether they have biases.
+        cut: Whether the activated gate and the other projection are clamped.
+        shared_mix: The name of a projection to two shares, by whose softmax the experts' output and the shared
+            network's are added; empty for none.
     """
 
     count: Dim
@@ -344,6 +391,8 @@ class Experts:
     latent_in: str = "fc1_latent_proj"
     latent_out: str = "fc2_latent_proj"
     latent_bias: bool = False
+    cut: bool = False
+    shared_mix: str = ""
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -356,11 +405,11 @@ class Whole:
     Attributes:
         settings: Its sizes, a value that can be hashed.
         apply: The function that adds it, given the settings, the workload, the builder in the layer's scope, the stream
-            and the tables; it returns the stream.
+            and the tables; it returns the stream, and what else the decoder's `middle` asks of it.
     """
 
     settings: Any
-    apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Value]
+    apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Any]
 
 
 @attrs.frozen
@@ -391,6 +440,7 @@ class Layer:
         beside: What mixes positions beside attention, before it and of the same normalized stream; both outputs are
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
         whole: The layer itself if it has another shape; its attention then says which tables it reads.
+        base_scaled: Whether what an output is added to is multiplied by a constant too.
     """
 
     attention: Attention | Mixing
@@ -414,6 +464,22 @@ class Layer:
     instead_bias: tuple[bool, bool] = (False, False)
     beside: Mixing | None = None
     whole: Whole | None = None
+    base_scaled: bool = False
+
+
+@attrs.frozen
+class Middle:
+    """What runs between the embedding and the last norm if it is more than the layers one after another.
+
+    Attributes:
+        settings: Its sizes, a value that can be hashed.
+        apply: The function that adds it, given the settings, the decoder, the workload, the builder in the model's
+            scope, the ids (batch, seq), the stream (batch, seq, width) and the tables of all layers; it returns the
+            stream.
+    """
+
+    settings: Any
+    apply: Callable[[Any, Any, Workload, Builder, Value, Value, Mapping[str, Value]], Value]
 
 
 @attrs.frozen
@@ -470,7 +536,9 @@ class Decoder:
         headless: Whether there is no head: the output is the stream after the last norm.
         embedding_given: Whether layers are given a copy of the embedding.
         stream_scaled: Whether the stream is multiplied by a constant before the head.
+        middle: What runs in place of the plain layers; None for these.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
+        embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
     """
 
@@ -505,7 +573,9 @@ class Decoder:
     headless: bool = False
     embedding_given: bool = False
     stream_scaled: bool = False
+    middle: Middle | None = None
     embedding_spare: Dim = 0
+    embedding_normed: Norm | None = None
     embedding_tied_to: str = ""
 
     @property

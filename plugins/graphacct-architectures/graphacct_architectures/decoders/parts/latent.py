@@ -22,16 +22,18 @@ ABSORBED = "absorbed"
 
 def latent(
     a: Attention, kind: Latent, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
-) -> tuple[Value, Value, Value]:
-    """Returns queries, keys and values, (batch, heads, seq, width). Keys and values include the tokens in the cache.
+) -> tuple[Value, Value, Value, Value]:
+    """Returns queries, keys and values, (batch, heads, seq, width), and what the queries are projected from. Keys and
+    values include the tokens in the cache.
 
     As in the transformers library, every step expands all cached latents again.
     """
+    source = query_latent(a, kind, b, x)
     if kind.turned:
-        front, rest = queries(a, kind, b, x, tables)
+        front, rest = queries(a, kind, b, source, tables)
         q = b.apply("concat", front, rest, name="q_turned", dim=-1)
     else:
-        q = query_heads(a, kind, b, x)
+        q = query_heads(a, kind, b, source)
     batch = x.spec.shape[0]
     narrow, key = latents(a, kind, b, x, tables)
     narrow, key = (with_cache(b, part, label, workload) for part, label in ((narrow, "latent"), (key, "k_rope")))
@@ -43,7 +45,7 @@ def latent(
     expanded = b.apply("transpose", expanded, name="kv_transposed", dims=(1, 2))
     front, v = b.apply("split", expanded, name="k_and_v", sizes=(unrotated, kind.values))
     key = b.apply("expand", key, name="k_shared", shape=(batch, a.heads, length, a.rotary))
-    return q, b.apply("concat", front, key, name="k_turned", dim=-1), v
+    return q, b.apply("concat", front, key, name="k_turned", dim=-1), v, source
 
 
 def absorbed(
@@ -54,7 +56,7 @@ def absorbed(
     The cache has one tensor: the latent and the rotated key of each token, in one row. `kv_b_proj.weight` has for each
     head the rows that make its key, then those that make its value.
     """
-    front, rest = queries(a, kind, b, x, tables)
+    front, rest = queries(a, kind, b, query_latent(a, kind, b, x), tables)
     batch, seq = x.spec.shape[:2]
     row = b.apply("concat", *latents(a, kind, b, x, tables), name="latent_and_k", dim=-1)
     row = b.apply("reshape", row, name="latent_rows", shape=(batch, seq, kind.rank + a.rotary))
@@ -92,22 +94,25 @@ def rotary(a: Attention, tables: Mapping[str, Value]) -> tuple[Value, Value]:
     return tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
 
 
-def queries(a: Attention, kind: Latent, b: Builder, x: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
+def query_latent(a: Attention, kind: Latent, b: Builder, x: Value) -> Value:
+    """Returns what the queries are projected from: their own latent (batch, seq, query_rank), normalized, or x."""
+    if kind.query_rank is None:
+        return x
+    return rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias), upcast="norm")
+
+
+def queries(a: Attention, kind: Latent, b: Builder, source: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
     """Returns the two parts of the queries, (batch, heads, seq, width): the first dimensions of each head, and the last
     `rotary`, which are rotated by position."""
-    heads = query_heads(a, kind, b, x)
+    heads = query_heads(a, kind, b, source)
     front, rest = b.apply("split", heads, name="q_parts", sizes=(a.d_head - a.rotary, a.rotary))
     return front, rotated(b, rest, *rotary(a, tables), "q") if kind.turned else rest
 
 
-def query_heads(a: Attention, kind: Latent, b: Builder, x: Value) -> Value:
+def query_heads(a: Attention, kind: Latent, b: Builder, source: Value) -> Value:
     """Returns the queries before they are rotated, (batch, heads, seq, d_head)."""
-    if kind.query_rank is None:
-        flat = linear(b, "q_proj", x, a.heads * a.d_head, bias=False)
-    else:
-        narrow = rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias), upcast="norm")
-        flat = linear(b, "q_b_proj", narrow, a.heads * a.d_head, bias=False)
-    return split_heads(b, flat, a.heads, a.d_head, "q")
+    name = "q_proj" if kind.query_rank is None else "q_b_proj"
+    return split_heads(b, linear(b, name, source, a.heads * a.d_head, bias=False), a.heads, a.d_head, "q")
 
 
 def rotated(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:

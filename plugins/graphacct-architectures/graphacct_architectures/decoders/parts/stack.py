@@ -44,16 +44,19 @@ def stack(
     name: str,
     kinds: Sequence[Kind],
     layer: Callable[[Kind], Callable[..., Any]],
-    x: Value,
+    x: Any,
     constants: Sequence[Value] = (),
     first: int = 0,
-) -> Value:
+) -> Any:
     """Returns the stream after all layers, of which `first` is the first one's index; `layer` returns the body of a
-    kind, for the Builder's `repeat`."""
+    kind, for the Builder's `repeat`. The stream is a Value, or a tuple of all that layers hand on."""
     places: dict[Kind, int] = {}
     order = [places.setdefault(kind, len(places)) for kind in kinds]  # small ints, because `runs` compares them often
     bodies = [layer(kind) for kind in places]
     for start, period, times in runs(order):
         body = [bodies[place] for place in period]
-        x = b.repeat(name, times, body if len(body) > 1 else body[0], x, constants=constants, start=first + start)
+        carried = (x,) if isinstance(x, Value) else x
+        x = b.repeat(
+            name, times, body if len(body) > 1 else body[0], *carried, constants=constants, start=first + start
+        )
     return x

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, less, minimum
-from graphacct_architectures.decoders.parts.attention import ALIBI, POSITIONS, mask_name
 from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mixing
+from graphacct_architectures.decoders.parts.names import ALIBI, POSITIONS, mask_name
 
 
 def unread(kind: Layer, workload: Workload, tables: Mapping[str, Value]) -> Iterator[str]:
@@ -49,6 +49,7 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
         within = workload.phase == "decode" and a.window_cached
         plain = (
             not a.alibi
+            and a.indexer is None
             and not (a.masked and workload.phase != "decode")
             and (a.window is None or within or fits(length, a.window))
         )

@@ -5,7 +5,7 @@ A decoding step runs the text model alone: its cache has text and placeholders a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -44,10 +44,12 @@ class Part:
             or a tuple of rows: those, and what is added to the same places after each of the text's first layers; or
             what layers read instead, by the names of their tables, which then stands in no token's place; or what is
             added before some layers alone.
+        check: Raises ConfigError where its class cannot read such things, although it has the modules; None if it can.
     """
 
     size: str
     features: Callable[[Workload, Builder], Features]
+    check: Callable[[], None] | None = None
 
 
 @attrs.frozen
@@ -63,6 +65,7 @@ class Composition:
         softcap: Whether the logits are capped if the text model says so; else the head is all.
         scaled: Whether the logits are multiplied by a constant if the text model says so.
         own_head: Whether the head is the text model's own, with all that belongs to it.
+        scaled: Whether the logits are multiplied by a constant if the text model says so.
     """
 
     text: Decoder
@@ -96,7 +99,11 @@ class Composition:
 
 def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
     """Returns the graph from ids, images and sounds to logits, or without a head to the last stream."""
+    check_towers(workload, {part.size for part in c.parts})
     running = [part for part in c.parts if workload.phase != "decode" and not equal(getattr(workload, part.size), 0)]
+    for part in running:
+        if part.check is not None:
+            part.check()
     for part in c.parts:
         if part not in running:
             aside = Builder(part.size, b.operators, b.dtype)
@@ -130,6 +137,14 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
         return x, after, given
 
     return decode(c.decoder, workload, b, merge if running else None)
+
+
+def check_towers(workload: Workload, sizes: Collection[str]) -> None:
+    """Raises ConfigError for images or sounds that the model has no tower for."""
+    for size in ("images", "audios"):
+        count = getattr(workload, size)
+        if size not in sizes and count is not None and not equal(count, 0):
+            raise ConfigError(f"{size} is {count}: the file describes no tower for {size}, leave {size} out or give 0")
 
 
 def placeholders(c: Composition, workload: Workload, operators: Mapping[str, Any]) -> Dim:

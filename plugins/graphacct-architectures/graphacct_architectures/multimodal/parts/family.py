@@ -58,10 +58,11 @@ def composition(
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     model_types: tuple[str, ...] = (),
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    per_second: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, whose
     modules are in `root`, `model.` or empty. `classes` are the class with a head and the one without; `image_size` is
-    the default of the workload's images, and `sizes` are the workload's other sizes.
+    the default of the workload's images, `sizes` are the workload's other sizes, `per_second` is the Architecture's.
     """
     headed, alone = classes
 
@@ -94,6 +95,7 @@ def composition(
         inexact=inexact,
         model_types=model_types or (name,),
         prepare=prepare,
+        per_second=per_second or {},
         placeholders=places,
         doc=doc,
     )

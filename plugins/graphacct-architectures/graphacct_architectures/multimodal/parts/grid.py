@@ -60,7 +60,11 @@ class Grid:
         whole: The layers that see it although others have windows.
         deep: The layers after which tokens are made besides, for the first layers of the text.
         deep_merger: What makes these.
+        deep_list: The name of the list of these mergers.
         module: The module around everything; empty if the tower is it.
+        second_norm: The name of a norm after the positions; empty for none.
+        finish: Adds what follows when the patches are in their first order again; None for nothing.
+        least: The side of the squares of patches that an image has whole numbers of; None for `merge`.
     """
 
     depth: Dim
@@ -84,7 +88,11 @@ class Grid:
     whole: tuple[int, ...] = ()
     deep: tuple[int, ...] = ()
     deep_merger: Callable[[Builder, Value, Extent], Value] | None = None
+    deep_list: str = "deepstack_merger_list"
     module: str = ""
+    second_norm: str = ""
+    finish: Callable[[Builder, Value, Extent], Value] | None = None
+    least: Dim | None = None
 
 
 def grid_rows(g: Grid, workload: Workload, b: Builder, images: Dim) -> tuple[Value, ...]:
@@ -106,6 +114,8 @@ def looked(g: Grid, workload: Workload, b: Builder, extent: Extent) -> tuple[Val
         x = normed_by(b, g.first_norm, x, g.norm)
     if g.positions is not None:
         x = g.positions(b, x, extent)
+    if g.second_norm:
+        x = normed_by(b, g.second_norm, x, g.norm)
     windowed = g.window is not None
     if windowed:
         x = reordered(b, x, g.merge, "windows")
@@ -125,7 +135,7 @@ def looked(g: Grid, workload: Workload, b: Builder, extent: Extent) -> tuple[Val
                 x = stack(b, name, kinds[start:end], layer, x, constants, start)
         if end <= len(kinds) and len(deep) < len(g.deep):
             assert g.deep_merger is not None
-            with b.scope(f"deepstack_merger_list.{len(deep)}"):
+            with b.scope(f"{g.deep_list}.{len(deep)}"):
                 deep.append(g.deep_merger(b, x, extent))
         start = end
     if g.last_norm:
@@ -135,7 +145,7 @@ def looked(g: Grid, workload: Workload, b: Builder, extent: Extent) -> tuple[Val
     if windowed:
         order = b.apply("full", name="order", shape=x.spec.shape[:1], dtype="int64")
         x = b.apply("index_select", x, order, name="in_order", dim=0)
-    return x, *deep
+    return x if g.finish is None else g.finish(b, x, extent), *deep
 
 
 def reordered(b: Builder, x: Value, merge: Dim, name: str) -> Value:
@@ -181,12 +191,13 @@ def layers(g: Grid) -> int:
 def sides(g: Grid, size: tuple[Dim, Dim] | None) -> tuple[Dim, Dim]:
     """Returns the rows and columns of patches. Raises ConfigError unless they are whole squares."""
     assert size is not None  # the architecture declares its default
-    units = tuple(step * g.merge for step in g.patch[-2:])
+    square = g.merge if g.least is None else g.least
+    units = tuple(step * square for step in g.patch[-2:])
     for side, unit in zip(size, units, strict=True):
         if type(side) is int and type(unit) is int and side % unit:
             raise ConfigError(
                 f"image_size {size[0]}x{size[1]} is that after resizing: multiples of {units[0]} and {units[1]}, "
-                f"{g.merge} patches of {g.patch[-1]} pixels"
+                f"{square} patches of {g.patch[-1]} pixels"
             )
     return tuple(  # type: ignore[return-value]
         exact_div(side, step, "image_size / patch_size") for side, step in zip(size, g.patch[-2:], strict=True)

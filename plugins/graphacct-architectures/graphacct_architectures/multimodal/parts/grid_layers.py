@@ -45,6 +45,7 @@ class Looking:
         qk_norm: The kind of the norms `q_norm` and `k_norm` of each head; None for none.
         turns: The name of the module that makes rotary tables; empty if nothing is rotated.
         dropout: The probability with which weights are dropped in training.
+        turns_narrow: Whether the tables are cast to the model's dtype, and in each layer to float32 again.
     """
 
     heads: Dim
@@ -58,6 +59,7 @@ class Looking:
     qk_norm: Norm | None = None
     turns: str = "rotary_pos_emb"
     dropout: float = 0.0
+    turns_narrow: bool = False
 
     @property
     def shared(self) -> Dim:
@@ -79,6 +81,11 @@ def tables(a: Looking, b: Builder, width: Dim, count: Dim) -> tuple[Value, Value
                 "reshape", b.apply(function, freqs, name=function), name=f"{function}_half", shape=(count, d_head // 2)
             )
             both.append(b.apply("concat", half, half, name=f"{function}_table", dim=-1))
+    if a.turns_narrow and b.dtype != "float32":
+        both = [
+            b.apply("cast", table, name=f"{a.turns}.{name}_narrowed", dtype=b.dtype)
+            for table, name in zip(both, ("cos", "sin"), strict=True)
+        ]
     b.hold(*both)
     return both[0], both[1]
 
@@ -119,6 +126,11 @@ def attention(a: Looking, workload: Workload, b: Builder, x: Value, turns: tuple
     """Returns attention over x (patches, width), in `groups`."""
     width = x.spec.shape[-1]
     d_head = exact_div(width, a.heads, "hidden_size / num_heads")
+    if a.turns_narrow and b.dtype != "float32":
+        turns = tuple(
+            b.apply("cast", table, name=f"{name}_wide", dtype="float32")
+            for table, name in zip(turns, ("cos", "sin"), strict=True)
+        )
     turned = []
     for part, label in zip(projected(a, b, x, d_head), "qkv", strict=True):
         if a.qk_norm is not None and label != "v":

@@ -5,7 +5,7 @@ Each step takes x (images, tokens, width) and returns the same with other tokens
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isqrt
 from typing import TypeAlias
 
@@ -109,7 +109,7 @@ class Gated:
         return gated
 
 
-Step: TypeAlias = Linear | Activated | Normed | Product | Pooled | Shuffled | Gated
+Step: TypeAlias = Callable[[Builder, Value], Value]
 
 
 def projected(b: Builder, steps: Sequence[Step], x: Value) -> Value:

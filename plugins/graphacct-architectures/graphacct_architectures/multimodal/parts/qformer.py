@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import activation as activated
@@ -38,15 +38,22 @@ class QFormerConfig:
 
 def asked(c: QFormerConfig, workload: Workload, b: Builder, queries: Value, seen: Value) -> Value:
     """Adds the Q-Former, whose scope the builder is in. Returns the queries (batch, queries, width) after all layers;
-    `seen` is what they ask, (batch, tokens, width)."""
+    `seen` is what they ask, (batch, tokens, width). Queries that are the same for all sequences, (1, queries, width),
+    are so until the first layer asks.
+    """
     if type(c.num_hidden_layers) is not int or type(c.cross_attention_frequency) is not int:
         raise ConfigError(
             "num_hidden_layers and cross_attention_frequency of qformer_config: its layers differ, so give numbers"
         )
     x = dropped(b, "dropout", layer_norm(b, "layernorm", queries), c.hidden_dropout_prob, workload)
     kinds = [index % c.cross_attention_frequency == 0 for index in range(c.num_hidden_layers)]
+    body = partial(layer, c, workload)
     with b.scope("encoder"):
-        return stack(b, "layer", kinds, partial(layer, c, workload), x, (seen,))
+        if same(x.spec.shape[0], seen.spec.shape[0]):
+            return stack(b, "layer", kinds, body, x, (seen,))
+        with b.scope("layer.0"):  # it returns more than it takes, which the layers of a block do not
+            x = body(kinds[0])(b, x, seen)
+        return stack(b, "layer", kinds[1:], body, x, (seen,), 1)
 
 
 def layer(c: QFormerConfig, workload: Workload, asks: bool) -> Callable[..., Value]:
@@ -72,6 +79,8 @@ def attended(c: QFormerConfig, workload: Workload, b: Builder, x: Value, seen: V
     with b.scope("attention"):
         sources = (("query", x), ("key", seen), ("value", seen))
         q, k, v = (split_heads(b, linear(b, name, source, width), heads, d_head, name[0]) for name, source in sources)
+        if not same(q.spec.shape[0], k.spec.shape[0]):
+            q = b.apply("expand", q, name="q_of_each", shape=(k.spec.shape[0], *q.spec.shape[1:]))
         drop = c.attention_probs_dropout_prob if workload.phase == "train" else 0
         if workload.attention == "fused":
             options: dict[str, Any] = {"dropout_p": drop} if drop else {}

@@ -135,12 +135,14 @@ def whole(
     aliases: Mapping[str, str] | None = None,
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     text: Callable[[Any], Decoder] = lambda config: described(config.text_config),
+    capped: bool = False,
 ) -> Architecture:
     """Returns the Architecture of a tower and a text model.
 
     `sectioned` says whether the text's heads are rotated by frame, row and column, `module` the tower's module;
     `tower(config)` describes it, and `text(config)` the text model. `project(config, builder, x, extent)` adds what
-    makes the text's rows of the tower's tokens, at the root of the tower's module. The rest is as for `composition`.
+    makes the text's rows of the tower's tokens, at the root of the tower's module. `capped` says whether
+    the logits are scaled and capped if the text model says so. The rest is as for `composition`.
     """
 
     def compose(config: Any, root: str) -> Composition:
@@ -154,7 +156,8 @@ def whole(
                     x = project(config, b, x, extent_of(g, workload, images))
             return x, *deep
 
-        return Composition(text(config), (Part("images", rows),), f"{root}language_model", tied=tied(config))
+        parts, name = (Part("images", rows),), f"{root}language_model"
+        return Composition(text(config), parts, name, tied=tied(config), softcap=capped, scaled=capped)
 
     found = composition(
         name,

@@ -1,0 +1,32 @@
+"""Layers of attention as decoders have them, over a stream that no token ids enter."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import attrs
+
+from graphacct import Builder, Value, Workload
+from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct_architectures.decoders.parts.decode import layer
+from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.names import POSITIONS
+from graphacct_architectures.decoders.parts.stack import stack
+from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
+
+
+def streamed(d: Decoder, workload: Workload, b: Builder, x: Value) -> Value:
+    """Returns x (batch, positions, width) after all layers and the last norm; the builder is in their scope. Of the
+    description, what is before the layers and after the norm is not read."""
+    batch, seq, _ = x.spec.shape
+    phase = "train" if workload.phase == "train" else "forward"
+    inner = attrs.evolve(workload, batch=batch, seq_len=seq, cache_len=None, phase=phase)
+    tables = {**masks(d, inner, b), **rotary_tables(d, inner, b)}
+    tables.pop(POSITIONS, None)  # its layers are given none
+    b.hold(*tables.values())
+    body, constants = partial(layer, inner, tuple(tables)), tuple(tables.values())
+    if isinstance(d.layer, Layer):
+        x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
+    else:
+        x = stack(b, d.stack, d.layer, body, x, constants)
+    return normed_by(b, d.norm, x, d.norm_kind) if d.norm else x

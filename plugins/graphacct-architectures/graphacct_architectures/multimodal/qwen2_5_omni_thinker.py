@@ -1,0 +1,37 @@
+"""Qwen2.5-Omni's thinker, which reads: chunks of sound, a grid of patches seen in windows, Qwen2.5.
+
+Xu et al., 2025 (arXiv:2503.20215).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from graphacct import SubModel, fields
+from graphacct_architectures.multimodal.parts.compose import text_model
+from graphacct_architectures.multimodal.parts.omni import thinker
+from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, sections_left_out
+from graphacct_architectures.multimodal.parts.sounds import audio_model
+
+CLASSES = ("Qwen2_5OmniThinkerForConditionalGeneration", "Qwen2_5OmniThinkerModel")
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    audio_config: SubModel = audio_model("qwen2_5_omni_audio_encoder", always=True)
+    vision_config: SubModel = grid_model("qwen2_5_omni_vision_encoder", always=True)
+    text_config: SubModel = text_model("qwen2_5_omni_text", always=True, prepare=sections_left_out)
+    tie_word_embeddings: bool = fields.flag(False)
+    dtype: str | None = fields.dtype()
+
+
+ARCHITECTURE = thinker(
+    "qwen2_5_omni_thinker",
+    Config,
+    __file__,
+    classes=CLASSES,
+    doc="Qwen2.5-Omni's thinker: chunks of sound, a grid of patches seen in windows, Qwen2.5.",
+)

@@ -1,0 +1,142 @@
+"""Families that read sounds beside a text, or make them, equal to the unit with what torch measured on small ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphacct
+
+CASES: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parents[3] / "tests" / "goldens" / "sounds.json").read_text()
+)
+
+
+@cache
+def report(case: str, **options: Any) -> graphacct.Report:
+    found = CASES[case]
+    whole = found["workload"]
+    workload = {"frames": whole["frames"]} if options.get("phase") == "decode" else whole
+    return graphacct.account(found["config"], convention="matmul", **{"attention": "eager", **workload, **options})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_parameters(case: str) -> None:
+    """Names, shapes and counts, with `*` for every index, and which share another's storage."""
+    ours: dict[str, dict[str, Any]] = {}
+    tied = set()
+    for row in report(case).by_parameter:
+        name = re.sub(r"(?<=\.)\d+(?=\.|$)", "*", row.parameter.name)
+        if row.parameter.tied_to:
+            tied.add(name)
+        elif not row.parameter.buffer:
+            alike = ours.setdefault(name, {"params": 0, "tensors": 0, "shape": list(row.parameter.spec.shape)})
+            alike["shape"] = alike["shape"] if alike["shape"] == list(row.parameter.spec.shape) else "varies"
+            alike["params"] += row.parameter.spec.elements * row.count
+            alike["tensors"] += row.count
+    measured = CASES[case]["params"]
+    assert ours == measured["by_parameter_pattern"]
+    assert sorted(tied) == measured["tied_names"]
+    assert report(case).total["params"] == measured["total"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_forward(case: str) -> None:
+    """FLOPs of each module, with attention in both forms."""
+    measured = CASES[case]["forward"]
+    ours = {row.path: [row.values["matmul_flops"], row.repeat] for row in report(case).by_scope}
+    for path, (flops, _) in tuple(ours.items()):  # a Sequential, whose parts are one row here
+        ours.setdefault(path.removesuffix(".*"), [flops, 1])
+    ours["(root)"] = [report(case).total["matmul_flops"], 1]
+    for path, row in ours.items():
+        if (
+            "subsampling.layers" in path and path in measured["by_module"]
+        ):  # activations are parts of this Sequential too, which torch has no row for
+            row[1] = measured["by_module"][path][1]
+    assert {path: ours.get(path) for path in measured["by_module"]} == measured["by_module"]
+    assert report(case, attention="fused").total["matmul_flops"] == measured["total"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_step(case: str) -> None:
+    """FLOPs of a training step from the sum of the outputs."""
+    assert report(case, phase="train", loss="sum").total["step_matmul_flops"] == CASES[case]["step"]
+
+
+@pytest.mark.parametrize("case", [case for case, found in CASES.items() if "decode" in found])
+def test_decode(case: str) -> None:
+    """FLOPs of one new token on a cache of earlier ones; a prefill does what a forward pass does."""
+    measured = CASES[case]["decode"]
+    found = report(case, phase="decode", cache_len=measured["cached_tokens"])
+    assert found.total["matmul_flops"] == measured["total"]
+    assert report(case, phase="prefill").total["matmul_flops"] == CASES[case]["forward"]["total"]
+
+
+def test_seconds_of_a_sound() -> None:
+    """A second is 100 frames; an encoder with learned positions reads one length, any other is an error."""
+    glm = CASES["glmasr-0"]
+    half = graphacct.build(glm["config"], audio_seconds=0.48, seq_len=20)
+    assert half.workload["frames"] == 48
+    with pytest.raises(
+        graphacct.ConfigError, match=r"frames 3000 is not .*: the model reads as many as its max_source"
+    ):
+        graphacct.account(CASES["voxtral-0"]["config"], audio_seconds=30, seq_len=2000)
+
+
+def test_a_text_without_sounds() -> None:
+    """The text model runs alone, and the encoder stays in memory."""
+    case = CASES["audioflamingo3-0"]
+    found = graphacct.account(case["config"], convention="matmul", audios=0, seq_len=5)
+    assert found.total["params"] == case["params"]["total"]
+    assert not any("audio_tower" in row.path and row.values["matmul_flops"] for row in found.by_scope)
+
+
+def test_an_encoder_of_another_kind_is_named() -> None:
+    """A text model is no encoder of sound."""
+    config = {**CASES["voxtral-0"]["config"], "audio_config": {"model_type": "llama"}}
+    with pytest.raises(graphacct.GraphacctError, match=r"audio_config.model_type is 'llama', which is not read inside"):
+        graphacct.account(config)
+
+
+ULTRAVOX = {
+    "model_type": "ultravox",
+    "architectures": ["UltravoxModel"],
+    "audio_config": {
+        **{"model_type": "whisper", "num_mel_bins": 8, "d_model": 16, "encoder_layers": 2, "decoder_layers": 3},
+        **{"encoder_attention_heads": 2, "encoder_ffn_dim": 24, "max_source_positions": 20},
+    },
+    "text_config": {
+        **{"model_type": "llama", "vocab_size": 50, "hidden_size": 32, "intermediate_size": 48},
+        **{"num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 100},
+    },
+    "hidden_size": 12,
+    "projector_ln_mid": True,
+}
+
+
+def test_ultravox_is_what_its_repository_describes() -> None:
+    """Eight positions of Whisper's encoder side by side, through a gated network of half the hidden width."""
+    found = graphacct.account(ULTRAVOX, seq_len=10, audios=2, convention="matmul")
+    rows = {row.path: row.values["matmul_flops"] for row in found.by_scope}
+    assert rows["multi_modal_projector"] == 2 * 3 * 2 * (8 * 16 * 12 + 6 * 32)  # 20 positions are 3 rows, padded
+    names = {row.parameter.name: row.parameter.spec.shape for row in found.by_parameter}
+    assert names["multi_modal_projector.ln_pre.weight"] == (128,)
+    assert names["multi_modal_projector.linear_1.weight"] == (12, 128)
+    assert names["multi_modal_projector.ln_mid.weight"] == (6,)
+    assert names["multi_modal_projector.linear_2.weight"] == (32, 6)
+    assert names["audio_tower.conv1.weight"] == (16, 8, 3)
+    assert names["language_model.lm_head.weight"] == (50, 32)
+    assert not any("decoder" in name or "ln_post" in name for name in names)
+
+
+def test_a_model_in_another_repository_is_named() -> None:
+    """Ultravox' files may name the repositories of both models instead of their keys."""
+    with pytest.raises(graphacct.GraphacctError, match=r"text_model_id is 'meta-llama/Llama-3.2-1B-Instruct', whose"):
+        graphacct.account({**ULTRAVOX, "text_model_id": "meta-llama/Llama-3.2-1B-Instruct"})
+    with pytest.raises(graphacct.ConfigError, match="num_projector_layers is 2: a projector with layers of attention"):
+        graphacct.account({**ULTRAVOX, "num_projector_layers": 2})

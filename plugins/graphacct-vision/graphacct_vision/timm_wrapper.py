@@ -1,0 +1,140 @@
+"""Models of timm's: ResNet and ViT by their names, alone or as the transformers library wraps them.
+
+He et al., 2015 (arXiv:1512.03385); Dosovitskiy et al., 2020 (arXiv:2010.11929).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import attrs
+from graphacct_architectures.decoders import Mlp
+from graphacct_architectures.layers import layer_norm, linear
+from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
+from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
+
+from graphacct import (
+    Architecture,
+    Builder,
+    DeclinedError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    equal,
+    fields,
+)
+from graphacct_vision import timm_resnet
+from graphacct_vision.layers import flat_logits
+
+CLASSES = ("TimmWrapperModel", "TimmWrapperForImageClassification", "timm")
+VITS = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
+VITS["huge"] = (1280, 32, 16)
+"""Width, layers and heads (timm's models/vision_transformer.py)."""
+VIT = re.compile(r"vit_(tiny|small|base|large|huge)_patch(8|14|16|32)_(224|384)(\..*)?$")
+
+
+@attrs.frozen(kw_only=True)
+class TimmConfig:
+    """The keys of a config.json of timm's, or of the library's wrapper, that the cost depends on."""
+
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    architecture: str = timm_resnet.model_name("resnet50")
+    num_labels: Dim = fields.label_count(1000)
+    do_pooling: bool = fields.flag(True)
+    model_args: Any = attrs.field(default=None)
+    dtype: str | None = fields.dtype()
+
+    def __attrs_post_init__(self) -> None:
+        name = self.architecture
+        if self.model_args:
+            raise DeclinedError(f"model_args is {brief(self.model_args)}: arguments of timm's models are not modelled")
+        if self.vit is None and name.partition(".")[0] not in timm_resnet.SIZES:
+            raise DeclinedError(
+                f"architecture {brief(name)} is timm's, which is not modelled: {', '.join(timm_resnet.SIZES)} and "
+                "vit_base_patch16_224 with its other sizes are"
+            )
+
+    @property
+    def vit(self) -> tuple[str, int, int] | None:
+        """The size, the patch and the image of a ViT; None for a ResNet."""
+        found = VIT.match(self.architecture)
+        return None if found is None else (found[1], int(found[2]), int(found[3]))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the model has logits of classes."""
+        return self.architectures != CLASSES[0] and classes(self.num_labels)
+
+
+def build(config: TimmConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """Returns the graph from pixels to logits, or to the last states and the pooled ones."""
+    check_entropy(config.labelled, workload, config.architectures)
+    labels = 0 if config.architectures == CLASSES[0] else config.num_labels
+    assert workload.image_size is not None  # the architecture declares its default
+    with b.scope("" if config.architectures == CLASSES[2] else "timm_model"):
+        x, pooled = (resnet if config.vit is None else vit)(config, workload, b, labels)
+    if config.architectures != CLASSES[0]:
+        return pooled
+    return (x, pooled) if config.do_pooling else x
+
+
+def resnet(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> tuple[Value, Value]:
+    """Returns the last map, and the logits of its mean."""
+    assert workload.image_size is not None
+    pixels = b.input("pixel_values", (workload.batch, 3, *workload.image_size))
+    kind = timm_resnet.TimmResNet(
+        *timm_resnet.named(config.architecture, "architecture"), training=workload.phase == "train"
+    )
+    x = timm_resnet.maps(kind, b, pixels)[-1]
+    mean = b.apply("mean", x, name="global_pool", dim=(2, 3), keepdim=True)
+    return x, flat_logits(b, "fc", mean, labels)
+
+
+def vit(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> tuple[Value, Value]:
+    """Returns the tokens, normalized, and the logits of the first."""
+    assert config.vit is not None
+    size, step, side = config.vit
+    width, layers, heads = VITS[size]
+    image = check_image(workload.image_size, (side, side), "architecture's image")
+    pixels = b.input("pixel_values", (workload.batch, 3, *image))
+    with b.scope("patch_embed"):
+        x = patches(b, "proj", pixels, width, (step, step), bias=True)
+    token = b.apply("expand", b.parameter("cls_token", (1, 1, width)), name="cls", shape=(workload.batch, 1, width))
+    x = b.apply("concat", token, x, name="with_cls", dim=1)
+    count = patch_count(image, (step, step)) + 1
+    x = b.apply("add", x, b.parameter("pos_embed", (1, count, width)), name="with_positions")
+    kind = Tower(
+        layers,
+        heads,
+        Mlp(4 * width, "gelu", gated=False, up="fc1", down="fc2", bias=True),
+        stack="blocks",
+        attention="attn",
+        out="proj",
+        norms=("norm1", "norm2"),
+        joint="qkv",
+        stream_first=True,
+        softmax_upcast=False,
+    )
+    x = layer_norm(b, "norm", tower(kind, workload, b, x))
+    first = b.apply("select", x, name="first", dim=1)
+    return x, first if equal(labels, 0) else linear(b, "head", first, labels)
+
+
+ARCHITECTURE = Architecture(
+    "timm_wrapper",
+    TimmConfig,
+    build,
+    PresetFiles(__file__),
+    sizes={"image_size": lambda config: (224, 224) if config.vit is None else (config.vit[2], config.vit[2])},
+    attention=("fused", "eager"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype", "num_classes": "num_labels", **fields.LABELS},
+    no_cost=dict.fromkeys(("num_features", "global_pool", "pretrained_cfg", "label_names", "label_descriptions")),
+    model_types=("timm_wrapper",),
+    losses=LOSSES,
+    default_loss=lambda config: entropy_if(config.labelled),
+    doc="ResNet and ViT of timm's by their names, from timm's own config.json or the library's.",
+)

@@ -1,0 +1,49 @@
+"""Models of timm's: its own config.json, the library's wrapper, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphacct
+
+VIT = {"architecture": "vit_base_patch16_224", "num_classes": 1000, "pretrained_cfg": {"input_size": [3, 224, 224]}}
+
+
+def read(folder: Path, content: dict[str, Any], **options: Any) -> graphacct.Report:
+    (folder / "config.json").write_text(json.dumps(content))
+    return graphacct.account(folder, **options)
+
+
+def test_timms_own_file_is_read_under_its_names(tmp_path: Path) -> None:
+    """86,567,656 parameters, as timm.create_model('vit_base_patch16_224') has."""
+    found = read(tmp_path, VIT)
+    assert found.total["params"] == 86_567_656
+    names = {row.parameter.name for row in found.by_parameter}
+    assert {"cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.*.attn.qkv.weight", "head.bias"} <= names
+
+
+def test_the_librarys_wrapper_has_a_scope(tmp_path: Path) -> None:
+    """TimmWrapperForImageClassification calls the same model timm_model; resnet50 has 25,557,032 parameters."""
+    content = {"model_type": "timm_wrapper", "architecture": "resnet50.a1_in1k", "num_classes": 1000}
+    content["architectures"] = ["TimmWrapperForImageClassification"]
+    found = read(tmp_path, content)
+    assert found.total["params"] == 25_557_032
+    assert all(row.parameter.name.startswith("timm_model.") for row in found.by_parameter)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({**VIT, "architecture": "tf_efficientnetv2_s"}, "architecture 'tf_efficientnetv2_s' is timm's"),
+        ({**VIT, "architecture": 3}, "architecture is the name of a model of timm's, not 3"),
+        ({**VIT, "model_args": {"img_size": 448}}, "arguments of timm's models are not modelled"),
+        ({"model_type": "timm_backbone", "backbone": "swin_tiny"}, "backbone 'swin_tiny' is timm's, which is not"),
+        ({"model_type": "timm_backbone", "backbone": "resnet18", "out_indices": [7]}, "are indices of the stem"),
+        ({"model_type": "timm_backbone", "backbone": "resnet18", "output_stride": 4}, "output_stride is 8, 16 or 32"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, content: dict[str, Any], message: str) -> None:
+    with pytest.raises(graphacct.GraphacctError, match=message):
+        read(tmp_path, content)

@@ -1,0 +1,103 @@
+"""Measures small models that read or make sounds: `python tests/verify/sounds.py` writes tests/goldens/sounds.json.
+
+`python tests/verify/sounds.py FAMILY...` measures these families again. What is measured is what a truth.json has, on
+a CPU with random weights: the library's classes read masks and ids.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+import transformers
+from graphacct_torch.measuring.measured import BY_GROUP
+from measure import flops_of, parameters
+from random_sounds import CASES, Case
+from torch.utils.flop_counter import FlopCounterMode
+from truth import MAIN
+
+PAGE = Path(__file__).parents[1] / "goldens" / "sounds.json"
+SEEDS = range(2)
+
+
+def model_of(content: Mapping[str, Any]) -> torch.nn.Module:
+    """The model of a config.json's content, with attention written out and random weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(content))
+        config = transformers.AutoConfig.from_pretrained(folder)
+    kind = getattr(transformers, content["architectures"][0])
+    options = {"attn_implementation": "eager", "dtype": torch.float32}
+    try:
+        model = kind._from_config(config, experts_implementation="batched_mm", **options)
+    except (TypeError, ValueError):
+        model = kind._from_config(config, **options)
+    found: torch.nn.Module = model.eval()
+    return found
+
+
+def measured(case: Case) -> dict[str, Any]:
+    """Parameters; FLOPs of a pass by module, of a step from the sum of the outputs, and of a decoding step."""
+    model = model_of(case.content)
+    given = case.inputs(model)
+    forward = flops_of(model, lambda: model(**given))
+    found = {
+        "config": dict(case.content),
+        "workload": dict(case.workload),
+        "params": parameters(model),
+        "forward": {"total": forward["total"], "by_module": forward["by_module"]},
+    }
+    if case.cached is not None:
+        found["decode"] = {"cached_tokens": case.cached, "total": decoding_step(model, case.cached, given)}
+    return {**found, "step": step(model, given)}
+
+
+def step(model: torch.nn.Module, given: Mapping[str, Any]) -> int:
+    """FLOPs of a forward and a backward pass from the sum of the outputs, without dropout."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    with FlopCounterMode(display=False, custom_mapping=dict(BY_GROUP)) as counter:
+        out = model(**given)
+        names = next(names for names in MAIN if any(out.get(name) is not None for name in names))
+        sum(out[name].float().sum() for name in names if out.get(name) is not None).backward()
+    return int(counter.get_total_flops())
+
+
+def decoding_step(model: torch.nn.Module, cached: int, given: Mapping[str, Any]) -> int:
+    """FLOPs of one new token on a cache of earlier ones; beside an encoder, of the first of the sounds that are
+    `given`."""
+    ids = torch.zeros((1, cached), dtype=torch.long)
+    name, more = "input_ids", {"use_cache": True}
+    with torch.no_grad():
+        if model.config.is_encoder_decoder:
+            name, more = (
+                "decoder_input_ids",
+                {**more, "encoder_outputs": model.get_encoder()(given["input_features"][:1])},
+            )
+        cache = model(**{name: ids}, **more).past_key_values
+        found = flops_of(model, lambda: model(**{name: ids[:, :1]}, past_key_values=cache, **more))
+    return int(found["total"])
+
+
+def drawn(family: str, seed: int) -> Case:
+    return CASES[family](Random(f"{family} {seed}"))
+
+
+def main(families: list[str]) -> None:
+    known = json.loads(PAGE.read_text()) if PAGE.exists() else {}
+    for family in families or CASES:
+        for seed in SEEDS:
+            known[f"{family}-{seed}"] = measured(drawn(family, seed))
+    rows = (f"{json.dumps(name)}: {json.dumps(known[name])}" for name in sorted(known))
+    PAGE.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,49 @@
+"""Random small models that read or make sounds: the real ones and graphacct agree to the unit.
+
+`EXAMPLES=random` draws others each time; a failure names the seed and prints the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from random import randrange
+
+import pytest
+from comparison import accounted, same_parameters
+from measure import flops_of
+from random_sounds import CASES
+from sounds import decoding_step, drawn, model_of, step
+
+SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(2, 4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("family", CASES)
+def test_a_random_configuration(family: str, seed: int, tmp_path: Path) -> None:
+    """Tensors by name and shape; FLOPs forward by module, of a training step and of decoding steps; fused attention."""
+    case = drawn(family, seed)
+    print(json.dumps(case.content))
+    (tmp_path / "config.json").write_text(json.dumps(case.content))
+    model = model_of(case.content)
+    found = accounted(tmp_path, attention="eager", **case.workload)
+    same_parameters(found, model)
+    given = case.inputs(model)
+    measured = flops_of(model, lambda: model(**given))
+    ours = {row.path: [row.values["matmul_flops"], row.repeat] for row in found.by_scope}
+    for path, (flops, _) in tuple(ours.items()):  # a Sequential, whose parts are one row here
+        ours.setdefault(path.removesuffix(".*"), [flops, 1])
+    ours["(root)"] = [found.total["matmul_flops"], 1]
+    for path, row in measured["by_module"].items():
+        if "subsampling.layers" in path:  # activations are parts of this Sequential too, which torch has no row for
+            row[1] = ours[path][1]
+    assert {path: ours.get(path) for path in measured["by_module"]} == measured["by_module"]
+    trained = accounted(tmp_path, attention="eager", **case.workload, phase="train", loss="sum")
+    assert trained.total["step_matmul_flops"] == step(model, given)
+    fused = accounted(tmp_path, attention="fused", **case.workload)
+    assert fused.total["matmul_flops"] == found.total["matmul_flops"]
+    if case.cached is not None:
+        frames = {"frames": case.workload["frames"]}
+        decoding = accounted(tmp_path, attention="eager", phase="decode", cache_len=case.cached, **frames)
+        assert decoding.total["matmul_flops"] == decoding_step(model.eval(), case.cached, given)
