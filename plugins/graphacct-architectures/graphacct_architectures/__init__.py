@@ -158,6 +158,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.distilbert"),
     _family("encoders.electra"),
     _family("encoders.ernie"),
+    _family("encoders.eurobert"),
     _family("encoders.gte"),
     _family("encoders.jina_embeddings_v3"),
     _family("encoders.modernbert"),

@@ -18,6 +18,10 @@ SMALL: dict[str, Any] = {
 CASES: dict[str, tuple[dict[str, Any], int, int, int]] = {
     "NomicBertForMaskedLM": ({**SMALL, "model_type": "nomic_bert"}, 1_485, 25_472, 76_416),
     "GteForSequenceClassification": ({**SMALL, "model_type": "gte"}, 1_530, 20_896, 62_688),
+    "EuroBertForSequenceClassification": (
+        {**SMALL, "model_type": "eurobert", "pad_token_id": 0},
+        *(1_402, 22_016, 66_048),
+    ),
     "JinaEmbeddingsV3ForMaskedLM": (
         {
             **{**SMALL, "model_type": "jina_embeddings_v3", "hidden_size": 4, "num_attention_heads": 1},
@@ -46,5 +50,7 @@ def test_the_head_of_jina_owns_the_words() -> None:
 
 
 def test_a_class_that_is_not_there() -> None:
-    with pytest.raises(graphacct.GraphacctError, match="architectures has 'GteForCausalLM'; did you mean 'GteForMaskedLM'"):
+    with pytest.raises(
+        graphacct.GraphacctError, match="architectures has 'GteForCausalLM'; did you mean 'GteForMaskedLM'"
+    ):
         graphacct.account({**SMALL, "model_type": "gte", "architectures": ["GteForCausalLM"]})
