@@ -50,7 +50,5 @@ def test_the_head_of_jina_owns_the_words() -> None:
 
 
 def test_a_class_that_is_not_there() -> None:
-    with pytest.raises(
-        graphacct.GraphacctError, match="architectures has 'GteForCausalLM'; did you mean 'GteForMaskedLM'"
-    ):
+    with pytest.raises(graphacct.GraphacctError, match="has 'GteForCausalLM'; did you mean 'GteForMaskedLM'"):
         graphacct.account({**SMALL, "model_type": "gte", "architectures": ["GteForCausalLM"]})
